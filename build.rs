@@ -1,0 +1,19 @@
+//! How the shared library is linked: its SONAME, and that it stays once it is loaded.
+
+use std::env::var;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    let system = var("CARGO_CFG_TARGET_OS").unwrap_or_default();
+    let major = var("CARGO_PKG_VERSION_MAJOR").unwrap_or_default();
+    let argument = |text: &str| println!("cargo::rustc-cdylib-link-arg={text}");
+    match system.as_str() {
+        "macos" | "ios" => argument(&format!("-Wl,-install_name,@rpath/libspoolbuf.{major}.dylib")),
+        "windows" => {}
+        _ => {
+            argument(&format!("-Wl,-soname,libspoolbuf.so.{major}"));
+            // A thread may be inside, or have thread-locals of it to clean up, after a dlclose.
+            argument("-Wl,-z,nodelete");
+        }
+    }
+}

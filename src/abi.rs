@@ -1,0 +1,245 @@
+//! The C ABI's types and constants, with no dependency on the rest.
+//!
+//! Everything here is what a C compiler sees: `include/spoolbuf.h` is generated from this file and
+//! from `ffi`, and `tests/abi` compares both with what a C compiler makes of the header. The texts
+//! are the header's texts, hence their style.
+
+#![forbid(unsafe_code)]
+#![allow(non_camel_case_types)]
+
+use core::ffi::{c_char, c_int, c_void};
+
+/// A size that is not known.
+pub const SB_SIZE_UNKNOWN: u64 = u64::MAX;
+
+/// The memory limit for callers without an opinion: 5 MiB, in bytes.
+pub const SB_MAX_DEFAULT: u64 = 5242880;
+
+/// As the distance of sb_prefetch(): everything, to the end.
+pub const SB_ALL: u64 = u64::MAX;
+
+/// What a call answers when it does not answer with a count. Codes are never reused.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum sb_status {
+    /// Done.
+    SB_OK = 0,
+    /// A NULL, freed or made-up handle, a NULL where bytes were asked for, a range past 2^64.
+    SB_ERR_INVALID = -1,
+    /// The source answered with an error; its own code is in sb_stats. Stays until sb_resume().
+    SB_ERR_SOURCE = -2,
+    /// A file operation failed; the system's code is in sb_stats.
+    SB_ERR_IO = -3,
+    /// The disk, a quota or a file size limit is full. Nothing is lost; the next call tries again.
+    SB_ERR_DISK_FULL = -4,
+    /// No memory, or no thread to be had. Nothing is lost; the next call tries again.
+    SB_ERR_NO_MEMORY = -5,
+    /// sb_cancel(), sb_reader_cancel() or sb_free() stopped the call.
+    SB_ERR_CANCELED = -6,
+    /// Nothing came within the time allowed. Never the end of the resource.
+    SB_ERR_TIMEOUT = -7,
+    /// A source's callback asked its own handle for bytes that only the source could deliver.
+    SB_ERR_REENTRANT = -8,
+    /// The size is not known yet.
+    SB_ERR_UNKNOWN = -9,
+    /// The source, the system or the target cannot do this.
+    SB_ERR_UNSUPPORTED = -10,
+    /// The target exists and was not to be replaced.
+    SB_ERR_EXISTS = -11,
+    /// The resource does not have the size that was demanded, or is not wholly buffered.
+    SB_ERR_SIZE = -12,
+    /// The library, or a source written in Rust, panicked; the panic was caught.
+    SB_ERR_PANIC = -13,
+}
+
+/// Where sb_reader_seek() counts from. The values are those of lseek(2).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum sb_whence {
+    /// From the start of the resource.
+    SB_SEEK_SET = 0,
+    /// From the reader's place.
+    SB_SEEK_CUR = 1,
+    /// From the final size, else the declared one.
+    SB_SEEK_END = 2,
+}
+
+/// What a buffer's source is doing, in sb_stats.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum sb_state {
+    /// More may come.
+    SB_STATE_OPEN = 0,
+    /// The source has ended; the final size is known.
+    SB_STATE_ENDED = 1,
+    /// The source failed; sb_resume() asks it again.
+    SB_STATE_FAILED = 2,
+    /// sb_cancel() was called; sb_resume() goes on.
+    SB_STATE_CANCELED = 3,
+}
+
+/// Where a buffer's spool file is, in sb_stats.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum sb_spool {
+    /// There is none: nothing was spilled so far.
+    SB_SPOOL_NONE = 0,
+    /// On a file system that frees memory.
+    SB_SPOOL_DISK = 1,
+    /// On a file system that keeps its files in memory (tmpfs, ramfs).
+    SB_SPOOL_MEMORY = 2,
+}
+
+/// What a full disk does, in sb_options.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum sb_on_full {
+    /// Reads that need more answer SB_ERR_DISK_FULL; memory stays within its limit.
+    SB_FULL_FAIL = 0,
+    /// Goes on in memory past `max`, until the disk has room again.
+    SB_FULL_MEMORY = 1,
+}
+
+/// How sb_save_with() saves: any of these, added up.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum sb_save_flag {
+    /// The file, and for a path its directory, are on the disk (fsync) before the call returns.
+    SB_SAVE_SYNC = 1,
+    /// An existing target is left alone: SB_ERR_EXISTS.
+    SB_SAVE_KEEP = 2,
+    /// Nothing is saved unless the final size is the declared one: SB_ERR_SIZE.
+    SB_SAVE_EXACT = 4,
+    /// Saves what is buffered now, from the start, without calling the source; SB_ERR_SIZE if
+    /// that has holes.
+    SB_SAVE_BUFFERED = 8,
+    /// May let the file share its blocks with the spool file, or be it, where both are on one file
+    /// system and all is spilled: done in no time. The caller promises not to edit the saved file
+    /// in place while the buffer lives.
+    SB_SAVE_LINK = 16,
+}
+
+/// A buffer: an opaque handle, checked at each call, never a pointer to look through.
+pub struct sb_buffer {
+    _private: [u8; 0],
+}
+
+/// A place in a buffer with a stop of its own: an opaque handle, checked at each call.
+pub struct sb_reader {
+    _private: [u8; 0],
+}
+
+/// A source of bytes: the caller's callbacks. Copied by sb_new(); the struct may be gone after it.
+///
+/// The library calls `read` and `seek` on one thread at a time, never with a lock held, never after
+/// `read` has returned 0 or an error (until sb_resume()), never after `close`. They run on the
+/// thread of the reader that needs bytes; only after sb_prefetch() or a finite time limit also on a
+/// helper thread of the library's own. A callback may call any function of this library, also on its
+/// own handle: buffered bytes are served; what would need the source is SB_ERR_REENTRANT.
+///
+/// No C++ exception may leave a callback: the process would be aborted, with a message.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sb_callback {
+    /// Required. Writes the resource's next bytes to `out`, at most `capacity` (never 0), and
+    /// returns how many: > 0 bytes written, 0 the end, < 0 an error (kept for sb_stats). May block.
+    /// After `cancel` it returns soon: with bytes, or with an error, never with a 0 that is not the
+    /// end. More than `capacity` is SB_ERR_SOURCE.
+    pub read: Option<
+        unsafe extern "C-unwind" fn(opaque: *mut c_void, out: *mut c_void, capacity: usize) -> i64,
+    >,
+    /// Handed to every callback, never looked at. Must be usable from any thread.
+    pub opaque: *mut c_void,
+    /// Optional, NULL for a source that only goes forwards. Makes the next `read` deliver the bytes
+    /// at `offset`, counted from the start of the resource: 0 done, < 0 an error, after which the
+    /// source stands where it stood. After a 0 the bytes must be those of `offset`, which the
+    /// library can't verify. An offset past the end is no error: the next `read` returns 0.
+    pub seek: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void, offset: u64) -> i64>,
+    /// Optional. Makes a `read` or `seek` that blocks return soon. Called while one runs or is about
+    /// to, from any thread, possibly more than once; must not block.
+    pub cancel: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
+    /// Optional. Called exactly once, after the last other call, on any thread: as soon as every
+    /// byte is held, else at sb_free().
+    pub close: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
+    /// Must be NULL.
+    pub reserved: [*mut c_void; 3],
+}
+
+/// What sb_new_with() may be told. sb_options_init() fills it with the defaults.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sb_options {
+    /// sizeof(sb_options) of the caller's header; set by sb_options_init().
+    pub struct_size: usize,
+    /// The declared size in bytes, a hint; SB_SIZE_UNKNOWN, the default.
+    pub size: u64,
+    /// The memory part's limit in bytes; SB_MAX_DEFAULT.
+    pub max: u64,
+    /// The directory of the spool file, copied; NULL, the default, goes by TMPDIR, else the
+    /// system's own, else /var/tmp where that one is kept in memory. Looked at at the first spill.
+    pub spool_dir: *const c_char,
+    /// Bytes to keep ready past the furthest read, as by sb_prefetch(); 0, the default: none.
+    pub prefetch: u64,
+    /// A source that can seek is read on through a gap of up to so many bytes, instead of being
+    /// made to seek over it; 262144.
+    pub seek_gap: u64,
+    /// The source is asked for what is needed rounded up to a multiple of this many bytes, 0 to
+    /// 16384; 0 asks for exactly what is needed. 16384 is the default.
+    pub round_up: u32,
+    /// What a full disk does: an sb_on_full; SB_FULL_FAIL.
+    pub on_full: u32,
+}
+
+/// Bytes of the resource that are buffered: from `start` up to, without, `end`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct sb_range {
+    /// Offset of the first byte.
+    pub start: u64,
+    /// Offset after the last byte.
+    pub end: u64,
+}
+
+/// One consistent snapshot of a buffer, by sb_stat(). Grows at its end only.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sb_stats {
+    /// The declared size in bytes, or SB_SIZE_UNKNOWN.
+    pub declared: u64,
+    /// The final size in bytes, or SB_SIZE_UNKNOWN until the source has ended.
+    pub final_size: u64,
+    /// How far the resource is buffered without a gap, in bytes from its start.
+    pub frontier: u64,
+    /// Buffered bytes in memory.
+    pub memory: u64,
+    /// Buffered bytes in the spool file.
+    pub disk: u64,
+    /// How often the source's `read` was called.
+    pub pulls: u64,
+    /// How often the source's `seek` was called.
+    pub seeks: u64,
+    /// How often a call went to sleep for bytes that another one was to bring.
+    pub waits: u64,
+    /// The source's own code at its last error (what `read` or `seek` returned), else 0.
+    pub source_error: i64,
+    /// The system's code (errno, GetLastError) at the last file operation that failed, else 0.
+    pub system_error: i32,
+    /// An sb_state.
+    pub state: i32,
+    /// Why the source is not asked any more: an sb_status, SB_OK if it is or has ended.
+    pub status: i32,
+    /// 1 if the source is asked to seek, 0 if it can't or was seen to fail at it.
+    pub seekable: i32,
+    /// Where the spool file is: an sb_spool.
+    pub spool: i32,
+    /// 1 while a helper thread of the library's own exists, else 0.
+    pub helper: i32,
+    /// The directory of the spool file, NUL-terminated, cut to fit; empty while there is none.
+    pub spool_dir: [c_char; 256],
+}
+
+/// Told how a save goes: `done` of `total` bytes are saved; `total` is SB_SIZE_UNKNOWN until known.
+/// Called on the saving thread, without a lock; returns 0 to go on, anything else to stop with
+/// SB_ERR_CANCELED.
+pub type sb_progress =
+    Option<unsafe extern "C-unwind" fn(opaque: *mut c_void, done: u64, total: u64) -> c_int>;

@@ -1,0 +1,353 @@
+//! The buffer: a stream that came once, readable anywhere.
+//!
+//! A read copies what is buffered without a lock ([`store`](crate::store)). What is missing it
+//! waits for at the [`gate`](crate::gate), or brings itself when it is its [turn](crate::pull) at
+//! the source. Where the caller wants a limit in time, or bytes ahead of need, the
+//! [helper](crate::helper) takes the turns instead.
+
+#![forbid(unsafe_code)]
+
+use std::time::{Duration, Instant};
+
+use crate::cursor::Stop;
+use crate::error::{Error, Result};
+use crate::gate::{Gate, Manner};
+use crate::helper::Helper;
+use crate::index::BLOCK;
+use crate::options::Options;
+use crate::pull::Turn;
+use crate::shared::Shared;
+use crate::source::{self, Interrupt, Source};
+use crate::state::{Need, State, Verdict};
+use crate::store::Store;
+use crate::sync::{Mutex, MutexGuard, lock, this_thread};
+
+pub(crate) struct Buffer {
+    pub(crate) store: Store,
+    pub(crate) gate: Gate,
+    interrupt: Option<Interrupt>,
+    must_return: bool,
+    helper: Mutex<Option<Helper>>,
+}
+
+/// What a read wants and how long it goes for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Wish<'s> {
+    /// All bytes asked for, or else whatever is there once the first one is.
+    pub(crate) all: bool,
+    pub(crate) limit: Limit,
+    /// Stops this call alone.
+    pub(crate) stop: Option<&'s Stop>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Limit {
+    /// As long as it takes, on this thread.
+    None,
+    /// No waiting at all.
+    Now,
+    /// So long and no longer; the helper does the work.
+    Within(Duration),
+}
+
+/// What a call is that has not got all it wants at once.
+struct Call<'s> {
+    wish: Wish<'s>,
+    /// What the stop showed when the call began.
+    turns: u64,
+    cancels: u64,
+    deadline: Option<Instant>,
+}
+
+/// What the gate has for a call.
+enum Admission<'b> {
+    Ready,
+    End,
+    Turn(Turn<'b>),
+}
+
+impl Buffer {
+    pub(crate) fn new(source: Box<dyn Source>, options: &Options) -> Result<Shared<Buffer>> {
+        let buffer = Shared::try_new(Buffer {
+            store: Store::new(options),
+            interrupt: source.interrupt(),
+            must_return: source.must_return(),
+            gate: Gate::new(State::new(source, options)),
+            helper: Mutex::new(None),
+        })?;
+        if options.prefetch > 0 {
+            Buffer::prefetch(&buffer, options.prefetch)?;
+        }
+        Ok(buffer)
+    }
+
+    /// What is in memory, without ado: true if that is all the wish wants.
+    #[inline]
+    pub(crate) fn read_memory(&self, offset: u64, out: &mut [u8], all: bool, done: &mut usize) -> bool {
+        *done = self.store.copy_memory(offset, out);
+        let enough = if all { *done == out.len() } else { *done > 0 };
+        enough && !self.gate.is_news(offset + *done as u64)
+    }
+
+    /// Reads at `offset`; see `sb_read` and `sb_read_some` for what comes back.
+    pub(crate) fn read(
+        this: &Shared<Buffer>,
+        offset: u64,
+        out: &mut [u8],
+        wish: Wish<'_>,
+    ) -> Result<usize> {
+        if offset.checked_add(out.len() as u64).is_none() {
+            return Err(Error::Invalid);
+        }
+        let mut done = 0;
+        if out.is_empty() || this.read_memory(offset, out, wish.all, &mut done) {
+            return Ok(done);
+        }
+        let result = Buffer::read_on(this, offset, out, &mut done, wish);
+        this.passed(offset + done as u64);
+        match result {
+            Ok(()) => Ok(done),
+            // What stops a call stops all of it; what it got stays buffered.
+            Err(Error::Canceled) => Err(Error::Canceled),
+            Err(_) if done > 0 => Ok(done),
+            Err(error) => Err(error),
+        }
+    }
+
+    #[cold]
+    fn read_on(
+        this: &Shared<Buffer>,
+        offset: u64,
+        out: &mut [u8],
+        done: &mut usize,
+        wish: Wish<'_>,
+    ) -> Result<()> {
+        let call = this.begin(wish);
+        let mut turn: Option<Turn<'_>> = None;
+        loop {
+            *done += this.store.copy(offset + *done as u64, &mut out[*done..])?;
+            let left = (out.len() - *done) as u64;
+            if left == 0 || (*done > 0 && !wish.all) {
+                return Ok(());
+            }
+            // Bytes are taken as they come: what waits for the last one finds the first on disk.
+            let length = if wish.all { left.min(BLOCK) } else { 1 };
+            let need = Need { offset: offset + *done as u64, length, cancels: call.cancels };
+            match Buffer::admit(this, need, &call, &mut turn)? {
+                Admission::Ready => {}
+                Admission::End => return Ok(()),
+                Admission::Turn(mut mine) => {
+                    mine.advance(need, true)?;
+                    turn = Some(mine);
+                }
+            }
+        }
+    }
+
+    fn begin<'s>(&self, wish: Wish<'s>) -> Call<'s> {
+        // The stop before the lock: a stop that is set later finds the call at the gate.
+        let turns = wish.stop.map_or(0, Stop::turns);
+        let deadline = match wish.limit {
+            Limit::Within(time) => Instant::now().checked_add(time),
+            _ => None,
+        };
+        Call { wish, turns, cancels: self.gate.lock().cancels, deadline }
+    }
+
+    /// What a call gets next: its bytes, the end, or its turn at the source. Waits for it.
+    fn admit<'b>(
+        this: &'b Shared<Buffer>,
+        need: Need,
+        call: &Call<'_>,
+        turn: &mut Option<Turn<'b>>,
+    ) -> Result<Admission<'b>> {
+        let mut state = this.gate.lock();
+        state.visit(need.offset);
+        loop {
+            let verdict = this.verdict(&state, need, call);
+            if turn.is_none() && !matches!(verdict, Ok(None)) {
+                // If this call was to take the turn, it does not.
+                this.gate.pass_turn(&mut state);
+            }
+            match verdict? {
+                Some(Verdict::Ready) => return Ok(Admission::Ready),
+                Some(Verdict::End) => return Ok(Admission::End),
+                None => {}
+            }
+            if let Some(turn) = turn.take() {
+                return Ok(Admission::Turn(turn));
+            }
+            let by_helper = !matches!(call.wish.limit, Limit::None) || state.prefetch > 0;
+            if !by_helper {
+                if let Some(turn) = Turn::take(&this.gate, &this.store, &mut state) {
+                    return Ok(Admission::Turn(turn));
+                }
+            } else {
+                Buffer::start_helper(this)?;
+            }
+            let reader = call.wish.stop.map_or(0, Stop::id);
+            let manner = Manner { deadline: call.deadline, by_helper, reader };
+            state = this.gate.wait(state, need, manner)?;
+        }
+    }
+
+    /// The state's verdict, and what only this call is bound by.
+    fn verdict(&self, state: &State, need: Need, call: &Call<'_>) -> Result<Option<Verdict>> {
+        let verdict = state.verdict(need)?;
+        if verdict.is_some() {
+            return Ok(verdict);
+        }
+        let out_of_time = match call.wish.limit {
+            Limit::None => false,
+            Limit::Now => true,
+            Limit::Within(_) => call.deadline.is_some_and(|deadline| Instant::now() >= deadline),
+        };
+        if call.wish.stop.is_some_and(|stop| stop.is_set_since(call.turns)) {
+            Err(Error::Canceled)
+        } else if out_of_time {
+            Err(Error::Timeout)
+        } else if state.in_source == Some(this_thread()) {
+            Err(Error::Reentrant)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Tells the prefetch how far a read came.
+    fn passed(&self, offset: u64) {
+        if self.gate.is_news(offset) {
+            let mut state = self.gate.lock();
+            state.head = state.head.max(offset);
+            self.gate.retune(&state);
+            self.gate.call_helper(&state);
+        }
+    }
+
+    /// Keeps `ahead` bytes ready past the furthest read; 0 stops.
+    pub(crate) fn prefetch(this: &Shared<Buffer>, ahead: u64) -> Result<()> {
+        let mut state = this.gate.lock();
+        if state.freed {
+            return Err(Error::Canceled);
+        }
+        if ahead > 0 {
+            Buffer::start_helper(this)?;
+        }
+        state.prefetch = ahead;
+        state.prefetch_rests = false;
+        this.gate.retune(&state);
+        // Who pulls for them may have changed.
+        this.gate.wake(&mut state, None, |_| true);
+        this.gate.call_helper(&state);
+        Ok(())
+    }
+
+    /// Called under the gate's lock, so that a buffer that is being freed starts none.
+    fn start_helper(this: &Shared<Buffer>) -> Result<()> {
+        let mut helper = lock(&this.helper);
+        if helper.is_none() {
+            *helper = Some(Helper::start(this.clone())?);
+        }
+        Ok(())
+    }
+
+    /// Stops every call that waits, and those that would, until `resume`.
+    pub(crate) fn cancel(&self) {
+        let mut state = self.gate.lock();
+        state.canceled = true;
+        state.cancels += 1;
+        self.gate.wake(&mut state, Some(&Error::Canceled), |_| true);
+        self.interrupt(state);
+    }
+
+    /// Stops the calls of one reader; its stop is set already.
+    pub(crate) fn cancel_reader(&self, stop: &Stop) {
+        let mut state = self.gate.lock();
+        self.gate.wake(&mut state, None, |waiter| waiter.reader == stop.id());
+    }
+
+    /// Clears a cancel or a failure.
+    pub(crate) fn resume(&self) {
+        let mut state = self.gate.lock();
+        state.canceled = false;
+        state.failure = None;
+        state.prefetch_rests = false;
+        self.gate.call_helper(&state);
+    }
+
+    /// Makes the source come back, if somebody is inside it.
+    fn interrupt<'g>(&'g self, mut state: MutexGuard<'g, State>) {
+        let Some(interrupt) = &self.interrupt else { return };
+        let me = this_thread();
+        if state.in_source.is_none() || state.interrupting.try_reserve(1).is_err() {
+            return;
+        }
+        state.interrupting.push(me);
+        drop(state);
+        crate::guard::guard((), interrupt);
+        let mut state = self.gate.lock();
+        if let Some(place) = state.interrupting.iter().position(|thread| *thread == me) {
+            state.interrupting.swap_remove(place);
+        }
+        let retired = state.retire();
+        self.gate.announce_left();
+        drop(state);
+        source::close(retired);
+    }
+
+    /// Ends the buffer: calls that are inside return, the source is closed, the helper goes.
+    pub(crate) fn free(&self) {
+        let mut state = self.gate.lock();
+        if state.freed {
+            return;
+        }
+        state.freed = true;
+        self.gate.retune(&state);
+        self.gate.wake(&mut state, None, |_| true);
+        self.gate.call_helper(&state);
+        let retired = state.retire();
+        self.interrupt(state);
+        source::close(retired);
+        self.wait_for_source();
+    }
+
+    /// Waits for whoever is inside the source's code, if its owner can't tell otherwise, and for
+    /// the helper, unless that one is inside.
+    fn wait_for_source(&self) {
+        let me = this_thread();
+        let mut state = self.gate.lock();
+        let elsewhere = |state: &State| {
+            state.in_source.is_some_and(|thread| thread != me)
+                || state.interrupting.iter().any(|thread| *thread != me)
+        };
+        while self.must_return && elsewhere(&state) {
+            state = self.gate.wait_until_left(state);
+        }
+        let helper = lock(&self.helper).take();
+        // If the helper is inside the source, it ends by itself when it comes out.
+        let inside = state.in_source.is_some() && state.in_source == state.helper;
+        drop(state);
+        if let (Some(helper), false) = (helper, inside) {
+            helper.join();
+        }
+    }
+
+    /// Moves what is in memory to the spool file.
+    pub(crate) fn spill(&self) -> Result<()> {
+        let spilled = self.store.spill();
+        spilled.inspect_err(|error| self.gate.lock().note(error))
+    }
+
+    /// A failed file operation, as the callers get it, noted for the stats.
+    pub(crate) fn file_failed(&self, error: &std::io::Error) -> Error {
+        let error = Error::from_file(error);
+        self.gate.lock().note(&error);
+        error
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let source = self.gate.lock().source.take();
+        source::close(source);
+    }
+}

@@ -1,0 +1,139 @@
+//! A cursor: a place in a buffer with a stop of its own. The C reader is the same thing.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use crate::buffer::{Buffer, Limit, Wish};
+use crate::error::{Error, Result};
+use crate::shared::Shared;
+use crate::stream_buffer::StreamBuffer;
+use crate::sync::{AtomicU64, Ordering};
+
+/// Stops one reader's calls, and lets them go on.
+pub(crate) struct Stop {
+    /// Odd while it is set. Counted up, so that a call sees a stop that was lifted again.
+    turns: AtomicU64,
+}
+
+impl Stop {
+    pub(crate) fn turns(&self) -> u64 {
+        self.turns.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_set_since(&self, turns: u64) -> bool {
+        let now = self.turns();
+        now % 2 == 1 || now != turns
+    }
+
+    /// What the gate knows it by.
+    pub(crate) fn id(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    fn turn(&self, to: u64) {
+        let step = |now| (now % 2 != to).then_some(now + 1);
+        let _ = self.turns.fetch_update(Ordering::SeqCst, Ordering::SeqCst, step);
+    }
+}
+
+/// Where a reader is, and its stop. Knows no buffer: it is given one for each call.
+pub(crate) struct Place {
+    at: AtomicU64,
+    stop: Stop,
+}
+
+impl Place {
+    pub(crate) fn new() -> Place {
+        Place { at: AtomicU64::new(0), stop: Stop { turns: AtomicU64::new(0) } }
+    }
+
+    pub(crate) fn read(&self, buffer: &Shared<Buffer>, out: &mut [u8]) -> Result<usize> {
+        let at = self.at.load(Ordering::Relaxed);
+        let wish = Wish { all: false, limit: Limit::None, stop: Some(&self.stop) };
+        let count = Buffer::read(buffer, at, out, wish)?;
+        self.at.store(at + count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+
+    pub(crate) fn seek(&self, buffer: &Buffer, to: SeekFrom) -> Result<u64> {
+        let (from, by) = match to {
+            SeekFrom::Start(offset) => (offset, 0),
+            SeekFrom::Current(by) => (self.at.load(Ordering::Relaxed), by),
+            SeekFrom::End(by) => (buffer.gate.lock().size().ok_or(Error::Unknown)?, by),
+        };
+        let to = from.checked_add_signed(by).filter(|to| i64::try_from(*to).is_ok());
+        let to = to.ok_or(Error::Invalid)?;
+        self.at.store(to, Ordering::Relaxed);
+        Ok(to)
+    }
+
+    pub(crate) fn cancel(&self, buffer: &Buffer) {
+        self.stop.turn(1);
+        buffer.cancel_reader(&self.stop);
+    }
+
+    pub(crate) fn resume(&self) {
+        self.stop.turn(0);
+    }
+}
+
+/// A place in a [`StreamBuffer`], as `Read` and `Seek`.
+///
+/// Any number of cursors share a buffer, each with its own place; one is used by one thread at a
+/// time. `read` waits for the first byte only. Seeking costs nothing and reads nothing; from the end
+/// it goes by the final size, else the declared one.
+///
+/// ```
+/// use std::io::{Read, Seek, SeekFrom};
+///
+/// let buffer = spoolbuf::StreamBuffer::new(&b"once upon a time"[..], Some(16), 0)?;
+/// let mut cursor = buffer.cursor()?;
+/// cursor.seek(SeekFrom::End(-4))?;
+/// let mut last = String::new();
+/// cursor.read_to_string(&mut last)?;
+/// assert_eq!(last, "time");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Cursor {
+    pub(crate) buffer: StreamBuffer,
+    pub(crate) place: Shared<Place>,
+}
+
+impl Cursor {
+    /// What stops this cursor from other threads.
+    pub fn stopper(&self) -> Stopper {
+        Stopper { buffer: self.buffer.inner().clone(), place: self.place.clone() }
+    }
+}
+
+/// Stops a [`Cursor`] from any thread; does not keep its buffer alive.
+pub struct Stopper {
+    buffer: Shared<Buffer>,
+    place: Shared<Place>,
+}
+
+impl Stopper {
+    /// The cursor's waiting read, and later ones that would wait, fail with
+    /// [`Error::Canceled`]. Other readers and the source go on.
+    pub fn cancel(&self) {
+        self.place.cancel(&self.buffer);
+    }
+
+    /// Lets the cursor wait again.
+    pub fn resume(&self) {
+        self.place.resume();
+    }
+}
+
+impl Read for Cursor {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        Ok(self.place.read(self.buffer.inner(), out)?)
+    }
+}
+
+impl Seek for Cursor {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        Ok(self.place.seek(self.buffer.inner(), to)?)
+    }
+}

@@ -1,0 +1,52 @@
+//! Faults for tests: the Nth file operation of this thread fails, or falls short, once or for ever.
+
+use std::cell::Cell;
+use std::io;
+
+use super::Operation;
+
+/// What happens to operations on this thread.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan {
+    /// How many operations go well first.
+    pub(crate) after: u32,
+    /// Whether all that follow fail as well.
+    pub(crate) lasting: bool,
+    pub(crate) fault: Fault,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Fault {
+    /// The system's error code.
+    Code(i32),
+    /// Reads and writes take one byte, the rest goes well.
+    Short,
+}
+
+thread_local! {
+    static PLAN: Cell<Option<Plan>> = const { Cell::new(None) };
+    static STRUCK: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Sets the plan, or none; returns how often the last one struck.
+pub(crate) fn plan(plan: Option<Plan>) -> u32 {
+    PLAN.set(plan);
+    STRUCK.replace(0)
+}
+
+pub(super) fn strike(_operation: Operation, length: usize) -> io::Result<usize> {
+    let Some(mut plan) = PLAN.get() else { return Ok(length) };
+    if plan.after > 0 {
+        plan.after -= 1;
+        PLAN.set(Some(plan));
+        return Ok(length);
+    }
+    STRUCK.set(STRUCK.get() + 1);
+    if !plan.lasting {
+        PLAN.set(None);
+    }
+    match plan.fault {
+        Fault::Code(code) => Err(io::Error::from_raw_os_error(code)),
+        Fault::Short => Ok(length.min(1)),
+    }
+}

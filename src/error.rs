@@ -1,0 +1,155 @@
+//! What can go wrong, once for Rust and once for C.
+
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use crate::abi::sb_status;
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a call did not deliver. One variant per status code of the C header.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// A freed handle, a missing pointer, a range past 2^64.
+    Invalid,
+    /// The source failed. Stays until [`resume`](crate::StreamBuffer::resume).
+    Source {
+        /// The source's own code: what the C callback returned, or the `io::Error`'s OS code, or -1.
+        code: i64,
+        /// The error itself, where the source is written in Rust.
+        cause: Option<Arc<io::Error>>,
+    },
+    /// A file operation failed, with the system's code.
+    Io(i32),
+    /// The disk, a quota or a file size limit is full, with the system's code. The next call tries
+    /// again.
+    DiskFull(i32),
+    /// No memory, or no thread to be had. The next call tries again.
+    NoMemory,
+    /// Stopped by a cancel, or by the end of the buffer itself.
+    Canceled,
+    /// Nothing came within the time allowed.
+    Timeout,
+    /// The source asked its own buffer for bytes that only the source could deliver.
+    Reentrant,
+    /// The size is not known yet.
+    Unknown,
+    /// The source, the system or the target cannot do this.
+    Unsupported,
+    /// The target exists and was not to be replaced.
+    Exists,
+    /// The resource does not have the size that was demanded, or is not wholly buffered.
+    Size,
+    /// The source panicked; the panic was caught. Stays until [`resume`](crate::StreamBuffer::resume).
+    Panic,
+}
+
+impl Error {
+    /// The code that C sees.
+    pub fn status(&self) -> sb_status {
+        match self {
+            Error::Invalid => sb_status::SB_ERR_INVALID,
+            Error::Source { .. } => sb_status::SB_ERR_SOURCE,
+            Error::Io(_) => sb_status::SB_ERR_IO,
+            Error::DiskFull(_) => sb_status::SB_ERR_DISK_FULL,
+            Error::NoMemory => sb_status::SB_ERR_NO_MEMORY,
+            Error::Canceled => sb_status::SB_ERR_CANCELED,
+            Error::Timeout => sb_status::SB_ERR_TIMEOUT,
+            Error::Reentrant => sb_status::SB_ERR_REENTRANT,
+            Error::Unknown => sb_status::SB_ERR_UNKNOWN,
+            Error::Unsupported => sb_status::SB_ERR_UNSUPPORTED,
+            Error::Exists => sb_status::SB_ERR_EXISTS,
+            Error::Size => sb_status::SB_ERR_SIZE,
+            Error::Panic => sb_status::SB_ERR_PANIC,
+        }
+    }
+
+    /// A failed file operation: full disks apart from everything else.
+    pub(crate) fn from_file(error: &io::Error) -> Error {
+        let code = error.raw_os_error().unwrap_or(0);
+        match error.kind() {
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Error::DiskFull(code),
+            io::ErrorKind::OutOfMemory => Error::NoMemory,
+            io::ErrorKind::AlreadyExists => Error::Exists,
+            io::ErrorKind::Unsupported => Error::Unsupported,
+            _ => Error::Io(code),
+        }
+    }
+
+    /// An error of a source written in Rust.
+    pub(crate) fn from_source(error: io::Error) -> Error {
+        Error::Source {
+            code: error.raw_os_error().map_or(-1, i64::from),
+            cause: Some(Arc::new(error)),
+        }
+    }
+}
+
+/// One line for people, by status code; total.
+pub(crate) fn text(status: i32) -> &'static std::ffi::CStr {
+    match status {
+        0 => c"success",
+        -1 => c"invalid handle or argument",
+        -2 => c"the source failed",
+        -3 => c"a file operation failed",
+        -4 => c"no space left for the spool file or the saved file",
+        -5 => c"out of memory or threads",
+        -6 => c"canceled",
+        -7 => c"timed out",
+        -8 => c"the source asked its own buffer for bytes not yet buffered",
+        -9 => c"not known yet",
+        -10 => c"not supported by the source, the system or the target",
+        -11 => c"the target exists",
+        -12 => c"the size is not the one demanded",
+        -13 => c"a panic was caught",
+        _ => c"not a status code of spoolbuf",
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = text(self.status() as i32).to_str().unwrap_or_default();
+        match self {
+            Error::Source { cause: Some(cause), .. } => write!(f, "{line}: {cause}"),
+            Error::Source { code, .. } => write!(f, "{line} (code {code})"),
+            Error::Io(code) | Error::DiskFull(code) if *code != 0 => {
+                write!(f, "{line}: {}", io::Error::from_raw_os_error(*code))
+            }
+            _ => f.write_str(line),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Source { cause: Some(cause), .. } => Some(cause.as_ref()),
+            _ => None,
+        }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> io::Error {
+        let kind = match &error {
+            Error::Invalid => io::ErrorKind::InvalidInput,
+            Error::Source { cause: Some(cause), .. } => cause.kind(),
+            Error::DiskFull(_) => io::ErrorKind::StorageFull,
+            Error::NoMemory => io::ErrorKind::OutOfMemory,
+            Error::Timeout => io::ErrorKind::TimedOut,
+            Error::Reentrant => io::ErrorKind::Deadlock,
+            Error::Unsupported => io::ErrorKind::Unsupported,
+            Error::Exists => io::ErrorKind::AlreadyExists,
+            // Not `Interrupted`: `Read`'s helpers would ask again for ever.
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
+    }
+}

@@ -1,0 +1,79 @@
+//! Pins: how a reader keeps what it reads from being freed, without a shared lock or count.
+//!
+//! A reader [enters](Pins::enter) for the length of a copy, by one addition to a counter on a line
+//! that its thread has to itself. Whoever takes something away first makes it unreachable, then
+//! [waits](Pins::wait) until every reader that could still see it has left. Readers that come later
+//! don't prolong the wait: they count on the other one of two phases.
+//!
+//! Pins are held for copies only, never across the source, a file or a wait.
+
+#![forbid(unsafe_code)]
+
+use crate::sync::{AtomicUsize, Backoff, Ordering, STRIPES, fence, stripe};
+
+pub(crate) struct Pins {
+    phase: AtomicUsize,
+    stripes: [Stripe; STRIPES],
+}
+
+#[repr(align(64))]
+struct Stripe {
+    held: [AtomicUsize; 2],
+}
+
+/// Proof that its holder was counted before it looked.
+pub(crate) struct Pin<'p> {
+    held: &'p AtomicUsize,
+}
+
+impl Pins {
+    pub(crate) fn new() -> Pins {
+        Pins {
+            phase: AtomicUsize::new(0),
+            stripes: std::array::from_fn(|_| Stripe {
+                held: [AtomicUsize::new(0), AtomicUsize::new(0)],
+            }),
+        }
+    }
+
+    /// Counts this thread in. What it then loads with `SeqCst` stays until the pin is dropped.
+    #[inline]
+    pub(crate) fn enter(&self) -> Pin<'_> {
+        let held = &self.stripes[stripe()].held[self.phase.load(Ordering::Relaxed) & 1];
+        // SeqCst, as are the loads behind it and the stores before `wait`: either the waiter sees
+        // this count, or this thread sees what the waiter did before it looked.
+        held.fetch_add(1, Ordering::SeqCst);
+        // loom knows sequential consistency of fences only.
+        if cfg!(loom) {
+            fence(Ordering::SeqCst);
+        }
+        Pin { held }
+    }
+
+    /// Returns once every pin that was taken before the call is dropped. One caller at a time.
+    pub(crate) fn wait(&self) {
+        fence(Ordering::SeqCst);
+        let old = self.phase.load(Ordering::Relaxed) & 1;
+        // Stragglers that read the phase before the last wait and counted themselves after it.
+        self.drain(1 - old);
+        self.phase.store(1 - old, Ordering::SeqCst);
+        self.drain(old);
+    }
+
+    fn drain(&self, phase: usize) {
+        for stripe in &self.stripes {
+            let mut backoff = Backoff::new();
+            // Acquire pairs with the Release of a dropped pin: its reads are over.
+            while stripe.held[phase].load(Ordering::SeqCst) != 0 {
+                backoff.pause();
+            }
+        }
+    }
+}
+
+impl Drop for Pin<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.held.fetch_sub(1, Ordering::Release);
+    }
+}

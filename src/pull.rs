@@ -1,0 +1,157 @@
+//! A turn at the source: whoever has it is the one that may call the source.
+//!
+//! The source itself is handed to the turn and put back when the turn ends, so that two callers
+//! at a time can't be written. One [`advance`](Turn::advance) decides under the gate's lock what
+//! the source is to do, makes room without that lock, calls the source without any lock, and takes
+//! in what came.
+
+#![forbid(unsafe_code)]
+
+use crate::error::{Error, Result};
+use crate::gate::Gate;
+use crate::source::{self, Source};
+use crate::state::{Need, State, Step};
+use crate::store::Store;
+use crate::sync::{MutexGuard, this_thread};
+
+pub(crate) struct Turn<'b> {
+    gate: &'b Gate,
+    store: &'b Store,
+    source: Option<Box<dyn Source>>,
+}
+
+impl<'b> Turn<'b> {
+    /// Takes the turn, if nobody has it.
+    pub(crate) fn take(gate: &'b Gate, store: &'b Store, state: &mut State) -> Option<Turn<'b>> {
+        state.source.take().map(|source| Turn { gate, store, source: Some(source) })
+    }
+
+    /// Lets the source take one step towards `need`. Its own failure or end is not an error here:
+    /// it is in the state then, for every call to see.
+    pub(crate) fn advance(&mut self, need: Need, narrow: bool) -> Result<()> {
+        let state = self.gate.lock();
+        match state.step(need, narrow)? {
+            Step::Seek(offset) => self.jump(state, need, offset),
+            Step::Read { most } => self.read(state, need, most),
+            Step::Skip { most } => self.skip(state, need, most),
+        }
+    }
+
+    fn read(&mut self, state: MutexGuard<'_, State>, need: Need, most: u64) -> Result<()> {
+        let position = state.position;
+        let run = position - state.run_start;
+        let expected = state.declared.and_then(|size| size.checked_sub(position));
+        drop(state);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let room = self.store.room(position, most, run, expected);
+        let mut room = room.inspect_err(|error| self.gate.lock().note(error))?;
+        let result = self.call(need, false, |source| source::ask(source, room.bytes()))?;
+        if let Ok(count @ 1..) = result {
+            self.store.accept(room, count);
+        }
+        self.settle(need, result, |state, count| match count {
+            0 => state.ended(),
+            count => state.arrived(count as u64),
+        });
+        Ok(())
+    }
+
+    /// Reads what is held already, because the source has to go past it and can't jump.
+    fn skip(&mut self, state: MutexGuard<'_, State>, need: Need, most: u64) -> Result<()> {
+        drop(state);
+        let mut scratch = [0; 4096];
+        let most = scratch.len().min(most as usize);
+        let result = self.call(need, false, |source| source::ask(source, &mut scratch[..most]))?;
+        self.settle(need, result, |state, count| match count {
+            0 => state.ended(),
+            count => state.position += count as u64,
+        });
+        Ok(())
+    }
+
+    fn jump(&mut self, state: MutexGuard<'_, State>, need: Need, offset: u64) -> Result<()> {
+        drop(state);
+        let result = self.call(need, true, |source| source::seek(source, offset))?;
+        // Not fatal: from now on the source is one that only goes forwards.
+        let failed = matches!(result, Err(ref error) if !matches!(error, Error::Panic));
+        let code = match &result {
+            Err(Error::Source { code, .. }) => *code,
+            _ => 0,
+        };
+        let result = if failed { Ok(()) } else { result };
+        self.settle(need, result, |state, ()| {
+            if !failed {
+                state.position = offset;
+                state.run_start = offset;
+            } else {
+                state.source_error = code;
+                // One that was stopped on the way may well succeed the next time.
+                state.can_seek = state.is_canceled(need);
+            }
+        });
+        Ok(())
+    }
+
+    /// Calls the source, as long as nobody has stopped it.
+    fn call<T>(
+        &mut self,
+        need: Need,
+        seeks: bool,
+        work: impl FnOnce(&mut dyn Source) -> Result<T>,
+    ) -> Result<Result<T>> {
+        let mut state = self.gate.lock();
+        if state.is_canceled(need) {
+            return Err(Error::Canceled);
+        }
+        state.ranges.reserve()?;
+        state.in_source = Some(this_thread());
+        state.pulls += u64::from(!seeks);
+        state.seeks += u64::from(seeks);
+        drop(state);
+        let source = self.source.as_mut().expect("a turn has its source until it ends");
+        Ok(work(source.as_mut()))
+    }
+
+    /// Puts what a call of the source brought into the state.
+    fn settle<T>(
+        &self,
+        need: Need,
+        result: Result<T>,
+        good: impl FnOnce(&mut State, T),
+    ) {
+        let mut guard = self.gate.lock();
+        let state = &mut *guard;
+        let before = (state.end, state.bound);
+        state.in_source = None;
+        match result {
+            Ok(value) => good(state, value),
+            Err(error) => {
+                if let Error::Source { code, .. } = error {
+                    state.source_error = code;
+                }
+                // An error of a source that was told to stop is that stop.
+                if !state.is_canceled(need) {
+                    state.failure = Some(error);
+                }
+            }
+        }
+        if state.failure.is_some() || (state.end, state.bound) != before {
+            self.gate.wake(state, None, |_| true);
+        } else {
+            self.gate.wake_ready(state);
+        }
+        self.gate.retune(state);
+        self.gate.announce_left();
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.gate.lock();
+        state.source = self.source.take();
+        let retired = state.retire();
+        self.gate.pass_turn(&mut state);
+        drop(state);
+        source::close(retired);
+    }
+}

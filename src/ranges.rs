@@ -1,0 +1,113 @@
+//! Ranges: which bytes of the resource are buffered, as few ranges in order that never touch.
+
+#![forbid(unsafe_code)]
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+
+#[derive(Default)]
+pub(crate) struct Ranges {
+    list: Vec<Range<u64>>,
+    total: u64,
+}
+
+impl Ranges {
+    /// Makes sure that the next `add` needs no memory.
+    pub(crate) fn reserve(&mut self) -> Result<()> {
+        self.list.try_reserve(1).map_err(|_| Error::NoMemory)
+    }
+
+    /// Adds bytes that were not held, joining what touches.
+    pub(crate) fn add(&mut self, new: Range<u64>) {
+        if new.is_empty() {
+            return;
+        }
+        self.total += new.end - new.start;
+        let at = self.list.partition_point(|held| held.end < new.start);
+        let joins_left = self.list.get(at).is_some_and(|held| held.end == new.start);
+        let right = if joins_left { at + 1 } else { at };
+        let joins_right = self.list.get(right).is_some_and(|held| held.start == new.end);
+        match (joins_left, joins_right) {
+            (true, true) => self.list[at].end = self.list.remove(right).end,
+            (true, false) => self.list[at].end = new.end,
+            (false, true) => self.list[right].start = new.start,
+            (false, false) => self.list.insert(at, new),
+        }
+    }
+
+    /// Where the range that holds `offset` ends; `offset` itself if none does.
+    pub(crate) fn end_of(&self, offset: u64) -> u64 {
+        let at = self.list.partition_point(|held| held.end <= offset);
+        match self.list.get(at) {
+            Some(held) if held.start <= offset => held.end,
+            _ => offset,
+        }
+    }
+
+    /// Where the first range at or past `offset` starts.
+    pub(crate) fn next_start(&self, offset: u64) -> Option<u64> {
+        let at = self.list.partition_point(|held| held.start < offset);
+        self.list.get(at).map(|held| held.start)
+    }
+
+    /// The first missing bytes at or past `offset`: where they start, and where they end if the
+    /// next range is known.
+    pub(crate) fn gap(&self, offset: u64) -> (u64, Option<u64>) {
+        let start = self.end_of(offset);
+        (start, self.next_start(start))
+    }
+
+    /// The end of the last range.
+    pub(crate) fn last_end(&self) -> u64 {
+        self.list.last().map_or(0, |held| held.end)
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Range<u64>> + '_ {
+        self.list.iter().cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_set_of_bytes(cuts in proptest::collection::vec((0u64..60, 1u64..12), 0..30)) {
+            let mut held = [false; 80];
+            let mut ranges = Ranges::default();
+            for (start, length) in cuts {
+                let mut at = start;
+                // As a source fills: only what is missing, gap by gap.
+                while at < start + length {
+                    let (from, until) = ranges.gap(at);
+                    let to = until.unwrap_or(u64::MAX).min(start + length);
+                    if from < to {
+                        ranges.add(from..to);
+                        held[from as usize..to as usize].fill(true);
+                    }
+                    at = from.max(to).max(at + 1);
+                }
+            }
+            prop_assert_eq!(ranges.total(), held.iter().filter(|b| **b).count() as u64);
+            let mut last = None;
+            for range in ranges.iter() {
+                prop_assert!(last.is_none_or(|end| end < range.start));
+                prop_assert!(held[range.start as usize..range.end as usize].iter().all(|b| *b));
+                last = Some(range.end);
+            }
+            for offset in 0..80u64 {
+                let run = held[offset as usize..].iter().take_while(|b| **b).count() as u64;
+                prop_assert_eq!(ranges.end_of(offset), offset + run);
+                let next = (offset..80).find(|o| held[*o as usize] && (*o == 0 || !held[*o as usize - 1]));
+                prop_assert_eq!(ranges.next_start(offset), next);
+            }
+        }
+    }
+}

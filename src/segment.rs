@@ -1,0 +1,152 @@
+//! A segment: one run of the resource's bytes, in memory first, later in the spool file.
+//!
+//! Its memory never moves and is filled from the left by one [`Room`] at a time; what is published
+//! never changes again, so readers copy without a lock. A segment decides nothing: when it is filled
+//! and when it leaves memory is the store's business.
+
+use std::ptr::null_mut;
+
+use crate::error::Result;
+use crate::memory::Block;
+use crate::shared::Shared;
+use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+
+pub(crate) struct Segment {
+    start: u64,
+    capacity: usize,
+    /// Bytes published, from `start`. Stored with Release by the room, loaded with Acquire.
+    filled: AtomicUsize,
+    /// A room exists.
+    filling: AtomicBool,
+    /// The memory, or null: the bytes are in the spool file.
+    data: AtomicPtr<u8>,
+    /// The segment before this one in the same block of the index, owned by the index.
+    pub(crate) next: AtomicPtr<Segment>,
+}
+
+impl Segment {
+    pub(crate) fn new(start: u64, capacity: usize) -> Result<Shared<Segment>> {
+        let block = Block::zeroed(capacity)?;
+        // On failure below the block is dropped with the segment.
+        Shared::try_new(Segment {
+            start,
+            capacity,
+            filled: AtomicUsize::new(0),
+            filling: AtomicBool::new(false),
+            data: AtomicPtr::new(block.into_raw()),
+            next: AtomicPtr::new(null_mut()),
+        })
+    }
+
+    pub(crate) fn start(&self) -> u64 {
+        self.start
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    #[inline]
+    pub(crate) fn filled(&self) -> usize {
+        self.filled.load(Ordering::Acquire)
+    }
+
+    /// The offset after the last published byte.
+    pub(crate) fn end(&self) -> u64 {
+        self.start + self.filled() as u64
+    }
+
+    pub(crate) fn is_filling(&self) -> bool {
+        self.filling.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_in_memory(&self) -> bool {
+        !self.data.load(Ordering::SeqCst).is_null()
+    }
+
+    /// The published bytes, if they are in memory.
+    ///
+    /// # Safety
+    /// While the slice lives, either a pin of the index is held that was taken before the call, or
+    /// the caller is the one that could `release` the memory.
+    #[inline]
+    pub(crate) unsafe fn bytes(&self) -> Option<&[u8]> {
+        let filled = self.filled();
+        // SeqCst: see `Pins::enter`.
+        let data = self.data.load(Ordering::SeqCst);
+        if data.is_null() {
+            return None;
+        }
+        // SAFETY: `filled` bytes are initialised and never written again; the memory lives as long
+        // as the caller's pin or the caller's not releasing it.
+        Some(unsafe { std::slice::from_raw_parts(data, filled) })
+    }
+
+    /// Room for up to `most` more bytes; None when it is full or being filled.
+    pub(crate) fn room(this: &Shared<Segment>, most: usize) -> Option<Room> {
+        if !this.is_in_memory() || this.filling.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        // Made at once, so that its drop ends the filling.
+        let mut room = Room { segment: this.clone(), offset: this.filled(), size: 0 };
+        room.size = most.min(this.capacity - room.offset);
+        (room.size > 0).then_some(room)
+    }
+
+    /// Makes the memory unreachable: from now on the bytes are looked for in the spool file.
+    /// The caller waits for the readers that still see it, then drops the block. None while a room
+    /// exists: the source may be writing.
+    pub(crate) fn release(&self) -> Option<Block> {
+        if self.is_filling() {
+            return None;
+        }
+        let data = self.data.swap(null_mut(), Ordering::SeqCst);
+        // SAFETY: made by `into_raw` in `new` with this size; the swap hands it out once.
+        unsafe { Block::from_raw(data, self.capacity) }
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        drop(self.release());
+    }
+}
+
+/// The unfilled part of a segment, for the source to write to. There is one at a time.
+pub(crate) struct Room {
+    segment: Shared<Segment>,
+    offset: usize,
+    size: usize,
+}
+
+impl Room {
+    /// The offset in the resource of the first byte of this room.
+    pub(crate) fn position(&self) -> u64 {
+        self.segment.start + self.offset as u64
+    }
+
+    pub(crate) fn segment(&self) -> &Shared<Segment> {
+        &self.segment
+    }
+
+    /// The memory to fill: zeroes, or what an earlier fill of this room left behind, never anyone
+    /// else's bytes.
+    pub(crate) fn bytes(&mut self) -> &mut [u8] {
+        let data = self.segment.data.load(Ordering::Relaxed);
+        // SAFETY: a segment with a room is not released, and this room is the only one: nobody
+        // reads or writes past `filled`. The block was zeroed, so the bytes are initialised.
+        unsafe { std::slice::from_raw_parts_mut(data.add(self.offset), self.size) }
+    }
+
+    /// Makes the first `count` bytes of the room readable.
+    pub(crate) fn publish(self, count: usize) {
+        assert!(count <= self.size);
+        self.segment.filled.store(self.offset + count, Ordering::Release);
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.segment.filling.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,133 @@
+//! Sources: where a buffer's bytes come from.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use crate::error::{Error, Result};
+use crate::guard::guard;
+
+/// What makes a blocked [`Source::read`] return soon; callable from any thread.
+pub type Interrupt = Box<dyn Fn() + Send + Sync>;
+
+/// Where a buffer's bytes come from: any [`Read`], a [`Seekable`] one, or a type of your own.
+///
+/// It is called by one thread at a time, without a lock held, and never again after it has ended or
+/// failed (until [`resume`](crate::StreamBuffer::resume)). Dropping it is its close: that happens as
+/// soon as every byte is held, else with the buffer.
+///
+/// ```
+/// struct Zeroes(u64);
+///
+/// impl spoolbuf::Source for Zeroes {
+///     fn read(&mut self, out: &mut [u8]) -> spoolbuf::Result<usize> {
+///         let count = out.len().min(self.0 as usize);
+///         out[..count].fill(0);
+///         self.0 -= count as u64;
+///         Ok(count)
+///     }
+/// }
+///
+/// let buffer = spoolbuf::StreamBuffer::new(Zeroes(10), None, 0)?;
+/// assert_eq!(buffer.read_at(4, &mut [1; 100])?, 6);
+/// # Ok::<(), spoolbuf::Error>(())
+/// ```
+pub trait Source: Send {
+    /// Writes the next bytes to `out`, which is never empty, and returns how many; 0 is the end.
+    ///
+    /// # Errors
+    /// Whatever went wrong, usually [`Error::Source`]; readers get it after the bytes before it.
+    fn read(&mut self, out: &mut [u8]) -> Result<usize>;
+
+    /// Whether `seek` can be expected to work. Asked once, when the buffer is made.
+    fn can_seek(&self) -> bool {
+        false
+    }
+
+    /// Makes the next `read` deliver the bytes at `offset` from the start of the resource.
+    ///
+    /// # Errors
+    /// Any; the source then stands where it stood, and is not asked to seek again.
+    fn seek(&mut self, _offset: u64) -> Result<()> {
+        Err(Error::Unsupported)
+    }
+
+    /// What makes a blocked `read` or `seek` return soon. Asked once, when the buffer is made.
+    fn interrupt(&self) -> Option<Interrupt> {
+        None
+    }
+
+    /// Whether the end of the buffer has to wait for a `read` that is running, because nothing else
+    /// tells the source's owner that it is over. Asked once, when the buffer is made.
+    fn must_return(&self) -> bool {
+        false
+    }
+}
+
+impl<R: Read + Send> Source for R {
+    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+        read(self, out)
+    }
+}
+
+/// A source that can seek: any `Read + Seek`, whose offset 0 is the start of the resource.
+///
+/// ```
+/// let file = std::io::Cursor::new(vec![7u8; 1_000_000]);
+/// let buffer = spoolbuf::StreamBuffer::new(spoolbuf::Seekable(file), Some(1_000_000), 0)?;
+/// let mut last = [0; 4];
+/// assert_eq!(buffer.read_at(999_996, &mut last)?, 4);
+/// assert_eq!(buffer.stats().seeks, 1);
+/// # Ok::<(), spoolbuf::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Seekable<R>(
+    /// The reader.
+    pub R,
+);
+
+impl<R: Read + Seek + Send> Source for Seekable<R> {
+    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+        read(&mut self.0, out)
+    }
+
+    fn can_seek(&self) -> bool {
+        true
+    }
+
+    fn seek(&mut self, offset: u64) -> Result<()> {
+        self.0.seek(SeekFrom::Start(offset)).map(drop).map_err(Error::from_source)
+    }
+}
+
+fn read(reader: &mut impl Read, out: &mut [u8]) -> Result<usize> {
+    loop {
+        match reader.read(out) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result.map_err(Error::from_source),
+        }
+    }
+}
+
+/// Asks a source for bytes. With [`seek`] the only call of user code that brings bytes, and the
+/// place where what comes back is checked.
+pub(crate) fn ask(source: &mut dyn Source, out: &mut [u8]) -> Result<usize> {
+    let room = out.len();
+    match guard(Err(Error::Panic), || source.read(out)) {
+        Ok(count) if count > room => {
+            Err(Error::Source { code: i64::try_from(count).unwrap_or(i64::MAX), cause: None })
+        }
+        result => result,
+    }
+}
+
+/// Asks a source to go elsewhere.
+pub(crate) fn seek(source: &mut dyn Source, offset: u64) -> Result<()> {
+    guard(Err(Error::Panic), || source.seek(offset))
+}
+
+/// Closes a source: its own code runs, so no lock is held here.
+pub(crate) fn close(source: Option<Box<dyn Source>>) {
+    // A source that panics as it goes has nobody left to tell.
+    guard((), || drop(source));
+}

@@ -1,0 +1,348 @@
+//! The state: what is known of the resource, its source and those who wait, and what follows.
+//!
+//! Plain data under the gate's lock. The functions here decide and never act: what a call gets
+//! ([`verdict`](State::verdict)), what the source is to do next ([`step`](State::step)), who is to
+//! wake. Nothing here blocks, calls the source or touches a file.
+
+#![forbid(unsafe_code)]
+
+use crate::error::{Error, Result};
+use crate::index::BLOCK;
+use crate::options::{Options, ROUND_UP_MOST};
+use crate::ranges::Ranges;
+use crate::source::Source;
+use crate::sync::ThreadToken;
+
+/// The most that a prefetch asks for at once, in bytes: a slow source that fills whatever it is
+/// given holds a reader that comes by up for no longer than this takes.
+const PREFETCH_ASK: u64 = 64 * 1024;
+
+pub(crate) struct State {
+    pub(crate) ranges: Ranges,
+    /// What the caller said the size is.
+    pub(crate) declared: Option<u64>,
+    /// What the size is.
+    pub(crate) end: Option<u64>,
+    /// A place where the source had nothing: the end is there or before it.
+    pub(crate) bound: Option<u64>,
+
+    /// The source; None while somebody has the turn, and after its close.
+    pub(crate) source: Option<Box<dyn Source>>,
+    /// Who is inside the source's `read` or `seek`.
+    pub(crate) in_source: Option<ThreadToken>,
+    /// Who is inside the source's interrupt.
+    pub(crate) interrupting: Vec<ThreadToken>,
+    /// Where the source stands: what its next read brings.
+    pub(crate) position: u64,
+    /// Where it came to by its last jump.
+    pub(crate) run_start: u64,
+    pub(crate) can_seek: bool,
+
+    pub(crate) canceled: bool,
+    /// How often `cancel` was called: calls that began before end, whatever came since.
+    pub(crate) cancels: u64,
+    pub(crate) freed: bool,
+    /// Why the source is not asked any more.
+    pub(crate) failure: Option<Error>,
+
+    /// Calls that sleep, in order of arrival.
+    pub(crate) waiters: Vec<Waiter>,
+    /// The one of them that was woken to take the turn and has not looked yet.
+    pub(crate) elected: Option<u64>,
+    next_ticket: u64,
+    /// Bells that no waiter uses, and how many there are.
+    free_bells: Vec<usize>,
+    bells: usize,
+    /// The helper, while it runs.
+    pub(crate) helper: Option<ThreadToken>,
+    /// Distance that the helper keeps ahead; 0: none.
+    pub(crate) prefetch: u64,
+    /// Where the prefetch counts from: the furthest read, or the place of the last jump.
+    pub(crate) head: u64,
+    /// The helper met an error that may pass; it tries again when somebody asks.
+    pub(crate) prefetch_rests: bool,
+
+    pub(crate) pulls: u64,
+    pub(crate) seeks: u64,
+    pub(crate) waits: u64,
+    pub(crate) source_error: i64,
+    pub(crate) system_error: i32,
+
+    round_up: u64,
+    seek_gap: u64,
+}
+
+/// What a call wants.
+#[derive(Clone, Copy)]
+pub(crate) struct Need {
+    /// The first byte that is missing.
+    pub(crate) offset: u64,
+    /// How many bytes to wait for; 1 or more.
+    pub(crate) length: u64,
+    /// `cancels` when the call began.
+    pub(crate) cancels: u64,
+}
+
+/// A call that sleeps until its bytes are there.
+pub(crate) struct Waiter {
+    pub(crate) ticket: u64,
+    pub(crate) need: Need,
+    /// The helper pulls for it; else its own thread does when it gets the turn.
+    pub(crate) by_helper: bool,
+    /// Which reader it belongs to, 0 for none.
+    pub(crate) reader: usize,
+    /// The bell that wakes it.
+    pub(crate) bell: usize,
+    /// It was woken and is to look again.
+    pub(crate) woken: bool,
+    /// An error that ends this call without staying.
+    pub(crate) error: Option<Error>,
+}
+
+/// What a call gets without anything being done.
+pub(crate) enum Verdict {
+    /// As many bytes as it wants, or all that will come before the end or an error.
+    Ready,
+    /// Its offset is at or past the end.
+    End,
+}
+
+/// What the source is to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Deliver up to `most` bytes where it stands.
+    Read { most: u64 },
+    /// Go to an offset.
+    Seek(u64),
+    /// Deliver up to `most` bytes that are held already, which go nowhere.
+    Skip { most: u64 },
+}
+
+impl State {
+    pub(crate) fn new(source: Box<dyn Source>, options: &Options) -> State {
+        State {
+            ranges: Ranges::default(),
+            declared: options.size,
+            end: None,
+            bound: None,
+            can_seek: source.can_seek(),
+            source: Some(source),
+            in_source: None,
+            interrupting: Vec::new(),
+            position: 0,
+            run_start: 0,
+            canceled: false,
+            cancels: 0,
+            freed: false,
+            failure: None,
+            waiters: Vec::new(),
+            elected: None,
+            next_ticket: 0,
+            free_bells: Vec::new(),
+            bells: 0,
+            helper: None,
+            prefetch: options.prefetch,
+            head: 0,
+            prefetch_rests: false,
+            pulls: 0,
+            seeks: 0,
+            waits: 0,
+            source_error: 0,
+            system_error: 0,
+            round_up: u64::from(options.round_up.min(ROUND_UP_MOST)),
+            seek_gap: options.seek_gap,
+        }
+    }
+
+    /// How far the resource is buffered without a gap from its start.
+    pub(crate) fn frontier(&self) -> u64 {
+        self.ranges.end_of(0)
+    }
+
+    /// Whether a call that began with `need` is to stop.
+    pub(crate) fn is_canceled(&self, need: Need) -> bool {
+        self.freed || self.canceled || self.cancels != need.cancels
+    }
+
+    /// Bytes readable at `offset` without waiting.
+    pub(crate) fn buffered(&self, offset: u64) -> u64 {
+        self.ranges.end_of(offset) - offset
+    }
+
+    /// The final size, else the declared one, but never less than what is held.
+    pub(crate) fn size(&self) -> Option<u64> {
+        self.end.or_else(|| self.declared.map(|size| size.max(self.ranges.last_end())))
+    }
+
+    fn is_past_end(&self, offset: u64) -> bool {
+        self.end.or(self.bound).is_some_and(|end| offset >= end)
+    }
+
+    /// Every byte is held: the source has nothing more to give.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.end == Some(self.ranges.total())
+    }
+
+    /// What a call gets as things are; None: the source would have to bring it.
+    pub(crate) fn verdict(&self, need: Need) -> Result<Option<Verdict>> {
+        if self.freed {
+            return Err(Error::Canceled);
+        }
+        let buffered = self.buffered(need.offset);
+        if buffered >= need.length {
+            return Ok(Some(Verdict::Ready));
+        }
+        if self.is_past_end(need.offset + buffered) {
+            return Ok(Some(if buffered > 0 { Verdict::Ready } else { Verdict::End }));
+        }
+        if self.canceled || self.cancels != need.cancels {
+            return Err(Error::Canceled);
+        }
+        match &self.failure {
+            Some(_) if buffered > 0 => Ok(Some(Verdict::Ready)),
+            Some(failure) => Err(failure.clone()),
+            None => Ok(None),
+        }
+    }
+
+    /// What the source does next towards a need. `waiting` narrows a request to what others wait
+    /// for on the way; a prefetch does not narrow.
+    pub(crate) fn step(&self, need: Need, narrow: bool) -> Result<Step> {
+        let (missing, _) = self.ranges.gap(need.offset);
+        let stands = self.position;
+        let held = self.ranges.next_start(stands);
+        let inside = self.ranges.end_of(stands) > stands;
+        if self.can_seek && stands != missing {
+            let on_the_way = missing > stands && !inside && held.is_none_or(|start| start >= missing);
+            if !on_the_way || missing - stands > self.seek_gap {
+                return Ok(Step::Seek(missing));
+            }
+        }
+        if stands > missing {
+            // The source can't go back, or not any more.
+            return Err(Error::Unsupported);
+        }
+        if inside {
+            return Ok(Step::Skip { most: (self.ranges.end_of(stands) - stands).min(BLOCK) });
+        }
+        let wanted = need.offset.saturating_add(need.length);
+        let mut until = wanted;
+        if narrow {
+            let ends = self.waiters.iter().map(|waiter| waiter.need.offset + waiter.need.length);
+            until = ends.filter(|end| *end > stands).fold(wanted, u64::min);
+        }
+        if self.round_up > 0 {
+            until = until.checked_next_multiple_of(self.round_up).unwrap_or(until);
+        }
+        Ok(Step::Read { most: until.min(held.unwrap_or(u64::MAX)) - stands })
+    }
+
+    /// The source had nothing more where it stands.
+    pub(crate) fn ended(&mut self) {
+        let (at, last) = (self.position, self.ranges.last_end());
+        if at == last {
+            // It ran on to here from bytes that are held.
+            self.end = Some(at);
+        } else if at > last {
+            self.bound = Some(self.bound.unwrap_or(at).min(at));
+        } else {
+            // It delivered bytes beyond this place before: that is no end.
+            self.failure = Some(Error::Source { code: 0, cause: None });
+        }
+    }
+
+    /// Bytes came: `count` of them where the source stood.
+    pub(crate) fn arrived(&mut self, count: u64) {
+        self.ranges.add(self.position..self.position + count);
+        self.position += count;
+        let last = self.ranges.last_end();
+        match self.bound {
+            Some(bound) if bound == last => self.end = Some(last),
+            Some(bound) if bound < last => self.bound = None,
+            _ => {}
+        }
+    }
+
+    /// A call came for bytes that are not there: the prefetch goes on from its place.
+    pub(crate) fn visit(&mut self, offset: u64) {
+        self.head = if self.can_seek { offset } else { self.head.max(offset) };
+        self.prefetch_rests = false;
+    }
+
+    /// The source, to be closed by the caller outside the lock, if no byte can be wanted from it
+    /// any more and nobody is inside it.
+    #[must_use]
+    pub(crate) fn retire(&mut self) -> Option<Box<dyn Source>> {
+        let over = self.freed || self.is_complete();
+        if over && self.interrupting.is_empty() { self.source.take() } else { None }
+    }
+
+    /// What the helper is to bring, if anything: what a waiting call needs, else what the prefetch
+    /// is to keep ready. The flag says that it is the latter.
+    pub(crate) fn helper_work(&self) -> Option<(Need, bool)> {
+        if self.freed || self.canceled || self.failure.is_some() {
+            return None;
+        }
+        let mut asleep = self.waiters.iter().filter(|waiter| !waiter.woken);
+        if let Some(waiter) = asleep.find(|waiter| waiter.by_helper) {
+            let need = Need { cancels: self.cancels, ..waiter.need };
+            return Some((need, false));
+        }
+        if self.prefetch == 0 || self.prefetch_rests {
+            return None;
+        }
+        self.prefetch_need().map(|need| (need, true))
+    }
+
+    fn prefetch_need(&self) -> Option<Need> {
+        let goal = self.head.saturating_add(self.prefetch);
+        let (mut missing, mut next) = self.ranges.gap(self.head);
+        if self.is_past_end(missing) && self.prefetch == u64::MAX {
+            // All from the head on is there: now the holes before it.
+            (missing, next) = self.ranges.gap(0);
+        }
+        let reachable = self.can_seek || missing >= self.position;
+        if missing >= goal || self.is_past_end(missing) || !reachable {
+            return None;
+        }
+        let until = goal.min(next.unwrap_or(u64::MAX)).min(missing + PREFETCH_ASK);
+        Some(Need { offset: missing, length: until - missing, cancels: self.cancels })
+    }
+
+    /// The read position from which on the prefetch has something to do.
+    pub(crate) fn wake_at(&self) -> u64 {
+        if matches!(self.prefetch, 0 | u64::MAX) || self.freed {
+            // Nothing to keep, or nothing that would ever make it stop.
+            return u64::MAX;
+        }
+        // A read up to here leaves less than the distance ahead of it.
+        self.ranges.end_of(self.head).saturating_sub(self.prefetch).max(self.head)
+    }
+
+    /// Keeps the system's code of a failed file operation for the stats.
+    pub(crate) fn note(&mut self, error: &Error) {
+        if let Error::Io(code) | Error::DiskFull(code) = error {
+            self.system_error = *code;
+        }
+    }
+
+    pub(crate) fn ticket(&mut self) -> u64 {
+        self.next_ticket += 1;
+        self.next_ticket
+    }
+
+    /// A bell for a waiter, to be given back.
+    pub(crate) fn take_bell(&mut self) -> Result<usize> {
+        if let Some(bell) = self.free_bells.pop() {
+            return Ok(bell);
+        }
+        // With room for all of them to be given back.
+        self.free_bells.try_reserve(self.bells + 1).map_err(|_| Error::NoMemory)?;
+        self.bells += 1;
+        Ok(self.bells - 1)
+    }
+
+    pub(crate) fn give_bell_back(&mut self, bell: usize) {
+        self.free_bells.push(bell);
+    }
+}

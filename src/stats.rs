@@ -1,0 +1,84 @@
+//! Stats: one consistent snapshot of a buffer.
+
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+
+use crate::abi::{sb_spool, sb_state};
+use crate::buffer::Buffer;
+use crate::error::Error;
+
+/// A snapshot of a [`StreamBuffer`](crate::StreamBuffer); all sizes and offsets in bytes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Stats {
+    /// What the size was said to be.
+    pub declared: Option<u64>,
+    /// What the size is, once the source has ended.
+    pub final_size: Option<u64>,
+    /// How far the resource is buffered without a gap from its start.
+    pub frontier: u64,
+    /// Buffered bytes in memory.
+    pub memory: u64,
+    /// Buffered bytes in the spool file.
+    pub disk: u64,
+    /// How often the source was read.
+    pub pulls: u64,
+    /// How often the source was made to seek.
+    pub seeks: u64,
+    /// How often a call slept.
+    pub waits: u64,
+    /// The source's own code at its last error, else 0.
+    pub source_error: i64,
+    /// The system's code at the last file operation that failed, else 0.
+    pub system_error: i32,
+    /// What the source is doing.
+    pub state: sb_state,
+    /// Why the source is not asked any more.
+    pub failure: Option<Error>,
+    /// Whether the source is asked to seek.
+    pub seekable: bool,
+    /// Where the spool file is.
+    pub spool: sb_spool,
+    /// The spool file's directory, once there is one.
+    pub spool_dir: Option<PathBuf>,
+    /// Whether a helper thread exists.
+    pub helper: bool,
+}
+
+impl Buffer {
+    pub(crate) fn stats(&self) -> Stats {
+        let state = self.gate.lock();
+        // Spilling moves bytes without this lock; what is held in all is under it.
+        let disk = self.store.spooled().min(state.ranges.total());
+        let spool = self.store.spool();
+        let failure = if state.canceled { Some(Error::Canceled) } else { state.failure.clone() };
+        Stats {
+            declared: state.declared,
+            final_size: state.end,
+            frontier: state.frontier(),
+            memory: state.ranges.total() - disk,
+            disk,
+            pulls: state.pulls,
+            seeks: state.seeks,
+            waits: state.waits,
+            source_error: state.source_error,
+            system_error: state.system_error,
+            state: match (&failure, state.end) {
+                (Some(Error::Canceled), _) => sb_state::SB_STATE_CANCELED,
+                (Some(_), _) => sb_state::SB_STATE_FAILED,
+                (None, Some(_)) => sb_state::SB_STATE_ENDED,
+                (None, None) => sb_state::SB_STATE_OPEN,
+            },
+            failure,
+            seekable: state.can_seek,
+            spool: match spool {
+                None => sb_spool::SB_SPOOL_NONE,
+                Some(spool) if spool.is_in_memory() => sb_spool::SB_SPOOL_MEMORY,
+                Some(_) => sb_spool::SB_SPOOL_DISK,
+            },
+            spool_dir: spool.map(|spool| spool.directory().to_path_buf()),
+            helper: state.helper.is_some(),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The store: what is buffered, and what of it stays in memory.
+//!
+//! Bytes enter through a [`Room`] at the end of the *tail*, the segment that the source is filling.
+//! A tail that is full, or that the source has left, is *sealed*. Sealed segments wait in order of
+//! arrival; when they and the tail together hold more than `max`, the oldest are written to the
+//! spool file and leave memory, one at a time, before the source is asked for more. So a write that
+//! fails loses nothing and memory stays bounded.
+//!
+//! Whoever fills or spills holds the `writing` lock, also across the write to the file. Readers
+//! never take it: they look bytes up in the index, under a pin while they copy from memory, without
+//! one when they read the spool file, since what is there stays there.
+
+#![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use crate::error::{Error, Result};
+use crate::index::{BLOCK, Index, Place, Writer};
+use crate::options::{OnFull, Options};
+use crate::segment::{Room, Segment};
+use crate::shared::Shared;
+use crate::spool::Spool;
+use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+
+/// The smallest segment, in bytes: what a short stream, or a jump, costs at first.
+const SMALLEST: u64 = 16 * 1024;
+
+pub(crate) struct Store {
+    index: Index,
+    spool: OnceLock<Spool>,
+    /// Bytes that are in the spool file.
+    spooled: AtomicU64,
+    max: u64,
+    spool_dir: Option<PathBuf>,
+    on_full: OnFull,
+    writing: Mutex<Writing>,
+}
+
+struct Writing {
+    writer: Writer,
+    /// The segment that is being filled; linked into the index at its first byte.
+    tail: Option<Shared<Segment>>,
+    /// Segments in memory that get no more bytes, oldest first.
+    sealed: VecDeque<Shared<Segment>>,
+    /// Memory taken by `sealed`, in bytes.
+    sealed_bytes: u64,
+}
+
+impl Store {
+    pub(crate) fn new(options: &Options) -> Store {
+        let (index, writer) = Index::new();
+        Store {
+            index,
+            spool: OnceLock::new(),
+            spooled: AtomicU64::new(0),
+            max: options.max,
+            spool_dir: options.spool_dir.clone(),
+            on_full: options.on_full,
+            writing: Mutex::new(Writing {
+                writer,
+                tail: None,
+                sealed: VecDeque::new(),
+                sealed_bytes: 0,
+            }),
+        }
+    }
+
+    /// Copies what is in memory from `offset` on without a gap; returns how much that was.
+    #[inline]
+    pub(crate) fn copy_memory(&self, offset: u64, out: &mut [u8]) -> usize {
+        let pin = self.index.pin();
+        let mut done = 0;
+        while let Place::Memory(bytes) = self.index.find(offset + done as u64, &pin) {
+            let count = bytes.len().min(out.len() - done);
+            out[done..done + count].copy_from_slice(&bytes[..count]);
+            done += count;
+            if done == out.len() {
+                break;
+            }
+        }
+        done
+    }
+
+    /// Copies what is buffered from `offset` on without a gap; returns how much that was.
+    pub(crate) fn copy(&self, offset: u64, out: &mut [u8]) -> Result<usize> {
+        let mut done = 0;
+        loop {
+            done += self.copy_memory(offset + done as u64, &mut out[done..]);
+            let at = offset + done as u64;
+            let run = self.spooled_run(at, out.len() - done);
+            let (Some(spool), 1..) = (self.spool.get(), run) else { return Ok(done) };
+            match spool.read(&mut out[done..done + run], at) {
+                Ok(()) => done += run,
+                Err(_) if done > 0 => return Ok(done),
+                // Not by its kind: a file that is too short is no full disk.
+                Err(error) => return Err(Error::Io(error.raw_os_error().unwrap_or(0))),
+            }
+        }
+    }
+
+    /// How many bytes from `offset` on, up to `most`, are in the spool file without a gap.
+    pub(crate) fn spooled_run(&self, offset: u64, most: usize) -> usize {
+        let pin = self.index.pin();
+        let mut run = 0;
+        while run < most as u64 {
+            match self.index.find(offset + run, &pin) {
+                Place::Spool(count) => run += count,
+                _ => break,
+            }
+        }
+        run.min(most as u64) as usize
+    }
+
+    /// Room for the source to put up to `most` bytes at `position`, after making room for them.
+    /// `run` is how far the source has come without a jump, `expected` how much is said to follow.
+    pub(crate) fn room(
+        &self,
+        position: u64,
+        most: usize,
+        run: u64,
+        expected: Option<u64>,
+    ) -> Result<Room> {
+        let mut writing = lock(&self.writing);
+        let fits = |tail: &Shared<Segment>| {
+            tail.end() == position && tail.filled() < tail.capacity()
+        };
+        if !writing.tail.as_ref().is_some_and(fits) {
+            writing.seal();
+        }
+        self.make_room(&mut writing)?;
+        if let Some(room) = writing.tail.as_ref().and_then(|tail| Segment::room(tail, most)) {
+            return Ok(room);
+        }
+        // Everything that taking the bytes in will need, so that it can't fail then.
+        self.index.prepare(&mut writing.writer, position)?;
+        writing.sealed.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        let segment = Segment::new(position, capacity(position, run, expected))?;
+        Ok(Segment::room(&segment, most).expect("a new segment has room"))
+    }
+
+    /// Makes `count` bytes that the source put into `room` readable.
+    pub(crate) fn accept(&self, room: Room, count: usize) {
+        let mut writing = lock(&self.writing);
+        let segment = room.segment().clone();
+        room.publish(count);
+        if !writing.tail.as_ref().is_some_and(|tail| tail.start() == segment.start()) {
+            self.index.insert(&mut writing.writer, segment.clone());
+            writing.tail = Some(segment);
+        }
+    }
+
+    /// Moves everything in memory to the spool file, but for what the source is filling right now.
+    pub(crate) fn spill(&self) -> Result<()> {
+        let mut writing = lock(&self.writing);
+        if writing.tail.as_ref().is_some_and(|tail| !tail.is_filling()) {
+            writing.sealed.try_reserve(1).map_err(|_| Error::NoMemory)?;
+            writing.seal();
+        }
+        while !writing.sealed.is_empty() {
+            self.spill_oldest(&mut writing)?;
+        }
+        Ok(())
+    }
+
+    /// Spills until memory holds no more than `max`.
+    fn make_room(&self, writing: &mut Writing) -> Result<()> {
+        while writing.held() > self.max && !writing.sealed.is_empty() {
+            match self.spill_oldest(writing) {
+                Err(Error::DiskFull(_)) if self.on_full == OnFull::Memory => break,
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    fn spill_oldest(&self, writing: &mut Writing) -> Result<()> {
+        let Some(segment) = writing.sealed.front().cloned() else { return Ok(()) };
+        let spool = self.spool_or_new()?;
+        let bytes = self.index.bytes(&writing.writer, &segment);
+        spool.write(bytes, segment.start()).map_err(|error| Error::from_file(&error))?;
+        self.spooled.fetch_add(segment.filled() as u64, Ordering::Relaxed);
+        self.index.spooled(&mut writing.writer, &segment);
+        writing.sealed.pop_front();
+        writing.sealed_bytes -= segment.capacity() as u64;
+        Ok(())
+    }
+
+    fn spool_or_new(&self) -> Result<&Spool> {
+        if let Some(spool) = self.spool.get() {
+            return Ok(spool);
+        }
+        let spool = Spool::create(self.spool_dir.as_deref()).map_err(|error| Error::from_file(&error))?;
+        // Only ever set here, under the `writing` lock.
+        Ok(self.spool.get_or_init(|| spool))
+    }
+
+    /// The spool file, once there is one.
+    pub(crate) fn spool(&self) -> Option<&Spool> {
+        self.spool.get()
+    }
+
+    /// How many bytes are in the spool file.
+    pub(crate) fn spooled(&self) -> u64 {
+        self.spooled.load(Ordering::Relaxed)
+    }
+}
+
+impl Writing {
+    /// Memory taken: what a sealed segment could have held, what the tail does hold.
+    fn held(&self) -> u64 {
+        self.sealed_bytes + self.tail.as_ref().map_or(0, |tail| tail.filled() as u64)
+    }
+
+    /// Ends the filling of the tail. There is a place in the queue for every tail.
+    fn seal(&mut self) {
+        if let Some(tail) = self.tail.take() {
+            self.sealed_bytes += tail.capacity() as u64;
+            self.sealed.push_back(tail);
+        }
+    }
+}
+
+/// How large a new segment at `position` is: up to the block's end, for a short resource no larger
+/// than it, after a jump or with an unknown size doubling from a small start.
+fn capacity(position: u64, run: u64, expected: Option<u64>) -> usize {
+    let to_block_end = BLOCK - position % BLOCK;
+    let wanted = match expected {
+        Some(left @ 1..) if run == position => left,
+        _ => run.max(SMALLEST),
+    };
+    wanted.min(to_block_end) as usize
+}

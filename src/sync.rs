@@ -1,0 +1,101 @@
+//! The primitives under everything: std's, or loom's when the models run.
+//!
+//! std's locks live wholly in the object they belong to; a library whose handles a forked child must
+//! be able to make anew can't use a lock with a process-wide table behind it.
+
+#![forbid(unsafe_code)]
+
+#[cfg(loom)]
+pub(crate) use loom::sync::{
+    Condvar, Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence},
+};
+#[cfg(not(loom))]
+pub(crate) use std::sync::{
+    Condvar, Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence},
+};
+
+/// Locks; a panic of another holder has been caught and dealt with where it happened.
+#[inline]
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// How many lines a striped counter is spread over.
+#[cfg(not(loom))]
+pub(crate) const STRIPES: usize = 8;
+#[cfg(loom)]
+pub(crate) const STRIPES: usize = 2;
+
+#[cfg(not(loom))]
+mod thread {
+    use std::cell::Cell;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    thread_local! {
+        // Without a destructor, so that it works at a thread's very end as well.
+        static STRIPE: Cell<usize> = const { Cell::new(0) };
+    }
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+    /// Which thread this is, among those alive.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub(crate) struct ThreadToken(usize);
+
+    pub(crate) fn this_thread() -> ThreadToken {
+        STRIPE.with(|stripe| ThreadToken(std::ptr::from_ref(stripe).addr()))
+    }
+
+    /// This thread's line of a striped counter: threads take turns, so the first few never share.
+    #[inline]
+    pub(crate) fn stripe() -> usize {
+        STRIPE.with(|stripe| match stripe.get() {
+            0 => {
+                let turn = NEXT.fetch_add(1, Ordering::Relaxed) % super::STRIPES;
+                stripe.set(turn + 1);
+                turn
+            }
+            turn => turn - 1,
+        })
+    }
+}
+
+#[cfg(loom)]
+mod thread {
+    /// Which thread this is, among those alive.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub(crate) struct ThreadToken(loom::thread::ThreadId);
+
+    pub(crate) fn this_thread() -> ThreadToken {
+        ThreadToken(loom::thread::current().id())
+    }
+
+    pub(crate) fn stripe() -> usize {
+        0
+    }
+}
+
+pub(crate) use thread::{ThreadToken, stripe, this_thread};
+
+/// Lets others run while a condition that is a few instructions away becomes true: first politely,
+/// then asleep, so that a real-time thread can't starve the one it waits for.
+pub(crate) struct Backoff(u32);
+
+impl Backoff {
+    pub(crate) fn new() -> Backoff {
+        Backoff(0)
+    }
+
+    pub(crate) fn pause(&mut self) {
+        self.0 += 1;
+        #[cfg(loom)]
+        loom::thread::yield_now();
+        #[cfg(not(loom))]
+        match self.0 {
+            0..16 => std::hint::spin_loop(),
+            16..64 => std::thread::yield_now(),
+            _ => std::thread::sleep(std::time::Duration::from_micros(50)),
+        }
+    }
+}

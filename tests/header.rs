@@ -1,0 +1,28 @@
+//! `include/spoolbuf.h` is what `src/` says. `BLESS=1 cargo test --test header` rewrites it.
+
+use std::path::Path;
+
+#[test]
+fn header_is_current() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml");
+    config.export.exclude = vec!["Raw".to_owned()];
+    let mut generated = Vec::new();
+    cbindgen::Builder::new()
+        .with_config(config)
+        .with_src(root.join("src/abi.rs"))
+        .with_src(root.join("src/ffi.rs"))
+        .generate()
+        .expect("cbindgen")
+        .write(&mut generated);
+    let generated = String::from_utf8(generated).expect("UTF-8");
+    let path = root.join("include/spoolbuf.h");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &generated).expect("written");
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        generated == committed,
+        "include/spoolbuf.h is not what src/ says; BLESS=1 cargo test --test header rewrites it"
+    );
+}
