@@ -8,7 +8,9 @@ fn main() {
     let major = var("CARGO_PKG_VERSION_MAJOR").unwrap_or_default();
     let argument = |text: &str| println!("cargo::rustc-cdylib-link-arg={text}");
     match system.as_str() {
-        "macos" | "ios" => argument(&format!("-Wl,-install_name,@rpath/libspoolbuf.{major}.dylib")),
+        "macos" | "ios" => argument(&format!(
+            "-Wl,-install_name,@rpath/libspoolbuf.{major}.dylib"
+        )),
         "windows" => {}
         _ => {
             argument(&format!("-Wl,-soname,libspoolbuf.so.{major}"));

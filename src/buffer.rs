@@ -81,11 +81,17 @@ impl Buffer {
         Ok(buffer)
     }
 
-    /// What is in memory, without ado: true if that is all the wish wants.
+    /// Takes what is in memory, without ado; true if nothing else is to be done.
     #[inline]
-    pub(crate) fn read_memory(&self, offset: u64, out: &mut [u8], all: bool, done: &mut usize) -> bool {
-        *done = self.store.copy_memory(offset, out);
-        let enough = if all { *done == out.len() } else { *done > 0 };
+    pub(crate) fn read_memory(
+        &self,
+        offset: u64,
+        out: &mut [u8],
+        all: bool,
+        done: &mut usize,
+    ) -> bool {
+        let whole = self.store.copy_memory(offset, out, done);
+        let enough = *done == out.len() || (!all && *done > 0 && whole);
         enough && !self.gate.is_news(offset + *done as u64)
     }
 
@@ -125,14 +131,18 @@ impl Buffer {
         let call = this.begin(wish);
         let mut turn: Option<Turn<'_>> = None;
         loop {
-            *done += this.store.copy(offset + *done as u64, &mut out[*done..])?;
+            this.store.copy(offset, out, done)?;
             let left = (out.len() - *done) as u64;
             if left == 0 || (*done > 0 && !wish.all) {
                 return Ok(());
             }
             // Bytes are taken as they come: what waits for the last one finds the first on disk.
             let length = if wish.all { left.min(BLOCK) } else { 1 };
-            let need = Need { offset: offset + *done as u64, length, cancels: call.cancels };
+            let need = Need {
+                offset: offset + *done as u64,
+                length,
+                cancels: call.cancels,
+            };
             match Buffer::admit(this, need, &call, &mut turn)? {
                 Admission::Ready => {}
                 Admission::End => return Ok(()),
@@ -151,7 +161,12 @@ impl Buffer {
             Limit::Within(time) => Instant::now().checked_add(time),
             _ => None,
         };
-        Call { wish, turns, cancels: self.gate.lock().cancels, deadline }
+        Call {
+            wish,
+            turns,
+            cancels: self.gate.lock().cancels,
+            deadline,
+        }
     }
 
     /// What a call gets next: its bytes, the end, or its turn at the source. Waits for it.
@@ -186,7 +201,11 @@ impl Buffer {
                 Buffer::start_helper(this)?;
             }
             let reader = call.wish.stop.map_or(0, Stop::id);
-            let manner = Manner { deadline: call.deadline, by_helper, reader };
+            let manner = Manner {
+                deadline: call.deadline,
+                by_helper,
+                reader,
+            };
             state = this.gate.wait(state, need, manner)?;
         }
     }
@@ -200,9 +219,15 @@ impl Buffer {
         let out_of_time = match call.wish.limit {
             Limit::None => false,
             Limit::Now => true,
-            Limit::Within(_) => call.deadline.is_some_and(|deadline| Instant::now() >= deadline),
+            Limit::Within(_) => call
+                .deadline
+                .is_some_and(|deadline| Instant::now() >= deadline),
         };
-        if call.wish.stop.is_some_and(|stop| stop.is_set_since(call.turns)) {
+        if call
+            .wish
+            .stop
+            .is_some_and(|stop| stop.is_set_since(call.turns))
+        {
             Err(Error::Canceled)
         } else if out_of_time {
             Err(Error::Timeout)
@@ -262,7 +287,8 @@ impl Buffer {
     /// Stops the calls of one reader; its stop is set already.
     pub(crate) fn cancel_reader(&self, stop: &Stop) {
         let mut state = self.gate.lock();
-        self.gate.wake(&mut state, None, |waiter| waiter.reader == stop.id());
+        self.gate
+            .wake(&mut state, None, |waiter| waiter.reader == stop.id());
     }
 
     /// Clears a cancel or a failure.
@@ -276,7 +302,9 @@ impl Buffer {
 
     /// Makes the source come back, if somebody is inside it.
     fn interrupt<'g>(&'g self, mut state: MutexGuard<'g, State>) {
-        let Some(interrupt) = &self.interrupt else { return };
+        let Some(interrupt) = &self.interrupt else {
+            return;
+        };
         let me = this_thread();
         if state.in_source.is_none() || state.interrupting.try_reserve(1).is_err() {
             return;

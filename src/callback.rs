@@ -35,13 +35,27 @@ pub(crate) struct CallbackSource {
 impl CallbackSource {
     /// A source out of a copy of the caller's callbacks; dropping it calls `close`.
     pub(crate) fn new(callback: &sb_callback) -> Result<Box<dyn Source>> {
-        let Some(read) = callback.read else { return Err(Error::Invalid) };
+        let Some(read) = callback.read else {
+            return Err(Error::Invalid);
+        };
         if callback.reserved.iter().any(|reserved| !reserved.is_null()) {
             return Err(Error::Invalid);
         }
-        let sb_callback { seek, cancel, close, opaque, .. } = *callback;
+        let sb_callback {
+            seek,
+            cancel,
+            close,
+            opaque,
+            ..
+        } = *callback;
         let opaque = Opaque(opaque);
-        Ok(try_box(CallbackSource { read, seek, cancel, close, opaque })?)
+        Ok(try_box(CallbackSource {
+            read,
+            seek,
+            cancel,
+            close,
+            opaque,
+        })?)
     }
 }
 
@@ -50,7 +64,10 @@ impl Source for CallbackSource {
         let at = out.as_mut_ptr().cast();
         // SAFETY: `out` is writable for its length; the rest is the host's contract.
         let count = unsafe { call_read(self.read, self.opaque.0, at, out.len()) };
-        usize::try_from(count).map_err(|_| Error::Source { code: count, cause: None })
+        usize::try_from(count).map_err(|_| Error::Source {
+            code: count,
+            cause: None,
+        })
     }
 
     fn can_seek(&self) -> bool {
@@ -100,7 +117,8 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn report(&self, done: u64, total: u64) -> bool {
         // SAFETY: the host's contract.
-        self.call.is_none_or(|call| unsafe { call_progress(call, self.opaque, done, total) } == 0)
+        self.call
+            .is_none_or(|call| unsafe { call_progress(call, self.opaque, done, total) } == 0)
     }
 }
 

@@ -33,7 +33,9 @@ impl Stop {
 
     fn turn(&self, to: u64) {
         let step = |now| (now % 2 != to).then_some(now + 1);
-        let _ = self.turns.fetch_update(Ordering::SeqCst, Ordering::SeqCst, step);
+        let _ = self
+            .turns
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, step);
     }
 }
 
@@ -45,12 +47,21 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Place {
-        Place { at: AtomicU64::new(0), stop: Stop { turns: AtomicU64::new(0) } }
+        Place {
+            at: AtomicU64::new(0),
+            stop: Stop {
+                turns: AtomicU64::new(0),
+            },
+        }
     }
 
     pub(crate) fn read(&self, buffer: &Shared<Buffer>, out: &mut [u8]) -> Result<usize> {
         let at = self.at.load(Ordering::Relaxed);
-        let wish = Wish { all: false, limit: Limit::None, stop: Some(&self.stop) };
+        let wish = Wish {
+            all: false,
+            limit: Limit::None,
+            stop: Some(&self.stop),
+        };
         let count = Buffer::read(buffer, at, out, wish)?;
         self.at.store(at + count as u64, Ordering::Relaxed);
         Ok(count)
@@ -62,7 +73,9 @@ impl Place {
             SeekFrom::Current(by) => (self.at.load(Ordering::Relaxed), by),
             SeekFrom::End(by) => (buffer.gate.lock().size().ok_or(Error::Unknown)?, by),
         };
-        let to = from.checked_add_signed(by).filter(|to| i64::try_from(*to).is_ok());
+        let to = from
+            .checked_add_signed(by)
+            .filter(|to| i64::try_from(*to).is_ok());
         let to = to.ok_or(Error::Invalid)?;
         self.at.store(to, Ordering::Relaxed);
         Ok(to)
@@ -103,7 +116,10 @@ pub struct Cursor {
 impl Cursor {
     /// What stops this cursor from other threads.
     pub fn stopper(&self) -> Stopper {
-        Stopper { buffer: self.buffer.inner().clone(), place: self.place.clone() }
+        Stopper {
+            buffer: self.buffer.inner().clone(),
+            place: self.place.clone(),
+        }
     }
 }
 

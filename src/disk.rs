@@ -136,7 +136,11 @@ impl Temporary {
     }
 
     pub(crate) fn publish(self, path: &Path, keep: bool) -> io::Result<()> {
-        let done = if keep { self.0.persist_noclobber(path) } else { self.0.persist(path) };
+        let done = if keep {
+            self.0.persist_noclobber(path)
+        } else {
+            self.0.persist(path)
+        };
         done.map(drop).map_err(|failed| failed.error)
     }
 }

@@ -117,7 +117,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = text(self.status() as i32).to_str().unwrap_or_default();
         match self {
-            Error::Source { cause: Some(cause), .. } => write!(f, "{line}: {cause}"),
+            Error::Source {
+                cause: Some(cause), ..
+            } => write!(f, "{line}: {cause}"),
             Error::Source { code, .. } => write!(f, "{line} (code {code})"),
             Error::Io(code) | Error::DiskFull(code) if *code != 0 => {
                 write!(f, "{line}: {}", io::Error::from_raw_os_error(*code))
@@ -130,7 +132,9 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Source { cause: Some(cause), .. } => Some(cause.as_ref()),
+            Error::Source {
+                cause: Some(cause), ..
+            } => Some(cause.as_ref()),
             _ => None,
         }
     }
@@ -140,7 +144,9 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
         let kind = match &error {
             Error::Invalid => io::ErrorKind::InvalidInput,
-            Error::Source { cause: Some(cause), .. } => cause.kind(),
+            Error::Source {
+                cause: Some(cause), ..
+            } => cause.kind(),
             Error::DiskFull(_) => io::ErrorKind::StorageFull,
             Error::NoMemory => io::ErrorKind::OutOfMemory,
             Error::Timeout => io::ErrorKind::TimedOut,

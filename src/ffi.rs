@@ -44,7 +44,13 @@ pub unsafe extern "C" fn sb_new(
     max: u64,
 ) -> *mut sb_buffer {
     guard(std::ptr::null_mut(), || {
-        let options = || Ok(Options { size: known(size), max, ..Options::default() });
+        let options = || {
+            Ok(Options {
+                size: known(size),
+                max,
+                ..Options::default()
+            })
+        };
         // SAFETY: the caller's.
         let made = unsafe { make(callback, options) };
         made.map_or(std::ptr::null_mut(), |handle| handle as *mut sb_buffer)
@@ -83,7 +89,11 @@ pub unsafe extern "C" fn sb_read(
     out: *mut c_void,
 ) -> i64 {
     guard(PANIC, || {
-        let wish = Wish { all: true, limit: Limit::None, stop: None };
+        let wish = Wish {
+            all: true,
+            limit: Limit::None,
+            stop: None,
+        };
         // SAFETY: the caller's.
         unsafe { read(handle, off, len, out, wish) }
     })
@@ -108,7 +118,10 @@ pub unsafe extern "C" fn sb_read(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_save(handle: *mut sb_buffer, path: *const c_char) -> i64 {
     guard(PANIC, || {
-        let report = Progress { call: None, opaque: std::ptr::null_mut() };
+        let report = Progress {
+            call: None,
+            opaque: std::ptr::null_mut(),
+        };
         // SAFETY: the caller's.
         unsafe { save(handle, path, -1, SaveOptions::default(), &report) }
     })
@@ -172,7 +185,19 @@ pub unsafe extern "C" fn sb_read_some(
             Ok(time) => Limit::Within(Duration::from_millis(time)),
         };
         // SAFETY: the caller's.
-        unsafe { read(handle, off, len, out, Wish { all: false, limit, stop: None }) }
+        unsafe {
+            read(
+                handle,
+                off,
+                len,
+                out,
+                Wish {
+                    all: false,
+                    limit,
+                    stop: None,
+                },
+            )
+        }
     })
 }
 
@@ -192,7 +217,10 @@ pub unsafe extern "C" fn sb_reader_new(handle: *mut sb_buffer) -> *mut sb_reader
     guard(std::ptr::null_mut(), || {
         let buffer = handle as Raw;
         let made = BUFFERS.with(buffer, |_| ()).and_then(|()| {
-            READERS.insert(Shared::try_new(Reader { buffer, place: Place::new() })?)
+            READERS.insert(Shared::try_new(Reader {
+                buffer,
+                place: Place::new(),
+            })?)
         });
         made.map_or(std::ptr::null_mut(), |reader| reader as *mut sb_reader)
     })
@@ -245,7 +273,9 @@ pub unsafe extern "C" fn sb_reader_read(
 pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence: c_int) -> i64 {
     guard(PANIC, || {
         let to = match whence {
-            0 => u64::try_from(off).map(SeekFrom::Start).map_err(|_| Error::Invalid),
+            0 => u64::try_from(off)
+                .map(SeekFrom::Start)
+                .map_err(|_| Error::Invalid),
             1 => Ok(SeekFrom::Current(off)),
             2 => Ok(SeekFrom::End(off)),
             _ => Err(Error::Invalid),
@@ -328,7 +358,11 @@ pub unsafe extern "C" fn sb_reader_free(reader: *mut sb_reader) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_prefetch(handle: *mut sb_buffer, ahead: u64) -> c_int {
     guard(PANIC as c_int, || {
-        status(BUFFERS.get(handle as Raw).and_then(|buffer| Buffer::prefetch(&buffer, ahead)))
+        status(
+            BUFFERS
+                .get(handle as Raw)
+                .and_then(|buffer| Buffer::prefetch(&buffer, ahead)),
+        )
     })
 }
 
@@ -417,7 +451,11 @@ pub unsafe extern "C" fn sb_size(handle: *mut sb_buffer) -> i64 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_buffered(handle: *mut sb_buffer, off: u64) -> i64 {
     guard(PANIC, || {
-        count(BUFFERS.get(handle as Raw).map(|buffer| buffer.gate.lock().buffered(off)))
+        count(
+            BUFFERS
+                .get(handle as Raw)
+                .map(|buffer| buffer.gate.lock().buffered(off)),
+        )
     })
 }
 
@@ -438,13 +476,18 @@ pub unsafe extern "C" fn sb_ranges(
     cap: usize,
 ) -> usize {
     guard(0, || {
-        let Ok(buffer) = BUFFERS.get(handle as Raw) else { return 0 };
+        let Ok(buffer) = BUFFERS.get(handle as Raw) else {
+            return 0;
+        };
         let state = buffer.gate.lock();
         let ranges = state.ranges.iter();
         let there = ranges.len();
         if !out.is_null() {
             for (place, range) in ranges.take(cap).enumerate() {
-                let range = sb_range { start: range.start, end: range.end };
+                let range = sb_range {
+                    start: range.start,
+                    end: range.end,
+                };
                 // SAFETY: the caller gave room for `cap` of them.
                 unsafe { out.add(place).write(range) };
             }
@@ -481,7 +524,8 @@ pub unsafe extern "C" fn sb_stat(
             // is padding that was not written.
             unsafe {
                 out.cast::<u8>().write_bytes(0, out_size);
-                out.cast::<u8>().copy_from_nonoverlapping((&raw const stats).cast(), known);
+                out.cast::<u8>()
+                    .copy_from_nonoverlapping((&raw const stats).cast(), known);
             }
         }))
     })
@@ -549,7 +593,9 @@ pub unsafe extern "C" fn sb_new_with(
         }
         // SAFETY: the caller's.
         let made = unsafe { make(callback, || chosen(options)) };
-        let handle = made.as_ref().map_or(std::ptr::null_mut(), |handle| *handle as *mut sb_buffer);
+        let handle = made
+            .as_ref()
+            .map_or(std::ptr::null_mut(), |handle| *handle as *mut sb_buffer);
         // SAFETY: not NULL, and the caller's.
         unsafe { out.write(handle) };
         status(made.map(drop))
@@ -600,7 +646,18 @@ pub unsafe extern "C" fn sb_save_with(
             link: has(sb_save_flag::SB_SAVE_LINK),
         };
         // SAFETY: the caller's.
-        unsafe { save(handle, path, fd, options, &Progress { call: progress, opaque }) }
+        unsafe {
+            save(
+                handle,
+                path,
+                fd,
+                options,
+                &Progress {
+                    call: progress,
+                    opaque,
+                },
+            )
+        }
     })
 }
 
@@ -725,7 +782,9 @@ unsafe fn make(
 /// `options` is NULL or points to an sb_options.
 unsafe fn chosen(options: *const sb_options) -> Result<Options> {
     // SAFETY: the caller's.
-    let Some(given) = (unsafe { options.as_ref() }) else { return Ok(Options::default()) };
+    let Some(given) = (unsafe { options.as_ref() }) else {
+        return Ok(Options::default());
+    };
     if given.struct_size < size_of::<sb_options>() || given.round_up > ROUND_UP_MOST {
         return Err(Error::Invalid);
     }
@@ -774,9 +833,8 @@ unsafe fn save(
     options: SaveOptions,
     progress: &Progress,
 ) -> i64 {
-    let mut report = |done, total: Option<u64>| {
-        progress.report(done, total.unwrap_or(SB_SIZE_UNKNOWN))
-    };
+    let mut report =
+        |done, total: Option<u64>| progress.report(done, total.unwrap_or(SB_SIZE_UNKNOWN));
     let result = BUFFERS.get(handle as Raw).and_then(|buffer| {
         // SAFETY: the caller's.
         match unsafe { path(to)? } {
@@ -808,7 +866,10 @@ fn stats(stats: &Stats) -> sb_stats {
         source_error: stats.source_error,
         system_error: stats.system_error,
         state: stats.state as i32,
-        status: stats.failure.as_ref().map_or(0, |failure| failure.status() as i32),
+        status: stats
+            .failure
+            .as_ref()
+            .map_or(0, |failure| failure.status() as i32),
         seekable: stats.seekable.into(),
         spool: stats.spool as i32,
         helper: stats.helper.into(),

@@ -69,15 +69,30 @@ impl Gate {
             }
         };
         let ticket = state.ticket();
-        let Manner { deadline, by_helper, reader } = manner;
-        let waiter =
-            Waiter { ticket, need, by_helper, reader, bell: number, woken: false, error: None };
+        let Manner {
+            deadline,
+            by_helper,
+            reader,
+        } = manner;
+        let waiter = Waiter {
+            ticket,
+            need,
+            by_helper,
+            reader,
+            bell: number,
+            woken: false,
+            error: None,
+        };
         state.waiters.push(waiter);
         state.waits += 1;
         if by_helper {
             self.helper.notify_one();
         }
-        while !state.waiters.iter().any(|waiter| waiter.ticket == ticket && waiter.woken) {
+        while !state
+            .waiters
+            .iter()
+            .any(|waiter| waiter.ticket == ticket && waiter.woken)
+        {
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 None => state = wait(bell, state),
                 Some(left) if left.is_zero() => break,
@@ -91,20 +106,26 @@ impl Gate {
             state.elected = None;
         }
         state.give_bell_back(number);
-        let place = state.waiters.iter().position(|waiter| waiter.ticket == ticket);
+        let place = state
+            .waiters
+            .iter()
+            .position(|waiter| waiter.ticket == ticket);
         match place.and_then(|place| state.waiters.remove(place).error) {
-            Some(error) => Err(error),
+            Some(error) => {
+                // If it was to take the turn, it does not.
+                self.pass_turn(&mut state);
+                Err(error)
+            }
             None => Ok(state),
         }
     }
 
     /// Wakes the calls whose bytes have come.
     pub(crate) fn wake_ready(&self, state: &mut State) {
-        let State { waiters, ranges, .. } = state;
-        for waiter in waiters.iter_mut().filter(|waiter| !waiter.woken) {
-            let Need { offset, length, .. } = waiter.need;
-            if ranges.end_of(offset) - offset >= length {
-                self.ring(waiter);
+        for place in 0..state.waiters.len() {
+            let Waiter { need, woken, .. } = state.waiters[place];
+            if !woken && state.is_met(need) {
+                self.ring(&mut state.waiters[place]);
             }
         }
     }
@@ -154,10 +175,7 @@ impl Gate {
     }
 
     /// The helper's sleep.
-    pub(crate) fn wait_as_helper<'g>(
-        &self,
-        state: MutexGuard<'g, State>,
-    ) -> MutexGuard<'g, State> {
+    pub(crate) fn wait_as_helper<'g>(&self, state: MutexGuard<'g, State>) -> MutexGuard<'g, State> {
         wait(&self.helper, state)
     }
 
@@ -188,7 +206,8 @@ impl Gate {
 }
 
 fn wait<'g>(bell: &Condvar, state: MutexGuard<'g, State>) -> MutexGuard<'g, State> {
-    bell.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner)
+    bell.wait(state)
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Condition variables that stay where they are: eight at first, then as many again, and again.
@@ -222,6 +241,8 @@ impl Bells {
             // Under the state's lock, so nobody else sets it.
             let _ = row.set(bells.into_boxed_slice());
         }
-        row.get().and_then(|row| row.get(number - size)).ok_or(Error::NoMemory)
+        row.get()
+            .and_then(|row| row.get(number - size))
+            .ok_or(Error::NoMemory)
     }
 }

@@ -106,7 +106,10 @@ impl<T: Send + Sync> Table<T> {
         let empty = generation.wrapping_add(1);
         if !same
             || generation % 2 == 0
-            || slot.generation.compare_exchange(generation, empty, order, seen).is_err()
+            || slot
+                .generation
+                .compare_exchange(generation, empty, order, seen)
+                .is_err()
         {
             return Err(Error::Invalid);
         }
@@ -123,7 +126,11 @@ impl<T: Send + Sync> Table<T> {
 
     #[inline]
     fn slot_of(&self, handle: Raw) -> Option<&Slot<T>> {
-        if handle % 2 == 0 { None } else { self.slot((handle >> 1) & SLOT_MASK) }
+        if handle % 2 == 0 {
+            None
+        } else {
+            self.slot((handle >> 1) & SLOT_MASK)
+        }
     }
 
     #[inline]
@@ -144,7 +151,10 @@ impl<T: Send + Sync> Table<T> {
         while let Some(number) = (head as u32 as usize).checked_sub(1) {
             let Some(slot) = self.slot(number) else { break };
             let next = count_up(head) | u64::from(slot.next_free.load(Ordering::Relaxed));
-            match self.free.compare_exchange(head, next, Ordering::AcqRel, Ordering::Acquire) {
+            match self
+                .free
+                .compare_exchange(head, next, Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => return Ok((number, slot)),
                 Err(now) => head = now,
             }
@@ -164,7 +174,10 @@ impl<T: Send + Sync> Table<T> {
         loop {
             slot.next_free.store(head as u32, Ordering::Relaxed);
             let next = count_up(head) | (number as u64 + 1);
-            match self.free.compare_exchange(head, next, Ordering::AcqRel, Ordering::Relaxed) {
+            match self
+                .free
+                .compare_exchange(head, next, Ordering::AcqRel, Ordering::Relaxed)
+            {
                 Ok(_) => return,
                 Err(now) => head = now,
             }
@@ -196,7 +209,10 @@ fn make_row<T>(place: &AtomicPtr<Slot<T>>, size: usize) -> Result<()> {
     row.resize_with(size, Slot::new);
     let made = Box::into_raw(row.into_boxed_slice());
     let first = made.cast::<Slot<T>>();
-    if place.compare_exchange(null_mut(), first, Ordering::AcqRel, Ordering::Acquire).is_err() {
+    if place
+        .compare_exchange(null_mut(), first, Ordering::AcqRel, Ordering::Acquire)
+        .is_err()
+    {
         // SAFETY: made above and shown to nobody.
         drop(unsafe { Box::from_raw(made) });
     }

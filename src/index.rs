@@ -51,7 +51,13 @@ pub(crate) enum Place<'p> {
 
 impl Index {
     pub(crate) fn new() -> (Index, Writer) {
-        (Index { pins: Pins::new(), root: AtomicPtr::new(null_mut()) }, Writer(()))
+        (
+            Index {
+                pins: Pins::new(),
+                root: AtomicPtr::new(null_mut()),
+            },
+            Writer(()),
+        )
     }
 
     #[inline]
@@ -111,9 +117,14 @@ impl Index {
 
     /// Links a segment whose place was prepared.
     pub(crate) fn insert(&self, _writer: &mut Writer, segment: Shared<Segment>) {
-        let slot = self.leaf(segment.start() / BLOCK).expect("the place was prepared");
+        let slot = self
+            .leaf(segment.start() / BLOCK)
+            .expect("the place was prepared");
         let older = slot.load(Ordering::Relaxed).cast::<Segment>();
-        debug_assert!(older != SPOOLED, "a block that is wholly held gets no new segment");
+        debug_assert!(
+            older != SPOOLED,
+            "a block that is wholly held gets no new segment"
+        );
         segment.next.store(older, Ordering::Relaxed);
         slot.store(segment.into_raw().cast(), Ordering::SeqCst);
     }
@@ -127,7 +138,9 @@ impl Index {
     /// The bytes of `segment` are in the spool file: takes its memory away from the readers, and
     /// the segment itself if that was the last one of its block to go.
     pub(crate) fn spooled(&self, _writer: &mut Writer, segment: &Segment) {
-        let Some(block) = segment.release() else { return };
+        let Some(block) = segment.release() else {
+            return;
+        };
         let whole = self.fold(segment.start() / BLOCK);
         self.pins.wait();
         drop(block);
@@ -136,7 +149,9 @@ impl Index {
 
     /// Replaces the segments of a block by the mark, if they fill it and none is in memory.
     fn fold(&self, block: u64) -> Chain {
-        let Ok(slot) = self.leaf(block) else { return Chain(null_mut()) };
+        let Ok(slot) = self.leaf(block) else {
+            return Chain(null_mut());
+        };
         let newest = slot.load(Ordering::Relaxed).cast::<Segment>();
         if newest == SPOOLED {
             return Chain(null_mut());

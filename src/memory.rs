@@ -23,7 +23,11 @@ impl Block {
     /// `size` bytes of zeroes; `size` is not 0.
     pub(crate) fn zeroed(size: usize) -> Result<Block> {
         debug_assert!(size > 0);
-        let start = if size >= MAPPED { map(size) } else { allocate(size) };
+        let start = if size >= MAPPED {
+            map(size)
+        } else {
+            allocate(size)
+        };
         match start {
             Some(start) => Ok(Block { start, size }),
             None => Err(Error::NoMemory),
@@ -68,9 +72,20 @@ fn map(size: usize) -> Option<NonNull<u8>> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     // SAFETY: a fresh anonymous mapping touches nothing that exists.
     let start = unsafe {
-        libc::mmap(std::ptr::null_mut(), size, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0)
+        libc::mmap(
+            std::ptr::null_mut(),
+            size,
+            libc::PROT_READ | libc::PROT_WRITE,
+            flags,
+            -1,
+            0,
+        )
     };
-    if start == libc::MAP_FAILED { None } else { NonNull::new(start.cast()) }
+    if start == libc::MAP_FAILED {
+        None
+    } else {
+        NonNull::new(start.cast())
+    }
 }
 
 #[cfg(unix)]

@@ -23,7 +23,11 @@ pub(crate) struct Turn<'b> {
 impl<'b> Turn<'b> {
     /// Takes the turn, if nobody has it.
     pub(crate) fn take(gate: &'b Gate, store: &'b Store, state: &mut State) -> Option<Turn<'b>> {
-        state.source.take().map(|source| Turn { gate, store, source: Some(source) })
+        state.source.take().map(|source| Turn {
+            gate,
+            store,
+            source: Some(source),
+        })
     }
 
     /// Lets the source take one step towards `need`. Its own failure or end is not an error here:
@@ -61,7 +65,9 @@ impl<'b> Turn<'b> {
         drop(state);
         let mut scratch = [0; 4096];
         let most = scratch.len().min(most as usize);
-        let result = self.call(need, false, |source| source::ask(source, &mut scratch[..most]))?;
+        let result = self.call(need, false, |source| {
+            source::ask(source, &mut scratch[..most])
+        })?;
         self.settle(need, result, |state, count| match count {
             0 => state.ended(),
             count => state.position += count as u64,
@@ -108,17 +114,15 @@ impl<'b> Turn<'b> {
         state.pulls += u64::from(!seeks);
         state.seeks += u64::from(seeks);
         drop(state);
-        let source = self.source.as_mut().expect("a turn has its source until it ends");
+        let source = self
+            .source
+            .as_mut()
+            .expect("a turn has its source until it ends");
         Ok(work(source.as_mut()))
     }
 
     /// Puts what a call of the source brought into the state.
-    fn settle<T>(
-        &self,
-        need: Need,
-        result: Result<T>,
-        good: impl FnOnce(&mut State, T),
-    ) {
+    fn settle<T>(&self, need: Need, result: Result<T>, good: impl FnOnce(&mut State, T)) {
         let mut guard = self.gate.lock();
         let state = &mut *guard;
         let before = (state.end, state.bound);

@@ -27,7 +27,10 @@ impl Ranges {
         let at = self.list.partition_point(|held| held.end < new.start);
         let joins_left = self.list.get(at).is_some_and(|held| held.end == new.start);
         let right = if joins_left { at + 1 } else { at };
-        let joins_right = self.list.get(right).is_some_and(|held| held.start == new.end);
+        let joins_right = self
+            .list
+            .get(right)
+            .is_some_and(|held| held.start == new.end);
         match (joins_left, joins_right) {
             (true, true) => self.list[at].end = self.list.remove(right).end,
             (true, false) => self.list[at].end = new.end,

@@ -67,9 +67,19 @@ fn copy(
 ) -> Result<u64> {
     let cancels = buffer.gate.lock().cancels;
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(LARGE as usize).map_err(|_| Error::NoMemory)?;
-    let limit = if options.buffered { Limit::Now } else { Limit::None };
-    let wish = Wish { all: true, limit, stop: None };
+    bytes
+        .try_reserve_exact(LARGE as usize)
+        .map_err(|_| Error::NoMemory)?;
+    let limit = if options.buffered {
+        Limit::Now
+    } else {
+        Limit::None
+    };
+    let wish = Wish {
+        all: true,
+        limit,
+        stop: None,
+    };
     let mut done = 0;
     loop {
         let (ready, total) = {
@@ -79,7 +89,14 @@ fn copy(
             }
             (state.buffered(done), state.size())
         };
-        bytes.resize(if ready > SMALL { ready.min(LARGE) } else { SMALL } as usize, 0);
+        bytes.resize(
+            if ready > SMALL {
+                ready.min(LARGE)
+            } else {
+                SMALL
+            } as usize,
+            0,
+        );
         let count = match Buffer::read(buffer, done, &mut bytes, wish) {
             Err(Error::Timeout) if options.buffered => 0,
             result => result?,
@@ -95,7 +112,9 @@ fn copy(
         }
     }
     let state = buffer.gate.lock();
-    if options.exact && state.declared != Some(done) || options.buffered && state.ranges.total() != done {
+    if options.exact && state.declared != Some(done)
+        || options.buffered && state.ranges.total() != done
+    {
         return Err(Error::Size);
     }
     Ok(done)

@@ -88,7 +88,11 @@ impl Segment {
             return None;
         }
         // Made at once, so that its drop ends the filling.
-        let mut room = Room { segment: this.clone(), offset: this.filled(), size: 0 };
+        let mut room = Room {
+            segment: this.clone(),
+            offset: this.filled(),
+            size: 0,
+        };
         room.size = most.min(this.capacity - room.offset);
         (room.size > 0).then_some(room)
     }
@@ -141,7 +145,9 @@ impl Room {
     /// Makes the first `count` bytes of the room readable.
     pub(crate) fn publish(self, count: usize) {
         assert!(count <= self.size);
-        self.segment.filled.store(self.offset + count, Ordering::Release);
+        self.segment
+            .filled
+            .store(self.offset + count, Ordering::Release);
     }
 }
 

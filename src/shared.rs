@@ -25,8 +25,14 @@ unsafe impl<T: Send + Sync> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
     pub(crate) fn try_new(value: T) -> Result<Shared<T>> {
-        let counted = Counted { count: AtomicUsize::new(1), value };
-        Ok(Shared { counted: place(counted)?, owns: PhantomData })
+        let counted = Counted {
+            count: AtomicUsize::new(1),
+            value,
+        };
+        Ok(Shared {
+            counted: place(counted)?,
+            owns: PhantomData,
+        })
     }
 
     /// The pointer, with the count it stands for; given back to `from_raw`.
@@ -42,7 +48,10 @@ impl<T> Shared<T> {
         let offset = std::mem::offset_of!(Counted<T>, value);
         // SAFETY: into_raw pointed at this field of a live Counted.
         let counted = unsafe { NonNull::new_unchecked(value.byte_sub(offset).cast()) };
-        Shared { counted, owns: PhantomData }
+        Shared {
+            counted,
+            owns: PhantomData,
+        }
     }
 
     /// Another count of a pointer that `into_raw` gave.
@@ -61,7 +70,10 @@ impl<T> Clone for Shared<T> {
         // SAFETY: this count keeps the value alive.
         let count = unsafe { &self.counted.as_ref().count };
         count.fetch_add(1, Ordering::Relaxed);
-        Shared { counted: self.counted, owns: PhantomData }
+        Shared {
+            counted: self.counted,
+            owns: PhantomData,
+        }
     }
 }
 

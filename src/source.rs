@@ -96,7 +96,10 @@ impl<R: Read + Seek + Send> Source for Seekable<R> {
     }
 
     fn seek(&mut self, offset: u64) -> Result<()> {
-        self.0.seek(SeekFrom::Start(offset)).map(drop).map_err(Error::from_source)
+        self.0
+            .seek(SeekFrom::Start(offset))
+            .map(drop)
+            .map_err(Error::from_source)
     }
 }
 
@@ -114,9 +117,10 @@ fn read(reader: &mut impl Read, out: &mut [u8]) -> Result<usize> {
 pub(crate) fn ask(source: &mut dyn Source, out: &mut [u8]) -> Result<usize> {
     let room = out.len();
     match guard(Err(Error::Panic), || source.read(out)) {
-        Ok(count) if count > room => {
-            Err(Error::Source { code: i64::try_from(count).unwrap_or(i64::MAX), cause: None })
-        }
+        Ok(count) if count > room => Err(Error::Source {
+            code: i64::try_from(count).unwrap_or(i64::MAX),
+            cause: None,
+        }),
         result => result,
     }
 }

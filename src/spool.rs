@@ -23,7 +23,11 @@ impl Spool {
         let directory = directory.map_or_else(disk::default_directory, Path::to_path_buf);
         let file = disk::create_unnamed(&directory)?;
         let in_memory = disk::is_memory_backed(&directory);
-        Ok(Spool { file, directory, in_memory })
+        Ok(Spool {
+            file,
+            directory,
+            in_memory,
+        })
     }
 
     pub(crate) fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {

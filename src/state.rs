@@ -171,7 +171,8 @@ impl State {
 
     /// The final size, else the declared one, but never less than what is held.
     pub(crate) fn size(&self) -> Option<u64> {
-        self.end.or_else(|| self.declared.map(|size| size.max(self.ranges.last_end())))
+        self.end
+            .or_else(|| self.declared.map(|size| size.max(self.ranges.last_end())))
     }
 
     fn is_past_end(&self, offset: u64) -> bool {
@@ -183,17 +184,24 @@ impl State {
         self.end == Some(self.ranges.total())
     }
 
+    /// Whether all is there that a need can get: what it asks for, or what is left to the end.
+    pub(crate) fn is_met(&self, need: Need) -> bool {
+        let end = self.ranges.end_of(need.offset);
+        end - need.offset >= need.length || self.is_past_end(end)
+    }
+
     /// What a call gets as things are; None: the source would have to bring it.
     pub(crate) fn verdict(&self, need: Need) -> Result<Option<Verdict>> {
         if self.freed {
             return Err(Error::Canceled);
         }
         let buffered = self.buffered(need.offset);
-        if buffered >= need.length {
-            return Ok(Some(Verdict::Ready));
-        }
-        if self.is_past_end(need.offset + buffered) {
-            return Ok(Some(if buffered > 0 { Verdict::Ready } else { Verdict::End }));
+        if self.is_met(need) {
+            return Ok(Some(if buffered > 0 {
+                Verdict::Ready
+            } else {
+                Verdict::End
+            }));
         }
         if self.canceled || self.cancels != need.cancels {
             return Err(Error::Canceled);
@@ -213,7 +221,8 @@ impl State {
         let held = self.ranges.next_start(stands);
         let inside = self.ranges.end_of(stands) > stands;
         if self.can_seek && stands != missing {
-            let on_the_way = missing > stands && !inside && held.is_none_or(|start| start >= missing);
+            let on_the_way =
+                missing > stands && !inside && held.is_none_or(|start| start >= missing);
             if !on_the_way || missing - stands > self.seek_gap {
                 return Ok(Step::Seek(missing));
             }
@@ -223,18 +232,27 @@ impl State {
             return Err(Error::Unsupported);
         }
         if inside {
-            return Ok(Step::Skip { most: (self.ranges.end_of(stands) - stands).min(BLOCK) });
+            return Ok(Step::Skip {
+                most: (self.ranges.end_of(stands) - stands).min(BLOCK),
+            });
         }
         let wanted = need.offset.saturating_add(need.length);
         let mut until = wanted;
         if narrow {
-            let ends = self.waiters.iter().map(|waiter| waiter.need.offset + waiter.need.length);
+            let ends = self
+                .waiters
+                .iter()
+                .map(|waiter| waiter.need.offset + waiter.need.length);
             until = ends.filter(|end| *end > stands).fold(wanted, u64::min);
         }
         if self.round_up > 0 {
-            until = until.checked_next_multiple_of(self.round_up).unwrap_or(until);
+            until = until
+                .checked_next_multiple_of(self.round_up)
+                .unwrap_or(until);
         }
-        Ok(Step::Read { most: until.min(held.unwrap_or(u64::MAX)) - stands })
+        Ok(Step::Read {
+            most: until.min(held.unwrap_or(u64::MAX)) - stands,
+        })
     }
 
     /// The source had nothing more where it stands.
@@ -247,7 +265,10 @@ impl State {
             self.bound = Some(self.bound.unwrap_or(at).min(at));
         } else {
             // It delivered bytes beyond this place before: that is no end.
-            self.failure = Some(Error::Source { code: 0, cause: None });
+            self.failure = Some(Error::Source {
+                code: 0,
+                cause: None,
+            });
         }
     }
 
@@ -265,7 +286,11 @@ impl State {
 
     /// A call came for bytes that are not there: the prefetch goes on from its place.
     pub(crate) fn visit(&mut self, offset: u64) {
-        self.head = if self.can_seek { offset } else { self.head.max(offset) };
+        self.head = if self.can_seek {
+            offset
+        } else {
+            self.head.max(offset)
+        };
         self.prefetch_rests = false;
     }
 
@@ -274,7 +299,11 @@ impl State {
     #[must_use]
     pub(crate) fn retire(&mut self) -> Option<Box<dyn Source>> {
         let over = self.freed || self.is_complete();
-        if over && self.interrupting.is_empty() { self.source.take() } else { None }
+        if over && self.interrupting.is_empty() {
+            self.source.take()
+        } else {
+            None
+        }
     }
 
     /// What the helper is to bring, if anything: what a waiting call needs, else what the prefetch
@@ -285,7 +314,10 @@ impl State {
         }
         let mut asleep = self.waiters.iter().filter(|waiter| !waiter.woken);
         if let Some(waiter) = asleep.find(|waiter| waiter.by_helper) {
-            let need = Need { cancels: self.cancels, ..waiter.need };
+            let need = Need {
+                cancels: self.cancels,
+                ..waiter.need
+            };
             return Some((need, false));
         }
         if self.prefetch == 0 || self.prefetch_rests {
@@ -305,8 +337,14 @@ impl State {
         if missing >= goal || self.is_past_end(missing) || !reachable {
             return None;
         }
-        let until = goal.min(next.unwrap_or(u64::MAX)).min(missing + PREFETCH_ASK);
-        Some(Need { offset: missing, length: until - missing, cancels: self.cancels })
+        let until = goal
+            .min(next.unwrap_or(u64::MAX))
+            .min(missing + PREFETCH_ASK);
+        Some(Need {
+            offset: missing,
+            length: until - missing,
+            cancels: self.cancels,
+        })
     }
 
     /// The read position from which on the prefetch has something to do.
@@ -316,7 +354,10 @@ impl State {
             return u64::MAX;
         }
         // A read up to here leaves less than the distance ahead of it.
-        self.ranges.end_of(self.head).saturating_sub(self.prefetch).max(self.head)
+        self.ranges
+            .end_of(self.head)
+            .saturating_sub(self.prefetch)
+            .max(self.head)
     }
 
     /// Keeps the system's code of a failed file operation for the stats.
@@ -337,7 +378,9 @@ impl State {
             return Ok(bell);
         }
         // With room for all of them to be given back.
-        self.free_bells.try_reserve(self.bells + 1).map_err(|_| Error::NoMemory)?;
+        self.free_bells
+            .try_reserve(self.bells + 1)
+            .map_err(|_| Error::NoMemory)?;
         self.bells += 1;
         Ok(self.bells - 1)
     }

@@ -52,7 +52,11 @@ impl Buffer {
         // Spilling moves bytes without this lock; what is held in all is under it.
         let disk = self.store.spooled().min(state.ranges.total());
         let spool = self.store.spool();
-        let failure = if state.canceled { Some(Error::Canceled) } else { state.failure.clone() };
+        let failure = if state.canceled {
+            Some(Error::Canceled)
+        } else {
+            state.failure.clone()
+        };
         Stats {
             declared: state.declared,
             final_size: state.end,

@@ -67,37 +67,40 @@ impl Store {
         }
     }
 
-    /// Copies what is in memory from `offset` on without a gap; returns how much that was.
+    /// Copies what is in memory from `offset` on without a gap. Adds to `done` how much that was;
+    /// true if that is all there is, false if the spool file has more.
     #[inline]
-    pub(crate) fn copy_memory(&self, offset: u64, out: &mut [u8]) -> usize {
+    pub(crate) fn copy_memory(&self, offset: u64, out: &mut [u8], done: &mut usize) -> bool {
         let pin = self.index.pin();
-        let mut done = 0;
-        while let Place::Memory(bytes) = self.index.find(offset + done as u64, &pin) {
-            let count = bytes.len().min(out.len() - done);
-            out[done..done + count].copy_from_slice(&bytes[..count]);
-            done += count;
-            if done == out.len() {
-                break;
+        while *done < out.len() {
+            match self.index.find(offset + *done as u64, &pin) {
+                Place::Memory(bytes) => {
+                    let count = bytes.len().min(out.len() - *done);
+                    out[*done..*done + count].copy_from_slice(&bytes[..count]);
+                    *done += count;
+                }
+                Place::Spool(_) => return false,
+                Place::Absent => return true,
             }
         }
-        done
+        true
     }
 
-    /// Copies what is buffered from `offset` on without a gap; returns how much that was.
-    pub(crate) fn copy(&self, offset: u64, out: &mut [u8]) -> Result<usize> {
-        let mut done = 0;
-        loop {
-            done += self.copy_memory(offset + done as u64, &mut out[done..]);
-            let at = offset + done as u64;
-            let run = self.spooled_run(at, out.len() - done);
-            let (Some(spool), 1..) = (self.spool.get(), run) else { return Ok(done) };
-            match spool.read(&mut out[done..done + run], at) {
-                Ok(()) => done += run,
-                Err(_) if done > 0 => return Ok(done),
+    /// Copies what is buffered from `offset` on without a gap. Adds to `done` how much that was.
+    pub(crate) fn copy(&self, offset: u64, out: &mut [u8], done: &mut usize) -> Result<()> {
+        while !self.copy_memory(offset, out, done) {
+            let at = offset + *done as u64;
+            let run = self.spooled_run(at, out.len() - *done);
+            let Some(spool) = self.spool.get() else {
+                return Ok(());
+            };
+            match spool.read(&mut out[*done..*done + run], at) {
+                Ok(()) => *done += run,
                 // Not by its kind: a file that is too short is no full disk.
                 Err(error) => return Err(Error::Io(error.raw_os_error().unwrap_or(0))),
             }
         }
+        Ok(())
     }
 
     /// How many bytes from `offset` on, up to `most`, are in the spool file without a gap.
@@ -123,14 +126,17 @@ impl Store {
         expected: Option<u64>,
     ) -> Result<Room> {
         let mut writing = lock(&self.writing);
-        let fits = |tail: &Shared<Segment>| {
-            tail.end() == position && tail.filled() < tail.capacity()
-        };
+        let fits =
+            |tail: &Shared<Segment>| tail.end() == position && tail.filled() < tail.capacity();
         if !writing.tail.as_ref().is_some_and(fits) {
             writing.seal();
         }
         self.make_room(&mut writing)?;
-        if let Some(room) = writing.tail.as_ref().and_then(|tail| Segment::room(tail, most)) {
+        if let Some(room) = writing
+            .tail
+            .as_ref()
+            .and_then(|tail| Segment::room(tail, most))
+        {
             return Ok(room);
         }
         // Everything that taking the bytes in will need, so that it can't fail then.
@@ -145,7 +151,11 @@ impl Store {
         let mut writing = lock(&self.writing);
         let segment = room.segment().clone();
         room.publish(count);
-        if !writing.tail.as_ref().is_some_and(|tail| tail.start() == segment.start()) {
+        if !writing
+            .tail
+            .as_ref()
+            .is_some_and(|tail| tail.start() == segment.start())
+        {
             self.index.insert(&mut writing.writer, segment.clone());
             writing.tail = Some(segment);
         }
@@ -176,11 +186,16 @@ impl Store {
     }
 
     fn spill_oldest(&self, writing: &mut Writing) -> Result<()> {
-        let Some(segment) = writing.sealed.front().cloned() else { return Ok(()) };
+        let Some(segment) = writing.sealed.front().cloned() else {
+            return Ok(());
+        };
         let spool = self.spool_or_new()?;
         let bytes = self.index.bytes(&writing.writer, &segment);
-        spool.write(bytes, segment.start()).map_err(|error| Error::from_file(&error))?;
-        self.spooled.fetch_add(segment.filled() as u64, Ordering::Relaxed);
+        spool
+            .write(bytes, segment.start())
+            .map_err(|error| Error::from_file(&error))?;
+        self.spooled
+            .fetch_add(segment.filled() as u64, Ordering::Relaxed);
         self.index.spooled(&mut writing.writer, &segment);
         writing.sealed.pop_front();
         writing.sealed_bytes -= segment.capacity() as u64;
@@ -191,7 +206,8 @@ impl Store {
         if let Some(spool) = self.spool.get() {
             return Ok(spool);
         }
-        let spool = Spool::create(self.spool_dir.as_deref()).map_err(|error| Error::from_file(&error))?;
+        let spool =
+            Spool::create(self.spool_dir.as_deref()).map_err(|error| Error::from_file(&error))?;
         // Only ever set here, under the `writing` lock.
         Ok(self.spool.get_or_init(|| spool))
     }

@@ -51,7 +51,14 @@ impl StreamBuffer {
     /// # Errors
     /// [`Error::NoMemory`].
     pub fn new(source: impl Source + 'static, size: Option<u64>, max: u64) -> Result<StreamBuffer> {
-        StreamBuffer::with_options(source, Options { size, max, ..Options::default() })
+        StreamBuffer::with_options(
+            source,
+            Options {
+                size,
+                max,
+                ..Options::default()
+            },
+        )
     }
 
     /// A buffer with [`Options`].
@@ -60,7 +67,9 @@ impl StreamBuffer {
     /// [`Error::NoMemory`].
     pub fn with_options(source: impl Source + 'static, options: Options) -> Result<StreamBuffer> {
         let buffer = Buffer::new(try_box(source)?, &options)?;
-        Ok(StreamBuffer { owner: Shared::try_new(Owner(buffer))? })
+        Ok(StreamBuffer {
+            owner: Shared::try_new(Owner(buffer))?,
+        })
     }
 
     pub(crate) fn inner(&self) -> &Shared<Buffer> {
@@ -73,7 +82,11 @@ impl StreamBuffer {
     /// # Errors
     /// What the source, the disk or a cancel did, at the first byte that it kept from coming.
     pub fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<usize> {
-        let wish = Wish { all: true, limit: Limit::None, stop: None };
+        let wish = Wish {
+            all: true,
+            limit: Limit::None,
+            stop: None,
+        };
         Buffer::read(self.inner(), offset, out, wish)
     }
 
@@ -105,7 +118,16 @@ impl StreamBuffer {
             Some(Duration::ZERO) => Limit::Now,
             Some(time) => Limit::Within(time),
         };
-        Buffer::read(self.inner(), offset, out, Wish { all: false, limit, stop: None })
+        Buffer::read(
+            self.inner(),
+            offset,
+            out,
+            Wish {
+                all: false,
+                limit,
+                stop: None,
+            },
+        )
     }
 
     /// Reads to the end and puts the whole resource at `path`: completely or not at all. Returns
@@ -145,7 +167,10 @@ impl StreamBuffer {
     /// # Errors
     /// [`Error::NoMemory`].
     pub fn cursor(&self) -> Result<Cursor> {
-        Ok(Cursor { buffer: self.clone(), place: Shared::try_new(Place::new())? })
+        Ok(Cursor {
+            buffer: self.clone(),
+            place: Shared::try_new(Place::new())?,
+        })
     }
 
     /// Stops every call that waits, and those that would need the source, until

@@ -19,7 +19,9 @@ pub(crate) use std::sync::{
 /// Locks; a panic of another holder has been caught and dealt with where it happened.
 #[inline]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// How many lines a striped counter is spread over.

@@ -5,7 +5,8 @@ use std::path::Path;
 #[test]
 fn header_is_current() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml");
+    let mut config =
+        cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml");
     config.export.exclude = vec!["Raw".to_owned()];
     let mut generated = Vec::new();
     cbindgen::Builder::new()

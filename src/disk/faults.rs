@@ -35,7 +35,9 @@ pub(crate) fn plan(plan: Option<Plan>) -> u32 {
 }
 
 pub(super) fn strike(_operation: Operation, length: usize) -> io::Result<usize> {
-    let Some(mut plan) = PLAN.get() else { return Ok(length) };
+    let Some(mut plan) = PLAN.get() else {
+        return Ok(length);
+    };
     if plan.after > 0 {
         plan.after -= 1;
         PLAN.set(Some(plan));

@@ -33,7 +33,10 @@ pub(super) fn reserve(file: &File, offset: u64, length: u64) -> io::Result<()> {
 /// Fails as the write would that starts past RLIMIT_FSIZE, without the SIGXFSZ that would end the
 /// host's process.
 pub(super) fn check_limit(offset: u64, length: u64) -> io::Result<()> {
-    let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: writes one rlimit64.
     let known = unsafe { libc::getrlimit64(libc::RLIMIT_FSIZE, &mut limit) } == 0;
     if known && offset.saturating_add(length) > limit.rlim_cur {
@@ -45,7 +48,9 @@ pub(super) fn check_limit(offset: u64, length: u64) -> io::Result<()> {
 pub(super) fn is_memory_backed(directory: &Path) -> bool {
     const TMPFS: i64 = 0x0102_1994;
     const RAMFS: i64 = 0x8584_58f6;
-    let Ok(path) = CString::new(directory.as_os_str().as_bytes()) else { return false };
+    let Ok(path) = CString::new(directory.as_os_str().as_bytes()) else {
+        return false;
+    };
     // SAFETY: an all-zero statfs64 is a valid value to be written over.
     let mut about: libc::statfs64 = unsafe { std::mem::zeroed() };
     // SAFETY: a NUL-terminated path and room for one statfs64.
@@ -64,5 +69,7 @@ pub(super) fn borrow(descriptor: i32) -> io::Result<std::mem::ManuallyDrop<File>
         return Err(io::ErrorKind::InvalidInput.into());
     }
     // SAFETY: an open descriptor, which ManuallyDrop leaves open.
-    Ok(std::mem::ManuallyDrop::new(unsafe { std::os::fd::FromRawFd::from_raw_fd(descriptor) }))
+    Ok(std::mem::ManuallyDrop::new(unsafe {
+        std::os::fd::FromRawFd::from_raw_fd(descriptor)
+    }))
 }

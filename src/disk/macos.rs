@@ -21,7 +21,10 @@ pub(super) fn reserve(_file: &File, _offset: u64, _length: u64) -> io::Result<()
 /// Fails as the write would that starts past RLIMIT_FSIZE, without the SIGXFSZ that would end the
 /// host's process.
 pub(super) fn check_limit(offset: u64, length: u64) -> io::Result<()> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: writes one rlimit.
     let known = unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut limit) } == 0;
     if known && offset.saturating_add(length) > limit.rlim_cur as u64 {
@@ -45,5 +48,7 @@ pub(super) fn borrow(descriptor: i32) -> io::Result<std::mem::ManuallyDrop<File>
         return Err(io::ErrorKind::InvalidInput.into());
     }
     // SAFETY: an open descriptor, which ManuallyDrop leaves open.
-    Ok(std::mem::ManuallyDrop::new(unsafe { std::os::fd::FromRawFd::from_raw_fd(descriptor) }))
+    Ok(std::mem::ManuallyDrop::new(unsafe {
+        std::os::fd::FromRawFd::from_raw_fd(descriptor)
+    }))
 }

@@ -1,0 +1,180 @@
+//! Random operations on several threads against a plain function of the offset.
+
+mod support;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use spoolbuf::{Error, Options, StreamBuffer};
+use support::{Stream, assert_bytes};
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Read {
+        offset: u64,
+        length: usize,
+    },
+    Some {
+        offset: u64,
+        length: usize,
+        limit: Option<u64>,
+    },
+    Spill,
+    Prefetch(u64),
+    Look(u64),
+}
+
+fn operation(size: u64) -> impl Strategy<Value = Operation> {
+    let offset = 0..size + size / 8 + 50;
+    let length = prop_oneof![0usize..64, 0usize..5000, 0usize..700_000];
+    prop_oneof![
+        8 => (offset.clone(), length.clone())
+            .prop_map(|(offset, length)| Operation::Read { offset, length }),
+        4 => (offset.clone(), length, prop_oneof![Just(None), Just(Some(0)), Just(Some(5))])
+            .prop_map(|(offset, length, limit)| Operation::Some { offset, length, limit }),
+        1 => Just(Operation::Spill),
+        1 => prop_oneof![Just(0), 1u64..100_000, Just(u64::MAX)].prop_map(Operation::Prefetch),
+        1 => offset.prop_map(Operation::Look),
+    ]
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    size: u64,
+    declared: Option<u64>,
+    chunk: usize,
+    max: u64,
+    seeks: bool,
+    seek_gap: u64,
+    threads: Vec<Vec<Operation>>,
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let size = prop_oneof![Just(0u64), 1u64..40, 1u64..40_000, 200_000u64..1_500_000];
+    size.prop_flat_map(|size| {
+        let declared = prop_oneof![
+            2 => Just(None),
+            2 => Just(Some(size)),
+            1 => (0..size + 1).prop_map(Some),
+            1 => (size..size * 2 + 10).prop_map(Some),
+        ];
+        let chunk = if size > 40_000 {
+            prop_oneof![Just(997usize), Just(65536), Just(262_144), Just(3_000_000)].boxed()
+        } else {
+            prop_oneof![Just(1usize), Just(7), Just(4096), Just(1 << 20)].boxed()
+        };
+        let max = prop_oneof![
+            Just(0),
+            Just(size.saturating_sub(1)),
+            Just(size),
+            Just(size + 1),
+            Just(size / 2),
+            Just(u64::MAX)
+        ];
+        let threads =
+            proptest::collection::vec(proptest::collection::vec(operation(size), 1..12), 1..4);
+        let gap = prop_oneof![Just(0u64), Just(1000), Just(256 * 1024)];
+        (declared, chunk, max, any::<bool>(), gap, threads).prop_map(
+            move |(declared, chunk, max, seeks, seek_gap, threads)| Case {
+                size,
+                declared,
+                chunk,
+                max,
+                seeks,
+                seek_gap,
+                threads,
+            },
+        )
+    })
+}
+
+fn perform(buffer: &StreamBuffer, size: u64, operation: &Operation) {
+    let there = |offset: u64, length: usize| (size.saturating_sub(offset)).min(length as u64);
+    match *operation {
+        Operation::Read { offset, length } => {
+            let mut out = vec![0; length];
+            let count = buffer.read_at(offset, &mut out).expect("a read");
+            assert_eq!(
+                count as u64,
+                there(offset, length),
+                "at {offset} for {length}"
+            );
+            assert_bytes(offset, &out[..count]);
+        }
+        Operation::Some {
+            offset,
+            length,
+            limit,
+        } => {
+            let mut out = vec![0; length];
+            let before = buffer.buffered(offset);
+            match buffer.read_some(offset, &mut out, limit.map(Duration::from_millis)) {
+                Ok(count) => {
+                    assert_bytes(offset, &out[..count]);
+                    assert!(count as u64 >= before.min(length as u64));
+                    assert_eq!(count > 0, there(offset, length) > 0);
+                }
+                Err(Error::Timeout) => {
+                    assert!(limit.is_some());
+                    assert_eq!(before.min(length as u64), 0);
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        Operation::Spill => buffer.spill().expect("a spill"),
+        Operation::Prefetch(ahead) => buffer.prefetch(ahead).expect("a prefetch"),
+        Operation::Look(offset) => {
+            let mut end = 0;
+            for range in buffer.ranges() {
+                assert!(range.start < range.end && (range.start > end || end == 0));
+                end = range.end;
+            }
+            assert!(end <= size);
+            assert!(buffer.buffered(offset) <= size.saturating_sub(offset));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn every_read_is_what_stands_there(case in case()) {
+        let (mut stream, seen) = Stream::new(case.size, case.chunk);
+        stream.seeks = case.seeks;
+        let options = Options {
+            size: case.declared,
+            max: case.max,
+            seek_gap: case.seek_gap,
+            ..Options::default()
+        };
+        let buffer = StreamBuffer::with_options(stream, options).expect("a buffer");
+        std::thread::scope(|scope| {
+            for operations in &case.threads {
+                let buffer = &buffer;
+                scope.spawn(move || {
+                    for operation in operations {
+                        perform(buffer, case.size, operation);
+                        let stats = buffer.stats();
+                        assert!(stats.memory <= case.max.saturating_add(256 * 1024));
+                        let held: u64 = buffer.ranges().iter().map(|r| r.end - r.start).sum();
+                        assert!(stats.memory + stats.disk <= held.max(stats.memory + stats.disk));
+                    }
+                });
+            }
+        });
+        // Whatever happened, all of it is there, and was fetched once.
+        buffer.prefetch(0).expect("no prefetch");
+        let mut all = vec![0; case.size as usize + 10];
+        prop_assert_eq!(buffer.read_at(0, &mut all).expect("all") as u64, case.size);
+        assert_bytes(0, &all[..case.size as usize]);
+        prop_assert_eq!(buffer.size(), Some(case.size));
+        prop_assert_eq!(seen.fetched.load(Ordering::Relaxed), case.size);
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("saved");
+        prop_assert_eq!(buffer.save(&path).expect("a save"), case.size);
+        prop_assert!(std::fs::read(&path).expect("the file") == all[..case.size as usize]);
+        prop_assert!(seen.dropped.load(Ordering::SeqCst), "not closed though all is held");
+    }
+}

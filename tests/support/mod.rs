@@ -1,0 +1,113 @@
+//! Sources for the tests. Data is a function of the offset, so that a misplaced byte shows.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use spoolbuf::{Error, Result, Source};
+
+/// The byte at an offset.
+pub fn byte(offset: u64) -> u8 {
+    let mixed = (offset + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 56) as u8 ^ (mixed >> 32) as u8
+}
+
+/// The bytes of a range.
+pub fn bytes(offset: u64, length: usize) -> Vec<u8> {
+    (offset..offset + length as u64).map(byte).collect()
+}
+
+/// Checks that `out` is what stands at `offset`.
+#[track_caller]
+pub fn assert_bytes(offset: u64, out: &[u8]) {
+    for (at, found) in out.iter().enumerate() {
+        let at = offset + at as u64;
+        assert_eq!(
+            *found,
+            byte(at),
+            "at {at}, in {} bytes from {offset}",
+            out.len()
+        );
+    }
+}
+
+/// A source of `size` bytes that delivers `chunk` at a time and notes what was asked of it.
+pub struct Stream {
+    pub size: u64,
+    pub chunk: usize,
+    pub at: u64,
+    pub seeks: bool,
+    pub seen: Arc<Seen>,
+}
+
+/// What a [`Stream`] saw.
+#[derive(Default)]
+pub struct Seen {
+    pub fetched: AtomicU64,
+    pub largest_ask: AtomicU64,
+    pub inside: AtomicBool,
+    pub ended: AtomicBool,
+    pub dropped: AtomicBool,
+}
+
+impl Stream {
+    pub fn new(size: u64, chunk: usize) -> (Stream, Arc<Seen>) {
+        let seen = Arc::new(Seen::default());
+        (
+            Stream {
+                size,
+                chunk,
+                at: 0,
+                seeks: false,
+                seen: seen.clone(),
+            },
+            seen,
+        )
+    }
+}
+
+impl Source for Stream {
+    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+        assert!(
+            !self.seen.inside.swap(true, Ordering::SeqCst),
+            "two threads in the source"
+        );
+        assert!(
+            !self.seen.ended.load(Ordering::SeqCst),
+            "called after its end"
+        );
+        self.seen
+            .largest_ask
+            .fetch_max(out.len() as u64, Ordering::Relaxed);
+        let left = self.size.saturating_sub(self.at);
+        let count = left.min(self.chunk as u64).min(out.len() as u64) as usize;
+        for (at, byte_out) in out[..count].iter_mut().enumerate() {
+            *byte_out = byte(self.at + at as u64);
+        }
+        self.at += count as u64;
+        self.seen.fetched.fetch_add(count as u64, Ordering::Relaxed);
+        self.seen.ended.store(count == 0, Ordering::SeqCst);
+        self.seen.inside.store(false, Ordering::SeqCst);
+        Ok(count)
+    }
+
+    fn can_seek(&self) -> bool {
+        self.seeks
+    }
+
+    fn seek(&mut self, offset: u64) -> Result<()> {
+        if !self.seeks {
+            return Err(Error::Unsupported);
+        }
+        self.at = offset;
+        self.seen.ended.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        assert!(!self.seen.dropped.swap(true, Ordering::SeqCst));
+    }
+}
