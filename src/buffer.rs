@@ -148,7 +148,7 @@ impl Buffer {
                 Admission::End => return Ok(()),
                 Admission::Turn(mut mine) => {
                     mine.advance(need, true)?;
-                    turn = Some(mine);
+                    turn = (!mine.is_over()).then_some(mine);
                 }
             }
         }

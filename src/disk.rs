@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -17,9 +18,14 @@ mod system;
 #[cfg(windows)]
 #[path = "disk/windows.rs"]
 mod system;
+#[cfg(unix)]
+#[path = "disk/unix.rs"]
+mod unix;
 
 #[cfg(test)]
 pub(crate) mod faults;
+
+pub(crate) use system::Draft;
 
 /// The kinds of operation that a test can make fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +34,9 @@ pub(crate) enum Operation {
     Reserve,
     Write,
     Read,
+    Copy,
+    Sync,
+    Publish,
 }
 
 /// Asks the test, if there is one, whether this operation is to fail, or how short it is to fall.
@@ -40,18 +49,24 @@ fn fault(_operation: Operation, length: usize) -> io::Result<usize> {
 }
 
 /// A file without a name (or, where the system lacks that, one that goes when it is closed), for
-/// its owner only, not inherited by child processes.
+/// its owner only, not inherited by programs that are executed.
 pub(crate) fn create_unnamed(directory: &Path) -> io::Result<File> {
     fault(Operation::Create, 0)?;
     tempfile::tempfile_in(directory)
 }
 
-/// Takes blocks for `[offset, offset + length)` without changing the file's size. Optional: a
-/// system or file system that can't is no error; a disk that has no room is.
+/// Takes blocks for `[offset, offset + length)` without changing the file's size. A system or file
+/// system that can't is no error.
 pub(crate) fn reserve(file: &File, offset: u64, length: u64) -> io::Result<()> {
     fault(Operation::Reserve, 0)?;
     system::check_limit(offset, length)?;
     system::reserve(file, offset, length)
+}
+
+/// Gives back what is reserved past `size`, which the file has.
+pub(crate) fn trim(file: &File, size: u64) -> io::Result<()> {
+    fault(Operation::Reserve, 0)?;
+    file.set_len(size)
 }
 
 /// Writes all of `bytes` at `offset`.
@@ -65,6 +80,21 @@ pub(crate) fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io
                 bytes = &bytes[count..];
                 offset += count as u64;
             }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Writes all of `bytes` where the file stands: to a pipe, a socket, a file that is appended to.
+/// A reader that has gone is an error, not a signal.
+pub(crate) fn write_all(file: &File, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let most = fault(Operation::Write, bytes.len())?;
+        match system::write(file, &bytes[..most]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => bytes = &bytes[count..],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -89,6 +119,76 @@ pub(crate) fn read_exact_at(file: &File, mut out: &mut [u8], mut offset: u64) ->
     Ok(())
 }
 
+/// Copies up to `length` bytes from one file to another without taking them through this process,
+/// sharing blocks where the file system can; returns how many. `Unsupported` where that is not to
+/// be had: the caller then reads and writes.
+pub(crate) fn copy_range(
+    from: &File,
+    offset: u64,
+    to: &File,
+    to_offset: u64,
+    length: u64,
+) -> io::Result<u64> {
+    let length = fault(
+        Operation::Copy,
+        usize::try_from(length).unwrap_or(usize::MAX),
+    )? as u64;
+    system::check_limit(to_offset, length)?;
+    system::copy_range(from, offset, to, to_offset, length)
+}
+
+/// Has a file's bytes on the disk before it returns.
+pub(crate) fn sync(file: &File) -> io::Result<()> {
+    fault(Operation::Sync, 0)?;
+    file.sync_all()
+}
+
+/// Has a new name on the disk before it returns.
+pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
+    fault(Operation::Sync, 0)?;
+    system::sync_directory(directory_of(path))
+}
+
+/// Refuses a target that a save can't or must not replace. A link is replaced, not followed.
+pub(crate) fn check_target(path: &Path, keep: bool) -> io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) if keep => Err(io::ErrorKind::AlreadyExists.into()),
+        Ok(about) if about.is_file() || about.is_symlink() => Ok(()),
+        Ok(_) => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// A file beside `path` that becomes `path` in one step, or goes.
+pub(crate) fn draft(path: &Path) -> io::Result<Draft> {
+    fault(Operation::Create, 0)?;
+    Draft::beside(directory_of(path))
+}
+
+/// Makes the draft the file at `path`, in one step. With `keep` an existing one is an error.
+pub(crate) fn publish(draft: Draft, path: &Path, keep: bool) -> io::Result<()> {
+    fault(Operation::Publish, 0)?;
+    draft.publish(path, keep)
+}
+
+/// Makes a file without a name the file at `path`, in one step, with the mode of a new one and
+/// `size` bytes. `Unsupported` where that can't be: on another file system, say.
+pub(crate) fn link(unnamed: &File, path: &Path, keep: bool, size: u64) -> io::Result<()> {
+    fault(Operation::Publish, 0)?;
+    system::link(unnamed, directory_of(path), path, keep, size)
+}
+
+/// A caller's descriptor, to write to; it stays the caller's.
+pub(crate) fn borrow(descriptor: i32) -> io::Result<ManuallyDrop<File>> {
+    system::borrow(descriptor)
+}
+
+/// Where a descriptor stands, if it can be written to at any place.
+pub(crate) fn standing(file: &File) -> Option<u64> {
+    system::standing(file)
+}
+
 /// Whether files in this directory take memory instead of disk.
 pub(crate) fn is_memory_backed(directory: &Path) -> bool {
     system::is_memory_backed(directory)
@@ -106,63 +206,9 @@ pub(crate) fn default_directory() -> PathBuf {
     usual
 }
 
-/// Refuses a target that a save can't or must not replace. A link is replaced, not followed.
-pub(crate) fn check_target(path: &Path, keep: bool) -> io::Result<()> {
-    match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(_) if keep => Err(io::ErrorKind::AlreadyExists.into()),
-        Ok(about) if about.is_file() || about.is_symlink() => Ok(()),
-        Ok(_) => Err(io::ErrorKind::Unsupported.into()),
-    }
-}
-
-/// A file beside the target of a save that becomes the target in one step, or goes.
-pub(crate) struct Temporary(tempfile::NamedTempFile);
-
-impl Temporary {
-    pub(crate) fn beside(path: &Path) -> io::Result<Temporary> {
-        fault(Operation::Create, 0)?;
-        let directory = directory_of(path);
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".spoolbuf-").suffix(".part");
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        builder.tempfile_in(directory).map(Temporary)
-    }
-
-    pub(crate) fn file(&self) -> &File {
-        self.0.as_file()
-    }
-
-    pub(crate) fn publish(self, path: &Path, keep: bool) -> io::Result<()> {
-        let done = if keep {
-            self.0.persist_noclobber(path)
-        } else {
-            self.0.persist(path)
-        };
-        done.map(drop).map_err(|failed| failed.error)
-    }
-}
-
 fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
-}
-
-/// Has a file's bytes on the disk before it returns.
-pub(crate) fn sync(file: &File) -> io::Result<()> {
-    file.sync_all()
-}
-
-/// Has a new name on the disk before it returns.
-pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
-    system::sync_directory(directory_of(path))
-}
-
-/// A caller's descriptor, to write to; it stays the caller's.
-pub(crate) fn borrow(descriptor: i32) -> io::Result<std::mem::ManuallyDrop<File>> {
-    system::borrow(descriptor)
 }

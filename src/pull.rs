@@ -18,16 +18,35 @@ pub(crate) struct Turn<'b> {
     gate: &'b Gate,
     store: &'b Store,
     source: Option<Box<dyn Source>>,
+    /// Bytes that came in this turn.
+    brought: u64,
 }
 
+/// Bytes that a turn may bring while others wait for bytes elsewhere.
+const FAIR_SHARE: u64 = 1024 * 1024;
+
 impl<'b> Turn<'b> {
-    /// Takes the turn, if nobody has it.
+    /// Takes the turn, if nobody has it and nobody was woken to take it.
     pub(crate) fn take(gate: &'b Gate, store: &'b Store, state: &mut State) -> Option<Turn<'b>> {
-        state.source.take().map(|source| Turn {
+        if state.elected.is_some() {
+            return None;
+        }
+        let source = state.source.take()?;
+        Some(Turn {
             gate,
             store,
             source: Some(source),
+            brought: 0,
         })
+    }
+
+    /// Whether it is time to let others have a turn: those that wait for another place of a source
+    /// that can seek would otherwise wait for all of a long read.
+    pub(crate) fn is_over(&self) -> bool {
+        self.brought >= FAIR_SHARE && {
+            let state = self.gate.lock();
+            state.can_seek && state.waiters.iter().any(|waiter| !waiter.woken)
+        }
     }
 
     /// Lets the source take one step towards `need`. Its own failure or end is not an error here:
@@ -52,6 +71,7 @@ impl<'b> Turn<'b> {
         let result = self.call(need, false, |source| source::ask(source, room.bytes()))?;
         if let Ok(count @ 1..) = result {
             self.store.accept(room, count);
+            self.brought += count as u64;
         }
         self.settle(need, result, |state, count| match count {
             0 => state.ended(),
@@ -154,8 +174,12 @@ impl Drop for Turn<'_> {
         let mut state = self.gate.lock();
         state.source = self.source.take();
         let retired = state.retire();
+        let complete = state.is_complete();
         self.gate.pass_turn(&mut state);
         drop(state);
+        if complete {
+            self.store.finish();
+        }
         source::close(retired);
     }
 }

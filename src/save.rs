@@ -1,12 +1,14 @@
 //! Saving: the whole resource into a file, which is there completely or not at all.
 //!
 //! A save is a reader like any other: it takes what is buffered, pulls what is missing, and writes
-//! as the bytes come. It writes to a temporary beside the target, which becomes the target in one
-//! step at the end.
+//! as the bytes come. What is in the spool file goes from file to file inside the kernel where the
+//! system can. A save to a path writes to a draft beside the target, which becomes the target in
+//! one step at the end; a save to a descriptor just writes.
 
 #![forbid(unsafe_code)]
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use crate::buffer::{Buffer, Limit, Wish};
@@ -17,22 +19,26 @@ use crate::shared::Shared;
 /// How a resource is saved.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SaveOptions {
-    /// Returns when the file is on the disk.
+    /// Returns when the file, and for a path its name, are on the disk.
     pub sync: bool,
     /// Leaves an existing target alone: [`Error::Exists`].
     pub keep: bool,
-    /// Saves nothing unless the final size is the declared one: [`Error::Size`].
+    /// Saves nothing unless the final size is the declared one: [`Error::Size`], or
+    /// [`Error::Unknown`] if none was declared.
     pub exact: bool,
-    /// Saves what is buffered now; [`Error::Size`] if that has holes.
+    /// Saves what is buffered now, without calling the source; [`Error::Size`] if that has holes.
     pub buffered: bool,
-    /// May let the file share its blocks with the spool file.
+    /// May let the file be the spool file itself, where both are on one file system: done in no
+    /// time, but whoever edits the saved file in place edits the buffer.
     pub link: bool,
 }
 
-/// Bytes copied at a time from what is buffered.
-const LARGE: u64 = 1024 * 1024;
+/// Bytes taken at a time from what is buffered.
+const LARGE: usize = 1024 * 1024;
 /// Bytes asked for at a time where the source has to bring them.
-const SMALL: u64 = 64 * 1024;
+const SMALL: usize = 64 * 1024;
+/// Bytes copied at a time inside the kernel.
+const HUGE: usize = 16 * 1024 * 1024;
 
 /// Told `(done, total)` in bytes after each step; false stops the save.
 pub(crate) type Report<'r> = &'r mut dyn FnMut(u64, Option<u64>) -> bool;
@@ -44,90 +50,233 @@ pub(crate) fn to_path(
     options: SaveOptions,
     report: Report<'_>,
 ) -> Result<u64> {
-    let failed = |error: std::io::Error| buffer.file_failed(&error);
+    let failed = |error: io::Error| buffer.file_failed(&error);
+    let mut saving = Saving::begin(buffer, options, report)?;
     disk::check_target(path, options.keep).map_err(failed)?;
-    let temporary = disk::Temporary::beside(path).map_err(failed)?;
-    let count = copy(buffer, temporary.file(), 0, options, report)?;
-    if options.sync {
-        disk::sync(temporary.file()).map_err(failed)?;
-    }
-    temporary.publish(path, options.keep).map_err(failed)?;
+    let size = match saving.link(path)? {
+        Some(size) => size,
+        None => {
+            let draft = disk::draft(path).map_err(failed)?;
+            let size = saving.copy(&Sink::At(&draft.file, 0))?;
+            if options.sync {
+                disk::sync(&draft.file).map_err(failed)?;
+            }
+            disk::publish(draft, path, options.keep).map_err(failed)?;
+            size
+        }
+    };
     if options.sync {
         disk::sync_directory_of(path).map_err(failed)?;
     }
-    Ok(count)
+    Ok(size)
 }
 
-fn copy(
-    buffer: &Shared<Buffer>,
-    file: &File,
-    start: u64,
-    options: SaveOptions,
-    report: Report<'_>,
-) -> Result<u64> {
-    let cancels = buffer.gate.lock().cancels;
-    let mut bytes = Vec::new();
-    bytes
-        .try_reserve_exact(LARGE as usize)
-        .map_err(|_| Error::NoMemory)?;
-    let limit = if options.buffered {
-        Limit::Now
-    } else {
-        Limit::None
-    };
-    let wish = Wish {
-        all: true,
-        limit,
-        stop: None,
-    };
-    let mut done = 0;
-    loop {
-        let (ready, total) = {
-            let state = buffer.gate.lock();
-            if state.freed || state.cancels != cancels {
-                return Err(Error::Canceled);
-            }
-            (state.buffered(done), state.size())
-        };
-        bytes.resize(
-            if ready > SMALL {
-                ready.min(LARGE)
-            } else {
-                SMALL
-            } as usize,
-            0,
-        );
-        let count = match Buffer::read(buffer, done, &mut bytes, wish) {
-            Err(Error::Timeout) if options.buffered => 0,
-            result => result?,
-        };
-        if count == 0 {
-            break;
-        }
-        disk::write_all_at(file, &bytes[..count], start + done)
-            .map_err(|error| buffer.file_failed(&error))?;
-        done += count as u64;
-        if !report(done, total) {
-            return Err(Error::Canceled);
-        }
-    }
-    let state = buffer.gate.lock();
-    if options.exact && state.declared != Some(done)
-        || options.buffered && state.ranges.total() != done
-    {
-        return Err(Error::Size);
-    }
-    Ok(done)
-}
-
-/// Saves to an open descriptor, from where it stands.
+/// Saves to an open descriptor, from where it stands, and leaves it after the last byte.
 pub(crate) fn to_descriptor(
     buffer: &Shared<Buffer>,
     descriptor: i32,
     options: SaveOptions,
     report: Report<'_>,
 ) -> Result<u64> {
-    let file = disk::borrow(descriptor).map_err(|error| buffer.file_failed(&error))?;
-    let _ = (file, options, report);
-    Err(Error::Unsupported)
+    let failed = |error: io::Error| buffer.file_failed(&error);
+    let mut saving = Saving::begin(buffer, options, report)?;
+    let file = disk::borrow(descriptor).map_err(|_| Error::Invalid)?;
+    let standing = disk::standing(&file);
+    let sink = standing.map_or(Sink::Stream(&file), |at| Sink::At(&file, at));
+    let size = saving.copy(&sink)?;
+    if let Some(at) = standing {
+        io::Seek::seek(&mut &*file, io::SeekFrom::Start(at + size)).map_err(failed)?;
+    }
+    if options.sync {
+        disk::sync(&file).map_err(failed)?;
+    }
+    Ok(size)
+}
+
+/// Where the bytes go.
+enum Sink<'f> {
+    /// Into a file, from an offset on.
+    At(&'f File, u64),
+    /// Down a pipe.
+    Stream(&'f File),
+    /// Nowhere: it is enough that they are buffered.
+    Buffer,
+}
+
+impl Sink<'_> {
+    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        match self {
+            Sink::At(file, start) => disk::write_all_at(file, bytes, start + offset),
+            Sink::Stream(file) => disk::write_all(file, bytes),
+            Sink::Buffer => Ok(()),
+        }
+    }
+}
+
+struct Saving<'s> {
+    buffer: &'s Shared<Buffer>,
+    options: SaveOptions,
+    report: Report<'s>,
+    /// How often the buffer had been cancelled when the save began.
+    cancels: u64,
+    /// Whether the kernel is worth asking.
+    by_kernel: bool,
+    bytes: Vec<u8>,
+}
+
+impl<'s> Saving<'s> {
+    fn begin(
+        buffer: &'s Shared<Buffer>,
+        options: SaveOptions,
+        report: Report<'s>,
+    ) -> Result<Saving<'s>> {
+        let state = buffer.gate.lock();
+        if options.exact && state.declared.is_none() {
+            return Err(Error::Unknown);
+        }
+        if options.buffered && state.ranges.total() != state.frontier() {
+            return Err(Error::Size);
+        }
+        let cancels = state.cancels;
+        Ok(Saving {
+            buffer,
+            options,
+            report,
+            cancels,
+            by_kernel: true,
+            bytes: Vec::new(),
+        })
+    }
+
+    /// Copies from the start to the end, or to the frontier if only what is buffered is wanted.
+    fn copy(&mut self, sink: &Sink<'_>) -> Result<u64> {
+        let mut done = 0;
+        loop {
+            let (ready, total) = self.look(done)?;
+            let count = match self.copy_spooled(done, ready, sink)? {
+                0 => self.copy_read(done, ready, sink)?,
+                count => count,
+            };
+            if count == 0 {
+                break;
+            }
+            done += count;
+            if !(self.report)(done, total) {
+                return Err(Error::Canceled);
+            }
+        }
+        self.check(done)?;
+        Ok(done)
+    }
+
+    /// Has everything buffered and returns how much that is.
+    fn fetch(&mut self) -> Result<u64> {
+        loop {
+            let missing = self.look(0)?.0;
+            let total = self.look(missing)?.1;
+            if self.copy_read(missing, 0, &Sink::Buffer)? == 0 {
+                return Ok(missing);
+            }
+            if !(self.report)(missing, total) {
+                return Err(Error::Canceled);
+            }
+        }
+    }
+
+    /// How much can be had at `offset` without the source, and how much there is in all.
+    fn look(&self, offset: u64) -> Result<(u64, Option<u64>)> {
+        let state = self.buffer.gate.lock();
+        if state.freed || state.cancels != self.cancels {
+            return Err(Error::Canceled);
+        }
+        Ok((state.buffered(offset), state.size()))
+    }
+
+    /// Has the kernel copy what is in the spool file at `offset`; 0 if it is not there or can't be
+    /// copied so.
+    fn copy_spooled(&mut self, offset: u64, ready: u64, sink: &Sink<'_>) -> Result<u64> {
+        let (Sink::At(file, start), true) = (sink, self.by_kernel) else {
+            return Ok(0);
+        };
+        let most = usize::try_from(ready).unwrap_or(usize::MAX).min(HUGE);
+        match self
+            .buffer
+            .store
+            .copy_to_file(offset, most, file, start + offset)
+        {
+            Ok(count) => Ok(count),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                self.by_kernel = false;
+                Ok(0)
+            }
+            Err(error) => Err(self.buffer.file_failed(&error)),
+        }
+    }
+
+    /// Reads at `offset` like any reader and writes that.
+    fn copy_read(&mut self, offset: u64, ready: u64, sink: &Sink<'_>) -> Result<u64> {
+        let ready = usize::try_from(ready).unwrap_or(usize::MAX);
+        let (length, limit) = match (ready, self.options.buffered) {
+            (0, true) => return Ok(0),
+            (ready, true) => (ready.min(LARGE), Limit::Now),
+            (0..SMALL, false) => (SMALL, Limit::None),
+            (ready, false) => (ready.min(LARGE), Limit::None),
+        };
+        if self.bytes.len() < length {
+            let more = length - self.bytes.len();
+            self.bytes
+                .try_reserve_exact(more)
+                .map_err(|_| Error::NoMemory)?;
+            self.bytes.resize(length, 0);
+        }
+        let bytes = &mut self.bytes[..length];
+        let count = Buffer::read(
+            self.buffer,
+            offset,
+            bytes,
+            Wish {
+                all: true,
+                limit,
+                stop: None,
+            },
+        )?;
+        sink.write(&bytes[..count], offset)
+            .map_err(|error| self.buffer.file_failed(&error))?;
+        Ok(count as u64)
+    }
+
+    fn check(&self, done: u64) -> Result<()> {
+        let declared = self.buffer.gate.lock().declared;
+        if self.options.exact && declared != Some(done) {
+            Err(Error::Size)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Makes the spool file itself the target, if that was asked for and can be.
+    fn link(&mut self, path: &Path) -> Result<Option<u64>> {
+        if !self.options.link {
+            return Ok(None);
+        }
+        let size = if self.options.buffered {
+            self.look(0)?.0
+        } else {
+            self.fetch()?
+        };
+        self.check(size)?;
+        // Without room to spill to, there may still be some at the target.
+        if self.buffer.spill().is_err() {
+            return Ok(None);
+        }
+        match self
+            .buffer
+            .store
+            .link(path, self.options.keep, size, self.options.sync)
+        {
+            Ok(done) => Ok(done.then_some(size)),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(None),
+            Err(error) => Err(self.buffer.file_failed(&error)),
+        }
+    }
 }

@@ -124,11 +124,6 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// The offset in the resource of the first byte of this room.
-    pub(crate) fn position(&self) -> u64 {
-        self.segment.start + self.offset as u64
-    }
-
     pub(crate) fn segment(&self) -> &Shared<Segment> {
         &self.segment
     }

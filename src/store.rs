@@ -13,7 +13,9 @@
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
@@ -174,6 +176,14 @@ impl Store {
         Ok(())
     }
 
+    /// Nothing more is to come.
+    pub(crate) fn finish(&self) {
+        let _writing = lock(&self.writing);
+        if let Some(spool) = self.spool.get() {
+            spool.trim();
+        }
+    }
+
     /// Spills until memory holds no more than `max`.
     fn make_room(&self, writing: &mut Writing) -> Result<()> {
         while writing.held() > self.max && !writing.sealed.is_empty() {
@@ -210,6 +220,32 @@ impl Store {
             Spool::create(self.spool_dir.as_deref()).map_err(|error| Error::from_file(&error))?;
         // Only ever set here, under the `writing` lock.
         Ok(self.spool.get_or_init(|| spool))
+    }
+
+    /// Has the kernel copy what is in the spool file at `offset` into another file; returns how
+    /// much that was, 0 if nothing is there.
+    pub(crate) fn copy_to_file(
+        &self,
+        offset: u64,
+        most: usize,
+        file: &File,
+        to: u64,
+    ) -> io::Result<u64> {
+        match (self.spooled_run(offset, most), self.spool.get()) {
+            (run @ 1.., Some(spool)) => spool.copy_to_file(offset, run as u64, file, to),
+            _ => Ok(0),
+        }
+    }
+
+    /// Makes the spool file the file at `path`, if it holds the first `size` bytes and nothing else.
+    pub(crate) fn link(&self, path: &Path, keep: bool, size: u64, sync: bool) -> io::Result<bool> {
+        // Nobody writes to it meanwhile.
+        let writing = lock(&self.writing);
+        let whole = self.spooled() == size && writing.sealed.is_empty() && writing.tail.is_none();
+        match self.spool.get() {
+            Some(spool) if whole => spool.link(path, keep, size, sync).map(|()| true),
+            _ => Ok(false),
+        }
     }
 
     /// The spool file, once there is one.

@@ -1,20 +1,17 @@
 //! Files on Linux and Android.
 
 use std::ffi::CString;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
-pub(super) fn read_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
-    FileExt::read_at(file, out, offset)
-}
-
-pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
-    FileExt::write_at(file, bytes, offset)
-}
+use super::unix;
+pub(super) use super::unix::{
+    borrow, check_limit, read_at, standing, sync_directory, write, write_at,
+};
 
 pub(super) fn reserve(file: &File, offset: u64, length: u64) -> io::Result<()> {
     let keep = libc::FALLOC_FL_KEEP_SIZE;
@@ -30,19 +27,39 @@ pub(super) fn reserve(file: &File, offset: u64, length: u64) -> io::Result<()> {
     }
 }
 
-/// Fails as the write would that starts past RLIMIT_FSIZE, without the SIGXFSZ that would end the
-/// host's process.
-pub(super) fn check_limit(offset: u64, length: u64) -> io::Result<()> {
-    let mut limit = libc::rlimit64 {
-        rlim_cur: 0,
-        rlim_max: 0,
+/// Shares the blocks where the file system can, which takes whole blocks at the same place in both
+/// files; else has the kernel copy.
+pub(super) fn copy_range(
+    from: &File,
+    offset: u64,
+    to: &File,
+    to_offset: u64,
+    length: u64,
+) -> io::Result<u64> {
+    let (mut offset, mut to_offset) = (offset as i64, to_offset as i64);
+    // By syscall: older C libraries don't have it. It shares blocks by itself where it can.
+    // SAFETY: open descriptors, and two places to be read and written.
+    let count = unsafe {
+        libc::syscall(
+            libc::SYS_copy_file_range,
+            from.as_raw_fd(),
+            &raw mut offset,
+            to.as_raw_fd(),
+            &raw mut to_offset,
+            usize::try_from(length).unwrap_or(usize::MAX).min(1 << 30),
+            0,
+        )
     };
-    // SAFETY: writes one rlimit64.
-    let known = unsafe { libc::getrlimit64(libc::RLIMIT_FSIZE, &mut limit) } == 0;
-    if known && offset.saturating_add(length) > limit.rlim_cur {
-        return Err(io::Error::from_raw_os_error(libc::EFBIG));
+    if let Ok(count) = u64::try_from(count) {
+        return Ok(count);
     }
-    Ok(())
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::ENOSYS | libc::EXDEV | libc::EINVAL | libc::EOPNOTSUPP | libc::EBADF) => {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+        _ => Err(error),
+    }
 }
 
 pub(super) fn is_memory_backed(directory: &Path) -> bool {
@@ -56,20 +73,109 @@ pub(super) fn is_memory_backed(directory: &Path) -> bool {
     // SAFETY: a NUL-terminated path and room for one statfs64.
     let known = unsafe { libc::statfs64(path.as_ptr(), &mut about) } == 0;
     // The field's type differs between architectures; the magic numbers are 32 bits.
-    known && matches!(about.f_type as i64 & 0xffff_ffff, TMPFS | RAMFS)
+    #[allow(clippy::unnecessary_cast)]
+    let kind = about.f_type as i64 & 0xffff_ffff;
+    known && matches!(kind, TMPFS | RAMFS)
 }
 
-pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
+/// A file beside the target of a save. It has no name until it is published, so that a process
+/// that is killed leaves nothing; where the file system lacks that, it has one of a few names.
+pub(crate) struct Draft {
+    pub(crate) file: File,
+    directory: PathBuf,
+    name: Option<PathBuf>,
 }
 
-pub(super) fn borrow(descriptor: i32) -> io::Result<std::mem::ManuallyDrop<File>> {
-    // SAFETY: asks about a number.
-    if descriptor < 0 || unsafe { libc::fcntl(descriptor, libc::F_GETFL) } < 0 {
-        return Err(io::ErrorKind::InvalidInput.into());
+impl Draft {
+    pub(super) fn beside(directory: &Path) -> io::Result<Draft> {
+        unix::sweep(directory);
+        let unnamed = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .mode(0o666)
+            .custom_flags(libc::O_TMPFILE)
+            .open(directory);
+        let (file, name) = match unnamed {
+            // Without /proc it could not be given its name later.
+            Ok(file) if proc_path(&file).exists() => {
+                unix::mark(&file);
+                (file, None)
+            }
+            _ => {
+                let (name, file) = unix::create_named(directory)?;
+                (file, Some(name))
+            }
+        };
+        Ok(Draft {
+            file,
+            directory: directory.to_path_buf(),
+            name,
+        })
     }
-    // SAFETY: an open descriptor, which ManuallyDrop leaves open.
-    Ok(std::mem::ManuallyDrop::new(unsafe {
-        std::os::fd::FromRawFd::from_raw_fd(descriptor)
-    }))
+
+    pub(super) fn publish(mut self, path: &Path, keep: bool) -> io::Result<()> {
+        match self.name.take() {
+            Some(name) => unix::move_name(&name, path, keep),
+            None => give_name(&self.file, &self.directory, path, keep),
+        }
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(name) = &self.name {
+            let _ = std::fs::remove_file(name);
+        }
+    }
+}
+
+pub(super) fn link(
+    unnamed: &File,
+    directory: &Path,
+    path: &Path,
+    keep: bool,
+    size: u64,
+) -> io::Result<()> {
+    // What is reserved past the end must not stay with the file.
+    unnamed.set_len(size)?;
+    unix::sweep(directory);
+    unix::mark(unnamed);
+    // The mode that a new file gets here.
+    let mode = Draft::beside(directory)?
+        .file
+        .metadata()?
+        .permissions()
+        .mode();
+    unnamed.set_permissions(PermissionsExt::from_mode(mode & 0o777))?;
+    match give_name(unnamed, directory, path, keep) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EXDEV | libc::ENOENT)) => {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+        result => result,
+    }
+}
+
+/// Gives a file without a name that of the target, in one step.
+fn give_name(file: &File, directory: &Path, path: &Path, keep: bool) -> io::Result<()> {
+    if keep {
+        return link_to(file, path);
+    }
+    // A link can't replace, a rename can: by way of a name that a later save would sweep.
+    let (name, ()) = unix::take_name(directory, |name| link_to(file, name))?;
+    unix::move_name(&name, path, false)
+}
+
+fn link_to(file: &File, path: &Path) -> io::Result<()> {
+    let from = CString::new(proc_path(file).into_os_string().as_encoded_bytes())?;
+    let to = CString::new(path.as_os_str().as_bytes())?;
+    let (here, follow) = (libc::AT_FDCWD, libc::AT_SYMLINK_FOLLOW);
+    // SAFETY: two NUL-terminated paths.
+    if unsafe { libc::linkat(here, from.as_ptr(), here, to.as_ptr(), follow) } == 0 {
+        return Ok(());
+    }
+    Err(io::Error::last_os_error())
+}
+
+fn proc_path(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }

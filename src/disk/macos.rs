@@ -2,35 +2,27 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-pub(super) fn read_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
-    FileExt::read_at(file, out, offset)
-}
-
-pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
-    FileExt::write_at(file, bytes, offset)
-}
+use super::unix;
+pub(super) use super::unix::{
+    borrow, check_limit, read_at, standing, sync_directory, write, write_at,
+};
 
 /// Nothing to gain: APFS allocates late by itself.
 pub(super) fn reserve(_file: &File, _offset: u64, _length: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Fails as the write would that starts past RLIMIT_FSIZE, without the SIGXFSZ that would end the
-/// host's process.
-pub(super) fn check_limit(offset: u64, length: u64) -> io::Result<()> {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: writes one rlimit.
-    let known = unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut limit) } == 0;
-    if known && offset.saturating_add(length) > limit.rlim_cur as u64 {
-        return Err(io::Error::from_raw_os_error(libc::EFBIG));
-    }
-    Ok(())
+/// Whole files can be cloned here, ranges can't.
+pub(super) fn copy_range(
+    _from: &File,
+    _offset: u64,
+    _to: &File,
+    _to_offset: u64,
+    _length: u64,
+) -> io::Result<u64> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// The temporary directories of these systems are on disk unless someone mounted them otherwise.
@@ -38,17 +30,44 @@ pub(super) fn is_memory_backed(_directory: &Path) -> bool {
     false
 }
 
-pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
+/// A file beside the target of a save, with one of a few names that a later save would sweep.
+pub(crate) struct Draft {
+    pub(crate) file: File,
+    name: Option<PathBuf>,
 }
 
-pub(super) fn borrow(descriptor: i32) -> io::Result<std::mem::ManuallyDrop<File>> {
-    // SAFETY: asks about a number.
-    if descriptor < 0 || unsafe { libc::fcntl(descriptor, libc::F_GETFL) } < 0 {
-        return Err(io::ErrorKind::InvalidInput.into());
+impl Draft {
+    pub(super) fn beside(directory: &Path) -> io::Result<Draft> {
+        unix::sweep(directory);
+        let (name, file) = unix::create_named(directory)?;
+        Ok(Draft {
+            file,
+            name: Some(name),
+        })
     }
-    // SAFETY: an open descriptor, which ManuallyDrop leaves open.
-    Ok(std::mem::ManuallyDrop::new(unsafe {
-        std::os::fd::FromRawFd::from_raw_fd(descriptor)
-    }))
+
+    pub(super) fn publish(mut self, path: &Path, keep: bool) -> io::Result<()> {
+        self.name
+            .take()
+            .map_or(Ok(()), |name| unix::move_name(&name, path, keep))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(name) = &self.name {
+            let _ = std::fs::remove_file(name);
+        }
+    }
+}
+
+/// A file that was unlinked can't be given a name again here.
+pub(super) fn link(
+    _unnamed: &File,
+    _directory: &Path,
+    _path: &Path,
+    _keep: bool,
+    _size: u64,
+) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }

@@ -1,9 +1,11 @@
 //! Files on Windows.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::windows::fs::FileExt;
-use std::path::Path;
+use std::mem::ManuallyDrop;
+use std::os::windows::fs::{FileExt, OpenOptionsExt};
+use std::os::windows::io::{FromRawHandle, RawHandle};
+use std::path::{Path, PathBuf};
 
 /// Moves the file's cursor as well, which nothing here uses.
 pub(super) fn read_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -18,6 +20,11 @@ pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usi
     file.seek_write(bytes, offset)
 }
 
+pub(super) fn write(file: &File, bytes: &[u8]) -> io::Result<usize> {
+    let mut file = file;
+    io::Write::write(&mut file, bytes)
+}
+
 /// Nothing that would keep the file's size.
 pub(super) fn reserve(_file: &File, _offset: u64, _length: u64) -> io::Result<()> {
     Ok(())
@@ -28,32 +35,125 @@ pub(super) fn check_limit(_offset: u64, _length: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// No such call here, but on ReFS.
+pub(super) fn copy_range(
+    _from: &File,
+    _offset: u64,
+    _to: &File,
+    _to_offset: u64,
+    _length: u64,
+) -> io::Result<u64> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// No such file systems here.
 pub(super) fn is_memory_backed(_directory: &Path) -> bool {
     false
 }
 
-pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
-    // A directory can't be synced here; the file system does it with the file.
-    let _ = directory;
+/// A directory can't be synced here; the file system does it with the file.
+pub(super) fn sync_directory(_directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn borrow(descriptor: i32) -> io::Result<std::mem::ManuallyDrop<File>> {
+pub(super) fn borrow(descriptor: i32) -> io::Result<ManuallyDrop<File>> {
     unsafe extern "C" {
         fn _get_osfhandle(descriptor: i32) -> isize;
     }
-    // -2 is a descriptor without a file behind it.
     if descriptor < 0 {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    // SAFETY: the C runtime checks the number.
-    let handle = unsafe { _get_osfhandle(descriptor) };
-    if handle == -1 || handle == -2 {
-        return Err(io::ErrorKind::InvalidInput.into());
+    // SAFETY: the C runtime checks the number. -2 is a descriptor without a file behind it.
+    match unsafe { _get_osfhandle(descriptor) } {
+        -1 | -2 => Err(io::ErrorKind::InvalidInput.into()),
+        // SAFETY: an open handle, which ManuallyDrop leaves open.
+        handle => Ok(ManuallyDrop::new(unsafe {
+            File::from_raw_handle(handle as RawHandle)
+        })),
     }
-    let handle = handle as std::os::windows::io::RawHandle;
-    // SAFETY: an open handle, which ManuallyDrop leaves open.
-    let file = unsafe { std::os::windows::io::FromRawHandle::from_raw_handle(handle) };
-    Ok(std::mem::ManuallyDrop::new(file))
+}
+
+/// The C runtime keeps its own idea of where a descriptor stands: written to in order only.
+pub(super) fn standing(_file: &File) -> Option<u64> {
+    None
+}
+
+/// Names that a draft can have beside its target: few, so that a save finds what a killed process
+/// left behind.
+const NAMES: u32 = 16;
+
+/// A file beside the target of a save. While it is open nobody else can open or delete it.
+pub(crate) struct Draft {
+    pub(crate) file: ManuallyDrop<File>,
+    name: PathBuf,
+    published: bool,
+}
+
+impl Draft {
+    pub(super) fn beside(directory: &Path) -> io::Result<Draft> {
+        for number in 0..NAMES {
+            let name = directory.join(format!(".spoolbuf-{number}.part"));
+            // Fails while somebody works on it.
+            let _ = std::fs::remove_file(&name);
+            let mut options = OpenOptions::new();
+            options
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .share_mode(0);
+            match options.open(&name) {
+                Ok(file) => {
+                    return Ok(Draft {
+                        file: ManuallyDrop::new(file),
+                        name,
+                        published: false,
+                    });
+                }
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::AlreadyExists | io::ErrorKind::PermissionDenied
+                    ) || error.raw_os_error() == Some(32) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::ResourceBusy.into())
+    }
+
+    pub(super) fn publish(mut self, path: &Path, keep: bool) -> io::Result<()> {
+        // SAFETY: dropped once: `published` keeps `drop` from doing it again. A file that is open
+        // for nobody else can't be renamed.
+        unsafe { ManuallyDrop::drop(&mut self.file) };
+        self.published = true;
+        let done = if keep {
+            std::fs::hard_link(&self.name, path)
+        } else {
+            std::fs::rename(&self.name, path)
+        };
+        if keep || done.is_err() {
+            let _ = std::fs::remove_file(&self.name);
+        }
+        done
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.published {
+            // SAFETY: dropped once: not published.
+            unsafe { ManuallyDrop::drop(&mut self.file) };
+            let _ = std::fs::remove_file(&self.name);
+        }
+    }
+}
+
+/// A file that goes when it is closed can't be kept.
+pub(super) fn link(
+    _unnamed: &File,
+    _directory: &Path,
+    _path: &Path,
+    _keep: bool,
+    _size: u64,
+) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
