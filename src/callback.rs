@@ -34,7 +34,7 @@ pub(crate) struct CallbackSource {
 
 impl CallbackSource {
     /// A source out of a copy of the caller's callbacks; dropping it calls `close`.
-    pub(crate) fn new(callback: &sb_callback) -> Result<Box<dyn Source>> {
+    pub(crate) fn boxed(callback: &sb_callback) -> Result<Box<dyn Source>> {
         let Some(read) = callback.read else {
             return Err(Error::Invalid);
         };

@@ -2,6 +2,11 @@
 //!
 //! The comments are the header's text.
 
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "the header says what each function asks of its caller"
+)]
+
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io::SeekFrom;
 use std::path::PathBuf;
@@ -773,7 +778,7 @@ unsafe fn make(
     // SAFETY: the caller's.
     let callback = unsafe { callback.as_ref() }.ok_or(Error::Invalid)?;
     // From here on whatever fails closes the source.
-    let source = CallbackSource::new(callback)?;
+    let source = CallbackSource::boxed(callback)?;
     let buffer = Buffer::new(source, &options()?)?;
     BUFFERS.insert(buffer)
 }

@@ -23,7 +23,7 @@ const FANOUT_BITS: u32 = 6;
 const FANOUT: usize = 1 << FANOUT_BITS;
 
 /// In a leaf: all of the block is in the spool file.
-const SPOOLED: *mut Segment = 1 as *mut Segment;
+const SPOOLED: *mut Segment = std::ptr::without_provenance_mut(1);
 
 pub(crate) struct Index {
     pins: Pins,
@@ -90,7 +90,7 @@ impl Index {
     /// The newest segment of a block, null, or `SPOOLED`.
     #[inline]
     fn newest(&self, block: u64) -> *mut Segment {
-        // SAFETY (here and below): nodes live as long as the index.
+        // SAFETY: here and below: nodes live as long as the index.
         let root = unsafe { self.root.load(Ordering::Acquire).as_ref() };
         let mut node = match root {
             Some(root) if root.reaches(block) => root,
@@ -175,7 +175,7 @@ impl Index {
     /// The slot of a block, with the nodes down to it made where they are missing. For the writer.
     fn leaf(&self, block: u64) -> Result<&AtomicPtr<()>> {
         let mut root = self.root.load(Ordering::Relaxed);
-        // SAFETY (here and below): nodes live as long as the index.
+        // SAFETY: here and below: nodes live as long as the index.
         while !unsafe { root.as_ref() }.is_some_and(|root| root.reaches(block)) {
             // SAFETY: as above.
             let height = unsafe { root.as_ref() }.map_or(0, |root| root.height + 1);

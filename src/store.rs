@@ -153,10 +153,10 @@ impl Store {
         let mut writing = lock(&self.writing);
         let segment = room.segment().clone();
         room.publish(count);
-        if !writing
+        if writing
             .tail
             .as_ref()
-            .is_some_and(|tail| tail.start() == segment.start())
+            .is_none_or(|tail| tail.start() != segment.start())
         {
             self.index.insert(&mut writing.writer, segment.clone());
             writing.tail = Some(segment);
