@@ -844,6 +844,7 @@ unsafe fn save(
         // SAFETY: the caller's.
         match unsafe { path(to)? } {
             Some(path) => save::to_path(&buffer, &path, options, &mut report),
+            None if fd < 0 => Err(Error::Invalid),
             None => save::to_descriptor(&buffer, fd, options, &mut report),
         }
     });

@@ -42,6 +42,8 @@ mod callback;
 mod cursor;
 mod disk;
 mod error;
+#[cfg(all(test, not(loom)))]
+mod fault_tests;
 #[cfg(not(loom))]
 pub mod ffi;
 mod gate;

@@ -98,6 +98,11 @@ impl Spool {
         disk::link(&self.file, path, keep, size)
     }
 
+    #[cfg(test)]
+    pub(crate) fn cut(&self, size: u64) {
+        self.file.set_len(size).expect("an open file");
+    }
+
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }

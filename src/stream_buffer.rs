@@ -222,6 +222,14 @@ impl StreamBuffer {
     }
 }
 
+#[cfg(test)]
+impl StreamBuffer {
+    /// Cuts the spool file, as a fault of the disk would.
+    pub(crate) fn cut_spool(&self, size: u64) {
+        self.inner().store.spool().expect("a spool file").cut(size);
+    }
+}
+
 impl std::fmt::Debug for StreamBuffer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.stats().fmt(f)

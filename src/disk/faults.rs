@@ -19,7 +19,7 @@ pub(crate) struct Plan {
 pub(crate) enum Fault {
     /// The system's error code.
     Code(i32),
-    /// Reads and writes take one byte, the rest goes well.
+    /// Reads and writes take one byte, or for ever half of what they are given; the rest goes well.
     Short,
 }
 
@@ -32,6 +32,20 @@ thread_local! {
 pub(crate) fn plan(plan: Option<Plan>) -> u32 {
     PLAN.set(plan);
     STRUCK.replace(0)
+}
+
+/// Has the plan count as struck, after it was taken away by the test that saw it strike.
+pub(crate) fn mark_struck() {
+    STRUCK.set(STRUCK.get() + 1);
+}
+
+/// Suspends the plan.
+pub(crate) fn pause() -> Option<Plan> {
+    PLAN.take()
+}
+
+pub(crate) fn go_on(plan: Option<Plan>) {
+    PLAN.set(plan);
 }
 
 pub(super) fn strike(_operation: Operation, length: usize) -> io::Result<usize> {
@@ -49,6 +63,7 @@ pub(super) fn strike(_operation: Operation, length: usize) -> io::Result<usize> 
     }
     match plan.fault {
         Fault::Code(code) => Err(io::Error::from_raw_os_error(code)),
+        Fault::Short if plan.lasting => Ok(length.div_ceil(2)),
         Fault::Short => Ok(length.min(1)),
     }
 }

@@ -1,0 +1,306 @@
+//! Every file operation fails once, in every way, and nothing is lost.
+//!
+//! A scenario runs with the Nth operation failing, for N from the first one on until the scenario
+//! needs no more; once with the fault for ever from there on, once with it striking once. After the
+//! fault has gone, every byte is there and right, and was fetched once.
+
+use std::io;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use crate::disk::faults::{self, Fault, Plan};
+use crate::{Error, OnFull, Options, Result, SaveOptions, Source, StreamBuffer};
+
+const SIZE: u64 = 900_000;
+const FAULTS: [Fault; 6] = [
+    Fault::Code(ENOSPC),
+    Fault::Code(EDQUOT),
+    Fault::Code(EFBIG),
+    Fault::Code(EIO),
+    Fault::Code(EMFILE),
+    Fault::Short,
+];
+
+#[cfg(unix)]
+use libc::{EDQUOT, EFBIG, EIO, EMFILE, ENOSPC};
+#[cfg(windows)]
+mod codes {
+    // ERROR_DISK_FULL, ERROR_DISK_QUOTA_EXCEEDED, ERROR_FILE_TOO_LARGE, ERROR_IO_DEVICE,
+    // ERROR_TOO_MANY_OPEN_FILES
+    pub(super) const ENOSPC: i32 = 112;
+    pub(super) const EDQUOT: i32 = 1295;
+    pub(super) const EFBIG: i32 = 223;
+    pub(super) const EIO: i32 = 1117;
+    pub(super) const EMFILE: i32 = 4;
+}
+#[cfg(windows)]
+use codes::{EDQUOT, EFBIG, EIO, EMFILE, ENOSPC};
+
+/// The resource: each byte a function of its offset.
+static DATA: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    (0..SIZE)
+        .map(|offset| (offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 51) as u8)
+        .collect()
+});
+
+/// Delivers `SIZE` bytes once; asked for more than there is, or after its end, it panics.
+struct Stream(u64);
+
+impl Source for Stream {
+    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+        assert!(self.0 <= SIZE, "asked after its end");
+        let count = (SIZE - self.0).min(out.len() as u64).min(50_001);
+        let count = count as usize;
+        out[..count].copy_from_slice(&DATA[self.0 as usize..][..count]);
+        self.0 += (count as u64).max(u64::from(count == 0));
+        Ok(count)
+    }
+}
+
+/// Reads `[from, to)` and checks it; how far it came, and what stopped it.
+fn read(buffer: &StreamBuffer, from: u64, to: u64) -> (u64, Option<Error>) {
+    let mut out = vec![0; 40_000];
+    let mut at = from;
+    while at < to {
+        let length = out.len().min((to - at) as usize);
+        match buffer.read_at(at, &mut out[..length]) {
+            Ok(0) => return (at, None),
+            Ok(count) => {
+                assert!(
+                    out[..count] == DATA[at as usize..][..count],
+                    "wrong bytes from {at}"
+                );
+                at += count as u64;
+            }
+            Err(error) => return (at, Some(error)),
+        }
+    }
+    (at, None)
+}
+
+/// Every fault at every operation of `scenario`, which returns once it has seen to it that nothing
+/// was lost.
+fn strike_everywhere(scenario: impl Fn(Fault)) {
+    for fault in FAULTS {
+        for lasting in [false, true] {
+            for after in 0.. {
+                faults::plan(Some(Plan {
+                    after,
+                    lasting,
+                    fault,
+                }));
+                scenario(fault);
+                if faults::plan(None) == 0 {
+                    assert!(after > 0, "no operation was seen");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// What a fault at the spool file may show itself as.
+fn is_due(error: &Error, fault: Fault) -> bool {
+    match (error, fault) {
+        (Error::DiskFull(code), Fault::Code(planned)) => {
+            *code == planned && [ENOSPC, EDQUOT, EFBIG].contains(&planned)
+        }
+        (Error::Io(code), Fault::Code(planned)) => *code == planned,
+        _ => false,
+    }
+}
+
+fn pull_through(max: u64, on_full: OnFull, fault: Fault) {
+    let options = Options {
+        max,
+        on_full,
+        ..Options::default()
+    };
+    let buffer = StreamBuffer::with_options(Stream(0), options).expect("a buffer");
+    let mut at = 0;
+    let mut failures = 0;
+    while at < SIZE {
+        let (reached, error) = read(&buffer, at, SIZE);
+        at = reached;
+        let Some(error) = error else { break };
+        assert!(is_due(&error, fault), "{error:?}");
+        let stats = buffer.stats();
+        assert!(stats.memory <= max + 256 * 1024);
+        assert!(stats.system_error != 0);
+        failures += 1;
+        if failures > 3 {
+            // It lasts. What is in memory stays readable, and when it goes, so does the rest.
+            let in_memory = stats.frontier - stats.memory;
+            let (_, error) = read(&buffer, in_memory, stats.frontier);
+            assert!(error.is_none(), "{error:?}");
+            let struck = faults::plan(None);
+            assert!(struck > 0);
+            faults::plan(Some(Plan {
+                after: u32::MAX,
+                lasting: false,
+                fault,
+            }));
+            assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
+            // Counts as struck for `strike_everywhere`.
+            faults::mark_struck();
+            return;
+        }
+    }
+    let (reached, error) = read(&buffer, 0, SIZE + 1);
+    assert!(
+        error.as_ref().is_none_or(|error| is_due(error, fault)),
+        "{error:?}"
+    );
+    if error.is_some() {
+        let struck = faults::plan(None);
+        assert!(struck > 0 && reached <= SIZE);
+        assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
+        faults::mark_struck();
+    }
+    assert_eq!(buffer.size(), Some(SIZE));
+}
+
+#[test]
+fn a_spill_that_fails_loses_nothing() {
+    for max in [0, 300_000, SIZE - 1] {
+        strike_everywhere(|fault| pull_through(max, OnFull::Fail, fault));
+    }
+}
+
+#[test]
+fn a_full_disk_can_go_on_in_memory() {
+    for code in [ENOSPC, EDQUOT, EFBIG] {
+        let fault = Fault::Code(code);
+        faults::plan(Some(Plan {
+            after: 0,
+            lasting: true,
+            fault,
+        }));
+        let options = Options {
+            max: 0,
+            on_full: OnFull::Memory,
+            ..Options::default()
+        };
+        let buffer = StreamBuffer::with_options(Stream(0), options).expect("a buffer");
+        let (reached, error) = read(&buffer, 0, SIZE + 1);
+        assert!(error.is_none(), "{error:?}");
+        assert_eq!((reached, buffer.stats().memory), (SIZE, SIZE));
+        assert!(faults::plan(None) > 0);
+        // And back to the disk when that has room.
+        buffer.spill().expect("room");
+        assert_eq!(buffer.stats().memory, 0);
+        assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
+    }
+}
+
+#[test]
+fn a_spill_on_request_that_fails_leaves_the_rest_in_memory() {
+    strike_everywhere(|fault| {
+        let buffer = StreamBuffer::new(Stream(0), None, u64::MAX).expect("a buffer");
+        assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
+        if let Err(error) = buffer.spill() {
+            assert!(is_due(&error, fault), "{error:?}");
+            let struck = faults::plan(None);
+            assert!(struck > 0);
+            assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
+            buffer.spill().expect("room");
+            faults::mark_struck();
+        }
+        assert_eq!(buffer.stats().memory, 0);
+        let plan = faults::pause();
+        assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
+        faults::go_on(plan);
+    });
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).expect("a directory");
+    entries
+        .map(|e| {
+            e.expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect()
+}
+
+fn save_once(max: u64, options: SaveOptions, fault: Fault) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("saved");
+    std::fs::write(&path, b"old").expect("written");
+    let options_of_buffer = Options {
+        max,
+        size: Some(SIZE),
+        spool_dir: Some(directory.path().into()),
+        ..Options::default()
+    };
+    let buffer = StreamBuffer::with_options(Stream(0), options_of_buffer).expect("a buffer");
+    let saved = buffer.save_with(&path, options, |_, _| true);
+    let plan = faults::pause();
+    match saved {
+        Ok(size) => assert_eq!(size, SIZE),
+        Err(error) => {
+            assert!(is_due(&error, fault), "{error:?}");
+            // A directory that can't be synced is known when the file is there already.
+            let found = std::fs::read(&path).expect("the target");
+            assert!(found == b"old" || (options.sync && found.len() as u64 == SIZE));
+            assert_eq!(
+                buffer
+                    .save_with(&path, options, |_, _| true)
+                    .expect("a save"),
+                SIZE
+            );
+        }
+    }
+    let found = std::fs::read(&path).expect("the target");
+    assert!(found == *DATA, "wrong bytes in the file");
+    assert_eq!(
+        names(directory.path()),
+        ["saved"],
+        "something is left behind"
+    );
+    faults::go_on(plan);
+}
+
+#[test]
+fn a_save_that_fails_leaves_the_target_as_it_was() {
+    for max in [0, 300_000, u64::MAX] {
+        let options = SaveOptions {
+            sync: true,
+            exact: true,
+            ..SaveOptions::default()
+        };
+        strike_everywhere(|fault| save_once(max, options, fault));
+    }
+    let link = SaveOptions {
+        link: true,
+        ..SaveOptions::default()
+    };
+    strike_everywhere(|fault| save_once(300_000, link, fault));
+}
+
+#[test]
+fn a_spool_file_that_was_cut_is_an_error_and_never_wrong_bytes() {
+    let buffer = StreamBuffer::new(Stream(0), None, 0).expect("a buffer");
+    assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
+    buffer.spill().expect("room");
+    buffer.cut_spool(SIZE / 2);
+    let (reached, error) = read(&buffer, 0, SIZE);
+    assert!(
+        reached <= SIZE / 2 && reached > SIZE / 2 - 40_000,
+        "{reached}"
+    );
+    assert!(matches!(error, Some(Error::Io(_))), "{error:?}");
+    let directory = tempfile::tempdir().expect("a directory");
+    let saved = buffer.save(directory.path().join("saved"));
+    assert!(matches!(saved, Err(Error::Io(_))), "{saved:?}");
+    assert!(names(directory.path()).is_empty());
+}
+
+/// The error itself is kept for people.
+#[test]
+fn errors_say_what_the_system_said() {
+    let error = Error::from_file(&io::Error::from_raw_os_error(ENOSPC));
+    assert!(error.to_string().len() > "no space left for the spool file".len());
+}
