@@ -275,6 +275,11 @@ impl Buffer {
         Ok(())
     }
 
+    /// Whether a helper thread exists; to be asked under the gate's lock.
+    pub(crate) fn has_helper(&self) -> bool {
+        lock(&self.helper).is_some()
+    }
+
     /// Stops every call that waits, and those that would, until `resume`.
     pub(crate) fn cancel(&self) {
         let mut state = self.gate.lock();

@@ -76,8 +76,8 @@ pub unsafe extern "C" fn sb_new(
 ///         that place returns 0 or the error); 0 at or past the end.
 ///         SB_ERR_INVALID: a bad handle, `out` NULL, `off + len` past 2^64, `len` past 2^63.
 ///         SB_ERR_SOURCE: the source failed here, or returned more than it had room for.
-///         SB_ERR_CANCELED: sb_cancel() or sb_free() stopped the call, even if it had some bytes;
-///         they are buffered.
+///         SB_ERR_CANCELED: sb_cancel() or sb_free() came while it waited, also if it had some
+///         bytes already, or the source came back with them: they are buffered.
 ///         SB_ERR_REENTRANT: called by the source's own callback for bytes that are not there.
 ///         SB_ERR_DISK_FULL, SB_ERR_NO_MEMORY: there is no room for more; later calls try again.
 ///         SB_ERR_IO: the spool file can't be made, written or read.

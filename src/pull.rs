@@ -76,8 +76,7 @@ impl<'b> Turn<'b> {
         self.settle(need, result, |state, count| match count {
             0 => state.ended(),
             count => state.arrived(count as u64),
-        });
-        Ok(())
+        })
     }
 
     /// Reads what is held already, because the source has to go past it and can't jump.
@@ -91,8 +90,7 @@ impl<'b> Turn<'b> {
         self.settle(need, result, |state, count| match count {
             0 => state.ended(),
             count => state.position += count as u64,
-        });
-        Ok(())
+        })
     }
 
     fn jump(&mut self, state: MutexGuard<'_, State>, need: Need, offset: u64) -> Result<()> {
@@ -114,8 +112,7 @@ impl<'b> Turn<'b> {
                 // One that was stopped on the way may well succeed the next time.
                 state.can_seek = state.is_canceled(need);
             }
-        });
-        Ok(())
+        })
     }
 
     /// Calls the source, as long as nobody has stopped it.
@@ -141,8 +138,14 @@ impl<'b> Turn<'b> {
         Ok(work(source.as_mut()))
     }
 
-    /// Puts what a call of the source brought into the state.
-    fn settle<T>(&self, need: Need, result: Result<T>, good: impl FnOnce(&mut State, T)) {
+    /// Puts what a call of the source brought into the state. An error if its caller was stopped
+    /// meanwhile: what came is buffered all the same.
+    fn settle<T>(
+        &self,
+        need: Need,
+        result: Result<T>,
+        good: impl FnOnce(&mut State, T),
+    ) -> Result<()> {
         let mut guard = self.gate.lock();
         let state = &mut *guard;
         let before = (state.end, state.bound);
@@ -166,6 +169,11 @@ impl<'b> Turn<'b> {
         }
         self.gate.retune(state);
         self.gate.announce_left();
+        if state.is_canceled(need) {
+            Err(Error::Canceled)
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -150,6 +150,7 @@ impl<'s> Saving<'s> {
 
     /// Copies from the start to the end, or to the frontier if only what is buffered is wanted.
     fn copy(&mut self, sink: &Sink<'_>) -> Result<u64> {
+        self.run_on()?;
         let mut done = 0;
         loop {
             let (ready, total) = self.look(done)?;
@@ -181,6 +182,26 @@ impl<'s> Saving<'s> {
                 return Err(Error::Canceled);
             }
         }
+    }
+
+    /// Has a source that jumped ahead run on to the end from where it stands, which costs no jump,
+    /// before the holes behind it are filled in order.
+    fn run_on(&mut self) -> Result<()> {
+        while !self.options.buffered {
+            let (missing, total) = {
+                let state = self.buffer.gate.lock();
+                (state.missing_ahead(), state.size())
+            };
+            let Some(missing) = missing else { break };
+            self.look(0)?;
+            if self.copy_read(missing, 0, &Sink::Buffer)? == 0 {
+                break;
+            }
+            if !(self.report)(0, total) {
+                return Err(Error::Canceled);
+            }
+        }
+        Ok(())
     }
 
     /// How much can be had at `offset` without the source, and how much there is in all.

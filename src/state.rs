@@ -360,6 +360,14 @@ impl State {
             .max(self.head)
     }
 
+    /// What is missing where the source stands or after that, if there is also something missing
+    /// before: the source jumped.
+    pub(crate) fn missing_ahead(&self) -> Option<u64> {
+        let missing = self.ranges.end_of(self.position);
+        let jumped = self.can_seek && self.frontier() < missing;
+        (jumped && !self.is_past_end(missing)).then_some(missing)
+    }
+
     /// Keeps the system's code of a failed file operation for the stats.
     pub(crate) fn note(&mut self, error: &Error) {
         if let Error::Io(code) | Error::DiskFull(code) = error {

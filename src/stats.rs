@@ -82,7 +82,7 @@ impl Buffer {
                 Some(_) => sb_spool::SB_SPOOL_DISK,
             },
             spool_dir: spool.map(|spool| spool.directory().to_path_buf()),
-            helper: state.helper.is_some(),
+            helper: self.has_helper(),
         }
     }
 }

@@ -38,6 +38,8 @@ pub struct Stream {
     pub chunk: usize,
     pub at: u64,
     pub seeks: bool,
+    /// After so many seeks they fail.
+    pub good_seeks: u32,
     pub seen: Arc<Seen>,
 }
 
@@ -60,6 +62,7 @@ impl Stream {
                 chunk,
                 at: 0,
                 seeks: false,
+                good_seeks: u32::MAX,
                 seen: seen.clone(),
             },
             seen,
@@ -97,9 +100,13 @@ impl Source for Stream {
     }
 
     fn seek(&mut self, offset: u64) -> Result<()> {
-        if !self.seeks {
-            return Err(Error::Unsupported);
+        if self.good_seeks == 0 {
+            return Err(Error::Source {
+                code: -416,
+                cause: None,
+            });
         }
+        self.good_seeks -= 1;
         self.at = offset;
         self.seen.ended.store(false, Ordering::SeqCst);
         Ok(())

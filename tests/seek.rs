@@ -1,0 +1,271 @@
+//! Sources that can seek: several ranges, far jumps without the way there.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use spoolbuf::{Error, Options, SaveOptions, StreamBuffer};
+use support::{Seen, Stream, assert_bytes};
+
+const SIZE: u64 = 10_000_000;
+
+fn buffer(size: u64, options: Options) -> (StreamBuffer, Arc<Seen>) {
+    failing(size, u32::MAX, options)
+}
+
+fn failing(size: u64, good_seeks: u32, options: Options) -> (StreamBuffer, Arc<Seen>) {
+    let (mut stream, seen) = Stream::new(size, 1 << 20);
+    stream.seeks = true;
+    stream.good_seeks = good_seeks;
+    (
+        StreamBuffer::with_options(stream, options).expect("a buffer"),
+        seen,
+    )
+}
+
+fn declared(size: u64) -> Options {
+    Options {
+        size: Some(size),
+        max: 300_000,
+        ..Options::default()
+    }
+}
+
+fn read(buffer: &StreamBuffer, offset: u64, length: usize) -> spoolbuf::Result<usize> {
+    let mut out = vec![0; length];
+    let count = buffer.read_at(offset, &mut out)?;
+    assert_bytes(offset, &out[..count]);
+    Ok(count)
+}
+
+fn fetched(seen: &Seen) -> u64 {
+    seen.fetched.load(Ordering::Relaxed)
+}
+
+#[test]
+fn a_far_jump_does_not_fetch_the_middle() {
+    let (buffer, seen) = buffer(SIZE, declared(SIZE));
+    assert_eq!(read(&buffer, 0, 1000).expect("the start"), 1000);
+    assert_eq!(read(&buffer, SIZE - 1000, 5000).expect("the end"), 1000);
+    // Two requests, each rounded up.
+    assert!(
+        fetched(&seen) <= 2 * (1000 + 16 * 1024),
+        "{}",
+        fetched(&seen)
+    );
+    let ranges = buffer.ranges();
+    assert_eq!((ranges.len(), ranges[0].start, ranges[1].end), (2, 0, SIZE));
+    assert_eq!(buffer.stats().seeks, 1);
+    assert_eq!(buffer.size(), Some(SIZE));
+    assert_eq!(buffer.stats().frontier, ranges[0].end);
+    assert_eq!(buffer.buffered(SIZE - 10), 10);
+    assert_eq!(buffer.buffered(SIZE / 2), 0);
+}
+
+#[test]
+fn a_small_gap_is_read_through_and_a_large_one_is_not() {
+    for (gap, seeks) in [(50_000, 0), (70_000, 1)] {
+        let options = Options {
+            seek_gap: 60_000,
+            round_up: 0,
+            ..declared(SIZE)
+        };
+        let (buffer, _) = buffer(SIZE, options);
+        assert_eq!(read(&buffer, gap, 1).expect("a byte"), 1);
+        assert_eq!(buffer.stats().seeks, seeks, "over {gap} bytes");
+    }
+}
+
+#[test]
+fn what_is_held_is_used_and_ranges_that_meet_become_one() {
+    let options = Options {
+        seek_gap: 0,
+        ..declared(SIZE)
+    };
+    let (buffer, seen) = buffer(SIZE, options);
+    for offset in [5_000_000, 2_000_000, 5_500_000, 0] {
+        read(&buffer, offset, 300_000).expect("bytes");
+    }
+    assert_eq!(buffer.ranges().len(), 4);
+    // From the first through the second and third up to the fourth.
+    assert_eq!(read(&buffer, 0, 6_000_000).expect("bytes"), 6_000_000);
+    assert_eq!(buffer.ranges().len(), 1);
+    assert_eq!(
+        read(&buffer, 0, SIZE as usize + 1).expect("all") as u64,
+        SIZE
+    );
+    assert_eq!(fetched(&seen), SIZE, "some bytes were fetched twice");
+    assert!(
+        seen.dropped.load(Ordering::SeqCst),
+        "not closed though all is held"
+    );
+}
+
+#[test]
+fn memory_is_bounded_however_many_jumps() {
+    let options = Options {
+        max: 100_000,
+        seek_gap: 0,
+        ..declared(SIZE)
+    };
+    let (buffer, _) = buffer(SIZE, options);
+    for jump in 0..300 {
+        read(&buffer, jump * 7_919_111 % SIZE, 10).expect("bytes");
+        let stats = buffer.stats();
+        assert!(stats.memory <= 100_000 + 256 * 1024, "{stats:?}");
+    }
+    for jump in 0..300 {
+        assert_eq!(
+            read(&buffer, jump * 7_919_111 % SIZE, 10).expect("again"),
+            10
+        );
+    }
+}
+
+#[test]
+fn the_end_is_found_where_it_is() {
+    // Declared too large: a seek past the real end, then an end before the declared one.
+    let (buffer, _) = buffer(SIZE, declared(SIZE * 2));
+    assert_eq!(read(&buffer, SIZE + 500_000, 10).expect("past the end"), 0);
+    assert_eq!(
+        buffer.stats().final_size,
+        None,
+        "somewhere before, but where?"
+    );
+    assert_eq!(read(&buffer, SIZE - 10, 1000).expect("across the end"), 10);
+    assert_eq!(buffer.stats().final_size, Some(SIZE));
+    assert_eq!(buffer.size(), Some(SIZE));
+    assert_eq!(read(&buffer, SIZE, 10).expect("at the end"), 0);
+    assert_eq!(read(&buffer, SIZE / 2, 10).expect("in the middle"), 10);
+
+    // Declared too small: bytes beyond it.
+    let (buffer, seen) = super_buffer(SIZE / 2);
+    assert_eq!(
+        read(&buffer, SIZE - 10, 1000).expect("beyond the declared end"),
+        10
+    );
+    assert_eq!(buffer.size(), Some(SIZE));
+    assert_eq!(
+        read(&buffer, 0, SIZE as usize + 1).expect("all") as u64,
+        SIZE
+    );
+    assert_eq!(fetched(&seen), SIZE);
+}
+
+fn super_buffer(size: u64) -> (StreamBuffer, Arc<Seen>) {
+    buffer(SIZE, declared(size))
+}
+
+#[test]
+fn an_empty_resource_ends_wherever_one_looks_first() {
+    let (buffer, _) = buffer(0, declared(SIZE));
+    assert_eq!(read(&buffer, SIZE - 10, 10).expect("nothing"), 0);
+    assert_eq!(read(&buffer, 0, 10).expect("nothing"), 0);
+    assert_eq!(buffer.size(), Some(0));
+}
+
+#[test]
+fn a_save_fills_the_holes_with_the_fewest_jumps() {
+    let (buffer, seen) = buffer(SIZE, declared(SIZE));
+    read(&buffer, 0, 100_000).expect("the start");
+    read(&buffer, 4_000_000, 100_000).expect("the middle");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("saved");
+    let held = SaveOptions {
+        buffered: true,
+        ..SaveOptions::default()
+    };
+    let refused = buffer.save_with(&path, held, |_, _| true);
+    assert!(matches!(refused, Err(Error::Size)), "{refused:?}");
+    assert!(!path.exists());
+    assert_eq!(buffer.save(&path).expect("a save"), SIZE);
+    // On to the end from where the source stands, then back for the one hole.
+    assert_eq!(buffer.stats().seeks, 2);
+    assert_eq!(fetched(&seen), SIZE);
+    assert_bytes(0, &std::fs::read(&path).expect("the file"));
+}
+
+#[test]
+fn a_prefetch_goes_on_after_a_jump_and_fills_the_holes_at_last() {
+    let (buffer, seen) = buffer(SIZE, declared(SIZE));
+    buffer.prefetch(200_000).expect("a helper");
+    read(&buffer, 6_000_000, 10).expect("bytes");
+    wait_until(|| buffer.buffered(6_000_010) >= 200_000);
+    assert!(fetched(&seen) < 1_000_000, "{}", fetched(&seen));
+    buffer.prefetch(u64::MAX).expect("a helper");
+    wait_until(|| buffer.stats().frontier == SIZE);
+    assert_eq!(fetched(&seen), SIZE);
+    wait_until(|| seen.dropped.load(Ordering::SeqCst));
+}
+
+#[track_caller]
+fn wait_until(mut condition: impl FnMut() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < patience, "it never came");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_source_that_turns_out_not_to_seek_is_read_forwards() {
+    let (buffer, seen) = failing(SIZE, 0, declared(SIZE));
+    assert_eq!(read(&buffer, 3_000_000, 10).expect("by the long way"), 10);
+    let stats = buffer.stats();
+    assert!(
+        !stats.seekable && stats.source_error == -416 && stats.failure.is_none(),
+        "{stats:?}"
+    );
+    assert_eq!(
+        read(&buffer, 0, SIZE as usize + 1).expect("all") as u64,
+        SIZE
+    );
+    assert_eq!(fetched(&seen), SIZE);
+}
+
+#[test]
+fn what_a_source_has_passed_is_unsupported_once_it_can_not_go_back() {
+    let (buffer, _) = failing(SIZE, 2, declared(SIZE));
+    read(&buffer, 8_000_000, 10).expect("the first jump");
+    read(&buffer, 4_000_000, 10).expect("the second jump");
+    let behind = read(&buffer, 2_000_000, 10);
+    assert!(matches!(behind, Err(Error::Unsupported)), "{behind:?}");
+    // Onwards it goes, through what is held already.
+    assert_eq!(
+        read(&buffer, 4_000_000, 6_000_000).expect("onwards") as u64,
+        SIZE - 4_000_000
+    );
+    assert_eq!(buffer.size(), Some(SIZE));
+    let behind = read(&buffer, 2_000_000, 10);
+    assert!(matches!(behind, Err(Error::Unsupported)), "{behind:?}");
+    let saved = buffer.save(std::env::temp_dir().join("never"));
+    assert!(matches!(saved, Err(Error::Unsupported)), "{saved:?}");
+}
+
+#[test]
+fn readers_at_different_places_take_turns() {
+    let (buffer, seen) = buffer(SIZE * 4, declared(SIZE * 4));
+    std::thread::scope(|scope| {
+        for part in 0..4 {
+            let buffer = &buffer;
+            scope.spawn(move || {
+                let wanted = SIZE as usize;
+                assert_eq!(read(buffer, part * SIZE, wanted).expect("a part"), wanted);
+            });
+        }
+    });
+    assert_eq!(fetched(&seen), SIZE * 4);
+}
+
+#[test]
+fn a_cancel_during_a_seek_does_not_make_the_source_forward_only() {
+    let (buffer, _) = buffer(SIZE, declared(SIZE));
+    read(&buffer, 0, 10).expect("bytes");
+    buffer.cancel();
+    assert!(matches!(read(&buffer, SIZE / 2, 10), Err(Error::Canceled)));
+    buffer.resume();
+    assert_eq!(read(&buffer, SIZE / 2, 10).expect("bytes"), 10);
+    assert!(buffer.stats().seekable);
+}
