@@ -11,6 +11,7 @@
 use std::ptr::null_mut;
 
 use crate::error::Result;
+use crate::memory::Block;
 use crate::pins::{Pin, Pins};
 use crate::segment::Segment;
 use crate::shared::{Shared, try_box};
@@ -136,15 +137,13 @@ impl Index {
     }
 
     /// The bytes of `segment` are in the spool file: takes its memory away from the readers, and
-    /// the segment itself if that was the last one of its block to go.
-    pub(crate) fn spooled(&self, _writer: &mut Writer, segment: &Segment) {
-        let Some(block) = segment.release() else {
-            return;
-        };
+    /// the segment itself if that was the last one of its block to go. Returns the memory.
+    pub(crate) fn spooled(&self, _writer: &mut Writer, segment: &Segment) -> Option<Block> {
+        let block = segment.release()?;
         let whole = self.fold(segment.start() / BLOCK);
         self.pins.wait();
-        drop(block);
         drop(whole);
+        Some(block)
     }
 
     /// Replaces the segments of a block by the mark, if they fill it and none is in memory.

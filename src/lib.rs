@@ -26,16 +26,18 @@
 //! buffer, stats, save, helper          the object, and what is done with it
 //! pull, gate, state                    whose turn it is; who waits; what is known
 //! store, index, segment, spool         where the bytes are
-//! memory, pins, ranges, source, disk   what that is made of
+//! memory, arena, pins, ranges, source, disk   what that is made of
 //! error, options, abi, guard, shared, sync
 //! ```
 //!
-//! `unsafe` is in `ffi`, `callback`, `handle` (the C border), `segment`, `index`, `memory`, `shared`
+//! `unsafe` is in `ffi`, `callback`, `handle` (the C border), `segment`, `index`, `memory`, `arena`,
+//! `shared`
 //! (memory that readers share without locks), `helper` and `disk` (system calls). Every other file
 //! forbids it.
 
 #[allow(missing_docs)]
 pub mod abi;
+mod arena;
 mod buffer;
 #[cfg(not(loom))]
 mod callback;

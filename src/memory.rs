@@ -1,23 +1,39 @@
-//! Memory for a segment: zeroed, never moved, given back to the system when dropped.
+//! Memory for a segment: never moved, and given back to the system when dropped.
 //!
-//! Small blocks come from the allocator. Large ones are mapped, so that a spilled piece really
-//! leaves the process instead of becoming a hole in a heap, and pages that no byte reached cost
-//! nothing.
+//! Blocks of a page or more are mapped, so that what is spilled or freed really leaves the process
+//! instead of becoming a hole in a heap, and pages that no byte reached cost nothing. Whole pieces
+//! of large buffers come out of [arenas](crate::arena) instead.
+//!
+//! What a source is given to write to must not show anyone else's bytes if it writes less than it
+//! says: a block knows up to where it is clean, and is cleaned before it is handed out beyond that.
 
 use std::ptr::NonNull;
 
+use crate::arena::Arena;
 use crate::error::{Error, Result};
+use crate::shared::Shared;
 
 /// From here on a block is mapped.
-const MAPPED: usize = 64 * 1024;
+const MAPPED: usize = 16 * 1024;
 
 pub(crate) struct Block {
     start: NonNull<u8>,
     size: usize,
+    /// Bytes from the start that hold zeroes, or bytes of the very resource it is to hold.
+    clean: usize,
+    home: Option<Shared<Arena>>,
 }
 
 // SAFETY: a Block is the only owner of its memory and gives out nothing but its address.
 unsafe impl Send for Block {}
+
+/// A block taken apart, for an owner that shares its memory with readers.
+pub(crate) struct Parts {
+    pub(crate) start: *mut u8,
+    pub(crate) size: usize,
+    pub(crate) clean: usize,
+    pub(crate) home: *mut Arena,
+}
 
 impl Block {
     /// `size` bytes of zeroes; `size` is not 0.
@@ -28,28 +44,72 @@ impl Block {
         } else {
             allocate(size)
         };
-        match start {
-            Some(start) => Ok(Block { start, size }),
-            None => Err(Error::NoMemory),
+        let start = start.ok_or(Error::NoMemory)?;
+        Ok(Block {
+            start,
+            size,
+            clean: size,
+            home: None,
+        })
+    }
+
+    /// A part of an arena, which lives as long as the block does.
+    pub(crate) fn of_arena(home: Shared<Arena>, start: NonNull<u8>, size: usize) -> Block {
+        let clean = if home.is_clean() { size } else { 0 };
+        Block {
+            start,
+            size,
+            clean,
+            home: Some(home),
         }
     }
 
-    /// The address, and the duty to give it back by `from_raw`.
-    pub(crate) fn into_raw(self) -> *mut u8 {
-        std::mem::ManuallyDrop::new(self).start.as_ptr()
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// What the block is made of, and the duty to give it back by `from_parts`.
+    pub(crate) fn into_parts(self) -> Parts {
+        let mut this = std::mem::ManuallyDrop::new(self);
+        let home = this
+            .home
+            .take()
+            .map_or(std::ptr::null_mut(), Shared::into_raw);
+        Parts {
+            start: this.start.as_ptr(),
+            size: this.size,
+            clean: this.clean,
+            home,
+        }
     }
 
     /// # Safety
-    /// `start` came from `into_raw` of a Block of `size` bytes, and is given back once.
-    pub(crate) unsafe fn from_raw(start: *mut u8, size: usize) -> Option<Block> {
-        NonNull::new(start).map(|start| Block { start, size })
+    /// The parts came from `into_parts` and are given back once, but for `clean`, which may be less.
+    pub(crate) unsafe fn from_parts(parts: Parts) -> Option<Block> {
+        let Parts {
+            start,
+            size,
+            clean,
+            home,
+        } = parts;
+        // SAFETY: the caller's: `into_parts` left this count.
+        let home = (!home.is_null()).then(|| unsafe { Shared::from_raw(home) });
+        NonNull::new(start).map(|start| Block {
+            start,
+            size,
+            clean,
+            home,
+        })
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
-        if self.size >= MAPPED {
-            unmap(self.start, self.size);
+        if self.home.is_some() {
+            // The arena goes with its last block.
+        } else if self.size >= MAPPED {
+            // SAFETY: mapped in `zeroed`, and its only owner is being dropped.
+            unsafe { unmap(self.start, self.size) };
         } else {
             // SAFETY: allocated in `allocate` with this very layout.
             unsafe { std::alloc::dealloc(self.start.as_ptr(), layout(self.size)) };
@@ -58,8 +118,8 @@ impl Drop for Block {
 }
 
 fn layout(size: usize) -> std::alloc::Layout {
-    // 64 bytes: a cache line, so that copies into and out of a block start aligned.
-    std::alloc::Layout::from_size_align(size, 64).expect("a block is far smaller than isize::MAX")
+    // SAFETY: 16 is a power of two, and a block is far smaller than isize::MAX.
+    unsafe { std::alloc::Layout::from_size_align_unchecked(size, 16) }
 }
 
 fn allocate(size: usize) -> Option<NonNull<u8>> {
@@ -67,20 +127,13 @@ fn allocate(size: usize) -> Option<NonNull<u8>> {
     NonNull::new(unsafe { std::alloc::alloc_zeroed(layout(size)) })
 }
 
+/// Fresh zeroed memory from the system.
 #[cfg(unix)]
-fn map(size: usize) -> Option<NonNull<u8>> {
+pub(crate) fn map(size: usize) -> Option<NonNull<u8>> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: a fresh anonymous mapping touches nothing that exists.
-    let start = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            size,
-            libc::PROT_READ | libc::PROT_WRITE,
-            flags,
-            -1,
-            0,
-        )
-    };
+    let start = unsafe { libc::mmap(std::ptr::null_mut(), size, protection, flags, -1, 0) };
     if start == libc::MAP_FAILED {
         None
     } else {
@@ -88,9 +141,11 @@ fn map(size: usize) -> Option<NonNull<u8>> {
     }
 }
 
+/// # Safety
+/// `start` and `size` are, or are whole pages of, what `map` gave, and nobody uses it any more.
 #[cfg(unix)]
-fn unmap(start: NonNull<u8>, size: usize) {
-    // SAFETY: mapped in `map` with this size, and its only owner is being dropped.
+pub(crate) unsafe fn unmap(start: NonNull<u8>, size: usize) {
+    // SAFETY: the caller's.
     unsafe { libc::munmap(start.as_ptr().cast(), size) };
 }
 
@@ -99,8 +154,10 @@ fn map(size: usize) -> Option<NonNull<u8>> {
     allocate(size)
 }
 
+/// # Safety
+/// `start` and `size` are what `map` gave, and nobody uses it any more.
 #[cfg(not(unix))]
-fn unmap(start: NonNull<u8>, size: usize) {
+unsafe fn unmap(start: NonNull<u8>, size: usize) {
     // SAFETY: allocated in `map` with this very layout.
     unsafe { std::alloc::dealloc(start.as_ptr(), layout(size)) };
 }

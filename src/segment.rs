@@ -6,8 +6,9 @@
 
 use std::ptr::null_mut;
 
+use crate::arena::Arena;
 use crate::error::Result;
-use crate::memory::Block;
+use crate::memory::{Block, Parts};
 use crate::shared::Shared;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
@@ -18,22 +19,28 @@ pub(crate) struct Segment {
     filled: AtomicUsize,
     /// A room exists.
     filling: AtomicBool,
+    /// Bytes from the start of the memory that may be shown to the source; the room's business.
+    clean: AtomicUsize,
     /// The memory, or null: the bytes are in the spool file.
     data: AtomicPtr<u8>,
+    /// What the memory is a part of; goes where `data` goes.
+    home: AtomicPtr<Arena>,
     /// The segment before this one in the same block of the index, owned by the index.
     pub(crate) next: AtomicPtr<Segment>,
 }
 
 impl Segment {
-    pub(crate) fn new(start: u64, capacity: usize) -> Result<Shared<Segment>> {
-        let block = Block::zeroed(capacity)?;
-        // On failure below the block is dropped with the segment.
+    pub(crate) fn new(start: u64, block: Block) -> Result<Shared<Segment>> {
+        let parts = block.into_parts();
+        // On failure the block is dropped with the segment.
         Shared::try_new(Segment {
             start,
-            capacity,
+            capacity: parts.size,
             filled: AtomicUsize::new(0),
             filling: AtomicBool::new(false),
-            data: AtomicPtr::new(block.into_raw()),
+            clean: AtomicUsize::new(parts.clean),
+            data: AtomicPtr::new(parts.start),
+            home: AtomicPtr::new(parts.home),
             next: AtomicPtr::new(null_mut()),
         })
     }
@@ -104,9 +111,18 @@ impl Segment {
         if self.is_filling() {
             return None;
         }
-        let data = self.data.swap(null_mut(), Ordering::SeqCst);
-        // SAFETY: made by `into_raw` in `new` with this size; the swap hands it out once.
-        unsafe { Block::from_raw(data, self.capacity) }
+        let start = self.data.swap(null_mut(), Ordering::SeqCst);
+        let home = self.home.swap(null_mut(), Ordering::Relaxed);
+        let clean = self.clean.load(Ordering::Relaxed);
+        // SAFETY: made by `into_parts` in `new`; the swaps hand it out once.
+        unsafe {
+            Block::from_parts(Parts {
+                start,
+                size: self.capacity,
+                clean,
+                home,
+            })
+        }
     }
 }
 
@@ -128,13 +144,20 @@ impl Room {
         &self.segment
     }
 
-    /// The memory to fill: zeroes, or what an earlier fill of this room left behind, never anyone
-    /// else's bytes.
+    /// The memory to fill: zeroes, or bytes of this same resource, never anyone else's.
     pub(crate) fn bytes(&mut self) -> &mut [u8] {
         let data = self.segment.data.load(Ordering::Relaxed);
+        let clean = self.segment.clean.load(Ordering::Relaxed).max(self.offset);
+        let end = self.offset + self.size;
         // SAFETY: a segment with a room is not released, and this room is the only one: nobody
-        // reads or writes past `filled`. The block was zeroed, so the bytes are initialised.
-        unsafe { std::slice::from_raw_parts_mut(data.add(self.offset), self.size) }
+        // reads or writes past `filled`. What was not initialised before is so now.
+        unsafe {
+            if clean < end {
+                data.add(clean).write_bytes(0, end - clean);
+                self.segment.clean.store(end, Ordering::Relaxed);
+            }
+            std::slice::from_raw_parts_mut(data.add(self.offset), self.size)
+        }
     }
 
     /// Makes the first `count` bytes of the room readable.

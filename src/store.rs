@@ -18,8 +18,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use crate::arena::{ARENA, Pieces};
 use crate::error::{Error, Result};
 use crate::index::{BLOCK, Index, Place, Writer};
+use crate::memory::Block;
 use crate::options::{OnFull, Options};
 use crate::segment::{Room, Segment};
 use crate::shared::Shared;
@@ -28,6 +30,9 @@ use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
 /// The smallest segment, in bytes: what a short stream, or a jump, costs at first.
 const SMALLEST: u64 = 16 * 1024;
+
+/// A resource that has come so far without a jump is likely to fill an arena.
+const LARGE_RUN: u64 = 512 * 1024;
 
 pub(crate) struct Store {
     index: Index,
@@ -48,6 +53,9 @@ struct Writing {
     sealed: VecDeque<Shared<Segment>>,
     /// Memory taken by `sealed`, in bytes.
     sealed_bytes: u64,
+    /// What the last piece that was spilled left behind.
+    spare: Option<Block>,
+    pieces: Pieces,
 }
 
 impl Store {
@@ -65,6 +73,8 @@ impl Store {
                 tail: None,
                 sealed: VecDeque::new(),
                 sealed_bytes: 0,
+                spare: None,
+                pieces: Pieces::default(),
             }),
         }
     }
@@ -144,7 +154,8 @@ impl Store {
         // Everything that taking the bytes in will need, so that it can't fail then.
         self.index.prepare(&mut writing.writer, position)?;
         writing.sealed.try_reserve(1).map_err(|_| Error::NoMemory)?;
-        let segment = Segment::new(position, capacity(position, run, expected))?;
+        let block = self.block(&mut writing, position, run, expected)?;
+        let segment = Segment::new(position, block)?;
         Ok(Segment::room(&segment, most).expect("a new segment has room"))
     }
 
@@ -173,15 +184,41 @@ impl Store {
         while !writing.sealed.is_empty() {
             self.spill_oldest(&mut writing)?;
         }
+        writing.spare = None;
         Ok(())
     }
 
     /// Nothing more is to come.
     pub(crate) fn finish(&self) {
-        let _writing = lock(&self.writing);
+        let mut writing = lock(&self.writing);
+        writing.spare = None;
+        writing.pieces = Pieces::default();
         if let Some(spool) = self.spool.get() {
             spool.trim();
         }
+    }
+
+    /// Memory for a new segment at `position`.
+    fn block(
+        &self,
+        writing: &mut Writing,
+        position: u64,
+        run: u64,
+        expected: Option<u64>,
+    ) -> Result<Block> {
+        if position % BLOCK == 0 {
+            if let Some(spare) = writing.spare.take() {
+                return Ok(spare);
+            }
+            // An arena is taken if all of it fits into what memory may hold: one that is kept at
+            // once, a new one if it can be expected to be filled.
+            let fits = writing.held().saturating_add(ARENA as u64) <= self.max;
+            let fresh = run >= LARGE_RUN || expected.is_some_and(|left| left >= ARENA as u64);
+            if let Some(piece) = writing.pieces.take(fits, fresh) {
+                return Ok(piece);
+            }
+        }
+        Block::zeroed(capacity(position, run, expected))
     }
 
     /// Spills until memory holds no more than `max`.
@@ -206,7 +243,14 @@ impl Store {
             .map_err(|error| Error::from_file(&error))?;
         self.spooled
             .fetch_add(segment.filled() as u64, Ordering::Relaxed);
-        self.index.spooled(&mut writing.writer, &segment);
+        let block = self.index.spooled(&mut writing.writer, &segment);
+        if block
+            .as_ref()
+            .is_some_and(|block| block.size() as u64 == BLOCK)
+        {
+            // For the piece that room is made for. It holds bytes of this very resource.
+            writing.spare = block;
+        }
         writing.sealed.pop_front();
         writing.sealed_bytes -= segment.capacity() as u64;
         Ok(())
