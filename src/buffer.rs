@@ -67,18 +67,14 @@ enum Admission<'b> {
 }
 
 impl Buffer {
-    pub(crate) fn new(source: Box<dyn Source>, options: &Options) -> Result<Shared<Buffer>> {
-        let buffer = Shared::try_new(Buffer {
-            store: Store::new(options),
+    pub(crate) fn new(source: Box<dyn Source>, options: Options) -> Result<Shared<Buffer>> {
+        Shared::try_new(Buffer {
             interrupt: source.interrupt(),
             must_return: source.must_return(),
-            gate: Gate::new(State::new(source, options)),
+            gate: Gate::new(State::new(source, &options)),
+            store: Store::new(options),
             helper: Mutex::new(None),
-        })?;
-        if options.prefetch > 0 {
-            Buffer::prefetch(&buffer, options.prefetch)?;
-        }
-        Ok(buffer)
+        })
     }
 
     /// Takes what is in memory, without ado; true if nothing else is to be done.
@@ -311,7 +307,12 @@ impl Buffer {
             return;
         };
         let me = this_thread();
-        if state.in_source.is_none() || state.interrupting.try_reserve(1).is_err() {
+        // Not from inside the source's own code: that is not what keeps it from coming back.
+        let elsewhere = state.in_source.is_some_and(|thread| thread != me);
+        if !elsewhere || state.interrupting.contains(&me) {
+            return;
+        }
+        if state.interrupting.try_reserve(1).is_err() {
             return;
         }
         state.interrupting.push(me);

@@ -52,7 +52,7 @@ fn fault(_operation: Operation, length: usize) -> io::Result<usize> {
 /// its owner only, not inherited by programs that are executed.
 pub(crate) fn create_unnamed(directory: &Path) -> io::Result<File> {
     fault(Operation::Create, 0)?;
-    tempfile::tempfile_in(directory)
+    system::create_unnamed(directory)
 }
 
 /// Takes blocks for `[offset, offset + length)` without changing the file's size. A system or file
@@ -189,21 +189,20 @@ pub(crate) fn standing(file: &File) -> Option<u64> {
     system::standing(file)
 }
 
-/// Whether files in this directory take memory instead of disk.
-pub(crate) fn is_memory_backed(directory: &Path) -> bool {
-    system::is_memory_backed(directory)
+/// Whether a file takes memory instead of disk.
+pub(crate) fn is_memory_backed(file: &File) -> bool {
+    system::is_memory_backed(file)
+}
+
+/// A copy of a path; an error without memory for it.
+pub(crate) fn copy_of(path: &Path) -> io::Result<PathBuf> {
+    system::copy_of(path)
 }
 
 /// Where a spool file goes when the caller does not say: `TMPDIR` if it is set, else the system's
 /// temporary directory, unless that one takes memory: a spill must free memory.
-pub(crate) fn default_directory() -> PathBuf {
-    let usual = std::env::temp_dir();
-    let chosen = std::env::var_os("TMPDIR").is_some_and(|value| !value.is_empty());
-    let disk = Path::new("/var/tmp");
-    if cfg!(unix) && !chosen && is_memory_backed(&usual) && disk.is_dir() {
-        return disk.to_path_buf();
-    }
-    usual
+pub(crate) fn default_directory() -> io::Result<PathBuf> {
+    system::default_directory()
 }
 
 fn directory_of(path: &Path) -> &Path {

@@ -9,13 +9,14 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io::SeekFrom;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::abi::*;
 use crate::buffer::{Buffer, Limit, Wish};
 use crate::callback::{CallbackSource, Progress};
 use crate::cursor::Place;
+use crate::disk;
 use crate::error::{Error, Result, text};
 use crate::guard::guard;
 use crate::handle::{BUFFERS, READERS, Raw};
@@ -148,9 +149,7 @@ pub unsafe extern "C" fn sb_save(handle: *mut sb_buffer, path: *const c_char) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_free(handle: *mut sb_buffer) {
     guard((), || {
-        if let Ok(buffer) = BUFFERS.remove(handle as Raw) {
-            buffer.free();
-        }
+        free(handle as Raw);
     });
 }
 
@@ -523,7 +522,8 @@ pub unsafe extern "C" fn sb_stat(
             return status::<()>(Err(Error::Invalid));
         }
         status(BUFFERS.get(handle as Raw).map(|buffer| {
-            let stats = stats(&buffer.stats());
+            let directory = buffer.store.spool().map(|spool| spool.directory());
+            let stats = stats(&buffer.stats(), directory);
             let known = out_size.min(size_of::<sb_stats>());
             // SAFETY: the caller gave `out_size` bytes; `stats` has `known` of them, none of which
             // is padding that was not written.
@@ -779,8 +779,17 @@ unsafe fn make(
     let callback = unsafe { callback.as_ref() }.ok_or(Error::Invalid)?;
     // From here on whatever fails closes the source.
     let source = CallbackSource::boxed(callback)?;
-    let buffer = Buffer::new(source, &options()?)?;
-    BUFFERS.insert(buffer)
+    let options = options()?;
+    let prefetch = options.prefetch;
+    let buffer = Buffer::new(source, options)?;
+    let handle = BUFFERS.insert(buffer.clone())?;
+    if prefetch > 0 {
+        if let Err(error) = Buffer::prefetch(&buffer, prefetch) {
+            free(handle);
+            return Err(error);
+        }
+    }
+    Ok(handle)
 }
 
 /// # Safety
@@ -797,7 +806,10 @@ unsafe fn chosen(options: *const sb_options) -> Result<Options> {
         size: known(given.size),
         max: given.max,
         // SAFETY: the caller's: NULL or NUL-terminated.
-        spool_dir: unsafe { path(given.spool_dir)? },
+        spool_dir: match unsafe { path(given.spool_dir)? } {
+            Some(path) => Some(disk::copy_of(path).map_err(|_| Error::NoMemory)?),
+            None => None,
+        },
         on_full: match given.on_full {
             0 => OnFull::Fail,
             1 => OnFull::Memory,
@@ -809,11 +821,17 @@ unsafe fn chosen(options: *const sb_options) -> Result<Options> {
     })
 }
 
+fn free(handle: Raw) {
+    if let Ok(buffer) = BUFFERS.remove(handle) {
+        buffer.free();
+    }
+}
+
 /// A path of the caller's; None for NULL.
 ///
 /// # Safety
 /// `path` is NULL or NUL-terminated.
-unsafe fn path(path: *const c_char) -> Result<Option<PathBuf>> {
+unsafe fn path<'p>(path: *const c_char) -> Result<Option<&'p Path>> {
     if path.is_null() {
         return Ok(None);
     }
@@ -826,7 +844,7 @@ unsafe fn path(path: *const c_char) -> Result<Option<PathBuf>> {
     let path = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes);
     #[cfg(not(unix))]
     let path = std::str::from_utf8(bytes).map_err(|_| Error::Invalid)?;
-    Ok(Some(PathBuf::from(path)))
+    Ok(Some(Path::new(path)))
 }
 
 /// # Safety
@@ -843,7 +861,7 @@ unsafe fn save(
     let result = BUFFERS.get(handle as Raw).and_then(|buffer| {
         // SAFETY: the caller's.
         match unsafe { path(to)? } {
-            Some(path) => save::to_path(&buffer, &path, options, &mut report),
+            Some(path) => save::to_path(&buffer, path, options, &mut report),
             None if fd < 0 => Err(Error::Invalid),
             None => save::to_descriptor(&buffer, fd, options, &mut report),
         }
@@ -851,9 +869,9 @@ unsafe fn save(
     count(result)
 }
 
-fn stats(stats: &Stats) -> sb_stats {
+fn stats(stats: &Stats, spool_directory: Option<&Path>) -> sb_stats {
     let mut spool_dir = [0; 256];
-    if let Some(directory) = &stats.spool_dir {
+    if let Some(directory) = spool_directory {
         let bytes = directory.as_os_str().as_encoded_bytes();
         // The last one stays NUL.
         for (to, from) in spool_dir[..255].iter_mut().zip(bytes) {

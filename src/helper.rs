@@ -2,35 +2,28 @@
 //! not, and ahead of need.
 //!
 //! It is started when first needed, sleeps at the gate while there is nothing to do, and goes with
-//! the buffer. It blocks every signal, so that the host's handlers run on the host's threads.
+//! the buffer.
 
-use std::thread;
+#![forbid(unsafe_code)]
 
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
+use crate::guard::guard;
 use crate::pull::Turn;
 use crate::shared::Shared;
 use crate::sync::this_thread;
+use crate::thread::Thread;
 
-pub(crate) struct Helper(thread::JoinHandle<()>);
+pub(crate) struct Helper(Thread);
 
 impl Helper {
     pub(crate) fn start(buffer: Shared<Buffer>) -> Result<Helper> {
-        let signals = Signals::block();
-        let thread = thread::Builder::new()
-            .name("spoolbuf".to_owned())
-            .stack_size(256 * 1024)
-            .spawn(move || run(&buffer));
-        drop(signals);
-        thread.map(Helper).map_err(|_| Error::NoMemory)
+        Thread::start(move || guard((), || run(&buffer))).map(Helper)
     }
 
     /// Waits for the thread's end, unless it is this one.
     pub(crate) fn join(self) {
-        if self.0.thread().id() != thread::current().id() {
-            // It catches its panics; there is no other error.
-            let _ = self.0.join();
-        }
+        self.0.join();
     }
 }
 
@@ -64,40 +57,4 @@ fn run(buffer: &Buffer) {
         state = buffer.gate.lock();
     }
     state.helper = None;
-}
-
-/// Every signal blocked on this thread, and so on the threads it starts, until dropped.
-#[cfg(unix)]
-struct Signals(libc::sigset_t);
-
-#[cfg(unix)]
-impl Signals {
-    fn block() -> Signals {
-        // SAFETY: both sets are written before they are read.
-        unsafe {
-            let mut all = std::mem::zeroed();
-            let mut before = std::mem::zeroed();
-            libc::sigfillset(&mut all);
-            libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-            Signals(before)
-        }
-    }
-}
-
-#[cfg(unix)]
-impl Drop for Signals {
-    fn drop(&mut self) {
-        // SAFETY: the set that pthread_sigmask gave.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut()) };
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn block() -> Signals {
-        Signals
-    }
 }

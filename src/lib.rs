@@ -27,12 +27,12 @@
 //! pull, gate, state                    whose turn it is; who waits; what is known
 //! store, index, segment, spool         where the bytes are
 //! memory, arena, pins, ranges, source, disk   what that is made of
-//! error, options, abi, guard, shared, sync
+//! error, options, abi, guard, shared, sync, thread
 //! ```
 //!
 //! `unsafe` is in `ffi`, `callback`, `handle` (the C border), `segment`, `index`, `memory`, `arena`,
 //! `shared`
-//! (memory that readers share without locks), `helper` and `disk` (system calls). Every other file
+//! (memory that readers share without locks), `thread` and `disk` (system calls). Every other file
 //! forbids it.
 
 #[allow(missing_docs)]
@@ -71,6 +71,7 @@ mod stats;
 mod store;
 mod stream_buffer;
 mod sync;
+mod thread;
 
 pub use cursor::{Cursor, Stopper};
 pub use error::{Error, Result};

@@ -123,11 +123,16 @@ impl<'b> Turn<'b> {
         work: impl FnOnce(&mut dyn Source) -> Result<T>,
     ) -> Result<Result<T>> {
         let mut state = self.gate.lock();
+        // An interrupt that a resume has overtaken must not hit this call.
+        let me = this_thread();
+        while state.interrupting.iter().any(|thread| *thread != me) {
+            state = self.gate.wait_until_left(state);
+        }
         if state.is_canceled(need) {
             return Err(Error::Canceled);
         }
         state.ranges.reserve()?;
-        state.in_source = Some(this_thread());
+        state.in_source = Some(me);
         state.pulls += u64::from(!seeks);
         state.seeks += u64::from(seeks);
         drop(state);

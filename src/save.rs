@@ -286,6 +286,10 @@ impl<'s> Saving<'s> {
             self.fetch()?
         };
         self.check(size)?;
+        // The spool file of a stream that goes on would go on under its new name.
+        if !self.buffer.gate.lock().is_complete() {
+            return Ok(None);
+        }
         // Without room to spill to, there may still be some at the target.
         if self.buffer.spill().is_err() {
             return Ok(None);

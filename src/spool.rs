@@ -30,9 +30,12 @@ pub(crate) struct Spool {
 impl Spool {
     /// Makes the file, in the directory given or the default one.
     pub(crate) fn create(directory: Option<&Path>) -> io::Result<Spool> {
-        let directory = directory.map_or_else(disk::default_directory, Path::to_path_buf);
+        let directory = match directory {
+            Some(directory) => disk::copy_of(directory)?,
+            None => disk::default_directory()?,
+        };
         let file = disk::create_unnamed(&directory)?;
-        let in_memory = disk::is_memory_backed(&directory);
+        let in_memory = disk::is_memory_backed(&file);
         Ok(Spool {
             file,
             written: AtomicU64::new(0),

@@ -141,7 +141,7 @@ impl State {
             free_bells: Vec::new(),
             bells: 0,
             helper: None,
-            prefetch: options.prefetch,
+            prefetch: 0,
             head: 0,
             prefetch_rests: false,
             pulls: 0,

@@ -81,7 +81,8 @@ impl Buffer {
                 Some(spool) if spool.is_in_memory() => sb_spool::SB_SPOOL_MEMORY,
                 Some(_) => sb_spool::SB_SPOOL_DISK,
             },
-            spool_dir: spool.map(|spool| spool.directory().to_path_buf()),
+            // Not here: the C side asks for no memory.
+            spool_dir: None,
             helper: self.has_helper(),
         }
     }

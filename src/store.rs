@@ -59,14 +59,14 @@ struct Writing {
 }
 
 impl Store {
-    pub(crate) fn new(options: &Options) -> Store {
+    pub(crate) fn new(options: Options) -> Store {
         let (index, writer) = Index::new();
         Store {
             index,
             spool: OnceLock::new(),
             spooled: AtomicU64::new(0),
             max: options.max,
-            spool_dir: options.spool_dir.clone(),
+            spool_dir: options.spool_dir,
             on_full: options.on_full,
             writing: Mutex::new(Writing {
                 writer,
@@ -213,6 +213,7 @@ impl Store {
             // An arena is taken if all of it fits into what memory may hold: one that is kept at
             // once, a new one if it can be expected to be filled.
             let fits = writing.held().saturating_add(ARENA as u64) <= self.max;
+            let fits = fits && expected != Some(0);
             let fresh = run >= LARGE_RUN || expected.is_some_and(|left| left >= ARENA as u64);
             if let Some(piece) = writing.pieces.take(fits, fresh) {
                 return Ok(piece);
@@ -324,6 +325,8 @@ fn capacity(position: u64, run: u64, expected: Option<u64>) -> usize {
     let to_block_end = BLOCK - position % BLOCK;
     let wanted = match expected {
         Some(left @ 1..) if run == position => left,
+        // All that was said to come has come: this one is for the end, or for a little more.
+        Some(0) => SMALLEST,
         _ => run.max(SMALLEST),
     };
     wanted.min(to_block_end) as usize

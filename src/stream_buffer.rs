@@ -66,10 +66,14 @@ impl StreamBuffer {
     /// # Errors
     /// [`Error::NoMemory`].
     pub fn with_options(source: impl Source + 'static, options: Options) -> Result<StreamBuffer> {
-        let buffer = Buffer::new(try_box(source)?, &options)?;
-        Ok(StreamBuffer {
-            owner: Shared::try_new(Owner(buffer))?,
-        })
+        let prefetch = options.prefetch;
+        let buffer = Buffer::new(try_box(source)?, options)?;
+        let owner = Shared::try_new(Owner(buffer))?;
+        let made = StreamBuffer { owner };
+        if prefetch > 0 {
+            made.prefetch(prefetch)?;
+        }
+        Ok(made)
     }
 
     pub(crate) fn inner(&self) -> &Shared<Buffer> {
@@ -218,7 +222,10 @@ impl StreamBuffer {
 
     /// A snapshot.
     pub fn stats(&self) -> Stats {
-        self.inner().stats()
+        let mut stats = self.inner().stats();
+        let spool = self.inner().store.spool();
+        stats.spool_dir = spool.map(|spool| spool.directory().to_path_buf());
+        stats
     }
 }
 

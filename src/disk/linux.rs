@@ -1,6 +1,6 @@
 //! Files on Linux and Android.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::unix;
 pub(super) use super::unix::{
-    borrow, check_limit, read_at, standing, sync_directory, write, write_at,
+    borrow, check_limit, copy_of, read_at, standing, sync_directory, write, write_at,
 };
 
 pub(super) fn reserve(file: &File, offset: u64, length: u64) -> io::Result<()> {
@@ -62,16 +62,58 @@ pub(super) fn copy_range(
     }
 }
 
-pub(super) fn is_memory_backed(directory: &Path) -> bool {
+pub(super) fn create_unnamed(directory: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(libc::O_TMPFILE);
+    match options.open(directory) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR)) => {
+            unix::create_unlinked(directory)
+        }
+        result => result,
+    }
+}
+
+pub(super) fn default_directory() -> io::Result<PathBuf> {
+    let (usual, disk) = (c"/tmp", c"/var/tmp");
+    // SAFETY: the pointer is used at once; a host that changes its environment meanwhile has a race
+    // with every library that looks at it.
+    let chosen = unsafe {
+        let chosen = libc::getenv(c"TMPDIR".as_ptr());
+        if chosen.is_null() {
+            c""
+        } else {
+            CStr::from_ptr(chosen)
+        }
+    };
+    let directory = if !chosen.is_empty() {
+        chosen
+    } else if is_memory(|about| {
+        // SAFETY: a NUL-terminated path and room for one statfs64.
+        unsafe { libc::statfs64(usual.as_ptr(), about) }
+    }) && Path::new("/var/tmp").is_dir()
+    {
+        disk
+    } else {
+        usual
+    };
+    unix::path_of(directory.to_bytes())
+}
+
+pub(super) fn is_memory_backed(file: &File) -> bool {
+    // SAFETY: an open descriptor and room for one statfs64.
+    is_memory(|about| unsafe { libc::fstatfs64(file.as_raw_fd(), about) })
+}
+
+fn is_memory(ask: impl FnOnce(*mut libc::statfs64) -> i32) -> bool {
     const TMPFS: i64 = 0x0102_1994;
     const RAMFS: i64 = 0x8584_58f6;
-    let Ok(path) = CString::new(directory.as_os_str().as_bytes()) else {
-        return false;
-    };
     // SAFETY: an all-zero statfs64 is a valid value to be written over.
     let mut about: libc::statfs64 = unsafe { std::mem::zeroed() };
-    // SAFETY: a NUL-terminated path and room for one statfs64.
-    let known = unsafe { libc::statfs64(path.as_ptr(), &mut about) } == 0;
+    let known = ask(&raw mut about) == 0;
     // The field's type differs between architectures; the magic numbers are 32 bits.
     #[allow(clippy::unnecessary_cast)]
     let kind = about.f_type as i64 & 0xffff_ffff;
@@ -147,7 +189,9 @@ pub(super) fn link(
         .permissions()
         .mode();
     unnamed.set_permissions(PermissionsExt::from_mode(mode & 0o777))?;
-    match give_name(unnamed, directory, path, keep) {
+    let named = give_name(unnamed, directory, path, keep);
+    unix::unmark(unnamed);
+    match named {
         Err(error) if matches!(error.raw_os_error(), Some(libc::EXDEV | libc::ENOENT)) => {
             Err(io::ErrorKind::Unsupported.into())
         }

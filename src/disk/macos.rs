@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::unix;
 pub(super) use super::unix::{
-    borrow, check_limit, read_at, standing, sync_directory, write, write_at,
+    borrow, check_limit, copy_of, read_at, standing, sync_directory, write, write_at,
 };
 
 /// Nothing to gain: APFS allocates late by itself.
@@ -26,8 +26,16 @@ pub(super) fn copy_range(
 }
 
 /// The temporary directories of these systems are on disk unless someone mounted them otherwise.
-pub(super) fn is_memory_backed(_directory: &Path) -> bool {
+pub(super) fn is_memory_backed(_file: &File) -> bool {
     false
+}
+
+pub(super) fn default_directory() -> io::Result<PathBuf> {
+    Ok(std::env::temp_dir())
+}
+
+pub(super) fn create_unnamed(directory: &Path) -> io::Result<File> {
+    unix::create_unlinked(directory)
 }
 
 /// A file beside the target of a save, with one of a few names that a later save would sweep.

@@ -1,9 +1,11 @@
 //! Files on every Unix: what Linux, macOS and the BSDs have in common.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 pub(super) fn read_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -60,6 +62,26 @@ pub(super) fn write(file: &File, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
+/// A file whose name is gone before anyone can use it, where there are none without a name.
+pub(super) fn create_unlinked(directory: &Path) -> io::Result<File> {
+    let file = tempfile::tempfile_in(directory)?;
+    file.set_permissions(PermissionsExt::from_mode(0o600))?;
+    Ok(file)
+}
+
+/// A path of these bytes; an error without memory for it.
+pub(super) fn path_of(bytes: &[u8]) -> io::Result<PathBuf> {
+    let mut path = Vec::new();
+    path.try_reserve_exact(bytes.len())
+        .map_err(|_| io::ErrorKind::OutOfMemory)?;
+    path.extend_from_slice(bytes);
+    Ok(PathBuf::from(OsString::from_vec(path)))
+}
+
+pub(super) fn copy_of(path: &Path) -> io::Result<PathBuf> {
+    path_of(path.as_os_str().as_bytes())
+}
+
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
@@ -103,6 +125,11 @@ fn name(directory: &Path, number: u32) -> PathBuf {
 pub(super) fn mark(file: &File) -> bool {
     // SAFETY: a call on an open descriptor.
     unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
+}
+
+pub(super) fn unmark(file: &File) {
+    // SAFETY: a call on an open descriptor.
+    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_UN) };
 }
 
 /// Removes drafts that nobody works on any more.

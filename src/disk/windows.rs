@@ -47,8 +47,56 @@ pub(super) fn copy_range(
 }
 
 /// No such file systems here.
-pub(super) fn is_memory_backed(_directory: &Path) -> bool {
+pub(super) fn is_memory_backed(_file: &File) -> bool {
     false
+}
+
+pub(super) fn default_directory() -> io::Result<PathBuf> {
+    Ok(std::env::temp_dir())
+}
+
+/// A file that goes when it is closed. Sparse, so that a byte far out does not fill all before it.
+pub(super) fn create_unnamed(directory: &Path) -> io::Result<File> {
+    let file = tempfile::tempfile_in(directory)?;
+    make_sparse(&file);
+    Ok(file)
+}
+
+fn make_sparse(file: &File) {
+    use std::os::windows::io::AsRawHandle;
+    const FSCTL_SET_SPARSE: u32 = 0x0009_00c4;
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        fn DeviceIoControl(
+            file: RawHandle,
+            code: u32,
+            input: *const u8,
+            input_size: u32,
+            output: *mut u8,
+            output_size: u32,
+            returned: *mut u32,
+            overlapped: *mut u8,
+        ) -> i32;
+    }
+    let none = std::ptr::null_mut();
+    let mut returned = 0;
+    // SAFETY: an open handle, no input, no output. A file system that can't is none the worse.
+    unsafe {
+        DeviceIoControl(
+            file.as_raw_handle(),
+            FSCTL_SET_SPARSE,
+            none,
+            0,
+            none,
+            0,
+            &raw mut returned,
+            none,
+        );
+    }
+}
+
+pub(super) fn copy_of(path: &Path) -> io::Result<PathBuf> {
+    Ok(path.to_path_buf())
 }
 
 /// A directory can't be synced here; the file system does it with the file.
