@@ -65,7 +65,11 @@ impl Spool {
 
     /// Gives back what is reserved and not written; nothing more is to come.
     pub(crate) fn trim(&self) {
-        if self.reserved.swap(0, Ordering::Relaxed) > 0 {
+        // Nothing is reserved from here on.
+        if !matches!(
+            self.reserved.swap(u64::MAX, Ordering::Relaxed),
+            0 | u64::MAX
+        ) {
             // What can't be given back now goes with the file.
             let _ = self
                 .file

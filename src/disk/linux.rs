@@ -1,14 +1,13 @@
 //! Files on Linux and Android.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::unix;
+use super::unix::{self, Directory};
 pub(super) use super::unix::{
     borrow, check_limit, copy_of, read_at, standing, sync_directory, write, write_at,
 };
@@ -124,40 +123,38 @@ fn is_memory(ask: impl FnOnce(*mut libc::statfs64) -> i32) -> bool {
 /// that is killed leaves nothing; where the file system lacks that, it has one of a few names.
 pub(crate) struct Draft {
     pub(crate) file: File,
-    directory: PathBuf,
-    name: Option<PathBuf>,
+    directory: Directory,
+    name: Option<&'static CStr>,
 }
 
 impl Draft {
-    pub(super) fn beside(directory: &Path) -> io::Result<Draft> {
-        unix::sweep(directory);
-        let unnamed = OpenOptions::new()
+    pub(super) fn beside(path: &Path) -> io::Result<Draft> {
+        let directory = Directory::open(path)?;
+        directory.sweep();
+        let mut options = OpenOptions::new();
+        options
             .read(true)
             .write(true)
             .mode(0o666)
-            .custom_flags(libc::O_TMPFILE)
-            .open(directory);
-        let (file, name) = match unnamed {
+            .custom_flags(libc::O_TMPFILE);
+        let (file, name) = match options.open(path) {
             // Without /proc it could not be given its name later.
-            Ok(file) if proc_path(&file).exists() => {
-                unix::mark(&file);
-                (file, None)
-            }
+            Ok(file) if Path::new("/proc/self/fd").is_dir() => (file, None),
             _ => {
-                let (name, file) = unix::create_named(directory)?;
+                let (name, file) = directory.create_named()?;
                 (file, Some(name))
             }
         };
         Ok(Draft {
             file,
-            directory: directory.to_path_buf(),
+            directory,
             name,
         })
     }
 
     pub(super) fn publish(mut self, path: &Path, keep: bool) -> io::Result<()> {
         match self.name.take() {
-            Some(name) => unix::move_name(&name, path, keep),
+            Some(name) => self.directory.move_name(name, path, keep),
             None => give_name(&self.file, &self.directory, path, keep),
         }
     }
@@ -165,8 +162,8 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        if let Some(name) = &self.name {
-            let _ = std::fs::remove_file(name);
+        if let Some(name) = self.name {
+            self.directory.remove(name);
         }
     }
 }
@@ -180,18 +177,11 @@ pub(super) fn link(
 ) -> io::Result<()> {
     // What is reserved past the end must not stay with the file.
     unnamed.set_len(size)?;
-    unix::sweep(directory);
-    unix::mark(unnamed);
     // The mode that a new file gets here.
-    let mode = Draft::beside(directory)?
-        .file
-        .metadata()?
-        .permissions()
-        .mode();
+    let draft = Draft::beside(directory)?;
+    let mode = draft.file.metadata()?.permissions().mode();
     unnamed.set_permissions(PermissionsExt::from_mode(mode & 0o777))?;
-    let named = give_name(unnamed, directory, path, keep);
-    unix::unmark(unnamed);
-    match named {
+    match give_name(unnamed, &draft.directory, path, keep) {
         Err(error) if matches!(error.raw_os_error(), Some(libc::EXDEV | libc::ENOENT)) => {
             Err(io::ErrorKind::Unsupported.into())
         }
@@ -200,26 +190,21 @@ pub(super) fn link(
 }
 
 /// Gives a file without a name that of the target, in one step.
-fn give_name(file: &File, directory: &Path, path: &Path, keep: bool) -> io::Result<()> {
+fn give_name(file: &File, directory: &Directory, path: &Path, keep: bool) -> io::Result<()> {
+    let mut unnamed = [0; 32];
+    write!(&mut unnamed[..], "/proc/self/fd/{}\0", file.as_raw_fd())?;
+    let unnamed = CStr::from_bytes_until_nul(&unnamed).map_err(io::Error::other)?;
     if keep {
-        return link_to(file, path);
+        let (to, here, follow) = (unix::c_path(path)?, libc::AT_FDCWD, libc::AT_SYMLINK_FOLLOW);
+        // SAFETY: two NUL-terminated paths.
+        let linked = unsafe { libc::linkat(here, unnamed.as_ptr(), here, to.as_ptr(), follow) };
+        return unix::succeeded(linked);
     }
-    // A link can't replace, a rename can: by way of a name that a later save would sweep.
-    let (name, ()) = unix::take_name(directory, |name| link_to(file, name))?;
-    unix::move_name(&name, path, false)
-}
-
-fn link_to(file: &File, path: &Path) -> io::Result<()> {
-    let from = CString::new(proc_path(file).into_os_string().as_encoded_bytes())?;
-    let to = CString::new(path.as_os_str().as_bytes())?;
-    let (here, follow) = (libc::AT_FDCWD, libc::AT_SYMLINK_FOLLOW);
-    // SAFETY: two NUL-terminated paths.
-    if unsafe { libc::linkat(here, from.as_ptr(), here, to.as_ptr(), follow) } == 0 {
-        return Ok(());
-    }
-    Err(io::Error::last_os_error())
-}
-
-fn proc_path(file: &File) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+    // A link can't replace, a rename can: by way of a name that a later save would sweep, but not
+    // while the file is marked as being worked on.
+    unix::mark(file);
+    let named = directory.take_name(|name| directory.link_here(unnamed, name));
+    let moved = named.and_then(|(name, ())| directory.move_name(name, path, false));
+    unix::unmark(file);
+    moved
 }

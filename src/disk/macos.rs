@@ -1,10 +1,11 @@
 //! Files on macOS, iOS and the BSDs.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::unix;
+use super::unix::{self, Directory};
 pub(super) use super::unix::{
     borrow, check_limit, copy_of, read_at, standing, sync_directory, write, write_at,
 };
@@ -31,7 +32,13 @@ pub(super) fn is_memory_backed(_file: &File) -> bool {
 }
 
 pub(super) fn default_directory() -> io::Result<PathBuf> {
-    Ok(std::env::temp_dir())
+    let usual = std::env::temp_dir();
+    // TMPDIR may be set to nothing.
+    Ok(if usual.as_os_str().is_empty() {
+        PathBuf::from("/tmp")
+    } else {
+        usual
+    })
 }
 
 pub(super) fn create_unnamed(directory: &Path) -> io::Result<File> {
@@ -41,30 +48,32 @@ pub(super) fn create_unnamed(directory: &Path) -> io::Result<File> {
 /// A file beside the target of a save, with one of a few names that a later save would sweep.
 pub(crate) struct Draft {
     pub(crate) file: File,
-    name: Option<PathBuf>,
+    directory: Directory,
+    name: Option<&'static CStr>,
 }
 
 impl Draft {
-    pub(super) fn beside(directory: &Path) -> io::Result<Draft> {
-        unix::sweep(directory);
-        let (name, file) = unix::create_named(directory)?;
+    pub(super) fn beside(path: &Path) -> io::Result<Draft> {
+        let directory = Directory::open(path)?;
+        directory.sweep();
+        let (name, file) = directory.create_named()?;
         Ok(Draft {
             file,
+            directory,
             name: Some(name),
         })
     }
 
     pub(super) fn publish(mut self, path: &Path, keep: bool) -> io::Result<()> {
-        self.name
-            .take()
-            .map_or(Ok(()), |name| unix::move_name(&name, path, keep))
+        let name = self.name.take();
+        name.map_or(Ok(()), |name| self.directory.move_name(name, path, keep))
     }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        if let Some(name) = &self.name {
-            let _ = std::fs::remove_file(name);
+        if let Some(name) = self.name {
+            self.directory.remove(name);
         }
     }
 }

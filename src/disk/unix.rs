@@ -1,6 +1,6 @@
 //! Files on every Unix: what Linux, macOS and the BSDs have in common.
 
-use std::ffi::OsString;
+use std::ffi::{CStr, CString, OsString};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -34,31 +34,44 @@ pub(super) fn check_limit(offset: u64, length: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes where the file stands. The SIGPIPE of a pipe without a reader is kept from the host: it
-/// did not write.
+/// Writes where the file stands. The signals of a pipe without a reader and of a file that may not
+/// grow are kept from the host: it did not write.
 pub(super) fn write(file: &File, bytes: &[u8]) -> io::Result<usize> {
     use std::io::Write;
     let mut file = file;
-    // SAFETY: sets are written before they are read; a SIGPIPE that is pending for this thread
-    // can only be that of the write, unless one was pending before.
+    // SAFETY: sets are written before they are read. What is pending after the write and was not
+    // before is the write's own: both signals go to the thread that wrote.
     unsafe {
-        let (mut pipe, mut before) = (std::mem::zeroed(), std::mem::zeroed());
-        let mut pending = std::mem::zeroed();
-        libc::sigemptyset(&mut pipe);
-        libc::sigaddset(&mut pipe, libc::SIGPIPE);
-        libc::sigpending(&mut pending);
-        libc::pthread_sigmask(libc::SIG_BLOCK, &pipe, &mut before);
+        let (mut ours, mut mask) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigemptyset(&mut ours);
+        libc::sigaddset(&mut ours, libc::SIGPIPE);
+        libc::sigaddset(&mut ours, libc::SIGXFSZ);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &ours, &mut mask);
+        let before = pending();
         let result = file.write(bytes);
-        let broken = matches!(&result, Err(error) if error.kind() == io::ErrorKind::BrokenPipe);
-        if broken && libc::sigismember(&pending, libc::SIGPIPE) == 0 {
-            let mut signal = 0;
-            libc::sigpending(&mut pending);
-            if libc::sigismember(&pending, libc::SIGPIPE) == 1 {
-                libc::sigwait(&pipe, &mut signal);
+        if result.is_err() {
+            let after = pending();
+            for signal in [libc::SIGPIPE, libc::SIGXFSZ] {
+                let is_in = |set| libc::sigismember(set, signal) == 1;
+                if is_in(&after) && !is_in(&before) {
+                    let (mut one, mut taken) = (std::mem::zeroed(), 0);
+                    libc::sigemptyset(&mut one);
+                    libc::sigaddset(&mut one, signal);
+                    libc::sigwait(&one, &mut taken);
+                }
             }
         }
-        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+        libc::pthread_sigmask(libc::SIG_SETMASK, &mask, std::ptr::null_mut());
         result
+    }
+}
+
+fn pending() -> libc::sigset_t {
+    // SAFETY: the set is written before it is read.
+    unsafe {
+        let mut pending = std::mem::zeroed();
+        libc::sigpending(&mut pending);
+        pending
     }
 }
 
@@ -115,10 +128,133 @@ pub(super) fn standing(file: &File) -> Option<u64> {
 
 /// Names that a draft can have beside its target. There are few, so that a save finds those that a
 /// killed process left behind without looking through the directory.
-const NAMES: u32 = 16;
+pub(super) const NAMES: [&CStr; 16] = [
+    c".spoolbuf-0.part",
+    c".spoolbuf-1.part",
+    c".spoolbuf-2.part",
+    c".spoolbuf-3.part",
+    c".spoolbuf-4.part",
+    c".spoolbuf-5.part",
+    c".spoolbuf-6.part",
+    c".spoolbuf-7.part",
+    c".spoolbuf-8.part",
+    c".spoolbuf-9.part",
+    c".spoolbuf-10.part",
+    c".spoolbuf-11.part",
+    c".spoolbuf-12.part",
+    c".spoolbuf-13.part",
+    c".spoolbuf-14.part",
+    c".spoolbuf-15.part",
+];
 
-fn name(directory: &Path, number: u32) -> PathBuf {
-    directory.join(format!(".spoolbuf-{number}.part"))
+/// A directory that drafts are made in, held open: its own path may change meanwhile.
+pub(super) struct Directory(File);
+
+impl Directory {
+    pub(super) fn open(path: &Path) -> io::Result<Directory> {
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(libc::O_DIRECTORY);
+        options.open(path).map(Directory)
+    }
+
+    fn open_file(&self, name: &CStr, flags: i32) -> io::Result<File> {
+        let flags = flags | libc::O_CLOEXEC;
+        // SAFETY: an open directory and a NUL-terminated name.
+        let file = unsafe { libc::openat(self.0.as_raw_fd(), name.as_ptr(), flags, 0o666) };
+        succeeded(file)?;
+        // SAFETY: open, and nobody else's.
+        Ok(unsafe { File::from_raw_fd(file) })
+    }
+
+    pub(super) fn remove(&self, name: &CStr) {
+        // SAFETY: an open directory and a NUL-terminated name.
+        unsafe { libc::unlinkat(self.0.as_raw_fd(), name.as_ptr(), 0) };
+    }
+
+    /// Makes `name` another name of the file at `from`.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(super) fn link_here(&self, from: &CStr, name: &CStr) -> io::Result<()> {
+        let (cwd, follow) = (libc::AT_FDCWD, libc::AT_SYMLINK_FOLLOW);
+        let directory = self.0.as_raw_fd();
+        // SAFETY: an open directory and NUL-terminated names.
+        succeeded(unsafe { libc::linkat(cwd, from.as_ptr(), directory, name.as_ptr(), follow) })
+    }
+
+    /// Moves a name to the target: over what is there, or with `keep` only where nothing is.
+    pub(super) fn move_name(&self, name: &CStr, to: &Path, keep: bool) -> io::Result<()> {
+        let to = c_path(to)?;
+        let (here, cwd) = (self.0.as_raw_fd(), libc::AT_FDCWD);
+        // SAFETY: an open directory and NUL-terminated names.
+        let moved = succeeded(unsafe {
+            if keep {
+                libc::linkat(here, name.as_ptr(), cwd, to.as_ptr(), 0)
+            } else {
+                libc::renameat(here, name.as_ptr(), cwd, to.as_ptr())
+            }
+        });
+        if keep || moved.is_err() {
+            self.remove(name);
+        }
+        moved
+    }
+
+    /// Removes drafts that nobody works on any more.
+    pub(super) fn sweep(&self) {
+        for name in NAMES {
+            let flags = libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK;
+            if let Ok(file) = self.open_file(name, flags) {
+                // The name may have gone to another file before this one was marked.
+                if mark(&file) && self.is_named(&file, name) {
+                    self.remove(name);
+                }
+            }
+        }
+    }
+
+    fn is_named(&self, file: &File, name: &CStr) -> bool {
+        // SAFETY: an all-zero stat is a valid value to be written over.
+        let mut named: libc::stat = unsafe { std::mem::zeroed() };
+        let (here, flags) = (self.0.as_raw_fd(), libc::AT_SYMLINK_NOFOLLOW);
+        // SAFETY: an open directory, a NUL-terminated name, room for one stat.
+        let known = unsafe { libc::fstatat(here, name.as_ptr(), &mut named, flags) } == 0;
+        #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
+        let named = (named.st_dev as u64, named.st_ino as u64);
+        known
+            && file
+                .metadata()
+                .is_ok_and(|about| (about.dev(), about.ino()) == named)
+    }
+
+    /// Finds a free name by trying to take it.
+    pub(super) fn take_name<T>(
+        &self,
+        mut take: impl FnMut(&CStr) -> io::Result<T>,
+    ) -> io::Result<(&'static CStr, T)> {
+        for round in 0..100 {
+            for name in NAMES {
+                match take(name) {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    result => return result.map(|taken| (name, taken)),
+                }
+            }
+            // All in use at this moment.
+            std::thread::sleep(std::time::Duration::from_millis(round / 10));
+        }
+        Err(io::Error::from_raw_os_error(libc::EBUSY))
+    }
+
+    /// A draft that has a name: made where there are no files without one.
+    pub(super) fn create_named(&self) -> io::Result<(&'static CStr, File)> {
+        self.take_name(|name| {
+            let file = self.open_file(name, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL)?;
+            // A sweep may have come between the two.
+            if mark(&file) && self.is_named(&file, name) {
+                Ok(file)
+            } else {
+                Err(io::ErrorKind::AlreadyExists.into())
+            }
+        })
+    }
 }
 
 /// Marks a file as being worked on, for as long as it is open. False if another process has it.
@@ -127,86 +263,29 @@ pub(super) fn mark(file: &File) -> bool {
     unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
 }
 
+/// Takes a mark back that would last longer than the work.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn unmark(file: &File) {
     // SAFETY: a call on an open descriptor.
     unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_UN) };
 }
 
-/// Removes drafts that nobody works on any more.
-pub(super) fn sweep(directory: &Path) {
-    for number in 0..NAMES {
-        let path = name(directory, number);
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let Ok(file) = OpenOptions::new()
-            .read(true)
-            .custom_flags(flags)
-            .open(&path)
-        else {
-            continue;
-        };
-        // The lock may have been waited for while the name went to another file.
-        if mark(&file) && is_named(&file, &path) {
-            let _ = std::fs::remove_file(&path);
-        }
-    }
+/// A path for the system; an error without memory for it.
+pub(super) fn c_path(path: &Path) -> io::Result<CString> {
+    let path = path.as_os_str().as_bytes();
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(path.len() + 1)
+        .map_err(|_| io::ErrorKind::OutOfMemory)?;
+    bytes.extend_from_slice(path);
+    bytes.push(0);
+    CString::from_vec_with_nul(bytes).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
-fn is_named(file: &File, path: &Path) -> bool {
-    match (file.metadata(), std::fs::symlink_metadata(path)) {
-        (Ok(file), Ok(named)) => (file.dev(), file.ino()) == (named.dev(), named.ino()),
-        _ => false,
+pub(super) fn succeeded(result: i32) -> io::Result<()> {
+    if result >= 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
     }
-}
-
-/// Finds a free name by trying to take it.
-pub(super) fn take_name<T>(
-    directory: &Path,
-    mut take: impl FnMut(&Path) -> io::Result<T>,
-) -> io::Result<(PathBuf, T)> {
-    let mut last = io::ErrorKind::AlreadyExists.into();
-    for round in 0..100 {
-        for number in 0..NAMES {
-            let path = name(directory, number);
-            match take(&path) {
-                Ok(taken) => return Ok((path, taken)),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
-                Err(error) => return Err(error),
-            }
-        }
-        // All in use at this moment.
-        std::thread::sleep(std::time::Duration::from_millis(round / 10));
-    }
-    // Not "the target exists".
-    Err(io::Error::from_raw_os_error(
-        last.raw_os_error().map_or(libc::EBUSY, |_| libc::EBUSY),
-    ))
-}
-
-/// A draft that has a name: made where there are no files without one.
-pub(super) fn create_named(directory: &Path) -> io::Result<(PathBuf, File)> {
-    take_name(directory, |path| {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(path)?;
-        // A sweep may have come between the two.
-        if mark(&file) && is_named(&file, path) {
-            Ok(file)
-        } else {
-            Err(io::ErrorKind::AlreadyExists.into())
-        }
-    })
-}
-
-/// Moves a name to the target: over what is there, or with `keep` only where nothing is.
-pub(super) fn move_name(from: &Path, to: &Path, keep: bool) -> io::Result<()> {
-    if keep {
-        let linked = std::fs::hard_link(from, to);
-        let _ = std::fs::remove_file(from);
-        return linked;
-    }
-    std::fs::rename(from, to).inspect_err(|_| {
-        let _ = std::fs::remove_file(from);
-    })
 }
