@@ -96,6 +96,7 @@ pub(crate) fn write_all(file: &File, mut bytes: &[u8]) -> io::Result<()> {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => bytes = &bytes[count..],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => system::wait_writable(file)?,
             Err(error) => return Err(error),
         }
     }

@@ -6,7 +6,7 @@
 //! start small. A block that is wholly in the spool file is a mark instead of segments.
 //!
 //! Readers take no lock: they pin, walk, and use what they found until the pin is dropped. The one
-//! [`Writer`] links before it publishes, and unlinks before it waits for the pins.
+//! [`Writer`] links and unlinks; the one [`Spiller`] waits for the pins before memory goes.
 
 use std::ptr::null_mut;
 
@@ -34,6 +34,31 @@ pub(crate) struct Index {
 /// The right to change an index; there is one for each.
 pub(crate) struct Writer(());
 
+/// The right to take memory away from an index; there is one for each.
+pub(crate) struct Spiller(());
+
+/// Memory that new readers don't find, and old ones may still read.
+pub(crate) struct Unlinked<'i> {
+    pins: &'i Pins,
+    freed: Option<(Block, Chain)>,
+}
+
+impl Unlinked<'_> {
+    /// The memory, once the last reader has left it.
+    pub(crate) fn wait(mut self) -> Option<Block> {
+        self.pins.wait();
+        self.freed.take().map(|(block, _segments)| block)
+    }
+}
+
+impl Drop for Unlinked<'_> {
+    fn drop(&mut self) {
+        if self.freed.is_some() {
+            self.pins.wait();
+        }
+    }
+}
+
 struct Node {
     /// Levels below this one; 0 for a leaf.
     height: u32,
@@ -51,13 +76,14 @@ pub(crate) enum Place<'p> {
 }
 
 impl Index {
-    pub(crate) fn new() -> (Index, Writer) {
+    pub(crate) fn new() -> (Index, Writer, Spiller) {
         (
             Index {
                 pins: Pins::new(),
                 root: AtomicPtr::new(null_mut()),
             },
             Writer(()),
+            Spiller(()),
         )
     }
 
@@ -130,20 +156,26 @@ impl Index {
         slot.store(segment.into_raw().cast(), Ordering::SeqCst);
     }
 
-    /// The published bytes of a segment, while the writer keeps it in memory.
-    pub(crate) fn bytes<'w>(&self, _writer: &'w Writer, segment: &'w Segment) -> &'w [u8] {
-        // SAFETY: releasing takes the writer, which is borrowed for as long as the slice.
+    /// The published bytes of a segment in memory.
+    pub(crate) fn bytes<'s>(&self, _spiller: &'s Spiller, segment: &'s Segment) -> &'s [u8] {
+        // SAFETY: unlinking takes the spiller, which is borrowed for as long as the slice.
         unsafe { segment.bytes() }.unwrap_or_default()
     }
 
     /// The bytes of `segment` are in the spool file: takes its memory away from the readers, and
-    /// the segment itself if that was the last one of its block to go. Returns the memory.
-    pub(crate) fn spooled(&self, _writer: &mut Writer, segment: &Segment) -> Option<Block> {
+    /// the segment itself if that was the last one of its block to go.
+    pub(crate) fn unlink<'i>(
+        &'i self,
+        _writer: &mut Writer,
+        _spiller: &'i mut Spiller,
+        segment: &Segment,
+    ) -> Option<Unlinked<'i>> {
         let block = segment.release()?;
-        let whole = self.fold(segment.start() / BLOCK);
-        self.pins.wait();
-        drop(whole);
-        Some(block)
+        let segments = self.fold(segment.start() / BLOCK);
+        Some(Unlinked {
+            pins: &self.pins,
+            freed: Some((block, segments)),
+        })
     }
 
     /// Replaces the segments of a block by the mark, if they fill it and none is in memory.

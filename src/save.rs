@@ -117,6 +117,8 @@ struct Saving<'s> {
     buffer: &'s Shared<Buffer>,
     options: SaveOptions,
     report: Report<'s>,
+    /// Where what was buffered at the beginning ended, if only that is to be saved.
+    until: Option<u64>,
     /// How often the buffer had been cancelled when the save began.
     cancels: u64,
     /// Whether the kernel is worth asking.
@@ -137,11 +139,13 @@ impl<'s> Saving<'s> {
         if options.buffered && state.ranges.total() != state.frontier() {
             return Err(Error::Size);
         }
+        let until = options.buffered.then(|| state.frontier());
         let cancels = state.cancels;
         Ok(Saving {
             buffer,
             options,
             report,
+            until,
             cancels,
             by_kernel: true,
             bytes: Vec::new(),
@@ -210,7 +214,11 @@ impl<'s> Saving<'s> {
         if state.freed || state.cancels != self.cancels {
             return Err(Error::Canceled);
         }
-        Ok((state.buffered(offset), state.size()))
+        let ready = state.buffered(offset);
+        Ok(match self.until {
+            Some(until) => (ready.min(until.saturating_sub(offset)), self.until),
+            None => (ready, state.size()),
+        })
     }
 
     /// Has the kernel copy what is in the spool file at `offset`; 0 if it is not there or can't be

@@ -63,6 +63,11 @@ impl Segment {
         self.start + self.filled() as u64
     }
 
+    /// Whether more can be filled in at `position`.
+    pub(crate) fn has_room_at(&self, position: u64) -> bool {
+        self.end() == position && self.filled() < self.capacity && self.is_in_memory()
+    }
+
     pub(crate) fn is_filling(&self) -> bool {
         self.filling.load(Ordering::Acquire)
     }

@@ -45,8 +45,11 @@ impl Spool {
         })
     }
 
-    pub(crate) fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.reserve(offset, offset + bytes.len() as u64);
+    /// Writes `bytes` at `offset`; `ahead` says that more are likely to follow.
+    pub(crate) fn write(&self, bytes: &[u8], offset: u64, ahead: bool) -> io::Result<()> {
+        if ahead {
+            self.reserve(offset, offset + bytes.len() as u64);
+        }
         disk::write_all_at(&self.file, bytes, offset)
     }
 
@@ -63,11 +66,12 @@ impl Spool {
         }
     }
 
-    /// Gives back what is reserved and not written; nothing more is to come.
+    /// Gives back what is reserved and not written; nobody writes meanwhile, and nothing more is to
+    /// come.
     pub(crate) fn trim(&self) {
         // Nothing is reserved from here on.
         if !matches!(
-            self.reserved.swap(u64::MAX, Ordering::Relaxed),
+            self.reserved.swap(0, Ordering::Relaxed),
             0 | u64::MAX
         ) {
             // What can't be given back now goes with the file.

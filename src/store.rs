@@ -6,9 +6,11 @@
 //! spool file and leave memory, one at a time, before the source is asked for more. So a write that
 //! fails loses nothing and memory stays bounded.
 //!
-//! Whoever fills or spills holds the `writing` lock, also across the write to the file. Readers
-//! never take it: they look bytes up in the index, under a pin while they copy from memory, without
-//! one when they read the spool file, since what is there stays there.
+//! Two locks, and readers take neither. `spilling` orders those who spill and is held across the
+//! write to the file. `writing` is held for a few instructions at a time, so that bytes that have
+//! come are taken in while a spill goes on. Readers look bytes up in the index, under a pin while
+//! they copy from memory, without one when they read the spool file, since what is there stays
+//! there.
 
 #![forbid(unsafe_code)]
 
@@ -20,13 +22,13 @@ use std::sync::OnceLock;
 
 use crate::arena::{ARENA, Pieces};
 use crate::error::{Error, Result};
-use crate::index::{BLOCK, Index, Place, Writer};
+use crate::index::{BLOCK, Index, Place, Spiller, Unlinked, Writer};
 use crate::memory::Block;
 use crate::options::{OnFull, Options};
 use crate::segment::{Room, Segment};
 use crate::shared::Shared;
 use crate::spool::Spool;
-use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
 
 /// The smallest segment, in bytes: what a short stream, or a jump, costs at first.
 const SMALLEST: u64 = 16 * 1024;
@@ -42,6 +44,9 @@ pub(crate) struct Store {
     max: u64,
     spool_dir: Option<PathBuf>,
     on_full: OnFull,
+    /// Nothing more is to come.
+    finished: AtomicBool,
+    spilling: Mutex<Spiller>,
     writing: Mutex<Writing>,
 }
 
@@ -60,7 +65,7 @@ struct Writing {
 
 impl Store {
     pub(crate) fn new(options: Options) -> Store {
-        let (index, writer) = Index::new();
+        let (index, writer, spiller) = Index::new();
         Store {
             index,
             spool: OnceLock::new(),
@@ -68,6 +73,8 @@ impl Store {
             max: options.max,
             spool_dir: options.spool_dir,
             on_full: options.on_full,
+            finished: AtomicBool::new(false),
+            spilling: Mutex::new(spiller),
             writing: Mutex::new(Writing {
                 writer,
                 tail: None,
@@ -137,19 +144,13 @@ impl Store {
         run: u64,
         expected: Option<u64>,
     ) -> Result<Room> {
+        lock(&self.writing).seal_unless(|tail| tail.has_room_at(position));
+        self.make_room()?;
         let mut writing = lock(&self.writing);
-        let fits =
-            |tail: &Shared<Segment>| tail.end() == position && tail.filled() < tail.capacity();
-        if !writing.tail.as_ref().is_some_and(fits) {
-            writing.seal();
-        }
-        self.make_room(&mut writing)?;
-        if let Some(room) = writing
-            .tail
-            .as_ref()
-            .and_then(|tail| Segment::room(tail, most))
-        {
-            return Ok(room);
+        // Not the one that was looked at, if a spill came between.
+        writing.seal_unless(|tail| tail.has_room_at(position));
+        if let Some(tail) = &writing.tail {
+            return Segment::room(tail, most).ok_or(Error::NoMemory);
         }
         // Everything that taking the bytes in will need, so that it can't fail then.
         self.index.prepare(&mut writing.writer, position)?;
@@ -163,12 +164,10 @@ impl Store {
     pub(crate) fn accept(&self, room: Room, count: usize) {
         let mut writing = lock(&self.writing);
         let segment = room.segment().clone();
+        let is_tail = |tail: &Shared<Segment>| tail.start() == segment.start();
+        let is_new = !writing.tail.as_ref().is_some_and(is_tail);
         room.publish(count);
-        if writing
-            .tail
-            .as_ref()
-            .is_none_or(|tail| tail.start() != segment.start())
-        {
+        if is_new {
             self.index.insert(&mut writing.writer, segment.clone());
             writing.tail = Some(segment);
         }
@@ -176,24 +175,30 @@ impl Store {
 
     /// Moves everything in memory to the spool file, but for what the source is filling right now.
     pub(crate) fn spill(&self) -> Result<()> {
-        let mut writing = lock(&self.writing);
-        if writing.tail.as_ref().is_some_and(|tail| !tail.is_filling()) {
-            writing.sealed.try_reserve(1).map_err(|_| Error::NoMemory)?;
-            writing.seal();
+        let mut spiller = lock(&self.spilling);
+        let spilled = {
+            let mut writing = lock(&self.writing);
+            writing.seal_unless(|tail| tail.is_filling());
+            writing.sealed.back().cloned()
+        };
+        // Up to what was there at the call: a source that goes on does not make this endless.
+        let Some(last) = spilled else { return Ok(()) };
+        while last.is_in_memory() {
+            self.spill_oldest(&mut spiller)?;
         }
-        while !writing.sealed.is_empty() {
-            self.spill_oldest(&mut writing)?;
-        }
-        writing.spare = None;
+        lock(&self.writing).spare = None;
         Ok(())
     }
 
     /// Nothing more is to come.
     pub(crate) fn finish(&self) {
+        self.finished.store(true, Ordering::Relaxed);
         let mut writing = lock(&self.writing);
         writing.spare = None;
         writing.pieces = Pieces::default();
-        if let Some(spool) = self.spool.get() {
+        drop(writing);
+        // Who spills at this moment trims when it is done.
+        if let (Ok(_spiller), Some(spool)) = (self.spilling.try_lock(), self.spool.get()) {
             spool.trim();
         }
     }
@@ -223,37 +228,52 @@ impl Store {
     }
 
     /// Spills until memory holds no more than `max`.
-    fn make_room(&self, writing: &mut Writing) -> Result<()> {
-        while writing.held() > self.max && !writing.sealed.is_empty() {
-            match self.spill_oldest(writing) {
-                Err(Error::DiskFull(_)) if self.on_full == OnFull::Memory => break,
-                result => result?,
+    fn make_room(&self) -> Result<()> {
+        while self.is_over_full() {
+            let mut spiller = lock(&self.spilling);
+            // Somebody else may have done it meanwhile.
+            if self.is_over_full() {
+                match self.spill_oldest(&mut spiller) {
+                    Err(Error::DiskFull(_)) if self.on_full == OnFull::Memory => break,
+                    result => result?,
+                }
             }
         }
         Ok(())
     }
 
-    fn spill_oldest(&self, writing: &mut Writing) -> Result<()> {
-        let Some(segment) = writing.sealed.front().cloned() else {
+    fn is_over_full(&self) -> bool {
+        let writing = lock(&self.writing);
+        writing.held() > self.max && !writing.sealed.is_empty()
+    }
+
+    fn spill_oldest(&self, spiller: &mut Spiller) -> Result<()> {
+        // It stays the oldest: only who spills takes it away.
+        let Some(segment) = lock(&self.writing).sealed.front().cloned() else {
             return Ok(());
         };
         let spool = self.spool_or_new()?;
-        let bytes = self.index.bytes(&writing.writer, &segment);
-        spool
-            .write(bytes, segment.start())
-            .map_err(|error| Error::from_file(&error))?;
+        let ahead = !self.finished.load(Ordering::Relaxed);
+        let written = spool.write(self.index.bytes(spiller, &segment), segment.start(), ahead);
+        written.map_err(|error| Error::from_file(&error))?;
         self.spooled
             .fetch_add(segment.filled() as u64, Ordering::Relaxed);
-        let block = self.index.spooled(&mut writing.writer, &segment);
-        if block
+        let unlinked = self
+            .index
+            .unlink(&mut lock(&self.writing).writer, spiller, &segment);
+        let block = unlinked.and_then(Unlinked::wait);
+        let mut writing = lock(&self.writing);
+        writing.sealed.pop_front();
+        writing.sealed_bytes -= segment.capacity() as u64;
+        if self.finished.load(Ordering::Relaxed) {
+            spool.trim();
+        } else if block
             .as_ref()
             .is_some_and(|block| block.size() as u64 == BLOCK)
         {
             // For the piece that room is made for. It holds bytes of this very resource.
             writing.spare = block;
         }
-        writing.sealed.pop_front();
-        writing.sealed_bytes -= segment.capacity() as u64;
         Ok(())
     }
 
@@ -263,7 +283,7 @@ impl Store {
         }
         let spool =
             Spool::create(self.spool_dir.as_deref()).map_err(|error| Error::from_file(&error))?;
-        // Only ever set here, under the `writing` lock.
+        // Only ever set here, under the `spilling` lock.
         Ok(self.spool.get_or_init(|| spool))
     }
 
@@ -285,10 +305,15 @@ impl Store {
     /// Makes the spool file the file at `path`, if it holds the first `size` bytes and nothing else.
     pub(crate) fn link(&self, path: &Path, keep: bool, size: u64, sync: bool) -> io::Result<bool> {
         // Nobody writes to it meanwhile.
-        let writing = lock(&self.writing);
-        let whole = self.spooled() == size && writing.sealed.is_empty() && writing.tail.is_none();
+        let _spiller = lock(&self.spilling);
+        let in_memory = {
+            let writing = lock(&self.writing);
+            !writing.sealed.is_empty() || writing.tail.is_some()
+        };
         match self.spool.get() {
-            Some(spool) if whole => spool.link(path, keep, size, sync).map(|()| true),
+            Some(spool) if !in_memory && self.spooled() == size => {
+                spool.link(path, keep, size, sync).map(|()| true)
+            }
             _ => Ok(false),
         }
     }
@@ -310,9 +335,10 @@ impl Writing {
         self.sealed_bytes + self.tail.as_ref().map_or(0, |tail| tail.filled() as u64)
     }
 
-    /// Ends the filling of the tail. There is a place in the queue for every tail.
-    fn seal(&mut self) {
-        if let Some(tail) = self.tail.take() {
+    /// Ends the filling of the tail, unless it is as it should be. There is a place in the queue for
+    /// every tail.
+    fn seal_unless(&mut self, is_fine: impl FnOnce(&Segment) -> bool) {
+        if let Some(tail) = self.tail.take_if(|tail| !is_fine(tail)) {
             self.sealed_bytes += tail.capacity() as u64;
             self.sealed.push_back(tail);
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::unix::{self, Directory};
 pub(super) use super::unix::{
-    borrow, check_limit, copy_of, read_at, standing, sync_directory, write, write_at,
+    borrow, check_limit, copy_of, read_at, standing, sync_directory, wait_writable, write, write_at,
 };
 
 /// Nothing to gain: APFS allocates late by itself.

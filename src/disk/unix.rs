@@ -66,6 +66,20 @@ pub(super) fn write(file: &File, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
+/// Waits until a descriptor that does not block takes more.
+pub(super) fn wait_writable(file: &File) -> io::Result<()> {
+    let mut ask = libc::pollfd {
+        fd: file.as_raw_fd(),
+        events: libc::POLLOUT,
+        revents: 0,
+    };
+    // SAFETY: one pollfd.
+    match succeeded(unsafe { libc::poll(&mut ask, 1, -1) }) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn pending() -> libc::sigset_t {
     // SAFETY: the set is written before it is read.
     unsafe {

@@ -25,6 +25,11 @@ pub(super) fn write(file: &File, bytes: &[u8]) -> io::Result<usize> {
     io::Write::write(&mut file, bytes)
 }
 
+/// Nothing here says so.
+pub(super) fn wait_writable(_file: &File) -> io::Result<()> {
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
 /// Nothing that would keep the file's size.
 pub(super) fn reserve(_file: &File, _offset: u64, _length: u64) -> io::Result<()> {
     Ok(())
