@@ -2,9 +2,6 @@
 
 #![cfg(unix)]
 
-#[path = "../examples/play/library.rs"]
-mod library;
-
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 
@@ -15,7 +12,7 @@ fn play(arguments: &[&str]) -> Command {
     command
         .args(["run", "--quiet", "--release", "--example", "play", "--"])
         .args(arguments)
-        .current_dir(library::root());
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
     command
 }
 

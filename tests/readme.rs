@@ -149,8 +149,10 @@ fn installed_library() {
             block("cmake", "pkg_check_modules")
         );
         fs::write(project.join("CMakeLists.txt"), lines).expect("written");
-        succeeds(&project, "rm -rf build; cmake -B build");
-        succeeds(&project, "cmake --build build");
+        succeeds(
+            checkout,
+            "cd cmake; rm -rf build; cmake -B build; cmake --build build",
+        );
         prints(checkout, "cmake/build/demo");
     }
 }

@@ -112,7 +112,7 @@ void screen_draw(sb_buffer *buffer, const struct view *view)
     double done = (double)view->done / 1e6, size = (double)view->size / 1e6;
     double memory = (double)stats.memory / 1e6, disk = (double)stats.disk / 1e6;
     int wide = columns() - 3;  /* leaves room for the ^C that a terminal prints */
-    if (wide >= 98)
+    if (wide >= 96)
         snprintf(text, sizeof text, "%-6s%6.1f  buffered%6.1f  memory%5.1f  disk%6.1f  of%6.1f MB",
                  view->verb, done, memory + disk, memory, disk, size);
     else if (wide >= 60)
