@@ -194,9 +194,9 @@ static void *play(void *opaque)
                    "%.1f ms after the signal",
                    (now() - asked_at) * 1e3, sb_strerror((int)count),
                    (now() - stopped.stopped_at) * 1e3);
-    else if (count != 0)
+    else if (count < 0 && stopped.failures == 0)
         fail(job, "the player's read", at, count);
-    else if (at != job->size)
+    else if (count == 0 && at != job->size)
         fail(job, "the player came to a false end", at, count);
     pthread_mutex_lock(&job->lock);
     job->news.over = 1;
