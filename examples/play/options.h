@@ -1,0 +1,21 @@
+/* What the example `play` is told on its command line. */
+
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+struct options {
+    const char *file;  /* NULL: makes one */
+    const char *out;   /* NULL: a temporary one */
+    double rate;       /* MiB/s */
+    double burst;      /* KiB */
+    double stall;      /* ms */
+    double play;       /* MiB/s */
+    double ahead;      /* MiB */
+    double max;        /* MiB */
+    int plain;
+};
+
+/* Reads the command line. Ends the program for --help (0) and for what it does not understand (2). */
+struct options options_read(int argc, char **argv);
+
+#endif

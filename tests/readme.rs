@@ -1,0 +1,217 @@
+//! The README, word for word: its programs are compiled and run, its commands are executed.
+
+#![cfg(unix)]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, OnceLock};
+
+const README: &str = include_str!("../README.md");
+
+/// The one block of code in a language that contains `what`.
+fn block(language: &str, what: &str) -> String {
+    let fence = format!("\n```{language}\n");
+    let blocks: Vec<&str> = README
+        .split(&fence)
+        .skip(1)
+        .map(|text| text.split("```").next().expect("a block"))
+        .filter(|text| text.contains(what))
+        .collect();
+    assert_eq!(blocks.len(), 1, "blocks of {language} with {what:?}");
+    blocks[0].to_owned()
+}
+
+/// What the README says that its programs print.
+fn printed() -> String {
+    block("text", "bytes saved")
+}
+
+/// A directory that looks like the repository, with a `target` of its own, and nobody else in it.
+/// The same one at each run, so that cargo finds what it has built.
+fn checkout() -> (&'static Path, MutexGuard<'static, ()>) {
+    static CHECKOUT: OnceLock<PathBuf> = OnceLock::new();
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(|error| error.into_inner());
+    let path = CHECKOUT.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme");
+        fs::create_dir_all(&path).expect("a directory");
+        for name in ["Cargo.toml", "Cargo.lock", "README.md", "build.rs", "src"] {
+            link(&root.join(name), &path.join(name));
+        }
+        for name in ["include", "bindings", "examples", "tests"] {
+            link(&root.join(name), &path.join(name));
+        }
+        fs::write(path.join("demo.c"), block("c", "int main")).expect("written");
+        fs::write(path.join("demo.py"), block("python", "ctypes")).expect("written");
+        path
+    });
+    (path, alone)
+}
+
+fn link(to: &Path, at: &Path) {
+    let _ = fs::remove_file(at);
+    symlink(to, at).expect("a link");
+}
+
+fn shell(directory: &Path, commands: &str) -> Output {
+    Command::new("sh")
+        .args(["-euc", commands])
+        .current_dir(directory)
+        .env_remove("CARGO_TARGET_DIR")
+        .env("CARGO_NET_OFFLINE", "true")
+        .env("PREFIX", directory.join("prefix"))
+        .env("PKG_CONFIG_PATH", directory.join("prefix/lib/pkgconfig"))
+        .env("LD_LIBRARY_PATH", directory.join("prefix/lib"))
+        .output()
+        .expect("a shell")
+}
+
+#[track_caller]
+fn succeeds(directory: &Path, commands: &str) -> String {
+    let output = shell(directory, commands);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{commands}: {error}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// Runs a program on the README's stream, and checks what it prints and what it saved.
+#[track_caller]
+fn prints(directory: &Path, program: &str) {
+    let _ = fs::remove_file(directory.join("copy"));
+    let out = succeeds(directory, &format!("seq -w 0 300000 | {program}"));
+    assert_eq!(out, printed(), "{program}");
+    let stream = succeeds(directory, "seq -w 0 300000");
+    let copy = fs::read_to_string(directory.join("copy")).expect("saved");
+    assert!(copy == stream, "{program} saved something else");
+}
+
+/// Whether a tool is there; says so loudly if it is not.
+fn is_there(tool: &str) -> bool {
+    let output = Command::new("sh")
+        .args(["-c", &format!("command -v {tool}")])
+        .output();
+    let there = output.is_ok_and(|output| output.status.success());
+    if !there {
+        eprintln!("SKIPPED: a part of the README ({tool} is not there)");
+        let all = std::env::var_os("SPOOLBUF_REQUIRE_ALL").is_some();
+        assert!(!all, "{tool} is not there");
+    }
+    there
+}
+
+#[test]
+fn shared_library_in_c_and_python() {
+    let (checkout, _alone) = checkout();
+    let commands = block("sh", "cc -std=c99 -I include demo.c -L");
+    assert_eq!(succeeds(checkout, &commands), printed());
+    prints(checkout, "./demo");
+    let strict = "cc -std=c99 -Wall -Wextra -Wpedantic -Werror -I include -c demo.c -o /dev/null";
+    succeeds(checkout, strict);
+    if is_there("python3") {
+        prints(checkout, "python3 demo.py");
+    }
+}
+
+#[test]
+fn static_library() {
+    let (checkout, _alone) = checkout();
+    let commands = block("sh", "libspoolbuf.a");
+    assert_eq!(succeeds(checkout, &commands), printed());
+    prints(checkout, "./demo-static");
+}
+
+#[test]
+fn installed_library() {
+    let (checkout, _alone) = checkout();
+    let _ = fs::remove_dir_all(checkout.join("prefix"));
+    succeeds(checkout, &block("sh", "install -D"));
+    let version = succeeds(checkout, "grep ^Version: bindings/pkgconfig/spoolbuf.pc");
+    assert_eq!(
+        version.trim(),
+        concat!("Version: ", env!("CARGO_PKG_VERSION"))
+    );
+    if !is_there("pkg-config") {
+        return;
+    }
+    let compile = "cc demo.c $(pkg-config --cflags --libs spoolbuf) -o demo";
+    assert!(README.contains(compile));
+    succeeds(checkout, &format!("rm -f demo; {compile}"));
+    prints(checkout, "./demo");
+    if is_there("cmake") {
+        let project = checkout.join("cmake");
+        fs::create_dir_all(&project).expect("a directory");
+        let lines = format!(
+            "cmake_minimum_required(VERSION 3.13)\nproject(demo C)\n\
+             add_executable(demo ../demo.c)\n{}",
+            block("cmake", "pkg_check_modules")
+        );
+        fs::write(project.join("CMakeLists.txt"), lines).expect("written");
+        succeeds(
+            checkout,
+            "cd cmake; rm -rf build; cmake -B build; cmake --build build",
+        );
+        prints(checkout, "cmake/build/demo");
+    }
+}
+
+#[test]
+fn rust_program() {
+    let (checkout, _alone) = checkout();
+    let package = checkout.join("demo-rust");
+    fs::create_dir_all(package.join("src")).expect("a directory");
+    let line = "spoolbuf = { path = \"…\" }";
+    assert!(README.contains(&format!("`{line}`")));
+    let manifest = format!(
+        "[package]\nname = \"demo\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n{}\n",
+        line.replace('…', env!("CARGO_MANIFEST_DIR"))
+    );
+    fs::write(package.join("Cargo.toml"), manifest).expect("written");
+    fs::copy(checkout.join("Cargo.lock"), package.join("Cargo.lock")).expect("copied");
+    fs::write(package.join("src/main.rs"), block("rust", "fn main")).expect("written");
+    succeeds(&package, "cargo build --quiet");
+    prints(checkout, "demo-rust/target/debug/demo");
+}
+
+/// The names in a text that begin with `sb_`.
+fn names(text: &str) -> Vec<&str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| word.starts_with("sb_"))
+        .collect()
+}
+
+#[test]
+fn names_every_call_and_nothing_else() {
+    let header = include_str!("../include/spoolbuf.h");
+    // The functions are what stands between the brackets of `extern "C"`, comments apart.
+    let functions = header.split("extern \"C\" {").nth(1).expect("functions");
+    let functions: Vec<&str> = functions
+        .lines()
+        .filter(|line| !line.starts_with([' ', '/']))
+        .filter_map(|line| line.split_once('('))
+        .filter_map(|(before, _)| names(before).last().copied())
+        .collect();
+    assert!(functions.len() >= 20, "{functions:?}");
+    let table = README.split("\n## The calls\n").nth(1).expect("the calls");
+    let table = names(table.split("\n## ").next().expect("the calls"));
+    for function in &functions {
+        assert!(table.contains(function), "{function} is not in the README");
+    }
+    let known = names(header);
+    for name in names(README) {
+        assert!(known.contains(&name), "{name} is not in the header");
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let links = README.split("](").skip(1);
+    let links: Vec<&str> = links.filter_map(|text| text.split(')').next()).collect();
+    assert!(links.len() >= 5, "{links:?}");
+    for link in links.iter().filter(|link| !link.contains("://")) {
+        assert!(root.join(link).exists(), "{link}");
+    }
+}
