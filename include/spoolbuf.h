@@ -294,7 +294,8 @@ typedef struct sb_callback {
     int64_t (*seek)(void *opaque, uint64_t offset);
     /**
      * Optional. Makes a `read` or `seek` that blocks return soon. Called while one runs or is about
-     * to, from any thread, possibly more than once; must not block.
+     * to, from any other thread, possibly more than once; must not block. It may come when `read`
+     * is returning already: where it leaves a mark, clear that before sb_resume().
      */
     void (*cancel)(void *opaque);
     /**

@@ -156,7 +156,8 @@ pub struct sb_callback {
     /// library can't verify. An offset past the end is no error: the next `read` returns 0.
     pub seek: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void, offset: u64) -> i64>,
     /// Optional. Makes a `read` or `seek` that blocks return soon. Called while one runs or is about
-    /// to, from any thread, possibly more than once; must not block.
+    /// to, from any other thread, possibly more than once; must not block. It may come when `read`
+    /// is returning already: where it leaves a mark, clear that before sb_resume().
     pub cancel: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Optional. Called exactly once, after the last other call, on any thread: as soon as every
     /// byte is held, else at sb_free().

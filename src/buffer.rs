@@ -282,6 +282,7 @@ impl Buffer {
         state.canceled = true;
         state.cancels += 1;
         self.gate.wake(&mut state, Some(&Error::Canceled), |_| true);
+        self.gate.announce_left();
         self.interrupt(state);
     }
 
@@ -338,6 +339,7 @@ impl Buffer {
         self.gate.retune(&state);
         self.gate.wake(&mut state, None, |_| true);
         self.gate.call_helper(&state);
+        self.gate.announce_left();
         let retired = state.retire();
         self.interrupt(state);
         source::close(retired);

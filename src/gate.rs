@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::state::{Need, State, Waiter};
+use crate::state::{HELPER, Need, State, Waiter};
 use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering, lock};
 
 pub(crate) struct Gate {
@@ -151,12 +151,25 @@ impl Gate {
         if state.source.is_none() || state.elected.is_some() {
             return;
         }
+        let for_helper = state.helper_work().is_some();
         match state.waiters.iter_mut().find(|waiter| !waiter.woken) {
             Some(waiter) if !waiter.by_helper => {
                 state.elected = Some(waiter.ticket);
                 self.ring(waiter);
             }
-            _ => self.call_helper(state),
+            Some(_) if for_helper => {
+                state.elected = Some(HELPER);
+                self.helper.notify_one();
+            }
+            _ if for_helper => self.helper.notify_one(),
+            _ => {}
+        }
+    }
+
+    /// The same, by the helper, which has looked for work and found none for itself.
+    pub(crate) fn pass_turn_from_helper(&self, state: &mut State) {
+        if state.helper_work().is_none() {
+            self.pass_turn(state);
         }
     }
 
@@ -187,7 +200,8 @@ impl Gate {
         wait(&self.left, state)
     }
 
-    /// Tells those who wait for it that somebody has come out of the source's code.
+    /// Tells those who wait for it that somebody has come out of the source's code, or that they
+    /// need not wait for that any more.
     pub(crate) fn announce_left(&self) {
         self.left.notify_all();
     }

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::guard::guard;
 use crate::pull::Turn;
 use crate::shared::Shared;
+use crate::state::HELPER;
 use crate::sync::this_thread;
 use crate::thread::Thread;
 
@@ -31,9 +32,14 @@ fn run(buffer: &Buffer) {
     let mut state = buffer.gate.lock();
     state.helper = Some(this_thread());
     while !state.freed {
+        if state.elected == Some(HELPER) {
+            state.elected = None;
+        }
         let work = state.helper_work();
         let turn = work.and_then(|_| Turn::take(&buffer.gate, &buffer.store, &mut state));
         let (Some((need, ahead)), Some(mut turn)) = (work, turn) else {
+            // If it was to take the turn, it does not.
+            buffer.gate.pass_turn_from_helper(&mut state);
             state = buffer.gate.wait_as_helper(state);
             continue;
         };

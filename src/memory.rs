@@ -68,6 +68,15 @@ impl Block {
         self.size
     }
 
+    /// Gives the memory back to the system even if its arena lives on.
+    pub(crate) fn give_back(self) {
+        #[cfg(unix)]
+        if self.home.is_some() {
+            // SAFETY: whole pages, whose only owner is being dropped.
+            unsafe { libc::madvise(self.start.as_ptr().cast(), self.size, libc::MADV_DONTNEED) };
+        }
+    }
+
     /// What the block is made of, and the duty to give it back by `from_parts`.
     pub(crate) fn into_parts(self) -> Parts {
         let mut this = std::mem::ManuallyDrop::new(self);

@@ -125,7 +125,7 @@ impl<'b> Turn<'b> {
         let mut state = self.gate.lock();
         // An interrupt that a resume has overtaken must not hit this call.
         let me = this_thread();
-        while state.interrupting.iter().any(|thread| *thread != me) {
+        while !state.is_canceled(need) && state.interrupting.iter().any(|thread| *thread != me) {
             state = self.gate.wait_until_left(state);
         }
         if state.is_canceled(need) {

@@ -69,11 +69,7 @@ impl Spool {
     /// Gives back what is reserved and not written; nobody writes meanwhile, and nothing more is to
     /// come.
     pub(crate) fn trim(&self) {
-        // Nothing is reserved from here on.
-        if !matches!(
-            self.reserved.swap(0, Ordering::Relaxed),
-            0 | u64::MAX
-        ) {
+        if self.reserved.swap(0, Ordering::Relaxed) > 0 {
             // What can't be given back now goes with the file.
             let _ = self
                 .file

@@ -47,7 +47,7 @@ pub(crate) struct State {
 
     /// Calls that sleep, in order of arrival.
     pub(crate) waiters: Vec<Waiter>,
-    /// The one of them that was woken to take the turn and has not looked yet.
+    /// The one of them, or the helper, that was woken to take the turn and has not looked yet.
     pub(crate) elected: Option<u64>,
     next_ticket: u64,
     /// Bells that no waiter uses, and how many there are.
@@ -71,6 +71,9 @@ pub(crate) struct State {
     round_up: u64,
     seek_gap: u64,
 }
+
+/// The helper's ticket. Those of calls start at 1.
+pub(crate) const HELPER: u64 = 0;
 
 /// What a call wants.
 #[derive(Clone, Copy)]

@@ -186,7 +186,10 @@ impl Store {
         while last.is_in_memory() {
             self.spill_oldest(&mut spiller)?;
         }
-        lock(&self.writing).spare = None;
+        let spare = lock(&self.writing).spare.take();
+        if let Some(spare) = spare {
+            spare.give_back();
+        }
         Ok(())
     }
 
@@ -223,6 +226,10 @@ impl Store {
             if let Some(piece) = writing.pieces.take(fits, fresh) {
                 return Ok(piece);
             }
+        }
+        // Memory for a whole piece would be one too many beside this one.
+        if let Some(spare) = writing.spare.take() {
+            spare.give_back();
         }
         Block::zeroed(capacity(position, run, expected))
     }
@@ -265,14 +272,21 @@ impl Store {
         let mut writing = lock(&self.writing);
         writing.sealed.pop_front();
         writing.sealed_bytes -= segment.capacity() as u64;
-        if self.finished.load(Ordering::Relaxed) {
+        let finished = self.finished.load(Ordering::Relaxed);
+        if finished {
             spool.trim();
-        } else if block
-            .as_ref()
-            .is_some_and(|block| block.size() as u64 == BLOCK)
-        {
+        }
+        let (kept, given_back) = match block {
             // For the piece that room is made for. It holds bytes of this very resource.
-            writing.spare = block;
+            Some(block) if !finished && block.size() as u64 == BLOCK => {
+                (Some(block), writing.spare.take())
+            }
+            block => (writing.spare.take(), block),
+        };
+        writing.spare = kept;
+        drop(writing);
+        if let Some(block) = given_back {
+            block.give_back();
         }
         Ok(())
     }

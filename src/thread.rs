@@ -13,6 +13,9 @@ mod system {
     use crate::error::{Error, Result};
     use crate::shared::try_box;
 
+    /// What a main thread usually has: the host's callbacks run here. Only what is used is taken.
+    const STACK: usize = if usize::BITS == 64 { 8 << 20 } else { 2 << 20 };
+
     /// A thread that runs, or has run. Dropped without a join it goes its own way.
     pub(crate) struct Thread(libc::pthread_t);
 
@@ -24,14 +27,14 @@ mod system {
             let started = unsafe {
                 let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
                 libc::sigfillset(&mut all);
+                let mut attributes = std::mem::zeroed();
+                libc::pthread_attr_init(&mut attributes);
+                libc::pthread_attr_setstacksize(&mut attributes, STACK);
                 libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-                let started = libc::pthread_create(
-                    thread.as_mut_ptr(),
-                    std::ptr::null(),
-                    main::<F>,
-                    work.cast(),
-                );
+                let started =
+                    libc::pthread_create(thread.as_mut_ptr(), &attributes, main::<F>, work.cast());
                 libc::pthread_sigmask(libc::SIG_SETMASK, &before, null_mut());
+                libc::pthread_attr_destroy(&mut attributes);
                 started
             };
             if started != 0 {

@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::unix::{self, Directory};
+use super::unix::{self, Directory, Name};
 pub(super) use super::unix::{
     borrow, check_limit, copy_of, read_at, standing, sync_directory, wait_writable, write, write_at,
 };
@@ -119,7 +119,7 @@ fn is_memory(ask: impl FnOnce(*mut libc::statfs64) -> i32) -> bool {
 pub(crate) struct Draft {
     pub(crate) file: File,
     directory: Directory,
-    name: Option<&'static CStr>,
+    name: Option<Name>,
 }
 
 impl Draft {
@@ -149,7 +149,7 @@ impl Draft {
 
     pub(super) fn publish(mut self, path: &Path, keep: bool) -> io::Result<()> {
         match self.name.take() {
-            Some(name) => self.directory.move_name(name, path, keep),
+            Some(name) => self.directory.move_name(&name, path, keep),
             None => give_name(&self.file, &self.directory, path, keep),
         }
     }
@@ -157,7 +157,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        if let Some(name) = self.name {
+        if let Some(name) = &self.name {
             self.directory.remove(name);
         }
     }
@@ -189,17 +189,18 @@ fn give_name(file: &File, directory: &Directory, path: &Path, keep: bool) -> io:
     let mut unnamed = [0; 32];
     write!(&mut unnamed[..], "/proc/self/fd/{}\0", file.as_raw_fd())?;
     let unnamed = CStr::from_bytes_until_nul(&unnamed).map_err(io::Error::other)?;
-    if keep {
-        let (to, here, follow) = (unix::c_path(path)?, libc::AT_FDCWD, libc::AT_SYMLINK_FOLLOW);
-        // SAFETY: two NUL-terminated paths.
-        let linked = unsafe { libc::linkat(here, unnamed.as_ptr(), here, to.as_ptr(), follow) };
-        return unix::succeeded(linked);
+    let (to, here, follow) = (unix::c_path(path)?, libc::AT_FDCWD, libc::AT_SYMLINK_FOLLOW);
+    // SAFETY: two NUL-terminated paths.
+    let linked = unsafe { libc::linkat(here, unnamed.as_ptr(), here, to.as_ptr(), follow) };
+    match unix::succeeded(linked) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !keep => {}
+        result => return result,
     }
     // A link can't replace, a rename can: by way of a name that a later save would sweep, but not
     // while the file is marked as being worked on.
     unix::mark(file);
     let named = directory.take_name(|name| directory.link_here(unnamed, name));
-    let moved = named.and_then(|(name, ())| directory.move_name(name, path, false));
+    let moved = named.and_then(|(name, ())| directory.move_name(&name, path, false));
     unix::unmark(file);
     moved
 }

@@ -1,11 +1,10 @@
 //! Files on macOS, iOS and the BSDs.
 
-use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::unix::{self, Directory};
+use super::unix::{self, Directory, Name};
 pub(super) use super::unix::{
     borrow, check_limit, copy_of, read_at, standing, sync_directory, wait_writable, write, write_at,
 };
@@ -49,7 +48,7 @@ pub(super) fn create_unnamed(directory: &Path) -> io::Result<File> {
 pub(crate) struct Draft {
     pub(crate) file: File,
     directory: Directory,
-    name: Option<&'static CStr>,
+    name: Option<Name>,
 }
 
 impl Draft {
@@ -66,13 +65,13 @@ impl Draft {
 
     pub(super) fn publish(mut self, path: &Path, keep: bool) -> io::Result<()> {
         let name = self.name.take();
-        name.map_or(Ok(()), |name| self.directory.move_name(name, path, keep))
+        name.map_or(Ok(()), |name| self.directory.move_name(&name, path, keep))
     }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        if let Some(name) = self.name {
+        if let Some(name) = &self.name {
             self.directory.remove(name);
         }
     }

@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(super) fn read_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
     FileExt::read_at(file, out, offset)
@@ -140,26 +141,42 @@ pub(super) fn standing(file: &File) -> Option<u64> {
     }
 }
 
-/// Names that a draft can have beside its target. There are few, so that a save finds those that a
-/// killed process left behind without looking through the directory.
-pub(super) const NAMES: [&CStr; 16] = [
-    c".spoolbuf-0.part",
-    c".spoolbuf-1.part",
-    c".spoolbuf-2.part",
-    c".spoolbuf-3.part",
-    c".spoolbuf-4.part",
-    c".spoolbuf-5.part",
-    c".spoolbuf-6.part",
-    c".spoolbuf-7.part",
-    c".spoolbuf-8.part",
-    c".spoolbuf-9.part",
-    c".spoolbuf-10.part",
-    c".spoolbuf-11.part",
-    c".spoolbuf-12.part",
-    c".spoolbuf-13.part",
-    c".spoolbuf-14.part",
-    c".spoolbuf-15.part",
-];
+/// Names that a draft usually has beside its target. There are few, so that a save finds those that
+/// a killed process left behind without looking through the directory.
+const NAMES: u32 = 16;
+
+/// The name of a draft.
+pub(super) struct Name([u8; 64]);
+
+impl Name {
+    fn usual(number: u32) -> Name {
+        Name::of(format_args!(".spoolbuf-{number}.part\0"))
+    }
+
+    /// One that nobody else takes, where all the usual ones are in use.
+    fn own() -> Name {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let now = std::time::UNIX_EPOCH
+            .elapsed()
+            .map_or(0, |since| since.as_nanos());
+        Name::of(format_args!(
+            ".spoolbuf-{}-{count}-{now}.part\0",
+            std::process::id()
+        ))
+    }
+
+    fn of(text: std::fmt::Arguments<'_>) -> Name {
+        let mut name = Name([0; 64]);
+        // Both forms fit.
+        let _ = io::Write::write_fmt(&mut &mut name.0[..63], text);
+        name
+    }
+
+    fn as_ptr(&self) -> *const libc::c_char {
+        self.0.as_ptr().cast()
+    }
+}
 
 /// A directory that drafts are made in, held open: its own path may change meanwhile.
 pub(super) struct Directory(File);
@@ -171,7 +188,7 @@ impl Directory {
         options.open(path).map(Directory)
     }
 
-    fn open_file(&self, name: &CStr, flags: i32) -> io::Result<File> {
+    fn open_file(&self, name: &Name, flags: i32) -> io::Result<File> {
         let flags = flags | libc::O_CLOEXEC;
         // SAFETY: an open directory and a NUL-terminated name.
         let file = unsafe { libc::openat(self.0.as_raw_fd(), name.as_ptr(), flags, 0o666) };
@@ -180,14 +197,14 @@ impl Directory {
         Ok(unsafe { File::from_raw_fd(file) })
     }
 
-    pub(super) fn remove(&self, name: &CStr) {
+    pub(super) fn remove(&self, name: &Name) {
         // SAFETY: an open directory and a NUL-terminated name.
         unsafe { libc::unlinkat(self.0.as_raw_fd(), name.as_ptr(), 0) };
     }
 
     /// Makes `name` another name of the file at `from`.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(super) fn link_here(&self, from: &CStr, name: &CStr) -> io::Result<()> {
+    pub(super) fn link_here(&self, from: &CStr, name: &Name) -> io::Result<()> {
         let (cwd, follow) = (libc::AT_FDCWD, libc::AT_SYMLINK_FOLLOW);
         let directory = self.0.as_raw_fd();
         // SAFETY: an open directory and NUL-terminated names.
@@ -195,7 +212,7 @@ impl Directory {
     }
 
     /// Moves a name to the target: over what is there, or with `keep` only where nothing is.
-    pub(super) fn move_name(&self, name: &CStr, to: &Path, keep: bool) -> io::Result<()> {
+    pub(super) fn move_name(&self, name: &Name, to: &Path, keep: bool) -> io::Result<()> {
         let to = c_path(to)?;
         let (here, cwd) = (self.0.as_raw_fd(), libc::AT_FDCWD);
         // SAFETY: an open directory and NUL-terminated names.
@@ -214,7 +231,8 @@ impl Directory {
 
     /// Removes drafts that nobody works on any more.
     pub(super) fn sweep(&self) {
-        for name in NAMES {
+        for number in 0..NAMES {
+            let name = &Name::usual(number);
             let flags = libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK;
             if let Ok(file) = self.open_file(name, flags) {
                 // The name may have gone to another file before this one was marked.
@@ -225,7 +243,7 @@ impl Directory {
         }
     }
 
-    fn is_named(&self, file: &File, name: &CStr) -> bool {
+    fn is_named(&self, file: &File, name: &Name) -> bool {
         // SAFETY: an all-zero stat is a valid value to be written over.
         let mut named: libc::stat = unsafe { std::mem::zeroed() };
         let (here, flags) = (self.0.as_raw_fd(), libc::AT_SYMLINK_NOFOLLOW);
@@ -242,23 +260,20 @@ impl Directory {
     /// Finds a free name by trying to take it.
     pub(super) fn take_name<T>(
         &self,
-        mut take: impl FnMut(&CStr) -> io::Result<T>,
-    ) -> io::Result<(&'static CStr, T)> {
-        for round in 0..100 {
-            for name in NAMES {
-                match take(name) {
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                    result => return result.map(|taken| (name, taken)),
-                }
+        mut take: impl FnMut(&Name) -> io::Result<T>,
+    ) -> io::Result<(Name, T)> {
+        let names = (0..NAMES).map(Name::usual);
+        for name in names.chain(std::iter::repeat_with(Name::own).take(100)) {
+            match take(&name) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                result => return result.map(|taken| (name, taken)),
             }
-            // All in use at this moment.
-            std::thread::sleep(std::time::Duration::from_millis(round / 10));
         }
         Err(io::Error::from_raw_os_error(libc::EBUSY))
     }
 
     /// A draft that has a name: made where there are no files without one.
-    pub(super) fn create_named(&self) -> io::Result<(&'static CStr, File)> {
+    pub(super) fn create_named(&self) -> io::Result<(Name, File)> {
         self.take_name(|name| {
             let file = self.open_file(name, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL)?;
             // A sweep may have come between the two.
