@@ -282,7 +282,7 @@ impl Buffer {
         state.canceled = true;
         state.cancels += 1;
         self.gate.wake(&mut state, Some(&Error::Canceled), |_| true);
-        self.gate.announce_left();
+        self.gate.announce_left(&state);
         self.interrupt(state);
     }
 
@@ -324,7 +324,7 @@ impl Buffer {
             state.interrupting.swap_remove(place);
         }
         let retired = state.retire();
-        self.gate.announce_left();
+        self.gate.announce_left(&state);
         drop(state);
         source::close(retired);
     }
@@ -339,7 +339,7 @@ impl Buffer {
         self.gate.retune(&state);
         self.gate.wake(&mut state, None, |_| true);
         self.gate.call_helper(&state);
-        self.gate.announce_left();
+        self.gate.announce_left(&state);
         let retired = state.retire();
         self.interrupt(state);
         source::close(retired);

@@ -34,7 +34,7 @@ pub(crate) enum Operation {
     Reserve,
     Write,
     Read,
-    Copy,
+    Clone,
     Sync,
     Publish,
 }
@@ -120,10 +120,9 @@ pub(crate) fn read_exact_at(file: &File, mut out: &mut [u8], mut offset: u64) ->
     Ok(())
 }
 
-/// Copies up to `length` bytes from one file to another without taking them through this process,
-/// sharing blocks where the file system can; returns how many. `Unsupported` where that is not to
-/// be had: the caller then reads and writes.
-pub(crate) fn copy_range(
+/// Has another file share the blocks of up to `length` bytes; returns of how many. `Unsupported` where
+/// that is not to be had: the caller then reads and writes.
+pub(crate) fn clone_range(
     from: &File,
     offset: u64,
     to: &File,
@@ -131,11 +130,11 @@ pub(crate) fn copy_range(
     length: u64,
 ) -> io::Result<u64> {
     let length = fault(
-        Operation::Copy,
+        Operation::Clone,
         usize::try_from(length).unwrap_or(usize::MAX),
     )? as u64;
     system::check_limit(to_offset, length)?;
-    system::copy_range(from, offset, to, to_offset, length)
+    system::clone_range(from, offset, to, to_offset, length)
 }
 
 /// Has a file's bytes on the disk before it returns.

@@ -194,16 +194,22 @@ impl Gate {
 
     /// Sleeps until somebody has come out of the source's code.
     pub(crate) fn wait_until_left<'g>(
-        &self,
-        state: MutexGuard<'g, State>,
+        &'g self,
+        mut state: MutexGuard<'g, State>,
     ) -> MutexGuard<'g, State> {
-        wait(&self.left, state)
+        state.outside += 1;
+        let mut state = wait(&self.left, state);
+        state.outside -= 1;
+        state
     }
 
     /// Tells those who wait for it that somebody has come out of the source's code, or that they
     /// need not wait for that any more.
-    pub(crate) fn announce_left(&self) {
-        self.left.notify_all();
+    pub(crate) fn announce_left(&self, state: &State) {
+        // A call of the system even if nobody waits.
+        if state.outside > 0 {
+            self.left.notify_all();
+        }
     }
 
     /// Whether a read up to `offset` is news to the prefetch.

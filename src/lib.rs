@@ -26,7 +26,7 @@
 //! buffer, stats, save, helper          the object, and what is done with it
 //! pull, gate, state                    whose turn it is; who waits; what is known
 //! store, index, segment, spool         where the bytes are
-//! memory, arena, pins, ranges, source, disk   what that is made of
+//! memory, arena, pins, ranges, source, ahead, disk   what that is made of
 //! error, options, abi, guard, shared, sync, thread
 //! ```
 //!
@@ -37,6 +37,7 @@
 
 #[allow(missing_docs)]
 pub mod abi;
+mod ahead;
 mod arena;
 mod buffer;
 #[cfg(not(loom))]

@@ -173,7 +173,7 @@ impl<'b> Turn<'b> {
             self.gate.wake_ready(state);
         }
         self.gate.retune(state);
-        self.gate.announce_left();
+        self.gate.announce_left(state);
         if state.is_canceled(need) {
             Err(Error::Canceled)
         } else {

@@ -1,8 +1,9 @@
 //! Saving: the whole resource into a file, which is there completely or not at all.
 //!
 //! A save is a reader like any other: it takes what is buffered, pulls what is missing, and writes
-//! as the bytes come. What is in the spool file goes from file to file inside the kernel where the
-//! system can. A save to a path writes to a draft beside the target, which becomes the target in
+//! as the bytes come. What is in the spool file is shared, block by block, where the file system can;
+//! else it is read and written, which is faster than having the kernel copy from file to file
+//! (`bench/`, row `save-256`: 64 against 76 ms on ext4). A save to a path writes to a draft beside the target, which becomes the target in
 //! one step at the end; a save to a descriptor just writes.
 
 #![forbid(unsafe_code)]
@@ -11,6 +12,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use crate::ahead::Ahead;
 use crate::buffer::{Buffer, Limit, Wish};
 use crate::disk;
 use crate::error::{Error, Result};
@@ -37,7 +39,7 @@ pub struct SaveOptions {
 const LARGE: usize = 1024 * 1024;
 /// Bytes asked for at a time where the source has to bring them.
 const SMALL: usize = 64 * 1024;
-/// Bytes copied at a time inside the kernel.
+/// Bytes shared at a time with the spool file.
 const HUGE: usize = 16 * 1024 * 1024;
 
 /// Told `(done, total)` in bytes after each step; false stops the save.
@@ -57,7 +59,7 @@ pub(crate) fn to_path(
         Some(size) => size,
         None => {
             let draft = disk::draft(path).map_err(failed)?;
-            let size = saving.copy(&Sink::At(&draft.file, 0))?;
+            let size = saving.copy(&Sink::Draft(&draft.file, Ahead::new()))?;
             if options.sync {
                 disk::sync(&draft.file).map_err(failed)?;
             }
@@ -95,6 +97,8 @@ pub(crate) fn to_descriptor(
 
 /// Where the bytes go.
 enum Sink<'f> {
+    /// Into a file of our own.
+    Draft(&'f File, Ahead),
     /// Into a file, from an offset on.
     At(&'f File, u64),
     /// Down a pipe.
@@ -106,6 +110,10 @@ enum Sink<'f> {
 impl Sink<'_> {
     fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         match self {
+            Sink::Draft(file, ahead) => {
+                ahead.reserve(file, offset, bytes.len() as u64);
+                disk::write_all_at(file, bytes, offset)
+            }
             Sink::At(file, start) => disk::write_all_at(file, bytes, start + offset),
             Sink::Stream(file) => disk::write_all(file, bytes),
             Sink::Buffer => Ok(()),
@@ -121,8 +129,8 @@ struct Saving<'s> {
     until: Option<u64>,
     /// How often the buffer had been cancelled when the save began.
     cancels: u64,
-    /// Whether the kernel is worth asking.
-    by_kernel: bool,
+    /// Whether the file system is worth asking to share blocks.
+    may_share: bool,
     bytes: Vec<u8>,
 }
 
@@ -147,7 +155,7 @@ impl<'s> Saving<'s> {
             report,
             until,
             cancels,
-            by_kernel: true,
+            may_share: true,
             bytes: Vec::new(),
         })
     }
@@ -158,7 +166,7 @@ impl<'s> Saving<'s> {
         let mut done = 0;
         loop {
             let (ready, total) = self.look(done)?;
-            let count = match self.copy_spooled(done, ready, sink)? {
+            let count = match self.share_spooled(done, ready, sink)? {
                 0 => self.copy_read(done, ready, sink)?,
                 count => count,
             };
@@ -171,6 +179,9 @@ impl<'s> Saving<'s> {
             }
         }
         self.check(done)?;
+        if let Sink::Draft(file, ahead) = sink {
+            ahead.trim(file);
+        }
         Ok(done)
     }
 
@@ -221,21 +232,16 @@ impl<'s> Saving<'s> {
         })
     }
 
-    /// Has the kernel copy what is in the spool file at `offset`; 0 if it is not there or can't be
-    /// copied so.
-    fn copy_spooled(&mut self, offset: u64, ready: u64, sink: &Sink<'_>) -> Result<u64> {
-        let (Sink::At(file, start), true) = (sink, self.by_kernel) else {
+    /// Has the target share blocks of the spool file at `offset`; 0 if that can't be.
+    fn share_spooled(&mut self, offset: u64, ready: u64, sink: &Sink<'_>) -> Result<u64> {
+        let (Sink::Draft(file, _), true) = (sink, self.may_share) else {
             return Ok(0);
         };
         let most = usize::try_from(ready).unwrap_or(usize::MAX).min(HUGE);
-        match self
-            .buffer
-            .store
-            .copy_to_file(offset, most, file, start + offset)
-        {
+        match self.buffer.store.clone_to(offset, most, file, offset) {
             Ok(count) => Ok(count),
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                self.by_kernel = false;
+                self.may_share = false;
                 Ok(0)
             }
             Err(error) => Err(self.buffer.file_failed(&error)),

@@ -30,6 +30,8 @@ pub(crate) struct State {
     pub(crate) source: Option<Box<dyn Source>>,
     /// Who is inside the source's `read` or `seek`.
     pub(crate) in_source: Option<ThreadToken>,
+    /// How many wait for somebody to come out of the source's code.
+    pub(crate) outside: usize,
     /// Who is inside the source's interrupt.
     pub(crate) interrupting: Vec<ThreadToken>,
     /// Where the source stands: what its next read brings.
@@ -131,6 +133,7 @@ impl State {
             can_seek: source.can_seek(),
             source: Some(source),
             in_source: None,
+            outside: 0,
             interrupting: Vec::new(),
             position: 0,
             run_start: 0,

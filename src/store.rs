@@ -222,7 +222,8 @@ impl Store {
             // once, a new one if it can be expected to be filled.
             let fits = writing.held().saturating_add(ARENA as u64) <= self.max;
             let fits = fits && expected != Some(0);
-            let fresh = run >= LARGE_RUN || expected.is_some_and(|left| left >= ARENA as u64);
+            // Not by what is said to follow: a short stream may be said to be long.
+            let fresh = run >= LARGE_RUN;
             if let Some(piece) = writing.pieces.take(fits, fresh) {
                 return Ok(piece);
             }
@@ -301,9 +302,9 @@ impl Store {
         Ok(self.spool.get_or_init(|| spool))
     }
 
-    /// Has the kernel copy what is in the spool file at `offset` into another file; returns how
-    /// much that was, 0 if nothing is there.
-    pub(crate) fn copy_to_file(
+    /// Has another file share the blocks of what is in the spool file at `offset`; returns of how many
+    /// bytes, 0 if nothing is there.
+    pub(crate) fn clone_to(
         &self,
         offset: u64,
         most: usize,
@@ -311,7 +312,7 @@ impl Store {
         to: u64,
     ) -> io::Result<u64> {
         match (self.spooled_run(offset, most), self.spool.get()) {
-            (run @ 1.., Some(spool)) => spool.copy_to_file(offset, run as u64, file, to),
+            (run @ 1.., Some(spool)) => spool.clone_to(offset, run as u64, file, to),
             _ => Ok(0),
         }
     }

@@ -26,33 +26,32 @@ pub(super) fn reserve(file: &File, offset: u64, length: u64) -> io::Result<()> {
     }
 }
 
-/// Shares the blocks where the file system can, which takes whole blocks at the same place in both
-/// files; else has the kernel copy.
-pub(super) fn copy_range(
+/// By whole blocks only, which the caller's remainder is too short for.
+pub(super) fn clone_range(
     from: &File,
     offset: u64,
     to: &File,
     to_offset: u64,
     length: u64,
 ) -> io::Result<u64> {
-    let (mut offset, mut to_offset) = (offset as i64, to_offset as i64);
-    // By syscall: older C libraries don't have it. It shares blocks by itself where it can.
-    // SAFETY: open descriptors, and two places to be read and written.
-    let count = unsafe {
-        libc::syscall(
-            libc::SYS_copy_file_range,
-            from.as_raw_fd(),
-            &raw mut offset,
-            to.as_raw_fd(),
-            &raw mut to_offset,
-            usize::try_from(length).unwrap_or(usize::MAX).min(1 << 30),
-            0,
-        )
+    // The largest block of a file system that can.
+    const BLOCK: u64 = 64 * 1024;
+    let range = libc::file_clone_range {
+        src_fd: from.as_raw_fd().into(),
+        src_offset: offset,
+        src_length: length - length % BLOCK,
+        dest_offset: to_offset,
     };
-    if let Ok(count @ 1..) = u64::try_from(count) {
-        return Ok(count);
+    // A length of 0 would be everything.
+    if range.src_length > 0 {
+        // SAFETY: an open descriptor and the struct that this request reads.
+        let done =
+            unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONERANGE as _, &raw const range) };
+        if done == 0 {
+            return Ok(range.src_length);
+        }
     }
-    // Whatever it was, from an old kernel to a sandbox: reading and writing tells the truth.
+    // Whatever it was, from another file system to a sandbox: reading and writing tells the truth.
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -15,7 +15,7 @@ pub(super) fn reserve(_file: &File, _offset: u64, _length: u64) -> io::Result<()
 }
 
 /// Whole files can be cloned here, ranges can't.
-pub(super) fn copy_range(
+pub(super) fn clone_range(
     _from: &File,
     _offset: u64,
     _to: &File,

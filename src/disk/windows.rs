@@ -41,7 +41,7 @@ pub(super) fn check_limit(_offset: u64, _length: u64) -> io::Result<()> {
 }
 
 /// No such call here, but on ReFS.
-pub(super) fn copy_range(
+pub(super) fn clone_range(
     _from: &File,
     _offset: u64,
     _to: &File,
