@@ -210,11 +210,11 @@ typedef enum sb_spool {
 } sb_spool;
 
 /**
- * What a full disk does, in sb_options.
+ * What a disk that is full, or fails, does, in sb_options.
  */
 typedef enum sb_on_full {
     /**
-     * Reads that need more answer SB_ERR_DISK_FULL; memory stays within its limit.
+     * Reads that need more answer SB_ERR_DISK_FULL or SB_ERR_IO; memory stays within its limit.
      */
     SB_FULL_FAIL = 0,
     /**
@@ -824,6 +824,7 @@ int sb_new_with(const struct sb_callback *callback,
  *         SB_ERR_INVALID: unknown flags, or neither a path nor a descriptor.
  *         SB_ERR_CANCELED: `progress` or sb_cancel() stopped the save; the target is what it was.
  *         SB_ERR_EXISTS: SB_SAVE_KEEP, and the target exists.
+ *         SB_ERR_UNKNOWN: SB_SAVE_EXACT, and no size was declared.
  *         SB_ERR_SIZE: SB_SAVE_EXACT, and the size is another; SB_SAVE_BUFFERED, and what is buffered
  *         has holes.
  *

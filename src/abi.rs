@@ -90,11 +90,11 @@ pub enum sb_spool {
     SB_SPOOL_MEMORY = 2,
 }
 
-/// What a full disk does, in sb_options.
+/// What a disk that is full, or fails, does, in sb_options.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum sb_on_full {
-    /// Reads that need more answer SB_ERR_DISK_FULL; memory stays within its limit.
+    /// Reads that need more answer SB_ERR_DISK_FULL or SB_ERR_IO; memory stays within its limit.
     SB_FULL_FAIL = 0,
     /// Goes on in memory past `max`, until the disk has room again.
     SB_FULL_MEMORY = 1,

@@ -173,7 +173,9 @@ impl Buffer {
         turn: &mut Option<Turn<'b>>,
     ) -> Result<Admission<'b>> {
         let mut state = this.gate.lock();
-        state.visit(need.offset);
+        if !matches!(call.wish.limit, Limit::Now) {
+            state.visit(need.offset);
+        }
         loop {
             let verdict = this.verdict(&state, need, call);
             if turn.is_none() && !matches!(verdict, Ok(None)) {

@@ -83,6 +83,16 @@ impl Error {
         }
     }
 
+    /// Whether a write failed because of where in the file it was to go.
+    pub(crate) fn is_of_the_place(&self) -> bool {
+        let kind = |code| io::Error::from_raw_os_error(code).kind();
+        match *self {
+            Error::DiskFull(code) => kind(code) == io::ErrorKind::FileTooLarge,
+            Error::Io(code) => kind(code) == io::ErrorKind::InvalidInput,
+            _ => false,
+        }
+    }
+
     /// An error of a source written in Rust.
     pub(crate) fn from_source(error: io::Error) -> Error {
         Error::Source {

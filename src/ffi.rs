@@ -623,6 +623,7 @@ pub unsafe extern "C" fn sb_new_with(
 ///         SB_ERR_INVALID: unknown flags, or neither a path nor a descriptor.
 ///         SB_ERR_CANCELED: `progress` or sb_cancel() stopped the save; the target is what it was.
 ///         SB_ERR_EXISTS: SB_SAVE_KEEP, and the target exists.
+///         SB_ERR_UNKNOWN: SB_SAVE_EXACT, and no size was declared.
 ///         SB_ERR_SIZE: SB_SAVE_EXACT, and the size is another; SB_SAVE_BUFFERED, and what is buffered
 ///         has holes.
 ///

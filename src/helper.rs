@@ -19,7 +19,12 @@ pub(crate) struct Helper(Thread);
 
 impl Helper {
     pub(crate) fn start(buffer: Shared<Buffer>) -> Result<Helper> {
-        Thread::start(move || guard((), || run(&buffer))).map(Helper)
+        Thread::start(move || {
+            while !guard(false, || run(&buffer)) {
+                recover(&buffer);
+            }
+        })
+        .map(Helper)
     }
 
     /// Waits for the thread's end, unless it is this one.
@@ -28,7 +33,17 @@ impl Helper {
     }
 }
 
-fn run(buffer: &Buffer) {
+/// After a panic: those who relied on the work get to know, and it goes on with the next to come.
+fn recover(buffer: &Buffer) {
+    let mut state = buffer.gate.lock();
+    state.prefetch_rests = true;
+    buffer
+        .gate
+        .wake(&mut state, Some(&Error::Panic), |waiter| waiter.by_helper);
+}
+
+/// Works until the buffer is freed; then true.
+fn run(buffer: &Buffer) -> bool {
     let mut state = buffer.gate.lock();
     state.helper = Some(this_thread());
     while !state.freed {
@@ -63,4 +78,5 @@ fn run(buffer: &Buffer) {
         state = buffer.gate.lock();
     }
     state.helper = None;
+    true
 }

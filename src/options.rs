@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use crate::abi::SB_MAX_DEFAULT;
 
-/// What a full disk does.
+/// What a disk that is full, or fails, does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFull {
-    /// Reads that need more fail with [`Error::DiskFull`](crate::Error::DiskFull); memory stays
-    /// within its limit.
+    /// Reads that need more fail with [`Error::DiskFull`](crate::Error::DiskFull) or
+    /// [`Error::Io`](crate::Error::Io); memory stays within its limit.
     #[default]
     Fail,
     /// Goes on in memory past the limit, until the disk has room again.

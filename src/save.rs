@@ -53,6 +53,9 @@ pub(crate) fn to_path(
     report: Report<'_>,
 ) -> Result<u64> {
     let failed = |error: io::Error| buffer.file_failed(&error);
+    if !names_a_file(path) {
+        return Err(Error::Invalid);
+    }
     let mut saving = Saving::begin(buffer, options, report)?;
     disk::check_target(path, options.keep).map_err(failed)?;
     let size = match saving.link(path)? {
@@ -93,6 +96,13 @@ pub(crate) fn to_descriptor(
         disk::sync(&file).map_err(failed)?;
     }
     Ok(size)
+}
+
+/// Whether a path can be that of a file, going by its text.
+fn names_a_file(path: &Path) -> bool {
+    let last = path.as_os_str().as_encoded_bytes().last();
+    path.file_name().is_some()
+        && last.is_some_and(|last| !std::path::is_separator(char::from(*last)))
 }
 
 /// Where the bytes go.
@@ -174,7 +184,8 @@ impl<'s> Saving<'s> {
                 break;
             }
             done += count;
-            if !(self.report)(done, total) {
+            // What was said of the size may just have turned out too small.
+            if !(self.report)(done, total.map(|total| total.max(done))) {
                 return Err(Error::Canceled);
             }
         }

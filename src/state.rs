@@ -345,7 +345,7 @@ impl State {
         }
         let until = goal
             .min(next.unwrap_or(u64::MAX))
-            .min(missing + PREFETCH_ASK);
+            .min(missing.saturating_add(PREFETCH_ASK));
         Some(Need {
             offset: missing,
             length: until - missing,

@@ -175,16 +175,15 @@ impl Store {
 
     /// Moves everything in memory to the spool file, but for what the source is filling right now.
     pub(crate) fn spill(&self) -> Result<()> {
-        let mut spiller = lock(&self.spilling);
-        let spilled = {
+        let newest = {
             let mut writing = lock(&self.writing);
-            writing.seal_unless(|tail| tail.is_filling());
+            writing.seal_unless(Segment::is_filling);
             writing.sealed.back().cloned()
         };
-        // Up to what was there at the call: a source that goes on does not make this endless.
-        let Some(last) = spilled else { return Ok(()) };
-        while last.is_in_memory() {
-            self.spill_oldest(&mut spiller)?;
+        // Up to what was there at the call: a source that goes on does not make this endless. One
+        // at a time, so that whoever needs room for one waits for no more than that.
+        while newest.as_ref().is_some_and(|newest| newest.is_in_memory()) {
+            self.spill_oldest(&mut lock(&self.spilling))?;
         }
         let spare = lock(&self.writing).spare.take();
         if let Some(spare) = spare {
@@ -200,8 +199,9 @@ impl Store {
         writing.spare = None;
         writing.pieces = Pieces::default();
         drop(writing);
-        // Who spills at this moment trims when it is done.
-        if let (Ok(_spiller), Some(spool)) = (self.spilling.try_lock(), self.spool.get()) {
+        // Whoever spills at this moment is done with one piece soon.
+        let _spiller = lock(&self.spilling);
+        if let Some(spool) = self.spool.get() {
             spool.trim();
         }
     }
@@ -237,17 +237,36 @@ impl Store {
 
     /// Spills until memory holds no more than `max`.
     fn make_room(&self) -> Result<()> {
+        let mut passed_over = 0;
         while self.is_over_full() {
             let mut spiller = lock(&self.spilling);
             // Somebody else may have done it meanwhile.
-            if self.is_over_full() {
-                match self.spill_oldest(&mut spiller) {
-                    Err(Error::DiskFull(_)) if self.on_full == OnFull::Memory => break,
-                    result => result?,
-                }
+            if !self.is_over_full() {
+                break;
+            }
+            let Err(error) = self.spill_oldest(&mut spiller) else {
+                continue;
+            };
+            if error.is_of_the_place() && self.pass_over(&mut passed_over) {
+                continue;
+            }
+            let bears_it = self.on_full == OnFull::Memory;
+            match error {
+                Error::DiskFull(_) | Error::Io(_) if bears_it => break,
+                _ => return Err(error),
             }
         }
         Ok(())
+    }
+
+    /// Moves the oldest segment to the back of the queue, for the others to be tried: its offset may
+    /// lie further out than a file can be long. False once all were.
+    fn pass_over(&self, passed_over: &mut usize) -> bool {
+        let mut writing = lock(&self.writing);
+        *passed_over += 1;
+        let untried = *passed_over < writing.sealed.len();
+        writing.sealed.rotate_left(1);
+        untried
     }
 
     fn is_over_full(&self) -> bool {

@@ -269,3 +269,24 @@ fn a_cancel_during_a_seek_does_not_make_the_source_forward_only() {
     assert_eq!(read(&buffer, SIZE / 2, 10).expect("bytes"), 10);
     assert!(buffer.stats().seekable);
 }
+
+#[test]
+fn a_place_that_no_file_reaches_does_not_block_the_others() {
+    let far = 1 << 62;
+    let (buffer, _) = buffer(
+        far + SIZE,
+        Options {
+            max: 600_000,
+            ..declared(far + SIZE)
+        },
+    );
+    for offset in [far, 0, 3_000_000, far + 5_000_000, 6_000_000] {
+        read(&buffer, offset, 500_000).expect("bytes");
+    }
+    let stats = buffer.stats();
+    assert!(stats.disk > 0 && stats.memory >= 500_000, "{stats:?}");
+    for offset in [far, 0, 3_000_000, far + 5_000_000, 6_000_000] {
+        assert_eq!(buffer.buffered(offset).min(500_000), 500_000);
+        read(&buffer, offset, 500_000).expect("the same bytes");
+    }
+}

@@ -135,7 +135,7 @@ impl Draft {
             // Without /proc it could not be given its name later.
             Ok(file) if Path::new("/proc/self/fd").is_dir() => (file, None),
             _ => {
-                let (name, file) = directory.create_named()?;
+                let (name, file) = directory.create_named(0o666)?;
                 (file, Some(name))
             }
         };
@@ -199,7 +199,14 @@ fn give_name(file: &File, directory: &Directory, path: &Path, keep: bool) -> io:
     // while the file is marked as being worked on.
     unix::mark(file);
     let named = directory.take_name(|name| directory.link_here(unnamed, name));
-    let moved = named.and_then(|(name, ())| directory.move_name(&name, path, false));
+    let moved = named.and_then(|(name, ())| {
+        let moved = directory.move_name(&name, path, false);
+        // If the target is this very file already, a rename does nothing.
+        if directory.is_named(file, &name) {
+            directory.remove(&name);
+        }
+        moved
+    });
     unix::unmark(file);
     moved
 }

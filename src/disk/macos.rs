@@ -55,7 +55,7 @@ impl Draft {
     pub(super) fn beside(path: &Path) -> io::Result<Draft> {
         let directory = Directory::open(path)?;
         directory.sweep();
-        let (name, file) = directory.create_named()?;
+        let (name, file) = directory.create_named(0o666)?;
         Ok(Draft {
             file,
             directory,

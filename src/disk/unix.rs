@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -92,8 +92,9 @@ fn pending() -> libc::sigset_t {
 
 /// A file whose name is gone before anyone can use it, where there are none without a name.
 pub(super) fn create_unlinked(directory: &Path) -> io::Result<File> {
-    let file = tempfile::tempfile_in(directory)?;
-    file.set_permissions(PermissionsExt::from_mode(0o600))?;
+    let directory = Directory::open(directory)?;
+    let (name, file) = directory.create_named(0o600)?;
+    directory.remove(&name);
     Ok(file)
 }
 
@@ -188,10 +189,10 @@ impl Directory {
         options.open(path).map(Directory)
     }
 
-    fn open_file(&self, name: &Name, flags: i32) -> io::Result<File> {
+    fn open_file(&self, name: &Name, flags: i32, mode: u32) -> io::Result<File> {
         let flags = flags | libc::O_CLOEXEC;
         // SAFETY: an open directory and a NUL-terminated name.
-        let file = unsafe { libc::openat(self.0.as_raw_fd(), name.as_ptr(), flags, 0o666) };
+        let file = unsafe { libc::openat(self.0.as_raw_fd(), name.as_ptr(), flags, mode) };
         succeeded(file)?;
         // SAFETY: open, and nobody else's.
         Ok(unsafe { File::from_raw_fd(file) })
@@ -234,7 +235,7 @@ impl Directory {
         for number in 0..NAMES {
             let name = &Name::usual(number);
             let flags = libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK;
-            if let Ok(file) = self.open_file(name, flags) {
+            if let Ok(file) = self.open_file(name, flags, 0) {
                 // The name may have gone to another file before this one was marked.
                 if mark(&file) && self.is_named(&file, name) {
                     self.remove(name);
@@ -243,7 +244,7 @@ impl Directory {
         }
     }
 
-    fn is_named(&self, file: &File, name: &Name) -> bool {
+    pub(super) fn is_named(&self, file: &File, name: &Name) -> bool {
         // SAFETY: an all-zero stat is a valid value to be written over.
         let mut named: libc::stat = unsafe { std::mem::zeroed() };
         let (here, flags) = (self.0.as_raw_fd(), libc::AT_SYMLINK_NOFOLLOW);
@@ -272,15 +273,16 @@ impl Directory {
         Err(io::Error::from_raw_os_error(libc::EBUSY))
     }
 
-    /// A draft that has a name: made where there are no files without one.
-    pub(super) fn create_named(&self) -> io::Result<(Name, File)> {
+    /// A file that has a name, marked as being worked on: made where there are no files without one.
+    pub(super) fn create_named(&self, mode: u32) -> io::Result<(Name, File)> {
         self.take_name(|name| {
-            let file = self.open_file(name, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL)?;
+            let file = self.open_file(name, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL, mode)?;
             // A sweep may have come between the two.
-            if mark(&file) && self.is_named(&file, name) {
-                Ok(file)
-            } else {
+            let swept = !mark(&file) && is_contended() || !self.is_named(&file, name);
+            if swept {
                 Err(io::ErrorKind::AlreadyExists.into())
+            } else {
+                Ok(file)
             }
         })
     }
@@ -290,6 +292,11 @@ impl Directory {
 pub(super) fn mark(file: &File) -> bool {
     // SAFETY: a call on an open descriptor.
     unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
+}
+
+/// Whether a mark that just failed is another process's, and not beyond the file system.
+fn is_contended() -> bool {
+    io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock
 }
 
 /// Takes a mark back that would last longer than the work.
