@@ -5,7 +5,6 @@
 mod library;
 
 use std::fs;
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -72,4 +71,39 @@ fn every_program_is_run() {
 #[test]
 fn the_four() {
     promise("the_four.c");
+}
+
+#[test]
+fn reads() {
+    promise("reads.c");
+}
+
+#[test]
+fn past_frontier() {
+    promise("past_frontier.c");
+}
+
+#[test]
+fn same_twice() {
+    promise("same_twice.c");
+}
+
+#[test]
+fn wrong_size() {
+    promise("wrong_size.c");
+}
+
+#[test]
+fn source_error() {
+    promise("source_error.c");
+}
+
+#[test]
+fn lying_source() {
+    promise("lying_source.c");
+}
+
+#[test]
+fn invalid() {
+    promise("invalid.c");
 }

@@ -282,13 +282,19 @@ static inline int stream_get(stream *self, const int *member)
     return value;
 }
 
-/* A buffer over a stream that has all callbacks but seek. */
+/* A stream's callbacks: all but seek. */
+static inline sb_callback stream_callback(stream *self)
+{
+    sb_callback callback = { .read = stream_read, .cancel = stream_cancel, .close = stream_close };
+    callback.opaque = self;
+    return callback;
+}
+
+/* A buffer over a stream. */
 static inline sb_buffer *stream_open(stream *self, uint64_t declared, uint64_t max)
 {
-    sb_callback callback = { stream_read, NULL, NULL, stream_cancel, stream_close, { NULL } };
-    sb_buffer *buffer;
-    callback.opaque = self;
-    buffer = sb_new(&callback, declared, max);
+    sb_callback callback = stream_callback(self);
+    sb_buffer *buffer = sb_new(&callback, declared, max);
     CHECK(buffer != NULL);
     return buffer;
 }

@@ -20,7 +20,7 @@ static int64_t counter_read(void *opaque, void *out, size_t capacity)
 int main(void)
 {
     counter source = { 0 };
-    sb_callback cb = { counter_read, &source, NULL, NULL, NULL, { NULL } };
+    sb_callback cb = { .read = counter_read, .opaque = &source };
     sb_buffer *buffer = sb_new(&cb, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
     unsigned char bytes[5000];
     FILE *saved;
