@@ -12,7 +12,7 @@ use std::time::Duration;
 use library::{Linkage, compile, library, root, run, scratch, skipped};
 
 /// Far more than any program takes on a busy machine; what takes longer hangs.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(100);
 
 /// Runs a program both ways.
 fn promise(source: &str) {
@@ -106,4 +106,29 @@ fn lying_source() {
 #[test]
 fn invalid() {
     promise("invalid.c");
+}
+
+#[test]
+fn buffered_never_waits() {
+    promise("buffered_never_waits.c");
+}
+
+#[test]
+fn cancel() {
+    promise("cancel.c");
+}
+
+#[test]
+fn timeout() {
+    promise("timeout.c");
+}
+
+#[test]
+fn readers() {
+    promise("readers.c");
+}
+
+#[test]
+fn prefetch() {
+    promise("prefetch.c");
 }
