@@ -132,3 +132,33 @@ fn readers() {
 fn prefetch() {
     promise("prefetch.c");
 }
+
+#[test]
+fn free_anytime() {
+    promise("free_anytime.c");
+}
+
+#[test]
+fn reentry() {
+    promise("reentry.c");
+}
+
+#[test]
+fn fork() {
+    promise("fork.c");
+}
+
+#[test]
+fn exit_with_waiters() {
+    promise("exit_with_waiters.c");
+}
+
+#[test]
+fn wakeups() {
+    promise("wakeups.c");
+}
+
+#[test]
+fn threads_many() {
+    promise("threads_many.c");
+}
