@@ -5,6 +5,7 @@
 mod library;
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -16,15 +17,17 @@ const LIMIT: Duration = Duration::from_secs(100);
 
 /// Runs a program both ways.
 fn promise(source: &str) {
-    both(source, |command, what| {
-        let outcome = run(command, LIMIT);
-        outcome.expect_success(what);
-        for line in outcome.output.lines() {
-            if let Some(reason) = line.strip_prefix("SKIPPED: ") {
-                skipped(what, reason);
-            }
+    both(source, succeeds);
+}
+
+fn succeeds(command: &mut Command, what: &str) {
+    let outcome = run(command, LIMIT);
+    outcome.expect_success(what);
+    for line in outcome.output.lines() {
+        if let Some(reason) = line.strip_prefix("SKIPPED: ") {
+            skipped(what, reason);
         }
-    });
+    }
 }
 
 fn both(source: &str, check: impl Fn(&mut Command, &str)) {
@@ -161,4 +164,65 @@ fn wakeups() {
 #[test]
 fn threads_many() {
     promise("threads_many.c");
+}
+
+#[test]
+fn unload() {
+    with("unload.c", Linkage::Loaded, succeeds);
+}
+
+/// A C++ exception that leaves a callback ends the process there, and says so.
+#[test]
+fn exceptions() {
+    both("exceptions.cpp", |command, what| {
+        succeeds(command, what);
+        for throws in ["read", "seek", "cancel", "close", "progress"] {
+            for helper in [false, true] {
+                if helper && matches!(throws, "cancel" | "progress") {
+                    continue;
+                }
+                let mut command = again(command);
+                command.arg(throws).args(helper.then_some("helper"));
+                let outcome = run(&mut command, LIMIT);
+                let what = format!("{what}, {throws}: {}", outcome.output);
+                assert_eq!(outcome.status.signal(), Some(libc::SIGABRT), "{what}");
+                assert!(outcome.output.contains("unwind"), "{what}");
+                // What it was saving at that moment is left behind, as by any kill.
+                clean(command.get_current_dir().expect("set above"));
+            }
+        }
+    });
+}
+
+/// The same program in the same surroundings.
+fn again(command: &Command) -> Command {
+    let mut again = Command::new(command.get_program());
+    let set = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    again.envs(set).current_dir(command.get_current_dir().expect("set above"));
+    again
+}
+
+fn clean(folder: &std::path::Path) {
+    fs::remove_dir_all(folder).expect("removed");
+    fs::create_dir_all(folder).expect("a folder");
+}
+
+#[test]
+fn small_is_small() {
+    promise("small_is_small.c");
+}
+
+#[test]
+fn out_of_memory() {
+    promise("out_of_memory.c");
+}
+
+#[test]
+fn sigxfsz() {
+    promise("sigxfsz.c");
+}
+
+#[test]
+fn no_trace() {
+    promise("no_trace.c");
 }

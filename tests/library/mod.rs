@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 pub enum Linkage {
     Shared,
     Static,
+    /// Not at all: the program loads it.
+    Loaded,
 }
 
 /// Where the built library is.
@@ -137,6 +139,7 @@ pub fn compile(source: &str, linkage: Linkage) -> PathBuf {
         Linkage::Static => {
             command.arg(&library.archive);
         }
+        Linkage::Loaded => {}
     }
     // What a Rust static library needs of the system, as rustc's native-static-libs names it.
     command.args(["-lpthread", "-ldl", "-lm", "-lrt", "-lutil"]);
