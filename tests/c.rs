@@ -47,7 +47,8 @@ fn with(source: &str, linkage: Linkage, check: impl Fn(&mut Command, &str)) {
     command
         .current_dir(&folder)
         .env("TMPDIR", &folder)
-        .env("SPOOLBUF_LIBRARY", &library().shared);
+        .env("SPOOLBUF_LIBRARY", &library().shared)
+        .env_remove("RUST_BACKTRACE");
     check(&mut command, &what);
     let left: Vec<PathBuf> = fs::read_dir(&folder)
         .expect("the folder")
@@ -197,8 +198,12 @@ fn exceptions() {
 /// The same program in the same surroundings.
 fn again(command: &Command) -> Command {
     let mut again = Command::new(command.get_program());
-    let set = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
-    again.envs(set).current_dir(command.get_current_dir().expect("set above"));
+    let set = command
+        .get_envs()
+        .filter_map(|(name, value)| Some((name, value?)));
+    again
+        .envs(set)
+        .current_dir(command.get_current_dir().expect("set above"));
     again
 }
 

@@ -1,5 +1,8 @@
 //! The library as C programs get it: built by cargo, found, compiled against, run.
 
+// Each test program uses its part of this.
+#![allow(dead_code)]
+
 use std::fs;
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -10,7 +13,6 @@ use std::time::{Duration, Instant};
 
 /// How a program gets the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code)]
 pub enum Linkage {
     Shared,
     Static,
@@ -36,7 +38,6 @@ pub fn scratch() -> &'static Path {
 }
 
 /// Prints a loud line about something that can't be tested here; fails if it has to be.
-#[allow(dead_code)]
 pub fn skipped(what: &str, why: &str) {
     eprintln!("SKIPPED: {what} ({why})");
     assert!(
@@ -70,16 +71,33 @@ fn build() -> Library {
     };
     let built = artifact("/libspoolbuf.so");
     let folder = built.parent().expect("a file has a folder");
-    let versioned = folder.join(concat!(
-        "libspoolbuf.so.",
-        env!("CARGO_PKG_VERSION_MAJOR")
-    ));
+    let versioned = folder.join(concat!("libspoolbuf.so.", env!("CARGO_PKG_VERSION_MAJOR")));
     // Other test programs do the same at the same time.
     let _ = std::os::unix::fs::symlink("libspoolbuf.so", &versioned);
     assert!(versioned.exists(), "{} is missing", versioned.display());
     Library {
         shared: built,
         archive: artifact("/libspoolbuf.a"),
+    }
+}
+
+/// C code without its comments.
+pub fn without_comments(code: &str) -> String {
+    let mut rest = code;
+    let mut plain = String::new();
+    loop {
+        // Whichever begins first.
+        let (block, line) = (rest.find("/*"), rest.find("//"));
+        let Some(start) = block.into_iter().chain(line).min() else {
+            return plain + rest;
+        };
+        plain.push_str(&rest[..start]);
+        plain.push(' ');
+        let end = if block == Some(start) { "*/" } else { "\n" };
+        let Some(length) = rest[start + 2..].find(end) else {
+            return plain;
+        };
+        rest = &rest[start + 2 + length + end.len()..];
     }
 }
 
@@ -117,7 +135,6 @@ pub fn compiler(cpp: bool) -> Command {
 }
 
 /// Compiles one source file of `tests/c` into a program.
-#[allow(dead_code)]
 pub fn compile(source: &str, linkage: Linkage) -> PathBuf {
     let library = library();
     let name = source.split('.').next().expect("a name");
@@ -199,7 +216,6 @@ pub fn run(command: &mut Command, limit: Duration) -> Outcome {
 
 impl Outcome {
     /// Panics unless the program ended well.
-    #[allow(dead_code)]
     pub fn expect_success(&self, what: &str) {
         assert!(
             self.status.success(),
