@@ -23,8 +23,9 @@ static int64_t memory_after = -1;
 static int memory_lasting;
 /* How many were made to fail. */
 static int64_t memory_struck;
-/* Bytes that are held now, and the most that were. */
-static int64_t memory_live, memory_peak;
+/* Bytes that are held now, and the most that were: from the heap, and mapped. Mapped bytes cost
+ * nothing until they are touched, which is for memory_touched() to tell. */
+static int64_t memory_live, memory_peak, memory_mapped;
 
 #if MEMORY_IS_OURS
 
@@ -116,6 +117,42 @@ void free(void *old)
 }
 
 #ifdef SYS_mmap
+static struct {
+    char *start;
+    size_t size;
+} memory_maps[256];
+static pthread_mutex_t memory_maps_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void memory_map_add(char *start, size_t size)
+{
+    size_t place = 0;
+    while (place < COUNT_OF(memory_maps) && memory_maps[place].size != 0)
+        place++;
+    CHECK(place < COUNT_OF(memory_maps));
+    memory_maps[place].start = start;
+    memory_maps[place].size = size;
+}
+
+/* Remembers a mapping, or forgets a part of one. */
+static void memory_map_changed(char *start, size_t size, int made)
+{
+    size_t place;
+    pthread_mutex_lock(&memory_maps_lock);
+    if (made)
+        memory_map_add(start, size);
+    for (place = 0; !made && place < COUNT_OF(memory_maps); place++) {
+        char *from = memory_maps[place].start, *to = from + memory_maps[place].size;
+        if (from == to || start < from || start + size > to)
+            continue;
+        memory_maps[place].size = (size_t)(start - from);
+        if (start + size < to)
+            memory_map_add(start + size, (size_t)(to - start) - size);
+        break;
+    }
+    memory_mapped += made ? (int64_t)size : -(int64_t)size;
+    pthread_mutex_unlock(&memory_maps_lock);
+}
+
 void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
 {
     void *mapped;
@@ -123,14 +160,33 @@ void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offse
         return MAP_FAILED;
     mapped = (void *)syscall(SYS_mmap, at, size, protection, flags, fd, offset);
     if (mapped != MAP_FAILED)
-        memory_took((int64_t)size);
+        memory_map_changed(mapped, size, 1);
     return mapped;
 }
 
 int munmap(void *at, size_t size)
 {
-    memory_took(-(int64_t)size);
+    memory_map_changed(at, size, 0);
     return (int)syscall(SYS_munmap, at, size);
+}
+
+/* How many of the mapped bytes are in memory. */
+static inline int64_t memory_touched(void)
+{
+    static unsigned char pages[65536];
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), place, index;
+    int64_t touched = 0;
+    pthread_mutex_lock(&memory_maps_lock);
+    for (place = 0; place < COUNT_OF(memory_maps); place++) {
+        size_t count = (memory_maps[place].size + page - 1) / page;
+        if (count == 0 || count > sizeof pages)
+            continue;
+        CHECK_EQ(mincore(memory_maps[place].start, memory_maps[place].size, pages), 0);
+        for (index = 0; index < count; index++)
+            touched += pages[index] & 1 ? (int64_t)page : 0;
+    }
+    pthread_mutex_unlock(&memory_maps_lock);
+    return touched;
 }
 #endif
 

@@ -142,6 +142,7 @@ int main(int count, char **arguments)
             held = memory_live;
     }
     CHECK_EQ(memory_live, held);
+    CHECK_EQ(memory_mapped, 0);
     killed_child();
     return 0;
 }
