@@ -1,6 +1,7 @@
 /*
- * Loaded with dlopen(), used from a thread, closed while that thread lives: it ends in peace. Loaded
- * again, it works again. Not linked to the library: SPOOLBUF_LIBRARY says where it is.
+ * Loaded with dlopen(), used from a thread, closed while that thread lives, or while the library's own
+ * is inside a source: they end in peace. Loaded again, it works again. Not linked to the library:
+ * SPOOLBUF_LIBRARY says where it is.
  */
 #include "check.h"
 #include <dlfcn.h>
@@ -77,9 +78,38 @@ static void *user(void *opaque)
     return opaque;
 }
 
+/* The buffer is freed and the library closed, and only then does the source come back, to code that
+ * has to be there still. */
+static void comes_back_late(void)
+{
+    static stream sources[3];
+    static int next;
+    stream *source = &sources[next++];
+    sb_callback callback;
+    sb_buffer *buffer;
+    void *library = load();
+
+    stream_init(source, SIZE, 9000);
+    source->stall_at = 9000;
+    source->obeys_cancel = 0;
+    callback = stream_callback(source);
+    buffer = calls.create(&callback, SB_SIZE_UNKNOWN, 100000);
+    CHECK(buffer != NULL);
+    CHECK_EQ(calls.prefetch(buffer, SB_ALL), SB_OK);
+    stream_await_stall(source);
+    calls.release(buffer);
+    CHECK_EQ(dlclose(library), 0);
+    stream_release(source, NEVER);
+    WAIT_UNTIL(stream_get(source, &source->closes) == 1);
+    WAIT_UNTIL(threads() == 1);
+}
+
 int main(void)
 {
     int round;
+
+    for (round = 0; round < 3; round++)
+        comes_back_late();
 
     for (round = 0; round < 20; round++) {
         pthread_t thread;
