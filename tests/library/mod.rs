@@ -4,11 +4,11 @@
 #![allow(dead_code)]
 
 use std::fs;
-use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How a program gets the library.
@@ -177,20 +177,17 @@ pub struct Outcome {
 
 /// Runs a program to its end; one that hangs is killed with all its children, and is an error.
 pub fn run(command: &mut Command, limit: Duration) -> Outcome {
-    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    // A file takes any amount, and needs nobody to empty it.
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let number = RUNS.fetch_add(1, Ordering::Relaxed);
+    let path = scratch().join(format!("output-{}-{number}", std::process::id()));
+    let file = fs::File::create(&path).expect("a file");
     command
         .stdin(Stdio::null())
-        .stdout(writer.try_clone().expect("a descriptor"))
-        .stderr(writer)
+        .stdout(file.try_clone().expect("a descriptor"))
+        .stderr(file)
         .process_group(0);
     let mut child = command.spawn().expect("the program starts");
-    // Or the pipe would never end: the command holds its other end.
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    let collected = std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = reader.read_to_end(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
-    });
     let start = Instant::now();
     let mut pause = Duration::from_micros(200);
     let status = loop {
@@ -203,11 +200,13 @@ pub fn run(command: &mut Command, limit: Duration) -> Outcome {
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(20));
     };
-    // Whatever it has left behind goes as well, or the pipe would stay open.
+    // Whatever it has left behind goes as well.
     // SAFETY: a plain call; the group is the child's own.
     unsafe { libc::kill(-(child.id() as i32), libc::SIGKILL) };
     let _ = child.wait();
-    let output = collected.join().expect("the output");
+    let output = fs::read(&path).expect("the output");
+    let output = String::from_utf8_lossy(&output).into_owned();
+    let _ = fs::remove_file(&path);
     match status {
         Some(status) => Outcome { status, output },
         None => panic!("{command:?} hangs: killed after {limit:?}. Its output:\n{output}"),
