@@ -1,0 +1,413 @@
+/*
+ * What the programs in this folder share: checks that name their line, a source whose every byte is
+ * a function of its offset, threads that read, and a log of what happened in which order.
+ *
+ * Included first, since it asks for more than C99's own functions.
+ */
+#ifndef CHECK_H
+#define CHECK_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "spoolbuf.h"
+
+/* Ends the program, with its line, unless `what` holds. */
+#define CHECK(what) \
+    do { \
+        if (!(what)) \
+            check_failed(__FILE__, __LINE__, #what); \
+    } while (0)
+
+/* The same for two integers, which it prints. */
+#define CHECK_EQ(left, right) \
+    check_equal(__FILE__, __LINE__, #left " == " #right, (int64_t)(left), (int64_t)(right))
+
+/* Checks that `bytes` are the `count` bytes of the resource at `offset`. */
+#define CHECK_BYTES(bytes, offset, count) \
+    check_bytes(__FILE__, __LINE__, (bytes), (offset), (count))
+
+/* Waits until something that another thread does has come true; a minute is never enough to wait
+ * for a machine that is merely busy, so what takes longer is a failure. */
+#define WAIT_UNTIL(what) \
+    do { \
+        int64_t check_deadline = now_ms() + 60000; \
+        while (!(what)) { \
+            if (now_ms() > check_deadline) \
+                check_failed(__FILE__, __LINE__, "in time: " #what); \
+            pause_ms(1); \
+        } \
+    } while (0)
+
+/* Says that something could not be tested here. */
+#define SKIP(what, why) fprintf(stderr, "SKIPPED: %s (%s)\n", what, why)
+
+#define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
+
+static inline void check_failed(const char *file, int line, const char *what)
+{
+    fprintf(stderr, "%s:%d: FAILED: %s\n", file, line, what);
+    fflush(NULL);
+    _exit(1);
+}
+
+static inline void check_equal(const char *file, int line, const char *what, int64_t left,
+                               int64_t right)
+{
+    if (left != right) {
+        fprintf(stderr, "%s:%d: %" PRId64 " is not %" PRId64 "\n", file, line, left, right);
+        check_failed(file, line, what);
+    }
+}
+
+/* ---- time ------------------------------------------------------------------------------------ */
+
+static inline int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static inline void pause_ms(int ms)
+{
+    struct timespec time = { ms / 1000, (long)(ms % 1000) * 1000000 };
+    nanosleep(&time, NULL);
+}
+
+/* ---- bytes ----------------------------------------------------------------------------------- */
+
+/* The resource's byte at an offset: every neighbour, and every power of two away, is another. */
+static inline unsigned char byte_at(uint64_t offset)
+{
+    return (unsigned char)((offset + 1) * UINT64_C(0x9e3779b97f4a7c15) >> 56);
+}
+
+static inline void check_bytes(const char *file, int line, const void *bytes, uint64_t offset,
+                               uint64_t count)
+{
+    const unsigned char *at = bytes;
+    uint64_t place;
+    for (place = 0; place < count; place++) {
+        if (at[place] != byte_at(offset + place)) {
+            fprintf(stderr, "%s:%d: byte %" PRIu64 " of the resource is 0x%02x, not 0x%02x\n", file,
+                    line, offset + place, at[place], byte_at(offset + place));
+            check_failed(file, line, "the bytes at an offset are those of the resource");
+        }
+    }
+}
+
+/* A number that is different each time, the same in each run. */
+static inline uint64_t random_next(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* ---- what happened in which order ------------------------------------------------------------ */
+
+static pthread_mutex_t events_lock = PTHREAD_MUTEX_INITIALIZER;
+static const char *events[64];
+static size_t events_count;
+
+/* Writes an event down. */
+static inline void note(const char *event)
+{
+    pthread_mutex_lock(&events_lock);
+    CHECK(events_count < COUNT_OF(events));
+    events[events_count++] = event;
+    pthread_mutex_unlock(&events_lock);
+}
+
+/* The number of an event, from 1; 0 if it has not happened. */
+static inline size_t noted(const char *event)
+{
+    size_t place, found = 0;
+    pthread_mutex_lock(&events_lock);
+    for (place = 0; place < events_count && found == 0; place++)
+        if (strcmp(events[place], event) == 0)
+            found = place + 1;
+    pthread_mutex_unlock(&events_lock);
+    return found;
+}
+
+/* Checks that one event came before another, and both came. */
+#define CHECK_ORDER(first, second) \
+    CHECK(noted(first) != 0 && noted(second) != 0 && noted(first) < noted(second))
+
+/* ---- the source ------------------------------------------------------------------------------ */
+
+#define NEVER UINT64_MAX
+
+/* A forward-only source. It checks on its own that it is called as promised. */
+typedef struct stream {
+    uint64_t size;     /* bytes in all */
+    uint64_t chunk;    /* most bytes a call; 0: as many as there is room for */
+    uint64_t fail_at;  /* the offset at which it fails with `code`, each time it is asked */
+    int64_t code;
+    uint64_t stall_at; /* the offset at which it blocks, until it is released or cancelled */
+    int obeys_cancel;  /* a cancel ends the blocking, with -ECANCELED */
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    uint64_t at;
+    int inside;   /* callers in `read`: one at most */
+    int stalled;  /* one of them blocks */
+    int canceled; /* a cancel is to be obeyed */
+    int ended;
+    int reads;
+    int cancels;
+    int closes;
+} stream;
+
+static inline void stream_init(stream *self, uint64_t size, uint64_t chunk)
+{
+    memset(self, 0, sizeof *self);
+    self->size = size;
+    self->chunk = chunk;
+    self->fail_at = NEVER;
+    self->stall_at = NEVER;
+    self->obeys_cancel = 1;
+    pthread_mutex_init(&self->lock, NULL);
+    pthread_cond_init(&self->changed, NULL);
+}
+
+static inline int64_t stream_read(void *opaque, void *out, size_t capacity)
+{
+    stream *self = opaque;
+    unsigned char *bytes = out;
+    int64_t result;
+    uint64_t count = capacity, place;
+
+    pthread_mutex_lock(&self->lock);
+    CHECK(capacity > 0);
+    CHECK(self->inside == 0);
+    CHECK(self->closes == 0);
+    CHECK(!self->ended);
+    self->inside++;
+    self->reads++;
+    if (self->chunk != 0 && count > self->chunk)
+        count = self->chunk;
+    if (count > self->size - self->at)
+        count = self->size - self->at;
+    if (self->at < self->stall_at && count > self->stall_at - self->at)
+        count = self->stall_at - self->at;
+    if (self->at < self->fail_at && count > self->fail_at - self->at)
+        count = self->fail_at - self->at;
+    while (self->at == self->stall_at && !(self->canceled && self->obeys_cancel)) {
+        self->stalled = 1;
+        pthread_cond_broadcast(&self->changed);
+        pthread_cond_wait(&self->changed, &self->lock);
+    }
+    self->stalled = 0;
+    if (self->at == self->stall_at) {
+        self->canceled = 0;
+        result = -ECANCELED;
+    } else if (self->at == self->fail_at) {
+        result = self->code;
+    } else {
+        for (place = 0; place < count; place++)
+            bytes[place] = byte_at(self->at + place);
+        self->at += count;
+        self->ended = count == 0;
+        result = (int64_t)count;
+    }
+    self->inside--;
+    pthread_cond_broadcast(&self->changed);
+    pthread_mutex_unlock(&self->lock);
+    return result;
+}
+
+static inline void stream_cancel(void *opaque)
+{
+    stream *self = opaque;
+    /* This would hang if the library held a lock of its own that the source needs. */
+    pthread_mutex_lock(&self->lock);
+    self->cancels++;
+    self->canceled = 1;
+    pthread_cond_broadcast(&self->changed);
+    pthread_mutex_unlock(&self->lock);
+}
+
+static inline void stream_close(void *opaque)
+{
+    stream *self = opaque;
+    pthread_mutex_lock(&self->lock);
+    CHECK(self->inside == 0);
+    self->closes++;
+    CHECK(self->closes == 1);
+    pthread_cond_broadcast(&self->changed);
+    pthread_mutex_unlock(&self->lock);
+}
+
+/* Waits until a caller is blocked inside the source. */
+static inline void stream_await_stall(stream *self)
+{
+    pthread_mutex_lock(&self->lock);
+    while (!self->stalled)
+        pthread_cond_wait(&self->changed, &self->lock);
+    pthread_mutex_unlock(&self->lock);
+}
+
+/* Lets the blocked caller, and all that follow, go on; the next stall is at `next`. */
+static inline void stream_release(stream *self, uint64_t next)
+{
+    pthread_mutex_lock(&self->lock);
+    self->stall_at = next;
+    self->canceled = 0;
+    pthread_cond_broadcast(&self->changed);
+    pthread_mutex_unlock(&self->lock);
+}
+
+static inline int stream_get(stream *self, const int *member)
+{
+    int value;
+    pthread_mutex_lock(&self->lock);
+    value = *member;
+    pthread_mutex_unlock(&self->lock);
+    return value;
+}
+
+/* A stream's callbacks: all but seek. */
+static inline sb_callback stream_callback(stream *self)
+{
+    sb_callback callback = { .read = stream_read, .cancel = stream_cancel, .close = stream_close };
+    callback.opaque = self;
+    return callback;
+}
+
+/* A buffer over a stream. */
+static inline sb_buffer *stream_open(stream *self, uint64_t declared, uint64_t max)
+{
+    sb_callback callback = stream_callback(self);
+    sb_buffer *buffer = sb_new(&callback, declared, max);
+    CHECK(buffer != NULL);
+    return buffer;
+}
+
+/* ---- threads that read ----------------------------------------------------------------------- */
+
+typedef struct call {
+    sb_buffer *buffer;
+    sb_reader *reader; /* if not NULL: reads from it */
+    uint64_t offset;
+    size_t length;
+    int64_t limit;     /* sb_read_some() with it; NO_SOME: sb_read() */
+    const char *event; /* noted when it returns */
+
+    pthread_t thread;
+    unsigned char *bytes;
+    int64_t result;
+} call;
+
+#define NO_SOME INT64_MIN
+
+static inline void *call_run(void *opaque)
+{
+    call *self = opaque;
+    self->bytes = malloc(self->length + 1);
+    CHECK(self->bytes != NULL);
+    if (self->reader != NULL)
+        self->result = sb_reader_read(self->reader, self->length, self->bytes);
+    else if (self->limit == NO_SOME)
+        self->result = sb_read(self->buffer, self->offset, self->length, self->bytes);
+    else
+        self->result = sb_read_some(self->buffer, self->offset, self->length, self->bytes,
+                                    self->limit);
+    if (self->event != NULL)
+        note(self->event);
+    return NULL;
+}
+
+static inline void call_start(call *self, sb_buffer *buffer, uint64_t offset, size_t length,
+                              const char *event)
+{
+    memset(self, 0, sizeof *self);
+    self->buffer = buffer;
+    self->offset = offset;
+    self->length = length;
+    self->limit = NO_SOME;
+    self->event = event;
+    CHECK_EQ(pthread_create(&self->thread, NULL, call_run, self), 0);
+}
+
+static inline void call_start_some(call *self, sb_buffer *buffer, uint64_t offset, size_t length,
+                                   int64_t limit, const char *event)
+{
+    memset(self, 0, sizeof *self);
+    self->buffer = buffer;
+    self->offset = offset;
+    self->length = length;
+    self->limit = limit;
+    self->event = event;
+    CHECK_EQ(pthread_create(&self->thread, NULL, call_run, self), 0);
+}
+
+static inline void call_start_reader(call *self, sb_reader *reader, size_t length,
+                                     const char *event)
+{
+    memset(self, 0, sizeof *self);
+    self->reader = reader;
+    self->length = length;
+    self->event = event;
+    CHECK_EQ(pthread_create(&self->thread, NULL, call_run, self), 0);
+}
+
+/* Waits for the thread; what its call returned. Bytes are checked, unless a reader read them. */
+static inline int64_t call_finish(call *self)
+{
+    CHECK_EQ(pthread_join(self->thread, NULL), 0);
+    if (self->result > 0 && self->reader == NULL)
+        CHECK_BYTES(self->bytes, self->offset, (uint64_t)self->result);
+    free(self->bytes);
+    return self->result;
+}
+
+/* ---- the process ----------------------------------------------------------------------------- */
+
+static inline sb_stats stats_of(sb_buffer *buffer)
+{
+    sb_stats stats;
+    CHECK_EQ(sb_stat(buffer, &stats, sizeof stats), SB_OK);
+    return stats;
+}
+
+/* How many entries a folder has, like /proc/self/task or /proc/self/fd. */
+static inline int entries_in(const char *path)
+{
+    DIR *folder = opendir(path);
+    struct dirent *entry;
+    int count = 0;
+    CHECK(folder != NULL);
+    while ((entry = readdir(folder)) != NULL)
+        count += entry->d_name[0] != '.';
+    closedir(folder);
+    return count;
+}
+
+static inline int threads(void)
+{
+    return entries_in("/proc/self/task");
+}
+
+/* Open descriptors, with the one that this takes. */
+static inline int descriptors(void)
+{
+    return entries_in("/proc/self/fd");
+}
+
+#endif

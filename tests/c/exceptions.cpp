@@ -1,0 +1,113 @@
+/*
+ * C++: the header twice in one file; a source in C++; and an exception that leaves a callback, which
+ * ends the process with a message. The argument says which callback throws, and on whose thread.
+ */
+#include "spoolbuf.h"
+#include "spoolbuf.h"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+namespace {
+
+std::string throwing;
+
+void may_throw(const char *callback)
+{
+    if (throwing == callback)
+        throw std::runtime_error("left a callback");
+}
+
+int64_t read(void *opaque, void *out, size_t capacity)
+{
+    may_throw("read");
+    auto *left = static_cast<uint64_t *>(opaque);
+    const size_t count = capacity < *left ? capacity : static_cast<size_t>(*left);
+    std::memset(out, 'x', count);
+    *left -= count;
+    if (throwing == "cancel")
+        std::this_thread::sleep_for(std::chrono::seconds(20));
+    return static_cast<int64_t>(count);
+}
+
+int64_t seek(void *, uint64_t)
+{
+    may_throw("seek");
+    return -1;
+}
+
+void cancel(void *)
+{
+    may_throw("cancel");
+}
+
+void close(void *)
+{
+    may_throw("close");
+}
+
+int progress(void *, uint64_t, uint64_t)
+{
+    may_throw("progress");
+    return 0;
+}
+
+[[noreturn]] void fail(int line)
+{
+    std::fprintf(stderr, "exceptions.cpp:%d: FAILED\n", line);
+    std::_Exit(1);
+}
+
+#define CHECK(what) ((what) ? static_cast<void>(0) : fail(__LINE__))
+
+} // namespace
+
+int main(int count, char **arguments)
+{
+    if (count > 1)
+        throwing = arguments[1];
+    const bool helper = count > 2;
+    uint64_t left = 1000000;
+    sb_callback callback{};
+    callback.read = read;
+    callback.seek = throwing == "seek" ? seek : nullptr;
+    callback.opaque = &left;
+    callback.cancel = cancel;
+    callback.close = close;
+    sb_buffer *buffer = sb_new(&callback, SB_SIZE_UNKNOWN, 10000);
+    CHECK(buffer != nullptr);
+    if (helper)
+        CHECK(sb_prefetch(buffer, SB_ALL) == SB_OK);
+
+    char bytes[100];
+    /* What comes up to here has to be caught here, if anything came: nothing may. */
+    try {
+        if (throwing == "cancel") {
+            std::thread([buffer] {
+                char byte;
+                sb_read(buffer, 0, 1, &byte);
+            }).detach();
+            sb_stats stats;
+            do {
+                CHECK(sb_stat(buffer, &stats, sizeof stats) == SB_OK);
+                std::this_thread::yield();
+            } while (stats.pulls == 0);
+            sb_cancel(buffer);
+        }
+        CHECK(sb_read(buffer, 900000, sizeof bytes, bytes) == sizeof bytes);
+        CHECK(bytes[99] == 'x');
+        CHECK(sb_save_with(buffer, "saved", -1, 0, progress, nullptr) == 1000000);
+        sb_free(buffer);
+    } catch (...) {
+        fail(__LINE__);
+    }
+    CHECK(std::remove("saved") == 0);
+    CHECK(throwing.empty());
+    std::puts("no exception");
+    return 0;
+}

@@ -1,0 +1,264 @@
+/*
+ * Handles are checked, never trusted: NULL, made up, freed, freed twice; so are pointers and ranges.
+ * Every function.
+ */
+#include "check.h"
+
+static int progress_never(void *opaque, uint64_t done, uint64_t total)
+{
+    (void)opaque;
+    (void)done;
+    (void)total;
+    CHECK(!"a save of a bad handle reports no progress");
+    return 1;
+}
+
+/* A number that looks like a pointer and is none. */
+static void *made_up(uintptr_t number)
+{
+    void *pointer;
+    memcpy(&pointer, &number, sizeof pointer);
+    return pointer;
+}
+
+static void bad_buffer(sb_buffer *bad)
+{
+    unsigned char bytes[16];
+    sb_range range;
+    sb_stats stats;
+
+    CHECK_EQ(sb_read(bad, 0, sizeof bytes, bytes), SB_ERR_INVALID);
+    CHECK_EQ(sb_read(bad, 0, 0, bytes), SB_ERR_INVALID);
+    CHECK_EQ(sb_read_some(bad, 0, sizeof bytes, bytes, -1), SB_ERR_INVALID);
+    CHECK_EQ(sb_read_some(bad, 0, sizeof bytes, bytes, 0), SB_ERR_INVALID);
+    CHECK_EQ(sb_read_some(bad, 0, sizeof bytes, bytes, 1000), SB_ERR_INVALID);
+    CHECK_EQ(sb_save(bad, "never"), SB_ERR_INVALID);
+    CHECK_EQ(sb_save_with(bad, "never", -1, 0, progress_never, NULL), SB_ERR_INVALID);
+    CHECK_EQ(sb_save_with(bad, NULL, 1, 0, NULL, NULL), SB_ERR_INVALID);
+    CHECK(access("never", F_OK) != 0);
+    CHECK(sb_reader_new(bad) == NULL);
+    CHECK_EQ(sb_prefetch(bad, 1000), SB_ERR_INVALID);
+    CHECK_EQ(sb_prefetch(bad, 0), SB_ERR_INVALID);
+    CHECK_EQ(sb_cancel(bad), SB_ERR_INVALID);
+    CHECK_EQ(sb_resume(bad), SB_ERR_INVALID);
+    CHECK_EQ(sb_spill(bad), SB_ERR_INVALID);
+    CHECK_EQ(sb_size(bad), SB_ERR_INVALID);
+    CHECK_EQ(sb_buffered(bad, 0), SB_ERR_INVALID);
+    CHECK_EQ(sb_ranges(bad, &range, 1), 0);
+    CHECK_EQ(sb_ranges(bad, NULL, 0), 0);
+    CHECK_EQ(sb_stat(bad, &stats, sizeof stats), SB_ERR_INVALID);
+    sb_free(bad);
+    sb_free(bad);
+}
+
+static void bad_reader(sb_reader *bad)
+{
+    unsigned char bytes[16];
+
+    CHECK_EQ(sb_reader_read(bad, sizeof bytes, bytes), SB_ERR_INVALID);
+    CHECK_EQ(sb_reader_read(bad, 0, NULL), SB_ERR_INVALID);
+    CHECK_EQ(sb_reader_seek(bad, 0, SB_SEEK_SET), SB_ERR_INVALID);
+    CHECK_EQ(sb_reader_seek(bad, 0, SB_SEEK_CUR), SB_ERR_INVALID);
+    CHECK_EQ(sb_reader_seek(bad, 0, SB_SEEK_END), SB_ERR_INVALID);
+    CHECK_EQ(sb_reader_cancel(bad), SB_ERR_INVALID);
+    CHECK_EQ(sb_reader_resume(bad), SB_ERR_INVALID);
+    sb_reader_free(bad);
+    sb_reader_free(bad);
+}
+
+static void bad_callbacks(void)
+{
+    stream source;
+    sb_callback good, bad;
+    sb_options options;
+    sb_buffer *buffer;
+    size_t place;
+
+    stream_init(&source, 100, 0);
+    good = stream_callback(&source);
+    CHECK(sb_new(NULL, 0, 0) == NULL);
+    bad = good;
+    bad.read = NULL;
+    CHECK(sb_new(&bad, 0, 0) == NULL);
+    buffer = (sb_buffer *)made_up(12345);
+    CHECK_EQ(sb_new_with(&bad, NULL, &buffer), SB_ERR_INVALID);
+    CHECK(buffer == NULL);
+    for (place = 0; place < COUNT_OF(good.reserved); place++) {
+        bad = good;
+        bad.reserved[place] = &source;
+        CHECK(sb_new(&bad, 0, 0) == NULL);
+        CHECK_EQ(sb_new_with(&bad, NULL, &buffer), SB_ERR_INVALID);
+        CHECK(buffer == NULL);
+    }
+    CHECK_EQ(sb_new_with(NULL, NULL, &buffer), SB_ERR_INVALID);
+    CHECK_EQ(sb_new_with(NULL, NULL, NULL), SB_ERR_INVALID);
+    CHECK_EQ(sb_options_init(NULL, sizeof options), SB_ERR_INVALID);
+    CHECK_EQ(sb_options_init(&options, 0), SB_ERR_INVALID);
+    CHECK_EQ(sb_options_init(&options, 7), SB_ERR_INVALID);
+    /* A bad callback stays its owner's. */
+    CHECK_EQ(source.closes, 0);
+
+    /* A good one with bad options is the library's, so it is closed, once. */
+    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
+    options.round_up = 16385;
+    CHECK_EQ(sb_new_with(&good, &options, &buffer), SB_ERR_INVALID);
+    CHECK(buffer == NULL);
+    CHECK_EQ(source.closes, 1);
+    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
+    options.on_full = 99;
+    source.closes = 0;
+    CHECK_EQ(sb_new_with(&good, &options, &buffer), SB_ERR_INVALID);
+    CHECK_EQ(source.closes, 1);
+    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
+    options.struct_size = 3;
+    source.closes = 0;
+    CHECK_EQ(sb_new_with(&good, &options, &buffer), SB_ERR_INVALID);
+    CHECK_EQ(source.closes, 1);
+    CHECK_EQ(source.reads, 0);
+}
+
+static void bad_arguments(void)
+{
+    stream source;
+    sb_buffer *buffer;
+    sb_reader *reader;
+    sb_stats stats;
+    unsigned char bytes[200];
+
+    stream_init(&source, 100, 0);
+    buffer = stream_open(&source, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+    reader = sb_reader_new(buffer);
+    CHECK(reader != NULL);
+    CHECK_EQ(sb_read(buffer, 0, 10, NULL), SB_ERR_INVALID);
+    CHECK_EQ(sb_read_some(buffer, 0, 10, NULL, -1), SB_ERR_INVALID);
+    CHECK_EQ(sb_read_some(buffer, 0, 10, NULL, 0), SB_ERR_INVALID);
+    CHECK_EQ(sb_reader_read(reader, 10, NULL), SB_ERR_INVALID);
+    CHECK_EQ(sb_read(buffer, 0, 0, NULL), 0);
+    CHECK_EQ(sb_read_some(buffer, 0, 0, NULL, 0), 0);
+    CHECK_EQ(sb_reader_read(reader, 0, NULL), 0);
+    CHECK_EQ(sb_read(buffer, UINT64_MAX, 1, bytes), SB_ERR_INVALID);
+    CHECK_EQ(sb_read(buffer, UINT64_MAX, 2, bytes), SB_ERR_INVALID);
+    CHECK_EQ(sb_read(buffer, UINT64_MAX - 5, 100, bytes), SB_ERR_INVALID);
+    CHECK_EQ(sb_read(buffer, 1, SIZE_MAX, bytes), SB_ERR_INVALID);
+    CHECK_EQ(sb_read(buffer, 0, SIZE_MAX, bytes), SB_ERR_INVALID);
+    CHECK_EQ(sb_read(buffer, 0, SIZE_MAX / 2 + 1, bytes), SB_ERR_INVALID);
+    CHECK_EQ(sb_read_some(buffer, UINT64_MAX - 5, 100, bytes, 0), SB_ERR_INVALID);
+    CHECK_EQ(sb_read_some(buffer, 0, SIZE_MAX, bytes, 0), SB_ERR_INVALID);
+    CHECK_EQ(sb_reader_read(reader, SIZE_MAX, bytes), SB_ERR_INVALID);
+    CHECK_EQ(sb_save(buffer, NULL), SB_ERR_INVALID);
+    CHECK_EQ(sb_save(buffer, ""), SB_ERR_INVALID);
+    CHECK_EQ(sb_save_with(buffer, NULL, -1, 0, NULL, NULL), SB_ERR_INVALID);
+    CHECK_EQ(sb_save_with(buffer, "never", -1, 0x80000000u, NULL, NULL), SB_ERR_INVALID);
+    CHECK_EQ(sb_stat(buffer, NULL, sizeof stats), SB_ERR_INVALID);
+    CHECK_EQ(sb_stat(buffer, &stats, 0), SB_OK);
+    CHECK_EQ(sb_reader_seek(reader, 0, 3), SB_ERR_INVALID);
+    CHECK_EQ(sb_reader_seek(reader, 0, -1), SB_ERR_INVALID);
+    CHECK_EQ(sb_reader_seek(reader, -1, SB_SEEK_SET), SB_ERR_INVALID);
+    CHECK_EQ(sb_reader_seek(reader, -1, SB_SEEK_CUR), SB_ERR_INVALID);
+    CHECK_EQ(sb_reader_seek(reader, 0, SB_SEEK_END), SB_ERR_UNKNOWN);
+    CHECK_EQ(source.reads, 0);
+
+    /* A snapshot for an older header, and for a newer one. */
+    memset(bytes, 0xEE, sizeof bytes);
+    CHECK_EQ(sb_stat(buffer, (sb_stats *)(void *)bytes, 20), SB_OK);
+    CHECK_EQ(bytes[19], 0);
+    CHECK_EQ(bytes[20], 0xEE);
+    {
+        struct { sb_stats stats; unsigned char later[64]; } large;
+        memset(&large, 0xEE, sizeof large);
+        CHECK_EQ(sb_stat(buffer, &large.stats, sizeof large), SB_OK);
+        CHECK_EQ(large.later[0], 0);
+        CHECK_EQ(large.later[63], 0);
+        CHECK_EQ(large.stats.frontier, 0);
+    }
+
+    /* A place far past the end, and none past what a place can be. */
+    CHECK_EQ(sb_reader_seek(reader, INT64_MAX, SB_SEEK_SET), INT64_MAX);
+    CHECK_EQ(sb_reader_seek(reader, 1, SB_SEEK_CUR), SB_ERR_INVALID);
+    CHECK_EQ(sb_reader_read(reader, 10, bytes), 0);
+    CHECK_EQ(sb_buffered(buffer, UINT64_MAX), 0);
+    CHECK_EQ(sb_read(buffer, 90, 20, bytes), 10);
+    CHECK_BYTES(bytes, 90, 10);
+    sb_reader_free(reader);
+    sb_free(buffer);
+    CHECK_EQ(source.closes, 1);
+}
+
+int main(void)
+{
+    enum { MANY = 1000 };
+    static const uintptr_t numbers[] = {
+        1, 2, 3, 4, 64, 127, 128, 129, 4096, 4097, 0xffff, 0x10001,
+        UINTPTR_MAX, UINTPTR_MAX - 1, UINTPTR_MAX / 2, UINTPTR_MAX / 2 + 1,
+    };
+    static sb_buffer *freed[MANY];
+    stream source;
+    sb_buffer *buffer, *later;
+    sb_reader *reader, *stale;
+    int local = 0;
+    size_t place, other;
+    uint64_t seed = 7;
+
+    /* Before the library knows of any handle, and after. */
+    for (other = 0; other < 2; other++) {
+        bad_buffer(NULL);
+        bad_reader(NULL);
+        bad_buffer((sb_buffer *)(void *)&local);
+        bad_reader((sb_reader *)(void *)&local);
+        for (place = 0; place < COUNT_OF(numbers); place++) {
+            bad_buffer(made_up(numbers[place]));
+            bad_reader(made_up(numbers[place]));
+        }
+        for (place = 0; place < 2000; place++) {
+            uintptr_t number = (uintptr_t)random_next(&seed);
+            bad_buffer(made_up(place % 2 ? number : number % 65536));
+            bad_reader(made_up(place % 2 ? number : number % 65536));
+        }
+        bad_callbacks();
+        bad_arguments();
+    }
+
+    /* A buffer is no reader and the other way round. */
+    stream_init(&source, 100, 0);
+    buffer = stream_open(&source, SB_SIZE_UNKNOWN, 0);
+    reader = sb_reader_new(buffer);
+    CHECK(reader != NULL);
+    bad_reader((sb_reader *)(void *)buffer);
+    bad_buffer((sb_buffer *)(void *)reader);
+    /* A stale reader of a live buffer; a live reader of a freed buffer. */
+    stale = sb_reader_new(buffer);
+    CHECK(stale != NULL);
+    sb_reader_free(stale);
+    bad_reader(stale);
+    CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN);
+    sb_free(buffer);
+    CHECK_EQ(source.closes, 1);
+    bad_buffer(buffer);
+    CHECK_EQ(sb_reader_resume(reader), SB_ERR_INVALID);
+    bad_reader(reader);
+
+    /* Handles are not handed out again: those freed stay invalid while others live. */
+    stream_init(&source, 100, 0);
+    for (place = 0; place < MANY; place++) {
+        source.closes = 0;
+        freed[place] = stream_open(&source, SB_SIZE_UNKNOWN, 0);
+        sb_free(freed[place]);
+        CHECK_EQ(source.closes, 1);
+        for (other = 0; other < place; other++)
+            CHECK(freed[other] != freed[place]);
+    }
+    source.closes = 0;
+    later = stream_open(&source, 100, 0);
+    for (place = 0; place < MANY; place++) {
+        CHECK_EQ(sb_size(freed[place]), SB_ERR_INVALID);
+        sb_free(freed[place]);
+    }
+    CHECK_EQ(sb_size(later), 100);
+    sb_free(later);
+
+    /* Any status has a text. */
+    CHECK(strlen(sb_strerror(INT32_MIN)) > 0 && strlen(sb_strerror(INT32_MAX)) > 0);
+    for (local = 0; local >= SB_ERR_PANIC; local--)
+        CHECK(strlen(sb_strerror(local)) > 0 && strcmp(sb_strerror(local), sb_strerror(1)) != 0);
+    return 0;
+}

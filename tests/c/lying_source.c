@@ -1,0 +1,92 @@
+/*
+ * A source that lies. More bytes than it had room for is an error; a count without bytes shows
+ * zeroes, never what was in memory before.
+ */
+#include "check.h"
+
+typedef struct liar {
+    int64_t answer; /* what it says, if it is not 0; else what it was given room for */
+    size_t writes;  /* how many bytes it really writes */
+    int calls;
+} liar;
+
+static int64_t liar_read(void *opaque, void *out, size_t capacity)
+{
+    liar *self = opaque;
+    self->calls++;
+    memset(out, 'w', self->writes < capacity ? self->writes : capacity);
+    return self->answer != 0 ? self->answer : (int64_t)capacity;
+}
+
+static void too_much(int64_t answer)
+{
+    liar source = { 0, 100, 0 };
+    sb_callback callback = { .read = liar_read };
+    sb_buffer *buffer;
+    unsigned char bytes[100];
+    uint64_t held;
+
+    callback.opaque = &source;
+    buffer = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+    CHECK(buffer != NULL);
+    CHECK_EQ(sb_read(buffer, 0, 100, bytes), 100);
+    held = stats_of(buffer).frontier;
+    source.answer = answer;
+    CHECK_EQ(sb_read(buffer, held, 100, bytes), SB_ERR_SOURCE);
+    CHECK_EQ(sb_read(buffer, held, 100, bytes), SB_ERR_SOURCE);
+    CHECK_EQ(source.calls, 2);
+    CHECK_EQ(stats_of(buffer).state, SB_STATE_FAILED);
+    CHECK_EQ(stats_of(buffer).frontier, (int64_t)held);
+    CHECK_EQ(sb_read(buffer, 0, 100, bytes), 100);
+    CHECK_EQ(bytes[99], 'w');
+    sb_free(buffer);
+}
+
+/* Leaves secrets all over the heap, in blocks of the sizes that a buffer asks for. */
+static void litter(void)
+{
+    enum { BLOCKS = 400 };
+    static unsigned char *blocks[BLOCKS];
+    size_t place;
+    for (place = 0; place < BLOCKS; place++) {
+        size_t size = (size_t)512 << (place % 9);
+        blocks[place] = malloc(size);
+        CHECK(blocks[place] != NULL);
+        memset(blocks[place], 0x5E, size);
+    }
+    for (place = 0; place < BLOCKS; place++)
+        free(blocks[place]);
+}
+
+static void nothing_written(uint64_t declared, uint64_t max, size_t writes)
+{
+    enum { LENGTH = 600000 };
+    liar source = { 0, 0, 0 };
+    sb_callback callback = { .read = liar_read };
+    static unsigned char bytes[LENGTH];
+    sb_buffer *buffer;
+    size_t place;
+
+    litter();
+    source.writes = writes;
+    callback.opaque = &source;
+    buffer = sb_new(&callback, declared, max);
+    CHECK(buffer != NULL);
+    CHECK_EQ(sb_read(buffer, 0, LENGTH, bytes), LENGTH);
+    for (place = 0; place < LENGTH; place++)
+        CHECK(bytes[place] == 0 || (writes > 0 && bytes[place] == 'w'));
+    sb_free(buffer);
+}
+
+int main(void)
+{
+    too_much(16385);
+    too_much(262145);
+    too_much(INT64_MAX);
+    too_much((int64_t)1 << 32);
+    nothing_written(SB_SIZE_UNKNOWN, SB_MAX_DEFAULT, 0);
+    nothing_written(SB_SIZE_UNKNOWN, 0, 10);
+    nothing_written(3000, 0, 0);
+    nothing_written(40000, 100000, 1);
+    return 0;
+}

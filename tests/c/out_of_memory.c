@@ -1,0 +1,316 @@
+/*
+ * Memory runs out at any allocation, once or for a while: every call answers, nothing aborts, nothing
+ * that was taken in is lost, and it goes on when there is memory again.
+ *
+ * Each case runs in a child, with the Nth allocation failing, for each N. With SPOOLBUF_FRAMES set, a
+ * child that aborts prints where.
+ */
+#include "memory.h"
+#include <execinfo.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+enum { SIZE = 700000 };
+
+static unsigned char bytes[SIZE];
+
+/* Memory is scarce during the library's calls only. */
+static int64_t plan_after;
+
+static void scarce(void)
+{
+    memory_after = plan_after;
+}
+
+/* Remembers how far the plan has come. */
+static void plenty(void)
+{
+    plan_after = memory_after;
+    memory_after = -1;
+}
+
+#define SCARCE(result, call) (scarce(), (result) = (call), plenty())
+
+static int is_fine(int64_t result)
+{
+    return result >= 0 || result == SB_ERR_NO_MEMORY;
+}
+
+/* Reads it all, again and again if need be; what came stays. */
+static void read_all(sb_buffer *buffer, int64_t limit)
+{
+    uint64_t at = 0;
+    int64_t count;
+    int tries = 0;
+
+    while (at < SIZE) {
+        if (limit == NO_SOME)
+            SCARCE(count, sb_read(buffer, at, 50000, bytes));
+        else
+            SCARCE(count, sb_read_some(buffer, at, 50000, bytes, limit));
+        CHECK(is_fine(count));
+        CHECK(count != 0);
+        if (count > 0) {
+            CHECK_BYTES(bytes, at, (uint64_t)count);
+            CHECK(sb_buffered(buffer, 0) >= (int64_t)at + count);
+            at += (uint64_t)count;
+        } else if (++tries > 20) {
+            /* It has failed for long enough. */
+            plan_after = -1;
+        }
+    }
+    plan_after = -1;
+    memory_after = -1;
+    CHECK_EQ(sb_read(buffer, 0, SIZE, bytes), SIZE);
+    CHECK_BYTES(bytes, 0, SIZE);
+    CHECK_EQ(sb_read(buffer, SIZE, 1, bytes), 0);
+}
+
+static sb_buffer *open_scarcely(stream *source, uint64_t max, uint64_t prefetch)
+{
+    sb_callback callback = stream_callback(source);
+    sb_options options;
+    sb_buffer *buffer;
+    int result;
+
+    SCARCE(result, sb_options_init(&options, sizeof options));
+    CHECK_EQ(result, SB_OK);
+    options.max = max;
+    options.prefetch = prefetch;
+    if (prefetch == 0) {
+        SCARCE(buffer, sb_new(&callback, SB_SIZE_UNKNOWN, max));
+    } else {
+        SCARCE(result, sb_new_with(&callback, &options, &buffer));
+        CHECK(is_fine(result));
+        CHECK((result == SB_OK) == (buffer != NULL));
+    }
+    if (buffer != NULL)
+        return buffer;
+    /* The callback was the library's from the call on. */
+    CHECK_EQ(source->closes, 1);
+    source->closes = 0;
+    plan_after = -1;
+    buffer = sb_new(&callback, SB_SIZE_UNKNOWN, max);
+    CHECK(buffer != NULL);
+    return buffer;
+}
+
+static void close_scarcely(sb_buffer *buffer, stream *source)
+{
+    scarce();
+    sb_free(buffer);
+    plenty();
+    WAIT_UNTIL(stream_get(source, &source->closes) == 1);
+}
+
+static void in_memory(stream *source)
+{
+    sb_buffer *buffer = open_scarcely(source, UINT64_MAX, 0);
+    read_all(buffer, NO_SOME);
+    close_scarcely(buffer, source);
+}
+
+static void spilling(stream *source)
+{
+    sb_buffer *buffer = open_scarcely(source, 0, 0);
+    read_all(buffer, NO_SOME);
+    close_scarcely(buffer, source);
+}
+
+static void spilling_at_once(stream *source)
+{
+    sb_buffer *buffer = stream_open(source, SIZE, UINT64_MAX);
+    int result;
+    CHECK_EQ(sb_read(buffer, 0, 600000, bytes), 600000);
+    SCARCE(result, sb_spill(buffer));
+    CHECK(is_fine(result));
+    read_all(buffer, NO_SOME);
+    close_scarcely(buffer, source);
+}
+
+static void limited(stream *source)
+{
+    sb_buffer *buffer = open_scarcely(source, 100000, 0);
+    read_all(buffer, 600000);
+    close_scarcely(buffer, source);
+}
+
+static void prefetching(stream *source)
+{
+    sb_buffer *buffer = open_scarcely(source, 100000, 50000);
+    int result;
+    SCARCE(result, sb_prefetch(buffer, SB_ALL));
+    CHECK(is_fine(result));
+    read_all(buffer, NO_SOME);
+    close_scarcely(buffer, source);
+}
+
+static void saving(stream *source)
+{
+    sb_buffer *buffer = open_scarcely(source, 100000, 0);
+    int64_t result;
+    SCARCE(result, sb_save(buffer, "saved"));
+    CHECK(result == SIZE || result == SB_ERR_NO_MEMORY);
+    CHECK_EQ(access("saved", F_OK) == 0, result == SIZE);
+    unlink("saved");
+    read_all(buffer, NO_SOME);
+    close_scarcely(buffer, source);
+}
+
+static void reading(stream *source)
+{
+    sb_buffer *buffer = open_scarcely(source, 100000, 0);
+    sb_reader *reader;
+    int64_t count;
+    SCARCE(reader, sb_reader_new(buffer));
+    if (reader != NULL) {
+        SCARCE(count, sb_reader_read(reader, 100, bytes));
+        CHECK(is_fine(count));
+        SCARCE(count, sb_reader_seek(reader, 0, SB_SEEK_SET));
+        CHECK_EQ(count, 0);
+        SCARCE(count, sb_reader_cancel(reader));
+        CHECK_EQ(count, SB_OK);
+        SCARCE(count, sb_reader_resume(reader));
+        CHECK_EQ(count, SB_OK);
+        scarce();
+        sb_reader_free(reader);
+        plenty();
+    }
+    read_all(buffer, NO_SOME);
+    close_scarcely(buffer, source);
+}
+
+static void looking(stream *source)
+{
+    sb_buffer *buffer = open_scarcely(source, 100000, 0);
+    sb_stats stats;
+    sb_range range;
+    int64_t result;
+    CHECK_EQ(sb_read(buffer, 0, 500000, bytes), 500000);
+    SCARCE(result, sb_stat(buffer, &stats, sizeof stats));
+    CHECK_EQ(result, SB_OK);
+    SCARCE(result, (int64_t)sb_ranges(buffer, &range, 1));
+    CHECK_EQ(result, 1);
+    SCARCE(result, sb_buffered(buffer, 0));
+    CHECK(result >= 500000);
+    SCARCE(result, sb_size(buffer));
+    CHECK_EQ(result, SB_ERR_UNKNOWN);
+    SCARCE(result, sb_read_some(buffer, 0, 500000, bytes, 0));
+    CHECK_EQ(result, 500000);
+    SCARCE(result, sb_cancel(buffer));
+    CHECK_EQ(result, SB_OK);
+    SCARCE(result, sb_resume(buffer));
+    CHECK_EQ(result, SB_OK);
+    read_all(buffer, NO_SOME);
+    close_scarcely(buffer, source);
+}
+
+/* A call that has to wait for another one's bytes. */
+static void waiting(stream *source)
+{
+    sb_buffer *buffer = stream_open(source, SIZE, 100000);
+    call inside;
+    int64_t count;
+    int round;
+    source->stall_at = 0;
+    call_start(&inside, buffer, 0, 10, NULL);
+    stream_await_stall(source);
+    for (round = 0; round < 12; round++) {
+        SCARCE(count, sb_read_some(buffer, 100, 10, bytes, 1));
+        CHECK(count == SB_ERR_TIMEOUT || count == SB_ERR_NO_MEMORY);
+    }
+    SCARCE(count, sb_cancel(buffer));
+    CHECK_EQ(count, SB_OK);
+    SCARCE(count, sb_resume(buffer));
+    CHECK_EQ(count, SB_OK);
+    stream_release(source, NEVER);
+    call_finish(&inside);
+    read_all(buffer, NO_SOME);
+    close_scarcely(buffer, source);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(stream *source);
+} cases[] = {
+    { "in_memory", in_memory },
+    { "spilling", spilling },
+    { "spilling_at_once", spilling_at_once },
+    { "limited", limited },
+    { "prefetching", prefetching },
+    { "saving", saving },
+    { "reading", reading },
+    { "looking", looking },
+    { "waiting", waiting },
+};
+
+static void on_abort(int signal)
+{
+    void *frames[64];
+    (void)signal;
+    memory_after = -1;
+    if (getenv("SPOOLBUF_FRAMES") != NULL)
+        backtrace_symbols_fd(frames, backtrace(frames, 64), STDERR_FILENO);
+    _exit(99);
+}
+
+/* Runs a case with its Nth allocation failing; 0 if there were fewer than N. */
+static int strike(size_t which, int64_t after, int lasting, int *bad)
+{
+    int status;
+    int64_t deadline = now_ms() + 60000;
+    pid_t ended, child;
+
+    fflush(NULL);
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        stream source;
+        stream_init(&source, SIZE, 30000);
+        signal(SIGABRT, on_abort);
+        memory_lasting = lasting;
+        plan_after = after;
+        cases[which].run(&source);
+        _exit(memory_struck > 0 ? 50 : 51);
+    }
+    while ((ended = waitpid(child, &status, WNOHANG)) == 0) {
+        if (now_ms() > deadline)
+            kill(child, SIGKILL);
+        pause_ms(1);
+    }
+    CHECK(ended == child);
+    if (WIFEXITED(status) && (WEXITSTATUS(status) == 50 || WEXITSTATUS(status) == 51))
+        return WEXITSTATUS(status) == 50;
+    fprintf(stderr, "%s, allocation %" PRId64 "%s: %s\n", cases[which].name, after + 1,
+            lasting ? " and all after it" : "",
+            !WIFEXITED(status) ? "hangs or crashes"
+            : WEXITSTATUS(status) == 99 ? "aborts" : "fails");
+    (*bad)++;
+    return 1;
+}
+
+int main(void)
+{
+    void *frames[4];
+    size_t which;
+    int bad = 0, lasting;
+    int64_t after;
+
+    if (!MEMORY_IS_OURS) {
+        SKIP("running out of memory", "allocations are a sanitizer's or another C library's");
+        return 0;
+    }
+    /* The first one allocates by itself. */
+    backtrace(frames, 4);
+    for (which = 0; which < COUNT_OF(cases); which++) {
+        for (lasting = 0; lasting < 2; lasting++) {
+            for (after = 0; strike(which, after, lasting, &bad); after++)
+                CHECK(after < 5000);
+            /* As long as anything was to fail, something did. */
+            CHECK(after > 0);
+            printf("%s: %" PRId64 " allocations\n", cases[which].name, after);
+        }
+    }
+    CHECK_EQ(bad, 0);
+    return 0;
+}

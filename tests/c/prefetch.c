@@ -1,0 +1,307 @@
+/*
+ * A prefetch keeps its distance on a thread of the library's own, tells its errors to the read that
+ * reaches them, frees readers from the source, and leaves no thread behind.
+ */
+#include "check.h"
+#include <signal.h>
+
+enum { SIZE = 2000000 };
+
+static unsigned char bytes[SIZE];
+
+/* The helper may be inside the source when the buffer is freed: then `close` comes a little later. */
+static void free_and_await_close(sb_buffer *buffer, stream *source)
+{
+    sb_free(buffer);
+    WAIT_UNTIL(stream_get(source, &source->closes) == 1);
+}
+
+/* It goes so far and no further, and on when a reader does. */
+static void keeps_its_distance(void)
+{
+    enum { AHEAD = 300000 };
+    stream source;
+    sb_buffer *buffer;
+    uint64_t at;
+
+    stream_init(&source, SIZE, 10000);
+    buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
+    CHECK_EQ(source.reads, 0);
+    CHECK_EQ(sb_prefetch(buffer, AHEAD), SB_OK);
+    WAIT_UNTIL(stats_of(buffer).helper == 1);
+    WAIT_UNTIL(sb_buffered(buffer, 0) >= AHEAD);
+    for (at = 50000; at < SIZE; at += 123457) {
+        uint64_t goal = at + 1000 + AHEAD < SIZE ? at + 1000 + AHEAD : SIZE;
+        CHECK_EQ(sb_read(buffer, at, 1000, bytes), 1000);
+        CHECK_BYTES(bytes, at, 1000);
+        WAIT_UNTIL(sb_buffered(buffer, 0) >= (int64_t)goal);
+        CHECK(sb_buffered(buffer, 0) <= (int64_t)goal + 65536 + 16384);
+    }
+    free_and_await_close(buffer, &source);
+}
+
+static void everything(uint64_t max)
+{
+    stream source;
+    sb_buffer *buffer;
+
+    stream_init(&source, SIZE, 30000);
+    buffer = stream_open(&source, SB_SIZE_UNKNOWN, max);
+    CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+    WAIT_UNTIL(stats_of(buffer).state == SB_STATE_ENDED);
+    CHECK_EQ(sb_size(buffer), SIZE);
+    /* All is held, so the source is closed, though nobody has read a byte. */
+    WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
+    CHECK_EQ(sb_read_some(buffer, 0, SIZE, bytes, 0), SIZE);
+    CHECK_BYTES(bytes, 0, SIZE);
+    CHECK(stats_of(buffer).memory <= (max < SIZE ? max + 262144 : SIZE));
+    free_and_await_close(buffer, &source);
+}
+
+/* Its error is the reader's who comes there, not before, and stays. */
+static void error_where_reached(void)
+{
+    stream source;
+    sb_buffer *buffer;
+
+    stream_init(&source, SIZE, 10000);
+    source.fail_at = 500000;
+    source.code = -42;
+    buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
+    CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+    WAIT_UNTIL(stats_of(buffer).state == SB_STATE_FAILED);
+    CHECK_EQ(sb_read(buffer, 0, 500000, bytes), 500000);
+    CHECK_BYTES(bytes, 0, 500000);
+    CHECK_EQ(sb_read(buffer, 499000, 2000, bytes), 1000);
+    CHECK_EQ(sb_read(buffer, 500000, 2000, bytes), SB_ERR_SOURCE);
+    CHECK_EQ(stats_of(buffer).source_error, -42);
+    pthread_mutex_lock(&source.lock);
+    source.fail_at = NEVER;
+    pthread_mutex_unlock(&source.lock);
+    /* Resumed, the prefetch goes on by itself. */
+    CHECK_EQ(sb_resume(buffer), SB_OK);
+    WAIT_UNTIL(stats_of(buffer).state == SB_STATE_ENDED);
+    CHECK_EQ(sb_read(buffer, 0, SIZE, bytes), SIZE);
+    CHECK_BYTES(bytes, 0, SIZE);
+    free_and_await_close(buffer, &source);
+}
+
+/* With a prefetch no reader's thread is inside the source: stops are immediate. */
+static void stops_at_once(void)
+{
+    stream source;
+    sb_buffer *buffer;
+    sb_reader *reader;
+    call waiting, other;
+
+    stream_init(&source, SIZE, 10000);
+    source.stall_at = 100000;
+    source.obeys_cancel = 0;
+    buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
+    reader = sb_reader_new(buffer);
+    CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+    stream_await_stall(&source);
+    CHECK_EQ(sb_reader_seek(reader, 100000, SB_SEEK_SET), 100000);
+    call_start_reader(&waiting, reader, 10, NULL);
+    call_start(&other, buffer, 150000, 10, NULL);
+    WAIT_UNTIL(stats_of(buffer).waits == 2);
+    /* The source does not come back before both have returned. */
+    CHECK_EQ(sb_reader_cancel(reader), SB_OK);
+    CHECK_EQ(call_finish(&waiting), SB_ERR_CANCELED);
+    CHECK_EQ(source.cancels, 0);
+    CHECK_EQ(sb_cancel(buffer), SB_OK);
+    CHECK_EQ(call_finish(&other), SB_ERR_CANCELED);
+    CHECK_EQ(sb_resume(buffer), SB_OK);
+    stream_release(&source, NEVER);
+    CHECK_EQ(sb_read(buffer, 150000, 10, bytes), 10);
+    CHECK_BYTES(bytes, 150000, 10);
+    sb_reader_free(reader);
+    free_and_await_close(buffer, &source);
+}
+
+/* A read that finds its bytes does not wait for the prefetch to go further. */
+static void found_is_found(void)
+{
+    stream source;
+    sb_buffer *buffer;
+    call early;
+
+    events_count = 0;
+    stream_init(&source, SIZE, 10000);
+    source.stall_at = 0;
+    buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
+    CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+    stream_await_stall(&source);
+    call_start(&early, buffer, 10, 1000, "found");
+    WAIT_UNTIL(stats_of(buffer).waits == 1);
+    stream_release(&source, 10000);
+    CHECK_EQ(call_finish(&early), 1000);
+    stream_await_stall(&source);
+    note("goes on");
+    CHECK_ORDER("found", "goes on");
+    stream_release(&source, NEVER);
+    free_and_await_close(buffer, &source);
+}
+
+/* Turned off, readers call the source on their own threads again; those who wait go on, too. */
+static pthread_t last_caller;
+
+static int64_t noting_read(void *opaque, void *out, size_t capacity)
+{
+    last_caller = pthread_self();
+    return stream_read(opaque, out, capacity);
+}
+
+static void on_and_off(void)
+{
+    stream source;
+    sb_callback callback;
+    sb_buffer *buffer;
+    call waiting;
+
+    stream_init(&source, SIZE, 10000);
+    callback = stream_callback(&source);
+    callback.read = noting_read;
+    buffer = sb_new(&callback, SIZE, SB_MAX_DEFAULT);
+    CHECK(buffer != NULL);
+    CHECK_EQ(sb_read(buffer, 0, 10, bytes), 10);
+    CHECK(pthread_equal(last_caller, pthread_self()));
+    CHECK_EQ(sb_prefetch(buffer, 50000), SB_OK);
+    CHECK_EQ(sb_read(buffer, 200000, 10, bytes), 10);
+    CHECK(!pthread_equal(last_caller, pthread_self()));
+    WAIT_UNTIL(sb_buffered(buffer, 200010) >= 50000);
+    /* One waits while it is turned off. */
+    pthread_mutex_lock(&source.lock);
+    source.stall_at = source.at;
+    pthread_mutex_unlock(&source.lock);
+    call_start(&waiting, buffer, 600000, 10, NULL);
+    stream_await_stall(&source);
+    WAIT_UNTIL(stats_of(buffer).waits >= 2);
+    CHECK_EQ(sb_prefetch(buffer, 0), SB_OK);
+    stream_release(&source, NEVER);
+    CHECK_EQ(call_finish(&waiting), 10);
+    CHECK_EQ(sb_read(buffer, 900000, 10, bytes), 10);
+    CHECK(pthread_equal(last_caller, pthread_self()));
+    CHECK(sb_buffered(buffer, 0) < 900010 + 16384);
+    CHECK_EQ(sb_prefetch(buffer, 0), SB_OK);
+    CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+    WAIT_UNTIL(stats_of(buffer).state == SB_STATE_ENDED);
+    free_and_await_close(buffer, &source);
+}
+
+/* A file of /proc/self/task/<the other thread>, as text. */
+static void other_task(const char *name, char *text, size_t size)
+{
+    DIR *folder = opendir("/proc/self/task");
+    struct dirent *entry;
+    char path[300];
+    FILE *file;
+    size_t count;
+
+    CHECK(folder != NULL);
+    text[0] = 0;
+    while ((entry = readdir(folder)) != NULL) {
+        if (entry->d_name[0] == '.' || atoi(entry->d_name) == getpid())
+            continue;
+        snprintf(path, sizeof path, "/proc/self/task/%s/%s", entry->d_name, name);
+        file = fopen(path, "r");
+        CHECK(file != NULL);
+        count = fread(text, 1, size - 1, file);
+        text[count] = 0;
+        fclose(file);
+    }
+    closedir(folder);
+}
+
+/* Its name, its signals, and that it is gone. */
+static void the_thread(void)
+{
+    stream source;
+    sb_buffer *buffer;
+    char text[4096];
+    const char *blocked;
+    uint64_t mask;
+
+    WAIT_UNTIL(threads() == 1);
+    stream_init(&source, SIZE, 10000);
+    buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
+    CHECK_EQ(threads(), 1);
+    CHECK_EQ(sb_prefetch(buffer, 100000), SB_OK);
+    WAIT_UNTIL(sb_buffered(buffer, 0) >= 100000);
+    CHECK_EQ(threads(), 2);
+    CHECK_EQ(sb_prefetch(buffer, 200000), SB_OK);
+    CHECK_EQ(threads(), 2);
+    other_task("comm", text, sizeof text);
+    CHECK(strcmp(text, "spoolbuf\n") == 0);
+    other_task("status", text, sizeof text);
+    blocked = strstr(text, "SigBlk:");
+    CHECK(blocked != NULL);
+    mask = strtoull(blocked + 7, NULL, 16);
+    CHECK((mask & UINT64_C(1) << (SIGTERM - 1)) != 0);
+    CHECK((mask & UINT64_C(1) << (SIGINT - 1)) != 0);
+    CHECK((mask & UINT64_C(1) << (SIGUSR1 - 1)) != 0);
+    CHECK((mask & UINT64_C(1) << (SIGALRM - 1)) != 0);
+    /* This thread's own signals are as they were. */
+    {
+        sigset_t mine;
+        CHECK_EQ(pthread_sigmask(SIG_BLOCK, NULL, &mine), 0);
+        CHECK_EQ(sigismember(&mine, SIGTERM), 0);
+    }
+    sb_free(buffer);
+    /* The system takes a moment to take a thread that has been joined out of its list. */
+    WAIT_UNTIL(threads() == 1);
+}
+
+/* Freed while the helper is inside a source that does not come back: free returns, with a close. */
+static void freed_inside(void)
+{
+    stream source;
+    sb_buffer *buffer;
+
+    stream_init(&source, SIZE, 10000);
+    source.stall_at = 0;
+    source.obeys_cancel = 0;
+    buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
+    CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+    stream_await_stall(&source);
+    sb_free(buffer);
+    CHECK_EQ(source.closes, 0);
+    stream_release(&source, NEVER);
+    WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
+    WAIT_UNTIL(threads() == 1);
+    WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
+}
+
+/* As an option. */
+static void by_option(void)
+{
+    stream source;
+    sb_callback callback;
+    sb_options options;
+    sb_buffer *buffer;
+
+    stream_init(&source, SIZE, 10000);
+    callback = stream_callback(&source);
+    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
+    CHECK_EQ(options.prefetch, 0);
+    options.prefetch = 70000;
+    CHECK_EQ(sb_new_with(&callback, &options, &buffer), SB_OK);
+    WAIT_UNTIL(sb_buffered(buffer, 0) >= 70000);
+    free_and_await_close(buffer, &source);
+}
+
+int main(void)
+{
+    keeps_its_distance();
+    everything(SB_MAX_DEFAULT);
+    everything(100000);
+    error_where_reached();
+    stops_at_once();
+    found_is_found();
+    on_and_off();
+    the_thread();
+    freed_inside();
+    by_option();
+    WAIT_UNTIL(threads() == 1);
+    return 0;
+}

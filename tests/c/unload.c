@@ -1,0 +1,133 @@
+/*
+ * Loaded with dlopen(), used from a thread, closed while that thread lives, or while the library's own
+ * is inside a source: they end in peace. Loaded again, it works again. Not linked to the library:
+ * SPOOLBUF_LIBRARY says where it is.
+ */
+#include "check.h"
+#include <dlfcn.h>
+
+enum { SIZE = 500000 };
+
+/* The calls, looked up by name. */
+static struct calls {
+    sb_buffer *(*create)(const sb_callback *, uint64_t, uint64_t);
+    int64_t (*read)(sb_buffer *, uint64_t, size_t, void *);
+    int64_t (*read_some)(sb_buffer *, uint64_t, size_t, void *, int64_t);
+    int (*prefetch)(sb_buffer *, uint64_t);
+    void (*release)(sb_buffer *);
+} calls;
+
+/* ISO C knows no conversion of a data pointer to a function's. */
+static void look_up(void *library, const char *name, void *function)
+{
+    void *found = dlsym(library, name);
+    CHECK(found != NULL);
+    memcpy(function, &found, sizeof found);
+}
+
+static void *load(void)
+{
+    const char *path = getenv("SPOOLBUF_LIBRARY");
+    void *library;
+    CHECK(path != NULL);
+    library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL)
+        fprintf(stderr, "%s\n", dlerror());
+    CHECK(library != NULL);
+    look_up(library, "sb_new", &calls.create);
+    look_up(library, "sb_read", &calls.read);
+    look_up(library, "sb_read_some", &calls.read_some);
+    look_up(library, "sb_prefetch", &calls.prefetch);
+    look_up(library, "sb_free", &calls.release);
+    return library;
+}
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static int used, closed;
+
+static void use(void)
+{
+    static unsigned char bytes[SIZE];
+    stream source;
+    sb_callback callback;
+    sb_buffer *buffer;
+
+    stream_init(&source, SIZE, 9000);
+    callback = stream_callback(&source);
+    buffer = calls.create(&callback, SB_SIZE_UNKNOWN, 100000);
+    CHECK(buffer != NULL);
+    CHECK_EQ(calls.read_some(buffer, 100, 10, bytes, 600000), 10);
+    CHECK_EQ(calls.prefetch(buffer, 100000), SB_OK);
+    CHECK_EQ(calls.read(buffer, 0, SIZE, bytes), SIZE);
+    CHECK_BYTES(bytes, 0, SIZE);
+    calls.release(buffer);
+    WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
+}
+
+static void *user(void *opaque)
+{
+    use();
+    pthread_mutex_lock(&lock);
+    used = 1;
+    pthread_cond_broadcast(&changed);
+    while (!closed)
+        pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+    /* Its thread-locals are taken down after this. */
+    return opaque;
+}
+
+/* The buffer is freed and the library closed, and only then does the source come back, to code that
+ * has to be there still. */
+static void comes_back_late(void)
+{
+    static stream sources[3];
+    static int next;
+    stream *source = &sources[next++];
+    sb_callback callback;
+    sb_buffer *buffer;
+    void *library = load();
+
+    stream_init(source, SIZE, 9000);
+    source->stall_at = 9000;
+    source->obeys_cancel = 0;
+    callback = stream_callback(source);
+    buffer = calls.create(&callback, SB_SIZE_UNKNOWN, 100000);
+    CHECK(buffer != NULL);
+    CHECK_EQ(calls.prefetch(buffer, SB_ALL), SB_OK);
+    stream_await_stall(source);
+    calls.release(buffer);
+    CHECK_EQ(dlclose(library), 0);
+    stream_release(source, NEVER);
+    WAIT_UNTIL(stream_get(source, &source->closes) == 1);
+    WAIT_UNTIL(threads() == 1);
+}
+
+int main(void)
+{
+    int round;
+
+    for (round = 0; round < 3; round++)
+        comes_back_late();
+
+    for (round = 0; round < 20; round++) {
+        pthread_t thread;
+        void *library = load();
+        used = closed = 0;
+        CHECK_EQ(pthread_create(&thread, NULL, user, NULL), 0);
+        pthread_mutex_lock(&lock);
+        while (!used)
+            pthread_cond_wait(&changed, &lock);
+        pthread_mutex_unlock(&lock);
+        CHECK_EQ(dlclose(library), 0);
+        pthread_mutex_lock(&lock);
+        closed = 1;
+        pthread_cond_broadcast(&changed);
+        pthread_mutex_unlock(&lock);
+        CHECK_EQ(pthread_join(thread, NULL), 0);
+    }
+    /* From the main thread as well, whose end is the program's. */
+    CHECK_EQ(dlclose((load(), use(), load())), 0);
+    return 0;
+}
