@@ -35,6 +35,8 @@ struct Tap {
 struct Valve {
     now: Mutex<Flow>,
     changed: Condvar,
+    closed: Mutex<bool>,
+    gone: Condvar,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,7 +55,16 @@ impl Valve {
         Arc::new(Valve {
             now: Mutex::new(Flow::Shut),
             changed: Condvar::new(),
+            closed: Mutex::new(false),
+            gone: Condvar::new(),
         })
+    }
+
+    fn wait_until_closed(&self) {
+        let mut closed = lock(&self.closed);
+        while !*closed {
+            closed = self.gone.wait(closed).unwrap();
+        }
     }
 
     fn set(&self, flow: Flow) {
@@ -137,6 +148,10 @@ impl Drop for Tap {
             0,
             "closed twice"
         );
+        if let Some(valve) = &self.valve {
+            *lock(&valve.closed) = true;
+            valve.gone.notify_all();
+        }
     }
 }
 
@@ -291,5 +306,114 @@ fn helper() {
         assert_eq!(other.join().unwrap().unwrap(), 1);
         buffer.free();
         assert!(buffer.gate.lock().helper.is_none());
+    });
+}
+
+/// The end of the buffer while the helper is held up inside the source for a reader: the reader
+/// returns, the source is closed when the helper comes out.
+#[test]
+fn free_against_the_helper() {
+    for must_return in [false, true] {
+        explore(3, move || {
+            let valve = Valve::new();
+            let mut tap = Tap::behind(1, &valve);
+            tap.must_return = must_return;
+            let buffer = buffer(tap);
+            let other = reader(&buffer, 0, 1, BY_HELPER);
+            buffer.free();
+            assert!(is_canceled(&other.join().unwrap()));
+            valve.wait_until_closed();
+        });
+    }
+}
+
+/// With a prefetch no reader's thread is ever inside the source, so a stop never waits for it.
+#[test]
+fn reader_stop_with_a_prefetch() {
+    explore(3, || {
+        let valve = Valve::new();
+        let buffer = buffer(Tap::behind(1, &valve));
+        Buffer::prefetch(&buffer, 1).unwrap();
+        let place = Arc::new(Place::new());
+        let stopped = thread::spawn({
+            let (buffer, place) = (buffer.clone(), place.clone());
+            move || place.read(&buffer, &mut [0])
+        });
+        place.cancel(&buffer);
+        assert!(is_canceled(&stopped.join().unwrap()));
+        buffer.free();
+        valve.wait_until_closed();
+    });
+}
+
+/// Whoever waits while the prefetch is switched on and off is served by the helper or by itself.
+#[test]
+fn prefetch_against_wait() {
+    explore(3, || {
+        let buffer = buffer(Tap::new(2));
+        let other = reader(&buffer, 1, 1, Limit::None);
+        Buffer::prefetch(&buffer, 1).unwrap();
+        Buffer::prefetch(&buffer, 0).unwrap();
+        assert_eq!(other.join().unwrap().unwrap(), 1);
+        buffer.free();
+    });
+}
+
+/// A source whose reads can be interrupted while they run, and only then.
+struct Interruptible {
+    at: u64,
+    running: Arc<Mutex<Option<bool>>>,
+}
+
+impl Source for Interruptible {
+    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+        *lock(&self.running) = Some(false);
+        thread::yield_now();
+        if lock(&self.running).take() == Some(true) {
+            return Err(Error::Source {
+                code: -4,
+                cause: None,
+            });
+        }
+        out[0] = byte(self.at);
+        self.at += 1;
+        Ok(1)
+    }
+
+    fn interrupt(&self) -> Option<Interrupt> {
+        let running = self.running.clone();
+        Some(Box::new(move || {
+            if let Some(interrupted) = lock(&running).as_mut() {
+                *interrupted = true;
+            }
+        }))
+    }
+}
+
+/// An interrupt that is on its way when a resume lets a new call into the source does not become
+/// that call's failure.
+#[test]
+fn resume_against_cancel() {
+    explore(3, || {
+        let tap = Interruptible {
+            at: 0,
+            running: Arc::new(Mutex::new(None)),
+        };
+        let options = Options {
+            round_up: 0,
+            ..Options::default()
+        };
+        let buffer = Buffer::new(Box::new(tap), &options).unwrap();
+        let other = reader(&buffer, 0, 1, Limit::None);
+        let canceler = thread::spawn({
+            let buffer = buffer.clone();
+            move || buffer.cancel()
+        });
+        buffer.resume();
+        let mine = read(&buffer, 1, 1, Limit::None);
+        assert!(matches!(mine, Ok(1) | Err(Error::Canceled)), "{mine:?}");
+        let other = other.join().unwrap();
+        assert!(matches!(other, Ok(1) | Err(Error::Canceled)), "{other:?}");
+        canceler.join().unwrap();
     });
 }
