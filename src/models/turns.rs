@@ -199,7 +199,7 @@ fn is_canceled(result: &Result<usize>) -> bool {
 /// Both want the same bytes: one fetches, the other sleeps until they are published.
 #[test]
 fn publish_against_wait() {
-    explore(3, || {
+    explore(5, || {
         let buffer = buffer(Tap::new(2));
         let other = reader(&buffer, 0, 1, Limit::None);
         assert_eq!(read(&buffer, 0, 2, Limit::None).unwrap(), 2);
@@ -210,7 +210,7 @@ fn publish_against_wait() {
 /// Whoever has what it wants leaves the turn to the one that wants more, end of the source included.
 #[test]
 fn hand_over() {
-    explore(2, || {
+    explore(3, || {
         let buffer = buffer(Tap::new(2));
         let others = [1, 2].map(|offset| reader(&buffer, offset, 1, Limit::None));
         assert_eq!(read(&buffer, 0, 1, Limit::None).unwrap(), 1);
@@ -222,7 +222,7 @@ fn hand_over() {
 /// One reader is inside a source that only an interrupt ends, another may be waiting.
 #[test]
 fn cancel_against_wait() {
-    explore(2, || {
+    explore(4, || {
         let valve = Valve::new();
         let buffer = buffer(Tap::behind(1, &valve));
         let others = [0, 0].map(|offset| reader(&buffer, offset, 1, Limit::None));
@@ -236,7 +236,7 @@ fn cancel_against_wait() {
 /// After a resume the source goes on where it stood.
 #[test]
 fn resume_after_cancel() {
-    explore(3, || {
+    explore(5, || {
         let valve = Valve::new();
         let buffer = buffer(Tap::behind(1, &valve));
         let other = reader(&buffer, 0, 1, Limit::None);
@@ -254,7 +254,7 @@ fn resume_after_cancel() {
 #[test]
 fn free_against_blocked_read() {
     for must_return in [false, true] {
-        explore(2, move || {
+        explore(4, move || {
             let valve = Valve::new();
             let mut tap = Tap::behind(1, &valve);
             tap.must_return = must_return;
@@ -278,7 +278,7 @@ fn free_against_blocked_read() {
 /// byte.
 #[test]
 fn reader_stop_against_wait() {
-    explore(3, || {
+    explore(5, || {
         let valve = Valve::new();
         let buffer = buffer(Tap::behind(1, &valve));
         let inside = reader(&buffer, 0, 1, Limit::None);
@@ -299,7 +299,7 @@ fn reader_stop_against_wait() {
 /// helper is gone after the end.
 #[test]
 fn helper() {
-    explore(2, || {
+    explore(3, || {
         let buffer = buffer(Tap::new(2));
         let other = reader(&buffer, 0, 1, Limit::None);
         assert_eq!(read(&buffer, 1, 1, BY_HELPER).unwrap(), 1);
@@ -314,7 +314,7 @@ fn helper() {
 #[test]
 fn free_against_the_helper() {
     for must_return in [false, true] {
-        explore(3, move || {
+        explore(5, move || {
             let valve = Valve::new();
             let mut tap = Tap::behind(1, &valve);
             tap.must_return = must_return;
