@@ -1,10 +1,11 @@
 //! Whoever entered keeps what it sees; whoever waited may free.
 
 use loom::cell::UnsafeCell;
+use loom::thread;
 
 use super::explore;
 use crate::pins::Pins;
-use crate::sync::{AtomicUsize, Ordering, take_stripe, thread};
+use crate::sync::{AtomicUsize, Ordering, take_stripe};
 
 /// Values of which one is to be seen, and the pins that keep it.
 struct Case {

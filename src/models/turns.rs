@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
+use loom::thread;
 
 use super::explore;
 use crate::buffer::{Buffer, Limit, Wish};
@@ -13,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::shared::Shared;
 use crate::source::{Interrupt, Source};
-use crate::sync::{AtomicUsize, Condvar, Mutex, Ordering, lock, thread};
+use crate::sync::{AtomicUsize, Condvar, Mutex, Ordering, lock};
 
 /// The byte at an offset.
 fn byte(offset: u64) -> u8 {
@@ -26,6 +27,8 @@ struct Tap {
     size: u64,
     valve: Option<Arc<Valve>>,
     must_return: bool,
+    /// It has no interrupt.
+    deaf: bool,
     closed: Arc<AtomicUsize>,
     /// loom sees to it that calls come one after the other, and the drop after all of them.
     touched: UnsafeCell<()>,
@@ -99,6 +102,7 @@ impl Tap {
             size,
             valve: None,
             must_return: false,
+            deaf: false,
             closed: Arc::new(AtomicUsize::new(0)),
             touched: UnsafeCell::new(()),
         }
@@ -131,7 +135,7 @@ impl Source for Tap {
     }
 
     fn interrupt(&self) -> Option<Interrupt> {
-        let valve = self.valve.clone()?;
+        let valve = self.valve.clone().filter(|_| !self.deaf)?;
         Some(Box::new(move || valve.set(Flow::Interrupted)))
     }
 
@@ -161,7 +165,7 @@ fn buffer(tap: Tap) -> Shared<Buffer> {
         round_up: 0,
         ..Options::default()
     };
-    Buffer::new(Box::new(tap), &options).unwrap()
+    Buffer::new(Box::new(tap), options).unwrap()
 }
 
 fn read(buffer: &Shared<Buffer>, offset: u64, length: usize, limit: Limit) -> Result<usize> {
@@ -231,6 +235,28 @@ fn cancel_against_wait() {
             assert!(is_canceled(&other.join().unwrap()));
         }
     });
+}
+
+/// Who waits while another is inside a source that nothing ends returns at once, at a cancel and at
+/// the end of the buffer.
+#[test]
+fn stop_of_all_against_wait() {
+    for stop in [Buffer::cancel, Buffer::free] {
+        explore(4, move || {
+            let valve = Valve::new();
+            let mut tap = Tap::behind(1, &valve);
+            tap.deaf = true;
+            let buffer = buffer(tap);
+            let inside = reader(&buffer, 0, 1, Limit::None);
+            valve.wait(|flow| flow == Flow::Blocked);
+            let waiting = reader(&buffer, 0, 1, Limit::None);
+            stop(&buffer);
+            assert!(is_canceled(&waiting.join().unwrap()));
+            valve.set(Flow::Open);
+            let inside = inside.join().unwrap();
+            assert!(matches!(inside, Ok(1) | Err(Error::Canceled)), "{inside:?}");
+        });
+    }
 }
 
 /// After a resume the source goes on where it stood.
@@ -403,7 +429,7 @@ fn resume_against_cancel() {
             round_up: 0,
             ..Options::default()
         };
-        let buffer = Buffer::new(Box::new(tap), &options).unwrap();
+        let buffer = Buffer::new(Box::new(tap), options).unwrap();
         let other = reader(&buffer, 0, 1, Limit::None);
         let canceler = thread::spawn({
             let buffer = buffer.clone();
