@@ -1,6 +1,7 @@
 //! Who sleeps at the gate is woken, and the turn at the source goes round: the real buffer, with a
 //! source in memory.
 
+use std::io::SeekFrom;
 use std::time::Duration;
 
 use loom::cell::UnsafeCell;
@@ -318,6 +319,29 @@ fn reader_stop_against_wait() {
         assert!(is_canceled(&stopped.join().unwrap()));
         valve.set(Flow::Open);
         assert_eq!(inside.join().unwrap().unwrap(), 1);
+    });
+}
+
+/// A reader that was woken to take the turn and is stopped before it looks leaves it to the next.
+#[test]
+fn reader_stop_against_hand_over() {
+    explore(3, || {
+        let buffer = buffer(Tap::new(2));
+        let place = Arc::new(Place::new());
+        place.seek(&buffer, SeekFrom::Start(1)).unwrap();
+        let stopped = thread::spawn({
+            let (buffer, place) = (buffer.clone(), place.clone());
+            move || place.read(&buffer, &mut [0])
+        });
+        let other = reader(&buffer, 1, 1, Limit::None);
+        assert_eq!(read(&buffer, 0, 1, Limit::None).unwrap(), 1);
+        place.cancel(&buffer);
+        let stopped = stopped.join().unwrap();
+        assert!(
+            matches!(stopped, Ok(1) | Err(Error::Canceled)),
+            "{stopped:?}"
+        );
+        assert_eq!(other.join().unwrap().unwrap(), 1);
     });
 }
 
