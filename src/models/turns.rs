@@ -359,6 +359,17 @@ fn helper() {
     });
 }
 
+/// A helper that went to sleep is called for the next call.
+#[test]
+fn helper_sleeps_between_calls() {
+    explore(3, || {
+        let buffer = buffer(Tap::new(2));
+        assert_eq!(read(&buffer, 0, 1, BY_HELPER).unwrap(), 1);
+        assert_eq!(read(&buffer, 1, 1, BY_HELPER).unwrap(), 1);
+        buffer.free();
+    });
+}
+
 /// The end of the buffer while the helper is held up inside the source for a reader: the reader
 /// returns, the source is closed when the helper comes out.
 #[test]
