@@ -31,7 +31,7 @@ use crate::spool::Spool;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
 
 /// The smallest segment, in bytes: what a short stream, or a jump, costs at first.
-const SMALLEST: u64 = 16 * 1024;
+const SMALLEST: u64 = if cfg!(loom) { 2 } else { 16 * 1024 };
 
 /// A resource that has come so far without a jump is likely to fill an arena.
 const LARGE_RUN: u64 = 512 * 1024;
