@@ -1,0 +1,192 @@
+//! Runs each piece of work with each contender, in turn, in a process of its own, round by round.
+
+use crate::contender::{self, Contender, Kind, spoolbuf};
+use crate::options::Options;
+use crate::rows::{self, Row};
+use crate::work::Work;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Values of all rounds, by row and contender.
+pub type Values = BTreeMap<(&'static str, &'static str), Vec<f64>>;
+
+/// What a run gave.
+pub struct Results {
+    pub rows: Vec<&'static Row>,
+    pub contenders: Vec<&'static Contender>,
+    pub values: Values,
+    /// Who was left out, and why.
+    pub missing: Vec<(&'static str, String)>,
+    pub library: PathBuf,
+    pub rounds: usize,
+    pub dir: PathBuf,
+}
+
+/// Runs what was asked for.
+pub fn run(options: &Options) -> Result<Results, String> {
+    std::fs::create_dir_all(&options.dir).map_err(|e| format!("{}: {e}", options.dir.display()))?;
+    let library = match &options.library {
+        Some(path) => path
+            .canonicalize()
+            .map_err(|e| format!("{}: {e}", path.display()))?,
+        None => build()?,
+    };
+    let huge = if options.huge { rows::HUGE } else { &[] };
+    let rows: Vec<_> = rows::ALL
+        .iter()
+        .chain(huge)
+        .filter(|r| options.wants(r.id))
+        .collect();
+    let child = Child {
+        library: &library,
+        dir: &options.dir,
+        realtime: options.realtime,
+    };
+    let (mut contenders, mut missing) = (Vec::new(), Vec::new());
+    for c in contender::ALL {
+        let wanted = c.kind != Kind::Floor || rows.iter().any(|r| r.floors.contains(&c.name));
+        if !options.takes(c.name) || !wanted {
+            continue;
+        }
+        match able(&child, c) {
+            Ok(()) => contenders.push(c),
+            Err(why) => {
+                eprintln!("SKIPPED: {} ({why})", c.name);
+                missing.push((c.name, why));
+            }
+        }
+    }
+    let mut values = Values::new();
+    for round in 0..options.rounds {
+        eprint!("\rround {} of {} ", round + 1, options.rounds);
+        one_round(&child, &rows, &contenders, round, &mut values)?;
+    }
+    eprintln!();
+    let (rounds, dir) = (options.rounds, options.dir.clone());
+    Ok(Results {
+        rows,
+        contenders,
+        values,
+        missing,
+        library,
+        rounds,
+        dir,
+    })
+}
+
+/// Each piece of work once with each contender, whose order changes from round to round.
+fn one_round(
+    child: &Child,
+    rows: &[&'static Row],
+    contenders: &[&'static Contender],
+    round: usize,
+    values: &mut Values,
+) -> Result<(), String> {
+    let mut done: Vec<Work> = Vec::new();
+    for row in rows {
+        if done.contains(&row.work) {
+            continue;
+        }
+        done.push(row.work);
+        let same: Vec<_> = rows.iter().filter(|r| r.work == row.work).collect();
+        let fits = |c: &Contender| {
+            c.kind != Kind::Floor || same.iter().any(|r| r.floors.contains(&c.name))
+        };
+        let mut turn: Vec<_> = contenders.iter().filter(|c| fits(c)).collect();
+        let first = round % turn.len().max(1);
+        turn.rotate_left(first);
+        for c in turn {
+            let found = child.run(c, row.id)?;
+            for row in &same {
+                let fits = c.kind != Kind::Floor || row.floors.contains(&c.name);
+                if let Some(value) = found.get(row.metric).filter(|_| fits) {
+                    let value = value
+                        .parse()
+                        .map_err(|_| format!("not a number: {value}"))?;
+                    values.entry((row.id, c.name)).or_default().push(value);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a contender is there and its bytes are right.
+fn able(child: &Child, contender: &Contender) -> Result<(), String> {
+    if let Some(why) = child.run(contender, "missing")?.remove("missing") {
+        return Err(why);
+    }
+    child
+        .run(contender, "check")?
+        .get("right")
+        .map(|_| ())
+        .ok_or("no answer".to_owned())
+}
+
+struct Child<'a> {
+    library: &'a Path,
+    dir: &'a Path,
+    realtime: bool,
+}
+
+impl Child<'_> {
+    /// What a process printed: names and values.
+    fn run(&self, contender: &Contender, row: &str) -> Result<BTreeMap<String, String>, String> {
+        let me = std::env::current_exe().map_err(|e| e.to_string())?;
+        let mut command = Command::new(me);
+        command
+            .args(["work", contender.name, row])
+            .arg(self.dir)
+            .env("TMPDIR", self.dir)
+            .env(spoolbuf::LIBRARY, self.library);
+        if self.realtime {
+            // SAFETY: one system call between fork and exec.
+            unsafe { command.pre_exec(realtime) };
+        }
+        let output = command.output().map_err(|e| e.to_string())?;
+        if !output.status.success() {
+            let text = String::from_utf8_lossy(&output.stderr);
+            return Err(format!(
+                "{} at {row}: {}\n{text}",
+                contender.name, output.status
+            ));
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        let pairs = text.lines().filter_map(|l| l.split_once(' '));
+        Ok(pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
+    }
+}
+
+fn realtime() -> std::io::Result<()> {
+    let param = libc::sched_param { sched_priority: 10 };
+    // SAFETY: a plain call with a struct of this function's own.
+    match unsafe { libc::sched_setscheduler(0, libc::SCHED_RR, &raw const param) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// Builds the shared library as it ships; where it is.
+fn build() -> Result<PathBuf, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the repository");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let output = Command::new(cargo)
+        .current_dir(root)
+        .args(["rustc", "--release", "--lib", "--crate-type", "cdylib"])
+        .args(["--message-format", "json-render-diagnostics"])
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|e| format!("cargo: {e}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let file = text
+        .split('"')
+        .rfind(|part| part.ends_with(".so") && part.contains("spoolbuf"))
+        .map(PathBuf::from);
+    file.filter(|_| output.status.success())
+        .ok_or("the library does not build".to_owned())
+}

@@ -1,0 +1,55 @@
+//! Reads of what is buffered while another reader waits for the source.
+
+use super::reads::Places;
+use super::{AtomicBool, Duration, Instant, KIB, MIB, Opener, Ordering, Plan, Values, millis};
+use crate::contender::{Buffer, MAX};
+
+const SLEEP: Duration = Duration::from_millis(950);
+const HELD: u64 = 2 * MIB;
+
+/// Two readers; the one at the frontier makes the source sleep.
+pub fn run(open: Opener) -> Values {
+    let plan = Plan {
+        sleep: Some((HELD, SLEEP)),
+        ..Plan::new(2 * HELD, 64 * KIB)
+    };
+    let buffer = open(plan, MAX);
+    let buffer = &*buffer;
+    let mut out = [0];
+    assert_eq!(buffer.read(HELD - 1, &mut out), 1);
+    let start = Instant::now();
+    let (usual, _) = reads(buffer, || start.elapsed() > SLEEP / 4);
+    let (begun, done) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (rate, longest) = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut out = [0];
+            begun.store(true, Ordering::Release);
+            assert_eq!(buffer.read(HELD, &mut out), 1);
+            assert!(plan.agrees(HELD, &out));
+            done.store(true, Ordering::Release);
+        });
+        while !begun.load(Ordering::Acquire) {
+            std::hint::spin_loop();
+        }
+        reads(buffer, || done.load(Ordering::Acquire))
+    });
+    vec![("longest", millis(longest)), ("rate", rate / usual)]
+}
+
+/// Reads of 4 KiB until told to stop: how many a second, and the longest.
+fn reads(buffer: &dyn Buffer, stop: impl Fn() -> bool) -> (f64, Duration) {
+    let mut places = Places(9);
+    let mut out = vec![0; 4 * KIB];
+    let span = HELD - out.len() as u64;
+    let (mut count, mut longest) = (0u64, Duration::ZERO);
+    let start = Instant::now();
+    let mut before = start;
+    while !stop() {
+        assert_eq!(buffer.read(places.next(span), &mut out), out.len());
+        let now = Instant::now();
+        longest = longest.max(now - before);
+        before = now;
+        count += 1;
+    }
+    (count as f64 / start.elapsed().as_secs_f64(), longest)
+}
