@@ -3,9 +3,11 @@
 use crate::source::Source;
 use std::path::Path;
 
+pub mod ffmpeg;
 pub mod floor;
 pub mod mutexed;
 pub mod spoolbuf;
+pub mod stream_download;
 
 /// The memory limit of every buffer that has one, unless a row says otherwise: 5 MiB.
 pub const MAX: u64 = 5 << 20;
@@ -63,6 +65,27 @@ pub const ALL: &[Contender] = &[
         what: "tempfile::SpooledTempFile behind a mutex",
         missing: never,
         open: mutexed::open,
+    },
+    Contender {
+        name: "stream-download",
+        kind: Kind::Rival,
+        what: "crate stream-download with its default storage, a file, behind a mutex",
+        missing: never,
+        open: stream_download::in_file,
+    },
+    Contender {
+        name: "stream-dl-memory",
+        kind: Kind::Rival,
+        what: "crate stream-download with its memory storage, behind a mutex",
+        missing: never,
+        open: stream_download::in_memory,
+    },
+    Contender {
+        name: "ffmpeg-cache",
+        kind: Kind::Rival,
+        what: "FFmpeg's cache: protocol over a pipe, behind a mutex",
+        missing: ffmpeg::missing,
+        open: ffmpeg::open,
     },
     Contender {
         name: "memcpy",

@@ -19,7 +19,7 @@ pub struct Results {
     pub contenders: Vec<&'static Contender>,
     pub values: Values,
     /// Who was left out, and why.
-    pub missing: Vec<(&'static str, String)>,
+    pub missing: Vec<(String, String)>,
     pub library: PathBuf,
     pub rounds: usize,
     pub dir: PathBuf,
@@ -55,16 +55,18 @@ pub fn run(options: &Options) -> Result<Results, String> {
             Ok(()) => contenders.push(c),
             Err(why) => {
                 eprintln!("SKIPPED: {} ({why})", c.name);
-                missing.push((c.name, why));
+                missing.push((c.name.to_owned(), why));
             }
         }
     }
     let mut values = Values::new();
+    let mut failed = BTreeMap::new();
     for round in 0..options.rounds {
         eprint!("\rround {} of {} ", round + 1, options.rounds);
-        one_round(&child, &rows, &contenders, round, &mut values)?;
+        one_round(&child, &rows, &contenders, round, &mut values, &mut failed);
     }
     eprintln!();
+    missing.extend(failed);
     let (rounds, dir) = (options.rounds, options.dir.clone());
     Ok(Results {
         rows,
@@ -84,7 +86,8 @@ fn one_round(
     contenders: &[&'static Contender],
     round: usize,
     values: &mut Values,
-) -> Result<(), String> {
+    failed: &mut BTreeMap<String, String>,
+) {
     let mut done: Vec<Work> = Vec::new();
     for row in rows {
         if done.contains(&row.work) {
@@ -99,25 +102,32 @@ fn one_round(
         let first = round % turn.len().max(1);
         turn.rotate_left(first);
         for c in turn {
-            let found = child.run(c, row.id)?;
+            let name = format!("{} at {}", c.name, row.id);
+            if failed.contains_key(&name) {
+                continue;
+            }
+            let found = match child.run(c, row.id) {
+                Ok(found) => found,
+                Err(why) => {
+                    eprintln!("\nSKIPPED: {name} ({why})");
+                    failed.insert(name, why);
+                    continue;
+                }
+            };
             for row in &same {
                 let fits = c.kind != Kind::Floor || row.floors.contains(&c.name);
                 if let Some(value) = found.get(row.metric).filter(|_| fits) {
-                    let value = value
-                        .parse()
-                        .map_err(|_| format!("not a number: {value}"))?;
-                    values.entry((row.id, c.name)).or_default().push(value);
+                    values.entry((row.id, c.name)).or_default().push(*value);
                 }
             }
         }
     }
-    Ok(())
 }
 
 /// Whether a contender is there and its bytes are right.
 fn able(child: &Child, contender: &Contender) -> Result<(), String> {
-    if let Some(why) = child.run(contender, "missing")?.remove("missing") {
-        return Err(why);
+    if let Some(why) = child.text(contender, "missing")?.strip_prefix("missing ") {
+        return Err(why.trim().to_owned());
     }
     child
         .run(contender, "check")?
@@ -133,14 +143,23 @@ struct Child<'a> {
 }
 
 impl Child<'_> {
-    /// What a process printed: names and values.
-    fn run(&self, contender: &Contender, row: &str) -> Result<BTreeMap<String, String>, String> {
+    /// The metrics of one piece of work.
+    fn run(&self, contender: &Contender, row: &str) -> Result<BTreeMap<String, f64>, String> {
+        let text = self.text(contender, row)?;
+        let pairs = text.lines().filter_map(|l| l.split_once(' '));
+        let number = |text: &str| text.parse().map_err(|_| format!("not a number: {text}"));
+        pairs.map(|(k, v)| Ok((k.to_owned(), number(v)?))).collect()
+    }
+
+    /// What a process printed.
+    fn text(&self, contender: &Contender, row: &str) -> Result<String, String> {
         let me = std::env::current_exe().map_err(|e| e.to_string())?;
         let mut command = Command::new(me);
         command
             .args(["work", contender.name, row])
             .arg(self.dir)
             .env("TMPDIR", self.dir)
+            .env_remove("RUST_BACKTRACE")
             .env(spoolbuf::LIBRARY, self.library);
         if self.realtime {
             // SAFETY: one system call between fork and exec.
@@ -154,9 +173,7 @@ impl Child<'_> {
                 contender.name, output.status
             ));
         }
-        let text = String::from_utf8_lossy(&output.stdout);
-        let pairs = text.lines().filter_map(|l| l.split_once(' '));
-        Ok(pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The source that every contender is opened from: copies chunks from a warm block of 1 MiB.
 
+use bytes::{Bytes, BytesMut};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -86,6 +87,24 @@ impl Source {
         }
         self.at += n as u64;
         n
+    }
+}
+
+/// For those that want to be handed memory of their own: the chunks.
+impl Iterator for Source {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        let mut chunk = BytesMut::with_capacity(self.plan.chunk);
+        let room = chunk.spare_capacity_mut();
+        // SAFETY: `fill` only writes to it, and tells how much of it; bytes have no bad values.
+        let room = unsafe {
+            std::slice::from_raw_parts_mut(room.as_mut_ptr().cast::<u8>(), self.plan.chunk)
+        };
+        let n = self.fill(room);
+        // SAFETY: `fill` wrote so many.
+        unsafe { chunk.set_len(n) };
+        (n > 0).then(|| chunk.freeze())
     }
 }
 
