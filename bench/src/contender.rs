@@ -48,6 +48,8 @@ pub struct Contender {
     /// Why it can't run here, if it can't.
     pub missing: fn() -> Option<String>,
     pub open: Open,
+    /// Whether what does not fit into memory goes to the disk.
+    pub spools: bool,
 }
 
 /// All of them.
@@ -58,6 +60,7 @@ pub const ALL: &[Contender] = &[
         what: "this library, the release shared library through its C interface",
         missing: spoolbuf::missing,
         open: spoolbuf::open,
+        spools: true,
     },
     Contender {
         name: "mutexed-spool",
@@ -65,6 +68,7 @@ pub const ALL: &[Contender] = &[
         what: "tempfile::SpooledTempFile behind a mutex",
         missing: never,
         open: mutexed::open,
+        spools: true,
     },
     Contender {
         name: "stream-download",
@@ -72,6 +76,7 @@ pub const ALL: &[Contender] = &[
         what: "crate stream-download with its default storage, a file, behind a mutex",
         missing: never,
         open: stream_download::in_file,
+        spools: true,
     },
     Contender {
         name: "stream-dl-memory",
@@ -79,6 +84,7 @@ pub const ALL: &[Contender] = &[
         what: "crate stream-download with its memory storage, behind a mutex",
         missing: never,
         open: stream_download::in_memory,
+        spools: false,
     },
     Contender {
         name: "ffmpeg-cache",
@@ -86,6 +92,7 @@ pub const ALL: &[Contender] = &[
         what: "FFmpeg's cache: protocol over a pipe, behind a mutex",
         missing: ffmpeg::missing,
         open: ffmpeg::open,
+        spools: true,
     },
     Contender {
         name: "memcpy",
@@ -93,6 +100,7 @@ pub const ALL: &[Contender] = &[
         what: "copies to and from memory that is there already",
         missing: never,
         open: floor::memory::reused,
+        spools: false,
     },
     Contender {
         name: "fresh-4k",
@@ -100,6 +108,7 @@ pub const ALL: &[Contender] = &[
         what: "copies to fresh pages of 4 KiB",
         missing: never,
         open: floor::memory::fresh_small,
+        spools: false,
     },
     Contender {
         name: "fresh-huge",
@@ -107,6 +116,7 @@ pub const ALL: &[Contender] = &[
         what: "copies to fresh huge pages",
         missing: floor::memory::no_huge_pages,
         open: floor::memory::fresh_huge,
+        spools: false,
     },
     Contender {
         name: "writes",
@@ -114,6 +124,7 @@ pub const ALL: &[Contender] = &[
         what: "write(2) of each chunk as it comes; pread(2); read and write by 1 MiB",
         missing: never,
         open: floor::file::plain,
+        spools: true,
     },
     Contender {
         name: "pieces",
@@ -121,6 +132,7 @@ pub const ALL: &[Contender] = &[
         what: "writes of 256 KiB into blocks reserved 8 MiB ahead; pread(2); 1 MiB into a reserved target",
         missing: never,
         open: floor::file::pieces,
+        spools: true,
     },
 ];
 

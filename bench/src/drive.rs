@@ -1,8 +1,11 @@
 //! Runs each piece of work with each contender, in turn, in a process of its own, round by round.
 
 use crate::contender::{self, Contender, Kind, spoolbuf};
+use crate::machine;
 use crate::options::Options;
 use crate::rows::{self, Row};
+use crate::size::{self, Size};
+use crate::table::Outcome;
 use crate::work::Work;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -20,9 +23,19 @@ pub struct Results {
     pub values: Values,
     /// Who was left out, and why.
     pub missing: Vec<(String, String)>,
-    pub library: PathBuf,
     pub rounds: usize,
-    pub dir: PathBuf,
+    pub size: Option<Size>,
+    pub facts: Vec<(&'static str, String)>,
+    /// How to run it again.
+    pub command: String,
+}
+
+impl Results {
+    /// The rows that gave something.
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        let all = self.rows.iter().map(|row| Outcome::of(self, row));
+        all.filter(|o| !o.all.is_empty()).collect()
+    }
 }
 
 /// Runs what was asked for.
@@ -67,15 +80,29 @@ pub fn run(options: &Options) -> Result<Results, String> {
     }
     eprintln!();
     missing.extend(failed);
-    let (rounds, dir) = (options.rounds, options.dir.clone());
+    let size = rows
+        .iter()
+        .any(|r| r.work == Work::Size)
+        .then(|| size::of(&library, &options.dir));
+    let size = size.flatten();
+    if let Some(size) = &size {
+        values.insert(
+            ("library-size", "spoolbuf"),
+            vec![size.stripped as f64 / 1024.0],
+        );
+    }
+    let facts = machine::facts(&options.dir);
+    let rounds = options.rounds;
+    let command = options.command.clone();
     Ok(Results {
         rows,
         contenders,
         values,
         missing,
-        library,
         rounds,
-        dir,
+        size,
+        facts,
+        command,
     })
 }
 
@@ -90,7 +117,7 @@ fn one_round(
 ) {
     let mut done: Vec<Work> = Vec::new();
     for row in rows {
-        if done.contains(&row.work) {
+        if row.work == Work::Size || done.contains(&row.work) {
             continue;
         }
         done.push(row.work);
@@ -98,7 +125,8 @@ fn one_round(
         let fits = |c: &Contender| {
             c.kind != Kind::Floor || same.iter().any(|r| r.floors.contains(&c.name))
         };
-        let mut turn: Vec<_> = contenders.iter().filter(|c| fits(c)).collect();
+        let keeps = |c: &Contender| c.spools || !row.work.is_of_disk();
+        let mut turn: Vec<_> = contenders.iter().filter(|c| fits(c) && keeps(c)).collect();
         let first = round % turn.len().max(1);
         turn.rotate_left(first);
         for c in turn {

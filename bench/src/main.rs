@@ -2,9 +2,13 @@
 
 mod contender;
 mod drive;
+mod json;
+mod machine;
 mod memory;
 mod options;
+mod picture;
 mod rows;
+mod size;
 mod source;
 mod stats;
 mod table;
@@ -34,7 +38,7 @@ fn main() -> ExitCode {
     match drive::run(&options) {
         Ok(results) => {
             print!("{}", table::render(&results));
-            ExitCode::SUCCESS
+            report(&results, &options.out)
         }
         Err(text) => {
             eprintln!("bench: {text}");
@@ -43,13 +47,32 @@ fn main() -> ExitCode {
     }
 }
 
+/// The report's files.
+fn report(results: &drive::Results, dir: &Path) -> ExitCode {
+    let files = [
+        ("bench.json", json::render(results)),
+        ("bench.svg", picture::render(results)),
+    ];
+    let write = |(name, text): &(&str, String)| std::fs::write(dir.join(name), text);
+    match std::fs::create_dir_all(dir).and_then(|()| files.iter().try_for_each(write)) {
+        Ok(()) => {
+            println!("also in {}: bench.json, bench.svg", dir.display());
+            ExitCode::SUCCESS
+        }
+        Err(e) => {
+            eprintln!("bench: {}: {e}", dir.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// One piece of work in this process; its values go to the standard output.
 fn child(contender: &str, row: &str, dir: &Path) -> ExitCode {
     let contender = contender::by_name(contender).expect("a contender's name");
+    // Also loads what is loaded at run time, so that no row is about that.
+    let missing = (contender.missing)();
     if row == "missing" {
-        if let Some(why) = (contender.missing)() {
-            println!("missing {why}");
-        }
+        missing.iter().for_each(|why| println!("missing {why}"));
         return ExitCode::SUCCESS;
     }
     let work = match row {

@@ -20,6 +20,8 @@ Measures spoolbuf beside its rivals and the machine's own limit.
   --list             names the rows and the contenders
 ";
 
+const COMMAND: &str = "cargo run --release --manifest-path bench/Cargo.toml";
+
 /// What the user said.
 pub struct Options {
     pub only: Vec<String>,
@@ -32,11 +34,13 @@ pub struct Options {
     pub dir: PathBuf,
     pub out: PathBuf,
     pub list: bool,
+    /// How to say all this again.
+    pub command: String,
 }
 
 impl Options {
     /// From the arguments after the program's name.
-    pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
+    pub fn parse(args: impl Iterator<Item = String>) -> Result<Options, String> {
         let home = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
         let mut options = Options {
             only: Vec::new(),
@@ -49,7 +53,13 @@ impl Options {
             dir: home.join("target/spool"),
             out: home.join("report"),
             list: false,
+            command: COMMAND.to_owned(),
         };
+        let args: Vec<_> = args.collect();
+        if !args.is_empty() {
+            options.command = format!("{COMMAND} -- {}", args.join(" "));
+        }
+        let mut args = args.into_iter();
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
             let names = |text: String| text.split(',').map(str::to_owned).collect::<Vec<_>>();

@@ -90,11 +90,8 @@ impl Outcome {
 /// The whole report.
 pub fn render(results: &Results) -> String {
     let mut out = String::new();
-    for row in &results.rows {
-        let outcome = Outcome::of(results, row);
-        if outcome.all.is_empty() {
-            continue;
-        }
+    for outcome in results.outcomes() {
+        let row = outcome.row;
         let _ = writeln!(out, "\n{}  {} [{}]", row.id, row.title, row.unit);
         for (name, _, s) in &outcome.all {
             let (low, median, high) = (number(s.low), number(s.median), number(s.high));
@@ -109,6 +106,31 @@ pub fn render(results: &Results) -> String {
         }
         out.push('\n');
     }
+    if let Some(size) = &results.size {
+        for (what, parts) in [
+            ("sections", &size.sections),
+            ("code by crate", &size.crates),
+        ] {
+            let _ = writeln!(out, "\nin the library: {what} [bytes, from 1 KiB]");
+            for (name, size) in parts {
+                let _ = writeln!(out, "    {name:<20} {size:>9}");
+            }
+        }
+    }
+    for (name, why) in &results.missing {
+        let _ = writeln!(out, "\nleft out: {name} ({why})");
+    }
+    let facts: Vec<_> = results
+        .facts
+        .iter()
+        .map(|(n, v)| format!("{n}: {v}"))
+        .collect();
+    let _ = writeln!(
+        out,
+        "\n{}; medians of {} rounds (quartiles)",
+        facts.join("; "),
+        results.rounds
+    );
     out
 }
 

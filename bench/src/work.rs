@@ -35,12 +35,19 @@ pub enum Work {
     Peak { size: u64 },
     /// Fills many small buffers, and frees them.
     Handles { count: usize, each: u64 },
+    /// Looks at the file of the library; the driver does that.
+    Size,
 }
 
 /// What came out: by name of the metric.
 pub type Values = Vec<(&'static str, f64)>;
 
 impl Work {
+    /// Whether it is about reads from the disk, so that who keeps all in memory has no part in it.
+    pub fn is_of_disk(self) -> bool {
+        matches!(self, Work::Reads { size, .. } if size > MAX)
+    }
+
     /// Does it with `contender`.
     pub fn run(self, contender: &Contender, dir: &Path) -> Values {
         let open = |plan: Plan, max: u64| (contender.open)(Source::new(plan), max);
@@ -79,6 +86,7 @@ impl Work {
             Work::Save { size } => save(&open, size, dir),
             Work::Peak { size } => peak(&open, size),
             Work::Handles { count, each } => handles(&open, count, each),
+            Work::Size => Values::new(),
         }
     }
 }
