@@ -37,6 +37,14 @@ pub enum Kind {
     Floor,
 }
 
+/// Where a contender keeps what came: it has no part in rows about the other place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Keeps {
+    Memory,
+    Disk,
+    Both,
+}
+
 /// Opens a buffer over a source with a memory limit.
 pub type Open = fn(Source, u64) -> Box<dyn Buffer>;
 
@@ -48,8 +56,10 @@ pub struct Contender {
     /// Why it can't run here, if it can't.
     pub missing: fn() -> Option<String>,
     pub open: Open,
-    /// Whether what does not fit into memory goes to the disk.
-    pub spools: bool,
+    /// Where it keeps what came.
+    pub keeps: Keeps,
+    /// Never the best in any row so far: left out of a quick run.
+    pub slow: bool,
 }
 
 /// All of them.
@@ -60,7 +70,8 @@ pub const ALL: &[Contender] = &[
         what: "this library, the release shared library through its C interface",
         missing: spoolbuf::missing,
         open: spoolbuf::open,
-        spools: true,
+        keeps: Keeps::Both,
+        slow: false,
     },
     Contender {
         name: "mutexed-spool",
@@ -68,7 +79,8 @@ pub const ALL: &[Contender] = &[
         what: "tempfile::SpooledTempFile behind a mutex",
         missing: never,
         open: mutexed::open,
-        spools: true,
+        keeps: Keeps::Both,
+        slow: false,
     },
     Contender {
         name: "stream-download",
@@ -76,7 +88,8 @@ pub const ALL: &[Contender] = &[
         what: "crate stream-download with its default storage, a file, behind a mutex",
         missing: never,
         open: stream_download::in_file,
-        spools: true,
+        keeps: Keeps::Disk,
+        slow: true,
     },
     Contender {
         name: "stream-dl-memory",
@@ -84,7 +97,8 @@ pub const ALL: &[Contender] = &[
         what: "crate stream-download with its memory storage, behind a mutex",
         missing: never,
         open: stream_download::in_memory,
-        spools: false,
+        keeps: Keeps::Memory,
+        slow: false,
     },
     Contender {
         name: "ffmpeg-cache",
@@ -92,7 +106,8 @@ pub const ALL: &[Contender] = &[
         what: "FFmpeg's cache: protocol over a pipe, behind a mutex",
         missing: ffmpeg::missing,
         open: ffmpeg::open,
-        spools: true,
+        keeps: Keeps::Disk,
+        slow: true,
     },
     Contender {
         name: "memcpy",
@@ -100,7 +115,8 @@ pub const ALL: &[Contender] = &[
         what: "copies to and from memory that is there already",
         missing: never,
         open: floor::memory::reused,
-        spools: false,
+        keeps: Keeps::Memory,
+        slow: false,
     },
     Contender {
         name: "fresh-4k",
@@ -108,7 +124,8 @@ pub const ALL: &[Contender] = &[
         what: "copies to fresh pages of 4 KiB",
         missing: never,
         open: floor::memory::fresh_small,
-        spools: false,
+        keeps: Keeps::Memory,
+        slow: false,
     },
     Contender {
         name: "fresh-huge",
@@ -116,7 +133,8 @@ pub const ALL: &[Contender] = &[
         what: "copies to fresh huge pages",
         missing: floor::memory::no_huge_pages,
         open: floor::memory::fresh_huge,
-        spools: false,
+        keeps: Keeps::Memory,
+        slow: false,
     },
     Contender {
         name: "writes",
@@ -124,7 +142,8 @@ pub const ALL: &[Contender] = &[
         what: "write(2) of each chunk as it comes; pread(2); read and write by 1 MiB",
         missing: never,
         open: floor::file::plain,
-        spools: true,
+        keeps: Keeps::Disk,
+        slow: false,
     },
     Contender {
         name: "pieces",
@@ -132,7 +151,8 @@ pub const ALL: &[Contender] = &[
         what: "writes of 256 KiB into blocks reserved 8 MiB ahead; pread(2); 1 MiB into a reserved target",
         missing: never,
         open: floor::file::pieces,
-        spools: true,
+        keeps: Keeps::Disk,
+        slow: false,
     },
 ];
 

@@ -60,6 +60,9 @@ pub fn run(options: &Options) -> Result<Results, String> {
     };
     let (mut contenders, mut missing) = (Vec::new(), Vec::new());
     for c in contender::ALL {
+        if options.quick && options.with.is_empty() && c.slow {
+            continue;
+        }
         let wanted = c.kind != Kind::Floor || rows.iter().any(|r| r.floors.contains(&c.name));
         if !options.takes(c.name) || !wanted {
             continue;
@@ -125,7 +128,7 @@ fn one_round(
         let fits = |c: &Contender| {
             c.kind != Kind::Floor || same.iter().any(|r| r.floors.contains(&c.name))
         };
-        let keeps = |c: &Contender| c.spools || !row.work.is_of_disk();
+        let keeps = |c: &Contender| row.work.takes(c.keeps);
         let mut turn: Vec<_> = contenders.iter().filter(|c| fits(c) && keeps(c)).collect();
         let first = round % turn.len().max(1);
         turn.rotate_left(first);

@@ -17,16 +17,26 @@ pub fn facts(dir: &Path) -> Vec<(&'static str, String)> {
             line("/proc/meminfo", "MemTotal").unwrap_or_default(),
         ),
         ("system", said("uname", &["-sr"])),
-        (
-            "file system",
-            said("stat", &["-f", "-c", "%T", &dir.display().to_string()]),
-        ),
+        ("file system", file_system(dir)),
         ("compiler", said("rustc", &["--version"])),
         (
             "load after",
             load.split(' ').next().unwrap_or_default().to_owned(),
         ),
     ]
+}
+
+fn memory() -> Option<String> {
+    let kib: f64 = line("/proc/meminfo", "MemTotal")?
+        .trim_end_matches(" kB")
+        .parse()
+        .ok()?;
+    Some(format!("{:.0} GiB", kib / 1024.0 / 1024.0))
+}
+
+fn file_system(dir: &Path) -> String {
+    let text = said("df", &["--output=fstype", &dir.display().to_string()]);
+    text.lines().last().unwrap_or_default().to_owned()
 }
 
 fn line(path: &str, name: &str) -> Option<String> {

@@ -8,7 +8,7 @@ Measures spoolbuf beside its rivals and the machine's own limit.
 
   cargo run --release --manifest-path bench/Cargo.toml [-- OPTIONS]
 
-  --quick            fewer rounds: under a minute, for tuning
+  --quick            fewer rounds, without the slowest rivals: under a minute, for tuning
   --only ROW[,ROW]   these rows alone; a name also stands for all that begin with it
   --with NAME[,NAME] these contenders alone
   --rounds N         how often each is run (9; 3 with --quick)

@@ -129,7 +129,7 @@ fn panel(out: &mut String, x: usize, y: usize, outcome: &Outcome) {
         let _ = writeln!(
             out,
             "<text class=\"{soft}\" x=\"{:.1}\" y=\"{}\">{}</text>",
-            x as f64 + width + 6.0,
+            x as f64 + BARS + 8.0,
             top + 10,
             escape(words.trim())
         );

@@ -1,6 +1,6 @@
 //! What is measured: one piece of work with one contender, in a process of its own.
 
-use crate::contender::{Buffer, Contender, MAX};
+use crate::contender::{Buffer, Contender, Keeps, MAX};
 use crate::memory;
 use crate::source::{Plan, Source, mix};
 use std::path::{Path, PathBuf};
@@ -43,9 +43,13 @@ pub enum Work {
 pub type Values = Vec<(&'static str, f64)>;
 
 impl Work {
-    /// Whether it is about reads from the disk, so that who keeps all in memory has no part in it.
-    pub fn is_of_disk(self) -> bool {
-        matches!(self, Work::Reads { size, .. } if size > MAX)
+    /// Whether one that keeps what came there has a part in it.
+    pub fn takes(self, keeps: Keeps) -> bool {
+        match self {
+            Work::Reads { size, .. } if size > MAX => keeps != Keeps::Memory,
+            Work::Reads { .. } | Work::Peak { .. } | Work::Handles { .. } => keeps != Keeps::Disk,
+            _ => true,
+        }
     }
 
     /// Does it with `contender`.

@@ -30,7 +30,7 @@ pub fn run(open: Opener) -> Values {
         while !begun.load(Ordering::Acquire) {
             std::hint::spin_loop();
         }
-        reads(buffer, || done.load(Ordering::Acquire))
+        reads(buffer, |_| done.load(Ordering::Acquire))
     });
     vec![("longest", millis(longest)), ("rate", rate / usual)]
 }
@@ -41,18 +41,18 @@ fn usual(open: Opener) -> f64 {
     let buffer = open(Plan::new(2 * HELD, 64 * KIB), MAX);
     assert_eq!(buffer.read(HELD - 1, &mut [0]), 1);
     let start = Instant::now();
-    reads(&*buffer, || start.elapsed() > SLEEP / 4).0
+    reads(&*buffer, |now| now - start > SLEEP / 4).0
 }
 
 /// Reads of 4 KiB until told to stop: how many a second, and the longest.
-fn reads(buffer: &dyn Buffer, stop: impl Fn() -> bool) -> (f64, Duration) {
+fn reads(buffer: &dyn Buffer, stop: impl Fn(Instant) -> bool) -> (f64, Duration) {
     let mut places = Places(9);
     let mut out = vec![0; 4 * KIB];
     let span = HELD - out.len() as u64;
     let (mut count, mut longest) = (0u64, Duration::ZERO);
     let start = Instant::now();
     let mut before = start;
-    while !stop() {
+    while !stop(before) {
         assert_eq!(buffer.read(places.next(span), &mut out), out.len());
         let now = Instant::now();
         longest = longest.max(now - before);
