@@ -6,6 +6,7 @@ use std::path::Path;
 pub mod ffmpeg;
 pub mod floor;
 pub mod mutexed;
+pub mod python;
 pub mod spoolbuf;
 pub mod stream_download;
 
@@ -60,6 +61,8 @@ pub struct Contender {
     pub keeps: Keeps,
     /// Never the best in any row so far: left out of a quick run.
     pub slow: bool,
+    /// The Python package, for one that is driven from Python, in rows of its own.
+    pub package: Option<&'static str>,
 }
 
 /// All of them.
@@ -72,6 +75,7 @@ pub const ALL: &[Contender] = &[
         open: spoolbuf::open,
         keeps: Keeps::Both,
         slow: false,
+        package: None,
     },
     Contender {
         name: "mutexed-spool",
@@ -81,6 +85,7 @@ pub const ALL: &[Contender] = &[
         open: mutexed::open,
         keeps: Keeps::Both,
         slow: false,
+        package: None,
     },
     Contender {
         name: "stream-download",
@@ -90,6 +95,7 @@ pub const ALL: &[Contender] = &[
         open: stream_download::in_file,
         keeps: Keeps::Disk,
         slow: true,
+        package: None,
     },
     Contender {
         name: "stream-dl-memory",
@@ -99,6 +105,7 @@ pub const ALL: &[Contender] = &[
         open: stream_download::in_memory,
         keeps: Keeps::Memory,
         slow: false,
+        package: None,
     },
     Contender {
         name: "ffmpeg-cache",
@@ -108,6 +115,7 @@ pub const ALL: &[Contender] = &[
         open: ffmpeg::open,
         keeps: Keeps::Disk,
         slow: true,
+        package: None,
     },
     Contender {
         name: "memcpy",
@@ -117,6 +125,7 @@ pub const ALL: &[Contender] = &[
         open: floor::memory::reused,
         keeps: Keeps::Memory,
         slow: false,
+        package: None,
     },
     Contender {
         name: "fresh-4k",
@@ -126,6 +135,7 @@ pub const ALL: &[Contender] = &[
         open: floor::memory::fresh_small,
         keeps: Keeps::Memory,
         slow: false,
+        package: None,
     },
     Contender {
         name: "fresh-huge",
@@ -135,6 +145,7 @@ pub const ALL: &[Contender] = &[
         open: floor::memory::fresh_huge,
         keeps: Keeps::Memory,
         slow: false,
+        package: None,
     },
     Contender {
         name: "writes",
@@ -144,6 +155,7 @@ pub const ALL: &[Contender] = &[
         open: floor::file::plain,
         keeps: Keeps::Disk,
         slow: false,
+        package: None,
     },
     Contender {
         name: "pieces",
@@ -153,6 +165,27 @@ pub const ALL: &[Contender] = &[
         open: floor::file::pieces,
         keeps: Keeps::Disk,
         slow: false,
+        package: None,
+    },
+    Contender {
+        name: "spoolbuf-python",
+        kind: Kind::Ours,
+        what: "this library from Python",
+        missing: python::ours_missing,
+        open: python::open,
+        keeps: Keeps::Both,
+        slow: true,
+        package: Some("spoolbuf"),
+    },
+    Contender {
+        name: "python-buffer",
+        kind: Kind::Rival,
+        what: "the Python package buffer",
+        missing: python::buffer_missing,
+        open: python::open,
+        keeps: Keeps::Both,
+        slow: true,
+        package: Some("buffer"),
     },
 ];
 

@@ -1,6 +1,6 @@
 //! Runs each piece of work with each contender, in turn, in a process of its own, round by round.
 
-use crate::contender::{self, Contender, Kind, spoolbuf};
+use crate::contender::{self, Contender, spoolbuf};
 use crate::machine;
 use crate::options::Options;
 use crate::rows::{self, Row};
@@ -63,12 +63,12 @@ pub fn run(options: &Options) -> Result<Results, String> {
         if options.quick && options.with.is_empty() && c.slow {
             continue;
         }
-        let wanted = c.kind != Kind::Floor || rows.iter().any(|r| r.floors.contains(&c.name));
-        if !options.takes(c.name) || !wanted {
+        if !options.takes(c.name) || !rows.iter().any(|r| r.takes(c)) {
             continue;
         }
         match able(&child, c) {
             Ok(()) => contenders.push(c),
+            Err(why) if c.name == "spoolbuf" => return Err(why),
             Err(why) => {
                 eprintln!("SKIPPED: {} ({why})", c.name);
                 missing.push((c.name.to_owned(), why));
@@ -118,18 +118,20 @@ fn one_round(
     values: &mut Values,
     failed: &mut BTreeMap<String, String>,
 ) {
-    let mut done: Vec<Work> = Vec::new();
+    let mut done = Vec::new();
     for row in rows {
-        if row.work == Work::Size || done.contains(&row.work) {
+        let kind = (row.work, row.python());
+        if row.work == Work::Size || done.contains(&kind) {
             continue;
         }
-        done.push(row.work);
-        let same: Vec<_> = rows.iter().filter(|r| r.work == row.work).collect();
-        let fits = |c: &Contender| {
-            c.kind != Kind::Floor || same.iter().any(|r| r.floors.contains(&c.name))
-        };
-        let keeps = |c: &Contender| row.work.takes(c.keeps);
-        let mut turn: Vec<_> = contenders.iter().filter(|c| fits(c) && keeps(c)).collect();
+        done.push(kind);
+        // One piece of work may give the figures of several rows.
+        let same: Vec<_> = rows
+            .iter()
+            .filter(|r| (r.work, r.python()) == kind)
+            .collect();
+        let fits = |c: &Contender| same.iter().any(|r| r.takes(c));
+        let mut turn: Vec<_> = contenders.iter().filter(|c| fits(c)).collect();
         let first = round % turn.len().max(1);
         turn.rotate_left(first);
         for c in turn {
@@ -145,9 +147,8 @@ fn one_round(
                     continue;
                 }
             };
-            for row in &same {
-                let fits = c.kind != Kind::Floor || row.floors.contains(&c.name);
-                if let Some(value) = found.get(row.metric).filter(|_| fits) {
+            for row in same.iter().filter(|r| r.takes(c)) {
+                if let Some(value) = found.get(row.metric) {
                     values.entry((row.id, c.name)).or_default().push(*value);
                 }
             }

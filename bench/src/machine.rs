@@ -12,10 +12,7 @@ pub fn facts(dir: &Path) -> Vec<(&'static str, String)> {
     vec![
         ("date", said("date", &["-u", "+%Y-%m-%d"])),
         ("processor", format!("{cpu}, {cores} cores")),
-        (
-            "memory",
-            line("/proc/meminfo", "MemTotal").unwrap_or_default(),
-        ),
+        ("memory", memory().unwrap_or_default()),
         ("system", said("uname", &["-sr"])),
         ("file system", file_system(dir)),
         ("compiler", said("rustc", &["--version"])),

@@ -79,6 +79,20 @@ fn child(contender: &str, row: &str, dir: &Path) -> ExitCode {
         "check" => work::Work::Check,
         _ => rows::by_id(row).expect("a row's name").work,
     };
+    if let Some(package) = contender.package {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("contender.py");
+        let words = work.words().expect("a work that Python does");
+        let status = contender::python::command()
+            .arg(script)
+            .arg(package)
+            .args(words)
+            .status();
+        return if status.is_ok_and(|s| s.success()) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        };
+    }
     for (metric, value) in work.run(contender, dir) {
         println!("{metric} {value}");
     }

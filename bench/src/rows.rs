@@ -1,5 +1,6 @@
 //! The figures: what is measured, with whom, and what is to be reached.
 
+use crate::contender::{Contender, Kind};
 use crate::work::Work;
 
 /// Which way is better.
@@ -107,6 +108,10 @@ pub const ALL: &[Row] = &[
     row!("peak-256", "most memory while filling 256 MiB", "MiB", Less, Work::Peak { size: 256 * M }, "peak", &[], &[Value(5.5)]),
     row!("handles-1000", "memory of 1,000 buffers of 64 KiB", "MiB", Less, HANDLES, "held", &[], &[Value(68.75)]),
     row!("handles-freed", "what is left of it after free", "MiB", Less, HANDLES, "left", &[], &[Value(2.0)]),
+    row!("python-stream", "from Python: read through 256 MiB, 64 KiB a read", "MiB/s", More, STREAM, "rate", &[], &[]),
+    row!("python-memory-4k", "from Python: read 4 KiB from memory", "ns", Less, memory(4 * K), "ns", &[], &[]),
+    row!("python-disk-4k", "from Python: read 4 KiB from disk", "ns", Less, disk(4 * K), "ns", &[], &[]),
+    row!("python-disk-4k-threads", "from Python: the same, two threads over one", "times", More, disk(4 * K), "threads", &[], &[]),
     row!("library-size", "the stripped shared library", "KiB", Less, Work::Size, "size", &[], &[Value(700.0)]),
 ];
 
@@ -116,6 +121,20 @@ pub const HUGE: &[Row] = &[
     row!("huge-pull", "pull through 4 GiB, 64 KiB chunks", "MiB/s", More, Work::Pull { size: 4096 * M, chunk: 64 * K }, "rate", WRITES, &[]),
     row!("huge-4k", "read 4 KiB from disk, of 4 GiB", "ns", Less, Work::Reads { size: 4096 * M, len: 4 * K }, "ns", WRITES, &[Floor(1.15)]),
 ];
+
+impl Row {
+    /// Whether it is one of those that are driven from Python.
+    pub fn python(&self) -> bool {
+        self.id.starts_with("python-")
+    }
+
+    /// Whether a contender has a part in it.
+    pub fn takes(&self, contender: &Contender) -> bool {
+        self.python() == contender.package.is_some()
+            && self.work.takes(contender.keeps)
+            && (contender.kind != Kind::Floor || self.floors.contains(&contender.name))
+    }
+}
 
 /// The row of that name.
 pub fn by_id(id: &str) -> Option<&'static Row> {

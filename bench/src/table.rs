@@ -97,7 +97,7 @@ pub fn render(results: &Results) -> String {
             let (low, median, high) = (number(s.low), number(s.median), number(s.high));
             let _ = writeln!(out, "    {name:<16} {median:>9}   ({low} to {high})");
         }
-        let ratio = |x: Option<f64>| x.map_or("–".to_owned(), |x| format!("{x:.2}"));
+        let ratio = |x: Option<f64>| x.map_or("–".to_owned(), short);
         let _ = write!(out, "    ours: {} × best", ratio(outcome.over_best()));
         let _ = write!(out, ", {} × floor", ratio(outcome.over_floor()));
         for (text, met) in outcome.verdicts() {
@@ -143,6 +143,15 @@ pub fn list() {
     println!("contenders:");
     for c in contender::ALL {
         println!("  {:<20} {}", c.name, c.what);
+    }
+}
+
+/// A ratio; what is out of all proportion, as no more than that.
+fn short(x: f64) -> String {
+    if x > 1000.0 {
+        "over 1,000".to_owned()
+    } else {
+        format!("{x:.2}")
     }
 }
 

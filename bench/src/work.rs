@@ -52,6 +52,18 @@ impl Work {
         }
     }
 
+    /// As words, for `contender.py`, where that can do it.
+    pub fn words(self) -> Option<Vec<String>> {
+        match self {
+            Work::Check => Some(vec!["check".to_owned()]),
+            Work::Stream { size } => Some(vec!["stream".to_owned(), size.to_string()]),
+            Work::Reads { size, len } => {
+                Some(vec!["reads".to_owned(), size.to_string(), len.to_string()])
+            }
+            _ => None,
+        }
+    }
+
     /// Does it with `contender`.
     pub fn run(self, contender: &Contender, dir: &Path) -> Values {
         let open = |plan: Plan, max: u64| (contender.open)(Source::new(plan), max);
