@@ -12,6 +12,11 @@ pub fn peak() -> f64 {
     line("/proc/self/status", "VmHWM:")
 }
 
+/// What of it is pages of files: the code of programs and libraries.
+pub fn files() -> f64 {
+    line("/proc/self/status", "RssFile:")
+}
+
 /// Begins to look for the most anew.
 pub fn forget_peak() {
     let _ = fs::write("/proc/self/clear_refs", "5");
