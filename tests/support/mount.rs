@@ -17,7 +17,9 @@ use super::skip::skip;
 /// A mounted file system.
 pub struct Mount {
     pub path: PathBuf,
-    _directory: tempfile::TempDir,
+    /// How it was mounted.
+    arguments: Vec<String>,
+    _directories: [Option<tempfile::TempDir>; 2],
 }
 
 impl Mount {
@@ -45,34 +47,43 @@ impl Mount {
             Ok(output) => assert!(output.status.success(), "{output:?}"),
         }
         let image = image.to_str().expect("a plain path");
-        Mount::new(&["-t", kind, "-o", "loop", image])
+        let mut mount = Mount::new(&["-t", kind, "-o", "loop", image])?;
+        mount._directories[1] = Some(directory);
+        Some(mount)
     }
 
     fn new(arguments: &[&str]) -> Option<Mount> {
-        let what = format!("mount {}", arguments.join(" "));
-        if let Err(error) = own_namespace() {
-            skip(&what, error);
-            return None;
-        }
         let directory = tempfile::tempdir().expect("a directory");
-        let mount = Command::new("mount")
-            .args(arguments)
-            .arg(directory.path())
-            .output();
-        match mount {
-            Ok(output) if output.status.success() => Some(Mount {
-                path: directory.path().to_path_buf(),
-                _directory: directory,
-            }),
-            Ok(output) => {
-                skip(&what, String::from_utf8_lossy(&output.stderr).trim());
-                None
-            }
+        let mount = Mount {
+            path: directory.path().to_path_buf(),
+            arguments: arguments.iter().map(|part| (*part).to_owned()).collect(),
+            _directories: [Some(directory), None],
+        };
+        let mounted = own_namespace().and_then(|()| mount.mount());
+        match mounted {
+            Ok(()) => Some(mount),
             Err(error) => {
-                skip(&what, error);
+                skip(&format!("mount {}", arguments.join(" ")), error);
                 None
             }
         }
+    }
+
+    fn mount(&self) -> io::Result<()> {
+        let mut mount = Command::new("mount");
+        let output = mount.args(&self.arguments).arg(&self.path).output()?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(io::Error::other(
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        ))
+    }
+
+    /// Unmounts it, as nothing of it is open any more, and mounts it again.
+    pub fn again(&mut self) {
+        assert!(self.unmount(0), "{}", io::Error::last_os_error());
+        self.mount().expect("a file system that was mounted before");
     }
 
     /// Changes the options.
@@ -93,7 +104,7 @@ impl Mount {
         Ice(directory)
     }
 
-    /// The power goes: nothing is written any more, and what was not is gone after `remount`.
+    /// The power goes: nothing is written any more, and what was not is gone after `again`.
     pub fn cut_power(&self) -> io::Result<()> {
         const EXT4_IOC_SHUTDOWN: libc::c_ulong = 0x8004_587d;
         const NO_LOG_FLUSH: u32 = 2;
@@ -112,10 +123,10 @@ impl Mount {
         }
     }
 
-    fn unmount(&self, flags: i32) {
+    fn unmount(&self, flags: i32) -> bool {
         let path = text(&self.path);
         // SAFETY: a NUL-terminated path.
-        unsafe { libc::umount2(path.as_ptr(), flags) };
+        unsafe { libc::umount2(path.as_ptr(), flags) == 0 }
     }
 }
 
