@@ -4,16 +4,16 @@ use spoolbuf::{Options, Result, Source, StreamBuffer};
 
 use crate::child::alone;
 
-/// In a build without optimisation fewer bytes, so that it takes seconds.
-const EACH: u64 = if cfg!(debug_assertions) {
-    2 << 20
-} else {
-    64 << 20
-};
+/// Bytes for each buffer, few enough for seconds; SPOOLBUF_TEST_MIB asks for more.
+fn each() -> u64 {
+    let asked = std::env::var("SPOOLBUF_TEST_MIB").ok();
+    asked.map_or(2, |asked| asked.parse().expect("a number")) << 20
+}
+
 const BUFFERS: usize = 1000;
 const MAX: u64 = 64 * 1024;
 
-/// `EACH` bytes, copied from a pattern.
+/// Some bytes, copied from a pattern.
 struct Copies {
     pattern: Vec<u8>,
     left: u64,
@@ -49,7 +49,7 @@ fn fill() -> StreamBuffer {
     let directory = std::env::var_os("SPOOLBUF_TEST_SPOOL").map(Into::into);
     let source = Copies {
         pattern: vec![7; 64 * 1024],
-        left: EACH,
+        left: each(),
     };
     let options = Options {
         max: MAX,
@@ -59,7 +59,7 @@ fn fill() -> StreamBuffer {
     let buffer = StreamBuffer::with_options(source, options).expect("a buffer");
     let mut out = vec![0; 256 * 1024];
     let mut at = 0;
-    while at < EACH {
+    while at < each() {
         at += buffer.read_at(at, &mut out).expect("bytes") as u64;
         assert!(out.iter().step_by(997).all(|byte| *byte == 7));
     }
@@ -85,6 +85,9 @@ fn a_thousand_buffers_leave_memory_as_it_was() {
         drop(some);
     }
     let after = status("VmRSS");
-    println!("resident: {before} before, {after} after {BUFFERS} buffers of {EACH} bytes");
+    println!(
+        "resident: {before} before, {after} after {BUFFERS} buffers of {} bytes",
+        each()
+    );
     assert!(after < before + (8 << 20), "{before} before, {after} after");
 }

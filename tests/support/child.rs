@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 const MARK: &str = "SPOOLBUF_TEST_ALONE";
 /// A process of a test that hangs is ended after this many seconds.
-const PATIENCE: u32 = 120;
+const PATIENCE: u32 = 300;
 
 /// True in the process that `test` has for itself. Elsewhere it runs that process, checks that it
 /// went well, and is false.

@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::ptr::null;
+use std::time::Instant;
 
 use super::skip::skip;
 
@@ -82,7 +83,13 @@ impl Mount {
 
     /// Unmounts it, as nothing of it is open any more, and mounts it again.
     pub fn again(&mut self) {
-        assert!(self.unmount(0), "{}", io::Error::last_os_error());
+        let began = Instant::now();
+        while !self.unmount(0) {
+            // A process that another test is just starting has what this one had open.
+            let error = io::Error::last_os_error();
+            assert!(began.elapsed().as_secs() < 30, "{error}");
+            std::thread::yield_now();
+        }
         self.mount().expect("a file system that was mounted before");
     }
 
