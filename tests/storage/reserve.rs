@@ -41,15 +41,12 @@ fn pass(directory: &Path) -> (i64, i64, i64) {
 }
 
 #[track_caller]
-fn check(directory: &Path, reserves: bool) {
+fn check(directory: &Path, own_habits: bool) {
     let (most, end, spilled) = pass(directory);
-    assert!(
-        !reserves || most > SLACK as i64,
-        "nothing was reserved: {most}"
-    );
+    assert!(most > SLACK as i64, "nothing was reserved: {most}");
     assert!(end <= SLACK as i64, "{end} bytes too many at the end");
     assert!(
-        spilled <= SLACK as i64,
+        own_habits || spilled <= SLACK as i64,
         "{spilled} bytes too many when all is spilled"
     );
 }
@@ -57,12 +54,13 @@ fn check(directory: &Path, reserves: bool) {
 #[test]
 fn ext4_gets_its_blocks_back() {
     if let Some(mount) = Mount::image("ext4", 64) {
-        check(&mount.path, true);
+        check(&mount.path, false);
     }
 }
 
 #[test]
 fn xfs_gets_its_blocks_back() {
+    // It takes more than it is asked for with every file that grows, until that is closed.
     if let Some(mount) = Mount::image("xfs", 320) {
         check(&mount.path, true);
     }
