@@ -32,7 +32,7 @@ fn a_file_is_no_directory() {
     let parent = tempfile::tempdir().expect("a directory");
     let path = parent.path().join("file");
     std::fs::write(&path, b"mine").expect("written");
-    let (buffer, seen) = buffer(&path, 0, OnFull::Memory);
+    let (buffer, seen) = buffer(&path, 0, OnFull::Fail);
     let error = read_until_trouble(&buffer, &seen, 0);
     assert!(matches!(error, Error::Io(libc::ENOTDIR)), "{error:?}");
     assert_eq!(std::fs::read(&path).expect("a file"), b"mine");
