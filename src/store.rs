@@ -189,6 +189,9 @@ impl Store {
         if let Some(spare) = spare {
             spare.give_back();
         }
+        if self.finished.load(Ordering::Relaxed) {
+            self.trim();
+        }
         Ok(())
     }
 
@@ -199,6 +202,10 @@ impl Store {
         writing.spare = None;
         writing.pieces = Pieces::default();
         drop(writing);
+        self.trim();
+    }
+
+    fn trim(&self) {
         // Whoever spills at this moment is done with one piece soon.
         let _spiller = lock(&self.spilling);
         if let Some(spool) = self.spool.get() {
@@ -293,9 +300,6 @@ impl Store {
         writing.sealed.pop_front();
         writing.sealed_bytes -= segment.capacity() as u64;
         let finished = self.finished.load(Ordering::Relaxed);
-        if finished {
-            spool.trim();
-        }
         let (kept, given_back) = match block {
             // For the piece that room is made for. It holds bytes of this very resource.
             Some(block) if !finished && block.size() as u64 == BLOCK => {
