@@ -1,0 +1,63 @@
+"""A stream that arrives once becomes a buffer that is readable anywhere, any number of times.
+
+>>> from spoolbuf import StreamBuffer
+>>> buf = StreamBuffer(iter([b"some ", b"stream ", b"of bytes"]))
+>>> buf[5:11]
+b'stream'
+>>> buf.save("whole.bin")
+20
+"""
+
+from ._buffer import MAX_SIZE, StreamBuffer
+from ._errors import (
+    CanceledError,
+    DiskFullError,
+    ExistsError,
+    FileError,
+    InvalidError,
+    NoMemoryError,
+    PanicError,
+    ReentrantError,
+    SizeError,
+    SourceError,
+    SpoolbufError,
+    TimedOutError,
+    UnknownSizeError,
+    UnsupportedError,
+)
+from ._file import RawStreamFile, StreamFile
+from ._native import Spool, State, Status
+from ._stats import Stats
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MAX_SIZE",
+    "CanceledError",
+    "DiskFullError",
+    "ExistsError",
+    "FileError",
+    "InvalidError",
+    "NoMemoryError",
+    "PanicError",
+    "RawStreamFile",
+    "ReentrantError",
+    "SizeError",
+    "SourceError",
+    "Spool",
+    "SpoolbufError",
+    "State",
+    "Stats",
+    "Status",
+    "StreamBuffer",
+    "StreamFile",
+    "TimedOutError",
+    "UnknownSizeError",
+    "UnsupportedError",
+]
+
+# Tracebacks and documentation name the classes as users do.
+for _name in __all__:
+    if isinstance(globals()[_name], type):
+        globals()[_name].__module__ = __name__
+del _name
