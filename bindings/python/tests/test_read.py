@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,8 +16,9 @@ SIZE = 300_000
 
 
 @pytest.fixture(params=[0, 10_000, None], ids=["spilled", "half", "memory"])
-def buf(request: pytest.FixtureRequest) -> StreamBuffer:
-    return StreamBuffer(chunks(SIZE, 777), max_size=request.param)
+def buf(request: pytest.FixtureRequest) -> Iterator[StreamBuffer]:
+    with StreamBuffer(chunks(SIZE, 777), max_size=request.param) as buf:
+        yield buf
 
 
 def test_random_reads(buf: StreamBuffer) -> None:
@@ -31,10 +33,10 @@ def test_random_reads(buf: StreamBuffer) -> None:
 def test_slices_are_those_of_bytes(buf: StreamBuffer) -> None:
     rng = random.Random(2)
     whole = data(0, SIZE)
-    ends = [None, 0, 1, -1, SIZE, SIZE + 5, -SIZE - 5, *(rng.randrange(-SIZE, SIZE) for _ in range(9))]
+    ends = [None, 0, 1, -1, SIZE, SIZE + 5, -SIZE - 5, *(rng.randrange(-SIZE, SIZE) for _ in range(2))]
     for start in ends:
         for stop in ends:
-            for step in (None, 1, 3, -1, -7):
+            for step in (None, 3, -7):
                 assert buf[start:stop:step] == whole[start:stop:step], (start, stop, step)
             if start is not None and stop is not None:
                 assert buf[start, stop] == whole[start:stop]
@@ -103,6 +105,8 @@ def test_readinto(buf: StreamBuffer) -> None:
     assert out == b"x" * 10 + data(50, 10) + b"x" * 80
     assert buf.readinto(SIZE - 4, out) == 4
     assert out[:4] == data(SIZE - 4, 4)
+    # Nothing of it is held any more, or this would be a BufferError.
+    out.append(0)
     assert buf.readinto(0, bytearray()) == 0
     import array
 
@@ -112,7 +116,6 @@ def test_readinto(buf: StreamBuffer) -> None:
     for wrong in (b"read-only", "text", None, 5, memoryview(out)[::2]):
         with pytest.raises((TypeError, BufferError, ValueError)):
             buf.readinto(0, wrong)  # type: ignore[arg-type]
-    out.append(0)
 
 
 def test_read_some_returns_what_is_there() -> None:

@@ -26,6 +26,7 @@ from ._native import (
     SaveFlag,
     Status,
     lib,
+    pinned,
 )
 from ._native import Stats as NativeStats
 from ._save import Progress, Target
@@ -113,6 +114,9 @@ class StreamBuffer:
             _interpreter.check_helper()
         if size is not None:
             _count("size", size)
+        if isinstance(stream, StreamBuffer):
+            # Its `read` is not a file's.
+            stream = iter(stream)
         self._source = Source(stream, size, cancel, close_stream)
         size = self._source.size
         options.size = SIZE_UNKNOWN if size is None else size
@@ -200,9 +204,9 @@ class StreamBuffer:
         return done
 
     def _read(self, offset: int, view: memoryview) -> int:
-        anchor = ctypes.c_char.from_buffer(view)
-        count: int = lib.sb_read(self._handle, offset, len(view), ctypes.addressof(anchor))
-        return count
+        with pinned(view) as address:
+            count: int = lib.sb_read(self._handle, offset, len(view), address)
+            return count
 
     def _into(self, view: memoryview, offset: int, call: Callable[[memoryview], int]) -> int:
         """Calls C for bytes, and raises what is to be raised. `call` keeps nothing of `view`."""
@@ -254,10 +258,9 @@ class StreamBuffer:
         out = io.BytesIO(bytes(min(size, max(_PIECE, self.buffered(offset)))))
 
         def call(view: memoryview) -> int:
-            anchor = ctypes.c_char.from_buffer(view)
-            address = ctypes.addressof(anchor)
-            count: int = lib.sb_read_some(self._handle, offset, len(view), address, limit)
-            return count
+            with pinned(view) as address:
+                count: int = lib.sb_read_some(self._handle, offset, len(view), address, limit)
+                return count
 
         with out.getbuffer() as view:
             count = self._into(view, offset, call)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import io
 import os
 from typing import TYPE_CHECKING, Any, Optional
 
 from ._errors import InvalidError
-from ._native import Status, Whence, lib
+from ._native import Status, Whence, lib, pinned
 
 if TYPE_CHECKING:
     from ._buffer import StreamBuffer
@@ -43,13 +42,13 @@ class RawStreamFile(io.RawIOBase):
     def readinto(self, out: Any, /) -> int:
         """Reads up to `len(out)` bytes; 0 at the end."""
         self._check_open()
-        view = memoryview(out).cast("B")
-        return self._buffer._into(view, self._place(), self._read)
+        with memoryview(out) as view, view.cast("B") as flat:
+            return self._buffer._into(flat, self._place(), self._read)
 
     def _read(self, view: memoryview) -> int:
-        anchor = ctypes.c_char.from_buffer(view)
-        count: int = lib.sb_reader_read(self._reader, len(view), ctypes.addressof(anchor))
-        return count
+        with pinned(view) as address:
+            count: int = lib.sb_reader_read(self._reader, len(view), address)
+            return count
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Moves; reads nothing, but for a seek from an end that nobody knows: that reads to it.

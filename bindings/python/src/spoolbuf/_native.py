@@ -277,3 +277,23 @@ def load(path: str) -> ctypes.CDLL:
 
 
 lib = load(_path())
+
+
+class pinned:
+    """The address of a writable view's memory, which stays where it is while this is entered.
+
+    Let go of by the `with`, not when the frame is collected: what the stream raised meanwhile keeps
+    the frames alive that it came through.
+    """
+
+    __slots__ = ("_anchor",)
+
+    def __init__(self, view: memoryview) -> None:
+        """`view` is not empty."""
+        self._anchor: object = ctypes.c_char.from_buffer(view)
+
+    def __enter__(self) -> int:
+        return ctypes.addressof(self._anchor)  # type: ignore[arg-type]
+
+    def __exit__(self, *_error: object) -> None:
+        self._anchor = None

@@ -1,7 +1,7 @@
 """The user's stream as the four callbacks of a source.
 
 The functions that C calls are made once and never go, so no call can come to one that was
-collected. What C hands them as `opaque` is a number, under which the stream is kept until `close`.
+collected. What C hands them as `opaque` is a number, under which the stream is found until `close`.
 
 Whatever the stream raises or returns, the callbacks answer with a count that was checked or with an
 error, and keep the exception for the reader: ctypes would print it and answer with whatever is on
@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 import types
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Optional, Protocol, Union
 
@@ -189,9 +190,9 @@ class Source:
         self.size = _size_of(stream, self._base) if size is None and self._seek else size
 
     def register(self) -> tuple[int, Callback]:
-        """Makes the callbacks; the stream is held until C calls `close`."""
+        """Makes the callbacks. Who calls this holds the source for as long as it is wanted."""
         key = next(_keys)
-        _sources[key] = self
+        _sources[key] = weakref.ref(self)
         callback = Callback(read=_read, opaque=key, close=_close)
         if self._seek:
             callback.seek = _seek
@@ -262,6 +263,11 @@ class Source:
         if self._close_stream and callable(close := getattr(stream, "close", None)):
             close()
 
+    def __del__(self) -> None:
+        # Where the collector came first, C finds nothing to close.
+        if getattr(self, "_stream", None) is not None:
+            self.finish()
+
     def _check_end(self) -> None:
         """Raises unless the end that the stream reports can be one.
 
@@ -318,9 +324,11 @@ def _size_of(stream: object, base: int) -> Optional[int]:
     return max(end - base, 0)
 
 
-_sources: dict[int, Source] = {}
+# Weak: a stream, or the frames that an exception of it keeps, may well hold the buffer that holds
+# this source, and all of them are to be collected together.
+_sources: dict[int, weakref.ref[Source]] = {}
 # What a forked child has of its parent's: kept, since letting go could close what they share.
-_parents: list[dict[int, Source]] = []
+_parents: list[Optional[Source]] = []
 _keys = itertools.count(1)
 
 
@@ -338,7 +346,9 @@ def _within(key: int, work: Callable[[Source], int]) -> int:
     """Runs the stream's code as if it were called from Python; never raises."""
     result = _FAILED
     try:
-        source = _sources[key]
+        source = _find(key)
+        if source is None:
+            return _FAILED
         try:
             _signals.enter()
             result = work(source)
@@ -352,20 +362,25 @@ def _within(key: int, work: Callable[[Source], int]) -> int:
     return result
 
 
+def _find(key: int) -> Optional[Source]:
+    reference = _sources.get(key)
+    return reference() if reference else None
+
+
 @NotifyCallback
 def _cancel(key: int) -> None:
-    if source := _sources.get(key):
+    if source := _find(key):
         source.stop()
 
 
 @NotifyCallback
 def _close(key: int) -> None:
-    # Last of all: who waits for the number to go waits for the stream to be let go of.
-    if source := _sources.get(key):
-        try:
+    try:
+        if source := _find(key):
             source.finish()
-        finally:
-            _sources.pop(key, None)
+    finally:
+        # Last of all: who waits for the number to go waits for the stream to be let go of.
+        _sources.pop(key, None)
 
 
 def forget(key: int) -> None:
@@ -375,7 +390,7 @@ def forget(key: int) -> None:
 
 def leave_to_parent() -> None:
     """In a forked child: nothing of what the parent reads is touched."""
-    _parents.append(dict(_sources))
+    _parents.extend(source() for source in list(_sources.values()))
     _sources.clear()
 
 
