@@ -126,7 +126,9 @@ def test_close_while_eight_threads_wait() -> None:
     go.set()
     for thread in threads:
         thread.join()
-    assert set(outcome) == {spoolbuf.CanceledError}
+    # The one that was inside the stream may have its byte.
+    assert set(outcome) <= {spoolbuf.CanceledError, b"d"}
+    assert outcome.count(spoolbuf.CanceledError) >= 7
 
 
 def test_a_timeout_holds_whatever_the_stream_does() -> None:
