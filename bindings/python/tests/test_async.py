@@ -79,8 +79,10 @@ def test_cancel() -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("error", [ConnectionError("cut"), StopIteration("odd"), KeyError("key")])
-def test_errors(error: Exception) -> None:
+@pytest.mark.parametrize("kind", [ConnectionError, StopIteration, KeyError])
+def test_errors(kind: type[Exception]) -> None:
+    error = kind("odd")
+
     class Stream:
         def read(self, size: int) -> bytes:
             raise error

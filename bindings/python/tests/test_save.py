@@ -43,7 +43,7 @@ def test_targets(tmp_path: Path) -> None:
 def test_progress(tmp_path: Path) -> None:
     seen: list[tuple[int, object]] = []
     assert stream().save(tmp_path / "file", progress=lambda *step: seen.append(step)) == SIZE
-    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert seen[-1] == (SIZE, SIZE)
     assert len(seen) > 2
 

@@ -341,7 +341,7 @@ class StreamBuffer:
         return self.read()
 
     @overload
-    def open(self, buffering: Literal[0]) -> RawStreamFile: ...
+    def open(self, buffering: Literal[0]) -> RawStreamFile: ...  # type: ignore[overload-overlap]
     @overload
     def open(self, buffering: int = ...) -> StreamFile: ...
     def open(self, buffering: int = _CHUNK) -> Union[StreamFile, RawStreamFile]:
@@ -520,7 +520,7 @@ class StreamBuffer:
         >>> buf.cancel()
         >>> buf.read(0, 5)
         Traceback (most recent call last):
-        spoolbuf.CanceledError: [Errno 125] the call was canceled
+        spoolbuf.CanceledError: [Errno ...] ...
         """
         self._check(lib.sb_cancel(self._handle))
 

@@ -90,7 +90,7 @@ class TimedOutError(SpoolbufError, TimeoutError):
 
     >>> StreamBuffer(b"bytes").read_some(0, 5, timeout=0)
     Traceback (most recent call last):
-    spoolbuf.TimedOutError: [Errno 110] nothing came within the time allowed
+    spoolbuf.TimedOutError: [Errno ...] timed out
     """
 
     status = Status.TIMEOUT
@@ -109,7 +109,7 @@ class UnknownSizeError(SpoolbufError, TypeError):
 
     >>> len(StreamBuffer([b"by", b"tes"]))
     Traceback (most recent call last):
-    spoolbuf.UnknownSizeError: the size is not known yet
+    spoolbuf.UnknownSizeError: not known yet
     """
 
     status = Status.UNKNOWN
@@ -171,7 +171,7 @@ _ERRNOS = {
 def error_for(status: int, text: str, system_error: int = 0, path: object = None) -> SpoolbufError:
     """The exception for a status, `system_error` being the system's own code if there is one."""
     kind = _CLASSES.get(status, SpoolbufError)
-    if not issubclass(kind, OSError) or kind is UnsupportedError:
+    if status == Status.UNSUPPORTED or not issubclass(kind, OSError):
         return kind(text)
     number = _ERRNOS.get(Status(status), errno.EIO)
     if status in (Status.IO, Status.DISK_FULL) and system_error:

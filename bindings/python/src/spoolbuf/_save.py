@@ -32,6 +32,7 @@ class _Report:
         self.raised: Optional[BaseException] = None
         self._progress = progress
         self._done = 0
+        self._last: tuple[int, Optional[int]] = (0, None)
         self.callback = ProgressCallback(self._report)
 
     def _report(self, _opaque: object, done: int, total: int) -> int:
@@ -46,6 +47,7 @@ class _Report:
         return 0 if self.raised is None else 1
 
     def _tell(self, done: int, total: Optional[int]) -> None:
+        self._last = (done, total)
         if callable(self._progress):
             self._progress(done, total)
             return
@@ -53,6 +55,11 @@ class _Report:
             self._progress.total = total
         step, self._done = done - self._done, done
         self._progress.update(step)
+
+    def finish(self, size: int) -> None:
+        """Tells that all is saved, if the last step did not know yet that it was the last."""
+        if self._last != (size, size):
+            self._tell(size, size)
 
 
 def save(
@@ -66,13 +73,17 @@ def save(
         code: int = lib.sb_save_with(
             handle, path, descriptor, flags, callback, ctypes.c_void_p()
         )
-    return code, report.raised if report else None
+    if report is None:
+        return code, None
+    if code >= 0:
+        report.finish(code)
+    return code, report.raised
 
 
 def _place(target: Target) -> tuple[Optional[bytes], int]:
     if isinstance(target, int):
         return None, target
-    if hasattr(target, "fileno"):
+    if not isinstance(target, (str, bytes, os.PathLike)):
         # What the file object has in hand comes before what is written past it.
         target.flush()
         return None, target.fileno()

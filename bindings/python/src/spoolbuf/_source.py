@@ -332,13 +332,11 @@ _parents: list[Optional[Source]] = []
 _keys = itertools.count(1)
 
 
-@ReadCallback
-def _read(key: int, out: int, capacity: int) -> int:
+def _on_read(key: int, out: int, capacity: int) -> int:
     return _within(key, lambda source: source.pull(out, capacity))
 
 
-@SeekCallback
-def _seek(key: int, offset: int) -> int:
+def _on_seek(key: int, offset: int) -> int:
     return _within(key, lambda source: source.seek(offset))
 
 
@@ -367,20 +365,24 @@ def _find(key: int) -> Optional[Source]:
     return reference() if reference else None
 
 
-@NotifyCallback
-def _cancel(key: int) -> None:
+def _on_cancel(key: int) -> None:
     if source := _find(key):
         source.stop()
 
 
-@NotifyCallback
-def _close(key: int) -> None:
+def _on_close(key: int) -> None:
     try:
         if source := _find(key):
             source.finish()
     finally:
         # Last of all: who waits for the number to go waits for the stream to be let go of.
         _sources.pop(key, None)
+
+
+_read = ReadCallback(_on_read)
+_seek = SeekCallback(_on_seek)
+_cancel = NotifyCallback(_on_cancel)
+_close = NotifyCallback(_on_close)
 
 
 def forget(key: int) -> None:
