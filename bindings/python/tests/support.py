@@ -9,9 +9,6 @@ import sys
 from collections.abc import Iterator
 from types import ModuleType
 from typing import NoReturn
-
-import pytest
-
 # A prime, so that no power of two is a multiple of it.
 PERIOD = 1048573
 _base = hashlib.shake_128(b"spoolbuf").digest(PERIOD)
@@ -45,6 +42,9 @@ def chunks(size: int, chunk: int = 4096, start: int = 0) -> Iterator[bytes]:
 
 def skip(what: str, why: str) -> NoReturn:
     """A test that needs something absent says so loudly, or fails where nothing may be absent."""
+    # Not at the top: what makes the bytes also runs where there is no pytest.
+    import pytest
+
     if os.environ.get("SPOOLBUF_REQUIRE_ALL"):
         pytest.fail(f"{what} is required: {why}")
     print(f"\nSKIPPED: {what} ({why})", file=sys.__stderr__, flush=True)

@@ -56,8 +56,13 @@ __all__ = [
     "UnsupportedError",
 ]
 
-# Tracebacks and documentation name the classes as users do.
-for _name in __all__:
-    if isinstance(globals()[_name], type):
-        globals()[_name].__module__ = __name__
-del _name
+
+def _name_as_users_do() -> None:
+    """Tracebacks and documentation say `spoolbuf.InvalidError`, not in which file it is."""
+    for name in __all__:
+        thing = globals()[name]
+        if isinstance(thing, type):
+            thing.__module__ = __name__
+
+
+_name_as_users_do()

@@ -6,7 +6,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 if TYPE_CHECKING:
     from ._buffer import StreamBuffer
@@ -60,14 +60,15 @@ async def aread(buffer: StreamBuffer, offset: int, size: int) -> bytes:
     file = buffer.open(buffering=0)
 
     def work() -> None:
+        part, raised = b"", None
         try:
-            settle, outcome = future.set_result, buffer._read_at(offset, size, file)
+            part = buffer._read_at(offset, size, file)
         except BaseException as error:  # noqa: BLE001
-            settle, outcome = future.set_exception, _fit(error)  # type: ignore[assignment]
+            raised = _fit(error)
         finally:
             file.close()
         try:
-            loop.call_soon_threadsafe(lambda: None if future.done() else settle(outcome))
+            loop.call_soon_threadsafe(_settle, future, part, raised)
         except RuntimeError:
             # The loop is closed; nobody waits.
             pass
@@ -81,6 +82,18 @@ async def aread(buffer: StreamBuffer, offset: int, size: int) -> bytes:
         raise
 
 
+def _settle(
+    future: asyncio.Future[bytes], part: bytes, raised: Optional[BaseException]
+) -> None:
+    """On the loop's thread."""
+    if future.done():
+        return
+    if raised is None:
+        future.set_result(part)
+    else:
+        future.set_exception(raised)
+
+
 def _fit(error: BaseException) -> BaseException:
     """A future takes no StopIteration."""
     if isinstance(error, StopIteration):
@@ -90,6 +103,6 @@ def _fit(error: BaseException) -> BaseException:
     return error
 
 
-def _forget() -> None:
+def forget() -> None:
     """The threads of a parent process are not this one's."""
     _idle.clear()

@@ -5,16 +5,18 @@ from __future__ import annotations
 import atexit
 import ctypes
 import io
+import itertools
 import math
 import operator
 import os
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Optional, Union, overload
 
 from . import _aio, _interpreter, _save, _signals, _source, _stats
-from ._errors import CanceledError, InvalidError, UnsupportedError, error_for
+from ._errors import CanceledError, InvalidError, error_for
 from ._file import RawStreamFile, StreamFile
 from ._native import (
     ALL,
@@ -46,7 +48,7 @@ _PIECE = 1 << 20
 _CHUNK = 1 << 16
 
 # How often a read asks again after another one was interrupted inside the stream.
-_RETRIES = 10
+_TRIES = 1000
 
 # The longest resource, and so a place past every end.
 _LIMIT = 2**63 - 1
@@ -212,18 +214,20 @@ class StreamBuffer:
         """Calls C for bytes, and raises what is to be raised. `call` keeps nothing of `view`."""
         if not len(view):
             return self._check(lib.sb_read(self._handle, offset, 0, None))
-        for _ in range(_RETRIES):
+        for tries in itertools.count(1):
             if _signals.is_main() and lib.sb_buffered(self._handle, offset) < len(view):
                 with _signals.Shield():
                     count = call(view)
             else:
                 count = call(view)
             self._raise_urgent()
-            if count != Status.SOURCE or self._source.error() is not None:
-                break
+            alien = count == Status.SOURCE and self._source.error() is None
+            if not alien or tries == _TRIES:
+                return self._check(count)
             # Somebody else was interrupted; the stream may well go on.
+            time.sleep(0.001)
             lib.sb_resume(self._handle)
-        return self._check(count)
+        raise AssertionError
 
     def readinto(self, offset: int, buffer: Buffer) -> int:
         """Reads at `offset` into any writable buffer, without a copy between; returns how many.
@@ -360,7 +364,10 @@ class StreamBuffer:
     # What is known.
 
     def is_exhausted(self) -> bool:
-        """Whether the stream has nothing more: waits until it has shown that, or the contrary.
+        """Whether the stream has nothing more.
+
+        Where that can't be told, by the size or by an end that was seen, it asks the stream for
+        one more byte, and waits for it.
 
         >>> buf = StreamBuffer([b"by", b"tes"])
         >>> buf.is_exhausted()
@@ -368,8 +375,12 @@ class StreamBuffer:
         >>> buf[:], buf.is_exhausted()
         (b'bytes', True)
         """
-        frontier = self.stat().frontier
-        return not self.read_some(frontier, 1)
+        stats = self.stat()
+        if stats.final_size is not None:
+            return stats.frontier >= stats.final_size
+        if stats.declared is not None and stats.frontier < stats.declared:
+            return False
+        return not self.read_some(stats.frontier, 1)
 
     @property
     def size(self) -> Optional[int]:
@@ -670,7 +681,7 @@ def _after_fork() -> None:
             buffer._why_closed = "the buffer belongs to the parent process"
     _live.clear()
     _source.leave_to_parent()
-    _aio._forget()
+    _aio.forget()
 
 
 atexit.register(_close_all)

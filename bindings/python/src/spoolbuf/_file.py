@@ -121,7 +121,7 @@ class StreamFile(io.BufferedReader):
     [b'one\\n', b'two\\n']
     """
 
-    raw: RawStreamFile
+    raw: RawStreamFile  # type: ignore[assignment,unused-ignore]
 
     def read(self, size: Optional[int] = -1, /) -> bytes:
         """Reads `size` bytes, or to the end; bytes before an error are returned first.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 from ._errors import UnsupportedError
 
@@ -10,7 +11,7 @@ from ._errors import UnsupportedError
 def _is_main() -> bool:
     for name in ("_interpreters", "_xxsubinterpreters"):
         try:
-            current = importlib.import_module(name).get_current()
+            current: Any = importlib.import_module(name).get_current()
         except ImportError:
             continue
         # The main one has the number 0; since 3.13 it comes with where it is from.

@@ -144,7 +144,7 @@ def _no_data() -> BlockingIOError:
     return BlockingIOError(errno.EAGAIN, "the stream is non-blocking and has no data now")
 
 
-def _reader_for(stream: object) -> Union[Chunks, _ReadInto]:
+def _reader_for(stream: Any) -> Union[Chunks, _ReadInto]:
     if isinstance(stream, str):
         raise TypeError("a stream yields bytes, not str")
     if isinstance(stream, (bytes, bytearray, memoryview)):
@@ -152,12 +152,14 @@ def _reader_for(stream: object) -> Union[Chunks, _ReadInto]:
     # One system call at a time, where a `readinto` would go on until all of `out` is full.
     if isinstance(stream, (io.BufferedReader, io.BufferedRandom, io.BufferedRWPair)):
         return _ReadInto(stream.readinto1)
-    if callable(readinto := getattr(stream, "readinto", None)):
+    readinto: Any = getattr(stream, "readinto", None)
+    if callable(readinto):
         return _ReadInto(readinto)
-    if callable(read := getattr(stream, "read", None)):
+    read: Any = getattr(stream, "read", None)
+    if callable(read):
         return Chunks(_Read(read))
     try:
-        return Chunks(_Iterated(iter(stream)))  # type: ignore[call-overload]
+        return Chunks(_Iterated(iter(stream)))
     except TypeError:
         raise TypeError(
             "a stream is an iterable of bytes-like chunks or has `readinto` or `read`, which "
@@ -177,7 +179,7 @@ class Source:
     ) -> None:
         """Nothing of the stream is read here."""
         self._read: Optional[Union[Chunks, _ReadInto]] = _reader_for(stream)
-        self._stream: Optional[object] = stream
+        self._stream: Any = stream
         self._cancel = cancel
         self._close_stream = close_stream
         self._position = 0
@@ -215,6 +217,10 @@ class Source:
     def urgent(self) -> Optional[BaseException]:
         """What came into the stream on this thread but is none of its own: a KeyboardInterrupt."""
         return self._urgent.pop(threading.get_ident(), None) if self._urgent else None
+
+    def is_interrupted(self) -> bool:
+        """Whether the call on this thread has something to raise that is none of the stream's."""
+        return bool(self._urgent) and threading.get_ident() in self._urgent
 
     # What C asks.
 
@@ -280,7 +286,7 @@ class Source:
             if isinstance(self._doubt, Exception):
                 raise self._doubt
             raise SourceError(errno.EIO, "the stream was interrupted") from self._doubt
-        http = sys.modules.get("http.client")
+        http: Any = sys.modules.get("http.client")
         if http and isinstance(self._stream, http.HTTPResponse):
             left = self._stream.length
             if left:
@@ -304,9 +310,10 @@ class Source:
         self._urgent[threading.get_ident()] = error
 
 
-def _seek_of(stream: object) -> tuple[Optional[Callable[[int], object]], int]:
+def _seek_of(stream: Any) -> tuple[Optional[Callable[[int], object]], int]:
     """How to move the stream, and the place where it stands now: the resource's first byte."""
-    seek, tell = getattr(stream, "seek", None), getattr(stream, "tell", None)
+    seek: Any = getattr(stream, "seek", None)
+    tell: Any = getattr(stream, "tell", None)
     if not callable(seek) or isinstance(stream, memoryview):
         return None, 0
     seekable = getattr(stream, "seekable", None)
@@ -345,7 +352,8 @@ def _within(key: int, work: Callable[[Source], int]) -> int:
     result = _FAILED
     try:
         source = _find(key)
-        if source is None:
+        # Who is to raise a KeyboardInterrupt is on the way out, even if others resumed meanwhile.
+        if source is None or source.is_interrupted():
             return _FAILED
         try:
             _signals.enter()
