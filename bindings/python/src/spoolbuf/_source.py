@@ -20,7 +20,7 @@ import time
 import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Optional, Protocol, Union
+from typing import Any, Optional, Protocol, Union, cast
 
 from . import _signals
 from ._errors import CanceledError, SourceError
@@ -154,10 +154,10 @@ def _reader_for(stream: Any) -> Union[Chunks, _ReadInto]:
         return _ReadInto(stream.readinto1)
     readinto: Any = getattr(stream, "readinto", None)
     if callable(readinto):
-        return _ReadInto(readinto)
+        return _ReadInto(cast(Any, readinto))
     read: Any = getattr(stream, "read", None)
     if callable(read):
-        return Chunks(_Read(read))
+        return Chunks(_Read(cast(Any, read)))
     try:
         return Chunks(_Iterated(iter(stream)))
     except TypeError:
@@ -319,7 +319,7 @@ def _seek_of(stream: Any) -> tuple[Optional[Callable[[int], object]], int]:
     seekable = getattr(stream, "seekable", None)
     if callable(seekable) and not seekable():
         return None, 0
-    return seek, tell() if callable(tell) else 0
+    return cast(Any, seek), cast(Any, tell)() if callable(tell) else 0
 
 
 def _size_of(stream: object, base: int) -> Optional[int]:
