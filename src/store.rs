@@ -144,11 +144,15 @@ impl Store {
         run: u64,
         expected: Option<u64>,
     ) -> Result<Room> {
-        lock(&self.writing).seal_unless(|tail| tail.has_room_at(position));
-        self.make_room()?;
         let mut writing = lock(&self.writing);
-        // Not the one that was looked at, if a spill came between.
         writing.seal_unless(|tail| tail.has_room_at(position));
+        if writing.is_over(self.max) {
+            drop(writing);
+            self.make_room()?;
+            writing = lock(&self.writing);
+            // Not the one that was looked at, if a spill came between.
+            writing.seal_unless(|tail| tail.has_room_at(position));
+        }
         if let Some(tail) = &writing.tail {
             return Segment::room(tail, most).ok_or(Error::NoMemory);
         }
@@ -277,8 +281,7 @@ impl Store {
     }
 
     fn is_over_full(&self) -> bool {
-        let writing = lock(&self.writing);
-        writing.held() > self.max && !writing.sealed.is_empty()
+        lock(&self.writing).is_over(self.max)
     }
 
     fn spill_oldest(&self, spiller: &mut Spiller) -> Result<()> {
@@ -371,6 +374,11 @@ impl Writing {
     /// Memory taken: what a sealed segment could have held, what the tail does hold.
     fn held(&self) -> u64 {
         self.sealed_bytes + self.tail.as_ref().map_or(0, |tail| tail.filled() as u64)
+    }
+
+    /// Whether there is more than `max`, and something of it can go.
+    fn is_over(&self, max: u64) -> bool {
+        self.held() > max && !self.sealed.is_empty()
     }
 
     /// Ends the filling of the tail, unless it is as it should be. There is a place in the queue for
