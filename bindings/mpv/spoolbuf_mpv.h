@@ -70,7 +70,7 @@ static inline int64_t spoolbuf_mpv_seek(void *cookie, int64_t offset)
     spoolbuf_mpv_stream *self = (spoolbuf_mpv_stream *)cookie;
     int64_t place = sb_reader_seek(self->reader, offset, SB_SEEK_SET);
 
-    return place < 0 ? MPV_ERROR_GENERIC : place;
+    return place < 0 ? (int64_t)MPV_ERROR_GENERIC : place;
 }
 
 static inline int64_t spoolbuf_mpv_size(void *cookie)
@@ -78,7 +78,7 @@ static inline int64_t spoolbuf_mpv_size(void *cookie)
     spoolbuf_mpv_stream *self = (spoolbuf_mpv_stream *)cookie;
     int64_t size = sb_size(self->film->buffer);
 
-    return size < 0 ? MPV_ERROR_UNSUPPORTED : size;
+    return size < 0 ? (int64_t)MPV_ERROR_UNSUPPORTED : size;
 }
 
 static inline void spoolbuf_mpv_cancel(void *cookie)

@@ -38,6 +38,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -156,8 +157,11 @@ static inline int spoolbuf_fd_source(sb_callback *source, int fd, int owned, uin
     self->owned = owned;
     self->wake[0] = self->wake[1] = -1;
     *size = SB_SIZE_UNKNOWN;
-    *source = (sb_callback){ spoolbuf_fd_read, self, NULL, spoolbuf_fd_cancel, spoolbuf_fd_close,
-                             { NULL, NULL, NULL } };
+    memset(source, 0, sizeof *source);
+    source->read = spoolbuf_fd_read;
+    source->opaque = self;
+    source->cancel = spoolbuf_fd_cancel;
+    source->close = spoolbuf_fd_close;
     if (S_ISREG(facts.st_mode) || S_ISBLK(facts.st_mode)) {
         self->start = self->place = (int64_t)lseek(fd, 0, SEEK_CUR);
         end = S_ISREG(facts.st_mode) ? (int64_t)facts.st_size : (int64_t)lseek(fd, 0, SEEK_END);
@@ -225,8 +229,10 @@ static inline int spoolbuf_file_source(sb_callback *source, FILE *file, int (*cl
         return -ENOMEM;
     self->file = file;
     self->close = close_file;
-    *source = (sb_callback){ spoolbuf_file_read, self, NULL, NULL, spoolbuf_file_close,
-                             { NULL, NULL, NULL } };
+    memset(source, 0, sizeof *source);
+    source->read = spoolbuf_file_read;
+    source->opaque = self;
+    source->close = spoolbuf_file_close;
     return 0;
 }
 
