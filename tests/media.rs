@@ -292,6 +292,19 @@ fn miniaudio() {
     plays(&player, "sound.mp3", &["ended".to_owned()]);
     stops(&player, "sound.flac");
     meets_a_full_disk(&player, "sound.wav", &heard("sound.wav", "pcm_s16le"));
+    let source = "tests/player/dr_flac.c";
+    let player = Player::build_with(source, &[], &[&include]).expect("as before");
+    plays(&player, "sound.flac", &heard("sound.flac", "pcm_s16le"));
+    stops(&player, "sound.flac");
+}
+
+#[test]
+fn sources() {
+    let program = Player::build_with("tests/player/sources.c", &[], &["-D_GNU_SOURCE"]);
+    let program = program.expect("needs no library");
+    let outcome = library::run(&mut Command::new(program.program), LIMIT);
+    outcome.expect_success("sources.c");
+    assert_eq!(outcome.output, "ok\n");
 }
 
 /// Each adapter by itself, in strict C99 and in C++17, included twice.
