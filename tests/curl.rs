@@ -3,7 +3,6 @@
 
 #![cfg(target_os = "linux")]
 
-#[allow(dead_code)]
 mod library;
 #[allow(dead_code)]
 mod player;
@@ -122,8 +121,10 @@ fn reply(mut connection: TcpStream, bytes: &[u8], reply: &Reply) -> std::io::Res
     }
     connection.write_all(b"\r\n")?;
     connection.write_all(&body[..body.len().min(reply.cut)])?;
-    while reply.stalls {
-        sleep(Duration::from_secs(1));
+    if reply.stalls {
+        loop {
+            sleep(Duration::from_secs(1));
+        }
     }
     Ok(())
 }

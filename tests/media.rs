@@ -4,7 +4,6 @@
 
 #![cfg(target_os = "linux")]
 
-#[allow(dead_code)]
 mod library;
 mod player;
 

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -267,7 +267,9 @@ impl Player {
         if let Some((sound, _)) = &self.sound {
             let _ = fs::remove_file(sound);
         }
-        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        // A file, since what a player has left behind would keep a pipe open.
+        let said = self.program.with_extension("said");
+        let writer = fs::File::create(&said).expect("a file");
         command
             .arg(if matches!(feed, Feed::File) {
                 path.as_os_str()
@@ -285,13 +287,9 @@ impl Player {
         let pipe = child.stdin.take().expect("a pipe");
         let process = child.id();
         let feeder = std::thread::spawn(move || deliver(pipe, &path, feed, process));
-        let collected = std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            let _ = reader.read_to_end(&mut bytes);
-            String::from_utf8_lossy(&bytes).into_owned()
-        });
         let ended = wait(&mut child);
-        let output = collected.join().expect("the output");
+        let output = fs::read(&said).expect("what it said");
+        let output = String::from_utf8_lossy(&output).into_owned();
         let kept = feeder.join().expect("the feeder");
         assert!(ended, "{self:?} of {file}, {feed:?}, hangs:\n{output}");
         drop(kept);
