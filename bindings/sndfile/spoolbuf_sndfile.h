@@ -9,9 +9,10 @@
  *     spoolbuf_sndfile_close(&io);
  *
  *   libsndfile asks      it gets
- *   data                 what is there once the first byte is; it asks again for the rest
- *   the end              0
- *   an error             0 as well, since libsndfile knows no other: the sound is cut short without
+ *   data                 all that it asked for: it waits for it, since libsndfile drops the part of a
+ *                        sample that a shorter read ends with, and goes on out of step
+ *   the end              less, or 0
+ *   an error             the same, since libsndfile knows no other: the sound is cut short without
  *                        a word. spoolbuf_sndfile_status() has the library's code: look at it
  *                        whenever fewer frames came than were asked for
  *   the length           which it needs at opening: the final size, else the declared one. Where
@@ -87,12 +88,16 @@ static inline sf_count_t spoolbuf_sndfile_seek(sf_count_t offset, int whence, vo
 static inline sf_count_t spoolbuf_sndfile_read(void *out, sf_count_t length, void *opaque)
 {
     spoolbuf_sndfile *self = (spoolbuf_sndfile *)opaque;
-    int64_t count = sb_reader_read(self->reader, (size_t)length, out);
+    sf_count_t done = 0;
+    int64_t count = 1;
 
-    if (count >= 0)
-        return count;
-    self->status = (int)count;
-    return 0;
+    while (done < length && count > 0) {
+        count = sb_reader_read(self->reader, (size_t)(length - done), (char *)out + done);
+        done += count > 0 ? count : 0;
+    }
+    if (count < 0)
+        self->status = (int)count;
+    return done;
 }
 
 static inline sf_count_t spoolbuf_sndfile_write(const void *bytes, sf_count_t length, void *opaque)
