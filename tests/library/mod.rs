@@ -123,7 +123,7 @@ pub fn compiler(cpp: bool) -> Command {
         .host(host())
         .opt_level(1)
         .debug(true)
-        .warnings(false)
+        .warnings(true)
         .cargo_metadata(false);
     let mut command = build.get_compiler().to_command();
     command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror"]);
