@@ -6,6 +6,10 @@
     clippy::missing_safety_doc,
     reason = "the header says what each function asks of its caller"
 )]
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "[in] and [out] are Doxygen's"
+)]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io::SeekFrom;

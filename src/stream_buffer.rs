@@ -49,7 +49,7 @@ impl StreamBuffer {
     /// bytes in memory. Starts no thread, opens no file, reads nothing.
     ///
     /// # Errors
-    /// [`Error::NoMemory`].
+    /// [`Error::NoMemory`](crate::Error::NoMemory).
     pub fn new(source: impl Source + 'static, size: Option<u64>, max: u64) -> Result<StreamBuffer> {
         StreamBuffer::with_options(
             source,
@@ -64,7 +64,7 @@ impl StreamBuffer {
     /// A buffer with [`Options`].
     ///
     /// # Errors
-    /// [`Error::NoMemory`].
+    /// [`Error::NoMemory`](crate::Error::NoMemory).
     pub fn with_options(source: impl Source + 'static, options: Options) -> Result<StreamBuffer> {
         let prefetch = options.prefetch;
         let buffer = Buffer::new(try_box(source)?, options)?;
@@ -110,7 +110,7 @@ impl StreamBuffer {
     /// ```
     ///
     /// # Errors
-    /// As [`read_at`](StreamBuffer::read_at), and [`Error::Timeout`].
+    /// As [`read_at`](StreamBuffer::read_at), and [`Error::Timeout`](crate::Error::Timeout).
     pub fn read_some(
         &self,
         offset: u64,
@@ -169,7 +169,7 @@ impl StreamBuffer {
     /// A place in this buffer, as `Read` and `Seek`.
     ///
     /// # Errors
-    /// [`Error::NoMemory`].
+    /// [`Error::NoMemory`](crate::Error::NoMemory).
     pub fn cursor(&self) -> Result<Cursor> {
         Ok(Cursor {
             buffer: self.clone(),
@@ -192,7 +192,7 @@ impl StreamBuffer {
     /// 0 none.
     ///
     /// # Errors
-    /// [`Error::NoMemory`] if no thread can be had.
+    /// [`Error::NoMemory`](crate::Error::NoMemory) if no thread can be had.
     pub fn prefetch(&self, ahead: u64) -> Result<()> {
         Buffer::prefetch(self.inner(), ahead)
     }
@@ -200,7 +200,7 @@ impl StreamBuffer {
     /// Moves what is in memory to the spool file, but for what the source is filling right now.
     ///
     /// # Errors
-    /// [`Error::DiskFull`], [`Error::Io`]: what could not be moved is still in memory.
+    /// [`Error::DiskFull`](crate::Error::DiskFull), [`Error::Io`](crate::Error::Io): what could not be moved is still in memory.
     pub fn spill(&self) -> Result<()> {
         self.inner().spill()
     }
