@@ -1,0 +1,856 @@
+/*
+ * spoolbuf for C++17 (and a little nicer in C++20): a stream that arrives once, readable anywhere.
+ *
+ *     spoolbuf::buffer film(std::ifstream("/dev/stdin"));
+ *     film.read(1000, bytes, sizeof bytes);                   // waits for what is missing
+ *     spoolbuf::istream in(film);                             // a place of its own, seekable
+ *     film.save("whole.mp4");
+ *
+ * Header only; needs spoolbuf.h beside it and the library to link. spoolbuf.h is the manual: who
+ * waits, who calls the source and on which thread is said there, and holds here.
+ *
+ * SOURCES
+ *
+ *   Anything of these, moved (or copied) into the buffer and destroyed once it can't be asked for a
+ *   byte any more, on whatever thread that is:
+ *     - a callable that takes room for bytes and returns how many it wrote, 0 at the end:
+ *       std::size_t (void *, std::size_t), with std::byte *, unsigned char * or char * as well, and
+ *       in C++20 with std::span<std::byte>; a negative number is an error with that code;
+ *     - an object whose member `read` is such a callable. Two more members are optional:
+ *       `seek(std::uint64_t)`, which makes the next read deliver from there, and `cancel()`, which
+ *       makes a blocked read return soon (from any thread);
+ *     - a std::istream: a temporary is moved in, std::unique_ptr is owned, a plain one must outlive
+ *       the buffer. It can seek if its tellg() works.
+ *
+ * ERRORS
+ *
+ *   Functions throw std::system_error with spoolbuf::category(), or fill a std::error_code where
+ *   they are given one. Codes compare equal to std::errc: canceled to operation_canceled, timeout to
+ *   timed_out, disk_full to no_space_on_device, and so on.
+ *   An exception that the source throws arrives as itself at each read that reaches that place, on
+ *   whatever thread it was thrown, until resume(). With a std::error_code it is errc::source, and
+ *   source_exception() has it.
+ *
+ * THREADS
+ *
+ *   A buffer's member functions may be called from any thread at any time, but for those that
+ *   change which buffer it is: moving, assigning, free() and the destructor. A reader, a streambuf
+ *   and an istream are for one thread each; their cancel() and resume() are for any.
+ *   Readers do not keep their buffer alive: without it their calls fail with errc::invalid.
+ */
+#ifndef SPOOLBUF_HPP
+#define SPOOLBUF_HPP
+
+#include "spoolbuf.h"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <ios>
+#include <istream>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <streambuf>
+#include <string>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#if __has_include(<version>)
+#include <version>
+#endif
+#ifdef __cpp_lib_span
+#include <span>
+#endif
+
+namespace spoolbuf {
+
+/// The status codes of spoolbuf.h as an error code enum.
+enum class errc : int {
+    invalid = SB_ERR_INVALID,
+    source = SB_ERR_SOURCE,
+    io = SB_ERR_IO,
+    disk_full = SB_ERR_DISK_FULL,
+    no_memory = SB_ERR_NO_MEMORY,
+    canceled = SB_ERR_CANCELED,
+    timeout = SB_ERR_TIMEOUT,
+    reentrant = SB_ERR_REENTRANT,
+    unknown = SB_ERR_UNKNOWN,
+    unsupported = SB_ERR_UNSUPPORTED,
+    exists = SB_ERR_EXISTS,
+    size = SB_ERR_SIZE,
+    panic = SB_ERR_PANIC,
+};
+
+namespace detail {
+
+class category_type final : public std::error_category {
+public:
+    const char *name() const noexcept override { return "spoolbuf"; }
+
+    std::string message(int code) const override { return sb_strerror(code); }
+
+    std::error_condition default_error_condition(int code) const noexcept override
+    {
+        switch (static_cast<errc>(code)) {
+        case errc::invalid: return std::errc::invalid_argument;
+        case errc::source:
+        case errc::io: return std::errc::io_error;
+        case errc::disk_full: return std::errc::no_space_on_device;
+        case errc::no_memory: return std::errc::not_enough_memory;
+        case errc::canceled: return std::errc::operation_canceled;
+        case errc::timeout: return std::errc::timed_out;
+        case errc::reentrant: return std::errc::resource_deadlock_would_occur;
+        case errc::unsupported: return std::errc::not_supported;
+        case errc::exists: return std::errc::file_exists;
+        default: return {code, *this};
+        }
+    }
+};
+
+} // namespace detail
+
+/// The category of this library's error codes.
+inline const std::error_category &category() noexcept
+{
+    static const detail::category_type instance;
+    return instance;
+}
+
+inline std::error_code make_error_code(errc code) noexcept
+{
+    return {static_cast<int>(code), category()};
+}
+
+/// What a buffer may be told when it is made. The meanings are those of sb_options.
+struct options {
+    std::optional<std::uint64_t> size;   ///< declared size in bytes, a hint
+    std::uint64_t max = SB_MAX_DEFAULT;  ///< the memory part's limit in bytes
+    std::string spool_dir;               ///< directory of the spool file; empty: the system's
+    std::uint64_t prefetch = 0;          ///< bytes to keep ready past the furthest read
+    std::optional<std::uint64_t> seek_gap;
+    std::optional<std::uint32_t> round_up;
+    bool memory_when_full = false;       ///< a full disk: go on in memory instead of failing
+};
+
+using stats = sb_stats;
+using range = sb_range;
+
+namespace detail {
+
+/// What the source threw. Shared by the source and by whoever reads it, since either may go first.
+class fault {
+public:
+    void keep(std::exception_ptr thrown) noexcept
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        thrown_ = std::move(thrown);
+    }
+
+    std::exception_ptr get() const noexcept
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        return thrown_;
+    }
+
+    /// Throws what a status stands for: the source's own exception where it was one.
+    [[noreturn]] void raise(std::int64_t status) const
+    {
+        // Unsupported: a source that failed to seek, maybe by throwing, has passed the bytes.
+        if (status == SB_ERR_SOURCE || status == SB_ERR_UNSUPPORTED) {
+            if (std::exception_ptr thrown = get())
+                std::rethrow_exception(thrown);
+        }
+        if (status == SB_ERR_NO_MEMORY)
+            throw std::bad_alloc();
+        throw std::system_error(static_cast<int>(status), category());
+    }
+
+private:
+    mutable std::mutex lock_;
+    std::exception_ptr thrown_;
+};
+
+/// Asks a callable for bytes, with whichever pointer it takes.
+template <class Callable>
+std::int64_t ask(Callable &callable, void *out, std::size_t capacity)
+{
+    using byte_pointer = std::byte *;
+    using unsigned_pointer = unsigned char *;
+#ifdef __cpp_lib_span
+    if constexpr (std::is_invocable_v<Callable &, std::span<std::byte>>)
+        return static_cast<std::int64_t>(
+            std::invoke(callable, std::span(static_cast<std::byte *>(out), capacity)));
+    else
+#endif
+    if constexpr (std::is_invocable_v<Callable &, byte_pointer, std::size_t>)
+        return static_cast<std::int64_t>(
+            std::invoke(callable, static_cast<std::byte *>(out), capacity));
+    else if constexpr (std::is_invocable_v<Callable &, unsigned_pointer, std::size_t>)
+        return static_cast<std::int64_t>(
+            std::invoke(callable, static_cast<unsigned char *>(out), capacity));
+    else
+        return static_cast<std::int64_t>(
+            std::invoke(callable, static_cast<char *>(out), capacity));
+}
+
+template <class Source, class = void> struct has_read : std::false_type {};
+template <class Source>
+struct has_read<Source, std::void_t<decltype(std::declval<Source &>().read(
+                            static_cast<char *>(nullptr), std::size_t()))>> : std::true_type {};
+template <class Source, class = void> struct has_byte_read : std::false_type {};
+template <class Source>
+struct has_byte_read<Source, std::void_t<decltype(std::declval<Source &>().read(
+                                 static_cast<std::byte *>(nullptr), std::size_t()))>>
+    : std::true_type {};
+template <class Source, class = void> struct has_unsigned_read : std::false_type {};
+template <class Source>
+struct has_unsigned_read<Source, std::void_t<decltype(std::declval<Source &>().read(
+                                     static_cast<unsigned char *>(nullptr), std::size_t()))>>
+    : std::true_type {};
+template <class Source, class = void> struct has_span_read : std::false_type {};
+#ifdef __cpp_lib_span
+template <class Source>
+struct has_span_read<Source, std::void_t<decltype(std::declval<Source &>().read(
+                                 std::span<std::byte>()))>> : std::true_type {};
+#endif
+template <class Source, class = void> struct has_seek : std::false_type {};
+template <class Source>
+struct has_seek<Source,
+                std::void_t<decltype(std::declval<Source &>().seek(std::uint64_t()))>>
+    : std::true_type {};
+template <class Source, class = void> struct has_cancel : std::false_type {};
+template <class Source>
+struct has_cancel<Source, std::void_t<decltype(std::declval<Source &>().cancel())>>
+    : std::true_type {};
+template <class Source, class = void> struct has_can_seek : std::false_type {};
+template <class Source>
+struct has_can_seek<Source, std::void_t<decltype(std::declval<Source &>().can_seek())>>
+    : std::true_type {};
+
+/// A std::istream as a source; Holder points to it and may own it.
+template <class Holder> class stream_source {
+public:
+    explicit stream_source(Holder holder) : stream_(std::move(holder))
+    {
+        std::ios_base::iostate before = stream_->exceptions();
+        stream_->exceptions(std::ios_base::goodbit);
+        start_ = stream_->good() ? std::streamoff(stream_->tellg()) : -1;
+        stream_->exceptions(before);
+    }
+
+    bool can_seek() const { return start_ >= 0; }
+
+    std::int64_t read(char *out, std::size_t capacity)
+    {
+        if (past_end_ || stream_->eof())
+            return 0;
+        // The first byte may take its time; what has come with it is taken, and no more waited for.
+        int first = stream_->get();
+        if (first == std::istream::traits_type::eof()) {
+            if (stream_->bad() || !stream_->eof())
+                throw std::ios_base::failure("the stream can't be read");
+            return 0;
+        }
+        *out = std::istream::traits_type::to_char_type(first);
+        std::streamsize more = stream_->rdbuf()->in_avail();
+        std::streamsize room = capacity - 1 > static_cast<std::size_t>(most)
+            ? most : static_cast<std::streamsize>(capacity - 1);
+        if (more > 0 && room > 0)
+            more = stream_->rdbuf()->sgetn(out + 1, more < room ? more : room);
+        return 1 + (more > 0 && room > 0 ? more : 0);
+    }
+
+    std::int64_t seek(std::uint64_t offset)
+    {
+        std::streambuf *bytes = stream_->rdbuf();
+        stream_->clear();
+        std::streamoff to = start_ + static_cast<std::streamoff>(offset);
+        // Some streams refuse a place past their end, others go there.
+        std::streamoff end = bytes->pubseekoff(0, std::ios_base::end, std::ios_base::in);
+        past_end_ = end >= 0 && to >= end;
+        if (past_end_)
+            return 0;
+        return bytes->pubseekpos(to, std::ios_base::in) == std::streampos(to) ? 0 : -1;
+    }
+
+private:
+    static constexpr std::streamsize most = 1 << 30;
+    Holder stream_;
+    std::streamoff start_ = -1;
+    bool past_end_ = false;
+};
+
+/// A stream that was moved in. It stays at its place in memory while the holder is moved.
+template <class Stream> std::unique_ptr<std::istream> hold(Stream &&stream)
+{
+    return std::make_unique<std::decay_t<Stream>>(std::forward<Stream>(stream));
+}
+
+/// The border: the user's source behind C callbacks. No exception leaves it.
+template <class Source> struct border {
+    Source source;
+    std::shared_ptr<fault> thrown;
+
+    template <class Work>
+    static std::int64_t guarded(border &self, Work &&work) noexcept
+    {
+        try {
+            return work(self.source);
+        } catch (...) {
+            self.thrown->keep(std::current_exception());
+            return -1;
+        }
+    }
+
+    static std::int64_t read(void *opaque, void *out, std::size_t capacity) noexcept
+    {
+        border &self = *static_cast<border *>(opaque);
+        self.thrown->keep(nullptr);
+        return guarded(self, [&](Source &from) {
+            if constexpr (has_span_read<Source>::value || has_byte_read<Source>::value
+                          || has_unsigned_read<Source>::value || has_read<Source>::value) {
+                auto read_member = [&from](auto &&...room)
+                    -> decltype(from.read(std::forward<decltype(room)>(room)...)) {
+                    return from.read(std::forward<decltype(room)>(room)...);
+                };
+                return ask(read_member, out, capacity);
+            } else {
+                return ask(from, out, capacity);
+            }
+        });
+    }
+
+    static std::int64_t seek(void *opaque, std::uint64_t offset) noexcept
+    {
+        border &self = *static_cast<border *>(opaque);
+        return guarded(self, [&](Source &from) -> std::int64_t {
+            if constexpr (has_seek<Source>::value) {
+                if constexpr (std::is_integral_v<decltype(from.seek(offset))>)
+                    return static_cast<std::int64_t>(from.seek(offset));
+                else
+                    from.seek(offset);
+                return 0;
+            } else {
+                return -1;
+            }
+        });
+    }
+
+    static void cancel(void *opaque) noexcept
+    {
+        if constexpr (has_cancel<Source>::value) {
+            try {
+                static_cast<border *>(opaque)->source.cancel();
+            } catch (...) {
+                // There is nobody to tell: the call that it was to stop goes on.
+            }
+        }
+    }
+
+    static void close(void *opaque) noexcept { delete static_cast<border *>(opaque); }
+
+    /// The C source, which owns the border from sb_new_with() on.
+    sb_callback callback()
+    {
+        bool seeks = has_seek<Source>::value;
+        if constexpr (has_can_seek<Source>::value)
+            seeks = source.can_seek();
+        sb_callback result = {};
+        result.read = read;
+        result.opaque = this;
+        result.seek = seeks ? seek : nullptr;
+        result.cancel = has_cancel<Source>::value ? cancel : nullptr;
+        result.close = close;
+        return result;
+    }
+};
+
+template <class Source> auto into_source(Source &&source)
+{
+    using plain = std::decay_t<Source>;
+    if constexpr (std::is_base_of_v<std::istream, plain>) {
+        if constexpr (std::is_lvalue_reference_v<Source>)
+            return stream_source<std::istream *>(&source);
+        else
+            return stream_source<std::unique_ptr<std::istream>>(
+                hold(std::forward<Source>(source)));
+    } else if constexpr (std::is_convertible_v<plain, std::unique_ptr<std::istream>>) {
+        return stream_source<std::unique_ptr<std::istream>>(std::forward<Source>(source));
+    } else {
+        return plain(std::forward<Source>(source));
+    }
+}
+
+/// Throws, or fills the code; returns whether the result is a count.
+inline bool settle(std::int64_t result, std::error_code &code) noexcept
+{
+    if (result >= 0) {
+        code.clear();
+        return true;
+    }
+    code.assign(static_cast<int>(result), category());
+    return false;
+}
+
+} // namespace detail
+
+class reader;
+
+/// A resource that arrives once, readable anywhere. Owns its sb_buffer; moves, does not copy.
+class buffer {
+public:
+    /// No buffer: every call on it fails with errc::invalid.
+    buffer() noexcept = default;
+
+    /// Makes a buffer over a source. Starts nothing and reads nothing, unless `prefetch` is set.
+    template <class Source,
+              class = std::enable_if_t<!std::is_same_v<std::decay_t<Source>, buffer>>>
+    explicit buffer(Source &&source, const options &how = {})
+        : thrown_(std::make_shared<detail::fault>())
+    {
+        using kept = decltype(detail::into_source(std::forward<Source>(source)));
+        using border = detail::border<kept>;
+        std::unique_ptr<border> made(
+            new border{detail::into_source(std::forward<Source>(source)), thrown_});
+        sb_options plain;
+        sb_options_init(&plain, sizeof plain);
+        plain.size = how.size.value_or(SB_SIZE_UNKNOWN);
+        plain.max = how.max;
+        plain.spool_dir = how.spool_dir.empty() ? nullptr : how.spool_dir.c_str();
+        plain.prefetch = how.prefetch;
+        plain.seek_gap = how.seek_gap.value_or(plain.seek_gap);
+        plain.round_up = how.round_up.value_or(plain.round_up);
+        plain.on_full = how.memory_when_full ? SB_FULL_MEMORY : SB_FULL_FAIL;
+        sb_callback callback = made->callback();
+        // A good callback is the library's from the call on, whatever comes of it.
+        made.release();
+        int status = sb_new_with(&callback, &plain, &handle_);
+        if (status < 0)
+            thrown_->raise(status);
+    }
+
+    /// Takes over a handle of the C API's.
+    static buffer adopt(sb_buffer *handle)
+    {
+        buffer result;
+        result.thrown_ = std::make_shared<detail::fault>();
+        result.handle_ = handle;
+        return result;
+    }
+
+    buffer(buffer &&other) noexcept
+        : handle_(std::exchange(other.handle_, nullptr)), thrown_(std::move(other.thrown_))
+    {
+    }
+
+    buffer &operator=(buffer &&other) noexcept
+    {
+        if (this != &other) {
+            free();
+            handle_ = std::exchange(other.handle_, nullptr);
+            thrown_ = std::move(other.thrown_);
+        }
+        return *this;
+    }
+
+    ~buffer() { free(); }
+
+    /// Frees the buffer now; see sb_free(). Calls that wait on other threads fail with
+    /// errc::canceled.
+    void free() noexcept { sb_free(std::exchange(handle_, nullptr)); }
+
+    sb_buffer *native_handle() const noexcept { return handle_; }
+
+    /// Gives the handle away.
+    sb_buffer *release() noexcept { return std::exchange(handle_, nullptr); }
+
+    explicit operator bool() const noexcept { return handle_ != nullptr; }
+
+    /// Copies the bytes at `[off, off + len)` to `out`; returns how many: fewer than `len` only if
+    /// the resource ends or fails first.
+    std::size_t read(std::uint64_t off, void *out, std::size_t len) const
+    {
+        return checked(sb_read(handle_, off, len, out));
+    }
+
+    std::size_t read(std::uint64_t off, void *out, std::size_t len,
+                     std::error_code &code) const noexcept
+    {
+        std::int64_t count = sb_read(handle_, off, len, out);
+        return detail::settle(count, code) ? static_cast<std::size_t>(count) : 0;
+    }
+
+    /// Up to `len` bytes at `off`.
+    std::vector<std::byte> read(std::uint64_t off, std::size_t len) const
+    {
+        std::vector<std::byte> bytes(len);
+        bytes.resize(read(off, bytes.data(), len));
+        return bytes;
+    }
+
+    /// Waits only for the first byte at `off`; returns how many bytes were there, 0 at the end.
+    std::size_t read_some(std::uint64_t off, void *out, std::size_t len) const
+    {
+        return checked(sb_read_some(handle_, off, len, out, -1));
+    }
+
+    /// The same within a time, which holds whatever the source does: a helper thread calls it.
+    /// Nothing if no byte came in time; 0 is the end.
+    template <class Rep, class Period>
+    std::optional<std::size_t> read_some(std::uint64_t off, void *out, std::size_t len,
+                                         std::chrono::duration<Rep, Period> limit) const
+    {
+        std::int64_t ms = std::chrono::ceil<std::chrono::milliseconds>(limit).count();
+        std::int64_t count = sb_read_some(handle_, off, len, out, ms < 0 ? 0 : ms);
+        if (count == SB_ERR_TIMEOUT)
+            return std::nullopt;
+        return checked(count);
+    }
+
+    /// Buffered bytes only: never waits, never calls the source.
+    std::optional<std::size_t> read_now(std::uint64_t off, void *out, std::size_t len) const
+    {
+        return read_some(off, out, len, std::chrono::milliseconds(0));
+    }
+
+#ifdef __cpp_lib_span
+    /// Fills `out` with the bytes at `off`; returns the part that is filled.
+    template <class Element, std::size_t Extent>
+        requires(!std::is_const_v<Element> && std::is_trivially_copyable_v<Element>
+                 && sizeof(Element) == 1)
+    std::span<Element> read(std::uint64_t off, std::span<Element, Extent> out) const
+    {
+        return std::span<Element>(out).first(read(off, out.data(), out.size()));
+    }
+
+    template <class Element, std::size_t Extent>
+        requires(!std::is_const_v<Element> && std::is_trivially_copyable_v<Element>
+                 && sizeof(Element) == 1)
+    std::span<Element> read_some(std::uint64_t off, std::span<Element, Extent> out) const
+    {
+        return std::span<Element>(out).first(read_some(off, out.data(), out.size()));
+    }
+#endif
+
+    /// Reads to the end and puts the whole resource at `path`, there completely or not at all.
+    /// `flags` are sb_save_flag values. `progress(done, total)` returns false to stop, which is
+    /// errc::canceled; what it throws arrives as itself. Returns the bytes saved.
+    std::uint64_t save(const std::filesystem::path &path, std::uint32_t flags = 0,
+                       const std::function<bool(std::uint64_t, std::optional<std::uint64_t>)>
+                           &progress = nullptr) const
+    {
+#ifdef _WIN32
+        auto text = path.u8string();
+#else
+        const std::string &text = path.native();
+#endif
+        struct report {
+            decltype(progress) tell;
+            std::exception_ptr thrown;
+
+            static int call(void *opaque, std::uint64_t done, std::uint64_t total) noexcept
+            {
+                report &self = *static_cast<report *>(opaque);
+                try {
+                    auto known = total == SB_SIZE_UNKNOWN ? std::nullopt : std::optional(total);
+                    return self.tell(done, known) ? 0 : 1;
+                } catch (...) {
+                    self.thrown = std::current_exception();
+                    return 1;
+                }
+            }
+        } told{progress, nullptr};
+        std::int64_t count = sb_save_with(handle_, reinterpret_cast<const char *>(text.c_str()), -1,
+                                          flags, progress ? report::call : nullptr, &told);
+        if (count < 0 && told.thrown)
+            std::rethrow_exception(told.thrown);
+        return checked(count);
+    }
+
+    /// The final size, else the declared one, else nothing.
+    std::optional<std::uint64_t> size() const
+    {
+        std::int64_t size = sb_size(handle_);
+        if (size == SB_ERR_UNKNOWN)
+            return std::nullopt;
+        return checked(size);
+    }
+
+    /// Bytes readable at `off` without waiting.
+    std::uint64_t buffered(std::uint64_t off = 0) const
+    {
+        return checked(sb_buffered(handle_, off));
+    }
+
+    /// What is buffered, in order.
+    std::vector<range> ranges() const
+    {
+        std::vector<range> out(4);
+        std::size_t count;
+        while ((count = sb_ranges(handle_, out.data(), out.size())) > out.size())
+            out.resize(count);
+        out.resize(count);
+        return out;
+    }
+
+    /// One consistent snapshot.
+    stats stat() const
+    {
+        stats out;
+        checked(sb_stat(handle_, &out, sizeof out));
+        return out;
+    }
+
+    /// Has a helper thread keep `ahead` bytes ready; SB_ALL everything; 0 stops.
+    void prefetch(std::uint64_t ahead) const { checked(sb_prefetch(handle_, ahead)); }
+
+    /// Stops every call that waits, and those that would, until resume().
+    void cancel() const noexcept { sb_cancel(handle_); }
+
+    /// Clears a cancel or the source's failure: it is asked again, where it stands.
+    void resume() const noexcept { sb_resume(handle_); }
+
+    /// Moves the memory part to the spool file now.
+    void spill() const { checked(sb_spill(handle_)); }
+
+    /// What the source threw last, if that is why reads fail with errc::source.
+    std::exception_ptr source_exception() const noexcept
+    {
+        return thrown_ ? thrown_->get() : nullptr;
+    }
+
+private:
+    friend class reader;
+
+    std::size_t checked(std::int64_t result) const
+    {
+        if (result < 0)
+            raise(thrown_, result);
+        return static_cast<std::size_t>(result);
+    }
+
+    [[noreturn]] static void raise(const std::shared_ptr<detail::fault> &thrown,
+                                   std::int64_t status)
+    {
+        if (thrown)
+            thrown->raise(status);
+        detail::fault().raise(status);
+    }
+
+    sb_buffer *handle_ = nullptr;
+    std::shared_ptr<detail::fault> thrown_;
+};
+
+/// A place in a buffer, with a stop of its own. Owns its sb_reader; moves, does not copy.
+class reader {
+public:
+    reader() noexcept = default;
+
+    explicit reader(const buffer &from)
+        : buffer_(from.handle_), handle_(sb_reader_new(from.handle_)), thrown_(from.thrown_)
+    {
+        if (handle_ == nullptr)
+            buffer::raise(thrown_, sb_size(from.handle_) == SB_ERR_INVALID ? SB_ERR_INVALID
+                                                                           : SB_ERR_NO_MEMORY);
+    }
+
+    reader(reader &&other) noexcept
+        : buffer_(std::exchange(other.buffer_, nullptr)),
+          handle_(std::exchange(other.handle_, nullptr)), thrown_(std::move(other.thrown_))
+    {
+    }
+
+    reader &operator=(reader &&other) noexcept
+    {
+        std::swap(buffer_, other.buffer_);
+        std::swap(handle_, other.handle_);
+        std::swap(thrown_, other.thrown_);
+        return *this;
+    }
+
+    ~reader() { sb_reader_free(handle_); }
+
+    /// Waits for the first byte, returns what is there and moves on by it; 0 at the end.
+    std::size_t read(void *out, std::size_t len)
+    {
+        return checked(sb_reader_read(handle_, len, out));
+    }
+
+    std::size_t read(void *out, std::size_t len, std::error_code &code) noexcept
+    {
+        std::int64_t count = sb_reader_read(handle_, len, out);
+        return detail::settle(count, code) ? static_cast<std::size_t>(count) : 0;
+    }
+
+#ifdef __cpp_lib_span
+    template <class Element, std::size_t Extent>
+        requires(!std::is_const_v<Element> && std::is_trivially_copyable_v<Element>
+                 && sizeof(Element) == 1)
+    std::span<Element> read(std::span<Element, Extent> out)
+    {
+        return std::span<Element>(out).first(read(out.data(), out.size()));
+    }
+#endif
+
+    /// Moves; reads nothing and costs nothing. `whence` is SB_SEEK_SET, _CUR or _END.
+    std::uint64_t seek(std::int64_t off, int whence = SB_SEEK_SET)
+    {
+        return checked(sb_reader_seek(handle_, off, whence));
+    }
+
+    std::uint64_t tell() { return seek(0, SB_SEEK_CUR); }
+
+    /// Bytes readable at the place without waiting.
+    std::uint64_t buffered()
+    {
+        return checked(sb_buffered(buffer_, tell()));
+    }
+
+    /// Stops this reader only; from any thread.
+    void cancel() const noexcept { sb_reader_cancel(handle_); }
+
+    void resume() const noexcept { sb_reader_resume(handle_); }
+
+    sb_reader *native_handle() const noexcept { return handle_; }
+
+private:
+    std::size_t checked(std::int64_t result) const
+    {
+        if (result < 0)
+            buffer::raise(thrown_, result);
+        return static_cast<std::size_t>(result);
+    }
+
+    sb_buffer *buffer_ = nullptr;
+    sb_reader *handle_ = nullptr;
+    std::shared_ptr<detail::fault> thrown_;
+};
+
+/// A std::streambuf over a place in a buffer: for reading, seekable. Errors are thrown, so that an
+/// istream shows them as badbit (or throws them itself if its exceptions() say so), never as the end.
+class streambuf : public std::streambuf {
+public:
+    explicit streambuf(const buffer &from) : reader_(from) {}
+
+    /// Stops this one only; from any thread.
+    void cancel() const noexcept { reader_.cancel(); }
+    void resume() const noexcept { reader_.resume(); }
+
+protected:
+    int_type underflow() override
+    {
+        if (gptr() == egptr()) {
+            forget();
+            std::size_t count = reader_.read(area_, sizeof area_);
+            setg(area_, area_, area_ + count);
+        }
+        return gptr() == egptr() ? traits_type::eof() : traits_type::to_int_type(*gptr());
+    }
+
+    std::streamsize xsgetn(char *out, std::streamsize wanted) override
+    {
+        std::streamsize done = 0;
+        while (done < wanted) {
+            std::streamsize here = egptr() - gptr();
+            if (here > 0) {
+                here = here < wanted - done ? here : wanted - done;
+                std::memcpy(out + done, gptr(), static_cast<std::size_t>(here));
+                gbump(static_cast<int>(here));
+                done += here;
+            } else if (wanted - done >= static_cast<std::streamsize>(sizeof area_)) {
+                // Straight to the caller. What came before an error is delivered before it.
+                forget();
+                std::error_code code;
+                std::size_t count =
+                    reader_.read(out + done, static_cast<std::size_t>(wanted - done), code);
+                if (count == 0 && !code)
+                    break;
+                if (code && done > 0)
+                    break;
+                if (code)
+                    count = reader_.read(out, static_cast<std::size_t>(wanted));
+                done += static_cast<std::streamsize>(count);
+            } else if (!fill(done > 0)) {
+                break;
+            }
+        }
+        return done;
+    }
+
+    std::streamsize showmanyc() override
+    {
+        return static_cast<std::streamsize>(reader_.buffered());
+    }
+
+    pos_type seekoff(off_type by, std::ios_base::seekdir from,
+                     std::ios_base::openmode which) override
+    {
+        if ((which & std::ios_base::in) == 0)
+            return pos_type(off_type(-1));
+        if (from == std::ios_base::cur && by == 0)
+            return pos_type(static_cast<off_type>(reader_.tell()) - (egptr() - gptr()));
+        int whence = from == std::ios_base::beg ? SB_SEEK_SET
+            : from == std::ios_base::end        ? SB_SEEK_END
+                                                : SB_SEEK_CUR;
+        if (whence == SB_SEEK_CUR)
+            by -= egptr() - gptr();
+        std::int64_t place = sb_reader_seek(reader_.native_handle(), by, whence);
+        if (place < 0)
+            return pos_type(off_type(-1));
+        forget();
+        return pos_type(off_type(place));
+    }
+
+    pos_type seekpos(pos_type to, std::ios_base::openmode which) override
+    {
+        return seekoff(off_type(to), std::ios_base::beg, which);
+    }
+
+private:
+    void forget() { setg(area_, area_, area_); }
+
+    /// Gets more into the area. An error is thrown, or with `quietly` kept for the next call.
+    bool fill(bool quietly)
+    {
+        forget();
+        std::error_code code;
+        std::size_t count = reader_.read(area_, sizeof area_, code);
+        if (code && !quietly)
+            count = reader_.read(area_, sizeof area_);
+        setg(area_, area_, area_ + count);
+        return count > 0;
+    }
+
+    reader reader_;
+    char area_[16384];
+};
+
+/// A std::istream over a place in a buffer.
+class istream : public std::istream {
+public:
+    explicit istream(const buffer &from) : std::istream(nullptr), bytes_(from) { init(&bytes_); }
+
+    /// Stops this one only; from any thread.
+    void cancel() const noexcept { bytes_.cancel(); }
+
+    /// Lets it wait again; the stream's own state is cleared by clear().
+    void resume() const noexcept { bytes_.resume(); }
+
+private:
+    streambuf bytes_;
+};
+
+} // namespace spoolbuf
+
+template <> struct std::is_error_code_enum<spoolbuf::errc> : std::true_type {};
+
+#endif

@@ -1,0 +1,352 @@
+// A buffer and its sources: every kind of callable, errors as codes and as exceptions, moves.
+#include "check.hpp"
+
+#include <atomic>
+#include <fstream>
+#include <functional>
+#include <thread>
+#include <type_traits>
+
+static_assert(!std::is_copy_constructible_v<spoolbuf::buffer>);
+static_assert(!std::is_copy_assignable_v<spoolbuf::buffer>);
+static_assert(std::is_nothrow_move_constructible_v<spoolbuf::buffer>);
+static_assert(!std::is_copy_constructible_v<spoolbuf::reader>);
+static_assert(std::is_nothrow_move_constructible_v<spoolbuf::reader>);
+
+static void reads_anywhere()
+{
+    spoolbuf::buffer buffer(stream{100000});
+    char bytes[500];
+    CHECK(buffer.read(50000, bytes, sizeof bytes) == sizeof bytes);
+    CHECK(is_resource(50000, bytes, sizeof bytes));
+    CHECK(buffer.read(7, bytes, sizeof bytes) == sizeof bytes);
+    CHECK(is_resource(7, bytes, sizeof bytes));
+    CHECK(buffer.read(99900, bytes, sizeof bytes) == 100);
+    CHECK(buffer.read(100000, bytes, sizeof bytes) == 0);
+    CHECK(buffer.read(std::uint64_t(10), std::size_t(20)).size() == 20);
+    CHECK(buffer.size() == std::uint64_t(100000));
+    CHECK(buffer.buffered() == 100000);
+    CHECK(buffer.ranges().size() == 1);
+    CHECK(buffer.stat().state == SB_STATE_ENDED);
+}
+
+/// The end of every kind of source that is one call.
+template <class Source> void delivers(Source &&source)
+{
+    spoolbuf::buffer buffer(std::forward<Source>(source));
+    char bytes[64];
+    CHECK(buffer.read(0, bytes, sizeof bytes) == 10);
+    CHECK(is_resource(0, bytes, 10));
+}
+
+template <class Byte> auto ten_bytes()
+{
+    return [at = 0](Byte *out, std::size_t) mutable -> int {
+        if (at == 10)
+            return 0;
+        *out = static_cast<Byte>(byte_at(static_cast<std::uint64_t>(at++)));
+        return 1;
+    };
+}
+
+static stream of_function{10};
+
+static std::size_t function(void *out, std::size_t capacity)
+{
+    return of_function(out, capacity);
+}
+
+struct member {
+    stream state{10};
+    std::int64_t read(unsigned char *out, std::size_t capacity)
+    {
+        return static_cast<std::int64_t>(state(out, capacity));
+    }
+};
+
+/// Can't be copied: is moved in.
+struct owner {
+    std::unique_ptr<stream> state = std::make_unique<stream>(stream{10});
+    std::size_t operator()(std::byte *out, std::size_t capacity) { return (*state)(out, capacity); }
+};
+
+static void takes_any_callable()
+{
+    delivers(ten_bytes<char>());
+    delivers(ten_bytes<unsigned char>());
+    delivers([at = 0](auto *out, std::size_t) mutable -> unsigned short {
+        if (at == 10)
+            return 0;
+        char byte = byte_at(static_cast<std::uint64_t>(at++));
+        std::memcpy(out, &byte, 1);
+        return 1;
+    });
+    delivers(function);
+    of_function.at = 0;
+    delivers(&function);
+    delivers(std::function<std::size_t(void *, std::size_t)>(stream{10}));
+    delivers(member{});
+    delivers(owner{});
+    stream lent{10};
+    delivers(std::ref(lent));
+    CHECK(lent.at == 10);
+}
+
+static void destroys_its_source_once()
+{
+    auto alive = std::make_shared<int>(0);
+    {
+        spoolbuf::buffer buffer([alive](void *, std::size_t) { return 0; });
+        CHECK(alive.use_count() == 2);
+    }
+    CHECK(alive.use_count() == 1);
+    {
+        // The source goes with the last byte, before the buffer does.
+        spoolbuf::buffer buffer([alive, rest = 5](void *, std::size_t) mutable { return --rest > 0; });
+        char byte;
+        CHECK(buffer.read(100, &byte, 1) == 0);
+        CHECK(alive.use_count() == 1);
+    }
+    spoolbuf::options bad;
+    bad.round_up = 1 << 20;
+    CHECK(failure([&] { spoolbuf::buffer([alive](void *, std::size_t) { return 0; }, bad); })
+          == spoolbuf::errc::invalid);
+    CHECK(alive.use_count() == 1);
+}
+
+static void carries_the_sources_exception()
+{
+    spoolbuf::buffer buffer(stream{5000, 2500});
+    char bytes[100];
+    // What came before is delivered before.
+    CHECK(buffer.read(2450, bytes, sizeof bytes) == 50);
+    CHECK(is_resource(2450, bytes, 50));
+    CHECK(buffer.source_exception() != nullptr);
+    // It stays, for each reader, and it is the same one.
+    for (int turn = 0; turn < 2; turn++) {
+        auto thrown = caught<mishap>([&] { buffer.read(2500, bytes, sizeof bytes); });
+        CHECK(thrown && thrown->number == 42);
+    }
+    spoolbuf::reader reader(buffer);
+    reader.seek(2500);
+    CHECK(caught<mishap>([&] { reader.read(bytes, sizeof bytes); }));
+    CHECK(caught<mishap>([&] { buffer.save("never-there"); }));
+    CHECK(!std::filesystem::exists("never-there"));
+    std::error_code code;
+    CHECK(buffer.read(2500, bytes, sizeof bytes, code) == 0);
+    CHECK(code == spoolbuf::errc::source && code == std::errc::io_error);
+    CHECK(buffer.read(0, bytes, sizeof bytes, code) == sizeof bytes && !code);
+    CHECK(buffer.stat().state == SB_STATE_FAILED);
+}
+
+static void carries_it_over_the_helpers_thread()
+{
+    std::thread::id thrower;
+    auto source = [&thrower, inner = stream{5000, 2500}](void *out, std::size_t capacity) mutable {
+        thrower = std::this_thread::get_id();
+        return inner(out, capacity);
+    };
+    spoolbuf::options how;
+    how.prefetch = SB_ALL;
+    spoolbuf::buffer buffer(source, how);
+    char bytes[100];
+    CHECK(caught<mishap>([&] { buffer.read(2500, bytes, sizeof bytes); }));
+    CHECK(thrower != std::this_thread::get_id());
+    CHECK(caught<mishap>([&] { buffer.read_some(2500, bytes, 1, std::chrono::seconds(60)); }));
+}
+
+static void goes_on_after_resume()
+{
+    int turn = 0;
+    spoolbuf::buffer buffer([&turn](char *out, std::size_t) -> int {
+        switch (turn++) {
+        case 0: *out = byte_at(0); return 1;
+        case 1: throw mishap{1};
+        case 2: return -77;
+        case 3: *out = byte_at(1); return 1;
+        default: return 0;
+        }
+    });
+    char bytes[2];
+    CHECK(buffer.read(0, bytes, 2) == 1);
+    CHECK(caught<mishap>([&] { buffer.read(1, bytes, 1); }));
+    buffer.resume();
+    // A plain error now, not the exception of last time.
+    CHECK(failure([&] { buffer.read(1, bytes, 1); }) == spoolbuf::errc::source);
+    CHECK(buffer.stat().source_error == -77);
+    buffer.resume();
+    CHECK(buffer.read(0, bytes, 2) == 2 && is_resource(0, bytes, 2));
+}
+
+static void seeks_if_the_source_can()
+{
+    struct random_access {
+        stream state{1000000};
+        int *seeks;
+        std::size_t read(char *out, std::size_t capacity) { return state(out, capacity); }
+        void seek(std::uint64_t offset)
+        {
+            ++*seeks;
+            state.at = offset;
+        }
+    };
+    int seeks = 0;
+    random_access source;
+    source.seeks = &seeks;
+    spoolbuf::options how;
+    how.size = 1000000;
+    spoolbuf::buffer buffer(source, how);
+    char bytes[100];
+    CHECK(buffer.read(900000, bytes, sizeof bytes) == sizeof bytes);
+    CHECK(is_resource(900000, bytes, sizeof bytes));
+    CHECK(seeks == 1);
+    CHECK(buffer.buffered() == 0 && buffer.ranges().size() == 1);
+}
+
+/// Blocks until it is cancelled.
+struct stalled {
+    struct gate {
+        std::mutex lock;
+        std::condition_variable changed;
+        bool inside = false, canceled = false;
+    };
+    std::shared_ptr<gate> shared = std::make_shared<gate>();
+
+    int read(char *, std::size_t)
+    {
+        std::unique_lock<std::mutex> lock(shared->lock);
+        shared->inside = true;
+        shared->changed.notify_all();
+        shared->changed.wait(lock, [&] { return shared->canceled; });
+        throw mishap{7};
+    }
+
+    void cancel()
+    {
+        std::lock_guard<std::mutex> guard(shared->lock);
+        shared->canceled = true;
+        shared->changed.notify_all();
+    }
+};
+
+static void stops_a_stall()
+{
+    stalled source;
+    auto gate = source.shared;
+    spoolbuf::buffer buffer(source);
+    std::thread stopper([&] {
+        std::unique_lock<std::mutex> lock(gate->lock);
+        gate->changed.wait(lock, [&] { return gate->inside; });
+        lock.unlock();
+        buffer.cancel();
+    });
+    char byte;
+    // What the source throws because it was stopped is that stop, no error of its own.
+    CHECK(failure([&] { buffer.read(0, &byte, 1); }) == std::errc::operation_canceled);
+    stopper.join();
+}
+
+static void limits_time()
+{
+    spoolbuf::buffer buffer(stalled{});
+    char byte;
+    CHECK(!buffer.read_now(0, &byte, 1));
+    CHECK(!buffer.read_some(0, &byte, 1, std::chrono::milliseconds(1)));
+    spoolbuf::buffer empty([](void *, std::size_t) { return 0; });
+    CHECK(empty.read_some(0, &byte, 1, std::chrono::seconds(60)) == std::size_t(0));
+}
+
+static void moves()
+{
+    spoolbuf::buffer first(stream{100});
+    spoolbuf::reader reader(first);
+    spoolbuf::buffer second = std::move(first);
+    CHECK(!first && second);
+    char bytes[10];
+    CHECK(failure([&] { first.read(0, bytes, 1); }) == spoolbuf::errc::invalid);
+    CHECK(reader.read(bytes, 10) == 10 && is_resource(0, bytes, 10));
+    second = spoolbuf::buffer(stream{50});
+    CHECK(second.read(std::uint64_t(0), std::size_t(100)).size() == 50);
+    // Its buffer has gone.
+    CHECK(failure([&] { reader.read(bytes, 1); }) == spoolbuf::errc::invalid);
+    CHECK(failure([&] { spoolbuf::reader none(first); }) == spoolbuf::errc::invalid);
+    sb_buffer *plain = second.release();
+    spoolbuf::buffer third = spoolbuf::buffer::adopt(plain);
+    CHECK(third.size() == std::uint64_t(50));
+}
+
+static void has_a_stop_for_each_reader()
+{
+    std::atomic<bool> released{false};
+    spoolbuf::options how;
+    how.prefetch = 1000;
+    spoolbuf::buffer buffer(
+        [&released](void *out, std::size_t) -> int {
+            while (!released)
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            std::memset(out, 1, 1);
+            return 1;
+        },
+        how);
+    spoolbuf::reader one(buffer), other(buffer);
+    std::thread stopper([&] { one.cancel(); });
+    char byte;
+    CHECK(failure([&] { one.read(&byte, 1); }) == std::errc::operation_canceled);
+    stopper.join();
+    released = true;
+    CHECK(other.read(&byte, 1) == 1);
+    one.resume();
+    CHECK(one.read(&byte, 1) == 1);
+}
+
+static void saves()
+{
+    spoolbuf::buffer buffer(stream{100000});
+    std::uint64_t last = 0;
+    CHECK(buffer.save("saved", 0, [&](std::uint64_t done, std::optional<std::uint64_t>) {
+        last = done;
+        return true;
+    }) == 100000);
+    CHECK(last == 100000);
+    std::ifstream file("saved", std::ios::binary);
+    std::string bytes((std::istreambuf_iterator<char>(file)), {});
+    CHECK(bytes == resource(0, 100000));
+    CHECK(failure([&] { buffer.save("saved", SB_SAVE_KEEP); }) == std::errc::file_exists);
+    CHECK(caught<mishap>([&] {
+        buffer.save("other", 0,
+                    [](std::uint64_t, std::optional<std::uint64_t>) -> bool { throw mishap{3}; });
+    }));
+    CHECK(failure([&] {
+        buffer.save("other", 0, [](std::uint64_t, std::optional<std::uint64_t>) { return false; });
+    }) == spoolbuf::errc::canceled);
+    CHECK(!std::filesystem::exists("other"));
+    std::filesystem::remove("saved");
+}
+
+static void names_its_errors()
+{
+    std::error_code code = spoolbuf::errc::disk_full;
+    CHECK(code.category() == spoolbuf::category());
+    CHECK(std::string(code.category().name()) == "spoolbuf");
+    CHECK(code.message() == sb_strerror(SB_ERR_DISK_FULL));
+    CHECK(code == std::errc::no_space_on_device);
+    CHECK(code != std::errc::io_error);
+}
+
+int main()
+{
+    reads_anywhere();
+    takes_any_callable();
+    destroys_its_source_once();
+    carries_the_sources_exception();
+    carries_it_over_the_helpers_thread();
+    goes_on_after_resume();
+    seeks_if_the_source_can();
+    stops_a_stall();
+    limits_time();
+    moves();
+    has_a_stop_for_each_reader();
+    saves();
+    names_its_errors();
+    std::puts("ok");
+}
