@@ -1,0 +1,159 @@
+/*
+ * spoolbuf_ffmpeg.h - FFmpeg reads from a buffer: an AVIOContext over a place in it.
+ *
+ *     spoolbuf_ffmpeg io;
+ *     if (spoolbuf_ffmpeg_open(&io, buffer) < 0) ...
+ *     AVFormatContext *format = avformat_alloc_context();
+ *     format->pb = io.context;
+ *     avformat_open_input(&format, NULL, NULL, NULL);  ...  avformat_close_input(&format);
+ *     spoolbuf_ffmpeg_close(&io);
+ *
+ *   FFmpeg asks          it gets
+ *   data                 what is there once the first byte is (sb_reader_read); never 0 bytes
+ *   the end              AVERROR_EOF
+ *   an error             AVERROR(ENOSPC) for a full disk, ENOMEM, EDEADLK where a source's own
+ *                        callback reads, ENOSYS for bytes that a source can't go back to, else EIO.
+ *                        FFmpeg keeps it in context->error and several demuxers make an ordinary end
+ *                        of it: spoolbuf_ffmpeg_status() has the library's code
+ *   AVSEEK_SIZE          the final size, else the declared one, else AVERROR(ENOSYS)
+ *   a seek               costs nothing, whatever the source can: an MP4 with its index at the end
+ *                        plays from a pipe. SEEK_END as AVSEEK_SIZE
+ *   a blocked read       spoolbuf_ffmpeg_stop(), from any thread, makes it and all that would wait
+ *                        return AVERROR_EXIT, until spoolbuf_ffmpeg_resume(). FFmpeg's own
+ *                        interrupt_callback does not reach a custom AVIOContext. At once where the
+ *                        library calls the source on a thread of its own (sb_prefetch(), the option
+ *                        `prefetch`); else when the source returns, for which sb_cancel() asks it
+ *   who calls            the thread that is in avformat_open_input(), av_read_frame() and so on
+ *   lifetime             close after avformat_close_input(), before sb_free()
+ *
+ * Demuxers that look at the end first because they may (MPEG-TS with a known size, to tell the
+ * duration) make a forward-only source run to its end first; context->seekable = 0 stops that. Some
+ * go by the size in what they deliver (MP3 cuts the encoder's padding off only then): declare it if
+ * it is known.
+ *
+ * FFmpeg 4.0 to 8. C99 and C++.
+ */
+#ifndef SPOOLBUF_FFMPEG_H
+#define SPOOLBUF_FFMPEG_H
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#include <libavformat/avformat.h>
+#include <libavformat/avio.h>
+#include <libavutil/error.h>
+#include <libavutil/mem.h>
+
+#include "spoolbuf.h"
+
+/* One player's place in a buffer. Stays where it is in memory while it is open. */
+typedef struct spoolbuf_ffmpeg {
+    AVIOContext *context; /* for AVFormatContext.pb */
+    sb_buffer *buffer;
+    sb_reader *reader;
+    int status;
+} spoolbuf_ffmpeg;
+
+/* FFmpeg's code for one of the library's. */
+static inline int spoolbuf_ffmpeg_error(int64_t status)
+{
+    switch (status) {
+    case SB_ERR_CANCELED: return AVERROR_EXIT;
+    case SB_ERR_INVALID: return AVERROR(EINVAL);
+    case SB_ERR_DISK_FULL: return AVERROR(ENOSPC);
+    case SB_ERR_NO_MEMORY: return AVERROR(ENOMEM);
+    case SB_ERR_REENTRANT: return AVERROR(EDEADLK);
+    case SB_ERR_UNKNOWN:
+    case SB_ERR_UNSUPPORTED: return AVERROR(ENOSYS);
+    default: return AVERROR(EIO);
+    }
+}
+
+static inline int spoolbuf_ffmpeg_read(void *opaque, uint8_t *out, int length)
+{
+    spoolbuf_ffmpeg *self = (spoolbuf_ffmpeg *)opaque;
+    int64_t count = sb_reader_read(self->reader, (size_t)length, out);
+
+    self->status = count < 0 ? (int)count : SB_OK;
+    if (count < 0)
+        return spoolbuf_ffmpeg_error(count);
+    return count == 0 ? AVERROR_EOF : (int)count;
+}
+
+static inline int64_t spoolbuf_ffmpeg_seek(void *opaque, int64_t offset, int whence)
+{
+    spoolbuf_ffmpeg *self = (spoolbuf_ffmpeg *)opaque;
+    int64_t place;
+
+    if (whence & AVSEEK_SIZE)
+        place = sb_size(self->buffer);
+    else
+        place = sb_reader_seek(self->reader, offset, whence & ~AVSEEK_FORCE);
+    return place < 0 ? spoolbuf_ffmpeg_error(place) : place;
+}
+
+/* Opens a place in a buffer. Returns 0 or an AVERROR, with nothing left to close. */
+static inline int spoolbuf_ffmpeg_open(spoolbuf_ffmpeg *self, sb_buffer *buffer)
+{
+    enum { AREA = 32768 };
+    unsigned char *area;
+
+    memset(self, 0, sizeof *self);
+    self->buffer = buffer;
+    self->reader = sb_reader_new(buffer);
+    if (self->reader == NULL)
+        return sb_buffered(buffer, 0) < 0 ? AVERROR(EINVAL) : AVERROR(ENOMEM);
+    area = (unsigned char *)av_malloc(AREA);
+    if (area != NULL)
+        self->context = avio_alloc_context(area, AREA, 0, self, spoolbuf_ffmpeg_read, NULL,
+                                           spoolbuf_ffmpeg_seek);
+    if (self->context == NULL) {
+        av_free(area);
+        sb_reader_free(self->reader);
+        return AVERROR(ENOMEM);
+    }
+    return 0;
+}
+
+/* Makes the player's waiting read, and those that would wait, fail. From any thread. */
+static inline void spoolbuf_ffmpeg_stop(spoolbuf_ffmpeg *self)
+{
+    sb_reader_cancel(self->reader);
+}
+
+/* Lets it go on; not while a read runs. */
+static inline void spoolbuf_ffmpeg_resume(spoolbuf_ffmpeg *self)
+{
+    sb_reader_resume(self->reader);
+    self->context->error = 0;
+    self->context->eof_reached = 0;
+}
+
+/* What the last read came to: SB_OK, also at the end, or the library's code. */
+static inline int spoolbuf_ffmpeg_status(const spoolbuf_ffmpeg *self)
+{
+    return self->status;
+}
+
+/* Closes the place; the buffer stays. After avformat_close_input(). */
+static inline void spoolbuf_ffmpeg_close(spoolbuf_ffmpeg *self)
+{
+    if (self->context != NULL) {
+        /* FFmpeg may have replaced the area that it was given. */
+        av_freep(&self->context->buffer);
+        avio_context_free(&self->context);
+    }
+    sb_reader_free(self->reader);
+    self->reader = NULL;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,158 @@
+/*
+ * spoolbuf_sndfile.h - libsndfile reads from a buffer: an SF_VIRTUAL_IO over a place in it.
+ *
+ *     spoolbuf_sndfile io;
+ *     if (spoolbuf_sndfile_open(&io, buffer) < 0) ...
+ *     SNDFILE *sound = sf_open_virtual(&spoolbuf_sndfile_io, SFM_READ, &info, &io);
+ *     ...
+ *     sf_close(sound);
+ *     spoolbuf_sndfile_close(&io);
+ *
+ *   libsndfile asks      it gets
+ *   data                 what is there once the first byte is; it asks again for the rest
+ *   the end              0
+ *   an error             0 as well, since libsndfile knows no other: the sound is cut short without
+ *                        a word. spoolbuf_sndfile_status() has the library's code: look at it
+ *                        whenever fewer frames came than were asked for
+ *   the length           which it needs at opening: the final size, else the declared one. Where
+ *                        neither is known the source is read to its end first
+ *   a seek, the place    cost nothing, whatever the source can
+ *   a write              0: read only
+ *   a blocked read       spoolbuf_sndfile_stop(), from any thread, makes it and all that would wait
+ *                        return, until spoolbuf_sndfile_resume(). At once where the library calls
+ *                        the source on a thread of its own (sb_prefetch(), the option `prefetch`);
+ *                        else when the source returns, for which sb_cancel() asks it
+ *   who calls            the thread that is in sf_open_virtual(), sf_readf_short() and so on
+ *   lifetime             close after sf_close(), before sb_free()
+ *
+ * libsndfile 1.0.17 or newer. C99 and C++.
+ */
+#ifndef SPOOLBUF_SNDFILE_H
+#define SPOOLBUF_SNDFILE_H
+
+#include <sndfile.h>
+#include <stdio.h>
+
+#include "spoolbuf.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One sound's place in a buffer. Stays where it is in memory while it is open. */
+typedef struct spoolbuf_sndfile {
+    sb_buffer *buffer;
+    sb_reader *reader;
+    int status;
+} spoolbuf_sndfile;
+
+/* Reads on to the end, so that the size is known; the place is kept. */
+static inline int64_t spoolbuf_sndfile_find_end(spoolbuf_sndfile *self)
+{
+    int64_t place = sb_reader_seek(self->reader, 0, SB_SEEK_CUR), at = 0, count, held;
+    char bytes[4096];
+
+    do {
+        held = sb_buffered(self->buffer, (uint64_t)at);
+        at += held > 0 ? held : 0;
+        sb_reader_seek(self->reader, at, SB_SEEK_SET);
+        count = sb_reader_read(self->reader, sizeof bytes, bytes);
+        at += count > 0 ? count : 0;
+    } while (count > 0);
+    sb_reader_seek(self->reader, place, SB_SEEK_SET);
+    return count < 0 ? count : at;
+}
+
+static inline sf_count_t spoolbuf_sndfile_length(void *opaque)
+{
+    spoolbuf_sndfile *self = (spoolbuf_sndfile *)opaque;
+    int64_t size = sb_size(self->buffer);
+
+    if (size == SB_ERR_UNKNOWN)
+        size = spoolbuf_sndfile_find_end(self);
+    if (size < 0)
+        self->status = (int)size;
+    return size;
+}
+
+static inline sf_count_t spoolbuf_sndfile_seek(sf_count_t offset, int whence, void *opaque)
+{
+    spoolbuf_sndfile *self = (spoolbuf_sndfile *)opaque;
+
+    if (whence == SEEK_END && spoolbuf_sndfile_length(self) < 0)
+        return -1;
+    return sb_reader_seek(self->reader, offset, whence);
+}
+
+static inline sf_count_t spoolbuf_sndfile_read(void *out, sf_count_t length, void *opaque)
+{
+    spoolbuf_sndfile *self = (spoolbuf_sndfile *)opaque;
+    int64_t count = sb_reader_read(self->reader, (size_t)length, out);
+
+    if (count >= 0)
+        return count;
+    self->status = (int)count;
+    return 0;
+}
+
+static inline sf_count_t spoolbuf_sndfile_write(const void *bytes, sf_count_t length, void *opaque)
+{
+    (void)bytes;
+    (void)length;
+    (void)opaque;
+    return 0;
+}
+
+static inline sf_count_t spoolbuf_sndfile_tell(void *opaque)
+{
+    return sb_reader_seek(((spoolbuf_sndfile *)opaque)->reader, 0, SB_SEEK_CUR);
+}
+
+/* For sf_open_virtual(). libsndfile copies it. */
+static SF_VIRTUAL_IO spoolbuf_sndfile_io = {
+    spoolbuf_sndfile_length, spoolbuf_sndfile_seek, spoolbuf_sndfile_read,
+    spoolbuf_sndfile_write,  spoolbuf_sndfile_tell,
+};
+
+/* Opens a place in a buffer. Returns SB_OK or an sb_status. */
+static inline int spoolbuf_sndfile_open(spoolbuf_sndfile *self, sb_buffer *buffer)
+{
+    self->buffer = buffer;
+    self->status = SB_OK;
+    self->reader = sb_reader_new(buffer);
+    if (self->reader != NULL)
+        return SB_OK;
+    return sb_buffered(buffer, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY;
+}
+
+/* Makes the waiting read, and those that would wait, fail. From any thread. */
+static inline void spoolbuf_sndfile_stop(spoolbuf_sndfile *self)
+{
+    sb_reader_cancel(self->reader);
+}
+
+/* Lets it go on; not while a read runs. */
+static inline void spoolbuf_sndfile_resume(spoolbuf_sndfile *self)
+{
+    self->status = SB_OK;
+    sb_reader_resume(self->reader);
+}
+
+/* What went wrong since the opening, or since resume: SB_OK or the library's code. */
+static inline int spoolbuf_sndfile_status(const spoolbuf_sndfile *self)
+{
+    return self->status;
+}
+
+/* Closes the place; the buffer stays. After sf_close(). */
+static inline void spoolbuf_sndfile_close(spoolbuf_sndfile *self)
+{
+    sb_reader_free(self->reader);
+    self->reader = NULL;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,237 @@
+/*
+ * spoolbuf_fd.h - a descriptor (a file, a pipe, a socket, a terminal) or a FILE as a source.
+ *
+ *     sb_callback source;
+ *     uint64_t size;
+ *     if (spoolbuf_fd_source(&source, 0, 0, &size) < 0) ...         (standard input)
+ *     sb_buffer *buffer = sb_new(&source, size, SB_MAX_DEFAULT);
+ *
+ * The resource is what follows the place where the descriptor stands.
+ *
+ *   what                 how
+ *   data                 what one read(2) brings, without waiting for more; EINTR is tried again;
+ *                        a descriptor that does not block is waited for by poll(2)
+ *   the end              read(2) returns 0
+ *   an error             -errno, which sb_stats keeps as source_error
+ *   seek, size           regular files and block devices: pread(2), so the descriptor's own place
+ *                        does not move; the size is what is left of the file now. All else goes
+ *                        forwards only and has SB_SIZE_UNKNOWN
+ *   a blocked read       is released at once by the source's `cancel` (poll(2) also waits for a pipe
+ *                        of its own): sb_cancel() and sb_free() return at once. What comes later is
+ *                        read after sb_resume(), nothing is lost. A file's pread(2) can't be
+ *                        interrupted
+ *   who calls            whoever reads the buffer, one at a time, or the helper thread
+ *   lifetime             with `owned` the descriptor is closed at the source's `close`, else it must
+ *                        stay open until sb_free() has returned
+ *
+ * A FILE (popen, fopencookie, ...) by spoolbuf_file_source(): fread(3), forward-only, waits for all
+ * that is asked for (the option `round_up` 0 keeps that to what is needed), and can't be released
+ * while it blocks. Prefer fileno() and the descriptor, where nothing has been read from the FILE.
+ *
+ * POSIX; needs _POSIX_C_SOURCE 200809L or more. C99.
+ */
+#ifndef SPOOLBUF_FD_H
+#define SPOOLBUF_FD_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "spoolbuf.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct spoolbuf_fd {
+    int fd;
+    int owned;
+    int wake[2];     /* written to by `cancel`, read by whom it has stopped; -1 for files */
+    int64_t start;   /* where a file's resource begins */
+    int64_t place;   /* of a file, from its own start */
+} spoolbuf_fd;
+
+static inline int64_t spoolbuf_fd_pread(void *opaque, void *out, size_t capacity)
+{
+    spoolbuf_fd *self = (spoolbuf_fd *)opaque;
+    ssize_t count;
+
+    do
+        count = pread(self->fd, out, capacity, (off_t)self->place);
+    while (count < 0 && errno == EINTR);
+    if (count < 0)
+        return -errno;
+    self->place += count;
+    return count;
+}
+
+static inline int64_t spoolbuf_fd_seek(void *opaque, uint64_t offset)
+{
+    spoolbuf_fd *self = (spoolbuf_fd *)opaque;
+
+    if (offset > (uint64_t)(INT64_MAX - self->start))
+        return -EOVERFLOW;
+    self->place = self->start + (int64_t)offset;
+    return 0;
+}
+
+static inline int64_t spoolbuf_fd_read(void *opaque, void *out, size_t capacity)
+{
+    spoolbuf_fd *self = (spoolbuf_fd *)opaque;
+    struct pollfd waits[2];
+    ssize_t count;
+    char drained[64];
+
+    waits[0].fd = self->fd;
+    waits[0].events = POLLIN;
+    waits[1].fd = self->wake[0];
+    waits[1].events = POLLIN;
+    for (;;) {
+        waits[0].revents = waits[1].revents = 0;
+        if (poll(waits, 2, -1) < 0) {
+            if (errno == EINTR)
+                continue;
+            return -errno;
+        }
+        if (waits[0].revents != 0) {
+            count = read(self->fd, out, capacity);
+            if (count >= 0)
+                return count;
+            if (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK)
+                return -errno;
+        }
+        if (waits[1].revents != 0) {
+            while (read(self->wake[0], drained, sizeof drained) > 0)
+                continue;
+            return -ECANCELED;
+        }
+    }
+}
+
+static inline void spoolbuf_fd_cancel(void *opaque)
+{
+    spoolbuf_fd *self = (spoolbuf_fd *)opaque;
+    int kept = errno;
+
+    /* A pipe that is full has woken the reader already. */
+    if (write(self->wake[1], "", 1) < 0)
+        errno = kept;
+}
+
+static inline void spoolbuf_fd_close(void *opaque)
+{
+    spoolbuf_fd *self = (spoolbuf_fd *)opaque;
+
+    if (self->owned)
+        close(self->fd);
+    if (self->wake[0] >= 0) {
+        close(self->wake[0]);
+        close(self->wake[1]);
+    }
+    free(self);
+}
+
+/*
+ * Makes a source of a descriptor. `*size` is what to declare to sb_new(). Returns 0, or -errno with
+ * nothing changed. The source is freed by its `close`: give it to sb_new(), or call that yourself.
+ */
+static inline int spoolbuf_fd_source(sb_callback *source, int fd, int owned, uint64_t *size)
+{
+    spoolbuf_fd *self;
+    struct stat facts;
+    int64_t end;
+    int at;
+
+    if (fstat(fd, &facts) < 0)
+        return -errno;
+    self = (spoolbuf_fd *)calloc(1, sizeof *self);
+    if (self == NULL)
+        return -ENOMEM;
+    self->fd = fd;
+    self->owned = owned;
+    self->wake[0] = self->wake[1] = -1;
+    *size = SB_SIZE_UNKNOWN;
+    *source = (sb_callback){ spoolbuf_fd_read, self, NULL, spoolbuf_fd_cancel, spoolbuf_fd_close,
+                             { NULL, NULL, NULL } };
+    if (S_ISREG(facts.st_mode) || S_ISBLK(facts.st_mode)) {
+        self->start = self->place = (int64_t)lseek(fd, 0, SEEK_CUR);
+        end = S_ISREG(facts.st_mode) ? (int64_t)facts.st_size : (int64_t)lseek(fd, 0, SEEK_END);
+        if (S_ISBLK(facts.st_mode))
+            lseek(fd, (off_t)self->start, SEEK_SET);
+        if (self->start < 0)
+            self->start = self->place = 0;
+        /* Files of /proc say 0 and have more. */
+        if (end > 0)
+            *size = end > self->start ? (uint64_t)(end - self->start) : 0;
+        source->read = spoolbuf_fd_pread;
+        source->seek = spoolbuf_fd_seek;
+        source->cancel = NULL;
+        return 0;
+    }
+    if (pipe(self->wake) < 0) {
+        at = -errno;
+        free(self);
+        return at;
+    }
+    for (at = 0; at < 2; at++) {
+        fcntl(self->wake[at], F_SETFL, O_NONBLOCK);
+        fcntl(self->wake[at], F_SETFD, FD_CLOEXEC);
+    }
+    return 0;
+}
+
+typedef struct spoolbuf_file {
+    FILE *file;
+    int (*close)(FILE *file);
+} spoolbuf_file;
+
+static inline int64_t spoolbuf_file_read(void *opaque, void *out, size_t capacity)
+{
+    spoolbuf_file *self = (spoolbuf_file *)opaque;
+    size_t count;
+
+    errno = 0;
+    count = fread(out, 1, capacity, self->file);
+    if (count > 0 || !ferror(self->file))
+        return (int64_t)count;
+    /* So that sb_resume() can go on. */
+    clearerr(self->file);
+    return errno != 0 ? -errno : -EIO;
+}
+
+static inline void spoolbuf_file_close(void *opaque)
+{
+    spoolbuf_file *self = (spoolbuf_file *)opaque;
+
+    if (self->close != NULL)
+        self->close(self->file);
+    free(self);
+}
+
+/*
+ * Makes a forward-only source of a FILE. `close_file` is fclose, pclose or NULL, and is called at the
+ * source's `close`. Returns 0 or -ENOMEM.
+ */
+static inline int spoolbuf_file_source(sb_callback *source, FILE *file, int (*close_file)(FILE *))
+{
+    spoolbuf_file *self = (spoolbuf_file *)calloc(1, sizeof *self);
+
+    if (self == NULL)
+        return -ENOMEM;
+    self->file = file;
+    self->close = close_file;
+    *source = (sb_callback){ spoolbuf_file_read, self, NULL, NULL, spoolbuf_file_close,
+                             { NULL, NULL, NULL } };
+    return 0;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

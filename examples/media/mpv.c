@@ -1,0 +1,60 @@
+/*
+ * Plays a file, or what a pipe brings, with mpv: on the screen, or to a file as fast as it goes.
+ *
+ *     mpv film.mp4
+ *     curl -s https://example.com/film.mp4 | mpv -
+ *     mpv film.mp4 ao=pcm ao-pcm-file=sound.wav vo=null        (any options of mpv's)
+ *
+ * Ctrl-C stops at once, also while nothing comes.
+ */
+#define _GNU_SOURCE
+#include "resource.h"
+#include "spoolbuf_mpv.h"
+
+static void stop(void *mpv)
+{
+    const char *quit[] = { "quit", NULL };
+    mpv_command(mpv, quit);
+}
+
+int main(int argc, char **argv)
+{
+    sb_buffer *buffer = argc >= 2 ? resource_open(argv[1]) : NULL;
+    spoolbuf_mpv film = { buffer, SB_OK };
+    const char *play[] = { "loadfile", "spoolbuf://film", NULL }, *how = "failed";
+    mpv_handle *mpv;
+    mpv_event *event;
+    double duration = 0;
+    int at;
+
+    if (buffer == NULL)
+        return 2;
+    mpv = mpv_create();
+    resource_on_interrupt(stop, mpv);
+    for (at = 2; at < argc; at++) {
+        char *value = strchr(argv[at], '=');
+        if (value == NULL)
+            return 2;
+        *value++ = '\0';
+        mpv_set_option_string(mpv, argv[at], value);
+    }
+    mpv_initialize(mpv);
+    spoolbuf_mpv_add(mpv, "spoolbuf", &film);
+    mpv_command(mpv, play);
+    do {
+        event = mpv_wait_event(mpv, -1);
+        if (event->event_id == MPV_EVENT_FILE_LOADED)
+            mpv_get_property(mpv, "duration", MPV_FORMAT_DOUBLE, &duration);
+        if (event->event_id == MPV_EVENT_END_FILE) {
+            mpv_event_end_file *end = event->data;
+            how = film.status < 0 && film.status != SB_ERR_CANCELED ? sb_strerror(film.status)
+                : end->reason == MPV_END_FILE_REASON_EOF            ? "ended"
+                : end->reason == MPV_END_FILE_REASON_ERROR          ? mpv_error_string(end->error)
+                                                                    : "stopped";
+        }
+    } while (event->event_id != MPV_EVENT_END_FILE && event->event_id != MPV_EVENT_SHUTDOWN);
+    mpv_terminate_destroy(mpv);
+    printf("duration %.2f\n%s\n", duration, how);
+    sb_free(buffer);
+    return strcmp(how, "ended") != 0;
+}

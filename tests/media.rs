@@ -1,0 +1,171 @@
+//! The adapters, each inside its real library: the programs of `examples/media` play what ffmpeg has
+//! made, from a file and from a slow pipe that goes forwards only, and are stopped while nothing
+//! comes. What comes out is compared with what ffmpeg itself makes of the file.
+
+#![cfg(target_os = "linux")]
+
+#[allow(dead_code)]
+mod library;
+mod player;
+
+use std::time::Duration;
+
+use player::{Feed, Player, media};
+
+/// What a player of the whole sound says in the end.
+fn heard(file: &str, codec: &str) -> Vec<String> {
+    let media = media().expect("media");
+    vec![
+        format!("sum {}", media.sum(&media.path(file), codec)),
+        "ended".to_owned(),
+    ]
+}
+
+/// A whole play: from the file, then from a pipe at a pace, must both say these lines.
+fn plays(player: &Player, file: &str, expected: &[String]) {
+    for feed in [Feed::File, Feed::Pipe] {
+        says(player, file, feed, expected);
+    }
+}
+
+fn says(player: &Player, file: &str, feed: Feed, expected: &[String]) {
+    let played = player.play(file, feed);
+    for line in expected {
+        assert!(
+            played.lines().any(|found| found == line),
+            "{player:?} of {file}, {feed:?}: no line {line:?} in\n{played}"
+        );
+    }
+}
+
+/// A stop while nothing comes: the pipe stays open, so that only the stop can end the program.
+fn stops(player: &Player, file: &str) {
+    for at in [0, 100_000] {
+        let played = player.play(file, Feed::Stall(at));
+        assert!(
+            played.lines().any(|line| line == "stopped"),
+            "{player:?} of {file}, stalled at {at}: {played}"
+        );
+    }
+}
+
+/// The spool directory has room for half a megabyte: an error that says so, or, with the option
+/// for it, a play that goes on in memory.
+fn meets_a_full_disk(player: &Player, file: &str, expected: &[String]) {
+    let Some(played) = player.play_with_small_disk(file, "fail") else {
+        return;
+    };
+    let reason = "no space left for the spool file";
+    assert!(played.contains(reason), "{player:?}: {played}");
+    let played = player.play_with_small_disk(file, "memory");
+    for line in expected {
+        let played = played.as_deref().expect("as before");
+        assert!(
+            played.lines().any(|found| found == line),
+            "{line}: {played}"
+        );
+    }
+}
+
+/// The media and a player, if both can be had.
+fn ready(name: &str, packages: &[&str]) -> Option<Player> {
+    media().and(Player::new(name, packages))
+}
+
+#[test]
+fn ffmpeg() {
+    let Some(player) = ready("ffmpeg", &["libavformat", "libavcodec", "libavutil"]) else {
+        return;
+    };
+    for (file, codec, frames) in [
+        ("index-last.mp4", "pcm_f32le", 200),
+        ("index-first.mp4", "pcm_f32le", 200),
+        ("film.mkv", "pcm_f32le", 200),
+        ("film.ts", "pcm_f32le", 200),
+        ("sound.flac", "pcm_s16le", 0),
+        ("sound.ogg", "pcm_f32le", 0),
+        ("sound.wav", "pcm_s16le", 0),
+    ] {
+        let mut expected = heard(file, codec);
+        expected.push(format!("frames {frames}"));
+        plays(&player, file, &expected);
+        if file == "index-last.mp4" {
+            meets_a_full_disk(&player, file, &expected);
+        }
+    }
+    // From a pipe of any kind FFmpeg hears the encoder's padding of an MP3 as sound, as it goes by
+    // the size: only the file sounds the same.
+    let expected = heard("sound.mp3", "pcm_f32le");
+    says(&player, "sound.mp3", Feed::File, &expected);
+    says(&player, "sound.mp3", Feed::Pipe, &expected[1..]);
+    stops(&player, "index-last.mp4");
+    stops(&player, "film.ts");
+}
+
+#[test]
+fn mpv() {
+    let Some(player) = ready("mpv", &["mpv"]) else {
+        return;
+    };
+    let player = player.into_file("pcm_f32le", &["ao=pcm", "ao-pcm-file=%", "vo=null"]);
+    // Of Matroska it hears some more than ffmpeg does, with or without a buffer.
+    plays(
+        &player,
+        "film.mkv",
+        &["duration 8.02".to_owned(), "ended".to_owned()],
+    );
+    for file in ["index-last.mp4", "index-first.mp4", "film.ts"] {
+        let mut expected = heard(file, "pcm_f32le");
+        if file != "film.ts" {
+            expected.push("duration 8.00".to_owned());
+        }
+        plays(&player, file, &expected);
+        if file == "index-last.mp4" {
+            meets_a_full_disk(&player, file, &expected);
+        }
+    }
+    stops(&player, "index-last.mp4");
+    stops(&player, "film.ts");
+}
+
+#[test]
+fn sndfile() {
+    let Some(player) = ready("sndfile", &["sndfile"]) else {
+        return;
+    };
+    plays(&player, "sound.flac", &heard("sound.flac", "pcm_s16le"));
+    plays(&player, "sound.wav", &heard("sound.wav", "pcm_s16le"));
+    stops(&player, "sound.flac");
+}
+
+#[test]
+fn stdio() {
+    let Some(player) = ready("stdio", &[]) else {
+        return;
+    };
+    let bytes = std::fs::read(media().expect("media").path("film.mkv")).expect("a file");
+    let (mut low, mut high) = (1_u32, 0_u32);
+    for byte in &bytes {
+        low = (low + u32::from(*byte)) % 65521;
+        high = (high + low) % 65521;
+    }
+    let expected = [
+        format!("size {}", bytes.len()),
+        format!("sum 0x{:08x}", high << 16 | low),
+        format!("again from {}", bytes.len() - 100),
+        "ended".to_owned(),
+    ];
+    plays(&player, "film.mkv", &expected);
+    meets_a_full_disk_by_errno(&player);
+    stops(&player, "film.mkv");
+}
+
+/// As `meets_a_full_disk`, for what has no error but errno's.
+fn meets_a_full_disk_by_errno(player: &Player) {
+    if let Some(played) = player.play_with_small_disk("film.mkv", "fail") {
+        assert!(played.contains("No space left on device"), "{played}");
+    }
+}
+
+/// Far more than any play takes on a busy machine; what takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(180);
