@@ -13,8 +13,8 @@
  *   the end              AVERROR_EOF
  *   an error             AVERROR(ENOSPC) for a full disk, ENOMEM, EDEADLK where a source's own
  *                        callback reads, ENOSYS for bytes that a source can't go back to, else EIO.
- *                        FFmpeg keeps it in context->error and several demuxers make an ordinary end
- *                        of it: spoolbuf_ffmpeg_status() has the library's code
+ *                        FFmpeg keeps it in context->error, but many demuxers make an ordinary end or
+ *                        "invalid data" of it: spoolbuf_ffmpeg_status() has the library's code
  *   AVSEEK_SIZE          the final size, else the declared one, else AVERROR(ENOSYS)
  *   a seek               costs nothing, whatever the source can: an MP4 with its index at the end
  *                        plays from a pipe. SEEK_END as AVSEEK_SIZE

@@ -43,7 +43,7 @@ int main(int argc, char **argv)
     uint32_t sum = 1;
     spoolbuf_ffmpeg io;
     unsigned at;
-    int status;
+    int status, failed;
 
     if (buffer == NULL || spoolbuf_ffmpeg_open(&io, buffer) < 0)
         return 2;
@@ -79,13 +79,14 @@ int main(int argc, char **argv)
         }
         av_packet_unref(packet);
     }
-    if (status == AVERROR_EOF)
-        status = io.context->error;
+    /* FFmpeg makes "invalid data" or an ordinary end of many an error: ask the adapter first. */
+    failed = spoolbuf_ffmpeg_status(&io);
     printf("frames %" PRId64 "\nsamples %" PRId64 "\nsum 0x%08" PRIx32 "\nduration %.2f\n%s\n",
            pictures, samples, sum, format != NULL ? format->duration / 1e6 : 0,
-           status >= 0 || status == AVERROR_EOF ? "ended"
-               : status == AVERROR_EXIT         ? "stopped"
-                                                : sb_strerror(spoolbuf_ffmpeg_status(&io)));
+           failed == SB_ERR_CANCELED ? "stopped"
+               : failed < 0          ? sb_strerror(failed)
+               : status != AVERROR_EOF ? av_err2str(status)
+                                       : "ended");
     for (at = 0; at < 8; at++)
         avcodec_free_context(&decoders[at]);
     av_packet_free(&packet);
@@ -93,5 +94,5 @@ int main(int argc, char **argv)
     avformat_close_input(&format);
     spoolbuf_ffmpeg_close(&io);
     sb_free(buffer);
-    return status >= 0 ? 0 : 1;
+    return status != AVERROR_EOF || failed < 0;
 }

@@ -17,6 +17,13 @@
 #include "spoolbuf_curl.h"
 #endif
 
+static inline void resource_block_interrupt(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+}
+
 /* A buffer over a file; `-` is standard input; with libcurl an URL too. NULL, with a message. */
 static inline sb_buffer *resource_open(const char *name)
 {
@@ -25,7 +32,10 @@ static inline sb_buffer *resource_open(const char *name)
     sb_buffer *buffer = NULL;
     sb_callback source;
     sb_options options;
+    sigset_t signals;
 
+    /* Before any thread is started, since they inherit it: Ctrl-C is for who waits for it. */
+    resource_block_interrupt(&signals);
     sb_options_init(&options, sizeof options);
 #ifdef WITH_CURL
     if (strstr(name, "://") != NULL)
@@ -70,7 +80,7 @@ static inline void *resource_wait_for_signal(void *opaque)
     return NULL;
 }
 
-/* Calls `stop` on a thread of its own at Ctrl-C. Before any other thread is started. */
+/* Calls `stop` on a thread of its own at Ctrl-C. */
 static inline void resource_on_interrupt(void (*stop)(void *), void *opaque)
 {
     static resource_stopper self;
@@ -78,9 +88,7 @@ static inline void resource_on_interrupt(void (*stop)(void *), void *opaque)
 
     self.stop = stop;
     self.opaque = opaque;
-    sigemptyset(&self.signals);
-    sigaddset(&self.signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &self.signals, NULL);
+    resource_block_interrupt(&self.signals);
     if (pthread_create(&thread, NULL, resource_wait_for_signal, &self) == 0)
         pthread_detach(thread);
 }

@@ -140,10 +140,16 @@ pub fn pkg_config(packages: &[&str]) -> Option<Vec<String>> {
 impl Player {
     /// Builds the example of that name; none, loudly, if a library it needs is not here.
     pub fn new(name: &str, packages: &[&str]) -> Option<Player> {
-        Player::with(name, packages, &[])
+        Player::build(&format!("examples/media/{name}.c"), packages)
     }
 
-    pub fn with(name: &str, packages: &[&str], more: &[&str]) -> Option<Player> {
+    /// Builds any program that is one file of C.
+    pub fn build(source: &str, packages: &[&str]) -> Option<Player> {
+        let name = source
+            .rsplit('/')
+            .next()
+            .and_then(|name| name.strip_suffix(".c"));
+        let name = name.expect("a C file");
         let Some(flags) = pkg_config(packages) else {
             skipped(
                 name,
@@ -160,11 +166,10 @@ impl Player {
             command.arg("-I").arg(binding.expect("an entry").path());
         }
         command
-            .arg(root().join(format!("examples/media/{name}.c")))
+            .arg(root().join(source))
             .arg("-o")
             .arg(&program)
             .args(flags)
-            .args(more)
             .arg(shared)
             .arg(format!(
                 "-Wl,-rpath,{}",
@@ -195,7 +200,7 @@ impl Player {
     /// The sum of what it wrote, if it is one that writes.
     fn sum(&self) -> String {
         match &self.sound {
-            Some((path, codec)) if path.exists() => {
+            Some((path, codec)) if fs::metadata(path).is_ok_and(|it| it.len() > 0) => {
                 format!(
                     "\nsum {}\n",
                     crate::media().expect("media").sum(path, codec)
@@ -273,6 +278,9 @@ impl Player {
         let kept = feeder.join().expect("the feeder");
         assert!(ended, "{self:?} of {file}, {feed:?}, hangs:\n{output}");
         drop(kept);
+        if matches!(feed, Feed::Stall(_)) {
+            return output;
+        }
         output + &self.sum()
     }
 }
