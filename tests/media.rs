@@ -8,6 +8,7 @@
 mod library;
 mod player;
 
+use std::process::Command;
 use std::time::Duration;
 
 use player::{Feed, Player, media};
@@ -26,6 +27,15 @@ fn sum_in(played: &str) -> String {
     let line = played.lines().find(|line| line.starts_with("sum 0x"));
     line.unwrap_or_else(|| panic!("no sum in {played}"))
         .to_owned()
+}
+
+/// Adler-32, as ffmpeg and the examples write it.
+fn adler(bytes: &[u8]) -> String {
+    let (low, high) = bytes.iter().fold((1_u32, 0_u32), |(low, high), byte| {
+        let low = (low + u32::from(*byte)) % 65521;
+        (low, (high + low) % 65521)
+    });
+    format!("0x{:08x}", high << 16 | low)
 }
 
 /// A whole play: from the file, then from a pipe at a pace, must both say these lines.
@@ -152,14 +162,9 @@ fn stdio() {
         return;
     };
     let bytes = std::fs::read(media().expect("media").path("film.mkv")).expect("a file");
-    let (mut low, mut high) = (1_u32, 0_u32);
-    for byte in &bytes {
-        low = (low + u32::from(*byte)) % 65521;
-        high = (high + low) % 65521;
-    }
     let expected = [
         format!("size {}", bytes.len()),
-        format!("sum 0x{:08x}", high << 16 | low),
+        format!("sum {}", adler(&bytes)),
         format!("again from {}", bytes.len() - 100),
         "ended".to_owned(),
     ];
@@ -194,5 +199,65 @@ fn vlc() {
     stops(&player, "film.ts");
 }
 
+#[test]
+fn archive() {
+    let Some((media, player)) = media().zip(ready("archive", &["libarchive"])) else {
+        return;
+    };
+    let folder = media.path("");
+    let inside = ["film.mkv", "sound.wav"];
+    let mut expected = vec!["ended".to_owned()];
+    for name in inside {
+        let bytes = std::fs::read(folder.join(name)).expect("a file");
+        expected.push(format!("{name} {} {}", bytes.len(), adler(&bytes)));
+    }
+    for (name, maker) in [
+        ("things.tar.gz", &["tar", "-czf"] as &[&str]),
+        ("things.tar", &["tar", "-cf"]),
+        ("things.zip", &["python3", "-m", "zipfile", "-c"]),
+    ] {
+        let mut command = Command::new(maker[0]);
+        command
+            .args(&maker[1..])
+            .arg(name)
+            .args(inside)
+            .current_dir(&folder);
+        library::run(&mut command, LIMIT).expect_success(name);
+        plays(&player, name, &expected);
+        stops(&player, name);
+    }
+    meets_a_full_disk(&player, "things.tar.gz", &expected);
+}
+
+#[test]
+fn sdl() {
+    let Some(player) = ready("sdl", &["sdl2", "SDL2_mixer"]) else {
+        return;
+    };
+    let player = player.silent();
+    plays(&player, "sound.flac", &heard("sound.flac", "pcm_s16le"));
+    plays(&player, "sound.wav", &heard("sound.wav", "pcm_s16le"));
+    stops(&player, "sound.flac");
+    meets_a_full_disk(&player, "sound.wav", &heard("sound.wav", "pcm_s16le"));
+}
+
+#[test]
+fn miniaudio() {
+    // One file, in no package of Debian's: SPOOLBUF_MINIAUDIO names the folder it is in.
+    let Some(folder) = std::env::var_os("SPOOLBUF_MINIAUDIO") else {
+        return library::skipped("miniaudio", "SPOOLBUF_MINIAUDIO does not name its folder");
+    };
+    let include = format!("-isystem{}", folder.to_str().expect("UTF-8"));
+    let source = "examples/media/miniaudio.c";
+    let Some(player) = media().and(Player::build_with(source, &[], &[&include])) else {
+        return;
+    };
+    plays(&player, "sound.flac", &heard("sound.flac", "pcm_s16le"));
+    plays(&player, "sound.wav", &heard("sound.wav", "pcm_s16le"));
+    plays(&player, "sound.mp3", &["ended".to_owned()]);
+    stops(&player, "sound.flac");
+    meets_a_full_disk(&player, "sound.wav", &heard("sound.wav", "pcm_s16le"));
+}
+
 /// Far more than any play takes on a busy machine; what takes longer hangs.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_secs(90);

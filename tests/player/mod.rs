@@ -145,6 +145,11 @@ impl Player {
 
     /// Builds any program that is one file of C.
     pub fn build(source: &str, packages: &[&str]) -> Option<Player> {
+        Player::build_with(source, packages, &[])
+    }
+
+    /// The same with more for the compiler.
+    pub fn build_with(source: &str, packages: &[&str], more: &[&str]) -> Option<Player> {
         let name = source
             .rsplit('/')
             .next()
@@ -170,6 +175,7 @@ impl Player {
             .arg("-o")
             .arg(&program)
             .args(flags)
+            .args(more)
             .arg(shared)
             .arg(format!(
                 "-Wl,-rpath,{}",
@@ -194,6 +200,12 @@ impl Player {
             .map(|text| text.replace('%', name).into())
             .collect();
         self.sound = Some((sound, codec));
+        self
+    }
+
+    /// Has it load what it plays, without playing it.
+    pub fn silent(mut self) -> Player {
+        self.arguments = vec!["quiet".into()];
         self
     }
 
@@ -259,6 +271,7 @@ impl Player {
                 "-".as_ref()
             })
             .args(&self.arguments)
+            .env("SDL_AUDIODRIVER", "dummy")
             .stdin(Stdio::piped())
             .stdout(writer.try_clone().expect("a descriptor"))
             .stderr(writer)

@@ -1,0 +1,173 @@
+/*
+ * spoolbuf_sdl.h - SDL 2 reads from a buffer: an SDL_RWops over a place in it.
+ *
+ *     spoolbuf_sdl io;
+ *     SDL_RWops *file = spoolbuf_sdl_open(&io, buffer);
+ *     Mix_Music *music = Mix_LoadMUS_RW(file, 1);          (1: closes the SDL_RWops)
+ *     ...
+ *     Mix_FreeMusic(music);
+ *     spoolbuf_sdl_close(&io);
+ *
+ *   SDL asks             it gets
+ *   objects              as many whole ones as there are: it waits for all, since SDL takes fewer for
+ *                        the end
+ *   the end              0, or fewer
+ *   an error             fewer, or 0, and SDL_GetError() is sb_strerror()'s; most of what sits on SDL
+ *                        makes an ordinary end or an error of its own of it: spoolbuf_sdl_status()
+ *                        has the library's code
+ *   the size             the final one, else the declared one, else -1
+ *   a seek, the place    cost nothing, whatever the source can; from an end that is not known: -1
+ *   a write              0, read only
+ *   a blocked read       spoolbuf_sdl_stop(), from any thread, makes it and all that would wait
+ *                        fail, until spoolbuf_sdl_resume(). At once where the library calls the
+ *                        source on a thread of its own (sb_prefetch(), the option `prefetch`); else
+ *                        when the source returns, for which sb_cancel() asks it
+ *   who calls            the thread that loads; music that is played as it comes also the audio
+ *                        thread, which a blocked read holds up: prefetch, or load it whole
+ *   lifetime             SDL_RWclose(), by whoever it is, frees the SDL_RWops only; close the place
+ *                        after that, before sb_free()
+ *
+ * SDL 2.0 or newer (SDL 3 has another interface). C99 and C++.
+ */
+#ifndef SPOOLBUF_SDL_H
+#define SPOOLBUF_SDL_H
+
+#include <SDL.h>
+
+#include "spoolbuf.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One player's place in a buffer. Stays where it is in memory while it is open. */
+typedef struct spoolbuf_sdl {
+    sb_buffer *buffer;
+    sb_reader *reader;
+    int status; /* written by the thread that reads */
+} spoolbuf_sdl;
+
+static inline spoolbuf_sdl *spoolbuf_sdl_of(SDL_RWops *file)
+{
+    return (spoolbuf_sdl *)file->hidden.unknown.data1;
+}
+
+/* The result as SDL knows it. */
+static inline Sint64 spoolbuf_sdl_settle(int64_t result)
+{
+    if (result >= 0)
+        return result;
+    return SDL_SetError("%s", sb_strerror((int)result));
+}
+
+static inline Sint64 SDLCALL spoolbuf_sdl_size(SDL_RWops *file)
+{
+    return spoolbuf_sdl_settle(sb_size(spoolbuf_sdl_of(file)->buffer));
+}
+
+static inline Sint64 SDLCALL spoolbuf_sdl_seek(SDL_RWops *file, Sint64 offset, int whence)
+{
+    return spoolbuf_sdl_settle(sb_reader_seek(spoolbuf_sdl_of(file)->reader, offset, whence));
+}
+
+static inline size_t SDLCALL spoolbuf_sdl_read(SDL_RWops *file, void *out, size_t size,
+                                               size_t objects)
+{
+    spoolbuf_sdl *self = spoolbuf_sdl_of(file);
+    size_t wanted, done = 0;
+    int64_t count;
+
+    if (size == 0 || objects > SIZE_MAX / size)
+        return 0;
+    wanted = size * objects;
+    while (done < wanted) {
+        count = sb_reader_read(self->reader, wanted - done, (char *)out + done);
+        if (count < 0) {
+            self->status = (int)count;
+            spoolbuf_sdl_settle(count);
+        }
+        if (count <= 0)
+            break;
+        done += (size_t)count;
+    }
+    /* The part of an object that there is no whole of is to be read again. */
+    if (done % size != 0)
+        sb_reader_seek(self->reader, -(int64_t)(done % size), SB_SEEK_CUR);
+    return done / size;
+}
+
+static inline size_t SDLCALL spoolbuf_sdl_write(SDL_RWops *file, const void *bytes, size_t size,
+                                                size_t objects)
+{
+    (void)file;
+    (void)bytes;
+    (void)size;
+    (void)objects;
+    spoolbuf_sdl_settle(SB_ERR_UNSUPPORTED);
+    return 0;
+}
+
+static inline int SDLCALL spoolbuf_sdl_close_file(SDL_RWops *file)
+{
+    SDL_FreeRW(file);
+    return 0;
+}
+
+/* Opens a place in a buffer. NULL, and SDL_GetError(), if it can't be had. */
+static inline SDL_RWops *spoolbuf_sdl_open(spoolbuf_sdl *self, sb_buffer *buffer)
+{
+    SDL_RWops *file;
+
+    self->buffer = buffer;
+    self->status = SB_OK;
+    self->reader = sb_reader_new(buffer);
+    if (self->reader == NULL) {
+        spoolbuf_sdl_settle(sb_buffered(buffer, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY);
+        return NULL;
+    }
+    file = SDL_AllocRW();
+    if (file == NULL) {
+        sb_reader_free(self->reader);
+        return NULL;
+    }
+    file->type = SDL_RWOPS_UNKNOWN;
+    file->size = spoolbuf_sdl_size;
+    file->seek = spoolbuf_sdl_seek;
+    file->read = spoolbuf_sdl_read;
+    file->write = spoolbuf_sdl_write;
+    file->close = spoolbuf_sdl_close_file;
+    file->hidden.unknown.data1 = self;
+    return file;
+}
+
+/* Makes the waiting read, and those that would wait, fail. From any thread. */
+static inline void spoolbuf_sdl_stop(spoolbuf_sdl *self)
+{
+    sb_reader_cancel(self->reader);
+}
+
+/* Lets it go on; not while a read runs. */
+static inline void spoolbuf_sdl_resume(spoolbuf_sdl *self)
+{
+    self->status = SB_OK;
+    sb_reader_resume(self->reader);
+}
+
+/* What went wrong since the opening, or since resume: SB_OK or the library's code. */
+static inline int spoolbuf_sdl_status(const spoolbuf_sdl *self)
+{
+    return self->status;
+}
+
+/* Closes the place; the buffer stays. After the SDL_RWops is closed. */
+static inline void spoolbuf_sdl_close(spoolbuf_sdl *self)
+{
+    sb_reader_free(self->reader);
+    self->reader = NULL;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
