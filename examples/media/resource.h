@@ -38,9 +38,13 @@ static inline sb_buffer *resource_open(const char *name)
     resource_block_interrupt(&signals);
     sb_options_init(&options, sizeof options);
 #ifdef WITH_CURL
-    if (strstr(name, "://") != NULL)
+    if (strstr(name, "://") != NULL) {
         status = spoolbuf_curl_source(&source, name, NULL);
-    else
+        if (status == 0) {
+            int64_t size = spoolbuf_curl_size(&source);
+            options.size = size < 0 ? SB_SIZE_UNKNOWN : (uint64_t)size;
+        }
+    } else
 #endif
     {
         if (fd < 0)

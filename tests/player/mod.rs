@@ -106,7 +106,7 @@ pub enum Feed {
 
 /// A program of `examples/media`.
 pub struct Player {
-    program: PathBuf,
+    pub program: PathBuf,
     arguments: Vec<OsString>,
     /// Where it writes the sound to, instead of summing it up by itself, and as what.
     sound: Option<(PathBuf, &'static str)>,
@@ -154,7 +154,11 @@ impl Player {
             .rsplit('/')
             .next()
             .and_then(|name| name.strip_suffix(".c"));
-        let name = name.expect("a C file");
+        Player::build_as(name.expect("a C file"), source, packages, more)
+    }
+
+    /// The same under a name of its own.
+    pub fn build_as(name: &str, source: &str, packages: &[&str], more: &[&str]) -> Option<Player> {
         let Some(flags) = pkg_config(packages) else {
             skipped(
                 name,
