@@ -242,6 +242,41 @@ fn sdl() {
 }
 
 #[test]
+fn gstreamer() {
+    let packages = ["gstreamer-app-1.0", "gstreamer-1.0"];
+    let Some((media, player)) = media().zip(ready("gstreamer", &packages)) else {
+        return;
+    };
+    let pipeline =
+        "decodebin ! audioconvert ! audio/x-raw,format=F32LE ! wavenc ! filesink location=";
+    let player = player.into_file("pcm_f32le", &[&format!("{pipeline}%")]);
+    for file in ["index-last.mp4", "index-first.mp4", "film.mkv", "sound.ogg"] {
+        // GStreamer hears more of an AAC's padding than ffmpeg: compared with itself.
+        let direct = media.path("gstreamer-direct.wav");
+        let mut command = Command::new("gst-launch-1.0");
+        let text = format!(
+            "filesrc location={} ! {pipeline}{}",
+            media.path(file).display(),
+            direct.display()
+        );
+        command.arg("-q").args(text.split(' '));
+        if command.output().is_err() {
+            return library::skipped("gstreamer", "there is no gst-launch-1.0 here");
+        }
+        let expected = [
+            format!("sum {}", media.sum(&direct, "pcm_f32le")),
+            "ended".to_owned(),
+        ];
+        plays(&player, file, &expected);
+        if file == "index-last.mp4" {
+            meets_a_full_disk(&player, file, &expected);
+        }
+    }
+    stops(&player, "index-last.mp4");
+    stops(&player, "film.mkv");
+}
+
+#[test]
 fn miniaudio() {
     // One file, in no package of Debian's: SPOOLBUF_MINIAUDIO names the folder it is in.
     let Some(folder) = std::env::var_os("SPOOLBUF_MINIAUDIO") else {
@@ -257,6 +292,54 @@ fn miniaudio() {
     plays(&player, "sound.mp3", &["ended".to_owned()]);
     stops(&player, "sound.flac");
     meets_a_full_disk(&player, "sound.wav", &heard("sound.wav", "pcm_s16le"));
+}
+
+/// Each adapter by itself, in strict C99 and in C++17, included twice.
+#[test]
+fn headers() {
+    let mut left: Vec<_> = std::fs::read_dir(library::root().join("bindings"))
+        .expect("bindings")
+        .flat_map(|folder| std::fs::read_dir(folder.expect("an entry").path()).expect("a folder"))
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|it| it == "h"))
+        .collect();
+    for (name, packages) in [
+        ("spoolbuf_archive.h", &["libarchive"] as &[&str]),
+        ("spoolbuf_curl.h", &["libcurl"]),
+        ("spoolbuf_fd.h", &[]),
+        ("spoolbuf_ffmpeg.h", &["libavformat", "libavutil"]),
+        ("spoolbuf_gst.h", &["gstreamer-app-1.0", "gstreamer-1.0"]),
+        ("spoolbuf_miniaudio.h", &[]),
+        ("spoolbuf_mpv.h", &["mpv"]),
+        ("spoolbuf_sdl.h", &["sdl2"]),
+        ("spoolbuf_sndfile.h", &["sndfile"]),
+        ("spoolbuf_stdio.h", &[]),
+        ("spoolbuf_vlc.h", &["libvlc"]),
+    ] {
+        let place = left.iter().position(|path| path.ends_with(name));
+        let Some(path) = place.map(|place| left.swap_remove(place)) else {
+            panic!("no {name}");
+        };
+        let Some(flags) = player::pkg_config(packages) else {
+            library::skipped(name, &format!("pkg-config does not know {packages:?}"));
+            continue;
+        };
+        for cpp in [false, true] {
+            let mut command = library::compiler(cpp);
+            let file =
+                library::scratch().join(format!("{name}.{}", ["c", "cpp"][usize::from(cpp)]));
+            let text = format!("#include \"{0}\"\n#include \"{0}\"\n", path.display());
+            std::fs::write(&file, text).expect("a file");
+            command
+                .args(["-D_GNU_SOURCE", "-Wshadow", "-fsyntax-only"])
+                .arg(&file);
+            command.args(flags.iter().filter(|flag| !flag.starts_with("-l")));
+            library::run(&mut command, LIMIT).expect_success(name);
+        }
+    }
+    // Those of the other bindings are for them to test.
+    left.retain(|path| path.to_string_lossy().contains("spoolbuf_"));
+    assert!(left.is_empty(), "not compiled: {left:?}");
 }
 
 /// Far more than any play takes on a busy machine; what takes longer hangs.
