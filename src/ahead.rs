@@ -40,13 +40,12 @@ impl Ahead {
         }
     }
 
-    /// Gives back what is reserved past the end of the file.
+    /// Gives back what is reserved past the end of the file, also by the file system on its own.
     pub(crate) fn trim(&self, file: &File) {
-        if self.reserved.swap(0, Ordering::Relaxed) > 0 {
-            // What can't be given back now goes with the file.
-            let _ = file
-                .metadata()
-                .and_then(|about| disk::trim(file, about.len()));
-        }
+        self.reserved.store(0, Ordering::Relaxed);
+        // What can't be given back now goes with the file.
+        let _ = file
+            .metadata()
+            .and_then(|about| disk::trim(file, about.len()));
     }
 }

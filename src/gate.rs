@@ -230,14 +230,14 @@ fn wait<'g>(bell: &Condvar, state: MutexGuard<'g, State>) -> MutexGuard<'g, Stat
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Condition variables that stay where they are: eight at first, then as many again, and again.
+/// Condition variables that stay where they are: a few at first, then as many again, and again.
 struct Bells {
     first: [Condvar; Bells::FIRST],
     more: [OnceLock<Box<[Condvar]>>; 24],
 }
 
 impl Bells {
-    const FIRST: usize = 8;
+    const FIRST: usize = if cfg!(loom) { 2 } else { 8 };
 
     fn new() -> Bells {
         Bells {
@@ -250,7 +250,7 @@ impl Bells {
         if let Some(bell) = self.first.get(number) {
             return Ok(bell);
         }
-        // Numbers 8 to 15, 16 to 31, and so on.
+        // Of eight at first: numbers 8 to 15, 16 to 31, and so on.
         let level = (number / Bells::FIRST).ilog2() as usize;
         let size = Bells::FIRST << level;
         let row = self.more.get(level).ok_or(Error::NoMemory)?;

@@ -185,6 +185,7 @@ impl<T: Send + Sync> Table<T> {
     }
 
     /// Starts over in a forked child.
+    #[cfg(unix)]
     fn forget(&self) {
         for row in &self.rows {
             row.store(null_mut(), Ordering::Relaxed);

@@ -18,9 +18,13 @@ use crate::shared::{Shared, try_box};
 use crate::sync::{AtomicPtr, Ordering};
 
 /// The size of a block and so of the largest segment, in bytes.
+#[cfg(not(loom))]
 pub(crate) const BLOCK: u64 = 256 * 1024;
+// As small as can be: every slot is one more object that a model has to follow.
+#[cfg(loom)]
+pub(crate) const BLOCK: u64 = 4;
 
-const FANOUT_BITS: u32 = 6;
+const FANOUT_BITS: u32 = if cfg!(loom) { 1 } else { 6 };
 const FANOUT: usize = 1 << FANOUT_BITS;
 
 /// In a leaf: all of the block is in the spool file.

@@ -56,6 +56,8 @@ mod handle;
 mod helper;
 mod index;
 mod memory;
+#[cfg(all(test, loom))]
+mod models;
 mod options;
 mod pins;
 mod pull;

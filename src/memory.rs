@@ -159,14 +159,14 @@ pub(crate) unsafe fn unmap(start: NonNull<u8>, size: usize) {
 }
 
 #[cfg(not(unix))]
-fn map(size: usize) -> Option<NonNull<u8>> {
+pub(crate) fn map(size: usize) -> Option<NonNull<u8>> {
     allocate(size)
 }
 
 /// # Safety
 /// `start` and `size` are what `map` gave, and nobody uses it any more.
 #[cfg(not(unix))]
-unsafe fn unmap(start: NonNull<u8>, size: usize) {
+pub(crate) unsafe fn unmap(start: NonNull<u8>, size: usize) {
     // SAFETY: allocated in `map` with this very layout.
     unsafe { std::alloc::dealloc(start.as_ptr(), layout(size)) };
 }

@@ -42,11 +42,13 @@ impl<'b> Turn<'b> {
 
     /// Whether it is time to let others have a turn: those that wait for another place of a source
     /// that can seek would otherwise wait for all of a long read.
-    pub(crate) fn is_over(&self) -> bool {
-        self.brought >= FAIR_SHARE && {
-            let state = self.gate.lock();
-            state.can_seek && state.waiters.iter().any(|waiter| !waiter.woken)
+    pub(crate) fn is_over(&mut self) -> bool {
+        if self.brought < FAIR_SHARE {
+            return false;
         }
+        self.brought = 0;
+        let state = self.gate.lock();
+        state.can_seek && state.waiters.iter().any(|waiter| !waiter.woken)
     }
 
     /// Lets the source take one step towards `need`. Its own failure or end is not an error here:

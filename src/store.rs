@@ -31,7 +31,7 @@ use crate::spool::Spool;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
 
 /// The smallest segment, in bytes: what a short stream, or a jump, costs at first.
-const SMALLEST: u64 = 16 * 1024;
+const SMALLEST: u64 = if cfg!(loom) { 2 } else { 16 * 1024 };
 
 /// A resource that has come so far without a jump is likely to fill an arena.
 const LARGE_RUN: u64 = 512 * 1024;
@@ -144,11 +144,15 @@ impl Store {
         run: u64,
         expected: Option<u64>,
     ) -> Result<Room> {
-        lock(&self.writing).seal_unless(|tail| tail.has_room_at(position));
-        self.make_room()?;
         let mut writing = lock(&self.writing);
-        // Not the one that was looked at, if a spill came between.
         writing.seal_unless(|tail| tail.has_room_at(position));
+        if writing.is_over(self.max) {
+            drop(writing);
+            self.make_room()?;
+            writing = lock(&self.writing);
+            // Not the one that was looked at, if a spill came between.
+            writing.seal_unless(|tail| tail.has_room_at(position));
+        }
         if let Some(tail) = &writing.tail {
             return Segment::room(tail, most).ok_or(Error::NoMemory);
         }
@@ -189,6 +193,9 @@ impl Store {
         if let Some(spare) = spare {
             spare.give_back();
         }
+        if self.finished.load(Ordering::Relaxed) {
+            self.trim();
+        }
         Ok(())
     }
 
@@ -199,6 +206,10 @@ impl Store {
         writing.spare = None;
         writing.pieces = Pieces::default();
         drop(writing);
+        self.trim();
+    }
+
+    fn trim(&self) {
         // Whoever spills at this moment is done with one piece soon.
         let _spiller = lock(&self.spilling);
         if let Some(spool) = self.spool.get() {
@@ -270,8 +281,7 @@ impl Store {
     }
 
     fn is_over_full(&self) -> bool {
-        let writing = lock(&self.writing);
-        writing.held() > self.max && !writing.sealed.is_empty()
+        lock(&self.writing).is_over(self.max)
     }
 
     fn spill_oldest(&self, spiller: &mut Spiller) -> Result<()> {
@@ -293,9 +303,6 @@ impl Store {
         writing.sealed.pop_front();
         writing.sealed_bytes -= segment.capacity() as u64;
         let finished = self.finished.load(Ordering::Relaxed);
-        if finished {
-            spool.trim();
-        }
         let (kept, given_back) = match block {
             // For the piece that room is made for. It holds bytes of this very resource.
             Some(block) if !finished && block.size() as u64 == BLOCK => {
@@ -367,6 +374,11 @@ impl Writing {
     /// Memory taken: what a sealed segment could have held, what the tail does hold.
     fn held(&self) -> u64 {
         self.sealed_bytes + self.tail.as_ref().map_or(0, |tail| tail.filled() as u64)
+    }
+
+    /// Whether there is more than `max`, and something of it can go.
+    fn is_over(&self, max: u64) -> bool {
+        self.held() > max && !self.sealed.is_empty()
     }
 
     /// Ends the filling of the tail, unless it is as it should be. There is a place in the queue for

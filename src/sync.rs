@@ -31,7 +31,7 @@ pub(crate) const STRIPES: usize = 8;
 pub(crate) const STRIPES: usize = 2;
 
 #[cfg(not(loom))]
-mod thread {
+mod identity {
     use std::cell::Cell;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -64,7 +64,9 @@ mod thread {
 }
 
 #[cfg(loom)]
-mod thread {
+mod identity {
+    use std::cell::Cell;
+
     /// Which thread this is, among those alive.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub(crate) struct ThreadToken(loom::thread::ThreadId);
@@ -73,12 +75,24 @@ mod thread {
         ThreadToken(loom::thread::current().id())
     }
 
+    loom::thread_local! {
+        static STRIPE: Cell<usize> = Cell::new(0);
+    }
+
     pub(crate) fn stripe() -> usize {
-        0
+        STRIPE.with(Cell::get)
+    }
+
+    /// Puts this thread on a line; a model says which, so that its runs are all the same.
+    #[cfg(test)]
+    pub(crate) fn take_stripe(stripe: usize) {
+        STRIPE.with(|own| own.set(stripe));
     }
 }
 
-pub(crate) use thread::{ThreadToken, stripe, this_thread};
+#[cfg(all(test, loom))]
+pub(crate) use identity::take_stripe;
+pub(crate) use identity::{ThreadToken, stripe, this_thread};
 
 /// Lets others run while a condition that is a few instructions away becomes true: first politely,
 /// then asleep, so that a real-time thread can't starve the one it waits for.

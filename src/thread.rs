@@ -19,6 +19,9 @@ mod system {
     /// A thread that runs, or has run. Dropped without a join it goes its own way.
     pub(crate) struct Thread(libc::pthread_t);
 
+    // SAFETY: a pthread_t, a pointer on some systems, is good on every thread.
+    unsafe impl Send for Thread {}
+
     impl Thread {
         pub(crate) fn start<F: FnOnce() + Send + 'static>(work: F) -> Result<Thread> {
             let work = Box::into_raw(try_box(work)?);
@@ -68,11 +71,14 @@ mod system {
     }
 
     extern "C" fn main<F: FnOnce()>(work: *mut c_void) -> *mut c_void {
-        // SAFETY: the name is short enough for every system.
+        // SAFETY: the name is short enough.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
         unsafe {
-            #[cfg(any(target_os = "linux", target_os = "android"))]
             libc::pthread_setname_np(libc::pthread_self(), c"spoolbuf".as_ptr());
-            #[cfg(target_vendor = "apple")]
+        }
+        // SAFETY: as above.
+        #[cfg(target_vendor = "apple")]
+        unsafe {
             libc::pthread_setname_np(c"spoolbuf".as_ptr());
         }
         // SAFETY: from Box::into_raw in `start`, given to this thread alone.

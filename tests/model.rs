@@ -207,8 +207,18 @@ fn assert_fetched_once(seen: &Seen, held: u64) {
     assert!(seen.failed_seeks.load(Ordering::SeqCst) <= 1);
 }
 
+/// 600, or what the environment says.
+fn cases() -> u32 {
+    let chosen = std::env::var("PROPTEST_CASES").ok();
+    chosen.and_then(|cases| cases.parse().ok()).unwrap_or(600)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: cases(),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn every_read_is_what_stands_there(case in case()) {

@@ -95,7 +95,8 @@ fn is_there(tool: &str) -> bool {
         .output();
     let there = output.is_ok_and(|output| output.status.success());
     if !there {
-        eprintln!("SKIPPED: a part of the README ({tool} is not there)");
+        let line = format!("SKIPPED: a part of the README ({tool} is not there)\n");
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
         let all = std::env::var_os("SPOOLBUF_REQUIRE_ALL").is_some();
         assert!(!all, "{tool} is not there");
     }

@@ -1,6 +1,8 @@
 //! Files on every Unix: what Linux, macOS and the BSDs have in common.
 
-use std::ffi::{CStr, CString, OsString};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::ffi::CStr;
+use std::ffi::{CString, OsString};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -26,8 +28,8 @@ pub(super) fn check_limit(offset: u64, length: u64) -> io::Result<()> {
     };
     // SAFETY: writes one rlimit.
     let known = unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut limit) } == 0;
-    #[allow(clippy::useless_conversion, reason = "32 bits on some systems")]
-    let most = u64::from(limit.rlim_cur);
+    #[allow(clippy::unnecessary_cast, reason = "the type differs between systems")]
+    let most = limit.rlim_cur as u64;
     let unlimited = limit.rlim_cur == libc::RLIM_INFINITY;
     if known && !unlimited && offset.saturating_add(length) > most {
         return Err(io::Error::from_raw_os_error(libc::EFBIG));

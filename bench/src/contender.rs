@@ -1,0 +1,199 @@
+//! The one interface that every contender is driven through: open, read, save, free (by drop).
+
+use crate::source::Source;
+use std::path::Path;
+
+pub mod ffmpeg;
+pub mod floor;
+pub mod mutexed;
+pub mod python;
+pub mod spoolbuf;
+pub mod stream_download;
+
+/// The memory limit of every buffer that has one, unless a row says otherwise: 5 MiB.
+pub const MAX: u64 = 5 << 20;
+
+/// One open buffer. Dropping it frees it.
+pub trait Buffer: Send + Sync {
+    /// Copies the bytes at `off` to `out`, asking the source for what is missing; how many.
+    fn read(&self, off: u64, out: &mut [u8]) -> usize;
+    /// Puts the whole resource at `path`; how many bytes. None from one that has no files.
+    fn save(&self, path: &Path) -> Option<u64>;
+    /// Saves without copying, where that is offered, after all was moved to the disk.
+    fn link(&self, _path: &Path) -> Option<u64> {
+        None
+    }
+    /// Moves to the disk what is in memory, where that is offered.
+    fn spill(&self) {}
+}
+
+/// What a contender is measured as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The library of this repository.
+    Ours,
+    /// What a user would pick instead.
+    Rival,
+    /// What the machine gives at best.
+    Floor,
+}
+
+/// Where a contender keeps what came: it has no part in rows about the other place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Keeps {
+    Memory,
+    Disk,
+    Both,
+}
+
+/// Opens a buffer over a source with a memory limit.
+pub type Open = fn(Source, u64) -> Box<dyn Buffer>;
+
+/// A contender by name.
+pub struct Contender {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub what: &'static str,
+    /// Why it can't run here, if it can't.
+    pub missing: fn() -> Option<String>,
+    pub open: Open,
+    /// Where it keeps what came.
+    pub keeps: Keeps,
+    /// Never the best in any row so far: left out of a quick run.
+    pub slow: bool,
+    /// The Python package, for one that is driven from Python, in rows of its own.
+    pub package: Option<&'static str>,
+}
+
+/// All of them.
+pub const ALL: &[Contender] = &[
+    Contender {
+        name: "spoolbuf",
+        kind: Kind::Ours,
+        what: "this library, the release shared library through its C interface",
+        missing: spoolbuf::missing,
+        open: spoolbuf::open,
+        keeps: Keeps::Both,
+        slow: false,
+        package: None,
+    },
+    Contender {
+        name: "mutexed-spool",
+        kind: Kind::Rival,
+        what: "tempfile::SpooledTempFile behind a mutex",
+        missing: never,
+        open: mutexed::open,
+        keeps: Keeps::Both,
+        slow: false,
+        package: None,
+    },
+    Contender {
+        name: "stream-download",
+        kind: Kind::Rival,
+        what: "crate stream-download with its default storage, a file, behind a mutex",
+        missing: never,
+        open: stream_download::in_file,
+        keeps: Keeps::Disk,
+        slow: true,
+        package: None,
+    },
+    Contender {
+        name: "stream-dl-memory",
+        kind: Kind::Rival,
+        what: "crate stream-download with its memory storage, behind a mutex",
+        missing: never,
+        open: stream_download::in_memory,
+        keeps: Keeps::Memory,
+        slow: false,
+        package: None,
+    },
+    Contender {
+        name: "ffmpeg-cache",
+        kind: Kind::Rival,
+        what: "FFmpeg's cache: protocol over a pipe, behind a mutex",
+        missing: ffmpeg::missing,
+        open: ffmpeg::open,
+        keeps: Keeps::Disk,
+        slow: true,
+        package: None,
+    },
+    Contender {
+        name: "memcpy",
+        kind: Kind::Floor,
+        what: "copies to and from memory that is there already",
+        missing: never,
+        open: floor::memory::reused,
+        keeps: Keeps::Memory,
+        slow: false,
+        package: None,
+    },
+    Contender {
+        name: "fresh-4k",
+        kind: Kind::Floor,
+        what: "copies to fresh pages of 4 KiB",
+        missing: never,
+        open: floor::memory::fresh_small,
+        keeps: Keeps::Memory,
+        slow: false,
+        package: None,
+    },
+    Contender {
+        name: "fresh-huge",
+        kind: Kind::Floor,
+        what: "copies to fresh huge pages",
+        missing: floor::memory::no_huge_pages,
+        open: floor::memory::fresh_huge,
+        keeps: Keeps::Memory,
+        slow: false,
+        package: None,
+    },
+    Contender {
+        name: "writes",
+        kind: Kind::Floor,
+        what: "write(2) of each chunk as it comes; pread(2); read and write by 1 MiB",
+        missing: never,
+        open: floor::file::plain,
+        keeps: Keeps::Disk,
+        slow: false,
+        package: None,
+    },
+    Contender {
+        name: "pieces",
+        kind: Kind::Floor,
+        what: "writes of 256 KiB into blocks reserved 8 MiB ahead; pread(2); 1 MiB into a reserved target",
+        missing: never,
+        open: floor::file::pieces,
+        keeps: Keeps::Disk,
+        slow: false,
+        package: None,
+    },
+    Contender {
+        name: "spoolbuf-python",
+        kind: Kind::Ours,
+        what: "this library from Python",
+        missing: python::ours_missing,
+        open: python::open,
+        keeps: Keeps::Both,
+        slow: true,
+        package: Some("spoolbuf"),
+    },
+    Contender {
+        name: "python-buffer",
+        kind: Kind::Rival,
+        what: "the Python package buffer",
+        missing: python::buffer_missing,
+        open: python::open,
+        keeps: Keeps::Both,
+        slow: true,
+        package: Some("buffer"),
+    },
+];
+
+/// The contender of that name.
+pub fn by_name(name: &str) -> Option<&'static Contender> {
+    ALL.iter().find(|c| c.name == name)
+}
+
+fn never() -> Option<String> {
+    None
+}

@@ -1,0 +1,178 @@
+//! FFmpeg's `cache:` protocol, loaded at run time; its source is a thread that writes to a pipe.
+
+use super::Buffer;
+use crate::source::Source;
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::fs::File;
+use std::io::{PipeReader, PipeWriter, Write, pipe};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::ptr;
+use std::sync::{Mutex, OnceLock};
+use std::thread::JoinHandle;
+
+const AVIO_FLAG_READ: c_int = 1;
+const SEEK_SET: c_int = 0;
+
+struct Api {
+    open: unsafe extern "C" fn(
+        *mut *mut c_void,
+        *const c_char,
+        c_int,
+        *const c_void,
+        *mut *mut c_void,
+    ) -> c_int,
+    read: unsafe extern "C" fn(*mut c_void, *mut u8, c_int) -> c_int,
+    seek: unsafe extern "C" fn(*mut c_void, i64, c_int) -> i64,
+    close: unsafe extern "C" fn(*mut *mut c_void) -> c_int,
+    set: unsafe extern "C" fn(*mut *mut c_void, *const c_char, *const c_char, c_int) -> c_int,
+    quiet: unsafe extern "C" fn(c_int),
+}
+
+struct State {
+    api: &'static Api,
+    context: *mut c_void,
+    size: u64,
+    /// The reading end, which the protocol reads by number.
+    pipe: Option<PipeReader>,
+    writer: Option<JoinHandle<()>>,
+}
+
+// SAFETY: the context has no ties to a thread.
+unsafe impl Send for State {}
+
+impl State {
+    fn read(&mut self, off: u64, out: &mut [u8]) -> usize {
+        self.seek(off);
+        self.next(out)
+    }
+
+    fn seek(&mut self, off: u64) {
+        // SAFETY: an open context.
+        let at = unsafe { (self.api.seek)(self.context, off as i64, SEEK_SET) };
+        assert_eq!(at, off as i64, "avio_seek");
+    }
+
+    fn next(&mut self, out: &mut [u8]) -> usize {
+        // SAFETY: an open context; `out` has room for its own length.
+        let n = unsafe { (self.api.read)(self.context, out.as_mut_ptr(), out.len() as c_int) };
+        usize::try_from(n).unwrap_or(0)
+    }
+}
+
+struct Cache(Mutex<State>);
+
+impl Buffer for Cache {
+    fn read(&self, off: u64, out: &mut [u8]) -> usize {
+        self.0.lock().unwrap().read(off, out)
+    }
+
+    fn save(&self, path: &Path) -> Option<u64> {
+        let mut state = self.0.lock().unwrap();
+        let mut file = File::create_new(path).expect("create");
+        let mut bytes = vec![0; 1 << 20];
+        let mut off = 0;
+        while off < state.size {
+            match state.read(off, &mut bytes) {
+                0 => break,
+                n => file.write_all(&bytes[..n]).expect("write"),
+            }
+            off += bytes.len() as u64;
+        }
+        Some(file.metadata().expect("metadata").len())
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        // SAFETY: an open context, closed once.
+        unsafe { (self.api.close)(&raw mut self.context) };
+        // The writer's next write fails; it ends.
+        self.pipe = None;
+        let _ = self.writer.take().map(JoinHandle::join);
+    }
+}
+
+fn feed(mut source: Source, mut to: PipeWriter) {
+    let mut chunk = vec![0; source.plan.chunk];
+    loop {
+        let n = source.fill(&mut chunk);
+        if n == 0 || to.write_all(&chunk[..n]).is_err() {
+            return;
+        }
+    }
+}
+
+/// Opens one.
+pub fn open(source: Source, _: u64) -> Box<dyn Buffer> {
+    let api = api().as_ref().expect("FFmpeg");
+    let size = source.plan.size;
+    let (from, to) = pipe().expect("a pipe");
+    let url = CString::new(format!("cache:pipe:{}", from.as_raw_fd())).unwrap();
+    let mut context = ptr::null_mut();
+    let writer = std::thread::spawn(move || feed(source, to));
+    let mut options = ptr::null_mut();
+    // SAFETY: strings with their NUL; no interrupt callback; one option: a seek past what was read
+    // reads on, however far. FFmpeg takes the option out of the dictionary, which is then empty.
+    let status = unsafe {
+        (api.quiet)(-8);
+        (api.set)(
+            &raw mut options,
+            c"read_ahead_limit".as_ptr(),
+            c"-1".as_ptr(),
+            0,
+        );
+        let (context, options) = (&raw mut context, &raw mut options);
+        (api.open)(context, url.as_ptr(), AVIO_FLAG_READ, ptr::null(), options)
+    };
+    assert_eq!(status, 0, "avio_open2");
+    let (pipe, writer) = (Some(from), Some(writer));
+    Box::new(Cache(Mutex::new(State {
+        api,
+        context,
+        size,
+        pipe,
+        writer,
+    })))
+}
+
+/// Why it can't be had, if it can't.
+pub fn missing() -> Option<String> {
+    api().as_ref().err().cloned()
+}
+
+fn api() -> &'static Result<Api, String> {
+    static API: OnceLock<Result<Api, String>> = OnceLock::new();
+    API.get_or_init(load)
+}
+
+fn load() -> Result<Api, String> {
+    let names = (58..=63).rev().map(|n| format!("libavformat.so.{n}\0"));
+    let names = names.chain(["libavformat.so\0".to_owned()]);
+    // SAFETY: strings with their NUL.
+    let found = names
+        .map(|name| unsafe { libc::dlopen(name.as_ptr().cast(), libc::RTLD_NOW) })
+        .find(|library| !library.is_null());
+    let library = found.ok_or("libavformat is not installed")?;
+    macro_rules! symbol {
+        ($name:literal) => {{
+            // SAFETY: a library that is loaded; the signatures above are FFmpeg's.
+            unsafe {
+                let found = libc::dlsym(library, $name.as_ptr());
+                if found.is_null() {
+                    return Err(format!("libavformat has no {}", $name.to_string_lossy()));
+                }
+                std::mem::transmute(found)
+            }
+        }};
+    }
+    Ok(Api {
+        open: symbol!(c"avio_open2"),
+        read: symbol!(c"avio_read"),
+        seek: symbol!(c"avio_seek"),
+        close: symbol!(c"avio_closep"),
+        // Of libavutil, which comes with it.
+        set: symbol!(c"av_dict_set"),
+        quiet: symbol!(c"av_log_set_level"),
+    })
+}

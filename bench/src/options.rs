@@ -1,0 +1,98 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+/// What the user may say.
+pub const HELP: &str = "\
+Measures spoolbuf beside its rivals and the machine's own limit.
+
+  cargo run --release --manifest-path bench/Cargo.toml [-- OPTIONS]
+
+  --quick            fewer rounds, without the slowest rivals: under a minute, for tuning
+  --only ROW[,ROW]   these rows alone; a name also stands for all that begin with it
+  --with NAME[,NAME] these contenders alone
+  --rounds N         how often each is run (9; 3 with --quick)
+  --huge             also the rows of 4 GiB
+  --rt               at a real-time priority, where that is allowed: steadier on a busy machine
+  --library FILE     this shared library, instead of building the one of the repository
+  --dir DIR          where temporary files go (bench/target/spool)
+  --out DIR          where the report goes (bench/report)
+  --list             names the rows and the contenders
+";
+
+const COMMAND: &str = "cargo run --release --manifest-path bench/Cargo.toml";
+
+/// What the user said.
+pub struct Options {
+    pub only: Vec<String>,
+    pub with: Vec<String>,
+    pub rounds: usize,
+    pub quick: bool,
+    pub huge: bool,
+    pub realtime: bool,
+    pub library: Option<PathBuf>,
+    pub dir: PathBuf,
+    pub out: PathBuf,
+    pub list: bool,
+    /// How to say all this again.
+    pub command: String,
+}
+
+impl Options {
+    /// From the arguments after the program's name.
+    pub fn parse(args: impl Iterator<Item = String>) -> Result<Options, String> {
+        let home = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        let mut options = Options {
+            only: Vec::new(),
+            with: Vec::new(),
+            rounds: 0,
+            quick: false,
+            huge: false,
+            realtime: false,
+            library: None,
+            dir: home.join("target/spool"),
+            out: home.join("report"),
+            list: false,
+            command: COMMAND.to_owned(),
+        };
+        let args: Vec<_> = args.collect();
+        if !args.is_empty() {
+            options.command = format!("{COMMAND} -- {}", args.join(" "));
+        }
+        let mut args = args.into_iter();
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
+            let names = |text: String| text.split(',').map(str::to_owned).collect::<Vec<_>>();
+            match arg.as_str() {
+                "--quick" => options.quick = true,
+                "--huge" => options.huge = true,
+                "--rt" => options.realtime = true,
+                "--list" => options.list = true,
+                "--only" => options.only.extend(names(value()?)),
+                "--with" => options.with.extend(names(value()?)),
+                "--rounds" => {
+                    options.rounds = value()?.parse().map_err(|e| format!("--rounds: {e}"))?;
+                }
+                "--library" => options.library = Some(value()?.into()),
+                "--dir" => options.dir = value()?.into(),
+                "--out" => options.out = value()?.into(),
+                "--help" | "-h" => return Err(HELP.to_owned()),
+                _ => return Err(format!("{arg} is not known\n\n{HELP}")),
+            }
+        }
+        if options.rounds == 0 {
+            options.rounds = if options.quick { 3 } else { 9 };
+        }
+        Ok(options)
+    }
+
+    /// Whether the row of that name was asked for.
+    pub fn wants(&self, row: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| row.starts_with(name.as_str()))
+    }
+
+    /// Whether the contender of that name was asked for.
+    pub fn takes(&self, contender: &str) -> bool {
+        self.with.is_empty() || self.with.iter().any(|name| name == contender)
+    }
+}

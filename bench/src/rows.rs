@@ -1,0 +1,142 @@
+//! The figures: what is measured, with whom, and what is to be reached.
+
+use crate::contender::{Contender, Kind};
+use crate::work::Work;
+
+/// Which way is better.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Better {
+    More,
+    Less,
+}
+
+/// What is to be reached.
+#[derive(Clone, Copy)]
+pub enum Target {
+    /// So many times the best rival.
+    Best(f64),
+    /// So many times the better floor.
+    Floor(f64),
+    /// The figure itself.
+    Value(f64),
+}
+
+/// One figure.
+pub struct Row {
+    pub id: &'static str,
+    pub title: &'static str,
+    pub unit: &'static str,
+    pub better: Better,
+    pub work: Work,
+    pub metric: &'static str,
+    /// The floors that fit; every rival does the work.
+    pub floors: &'static [&'static str],
+    pub targets: &'static [Target],
+}
+
+use Better::{Less, More};
+use Target::{Best, Floor, Value};
+
+const K: usize = 1 << 10;
+const M: u64 = 1 << 20;
+const WRITES: &[&str] = &["writes", "pieces"];
+const PULL: Work = Work::Pull {
+    size: 256 * M,
+    chunk: 64 * K,
+};
+const PULL_8: Work = Work::Pull {
+    size: 256 * M,
+    chunk: 8 * K,
+};
+const SAVE: Work = Work::Save { size: 256 * M };
+const HANDLES: Work = Work::Handles {
+    count: 1000,
+    each: 64 << 10,
+};
+const FILL: Work = Work::Stream { size: 16 * M };
+const STREAM: Work = Work::Stream { size: 256 * M };
+
+const fn memory(len: usize) -> Work {
+    Work::Reads { size: 4 * M, len }
+}
+
+const fn disk(len: usize) -> Work {
+    Work::Reads { size: 256 * M, len }
+}
+
+macro_rules! row {
+    ($id:literal, $title:literal, $unit:literal, $better:ident, $work:expr, $metric:literal,
+     $floors:expr, $targets:expr) => {
+        Row {
+            id: $id,
+            title: $title,
+            unit: $unit,
+            better: $better,
+            work: $work,
+            metric: $metric,
+            floors: $floors,
+            targets: $targets,
+        }
+    };
+}
+
+/// All of them, in the order of the report.
+#[rustfmt::skip]
+pub const ALL: &[Row] = &[
+    row!("pull-256-64", "pull through 256 MiB, 64 KiB chunks", "MiB/s", More, PULL, "rate", WRITES, &[Best(1.7), Floor(0.9)]),
+    row!("pull-256-8", "pull through 256 MiB, 8 KiB chunks", "MiB/s", More, PULL_8, "rate", WRITES, &[Best(4.0), Floor(0.9)]),
+    row!("stream-256", "read through 256 MiB in order, 64 KiB a read", "MiB/s", More, STREAM, "rate", WRITES, &[]),
+    row!("pull-4-again", "pull through 4 MiB, again and again", "MiB/s", More, Work::Again { size: 4 * M, chunk: 64 * K }, "rate", &["memcpy"], &[Best(1.0)]),
+    row!("pull-4-first", "pull through 4 MiB, first of a process", "MiB/s", More, Work::Pull { size: 4 * M, chunk: 64 * K }, "rate", &["fresh-4k", "fresh-huge"], &[Best(4.0)]),
+    row!("memory-16", "read 16 B from memory", "ns", Less, memory(16), "ns", &["memcpy"], &[Value(45.0)]),
+    row!("memory-4k", "read 4 KiB from memory", "ns", Less, memory(4 * K), "ns", &["memcpy"], &[Floor(1.3)]),
+    row!("memory-64k", "read 64 KiB from memory", "ns", Less, memory(64 * K), "ns", &["memcpy"], &[Floor(1.05)]),
+    row!("memory-16-threads", "16 B from memory, two threads over one", "times", More, memory(16), "threads", &["memcpy"], &[]),
+    row!("memory-4k-threads", "4 KiB from memory, two threads over one", "times", More, memory(4 * K), "threads", &["memcpy"], &[Value(1.7)]),
+    row!("memory-64k-threads", "64 KiB from memory, two threads over one", "times", More, memory(64 * K), "threads", &["memcpy"], &[]),
+    row!("disk-16", "read 16 B from disk", "ns", Less, disk(16), "ns", WRITES, &[]),
+    row!("disk-4k", "read 4 KiB from disk", "ns", Less, disk(4 * K), "ns", WRITES, &[Floor(1.15)]),
+    row!("disk-64k", "read 64 KiB from disk", "ns", Less, disk(64 * K), "ns", WRITES, &[Floor(1.1)]),
+    row!("disk-4k-threads", "4 KiB from disk, two threads over one", "times", More, disk(4 * K), "threads", WRITES, &[Value(1.7)]),
+    row!("disk-64k-threads", "64 KiB from disk, two threads over one", "times", More, disk(64 * K), "threads", WRITES, &[Value(1.55)]),
+    row!("wait", "longest buffered read, source asleep 950 ms", "ms", Less, Work::Wait, "longest", &[], &[Value(0.1)]),
+    row!("wait-rate", "rate of buffered reads then, of the usual", "times", More, Work::Wait, "rate", &[], &[Value(0.9)]),
+    row!("fill-16", "longest read while filling 16 MiB", "ms", Less, FILL, "longest", WRITES, &[Value(0.2)]),
+    row!("save-256", "save 256 MiB, copied, no fsync", "ms", Less, SAVE, "save", WRITES, &[Floor(1.1)]),
+    row!("save-linked", "save 256 MiB, linked", "ms", Less, SAVE, "link", &[], &[Value(1.0)]),
+    row!("free-256", "free of 256 MiB", "ms", Less, PULL, "free", WRITES, &[]),
+    row!("peak-256", "most memory while filling 256 MiB", "MiB", Less, Work::Peak { size: 256 * M }, "peak", &[], &[Value(5.5)]),
+    row!("handles-1000", "memory of 1,000 buffers of 64 KiB", "MiB", Less, HANDLES, "held", &[], &[Value(68.75)]),
+    row!("handles-freed", "what is left of it after free", "MiB", Less, HANDLES, "left", &[], &[Value(6.4)]),
+    row!("python-stream", "from Python: read through 256 MiB, 64 KiB a read", "MiB/s", More, STREAM, "rate", &[], &[]),
+    row!("python-memory-4k", "from Python: read 4 KiB from memory", "ns", Less, memory(4 * K), "ns", &[], &[]),
+    row!("python-disk-4k", "from Python: read 4 KiB from disk", "ns", Less, disk(4 * K), "ns", &[], &[]),
+    row!("python-disk-4k-threads", "from Python: the same, two threads over one", "times", More, disk(4 * K), "threads", &[], &[]),
+    row!("library-size", "the stripped shared library", "KiB", Less, Work::Size, "size", &[], &[Value(700.0)]),
+];
+
+/// Only when asked for: 4 GiB, to show that the cost of a read does not grow.
+#[rustfmt::skip]
+pub const HUGE: &[Row] = &[
+    row!("huge-pull", "pull through 4 GiB, 64 KiB chunks", "MiB/s", More, Work::Pull { size: 4096 * M, chunk: 64 * K }, "rate", WRITES, &[]),
+    row!("huge-4k", "read 4 KiB from disk, of 4 GiB", "ns", Less, Work::Reads { size: 4096 * M, len: 4 * K }, "ns", WRITES, &[Floor(1.15)]),
+];
+
+impl Row {
+    /// Whether it is one of those that are driven from Python.
+    pub fn python(&self) -> bool {
+        self.id.starts_with("python-")
+    }
+
+    /// Whether a contender has a part in it.
+    pub fn takes(&self, contender: &Contender) -> bool {
+        self.python() == contender.package.is_some()
+            && self.work.takes(contender.keeps)
+            && (contender.kind != Kind::Floor || self.floors.contains(&contender.name))
+    }
+}
+
+/// The row of that name.
+pub fn by_id(id: &str) -> Option<&'static Row> {
+    ALL.iter().chain(HUGE).find(|row| row.id == id)
+}

@@ -1,0 +1,126 @@
+//! The source that every contender is opened from: copies chunks from a warm block of 1 MiB.
+
+use bytes::{Bytes, BytesMut};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+const BLOCK: usize = 1 << 20;
+
+/// What a source delivers, and how.
+#[derive(Clone, Copy)]
+pub struct Plan {
+    /// Bytes in all.
+    pub size: u64,
+    /// Most bytes that one call delivers.
+    pub chunk: usize,
+    /// Sleeps once, for so long, before the byte at this offset.
+    pub sleep: Option<(u64, Duration)>,
+    /// Bytes that differ everywhere, for checking; else the block over and over, for speed.
+    pub unique: bool,
+}
+
+impl Plan {
+    /// A source for timing.
+    pub fn new(size: u64, chunk: usize) -> Plan {
+        Plan {
+            size,
+            chunk,
+            sleep: None,
+            unique: false,
+        }
+    }
+
+    /// Whether `bytes` are those at `off`.
+    pub fn agrees(&self, off: u64, bytes: &[u8]) -> bool {
+        if self.unique {
+            return bytes.iter().zip(off..).all(|(&b, o)| b == unique(o));
+        }
+        let block = block();
+        let mut done = 0;
+        while done < bytes.len() {
+            let at = (off as usize + done) % BLOCK;
+            let n = (BLOCK - at).min(bytes.len() - done);
+            if bytes[done..done + n] != block[at..at + n] {
+                return false;
+            }
+            done += n;
+        }
+        true
+    }
+}
+
+/// A source, somewhere on its way.
+pub struct Source {
+    pub plan: Plan,
+    at: u64,
+    block: &'static [u8],
+}
+
+impl Source {
+    /// At the start; the block is warm.
+    pub fn new(plan: Plan) -> Source {
+        Source {
+            plan,
+            at: 0,
+            block: block(),
+        }
+    }
+
+    /// Delivers the next chunk; 0 is the end.
+    pub fn fill(&mut self, out: &mut [u8]) -> usize {
+        if let Some((at, time)) = self.plan.sleep {
+            if self.at >= at {
+                self.plan.sleep = None;
+                std::thread::sleep(time);
+            }
+        }
+        let left = (self.plan.size - self.at).min(usize::MAX as u64) as usize;
+        let mut n = out.len().min(self.plan.chunk).min(left);
+        if self.plan.unique {
+            for (byte, o) in out[..n].iter_mut().zip(self.at..) {
+                *byte = unique(o);
+            }
+        } else {
+            let at = self.at as usize % BLOCK;
+            n = n.min(BLOCK - at);
+            out[..n].copy_from_slice(&self.block[at..at + n]);
+        }
+        self.at += n as u64;
+        n
+    }
+}
+
+/// For those that want to be handed memory of their own: the chunks.
+impl Iterator for Source {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        let mut chunk = BytesMut::with_capacity(self.plan.chunk);
+        let room = chunk.spare_capacity_mut();
+        // SAFETY: `fill` only writes to it, and tells how much of it; bytes have no bad values.
+        let room = unsafe {
+            std::slice::from_raw_parts_mut(room.as_mut_ptr().cast::<u8>(), self.plan.chunk)
+        };
+        let n = self.fill(room);
+        // SAFETY: `fill` wrote so many.
+        unsafe { chunk.set_len(n) };
+        (n > 0).then(|| chunk.freeze())
+    }
+}
+
+/// Mixes a number well (splitmix64).
+pub fn mix(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+fn unique(off: u64) -> u8 {
+    mix(off >> 3).to_le_bytes()[(off & 7) as usize]
+}
+
+fn block() -> &'static [u8] {
+    static MADE: OnceLock<Vec<u8>> = OnceLock::new();
+    MADE.get_or_init(|| (0..BLOCK as u64).map(unique).collect())
+}

@@ -1,0 +1,174 @@
+//! The report as text.
+
+use crate::contender::{self, Kind};
+use crate::drive::Results;
+use crate::rows::{self, Better, Row, Target};
+use crate::stats::{Summary, summary};
+use std::fmt::Write;
+
+/// How one row came out.
+pub struct Outcome {
+    pub row: &'static Row,
+    /// By contender, in the order of the list.
+    pub all: Vec<(&'static str, Kind, Summary)>,
+    pub ours: Option<Summary>,
+    pub best: Option<(&'static str, Summary)>,
+    pub floor: Option<(&'static str, Summary)>,
+}
+
+impl Outcome {
+    /// Of a run's row.
+    pub fn of(results: &Results, row: &'static Row) -> Outcome {
+        let all: Vec<_> = results
+            .contenders
+            .iter()
+            .filter_map(|c| {
+                let values = results.values.get(&(row.id, c.name))?;
+                Some((c.name, c.kind, summary(values)))
+            })
+            .collect();
+        let best = |kind: Kind| {
+            let of_kind = all.iter().filter(|(_, k, _)| *k == kind);
+            let by = |a: &f64, b: &f64| match row.better {
+                Better::More => a.total_cmp(b),
+                Better::Less => b.total_cmp(a),
+            };
+            of_kind
+                .max_by(|a, b| by(&a.2.median, &b.2.median))
+                .map(|(n, _, s)| (*n, *s))
+        };
+        let (ours, best, floor) = (
+            best(Kind::Ours).map(|(_, s)| s),
+            best(Kind::Rival),
+            best(Kind::Floor),
+        );
+        Outcome {
+            row,
+            all,
+            ours,
+            best,
+            floor,
+        }
+    }
+
+    /// Our figure over that of the best rival.
+    pub fn over_best(&self) -> Option<f64> {
+        Some(self.ours?.median / self.best?.1.median)
+    }
+
+    /// Our figure over that of the better floor.
+    pub fn over_floor(&self) -> Option<f64> {
+        Some(self.ours?.median / self.floor?.1.median)
+    }
+
+    /// The targets in words, each with whether it is met (None: nothing to compare with).
+    pub fn verdicts(&self) -> Vec<(String, Option<bool>)> {
+        let more = self.row.better == Better::More;
+        let sign = if more { "≥" } else { "≤" };
+        let judge = |have: Option<f64>, want: f64| {
+            have.map(|have| if more { have >= want } else { have <= want })
+        };
+        let unit = self.row.unit;
+        let verdict = |target: &Target| match *target {
+            Target::Best(want) => (
+                format!("{sign} {want} × best"),
+                judge(self.over_best(), want),
+            ),
+            Target::Floor(want) => (
+                format!("{sign} {want} × floor"),
+                judge(self.over_floor(), want),
+            ),
+            Target::Value(want) => (
+                format!("{sign} {want} {unit}"),
+                judge(self.ours.map(|s| s.median), want),
+            ),
+        };
+        self.row.targets.iter().map(verdict).collect()
+    }
+}
+
+/// The whole report.
+pub fn render(results: &Results) -> String {
+    let mut out = String::new();
+    for outcome in results.outcomes() {
+        let row = outcome.row;
+        let _ = writeln!(out, "\n{}  {} [{}]", row.id, row.title, row.unit);
+        for (name, _, s) in &outcome.all {
+            let (low, median, high) = (number(s.low), number(s.median), number(s.high));
+            let _ = writeln!(out, "    {name:<16} {median:>9}   ({low} to {high})");
+        }
+        let ratio = |x: Option<f64>| x.map_or("–".to_owned(), short);
+        let _ = write!(out, "    ours: {} × best", ratio(outcome.over_best()));
+        let _ = write!(out, ", {} × floor", ratio(outcome.over_floor()));
+        for (text, met) in outcome.verdicts() {
+            let word = met.map_or("nothing to compare", |m| if m { "met" } else { "NOT MET" });
+            let _ = write!(out, "; {text}: {word}");
+        }
+        out.push('\n');
+    }
+    if let Some(size) = &results.size {
+        for (what, parts) in [
+            ("sections", &size.sections),
+            ("code by crate", &size.crates),
+        ] {
+            let _ = writeln!(out, "\nin the library: {what} [bytes, from 1 KiB]");
+            for (name, size) in parts {
+                let _ = writeln!(out, "    {name:<20} {size:>9}");
+            }
+        }
+    }
+    for (name, why) in &results.missing {
+        let _ = writeln!(out, "\nleft out: {name} ({why})");
+    }
+    let facts: Vec<_> = results
+        .facts
+        .iter()
+        .map(|(n, v)| format!("{n}: {v}"))
+        .collect();
+    let _ = writeln!(
+        out,
+        "\n{}; medians of {} rounds (quartiles)",
+        facts.join("; "),
+        results.rounds
+    );
+    out
+}
+
+/// Names of rows and contenders.
+pub fn list() {
+    println!("rows:");
+    for row in rows::ALL.iter().chain(rows::HUGE) {
+        println!("  {:<20} {} [{}]", row.id, row.title, row.unit);
+    }
+    println!("contenders:");
+    for c in contender::ALL {
+        println!("  {:<20} {}", c.name, c.what);
+    }
+}
+
+/// A ratio; what is out of all proportion, as no more than that.
+fn short(x: f64) -> String {
+    if x > 1000.0 {
+        "over 1,000".to_owned()
+    } else {
+        format!("{x:.2}")
+    }
+}
+
+/// A number with as many digits as say something.
+pub fn number(x: f64) -> String {
+    match x.abs() {
+        a if a >= 100.0 => {
+            let digits = format!("{x:.0}");
+            let cut = digits.len().saturating_sub(3);
+            if a >= 1000.0 {
+                format!("{},{}", &digits[..cut], &digits[cut..])
+            } else {
+                digits
+            }
+        }
+        a if a >= 10.0 => format!("{x:.1}"),
+        a if a >= 1.0 => format!("{x:.2}"),
+        _ => format!("{x:.3}"),
+    }
+}

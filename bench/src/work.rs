@@ -1,0 +1,227 @@
+//! What is measured: one piece of work with one contender, in a process of its own.
+
+use crate::contender::{Buffer, Contender, Keeps, MAX};
+use crate::memory;
+use crate::source::{Plan, Source, mix};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+mod check;
+mod reads;
+mod wait;
+
+const MIB: u64 = 1 << 20;
+const KIB: usize = 1 << 10;
+
+/// A piece of work.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Work {
+    /// All kinds of reads and a save, each byte compared. Not timed.
+    Check,
+    /// Opens, and reads the last byte, so that all the others come.
+    Pull { size: u64, chunk: usize },
+    /// The same many times over in one process, with the free.
+    Again { size: u64, chunk: usize },
+    /// Reads at random places of what was pulled, on one thread and on two.
+    Reads { size: u64, len: usize },
+    /// Reads what is buffered while the source sleeps.
+    Wait,
+    /// Reads everything in order, in steps of 64 KiB.
+    Stream { size: u64 },
+    /// Saves what was pulled.
+    Save { size: u64 },
+    /// Pulls and looks how much memory that took at most.
+    Peak { size: u64 },
+    /// Fills many small buffers, and frees them.
+    Handles { count: usize, each: u64 },
+    /// Looks at the file of the library; the driver does that.
+    Size,
+}
+
+/// What came out: by name of the metric.
+pub type Values = Vec<(&'static str, f64)>;
+
+impl Work {
+    /// Whether one that keeps what came there has a part in it.
+    pub fn takes(self, keeps: Keeps) -> bool {
+        match self {
+            Work::Reads { size, .. } if size > MAX => keeps != Keeps::Memory,
+            Work::Pull { size, .. } if size > 1024 * MIB => keeps != Keeps::Memory,
+            Work::Reads { .. } | Work::Peak { .. } | Work::Handles { .. } => keeps != Keeps::Disk,
+            _ => true,
+        }
+    }
+
+    /// As words, for `contender.py`, where that can do it.
+    pub fn words(self) -> Option<Vec<String>> {
+        match self {
+            Work::Check => Some(vec!["check".to_owned()]),
+            Work::Stream { size } => Some(vec!["stream".to_owned(), size.to_string()]),
+            Work::Reads { size, len } => {
+                Some(vec!["reads".to_owned(), size.to_string(), len.to_string()])
+            }
+            _ => None,
+        }
+    }
+
+    /// Does it with `contender`.
+    pub fn run(self, contender: &Contender, dir: &Path) -> Values {
+        let open = |plan: Plan, max: u64| (contender.open)(Source::new(plan), max);
+        match self {
+            Work::Check => check::run(&open, dir),
+            Work::Pull { size, chunk } => {
+                let plan = Plan::new(size, chunk);
+                drop(Source::new(plan));
+                let start = Instant::now();
+                let buffer = pulled(&open, plan);
+                let time = start.elapsed();
+                sample(&*buffer, &plan);
+                let start = Instant::now();
+                drop(buffer);
+                vec![
+                    ("rate", rate(size, time)),
+                    ("free", millis(start.elapsed())),
+                ]
+            }
+            Work::Again { size, chunk } => {
+                let plan = Plan::new(size, chunk);
+                let mut times: Vec<_> = (0..60)
+                    .map(|_| {
+                        let start = Instant::now();
+                        drop(pulled(&open, plan));
+                        start.elapsed()
+                    })
+                    .collect();
+                sample(&*pulled(&open, plan), &plan);
+                times.sort();
+                vec![("rate", rate(size, times[times.len() / 2]))]
+            }
+            Work::Reads { size, len } => reads::run(&open, Plan::new(size, 64 * KIB), len),
+            Work::Wait => wait::run(&open),
+            Work::Stream { size } => stream(&open, size),
+            Work::Save { size } => save(&open, size, dir),
+            Work::Peak { size } => peak(&open, size),
+            Work::Handles { count, each } => handles(&open, count, each),
+            Work::Size => Values::new(),
+        }
+    }
+}
+
+/// How a row opens a buffer.
+type Opener<'a> = &'a dyn Fn(Plan, u64) -> Box<dyn Buffer>;
+
+/// A buffer that has all of its source.
+fn pulled(open: Opener, plan: Plan) -> Box<dyn Buffer> {
+    let buffer = open(plan, MAX);
+    let mut last = [0];
+    assert_eq!(buffer.read(plan.size - 1, &mut last), 1, "the last byte");
+    buffer
+}
+
+/// Compares bytes at the start, at the end and at places between.
+fn sample(buffer: &dyn Buffer, plan: &Plan) {
+    let mut out = vec![0; 64 * KIB];
+    let span = plan.size - out.len() as u64;
+    let places = (0..50).map(|i| mix(i) % span).chain([0, span]);
+    for off in places {
+        assert_eq!(buffer.read(off, &mut out), out.len(), "a read at {off}");
+        assert!(plan.agrees(off, &out), "wrong bytes at {off}");
+    }
+}
+
+fn stream(open: Opener, size: u64) -> Values {
+    let plan = Plan::new(size, 64 * KIB);
+    let mut out = vec![1; 64 * KIB];
+    drop(Source::new(plan));
+    let start = Instant::now();
+    let mut longest = Duration::ZERO;
+    let buffer = open(plan, MAX);
+    let mut before = Instant::now();
+    for off in (0..size).step_by(out.len()) {
+        assert_eq!(buffer.read(off, &mut out), out.len(), "a read at {off}");
+        let now = Instant::now();
+        longest = longest.max(now - before);
+        before = now;
+    }
+    let time = start.elapsed();
+    sample(&*buffer, &plan);
+    vec![("longest", millis(longest)), ("rate", rate(size, time))]
+}
+
+fn save(open: Opener, size: u64, dir: &Path) -> Values {
+    let plan = Plan::new(size, 64 * KIB);
+    let buffer = pulled(open, plan);
+    let target = Target(dir.join(format!("saved-{}", std::process::id())));
+    let start = Instant::now();
+    let saved = buffer.save(&target.0).expect("a contender that saves");
+    let time = start.elapsed();
+    assert_eq!(saved, size);
+    check::file(&target.0, &plan);
+    let mut values = vec![("save", millis(time))];
+    buffer.spill();
+    drop(target);
+    let target = Target(dir.join(format!("linked-{}", std::process::id())));
+    let start = Instant::now();
+    if buffer.link(&target.0).is_some() {
+        values.push(("link", millis(start.elapsed())));
+        check::file(&target.0, &plan);
+    }
+    values
+}
+
+/// A file that is gone when the work is done, or has failed.
+struct Target(PathBuf);
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn peak(open: Opener, size: u64) -> Values {
+    let plan = Plan::new(size, 64 * KIB);
+    let mut out = vec![1; 64 * KIB];
+    // The block that the source copies from is the bench's own.
+    drop(Source::new(plan));
+    memory::forget_peak();
+    let (before, files) = (memory::now(), memory::files());
+    let buffer = open(plan, MAX);
+    for off in (0..size).step_by(out.len()) {
+        assert_eq!(buffer.read(off, &mut out), out.len());
+    }
+    // Pages of code, loaded as they are first run, are no memory of a buffer.
+    let code = memory::files() - files;
+    vec![("peak", memory::peak() - before - code)]
+}
+
+fn handles(open: Opener, count: usize, each: u64) -> Values {
+    memory::many_files();
+    let plan = Plan::new(each, 64 * KIB);
+    let mut last = [0];
+    // All of the bench's own memory comes first: nothing of it may lie above what is freed.
+    let mut out = vec![1; each as usize];
+    let mut all = Vec::with_capacity(count);
+    drop(open(plan, each));
+    let before = memory::now();
+    for _ in 0..count {
+        let buffer = open(plan, each);
+        assert_eq!(buffer.read(each - 1, &mut last), 1);
+        all.push(buffer);
+    }
+    let held = memory::now() - before;
+    for buffer in &all {
+        assert_eq!(buffer.read(0, &mut out), out.len());
+        assert!(plan.agrees(0, &out), "wrong bytes");
+    }
+    drop(all);
+    vec![("held", held), ("left", memory::now() - before)]
+}
+
+fn rate(size: u64, time: Duration) -> f64 {
+    size as f64 / MIB as f64 / time.as_secs_f64()
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}

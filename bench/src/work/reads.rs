@@ -1,0 +1,76 @@
+//! Reads of what is buffered, at random unaligned places, on one thread and on two at once.
+
+use super::{Opener, Values, pulled, sample};
+use crate::contender::Buffer;
+use crate::source::Plan;
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+/// One and two threads in turn, so that a machine's mood falls on both.
+const SLICES: usize = 7;
+const SLICE: Duration = Duration::from_millis(15);
+
+/// Fills a buffer and reads from it.
+pub fn run(open: Opener, plan: Plan, len: usize) -> Values {
+    let buffer = pulled(open, plan);
+    // What a contender still has in memory is not what a row of the disk is about.
+    let span = if plan.size > crate::contender::MAX {
+        plan.size - crate::contender::MAX - (1 << 20)
+    } else {
+        plan.size
+    };
+    let (mut alone, mut both) = (Vec::new(), Vec::new());
+    slice(&*buffer, 1, len, span);
+    for _ in 0..SLICES {
+        alone.push(slice(&*buffer, 1, len, span));
+        both.push(slice(&*buffer, 2, len, span));
+    }
+    sample(&*buffer, &plan);
+    alone.sort_by(f64::total_cmp);
+    both.sort_by(f64::total_cmp);
+    let (alone, both) = (alone[SLICES / 2], both[SLICES / 2]);
+    vec![("ns", 1e9 / alone), ("threads", both / alone)]
+}
+
+/// Reads a second, of all threads.
+fn slice(buffer: &dyn Buffer, threads: u64, len: usize, span: u64) -> f64 {
+    let barrier = Barrier::new(threads as usize);
+    let one = |seed: u64| {
+        let mut places = Places(seed);
+        let mut out = vec![0; len];
+        let batch = (64 << 10) / len.clamp(1 << 10, 32 << 10);
+        let span = span - len as u64;
+        let mut count = 0;
+        barrier.wait();
+        let start = Instant::now();
+        loop {
+            for _ in 0..batch {
+                let off = places.next(span);
+                assert_eq!(buffer.read(off, &mut out), len);
+                std::hint::black_box(&mut out);
+            }
+            count += batch;
+            let time = start.elapsed();
+            if time >= SLICE {
+                return count as f64 / time.as_secs_f64();
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (1..=threads).map(|t| scope.spawn(move || one(t))).collect();
+        all.into_iter().map(|t| t.join().unwrap()).sum()
+    })
+}
+
+/// Random places, at next to no cost (xorshift).
+pub struct Places(pub u64);
+
+impl Places {
+    /// A place below `span`.
+    pub fn next(&mut self, span: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        ((u128::from(self.0) * u128::from(span)) >> 64) as u64
+    }
+}

@@ -1,0 +1,63 @@
+"""Builds the shared library by cargo and puts it beside the package's files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+SUFFIXES = {".so", ".dylib", ".dll"}
+
+
+class CargoHook(BuildHookInterface):
+    """Runs for each wheel."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Adds the library; the wheel fits every Python, on this platform."""
+        library = build(crate_of(Path(self.root)))
+        platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+        build_data["pure_python"] = False
+        build_data["tag"] = f"py3-none-{platform}"
+        # The bare name: the wheel is not where a linker looks.
+        if version == "editable":
+            shutil.copy2(library, Path(self.root, "src", "spoolbuf", library.name))
+        else:
+            build_data["force_include"][str(library)] = f"spoolbuf/{library.name}"
+
+
+def crate_of(root: Path) -> Path:
+    """The crate: above this directory in a clone, beside this file in a source distribution."""
+    for place in (root.parent.parent, root / "crate"):
+        manifest = place / "Cargo.toml"
+        if manifest.is_file() and 'name = "spoolbuf"' in manifest.read_text(encoding="utf-8"):
+            return place
+    raise RuntimeError("the crate of spoolbuf is neither above this directory nor in it")
+
+
+def build(crate: Path) -> Path:
+    """Builds the library; cargo says where it put it."""
+    cargo = os.environ.get("CARGO", "cargo")
+    target = os.environ.get("CARGO_TARGET_DIR") or str(crate / "target" / "python")
+    command = [cargo, "rustc", "--release", "--lib", "--crate-type", "cdylib"]
+    command += ["--message-format=json-render-diagnostics", "--target-dir", target]
+    if (crate / "Cargo.lock").is_file():
+        command.append("--locked")
+    try:
+        done = subprocess.run(command, cwd=crate, stdout=subprocess.PIPE, check=True)
+    except FileNotFoundError:
+        raise RuntimeError(
+            "building spoolbuf needs Rust's cargo, or the environment's CARGO to name it"
+        ) from None
+    for line in done.stdout.splitlines():
+        message = json.loads(line)
+        if message.get("target", {}).get("name") == "spoolbuf":
+            for name in map(Path, message.get("filenames", [])):
+                if name.suffix in SUFFIXES:
+                    return name
+    raise RuntimeError("cargo built no shared library")

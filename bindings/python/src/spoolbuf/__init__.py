@@ -1,0 +1,68 @@
+"""A stream that arrives once becomes a buffer that is readable anywhere, any number of times.
+
+>>> from spoolbuf import StreamBuffer
+>>> buf = StreamBuffer(iter([b"some ", b"stream ", b"of bytes"]))
+>>> buf[5:11]
+b'stream'
+>>> buf.save("whole.bin")
+20
+"""
+
+from ._buffer import MAX_SIZE, StreamBuffer
+from ._errors import (
+    CanceledError,
+    DiskFullError,
+    ExistsError,
+    FileError,
+    InvalidError,
+    NoMemoryError,
+    PanicError,
+    ReentrantError,
+    SizeError,
+    SourceError,
+    SpoolbufError,
+    TimedOutError,
+    UnknownSizeError,
+    UnsupportedError,
+)
+from ._file import RawStreamFile, StreamFile
+from ._native import Spool, State, Status
+from ._stats import Stats
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MAX_SIZE",
+    "CanceledError",
+    "DiskFullError",
+    "ExistsError",
+    "FileError",
+    "InvalidError",
+    "NoMemoryError",
+    "PanicError",
+    "RawStreamFile",
+    "ReentrantError",
+    "SizeError",
+    "SourceError",
+    "Spool",
+    "SpoolbufError",
+    "State",
+    "Stats",
+    "Status",
+    "StreamBuffer",
+    "StreamFile",
+    "TimedOutError",
+    "UnknownSizeError",
+    "UnsupportedError",
+]
+
+
+def _name_as_users_do() -> None:
+    """Tracebacks and documentation say `spoolbuf.InvalidError`, not in which file it is."""
+    for name in __all__:
+        thing = globals()[name]
+        if isinstance(thing, type):
+            thing.__module__ = __name__
+
+
+_name_as_users_do()

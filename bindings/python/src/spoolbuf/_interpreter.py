@@ -1,0 +1,31 @@
+"""Which interpreter this is."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from ._errors import UnsupportedError
+
+
+def _is_main() -> bool:
+    for name in ("_interpreters", "_xxsubinterpreters"):
+        try:
+            current: Any = importlib.import_module(name).get_current()
+        except ImportError:
+            continue
+        # The main one has the number 0; since 3.13 it comes with where it is from.
+        return int(current[0] if isinstance(current, tuple) else current) == 0
+    return True
+
+
+_main = _is_main()
+
+
+def check_helper() -> None:
+    """Raises where a thread that is not Python's own can't call Python.
+
+    Python runs such a thread in the main interpreter, whichever one the stream belongs to.
+    """
+    if not _main:
+        raise UnsupportedError("a subinterpreter's stream can't be called on a helper thread")

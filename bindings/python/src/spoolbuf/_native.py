@@ -1,0 +1,299 @@
+"""The shared library: its types and functions, as `include/spoolbuf.h` declares them.
+
+A test compares every declaration here with the header. Calls through `lib` release the GIL.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+import os
+import sys
+from pathlib import Path
+
+SIZE_UNKNOWN = 2**64 - 1
+ALL = 2**64 - 1
+MAX_DEFAULT = 5242880
+
+
+class Status(enum.IntEnum):
+    """`sb_status`: what a call of the C library answers when it does not answer with a count.
+
+    >>> Status.TIMEOUT
+    <Status.TIMEOUT: -7>
+    """
+
+    OK = 0
+    INVALID = -1
+    SOURCE = -2
+    IO = -3
+    DISK_FULL = -4
+    NO_MEMORY = -5
+    CANCELED = -6
+    TIMEOUT = -7
+    REENTRANT = -8
+    UNKNOWN = -9
+    UNSUPPORTED = -10
+    EXISTS = -11
+    SIZE = -12
+    PANIC = -13
+
+
+class State(enum.IntEnum):
+    """`sb_state`: what a buffer's stream is doing.
+
+    >>> StreamBuffer(b"bytes").stat().state
+    <State.OPEN: 0>
+    """
+
+    OPEN = 0
+    ENDED = 1
+    FAILED = 2
+    CANCELED = 3
+
+
+class Spool(enum.IntEnum):
+    """`sb_spool`: where a buffer's spool file is.
+
+    >>> StreamBuffer(b"bytes").stat().spool
+    <Spool.NONE: 0>
+    """
+
+    NONE = 0
+    DISK = 1
+    MEMORY = 2
+
+
+class Whence(enum.IntEnum):
+    """`sb_whence`."""
+
+    SET = 0
+    CUR = 1
+    END = 2
+
+
+class OnFull(enum.IntEnum):
+    """`sb_on_full`."""
+
+    FAIL = 0
+    MEMORY = 1
+
+
+class SaveFlag(enum.IntFlag):
+    """`sb_save_flag`."""
+
+    SYNC = 1
+    KEEP = 2
+    EXACT = 4
+    BUFFERED = 8
+    LINK = 16
+
+
+# The callbacks. The convention of C, not of Windows' own functions.
+ReadCallback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+SeekCallback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_uint64)
+NotifyCallback = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+ProgressCallback = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64
+)
+
+
+class Callback(ctypes.Structure):
+    """`sb_callback`."""
+
+    _fields_ = [
+        ("read", ReadCallback),
+        ("opaque", ctypes.c_void_p),
+        ("seek", SeekCallback),
+        ("cancel", NotifyCallback),
+        ("close", NotifyCallback),
+        ("reserved", ctypes.c_void_p * 3),
+    ]
+
+
+class Range(ctypes.Structure):
+    """`sb_range`."""
+
+    _fields_ = [("start", ctypes.c_uint64), ("end", ctypes.c_uint64)]
+    start: int
+    end: int
+
+
+class Stats(ctypes.Structure):
+    """`sb_stats`."""
+
+    _fields_ = [
+        ("declared", ctypes.c_uint64),
+        ("final_size", ctypes.c_uint64),
+        ("frontier", ctypes.c_uint64),
+        ("memory", ctypes.c_uint64),
+        ("disk", ctypes.c_uint64),
+        ("pulls", ctypes.c_uint64),
+        ("seeks", ctypes.c_uint64),
+        ("waits", ctypes.c_uint64),
+        ("source_error", ctypes.c_int64),
+        ("system_error", ctypes.c_int32),
+        ("state", ctypes.c_int32),
+        ("status", ctypes.c_int32),
+        ("seekable", ctypes.c_int32),
+        ("spool", ctypes.c_int32),
+        ("helper", ctypes.c_int32),
+        ("spool_dir", ctypes.c_char * 256),
+    ]
+    declared: int
+    final_size: int
+    frontier: int
+    memory: int
+    disk: int
+    pulls: int
+    seeks: int
+    waits: int
+    source_error: int
+    system_error: int
+    state: int
+    status: int
+    seekable: int
+    spool: int
+    helper: int
+    spool_dir: bytes
+
+
+class Options(ctypes.Structure):
+    """`sb_options`."""
+
+    _fields_ = [
+        ("struct_size", ctypes.c_size_t),
+        ("size", ctypes.c_uint64),
+        ("max", ctypes.c_uint64),
+        ("spool_dir", ctypes.c_char_p),
+        ("prefetch", ctypes.c_uint64),
+        ("seek_gap", ctypes.c_uint64),
+        ("round_up", ctypes.c_uint32),
+        ("on_full", ctypes.c_uint32),
+    ]
+
+
+_handle = ctypes.c_void_p
+
+# Every function of the header: what it returns, and its parameters.
+PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
+    "sb_new": (_handle, (ctypes.POINTER(Callback), ctypes.c_uint64, ctypes.c_uint64)),
+    "sb_read": (
+        ctypes.c_int64,
+        (_handle, ctypes.c_uint64, ctypes.c_size_t, ctypes.c_void_p),
+    ),
+    "sb_save": (ctypes.c_int64, (_handle, ctypes.c_char_p)),
+    "sb_free": (None, (_handle,)),
+    "sb_read_some": (
+        ctypes.c_int64,
+        (_handle, ctypes.c_uint64, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_int64),
+    ),
+    "sb_reader_new": (_handle, (_handle,)),
+    "sb_reader_read": (ctypes.c_int64, (_handle, ctypes.c_size_t, ctypes.c_void_p)),
+    "sb_reader_seek": (ctypes.c_int64, (_handle, ctypes.c_int64, ctypes.c_int)),
+    "sb_reader_cancel": (ctypes.c_int, (_handle,)),
+    "sb_reader_resume": (ctypes.c_int, (_handle,)),
+    "sb_reader_free": (None, (_handle,)),
+    "sb_prefetch": (ctypes.c_int, (_handle, ctypes.c_uint64)),
+    "sb_cancel": (ctypes.c_int, (_handle,)),
+    "sb_resume": (ctypes.c_int, (_handle,)),
+    "sb_spill": (ctypes.c_int, (_handle,)),
+    "sb_size": (ctypes.c_int64, (_handle,)),
+    "sb_buffered": (ctypes.c_int64, (_handle, ctypes.c_uint64)),
+    "sb_ranges": (ctypes.c_size_t, (_handle, ctypes.POINTER(Range), ctypes.c_size_t)),
+    "sb_stat": (ctypes.c_int, (_handle, ctypes.POINTER(Stats), ctypes.c_size_t)),
+    "sb_options_init": (ctypes.c_int, (ctypes.POINTER(Options), ctypes.c_size_t)),
+    "sb_new_with": (
+        ctypes.c_int,
+        (ctypes.POINTER(Callback), ctypes.POINTER(Options), ctypes.POINTER(_handle)),
+    ),
+    "sb_save_with": (
+        ctypes.c_int64,
+        (
+            _handle,
+            ctypes.c_char_p,
+            ctypes.c_int,
+            ctypes.c_uint32,
+            ProgressCallback,
+            ctypes.c_void_p,
+        ),
+    ),
+    "sb_strerror": (ctypes.c_char_p, (ctypes.c_int,)),
+    "sb_version": (ctypes.c_uint32, ()),
+}
+
+# The C interface that is declared here: a library with another one is refused.
+_VERSION = (0, 1)
+
+
+def _names() -> tuple[str, str]:
+    """The library's file beside this one, and its name where the system looks for libraries."""
+    major = _VERSION[0]
+    if sys.platform == "win32":
+        return "spoolbuf.dll", "spoolbuf.dll"
+    if sys.platform == "darwin":
+        return "libspoolbuf.dylib", f"libspoolbuf.{major}.dylib"
+    return "libspoolbuf.so", f"libspoolbuf.so.{major}"
+
+
+def _path() -> str:
+    """SPOOLBUF_LIBRARY, else what the wheel brought, else the system's."""
+    told = os.environ.get("SPOOLBUF_LIBRARY")
+    if told:
+        return told
+    bundled, installed = _names()
+    beside = Path(__file__).with_name(bundled)
+    return str(beside) if beside.exists() else installed
+
+
+def load(path: str) -> ctypes.CDLL:
+    """Loads a library and declares its functions.
+
+    >>> load("libm.so.6")
+    Traceback (most recent call last):
+    ImportError: libm.so.6 is not a spoolbuf library
+    """
+    try:
+        library = ctypes.CDLL(path)
+    except OSError as error:
+        raise ImportError(
+            f"spoolbuf's shared library can't be loaded: {error}; "
+            "SPOOLBUF_LIBRARY may name one"
+        ) from error
+    try:
+        for name, (result, parameters) in PROTOTYPES.items():
+            function = getattr(library, name)
+            function.restype = result
+            function.argtypes = parameters
+    except AttributeError:
+        raise ImportError(f"{path} is not a spoolbuf library") from None
+    version: int = library.sb_version()
+    if (version >> 16, version >> 8 & 255) != _VERSION:
+        raise ImportError(
+            f"{path} is version {version >> 16}.{version >> 8 & 255} of spoolbuf, "
+            f"this package needs {_VERSION[0]}.{_VERSION[1]}"
+        )
+    return library
+
+
+lib = load(_path())
+
+
+class pinned:
+    """The address of a writable view's memory, which stays where it is while this is entered.
+
+    Let go of by the `with`, not when the frame is collected: what the stream raised meanwhile keeps
+    the frames alive that it came through.
+    """
+
+    __slots__ = ("_anchor",)
+
+    def __init__(self, view: memoryview) -> None:
+        """`view` is not empty."""
+        self._anchor: object = ctypes.c_char.from_buffer(view)
+
+    def __enter__(self) -> int:
+        return ctypes.addressof(self._anchor)  # type: ignore[arg-type]
+
+    def __exit__(self, *_error: object) -> None:
+        self._anchor = None

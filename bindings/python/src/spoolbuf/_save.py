@@ -1,0 +1,93 @@
+"""Saving with a progress bar."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from typing import IO, Any, Optional, Protocol, Union
+
+from . import _signals
+from ._native import SIZE_UNKNOWN, ProgressCallback, lib
+
+
+class ProgressBar(Protocol):
+    """What tqdm's bars and their like have."""
+
+    total: Any
+
+    def update(self, n: int, /) -> object:
+        """Moves the bar on by `n`."""
+
+
+Progress = Union[Callable[[int, Optional[int]], object], ProgressBar]
+Target = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]", int, IO[bytes]]
+
+
+class _Report:
+    """Tells the user's callable or bar how far a save is, and keeps what it raises."""
+
+    def __init__(self, progress: Progress) -> None:
+        """A callable is called with the bytes done and the total, None if that is not known."""
+        self.raised: Optional[BaseException] = None
+        self._progress = progress
+        self._done = 0
+        self._last: tuple[int, Optional[int]] = (0, None)
+        self.callback = ProgressCallback(self._report)
+
+    def _report(self, _opaque: object, done: int, total: int) -> int:
+        try:
+            try:
+                _signals.enter()
+                self._tell(done, None if total == SIZE_UNKNOWN else total)
+            finally:
+                _signals.leave()
+        except BaseException as error:  # noqa: BLE001
+            self.raised = error
+        return 0 if self.raised is None else 1
+
+    def _tell(self, done: int, total: Optional[int]) -> None:
+        self._last = (done, total)
+        if callable(self._progress):
+            self._progress(done, total)
+            return
+        if total is not None and self._progress.total != total:
+            self._progress.total = total
+        step, self._done = done - self._done, done
+        self._progress.update(step)
+
+    def finish(self, size: int) -> None:
+        """Tells that all is saved, if the last step did not know yet that it was the last."""
+        if self._last != (size, size):
+            self._tell(size, size)
+
+
+def save(
+    handle: Optional[int], target: Target, flags: int, progress: Optional[Progress]
+) -> tuple[int, Optional[BaseException]]:
+    """What sb_save_with() answers, and what `progress` raised."""
+    path, descriptor = _place(target)
+    report = _Report(progress) if progress is not None else None
+    callback = report.callback if report else ProgressCallback()
+    with _signals.Shield():
+        code: int = lib.sb_save_with(
+            handle, path, descriptor, flags, callback, ctypes.c_void_p()
+        )
+    if report is None:
+        return code, None
+    if code >= 0:
+        report.finish(code)
+    return code, report.raised
+
+
+def _place(target: Target) -> tuple[Optional[bytes], int]:
+    if isinstance(target, int):
+        return None, target
+    if not isinstance(target, (str, bytes, os.PathLike)):
+        # What the file object has in hand comes before what is written past it.
+        target.flush()
+        return None, target.fileno()
+    path = os.fsencode(target)
+    if b"\0" in path:
+        raise ValueError("embedded null byte")
+    return path, -1

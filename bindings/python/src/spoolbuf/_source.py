@@ -1,0 +1,411 @@
+"""The user's stream as the four callbacks of a source.
+
+The functions that C calls are made once and never go, so no call can come to one that was
+collected. What C hands them as `opaque` is a number, under which the stream is found until `close`.
+
+Whatever the stream raises or returns, the callbacks answer with a count that was checked or with an
+error, and keep the exception for the reader: ctypes would print it and answer with whatever is on
+the stack.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import io
+import itertools
+import sys
+import threading
+import time
+import types
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Optional, Protocol, Union, cast
+
+from . import _signals
+from ._errors import CanceledError, SourceError
+from ._native import Callback, NotifyCallback, ReadCallback, SeekCallback
+
+BytesLike = Union[bytes, bytearray, memoryview]
+
+
+class Readable(Protocol):
+    """Anything with `read`: a file, a socket's file, a response."""
+
+    def read(self, size: int, /) -> Optional[bytes]:
+        """Returns up to `size` of the next bytes; none at the end."""
+
+
+class ReadableInto(Protocol):
+    """Anything with `readinto`."""
+
+    def readinto(self, out: memoryview, /) -> Optional[int]:
+        """Puts the next bytes into `out` and returns how many; 0 at the end."""
+
+
+Stream = Union[Iterable[Any], Readable, ReadableInto]
+
+# What `out` is looked at through: more than the library ever asks for at a time. The memory behind
+# `capacity` is not touched.
+_WINDOW = ctypes.c_char * (1 << 18)
+
+# What a callback answers when it failed; sb_stats has it as `source_error`.
+_FAILED = -errno.EIO
+
+class Chunks:
+    """Hands on chunks of any size in parts, however small the room: each byte is copied once."""
+
+    def __init__(self, more: Callable[[int], Optional[BytesLike]]) -> None:
+        """`more(size)` returns the next chunk, None at the end."""
+        self._more = more
+        self._rest: Optional[memoryview] = None
+
+    def __call__(self, out: memoryview) -> int:
+        rest = self._rest
+        while rest is None:
+            chunk = self._more(len(out))
+            if chunk is None:
+                return 0
+            rest = _bytes_of(chunk)
+            if not len(rest):
+                rest = None
+        count = min(len(rest), len(out))
+        out[:count] = rest[:count]
+        self._rest = rest[count:] if count < len(rest) else None
+        return count
+
+    def clear(self) -> None:
+        """Forgets what is left of a chunk: the stream stands elsewhere now."""
+        self._rest = None
+
+
+def _bytes_of(chunk: object) -> memoryview:
+    if isinstance(chunk, str):
+        raise TypeError("the stream yields str, not bytes: open it in binary mode")
+    try:
+        view = memoryview(chunk)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(
+            f"the stream's chunks must be bytes-like, not {type(chunk).__name__}"
+        ) from None
+    return view.cast("B") if view.contiguous else memoryview(view.tobytes())
+
+
+class _Iterated:
+    """Takes an iterator's next chunk."""
+
+    def __init__(self, iterator: Iterator[BytesLike]) -> None:
+        self._next = iterator.__next__
+
+    def __call__(self, _size: int) -> Optional[BytesLike]:
+        try:
+            chunk = self._next()
+        except StopIteration:
+            return None
+        if chunk is None:
+            raise TypeError("the stream's chunks must be bytes-like, not NoneType")
+        return chunk
+
+
+class _Read:
+    """Reads by `read`, which may return more than it was asked for."""
+
+    def __init__(self, read: Callable[[int], Optional[BytesLike]]) -> None:
+        self._read = read
+
+    def __call__(self, size: int) -> Optional[BytesLike]:
+        chunk = self._read(size)
+        if chunk is None:
+            raise _no_data()
+        return chunk if len(_bytes_of(chunk)) else None
+
+
+class _ReadInto:
+    """Reads by `readinto`, straight into the library's memory."""
+
+    def __init__(self, readinto: Callable[[memoryview], Optional[int]]) -> None:
+        self._readinto = readinto
+
+    def __call__(self, out: memoryview) -> int:
+        count = self._readinto(out)
+        if count is None:
+            raise _no_data()
+        if not isinstance(count, int) or isinstance(count, bool):
+            raise TypeError(f"readinto() must return an int, not {type(count).__name__}")
+        if not 0 <= count <= len(out):
+            raise ValueError(f"readinto() returned {count}, with room for {len(out)} bytes")
+        return count
+
+    def clear(self) -> None:
+        """Nothing is kept here."""
+
+
+def _no_data() -> BlockingIOError:
+    return BlockingIOError(errno.EAGAIN, "the stream is non-blocking and has no data now")
+
+
+def _reader_for(stream: Any) -> Union[Chunks, _ReadInto]:
+    if isinstance(stream, str):
+        raise TypeError("a stream yields bytes, not str")
+    if isinstance(stream, (bytes, bytearray, memoryview)):
+        return Chunks(_Iterated(iter((stream,))))
+    # One system call at a time, where a `readinto` would go on until all of `out` is full.
+    if isinstance(stream, (io.BufferedReader, io.BufferedRandom, io.BufferedRWPair)):
+        return _ReadInto(stream.readinto1)
+    readinto: Any = getattr(stream, "readinto", None)
+    if callable(readinto):
+        return _ReadInto(cast(Any, readinto))
+    read: Any = getattr(stream, "read", None)
+    if callable(read):
+        return Chunks(_Read(cast(Any, read)))
+    try:
+        return Chunks(_Iterated(iter(stream)))
+    except TypeError:
+        raise TypeError(
+            "a stream is an iterable of bytes-like chunks or has `readinto` or `read`, which "
+            f"{type(stream).__name__} isn't and hasn't"
+        ) from None
+
+
+class Source:
+    """A stream and what became of it. The library calls it on one thread at a time."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        size: Optional[int],
+        cancel: Optional[Callable[[], object]],
+        close_stream: bool,
+    ) -> None:
+        """Nothing of the stream is read here."""
+        self._read: Optional[Union[Chunks, _ReadInto]] = _reader_for(stream)
+        self._stream: Any = stream
+        self._cancel = cancel
+        self._close_stream = close_stream
+        self._position = 0
+        # Why the stream failed last, until it delivers again: with that an end is not believed.
+        self._doubt: Optional[BaseException] = None
+        # What the reader is to be told, with the traceback it had when it came.
+        self._error: Optional[tuple[BaseException, Optional[types.TracebackType]]] = None
+        self._urgent: dict[int, BaseException] = {}
+        self._seek, self._base = _seek_of(stream)
+        self.size = _size_of(stream, self._base) if size is None and self._seek else size
+
+    def register(self) -> tuple[int, Callback]:
+        """Makes the callbacks. Who calls this holds the source for as long as it is wanted."""
+        key = next(_keys)
+        _sources[key] = weakref.ref(self)
+        callback = Callback(read=_read, opaque=key, close=_close)
+        if self._seek:
+            callback.seek = _seek
+        if self._cancel:
+            callback.cancel = _cancel
+        return key, callback
+
+    # What the readers ask.
+
+    def error(self) -> Optional[BaseException]:
+        """The exception that the stream failed with, fit to be raised again.
+
+        None if it did not fail by itself, but was interrupted on another thread.
+        """
+        if self._error is None:
+            return None
+        exception, traceback = self._error
+        return exception.with_traceback(traceback)
+
+    def urgent(self) -> Optional[BaseException]:
+        """What came into the stream on this thread but is none of its own: a KeyboardInterrupt."""
+        return self._urgent.pop(threading.get_ident(), None) if self._urgent else None
+
+    def is_interrupted(self) -> bool:
+        """Whether the call on this thread has something to raise that is none of the stream's."""
+        return bool(self._urgent) and threading.get_ident() in self._urgent
+
+    # What C asks.
+
+    def pull(self, out: int, capacity: int) -> int:
+        """The stream's next bytes."""
+        if self._read is None:
+            return _FAILED
+        try:
+            window = memoryview(_WINDOW.from_address(out)).cast("B")[:capacity]
+            count = self._read(window)
+            if count == 0:
+                self._check_end()
+        except BaseException as error:  # noqa: BLE001
+            self._doubt = error
+            return self._failed(error)
+        self._position += count
+        if count:
+            self._doubt = None
+        self._error = None
+        return count
+
+    def seek(self, offset: int) -> int:
+        """Moves the stream."""
+        if self._seek is None or self._read is None:
+            return _FAILED
+        try:
+            self._seek(self._base + offset)
+        except BaseException as error:  # noqa: BLE001
+            return self._failed(error)
+        self._read.clear()
+        self._position = offset
+        self._doubt = None
+        return 0
+
+    def stop(self) -> None:
+        """Has the stream's own `cancel` make it return."""
+        # What ends after this ended because of it, unless it shows otherwise.
+        self._doubt = self._doubt or CanceledError(errno.ECANCELED, "the stream was canceled")
+        if self._cancel:
+            self._cancel()
+
+    def finish(self) -> None:
+        """Lets go of the stream."""
+        stream, self._stream, self._read, self._seek = self._stream, None, None, None
+        self._cancel = None
+        if self._close_stream and callable(close := getattr(stream, "close", None)):
+            close()
+
+    def __del__(self) -> None:
+        # Where the collector came first, C finds nothing to close.
+        if getattr(self, "_stream", None) is not None:
+            self.finish()
+
+    def _check_end(self) -> None:
+        """Raises unless the end that the stream reports can be one.
+
+        A generator that raised is over and an HTTP connection that broke says "no more bytes": both
+        look like the end when they are asked again, but the bytes after the failure never came.
+        """
+        if self._position == self.size:
+            return
+        if self._doubt is not None:
+            if isinstance(self._doubt, Exception):
+                raise self._doubt
+            raise SourceError(errno.EIO, "the stream was interrupted") from self._doubt
+        http: Any = sys.modules.get("http.client")
+        if http and isinstance(self._stream, http.HTTPResponse):
+            left = self._stream.length
+            if left:
+                raise http.IncompleteRead(b"", left)
+
+    def _failed(self, error: BaseException) -> int:
+        if isinstance(error, KeyboardInterrupt) and _signals.is_main():
+            # Meant for this thread, not for whoever else waits for the stream.
+            self._error = None
+            self.interrupted(error)
+            return _FAILED
+        # The frames of this file are of no use to anybody.
+        traceback = error.__traceback__
+        while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
+            traceback = traceback.tb_next
+        self._error = (error, traceback or error.__traceback__)
+        return _FAILED
+
+    def interrupted(self, error: BaseException) -> None:
+        """Has the call on this thread raise this once it is back."""
+        self._urgent[threading.get_ident()] = error
+
+
+def _seek_of(stream: Any) -> tuple[Optional[Callable[[int], object]], int]:
+    """How to move the stream, and the place where it stands now: the resource's first byte."""
+    seek: Any = getattr(stream, "seek", None)
+    tell: Any = getattr(stream, "tell", None)
+    if not callable(seek) or isinstance(stream, memoryview):
+        return None, 0
+    seekable = getattr(stream, "seekable", None)
+    if callable(seekable) and not seekable():
+        return None, 0
+    return cast(Any, seek), cast(Any, tell)() if callable(tell) else 0
+
+
+def _size_of(stream: object, base: int) -> Optional[int]:
+    """How long a file is, from where it stands."""
+    if not isinstance(stream, io.IOBase):
+        return None
+    end = stream.seek(0, io.SEEK_END)
+    stream.seek(base)
+    return max(end - base, 0)
+
+
+# Weak: a stream, or the frames that an exception of it keeps, may well hold the buffer that holds
+# this source, and all of them are to be collected together.
+_sources: dict[int, weakref.ref[Source]] = {}
+# What a forked child has of its parent's: kept, since letting go could close what they share.
+_parents: list[Optional[Source]] = []
+_keys = itertools.count(1)
+
+
+def _on_read(key: int, out: int, capacity: int) -> int:
+    return _within(key, lambda source: source.pull(out, capacity))
+
+
+def _on_seek(key: int, offset: int) -> int:
+    return _within(key, lambda source: source.seek(offset))
+
+
+def _within(key: int, work: Callable[[Source], int]) -> int:
+    """Runs the stream's code as if it were called from Python; never raises."""
+    result = _FAILED
+    try:
+        source = _find(key)
+        # Who is to raise a KeyboardInterrupt is on the way out, even if others resumed meanwhile.
+        if source is None or source.is_interrupted():
+            return _FAILED
+        try:
+            _signals.enter()
+            result = work(source)
+        except BaseException as error:  # noqa: BLE001
+            # A signal's handler, before or after the stream's own code.
+            source.interrupted(error)
+        finally:
+            _signals.leave()
+    except BaseException as error:  # noqa: BLE001
+        _signals.keep(error)
+    return result
+
+
+def _find(key: int) -> Optional[Source]:
+    reference = _sources.get(key)
+    return reference() if reference else None
+
+
+def _on_cancel(key: int) -> None:
+    if source := _find(key):
+        source.stop()
+
+
+def _on_close(key: int) -> None:
+    try:
+        if source := _find(key):
+            source.finish()
+    finally:
+        # Last of all: who waits for the number to go waits for the stream to be let go of.
+        _sources.pop(key, None)
+
+
+_read = ReadCallback(_on_read)
+_seek = SeekCallback(_on_seek)
+_cancel = NotifyCallback(_on_cancel)
+_close = NotifyCallback(_on_close)
+
+
+def forget(key: int) -> None:
+    """For a source that the library refused."""
+    _sources.pop(key, None)
+
+
+def leave_to_parent() -> None:
+    """In a forked child: nothing of what the parent reads is touched."""
+    _parents.extend(source() for source in list(_sources.values()))
+    _sources.clear()
+
+
+def wait_for_all(seconds: float) -> None:
+    """Waits until the library has let go of every stream, for so long at most."""
+    deadline = time.monotonic() + seconds
+    while _sources and time.monotonic() < deadline:
+        time.sleep(0.001)

@@ -1,0 +1,77 @@
+"""A snapshot of a buffer, as Python values."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple, Optional
+
+from . import _native
+from ._native import SIZE_UNKNOWN, Spool, State, Status
+
+
+class Stats(NamedTuple):
+    """One consistent snapshot of a buffer. Sizes are in bytes.
+
+    >>> buf = StreamBuffer([b"by", b"tes"], size=5)
+    >>> buf.read(0, 2)
+    b'by'
+    >>> stats = buf.stat()
+    >>> stats.declared, stats.final_size, stats.frontier, stats.memory, stats.disk
+    (5, None, 2, 2, 0)
+    """
+
+    declared: Optional[int]
+    """The size that the caller was told, a hint; None if none was."""
+    final_size: Optional[int]
+    """The true size; None until the stream has ended."""
+    frontier: int
+    """How far the resource is buffered without a gap, from its start."""
+    memory: int
+    """Buffered bytes in memory."""
+    disk: int
+    """Buffered bytes in the spool file."""
+    pulls: int
+    """How often the stream was asked for bytes."""
+    seeks: int
+    """How often the stream was asked to seek."""
+    waits: int
+    """How often a call went to sleep for bytes that another one was to bring."""
+    system_error: int
+    """The system's code at the last file operation that failed, else 0."""
+    state: State
+    """What the stream is doing."""
+    status: Status
+    """Why the stream is not asked any more; OK if it is, or has ended."""
+    seekable: bool
+    """Whether the stream is asked to seek."""
+    spool: Spool
+    """Where the spool file is."""
+    helper: bool
+    """Whether a thread of the library's own exists."""
+    spool_dir: Optional[str]
+    """The directory of the spool file, None while there is none."""
+
+
+def from_native(stats: _native.Stats) -> Stats:
+    """The C struct's content."""
+    return Stats(
+        declared=_known(stats.declared),
+        final_size=_known(stats.final_size),
+        frontier=stats.frontier,
+        memory=stats.memory,
+        disk=stats.disk,
+        pulls=stats.pulls,
+        seeks=stats.seeks,
+        waits=stats.waits,
+        system_error=stats.system_error,
+        state=State(stats.state),
+        status=Status(stats.status),
+        seekable=bool(stats.seekable),
+        spool=Spool(stats.spool),
+        helper=bool(stats.helper),
+        spool_dir=os.fsdecode(stats.spool_dir) or None,
+    )
+
+
+def _known(size: int) -> Optional[int]:
+    return None if size == SIZE_UNKNOWN else size

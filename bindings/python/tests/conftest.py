@@ -1,0 +1,35 @@
+"""A hang is a failure, with everybody's stack; and no test leaves a stream behind."""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from spoolbuf import _source
+
+
+@pytest.fixture(autouse=True)
+def no_hang() -> Iterator[None]:
+    """Two minutes are enough for any test on the busiest machine."""
+    faulthandler.dump_traceback_later(120, exit=True, file=sys.__stderr__)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """What a test made and dropped is collected, and the streams are let go of."""
+    before = set(_source._sources)
+    yield
+    # A stream's close may still run on the library's own thread.
+    for _ in range(20):
+        gc.collect()
+        if not set(_source._sources) - before:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"streams are left: {_source._sources}")

@@ -1,0 +1,140 @@
+"""`_native.py` says what `include/spoolbuf.h` says."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from pathlib import Path
+
+import pytest
+
+from spoolbuf import _native
+from support import skip
+
+HEADER = Path(__file__).resolve().parents[3] / "include" / "spoolbuf.h"
+
+CONSTANTS = {
+    "SB_SIZE_UNKNOWN": _native.SIZE_UNKNOWN,
+    "SB_MAX_DEFAULT": _native.MAX_DEFAULT,
+    "SB_ALL": _native.ALL,
+}
+ENUMS = {
+    "sb_status": ("SB_OK SB_ERR_", _native.Status),
+    "sb_whence": ("SB_SEEK_", _native.Whence),
+    "sb_state": ("SB_STATE_", _native.State),
+    "sb_spool": ("SB_SPOOL_", _native.Spool),
+    "sb_on_full": ("SB_FULL_", _native.OnFull),
+    "sb_save_flag": ("SB_SAVE_", _native.SaveFlag),
+}
+STRUCTS = {
+    "sb_callback": _native.Callback,
+    "sb_range": _native.Range,
+    "sb_stats": _native.Stats,
+    "sb_options": _native.Options,
+}
+SCALARS = {
+    "int": ctypes.c_int,
+    "int32_t": ctypes.c_int32,
+    "int64_t": ctypes.c_int64,
+    "uint32_t": ctypes.c_uint32,
+    "uint64_t": ctypes.c_uint64,
+    "size_t": ctypes.c_size_t,
+    "void": None,
+    "sb_progress": _native.ProgressCallback,
+    "void *": ctypes.c_void_p,
+    "char *": ctypes.c_char_p,
+    "sb_buffer *": ctypes.c_void_p,
+    "sb_reader *": ctypes.c_void_p,
+    "sb_buffer * *": ctypes.POINTER(ctypes.c_void_p),
+    **{f"{name} *": ctypes.POINTER(struct) for name, struct in STRUCTS.items()},
+}
+
+
+@pytest.fixture(scope="module")
+def header() -> str:
+    if not HEADER.is_file():
+        skip("include/spoolbuf.h", "not a clone of the repository")
+    text = HEADER.read_text(encoding="utf-8")
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.S)
+    # `extern "C" {` is within lines of the preprocessor's.
+    text = re.sub(r"^#ifdef __cplusplus.*?^#endif", " ", text, flags=re.S | re.M)
+    return text
+
+
+def ctype(text: str) -> object:
+    """The ctypes type of a C type, without the name that it declares."""
+    words = re.sub(r"\b(const|struct|enum)\b", " ", text).replace("*", " * ").split()
+    return SCALARS[" ".join(words)]
+
+
+def declared(text: str) -> tuple[str, object]:
+    """The name and the type of one declaration."""
+    if pointer := re.fullmatch(r"(.*)\(\*(\w+)\)\((.*)\)", text.strip(), flags=re.S):
+        result, name, parameters = pointer.groups()
+        types = [declared(part)[1] for part in parameters.split(",")]
+        return name, ctypes.CFUNCTYPE(ctype(result), *types)
+    array = re.fullmatch(r"(.*?)(\w+)\[(\d+)\]", text.strip(), flags=re.S)
+    if array:
+        kind, name, length = array.groups()
+        element = ctypes.c_char if kind.strip() == "char" else ctype(kind)
+        return name, element * int(length)
+    kind, name = re.fullmatch(r"(.*?)(\w+)", text.strip(), flags=re.S).groups()
+    return name, ctype(kind)
+
+
+def test_constants(header: str) -> None:
+    found = dict(re.findall(r"^#define (SB_\w+) (\S+)", header, flags=re.M))
+    values = {
+        name: 2**64 - 1 if value == "UINT64_MAX" else int(value) for name, value in found.items()
+    }
+    assert values == CONSTANTS
+
+
+def test_enums(header: str) -> None:
+    found = dict(re.findall(r"typedef enum (\w+) \{(.*?)\}", header, flags=re.S))
+    assert found.keys() == ENUMS.keys()
+    for name, body in found.items():
+        prefixes, python = ENUMS[name]
+        values = {}
+        for constant, value in re.findall(r"(\w+) = (-?\d+)", body):
+            for prefix in reversed(prefixes.split()):
+                constant = constant.replace(prefix, "") if prefix != "SB_OK" else constant
+            values[constant.replace("SB_", "")] = int(value)
+        assert values == {member.name: int(member) for member in python}, name
+
+
+def test_structs(header: str) -> None:
+    found = dict(re.findall(r"typedef struct (\w+) \{(.*?)\} \1;", header, flags=re.S))
+    assert found.keys() == STRUCTS.keys()
+    for name, body in found.items():
+        fields = [declared(line) for line in body.split(";") if line.strip()]
+        assert fields == STRUCTS[name]._fields_, name
+
+
+def test_functions(header: str) -> None:
+    body = re.sub(r"typedef (enum|struct) \w+ \{.*?\} \w+;|typedef [^;]*;", " ", header, flags=re.S)
+    body = re.sub(r"^#.*$", " ", body, flags=re.M)
+    found = {}
+    for statement in filter(str.strip, body.split(";")):
+        match = re.fullmatch(r"\s*(.*?)(\w+)\((.*)\)\s*", statement, flags=re.S)
+        assert match, statement
+        result, name, parameters = match.groups()
+        types = [] if parameters == "void" else [declared(p)[1] for p in parameters.split(",")]
+        found[name] = (ctype(result), tuple(types))
+    assert found == {
+        name: (result, tuple(types)) for name, (result, types) in _native.PROTOTYPES.items()
+    }
+
+
+def test_callback_types(header: str) -> None:
+    match = re.search(r"typedef (int \(\*sb_progress\)\([^)]*\));", header)
+    assert match and declared(match[1]) == ("sb_progress", _native.ProgressCallback)
+
+
+def test_opaque(header: str) -> None:
+    assert set(re.findall(r"typedef struct (\w+) \1;", header)) == {"sb_buffer", "sb_reader"}
+
+
+def test_a_library_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ImportError, match="SPOOLBUF_LIBRARY"):
+        _native.load(str(tmp_path / "absent.so"))

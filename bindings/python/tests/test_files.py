@@ -1,0 +1,180 @@
+"""`open()`: what expects a file gets one."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import random
+import struct
+import threading
+import wave
+import zipfile
+
+import pytest
+
+import spoolbuf
+from spoolbuf import StreamBuffer
+from support import chunks, data, need
+
+SIZE = 300_000
+
+
+def in_chunks(whole: bytes, chunk: int = 1000):
+    return (whole[at : at + chunk] for at in range(0, len(whole), chunk))
+
+
+@pytest.mark.parametrize("buffering", [0, 1, 17, 65536])
+def test_against_a_real_file(buffering: int) -> None:
+    rng = random.Random(buffering)
+    ours = StreamBuffer(chunks(SIZE, 777), max_size=10_000).open(buffering)
+    real = io.BytesIO(data(0, SIZE))
+    for _ in range(1000):
+        if rng.random() < 0.5:
+            whence = rng.choice([0, 1, 2])
+            offset = rng.randrange(0, SIZE + 100) if whence == 0 else rng.randrange(-SIZE, SIZE)
+            try:
+                expected = real.seek(offset, whence)
+            except ValueError:
+                continue
+            if expected == 0 and offset:
+                # BytesIO stops at the start; files raise.
+                real.seek(ours.tell())
+                continue
+            assert ours.seek(offset, whence) == expected
+        else:
+            size = rng.choice([0, 1, 10, 5000])
+            got = ours.read(size)
+            assert got == real.read(len(got))
+            assert buffering == 0 or len(got) == size or not real.read(1)
+            real.seek(ours.tell())
+    ours.seek(0)
+    assert ours.readline() == data(0, SIZE).split(b"\n")[0] + b"\n"
+    assert ours.readable() and ours.seekable() and not ours.writable()
+
+
+def test_seek_refuses() -> None:
+    for file in (StreamBuffer([b"abc"]).open(), StreamBuffer([b"abc"]).open(0)):
+        with pytest.raises(ValueError):
+            file.seek(-1)
+        with pytest.raises(ValueError):
+            file.seek(0, 7)
+        assert file.seek(-1, 2) == 2
+        assert file.read() == b"c"
+        file.close()
+        for use in (file.read, file.tell, lambda: file.seek(0)):
+            with pytest.raises(ValueError):
+                use()
+
+
+def test_independent_files_on_one_buffer() -> None:
+    buf = StreamBuffer(chunks(SIZE, 777), max_size=10_000)
+    files = [buf.open() for _ in range(4)]
+    digests = [b""] * 4
+
+    def work(number: int) -> None:
+        digest = hashlib.sha256()
+        while part := files[number].read(1000 * number + 100):
+            digest.update(part)
+        digests[number] = digest.digest()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(digests) == {hashlib.sha256(data(0, SIZE)).digest()}
+
+
+def test_cancel_stops_one_file_alone() -> None:
+    go = threading.Event()
+
+    def stream():
+        yield b"abc"
+        go.wait(60)
+        yield b"def"
+
+    buf = StreamBuffer(stream())
+    buf.prefetch()
+    one, other = buf.open(), buf.open()
+    outcome: dict[str, object] = {}
+
+    def wait(name: str, file: spoolbuf.StreamFile) -> None:
+        try:
+            outcome[name] = file.read(6)
+        except Exception as error:
+            outcome[name] = error
+
+    threads = [
+        threading.Thread(target=wait, args=("one", one)),
+        threading.Thread(target=wait, args=("other", other)),
+    ]
+    for thread in threads:
+        thread.start()
+    while buf.stat().waits < 2 or buf.stat().frontier < 3:
+        pass
+    one.cancel()
+    threads[0].join()
+    # What it had in hand first; then the stop.
+    assert outcome["one"] == b"abc"
+    with pytest.raises(spoolbuf.CanceledError):
+        one.read(1)
+    go.set()
+    threads[1].join()
+    assert outcome["other"] == b"abcdef"
+    one.resume()
+    assert one.read() == b"def"
+
+
+def test_bytes_before_an_error_come_first() -> None:
+    def stream():
+        yield b"line\nabc"
+        raise ConnectionError("cut")
+
+    file = StreamBuffer(stream()).open()
+    assert file.read(100) == b"line\nabc"
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            file.read(1)
+    file.seek(0)
+    assert file.read() == b"line\nabc"
+    file.seek(0)
+    assert file.readline() == b"line\n"
+
+
+def test_a_file_keeps_its_buffer() -> None:
+    file = StreamBuffer(chunks(SIZE)).open()
+    assert file.read() == data(0, SIZE)
+
+
+def test_wave() -> None:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as sound:
+        sound.setparams((2, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(b"".join(struct.pack("<hh", n % 3000, -n % 3000) for n in range(20_000)))
+    with wave.open(StreamBuffer(in_chunks(out.getvalue())).open()) as sound:
+        assert sound.getnframes() == 20_000
+        sound.setpos(10_000)
+        assert sound.readframes(1) == struct.pack("<hh", 10_000 % 3000, -10_000 % 3000)
+
+
+@pytest.mark.parametrize("size", [None, True])
+def test_zipfile(size: object) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(20):
+            archive.writestr(f"{number}", data(number * 1000, 20_000))
+    whole = out.getvalue()
+    buf = StreamBuffer(in_chunks(whole), size=len(whole) if size else None, max_size=10_000)
+    with zipfile.ZipFile(buf.open()) as archive:
+        assert archive.testzip() is None
+        assert archive.read("7") == data(7000, 20_000)
+
+
+def test_pillow() -> None:
+    image = need("PIL.Image")
+    picture = image.frombytes("RGB", (200, 100), data(0, 60_000))
+    for kind in ("PNG", "BMP", "TIFF"):
+        out = io.BytesIO()
+        picture.save(out, kind)
+        with StreamBuffer(in_chunks(out.getvalue())).open() as file, image.open(file) as again:
+            assert again.tobytes() == picture.tobytes()

@@ -1,0 +1,99 @@
+"""Media libraries play what streams."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from spoolbuf import StreamBuffer
+from support import need, skip
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of a tone and a test picture, in three containers."""
+    there = tmp_path_factory.mktemp("media")
+    inputs = ["-f", "lavfi", "-i", "testsrc=d=2:s=160x120:r=10", "-f", "lavfi", "-i", "sine=d=2"]
+    files = {
+        "last.mp4": inputs + ["-c:v", "mpeg4", "-c:a", "aac"],
+        "first.mp4": inputs + ["-c:v", "mpeg4", "-g", "5", "-c:a", "aac", "-movflags", "+faststart"],
+        "a.mkv": inputs + ["-c:v", "mpeg4", "-c:a", "flac"],
+        "a.flac": inputs[4:] + ["-c:a", "flac"],
+        "a.wav": inputs[4:],
+    }
+    for name, arguments in files.items():
+        try:
+            command = ["ffmpeg", "-v", "error", "-nostdin", *arguments, str(there / name)]
+            subprocess.run(command, check=True, timeout=100)
+        except FileNotFoundError as error:
+            skip("ffmpeg", str(error))
+    return there
+
+
+def streamed(path: Path, declare: bool = True) -> StreamBuffer:
+    whole = path.read_bytes()
+    parts = (whole[at : at + 3000] for at in range(0, len(whole), 3000))
+    return StreamBuffer(parts, len(whole) if declare else None, max_size=20_000)
+
+
+@pytest.mark.parametrize("name", ["last.mp4", "first.mp4", "a.mkv"])
+@pytest.mark.parametrize("declare", [True, False])
+def test_pyav(media: Path, name: str, declare: bool) -> None:
+    av = need("av")
+
+    def play(file) -> list[int]:
+        with av.open(file) as container:
+            return [hash(frame.to_ndarray().tobytes()) for frame in container.decode(video=0)]
+
+    need("numpy")
+    expected = play(str(media / name))
+    assert len(expected) == 20
+    buf = streamed(media / name, declare)
+    outcome: list[object] = []
+    # Two players on one buffer.
+    threads = [threading.Thread(target=lambda: outcome.append(play(buf.open()))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcome == [expected] * 2
+
+
+def test_pyav_seeks(media: Path) -> None:
+    av = need("av")
+    buf = streamed(media / "first.mp4")
+    with av.open(buf.open()) as container:
+        container.seek(1_000_000)
+        frame = next(container.decode(video=0))
+        assert 0.5 <= frame.time <= 1.5
+
+
+@pytest.mark.parametrize("name", ["a.flac", "a.wav"])
+@pytest.mark.parametrize("declare", [True, False])
+def test_soundfile(media: Path, name: str, declare: bool) -> None:
+    soundfile = need("soundfile")
+    expected, rate = soundfile.read(str(media / name), dtype="int16")
+    with soundfile.SoundFile(streamed(media / name, declare).open()) as sound:
+        assert sound.samplerate == rate
+        sound.seek(len(expected) // 2)
+        half = sound.read(dtype="int16")
+        sound.seek(0)
+        again = sound.read(dtype="int16")
+    assert half.tobytes() == expected[len(expected) // 2 :].tobytes()
+    assert again.tobytes() == expected.tobytes()
+
+
+def test_a_stream_that_breaks_in_the_middle(media: Path) -> None:
+    av = need("av")
+    whole = (media / "a.mkv").read_bytes()
+
+    def stream():
+        yield whole[: len(whole) // 2]
+        raise ConnectionResetError("cut")
+
+    with pytest.raises(ConnectionResetError), av.open(StreamBuffer(stream()).open()) as container:
+        for _ in container.decode(video=0):
+            pass

@@ -1,0 +1,228 @@
+"""Reading: every way of it, at every place."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Iterator
+
+import pytest
+
+import spoolbuf
+from spoolbuf import StreamBuffer
+from support import chunks, data
+
+SIZE = 300_000
+
+
+@pytest.fixture(params=[0, 10_000, None], ids=["spilled", "half", "memory"])
+def buf(request: pytest.FixtureRequest) -> Iterator[StreamBuffer]:
+    with StreamBuffer(chunks(SIZE, 777), max_size=request.param) as buf:
+        yield buf
+
+
+def test_random_reads(buf: StreamBuffer) -> None:
+    rng = random.Random(1)
+    whole = data(0, SIZE)
+    for _ in range(2000):
+        offset, size = rng.randrange(SIZE + 1000), rng.choice([0, 1, 100, 5000, 100_000])
+        assert buf.read(offset, size) == whole[offset : offset + size]
+    assert buf.stat().final_size == SIZE
+
+
+def test_slices_are_those_of_bytes(buf: StreamBuffer) -> None:
+    rng = random.Random(2)
+    whole = data(0, SIZE)
+    ends = [None, 0, 1, -1, SIZE, SIZE + 5, -SIZE - 5, *(rng.randrange(-SIZE, SIZE) for _ in range(2))]
+    for start in ends:
+        for stop in ends:
+            for step in (None, 3, -7):
+                assert buf[start:stop:step] == whole[start:stop:step], (start, stop, step)
+            if start is not None and stop is not None:
+                assert buf[start, stop] == whole[start:stop]
+    for place in (0, 5, SIZE - 1, -1, -SIZE):
+        assert buf[place] == whole[place]
+    for place in (SIZE, -SIZE - 1):
+        with pytest.raises(IndexError):
+            buf[place]
+
+
+def test_wrong_keys(buf: StreamBuffer) -> None:
+    for key in ("a", 1.5, (1, 2, 3), None, slice("a", None)):
+        with pytest.raises(TypeError):
+            buf[key]  # type: ignore[call-overload]
+    with pytest.raises(ValueError):
+        buf[::0]
+
+
+def test_read_takes_no_more_of_the_stream_than_it_needs() -> None:
+    taken = 0
+
+    def stream():
+        nonlocal taken
+        for chunk in chunks(SIZE, 1000):
+            taken += 1
+            yield chunk
+
+    buf = StreamBuffer(stream())
+    assert taken == 0
+    assert buf[2500:2600] == data(2500, 100)
+    assert taken == 3
+    assert buf[:10] == data(0, 10)
+    assert taken == 3
+
+
+def test_a_large_read(buf: StreamBuffer) -> None:
+    assert buf.read(0, 2**62) == data(0, SIZE)
+    big = StreamBuffer(chunks(9_000_001, 100_000), max_size=1_000_000)
+    assert big.read() == data(0, 9_000_001)
+    assert big.read(1_000_000, 7_000_000) == data(1_000_000, 7_000_000)
+
+
+def test_read_to_the_end(buf: StreamBuffer) -> None:
+    assert buf.read(SIZE - 5) == data(SIZE - 5, 5)
+    assert buf.read(SIZE) == b"" == buf.read(SIZE + 10) == buf.read(SIZE + 10, 10)
+    assert buf.read(0, None) == data(0, SIZE) == bytes(buf)
+
+
+def test_bad_places(buf: StreamBuffer) -> None:
+    for call in (buf.read, buf.read_some):
+        with pytest.raises(ValueError):
+            call(-1, 10)
+        with pytest.raises(TypeError):
+            call("1", 10)  # type: ignore[arg-type]
+    with pytest.raises(ValueError):
+        buf.read_some(0, -1)
+    with pytest.raises(ValueError):
+        buf.read_some(0, 1, timeout=-1)
+    with pytest.raises(spoolbuf.InvalidError):
+        buf.read(2**64 - 1, 2)
+
+
+def test_readinto(buf: StreamBuffer) -> None:
+    out = bytearray(b"x" * 100)
+    assert buf.readinto(50, memoryview(out)[10:20]) == 10
+    assert out == b"x" * 10 + data(50, 10) + b"x" * 80
+    assert buf.readinto(SIZE - 4, out) == 4
+    assert out[:4] == data(SIZE - 4, 4)
+    # Nothing of it is held any more, or this would be a BufferError.
+    out.append(0)
+    assert buf.readinto(0, bytearray()) == 0
+    import array
+
+    numbers = array.array("I", [0] * 10)
+    assert buf.readinto(8, numbers) == 40
+    assert numbers.tobytes() == data(8, 40)
+    for wrong in (b"read-only", "text", None, 5, memoryview(out)[::2]):
+        with pytest.raises((TypeError, BufferError, ValueError)):
+            buf.readinto(0, wrong)  # type: ignore[arg-type]
+
+
+def test_read_some_returns_what_is_there() -> None:
+    buf = StreamBuffer([b"abc", b"defgh", b""])
+    with pytest.raises(TimeoutError):
+        buf.read_some(0, 10, timeout=0)
+    assert buf.read_some(0, 10) == b"abc"
+    assert buf.read_some(1, 10, timeout=0) == b"bc"
+    assert buf.read_some(5, 1, timeout=60) == b"f"
+    assert buf.stat().helper
+    assert buf.read_some(8, 10, timeout=60) == b""
+
+
+def test_iteration_is_the_stream_again(buf: StreamBuffer) -> None:
+    assert b"".join(buf) == data(0, SIZE)
+    again = StreamBuffer(buf)
+    assert again[-5:] == data(SIZE - 5, 5)
+    assert list(StreamBuffer([b"by", b"tes"])) == [b"by", b"tes"]
+
+
+def test_size_and_len() -> None:
+    buf = StreamBuffer(chunks(1000), size=500)
+    assert len(buf) == buf.size == 500
+    assert buf[:] == data(0, 1000)
+    assert len(buf) == buf.size == 1000
+    lying = StreamBuffer(chunks(1000), size=5000)
+    assert lying.read(0, 5000) == data(0, 1000)
+    assert len(lying) == 1000
+    unknown = StreamBuffer(chunks(1000))
+    assert unknown.size is None
+    assert unknown
+    with pytest.raises(TypeError):
+        len(unknown)
+    assert StreamBuffer([])
+    assert StreamBuffer([])[:] == b""
+
+
+def test_is_exhausted_asks() -> None:
+    buf = StreamBuffer(iter([b"abc", b"def"]), 6)
+    assert not buf.is_exhausted()
+    assert buf.read(0, 6) == b"abcdef"
+    assert buf.is_exhausted()
+
+
+def test_repr_and_closing() -> None:
+    buf = StreamBuffer(chunks(10_000, 1000), 10_000)
+    buf.read(0, 10)
+    assert repr(buf) == "StreamBuffer<10000, 1000, memory 1000, disk 0>"
+    assert buf.stream_index == 1000
+    with buf as same:
+        assert same is buf
+    assert buf.closed
+    assert repr(buf) == "StreamBuffer<closed>"
+    buf.close()
+    for call in (
+        lambda: buf.read(0, 1),
+        lambda: buf.readinto(0, bytearray(1)),
+        lambda: buf.read_some(0, 1),
+        lambda: buf.read(0, 0),
+        lambda: buf[0],
+        lambda: len(buf),
+        lambda: buf.size,
+        buf.stat,
+        buf.ranges,
+        buf.buffered,
+        buf.cancel,
+        buf.resume,
+        buf.spill,
+        buf.prefetch,
+        buf.open,
+        lambda: buf.save("nowhere"),
+        lambda: next(iter(buf)),
+    ):
+        with pytest.raises(ValueError, match="the buffer is closed"):
+            call()
+
+
+def test_ranges_and_buffered() -> None:
+    source = io.BytesIO(data(0, SIZE))
+    buf = StreamBuffer(source, seek_gap=0, round_up=0)
+    places = list(range(SIZE - 100, 0, -10_000))
+    for place in places:
+        buf.read(place, 10)
+    assert buf.ranges() == [range(place, place + 10) for place in reversed(places)]
+    assert buf.buffered(places[0] + 4) == 6
+    assert buf.buffered(0) == 0
+
+
+def test_options_are_checked() -> None:
+    for options in (
+        {"size": -1},
+        {"max_size": -1},
+        {"prefetch": -1},
+        {"round_up": 20_000},
+        {"seek_gap": -1},
+        {"size": 2**64},
+    ):
+        with pytest.raises(ValueError):
+            StreamBuffer([b""], **options)
+    with pytest.raises(TypeError):
+        StreamBuffer([b""], "5")  # type: ignore[arg-type]
+
+
+def test_the_memory_limit_holds() -> None:
+    buf = StreamBuffer(chunks(4_000_000, 65536), max_size=100_000)
+    buf.read(3_999_999, 1)
+    stats = buf.stat()
+    assert stats.memory <= 100_000 + 256 * 1024
+    assert stats.memory + stats.disk == 4_000_000
+    assert stats.spool_dir

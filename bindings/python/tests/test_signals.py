@@ -1,0 +1,183 @@
+"""Ctrl-C: it reaches the program, and neither the stream nor other threads take harm."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+from spoolbuf import Status, StreamBuffer, _signals
+from support import chunks, data
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+
+
+def interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_inside_the_stream() -> None:
+    def stream():
+        yield b"abc"
+        interrupt()
+        time.sleep(60)
+        yield b"def"
+
+    buf = StreamBuffer(stream())
+    assert buf.read(0, 3) == b"abc"
+    with pytest.raises(KeyboardInterrupt):
+        buf.read(3, 1)
+    # The generator is over, which is not the end of the stream.
+    with pytest.raises(OSError, match="interrupted"):
+        buf.read(3, 1)
+    assert buf[:3] == b"abc"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_between_two_calls_of_the_stream() -> None:
+    """The place where no `try` of Python's can be: the first instruction of a callback."""
+    taken = []
+
+    class Stream:
+        def read(self, size: int) -> bytes:
+            taken.append(size)
+            return data(sum(taken[:-1]), size)
+
+    buf = StreamBuffer(Stream(), size=100_000)
+    with _signals.Shield():
+        # Noted, since it comes where C is on its way to the callback; the callback makes up for it.
+        interrupt()
+        status = buf._read(0, memoryview(bytearray(1000)))
+        assert status == Status.SOURCE
+    with pytest.raises(KeyboardInterrupt):
+        buf._raise_urgent()
+    assert not taken
+    assert buf.read(0, 1000) == data(0, 1000)
+
+
+def test_a_stream_that_can_go_on_goes_on() -> None:
+    class File(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def readinto(self, out) -> int:
+            if not self.tell() and not asked:
+                asked.append(True)
+                interrupt()
+            return super().readinto(out)
+
+    asked: list[bool] = []
+    buf = StreamBuffer(File(data(0, 100_000)))
+    with pytest.raises(KeyboardInterrupt):
+        buf.read(0, 100_000)
+    assert buf[:] == data(0, 100_000)
+
+
+def test_another_thread_is_not_told() -> None:
+    class File(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def readinto(self, out) -> int:
+            if threading.current_thread() is threading.main_thread():
+                while buf.stat().waits < 1:
+                    time.sleep(0.001)
+                interrupt()
+                time.sleep(60)
+            return super().readinto(out)
+
+    buf = StreamBuffer(File(data(0, 100_000)))
+    outcome: list[object] = []
+
+    def wait() -> None:
+        while not buf.stat().pulls:
+            time.sleep(0.001)
+        try:
+            outcome.append(buf.read(0, 100_000) == data(0, 100_000))
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        buf.read(0, 10)
+    thread.join()
+    assert outcome == [True]
+
+
+def test_other_handlers(tmp_path) -> None:
+    class Late(Exception):
+        pass
+
+    def handler(number, frame):
+        raise Late
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+
+        def stream():
+            yield b"abc"
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            time.sleep(60)
+
+        buf = StreamBuffer(stream())
+        with pytest.raises(Late):
+            buf.save(tmp_path / "file")
+        assert signal.getsignal(signal.SIGALRM) is handler
+        assert not list(tmp_path.iterdir())
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_storm() -> None:
+    """Interrupts at any place whatsoever: no byte is wrong, none is lost, no end is invented."""
+    size = 3_000_000
+    buf = StreamBuffer(io.BufferedReader(Slow(data(0, size))), max_size=100_000)
+    stop = threading.Event()
+    seen = 0
+
+    def shoot() -> None:
+        while not stop.wait(0.0005):
+            interrupt()
+
+    thread = threading.Thread(target=shoot)
+    done = 0
+    while done < size:
+        try:
+            if not thread.is_alive() and not stop.is_set():
+                thread.start()
+            part = buf.read(done, 50_000)
+            assert part == data(done, len(part)) and part
+            done += len(part)
+            if seen > 30:
+                stop.set()
+        except KeyboardInterrupt:
+            seen += 1
+    try:
+        stop.set()
+        thread.join()
+    except KeyboardInterrupt:
+        thread.join()
+    assert buf.read(size, 1) == b""
+    assert list(chunks(0)) == []
+
+
+class Slow(io.RawIOBase):
+    """A file that only goes forwards, and survives whatever is raised in it."""
+
+    def __init__(self, whole: bytes) -> None:
+        self.whole, self.at = whole, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, out) -> int:
+        count = min(len(out), len(self.whole) - self.at)
+        out[:count] = self.whole[self.at : self.at + count]
+        self.at += count
+        return count

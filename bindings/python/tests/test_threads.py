@@ -1,0 +1,304 @@
+"""The GIL, threads, the interpreter's end, subinterpreters, forks: nothing hangs or crashes."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+
+import spoolbuf
+from spoolbuf import StreamBuffer, _interpreter
+from support import chunks, data, skip
+
+
+def run(program: str, *arguments: str) -> str:
+    """Runs a program of its own; it must end well, and in time."""
+    environment = dict(os.environ, PYTHONPATH=os.path.dirname(__file__))
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(program), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
+    assert "Fatal" not in done.stderr and "panic" not in done.stderr, done.stderr
+    return done.stdout
+
+
+def together(count: int, work) -> None:
+    """Runs `work(number)` on so many threads; what one raises is raised here."""
+    raised: list[BaseException] = []
+
+    def guarded(number: int) -> None:
+        try:
+            work(number)
+        except BaseException as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if raised:
+        raise raised[0]
+
+
+@pytest.mark.parametrize("prefetch", [0, 100_000, 2**64 - 1])
+def test_eight_threads(prefetch: int) -> None:
+    size = 2_000_000
+    inside = threading.Lock()
+
+    def stream():
+        for chunk in chunks(size, 10_000):
+            # One thread at a time, and each gives the GIL away in here.
+            assert inside.acquire(blocking=False)
+            time.sleep(0)
+            inside.release()
+            yield chunk
+
+    buf = StreamBuffer(stream(), max_size=300_000, prefetch=prefetch)
+
+    def work(number: int) -> None:
+        rng = random.Random(number)
+        for _ in range(100):
+            offset, length = rng.randrange(size), rng.choice([1, 100, 20_000])
+            assert buf.read(offset, length) == data(offset, min(length, size - offset))
+            buf.stat(), buf.ranges(), buf.buffered(offset)
+
+    together(8, work)
+
+
+def test_waiting_releases_the_gil() -> None:
+    go = threading.Event()
+
+    def stream():
+        # Only a thread that runs while another one waits can let it go on.
+        assert go.wait(60)
+        yield b"abc"
+
+    buf = StreamBuffer(stream())
+    outcome: list[bytes] = []
+    threads = [threading.Thread(target=lambda: outcome.append(buf[:])) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    while buf.stat().waits < 7:
+        time.sleep(0.001)
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert outcome == [b"abc"] * 8
+
+
+def test_close_while_eight_threads_wait() -> None:
+    go = threading.Event()
+
+    def stream():
+        yield b"abc"
+        go.wait(60)
+        yield b"def"
+
+    buf = StreamBuffer(stream())
+    outcome: list[object] = []
+
+    def wait() -> None:
+        try:
+            outcome.append(buf.read(3, 1))
+        except Exception as error:
+            outcome.append(type(error))
+
+    threads = [threading.Thread(target=wait) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    while buf.stat().waits < 7:
+        time.sleep(0.001)
+    buf.close()
+    while len(outcome) < 7:
+        time.sleep(0.001)
+    go.set()
+    for thread in threads:
+        thread.join()
+    # The one that was inside the stream may have its byte.
+    assert set(outcome) <= {spoolbuf.CanceledError, b"d"}
+    assert outcome.count(spoolbuf.CanceledError) >= 7
+
+
+def test_a_timeout_holds_whatever_the_stream_does() -> None:
+    go = threading.Event()
+
+    def stream():
+        go.wait(60)
+        yield b"abc"
+
+    with StreamBuffer(stream()) as buf:
+        with pytest.raises(TimeoutError):
+            buf.read_some(0, 1, timeout=0.01)
+        go.set()
+        assert buf.read_some(0, 1, timeout=60) == b"a"
+
+
+@pytest.mark.parametrize("how", ["prefetch", "timeout", "daemon", "blocked", "dropped"])
+def test_the_interpreter_ends_while_a_stream_runs(how: str) -> None:
+    program = """
+        import sys, threading, time
+        from spoolbuf import StreamBuffer
+        how = sys.argv[1]
+        def stream():
+            yield b"abc"
+            while True:
+                time.sleep(1.0 if how == "blocked" else 0.0001)
+                yield bytes(1000)
+        buf = StreamBuffer(stream(), max_size=10_000)
+        if how in ("prefetch", "blocked", "dropped"):
+            buf.prefetch()
+        elif how == "timeout":
+            try:
+                buf.read_some(10_000_000, 1, timeout=0.05)
+            except TimeoutError:
+                pass
+        else:
+            def read():
+                place = 0
+                while True:
+                    place += len(buf.read(place, 100))
+            for _ in range(8):
+                threading.Thread(target=read, daemon=True).start()
+        buf.read(0, 1)
+        if how == "dropped":
+            del buf
+        print("end")
+    """
+    for _ in range(3):
+        assert run(program, how) == "end\n"
+
+
+def test_a_worker_may_read_on_after_the_main_thread_has_ended() -> None:
+    program = """
+        import threading, time
+        from spoolbuf import StreamBuffer
+        from support import chunks, data
+        go = threading.Event()
+        def stream():
+            go.wait(60)
+            yield from chunks(100_000)
+        buf = StreamBuffer(stream())
+        def work():
+            while threading.main_thread().is_alive():
+                time.sleep(0.001)
+            go.set()
+            assert buf[:] == data(0, 100_000)
+            print("read")
+        threading.Thread(target=work).start()
+    """
+    assert run(program) == "read\n"
+
+
+def test_fork() -> None:
+    if not hasattr(os, "fork"):
+        skip("os.fork", "not on this system")
+    program = """
+        import gc, os, threading, warnings
+        warnings.simplefilter("ignore")
+        import spoolbuf
+        from spoolbuf import StreamBuffer
+        from support import chunks, data
+        closed = []
+        def stream():
+            try:
+                yield from chunks(1_000_000)
+            finally:
+                closed.append(os.getpid())
+        buf = StreamBuffer(stream(), max_size=10_000, prefetch=100_000)
+        file = buf.open()
+        buf.read(5000, 10)
+        reading = threading.Thread(target=lambda: buf.read(500_000, 10))
+        reading.start()
+        child = os.fork()
+        if child == 0:
+            for use in (lambda: buf.read(0, 1), lambda: file.read(1), buf.stat):
+                try:
+                    use()
+                except ValueError as error:
+                    assert "parent" in str(error), error
+                else:
+                    raise AssertionError("the parent's buffer was used")
+            assert buf.closed
+            del file
+            buf.close()
+            del buf
+            gc.collect()
+            assert not closed
+            own = StreamBuffer(chunks(1_000_000), max_size=10_000, prefetch=100_000)
+            assert own.read(900_000, 10) == data(900_000, 10)
+            # Through the interpreter's own end.
+            raise SystemExit(0)
+        _, status = os.waitpid(child, 0)
+        assert status == 0, status
+        reading.join()
+        assert buf[:] == data(0, 1_000_000)
+        assert closed == [os.getpid()]
+        print("end")
+    """
+    assert run(program) == "end\n"
+
+
+def test_a_subinterpreter_that_ends() -> None:
+    program = """
+        import sys
+        try:
+            import _interpreters as interpreters
+        except ImportError:
+            import _xxsubinterpreters as interpreters
+        code = '''
+        import sys
+        sys.path[:0] = {path!r}
+        import spoolbuf
+        from spoolbuf import StreamBuffer
+        from support import chunks, data
+        buf = StreamBuffer(chunks(1_000_000), max_size=10_000)
+        assert buf.read(500_000, 10) == data(500_000, 10)
+        for needs in (buf.prefetch, lambda: buf.read_some(0, 1, timeout=5)):
+            try:
+                needs()
+            except spoolbuf.UnsupportedError:
+                pass
+            else:
+                raise AssertionError("a helper thread was allowed")
+        kept = StreamBuffer(chunks(1_000_000))
+        kept.read(0, 10)
+        '''
+        import textwrap
+        code = textwrap.dedent(code).format(path=sys.path)
+        from spoolbuf import StreamBuffer
+        mine = StreamBuffer([b"abc"])
+        for _ in range(3):
+            try:
+                one = interpreters.create()
+            except TypeError:
+                one = interpreters.create("isolated")
+            run = getattr(interpreters, "run_string")
+            failure = run(one, code)
+            if failure is not None:
+                text = str(getattr(failure, "formatted", failure))
+                print("ABSENT" if "ImportError" in text else "FAILED", text)
+                sys.exit()
+            interpreters.destroy(one)
+        assert mine[:] == b"abc"
+        print("end")
+    """
+    said = run(program)
+    if said.startswith("ABSENT"):
+        skip("a subinterpreter with ctypes", said.strip())
+    assert said == "end\n"
+
+
+def test_which_interpreter() -> None:
+    assert _interpreter._main

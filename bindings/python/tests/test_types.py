@@ -1,0 +1,80 @@
+"""The types hold: mypy --strict and pyright are content with the package and with its use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support import need, skip
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+USE = """
+import io
+from spoolbuf import RawStreamFile, StreamBuffer, StreamFile
+from urllib.request import urlopen
+
+def check(path: str) -> None:
+    buf = StreamBuffer(iter([b"abc"]), 3)
+    part: bytes = buf[1:2]
+    pair: bytes = buf[1, 2]
+    byte: int = buf[0]
+    buffered: StreamFile = buf.open()
+    raw: RawStreamFile = buf.open(0)
+    file: io.BufferedReader = buffered
+    count: int = buf.readinto(0, bytearray(5))
+    with open(path, "rb") as real:
+        StreamBuffer(real)
+    StreamBuffer(urlopen(path))
+    StreamBuffer(b"abc").save(path, progress=lambda done, total: print(done, total))
+    print(part, pair, byte, raw, file, count)
+"""
+
+WRONG = """
+from spoolbuf import StreamBuffer
+
+StreamBuffer(5)
+"""
+
+
+@pytest.fixture(scope="module")
+def uses(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    there = tmp_path_factory.mktemp("types")
+    (there / "use.py").write_text(USE)
+    (there / "wrong.py").write_text(WRONG)
+    return there
+
+
+def run(*command: str, cwd: Path = PACKAGE) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=110, check=False)
+
+
+def test_mypy(uses: Path) -> None:
+    need("mypy")
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(uses / "cache")]
+    done = run(*mypy, str(PACKAGE / "src" / "spoolbuf"))
+    assert done.returncode == 0, done.stdout
+    done = run(*mypy, "use.py", cwd=uses)
+    assert done.returncode == 0, done.stdout
+    done = run(*mypy, "wrong.py", cwd=uses)
+    assert done.returncode == 1 and "arg-type" in done.stdout, done.stdout
+
+
+def test_pyright(uses: Path) -> None:
+    pyright = shutil.which("pyright", path=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
+    if pyright is None:
+        skip("pyright", "not installed")
+    python = ["--pythonpath", sys.executable]
+    done = run(pyright, *python, "--project", str(PACKAGE))
+    if "error" in done.stderr and not done.stdout:
+        skip("pyright", done.stderr)
+    assert done.returncode == 0, done.stdout
+    done = run(pyright, *python, str(uses / "use.py"), cwd=uses)
+    assert done.returncode == 0, done.stdout
+    done = run(pyright, *python, str(uses / "wrong.py"), cwd=uses)
+    assert done.returncode == 1, done.stdout

@@ -1,0 +1,254 @@
+/*
+ * The operations whose cost tests/guard.rs counts. `operations NAME` prepares, then does the
+ * operation COUNT times inside measured(), between two system calls that can't be mistaken.
+ */
+#include "spoolbuf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define KIB 1024u
+#define MIB (1024u * KIB)
+
+#define CHECK(what)                                                            \
+    do {                                                                       \
+        if (!(what)) {                                                         \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what);         \
+            exit(1);                                                           \
+        }                                                                      \
+    } while (0)
+
+struct source {
+    uint64_t at;
+    uint64_t size;
+    size_t chunk;
+};
+
+static unsigned char out[64 * KIB];
+static struct source from;
+static sb_buffer *buffer;
+static sb_reader *reader;
+static uint64_t place;
+
+static int64_t next(void *opaque, void *to, size_t capacity)
+{
+    struct source *s = opaque;
+    uint64_t n = capacity < s->chunk ? capacity : s->chunk;
+
+    if (n > s->size - s->at)
+        n = s->size - s->at;
+    memset(to, (int)(s->at >> 12), (size_t)n);
+    s->at += n;
+    return (int64_t)n;
+}
+
+static void start(uint64_t size, size_t chunk)
+{
+    sb_callback callback = {0};
+
+    from.at = 0;
+    from.size = size;
+    from.chunk = chunk;
+    callback.read = next;
+    callback.opaque = &from;
+    buffer = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+    CHECK(buffer != NULL);
+}
+
+static void fill(uint64_t size)
+{
+    start(size, 64 * KIB);
+    CHECK(sb_read(buffer, size - 1, 1, out) == 1);
+    /* So that the end is known. */
+    CHECK(sb_read(buffer, size, 1, out) == 0);
+}
+
+/* Places that follow no order but are the same each time. */
+static uint64_t random_place(uint64_t span)
+{
+    place = place * 6364136223846793005u + 1442695040888963407u;
+    return (place >> 33) % span;
+}
+
+static void in_memory(void)
+{
+    fill(4 * MIB);
+}
+
+static void on_disk(void)
+{
+    fill(16 * MIB);
+    CHECK(sb_spill(buffer) == SB_OK);
+}
+
+static void empty(void)
+{
+    start(64 * MIB, 64 * KIB);
+}
+
+/* The memory part is full: what comes, spills. */
+static void spilling(void)
+{
+    start(512 * MIB, 64 * KIB);
+    CHECK(sb_read(buffer, 8 * MIB - 1, 1, out) == 1);
+    place = 8 * MIB;
+}
+
+static void spilling_small_chunks(void)
+{
+    spilling();
+    from.chunk = 8 * KIB;
+}
+
+static void with_reader(void)
+{
+    in_memory();
+    reader = sb_reader_new(buffer);
+    CHECK(reader != NULL);
+}
+
+static void nothing(void)
+{
+}
+
+static void read_any(size_t len, uint64_t size)
+{
+    CHECK(sb_read(buffer, random_place(size - len), len, out) == (int64_t)len);
+}
+
+static void read_16(void)
+{
+    read_any(16, 4 * MIB);
+}
+
+static void read_4k(void)
+{
+    read_any(4 * KIB, 4 * MIB);
+}
+
+static void read_64k(void)
+{
+    read_any(64 * KIB, 4 * MIB);
+}
+
+static void read_disk_4k(void)
+{
+    read_any(4 * KIB, 16 * MIB);
+}
+
+static void read_disk_64k(void)
+{
+    read_any(64 * KIB, 16 * MIB);
+}
+
+static void read_some(void)
+{
+    uint64_t off = random_place(4 * MIB - 4 * KIB);
+
+    CHECK(sb_read_some(buffer, off, 4 * KIB, out, 0) == (int64_t)(4 * KIB));
+}
+
+static void reader_read(void)
+{
+    uint64_t off = random_place(4 * MIB - 4 * KIB);
+
+    CHECK(sb_reader_seek(reader, (int64_t)off, SB_SEEK_SET) == (int64_t)off);
+    CHECK(sb_reader_read(reader, 4 * KIB, out) == (int64_t)(4 * KIB));
+}
+
+static void read_on(void)
+{
+    CHECK(sb_read(buffer, place, 64 * KIB, out) == (int64_t)(64 * KIB));
+    place += 64 * KIB;
+}
+
+static void open_free(void)
+{
+    start(MIB, 64 * KIB);
+    sb_free(buffer);
+    buffer = NULL;
+}
+
+static void open_fill_free(void)
+{
+    fill(64 * KIB);
+    sb_free(buffer);
+    buffer = NULL;
+}
+
+static void past_the_end(void)
+{
+    CHECK(sb_read(buffer, 5 * MIB, 1, out) == 0);
+}
+
+static void ask(void)
+{
+    sb_range range;
+    sb_stats stats;
+
+    CHECK(sb_buffered(buffer, random_place(4 * MIB)) > 0);
+    CHECK(sb_size(buffer) == (int64_t)(4 * MIB));
+    CHECK(sb_ranges(buffer, &range, 1) == 1);
+    CHECK(sb_stat(buffer, &stats, sizeof stats) == SB_OK);
+}
+
+static const struct operation {
+    const char *name;
+    void (*prepare)(void);
+    void (*once)(void);
+    int count;
+} operations[] = {
+    {"read-16-memory", in_memory, read_16, 1000},
+    {"read-4k-memory", in_memory, read_4k, 1000},
+    {"read-64k-memory", in_memory, read_64k, 200},
+    {"read-4k-disk", on_disk, read_disk_4k, 1000},
+    {"read-64k-disk", on_disk, read_disk_64k, 200},
+    {"read-some", in_memory, read_some, 1000},
+    {"reader-seek-read", with_reader, reader_read, 1000},
+    {"read-past-end", in_memory, past_the_end, 1000},
+    {"pull-64k-first", empty, read_on, 64},
+    {"pull-64k-spilling", spilling, read_on, 512},
+    {"pull-8k-spilling", spilling_small_chunks, read_on, 512},
+    {"open-free", nothing, open_free, 200},
+    {"open-fill-free", nothing, open_fill_free, 200},
+    {"size-buffered-ranges-stat", in_memory, ask, 500},
+};
+
+/* Found by its name: what callgrind counts begins and ends here. */
+__attribute__((noinline)) void measured(const struct operation *operation);
+
+void measured(const struct operation *operation)
+{
+    int i;
+
+    close(-1001);
+    for (i = 0; i < operation->count; i++)
+        operation->once();
+    close(-1002);
+}
+
+int main(int argc, char **argv)
+{
+    size_t i;
+
+    if (argc == 1) {
+        for (i = 0; i < sizeof operations / sizeof *operations; i++)
+            printf("%s %d\n", operations[i].name, operations[i].count);
+        return 0;
+    }
+    for (i = 0; i < sizeof operations / sizeof *operations; i++) {
+        const struct operation *operation = &operations[i];
+
+        if (strcmp(operation->name, argv[1]) != 0)
+            continue;
+        operation->prepare();
+        operation->once();
+        measured(operation);
+        sb_reader_free(reader);
+        sb_free(buffer);
+        return 0;
+    }
+    return 1;
+}

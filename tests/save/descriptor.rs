@@ -1,0 +1,153 @@
+//! Saves to a descriptor: files, pipes, and what else is open.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::thread::scope;
+
+use spoolbuf::abi::sb_status::{SB_ERR_INVALID, SB_ERR_IO};
+use spoolbuf::abi::{sb_save_flag, sb_stats};
+use spoolbuf::ffi::sb_stat;
+
+use crate::child::alone;
+use crate::handle::Handle;
+use crate::support::assert_bytes;
+use crate::without::{Lack, without};
+use crate::{LIMITS, SIZE};
+
+const EVERYWHERE: [&[Lack]; 2] = [&[], &[Lack::KernelCopy]];
+
+fn system_error(handle: &Handle) -> i32 {
+    // SAFETY: all zero is a value to be written over, of the size that is told.
+    unsafe {
+        let mut stats: sb_stats = std::mem::zeroed();
+        assert_eq!(sb_stat(handle.raw, &mut stats, size_of::<sb_stats>()), 0);
+        stats.system_error
+    }
+}
+
+#[test]
+fn a_file_is_written_from_where_it_stands() {
+    for lacks in EVERYWHERE {
+        for max in LIMITS {
+            without(lacks, || {
+                let handle = Handle::new(SIZE, max);
+                let mut file = tempfile::tempfile().expect("a file");
+                file.write_all(&vec![b'x'; SIZE as usize + 20])
+                    .expect("room");
+                file.seek(SeekFrom::Start(10)).expect("a file");
+                let sync = sb_save_flag::SB_SAVE_SYNC as u32;
+                assert_eq!(handle.save(file.as_raw_fd(), sync), SIZE as i64);
+                // It stands after the last byte, and is still the caller's.
+                assert_eq!(file.stream_position().expect("a file"), 10 + SIZE);
+                let mut found = Vec::new();
+                file.rewind().expect("a file");
+                file.read_to_end(&mut found).expect("a file");
+                let (head, rest) = found.split_at(10);
+                let (saved, tail) = rest.split_at(SIZE as usize);
+                assert_eq!((head, tail), (&b"xxxxxxxxxx"[..], &b"xxxxxxxxxx"[..]));
+                assert_bytes(0, saved);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_appended_to_gets_all_at_its_end() {
+    for max in LIMITS {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("log");
+        std::fs::write(&path, b"before").expect("written");
+        let file = OpenOptions::new().append(true).open(&path).expect("a file");
+        let handle = Handle::new(SIZE, max);
+        for _ in 0..2 {
+            assert_eq!(handle.save(file.as_raw_fd(), 0), SIZE as i64);
+        }
+        let found = std::fs::read(&path).expect("a file");
+        let (head, rest) = found.split_at(6);
+        let (first, second) = rest.split_at(SIZE as usize);
+        assert_eq!((head, second.len()), (&b"before"[..], SIZE as usize));
+        assert_bytes(0, first);
+        assert_bytes(0, second);
+    }
+}
+
+#[test]
+fn a_pipe_and_a_socket_get_all_in_order() {
+    for max in LIMITS {
+        let handle = Handle::new(SIZE, max);
+        let (mut end, pipe) = std::io::pipe().expect("a pipe");
+        assert_bytes(0, &through(&handle, &mut end, pipe));
+        let (mut end, socket) = UnixStream::pair().expect("a socket");
+        assert_bytes(0, &through(&handle, &mut end, socket));
+    }
+}
+
+fn through(handle: &Handle, end: &mut (impl Read + Send), sink: impl AsRawFd + Send) -> Vec<u8> {
+    scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut found = Vec::new();
+            end.read_to_end(&mut found).expect("bytes");
+            found
+        });
+        assert_eq!(handle.save(sink.as_raw_fd(), 0), SIZE as i64);
+        drop(sink);
+        let found = reader.join().expect("bytes");
+        assert_eq!(found.len(), SIZE as usize);
+        found
+    })
+}
+
+#[test]
+fn a_reader_that_goes_away_is_an_error_and_no_signal() {
+    // The test harness ignores the signal; a host does not have to.
+    if !alone("descriptor::a_reader_that_goes_away_is_an_error_and_no_signal") {
+        return;
+    }
+    // SAFETY: a signal's default.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    for max in LIMITS {
+        let handle = Handle::new(SIZE, max);
+        let (mut end, pipe) = std::io::pipe().expect("a pipe");
+        scope(|scope| {
+            scope.spawn(|| {
+                end.read_exact(&mut [0; 100_000]).expect("bytes");
+                drop(end);
+            });
+            assert_eq!(handle.save(pipe.as_raw_fd(), 0), SB_ERR_IO as i64);
+        });
+        assert_eq!(system_error(&handle), libc::EPIPE);
+        let (end, socket) = UnixStream::pair().expect("a socket");
+        drop(end);
+        assert_eq!(handle.save(socket.as_raw_fd(), 0), SB_ERR_IO as i64);
+        // The handle is as good as before.
+        let (mut end, pipe) = std::io::pipe().expect("a pipe");
+        assert_bytes(0, &through(&handle, &mut end, pipe));
+        // Nor is the signal kept for later.
+        // SAFETY: sets that are written before they are read.
+        unsafe {
+            let mut pending = std::mem::zeroed();
+            libc::sigpending(&mut pending);
+            assert_eq!(libc::sigismember(&pending, libc::SIGPIPE), 0);
+        }
+    }
+}
+
+#[test]
+fn what_can_not_be_written_to_is_an_error() {
+    let handle = Handle::new(SIZE, 0);
+    let null = File::open("/dev/null").expect("a device");
+    assert_eq!(handle.save(null.as_raw_fd(), 0), SB_ERR_IO as i64);
+    assert_eq!(system_error(&handle), libc::EBADF);
+    let directory = File::open("/").expect("a directory");
+    assert!(handle.save(directory.as_raw_fd(), 0) < 0);
+    assert_eq!(handle.save(-1, 0), SB_ERR_INVALID as i64);
+    // Past every number that is open.
+    assert_eq!(handle.save(1 << 29, 0), SB_ERR_INVALID as i64);
+    let null = OpenOptions::new()
+        .write(true)
+        .open("/dev/null")
+        .expect("a device");
+    assert_eq!(handle.save(null.as_raw_fd(), 0), SIZE as i64);
+}

@@ -1,0 +1,143 @@
+//! Saves that are linked, not copied.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use spoolbuf::{SaveOptions, StreamBuffer};
+
+use crate::files::{about_unnamed, assert_saved, names};
+use crate::mount::Mount;
+use crate::support::assert_bytes;
+use crate::without::{Lack, without};
+use crate::{LIMITS, SIZE, buffer};
+
+const LINK: SaveOptions = SaveOptions {
+    sync: false,
+    keep: false,
+    exact: false,
+    buffered: false,
+    link: true,
+};
+
+fn link(buffer: &StreamBuffer, target: &Path) -> u64 {
+    buffer.save_with(target, LINK, |_, _| true).expect("a save")
+}
+
+#[track_caller]
+fn assert_readable(buffer: &StreamBuffer) {
+    let mut out = vec![0; SIZE as usize + 1];
+    assert_eq!(buffer.read_at(0, &mut out).expect("bytes"), SIZE as usize);
+    assert_bytes(0, &out[..SIZE as usize]);
+}
+
+#[test]
+fn a_linked_file_is_the_spool_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    for max in LIMITS {
+        let (buffer, _) = buffer(directory.path(), max);
+        buffer
+            .read_at(0, &mut vec![0; SIZE as usize + 1])
+            .expect("bytes");
+        buffer.spill().expect("room");
+        let spool = about_unnamed(directory.path()).expect("a spool file").ino();
+        assert_eq!(link(&buffer, &target), SIZE);
+        let about = std::fs::metadata(&target).expect("a file");
+        assert_eq!((about.ino(), about.nlink()), (spool, 1));
+        assert_readable(&buffer);
+        drop(buffer);
+        assert_saved(&target, SIZE);
+        assert_eq!(names(directory.path()), ["saved"]);
+    }
+}
+
+#[test]
+fn a_linked_file_is_right_also_where_bytes_were_in_memory() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    for max in LIMITS {
+        let (buffer, _) = buffer(directory.path(), max);
+        assert_eq!(link(&buffer, &target), SIZE);
+        assert_readable(&buffer);
+        assert_saved(&target, SIZE);
+        assert_eq!(names(directory.path()), ["saved"]);
+    }
+}
+
+#[test]
+fn a_buffer_can_be_linked_more_than_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    let (buffer, _) = buffer(directory.path(), 0);
+    assert_eq!(link(&buffer, &path("first")), SIZE);
+    assert_eq!(link(&buffer, &path("second")), SIZE);
+    // To the place where it is already.
+    assert_eq!(link(&buffer, &path("first")), SIZE);
+    assert_eq!(names(directory.path()), ["first", "second"]);
+    // And after it has lost all its names.
+    for name in ["first", "second"] {
+        assert_saved(&path(name), SIZE);
+        std::fs::remove_file(path(name)).expect("a file");
+    }
+    assert_eq!(link(&buffer, &path("third")), SIZE);
+    assert_saved(&path("third"), SIZE);
+    assert_eq!(names(directory.path()), ["third"]);
+    assert_readable(&buffer);
+}
+
+#[test]
+fn what_comes_after_a_link_does_not_change_the_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    for max in LIMITS {
+        let (buffer, _) = buffer(directory.path(), max);
+        buffer.read_at(0, &mut vec![0; 524_288]).expect("bytes");
+        let held = buffer.stats().frontier;
+        let options = SaveOptions {
+            buffered: true,
+            ..LINK
+        };
+        let saved = buffer.save_with(&target, options, |_, _| true);
+        assert_eq!(saved.expect("a save"), held);
+        assert_saved(&target, held);
+        assert_readable(&buffer);
+        buffer.spill().expect("room");
+        assert_saved(&target, held);
+        assert_readable(&buffer);
+    }
+}
+
+#[test]
+fn another_file_system_gets_a_copy() {
+    let Some(mount) = Mount::tmpfs("size=8m") else {
+        return;
+    };
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let target = elsewhere.path().join("saved");
+    let (buffer, _) = buffer(&mount.path, 0);
+    assert_eq!(link(&buffer, &target), SIZE);
+    assert_saved(&target, SIZE);
+    assert_eq!(names(elsewhere.path()), ["saved"]);
+    // And here there is a link again.
+    let spool = about_unnamed(&mount.path).expect("a spool file").ino();
+    assert_eq!(link(&buffer, &mount.path.join("saved")), SIZE);
+    assert_eq!(
+        std::fs::metadata(mount.path.join("saved"))
+            .expect("a file")
+            .ino(),
+        spool
+    );
+}
+
+#[test]
+fn a_spool_file_that_had_a_name_gets_a_copy() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    without(&[Lack::Unnamed], || {
+        let (buffer, _) = buffer(directory.path(), 0);
+        assert_eq!(link(&buffer, &target), SIZE);
+        assert_saved(&target, SIZE);
+        assert_eq!(names(directory.path()), ["saved"]);
+        assert_readable(&buffer);
+    });
+}

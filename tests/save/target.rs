@@ -1,0 +1,197 @@
+//! What may stand at the target, and what stands there afterwards.
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use spoolbuf::{Error, SaveOptions};
+
+use crate::child::alone;
+use crate::files::{assert_saved, names};
+use crate::skip::skip;
+use crate::without::{Lack, without};
+use crate::{LIMITS, SIZE, buffer};
+
+#[test]
+fn a_saved_file_has_the_mode_of_a_new_one() {
+    // The umask is the process's.
+    if !alone("target::a_saved_file_has_the_mode_of_a_new_one") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    let save = |mask: u32, link| {
+        // SAFETY: sets a number.
+        unsafe { libc::umask(mask) };
+        let (buffer, _) = buffer(directory.path(), 0);
+        let options = SaveOptions {
+            link,
+            ..SaveOptions::default()
+        };
+        buffer
+            .save_with(&target, options, |_, _| true)
+            .expect("a save");
+        let mode = std::fs::metadata(&target).expect("a file").mode() & 0o7777;
+        assert_eq!(
+            format!("{mode:o}"),
+            format!("{:o}", 0o666 & !mask),
+            "link: {link}"
+        );
+    };
+    for mask in [0o022, 0o077, 0o027, 0] {
+        save(mask, false);
+        save(mask, true);
+        without(&[Lack::Unnamed], || save(mask, false));
+        without(&[Lack::Unnamed], || save(mask, true));
+        // Nor does the mode of what was there matter.
+        std::fs::set_permissions(&target, PermissionsExt::from_mode(0o400)).expect("a file");
+    }
+}
+
+#[test]
+fn what_had_the_file_open_keeps_the_old_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    std::fs::write(&target, b"old").expect("written");
+    std::fs::hard_link(&target, directory.path().join("also")).expect("a second name");
+    for max in LIMITS {
+        assert_eq!(
+            buffer(directory.path(), max)
+                .0
+                .save(&target)
+                .expect("a save"),
+            SIZE
+        );
+        assert_saved(&target, SIZE);
+        assert_eq!(
+            std::fs::read(directory.path().join("also")).expect("a file"),
+            b"old"
+        );
+        assert_eq!(names(directory.path()), ["also", "saved"]);
+    }
+}
+
+#[test]
+fn a_symbolic_link_is_replaced_and_not_followed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("file"), b"mine").expect("written");
+    std::fs::create_dir(path("directory")).expect("a directory");
+    for to in ["file", "directory", "nowhere", "saved"] {
+        for link in [false, true] {
+            let _ = std::fs::remove_file(path("saved"));
+            symlink(path(to), path("saved")).expect("a link");
+            let options = SaveOptions {
+                link,
+                ..SaveOptions::default()
+            };
+            let (buffer, _) = buffer(directory.path(), 0);
+            buffer
+                .save_with(path("saved"), options, |_, _| true)
+                .expect("a save");
+            let about = std::fs::symlink_metadata(path("saved")).expect("a file");
+            assert!(about.is_file());
+            assert_saved(&path("saved"), SIZE);
+        }
+    }
+    assert_eq!(std::fs::read(path("file")).expect("a file"), b"mine");
+    assert!(names(&path("directory")).is_empty() && !path("nowhere").exists());
+}
+
+#[test]
+fn what_is_no_file_is_refused_before_anything_is_asked_for() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    std::fs::create_dir(path("directory")).expect("a directory");
+    make_node(&path("pipe"), libc::S_IFIFO, 0);
+    let _listener = UnixListener::bind(path("socket")).expect("a socket");
+    let mut odd = vec!["directory", "directory/.", "directory/..", "pipe", "socket"];
+    // The null device.
+    if make_node(&path("device"), libc::S_IFCHR, libc::makedev(1, 3)) {
+        odd.push("device");
+    }
+    let before = names(directory.path());
+    for name in odd {
+        for options in [
+            SaveOptions::default(),
+            SaveOptions {
+                link: true,
+                ..SaveOptions::default()
+            },
+            SaveOptions {
+                buffered: true,
+                ..SaveOptions::default()
+            },
+        ] {
+            let (buffer, seen) = buffer(directory.path(), 0);
+            let kind = std::fs::symlink_metadata(path(name))
+                .expect("a thing")
+                .mode();
+            let saved = buffer.save_with(path(name), options, |_, _| true);
+            assert!(
+                matches!(saved, Err(Error::Unsupported | Error::Invalid)),
+                "{name}: {saved:?}"
+            );
+            assert_eq!(seen.fetched.load(Ordering::Relaxed), 0);
+            let after = std::fs::symlink_metadata(path(name))
+                .expect("a thing")
+                .mode();
+            assert_eq!((kind, names(directory.path())), (after, before.clone()));
+        }
+    }
+}
+
+/// Whether that was allowed.
+fn make_node(path: &Path, kind: libc::mode_t, device: libc::dev_t) -> bool {
+    let text = CString::new(path.as_os_str().as_bytes()).expect("a path");
+    // SAFETY: a NUL-terminated path.
+    let done = unsafe { libc::mknod(text.as_ptr(), kind | 0o600, device) } == 0;
+    if !done {
+        skip("a save to a device", std::io::Error::last_os_error());
+    }
+    done
+}
+
+#[test]
+fn what_appears_at_the_target_meanwhile_is_treated_alike() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    for lacks in [&[][..], &[Lack::Unnamed]] {
+        without(lacks, || {
+            for keep in [false, true] {
+                let (buffer, _) = buffer(directory.path(), 0);
+                let options = SaveOptions {
+                    keep,
+                    ..SaveOptions::default()
+                };
+                let saved = buffer.save_with(&target, options, |_, _| {
+                    std::fs::write(&target, b"theirs").expect("written");
+                    true
+                });
+                if keep {
+                    assert!(matches!(saved, Err(Error::Exists)), "{saved:?}");
+                    assert_eq!(std::fs::read(&target).expect("a file"), b"theirs");
+                } else {
+                    assert_eq!(saved.expect("a save"), SIZE);
+                    assert_saved(&target, SIZE);
+                }
+                assert_eq!(names(directory.path()), ["saved"]);
+                std::fs::remove_file(&target).expect("a file");
+            }
+            let (buffer, _) = buffer(directory.path(), 0);
+            let saved = buffer.save_with(&target, SaveOptions::default(), |_, _| {
+                let _ = std::fs::create_dir(&target);
+                true
+            });
+            assert!(
+                matches!(saved, Err(Error::Io(_) | Error::Unsupported)),
+                "{saved:?}"
+            );
+            assert_eq!(names(directory.path()), ["saved"]);
+            std::fs::remove_dir(&target).expect("an empty directory");
+        });
+    }
+}

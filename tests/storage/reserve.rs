@@ -1,0 +1,78 @@
+//! Blocks that are reserved ahead are given back at the end.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use spoolbuf::{Options, StreamBuffer};
+
+use crate::files::about_unnamed;
+use crate::mount::Mount;
+use crate::support::Stream;
+
+const SIZE: u64 = 20 << 20;
+/// What a file system may take for its own, and the last piece.
+const SLACK: u64 = 512 * 1024;
+
+/// Returns how many bytes of blocks were held too many at most on the way, and what at the end and
+/// after a spill of the rest.
+fn pass(directory: &Path) -> (i64, i64, i64) {
+    let (stream, _) = Stream::new(SIZE, 64 * 1024);
+    let options = Options {
+        max: 1 << 20,
+        spool_dir: Some(directory.to_path_buf()),
+        ..Options::default()
+    };
+    let buffer = StreamBuffer::with_options(stream, options).expect("a buffer");
+    let mut out = vec![0; 1 << 20];
+    let too_many = |buffer: &StreamBuffer| {
+        let taken = about_unnamed(directory).map_or(0, |about| about.blocks() * 512);
+        taken as i64 - buffer.stats().disk as i64
+    };
+    let (mut at, mut most) = (0, 0);
+    while at < SIZE {
+        at += buffer.read_at(at, &mut out).expect("bytes") as u64;
+        most = most.max(too_many(&buffer));
+    }
+    assert_eq!(buffer.read_at(at, &mut out).expect("the end"), 0);
+    let end = too_many(&buffer);
+    buffer.spill().expect("room");
+    assert_eq!(buffer.stats().disk, SIZE);
+    (most, end, too_many(&buffer))
+}
+
+#[track_caller]
+fn check(directory: &Path, own_habits: bool) {
+    let (most, end, spilled) = pass(directory);
+    assert!(most > SLACK as i64, "nothing was reserved: {most}");
+    assert!(end <= SLACK as i64, "{end} bytes too many at the end");
+    assert!(
+        own_habits || spilled <= SLACK as i64,
+        "{spilled} bytes too many when all is spilled"
+    );
+}
+
+#[test]
+fn ext4_gets_its_blocks_back() {
+    if let Some(mount) = Mount::image("ext4", 64) {
+        check(&mount.path, false);
+    }
+}
+
+#[test]
+fn xfs_gets_its_blocks_back() {
+    // It takes more than it is asked for with every file that grows, until that is closed.
+    if let Some(mount) = Mount::image("xfs", 320) {
+        check(&mount.path, true);
+    }
+}
+
+#[test]
+fn tmpfs_is_asked_for_nothing_ahead() {
+    if let Some(mount) = Mount::tmpfs("size=64m") {
+        let (most, end, spilled) = pass(&mount.path);
+        assert!(
+            most.max(end).max(spilled) <= SLACK as i64,
+            "{most} {end} {spilled}"
+        );
+    }
+}

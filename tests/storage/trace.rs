@@ -1,0 +1,109 @@
+//! No trace: the spool file can't be seen, inherited or left behind.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
+
+use spoolbuf::OnFull;
+
+use crate::child::{alone, is_alone, spawn};
+use crate::without::{Lack, without};
+use crate::{SIZE, buffer, files, read_all, read_on};
+
+#[test]
+fn the_spool_file_is_made_at_the_first_spill_and_goes_with_the_buffer() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (buffer, seen) = buffer(directory.path(), SIZE, OnFull::Fail);
+    read_all(&buffer, &seen);
+    assert!(files::unnamed(directory.path()).is_none());
+    buffer.spill().expect("room");
+    assert!(files::unnamed(directory.path()).is_some());
+    assert!(files::names(directory.path()).is_empty());
+    drop(buffer);
+    assert!(files::unnamed(directory.path()).is_none());
+}
+
+#[test]
+fn the_spool_file_is_its_owners_alone() {
+    // The umask is the process's.
+    if !alone("trace::the_spool_file_is_its_owners_alone") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let look = |mask| {
+        // SAFETY: sets a number.
+        unsafe { libc::umask(mask) };
+        let (buffer, _) = buffer(directory.path(), 0, OnFull::Fail);
+        read_on(&buffer, 0);
+        let about = files::about_unnamed(directory.path()).expect("a spool file");
+        assert_eq!(
+            format!("{:o}", about.mode() & 0o7777),
+            "600",
+            "umask {mask:o}"
+        );
+        assert_eq!(about.nlink(), 0);
+    };
+    look(0o022);
+    look(0);
+    without(&[Lack::Unnamed], || look(0));
+}
+
+#[test]
+fn the_spool_file_is_not_inherited() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let check = || {
+        let (buffer, _) = buffer(directory.path(), 0, OnFull::Fail);
+        read_on(&buffer, 0);
+        let spool = files::unnamed(directory.path()).expect("a spool file");
+        let listed = Command::new("ls")
+            .args(["-l", "/proc/self/fd"])
+            .output()
+            .expect("ls");
+        let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+        assert!(listed.contains("/fd"), "{listed}");
+        assert!(!listed.contains("(deleted)"), "{listed}, {spool:?}");
+    };
+    check();
+    without(&[Lack::Unnamed], check);
+}
+
+const KILLED: &str = "trace::a_killed_process_leaves_nothing";
+const DIRECTORY: &str = "SPOOLBUF_TEST_DIRECTORY";
+
+#[test]
+fn a_killed_process_leaves_nothing() {
+    if is_alone(KILLED) {
+        let directory = std::env::var_os(DIRECTORY).expect("set below");
+        if directory.as_bytes().ends_with(b"without") {
+            without(&[Lack::Unnamed], || spill_and_stay(Path::new(&directory)));
+        }
+        spill_and_stay(Path::new(&directory));
+    }
+    let parent = tempfile::tempdir().expect("a directory");
+    for name in ["with", "without"] {
+        let directory = parent.path().join(name);
+        std::fs::create_dir(&directory).expect("a directory");
+        let mut child = spawn(KILLED, &[(DIRECTORY, directory.as_os_str())]);
+        let mut said = BufReader::new(child.stdout.take().expect("its output"));
+        let mut line = String::new();
+        while !line.contains("spilled") {
+            line.clear();
+            assert!(said.read_line(&mut line).expect("a line") > 0, "it ended");
+        }
+        child.kill().expect("a process");
+        child.wait().expect("a process");
+        assert!(files::names(&directory).is_empty());
+    }
+}
+
+fn spill_and_stay(directory: &Path) -> ! {
+    let (buffer, seen) = buffer(directory, 0, OnFull::Fail);
+    read_all(&buffer, &seen);
+    assert!(files::unnamed(directory).is_some());
+    println!("\nspilled");
+    loop {
+        std::thread::park();
+    }
+}

@@ -1,0 +1,62 @@
+//! Tests that need a process of their own: the test program runs itself again, for one test.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::process::{Child, Command, Stdio};
+
+const MARK: &str = "SPOOLBUF_TEST_ALONE";
+/// A process of a test that hangs is ended after this many seconds.
+const PATIENCE: u32 = 300;
+
+/// True in the process that `test` has for itself. Elsewhere it runs that process, checks that it
+/// went well, and is false.
+#[track_caller]
+pub fn alone(test: &str) -> bool {
+    alone_with(test, &[])
+}
+
+/// As [`alone`], with variables of the environment set, or removed where there is no value.
+#[track_caller]
+pub fn alone_with(test: &str, variables: &[(&str, Option<&str>)]) -> bool {
+    if is_alone(test) {
+        return true;
+    }
+    let mut command = command(test);
+    for (name, value) in variables {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let output = command.stdout(Stdio::piped()).output().expect("a process");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{test}: {}\n{said}", output.status);
+    // A name that fits no test succeeds as well.
+    assert!(said.contains("1 passed"), "{test} did not run:\n{said}");
+    false
+}
+
+/// Whether this is the process that `test` has for itself.
+pub fn is_alone(test: &str) -> bool {
+    let alone = std::env::var_os(MARK).is_some_and(|name| name == test);
+    if alone {
+        // SAFETY: sets a timer that ends this process.
+        unsafe { libc::alarm(PATIENCE) };
+    }
+    alone
+}
+
+/// A process for `test` that the caller ends.
+pub fn spawn(test: &str, variables: &[(&str, &std::ffi::OsStr)]) -> Child {
+    let mut command = command(test);
+    command.envs(variables.iter().copied());
+    command.stdout(Stdio::piped()).spawn().expect("a process")
+}
+
+fn command(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command
+        .args([test, "--exact", "--nocapture", "--include-ignored"])
+        .env(MARK, test);
+    command
+}

@@ -1,0 +1,61 @@
+//! A buffer as C has it, for what only C can ask for: saves to descriptors.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::ffi::{c_int, c_void};
+use std::ptr::{null, null_mut};
+
+use spoolbuf::Source;
+use spoolbuf::abi::{sb_buffer, sb_callback};
+use spoolbuf::ffi::{sb_free, sb_new, sb_save_with};
+
+use super::support::Stream;
+
+/// A buffer over a [`Stream`], freed when it is dropped.
+pub struct Handle {
+    pub raw: *mut sb_buffer,
+    stream: Box<Stream>,
+}
+
+// SAFETY: a handle may be used from any thread.
+unsafe impl Sync for Handle {}
+
+impl Handle {
+    pub fn new(size: u64, max: u64) -> Handle {
+        let mut stream = Box::new(Stream::new(size, 50_001).0);
+        let callback = sb_callback {
+            read: Some(read),
+            opaque: (&raw mut *stream).cast(),
+            seek: None,
+            cancel: None,
+            close: None,
+            reserved: [null_mut(); 3],
+        };
+        // SAFETY: a whole callback; the stream lives longer than the handle.
+        let raw = unsafe { sb_new(&callback, size, max) };
+        assert!(!raw.is_null());
+        Handle { raw, stream }
+    }
+
+    /// Saves to a descriptor; the count, or the code.
+    pub fn save(&self, descriptor: c_int, flags: u32) -> i64 {
+        // SAFETY: no path, no progress.
+        unsafe { sb_save_with(self.raw, null(), descriptor, flags, None, null_mut()) }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: made by `sb_new`; without a `close` it waits until the stream is free.
+        unsafe { sb_free(self.raw) };
+    }
+}
+
+unsafe extern "C-unwind" fn read(opaque: *mut c_void, out: *mut c_void, capacity: usize) -> i64 {
+    // SAFETY: the stream of the handle, one thread at a time; room for `capacity` bytes.
+    let (stream, out) = unsafe {
+        let out = std::slice::from_raw_parts_mut(out.cast::<u8>(), capacity);
+        (&mut *opaque.cast::<Stream>(), out)
+    };
+    stream.read(out).map_or(-1, |count| count as i64)
+}

@@ -1,0 +1,189 @@
+//! File systems of a test's own: seen by its thread and the threads that this one starts, and gone
+//! with them.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::ptr::null;
+use std::time::Instant;
+
+use super::skip::skip;
+
+/// A mounted file system.
+pub struct Mount {
+    pub path: PathBuf,
+    /// How it was mounted.
+    arguments: Vec<String>,
+    _directories: [Option<tempfile::TempDir>; 2],
+}
+
+impl Mount {
+    /// A tmpfs with the given options; None, and a word about it, where that is not allowed.
+    pub fn tmpfs(options: &str) -> Option<Mount> {
+        Mount::new(&["-t", "tmpfs", "-o", options, "none"])
+    }
+
+    /// A file system of `mebibytes` in a file, of the kind that `mkfs.KIND` makes.
+    pub fn image(kind: &str, mebibytes: u64) -> Option<Mount> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let image = directory.path().join("image");
+        let file = File::create(&image).expect("an image");
+        file.set_len(mebibytes << 20).expect("its size");
+        let what = format!("a file system made by mkfs.{kind}");
+        match Command::new(format!("mkfs.{kind}"))
+            .arg("-q")
+            .arg(&image)
+            .output()
+        {
+            Err(error) => {
+                skip(&what, error);
+                return None;
+            }
+            Ok(output) => assert!(output.status.success(), "{output:?}"),
+        }
+        let image = image.to_str().expect("a plain path");
+        let mut mount = Mount::new(&["-t", kind, "-o", "loop", image])?;
+        mount._directories[1] = Some(directory);
+        Some(mount)
+    }
+
+    fn new(arguments: &[&str]) -> Option<Mount> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mount = Mount {
+            path: directory.path().to_path_buf(),
+            arguments: arguments.iter().map(|part| (*part).to_owned()).collect(),
+            _directories: [Some(directory), None],
+        };
+        let mounted = own_namespace().and_then(|()| mount.mount());
+        match mounted {
+            Ok(()) => Some(mount),
+            Err(error) => {
+                skip(&format!("mount {}", arguments.join(" ")), error);
+                None
+            }
+        }
+    }
+
+    fn mount(&self) -> io::Result<()> {
+        let mut mount = Command::new("mount");
+        let output = mount.args(&self.arguments).arg(&self.path).output()?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(io::Error::other(
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        ))
+    }
+
+    /// Unmounts it, as nothing of it is open any more, and mounts it again.
+    pub fn again(&mut self) {
+        let began = Instant::now();
+        while !self.unmount(0) {
+            // A process that another test is just starting has what this one had open.
+            let error = io::Error::last_os_error();
+            assert!(began.elapsed().as_secs() < 30, "{error}");
+            std::thread::yield_now();
+        }
+        self.mount().expect("a file system that was mounted before");
+    }
+
+    /// Changes the options.
+    pub fn remount(&self, options: &str) {
+        let options = format!("remount,{options}");
+        let done = Command::new("mount")
+            .arg("-o")
+            .arg(options)
+            .arg(&self.path)
+            .status();
+        assert!(done.expect("mount").success());
+    }
+
+    /// Every write to the file system waits until the ice is dropped.
+    pub fn freeze(&self) -> Ice {
+        let directory = File::open(&self.path).expect("a directory");
+        ask(&directory, FIFREEZE).expect("a file system that can be frozen");
+        Ice(directory)
+    }
+
+    /// The power goes: nothing is written any more, and what was not is gone after `again`.
+    pub fn cut_power(&self) -> io::Result<()> {
+        const EXT4_IOC_SHUTDOWN: libc::c_ulong = 0x8004_587d;
+        const NO_LOG_FLUSH: u32 = 2;
+        let directory = File::open(&self.path)?;
+        let how = NO_LOG_FLUSH;
+        // SAFETY: an open directory, and a number that is read.
+        match unsafe {
+            libc::ioctl(
+                directory.as_raw_fd(),
+                EXT4_IOC_SHUTDOWN as _,
+                &raw const how,
+            )
+        } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    fn unmount(&self, flags: i32) -> bool {
+        let path = text(&self.path);
+        // SAFETY: a NUL-terminated path.
+        unsafe { libc::umount2(path.as_ptr(), flags) == 0 }
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        self.unmount(libc::MNT_DETACH);
+    }
+}
+
+const FIFREEZE: libc::c_ulong = 0xc004_5877;
+const FITHAW: libc::c_ulong = 0xc004_5878;
+
+/// A frozen file system; thaws when it is dropped.
+pub struct Ice(File);
+
+impl Drop for Ice {
+    fn drop(&mut self) {
+        let _ = ask(&self.0, FITHAW);
+    }
+}
+
+fn ask(directory: &File, request: libc::c_ulong) -> io::Result<()> {
+    // SAFETY: an open directory and requests that take no argument.
+    match unsafe { libc::ioctl(directory.as_raw_fd(), request as _, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Gives the calling thread its own view of what is mounted.
+pub fn own_namespace() -> io::Result<()> {
+    let root = c"/";
+    // SAFETY: plain flags, and a NUL-terminated path.
+    let done = unsafe {
+        libc::unshare(libc::CLONE_NEWNS) == 0
+            && libc::mount(
+                null(),
+                root.as_ptr(),
+                null(),
+                libc::MS_REC | libc::MS_PRIVATE,
+                null(),
+            ) == 0
+    };
+    if done {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+fn text(path: &Path) -> CString {
+    CString::new(path.as_os_str().as_bytes()).expect("a path")
+}
