@@ -40,6 +40,8 @@ pub struct Stream {
     pub seeks: bool,
     /// After so many seeks they fail.
     pub good_seeks: u32,
+    /// Which bytes it has delivered; empty where nobody looks at `again`.
+    pub delivered: Vec<bool>,
     pub seen: Arc<Seen>,
 }
 
@@ -47,6 +49,14 @@ pub struct Stream {
 #[derive(Default)]
 pub struct Seen {
     pub fetched: AtomicU64,
+    /// Of these, how many had been delivered before.
+    pub again: AtomicU64,
+    /// Where it stands.
+    pub at: AtomicU64,
+    pub failed_seeks: AtomicU64,
+    /// Where it stood at the first of them, and how much it had delivered from there on.
+    pub stuck_at: AtomicU64,
+    pub delivered_ahead: AtomicU64,
     pub largest_ask: AtomicU64,
     pub inside: AtomicBool,
     pub ended: AtomicBool,
@@ -63,6 +73,7 @@ impl Stream {
                 at: 0,
                 seeks: false,
                 good_seeks: u32::MAX,
+                delivered: Vec::new(),
                 seen: seen.clone(),
             },
             seen,
@@ -88,7 +99,15 @@ impl Source for Stream {
         for (at, byte_out) in out[..count].iter_mut().enumerate() {
             *byte_out = byte(self.at + at as u64);
         }
+        if !self.delivered.is_empty() {
+            let from = self.at.min(self.size) as usize;
+            for delivered in &mut self.delivered[from..from + count] {
+                let again = std::mem::replace(delivered, true);
+                self.seen.again.fetch_add(again.into(), Ordering::Relaxed);
+            }
+        }
         self.at += count as u64;
+        self.seen.at.store(self.at, Ordering::SeqCst);
         self.seen.fetched.fetch_add(count as u64, Ordering::Relaxed);
         self.seen.ended.store(count == 0, Ordering::SeqCst);
         self.seen.inside.store(false, Ordering::SeqCst);
@@ -101,6 +120,15 @@ impl Source for Stream {
 
     fn seek(&mut self, offset: u64) -> Result<()> {
         if self.good_seeks == 0 {
+            if self.seen.failed_seeks.load(Ordering::SeqCst) == 0 {
+                let from = self.at.min(self.delivered.len() as u64) as usize;
+                let ahead = self.delivered[from..].iter().filter(|it| **it).count();
+                let seen = &self.seen;
+                seen.stuck_at.store(self.at, Ordering::SeqCst);
+                seen.delivered_ahead.store(ahead as u64, Ordering::SeqCst);
+            }
+            // Last: who sees it sees where that was.
+            self.seen.failed_seeks.fetch_add(1, Ordering::SeqCst);
             return Err(Error::Source {
                 code: -416,
                 cause: None,
@@ -108,6 +136,7 @@ impl Source for Stream {
         }
         self.good_seeks -= 1;
         self.at = offset;
+        self.seen.at.store(offset, Ordering::SeqCst);
         self.seen.ended.store(false, Ordering::SeqCst);
         Ok(())
     }
