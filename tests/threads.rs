@@ -145,7 +145,7 @@ fn all_at_once(seeks: bool, max: u64) {
     thread::scope(|scope| {
         for seed in 0..4 {
             let buffer = &buffer;
-            scope.spawn(move || live(buffer, (seed * 7919).wrapping_add(max), 150));
+            scope.spawn(move || live(buffer, (seed * 7919u64).wrapping_add(max), 150));
         }
         // A reader that somebody else stops again and again.
         let mut cursor = buffer.cursor().expect("a cursor");
