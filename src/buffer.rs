@@ -139,7 +139,13 @@ impl Buffer {
                 length,
                 cancels: call.cancels,
             };
-            match Buffer::admit(this, need, &call, &mut turn)? {
+            let admission = Buffer::admit(this, need, &call, &mut turn).inspect_err(|error| {
+                // Bytes may have come before it while the call slept: those are delivered first.
+                if !matches!(error, Error::Canceled) {
+                    let _ = this.store.copy(offset, out, done);
+                }
+            });
+            match admission? {
                 Admission::Ready => {}
                 Admission::End => return Ok(()),
                 Admission::Turn(mut mine) => {

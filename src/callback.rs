@@ -60,7 +60,7 @@ impl CallbackSource {
 }
 
 impl Source for CallbackSource {
-    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
         let at = out.as_mut_ptr().cast();
         // SAFETY: `out` is writable for its length; the rest is the host's contract.
         let count = unsafe { call_read(self.read, self.opaque.0, at, out.len()) };
@@ -74,7 +74,7 @@ impl Source for CallbackSource {
         self.seek.is_some()
     }
 
-    fn seek(&mut self, offset: u64) -> Result<()> {
+    fn jump(&mut self, offset: u64) -> Result<()> {
         let seek = self.seek.ok_or(Error::Unsupported)?;
         // SAFETY: the host's contract.
         match unsafe { call_seek(seek, self.opaque.0, offset) } {

@@ -47,7 +47,7 @@ static DATA: LazyLock<Vec<u8>> = LazyLock::new(|| {
 struct Stream(u64);
 
 impl Source for Stream {
-    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
         assert!(self.0 <= SIZE, "asked after its end");
         let count = (SIZE - self.0).min(out.len() as u64).min(50_001);
         let count = count as usize;

@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use crate::error::{Error, Result};
 use crate::guard::guard;
 
-/// What makes a blocked [`Source::read`] return soon; callable from any thread.
+/// What makes a blocked [`Source::pull`] return soon; callable from any thread.
 pub type Interrupt = Box<dyn Fn() + Send + Sync>;
 
 /// Where a buffer's bytes come from: any [`Read`], a [`Seekable`] one, or a type of your own.
@@ -20,7 +20,7 @@ pub type Interrupt = Box<dyn Fn() + Send + Sync>;
 /// struct Zeroes(u64);
 ///
 /// impl spoolbuf::Source for Zeroes {
-///     fn read(&mut self, out: &mut [u8]) -> spoolbuf::Result<usize> {
+///     fn pull(&mut self, out: &mut [u8]) -> spoolbuf::Result<usize> {
 ///         let count = out.len().min(self.0 as usize);
 ///         out[..count].fill(0);
 ///         self.0 -= count as u64;
@@ -37,27 +37,27 @@ pub trait Source: Send {
     ///
     /// # Errors
     /// Whatever went wrong, usually [`Error::Source`]; readers get it after the bytes before it.
-    fn read(&mut self, out: &mut [u8]) -> Result<usize>;
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize>;
 
-    /// Whether `seek` can be expected to work. Asked once, when the buffer is made.
+    /// Whether `jump` can be expected to work. Asked once, when the buffer is made.
     fn can_seek(&self) -> bool {
         false
     }
 
-    /// Makes the next `read` deliver the bytes at `offset` from the start of the resource.
+    /// Makes the next `pull` deliver the bytes at `offset` from the start of the resource.
     ///
     /// # Errors
     /// Any; the source then stands where it stood, and is not asked to seek again.
-    fn seek(&mut self, _offset: u64) -> Result<()> {
+    fn jump(&mut self, _offset: u64) -> Result<()> {
         Err(Error::Unsupported)
     }
 
-    /// What makes a blocked `read` or `seek` return soon. Asked once, when the buffer is made.
+    /// What makes a blocked `pull` or `jump` return soon. Asked once, when the buffer is made.
     fn interrupt(&self) -> Option<Interrupt> {
         None
     }
 
-    /// Whether the end of the buffer has to wait for a `read` that is running, because nothing else
+    /// Whether the end of the buffer has to wait for a `pull` that is running, because nothing else
     /// tells the source's owner that it is over. Asked once, when the buffer is made.
     fn must_return(&self) -> bool {
         false
@@ -65,7 +65,7 @@ pub trait Source: Send {
 }
 
 impl<R: Read + Send> Source for R {
-    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
         read(self, out)
     }
 }
@@ -87,7 +87,7 @@ pub struct Seekable<R>(
 );
 
 impl<R: Read + Seek + Send> Source for Seekable<R> {
-    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
         read(&mut self.0, out)
     }
 
@@ -95,7 +95,7 @@ impl<R: Read + Seek + Send> Source for Seekable<R> {
         true
     }
 
-    fn seek(&mut self, offset: u64) -> Result<()> {
+    fn jump(&mut self, offset: u64) -> Result<()> {
         self.0
             .seek(SeekFrom::Start(offset))
             .map(drop)
@@ -116,7 +116,7 @@ fn read(reader: &mut impl Read, out: &mut [u8]) -> Result<usize> {
 /// place where what comes back is checked.
 pub(crate) fn ask(source: &mut dyn Source, out: &mut [u8]) -> Result<usize> {
     let room = out.len();
-    match guard(Err(Error::Panic), || source.read(out)) {
+    match guard(Err(Error::Panic), || source.pull(out)) {
         Ok(count) if count > room => Err(Error::Source {
             code: i64::try_from(count).unwrap_or(i64::MAX),
             cause: None,
@@ -127,7 +127,7 @@ pub(crate) fn ask(source: &mut dyn Source, out: &mut [u8]) -> Result<usize> {
 
 /// Asks a source to go elsewhere.
 pub(crate) fn seek(source: &mut dyn Source, offset: u64) -> Result<()> {
-    guard(Err(Error::Panic), || source.seek(offset))
+    guard(Err(Error::Panic), || source.jump(offset))
 }
 
 /// Closes a source: its own code runs, so no lock is held here.

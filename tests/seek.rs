@@ -285,18 +285,18 @@ struct Slow {
 }
 
 impl Source for Slow {
-    fn read(&mut self, out: &mut [u8]) -> spoolbuf::Result<usize> {
-        self.stream.read(out)
+    fn pull(&mut self, out: &mut [u8]) -> spoolbuf::Result<usize> {
+        self.stream.pull(out)
     }
 
     fn can_seek(&self) -> bool {
         true
     }
 
-    fn seek(&mut self, offset: u64) -> spoolbuf::Result<()> {
+    fn jump(&mut self, offset: u64) -> spoolbuf::Result<()> {
         self.asked += 1;
         if self.asked > 1 {
-            return self.stream.seek(offset);
+            return self.stream.jump(offset);
         }
         self.entered.send("inside").expect("the test listens");
         self.go.recv_timeout(PATIENCE).expect("let go");

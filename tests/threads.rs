@@ -24,7 +24,7 @@ struct Moody {
 }
 
 impl Source for Moody {
-    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
         self.calls += 1;
         if self.calls % 17 == 0 {
             let until = Instant::now() + Duration::from_millis(3);
@@ -44,15 +44,15 @@ impl Source for Moody {
                 cause: None,
             });
         }
-        self.stream.read(out)
+        self.stream.pull(out)
     }
 
     fn can_seek(&self) -> bool {
         self.stream.seeks
     }
 
-    fn seek(&mut self, offset: u64) -> Result<()> {
-        self.stream.seek(offset)
+    fn jump(&mut self, offset: u64) -> Result<()> {
+        self.stream.jump(offset)
     }
 
     fn interrupt(&self) -> Option<Interrupt> {
@@ -158,8 +158,8 @@ fn all_at_once(seeks: bool, max: u64) {
             let mut out = vec![0; 20_000];
             for _ in 0..150 {
                 let offset = dice.roll(SIZE);
-                Seek::seek(&mut cursor, SeekFrom::Start(offset)).expect("a place");
-                match Read::read(&mut cursor, &mut out) {
+                cursor.seek(SeekFrom::Start(offset)).expect("a place");
+                match cursor.read(&mut out) {
                     Ok(count) => assert_bytes(offset, &out[..count]),
                     Err(_) => reader.resume(),
                 }
@@ -222,7 +222,7 @@ fn the_end_in_the_middle_of_it() {
             })
             .collect();
         let mut out = [0; 1000];
-        let _ = Read::read(&mut cursor, &mut out);
+        let _ = cursor.read(&mut out);
         drop(buffer);
         for reader in readers {
             reader.join().expect("no panic");

@@ -117,7 +117,7 @@ impl Tap {
 }
 
 impl Source for Tap {
-    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
         self.touched.with_mut(|_| ());
         if let Some(valve) = &self.valve {
             if valve.pass() == Flow::Interrupted {
@@ -427,7 +427,7 @@ struct Interruptible {
 }
 
 impl Source for Interruptible {
-    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
         *lock(&self.running) = Some(false);
         thread::yield_now();
         if lock(&self.running).take() == Some(true) {

@@ -163,14 +163,14 @@ fn an_empty_resource_is_an_empty_file() {
 struct Failing(Stream, bool);
 
 impl Source for Failing {
-    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
         if self.0.at > 1_000_000 && !std::mem::replace(&mut self.1, true) {
             return Err(Error::Source {
                 code: -77,
                 cause: None,
             });
         }
-        self.0.read(out)
+        self.0.pull(out)
     }
 }
 

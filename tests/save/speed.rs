@@ -16,7 +16,7 @@ const ROUNDS: usize = 5;
 struct Cheap(u64);
 
 impl Source for Cheap {
-    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
         let count = (out.len() as u64).min(self.0) as usize;
         out[..count].fill(self.0 as u8);
         self.0 -= count as u64;

@@ -20,7 +20,7 @@ struct Copies {
 }
 
 impl Source for Copies {
-    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
         let count = (out.len() as u64).min(self.left) as usize;
         let mut rest = &mut out[..count];
         while !rest.is_empty() {

@@ -57,5 +57,5 @@ unsafe extern "C-unwind" fn read(opaque: *mut c_void, out: *mut c_void, capacity
         let out = std::slice::from_raw_parts_mut(out.cast::<u8>(), capacity);
         (&mut *opaque.cast::<Stream>(), out)
     };
-    stream.read(out).map_or(-1, |count| count as i64)
+    stream.pull(out).map_or(-1, |count| count as i64)
 }

@@ -82,7 +82,7 @@ impl Stream {
 }
 
 impl Source for Stream {
-    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
         assert!(
             !self.seen.inside.swap(true, Ordering::SeqCst),
             "two threads in the source"
@@ -118,7 +118,7 @@ impl Source for Stream {
         self.seeks
     }
 
-    fn seek(&mut self, offset: u64) -> Result<()> {
+    fn jump(&mut self, offset: u64) -> Result<()> {
         if self.good_seeks == 0 {
             if self.seen.failed_seeks.load(Ordering::SeqCst) == 0 {
                 let from = self.at.min(self.delivered.len() as u64) as usize;

@@ -57,7 +57,7 @@ impl Tapped {
 }
 
 impl Source for Tapped {
-    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
         let mut state = self.tap.state.lock().expect("no panic");
         while state.open <= self.stream.at && !state.interrupted {
             state.waits = true;
@@ -73,7 +73,7 @@ impl Source for Tapped {
         }
         let most = (state.open - self.stream.at).min(out.len() as u64) as usize;
         drop(state);
-        self.stream.read(&mut out[..most])
+        self.stream.pull(&mut out[..most])
     }
 
     fn interrupt(&self) -> Option<Interrupt> {
