@@ -59,13 +59,6 @@ struct Call<'s> {
     deadline: Option<Instant>,
 }
 
-/// What the gate has for a call.
-enum Admission<'b> {
-    Ready,
-    End,
-    Turn(Turn<'b>),
-}
-
 impl Buffer {
     pub(crate) fn new(source: Box<dyn Source>, options: Options) -> Result<Shared<Buffer>> {
         Shared::try_new(Buffer {
@@ -127,31 +120,27 @@ impl Buffer {
         let call = this.begin(wish);
         let mut turn: Option<Turn<'_>> = None;
         loop {
-            this.store.copy(offset, out, done)?;
+            let copied = this.store.copy(offset, out, done);
+            copied.inspect_err(|error| this.gate.lock().note(error))?;
             let left = (out.len() - *done) as u64;
             if left == 0 || (*done > 0 && !wish.all) {
                 return Ok(());
             }
-            // Bytes are taken as they come: what waits for the last one finds the first on disk.
             let length = if wish.all { left.min(BLOCK) } else { 1 };
             let need = Need {
                 offset: offset + *done as u64,
                 length,
                 cancels: call.cancels,
             };
-            let admission = Buffer::admit(this, need, &call, &mut turn).inspect_err(|error| {
+            let verdict = Buffer::await_bytes(this, need, &call, &mut turn);
+            let verdict = verdict.inspect_err(|error| {
                 // Bytes may have come before it while the call slept: those are delivered first.
                 if !matches!(error, Error::Canceled) {
                     let _ = this.store.copy(offset, out, done);
                 }
             });
-            match admission? {
-                Admission::Ready => {}
-                Admission::End => return Ok(()),
-                Admission::Turn(mut mine) => {
-                    mine.advance(need, true)?;
-                    turn = (!mine.is_over()).then_some(mine);
-                }
+            if matches!(verdict?, Verdict::End) {
+                return Ok(());
             }
         }
     }
@@ -171,13 +160,14 @@ impl Buffer {
         }
     }
 
-    /// What a call gets next: its bytes, the end, or its turn at the source. Waits for it.
-    fn admit<'b>(
+    /// Waits for what a call needs, or brings it. The turn at the source stays with the call for what
+    /// it needs next.
+    fn await_bytes<'b>(
         this: &'b Shared<Buffer>,
         need: Need,
         call: &Call<'_>,
         turn: &mut Option<Turn<'b>>,
-    ) -> Result<Admission<'b>> {
+    ) -> Result<Verdict> {
         let mut state = this.gate.lock();
         if !matches!(call.wish.limit, Limit::Now) {
             state.visit(need.offset);
@@ -188,20 +178,28 @@ impl Buffer {
                 // If this call was to take the turn, it does not.
                 this.gate.pass_turn(&mut state);
             }
-            match verdict? {
-                Some(Verdict::Ready) => return Ok(Admission::Ready),
-                Some(Verdict::End) => return Ok(Admission::End),
-                None => {}
-            }
-            if let Some(turn) = turn.take() {
-                return Ok(Admission::Turn(turn));
+            if let Some(verdict) = verdict? {
+                return Ok(verdict);
             }
             let by_helper = !matches!(call.wish.limit, Limit::None) || state.prefetch > 0;
-            if !by_helper {
-                if let Some(turn) = Turn::take(&this.gate, &this.store, &mut state) {
-                    return Ok(Admission::Turn(turn));
+            if turn.is_none() && !by_helper {
+                *turn = Turn::take(&this.gate, &this.store, &mut state);
+            }
+            if let Some(mine) = turn {
+                state = mine.advance(state, need, true)?;
+                let has_come = state.buffered(need.offset) > 0;
+                if mine.is_over(&state) {
+                    drop(state);
+                    *turn = None;
+                    state = this.gate.lock();
                 }
-            } else {
+                if has_come {
+                    // Taken at once: what waits for the last byte finds the first on disk.
+                    return Ok(Verdict::Ready);
+                }
+                continue;
+            }
+            if by_helper {
                 Buffer::start_helper(this)?;
             }
             let reader = call.wish.stop.map_or(0, Stop::id);

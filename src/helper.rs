@@ -58,22 +58,20 @@ fn run(buffer: &Buffer) -> bool {
             state = buffer.gate.wait_as_helper(state);
             continue;
         };
-        drop(state);
-        let result = turn.advance(need, !ahead);
-        state = buffer.gate.lock();
-        match result {
-            Ok(()) | Err(Error::Canceled) => {}
+        match turn.advance(state, need, !ahead) {
+            Ok(state) => drop(state),
+            Err(Error::Canceled) => {}
             Err(error) => {
                 // It may pass: those who wait now get it, the next to come tries again. What can't
                 // be reached concerns only those who want it.
                 let for_all = !matches!(error, Error::Unsupported);
+                let mut state = buffer.gate.lock();
                 state.prefetch_rests = true;
                 buffer.gate.wake(&mut state, Some(&error), |waiter| {
                     waiter.by_helper && (for_all || waiter.need.offset == need.offset)
                 });
             }
         }
-        drop(state);
         drop(turn);
         state = buffer.gate.lock();
     }

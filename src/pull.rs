@@ -9,6 +9,7 @@
 
 use crate::error::{Error, Result};
 use crate::gate::Gate;
+use crate::segment::Room;
 use crate::source::{self, Source};
 use crate::state::{Need, State, Step};
 use crate::store::Store;
@@ -18,9 +19,13 @@ pub(crate) struct Turn<'b> {
     gate: &'b Gate,
     store: &'b Store,
     source: Option<Box<dyn Source>>,
+    /// What the last read left of its room, for the next one.
+    room: Option<Room>,
     /// Bytes that came in this turn.
     brought: u64,
 }
+
+type Locked<'b> = MutexGuard<'b, State>;
 
 /// Bytes that a turn may bring while others wait for bytes elsewhere.
 const FAIR_SHARE: u64 = 1024 * 1024;
@@ -36,25 +41,29 @@ impl<'b> Turn<'b> {
             gate,
             store,
             source: Some(source),
+            room: None,
             brought: 0,
         })
     }
 
     /// Whether it is time to let others have a turn: those that wait for another place of a source
     /// that can seek would otherwise wait for all of a long read.
-    pub(crate) fn is_over(&mut self) -> bool {
+    pub(crate) fn is_over(&mut self, state: &State) -> bool {
         if self.brought < FAIR_SHARE {
             return false;
         }
         self.brought = 0;
-        let state = self.gate.lock();
         state.can_seek && state.waiters.iter().any(|waiter| !waiter.woken)
     }
 
-    /// Lets the source take one step towards `need`. Its own failure or end is not an error here:
-    /// it is in the state then, for every call to see.
-    pub(crate) fn advance(&mut self, need: Need, narrow: bool) -> Result<()> {
-        let state = self.gate.lock();
+    /// Lets the source take one step towards `need`; the lock is let go meanwhile. The source's own
+    /// failure or end is not an error here: it is in the state then, for every call to see.
+    pub(crate) fn advance(
+        &mut self,
+        state: Locked<'b>,
+        need: Need,
+        narrow: bool,
+    ) -> Result<Locked<'b>> {
         match state.step(need, narrow)? {
             Step::Seek(offset) => self.jump(state, need, offset),
             Step::Read { most } => self.read(state, need, most),
@@ -62,17 +71,27 @@ impl<'b> Turn<'b> {
         }
     }
 
-    fn read(&mut self, state: MutexGuard<'_, State>, need: Need, most: u64) -> Result<()> {
+    fn read(&mut self, mut state: Locked<'b>, need: Need, most: u64) -> Result<Locked<'b>> {
         let position = state.position;
-        let run = position - state.run_start;
-        let expected = state.declared.and_then(|size| size.checked_sub(position));
-        drop(state);
+        let kept = self.room.take();
+        let mut room = match kept.filter(|room| room.position() == position) {
+            Some(room) => room,
+            None => {
+                let run = position - state.run_start;
+                let expected = state.declared.and_then(|size| size.checked_sub(position));
+                drop(state);
+                let room = self.store.room(position, run, expected);
+                state = self.gate.lock();
+                room.inspect_err(|error| state.note(error))?
+            }
+        };
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let room = self.store.room(position, most, run, expected);
-        let mut room = room.inspect_err(|error| self.gate.lock().note(error))?;
-        let result = self.call(need, false, |source| source::ask(source, room.bytes()))?;
+        let result = self.call(state, need, false, |source| {
+            source::ask(source, room.bytes(most))
+        })?;
         if let Ok(count @ 1..) = result {
-            self.store.accept(room, count);
+            let more = position + (count as u64) < need.offset.saturating_add(need.length);
+            self.room = self.store.accept(room, count, more);
             self.brought += count as u64;
         }
         self.settle(need, result, |state, count| match count {
@@ -82,11 +101,10 @@ impl<'b> Turn<'b> {
     }
 
     /// Reads what is held already, because the source has to go past it and can't jump.
-    fn skip(&mut self, state: MutexGuard<'_, State>, need: Need, most: u64) -> Result<()> {
-        drop(state);
+    fn skip(&mut self, state: Locked<'b>, need: Need, most: u64) -> Result<Locked<'b>> {
         let mut scratch = [0; 4096];
         let most = scratch.len().min(most as usize);
-        let result = self.call(need, false, |source| {
+        let result = self.call(state, need, false, |source| {
             source::ask(source, &mut scratch[..most])
         })?;
         self.settle(need, result, |state, count| match count {
@@ -95,9 +113,8 @@ impl<'b> Turn<'b> {
         })
     }
 
-    fn jump(&mut self, state: MutexGuard<'_, State>, need: Need, offset: u64) -> Result<()> {
-        drop(state);
-        let result = self.call(need, true, |source| source::seek(source, offset))?;
+    fn jump(&mut self, state: Locked<'b>, need: Need, offset: u64) -> Result<Locked<'b>> {
+        let result = self.call(state, need, true, |source| source::seek(source, offset))?;
         // Not fatal: from now on the source is one that only goes forwards.
         let failed = matches!(result, Err(ref error) if !matches!(error, Error::Panic));
         let code = match &result {
@@ -120,11 +137,11 @@ impl<'b> Turn<'b> {
     /// Calls the source, as long as nobody has stopped it.
     fn call<T>(
         &mut self,
+        mut state: Locked<'b>,
         need: Need,
         seeks: bool,
         work: impl FnOnce(&mut dyn Source) -> Result<T>,
     ) -> Result<Result<T>> {
-        let mut state = self.gate.lock();
         // An interrupt that a resume has overtaken must not hit this call.
         let me = this_thread();
         while !state.is_canceled(need) && state.interrupting.iter().any(|thread| *thread != me) {
@@ -152,7 +169,7 @@ impl<'b> Turn<'b> {
         need: Need,
         result: Result<T>,
         good: impl FnOnce(&mut State, T),
-    ) -> Result<()> {
+    ) -> Result<Locked<'b>> {
         let mut guard = self.gate.lock();
         let state = &mut *guard;
         let before = (state.end, state.bound);
@@ -179,13 +196,14 @@ impl<'b> Turn<'b> {
         if state.is_canceled(need) {
             Err(Error::Canceled)
         } else {
-            Ok(())
+            Ok(guard)
         }
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        self.room = None;
         let mut state = self.gate.lock();
         state.source = self.source.take();
         let retired = state.retire();

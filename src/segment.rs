@@ -94,19 +94,17 @@ impl Segment {
         Some(unsafe { std::slice::from_raw_parts(data, filled) })
     }
 
-    /// Room for up to `most` more bytes; None when it is full or being filled.
-    pub(crate) fn room(this: &Shared<Segment>, most: usize) -> Option<Room> {
+    /// Room for more bytes; None when it is full or being filled.
+    pub(crate) fn room(this: &Shared<Segment>) -> Option<Room> {
         if !this.is_in_memory() || this.filling.swap(true, Ordering::AcqRel) {
             return None;
         }
         // Made at once, so that its drop ends the filling.
-        let mut room = Room {
+        let room = Room {
             segment: this.clone(),
             offset: this.filled(),
-            size: 0,
         };
-        room.size = most.min(this.capacity - room.offset);
-        (room.size > 0).then_some(room)
+        room.has_space().then_some(room)
     }
 
     /// Makes the memory unreachable: from now on the bytes are looked for in the spool file.
@@ -141,7 +139,6 @@ impl Drop for Segment {
 pub(crate) struct Room {
     segment: Shared<Segment>,
     offset: usize,
-    size: usize,
 }
 
 impl Room {
@@ -149,11 +146,26 @@ impl Room {
         &self.segment
     }
 
-    /// The memory to fill: zeroes, or bytes of this same resource, never anyone else's.
-    pub(crate) fn bytes(&mut self) -> &mut [u8] {
+    /// Whether the segment has no bytes yet.
+    pub(crate) fn is_first(&self) -> bool {
+        self.offset == 0
+    }
+
+    pub(crate) fn has_space(&self) -> bool {
+        self.offset < self.segment.capacity
+    }
+
+    /// The offset in the resource of the first byte to come.
+    pub(crate) fn position(&self) -> u64 {
+        self.segment.start + self.offset as u64
+    }
+
+    /// Up to `most` bytes to fill: zeroes, or bytes of this same resource, never anyone else's.
+    pub(crate) fn bytes(&mut self, most: usize) -> &mut [u8] {
         let data = self.segment.data.load(Ordering::Relaxed);
         let clean = self.segment.clean.load(Ordering::Relaxed).max(self.offset);
-        let end = self.offset + self.size;
+        let size = most.min(self.segment.capacity - self.offset);
+        let end = self.offset + size;
         // SAFETY: a segment with a room is not released, and this room is the only one: nobody
         // reads or writes past `filled`. What was not initialised before is so now.
         unsafe {
@@ -161,16 +173,15 @@ impl Room {
                 data.add(clean).write_bytes(0, end - clean);
                 self.segment.clean.store(end, Ordering::Relaxed);
             }
-            std::slice::from_raw_parts_mut(data.add(self.offset), self.size)
+            std::slice::from_raw_parts_mut(data.add(self.offset), size)
         }
     }
 
-    /// Makes the first `count` bytes of the room readable.
-    pub(crate) fn publish(self, count: usize) {
-        assert!(count <= self.size);
-        self.segment
-            .filled
-            .store(self.offset + count, Ordering::Release);
+    /// Makes the first `count` bytes of the room readable, which begins after them then.
+    pub(crate) fn publish(&mut self, count: usize) {
+        assert!(count <= self.segment.capacity - self.offset);
+        self.offset += count;
+        self.segment.filled.store(self.offset, Ordering::Release);
     }
 }
 

@@ -135,15 +135,9 @@ impl Store {
         run.min(most as u64) as usize
     }
 
-    /// Room for the source to put up to `most` bytes at `position`, after making room for them.
-    /// `run` is how far the source has come without a jump, `expected` how much is said to follow.
-    pub(crate) fn room(
-        &self,
-        position: u64,
-        most: usize,
-        run: u64,
-        expected: Option<u64>,
-    ) -> Result<Room> {
+    /// Room for the source to put bytes at `position`, after making room for them. `run` is how far
+    /// the source has come without a jump, `expected` how much is said to follow.
+    pub(crate) fn room(&self, position: u64, run: u64, expected: Option<u64>) -> Result<Room> {
         let mut writing = lock(&self.writing);
         writing.seal_unless(|tail| tail.has_room_at(position));
         if writing.is_over(self.max) {
@@ -154,27 +148,29 @@ impl Store {
             writing.seal_unless(|tail| tail.has_room_at(position));
         }
         if let Some(tail) = &writing.tail {
-            return Segment::room(tail, most).ok_or(Error::NoMemory);
+            return Segment::room(tail).ok_or(Error::NoMemory);
         }
         // Everything that taking the bytes in will need, so that it can't fail then.
         self.index.prepare(&mut writing.writer, position)?;
         writing.sealed.try_reserve(1).map_err(|_| Error::NoMemory)?;
         let block = self.block(&mut writing, position, run, expected)?;
         let segment = Segment::new(position, block)?;
-        Ok(Segment::room(&segment, most).expect("a new segment has room"))
+        Ok(Segment::room(&segment).expect("a new segment has room"))
     }
 
-    /// Makes `count` bytes that the source put into `room` readable.
-    pub(crate) fn accept(&self, room: Room, count: usize) {
-        let mut writing = lock(&self.writing);
-        let segment = room.segment().clone();
-        let is_tail = |tail: &Shared<Segment>| tail.start() == segment.start();
-        let is_new = !writing.tail.as_ref().is_some_and(is_tail);
-        room.publish(count);
-        if is_new {
+    /// Makes `count` bytes that the source put into `room` readable. If `more` are to come at once,
+    /// gives back what is left of the room.
+    pub(crate) fn accept(&self, mut room: Room, count: usize, more: bool) -> Option<Room> {
+        // With the last ones the filling ends under the lock, so that a spill that comes after them
+        // takes them too.
+        let mut writing = (room.is_first() || !more).then(|| lock(&self.writing));
+        if let (Some(writing), true) = (&mut writing, room.is_first()) {
+            let segment = room.segment();
             self.index.insert(&mut writing.writer, segment.clone());
-            writing.tail = Some(segment);
+            writing.tail = Some(segment.clone());
         }
+        room.publish(count);
+        (more && room.has_space()).then_some(room)
     }
 
     /// Moves everything in memory to the spool file, but for what the source is filling right now.
