@@ -501,7 +501,8 @@ int64_t sb_read(struct sb_buffer *handle, uint64_t off, size_t len, void *out);
  *
  * It is there either completely or not at all: an existing file is replaced in one step or left
  * whole. Waits for the source and may call it on this thread; other readers go on meanwhile. The
- * new file has the mode of any new file. A symbolic link at `path` is replaced, not followed.
+ * new file has the mode of any new file. A symbolic link to a file is replaced, not
+ * followed; one to anything else is refused like that itself.
  *
  * @param handle the buffer.
  * @param path   [in] the file, NUL-terminated: the platform's bytes on Unix, UTF-8 on Windows.
@@ -656,8 +657,8 @@ void sb_reader_free(struct sb_reader *reader);
  *
  * The source is then called on that thread alone, for prefetch and readers alike. Its errors
  * surface at the read that reaches them, not before. The thread is started here, sleeps while the
- * distance is kept, blocks all signals, and is gone when sb_free() returns, or when a source that
- * was inside `read` then has come back. Waits for nothing.
+ * distance is kept, blocks all signals but those that a fault raises, and is gone when sb_free()
+ * returns, or when a source that was inside `read` then has come back. Waits for nothing.
  *
  * @param handle the buffer.
  * @param ahead  bytes to keep past the furthest read (after a jump of a source that can seek: past
@@ -811,14 +812,15 @@ int sb_new_with(const struct sb_callback *callback,
  * Saves, as sb_save() does, with options.
  *
  * To a path: as sb_save(). To a descriptor: writes at its place, without a rename, so what was
- * written when a save fails stays there.
+ * written when a save fails stays there. One that takes nothing more for now, a pipe or a socket, is
+ * waited for; sb_cancel() and sb_free() end that as well, but on Windows.
  *
  * @param handle   the buffer.
  * @param path     [in] the file, as for sb_save(); NULL saves to `fd`.
  * @param fd       an open descriptor to write to if `path` is NULL, which stays the caller's (on
  *                 Windows one of the C runtime's); else ignored.
  * @param flags    sb_save_flag values, added up; 0 saves as sb_save() does.
- * @param progress told how far the save is, after each step; may be NULL.
+ * @param progress told how far the save is, after each step and at the end; may be NULL.
  * @param opaque   handed to `progress`.
  * @return bytes saved, else as sb_save(), or
  *         SB_ERR_INVALID: unknown flags, or neither a path nor a descriptor.

@@ -24,7 +24,8 @@ use crate::sync::{Mutex, MutexGuard, lock, this_thread};
 
 pub(crate) struct Buffer {
     pub(crate) store: Store,
-    pub(crate) gate: Gate,
+    /// Shared with those who may stop a reader without keeping the buffer.
+    pub(crate) gate: Shared<Gate>,
     interrupt: Option<Interrupt>,
     must_return: bool,
     helper: Mutex<Option<Helper>>,
@@ -64,7 +65,7 @@ impl Buffer {
         Shared::try_new(Buffer {
             interrupt: source.interrupt(),
             must_return: source.must_return(),
-            gate: Gate::new(State::new(source, &options)),
+            gate: Shared::try_new(Gate::new(State::new(source, &options)))?,
             store: Store::new(options),
             helper: Mutex::new(None),
         })
@@ -169,8 +170,11 @@ impl Buffer {
         turn: &mut Option<Turn<'b>>,
     ) -> Result<Verdict> {
         let mut state = this.gate.lock();
-        if !matches!(call.wish.limit, Limit::Now) {
-            state.visit(need.offset);
+        state.visit(need.offset);
+        this.gate.retune(&state);
+        if matches!(call.wish.limit, Limit::Now) {
+            // It does not stay until the helper has come this far, but it may come again.
+            this.gate.call_helper(&state);
         }
         loop {
             let verdict = this.verdict(&state, need, call);
@@ -290,13 +294,6 @@ impl Buffer {
         self.gate.wake(&mut state, Some(&Error::Canceled), |_| true);
         self.gate.announce_left(&state);
         self.interrupt(state);
-    }
-
-    /// Stops the calls of one reader; its stop is set already.
-    pub(crate) fn cancel_reader(&self, stop: &Stop) {
-        let mut state = self.gate.lock();
-        self.gate
-            .wake(&mut state, None, |waiter| waiter.reader == stop.id());
     }
 
     /// Clears a cancel or a failure.

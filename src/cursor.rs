@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::buffer::{Buffer, Limit, Wish};
 use crate::error::{Error, Result};
+use crate::gate::Gate;
 use crate::shared::Shared;
 use crate::stream_buffer::StreamBuffer;
 use crate::sync::{AtomicU64, Ordering};
@@ -81,9 +82,9 @@ impl Place {
         Ok(to)
     }
 
-    pub(crate) fn cancel(&self, buffer: &Buffer) {
+    pub(crate) fn cancel(&self, gate: &Gate) {
         self.stop.turn(1);
-        buffer.cancel_reader(&self.stop);
+        gate.wake_reader(self.stop.id());
     }
 
     pub(crate) fn resume(&self) {
@@ -117,7 +118,7 @@ impl Cursor {
     /// What stops this cursor from other threads.
     pub fn stopper(&self) -> Stopper {
         Stopper {
-            buffer: self.buffer.inner().clone(),
+            gate: self.buffer.inner().gate.clone(),
             place: self.place.clone(),
         }
     }
@@ -125,7 +126,7 @@ impl Cursor {
 
 /// Stops a [`Cursor`] from any thread; does not keep its buffer alive.
 pub struct Stopper {
-    buffer: Shared<Buffer>,
+    gate: Shared<Gate>,
     place: Shared<Place>,
 }
 
@@ -133,7 +134,7 @@ impl Stopper {
     /// The cursor's waiting read, and later ones that would wait, fail with
     /// [`Error::Canceled`]. Other readers and the source go on.
     pub fn cancel(&self) {
-        self.place.cancel(&self.buffer);
+        self.place.cancel(&self.gate);
     }
 
     /// Lets the cursor wait again.

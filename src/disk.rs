@@ -25,7 +25,7 @@ mod unix;
 #[cfg(test)]
 pub(crate) mod faults;
 
-pub(crate) use system::Draft;
+pub(crate) use system::{Draft, Target};
 
 /// The kinds of operation that a test can make fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,19 +88,31 @@ pub(crate) fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io
 }
 
 /// Writes all of `bytes` where the file stands: to a pipe, a socket, a file that is appended to.
-/// A reader that has gone is an error, not a signal.
-pub(crate) fn write_all(file: &File, mut bytes: &[u8]) -> io::Result<()> {
+/// A reader that has gone is an error, not a signal. While nothing is taken, `go_on` is asked now
+/// and then; false if it said no.
+pub(crate) fn write_all(
+    file: &File,
+    mut bytes: &[u8],
+    go_on: &dyn Fn() -> bool,
+) -> io::Result<bool> {
+    let at_once = system::takes_at_once(file);
     while !bytes.is_empty() {
         let most = fault(Operation::Write, bytes.len())?;
-        match system::write(file, &bytes[..most]) {
+        if !system::wait_writable(file)? {
+            if !go_on() {
+                return Ok(false);
+            }
+            continue;
+        }
+        match system::write(file, &bytes[..most.min(at_once)]) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => bytes = &bytes[count..],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => system::wait_writable(file)?,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Fills `out` from `offset`; a file that ends too early is an error.
@@ -143,40 +155,56 @@ pub(crate) fn sync(file: &File) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Has a new name on the disk before it returns.
-pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
+/// Has the target's new name on the disk before it returns.
+pub(crate) fn sync_name(target: &Target) -> io::Result<()> {
     fault(Operation::Sync, 0)?;
-    system::sync_directory(directory_of(path))
+    target.sync_name()
 }
 
-/// Refuses a target that a save can't or must not replace. A link is replaced, not followed.
-pub(crate) fn check_target(path: &Path, keep: bool) -> io::Result<()> {
+/// What a save is to become. From here on the way there may change: the working directory, or the
+/// name of the target's own. One that a save can't or must not replace is refused; a link to a file
+/// is replaced, not followed. `synced` says that `sync_name` will be called.
+pub(crate) fn target(path: &Path, keep: bool, synced: bool) -> io::Result<Target> {
     match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(_) if keep => Err(io::ErrorKind::AlreadyExists.into()),
-        Ok(about) if about.is_file() || about.is_symlink() => Ok(()),
-        Ok(_) => Err(io::ErrorKind::Unsupported.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+        Ok(_) if keep => return Err(io::ErrorKind::AlreadyExists.into()),
+        Ok(about) if about.is_file() => {}
+        // One that leads nowhere leads to no device either.
+        Ok(about) if about.is_symlink() && path.metadata().map_or(true, |to| to.is_file()) => {}
+        Ok(_) => return Err(io::ErrorKind::Unsupported.into()),
     }
+    Target::new(directory_of(path), path, synced)
 }
 
-/// A file beside `path` that becomes `path` in one step, or goes.
-pub(crate) fn draft(path: &Path) -> io::Result<Draft> {
+/// A file beside the target that becomes the target in one step, or goes.
+pub(crate) fn draft(target: &Target) -> io::Result<Draft<'_>> {
     fault(Operation::Create, 0)?;
-    Draft::beside(directory_of(path))
+    Draft::beside(target)
 }
 
-/// Makes the draft the file at `path`, in one step. With `keep` an existing one is an error.
-pub(crate) fn publish(draft: Draft, path: &Path, keep: bool) -> io::Result<()> {
+/// Makes the draft the target, in one step. With `keep` an existing one is an error.
+pub(crate) fn publish(draft: Draft<'_>, keep: bool) -> io::Result<()> {
     fault(Operation::Publish, 0)?;
-    draft.publish(path, keep)
+    draft.publish(keep)
 }
 
-/// Makes a file without a name the file at `path`, in one step, with the mode of a new one and
-/// `size` bytes. `Unsupported` where that can't be: on another file system, say.
-pub(crate) fn link(unnamed: &File, path: &Path, keep: bool, size: u64) -> io::Result<()> {
+/// Makes a file without a name the target, in one step, with the mode of a new one and `size`
+/// bytes; with `sync` they are on the disk first. `Unsupported` where that can't be: on another file
+/// system, say, or a second time.
+pub(crate) fn link(
+    unnamed: &File,
+    target: &Target,
+    keep: bool,
+    size: u64,
+    on_disk: bool,
+) -> io::Result<()> {
+    system::make_linkable(unnamed, target, size)?;
+    if on_disk {
+        sync(unnamed)?;
+    }
     fault(Operation::Publish, 0)?;
-    system::link(unnamed, directory_of(path), path, keep, size)
+    system::link(unnamed, target, keep)
 }
 
 /// A caller's descriptor, to write to; it stays the caller's.

@@ -145,6 +145,12 @@ impl Gate {
         }
     }
 
+    /// Wakes the calls of one reader, whose stop is set already.
+    pub(crate) fn wake_reader(&self, reader: usize) {
+        let mut state = self.lock();
+        self.wake(&mut state, None, |waiter| waiter.reader == reader);
+    }
+
     /// If the source is free and somebody waits for it: has the one that has waited longest take
     /// its turn, on its own thread or the helper's.
     pub(crate) fn pass_turn(&self, state: &mut State) {

@@ -61,6 +61,12 @@ impl Ranges {
         (start, self.next_start(start))
     }
 
+    /// Where the last range that ends at or before `offset` ends; 0 if none does.
+    pub(crate) fn end_before(&self, offset: u64) -> u64 {
+        let after = self.list.partition_point(|held| held.end <= offset);
+        self.list[..after].last().map_or(0, |held| held.end)
+    }
+
     /// The end of the last range.
     pub(crate) fn last_end(&self) -> u64 {
         self.list.last().map_or(0, |held| held.end)
@@ -110,6 +116,8 @@ mod tests {
                 prop_assert_eq!(ranges.end_of(offset), offset + run);
                 let next = (offset..80).find(|o| held[*o as usize] && (*o == 0 || !held[*o as usize - 1]));
                 prop_assert_eq!(ranges.next_start(offset), next);
+                let before = (1..=offset).rev().find(|o| held[*o as usize - 1] && !held[*o as usize]);
+                prop_assert_eq!(ranges.end_before(offset), before.unwrap_or(0));
             }
         }
     }

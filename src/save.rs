@@ -14,7 +14,7 @@ use std::path::Path;
 
 use crate::ahead::Ahead;
 use crate::buffer::{Buffer, Limit, Wish};
-use crate::disk;
+use crate::disk::{self, Target};
 use crate::error::{Error, Result};
 use crate::shared::Shared;
 
@@ -57,21 +57,21 @@ pub(crate) fn to_path(
         return Err(Error::Invalid);
     }
     let mut saving = Saving::begin(buffer, options, report)?;
-    disk::check_target(path, options.keep).map_err(failed)?;
-    let size = match saving.link(path)? {
+    let target = disk::target(path, options.keep, options.sync).map_err(failed)?;
+    let size = match saving.link(&target)? {
         Some(size) => size,
         None => {
-            let draft = disk::draft(path).map_err(failed)?;
+            let draft = disk::draft(&target).map_err(failed)?;
             let size = saving.copy(&Sink::Draft(&draft.file, Ahead::new()))?;
             if options.sync {
                 disk::sync(&draft.file).map_err(failed)?;
             }
-            disk::publish(draft, path, options.keep).map_err(failed)?;
+            disk::publish(draft, options.keep).map_err(failed)?;
             size
         }
     };
     if options.sync {
-        disk::sync_directory_of(path).map_err(failed)?;
+        disk::sync_name(&target).map_err(failed)?;
     }
     Ok(size)
 }
@@ -118,15 +118,16 @@ enum Sink<'f> {
 }
 
 impl Sink<'_> {
-    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+    /// False if `go_on` stopped it.
+    fn write(&self, bytes: &[u8], offset: u64, go_on: &dyn Fn() -> bool) -> io::Result<bool> {
         match self {
             Sink::Draft(file, ahead) => {
                 ahead.reserve(file, offset, bytes.len() as u64);
-                disk::write_all_at(file, bytes, offset)
+                disk::write_all_at(file, bytes, offset).map(|()| true)
             }
-            Sink::At(file, start) => disk::write_all_at(file, bytes, start + offset),
-            Sink::Stream(file) => disk::write_all(file, bytes),
-            Sink::Buffer => Ok(()),
+            Sink::At(file, start) => disk::write_all_at(file, bytes, start + offset).map(|()| true),
+            Sink::Stream(file) => disk::write_all(file, bytes, go_on),
+            Sink::Buffer => Ok(true),
         }
     }
 }
@@ -142,6 +143,8 @@ struct Saving<'s> {
     /// Whether the file system is worth asking to share blocks.
     may_share: bool,
     bytes: Vec<u8>,
+    /// What the report was told.
+    told: u64,
 }
 
 impl<'s> Saving<'s> {
@@ -167,6 +170,7 @@ impl<'s> Saving<'s> {
             cancels,
             may_share: true,
             bytes: Vec::new(),
+            told: 0,
         })
     }
 
@@ -184,10 +188,7 @@ impl<'s> Saving<'s> {
                 break;
             }
             done += count;
-            // What was said of the size may just have turned out too small.
-            if !(self.report)(done, total.map(|total| total.max(done))) {
-                return Err(Error::Canceled);
-            }
+            self.tell(done, total)?;
         }
         self.check(done)?;
         if let Sink::Draft(file, ahead) = sink {
@@ -204,9 +205,7 @@ impl<'s> Saving<'s> {
             if self.copy_read(missing, 0, &Sink::Buffer)? == 0 {
                 return Ok(missing);
             }
-            if !(self.report)(missing, total) {
-                return Err(Error::Canceled);
-            }
+            self.tell(missing, total)?;
         }
     }
 
@@ -223,11 +222,21 @@ impl<'s> Saving<'s> {
             if self.copy_read(missing, 0, &Sink::Buffer)? == 0 {
                 break;
             }
-            if !(self.report)(0, total) {
-                return Err(Error::Canceled);
-            }
+            self.tell(0, total)?;
         }
         Ok(())
+    }
+
+    /// Tells how far it is, and never less than before: what could not be linked is copied.
+    fn tell(&mut self, done: u64, total: Option<u64>) -> Result<()> {
+        self.told = self.told.max(done);
+        // What was said of the size may just have turned out too small.
+        let total = total.map(|total| total.max(self.told));
+        if (self.report)(self.told, total) {
+            Ok(())
+        } else {
+            Err(Error::Canceled)
+        }
     }
 
     /// How much can be had at `offset` without the source, and how much there is in all.
@@ -286,9 +295,12 @@ impl<'s> Saving<'s> {
                 stop: None,
             },
         )?;
-        sink.write(&bytes[..count], offset)
-            .map_err(|error| self.buffer.file_failed(&error))?;
-        Ok(count as u64)
+        let go_on = || self.look(0).is_ok();
+        match sink.write(&self.bytes[..count], offset, &go_on) {
+            Ok(true) => Ok(count as u64),
+            Ok(false) => Err(Error::Canceled),
+            Err(error) => Err(self.buffer.file_failed(&error)),
+        }
     }
 
     fn check(&self, done: u64) -> Result<()> {
@@ -301,7 +313,7 @@ impl<'s> Saving<'s> {
     }
 
     /// Makes the spool file itself the target, if that was asked for and can be.
-    fn link(&mut self, path: &Path) -> Result<Option<u64>> {
+    fn link(&mut self, target: &Target) -> Result<Option<u64>> {
         if !self.options.link {
             return Ok(None);
         }
@@ -315,6 +327,7 @@ impl<'s> Saving<'s> {
         if !self.buffer.gate.lock().is_complete() {
             return Ok(None);
         }
+        self.tell(size, Some(size))?;
         // Without room to spill to, there may still be some at the target.
         if self.buffer.spill().is_err() {
             return Ok(None);
@@ -322,7 +335,7 @@ impl<'s> Saving<'s> {
         match self
             .buffer
             .store
-            .link(path, self.options.keep, size, self.options.sync)
+            .link(target, self.options.keep, size, self.options.sync)
         {
             Ok(done) => Ok(done.then_some(size)),
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(None),

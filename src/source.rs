@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::guard::guard;
@@ -70,25 +71,40 @@ impl<R: Read + Send> Source for R {
     }
 }
 
-/// A source that can seek: any `Read + Seek`, whose offset 0 is the start of the resource.
+/// A source that can seek: any `Read + Seek`, whose offset 0 is the start of the resource. Where it
+/// stands at first does not matter.
 ///
 /// ```
 /// let file = std::io::Cursor::new(vec![7u8; 1_000_000]);
-/// let buffer = spoolbuf::StreamBuffer::new(spoolbuf::Seekable(file), Some(1_000_000), 0)?;
+/// let buffer = spoolbuf::StreamBuffer::new(spoolbuf::Seekable::new(file), Some(1_000_000), 0)?;
 /// let mut last = [0; 4];
 /// assert_eq!(buffer.read_at(999_996, &mut last)?, 4);
 /// assert_eq!(buffer.stats().seeks, 1);
 /// # Ok::<(), spoolbuf::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Seekable<R>(
-    /// The reader.
-    pub R,
-);
+pub struct Seekable<R> {
+    reader: R,
+    /// It stands where the buffer believes it to.
+    placed: bool,
+}
+
+impl<R> Seekable<R> {
+    /// A source out of a reader. It is not touched before the first byte is needed.
+    pub fn new(reader: R) -> Seekable<R> {
+        Seekable {
+            reader,
+            placed: false,
+        }
+    }
+}
 
 impl<R: Read + Seek + Send> Source for Seekable<R> {
     fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
-        read(&mut self.0, out)
+        if !self.placed {
+            self.jump(0)?;
+        }
+        read(&mut self.reader, out)
     }
 
     fn can_seek(&self) -> bool {
@@ -96,10 +112,10 @@ impl<R: Read + Seek + Send> Source for Seekable<R> {
     }
 
     fn jump(&mut self, offset: u64) -> Result<()> {
-        self.0
-            .seek(SeekFrom::Start(offset))
-            .map(drop)
-            .map_err(Error::from_source)
+        let done = self.reader.seek(SeekFrom::Start(offset));
+        done.map_err(Error::from_source)?;
+        self.placed = true;
+        Ok(())
     }
 }
 
@@ -121,13 +137,25 @@ pub(crate) fn ask(source: &mut dyn Source, out: &mut [u8]) -> Result<usize> {
             code: i64::try_from(count).unwrap_or(i64::MAX),
             cause: None,
         }),
-        result => result,
+        result => result.map_err(own),
+    }
+}
+
+/// A source's error as such, whatever it calls it: another buffer that is a source may be canceled
+/// or out of time, which says nothing of this one.
+fn own(error: Error) -> Error {
+    match error {
+        Error::Source { .. } | Error::Panic => error,
+        other => Error::Source {
+            code: other.status() as i64,
+            cause: Some(Arc::new(other.into())),
+        },
     }
 }
 
 /// Asks a source to go elsewhere.
 pub(crate) fn seek(source: &mut dyn Source, offset: u64) -> Result<()> {
-    guard(Err(Error::Panic), || source.jump(offset))
+    guard(Err(Error::Panic), || source.jump(offset)).map_err(own)
 }
 
 /// Closes a source: its own code runs, so no lock is held here.

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::ahead::Ahead;
-use crate::disk;
+use crate::disk::{self, Target};
 
 pub(crate) struct Spool {
     file: File,
@@ -65,12 +65,15 @@ impl Spool {
         disk::clone_range(&self.file, offset, file, to, length)
     }
 
-    /// Makes the file, which holds the first `size` bytes of the resource, the file at `path`.
-    pub(crate) fn link(&self, path: &Path, keep: bool, size: u64, sync: bool) -> io::Result<()> {
-        if sync {
-            disk::sync(&self.file)?;
-        }
-        disk::link(&self.file, path, keep, size)
+    /// Makes the file, which holds the first `size` bytes of the resource, the target.
+    pub(crate) fn link(
+        &self,
+        target: &Target,
+        keep: bool,
+        size: u64,
+        sync: bool,
+    ) -> io::Result<()> {
+        disk::link(&self.file, target, keep, size, sync)
     }
 
     #[cfg(test)]

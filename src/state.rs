@@ -227,10 +227,11 @@ impl State {
         let held = self.ranges.next_start(stands);
         let inside = self.ranges.end_of(stands) > stands;
         if self.can_seek && stands != missing {
+            let from = self.landing(missing);
             let on_the_way =
                 missing > stands && !inside && held.is_none_or(|start| start >= missing);
-            if !on_the_way || missing - stands > self.seek_gap {
-                return Ok(Step::Seek(missing));
+            if !on_the_way || missing - stands > self.seek_gap.max(missing - from) {
+                return Ok(Step::Seek(from));
             }
         }
         if stands > missing {
@@ -259,6 +260,17 @@ impl State {
         Ok(Step::Read {
             most: until.min(held.unwrap_or(u64::MAX)) - stands,
         })
+    }
+
+    /// Where a jump for the byte at `missing` goes: there, or as far before it as the end of the
+    /// hole is near. Who reads backwards in small steps asks for that next.
+    fn landing(&self, missing: u64) -> u64 {
+        match self.ranges.next_start(missing) {
+            Some(next) => missing
+                .min(next.saturating_sub(self.round_up))
+                .max(self.ranges.end_before(missing)),
+            None => missing,
+        }
     }
 
     /// The source had nothing more where it stands.

@@ -17,10 +17,11 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::arena::{ARENA, Pieces};
+use crate::disk::Target;
 use crate::error::{Error, Result};
 use crate::index::{BLOCK, Index, Place, Spiller, Unlinked, Writer};
 use crate::memory::Block;
@@ -339,8 +340,14 @@ impl Store {
         }
     }
 
-    /// Makes the spool file the file at `path`, if it holds the first `size` bytes and nothing else.
-    pub(crate) fn link(&self, path: &Path, keep: bool, size: u64, sync: bool) -> io::Result<bool> {
+    /// Makes the spool file the target, if it holds the first `size` bytes and nothing else.
+    pub(crate) fn link(
+        &self,
+        target: &Target,
+        keep: bool,
+        size: u64,
+        sync: bool,
+    ) -> io::Result<bool> {
         // Nobody writes to it meanwhile.
         let _spiller = lock(&self.spilling);
         let in_memory = {
@@ -349,7 +356,7 @@ impl Store {
         };
         match self.spool.get() {
             Some(spool) if !in_memory && self.spooled() == size => {
-                spool.link(path, keep, size, sync).map(|()| true)
+                spool.link(target, keep, size, sync).map(|()| true)
             }
             _ => Ok(false),
         }

@@ -1,5 +1,6 @@
-//! Threads of the library's own: named, with every signal blocked, so that the host's handlers run
-//! on the host's threads.
+//! Threads of the library's own: named, with every signal blocked that another thread can take, so
+//! that the host's handlers run on the host's threads. What a fault raises stays: it is for the
+//! thread that did it, and a source's code runs here.
 //!
 //! On Unix by the system's own call: std's start of a thread ends the process when it runs out of
 //! memory on the way.
@@ -16,6 +17,15 @@ mod system {
     /// What a main thread usually has: the host's callbacks run here. Only what is used is taken.
     const STACK: usize = if usize::BITS == 64 { 8 << 20 } else { 2 << 20 };
 
+    const FAULTS: [libc::c_int; 6] = [
+        libc::SIGSEGV,
+        libc::SIGBUS,
+        libc::SIGFPE,
+        libc::SIGILL,
+        libc::SIGTRAP,
+        libc::SIGSYS,
+    ];
+
     /// A thread that runs, or has run. Dropped without a join it goes its own way.
     pub(crate) struct Thread(libc::pthread_t);
 
@@ -30,6 +40,9 @@ mod system {
             let started = unsafe {
                 let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
                 libc::sigfillset(&mut all);
+                for fault in FAULTS {
+                    libc::sigdelset(&mut all, fault);
+                }
                 let mut attributes = std::mem::zeroed();
                 libc::pthread_attr_init(&mut attributes);
                 libc::pthread_attr_setstacksize(&mut attributes, STACK);

@@ -108,6 +108,36 @@ fn what_is_held_is_used_and_ranges_that_meet_become_one() {
 }
 
 #[test]
+fn who_reads_backwards_does_not_seek_for_each_step() {
+    const STEP: u64 = 1000;
+    const FROM: u64 = 1_000_000;
+    let options = Options {
+        seek_gap: 0,
+        ..declared(SIZE)
+    };
+    let (buffer, seen) = buffer(SIZE, options);
+    for step in 0..FROM / STEP {
+        read(&buffer, FROM - step * STEP, STEP as usize).expect("bytes");
+    }
+    // One for each 16 KiB, which is also what one of them may cost.
+    let stats = buffer.stats();
+    assert!(stats.seeks <= FROM / 16_384 + 2, "{}", stats.seeks);
+    assert!(fetched(&seen) <= FROM + 2 * 16_384, "{}", fetched(&seen));
+    assert_eq!(buffer.ranges().len(), 1);
+    // Nothing is fetched twice, nor past a hole's other end, and without rounding all is exact.
+    let options = Options {
+        seek_gap: 0,
+        round_up: 0,
+        ..declared(SIZE)
+    };
+    let (buffer, seen) = self::buffer(SIZE, options);
+    for offset in [5000, 3000, 1000] {
+        read(&buffer, offset, 1000).expect("bytes");
+    }
+    assert_eq!(fetched(&seen), 3000);
+}
+
+#[test]
 fn memory_is_bounded_however_many_jumps() {
     let options = Options {
         max: 100_000,

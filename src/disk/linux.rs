@@ -3,14 +3,21 @@
 use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::unix::{self, Directory, Name};
+pub(crate) use super::unix::Target;
+use super::unix::{self, Name};
 pub(super) use super::unix::{
-    borrow, check_limit, copy_of, read_at, standing, sync_directory, wait_writable, write, write_at,
+    borrow, check_limit, copy_of, read_at, standing, takes_at_once, wait_writable, write, write_at,
 };
+
+/// A file may be longer than a 32-bit number says.
+pub(super) const LARGE: i32 = libc::O_LARGEFILE;
+
+/// Opens a directory for its files, not for itself.
+pub(super) const LOOK_UP: i32 = libc::O_PATH;
 
 pub(super) fn reserve(file: &File, offset: u64, length: u64) -> io::Result<()> {
     let keep = libc::FALLOC_FL_KEEP_SIZE;
@@ -113,25 +120,29 @@ fn is_memory(ask: impl FnOnce(*mut libc::statfs64) -> i32) -> bool {
     known && matches!(kind, TMPFS | RAMFS)
 }
 
+/// Renames within a directory, to a name that nothing has.
+pub(super) fn rename_new(directory: RawFd, from: &CStr, to: &CStr) -> io::Result<()> {
+    let (from, to) = (from.as_ptr(), to.as_ptr());
+    let flags = libc::RENAME_NOREPLACE;
+    // SAFETY: an open directory and NUL-terminated names. Not every C library has a name for it.
+    let done = unsafe { libc::syscall(libc::SYS_renameat2, directory, from, directory, to, flags) };
+    unix::succeeded(done as i32)
+}
+
 /// A file beside the target of a save. It has no name until it is published, so that a process
 /// that is killed leaves nothing; where the file system lacks that, it has one of a few names.
-pub(crate) struct Draft {
+pub(crate) struct Draft<'t> {
     pub(crate) file: File,
-    directory: Directory,
+    target: &'t Target,
     name: Option<Name>,
 }
 
-impl Draft {
-    pub(super) fn beside(path: &Path) -> io::Result<Draft> {
-        let directory = Directory::open(path)?;
+impl<'t> Draft<'t> {
+    pub(super) fn beside(target: &'t Target) -> io::Result<Draft<'t>> {
+        let directory = &target.directory;
         directory.sweep();
-        let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .mode(0o666)
-            .custom_flags(libc::O_TMPFILE);
-        let (file, name) = match options.open(path) {
+        let unnamed = directory.open_file(c".", libc::O_RDWR | libc::O_TMPFILE, 0o666);
+        let (file, name) = match unnamed {
             // Without /proc it could not be given its name later.
             Ok(file) if Path::new("/proc/self/fd").is_dir() => (file, None),
             _ => {
@@ -139,43 +150,51 @@ impl Draft {
                 (file, Some(name))
             }
         };
-        Ok(Draft {
-            file,
-            directory,
-            name,
-        })
+        Ok(Draft { file, target, name })
     }
 
-    pub(super) fn publish(mut self, path: &Path, keep: bool) -> io::Result<()> {
+    pub(super) fn publish(mut self, keep: bool) -> io::Result<()> {
+        let Target { directory, name } = self.target;
         match self.name.take() {
-            Some(name) => self.directory.move_name(&name, path, keep),
-            None => give_name(&self.file, &self.directory, path, keep),
+            Some(own) => directory.move_name(&own, name, keep),
+            None => give_name(&self.file, self.target, keep),
         }
     }
 }
 
-impl Drop for Draft {
+impl Drop for Draft<'_> {
     fn drop(&mut self) {
         if let Some(name) = &self.name {
-            self.directory.remove(name);
+            self.target.directory.remove(name);
         }
     }
 }
 
-pub(super) fn link(
-    unnamed: &File,
-    directory: &Path,
-    path: &Path,
-    keep: bool,
-    size: u64,
-) -> io::Result<()> {
+pub(super) fn make_linkable(unnamed: &File, target: &Target, size: u64) -> io::Result<()> {
+    // Two saves are two files.
+    if unnamed.metadata()?.nlink() > 0 {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    if unnamed.metadata()?.dev() != target.directory.0.metadata()?.dev() {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
     // What is reserved past the end must not stay with the file.
     unnamed.set_len(size)?;
     // The mode that a new file gets here.
-    let draft = Draft::beside(directory)?;
-    let mode = draft.file.metadata()?.permissions().mode();
-    unnamed.set_permissions(PermissionsExt::from_mode(mode & 0o777))?;
-    match give_name(unnamed, &draft.directory, path, keep) {
+    let mode = {
+        let draft = Draft::beside(target)?;
+        draft.file.metadata()?.permissions().mode()
+    };
+    unnamed.set_permissions(PermissionsExt::from_mode(mode & 0o777))
+}
+
+pub(super) fn link(unnamed: &File, target: &Target, keep: bool) -> io::Result<()> {
+    let linked = give_name(unnamed, target, keep);
+    if linked.is_err() {
+        // It goes on as what it was: its owner's alone.
+        let _ = unnamed.set_permissions(PermissionsExt::from_mode(0o600));
+    }
+    match linked {
         Err(error) if matches!(error.raw_os_error(), Some(libc::EXDEV | libc::ENOENT)) => {
             Err(io::ErrorKind::Unsupported.into())
         }
@@ -184,29 +203,20 @@ pub(super) fn link(
 }
 
 /// Gives a file without a name that of the target, in one step.
-fn give_name(file: &File, directory: &Directory, path: &Path, keep: bool) -> io::Result<()> {
+fn give_name(file: &File, target: &Target, keep: bool) -> io::Result<()> {
+    let Target { directory, name } = target;
     let mut unnamed = [0; 32];
     write!(&mut unnamed[..], "/proc/self/fd/{}\0", file.as_raw_fd())?;
     let unnamed = CStr::from_bytes_until_nul(&unnamed).map_err(io::Error::other)?;
-    let (to, here, follow) = (unix::c_path(path)?, libc::AT_FDCWD, libc::AT_SYMLINK_FOLLOW);
-    // SAFETY: two NUL-terminated paths.
-    let linked = unsafe { libc::linkat(here, unnamed.as_ptr(), here, to.as_ptr(), follow) };
-    match unix::succeeded(linked) {
+    match directory.link_here(unnamed, name) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !keep => {}
         result => return result,
     }
     // A link can't replace, a rename can: by way of a name that a later save would sweep, but not
     // while the file is marked as being worked on.
     unix::mark(file);
-    let named = directory.take_name(|name| directory.link_here(unnamed, name));
-    let moved = named.and_then(|(name, ())| {
-        let moved = directory.move_name(&name, path, false);
-        // If the target is this very file already, a rename does nothing.
-        if directory.is_named(file, &name) {
-            directory.remove(&name);
-        }
-        moved
-    });
+    let named = directory.take_name(|own| directory.link_here(unnamed, own));
+    let moved = named.and_then(|(own, ())| directory.move_name(&own, name, false));
     unix::unmark(file);
     moved
 }

@@ -1,13 +1,22 @@
 //! Files on macOS, iOS and the BSDs.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
-use super::unix::{self, Directory, Name};
+pub(crate) use super::unix::Target;
+use super::unix::{self, Name};
 pub(super) use super::unix::{
-    borrow, check_limit, copy_of, read_at, standing, sync_directory, wait_writable, write, write_at,
+    borrow, check_limit, copy_of, read_at, standing, takes_at_once, wait_writable, write, write_at,
 };
+
+/// Files may be long without saying so.
+pub(super) const LARGE: i32 = 0;
+
+/// Directories are opened for reading.
+pub(super) const LOOK_UP: i32 = 0;
 
 /// Nothing to gain: APFS allocates late by itself.
 pub(super) fn reserve(_file: &File, _offset: u64, _length: u64) -> io::Result<()> {
@@ -44,46 +53,60 @@ pub(super) fn create_unnamed(directory: &Path) -> io::Result<File> {
     unix::create_unlinked(directory)
 }
 
+/// Renames within a directory, to a name that nothing has.
+#[cfg(target_vendor = "apple")]
+pub(super) fn rename_new(directory: RawFd, from: &CStr, to: &CStr) -> io::Result<()> {
+    let (from, to) = (from.as_ptr(), to.as_ptr());
+    // SAFETY: an open directory and NUL-terminated names.
+    unix::succeeded(unsafe {
+        libc::renameatx_np(directory, from, directory, to, libc::RENAME_EXCL)
+    })
+}
+
+/// No such call here.
+#[cfg(not(target_vendor = "apple"))]
+pub(super) fn rename_new(_directory: RawFd, _from: &CStr, _to: &CStr) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// A file beside the target of a save, with one of a few names that a later save would sweep.
-pub(crate) struct Draft {
+pub(crate) struct Draft<'t> {
     pub(crate) file: File,
-    directory: Directory,
+    target: &'t Target,
     name: Option<Name>,
 }
 
-impl Draft {
-    pub(super) fn beside(path: &Path) -> io::Result<Draft> {
-        let directory = Directory::open(path)?;
-        directory.sweep();
-        let (name, file) = directory.create_named(0o666)?;
+impl<'t> Draft<'t> {
+    pub(super) fn beside(target: &'t Target) -> io::Result<Draft<'t>> {
+        target.directory.sweep();
+        let (name, file) = target.directory.create_named(0o666)?;
         Ok(Draft {
             file,
-            directory,
+            target,
             name: Some(name),
         })
     }
 
-    pub(super) fn publish(mut self, path: &Path, keep: bool) -> io::Result<()> {
-        let name = self.name.take();
-        name.map_or(Ok(()), |name| self.directory.move_name(&name, path, keep))
+    pub(super) fn publish(mut self, keep: bool) -> io::Result<()> {
+        let Target { directory, name } = self.target;
+        let own = self.name.take();
+        own.map_or(Ok(()), |own| directory.move_name(&own, name, keep))
     }
 }
 
-impl Drop for Draft {
+impl Drop for Draft<'_> {
     fn drop(&mut self) {
         if let Some(name) = &self.name {
-            self.directory.remove(name);
+            self.target.directory.remove(name);
         }
     }
 }
 
 /// A file that was unlinked can't be given a name again here.
-pub(super) fn link(
-    _unnamed: &File,
-    _directory: &Path,
-    _path: &Path,
-    _keep: bool,
-    _size: u64,
-) -> io::Result<()> {
+pub(super) fn make_linkable(_unnamed: &File, _target: &Target, _size: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn link(_unnamed: &File, _target: &Target, _keep: bool) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -1,15 +1,16 @@
 //! Files on every Unix: what Linux, macOS and the BSDs have in common.
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use std::ffi::CStr;
-use std::ffi::{CString, OsString};
+use std::ffi::{CStr, CString, OsString};
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Deref;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::system;
 
 pub(super) fn read_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
     FileExt::read_at(file, out, offset)
@@ -69,17 +70,34 @@ pub(super) fn write(file: &File, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
-/// Waits until a descriptor that does not block takes more.
-pub(super) fn wait_writable(file: &File) -> io::Result<()> {
+/// How much a descriptor that says that it is writable takes without blocking: a pipe as much as it
+/// takes in one piece, and nothing that has to be waited for less.
+pub(super) fn takes_at_once(file: &File) -> usize {
+    let waits =
+        |kind: std::fs::FileType| kind.is_fifo() || kind.is_socket() || kind.is_char_device();
+    if file.metadata().is_ok_and(|about| waits(about.file_type())) {
+        libc::PIPE_BUF
+    } else {
+        usize::MAX
+    }
+}
+
+/// Waits for a moment at most until a descriptor takes something, and says whether it does.
+pub(super) fn wait_writable(file: &File) -> io::Result<bool> {
+    const MOMENT_MS: i32 = 50;
     let mut ask = libc::pollfd {
         fd: file.as_raw_fd(),
         events: libc::POLLOUT,
         revents: 0,
     };
     // SAFETY: one pollfd.
-    match succeeded(unsafe { libc::poll(&mut ask, 1, -1) }) {
-        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-        _ => Ok(()),
+    match unsafe { libc::poll(&mut ask, 1, MOMENT_MS) } {
+        0 => Ok(false),
+        1.. => Ok(true),
+        _ => match io::Error::last_os_error() {
+            error if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+            error => Err(error),
+        },
     }
 }
 
@@ -94,7 +112,7 @@ fn pending() -> libc::sigset_t {
 
 /// A file whose name is gone before anyone can use it, where there are none without a name.
 pub(super) fn create_unlinked(directory: &Path) -> io::Result<File> {
-    let directory = Directory::open(directory)?;
+    let directory = Directory::open(directory, system::LOOK_UP)?;
     let (name, file) = directory.create_named(0o600)?;
     directory.remove(&name);
     Ok(file)
@@ -111,10 +129,6 @@ pub(super) fn path_of(bytes: &[u8]) -> io::Result<PathBuf> {
 
 pub(super) fn copy_of(path: &Path) -> io::Result<PathBuf> {
     path_of(path.as_os_str().as_bytes())
-}
-
-pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }
 
 pub(super) fn borrow(descriptor: i32) -> io::Result<std::mem::ManuallyDrop<File>> {
@@ -175,24 +189,49 @@ impl Name {
         let _ = io::Write::write_fmt(&mut &mut name.0[..63], text);
         name
     }
+}
 
-    fn as_ptr(&self) -> *const libc::c_char {
-        self.0.as_ptr().cast()
+impl Deref for Name {
+    type Target = CStr;
+
+    fn deref(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
     }
 }
 
-/// A directory that drafts are made in, held open: its own path may change meanwhile.
-pub(super) struct Directory(File);
+/// A file that is to be: the directory, and the name there.
+pub(crate) struct Target {
+    pub(super) directory: Directory,
+    pub(super) name: CString,
+}
+
+impl Target {
+    pub(super) fn new(directory: &Path, path: &Path, synced: bool) -> io::Result<Target> {
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(Target {
+            // One that files can be put into need not be one that can be read.
+            directory: Directory::open(directory, if synced { 0 } else { system::LOOK_UP })?,
+            name: c_string(name.as_bytes())?,
+        })
+    }
+
+    pub(super) fn sync_name(&self) -> io::Result<()> {
+        self.directory.0.sync_all()
+    }
+}
+
+/// A directory that files are made in, held open: its own path may change meanwhile.
+pub(super) struct Directory(pub(super) File);
 
 impl Directory {
-    pub(super) fn open(path: &Path) -> io::Result<Directory> {
+    fn open(path: &Path, flags: i32) -> io::Result<Directory> {
         let mut options = OpenOptions::new();
-        options.read(true).custom_flags(libc::O_DIRECTORY);
+        options.read(true).custom_flags(libc::O_DIRECTORY | flags);
         options.open(path).map(Directory)
     }
 
-    fn open_file(&self, name: &Name, flags: i32, mode: u32) -> io::Result<File> {
-        let flags = flags | libc::O_CLOEXEC;
+    pub(super) fn open_file(&self, name: &CStr, flags: i32, mode: u32) -> io::Result<File> {
+        let flags = flags | libc::O_CLOEXEC | system::LARGE;
         // SAFETY: an open directory and a NUL-terminated name.
         let file = unsafe { libc::openat(self.0.as_raw_fd(), name.as_ptr(), flags, mode) };
         succeeded(file)?;
@@ -207,57 +246,57 @@ impl Directory {
 
     /// Makes `name` another name of the file at `from`.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(super) fn link_here(&self, from: &CStr, name: &Name) -> io::Result<()> {
+    pub(super) fn link_here(&self, from: &CStr, name: &CStr) -> io::Result<()> {
         let (cwd, follow) = (libc::AT_FDCWD, libc::AT_SYMLINK_FOLLOW);
         let directory = self.0.as_raw_fd();
         // SAFETY: an open directory and NUL-terminated names.
         succeeded(unsafe { libc::linkat(cwd, from.as_ptr(), directory, name.as_ptr(), follow) })
     }
 
-    /// Moves a name to the target: over what is there, or with `keep` only where nothing is.
-    pub(super) fn move_name(&self, name: &Name, to: &Path, keep: bool) -> io::Result<()> {
-        let to = c_path(to)?;
-        let (here, cwd) = (self.0.as_raw_fd(), libc::AT_FDCWD);
-        // SAFETY: an open directory and NUL-terminated names.
-        let moved = succeeded(unsafe {
-            if keep {
-                libc::linkat(here, name.as_ptr(), cwd, to.as_ptr(), 0)
-            } else {
-                libc::renameat(here, name.as_ptr(), cwd, to.as_ptr())
+    /// Moves a name to another: over what is there, or with `keep` only where nothing is.
+    pub(super) fn move_name(&self, name: &Name, to: &CStr, keep: bool) -> io::Result<()> {
+        let here = self.0.as_raw_fd();
+        let moved = if keep {
+            match system::rename_new(here, name, to) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    // Not every system or file system can; not every one has links either.
+                    // SAFETY: an open directory and NUL-terminated names.
+                    let linked = unsafe { libc::linkat(here, name.as_ptr(), here, to.as_ptr(), 0) };
+                    succeeded(linked).inspect(|()| self.remove(name))
+                }
+                result => result,
             }
-        });
-        if keep || moved.is_err() {
-            self.remove(name);
-        }
-        moved
+        } else {
+            // SAFETY: as above.
+            succeeded(unsafe { libc::renameat(here, name.as_ptr(), here, to.as_ptr()) })
+        };
+        moved.inspect_err(|_| self.remove(name))
     }
 
     /// Removes drafts that nobody works on any more.
     pub(super) fn sweep(&self) {
         for number in 0..NAMES {
             let name = &Name::usual(number);
-            let flags = libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK;
-            if let Ok(file) = self.open_file(name, flags, 0) {
+            let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+            // NFS marks only what is open for writing.
+            let file = self.open_file(name, flags | libc::O_RDWR, 0);
+            if let Ok(file) = file.or_else(|_| self.open_file(name, flags | libc::O_RDONLY, 0)) {
                 // The name may have gone to another file before this one was marked.
-                if mark(&file) && self.is_named(&file, name) {
+                if mark(&file) && !self.is_gone(&file, name) {
                     self.remove(name);
                 }
             }
         }
     }
 
-    pub(super) fn is_named(&self, file: &File, name: &Name) -> bool {
-        // SAFETY: an all-zero stat is a valid value to be written over.
-        let mut named: libc::stat = unsafe { std::mem::zeroed() };
-        let (here, flags) = (self.0.as_raw_fd(), libc::AT_SYMLINK_NOFOLLOW);
-        // SAFETY: an open directory, a NUL-terminated name, room for one stat.
-        let known = unsafe { libc::fstatat(here, name.as_ptr(), &mut named, flags) } == 0;
-        #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
-        let named = (named.st_dev as u64, named.st_ino as u64);
-        known
-            && file
-                .metadata()
-                .is_ok_and(|about| (about.dev(), about.ino()) == named)
+    /// Whether a name is not the file's any more, as far as can be told.
+    fn is_gone(&self, file: &File, name: &Name) -> bool {
+        let flags = libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let identity = |file: &File| file.metadata().map(|about| (about.dev(), about.ino())).ok();
+        match self.open_file(name, flags, 0) {
+            Ok(named) => identity(&named) != identity(file),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
     }
 
     /// Finds a free name by trying to take it.
@@ -280,7 +319,7 @@ impl Directory {
         self.take_name(|name| {
             let file = self.open_file(name, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL, mode)?;
             // A sweep may have come between the two.
-            let swept = !mark(&file) && is_contended() || !self.is_named(&file, name);
+            let swept = !mark(&file) && is_contended() || self.is_gone(&file, name);
             if swept {
                 Err(io::ErrorKind::AlreadyExists.into())
             } else {
@@ -308,14 +347,13 @@ pub(super) fn unmark(file: &File) {
     unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_UN) };
 }
 
-/// A path for the system; an error without memory for it.
-pub(super) fn c_path(path: &Path) -> io::Result<CString> {
-    let path = path.as_os_str().as_bytes();
+/// A name for the system; an error without memory for it.
+fn c_string(name: &[u8]) -> io::Result<CString> {
     let mut bytes = Vec::new();
     bytes
-        .try_reserve_exact(path.len() + 1)
+        .try_reserve_exact(name.len() + 1)
         .map_err(|_| io::ErrorKind::OutOfMemory)?;
-    bytes.extend_from_slice(path);
+    bytes.extend_from_slice(name);
     bytes.push(0);
     CString::from_vec_with_nul(bytes).map_err(|_| io::ErrorKind::InvalidInput.into())
 }

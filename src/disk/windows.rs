@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem::ManuallyDrop;
+use std::os::windows::ffi::OsStrExt;
 use std::os::windows::fs::{FileExt, OpenOptionsExt};
 use std::os::windows::io::{FromRawHandle, RawHandle};
 use std::path::{Path, PathBuf};
@@ -25,9 +26,14 @@ pub(super) fn write(file: &File, bytes: &[u8]) -> io::Result<usize> {
     io::Write::write(&mut file, bytes)
 }
 
-/// Nothing here says so.
-pub(super) fn wait_writable(_file: &File) -> io::Result<()> {
-    Err(io::ErrorKind::WouldBlock.into())
+/// All that there is: a write that blocks here does so until it is taken.
+pub(super) fn takes_at_once(_file: &File) -> usize {
+    usize::MAX
+}
+
+/// Nothing here tells.
+pub(super) fn wait_writable(_file: &File) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// Nothing that would keep the file's size.
@@ -104,11 +110,6 @@ pub(super) fn copy_of(path: &Path) -> io::Result<PathBuf> {
     Ok(path.to_path_buf())
 }
 
-/// A directory can't be synced here; the file system does it with the file.
-pub(super) fn sync_directory(_directory: &Path) -> io::Result<()> {
-    Ok(())
-}
-
 pub(super) fn borrow(descriptor: i32) -> io::Result<ManuallyDrop<File>> {
     unsafe extern "C" {
         fn _get_osfhandle(descriptor: i32) -> isize;
@@ -135,17 +136,38 @@ pub(super) fn standing(_file: &File) -> Option<u64> {
 /// left behind.
 const NAMES: u32 = 16;
 
+/// A file that is to be: its directory and its path, from the root.
+pub(crate) struct Target {
+    directory: PathBuf,
+    path: PathBuf,
+}
+
+impl Target {
+    pub(super) fn new(directory: &Path, path: &Path, _synced: bool) -> io::Result<Target> {
+        Ok(Target {
+            directory: std::path::absolute(directory)?,
+            path: std::path::absolute(path)?,
+        })
+    }
+
+    /// A directory can't be synced here; the file system does it with the file.
+    pub(super) fn sync_name(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A file beside the target of a save. While it is open nobody else can open or delete it.
-pub(crate) struct Draft {
+pub(crate) struct Draft<'t> {
     pub(crate) file: ManuallyDrop<File>,
+    target: &'t Target,
     name: PathBuf,
     published: bool,
 }
 
-impl Draft {
-    pub(super) fn beside(directory: &Path) -> io::Result<Draft> {
+impl<'t> Draft<'t> {
+    pub(super) fn beside(target: &'t Target) -> io::Result<Draft<'t>> {
         for number in 0..NAMES {
-            let name = directory.join(format!(".spoolbuf-{number}.part"));
+            let name = target.directory.join(format!(".spoolbuf-{number}.part"));
             // Fails while somebody works on it.
             let _ = std::fs::remove_file(&name);
             let mut options = OpenOptions::new();
@@ -158,6 +180,7 @@ impl Draft {
                 Ok(file) => {
                     return Ok(Draft {
                         file: ManuallyDrop::new(file),
+                        target,
                         name,
                         published: false,
                     });
@@ -173,24 +196,45 @@ impl Draft {
         Err(io::ErrorKind::ResourceBusy.into())
     }
 
-    pub(super) fn publish(mut self, path: &Path, keep: bool) -> io::Result<()> {
+    pub(super) fn publish(mut self, keep: bool) -> io::Result<()> {
         // SAFETY: dropped once: `published` keeps `drop` from doing it again. A file that is open
         // for nobody else can't be renamed.
         unsafe { ManuallyDrop::drop(&mut self.file) };
         self.published = true;
         let done = if keep {
-            std::fs::hard_link(&self.name, path)
+            rename_new(&self.name, &self.target.path)
         } else {
-            std::fs::rename(&self.name, path)
+            std::fs::rename(&self.name, &self.target.path)
         };
-        if keep || done.is_err() {
+        if done.is_err() {
             let _ = std::fs::remove_file(&self.name);
         }
         done
     }
 }
 
-impl Drop for Draft {
+/// Renames to a name that nothing has, which std does not offer.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        fn MoveFileExW(from: *const u16, to: *const u16, flags: u32) -> i32;
+    }
+    let wide = |path: &Path| {
+        let units = path.as_os_str().encode_wide();
+        units.chain(std::iter::once(0)).collect::<Vec<u16>>()
+    };
+    // SAFETY: two NUL-terminated paths. Without flags it replaces nothing and stays on the volume.
+    if unsafe { MoveFileExW(wide(from).as_ptr(), wide(to).as_ptr(), 0) } != 0 {
+        return Ok(());
+    }
+    match io::Error::last_os_error() {
+        error if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        // The path may be too long for the call; std knows how to say it.
+        _ => std::fs::hard_link(from, to).and_then(|()| std::fs::remove_file(from)),
+    }
+}
+
+impl Drop for Draft<'_> {
     fn drop(&mut self) {
         if !self.published {
             // SAFETY: dropped once: not published.
@@ -201,12 +245,10 @@ impl Drop for Draft {
 }
 
 /// A file that goes when it is closed can't be kept.
-pub(super) fn link(
-    _unnamed: &File,
-    _directory: &Path,
-    _path: &Path,
-    _keep: bool,
-    _size: u64,
-) -> io::Result<()> {
+pub(super) fn make_linkable(_unnamed: &File, _target: &Target, _size: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn link(_unnamed: &File, _target: &Target, _keep: bool) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -315,7 +315,7 @@ fn reader_stop_against_wait() {
             let (buffer, place) = (buffer.clone(), place.clone());
             move || place.read(&buffer, &mut [0])
         });
-        place.cancel(&buffer);
+        place.cancel(&buffer.gate);
         assert!(is_canceled(&stopped.join().unwrap()));
         valve.set(Flow::Open);
         assert_eq!(inside.join().unwrap().unwrap(), 1);
@@ -335,7 +335,7 @@ fn reader_stop_against_hand_over() {
         });
         let other = reader(&buffer, 1, 1, Limit::None);
         assert_eq!(read(&buffer, 0, 1, Limit::None).unwrap(), 1);
-        place.cancel(&buffer);
+        place.cancel(&buffer.gate);
         let stopped = stopped.join().unwrap();
         assert!(
             matches!(stopped, Ok(1) | Err(Error::Canceled)),
@@ -400,7 +400,7 @@ fn reader_stop_with_a_prefetch() {
             let (buffer, place) = (buffer.clone(), place.clone());
             move || place.read(&buffer, &mut [0])
         });
-        place.cancel(&buffer);
+        place.cancel(&buffer.gate);
         assert!(is_canceled(&stopped.join().unwrap()));
         buffer.free();
         valve.wait_until_closed();

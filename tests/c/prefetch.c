@@ -241,6 +241,13 @@ static void the_thread(void)
     CHECK((mask & UINT64_C(1) << (SIGINT - 1)) != 0);
     CHECK((mask & UINT64_C(1) << (SIGUSR1 - 1)) != 0);
     CHECK((mask & UINT64_C(1) << (SIGALRM - 1)) != 0);
+    /* What a fault in the callback raises is for the host's handler. */
+    CHECK((mask & UINT64_C(1) << (SIGSEGV - 1)) == 0);
+    CHECK((mask & UINT64_C(1) << (SIGBUS - 1)) == 0);
+    CHECK((mask & UINT64_C(1) << (SIGFPE - 1)) == 0);
+    CHECK((mask & UINT64_C(1) << (SIGILL - 1)) == 0);
+    CHECK((mask & UINT64_C(1) << (SIGTRAP - 1)) == 0);
+    CHECK((mask & UINT64_C(1) << (SIGSYS - 1)) == 0);
     /* This thread's own signals are as they were. */
     {
         sigset_t mine;
@@ -272,6 +279,41 @@ static void freed_inside(void)
     WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
 }
 
+static int64_t any_seek(void *opaque, uint64_t offset)
+{
+    stream *self = opaque;
+    pthread_mutex_lock(&self->lock);
+    self->at = offset;
+    pthread_mutex_unlock(&self->lock);
+    return 0;
+}
+
+/* Who only ever looks, and never waits, is served as well, also where it went back. */
+static void polled(int seeks)
+{
+    static const uint64_t places[] = { 1500000, 300000, 900000 };
+    stream source;
+    sb_callback callback;
+    sb_options options;
+    sb_buffer *buffer;
+    size_t place;
+
+    stream_init(&source, SIZE, 10000);
+    callback = stream_callback(&source);
+    callback.seek = seeks ? any_seek : NULL;
+    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
+    options.seek_gap = 10000;
+    CHECK_EQ(sb_new_with(&callback, &options, &buffer), SB_OK);
+    CHECK_EQ(sb_prefetch(buffer, 50000), SB_OK);
+    for (place = 0; place < sizeof places / sizeof *places; place++) {
+        WAIT_UNTIL(sb_read_some(buffer, places[place], 100, bytes, 0) != SB_ERR_TIMEOUT);
+        CHECK(sb_read_some(buffer, places[place], 100, bytes, 0) > 0);
+        CHECK_BYTES(bytes, places[place], 1);
+        WAIT_UNTIL(sb_buffered(buffer, places[place]) >= 50000);
+    }
+    free_and_await_close(buffer, &source);
+}
+
 /* As an option. */
 static void by_option(void)
 {
@@ -301,6 +343,8 @@ int main(void)
     on_and_off();
     the_thread();
     freed_inside();
+    polled(0);
+    polled(1);
     by_option();
     WAIT_UNTIL(threads() == 1);
     return 0;

@@ -4,11 +4,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::sync::mpsc::channel;
 use std::thread::scope;
+use std::time::{Duration, Instant};
 
-use spoolbuf::abi::sb_status::{SB_ERR_INVALID, SB_ERR_IO};
+use spoolbuf::abi::sb_status::{SB_ERR_CANCELED, SB_ERR_INVALID, SB_ERR_IO};
 use spoolbuf::abi::{sb_save_flag, sb_stats};
-use spoolbuf::ffi::sb_stat;
+use spoolbuf::ffi::{sb_cancel, sb_free, sb_stat};
 
 use crate::child::alone;
 use crate::handle::Handle;
@@ -97,6 +99,65 @@ fn through(handle: &Handle, end: &mut (impl Read + Send), sink: impl AsRawFd + S
         assert_eq!(found.len(), SIZE as usize);
         found
     })
+}
+
+/// Waits until a pipe or a socket takes no more.
+fn wait_until_full(sink: &impl AsRawFd) {
+    let begun = Instant::now();
+    loop {
+        let mut ask = libc::pollfd {
+            fd: sink.as_raw_fd(),
+            events: libc::POLLOUT,
+            revents: 0,
+        };
+        // SAFETY: one pollfd.
+        if unsafe { libc::poll(&mut ask, 1, 10) } == 0 {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "still not full");
+    }
+}
+
+#[test]
+fn a_save_that_nobody_takes_is_stopped() {
+    for (non_blocking, free) in [(false, false), (true, false), (false, true), (true, true)] {
+        for max in [0, u64::MAX] {
+            let (_end, pipe) = std::io::pipe().expect("a pipe");
+            stopped_when_full(&pipe, max, non_blocking, free);
+            let (_end, socket) = UnixStream::pair().expect("a socket");
+            stopped_when_full(&socket, max, non_blocking, free);
+        }
+    }
+}
+
+fn stopped_when_full(sink: &(impl AsRawFd + Sync), max: u64, non_blocking: bool, free: bool) {
+    if non_blocking {
+        // SAFETY: sets a flag of an open descriptor.
+        assert!(unsafe { libc::fcntl(sink.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) } == 0);
+    }
+    let handle = Handle::new(SIZE, max);
+    let (ended, outcome) = channel();
+    scope(|scope| {
+        scope.spawn(|| ended.send(handle.save(sink.as_raw_fd(), 0)));
+        wait_until_full(sink);
+        // SAFETY: a live handle; its last use if it is freed.
+        let done = unsafe {
+            if free {
+                sb_free(handle.raw);
+                0
+            } else {
+                sb_cancel(handle.raw)
+            }
+        };
+        assert_eq!(done, 0);
+        let outcome = outcome.recv_timeout(Duration::from_secs(60));
+        if outcome.is_err() {
+            // The scope would wait for ever.
+            eprintln!("a save went on after it was stopped");
+            std::process::abort();
+        }
+        assert_eq!(outcome, Ok(SB_ERR_CANCELED as i64));
+    });
 }
 
 #[test]

@@ -52,6 +52,46 @@ fn a_linked_file_is_the_spool_file() {
 }
 
 #[test]
+fn two_linked_saves_are_two_files() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    for max in LIMITS {
+        let (buffer, _) = buffer(directory.path(), max);
+        for name in ["first", "second"] {
+            assert_eq!(link(&buffer, &path(name)), SIZE);
+        }
+        drop(buffer);
+        let about = ["first", "second"].map(|name| std::fs::metadata(path(name)).expect("a file"));
+        assert_ne!(about[0].ino(), about[1].ino());
+        assert_eq!(about.map(|about| about.nlink()), [1, 1]);
+        for name in ["first", "second"] {
+            assert_saved(&path(name), SIZE);
+            std::fs::remove_file(path(name)).expect("a file");
+        }
+    }
+}
+
+#[test]
+fn the_last_that_is_told_of_a_linked_save_is_all_of_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    for max in LIMITS {
+        let (buffer, _) = buffer(directory.path(), max);
+        // The first brings the bytes, the second finds them, and is no link.
+        for _ in 0..2 {
+            let mut told = Vec::new();
+            let saved = buffer.save_with(&target, LINK, |done, total| {
+                told.push((done, total));
+                true
+            });
+            assert_eq!(saved.expect("a save"), SIZE);
+            assert_eq!(told.last(), Some(&(SIZE, Some(SIZE))));
+            assert!(told.is_sorted_by_key(|(done, _)| *done), "{told:?}");
+        }
+    }
+}
+
+#[test]
 fn a_linked_file_is_right_also_where_bytes_were_in_memory() {
     let directory = tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");

@@ -79,8 +79,7 @@ fn a_symbolic_link_is_replaced_and_not_followed() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("file"), b"mine").expect("written");
-    std::fs::create_dir(path("directory")).expect("a directory");
-    for to in ["file", "directory", "nowhere", "saved"] {
+    for to in ["file", "nowhere", "saved"] {
         for link in [false, true] {
             let _ = std::fs::remove_file(path("saved"));
             symlink(path(to), path("saved")).expect("a link");
@@ -98,7 +97,166 @@ fn a_symbolic_link_is_replaced_and_not_followed() {
         }
     }
     assert_eq!(std::fs::read(path("file")).expect("a file"), b"mine");
-    assert!(names(&path("directory")).is_empty() && !path("nowhere").exists());
+    assert!(!path("nowhere").exists());
+}
+
+#[test]
+fn a_symbolic_link_to_what_is_no_file_is_refused_like_that() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    std::fs::create_dir(path("directory")).expect("a directory");
+    make_node(&path("pipe"), libc::S_IFIFO, 0);
+    for to in ["directory", "pipe", "/dev/null", "/dev/stdout"] {
+        if !Path::new(to).exists() && !path(to).exists() {
+            continue;
+        }
+        for link in [false, true] {
+            let _ = std::fs::remove_file(path("saved"));
+            symlink(to, path("saved")).expect("a link");
+            let options = SaveOptions {
+                link,
+                ..SaveOptions::default()
+            };
+            let (buffer, seen) = buffer(directory.path(), 0);
+            let saved = buffer.save_with(path("saved"), options, |_, _| true);
+            // The output of a test may be a file.
+            if std::fs::metadata(path("saved")).expect("a thing").is_file() {
+                continue;
+            }
+            assert!(matches!(saved, Err(Error::Unsupported)), "{to}: {saved:?}");
+            assert_eq!(seen.fetched.load(Ordering::Relaxed), 0);
+            assert_eq!(
+                std::fs::read_link(path("saved")).expect("a link"),
+                Path::new(to)
+            );
+        }
+    }
+}
+
+#[test]
+fn the_target_is_where_it_was_when_the_save_began() {
+    // The working directory is the process's.
+    if !alone("target::the_target_is_where_it_was_when_the_save_began") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    std::fs::create_dir(path("there")).expect("a directory");
+    std::fs::create_dir(path("elsewhere")).expect("a directory");
+    for lacks in [&[][..], &[Lack::Unnamed]] {
+        for (keep, link) in [(false, false), (true, false), (false, true)] {
+            std::env::set_current_dir(path("there")).expect("a directory");
+            let options = SaveOptions {
+                keep,
+                link,
+                ..SaveOptions::default()
+            };
+            let (buffer, _) = buffer(directory.path(), 0);
+            let saved = without(lacks, || {
+                buffer.save_with("saved", options, |_, _| {
+                    std::env::set_current_dir(path("elsewhere")).expect("a directory");
+                    // Nor is the directory's own name any business of a save that runs.
+                    let _ = std::fs::rename(path("there"), path("moved"));
+                    true
+                })
+            });
+            assert_eq!(saved.expect("a save"), SIZE);
+            assert!(names(&path("elsewhere")).is_empty());
+            assert_eq!(names(&path("moved")), ["saved"]);
+            assert_saved(&path("moved").join("saved"), SIZE);
+            std::fs::remove_file(path("moved").join("saved")).expect("a file");
+            std::fs::rename(path("moved"), path("there")).expect("a directory");
+        }
+    }
+}
+
+#[test]
+fn a_directory_that_can_not_be_listed_is_good_enough() {
+    if !alone("target::a_directory_that_can_not_be_listed_is_good_enough") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let (drop_box, target) = (
+        directory.path().join("box"),
+        directory.path().join("box/saved"),
+    );
+    std::fs::create_dir(&drop_box).expect("a directory");
+    for lacks in [&[][..], &[Lack::Unnamed]] {
+        for sync in [false, true] {
+            let mode = |mode| std::fs::set_permissions(&drop_box, PermissionsExt::from_mode(mode));
+            mode(0o300).expect("a directory of ours");
+            let (buffer, _) = buffer(directory.path(), 0);
+            let options = SaveOptions {
+                sync,
+                ..SaveOptions::default()
+            };
+            let saved = without(lacks, || {
+                as_nobody(
+                    || buffer.save_with(&target, options, |_, _| true),
+                    directory.path(),
+                )
+            });
+            mode(0o700).expect("a directory of ours");
+            if sync {
+                // A name is synced by its directory, which has to be opened for that.
+                assert!(matches!(saved, Err(Error::Io(libc::EACCES))), "{saved:?}");
+                assert!(names(&drop_box).is_empty());
+                continue;
+            }
+            assert_eq!(saved.expect("a save"), SIZE);
+            assert_saved(&target, SIZE);
+            assert_eq!(names(&drop_box), ["saved"]);
+            std::fs::remove_file(&target).expect("a file");
+        }
+    }
+}
+
+/// Does something without root's right to everything, in what is made to belong to that user.
+fn as_nobody<T>(work: impl FnOnce() -> T, all_of: &Path) -> T {
+    const NOBODY: libc::uid_t = 65534;
+    // SAFETY: asks for and sets numbers of this thread or process.
+    if unsafe { libc::geteuid() } != 0 {
+        return work();
+    }
+    for path in [all_of.to_path_buf(), all_of.join("box")] {
+        std::os::unix::fs::chown(path, Some(NOBODY), None).expect("root's right");
+    }
+    // SAFETY: as above; this thread alone, by the system call itself.
+    let become_user = |user: libc::uid_t| unsafe {
+        assert_eq!(libc::syscall(libc::SYS_setresuid, -1, user, -1), 0);
+    };
+    become_user(NOBODY);
+    let result = work();
+    become_user(0);
+    result
+}
+
+#[test]
+fn a_target_is_kept_also_where_files_have_one_name_only() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    let keep = SaveOptions {
+        keep: true,
+        ..SaveOptions::default()
+    };
+    without(&[Lack::Unnamed, Lack::Links], || {
+        let (buffer, _) = buffer(directory.path(), 0);
+        let save = || buffer.save_with(&target, keep, |_, _| true);
+        assert_eq!(save().expect("a save"), SIZE);
+        assert_saved(&target, SIZE);
+        std::fs::write(&target, b"theirs").expect("written");
+        assert!(matches!(save(), Err(Error::Exists)));
+        assert_eq!(std::fs::read(&target).expect("a file"), b"theirs");
+        std::fs::remove_file(&target).expect("a file");
+        // Also one that appears while it is being saved.
+        let saved = buffer.save_with(&target, keep, |_, _| {
+            std::fs::write(&target, b"theirs").expect("written");
+            true
+        });
+        assert!(matches!(saved, Err(Error::Exists)), "{saved:?}");
+        assert_eq!(std::fs::read(&target).expect("a file"), b"theirs");
+        assert_eq!(names(directory.path()), ["saved"]);
+    });
 }
 
 #[test]

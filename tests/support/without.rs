@@ -14,6 +14,8 @@ pub enum Lack {
     KernelCopy,
     /// Blocks reserved ahead: EOPNOTSUPP.
     Reserve,
+    /// A second name for a file: EPERM, as vfat, exFAT and some network file systems answer.
+    Links,
 }
 
 /// Runs `work` on a thread that lacks these things, as do the threads that it starts.
@@ -61,6 +63,9 @@ fn deny(lacks: &[Lack]) -> io::Result<()> {
                 op(IS, libc::SYS_fallocate as u32, 0, 1),
                 fail(libc::EOPNOTSUPP),
             ]),
+            Lack::Links => {
+                filter.extend([op(IS, libc::SYS_linkat as u32, 0, 1), fail(libc::EPERM)])
+            }
         }
     }
     filter.push(op(RETURN, libc::SECCOMP_RET_ALLOW, 0, 0));

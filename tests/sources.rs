@@ -1,0 +1,103 @@
+//! Sources written in Rust, and what becomes of what they answer.
+
+mod support;
+
+use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::sync::atomic::Ordering;
+
+use spoolbuf::{Error, Result, Seekable, Source, StreamBuffer};
+use support::{Stream, assert_bytes, bytes};
+
+/// Delivers what it has, then answers an error.
+struct Failing {
+    left: Vec<u8>,
+    error: Error,
+}
+
+impl Source for Failing {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
+        if self.left.is_empty() {
+            return Err(self.error.clone());
+        }
+        let count = self.left.len().min(out.len());
+        out[..count].copy_from_slice(&self.left[..count]);
+        self.left.drain(..count);
+        Ok(count)
+    }
+}
+
+#[test]
+fn whatever_error_a_source_answers_is_a_failure_of_the_source() {
+    // As a buffer does that is the source of another one.
+    let own = [
+        Error::Canceled,
+        Error::Timeout,
+        Error::Reentrant,
+        Error::Invalid,
+        Error::NoMemory,
+        Error::DiskFull(28),
+        Error::Unsupported,
+    ];
+    for error in own {
+        let status = error.status() as i64;
+        let left = bytes(0, 10);
+        let buffer = StreamBuffer::new(Failing { left, error }, None, 0).expect("a buffer");
+        let mut out = [0; 100];
+        assert_eq!(buffer.read_at(0, &mut out).expect("what came before"), 10);
+        assert_bytes(0, &out[..10]);
+        for _ in 0..2 {
+            let Err(Error::Source { code, cause }) = buffer.read_at(10, &mut out) else {
+                panic!("no failure of the source");
+            };
+            assert_eq!(code, status);
+            assert!(cause.is_some_and(|cause| cause.get_ref().is_some()));
+        }
+        assert_eq!(buffer.stats().source_error, status);
+    }
+}
+
+#[test]
+fn a_reader_that_does_not_stand_at_its_start_is_taken_there() {
+    let mut reader = Cursor::new(bytes(0, 1000));
+    let mut sniffed = [0; 4];
+    reader.read_exact(&mut sniffed).expect("bytes");
+    let buffer = StreamBuffer::new(Seekable::new(reader), None, 0).expect("a buffer");
+    let mut out = [0; 1001];
+    assert_eq!(buffer.read_at(0, &mut out).expect("bytes"), 1000);
+    assert_bytes(0, &out[..1000]);
+}
+
+#[test]
+fn a_stopper_keeps_nothing_of_its_buffer() {
+    const EACH: usize = 4 << 20;
+    let before = resident();
+    let stoppers: Vec<_> = (0..16)
+        .map(|_| {
+            let (stream, seen) = Stream::new(EACH as u64 + 1, 1 << 20);
+            let buffer = StreamBuffer::new(stream, None, u64::MAX).expect("a buffer");
+            let mut cursor = buffer.cursor().expect("a cursor");
+            cursor.seek(SeekFrom::Start(EACH as u64)).expect("a place");
+            assert!(cursor.read(&mut [0; 10]).expect("bytes") > 0);
+            let stopper = cursor.stopper();
+            drop((cursor, buffer));
+            assert!(seen.dropped.load(Ordering::SeqCst));
+            stopper
+        })
+        .collect();
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 8 * EACH, "{grown} bytes stay");
+    // They stop nothing any more, which is no error.
+    for stopper in &stoppers {
+        stopper.cancel();
+        stopper.resume();
+    }
+}
+
+/// Memory in use, in bytes; 0 where that can't be told.
+fn resident() -> usize {
+    let Ok(pages) = std::fs::read_to_string("/proc/self/statm") else {
+        return 0;
+    };
+    let pages = pages.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    pages.map_or(0, |pages: usize| pages * 4096)
+}
