@@ -22,7 +22,8 @@
  * NUMBERS
  *
  *   Offsets and sizes of the resource are uint64_t bytes, lengths of the caller's memory size_t
- *   bytes. Functions that count return int64_t: >= 0 a count, < 0 an sb_status. Times are int64_t
+ *   bytes. Functions that count return int64_t: >= 0 a count, < 0 an sb_status; any of them may be
+ *   SB_ERR_PANIC, which is an error of this library's own. Times are int64_t
  *   milliseconds on a monotonic clock, negative for no limit. A resource has less than 2^63 bytes.
  *
  * PROMISES
@@ -49,7 +50,8 @@
  *
  *   Handles are checked at each call, never trusted: NULL, a freed and a made-up handle answer
  *   SB_ERR_INVALID, and freeing one does nothing. Freeing is fine at any time, from any thread, also
- *   from inside a callback. Readers (sb_reader) do not keep their buffer alive.
+ *   from inside a callback. Readers (sb_reader) do not keep their buffer alive. Where pointers have
+ *   32 bits, 32,704 buffers and as many readers can exist at a time, and some 700 million be made.
  *   In a child of fork(), every handle from before is invalid; the child may make its own.
  *
  * THREADS
@@ -59,7 +61,8 @@
  *   needs bytes; on a thread of its own only where the caller asked for that: sb_prefetch(), the
  *   option `prefetch`, and sb_read_some() with a finite limit. Some hosts' runtimes (synchronous
  *   Node, Deno, Ruby, Perl, LuaJIT) can't bear callbacks on a thread that is not theirs: there, use
- *   none of these.
+ *   none of these. Nothing here is made to be called from a signal handler, nor for threads that
+ *   are ended from outside (pthread_cancel) while they are inside a call.
  *
  * COMPATIBILITY
  *
@@ -266,12 +269,14 @@ typedef struct sb_reader sb_reader;
  * A source of bytes: the caller's callbacks. Copied by sb_new(); the struct may be gone after it.
  *
  * The library calls `read` and `seek` on one thread at a time, never with a lock held, never after
- * `read` has returned 0 or an error (until sb_resume()), never after `close`. They run on the
+ * `close`. After `read` has returned 0 it is called again only where `seek` took the source to
+ * another place, after an error not until sb_resume(). They run on the
  * thread of the reader that needs bytes; only after sb_prefetch() or a finite time limit also on a
  * helper thread of the library's own. A callback may call any function of this library, also on its
  * own handle: buffered bytes are served; what would need the source is SB_ERR_REENTRANT.
  *
- * No C++ exception may leave a callback: the process would be aborted, with a message.
+ * A callback returns: no C++ exception may leave it (the process would be aborted, with a message),
+ * and no longjmp(), pthread_exit() or pthread_cancel() (nobody else would get to the source).
  */
 typedef struct sb_callback {
     /**
@@ -412,6 +417,7 @@ typedef struct sb_options {
     /**
      * The directory of the spool file, copied; NULL, the default, goes by TMPDIR, else the
      * system's own, else /var/tmp where that one is kept in memory. Looked at at the first spill.
+     * Bytes whose offsets are past what a file there can hold (4 GiB on FAT) can't be spilled.
      */
     const char *spool_dir;
     /**
@@ -481,7 +487,8 @@ struct sb_buffer *sb_new(const struct sb_callback *callback,
  *               its content is undefined.
  * @return bytes copied: `len`, or fewer when the resource ends or fails first (the next call at
  *         that place returns 0 or the error); 0 at or past the end.
- *         SB_ERR_INVALID: a bad handle, `out` NULL, `off + len` past 2^64, `len` past 2^63.
+ *         SB_ERR_INVALID: a bad handle, `out` NULL, `off + len` past 2^64, `len` past half
+ *         of what a size_t holds.
  *         SB_ERR_SOURCE: the source failed here, or returned more than it had room for.
  *         SB_ERR_CANCELED: sb_cancel() or sb_free() came while it waited, also if it had some
  *         bytes already, or the source came back with them: they are buffered.
@@ -655,7 +662,8 @@ void sb_reader_free(struct sb_reader *reader);
 /**
  * Has a helper thread keep bytes ready.
  *
- * The source is then called on that thread alone, for prefetch and readers alike. Its errors
+ * The source is then called on that thread alone, for prefetch and readers alike, once a reader
+ * that is inside it has come out. Its errors
  * surface at the read that reaches them, not before. The thread is started here, sleeps while the
  * distance is kept, blocks all signals but those that a fault raises, and is gone when sb_free()
  * returns, or when a source that was inside `read` then has come back. Waits for nothing.
@@ -664,7 +672,8 @@ void sb_reader_free(struct sb_reader *reader);
  * @param ahead  bytes to keep past the furthest read (after a jump of a source that can seek: past
  *               that place); SB_ALL everything, holes included; 0 stops, and readers call the
  *               source on their own threads again.
- * @return SB_OK; SB_ERR_INVALID: a bad handle; SB_ERR_NO_MEMORY: no thread to be had.
+ * @return SB_OK; SB_ERR_INVALID: a bad handle; SB_ERR_NO_MEMORY: no thread to be had;
+ *         SB_ERR_CANCELED: it is being freed.
  *
  * Threads: any thread, concurrently.
  *
@@ -795,8 +804,9 @@ int sb_options_init(struct sb_options *options, size_t struct_size);
  * @param callback [in] the source, as for sb_new().
  * @param options  [in] the options, copied; NULL for the defaults. Begin with sb_options_init().
  * @param out      [out] the handle, NULL on an error; not NULL.
- * @return SB_OK; SB_ERR_INVALID: a bad callback or option, `out` NULL; SB_ERR_NO_MEMORY. A good
- *         callback is the library's from the call on: if the rest fails its `close` is called.
+ * @return SB_OK; SB_ERR_INVALID: a bad callback or option, `out` NULL; SB_ERR_UNSUPPORTED: an option
+ *         of a later version that is not 0; SB_ERR_NO_MEMORY. A good callback is the library's from
+ *         the call on: if the rest fails its `close` is called.
  *
  * Threads: any thread, concurrently.
  *

@@ -21,6 +21,7 @@ pub const SB_ALL: u64 = u64::MAX;
 /// What a call answers when it does not answer with a count. Codes are never reused.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum sb_status {
     /// Done.
     SB_OK = 0,
@@ -55,6 +56,7 @@ pub enum sb_status {
 /// Where sb_reader_seek() counts from. The values are those of lseek(2).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum sb_whence {
     /// From the start of the resource.
     SB_SEEK_SET = 0,
@@ -67,6 +69,7 @@ pub enum sb_whence {
 /// What a buffer's source is doing, in sb_stats.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum sb_state {
     /// More may come.
     SB_STATE_OPEN = 0,
@@ -81,6 +84,7 @@ pub enum sb_state {
 /// Where a buffer's spool file is, in sb_stats.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum sb_spool {
     /// There is none: nothing was spilled so far.
     SB_SPOOL_NONE = 0,
@@ -93,6 +97,7 @@ pub enum sb_spool {
 /// What a disk that is full, or fails, does, in sb_options.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum sb_on_full {
     /// Reads that need more answer SB_ERR_DISK_FULL or SB_ERR_IO; memory stays within its limit.
     SB_FULL_FAIL = 0,
@@ -103,6 +108,7 @@ pub enum sb_on_full {
 /// How sb_save_with() saves: any of these, added up.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum sb_save_flag {
     /// The file, and for a path its directory, are on the disk (fsync) before the call returns.
     SB_SAVE_SYNC = 1,
@@ -132,12 +138,14 @@ pub struct sb_reader {
 /// A source of bytes: the caller's callbacks. Copied by sb_new(); the struct may be gone after it.
 ///
 /// The library calls `read` and `seek` on one thread at a time, never with a lock held, never after
-/// `read` has returned 0 or an error (until sb_resume()), never after `close`. They run on the
+/// `close`. After `read` has returned 0 it is called again only where `seek` took the source to
+/// another place, after an error not until sb_resume(). They run on the
 /// thread of the reader that needs bytes; only after sb_prefetch() or a finite time limit also on a
 /// helper thread of the library's own. A callback may call any function of this library, also on its
 /// own handle: buffered bytes are served; what would need the source is SB_ERR_REENTRANT.
 ///
-/// No C++ exception may leave a callback: the process would be aborted, with a message.
+/// A callback returns: no C++ exception may leave it (the process would be aborted, with a message),
+/// and no longjmp(), pthread_exit() or pthread_cancel() (nobody else would get to the source).
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sb_callback {
@@ -178,6 +186,7 @@ pub struct sb_options {
     pub max: u64,
     /// The directory of the spool file, copied; NULL, the default, goes by TMPDIR, else the
     /// system's own, else /var/tmp where that one is kept in memory. Looked at at the first spill.
+    /// Bytes whose offsets are past what a file there can hold (4 GiB on FAT) can't be spilled.
     pub spool_dir: *const c_char,
     /// Bytes to keep ready past the furthest read, as by sb_prefetch(); 0, the default: none.
     pub prefetch: u64,

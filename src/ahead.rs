@@ -31,12 +31,13 @@ impl Ahead {
 
     /// To be called before a write of `length` bytes at `offset`.
     pub(crate) fn reserve(&self, file: &File, offset: u64, length: u64) {
-        let end = offset + length;
+        let end = offset.saturating_add(length);
         let follows = self.written.swap(end, Ordering::Relaxed) == offset;
         if follows && offset >= WORTH_IT && end > self.reserved.load(Ordering::Relaxed) {
             // Without room for that much there may be enough for the write.
             let _ = disk::reserve(file, offset, DISTANCE);
-            self.reserved.store(offset + DISTANCE, Ordering::Relaxed);
+            let reserved = offset.saturating_add(DISTANCE);
+            self.reserved.store(reserved, Ordering::Relaxed);
         }
     }
 

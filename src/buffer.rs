@@ -51,6 +51,17 @@ pub(crate) enum Limit {
     Within(Duration),
 }
 
+/// What a read found in memory.
+#[derive(Clone, Copy)]
+pub(crate) enum Found {
+    /// All that it wants.
+    All,
+    /// All that it wants, at a place that is news to the prefetch.
+    News,
+    /// Less.
+    Part,
+}
+
 /// What a call is that has not got all it wants at once.
 struct Call<'s> {
     wish: Wish<'s>,
@@ -71,7 +82,7 @@ impl Buffer {
         })
     }
 
-    /// Takes what is in memory, without ado; true if nothing else is to be done.
+    /// Takes what is in memory, without ado.
     #[inline]
     pub(crate) fn read_memory(
         &self,
@@ -79,10 +90,15 @@ impl Buffer {
         out: &mut [u8],
         all: bool,
         done: &mut usize,
-    ) -> bool {
+    ) -> Found {
         let whole = self.store.copy_memory(offset, out, done);
-        let enough = *done == out.len() || (!all && *done > 0 && whole);
-        enough && !self.gate.is_news(offset + *done as u64)
+        if *done < out.len() && (all || *done == 0 || !whole) {
+            Found::Part
+        } else if self.gate.is_news(offset + *done as u64) {
+            Found::News
+        } else {
+            Found::All
+        }
     }
 
     /// Reads at `offset`; see `sb_read` and `sb_read_some` for what comes back.
@@ -96,10 +112,29 @@ impl Buffer {
             return Err(Error::Invalid);
         }
         let mut done = 0;
-        if out.is_empty() || this.read_memory(offset, out, wish.all, &mut done) {
-            return Ok(done);
+        if out.is_empty() {
+            return Ok(0);
         }
-        let result = Buffer::read_on(this, offset, out, &mut done, wish);
+        match this.read_memory(offset, out, wish.all, &mut done) {
+            Found::All => Ok(done),
+            found => Buffer::read_on(this, offset, out, done, found, wish),
+        }
+    }
+
+    /// What a read does that did not find all in memory, or has to tell the prefetch of it.
+    #[cold]
+    pub(crate) fn read_on(
+        this: &Shared<Buffer>,
+        offset: u64,
+        out: &mut [u8],
+        mut done: usize,
+        found: Found,
+        wish: Wish<'_>,
+    ) -> Result<usize> {
+        let result = match found {
+            Found::Part => Buffer::bring(this, offset, out, &mut done, wish),
+            _ => Ok(()),
+        };
         this.passed(offset + done as u64);
         match result {
             Ok(()) => Ok(done),
@@ -110,15 +145,15 @@ impl Buffer {
         }
     }
 
-    #[cold]
-    fn read_on(
+    fn bring(
         this: &Shared<Buffer>,
         offset: u64,
         out: &mut [u8],
         done: &mut usize,
         wish: Wish<'_>,
     ) -> Result<()> {
-        let call = this.begin(wish);
+        // Only once something is missing: what is buffered needs no lock, be it on disk.
+        let mut call: Option<Call<'_>> = None;
         let mut turn: Option<Turn<'_>> = None;
         loop {
             let copied = this.store.copy(offset, out, done);
@@ -127,13 +162,14 @@ impl Buffer {
             if left == 0 || (*done > 0 && !wish.all) {
                 return Ok(());
             }
+            let call = call.get_or_insert_with(|| this.begin(wish));
             let length = if wish.all { left.min(BLOCK) } else { 1 };
             let need = Need {
                 offset: offset + *done as u64,
                 length,
                 cancels: call.cancels,
             };
-            let verdict = Buffer::await_bytes(this, need, &call, &mut turn);
+            let verdict = Buffer::await_bytes(this, need, call, &mut turn);
             let verdict = verdict.inspect_err(|error| {
                 // Bytes may have come before it while the call slept: those are delivered first.
                 if !matches!(error, Error::Canceled) {
@@ -192,7 +228,8 @@ impl Buffer {
             if let Some(mine) = turn {
                 state = mine.advance(state, need, true)?;
                 let has_come = state.buffered(need.offset) > 0;
-                if mine.is_over(&state) {
+                // Also if a prefetch was begun meanwhile: its thread alone calls the source.
+                if mine.is_over(&state) || state.prefetch > 0 {
                     drop(state);
                     *turn = None;
                     state = this.gate.lock();
@@ -300,9 +337,12 @@ impl Buffer {
     pub(crate) fn resume(&self) {
         let mut state = self.gate.lock();
         state.canceled = false;
-        state.failure = None;
+        let failure = state.failure.take();
         state.prefetch_rests = false;
         self.gate.call_helper(&state);
+        drop(state);
+        // It may be of the user's making, with a drop of its own.
+        drop(failure);
     }
 
     /// Makes the source come back, if somebody is inside it.

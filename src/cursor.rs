@@ -143,6 +143,24 @@ impl Stopper {
     }
 }
 
+impl std::fmt::Debug for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let at = self.place.at.load(Ordering::Relaxed);
+        f.debug_struct("Cursor")
+            .field("at", &at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Stopper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let is_set = self.place.stop.turns() % 2 == 1;
+        f.debug_struct("Stopper")
+            .field("is_set", &is_set)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Read for Cursor {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         Ok(self.place.read(self.buffer.inner(), out)?)

@@ -154,16 +154,16 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
         let kind = match &error {
             Error::Invalid => io::ErrorKind::InvalidInput,
+            // Not `Interrupted`: `Read`'s helpers would ask again for ever.
             Error::Source {
                 cause: Some(cause), ..
-            } => cause.kind(),
+            } if cause.kind() != io::ErrorKind::Interrupted => cause.kind(),
             Error::DiskFull(_) => io::ErrorKind::StorageFull,
             Error::NoMemory => io::ErrorKind::OutOfMemory,
             Error::Timeout => io::ErrorKind::TimedOut,
             Error::Reentrant => io::ErrorKind::Deadlock,
             Error::Unsupported => io::ErrorKind::Unsupported,
             Error::Exists => io::ErrorKind::AlreadyExists,
-            // Not `Interrupted`: `Read`'s helpers would ask again for ever.
             _ => io::ErrorKind::Other,
         };
         io::Error::new(kind, error)

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::abi::*;
-use crate::buffer::{Buffer, Limit, Wish};
+use crate::buffer::{Buffer, Found, Limit, Wish};
 use crate::callback::{CallbackSource, Progress};
 use crate::cursor::Place;
 use crate::disk;
@@ -79,7 +79,8 @@ pub unsafe extern "C" fn sb_new(
 ///               its content is undefined.
 /// @return bytes copied: `len`, or fewer when the resource ends or fails first (the next call at
 ///         that place returns 0 or the error); 0 at or past the end.
-///         SB_ERR_INVALID: a bad handle, `out` NULL, `off + len` past 2^64, `len` past 2^63.
+///         SB_ERR_INVALID: a bad handle, `out` NULL, `off + len` past 2^64, `len` past half
+///         of what a size_t holds.
 ///         SB_ERR_SOURCE: the source failed here, or returned more than it had room for.
 ///         SB_ERR_CANCELED: sb_cancel() or sb_free() came while it waited, also if it had some
 ///         bytes already, or the source came back with them: they are buffered.
@@ -352,7 +353,8 @@ pub unsafe extern "C" fn sb_reader_free(reader: *mut sb_reader) {
 
 /// Has a helper thread keep bytes ready.
 ///
-/// The source is then called on that thread alone, for prefetch and readers alike. Its errors
+/// The source is then called on that thread alone, for prefetch and readers alike, once a reader
+/// that is inside it has come out. Its errors
 /// surface at the read that reaches them, not before. The thread is started here, sleeps while the
 /// distance is kept, blocks all signals but those that a fault raises, and is gone when sb_free()
 /// returns, or when a source that was inside `read` then has come back. Waits for nothing.
@@ -361,7 +363,8 @@ pub unsafe extern "C" fn sb_reader_free(reader: *mut sb_reader) {
 /// @param ahead  bytes to keep past the furthest read (after a jump of a source that can seek: past
 ///               that place); SB_ALL everything, holes included; 0 stops, and readers call the
 ///               source on their own threads again.
-/// @return SB_OK; SB_ERR_INVALID: a bad handle; SB_ERR_NO_MEMORY: no thread to be had.
+/// @return SB_OK; SB_ERR_INVALID: a bad handle; SB_ERR_NO_MEMORY: no thread to be had;
+///         SB_ERR_CANCELED: it is being freed.
 ///
 /// Threads: any thread, concurrently.
 ///
@@ -529,8 +532,11 @@ pub unsafe extern "C" fn sb_stat(
             return status::<()>(Err(Error::Invalid));
         }
         status(BUFFERS.get(handle as Raw).map(|buffer| {
-            let directory = buffer.store.spool().map(|spool| spool.directory());
-            let stats = stats(&buffer.stats(), directory);
+            let found = buffer.stats();
+            let spool = buffer.store.spool();
+            // One that was made a moment later is none of this snapshot's.
+            let spool = spool.filter(|_| found.spool != sb_spool::SB_SPOOL_NONE);
+            let stats = stats(&found, spool.map(|spool| spool.directory()));
             let known = out_size.min(size_of::<sb_stats>());
             // SAFETY: the caller gave `out_size` bytes; `stats` has `known` of them, none of which
             // is padding that was not written.
@@ -585,8 +591,9 @@ pub unsafe extern "C" fn sb_options_init(options: *mut sb_options, struct_size: 
 /// @param callback [in] the source, as for sb_new().
 /// @param options  [in] the options, copied; NULL for the defaults. Begin with sb_options_init().
 /// @param out      [out] the handle, NULL on an error; not NULL.
-/// @return SB_OK; SB_ERR_INVALID: a bad callback or option, `out` NULL; SB_ERR_NO_MEMORY. A good
-///         callback is the library's from the call on: if the rest fails its `close` is called.
+/// @return SB_OK; SB_ERR_INVALID: a bad callback or option, `out` NULL; SB_ERR_UNSUPPORTED: an option
+///         of a later version that is not 0; SB_ERR_NO_MEMORY. A good callback is the library's from
+///         the call on: if the rest fails its `close` is called.
 ///
 /// Threads: any thread, concurrently.
 ///
@@ -765,16 +772,23 @@ unsafe fn read(
         buffer.read_memory(off, out, wish.all, &mut done)
     });
     match quick {
-        Ok(true) => done as i64,
-        Ok(false) => read_on(handle, off, out, wish),
+        Ok(Found::All) => done as i64,
+        Ok(found) => read_on(handle, off, out, done, found, wish),
         Err(error) => count(Err(error)),
     }
 }
 
 #[cold]
-fn read_on(handle: *mut sb_buffer, off: u64, out: &mut [u8], wish: Wish<'_>) -> i64 {
+fn read_on(
+    handle: *mut sb_buffer,
+    off: u64,
+    out: &mut [u8],
+    done: usize,
+    found: Found,
+    wish: Wish<'_>,
+) -> i64 {
     let buffer = BUFFERS.get(handle as Raw);
-    let result = buffer.and_then(|buffer| Buffer::read(&buffer, off, out, wish));
+    let result = buffer.and_then(|buffer| Buffer::read_on(&buffer, off, out, done, found, wish));
     count(result.map(|count| count as u64))
 }
 
@@ -808,8 +822,17 @@ unsafe fn chosen(options: *const sb_options) -> Result<Options> {
     let Some(given) = (unsafe { options.as_ref() }) else {
         return Ok(Options::default());
     };
-    if given.struct_size < size_of::<sb_options>() || given.round_up > ROUND_UP_MOST {
+    let ours = size_of::<sb_options>();
+    if given.struct_size < ours || given.round_up > ROUND_UP_MOST {
         return Err(Error::Invalid);
+    }
+    // SAFETY: the caller's struct has `struct_size` bytes.
+    let theirs = unsafe {
+        let start = options.cast::<u8>().add(ours);
+        std::slice::from_raw_parts(start, given.struct_size - ours)
+    };
+    if theirs.iter().any(|byte| *byte != 0) {
+        return Err(Error::Unsupported);
     }
     Ok(Options {
         size: known(given.size),

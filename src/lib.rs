@@ -31,9 +31,8 @@
 //! ```
 //!
 //! `unsafe` is in `ffi`, `callback`, `handle` (the C border), `segment`, `index`, `memory`, `arena`,
-//! `shared`
-//! (memory that readers share without locks), `thread` and `disk` (system calls). Every other file
-//! forbids it.
+//! `shared` (memory that readers share without locks), `thread` and `disk` (system calls). Every
+//! other file forbids it.
 
 #[allow(missing_docs)]
 pub mod abi;

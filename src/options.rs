@@ -17,7 +17,8 @@ pub enum OnFull {
     Memory,
 }
 
-/// Options of a [`StreamBuffer`](crate::StreamBuffer).
+/// Options of a [`StreamBuffer`](crate::StreamBuffer). More may come: end with
+/// `..Default::default()`.
 ///
 /// ```
 /// # fn main() -> spoolbuf::Result<()> {

@@ -86,14 +86,17 @@ impl<'b> Turn<'b> {
             }
         };
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let result = self.call(state, need, false, |source| {
+        let asked = self.call(state, need, false, |source| {
             source::ask(source, room.bytes(most))
-        })?;
-        if let Ok(count @ 1..) = result {
+        });
+        if let Ok(Ok(count @ 1..)) = asked {
             let more = position + (count as u64) < need.offset.saturating_add(need.length);
             self.room = self.store.accept(room, count, more);
             self.brought += count as u64;
+        } else {
+            self.store.decline(room);
         }
+        let result = asked?;
         self.settle(need, result, |state, count| match count {
             0 => state.ended(),
             count => state.arrived(count as u64),
@@ -102,7 +105,7 @@ impl<'b> Turn<'b> {
 
     /// Reads what is held already, because the source has to go past it and can't jump.
     fn skip(&mut self, state: Locked<'b>, need: Need, most: u64) -> Result<Locked<'b>> {
-        let mut scratch = [0; 4096];
+        let mut scratch = [0; 16 * 1024];
         let most = scratch.len().min(most as usize);
         let result = self.call(state, need, false, |source| {
             source::ask(source, &mut scratch[..most])
@@ -180,7 +183,8 @@ impl<'b> Turn<'b> {
                 if let Error::Source { code, .. } = error {
                     state.source_error = code;
                 }
-                // An error of a source that was told to stop is that stop.
+                // An error of a source that was told to stop is that stop. There is none to replace:
+                // a source that has failed is not called.
                 if !state.is_canceled(need) {
                     state.failure = Some(error);
                 }

@@ -18,7 +18,7 @@ use crate::disk::{self, Target};
 use crate::error::{Error, Result};
 use crate::shared::Shared;
 
-/// How a resource is saved.
+/// How a resource is saved. More may come: end with `..Default::default()`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SaveOptions {
     /// Returns when the file, and for a path its name, are on the disk.

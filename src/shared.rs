@@ -69,7 +69,10 @@ impl<T> Clone for Shared<T> {
     fn clone(&self) -> Shared<T> {
         // SAFETY: this count keeps the value alive.
         let count = unsafe { &self.counted.as_ref().count };
-        count.fetch_add(1, Ordering::Relaxed);
+        // So many holders there can't be: their counts were leaked, and would come round to 0.
+        if count.fetch_add(1, Ordering::Relaxed) > isize::MAX as usize {
+            std::process::abort();
+        }
         Shared {
             counted: self.counted,
             owns: PhantomData,

@@ -174,6 +174,23 @@ impl Store {
         (more && room.has_space()).then_some(room)
     }
 
+    /// Takes a room back that the source put nothing into. If it had a segment of its own, that goes,
+    /// and its memory is for the next one.
+    pub(crate) fn decline(&self, room: Room) {
+        let segment = room.is_first().then(|| room.segment().clone());
+        drop(room);
+        let Some(block) = segment.and_then(|segment| segment.release()) else {
+            return;
+        };
+        let mut writing = lock(&self.writing);
+        if block.size() as u64 == BLOCK && writing.spare.is_none() {
+            writing.spare = Some(block);
+        } else {
+            drop(writing);
+            block.give_back();
+        }
+    }
+
     /// Moves everything in memory to the spool file, but for what the source is filling right now.
     pub(crate) fn spill(&self) -> Result<()> {
         let newest = {
@@ -200,9 +217,12 @@ impl Store {
     pub(crate) fn finish(&self) {
         self.finished.store(true, Ordering::Relaxed);
         let mut writing = lock(&self.writing);
-        writing.spare = None;
+        let spare = writing.spare.take();
         writing.pieces = Pieces::default();
         drop(writing);
+        if let Some(spare) = spare {
+            spare.give_back();
+        }
         self.trim();
     }
 

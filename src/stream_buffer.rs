@@ -18,7 +18,8 @@ use crate::stats::Stats;
 /// A stream that arrives once, readable anywhere, any number of times, from any number of threads.
 ///
 /// Clones are the same buffer. It ends with its last clone and its last [`Cursor`]: calls that are
-/// inside then fail with [`Error::Canceled`](crate::Error::Canceled), the source is dropped, the spool file goes.
+/// inside then fail with [`Error::Canceled`](crate::Error::Canceled), the source is dropped, the
+/// spool file goes. In a child of `fork` a buffer from before is neither used nor dropped.
 ///
 /// ```
 /// let stream = std::io::Cursor::new((0..=255u8).cycle().take(1_000_000).collect::<Vec<_>>());

@@ -1,10 +1,14 @@
 //! Sources written in Rust, and what becomes of what they answer.
 
+#[path = "support/child.rs"]
+mod child;
 mod support;
 
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::{Cursor, ErrorKind, Read, Seek, SeekFrom};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use child::alone;
 use spoolbuf::{Error, Result, Seekable, Source, StreamBuffer};
 use support::{Stream, assert_bytes, bytes};
 
@@ -69,6 +73,10 @@ fn a_reader_that_does_not_stand_at_its_start_is_taken_there() {
 
 #[test]
 fn a_stopper_keeps_nothing_of_its_buffer() {
+    // The memory in use is the process's.
+    if !alone("a_stopper_keeps_nothing_of_its_buffer") {
+        return;
+    }
     const EACH: usize = 4 << 20;
     let before = resident();
     let stoppers: Vec<_> = (0..16)
@@ -91,6 +99,74 @@ fn a_stopper_keeps_nothing_of_its_buffer() {
         stopper.cancel();
         stopper.resume();
     }
+}
+
+/// A stream that fails several times wherever a piece of 256 KiB ends, and then goes on.
+struct Stumbling {
+    stream: Stream,
+    failures: u32,
+}
+
+const FAILURES: u32 = 8;
+
+impl Source for Stumbling {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
+        if self.stream.at % (256 * 1024) == 0 && self.failures < FAILURES {
+            self.failures += 1;
+            return Err(Error::Source {
+                code: -5,
+                cause: None,
+            });
+        }
+        self.failures = 0;
+        self.stream.pull(out)
+    }
+}
+
+#[test]
+fn calls_that_fail_cost_no_memory() {
+    if !alone("calls_that_fail_cost_no_memory") {
+        return;
+    }
+    const SIZE: u64 = 48 << 20;
+    let before = resident();
+    let (stream, _) = Stream::new(SIZE, 1 << 20);
+    let source = Stumbling {
+        stream,
+        failures: 0,
+    };
+    let buffer = StreamBuffer::new(source, None, SIZE).expect("a buffer");
+    let mut failures = 0;
+    while buffer.buffered(0) < SIZE {
+        match buffer.read_at(SIZE - 1, &mut [0]) {
+            Err(Error::Source { code: -5, .. }) => failures += 1,
+            other => assert_eq!(other.expect("a byte"), 1),
+        }
+        buffer.resume();
+    }
+    assert_eq!(failures, FAILURES * (SIZE / (256 * 1024)) as u32);
+    let grown = resident().saturating_sub(before);
+    assert!(grown < SIZE as usize * 5 / 4, "{grown} bytes for {SIZE}");
+    let mut out = vec![0; 1 << 20];
+    for offset in (0..SIZE).step_by(out.len()) {
+        assert_eq!(buffer.read_at(offset, &mut out).expect("bytes"), out.len());
+        assert_bytes(offset, &out);
+    }
+}
+
+#[test]
+fn an_interrupted_source_is_not_asked_again_by_who_reads_a_cursor() {
+    let error = Error::Source {
+        code: -4,
+        cause: Some(Arc::new(ErrorKind::Interrupted.into())),
+    };
+    let left = bytes(0, 10);
+    let buffer = StreamBuffer::new(Failing { left, error }, None, 0).expect("a buffer");
+    let mut cursor = buffer.cursor().expect("a cursor");
+    assert_eq!(cursor.read(&mut [0; 100]).expect("bytes"), 10);
+    // std's readers to the end ask again after that one, for ever.
+    let error = cursor.read(&mut [0; 100]).expect_err("a failure");
+    assert_ne!(error.kind(), ErrorKind::Interrupted);
 }
 
 /// Memory in use, in bytes; 0 where that can't be told.

@@ -7,8 +7,8 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-pub(crate) use super::unix::Target;
-use super::unix::{self, Name};
+use super::unix::{self, Directory};
+pub(crate) use super::unix::{Draft, Target};
 pub(super) use super::unix::{
     borrow, check_limit, copy_of, read_at, standing, takes_at_once, wait_writable, write, write_at,
 };
@@ -69,12 +69,10 @@ pub(super) fn create_unnamed(directory: &Path) -> io::Result<File> {
         .write(true)
         .mode(0o600)
         .custom_flags(libc::O_TMPFILE);
-    match options.open(directory) {
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR)) => {
-            unix::create_unlinked(directory)
-        }
-        result => result,
-    }
+    // Whatever a file system without such files calls that; what else is wrong shows then as well.
+    options
+        .open(directory)
+        .or_else(|_| unix::create_unlinked(directory))
 }
 
 pub(super) fn default_directory() -> io::Result<PathBuf> {
@@ -120,6 +118,15 @@ fn is_memory(ask: impl FnOnce(*mut libc::statfs64) -> i32) -> bool {
     known && matches!(kind, TMPFS | RAMFS)
 }
 
+/// A broken pipe's signal goes to the thread that writes, which sees to it itself.
+pub(super) struct Quiet;
+
+impl Quiet {
+    pub(super) fn new(_file: &File) -> Quiet {
+        Quiet
+    }
+}
+
 /// Renames within a directory, to a name that nothing has.
 pub(super) fn rename_new(directory: RawFd, from: &CStr, to: &CStr) -> io::Result<()> {
     let (from, to) = (from.as_ptr(), to.as_ptr());
@@ -129,45 +136,12 @@ pub(super) fn rename_new(directory: RawFd, from: &CStr, to: &CStr) -> io::Result
     unix::succeeded(done as i32)
 }
 
-/// A file beside the target of a save. It has no name until it is published, so that a process
-/// that is killed leaves nothing; where the file system lacks that, it has one of a few names.
-pub(crate) struct Draft<'t> {
-    pub(crate) file: File,
-    target: &'t Target,
-    name: Option<Name>,
-}
-
-impl<'t> Draft<'t> {
-    pub(super) fn beside(target: &'t Target) -> io::Result<Draft<'t>> {
-        let directory = &target.directory;
-        directory.sweep();
-        let unnamed = directory.open_file(c".", libc::O_RDWR | libc::O_TMPFILE, 0o666);
-        let (file, name) = match unnamed {
-            // Without /proc it could not be given its name later.
-            Ok(file) if Path::new("/proc/self/fd").is_dir() => (file, None),
-            _ => {
-                let (name, file) = directory.create_named(0o666)?;
-                (file, Some(name))
-            }
-        };
-        Ok(Draft { file, target, name })
-    }
-
-    pub(super) fn publish(mut self, keep: bool) -> io::Result<()> {
-        let Target { directory, name } = self.target;
-        match self.name.take() {
-            Some(own) => directory.move_name(&own, name, keep),
-            None => give_name(&self.file, self.target, keep),
-        }
-    }
-}
-
-impl Drop for Draft<'_> {
-    fn drop(&mut self) {
-        if let Some(name) = &self.name {
-            self.target.directory.remove(name);
-        }
-    }
+/// A file in the directory that goes with its last descriptor, if it never gets a name. None where
+/// there are no such files.
+pub(super) fn create_nameless(directory: &Directory) -> Option<File> {
+    let file = directory.open_file(c".", libc::O_RDWR | libc::O_TMPFILE, 0o666);
+    // Without /proc it could not be given its name later.
+    file.ok().filter(|_| Path::new("/proc/self/fd").is_dir())
 }
 
 pub(super) fn make_linkable(unnamed: &File, target: &Target, size: u64) -> io::Result<()> {
@@ -203,7 +177,7 @@ pub(super) fn link(unnamed: &File, target: &Target, keep: bool) -> io::Result<()
 }
 
 /// Gives a file without a name that of the target, in one step.
-fn give_name(file: &File, target: &Target, keep: bool) -> io::Result<()> {
+pub(super) fn give_name(file: &File, target: &Target, keep: bool) -> io::Result<()> {
     let Target { directory, name } = target;
     let mut unnamed = [0; 32];
     write!(&mut unnamed[..], "/proc/self/fd/{}\0", file.as_raw_fd())?;

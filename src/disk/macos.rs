@@ -3,11 +3,13 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;
+#[cfg(target_vendor = "apple")]
+use std::os::fd::AsRawFd;
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
-pub(crate) use super::unix::Target;
-use super::unix::{self, Name};
+use super::unix::{self, Directory};
+pub(crate) use super::unix::{Draft, Target};
 pub(super) use super::unix::{
     borrow, check_limit, copy_of, read_at, standing, takes_at_once, wait_writable, write, write_at,
 };
@@ -34,7 +36,8 @@ pub(super) fn clone_range(
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The temporary directories of these systems are on disk unless someone mounted them otherwise.
+/// On macOS temporary directories are on disk. Some BSDs mount theirs in memory, which is not looked
+/// for: there the host chooses.
 pub(super) fn is_memory_backed(_file: &File) -> bool {
     false
 }
@@ -53,6 +56,46 @@ pub(super) fn create_unnamed(directory: &Path) -> io::Result<File> {
     unix::create_unlinked(directory)
 }
 
+/// Keeps a broken pipe from raising SIGPIPE while a descriptor is written to: macOS sends that signal
+/// to the process, where any thread may get it.
+pub(super) struct Quiet {
+    #[cfg(target_vendor = "apple")]
+    loud: Option<RawFd>,
+}
+
+#[cfg(target_vendor = "apple")]
+impl Quiet {
+    pub(super) fn new(file: &File) -> Quiet {
+        let file = file.as_raw_fd();
+        // SAFETY: asks about and sets a flag of an open descriptor. One that has no such flag
+        // answers an error, and raises no signal either.
+        let loud = unsafe {
+            libc::fcntl(file, libc::F_GETNOSIGPIPE) == 0
+                && libc::fcntl(file, libc::F_SETNOSIGPIPE, 1) == 0
+        };
+        Quiet {
+            loud: loud.then_some(file),
+        }
+    }
+}
+
+#[cfg(target_vendor = "apple")]
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        if let Some(file) = self.loud {
+            // SAFETY: as above; as it was.
+            unsafe { libc::fcntl(file, libc::F_SETNOSIGPIPE, 0) };
+        }
+    }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+impl Quiet {
+    pub(super) fn new(_file: &File) -> Quiet {
+        Quiet {}
+    }
+}
+
 /// Renames within a directory, to a name that nothing has.
 #[cfg(target_vendor = "apple")]
 pub(super) fn rename_new(directory: RawFd, from: &CStr, to: &CStr) -> io::Result<()> {
@@ -69,37 +112,14 @@ pub(super) fn rename_new(_directory: RawFd, _from: &CStr, _to: &CStr) -> io::Res
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// A file beside the target of a save, with one of a few names that a later save would sweep.
-pub(crate) struct Draft<'t> {
-    pub(crate) file: File,
-    target: &'t Target,
-    name: Option<Name>,
+/// There are none here.
+pub(super) fn create_nameless(_directory: &Directory) -> Option<File> {
+    None
 }
 
-impl<'t> Draft<'t> {
-    pub(super) fn beside(target: &'t Target) -> io::Result<Draft<'t>> {
-        target.directory.sweep();
-        let (name, file) = target.directory.create_named(0o666)?;
-        Ok(Draft {
-            file,
-            target,
-            name: Some(name),
-        })
-    }
-
-    pub(super) fn publish(mut self, keep: bool) -> io::Result<()> {
-        let Target { directory, name } = self.target;
-        let own = self.name.take();
-        own.map_or(Ok(()), |own| directory.move_name(&own, name, keep))
-    }
-}
-
-impl Drop for Draft<'_> {
-    fn drop(&mut self) {
-        if let Some(name) = &self.name {
-            self.target.directory.remove(name);
-        }
-    }
+/// None without such files.
+pub(super) fn give_name(_file: &File, _target: &Target, _keep: bool) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// A file that was unlinked can't be given a name again here.

@@ -43,8 +43,10 @@ pub(super) fn check_limit(offset: u64, length: u64) -> io::Result<()> {
 pub(super) fn write(file: &File, bytes: &[u8]) -> io::Result<usize> {
     use std::io::Write;
     let mut file = file;
+    let _quiet = system::Quiet::new(file);
     // SAFETY: sets are written before they are read. What is pending after the write and was not
-    // before is the write's own: both signals go to the thread that wrote.
+    // before is the write's own: both signals go to the thread that wrote, but where `Quiet` knows
+    // better.
     unsafe {
         let (mut ours, mut mask) = (std::mem::zeroed(), std::mem::zeroed());
         libc::sigemptyset(&mut ours);
@@ -217,6 +219,45 @@ impl Target {
 
     pub(super) fn sync_name(&self) -> io::Result<()> {
         self.directory.0.sync_all()
+    }
+}
+
+/// A file beside the target of a save. It has no name until it is published, so that a process
+/// that is killed leaves nothing; where the system lacks that, it has one of a few names.
+pub(crate) struct Draft<'t> {
+    pub(crate) file: File,
+    target: &'t Target,
+    name: Option<Name>,
+}
+
+impl<'t> Draft<'t> {
+    pub(super) fn beside(target: &'t Target) -> io::Result<Draft<'t>> {
+        let directory = &target.directory;
+        directory.sweep();
+        let (file, name) = match system::create_nameless(directory) {
+            Some(file) => (file, None),
+            None => {
+                let (name, file) = directory.create_named(0o666)?;
+                (file, Some(name))
+            }
+        };
+        Ok(Draft { file, target, name })
+    }
+
+    pub(super) fn publish(mut self, keep: bool) -> io::Result<()> {
+        let Target { directory, name } = self.target;
+        match self.name.take() {
+            Some(own) => directory.move_name(&own, name, keep),
+            None => system::give_name(&self.file, self.target, keep),
+        }
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if let Some(name) = &self.name {
+            self.target.directory.remove(name);
+        }
     }
 }
 

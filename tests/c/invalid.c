@@ -117,6 +117,37 @@ static void bad_callbacks(void)
     CHECK_EQ(source.reads, 0);
 }
 
+/* A program built with a later header, which has one member more. */
+static void later_options(void)
+{
+    struct {
+        sb_options known;
+        uint64_t later;
+    } options;
+    stream source;
+    sb_callback callback;
+    sb_buffer *buffer = NULL;
+    unsigned char byte;
+
+    stream_init(&source, 100, 0);
+    callback = stream_callback(&source);
+    options.later = 7;
+    CHECK_EQ(sb_options_init(&options.known, sizeof options), SB_OK);
+    CHECK_EQ(options.known.struct_size, (int64_t)sizeof options);
+    CHECK_EQ((int64_t)options.later, 0);
+    options.known.max = 0;
+    CHECK_EQ(sb_new_with(&callback, &options.known, &buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, 5, 1, &byte), 1);
+    CHECK_BYTES(&byte, 5, 1);
+    sb_free(buffer);
+    /* What this version does not know is not passed over in silence. */
+    options.later = 7;
+    source.closes = 0;
+    CHECK_EQ(sb_new_with(&callback, &options.known, &buffer), SB_ERR_UNSUPPORTED);
+    CHECK(buffer == NULL);
+    CHECK_EQ(source.closes, 1);
+}
+
 static void bad_arguments(void)
 {
     stream source;
@@ -215,6 +246,7 @@ int main(void)
             bad_reader(made_up(place % 2 ? number : number % 65536));
         }
         bad_callbacks();
+        later_options();
         bad_arguments();
     }
 

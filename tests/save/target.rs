@@ -106,10 +106,7 @@ fn a_symbolic_link_to_what_is_no_file_is_refused_like_that() {
     let path = |name: &str| directory.path().join(name);
     std::fs::create_dir(path("directory")).expect("a directory");
     make_node(&path("pipe"), libc::S_IFIFO, 0);
-    for to in ["directory", "pipe", "/dev/null", "/dev/stdout"] {
-        if !Path::new(to).exists() && !path(to).exists() {
-            continue;
-        }
+    for to in ["directory", "pipe", "/dev/null"] {
         for link in [false, true] {
             let _ = std::fs::remove_file(path("saved"));
             symlink(to, path("saved")).expect("a link");
@@ -119,10 +116,6 @@ fn a_symbolic_link_to_what_is_no_file_is_refused_like_that() {
             };
             let (buffer, seen) = buffer(directory.path(), 0);
             let saved = buffer.save_with(path("saved"), options, |_, _| true);
-            // The output of a test may be a file.
-            if std::fs::metadata(path("saved")).expect("a thing").is_file() {
-                continue;
-            }
             assert!(matches!(saved, Err(Error::Unsupported)), "{to}: {saved:?}");
             assert_eq!(seen.fetched.load(Ordering::Relaxed), 0);
             assert_eq!(
