@@ -6,6 +6,10 @@
 //! spool file and leave memory, one at a time, before the source is asked for more. So a write that
 //! fails loses nothing and memory stays bounded.
 //!
+//! Whoever pulls also spills. A second thread that writes while the source is pulled was measured
+//! (`bench/`, rows `overlap-*`): an instant source loses a sixth or more to it, a socket gains nothing,
+//! and only a source that itself works at 10 Gbit/s gains, 8 %.
+//!
 //! Two locks, and readers take neither. `spilling` orders those who spill and is held across the
 //! write to the file. `writing` is held for a few instructions at a time, so that bytes that have
 //! come are taken in while a spill goes on. Readers look bytes up in the index, under a pin while
