@@ -89,18 +89,20 @@ impl<'b> Turn<'b> {
         let asked = self.call(state, need, false, |source| {
             source::ask(source, room.bytes(most))
         });
-        if let Ok(Ok(count @ 1..)) = asked {
-            let more = position + (count as u64) < need.offset.saturating_add(need.length);
-            self.room = self.store.accept(room, count, more);
-            self.brought += count as u64;
-        } else {
+        let Ok(Ok(count @ 1..)) = asked else {
             self.store.decline(room);
-        }
-        let result = asked?;
-        self.settle(need, result, |state, count| match count {
-            0 => state.ended(),
-            count => state.arrived(count as u64),
-        })
+            return self.settle(need, asked?, |state, _| state.ended());
+        };
+        self.brought += count as u64;
+        let more = position + (count as u64) < need.offset.saturating_add(need.length);
+        let mut left = None;
+        // Readable and known to be at once: who has read it may ask.
+        let settled = self.settle(need, Ok(count as u64), |state, count| {
+            left = self.store.accept(room, count as usize, more);
+            state.arrived(count);
+        });
+        self.room = left;
+        settled
     }
 
     /// Reads what is held already, because the source has to go past it and can't jump.
@@ -175,7 +177,6 @@ impl<'b> Turn<'b> {
     ) -> Result<Locked<'b>> {
         let mut guard = self.gate.lock();
         let state = &mut *guard;
-        let before = (state.end, state.bound);
         state.in_source = None;
         match result {
             Ok(value) => good(state, value),
@@ -190,7 +191,7 @@ impl<'b> Turn<'b> {
                 }
             }
         }
-        if state.failure.is_some() || (state.end, state.bound) != before {
+        if state.failure.is_some() {
             self.gate.wake(state, None, |_| true);
         } else {
             self.gate.wake_ready(state);

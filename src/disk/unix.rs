@@ -280,7 +280,7 @@ impl Directory {
         Ok(unsafe { File::from_raw_fd(file) })
     }
 
-    pub(super) fn remove(&self, name: &Name) {
+    pub(super) fn remove(&self, name: &CStr) {
         // SAFETY: an open directory and a NUL-terminated name.
         unsafe { libc::unlinkat(self.0.as_raw_fd(), name.as_ptr(), 0) };
     }
@@ -314,24 +314,65 @@ impl Directory {
         moved.inspect_err(|_| self.remove(name))
     }
 
-    /// Removes drafts that nobody works on any more.
+    /// Removes drafts that nobody works on any more. Only where there is one is the directory looked
+    /// through for those with a name of their own.
     pub(super) fn sweep(&self) {
+        let mut found = false;
         for number in 0..NAMES {
-            let name = &Name::usual(number);
-            let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-            // NFS marks only what is open for writing.
-            let file = self.open_file(name, flags | libc::O_RDWR, 0);
-            if let Ok(file) = file.or_else(|_| self.open_file(name, flags | libc::O_RDONLY, 0)) {
-                // The name may have gone to another file before this one was marked.
-                if mark(&file) && !self.is_gone(&file, name) {
-                    self.remove(name);
+            found |= self.sweep_one(&Name::usual(number));
+        }
+        if found {
+            self.each_name(|name| {
+                let text = name.to_bytes();
+                if text.starts_with(b".spoolbuf-") && text.ends_with(b".part") {
+                    self.sweep_one(name);
                 }
+            });
+        }
+    }
+
+    /// Removes a draft if nobody works on it any more; whether it did.
+    fn sweep_one(&self, name: &CStr) -> bool {
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        // NFS marks only what is open for writing.
+        let file = self.open_file(name, flags | libc::O_RDWR, 0);
+        let Ok(file) = file.or_else(|_| self.open_file(name, flags | libc::O_RDONLY, 0)) else {
+            return false;
+        };
+        // The name may have gone to another file before this one was marked.
+        let is_stray = mark(&file) && !self.is_gone(&file, name);
+        if is_stray {
+            self.remove(name);
+        }
+        is_stray
+    }
+
+    fn each_name(&self, act: impl Fn(&CStr)) {
+        let Ok(listed) = self.open_file(c".", libc::O_RDONLY | libc::O_DIRECTORY, 0) else {
+            return;
+        };
+        // SAFETY: an open directory, which the stream owns from here on; the entries are looked at
+        // before the next one is asked for.
+        unsafe {
+            let stream = libc::fdopendir(listed.as_raw_fd());
+            if stream.is_null() {
+                return;
             }
+            std::mem::forget(listed);
+            loop {
+                let entry = libc::readdir(stream);
+                if entry.is_null() {
+                    break;
+                }
+                // Not by a reference: an entry is only as long as its name.
+                act(CStr::from_ptr((&raw const (*entry).d_name).cast()));
+            }
+            libc::closedir(stream);
         }
     }
 
     /// Whether a name is not the file's any more, as far as can be told.
-    fn is_gone(&self, file: &File, name: &Name) -> bool {
+    fn is_gone(&self, file: &File, name: &CStr) -> bool {
         let flags = libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK;
         let identity = |file: &File| file.metadata().map(|about| (about.dev(), about.ino())).ok();
         match self.open_file(name, flags, 0) {

@@ -50,6 +50,9 @@ fn a_save_sweeps_what_nobody_works_on() {
             for number in [0, 3, 15] {
                 leave(directory.path(), number);
             }
+            // Where more than sixteen saves were killed at once.
+            let further = directory.path().join(".spoolbuf-4711-0-1234567.part");
+            std::fs::write(&further, b"left behind").expect("written");
             let in_use = File::open(leave(directory.path(), 7)).expect("a file");
             // SAFETY: an open descriptor.
             assert_eq!(unsafe { libc::flock(in_use.as_raw_fd(), libc::LOCK_EX) }, 0);
