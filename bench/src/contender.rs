@@ -168,6 +168,16 @@ pub const ALL: &[Contender] = &[
         package: None,
     },
     Contender {
+        name: "overlapped",
+        kind: Kind::Floor,
+        what: "the same pieces, written by a second thread while the next ones come",
+        missing: never,
+        open: floor::overlapped::open,
+        keeps: Keeps::Disk,
+        slow: false,
+        package: None,
+    },
+    Contender {
         name: "spoolbuf-python",
         kind: Kind::Ours,
         what: "this library from Python",

@@ -47,12 +47,7 @@ pub fn run(options: &Options) -> Result<Results, String> {
             .map_err(|e| format!("{}: {e}", path.display()))?,
         None => build()?,
     };
-    let huge = if options.huge { rows::HUGE } else { &[] };
-    let rows: Vec<_> = rows::ALL
-        .iter()
-        .chain(huge)
-        .filter(|r| options.wants(r.id))
-        .collect();
+    let rows = rows::asked(&options.only);
     let child = Child {
         library: &library,
         dir: &options.dir,

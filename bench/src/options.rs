@@ -12,7 +12,6 @@ Measures spoolbuf beside its rivals and the machine's own limit.
   --only ROW[,ROW]   these rows alone; a name also stands for all that begin with it
   --with NAME[,NAME] these contenders alone
   --rounds N         how often each is run (9; 3 with --quick)
-  --huge             also the rows of 4 GiB
   --rt               at a real-time priority, where that is allowed: steadier on a busy machine
   --library FILE     this shared library, instead of building the one of the repository
   --dir DIR          where temporary files go (bench/target/spool)
@@ -28,7 +27,6 @@ pub struct Options {
     pub with: Vec<String>,
     pub rounds: usize,
     pub quick: bool,
-    pub huge: bool,
     pub realtime: bool,
     pub library: Option<PathBuf>,
     pub dir: PathBuf,
@@ -47,7 +45,6 @@ impl Options {
             with: Vec::new(),
             rounds: 0,
             quick: false,
-            huge: false,
             realtime: false,
             library: None,
             dir: home.join("target/spool"),
@@ -65,7 +62,6 @@ impl Options {
             let names = |text: String| text.split(',').map(str::to_owned).collect::<Vec<_>>();
             match arg.as_str() {
                 "--quick" => options.quick = true,
-                "--huge" => options.huge = true,
                 "--rt" => options.realtime = true,
                 "--list" => options.list = true,
                 "--only" => options.only.extend(names(value()?)),
@@ -84,11 +80,6 @@ impl Options {
             options.rounds = if options.quick { 3 } else { 9 };
         }
         Ok(options)
-    }
-
-    /// Whether the row of that name was asked for.
-    pub fn wants(&self, row: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|name| row.starts_with(name.as_str()))
     }
 
     /// Whether the contender of that name was asked for.

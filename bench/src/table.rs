@@ -137,7 +137,7 @@ pub fn render(results: &Results) -> String {
 /// Names of rows and contenders.
 pub fn list() {
     println!("rows:");
-    for row in rows::ALL.iter().chain(rows::HUGE) {
+    for row in rows::ALL.iter().chain(rows::NAMED) {
         println!("  {:<20} {} [{}]", row.id, row.title, row.unit);
     }
     println!("contenders:");

@@ -2,7 +2,7 @@
 
 use crate::contender::{Buffer, Contender, Keeps, MAX};
 use crate::memory;
-use crate::source::{Plan, Source, mix};
+use crate::source::{Pace, Plan, Source, mix};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -21,6 +21,8 @@ pub enum Work {
     Check,
     /// Opens, and reads the last byte, so that all the others come.
     Pull { size: u64, chunk: usize },
+    /// The same from a source of that pace.
+    Paced { chunk: usize, pace: Pace },
     /// The same many times over in one process, with the free.
     Again { size: u64, chunk: usize },
     /// Reads at random places of what was pulled, on one thread and on two.
@@ -70,19 +72,11 @@ impl Work {
         let open = |plan: Plan, max: u64| (contender.open)(Source::new(plan), max);
         match self {
             Work::Check => check::run(&open, dir),
-            Work::Pull { size, chunk } => {
-                let plan = Plan::new(size, chunk);
-                drop(Source::new(plan));
-                let start = Instant::now();
-                let buffer = pulled(&open, plan);
-                let time = start.elapsed();
-                sample(&*buffer, &plan);
-                let start = Instant::now();
-                drop(buffer);
-                vec![
-                    ("rate", rate(size, time)),
-                    ("free", millis(start.elapsed())),
-                ]
+            Work::Pull { size, chunk } => pull(&open, Plan::new(size, chunk)),
+            Work::Paced { chunk, pace } => {
+                let pace = Some(pace);
+                let plan = Plan::new(256 * MIB, chunk);
+                pull(&open, Plan { pace, ..plan })
             }
             Work::Again { size, chunk } => {
                 let plan = Plan::new(size, chunk);
@@ -117,6 +111,18 @@ fn pulled(open: Opener, plan: Plan) -> Box<dyn Buffer> {
     let mut last = [0];
     assert_eq!(buffer.read(plan.size - 1, &mut last), 1, "the last byte");
     buffer
+}
+
+fn pull(open: Opener, plan: Plan) -> Values {
+    drop(Source::new(plan));
+    let start = Instant::now();
+    let buffer = pulled(open, plan);
+    let time = start.elapsed();
+    sample(&*buffer, &plan);
+    let start = Instant::now();
+    drop(buffer);
+    let free = millis(start.elapsed());
+    vec![("rate", rate(plan.size, time)), ("free", free)]
 }
 
 /// Compares bytes at the start, at the end and at places between.
