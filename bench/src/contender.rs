@@ -1,10 +1,13 @@
 //! The one interface that every contender is driven through: open, read, save, free (by drop).
 
 use crate::source::Source;
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 
 pub mod ffmpeg;
 pub mod floor;
+pub mod gstreamer;
 pub mod mutexed;
 pub mod python;
 pub mod spoolbuf;
@@ -118,6 +121,16 @@ pub const ALL: &[Contender] = &[
         package: None,
     },
     Contender {
+        name: "gst-queue2",
+        kind: Kind::Rival,
+        what: "GStreamer's queue2 with a temporary file, read in pull mode",
+        missing: gstreamer::missing,
+        open: gstreamer::open,
+        keeps: Keeps::Disk,
+        slow: true,
+        package: None,
+    },
+    Contender {
         name: "memcpy",
         kind: Kind::Floor,
         what: "copies to and from memory that is there already",
@@ -202,6 +215,21 @@ pub const ALL: &[Contender] = &[
 /// The contender of that name.
 pub fn by_name(name: &str) -> Option<&'static Contender> {
     ALL.iter().find(|c| c.name == name)
+}
+
+/// A save by one that has none: reads of 1 MiB, written to a new file.
+fn save_by_reads(buffer: &dyn Buffer, size: u64, path: &Path) -> u64 {
+    let mut file = File::create_new(path).expect("create");
+    let mut bytes = vec![0; 1 << 20];
+    let mut off = 0;
+    while off < size {
+        let len = bytes.len().min((size - off) as usize);
+        let n = buffer.read(off, &mut bytes[..len]);
+        assert_eq!(n, len, "a read at {off}");
+        file.write_all(&bytes[..n]).expect("write");
+        off += n as u64;
+    }
+    off
 }
 
 fn never() -> Option<String> {

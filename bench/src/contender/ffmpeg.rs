@@ -1,9 +1,8 @@
 //! FFmpeg's `cache:` protocol, loaded at run time; its source is a thread that writes to a pipe.
 
-use super::Buffer;
+use super::{Buffer, save_by_reads};
 use crate::source::Source;
 use std::ffi::{CString, c_char, c_int, c_void};
-use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Write, pipe};
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -32,7 +31,6 @@ struct Api {
 struct State {
     api: &'static Api,
     context: *mut c_void,
-    size: u64,
     /// The reading end, which the protocol reads by number.
     pipe: Option<PipeReader>,
     writer: Option<JoinHandle<()>>,
@@ -60,26 +58,18 @@ impl State {
     }
 }
 
-struct Cache(Mutex<State>);
+struct Cache {
+    state: Mutex<State>,
+    size: u64,
+}
 
 impl Buffer for Cache {
     fn read(&self, off: u64, out: &mut [u8]) -> usize {
-        self.0.lock().unwrap().read(off, out)
+        self.state.lock().unwrap().read(off, out)
     }
 
     fn save(&self, path: &Path) -> Option<u64> {
-        let mut state = self.0.lock().unwrap();
-        let mut file = File::create_new(path).expect("create");
-        let mut bytes = vec![0; 1 << 20];
-        let mut off = 0;
-        while off < state.size {
-            match state.read(off, &mut bytes) {
-                0 => break,
-                n => file.write_all(&bytes[..n]).expect("write"),
-            }
-            off += bytes.len() as u64;
-        }
-        Some(file.metadata().expect("metadata").len())
+        Some(save_by_reads(self, self.size, path))
     }
 }
 
@@ -127,13 +117,13 @@ pub fn open(source: Source, _: u64) -> Box<dyn Buffer> {
     };
     assert_eq!(status, 0, "avio_open2");
     let (pipe, writer) = (Some(from), Some(writer));
-    Box::new(Cache(Mutex::new(State {
+    let state = Mutex::new(State {
         api,
         context,
-        size,
         pipe,
         writer,
-    })))
+    });
+    Box::new(Cache { state, size })
 }
 
 /// Why it can't be had, if it can't.
