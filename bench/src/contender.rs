@@ -8,6 +8,7 @@ use std::path::Path;
 pub mod ffmpeg;
 pub mod floor;
 pub mod gstreamer;
+mod library;
 pub mod mutexed;
 pub mod python;
 pub mod spoolbuf;

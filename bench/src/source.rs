@@ -82,11 +82,11 @@ impl Source {
 
     /// Delivers the next chunk; 0 is the end.
     pub fn fill(&mut self, out: &mut [u8]) -> usize {
-        if let Some((at, time)) = self.plan.sleep {
-            if self.at >= at {
-                self.plan.sleep = None;
-                std::thread::sleep(time);
-            }
+        if let Some((at, time)) = self.plan.sleep
+            && self.at >= at
+        {
+            self.plan.sleep = None;
+            std::thread::sleep(time);
         }
         let begun = self.plan.pace.map(|_| Instant::now());
         let left = (self.plan.size - self.at).min(usize::MAX as u64) as usize;
@@ -166,7 +166,8 @@ fn unique(off: u64) -> u8 {
     mix(off >> 3).to_le_bytes()[(off & 7) as usize]
 }
 
-fn block() -> &'static [u8] {
+/// The block; the first to ask makes it, which takes time and memory.
+pub fn block() -> &'static [u8] {
     static MADE: OnceLock<Vec<u8>> = OnceLock::new();
     MADE.get_or_init(|| (0..BLOCK as u64).map(unique).collect())
 }

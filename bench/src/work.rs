@@ -2,7 +2,7 @@
 
 use crate::contender::{Buffer, Contender, Keeps, MAX};
 use crate::memory;
-use crate::source::{Pace, Plan, Source, mix};
+use crate::source::{self, Pace, Plan, Source, mix};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -114,7 +114,7 @@ fn pulled(open: Opener, plan: Plan) -> Box<dyn Buffer> {
 }
 
 fn pull(open: Opener, plan: Plan) -> Values {
-    drop(Source::new(plan));
+    source::block();
     let start = Instant::now();
     let buffer = pulled(open, plan);
     let time = start.elapsed();
@@ -139,7 +139,7 @@ fn sample(buffer: &dyn Buffer, plan: &Plan) {
 fn stream(open: Opener, size: u64) -> Values {
     let plan = Plan::new(size, 64 * KIB);
     let mut out = vec![1; 64 * KIB];
-    drop(Source::new(plan));
+    source::block();
     let start = Instant::now();
     let mut longest = Duration::ZERO;
     let buffer = open(plan, MAX);
@@ -189,7 +189,7 @@ fn peak(open: Opener, size: u64) -> Values {
     let plan = Plan::new(size, 64 * KIB);
     let mut out = vec![1; 64 * KIB];
     // The block that the source copies from is the bench's own.
-    drop(Source::new(plan));
+    source::block();
     memory::forget_peak();
     let (before, files) = (memory::now(), memory::files());
     let buffer = open(plan, MAX);

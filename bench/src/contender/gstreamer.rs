@@ -5,6 +5,7 @@
 //! all that follows. So a read waits here until all before its place was pushed, and for the rest
 //! as `queue2` lets it wait.
 
+use super::library::{self, functions};
 use super::{Buffer, save_by_reads};
 use crate::source::Source;
 use std::ffi::{c_char, c_int, c_void};
@@ -26,43 +27,7 @@ const FLOW_OK: c_int = 0;
 type Object = *mut c_void;
 type EventFunction = unsafe extern "C" fn(Object, Object, Object) -> c_int;
 
-macro_rules! api {
-    ($($name:ident($($arg:ty),*) $(-> $out:ty)?;)*) => {
-        struct Api {
-            $($name: unsafe extern "C" fn($($arg),*) $(-> $out)?,)*
-        }
-
-        fn load() -> Result<Api, String> {
-            // SAFETY: a string with its NUL.
-            let library = unsafe { libc::dlopen(c"libgstreamer-1.0.so.0".as_ptr(), libc::RTLD_NOW) };
-            if library.is_null() {
-                return Err("libgstreamer-1.0 is not installed".to_owned());
-            }
-            let api = Api {
-                $($name: {
-                    let name = concat!(stringify!($name), "\0");
-                    // SAFETY: a library that is loaded; the signatures below are GStreamer's.
-                    unsafe {
-                        let found = libc::dlsym(library, name.as_ptr().cast());
-                        if found.is_null() {
-                            return Err(format!("libgstreamer-1.0 has no {}", stringify!($name)));
-                        }
-                        std::mem::transmute::<*mut c_void, unsafe extern "C" fn($($arg),*) $(-> $out)?>(found)
-                    }
-                },)*
-            };
-            // SAFETY: both may be NULL; once in this process.
-            unsafe { (api.gst_init)(ptr::null_mut(), ptr::null_mut()) };
-            match api.queue() {
-                Some(queue) => api.unref(queue),
-                None => return Err("GStreamer has no element queue2".to_owned()),
-            }
-            Ok(api)
-        }
-    };
-}
-
-api! {
+functions! {
     gst_init(*mut c_int, *mut c_void);
     gst_element_factory_make(*const c_char, *const c_char) -> Object;
     gst_element_get_static_pad(Object, *const c_char) -> Object;
@@ -297,4 +262,13 @@ pub fn missing() -> Option<String> {
 fn api() -> &'static Result<Api, String> {
     static API: OnceLock<Result<Api, String>> = OnceLock::new();
     API.get_or_init(load)
+}
+
+fn load() -> Result<Api, String> {
+    let api = Api::of(library::open(&["libgstreamer-1.0.so.0".to_owned()])?)?;
+    // SAFETY: both may be NULL; once in this process.
+    unsafe { (api.gst_init)(ptr::null_mut(), ptr::null_mut()) };
+    let queue = api.queue().ok_or("GStreamer has no element queue2")?;
+    api.unref(queue);
+    Ok(api)
 }
