@@ -182,6 +182,16 @@ pub const ALL: &[Contender] = &[
         package: None,
     },
     Contender {
+        name: "unreserved",
+        kind: Kind::Floor,
+        what: "the same pieces, nothing reserved",
+        missing: never,
+        open: floor::file::unreserved,
+        keeps: Keeps::Disk,
+        slow: false,
+        package: None,
+    },
+    Contender {
         name: "overlapped",
         kind: Kind::Floor,
         what: "the same pieces, written by a second thread while the next ones come",

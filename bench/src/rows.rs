@@ -44,6 +44,7 @@ const M: u64 = 1 << 20;
 const MIB_1G: u64 = 8_388_608;
 const MIB_10G: u64 = MIB_1G / 10;
 const WRITES: &[&str] = &["writes", "pieces"];
+const RESERVE: &[&str] = &["writes", "unreserved", "pieces"];
 const OVERLAP: &[&str] = &["pieces", "overlapped"];
 const PULL: Work = Work::Pull {
     size: 256 * M,
@@ -120,12 +121,17 @@ pub const ALL: &[Row] = &[
     row!("library-size", "the stripped shared library", "KiB", Less, Work::Size, "size", &[], &[Value(700.0)]),
 ];
 
-/// Only when named by `--only`: 4 GiB, to show that the cost of a read does not grow; and what
-/// a second thread that writes would give, for a source as fast as can be and for slower ones.
+/// Only when named by `--only`: 4 GiB, to show that the cost of a read does not grow; what reserving
+/// blocks gives, which is another thing on each file system; and what a second thread that writes
+/// would give, for a source as fast as can be and for slower ones.
 #[rustfmt::skip]
 pub const NAMED: &[Row] = &[
     row!("huge-pull", "pull through 4 GiB, 64 KiB chunks", "MiB/s", More, Work::Pull { size: 4096 * M, chunk: 64 * K }, "rate", WRITES, &[]),
     row!("huge-4k", "read 4 KiB from disk, of 4 GiB", "ns", Less, Work::Reads { size: 4096 * M, len: 4 * K }, "ns", WRITES, &[Floor(1.15)]),
+    row!("reserve-64", "pull through 256 MiB, 64 KiB chunks", "MiB/s", More, PULL, "rate", RESERVE, &[]),
+    row!("reserve-8", "pull through 256 MiB, 8 KiB chunks", "MiB/s", More, PULL_8, "rate", RESERVE, &[]),
+    row!("reserve-save", "save 256 MiB, copied, no fsync", "ms", Less, SAVE, "save", RESERVE, &[]),
+    row!("reserve-free", "free of 256 MiB", "ms", Less, PULL, "free", RESERVE, &[]),
     row!("overlap-64", "pull through 256 MiB, 64 KiB chunks", "MiB/s", More, PULL, "rate", OVERLAP, &[]),
     row!("overlap-8", "pull through 256 MiB, 8 KiB chunks", "MiB/s", More, PULL_8, "rate", OVERLAP, &[]),
     row!("overlap-10g-64", "the same, 64 KiB, source works 10 Gbit/s", "MiB/s", More, Work::Paced { chunk: 64 * K, pace: Works(MIB_10G) }, "rate", OVERLAP, &[]),

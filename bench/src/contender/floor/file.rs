@@ -128,6 +128,11 @@ pub fn plain(source: Source, _: u64) -> Box<dyn Buffer> {
     open(source, chunk, false)
 }
 
+/// Writes of 256 KiB.
+pub fn unreserved(source: Source, _: u64) -> Box<dyn Buffer> {
+    open(source, PIECE, false)
+}
+
 /// Writes of 256 KiB into blocks reserved 8 MiB ahead.
 pub fn pieces(source: Source, _: u64) -> Box<dyn Buffer> {
     open(source, PIECE, true)
