@@ -107,6 +107,7 @@ pub const ALL: &[Row] = &[
     row!("disk-64k-threads", "64 KiB from disk, two threads over one", "times", More, disk(64 * K), "threads", WRITES, &[Value(1.55)]),
     row!("wait", "longest buffered read, source asleep 950 ms", "ms", Less, Work::Wait, "longest", &[], &[Value(0.1)]),
     row!("wait-rate", "rate of buffered reads then, of the usual", "times", More, Work::Wait, "rate", &[], &[Value(0.9)]),
+    row!("wait-calm", "longest read with nobody waiting", "ms", Less, Work::Wait, "calm", &[], &[]),
     row!("fill-16", "longest read while filling 16 MiB", "ms", Less, FILL, "longest", WRITES, &[Value(0.2)]),
     row!("save-256", "save 256 MiB, copied, no fsync", "ms", Less, SAVE, "save", WRITES, &[Floor(1.1)]),
     row!("save-linked", "save 256 MiB, linked", "ms", Less, SAVE, "link", &[], &[Value(1.0)]),
