@@ -71,6 +71,16 @@ pub fn run(options: &Options) -> Result<Results, String> {
         None => build()?,
     };
     let rows = rows::asked(&options.only);
+    if let Some(name) = options
+        .with
+        .iter()
+        .find(|n| contender::by_name(n).is_none())
+    {
+        return Err(format!("{name} is no contender: --list"));
+    }
+    if rows.is_empty() {
+        return Err("no row has such a name: --list".to_owned());
+    }
     let child = Child {
         library: &library,
         dir: &options.dir,
