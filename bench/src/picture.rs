@@ -81,13 +81,17 @@ pub fn render(results: &Results) -> String {
     out + "</svg>\n"
 }
 
-/// Two columns, as even as can be with no group torn.
-fn columns(mut shown: Vec<&Outcome>) -> [Vec<&Outcome>; 2] {
-    let starts = (0..shown.len()).filter(|&i| group(shown[i]).is_some());
-    let longer = |&at: &usize| tall(&shown[..at]).max(tall(&shown[at..]));
-    let cut = starts.min_by_key(longer).unwrap_or(shown.len());
-    let right = shown.split_off(cut);
-    [shown, right]
+/// Two columns: each group goes below the shorter one.
+fn columns(shown: Vec<&Outcome>) -> [Vec<&Outcome>; 2] {
+    let mut columns = [Vec::new(), Vec::new()];
+    let mut to = 0;
+    for outcome in shown {
+        if group(outcome).is_some() {
+            to = usize::from(tall(&columns[1]) < tall(&columns[0]));
+        }
+        columns[to].push(outcome);
+    }
+    columns
 }
 
 fn tall(column: &[&Outcome]) -> usize {
