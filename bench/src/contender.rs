@@ -1,10 +1,14 @@
 //! The one interface that every contender is driven through: open, read, save, free (by drop).
 
 use crate::source::Source;
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 
 pub mod ffmpeg;
 pub mod floor;
+pub mod gstreamer;
+mod library;
 pub mod mutexed;
 pub mod python;
 pub mod spoolbuf;
@@ -59,7 +63,7 @@ pub struct Contender {
     pub open: Open,
     /// Where it keeps what came.
     pub keeps: Keeps,
-    /// Never the best in any row so far: left out of a quick run.
+    /// Takes long and is never the best of the others: left out of a quick run.
     pub slow: bool,
     /// The Python package, for one that is driven from Python, in rows of its own.
     pub package: Option<&'static str>,
@@ -114,7 +118,17 @@ pub const ALL: &[Contender] = &[
         missing: ffmpeg::missing,
         open: ffmpeg::open,
         keeps: Keeps::Disk,
-        slow: true,
+        slow: false,
+        package: None,
+    },
+    Contender {
+        name: "gst-queue2",
+        kind: Kind::Rival,
+        what: "GStreamer's queue2 with a temporary file, read in pull mode",
+        missing: gstreamer::missing,
+        open: gstreamer::open,
+        keeps: Keeps::Disk,
+        slow: false,
         package: None,
     },
     Contender {
@@ -168,6 +182,26 @@ pub const ALL: &[Contender] = &[
         package: None,
     },
     Contender {
+        name: "unreserved",
+        kind: Kind::Floor,
+        what: "the same pieces, nothing reserved",
+        missing: never,
+        open: floor::file::unreserved,
+        keeps: Keeps::Disk,
+        slow: false,
+        package: None,
+    },
+    Contender {
+        name: "overlapped",
+        kind: Kind::Floor,
+        what: "the same pieces, written by a second thread while the next ones come",
+        missing: never,
+        open: floor::overlapped::open,
+        keeps: Keeps::Disk,
+        slow: false,
+        package: None,
+    },
+    Contender {
         name: "spoolbuf-python",
         kind: Kind::Ours,
         what: "this library from Python",
@@ -192,6 +226,21 @@ pub const ALL: &[Contender] = &[
 /// The contender of that name.
 pub fn by_name(name: &str) -> Option<&'static Contender> {
     ALL.iter().find(|c| c.name == name)
+}
+
+/// A save by one that has none: reads of 1 MiB, written to a new file.
+fn save_by_reads(buffer: &dyn Buffer, size: u64, path: &Path) -> u64 {
+    let mut file = File::create_new(path).expect("create");
+    let mut bytes = vec![0; 1 << 20];
+    let mut off = 0;
+    while off < size {
+        let len = bytes.len().min((size - off) as usize);
+        let n = buffer.read(off, &mut bytes[..len]);
+        assert_eq!(n, len, "a read at {off}");
+        file.write_all(&bytes[..n]).expect("write");
+        off += n as u64;
+    }
+    off
 }
 
 fn never() -> Option<String> {

@@ -13,6 +13,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The row that the driver does by itself.
+pub const SIZE: &str = "library-size";
+
 /// Values of all rounds, by row and contender.
 pub type Values = BTreeMap<(&'static str, &'static str), Vec<f64>>;
 
@@ -23,7 +26,8 @@ pub struct Results {
     pub values: Values,
     /// Who was left out, and why.
     pub missing: Vec<(String, String)>,
-    pub rounds: usize,
+    /// Whether one that is there did something wrong.
+    pub failed: bool,
     pub size: Option<Size>,
     pub facts: Vec<(&'static str, String)>,
     /// How to run it again.
@@ -31,6 +35,23 @@ pub struct Results {
 }
 
 impl Results {
+    /// How often each piece of work was done.
+    pub fn rounds(&self) -> String {
+        let done = self.values.iter().filter(|((row, _), _)| *row != SIZE);
+        let counts: Vec<_> = done.map(|(_, values)| values.len()).collect();
+        let (least, most) = (counts.iter().min(), counts.iter().max());
+        match (least.unwrap_or(&0), most.unwrap_or(&0)) {
+            (least, most) if least == most => most.to_string(),
+            (least, most) => format!("{least} to {most}"),
+        }
+    }
+
+    /// The library's size, if that was asked for.
+    pub fn shown_size(&self) -> Option<&Size> {
+        let asked = self.rows.iter().any(|row| row.id == SIZE);
+        self.size.as_ref().filter(|_| asked)
+    }
+
     /// The rows that gave something.
     pub fn outcomes(&self) -> Vec<Outcome> {
         let all = self.rows.iter().map(|row| Outcome::of(self, row));
@@ -40,25 +61,32 @@ impl Results {
 
 /// Runs what was asked for.
 pub fn run(options: &Options) -> Result<Results, String> {
-    std::fs::create_dir_all(&options.dir).map_err(|e| format!("{}: {e}", options.dir.display()))?;
+    for dir in [&options.dir, &options.out] {
+        std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    }
     let library = match &options.library {
         Some(path) => path
             .canonicalize()
             .map_err(|e| format!("{}: {e}", path.display()))?,
         None => build()?,
     };
-    let huge = if options.huge { rows::HUGE } else { &[] };
-    let rows: Vec<_> = rows::ALL
+    let rows = rows::asked(&options.only);
+    if let Some(name) = options
+        .with
         .iter()
-        .chain(huge)
-        .filter(|r| options.wants(r.id))
-        .collect();
+        .find(|n| contender::by_name(n).is_none())
+    {
+        return Err(format!("{name} is no contender: --list"));
+    }
+    if rows.is_empty() {
+        return Err("no row has such a name: --list".to_owned());
+    }
     let child = Child {
         library: &library,
         dir: &options.dir,
         realtime: options.realtime,
     };
-    let (mut contenders, mut missing) = (Vec::new(), Vec::new());
+    let (mut contenders, mut missing, mut failed) = (Vec::new(), Vec::new(), false);
     for c in contender::ALL {
         if options.quick && options.with.is_empty() && c.slow {
             continue;
@@ -66,43 +94,54 @@ pub fn run(options: &Options) -> Result<Results, String> {
         if !options.takes(c.name) || !rows.iter().any(|r| r.takes(c)) {
             continue;
         }
-        match able(&child, c) {
-            Ok(()) => contenders.push(c),
-            Err(why) if c.name == "spoolbuf" => return Err(why),
-            Err(why) => {
-                eprintln!("SKIPPED: {} ({why})", c.name);
-                missing.push((c.name.to_owned(), why));
-            }
-        }
+        let why = match child.text(c, "missing")?.strip_prefix("missing ") {
+            Some(why) if options.with.is_empty() && c.name != "spoolbuf" => why.trim().to_owned(),
+            Some(why) => return Err(format!("{}: {}", c.name, why.trim())),
+            None => match right(&child, c) {
+                Ok(()) => {
+                    contenders.push(c);
+                    continue;
+                }
+                Err(why) => {
+                    failed = true;
+                    why
+                }
+            },
+        };
+        eprintln!("SKIPPED: {} ({why})", c.name);
+        missing.push((c.name.to_owned(), why));
     }
     let mut values = Values::new();
-    let mut failed = BTreeMap::new();
+    let mut failures = BTreeMap::new();
     for round in 0..options.rounds {
         eprint!("\rround {} of {} ", round + 1, options.rounds);
-        one_round(&child, &rows, &contenders, round, &mut values, &mut failed);
-    }
-    eprintln!();
-    missing.extend(failed);
-    let size = rows
-        .iter()
-        .any(|r| r.work == Work::Size)
-        .then(|| size::of(&library, &options.dir));
-    let size = size.flatten();
-    if let Some(size) = &size {
-        values.insert(
-            ("library-size", "spoolbuf"),
-            vec![size.stripped as f64 / 1024.0],
+        one_round(
+            &child,
+            &rows,
+            &contenders,
+            round,
+            &mut values,
+            &mut failures,
         );
     }
+    eprintln!();
+    failed |= !failures.is_empty();
+    missing.extend(failures);
+    let size = size::of(&library, &options.dir);
+    if let Some(size) = &size
+        && rows.iter().any(|r| r.id == SIZE)
+    {
+        let kib = size.stripped as f64 / 1024.0;
+        values.insert((SIZE, "spoolbuf"), vec![kib]);
+    }
     let facts = machine::facts(&options.dir);
-    let rounds = options.rounds;
     let command = options.command.clone();
     Ok(Results {
         rows,
         contenders,
         values,
         missing,
-        rounds,
+        failed,
         size,
         facts,
         command,
@@ -156,11 +195,8 @@ fn one_round(
     }
 }
 
-/// Whether a contender is there and its bytes are right.
-fn able(child: &Child, contender: &Contender) -> Result<(), String> {
-    if let Some(why) = child.text(contender, "missing")?.strip_prefix("missing ") {
-        return Err(why.trim().to_owned());
-    }
+/// Whether a contender's bytes are right.
+fn right(child: &Child, contender: &Contender) -> Result<(), String> {
     child
         .run(contender, "check")?
         .get("right")

@@ -9,7 +9,7 @@ use std::fmt::{Display, Write};
 /// The whole report as one JSON object.
 pub fn render(results: &Results) -> String {
     let mut out = format!("{{\n  \"command\": {},\n", text(&results.command));
-    let _ = writeln!(out, "  \"rounds\": {},", results.rounds);
+    let _ = writeln!(out, "  \"rounds\": {},", text(&results.rounds()));
     let facts = results
         .facts
         .iter()
@@ -20,7 +20,7 @@ pub fn render(results: &Results) -> String {
         .iter()
         .map(|(name, why)| pair(name, text(why)));
     let _ = writeln!(out, "  \"left_out\": {},", object(missing));
-    if let Some(size) = &results.size {
+    if let Some(size) = results.shown_size() {
         let table = |parts: &[(String, u64)]| object(parts.iter().map(|(n, s)| pair(n, s)));
         let (sections, crates) = (table(&size.sections), table(&size.crates));
         let parts = [

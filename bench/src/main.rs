@@ -3,7 +3,9 @@
 mod contender;
 mod drive;
 mod json;
+mod kept;
 mod machine;
+mod markdown;
 mod memory;
 mod options;
 mod picture;
@@ -35,10 +37,18 @@ fn main() -> ExitCode {
         table::list();
         return ExitCode::SUCCESS;
     }
-    match drive::run(&options) {
-        Ok(results) => {
-            print!("{}", table::render(&results));
-            report(&results, &options.out)
+    let failed = |mut results: drive::Results| {
+        if options.add {
+            kept::add(&mut results, &options.out.join("values"))?;
+        }
+        print!("{}", table::render(&results));
+        report(&results, &options).map(|()| results.failed)
+    };
+    match drive::run(&options).and_then(failed) {
+        Ok(false) => ExitCode::SUCCESS,
+        Ok(true) => {
+            eprintln!("bench: one that is there was wrong: see above");
+            ExitCode::FAILURE
         }
         Err(text) => {
             eprintln!("bench: {text}");
@@ -48,22 +58,22 @@ fn main() -> ExitCode {
 }
 
 /// The report's files.
-fn report(results: &drive::Results, dir: &Path) -> ExitCode {
-    let files = [
-        ("bench.json", json::render(results)),
-        ("bench.svg", picture::render(results)),
-    ];
-    let write = |(name, text): &(&str, String)| std::fs::write(dir.join(name), text);
-    match std::fs::create_dir_all(dir).and_then(|()| files.iter().try_for_each(write)) {
-        Ok(()) => {
-            println!("also in {}: bench.json, bench.svg", dir.display());
-            ExitCode::SUCCESS
-        }
-        Err(e) => {
-            eprintln!("bench: {}: {e}", dir.display());
-            ExitCode::FAILURE
-        }
+fn report(results: &drive::Results, options: &Options) -> Result<(), String> {
+    let put = |path: &Path, text: String| {
+        std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
+    };
+    let dir = &options.out;
+    put(&dir.join("values"), kept::render(results))?;
+    put(&dir.join("bench.json"), json::render(results))?;
+    put(&dir.join("bench.md"), markdown::render(results))?;
+    put(&dir.join("bench.svg"), picture::render(results))?;
+    println!("also in {}: bench.json, bench.md, bench.svg", dir.display());
+    if options.publish {
+        let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+        markdown::publish(results, &home.join("README.md"))?;
+        put(&home.join("../docs/speed.svg"), picture::render(results))?;
     }
+    Ok(())
 }
 
 /// One piece of work in this process; its values go to the standard output.

@@ -8,15 +8,16 @@ Measures spoolbuf beside its rivals and the machine's own limit.
 
   cargo run --release --manifest-path bench/Cargo.toml [-- OPTIONS]
 
-  --quick            fewer rounds, without the slowest rivals: under a minute, for tuning
+  --quick            fewer rounds, without the slowest rivals and Python, for tuning
   --only ROW[,ROW]   these rows alone; a name also stands for all that begin with it
-  --with NAME[,NAME] these contenders alone
+  --with NAME[,NAME] these contenders alone; none of them may be missing
   --rounds N         how often each is run (9; 3 with --quick)
-  --huge             also the rows of 4 GiB
   --rt               at a real-time priority, where that is allowed: steadier on a busy machine
   --library FILE     this shared library, instead of building the one of the repository
   --dir DIR          where temporary files go (bench/target/spool)
   --out DIR          where the report goes (bench/report)
+  --add              keeps the values that are in DIR already: a report made in parts
+  --publish          also puts the tables into bench/README.md, the picture into docs/speed.svg
   --list             names the rows and the contenders
 ";
 
@@ -28,11 +29,12 @@ pub struct Options {
     pub with: Vec<String>,
     pub rounds: usize,
     pub quick: bool,
-    pub huge: bool,
     pub realtime: bool,
     pub library: Option<PathBuf>,
     pub dir: PathBuf,
     pub out: PathBuf,
+    pub add: bool,
+    pub publish: bool,
     pub list: bool,
     /// How to say all this again.
     pub command: String,
@@ -47,26 +49,25 @@ impl Options {
             with: Vec::new(),
             rounds: 0,
             quick: false,
-            huge: false,
             realtime: false,
             library: None,
             dir: home.join("target/spool"),
             out: home.join("report"),
+            add: false,
+            publish: false,
             list: false,
             command: COMMAND.to_owned(),
         };
         let args: Vec<_> = args.collect();
-        if !args.is_empty() {
-            options.command = format!("{COMMAND} -- {}", args.join(" "));
-        }
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
             let names = |text: String| text.split(',').map(str::to_owned).collect::<Vec<_>>();
             match arg.as_str() {
                 "--quick" => options.quick = true,
-                "--huge" => options.huge = true,
                 "--rt" => options.realtime = true,
+                "--add" => options.add = true,
+                "--publish" => options.publish = true,
                 "--list" => options.list = true,
                 "--only" => options.only.extend(names(value()?)),
                 "--with" => options.with.extend(names(value()?)),
@@ -83,12 +84,33 @@ impl Options {
         if options.rounds == 0 {
             options.rounds = if options.quick { 3 } else { 9 };
         }
+        options.command = options.again();
         Ok(options)
     }
 
-    /// Whether the row of that name was asked for.
-    pub fn wants(&self, row: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|name| row.starts_with(name.as_str()))
+    /// How to say it again, apart from where things are, and in which parts it was done.
+    fn again(&self) -> String {
+        let mut command = COMMAND.to_owned();
+        let mut say = |when: bool, words: &str| {
+            if when {
+                command += if command == COMMAND { " -- " } else { " " };
+                command += words;
+            }
+        };
+        say(self.quick, "--quick");
+        say(self.realtime, "--rt");
+        let usual = if self.quick { 3 } else { 9 };
+        say(self.rounds != usual, &format!("--rounds {}", self.rounds));
+        let named = |names: &[String]| !names.is_empty() && !self.add;
+        say(
+            named(&self.only),
+            &format!("--only {}", self.only.join(",")),
+        );
+        say(
+            named(&self.with),
+            &format!("--with {}", self.with.join(",")),
+        );
+        command
     }
 
     /// Whether the contender of that name was asked for.

@@ -1,6 +1,7 @@
 //! The figures: what is measured, with whom, and what is to be reached.
 
 use crate::contender::{Contender, Kind};
+use crate::source::Pace::{Arrives, Works};
 use crate::work::Work;
 
 /// Which way is better.
@@ -39,7 +40,12 @@ use Target::{Best, Floor, Value};
 
 const K: usize = 1 << 10;
 const M: u64 = 1 << 20;
+/// What a MiB takes at 1 and at 10 Gbit/s, in nanoseconds.
+const MIB_1G: u64 = 8_388_608;
+const MIB_10G: u64 = MIB_1G / 10;
 const WRITES: &[&str] = &["writes", "pieces"];
+const RESERVE: &[&str] = &["writes", "unreserved", "pieces"];
+const OVERLAP: &[&str] = &["pieces", "overlapped"];
 const PULL: Work = Work::Pull {
     size: 256 * M,
     chunk: 64 * K,
@@ -101,6 +107,7 @@ pub const ALL: &[Row] = &[
     row!("disk-64k-threads", "64 KiB from disk, two threads over one", "times", More, disk(64 * K), "threads", WRITES, &[Value(1.55)]),
     row!("wait", "longest buffered read, source asleep 950 ms", "ms", Less, Work::Wait, "longest", &[], &[Value(0.1)]),
     row!("wait-rate", "rate of buffered reads then, of the usual", "times", More, Work::Wait, "rate", &[], &[Value(0.9)]),
+    row!("wait-calm", "longest read with nobody waiting", "ms", Less, Work::Wait, "calm", &[], &[]),
     row!("fill-16", "longest read while filling 16 MiB", "ms", Less, FILL, "longest", WRITES, &[Value(0.2)]),
     row!("save-256", "save 256 MiB, copied, no fsync", "ms", Less, SAVE, "save", WRITES, &[Floor(1.1)]),
     row!("save-linked", "save 256 MiB, linked", "ms", Less, SAVE, "link", &[], &[Value(1.0)]),
@@ -115,11 +122,25 @@ pub const ALL: &[Row] = &[
     row!("library-size", "the stripped shared library", "KiB", Less, Work::Size, "size", &[], &[Value(700.0)]),
 ];
 
-/// Only when asked for: 4 GiB, to show that the cost of a read does not grow.
+/// Only when named by `--only`: 4 GiB, to show that the cost of a read does not grow; what reserving
+/// blocks gives, which is another thing on each file system; and what a second thread that writes
+/// would give, for a source as fast as can be and for slower ones.
 #[rustfmt::skip]
-pub const HUGE: &[Row] = &[
+pub const NAMED: &[Row] = &[
     row!("huge-pull", "pull through 4 GiB, 64 KiB chunks", "MiB/s", More, Work::Pull { size: 4096 * M, chunk: 64 * K }, "rate", WRITES, &[]),
     row!("huge-4k", "read 4 KiB from disk, of 4 GiB", "ns", Less, Work::Reads { size: 4096 * M, len: 4 * K }, "ns", WRITES, &[Floor(1.15)]),
+    row!("reserve-64", "pull through 256 MiB, 64 KiB chunks", "MiB/s", More, PULL, "rate", RESERVE, &[]),
+    row!("reserve-8", "pull through 256 MiB, 8 KiB chunks", "MiB/s", More, PULL_8, "rate", RESERVE, &[]),
+    row!("reserve-save", "save 256 MiB, copied, no fsync", "ms", Less, SAVE, "save", RESERVE, &[]),
+    row!("reserve-free", "free of 256 MiB", "ms", Less, PULL, "free", RESERVE, &[]),
+    row!("overlap-64", "pull through 256 MiB, 64 KiB chunks", "MiB/s", More, PULL, "rate", OVERLAP, &[]),
+    row!("overlap-8", "pull through 256 MiB, 8 KiB chunks", "MiB/s", More, PULL_8, "rate", OVERLAP, &[]),
+    row!("overlap-10g-64", "the same, 64 KiB, source works 10 Gbit/s", "MiB/s", More, Work::Paced { chunk: 64 * K, pace: Works(MIB_10G) }, "rate", OVERLAP, &[]),
+    row!("overlap-10g-8", "the same, 8 KiB, source works 10 Gbit/s", "MiB/s", More, Work::Paced { chunk: 8 * K, pace: Works(MIB_10G) }, "rate", OVERLAP, &[]),
+    row!("overlap-1g-64", "the same, 64 KiB, source works 1 Gbit/s", "MiB/s", More, Work::Paced { chunk: 64 * K, pace: Works(MIB_1G) }, "rate", OVERLAP, &[]),
+    row!("overlap-1g-8", "the same, 8 KiB, source works 1 Gbit/s", "MiB/s", More, Work::Paced { chunk: 8 * K, pace: Works(MIB_1G) }, "rate", OVERLAP, &[]),
+    row!("overlap-socket-64", "the same, 64 KiB, bytes arrive at 10 Gbit/s", "MiB/s", More, Work::Paced { chunk: 64 * K, pace: Arrives(MIB_10G) }, "rate", OVERLAP, &[]),
+    row!("overlap-socket-8", "the same, 8 KiB, bytes arrive at 10 Gbit/s", "MiB/s", More, Work::Paced { chunk: 8 * K, pace: Arrives(MIB_10G) }, "rate", OVERLAP, &[]),
 ];
 
 impl Row {
@@ -136,7 +157,14 @@ impl Row {
     }
 }
 
+/// The rows that `only` asks for, by their names or how these begin; all of `ALL` if it is empty.
+pub fn asked(only: &[String]) -> Vec<&'static Row> {
+    let named = |row: &&Row| only.iter().any(|name| row.id.starts_with(name.as_str()));
+    let usual = ALL.iter().filter(|row| only.is_empty() || named(row));
+    usual.chain(NAMED.iter().filter(named)).collect()
+}
+
 /// The row of that name.
 pub fn by_id(id: &str) -> Option<&'static Row> {
-    ALL.iter().chain(HUGE).find(|row| row.id == id)
+    ALL.iter().chain(NAMED).find(|row| row.id == id)
 }

@@ -2,9 +2,18 @@
 
 use bytes::{Bytes, BytesMut};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const BLOCK: usize = 1 << 20;
+
+/// How fast a source is, where it is not as fast as it can be: nanoseconds a MiB.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Pace {
+    /// Its calls take that long, by work on the thread that makes them: one that decrypts.
+    Works(u64),
+    /// Its bytes come at that rate, asked for or not, and wait in a buffer of the system: a socket.
+    Arrives(u64),
+}
 
 /// What a source delivers, and how.
 #[derive(Clone, Copy)]
@@ -15,6 +24,8 @@ pub struct Plan {
     pub chunk: usize,
     /// Sleeps once, for so long, before the byte at this offset.
     pub sleep: Option<(u64, Duration)>,
+    /// None: as fast as it can.
+    pub pace: Option<Pace>,
     /// Bytes that differ everywhere, for checking; else the block over and over, for speed.
     pub unique: bool,
 }
@@ -26,6 +37,7 @@ impl Plan {
             size,
             chunk,
             sleep: None,
+            pace: None,
             unique: false,
         }
     }
@@ -53,6 +65,7 @@ impl Plan {
 pub struct Source {
     pub plan: Plan,
     at: u64,
+    opened: Instant,
     block: &'static [u8],
 }
 
@@ -62,18 +75,20 @@ impl Source {
         Source {
             plan,
             at: 0,
+            opened: Instant::now(),
             block: block(),
         }
     }
 
     /// Delivers the next chunk; 0 is the end.
     pub fn fill(&mut self, out: &mut [u8]) -> usize {
-        if let Some((at, time)) = self.plan.sleep {
-            if self.at >= at {
-                self.plan.sleep = None;
-                std::thread::sleep(time);
-            }
+        if let Some((at, time)) = self.plan.sleep
+            && self.at >= at
+        {
+            self.plan.sleep = None;
+            std::thread::sleep(time);
         }
+        let begun = self.plan.pace.map(|_| Instant::now());
         let left = (self.plan.size - self.at).min(usize::MAX as u64) as usize;
         let mut n = out.len().min(self.plan.chunk).min(left);
         if self.plan.unique {
@@ -86,7 +101,38 @@ impl Source {
             out[..n].copy_from_slice(&self.block[at..at + n]);
         }
         self.at += n as u64;
+        if let Some(begun) = begun {
+            self.keep_pace(begun, n as u64);
+        }
         n
+    }
+
+    /// Delivers chunks until there is no more room; less only at the end.
+    pub fn fill_all(&mut self, out: &mut [u8]) -> usize {
+        let mut have = 0;
+        loop {
+            match self.fill(&mut out[have..]) {
+                0 => return have,
+                n => have += n,
+            }
+        }
+    }
+
+    /// Returns when the `n` bytes of a call that began then are due.
+    fn keep_pace(&self, begun: Instant, n: u64) {
+        let time = |pace: u64, bytes: u64| Duration::from_nanos(pace * bytes / BLOCK as u64);
+        match self.plan.pace {
+            Some(Pace::Works(pace)) => {
+                while begun.elapsed() < time(pace, n) {
+                    std::hint::spin_loop();
+                }
+            }
+            Some(Pace::Arrives(pace)) => {
+                let due = self.opened + time(pace, self.at);
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
+            None => {}
+        }
     }
 }
 
@@ -120,7 +166,8 @@ fn unique(off: u64) -> u8 {
     mix(off >> 3).to_le_bytes()[(off & 7) as usize]
 }
 
-fn block() -> &'static [u8] {
+/// The block; the first to ask makes it, which takes time and memory.
+pub fn block() -> &'static [u8] {
     static MADE: OnceLock<Vec<u8>> = OnceLock::new();
     MADE.get_or_init(|| (0..BLOCK as u64).map(unique).collect())
 }

@@ -106,7 +106,7 @@ pub fn render(results: &Results) -> String {
         }
         out.push('\n');
     }
-    if let Some(size) = &results.size {
+    if let Some(size) = results.shown_size() {
         for (what, parts) in [
             ("sections", &size.sections),
             ("code by crate", &size.crates),
@@ -129,7 +129,7 @@ pub fn render(results: &Results) -> String {
         out,
         "\n{}; medians of {} rounds (quartiles)",
         facts.join("; "),
-        results.rounds
+        results.rounds()
     );
     out
 }
@@ -137,7 +137,7 @@ pub fn render(results: &Results) -> String {
 /// Names of rows and contenders.
 pub fn list() {
     println!("rows:");
-    for row in rows::ALL.iter().chain(rows::HUGE) {
+    for row in rows::ALL.iter().chain(rows::NAMED) {
         println!("  {:<20} {} [{}]", row.id, row.title, row.unit);
     }
     println!("contenders:");
@@ -147,7 +147,7 @@ pub fn list() {
 }
 
 /// A ratio; what is out of all proportion, as no more than that.
-fn short(x: f64) -> String {
+pub fn short(x: f64) -> String {
     if x > 1000.0 {
         "over 1,000".to_owned()
     } else {

@@ -2,7 +2,7 @@
 
 use crate::contender::{Buffer, Contender, Keeps, MAX};
 use crate::memory;
-use crate::source::{Plan, Source, mix};
+use crate::source::{self, Pace, Plan, Source, mix};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -21,6 +21,8 @@ pub enum Work {
     Check,
     /// Opens, and reads the last byte, so that all the others come.
     Pull { size: u64, chunk: usize },
+    /// The same from a source of that pace.
+    Paced { chunk: usize, pace: Pace },
     /// The same many times over in one process, with the free.
     Again { size: u64, chunk: usize },
     /// Reads at random places of what was pulled, on one thread and on two.
@@ -70,19 +72,11 @@ impl Work {
         let open = |plan: Plan, max: u64| (contender.open)(Source::new(plan), max);
         match self {
             Work::Check => check::run(&open, dir),
-            Work::Pull { size, chunk } => {
-                let plan = Plan::new(size, chunk);
-                drop(Source::new(plan));
-                let start = Instant::now();
-                let buffer = pulled(&open, plan);
-                let time = start.elapsed();
-                sample(&*buffer, &plan);
-                let start = Instant::now();
-                drop(buffer);
-                vec![
-                    ("rate", rate(size, time)),
-                    ("free", millis(start.elapsed())),
-                ]
+            Work::Pull { size, chunk } => pull(&open, Plan::new(size, chunk)),
+            Work::Paced { chunk, pace } => {
+                let pace = Some(pace);
+                let plan = Plan::new(256 * MIB, chunk);
+                pull(&open, Plan { pace, ..plan })
             }
             Work::Again { size, chunk } => {
                 let plan = Plan::new(size, chunk);
@@ -119,6 +113,18 @@ fn pulled(open: Opener, plan: Plan) -> Box<dyn Buffer> {
     buffer
 }
 
+fn pull(open: Opener, plan: Plan) -> Values {
+    source::block();
+    let start = Instant::now();
+    let buffer = pulled(open, plan);
+    let time = start.elapsed();
+    sample(&*buffer, &plan);
+    let start = Instant::now();
+    drop(buffer);
+    let free = millis(start.elapsed());
+    vec![("rate", rate(plan.size, time)), ("free", free)]
+}
+
 /// Compares bytes at the start, at the end and at places between.
 fn sample(buffer: &dyn Buffer, plan: &Plan) {
     let mut out = vec![0; 64 * KIB];
@@ -133,7 +139,7 @@ fn sample(buffer: &dyn Buffer, plan: &Plan) {
 fn stream(open: Opener, size: u64) -> Values {
     let plan = Plan::new(size, 64 * KIB);
     let mut out = vec![1; 64 * KIB];
-    drop(Source::new(plan));
+    source::block();
     let start = Instant::now();
     let mut longest = Duration::ZERO;
     let buffer = open(plan, MAX);
@@ -183,7 +189,7 @@ fn peak(open: Opener, size: u64) -> Values {
     let plan = Plan::new(size, 64 * KIB);
     let mut out = vec![1; 64 * KIB];
     // The block that the source copies from is the bench's own.
-    drop(Source::new(plan));
+    source::block();
     memory::forget_peak();
     let (before, files) = (memory::now(), memory::files());
     let buffer = open(plan, MAX);

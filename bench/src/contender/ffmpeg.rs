@@ -1,9 +1,9 @@
 //! FFmpeg's `cache:` protocol, loaded at run time; its source is a thread that writes to a pipe.
 
-use super::Buffer;
+use super::library::{self, functions};
+use super::{Buffer, save_by_reads};
 use crate::source::Source;
 use std::ffi::{CString, c_char, c_int, c_void};
-use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Write, pipe};
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -14,25 +14,19 @@ use std::thread::JoinHandle;
 const AVIO_FLAG_READ: c_int = 1;
 const SEEK_SET: c_int = 0;
 
-struct Api {
-    open: unsafe extern "C" fn(
-        *mut *mut c_void,
-        *const c_char,
-        c_int,
-        *const c_void,
-        *mut *mut c_void,
-    ) -> c_int,
-    read: unsafe extern "C" fn(*mut c_void, *mut u8, c_int) -> c_int,
-    seek: unsafe extern "C" fn(*mut c_void, i64, c_int) -> i64,
-    close: unsafe extern "C" fn(*mut *mut c_void) -> c_int,
-    set: unsafe extern "C" fn(*mut *mut c_void, *const c_char, *const c_char, c_int) -> c_int,
-    quiet: unsafe extern "C" fn(c_int),
+// The last two are libavutil's, which comes with libavformat.
+functions! {
+    avio_open2(*mut *mut c_void, *const c_char, c_int, *const c_void, *mut *mut c_void) -> c_int;
+    avio_read(*mut c_void, *mut u8, c_int) -> c_int;
+    avio_seek(*mut c_void, i64, c_int) -> i64;
+    avio_closep(*mut *mut c_void) -> c_int;
+    av_dict_set(*mut *mut c_void, *const c_char, *const c_char, c_int) -> c_int;
+    av_log_set_level(c_int);
 }
 
 struct State {
     api: &'static Api,
     context: *mut c_void,
-    size: u64,
     /// The reading end, which the protocol reads by number.
     pipe: Option<PipeReader>,
     writer: Option<JoinHandle<()>>,
@@ -49,44 +43,36 @@ impl State {
 
     fn seek(&mut self, off: u64) {
         // SAFETY: an open context.
-        let at = unsafe { (self.api.seek)(self.context, off as i64, SEEK_SET) };
+        let at = unsafe { (self.api.avio_seek)(self.context, off as i64, SEEK_SET) };
         assert_eq!(at, off as i64, "avio_seek");
     }
 
     fn next(&mut self, out: &mut [u8]) -> usize {
         // SAFETY: an open context; `out` has room for its own length.
-        let n = unsafe { (self.api.read)(self.context, out.as_mut_ptr(), out.len() as c_int) };
+        let n = unsafe { (self.api.avio_read)(self.context, out.as_mut_ptr(), out.len() as c_int) };
         usize::try_from(n).unwrap_or(0)
     }
 }
 
-struct Cache(Mutex<State>);
+struct Cache {
+    state: Mutex<State>,
+    size: u64,
+}
 
 impl Buffer for Cache {
     fn read(&self, off: u64, out: &mut [u8]) -> usize {
-        self.0.lock().unwrap().read(off, out)
+        self.state.lock().unwrap().read(off, out)
     }
 
     fn save(&self, path: &Path) -> Option<u64> {
-        let mut state = self.0.lock().unwrap();
-        let mut file = File::create_new(path).expect("create");
-        let mut bytes = vec![0; 1 << 20];
-        let mut off = 0;
-        while off < state.size {
-            match state.read(off, &mut bytes) {
-                0 => break,
-                n => file.write_all(&bytes[..n]).expect("write"),
-            }
-            off += bytes.len() as u64;
-        }
-        Some(file.metadata().expect("metadata").len())
+        Some(save_by_reads(self, self.size, path))
     }
 }
 
 impl Drop for State {
     fn drop(&mut self) {
         // SAFETY: an open context, closed once.
-        unsafe { (self.api.close)(&raw mut self.context) };
+        unsafe { (self.api.avio_closep)(&raw mut self.context) };
         // The writer's next write fails; it ends.
         self.pipe = None;
         let _ = self.writer.take().map(JoinHandle::join);
@@ -115,25 +101,25 @@ pub fn open(source: Source, _: u64) -> Box<dyn Buffer> {
     // SAFETY: strings with their NUL; no interrupt callback; one option: a seek past what was read
     // reads on, however far. FFmpeg takes the option out of the dictionary, which is then empty.
     let status = unsafe {
-        (api.quiet)(-8);
-        (api.set)(
+        (api.av_log_set_level)(-8);
+        (api.av_dict_set)(
             &raw mut options,
             c"read_ahead_limit".as_ptr(),
             c"-1".as_ptr(),
             0,
         );
         let (context, options) = (&raw mut context, &raw mut options);
-        (api.open)(context, url.as_ptr(), AVIO_FLAG_READ, ptr::null(), options)
+        (api.avio_open2)(context, url.as_ptr(), AVIO_FLAG_READ, ptr::null(), options)
     };
     assert_eq!(status, 0, "avio_open2");
     let (pipe, writer) = (Some(from), Some(writer));
-    Box::new(Cache(Mutex::new(State {
+    let state = Mutex::new(State {
         api,
         context,
-        size,
         pipe,
         writer,
-    })))
+    });
+    Box::new(Cache { state, size })
 }
 
 /// Why it can't be had, if it can't.
@@ -147,32 +133,10 @@ fn api() -> &'static Result<Api, String> {
 }
 
 fn load() -> Result<Api, String> {
-    let names = (58..=63).rev().map(|n| format!("libavformat.so.{n}\0"));
-    let names = names.chain(["libavformat.so\0".to_owned()]);
-    // SAFETY: strings with their NUL.
-    let found = names
-        .map(|name| unsafe { libc::dlopen(name.as_ptr().cast(), libc::RTLD_NOW) })
-        .find(|library| !library.is_null());
-    let library = found.ok_or("libavformat is not installed")?;
-    macro_rules! symbol {
-        ($name:literal) => {{
-            // SAFETY: a library that is loaded; the signatures above are FFmpeg's.
-            unsafe {
-                let found = libc::dlsym(library, $name.as_ptr());
-                if found.is_null() {
-                    return Err(format!("libavformat has no {}", $name.to_string_lossy()));
-                }
-                std::mem::transmute(found)
-            }
-        }};
-    }
-    Ok(Api {
-        open: symbol!(c"avio_open2"),
-        read: symbol!(c"avio_read"),
-        seek: symbol!(c"avio_seek"),
-        close: symbol!(c"avio_closep"),
-        // Of libavutil, which comes with it.
-        set: symbol!(c"av_dict_set"),
-        quiet: symbol!(c"av_log_set_level"),
-    })
+    let mut names: Vec<_> = (58..=63)
+        .rev()
+        .map(|n| format!("libavformat.so.{n}"))
+        .collect();
+    names.push("libavformat.so".to_owned());
+    Api::of(library::open(&names)?)
 }

@@ -3,6 +3,7 @@
 
 pub mod file;
 pub mod memory;
+pub mod overlapped;
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,8 +1,9 @@
 //! This library, loaded as its users load it: the release shared library, by its C interface.
 
 use super::Buffer;
+use super::library::{self, functions};
 use crate::source::Source;
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
@@ -24,20 +25,13 @@ struct Callback {
     reserved: [*const c_void; 3],
 }
 
-struct Api {
-    new: unsafe extern "C" fn(*const Callback, u64, u64) -> *mut c_void,
-    read: unsafe extern "C" fn(*mut c_void, u64, usize, *mut c_void) -> i64,
-    save: unsafe extern "C" fn(*mut c_void, *const c_char) -> i64,
-    save_with: unsafe extern "C" fn(
-        *mut c_void,
-        *const c_char,
-        c_int,
-        u32,
-        *const c_void,
-        *mut c_void,
-    ) -> i64,
-    spill: unsafe extern "C" fn(*mut c_void) -> c_int,
-    free: unsafe extern "C" fn(*mut c_void),
+functions! {
+    sb_new(*const Callback, u64, u64) -> *mut c_void;
+    sb_read(*mut c_void, u64, usize, *mut c_void) -> i64;
+    sb_save(*mut c_void, *const c_char) -> i64;
+    sb_save_with(*mut c_void, *const c_char, c_int, u32, *const c_void, *mut c_void) -> i64;
+    sb_spill(*mut c_void) -> c_int;
+    sb_free(*mut c_void);
 }
 
 struct Handle {
@@ -54,14 +48,14 @@ unsafe impl Sync for Handle {}
 impl Buffer for Handle {
     fn read(&self, off: u64, out: &mut [u8]) -> usize {
         // SAFETY: `out` has room for its own length.
-        let n = unsafe { (self.api.read)(self.handle, off, out.len(), out.as_mut_ptr().cast()) };
+        let n = unsafe { (self.api.sb_read)(self.handle, off, out.len(), out.as_mut_ptr().cast()) };
         usize::try_from(n).unwrap_or_else(|_| panic!("sb_read: {n}"))
     }
 
     fn save(&self, path: &Path) -> Option<u64> {
         let path = CString::new(path.as_os_str().as_bytes()).unwrap();
         // SAFETY: a string with its NUL.
-        let n = unsafe { (self.api.save)(self.handle, path.as_ptr()) };
+        let n = unsafe { (self.api.sb_save)(self.handle, path.as_ptr()) };
         Some(u64::try_from(n).unwrap_or_else(|_| panic!("sb_save: {n}")))
     }
 
@@ -70,14 +64,14 @@ impl Buffer for Handle {
         let (none, opaque) = (ptr::null(), ptr::null_mut());
         // SAFETY: a string with its NUL; no progress is asked for.
         let n = unsafe {
-            (self.api.save_with)(self.handle, path.as_ptr(), -1, SB_SAVE_LINK, none, opaque)
+            (self.api.sb_save_with)(self.handle, path.as_ptr(), -1, SB_SAVE_LINK, none, opaque)
         };
         Some(u64::try_from(n).unwrap_or_else(|_| panic!("sb_save_with: {n}")))
     }
 
     fn spill(&self) {
         // SAFETY: the handle is this one's own.
-        let status = unsafe { (self.api.spill)(self.handle) };
+        let status = unsafe { (self.api.sb_spill)(self.handle) };
         assert_eq!(status, 0, "sb_spill");
     }
 }
@@ -86,7 +80,7 @@ impl Drop for Handle {
     fn drop(&mut self) {
         // SAFETY: freed once; without a `close` the source is free when sb_free returns.
         unsafe {
-            (self.api.free)(self.handle);
+            (self.api.sb_free)(self.handle);
             drop(Box::from_raw(self.source));
         }
     }
@@ -113,7 +107,7 @@ pub fn open(source: Source, max: u64) -> Box<dyn Buffer> {
         reserved: [ptr::null(); 3],
     };
     // SAFETY: a whole callback, whose source lives until after sb_free.
-    let handle = unsafe { (api.new)(&raw const callback, SB_SIZE_UNKNOWN, max) };
+    let handle = unsafe { (api.sb_new)(&raw const callback, SB_SIZE_UNKNOWN, max) };
     assert!(!handle.is_null(), "sb_new");
     Box::new(Handle {
         api,
@@ -133,32 +127,6 @@ fn api() -> &'static Result<Api, String> {
 }
 
 fn load() -> Result<Api, String> {
-    let path = std::env::var_os(LIBRARY).ok_or_else(|| format!("{LIBRARY} is not set"))?;
-    let path = CString::new(path.as_bytes()).map_err(|e| e.to_string())?;
-    // SAFETY: the signatures above are those of include/spoolbuf.h.
-    unsafe {
-        let library = libc::dlopen(path.as_ptr(), libc::RTLD_NOW);
-        if library.is_null() {
-            return Err(CStr::from_ptr(libc::dlerror())
-                .to_string_lossy()
-                .into_owned());
-        }
-        macro_rules! symbol {
-            ($name:literal) => {{
-                let found = libc::dlsym(library, $name.as_ptr());
-                if found.is_null() {
-                    return Err(format!("{} is missing", $name.to_string_lossy()));
-                }
-                std::mem::transmute(found)
-            }};
-        }
-        Ok(Api {
-            new: symbol!(c"sb_new"),
-            read: symbol!(c"sb_read"),
-            save: symbol!(c"sb_save"),
-            save_with: symbol!(c"sb_save_with"),
-            spill: symbol!(c"sb_spill"),
-            free: symbol!(c"sb_free"),
-        })
-    }
+    let path = std::env::var(LIBRARY).map_err(|e| format!("{LIBRARY}: {e}"))?;
+    Api::of(library::open(&[path])?)
 }

@@ -3,85 +3,108 @@
 use super::Filled;
 use crate::contender::Buffer;
 use crate::source::Source;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-const PIECE: usize = 256 << 10;
+/// What is written at once at best.
+pub const PIECE: usize = 256 << 10;
 const AHEAD: u64 = 8 << 20;
 const COPY: usize = 1 << 20;
 
+/// A file that grows by pieces.
+pub struct Pieces {
+    file: File,
+    /// How much of it is written.
+    pub end: u64,
+    reserved: u64,
+    /// Whether blocks are reserved before they are written.
+    reserve: bool,
+}
+
+impl Pieces {
+    /// Without a piece yet.
+    pub fn new(reserve: bool) -> Pieces {
+        Pieces {
+            file: tempfile::tempfile().expect("temporary file"),
+            end: 0,
+            reserved: 0,
+            reserve,
+        }
+    }
+
+    /// Writes the next one.
+    pub fn write(&mut self, piece: &[u8]) {
+        if self.reserve && self.end + piece.len() as u64 > self.reserved {
+            fallocate(&self.file, libc::FALLOC_FL_KEEP_SIZE, self.reserved, AHEAD);
+            self.reserved += AHEAD;
+        }
+        self.file.write_all(piece).expect("write");
+        self.end += piece.len() as u64;
+    }
+
+    /// Reads what was written.
+    pub fn read(&self, off: u64, out: &mut [u8]) {
+        self.file.read_exact_at(out, off).expect("pread");
+    }
+
+    /// Copies it all to a new file; how much that is.
+    pub fn save(&self, path: &Path) -> u64 {
+        let mut from = &self.file;
+        from.rewind().expect("seek");
+        let mut to = File::create_new(path).expect("create");
+        if self.reserve {
+            fallocate(&to, 0, 0, self.end);
+        }
+        let mut bytes = vec![0; COPY];
+        loop {
+            match from.read(&mut bytes).expect("read") {
+                0 => return self.end,
+                n => to.write_all(&bytes[..n]).expect("write"),
+            }
+        }
+    }
+}
+
 struct State {
     source: Source,
-    file: File,
-    end: u64,
-    reserved: u64,
+    pieces: Pieces,
     piece: Vec<u8>,
 }
 
 impl State {
     /// Brings at least the bytes up to `end`.
-    fn fill(&mut self, end: u64, reserve: bool) -> u64 {
-        while self.end < end {
-            let mut have = 0;
-            let mut more = true;
-            while more && have < self.piece.len() {
-                let n = self.source.fill(&mut self.piece[have..]);
-                have += n;
+    fn fill(&mut self, end: u64) -> u64 {
+        while self.pieces.end < end {
+            let have = match self.piece.len() {
+                PIECE => self.source.fill_all(&mut self.piece),
                 // A piece of one chunk is written as it comes.
-                more = n > 0 && self.piece.len() == PIECE;
-            }
+                _ => self.source.fill(&mut self.piece),
+            };
             if have == 0 {
                 break;
             }
-            if reserve && self.end + have as u64 > self.reserved {
-                fallocate(&self.file, libc::FALLOC_FL_KEEP_SIZE, self.reserved, AHEAD);
-                self.reserved += AHEAD;
-            }
-            self.file.write_all(&self.piece[..have]).expect("write");
-            self.end += have as u64;
+            self.pieces.write(&self.piece[..have]);
         }
-        self.end
+        self.pieces.end
     }
 }
 
-struct InFile {
-    filled: Filled<State>,
-    reserve: bool,
-}
+struct InFile(Filled<State>);
 
 impl Buffer for InFile {
     fn read(&self, off: u64, out: &mut [u8]) -> usize {
-        let state = self.filled.up_to(off + out.len() as u64, |state, end| {
-            state.fill(end, self.reserve)
-        });
-        state.file.read_exact_at(out, off).expect("pread");
+        let end = off + out.len() as u64;
+        let state = self.0.up_to(end, State::fill);
+        state.pieces.read(off, out);
         out.len()
     }
 
     fn save(&self, path: &Path) -> Option<u64> {
-        let state = self
-            .filled
-            .up_to(u64::MAX, |state, end| state.fill(end, self.reserve));
-        let mut from = &state.file;
-        from.rewind().expect("seek");
-        let mut to = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(path)
-            .expect("create");
-        if self.reserve {
-            fallocate(&to, 0, 0, state.end);
-        }
-        let mut bytes = vec![0; COPY];
-        loop {
-            match from.read(&mut bytes).expect("read") {
-                0 => return Some(state.end),
-                n => to.write_all(&bytes[..n]).expect("write"),
-            }
-        }
+        let state = self.0.up_to(u64::MAX, State::fill);
+        Some(state.pieces.save(path))
     }
 }
 
@@ -92,24 +115,22 @@ fn fallocate(file: &File, mode: i32, off: u64, len: u64) {
 }
 
 fn open(source: Source, piece: usize, reserve: bool) -> Box<dyn Buffer> {
-    let file = tempfile::tempfile().expect("temporary file");
-    let state = State {
+    Box::new(InFile(Filled::new(State {
         source,
-        file,
-        end: 0,
-        reserved: 0,
+        pieces: Pieces::new(reserve),
         piece: vec![0; piece],
-    };
-    Box::new(InFile {
-        filled: Filled::new(state),
-        reserve,
-    })
+    })))
 }
 
 /// One write(2) a chunk.
 pub fn plain(source: Source, _: u64) -> Box<dyn Buffer> {
     let chunk = source.plan.chunk;
     open(source, chunk, false)
+}
+
+/// Writes of 256 KiB.
+pub fn unreserved(source: Source, _: u64) -> Box<dyn Buffer> {
+    open(source, PIECE, false)
 }
 
 /// Writes of 256 KiB into blocks reserved 8 MiB ahead.
