@@ -86,6 +86,25 @@ fn a_pipe_and_a_socket_get_all_in_order() {
     }
 }
 
+/// Each takes a little at a time, and says that it is full instead of waiting.
+#[test]
+fn a_pipe_and_a_socket_that_do_not_wait_get_all_in_order() {
+    for max in LIMITS {
+        let handle = Handle::new(SIZE, max);
+        let (mut end, pipe) = std::io::pipe().expect("a pipe");
+        // SAFETY: changes an open descriptor.
+        unsafe {
+            assert!(libc::fcntl(pipe.as_raw_fd(), libc::F_SETPIPE_SZ, 4096) >= 4096);
+            let flags = libc::O_WRONLY | libc::O_NONBLOCK;
+            assert_eq!(libc::fcntl(pipe.as_raw_fd(), libc::F_SETFL, flags), 0);
+        }
+        assert_bytes(0, &through(&handle, &mut end, pipe));
+        let (mut end, socket) = UnixStream::pair().expect("a socket");
+        socket.set_nonblocking(true).expect("a socket");
+        assert_bytes(0, &through(&handle, &mut end, socket));
+    }
+}
+
 fn through(handle: &Handle, end: &mut (impl Read + Send), sink: impl AsRawFd + Send) -> Vec<u8> {
     scope(|scope| {
         let reader = scope.spawn(|| {
