@@ -26,7 +26,11 @@
 //!
 //! Not caught, because the hand-over makes up for it: that `settle` wakes all at the end.
 
+mod helper;
 mod pins;
+mod stops;
+mod store;
+mod tap;
 mod turns;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

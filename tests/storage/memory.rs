@@ -70,6 +70,11 @@ fn fill() -> StreamBuffer {
     buffer
 }
 
+/// What has come since.
+fn grown(before: u64) -> u64 {
+    status("VmRSS").saturating_sub(before)
+}
+
 /// Large enough for pieces to come out of arenas.
 #[test]
 fn resident_memory_is_the_limit_and_a_piece() {
@@ -88,13 +93,12 @@ fn resident_memory_is_the_limit_and_a_piece() {
         }
     };
     let before = status("VmRSS");
-    let held = || status("VmRSS").saturating_sub(before);
     let buffers: Vec<_> = (0..MANY).map(|_| new(LIMIT, 16 << 20)).collect();
     for (reached, until) in [(0, 3 << 20), (3 << 20, 12 << 20)] {
         for buffer in &buffers {
             pass(buffer, reached, until);
         }
-        let (held, most) = (held(), MANY * (LIMIT + crate::PIECE) + SLACK);
+        let (held, most) = (grown(before), MANY * (LIMIT + crate::PIECE) + SLACK);
         println!("{MANY} buffers, {until} bytes in each: {held} bytes resident, of {most}");
         assert!(
             held <= most,
@@ -105,9 +109,19 @@ fn resident_memory_is_the_limit_and_a_piece() {
         buffer.spill().expect("room");
         assert_eq!(buffer.stats().memory, 0);
     }
-    let (held, most) = (held(), MANY * crate::PIECE + SLACK);
+    let (held, most) = (grown(before), MANY * crate::PIECE + SLACK);
     println!("all spilled: {held} bytes resident, of {most}");
     assert!(held <= most, "{held} bytes for {MANY} buffers, all spilled");
+    drop(buffers);
+    // Freed with all they hold.
+    let buffers: Vec<_> = (0..MANY).map(|_| new(LIMIT, LIMIT)).collect();
+    for buffer in &buffers {
+        pass(buffer, 0, LIMIT);
+    }
+    drop(buffers);
+    let held = grown(before);
+    println!("all freed: {held} bytes resident, of {SLACK}");
+    assert!(held <= SLACK, "{held} bytes for no buffer");
 }
 
 #[test]
@@ -120,7 +134,7 @@ fn a_thousand_buffers_leave_memory_as_it_was() {
     // Some at once, so that they do not just get each other's memory.
     for _ in 0..BUFFERS / 50 {
         let some: Vec<_> = (0..50).map(|_| fill()).collect();
-        let held = status("VmRSS").saturating_sub(before);
+        let held = grown(before);
         assert!(
             held < 50 * (MAX + crate::PIECE + (1 << 19)),
             "{held} bytes for 50 buffers"
