@@ -134,7 +134,7 @@ static void from_inside(int has_close, int by_helper, int at)
         WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
     CHECK_EQ(sb_size(own), SB_ERR_INVALID);
     WAIT_UNTIL(threads() == 1);
-    CHECK_EQ(source.closes, has_close);
+    CHECK_EQ(stream_get(&source, &source.closes), has_close);
     CHECK_EQ(source.reads, at + 1);
 }
 

@@ -149,8 +149,19 @@ static pthread_t last_caller;
 
 static int64_t noting_read(void *opaque, void *out, size_t capacity)
 {
+    pthread_mutex_lock(&events_lock);
     last_caller = pthread_self();
+    pthread_mutex_unlock(&events_lock);
     return stream_read(opaque, out, capacity);
+}
+
+static int called_here(void)
+{
+    int here;
+    pthread_mutex_lock(&events_lock);
+    here = pthread_equal(last_caller, pthread_self());
+    pthread_mutex_unlock(&events_lock);
+    return here != 0;
 }
 
 static void on_and_off(void)
@@ -166,10 +177,10 @@ static void on_and_off(void)
     buffer = sb_new(&callback, SIZE, SB_MAX_DEFAULT);
     CHECK(buffer != NULL);
     CHECK_EQ(sb_read(buffer, 0, 10, bytes), 10);
-    CHECK(pthread_equal(last_caller, pthread_self()));
+    CHECK(called_here());
     CHECK_EQ(sb_prefetch(buffer, 50000), SB_OK);
     CHECK_EQ(sb_read(buffer, 200000, 10, bytes), 10);
-    CHECK(!pthread_equal(last_caller, pthread_self()));
+    CHECK(!called_here());
     WAIT_UNTIL(sb_buffered(buffer, 200010) >= 50000);
     /* One waits while it is turned off. */
     pthread_mutex_lock(&source.lock);
@@ -182,7 +193,7 @@ static void on_and_off(void)
     stream_release(&source, NEVER);
     CHECK_EQ(call_finish(&waiting), 10);
     CHECK_EQ(sb_read(buffer, 900000, 10, bytes), 10);
-    CHECK(pthread_equal(last_caller, pthread_self()));
+    CHECK(called_here());
     CHECK(sb_buffered(buffer, 0) < 900010 + 16384);
     CHECK_EQ(sb_prefetch(buffer, 0), SB_OK);
     CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
@@ -323,8 +334,10 @@ static void many_are_cheap(void)
     addresses = (taken(0) - addresses) / MANY;
     memory = (taken(1) - memory) / MANY;
     printf("a helper: %" PRId64 " bytes of addresses, %" PRId64 " of memory\n", addresses, memory);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     CHECK(addresses < 12 << 20);
     CHECK(memory < 200 << 10);
+#endif
     for (place = 0; place < MANY; place++)
         free_and_await_close(buffers[place], &sources[place]);
 }
