@@ -4,7 +4,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::explore;
-use super::tap::{BY_HELPER, Tap, Valve, buffer, is_canceled, read, reader};
+use super::tap::{BY_HELPER, Flow, Tap, Valve, buffer, is_canceled, read, reader};
 use crate::buffer::{Buffer, Limit};
 use crate::cursor::Place;
 
@@ -49,6 +49,24 @@ fn free_against_the_helper() {
             valve.wait_until_closed();
         });
     }
+}
+
+/// A source that does not come back holds up neither the end nor whoever waited: the helper stays
+/// behind, and closes it.
+#[test]
+fn free_leaves_the_helper_inside() {
+    explore(4, || {
+        let valve = Valve::new();
+        let mut tap = Tap::behind(1, &valve);
+        tap.deaf = true;
+        let buffer = buffer(tap);
+        let other = reader(&buffer, 0, 1, BY_HELPER);
+        valve.wait(|flow| flow == Flow::Blocked);
+        buffer.free();
+        assert!(is_canceled(&other.join().unwrap()));
+        valve.set(Flow::Open);
+        valve.wait_until_closed();
+    });
 }
 
 /// With a prefetch no reader's thread is ever inside the source, so a stop never waits for it.
