@@ -28,6 +28,7 @@
 
 mod helper;
 mod pins;
+mod poison;
 mod stops;
 mod store;
 mod tap;

@@ -18,11 +18,15 @@ fn store(max: u64) -> Arc<Store> {
     }))
 }
 
-/// Takes bytes in as a turn at the source does.
+/// Takes bytes in as a turn at the source does, as many at a time as there is room for.
 fn fill(store: &Store, from: u64, to: u64) {
+    fill_by(store, from, to, usize::MAX);
+}
+
+fn fill_by(store: &Store, from: u64, to: u64, most: usize) {
     let mut at = from;
     while at < to {
-        let most = (to - at) as usize;
+        let most = most.min((to - at) as usize);
         let mut room = store.room(at, most, at, None).unwrap();
         let bytes = room.bytes();
         let count = bytes.len();
@@ -94,11 +98,11 @@ fn read_against_filling() {
     });
 }
 
-/// A spill on request while bytes come and room is made for them.
+/// A spill on request while a segment is filled byte by byte.
 #[test]
 fn spill_against_filling() {
     explore(3, || {
-        let store = store(0);
+        let store = store(u64::MAX);
         fill(&store, 0, BLOCK);
         let spiller = thread::spawn({
             let store = store.clone();
@@ -107,8 +111,11 @@ fn spill_against_filling() {
                 store.spill().unwrap();
             }
         });
-        fill(&store, BLOCK, 2 * BLOCK);
+        fill_by(&store, BLOCK, 2 * BLOCK, 1);
         spiller.join().unwrap();
+        check(&store, 0, 2 * BLOCK);
+        store.spill().unwrap();
+        assert_eq!(store.spooled(), 2 * BLOCK);
         check(&store, 0, 2 * BLOCK);
     });
 }
