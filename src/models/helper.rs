@@ -81,7 +81,7 @@ fn reader_stop_with_a_prefetch() {
             let (buffer, place) = (buffer.clone(), place.clone());
             move || place.read(&buffer, &mut [0])
         });
-        place.cancel(&buffer);
+        place.cancel(&buffer.gate);
         assert!(is_canceled(&stopped.join().unwrap()));
         buffer.free();
         valve.wait_until_closed();

@@ -106,7 +106,7 @@ fn reader_stop_against_wait() {
             let (buffer, place) = (buffer.clone(), place.clone());
             move || place.read(&buffer, &mut [0])
         });
-        place.cancel(&buffer);
+        place.cancel(&buffer.gate);
         assert!(is_canceled(&stopped.join().unwrap()));
         valve.set(Flow::Open);
         assert_eq!(inside.join().unwrap().unwrap(), 1);
@@ -126,7 +126,7 @@ fn reader_stop_against_hand_over() {
         });
         let other = reader(&buffer, 1, 1, Limit::None);
         assert_eq!(read(&buffer, 0, 1, Limit::None).unwrap(), 1);
-        place.cancel(&buffer);
+        place.cancel(&buffer.gate);
         let stopped = stopped.join().unwrap();
         assert!(
             matches!(stopped, Ok(1) | Err(Error::Canceled)),
@@ -273,7 +273,7 @@ fn reader_resume_after_stop() {
         while buffer.gate.lock().waits == 0 {
             thread::yield_now();
         }
-        place.cancel(&buffer);
+        place.cancel(&buffer.gate);
         place.resume();
         // Nothing else would end it.
         assert!(is_canceled(&stopped.join().unwrap()));

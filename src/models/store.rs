@@ -24,17 +24,19 @@ fn fill(store: &Store, from: u64, to: u64) {
 }
 
 fn fill_by(store: &Store, from: u64, to: u64, most: usize) {
-    let mut at = from;
+    let (mut at, mut kept) = (from, None);
     while at < to {
         let most = most.min((to - at) as usize);
-        let mut room = store.room(at, most, at, None).unwrap();
-        let bytes = room.bytes();
+        let mut room = kept
+            .take()
+            .unwrap_or_else(|| store.room(at, at, None).unwrap());
+        let bytes = room.bytes(most);
         let count = bytes.len();
         for (byte_out, offset) in bytes.iter_mut().zip(at..) {
             *byte_out = byte(offset);
         }
-        store.accept(room, count);
         at += count as u64;
+        kept = store.accept(room, count, at < to);
     }
 }
 
