@@ -23,18 +23,18 @@
 //! | `cancel_reader` wakes nobody | `reader_stop_against_wait`, `reader_stop_with_a_prefetch` |
 //! | nobody announces having left the source | `free_against_blocked_read`, `free_against_the_helper` |
 //! | a source is called while an interrupt is on its way | `resume_against_cancel` |
-//! | `settle` wakes only those whose bytes have come, at a failure as well | `failure_reaches_all` |
+//! | `settle` wakes only those whose bytes have come, at a failure as well | `turns` (the run aborts, as in the rows that name a file) |
 //! | an error ends the wait of a call that was elected, and passes no turn on | `cancel_against_hand_over` |
-//! | a call that was elected keeps the election; so does the helper | `hand_over`; `helper` |
-//! | a helper without work, or a call that has its verdict, passes no turn on | `helper`, `hand_over` and others |
+//! | a call that was elected keeps the election; so does the helper | `turns`; `helper` |
+//! | a helper without work, or a call that has its verdict, passes no turn on | more than one file |
 //! | a bell is given back before the sleep | `helper` |
 //! | the turn puts the source back after handing over; it stays inside for ever | `helper` and others |
 //! | bytes are told of before they are taken in | `helper`, `prefetch_against_wait` and others |
-//! | `free` announces nothing; a call at the source's door is deaf to it | `free_from_an_interrupt` |
+//! | `free` announces nothing; a call at the source's door is deaf to it | `stops` |
 //! | `free` does not join the helper, or waits for no interrupt | `helper`, `free_against_an_interrupt` |
 //! | the source is dropped under an interrupt, or nobody closes it after one | `free_against_an_interrupt`, `free_against_blocked_read` |
 //! | an interrupted read is a failure; calls from before a cancel go on | `resume_against_cancel` |
-//! | a reader's stop that was lifted is none | `reader_resume_after_stop` |
+//! | a reader's stop that was lifted is none | `stops` |
 //! | memory, or segments, go without waiting for readers; before the write; a block is folded with memory in it | `read_against_spill` |
 //! | a segment is linked `Relaxed`; a root is shown without its child | `read_against_filling` |
 //! | a spill takes the segment that is being filled | `spill_against_filling` |
