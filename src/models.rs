@@ -23,10 +23,33 @@
 //! | `cancel_reader` wakes nobody | `reader_stop_against_wait`, `reader_stop_with_a_prefetch` |
 //! | nobody announces having left the source | `free_against_blocked_read`, `free_against_the_helper` |
 //! | a source is called while an interrupt is on its way | `resume_against_cancel` |
+//! | `settle` wakes only those whose bytes have come, at a failure as well | `turns` (the run aborts, as in the rows that name a file) |
+//! | an error ends the wait of a call that was elected, and passes no turn on | `cancel_against_hand_over` |
+//! | a call that was elected keeps the election; so does the helper | `turns`; `helper` |
+//! | a helper without work, or a call that has its verdict, passes no turn on | more than one file |
+//! | a bell is given back before the sleep | `helper` |
+//! | the turn puts the source back after handing over; it stays inside for ever | `helper` and others |
+//! | bytes are told of before they are taken in | `helper`, `prefetch_against_wait` and others |
+//! | `free` announces nothing; a call at the source's door is deaf to it | `stops` |
+//! | `free` does not join the helper, or waits for no interrupt | `helper`, `free_against_an_interrupt` |
+//! | the source is dropped under an interrupt, or nobody closes it after one | `free_against_an_interrupt`, `free_against_blocked_read` |
+//! | an interrupted read is a failure; calls from before a cancel go on | `resume_against_cancel` |
+//! | a reader's stop that was lifted is none | `stops` |
+//! | memory, or segments, go without waiting for readers; before the write; a block is folded with memory in it | `read_against_spill` |
+//! | a segment is linked `Relaxed`; a root is shown without its child | `read_against_filling` |
+//! | a spill takes the segment that is being filled | `spill_against_filling` |
 //!
-//! Not caught, because the hand-over makes up for it: that `settle` wakes all at the end.
+//! Harmless, and so green: `settle` wakes only the ready at the end (they know it); any waiter is elected, also an awake one (it
+//! looks, and passes on); a cancel's error is not kept (calls know by its number); `prefetch` wakes nobody (they ask again when it
+//! is their turn); `Relaxed` where a fence of `Pins::wait` follows. Beyond the models: barging past the elected (`tests/turns.rs`),
+//! and bytes published `Relaxed`, since loom does not follow them (ThreadSanitizer does).
 
+mod helper;
 mod pins;
+mod poison;
+mod stops;
+mod store;
+mod tap;
 mod turns;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

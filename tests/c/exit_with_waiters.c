@@ -1,6 +1,6 @@
 /*
  * exit() while readers wait, while one is inside a source that never returns, and while a helper is:
- * the process ends, with the code it was given.
+ * the process ends, with the code it was given, and after the host's own exit handlers.
  */
 #include "check.h"
 #include <signal.h>
@@ -8,9 +8,13 @@
 
 enum { SIZE = 100000 };
 
+/* Registered before the library is used, so that it comes after whatever the library might register.
+ * Only if it runs does the process end with the code that is looked for. */
+static int code;
+
 static void at_exit(void)
 {
-    note("exit handlers run");
+    _exit(code);
 }
 
 static void leave(int how)
@@ -41,7 +45,8 @@ static void leave(int how)
         sb_cancel(buffer);
     if (how == 3)
         sb_free(second);
-    exit(42 + how);
+    code = 42 + how;
+    exit(1);
 }
 
 int main(void)

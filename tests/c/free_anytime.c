@@ -134,7 +134,7 @@ static void from_inside(int has_close, int by_helper, int at)
         WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
     CHECK_EQ(sb_size(own), SB_ERR_INVALID);
     WAIT_UNTIL(threads() == 1);
-    CHECK_EQ(source.closes, has_close);
+    CHECK_EQ(stream_get(&source, &source.closes), has_close);
     CHECK_EQ(source.reads, at + 1);
 }
 
@@ -180,6 +180,58 @@ static void from_the_others(void)
     sb_read(own, SIZE, 1, bytes);
     CHECK_EQ(source.closes, 1);
     CHECK_EQ(sb_size(own), SB_ERR_INVALID);
+}
+
+/* From inside `cancel`, while a call that came after a resume waits at the source's door until that
+ * `cancel` is over. */
+static void freeing_after_resume(void *opaque)
+{
+    stream_cancel(opaque);
+    note("canceled");
+    WAIT_UNTIL(noted("waiting"));
+    /* Time to get to the door; being late proves nothing and fails nothing. */
+    pause_ms(20);
+    sb_free(own);
+}
+
+static void *cancels(void *opaque)
+{
+    CHECK_EQ(sb_cancel(own), SB_OK);
+    return opaque;
+}
+
+static void beside_a_resume(int has_close, int64_t limit)
+{
+    stream source;
+    sb_callback callback;
+    call inside, waiting;
+    pthread_t thread;
+    int64_t answer;
+
+    events_count = 0;
+    stream_init(&source, SIZE, 1000);
+    source.stall_at = HELD;
+    callback = stream_callback(&source);
+    callback.cancel = freeing_after_resume;
+    if (!has_close)
+        callback.close = NULL;
+    own = sb_new(&callback, SIZE, SB_MAX_DEFAULT);
+    CHECK(own != NULL);
+    call_start_some(&inside, own, HELD, 10, limit, NULL);
+    stream_await_stall(&source);
+    CHECK_EQ(pthread_create(&thread, NULL, cancels, NULL), 0);
+    WAIT_UNTIL(noted("canceled"));
+    CHECK_EQ(call_finish(&inside), SB_ERR_CANCELED);
+    CHECK_EQ(sb_resume(own), SB_OK);
+    call_start_some(&waiting, own, HELD, 10, limit, NULL);
+    note("waiting");
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    /* It may also have come only after the free. */
+    answer = call_finish(&waiting);
+    CHECK(answer == SB_ERR_CANCELED || answer == SB_ERR_INVALID);
+    if (has_close)
+        WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
+    WAIT_UNTIL(threads() == 1);
 }
 
 /* Early: as soon as every byte is held, with the handle alive. */
@@ -301,6 +353,10 @@ int main(void)
         from_inside(0, 1, round);
     }
     from_the_others();
+    beside_a_resume(1, -1);
+    beside_a_resume(0, -1);
+    beside_a_resume(1, 600000);
+    beside_a_resume(0, 600000);
     closed_early(SB_SIZE_UNKNOWN);
     closed_early(SIZE);
     closed_early(5);

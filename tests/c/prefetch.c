@@ -3,6 +3,7 @@
  * reaches them, frees readers from the source, and leaves no thread behind.
  */
 #include "check.h"
+#include <malloc.h>
 #include <signal.h>
 
 enum { SIZE = 2000000 };
@@ -148,8 +149,19 @@ static pthread_t last_caller;
 
 static int64_t noting_read(void *opaque, void *out, size_t capacity)
 {
+    pthread_mutex_lock(&events_lock);
     last_caller = pthread_self();
+    pthread_mutex_unlock(&events_lock);
     return stream_read(opaque, out, capacity);
+}
+
+static int called_here(void)
+{
+    int here;
+    pthread_mutex_lock(&events_lock);
+    here = pthread_equal(last_caller, pthread_self());
+    pthread_mutex_unlock(&events_lock);
+    return here != 0;
 }
 
 static void on_and_off(void)
@@ -165,10 +177,10 @@ static void on_and_off(void)
     buffer = sb_new(&callback, SIZE, SB_MAX_DEFAULT);
     CHECK(buffer != NULL);
     CHECK_EQ(sb_read(buffer, 0, 10, bytes), 10);
-    CHECK(pthread_equal(last_caller, pthread_self()));
+    CHECK(called_here());
     CHECK_EQ(sb_prefetch(buffer, 50000), SB_OK);
     CHECK_EQ(sb_read(buffer, 200000, 10, bytes), 10);
-    CHECK(!pthread_equal(last_caller, pthread_self()));
+    CHECK(!called_here());
     WAIT_UNTIL(sb_buffered(buffer, 200010) >= 50000);
     /* One waits while it is turned off. */
     pthread_mutex_lock(&source.lock);
@@ -181,7 +193,7 @@ static void on_and_off(void)
     stream_release(&source, NEVER);
     CHECK_EQ(call_finish(&waiting), 10);
     CHECK_EQ(sb_read(buffer, 900000, 10, bytes), 10);
-    CHECK(pthread_equal(last_caller, pthread_self()));
+    CHECK(called_here());
     CHECK(sb_buffered(buffer, 0) < 900010 + 16384);
     CHECK_EQ(sb_prefetch(buffer, 0), SB_OK);
     CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
@@ -259,6 +271,77 @@ static void the_thread(void)
     WAIT_UNTIL(threads() == 1);
 }
 
+/* The host's callbacks have as much room there as on most threads. */
+enum { DEEP = sizeof(void *) == 8 ? 6 << 20 : 3 << 19 };
+
+static int64_t deep_read(void *opaque, void *out, size_t capacity)
+{
+    volatile unsigned char deep[DEEP];
+    size_t place;
+    for (place = 0; place < DEEP; place += 4096)
+        deep[place] = (unsigned char)(place >> 12);
+    for (place = 0; place < DEEP; place += 4096)
+        CHECK(deep[place] == (unsigned char)(place >> 12));
+    return stream_read(opaque, out, capacity);
+}
+
+static void room_for_callbacks(void)
+{
+    stream source;
+    sb_callback callback;
+    sb_buffer *buffer;
+
+    stream_init(&source, 30000, 10000);
+    callback = stream_callback(&source);
+    callback.read = deep_read;
+    buffer = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+    CHECK(buffer != NULL);
+    CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+    WAIT_UNTIL(stats_of(buffer).state == SB_STATE_ENDED);
+    free_and_await_close(buffer, &source);
+}
+
+/* A field of /proc/self/statm, in bytes: 0 the addresses taken, 1 the memory in use. */
+static int64_t taken(int field)
+{
+    long pages[2];
+    FILE *file = fopen("/proc/self/statm", "r");
+    CHECK(file != NULL);
+    CHECK_EQ(fscanf(file, "%ld %ld", &pages[0], &pages[1]), 2);
+    fclose(file);
+    return pages[field] * (int64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* A helper that sleeps costs a few pages, and addresses for its stack. */
+static void many_are_cheap(void)
+{
+    enum { MANY = 100 };
+    static stream sources[MANY];
+    static sb_buffer *buffers[MANY];
+    int64_t addresses, memory;
+    int place;
+
+    addresses = taken(0);
+    memory = taken(1);
+    for (place = 0; place < MANY; place++) {
+        stream_init(&sources[place], 30000, 10000);
+        buffers[place] = stream_open(&sources[place], SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+        CHECK_EQ(sb_prefetch(buffers[place], SB_ALL), SB_OK);
+    }
+    for (place = 0; place < MANY; place++)
+        WAIT_UNTIL(stats_of(buffers[place]).state == SB_STATE_ENDED);
+    CHECK_EQ(threads(), 1 + MANY);
+    addresses = (taken(0) - addresses) / MANY;
+    memory = (taken(1) - memory) / MANY;
+    printf("a helper: %" PRId64 " bytes of addresses, %" PRId64 " of memory\n", addresses, memory);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    CHECK(addresses < 12 << 20);
+    CHECK(memory < 200 << 10);
+#endif
+    for (place = 0; place < MANY; place++)
+        free_and_await_close(buffers[place], &sources[place]);
+}
+
 /* Freed while the helper is inside a source that does not come back: free returns, with a close. */
 static void freed_inside(void)
 {
@@ -334,6 +417,8 @@ static void by_option(void)
 
 int main(void)
 {
+    /* Else malloc() takes addresses of its own for each thread. */
+    mallopt(M_ARENA_MAX, 1);
     keeps_its_distance();
     everything(SB_MAX_DEFAULT);
     everything(100000);
@@ -342,6 +427,8 @@ int main(void)
     found_is_found();
     on_and_off();
     the_thread();
+    room_for_callbacks();
+    many_are_cheap();
     freed_inside();
     polled(0);
     polled(1);

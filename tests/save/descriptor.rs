@@ -8,17 +8,14 @@ use std::sync::mpsc::channel;
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
+use spoolbuf::abi::sb_stats;
 use spoolbuf::abi::sb_status::{SB_ERR_CANCELED, SB_ERR_INVALID, SB_ERR_IO};
-use spoolbuf::abi::{sb_save_flag, sb_stats};
 use spoolbuf::ffi::{sb_cancel, sb_free, sb_stat};
 
 use crate::child::alone;
 use crate::handle::Handle;
 use crate::support::assert_bytes;
-use crate::without::{Lack, without};
 use crate::{LIMITS, SIZE};
-
-const EVERYWHERE: [&[Lack]; 2] = [&[], &[Lack::KernelCopy]];
 
 fn system_error(handle: &Handle) -> i32 {
     // SAFETY: all zero is a value to be written over, of the size that is told.
@@ -31,27 +28,22 @@ fn system_error(handle: &Handle) -> i32 {
 
 #[test]
 fn a_file_is_written_from_where_it_stands() {
-    for lacks in EVERYWHERE {
-        for max in LIMITS {
-            without(lacks, || {
-                let handle = Handle::new(SIZE, max);
-                let mut file = tempfile::tempfile().expect("a file");
-                file.write_all(&vec![b'x'; SIZE as usize + 20])
-                    .expect("room");
-                file.seek(SeekFrom::Start(10)).expect("a file");
-                let sync = sb_save_flag::SB_SAVE_SYNC as u32;
-                assert_eq!(handle.save(file.as_raw_fd(), sync), SIZE as i64);
-                // It stands after the last byte, and is still the caller's.
-                assert_eq!(file.stream_position().expect("a file"), 10 + SIZE);
-                let mut found = Vec::new();
-                file.rewind().expect("a file");
-                file.read_to_end(&mut found).expect("a file");
-                let (head, rest) = found.split_at(10);
-                let (saved, tail) = rest.split_at(SIZE as usize);
-                assert_eq!((head, tail), (&b"xxxxxxxxxx"[..], &b"xxxxxxxxxx"[..]));
-                assert_bytes(0, saved);
-            });
-        }
+    for max in LIMITS {
+        let handle = Handle::new(SIZE, max);
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(&vec![b'x'; SIZE as usize + 20])
+            .expect("room");
+        file.seek(SeekFrom::Start(10)).expect("a file");
+        assert_eq!(handle.save(file.as_raw_fd(), 0), SIZE as i64);
+        // It stands after the last byte, and is still the caller's.
+        assert_eq!(file.stream_position().expect("a file"), 10 + SIZE);
+        let mut found = Vec::new();
+        file.rewind().expect("a file");
+        file.read_to_end(&mut found).expect("a file");
+        let (head, rest) = found.split_at(10);
+        let (saved, tail) = rest.split_at(SIZE as usize);
+        assert_eq!((head, tail), (&b"xxxxxxxxxx"[..], &b"xxxxxxxxxx"[..]));
+        assert_bytes(0, saved);
     }
 }
 
@@ -82,6 +74,25 @@ fn a_pipe_and_a_socket_get_all_in_order() {
         let (mut end, pipe) = std::io::pipe().expect("a pipe");
         assert_bytes(0, &through(&handle, &mut end, pipe));
         let (mut end, socket) = UnixStream::pair().expect("a socket");
+        assert_bytes(0, &through(&handle, &mut end, socket));
+    }
+}
+
+/// Each takes a little at a time, and says that it is full instead of waiting.
+#[test]
+fn a_pipe_and_a_socket_that_do_not_wait_get_all_in_order() {
+    for max in LIMITS {
+        let handle = Handle::new(SIZE, max);
+        let (mut end, pipe) = std::io::pipe().expect("a pipe");
+        // SAFETY: changes an open descriptor.
+        unsafe {
+            assert!(libc::fcntl(pipe.as_raw_fd(), libc::F_SETPIPE_SZ, 4096) >= 4096);
+            let flags = libc::O_WRONLY | libc::O_NONBLOCK;
+            assert_eq!(libc::fcntl(pipe.as_raw_fd(), libc::F_SETFL, flags), 0);
+        }
+        assert_bytes(0, &through(&handle, &mut end, pipe));
+        let (mut end, socket) = UnixStream::pair().expect("a socket");
+        socket.set_nonblocking(true).expect("a socket");
         assert_bytes(0, &through(&handle, &mut end, socket));
     }
 }

@@ -28,6 +28,7 @@ mod name;
 mod options;
 mod power;
 mod several;
+mod share;
 mod speed;
 mod stop;
 mod target;

@@ -112,6 +112,34 @@ fn buffered_saves_what_is_there_and_asks_for_nothing() {
 }
 
 #[test]
+fn buffered_is_what_was_there_at_the_call_though_more_keeps_coming() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    for link in [false, true] {
+        let options = SaveOptions {
+            buffered: true,
+            link,
+            ..SaveOptions::default()
+        };
+        for max in LIMITS {
+            let (stream, _) = Stream::new(40 * SIZE, 50_001);
+            let buffer = over(stream, directory.path(), max);
+            buffer.read_at(0, &mut vec![0; 1_000_000]).expect("bytes");
+            let held = buffer.stats().frontier;
+            let mut more = vec![0; 2_000_000];
+            let saved = buffer.save_with(&target, options, |_, _| {
+                // More than a save takes at a time.
+                let count = buffer.read_at(buffer.stats().frontier, &mut more);
+                count.expect("bytes") > 0
+            });
+            assert_eq!(saved.expect("a save"), held);
+            assert!(buffer.stats().frontier > held);
+            assert_saved(&target, held);
+        }
+    }
+}
+
+#[test]
 fn what_is_buffered_with_holes_is_no_file() {
     let directory = tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");

@@ -1,8 +1,13 @@
 //! The power goes: a save that was synced is there, and one under way leaves the old file.
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
 use spoolbuf::SaveOptions;
+use spoolbuf::abi::sb_save_flag;
 
 use crate::files::{assert_saved, names};
+use crate::handle::Handle;
 use crate::mount::Mount;
 use crate::without::{Lack, without};
 use crate::{SIZE, buffer};
@@ -37,6 +42,27 @@ fn a_synced_save_outlives_the_power() {
         assert_eq!(mode & 0o600, 0o600);
         assert_eq!(mode & 0o044, new_mode(&mount) & 0o044, "link: {link}");
     }
+}
+
+#[test]
+fn a_synced_save_to_a_descriptor_outlives_the_power() {
+    let Some(mut mount) = Mount::image("ext4", 32) else {
+        return;
+    };
+    let path = mount.path.join("saved");
+    let file = File::create(&path).expect("room");
+    file.sync_all().expect("a disk");
+    let directory = File::open(&mount.path).expect("a directory");
+    directory.sync_all().expect("a disk");
+    let handle = Handle::new(SIZE, u64::MAX);
+    let sync = sb_save_flag::SB_SAVE_SYNC as u32;
+    assert_eq!(handle.save(file.as_raw_fd(), sync), SIZE as i64);
+    mount
+        .cut_power()
+        .expect("a file system that can be shut down");
+    drop((file, directory));
+    mount.again();
+    assert_saved(&path, SIZE);
 }
 
 /// The mode that a new file gets.

@@ -17,7 +17,7 @@ use crate::{LIMITS, SIZE, buffer, over};
 fn saves_and_reads_of_one_buffer_go_side_by_side() {
     let directory = tempfile::tempdir().expect("a directory");
     let spool = tempfile::tempdir().expect("a directory");
-    for lacks in [&[][..], &[Lack::Unnamed], &[Lack::KernelCopy]] {
+    for lacks in [&[][..], &[Lack::Unnamed]] {
         for max in LIMITS {
             without(lacks, || {
                 let (buffer, seen) = buffer(spool.path(), max);

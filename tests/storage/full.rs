@@ -1,12 +1,16 @@
 //! A full disk, and one without inodes.
 
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::thread::scope;
+use std::time::{Duration, Instant};
 
 use spoolbuf::abi::sb_spool::SB_SPOOL_MEMORY;
-use spoolbuf::{Error, OnFull, SaveOptions};
+use spoolbuf::{Error, OnFull, Options, SaveOptions, StreamBuffer};
 
 use crate::files::assert_saved;
 use crate::mount::Mount;
+use crate::support::{Stream, assert_bytes};
+use crate::tap::Tapped;
 use crate::{SIZE, buffer, read_all, read_on, read_until_trouble};
 
 #[test]
@@ -63,8 +67,74 @@ fn a_prefetch_rests_while_the_disk_is_full_and_goes_on() {
     buffer.prefetch(u64::MAX).expect("a helper");
     let error = read_until_trouble(&buffer, &seen, 65_536);
     assert!(matches!(error, Error::DiskFull(_)), "{error:?}");
+    wait_until("the helper sleeps", || {
+        let before = helper_switches();
+        std::thread::sleep(Duration::from_millis(100));
+        before.is_some() && before == helper_switches()
+    });
     mount.remount("size=4m");
+    // One call for more is enough for it to try again, and then it goes to the end by itself.
+    let held = buffer.stats().frontier;
+    assert_eq!(buffer.read_at(held, &mut [0]).expect("a byte"), 1);
+    wait_until("all of it is there", || buffer.buffered(0) == SIZE);
     read_all(&buffer, &seen);
+}
+
+#[track_caller]
+fn wait_until(what: &str, is_true: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_true() {
+        assert!(began.elapsed().as_secs() < 30, "not in time: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// How often the helpers of this process have gone to sleep or been put to sleep; None while one runs.
+fn helper_switches() -> Option<Vec<String>> {
+    let threads = std::fs::read_dir("/proc/self/task").expect("/proc");
+    let about = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("status"));
+    let mut switches = Vec::new();
+    for status in threads.flatten().filter_map(|thread| about(thread).ok()) {
+        let helper = status.starts_with("Name:\tspoolbuf\n");
+        if helper && !status.contains("State:\tS") {
+            return None;
+        }
+        let counts = status.lines().filter(|line| line.contains("ctxt_switches"));
+        switches.extend(counts.filter(|_| helper).map(str::to_owned));
+    }
+    Some(switches)
+}
+
+/// The call sleeps for more than comes: some of it comes, then the disk gives out.
+#[test]
+fn a_call_that_waits_gets_what_came_before_the_disk_gave_out() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let (stream, seen) = Stream::new(SIZE, 50_001);
+    let (tapped, tap) = Tapped::new(stream, 0);
+    let options = Options {
+        max: 0,
+        spool_dir: Some(parent.path().join("missing")),
+        ..Options::default()
+    };
+    let buffer = StreamBuffer::with_options(tapped, options).expect("a buffer");
+    // The helper meets the disk; nobody else calls the source.
+    buffer.prefetch(u64::MAX).expect("a helper");
+    tap.wait_until_dry();
+    let reached = scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let mut out = vec![0; 200_000];
+            let count = buffer.read_at(0, &mut out).expect("what came");
+            assert_bytes(0, &out[..count]);
+            count as u64
+        });
+        wait_until("the call sleeps", || buffer.stats().waits > 0);
+        tap.open(u64::MAX);
+        waiting.join().expect("no panic")
+    });
+    assert!(0 < reached && reached < 200_000, "{reached}");
+    assert_eq!(seen.fetched.load(Ordering::Relaxed), reached);
+    let error = buffer.read_at(reached, &mut [0]).expect_err("no directory");
+    assert!(matches!(error, Error::Io(libc::ENOENT)), "{error:?}");
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod mount;
 mod skip;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/tap.rs"]
+mod tap;
 #[path = "../support/without.rs"]
 mod without;
 

@@ -11,7 +11,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::ptr::null;
-use std::time::Instant;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
 
 use super::skip::skip;
 
@@ -107,8 +108,15 @@ impl Mount {
     /// Every write to the file system waits until the ice is dropped.
     pub fn freeze(&self) -> Ice {
         let directory = File::open(&self.path).expect("a directory");
+        let watched = directory.try_clone().expect("a descriptor");
         ask(&directory, FIFREEZE).expect("a file system that can be frozen");
-        Ice(directory)
+        let (melt, melted) = channel::<()>();
+        std::thread::spawn(move || {
+            if melted.recv_timeout(ICE_AGE) == Err(RecvTimeoutError::Timeout) {
+                let _ = ask(&watched, FITHAW);
+            }
+        });
+        Ice { directory, melt }
     }
 
     /// The power goes: nothing is written any more, and what was not is gone after `again`.
@@ -146,12 +154,19 @@ impl Drop for Mount {
 const FIFREEZE: libc::c_ulong = 0xc004_5877;
 const FITHAW: libc::c_ulong = 0xc004_5878;
 
-/// A frozen file system; thaws when it is dropped.
-pub struct Ice(File);
+/// A test that waits for what is frozen would never thaw it, and its process could not be killed.
+const ICE_AGE: Duration = Duration::from_secs(60);
+
+/// A frozen file system; thaws when it is dropped, or has been kept for too long.
+pub struct Ice {
+    directory: File,
+    #[expect(dead_code, reason = "its drop is what counts")]
+    melt: Sender<()>,
+}
 
 impl Drop for Ice {
     fn drop(&mut self) {
-        let _ = ask(&self.0, FITHAW);
+        let _ = ask(&self.directory, FITHAW);
     }
 }
 

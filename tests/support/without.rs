@@ -10,8 +10,6 @@ use std::io;
 pub enum Lack {
     /// Files without a name: EOPNOTSUPP, as vfat, NFS and many FUSE file systems answer.
     Unnamed,
-    /// Copies inside the kernel: ENOSYS, as before Linux 4.5.
-    KernelCopy,
     /// Blocks reserved ahead: EOPNOTSUPP.
     Reserve,
     /// A second name for a file: EPERM, as vfat, exFAT and some network file systems answer.
@@ -54,10 +52,6 @@ fn deny(lacks: &[Lack]) -> io::Result<()> {
                 op(HAS, (libc::O_TMPFILE & !libc::O_DIRECTORY) as u32, 0, 1),
                 fail(libc::EOPNOTSUPP),
                 op(LOAD, NUMBER, 0, 0),
-            ]),
-            Lack::KernelCopy => filter.extend([
-                op(IS, libc::SYS_copy_file_range as u32, 0, 1),
-                fail(libc::ENOSYS),
             ]),
             Lack::Reserve => filter.extend([
                 op(IS, libc::SYS_fallocate as u32, 0, 1),

@@ -1,0 +1,123 @@
+//! What is buffered is found while it moves to the spool file, a real one, and its memory is used
+//! for bytes to come.
+
+use loom::sync::Arc;
+use loom::thread;
+
+use super::explore;
+use super::tap::byte;
+use crate::index::BLOCK;
+use crate::options::Options;
+use crate::store::Store;
+use crate::sync::take_stripe;
+
+fn store(max: u64) -> Arc<Store> {
+    Arc::new(Store::new(Options {
+        max,
+        ..Options::default()
+    }))
+}
+
+/// Takes bytes in as a turn at the source does, as many at a time as there is room for.
+fn fill(store: &Store, from: u64, to: u64) {
+    fill_by(store, from, to, usize::MAX);
+}
+
+fn fill_by(store: &Store, from: u64, to: u64, most: usize) {
+    let (mut at, mut kept) = (from, None);
+    while at < to {
+        let most = most.min((to - at) as usize);
+        let mut room = kept
+            .take()
+            .unwrap_or_else(|| store.room(at, at, None).unwrap());
+        let bytes = room.bytes(most);
+        let count = bytes.len();
+        for (byte_out, offset) in bytes.iter_mut().zip(at..) {
+            *byte_out = byte(offset);
+        }
+        at += count as u64;
+        kept = store.accept(room, count, at < to);
+    }
+}
+
+/// All of `[from, to)` is there, and right.
+fn check(store: &Store, from: u64, to: u64) {
+    let mut out = vec![0; (to - from) as usize];
+    let mut done = 0;
+    store.copy(from, &mut out, &mut done).unwrap();
+    assert_eq!(done, out.len());
+    for (found, offset) in out.iter().zip(from..) {
+        assert_eq!(*found, byte(offset), "at {offset}");
+    }
+}
+
+fn checks(store: &Arc<Store>, from: u64, to: u64) -> thread::JoinHandle<()> {
+    let store = store.clone();
+    thread::spawn(move || {
+        take_stripe(1);
+        check(&store, from, to);
+    })
+}
+
+/// A read of a block in several segments while they leave memory.
+#[test]
+fn read_against_spill() {
+    explore(3, || {
+        let store = store(u64::MAX);
+        fill(&store, 0, BLOCK);
+        let reader = checks(&store, 0, BLOCK);
+        store.spill().unwrap();
+        reader.join().unwrap();
+        check(&store, 0, BLOCK);
+        assert_eq!(store.spooled(), BLOCK);
+    });
+}
+
+/// A read of what has to make room while its memory is filled again.
+#[test]
+fn read_against_making_room() {
+    explore(3, || {
+        let store = store(0);
+        fill(&store, 0, 2 * BLOCK);
+        // Of a whole block, whose memory serves the one that comes.
+        let reader = checks(&store, BLOCK, 2 * BLOCK);
+        fill(&store, 2 * BLOCK, 3 * BLOCK);
+        reader.join().unwrap();
+        check(&store, 0, 3 * BLOCK);
+    });
+}
+
+/// A read of what has come while more comes, up to a higher tree.
+#[test]
+fn read_against_filling() {
+    explore(3, || {
+        let store = store(u64::MAX);
+        fill(&store, 0, 1);
+        let reader = checks(&store, 0, 1);
+        fill(&store, 1, 3 * BLOCK);
+        reader.join().unwrap();
+        check(&store, 0, 3 * BLOCK);
+    });
+}
+
+/// A spill on request while a segment is filled byte by byte.
+#[test]
+fn spill_against_filling() {
+    explore(3, || {
+        let store = store(u64::MAX);
+        fill(&store, 0, BLOCK);
+        let spiller = thread::spawn({
+            let store = store.clone();
+            move || {
+                take_stripe(1);
+                store.spill().unwrap();
+            }
+        });
+        fill_by(&store, BLOCK, 2 * BLOCK, 1);
+        spiller.join().unwrap();
+        check(&store, 0, 2 * BLOCK);
+        store.spill().unwrap();
+        assert_eq!(store.spooled(), 2 * BLOCK);
+        check(&store, 0, 2 * BLOCK);
+    });
+}
