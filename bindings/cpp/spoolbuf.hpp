@@ -20,30 +20,38 @@
  *       `seek(std::uint64_t)`, which makes the next read deliver from there, and `cancel()`, which
  *       makes a blocked read return soon (from any thread);
  *     - a std::istream: a temporary is moved in, std::unique_ptr is owned, a plain one must outlive
- *       the buffer. It can seek if its tellg() works.
+ *       the buffer. It can seek if its tellg() works. Open files with std::ios::binary.
  *
  * ERRORS
  *
  *   Functions throw std::system_error with spoolbuf::category(), or fill a std::error_code where
  *   they are given one. Codes compare equal to std::errc: canceled to operation_canceled, timeout to
  *   timed_out, disk_full to no_space_on_device, and so on.
- *   An exception that the source throws arrives as itself at each read that reaches that place, on
- *   whatever thread it was thrown, until resume(). With a std::error_code it is errc::source, and
- *   source_exception() has it.
+ *   An exception that the source throws, of any type, arrives as itself at each read that reaches
+ *   that place, on whatever thread it was thrown, until resume(); threads that read at the same time
+ *   get the same object. With a std::error_code it is errc::source, and source_exception() has it.
  *
  * THREADS
  *
- *   A buffer's member functions may be called from any thread at any time, but for those that
- *   change which buffer it is: moving, assigning, free() and the destructor. A reader, a streambuf
- *   and an istream are for one thread each; their cancel() and resume() are for any.
+ *   A buffer's member functions, reset() among them, may be called from any thread at any time, but
+ *   for moving from it, assigning to it and the destructor. A reader, a streambuf and an istream are
+ *   for one thread each; their cancel() and resume() are for any.
  *   Readers do not keep their buffer alive: without it their calls fail with errc::invalid.
  */
 #ifndef SPOOLBUF_HPP
 #define SPOOLBUF_HPP
 
+#if __cplusplus < 201703L && (!defined(_MSVC_LANG) || _MSVC_LANG < 201703L)
+#error "spoolbuf.hpp needs C++17; spoolbuf.h does not"
+#elif !defined(__cpp_exceptions)
+#error "spoolbuf.hpp needs exceptions; spoolbuf.h does not"
+#endif
+
 #include "spoolbuf.h"
 
+#include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -71,6 +79,13 @@
 #include <span>
 #endif
 
+/* One object for all libraries of a process, also where they hide their symbols. */
+#if defined(__GNUC__)
+#define SPOOLBUF_SHARED __attribute__((visibility("default")))
+#else
+#define SPOOLBUF_SHARED
+#endif
+
 namespace spoolbuf {
 
 /// The status codes of spoolbuf.h as an error code enum.
@@ -92,7 +107,7 @@ enum class errc : int {
 
 namespace detail {
 
-class category_type final : public std::error_category {
+class SPOOLBUF_SHARED category_type final : public std::error_category {
 public:
     const char *name() const noexcept override { return "spoolbuf"; }
 
@@ -119,7 +134,7 @@ public:
 } // namespace detail
 
 /// The category of this library's error codes.
-inline const std::error_category &category() noexcept
+SPOOLBUF_SHARED inline const std::error_category &category() noexcept
 {
     static const detail::category_type instance;
     return instance;
@@ -151,8 +166,9 @@ class fault {
 public:
     void keep(std::exception_ptr thrown) noexcept
     {
+        // The one before is destroyed after the guard, since that may run anything.
         std::lock_guard<std::mutex> guard(lock_);
-        thrown_ = std::move(thrown);
+        std::swap(thrown_, thrown);
     }
 
     std::exception_ptr get() const noexcept
@@ -179,111 +195,108 @@ private:
     std::exception_ptr thrown_;
 };
 
+#ifdef __cpp_lib_span
+template <class Callable>
+constexpr bool takes_span = std::is_invocable_v<Callable &, std::span<std::byte>>;
+#else
+template <class Callable> constexpr bool takes_span = false;
+#endif
+
+template <class Callable, class Byte>
+constexpr bool takes = std::is_invocable_v<Callable &, Byte *, std::size_t>;
+
 /// Asks a callable for bytes, with whichever pointer it takes.
 template <class Callable>
 std::int64_t ask(Callable &callable, void *out, std::size_t capacity)
 {
-    using byte_pointer = std::byte *;
-    using unsigned_pointer = unsigned char *;
+    auto with = [&](auto... room) {
+        return static_cast<std::int64_t>(std::invoke(callable, room...));
+    };
+    if constexpr (takes_span<Callable>) {
 #ifdef __cpp_lib_span
-    if constexpr (std::is_invocable_v<Callable &, std::span<std::byte>>)
-        return static_cast<std::int64_t>(
-            std::invoke(callable, std::span(static_cast<std::byte *>(out), capacity)));
-    else
+        return with(std::span(static_cast<std::byte *>(out), capacity));
 #endif
-    if constexpr (std::is_invocable_v<Callable &, byte_pointer, std::size_t>)
-        return static_cast<std::int64_t>(
-            std::invoke(callable, static_cast<std::byte *>(out), capacity));
-    else if constexpr (std::is_invocable_v<Callable &, unsigned_pointer, std::size_t>)
-        return static_cast<std::int64_t>(
-            std::invoke(callable, static_cast<unsigned char *>(out), capacity));
-    else
-        return static_cast<std::int64_t>(
-            std::invoke(callable, static_cast<char *>(out), capacity));
+    } else if constexpr (takes<Callable, std::byte>) {
+        return with(static_cast<std::byte *>(out), capacity);
+    } else if constexpr (takes<Callable, unsigned char>) {
+        return with(static_cast<unsigned char *>(out), capacity);
+    } else {
+        static_assert(takes<Callable, char>,
+                      "a source takes (void *, std::size_t), or has a member `read` that does");
+        return with(static_cast<char *>(out), capacity);
+    }
 }
 
-template <class Source, class = void> struct has_read : std::false_type {};
-template <class Source>
-struct has_read<Source, std::void_t<decltype(std::declval<Source &>().read(
-                            static_cast<char *>(nullptr), std::size_t()))>> : std::true_type {};
-template <class Source, class = void> struct has_byte_read : std::false_type {};
-template <class Source>
-struct has_byte_read<Source, std::void_t<decltype(std::declval<Source &>().read(
-                                 static_cast<std::byte *>(nullptr), std::size_t()))>>
-    : std::true_type {};
-template <class Source, class = void> struct has_unsigned_read : std::false_type {};
-template <class Source>
-struct has_unsigned_read<Source, std::void_t<decltype(std::declval<Source &>().read(
-                                     static_cast<unsigned char *>(nullptr), std::size_t()))>>
-    : std::true_type {};
-template <class Source, class = void> struct has_span_read : std::false_type {};
-#ifdef __cpp_lib_span
-template <class Source>
-struct has_span_read<Source, std::void_t<decltype(std::declval<Source &>().read(
-                                 std::span<std::byte>()))>> : std::true_type {};
-#endif
-template <class Source, class = void> struct has_seek : std::false_type {};
-template <class Source>
-struct has_seek<Source,
-                std::void_t<decltype(std::declval<Source &>().seek(std::uint64_t()))>>
-    : std::true_type {};
-template <class Source, class = void> struct has_cancel : std::false_type {};
-template <class Source>
-struct has_cancel<Source, std::void_t<decltype(std::declval<Source &>().cancel())>>
-    : std::true_type {};
-template <class Source, class = void> struct has_can_seek : std::false_type {};
-template <class Source>
-struct has_can_seek<Source, std::void_t<decltype(std::declval<Source &>().can_seek())>>
-    : std::true_type {};
+/// Its member `read` as a callable, which nothing can call if it has none.
+template <class Source> auto reading(Source &source)
+{
+    return [&source](auto... room) -> decltype(source.read(room...)) {
+        return source.read(room...);
+    };
+}
+
+template <class Source, class Reading = decltype(reading(std::declval<Source &>()))>
+constexpr bool has_read = takes_span<Reading> || takes<Reading, std::byte>
+    || takes<Reading, unsigned char> || takes<Reading, char>;
+
+template <class Source> using seek_of = decltype(std::declval<Source &>().seek(std::uint64_t()));
+template <class Source> using cancel_of = decltype(std::declval<Source &>().cancel());
+template <class Source> using can_seek_of = decltype(std::declval<Source &>().can_seek());
+
+/// Whether a source has such a member.
+template <template <class> class Member, class Source, class = void>
+constexpr bool has = false;
+template <template <class> class Member, class Source>
+constexpr bool has<Member, Source, std::void_t<Member<Source>>> = true;
 
 /// A std::istream as a source; Holder points to it and may own it.
+/// Goes by its streambuf, whose exceptions arrive as they are thrown, whatever its exceptions() say.
 template <class Holder> class stream_source {
 public:
     explicit stream_source(Holder holder) : stream_(std::move(holder))
     {
-        std::ios_base::iostate before = stream_->exceptions();
-        stream_->exceptions(std::ios_base::goodbit);
-        start_ = stream_->good() ? std::streamoff(stream_->tellg()) : -1;
-        stream_->exceptions(before);
+        if (!stream_)
+            throw std::system_error(SB_ERR_INVALID, category());
+        if (stream_->good())
+            start_ = stream_->rdbuf()->pubseekoff(0, std::ios_base::cur, std::ios_base::in);
     }
 
     bool can_seek() const { return start_ >= 0; }
 
     std::int64_t read(char *out, std::size_t capacity)
     {
-        if (past_end_ || stream_->eof())
-            return 0;
+        std::streambuf &bytes = *stream_->rdbuf();
         // The first byte may take its time; what has come with it is taken, and no more waited for.
-        int first = stream_->get();
-        if (first == std::istream::traits_type::eof()) {
-            if (stream_->bad() || !stream_->eof())
+        auto first = past_end_ ? traits::eof() : bytes.sbumpc();
+        if (first == traits::eof()) {
+            // One that could not be opened has no end.
+            if (stream_->bad() || (stream_->fail() && !stream_->eof()))
                 throw std::ios_base::failure("the stream can't be read");
             return 0;
         }
-        *out = std::istream::traits_type::to_char_type(first);
-        std::streamsize more = stream_->rdbuf()->in_avail();
-        std::streamsize room = capacity - 1 > static_cast<std::size_t>(most)
-            ? most : static_cast<std::streamsize>(capacity - 1);
-        if (more > 0 && room > 0)
-            more = stream_->rdbuf()->sgetn(out + 1, more < room ? more : room);
-        return 1 + (more > 0 && room > 0 ? more : 0);
+        *out = traits::to_char_type(first);
+        std::streamsize more = bytes.in_avail();
+        if (static_cast<std::uint64_t>(more) >= capacity)
+            more = static_cast<std::streamsize>(capacity) - 1;
+        return 1 + (more > 0 ? bytes.sgetn(out + 1, more) : 0);
     }
 
     std::int64_t seek(std::uint64_t offset)
     {
-        std::streambuf *bytes = stream_->rdbuf();
-        stream_->clear();
-        std::streamoff to = start_ + static_cast<std::streamoff>(offset);
-        // Some streams refuse a place past their end, others go there.
-        std::streamoff end = bytes->pubseekoff(0, std::ios_base::end, std::ios_base::in);
-        past_end_ = end >= 0 && to >= end;
-        if (past_end_)
+        std::streambuf &bytes = *stream_->rdbuf();
+        std::streamoff to = static_cast<std::streamoff>(offset) + start_;
+        past_end_ = false;
+        if (bytes.pubseekpos(to, std::ios_base::in) == std::streampos(to))
             return 0;
-        return bytes->pubseekpos(to, std::ios_base::in) == std::streampos(to) ? 0 : -1;
+        // Some streams refuse a place past their end, others go there.
+        std::streamoff end = bytes.pubseekoff(0, std::ios_base::end, std::ios_base::in);
+        past_end_ = end >= 0 && to > end;
+        return past_end_ ? 0 : -1;
     }
 
 private:
-    static constexpr std::streamsize most = 1 << 30;
+    using traits = std::istream::traits_type;
+
     Holder stream_;
     std::streamoff start_ = -1;
     bool past_end_ = false;
@@ -316,13 +329,9 @@ template <class Source> struct border {
         border &self = *static_cast<border *>(opaque);
         self.thrown->keep(nullptr);
         return guarded(self, [&](Source &from) {
-            if constexpr (has_span_read<Source>::value || has_byte_read<Source>::value
-                          || has_unsigned_read<Source>::value || has_read<Source>::value) {
-                auto read_member = [&from](auto &&...room)
-                    -> decltype(from.read(std::forward<decltype(room)>(room)...)) {
-                    return from.read(std::forward<decltype(room)>(room)...);
-                };
-                return ask(read_member, out, capacity);
+            if constexpr (has_read<Source>) {
+                auto member = reading(from);
+                return ask(member, out, capacity);
             } else {
                 return ask(from, out, capacity);
             }
@@ -333,7 +342,7 @@ template <class Source> struct border {
     {
         border &self = *static_cast<border *>(opaque);
         return guarded(self, [&](Source &from) -> std::int64_t {
-            if constexpr (has_seek<Source>::value) {
+            if constexpr (has<seek_of, Source>) {
                 if constexpr (std::is_integral_v<decltype(from.seek(offset))>)
                     return static_cast<std::int64_t>(from.seek(offset));
                 else
@@ -347,7 +356,7 @@ template <class Source> struct border {
 
     static void cancel(void *opaque) noexcept
     {
-        if constexpr (has_cancel<Source>::value) {
+        if constexpr (has<cancel_of, Source>) {
             try {
                 static_cast<border *>(opaque)->source.cancel();
             } catch (...) {
@@ -361,14 +370,14 @@ template <class Source> struct border {
     /// The C source, which owns the border from sb_new_with() on.
     sb_callback callback()
     {
-        bool seeks = has_seek<Source>::value;
-        if constexpr (has_can_seek<Source>::value)
+        bool seeks = has<seek_of, Source>;
+        if constexpr (has<can_seek_of, Source>)
             seeks = source.can_seek();
         sb_callback result = {};
         result.read = read;
         result.opaque = this;
         result.seek = seeks ? seek : nullptr;
-        result.cancel = has_cancel<Source>::value ? cancel : nullptr;
+        result.cancel = has<cancel_of, Source> ? cancel : nullptr;
         result.close = close;
         return result;
     }
