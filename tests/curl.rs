@@ -452,6 +452,13 @@ fn refuses_bytes_from_elsewhere() {
     });
     let said = fetch(example, &server);
     assert!(said.contains("source's error -2003"), "{said}");
+    // All of it, in the middle of it.
+    let server = serve(|request| match request.start {
+        0 => part(0).cut(500_000),
+        _ => whole(),
+    });
+    let said = fetch(example, &server);
+    assert!(said.contains("source's error -2002"), "{said}");
     // A part that does not say which.
     let server = serve(|_| Reply {
         body: resource(),
@@ -502,6 +509,9 @@ fn asks_for_no_encoding() {
     assert!(headers.contains("accept-encoding: identity"), "{headers}");
 }
 
+/// Far less than what it waits for takes.
+const SOON: Duration = Duration::from_secs(25);
+
 /// Only the stop can end it.
 fn stops(example: &Player, url: &str) {
     let mut command = Command::new("timeout");
@@ -509,7 +519,7 @@ fn stops(example: &Player, url: &str) {
         .args(["-s", "INT", "2"])
         .arg(&example.program)
         .arg(url);
-    let said = run(&mut command, LIMIT).output;
+    let said = run(&mut command, SOON).output;
     assert!(said.contains("stopped"), "{said}");
 }
 

@@ -360,7 +360,8 @@ static inline int64_t spoolbuf_curl_wait(spoolbuf_curl *self, int headers_do)
         if (spoolbuf_curl_was_canceled(self))
             return SPOOLBUF_CURL_CANCELED;
         if (!self->finished && self->verdict >= 0) {
-            curl_multi_poll(self->multi, NULL, 0, 1000, NULL);
+            /* As long as it takes: libcurl minds its own times, and a stop wakes it. */
+            curl_multi_poll(self->multi, NULL, 0, 3600 * 1000, NULL);
             continue;
         }
         status = spoolbuf_curl_result(self);
