@@ -293,6 +293,11 @@ fn asks_for_the_rest_of_a_part() {
     let clip = |start: usize| start.min(SIZE)..(start + MOST).min(SIZE);
     let told = serve(move |request| some(clip(request.start), SIZE));
     is_whole(&fetch(example, &told));
+    // That is no failure which is made good by trying again.
+    let patience = ["-DSPOOLBUF_CURL_RETRIES=0"];
+    let calls = Player::build_as("calls-once", "tests/curl/calls.c", &["libcurl"], &patience);
+    let calls = calls.expect("libcurl is there");
+    says_ok(Command::new(calls.program).args(["several", &told.url]));
     // Where no size is told only a 416 is the end; it may tell the size or not.
     for end in [format!("Content-Range: bytes */{SIZE}"), "X: y".to_owned()] {
         let untold = serve(move |request| some(clip(request.start), "*").with(&end));
