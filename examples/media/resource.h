@@ -42,9 +42,13 @@ static inline sb_buffer *resource_open(const char *name)
     int status;
 
     sb_options_init(&options, sizeof options);
-    status = name == NULL ? -EINVAL : resource_source(&source, name, &options.size);
+    if (name == NULL) {
+        fprintf(stderr, "Name a file, an URL, or - for standard input.\n");
+        return NULL;
+    }
+    status = resource_source(&source, name, &options.size);
     if (status < 0) {
-        fprintf(stderr, "%s: can't be opened (%d)\n", name == NULL ? "FILE, URL or -" : name, status);
+        fprintf(stderr, "%s: can't be opened (%d)\n", name, status);
         return NULL;
     }
     resource_block_interrupt();
