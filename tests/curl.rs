@@ -514,18 +514,17 @@ fn asks_for_no_encoding() {
     assert!(headers.contains("accept-encoding: identity"), "{headers}");
 }
 
-/// Far less than what it waits for takes.
-const SOON: Duration = Duration::from_secs(25);
-
-/// Only the stop can end it.
-fn stops(example: &Player, url: &str) {
+/// Only the stop can end it: from outside, and in the call that is inside the source.
+fn stops(example: &Player, server: &Server) {
     let mut command = Command::new("timeout");
     command
         .args(["-s", "INT", "2"])
         .arg(&example.program)
-        .arg(url);
-    let said = run(&mut command, SOON).output;
+        .arg(&server.url);
+    let said = run(&mut command, LIMIT).output;
     assert!(said.contains("stopped"), "{said}");
+    let calls = calls().expect("as the example");
+    says_ok(Command::new(calls).args(["stop", &server.url]));
 }
 
 #[test]
@@ -533,18 +532,18 @@ fn stops_in_a_stall() {
     let Some(example) = example() else { return };
     for cut in [0, 100_000] {
         let server = serve(move |request| part(request.start).stalling(cut));
-        stops(example, &server.url);
+        stops(example, &server);
     }
 }
 
 #[test]
 fn stops_before_it_tries_again() {
     let Some(example) = example() else { return };
-    let server = serve(|request| match request.number {
+    let server = serve(|request| match request.start {
         0 => part(0).cut(100_000),
         _ => status("503 Service Unavailable").with("Retry-After: 3600"),
     });
-    stops(example, &server.url);
+    stops(example, &server);
 }
 
 /// `tests/curl/calls.c`, built once.
@@ -582,7 +581,7 @@ fn stops_while_it_connects() {
     if held.len() == 10 {
         return skipped("a stop while it connects", "no queue gets full here");
     }
-    says_ok(Command::new(calls).args(["connect", &format!("http://{address}/resource")]));
+    says_ok(Command::new(calls).args(["stop", &format!("http://{address}/resource")]));
 }
 
 #[test]

@@ -81,7 +81,7 @@ typedef struct spoolbuf_curl {
     CURLM *multi;
     CURL *easy;
     volatile long canceled;
-    unsigned tries;
+    int tries;
     /* The resource. */
     int64_t place, reach; /* the next byte to deliver; the end of the furthest that was */
     int64_t size;         /* or -1 */

@@ -132,15 +132,15 @@ static void *stop_soon(void *buffer)
 static void stops(const char *url)
 {
     sb_buffer *buffer = over(url, NULL);
+    static unsigned char bytes[SIZE + 1];
     time_t start = time(NULL);
     pthread_t thread;
-    char byte;
 
     pthread_create(&thread, NULL, stop_soon, buffer);
-    assert(sb_read(buffer, 0, 1, &byte) == SB_ERR_CANCELED);
+    assert(sb_read(buffer, 0, SIZE + 1, bytes) == SB_ERR_CANCELED);
     pthread_join(thread, NULL);
     sb_free(buffer);
-    assert(time(NULL) - start < 30);
+    assert(time(NULL) - start < 20);
 }
 
 /* In place of the system's, for libcurl: takes its time for a name that it waits for. */
@@ -166,7 +166,7 @@ int main(int argc, char **argv)
         trust(argv[2], argv[3]);
     } else if (strcmp(what, "pause") == 0) {
         pauses(argv[2], strtoll(argv[3], NULL, 10));
-    } else if (strcmp(what, "connect") == 0) {
+    } else if (strcmp(what, "stop") == 0) {
         stops(argv[2]);
     } else if (strcmp(what, "name") == 0) {
         resolving = 1;
