@@ -133,8 +133,10 @@ impl Reply {
         } else {
             to.write_all(body)?;
         }
-        while self.stalls {
-            sleep(Duration::from_secs(1));
+        if self.stalls {
+            loop {
+                sleep(Duration::from_secs(1));
+            }
         }
         Ok(())
     }

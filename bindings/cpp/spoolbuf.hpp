@@ -476,10 +476,9 @@ public:
 
     buffer &operator=(buffer &&other) noexcept
     {
-        if (this != &other) {
-            sb_free(handle_.exchange(other.release()));
-            thrown_ = std::move(other.thrown_);
-        }
+        // To itself as well: it has nothing to free then.
+        sb_free(handle_.exchange(other.release()));
+        thrown_ = std::move(other.thrown_);
         return *this;
     }
 
