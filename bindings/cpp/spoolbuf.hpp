@@ -20,30 +20,38 @@
  *       `seek(std::uint64_t)`, which makes the next read deliver from there, and `cancel()`, which
  *       makes a blocked read return soon (from any thread);
  *     - a std::istream: a temporary is moved in, std::unique_ptr is owned, a plain one must outlive
- *       the buffer. It can seek if its tellg() works.
+ *       the buffer. It can seek if its tellg() works. Open files with std::ios::binary.
  *
  * ERRORS
  *
  *   Functions throw std::system_error with spoolbuf::category(), or fill a std::error_code where
  *   they are given one. Codes compare equal to std::errc: canceled to operation_canceled, timeout to
  *   timed_out, disk_full to no_space_on_device, and so on.
- *   An exception that the source throws arrives as itself at each read that reaches that place, on
- *   whatever thread it was thrown, until resume(). With a std::error_code it is errc::source, and
- *   source_exception() has it.
+ *   An exception that the source throws, of any type, arrives as itself at each read that reaches
+ *   that place, on whatever thread it was thrown, until resume(); threads that read at the same time
+ *   get the same object. With a std::error_code it is errc::source, and source_exception() has it.
  *
  * THREADS
  *
- *   A buffer's member functions may be called from any thread at any time, but for those that
- *   change which buffer it is: moving, assigning, free() and the destructor. A reader, a streambuf
- *   and an istream are for one thread each; their cancel() and resume() are for any.
+ *   A buffer's member functions, reset() among them, may be called from any thread at any time, but
+ *   for moving from it, assigning to it and the destructor. A reader, a streambuf and an istream are
+ *   for one thread each; their cancel() and resume() are for any.
  *   Readers do not keep their buffer alive: without it their calls fail with errc::invalid.
  */
 #ifndef SPOOLBUF_HPP
 #define SPOOLBUF_HPP
 
+#if __cplusplus < 201703L && (!defined(_MSVC_LANG) || _MSVC_LANG < 201703L)
+#error "spoolbuf.hpp needs C++17; spoolbuf.h does not"
+#elif !defined(__cpp_exceptions)
+#error "spoolbuf.hpp needs exceptions; spoolbuf.h does not"
+#endif
+
 #include "spoolbuf.h"
 
+#include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -71,6 +79,13 @@
 #include <span>
 #endif
 
+/* One object for all libraries of a process, also where they hide their symbols. */
+#if defined(__GNUC__)
+#define SPOOLBUF_SHARED __attribute__((visibility("default")))
+#else
+#define SPOOLBUF_SHARED
+#endif
+
 namespace spoolbuf {
 
 /// The status codes of spoolbuf.h as an error code enum.
@@ -92,7 +107,7 @@ enum class errc : int {
 
 namespace detail {
 
-class category_type final : public std::error_category {
+class SPOOLBUF_SHARED category_type final : public std::error_category {
 public:
     const char *name() const noexcept override { return "spoolbuf"; }
 
@@ -119,7 +134,7 @@ public:
 } // namespace detail
 
 /// The category of this library's error codes.
-inline const std::error_category &category() noexcept
+SPOOLBUF_SHARED inline const std::error_category &category() noexcept
 {
     static const detail::category_type instance;
     return instance;
@@ -151,8 +166,9 @@ class fault {
 public:
     void keep(std::exception_ptr thrown) noexcept
     {
+        // The one before is destroyed after the guard, since that may run anything.
         std::lock_guard<std::mutex> guard(lock_);
-        thrown_ = std::move(thrown);
+        std::swap(thrown_, thrown);
     }
 
     std::exception_ptr get() const noexcept
@@ -179,111 +195,116 @@ private:
     std::exception_ptr thrown_;
 };
 
+#ifdef __cpp_lib_span
+/// What bytes can be read into.
+template <class Element>
+constexpr bool room_for =
+    !std::is_const_v<Element> && std::is_trivially_copyable_v<Element> && sizeof(Element) == 1;
+
+template <class Callable>
+constexpr bool takes_span = std::is_invocable_v<Callable &, std::span<std::byte>>;
+#else
+template <class Callable> constexpr bool takes_span = false;
+#endif
+
+template <class Callable, class Byte>
+constexpr bool takes = std::is_invocable_v<Callable &, Byte *, std::size_t>;
+
 /// Asks a callable for bytes, with whichever pointer it takes.
 template <class Callable>
 std::int64_t ask(Callable &callable, void *out, std::size_t capacity)
 {
-    using byte_pointer = std::byte *;
-    using unsigned_pointer = unsigned char *;
+    auto with = [&](auto... room) {
+        return static_cast<std::int64_t>(std::invoke(callable, room...));
+    };
+    if constexpr (takes_span<Callable>) {
 #ifdef __cpp_lib_span
-    if constexpr (std::is_invocable_v<Callable &, std::span<std::byte>>)
-        return static_cast<std::int64_t>(
-            std::invoke(callable, std::span(static_cast<std::byte *>(out), capacity)));
-    else
+        return with(std::span(static_cast<std::byte *>(out), capacity));
 #endif
-    if constexpr (std::is_invocable_v<Callable &, byte_pointer, std::size_t>)
-        return static_cast<std::int64_t>(
-            std::invoke(callable, static_cast<std::byte *>(out), capacity));
-    else if constexpr (std::is_invocable_v<Callable &, unsigned_pointer, std::size_t>)
-        return static_cast<std::int64_t>(
-            std::invoke(callable, static_cast<unsigned char *>(out), capacity));
-    else
-        return static_cast<std::int64_t>(
-            std::invoke(callable, static_cast<char *>(out), capacity));
+    } else if constexpr (takes<Callable, std::byte>) {
+        return with(static_cast<std::byte *>(out), capacity);
+    } else if constexpr (takes<Callable, unsigned char>) {
+        return with(static_cast<unsigned char *>(out), capacity);
+    } else {
+        static_assert(takes<Callable, char>,
+                      "a source takes (void *, std::size_t), or has a member `read` that does");
+        return with(static_cast<char *>(out), capacity);
+    }
 }
 
-template <class Source, class = void> struct has_read : std::false_type {};
-template <class Source>
-struct has_read<Source, std::void_t<decltype(std::declval<Source &>().read(
-                            static_cast<char *>(nullptr), std::size_t()))>> : std::true_type {};
-template <class Source, class = void> struct has_byte_read : std::false_type {};
-template <class Source>
-struct has_byte_read<Source, std::void_t<decltype(std::declval<Source &>().read(
-                                 static_cast<std::byte *>(nullptr), std::size_t()))>>
-    : std::true_type {};
-template <class Source, class = void> struct has_unsigned_read : std::false_type {};
-template <class Source>
-struct has_unsigned_read<Source, std::void_t<decltype(std::declval<Source &>().read(
-                                     static_cast<unsigned char *>(nullptr), std::size_t()))>>
-    : std::true_type {};
-template <class Source, class = void> struct has_span_read : std::false_type {};
-#ifdef __cpp_lib_span
-template <class Source>
-struct has_span_read<Source, std::void_t<decltype(std::declval<Source &>().read(
-                                 std::span<std::byte>()))>> : std::true_type {};
-#endif
-template <class Source, class = void> struct has_seek : std::false_type {};
-template <class Source>
-struct has_seek<Source,
-                std::void_t<decltype(std::declval<Source &>().seek(std::uint64_t()))>>
-    : std::true_type {};
-template <class Source, class = void> struct has_cancel : std::false_type {};
-template <class Source>
-struct has_cancel<Source, std::void_t<decltype(std::declval<Source &>().cancel())>>
-    : std::true_type {};
-template <class Source, class = void> struct has_can_seek : std::false_type {};
-template <class Source>
-struct has_can_seek<Source, std::void_t<decltype(std::declval<Source &>().can_seek())>>
-    : std::true_type {};
+/// A source's member `read` as a callable, which takes nothing if there is none.
+template <class Source> struct reading {
+    Source &source;
+
+    template <class From = Source, class... Room>
+    auto operator()(Room... room) const -> decltype(std::declval<From &>().read(room...))
+    {
+        return source.read(room...);
+    }
+};
+
+template <class Source, class Reading = reading<Source>>
+constexpr bool has_read = takes_span<Reading> || takes<Reading, std::byte>
+    || takes<Reading, unsigned char> || takes<Reading, char>;
+
+template <class Source> using seek_of = decltype(std::declval<Source &>().seek(std::uint64_t()));
+template <class Source> using cancel_of = decltype(std::declval<Source &>().cancel());
+template <class Source> using can_seek_of = decltype(std::declval<Source &>().can_seek());
+
+/// Whether a source has such a member.
+template <template <class> class Member, class Source, class = void>
+constexpr bool has = false;
+template <template <class> class Member, class Source>
+constexpr bool has<Member, Source, std::void_t<Member<Source>>> = true;
 
 /// A std::istream as a source; Holder points to it and may own it.
+/// Goes by its streambuf, whose exceptions arrive as they are thrown, whatever its exceptions() say.
 template <class Holder> class stream_source {
 public:
     explicit stream_source(Holder holder) : stream_(std::move(holder))
     {
-        std::ios_base::iostate before = stream_->exceptions();
-        stream_->exceptions(std::ios_base::goodbit);
-        start_ = stream_->good() ? std::streamoff(stream_->tellg()) : -1;
-        stream_->exceptions(before);
+        if (!stream_)
+            throw std::system_error(SB_ERR_INVALID, category());
+        if (stream_->good())
+            start_ = stream_->rdbuf()->pubseekoff(0, std::ios_base::cur, std::ios_base::in);
     }
 
     bool can_seek() const { return start_ >= 0; }
 
     std::int64_t read(char *out, std::size_t capacity)
     {
-        if (past_end_ || stream_->eof())
-            return 0;
+        std::streambuf &bytes = *stream_->rdbuf();
         // The first byte may take its time; what has come with it is taken, and no more waited for.
-        int first = stream_->get();
-        if (first == std::istream::traits_type::eof()) {
-            if (stream_->bad() || !stream_->eof())
+        auto first = past_end_ ? traits::eof() : bytes.sbumpc();
+        if (first == traits::eof()) {
+            // One that could not be opened has no end.
+            if (stream_->bad() || (stream_->fail() && !stream_->eof()))
                 throw std::ios_base::failure("the stream can't be read");
             return 0;
         }
-        *out = std::istream::traits_type::to_char_type(first);
-        std::streamsize more = stream_->rdbuf()->in_avail();
-        std::streamsize room = capacity - 1 > static_cast<std::size_t>(most)
-            ? most : static_cast<std::streamsize>(capacity - 1);
-        if (more > 0 && room > 0)
-            more = stream_->rdbuf()->sgetn(out + 1, more < room ? more : room);
-        return 1 + (more > 0 && room > 0 ? more : 0);
+        *out = traits::to_char_type(first);
+        std::streamsize more = bytes.in_avail();
+        if (static_cast<std::uint64_t>(more) >= capacity)
+            more = static_cast<std::streamsize>(capacity) - 1;
+        return 1 + (more > 0 ? bytes.sgetn(out + 1, more) : 0);
     }
 
     std::int64_t seek(std::uint64_t offset)
     {
-        std::streambuf *bytes = stream_->rdbuf();
-        stream_->clear();
-        std::streamoff to = start_ + static_cast<std::streamoff>(offset);
-        // Some streams refuse a place past their end, others go there.
-        std::streamoff end = bytes->pubseekoff(0, std::ios_base::end, std::ios_base::in);
-        past_end_ = end >= 0 && to >= end;
-        if (past_end_)
+        std::streambuf &bytes = *stream_->rdbuf();
+        std::streamoff to = static_cast<std::streamoff>(offset) + start_;
+        past_end_ = false;
+        if (bytes.pubseekpos(to, std::ios_base::in) == std::streampos(to))
             return 0;
-        return bytes->pubseekpos(to, std::ios_base::in) == std::streampos(to) ? 0 : -1;
+        // Some streams refuse a place past their end, others go there.
+        std::streamoff end = bytes.pubseekoff(0, std::ios_base::end, std::ios_base::in);
+        past_end_ = end >= 0 && to > end;
+        return past_end_ ? 0 : -1;
     }
 
 private:
-    static constexpr std::streamsize most = 1 << 30;
+    using traits = std::istream::traits_type;
+
     Holder stream_;
     std::streamoff start_ = -1;
     bool past_end_ = false;
@@ -316,13 +337,9 @@ template <class Source> struct border {
         border &self = *static_cast<border *>(opaque);
         self.thrown->keep(nullptr);
         return guarded(self, [&](Source &from) {
-            if constexpr (has_span_read<Source>::value || has_byte_read<Source>::value
-                          || has_unsigned_read<Source>::value || has_read<Source>::value) {
-                auto read_member = [&from](auto &&...room)
-                    -> decltype(from.read(std::forward<decltype(room)>(room)...)) {
-                    return from.read(std::forward<decltype(room)>(room)...);
-                };
-                return ask(read_member, out, capacity);
+            if constexpr (has_read<Source>) {
+                reading<Source> member{from};
+                return ask(member, out, capacity);
             } else {
                 return ask(from, out, capacity);
             }
@@ -333,7 +350,7 @@ template <class Source> struct border {
     {
         border &self = *static_cast<border *>(opaque);
         return guarded(self, [&](Source &from) -> std::int64_t {
-            if constexpr (has_seek<Source>::value) {
+            if constexpr (has<seek_of, Source>) {
                 if constexpr (std::is_integral_v<decltype(from.seek(offset))>)
                     return static_cast<std::int64_t>(from.seek(offset));
                 else
@@ -347,7 +364,7 @@ template <class Source> struct border {
 
     static void cancel(void *opaque) noexcept
     {
-        if constexpr (has_cancel<Source>::value) {
+        if constexpr (has<cancel_of, Source>) {
             try {
                 static_cast<border *>(opaque)->source.cancel();
             } catch (...) {
@@ -361,14 +378,14 @@ template <class Source> struct border {
     /// The C source, which owns the border from sb_new_with() on.
     sb_callback callback()
     {
-        bool seeks = has_seek<Source>::value;
-        if constexpr (has_can_seek<Source>::value)
+        bool seeks = has<seek_of, Source>;
+        if constexpr (has<can_seek_of, Source>)
             seeks = source.can_seek();
         sb_callback result = {};
         result.read = read;
         result.opaque = this;
         result.seek = seeks ? seek : nullptr;
-        result.cancel = has_cancel<Source>::value ? cancel : nullptr;
+        result.cancel = has<cancel_of, Source> ? cancel : nullptr;
         result.close = close;
         return result;
     }
@@ -390,15 +407,22 @@ template <class Source> auto into_source(Source &&source)
     }
 }
 
-/// Throws, or fills the code; returns whether the result is a count.
-inline bool settle(std::int64_t result, std::error_code &code) noexcept
+/// A count, or what it stands for thrown. There is no fault where there never was a source.
+inline std::uint64_t checked(std::int64_t result, const std::shared_ptr<fault> &thrown)
 {
-    if (result >= 0) {
-        code.clear();
-        return true;
-    }
+    if (result < 0)
+        thrown ? thrown->raise(result) : fault().raise(result);
+    return static_cast<std::uint64_t>(result);
+}
+
+/// A count; 0 with the code filled if it is none.
+inline std::size_t settled(std::int64_t result, std::error_code &code) noexcept
+{
+    code.clear();
+    if (result >= 0)
+        return static_cast<std::size_t>(result);
     code.assign(static_cast<int>(result), category());
-    return false;
+    return 0;
 }
 
 } // namespace detail
@@ -433,45 +457,41 @@ public:
         sb_callback callback = made->callback();
         // A good callback is the library's from the call on, whatever comes of it.
         made.release();
-        int status = sb_new_with(&callback, &plain, &handle_);
+        sb_buffer *handle = nullptr;
+        int status = sb_new_with(&callback, &plain, &handle);
         if (status < 0)
             thrown_->raise(status);
+        handle_ = handle;
     }
 
     /// Takes over a handle of the C API's.
     static buffer adopt(sb_buffer *handle)
     {
         buffer result;
-        result.thrown_ = std::make_shared<detail::fault>();
         result.handle_ = handle;
         return result;
     }
 
-    buffer(buffer &&other) noexcept
-        : handle_(std::exchange(other.handle_, nullptr)), thrown_(std::move(other.thrown_))
-    {
-    }
+    buffer(buffer &&other) noexcept : handle_(other.release()), thrown_(std::move(other.thrown_)) {}
 
     buffer &operator=(buffer &&other) noexcept
     {
-        if (this != &other) {
-            free();
-            handle_ = std::exchange(other.handle_, nullptr);
-            thrown_ = std::move(other.thrown_);
-        }
+        // To itself as well: it has nothing to free then.
+        sb_free(handle_.exchange(other.release()));
+        thrown_ = std::move(other.thrown_);
         return *this;
     }
 
-    ~buffer() { free(); }
+    ~buffer() { reset(); }
 
-    /// Frees the buffer now; see sb_free(). Calls that wait on other threads fail with
-    /// errc::canceled.
-    void free() noexcept { sb_free(std::exchange(handle_, nullptr)); }
-
-    sb_buffer *native_handle() const noexcept { return handle_; }
+    /// Frees the buffer now, see sb_free(); from any thread: calls that wait on other ones fail with
+    /// errc::canceled, later ones with errc::invalid.
+    void reset() noexcept { sb_free(release()); }
 
     /// Gives the handle away.
-    sb_buffer *release() noexcept { return std::exchange(handle_, nullptr); }
+    sb_buffer *release() noexcept { return handle_.exchange(nullptr); }
+
+    sb_buffer *native_handle() const noexcept { return handle_; }
 
     explicit operator bool() const noexcept { return handle_ != nullptr; }
 
@@ -479,14 +499,13 @@ public:
     /// the resource ends or fails first.
     std::size_t read(std::uint64_t off, void *out, std::size_t len) const
     {
-        return checked(sb_read(handle_, off, len, out));
+        return counted(sb_read(handle_, off, len, out));
     }
 
     std::size_t read(std::uint64_t off, void *out, std::size_t len,
                      std::error_code &code) const noexcept
     {
-        std::int64_t count = sb_read(handle_, off, len, out);
-        return detail::settle(count, code) ? static_cast<std::size_t>(count) : 0;
+        return detail::settled(sb_read(handle_, off, len, out), code);
     }
 
     /// Up to `len` bytes at `off`.
@@ -500,7 +519,7 @@ public:
     /// Waits only for the first byte at `off`; returns how many bytes were there, 0 at the end.
     std::size_t read_some(std::uint64_t off, void *out, std::size_t len) const
     {
-        return checked(sb_read_some(handle_, off, len, out, -1));
+        return counted(sb_read_some(handle_, off, len, out, -1));
     }
 
     /// The same within a time, which holds whatever the source does: a helper thread calls it.
@@ -509,11 +528,13 @@ public:
     std::optional<std::size_t> read_some(std::uint64_t off, void *out, std::size_t len,
                                          std::chrono::duration<Rep, Period> limit) const
     {
-        std::int64_t ms = std::chrono::ceil<std::chrono::milliseconds>(limit).count();
-        std::int64_t count = sb_read_some(handle_, off, len, out, ms < 0 ? 0 : ms);
+        // As a floating-point number, since all the hours there are don't fit into milliseconds.
+        double ms = std::ceil(std::chrono::duration<double, std::milli>(limit).count());
+        std::int64_t whole = ms < 9e18 ? static_cast<std::int64_t>(ms > 0 ? ms : 0) : -1;
+        std::int64_t count = sb_read_some(handle_, off, len, out, whole);
         if (count == SB_ERR_TIMEOUT)
             return std::nullopt;
-        return checked(count);
+        return counted(count);
     }
 
     /// Buffered bytes only: never waits, never calls the source.
@@ -525,16 +546,14 @@ public:
 #ifdef __cpp_lib_span
     /// Fills `out` with the bytes at `off`; returns the part that is filled.
     template <class Element, std::size_t Extent>
-        requires(!std::is_const_v<Element> && std::is_trivially_copyable_v<Element>
-                 && sizeof(Element) == 1)
+        requires detail::room_for<Element>
     std::span<Element> read(std::uint64_t off, std::span<Element, Extent> out) const
     {
         return std::span<Element>(out).first(read(off, out.data(), out.size()));
     }
 
     template <class Element, std::size_t Extent>
-        requires(!std::is_const_v<Element> && std::is_trivially_copyable_v<Element>
-                 && sizeof(Element) == 1)
+        requires detail::room_for<Element>
     std::span<Element> read_some(std::uint64_t off, std::span<Element, Extent> out) const
     {
         return std::span<Element>(out).first(read_some(off, out.data(), out.size()));
@@ -594,6 +613,7 @@ public:
     /// What is buffered, in order.
     std::vector<range> ranges() const
     {
+        checked(sb_buffered(handle_, 0));
         std::vector<range> out(4);
         std::size_t count;
         while ((count = sb_ranges(handle_, out.data(), out.size())) > out.size())
@@ -631,22 +651,14 @@ public:
 private:
     friend class reader;
 
-    std::size_t checked(std::int64_t result) const
+    std::uint64_t checked(std::int64_t result) const { return detail::checked(result, thrown_); }
+
+    std::size_t counted(std::int64_t result) const
     {
-        if (result < 0)
-            raise(thrown_, result);
-        return static_cast<std::size_t>(result);
+        return static_cast<std::size_t>(checked(result));
     }
 
-    [[noreturn]] static void raise(const std::shared_ptr<detail::fault> &thrown,
-                                   std::int64_t status)
-    {
-        if (thrown)
-            thrown->raise(status);
-        detail::fault().raise(status);
-    }
-
-    sb_buffer *handle_ = nullptr;
+    std::atomic<sb_buffer *> handle_{nullptr};
     std::shared_ptr<detail::fault> thrown_;
 };
 
@@ -656,45 +668,26 @@ public:
     reader() noexcept = default;
 
     explicit reader(const buffer &from)
-        : buffer_(from.handle_), handle_(sb_reader_new(from.handle_)), thrown_(from.thrown_)
+        : buffer_(from.handle_), handle_(sb_reader_new(buffer_)), thrown_(from.thrown_)
     {
-        if (handle_ == nullptr)
-            buffer::raise(thrown_, sb_size(from.handle_) == SB_ERR_INVALID ? SB_ERR_INVALID
-                                                                           : SB_ERR_NO_MEMORY);
+        if (!handle_)
+            checked(sb_buffered(buffer_, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY);
     }
-
-    reader(reader &&other) noexcept
-        : buffer_(std::exchange(other.buffer_, nullptr)),
-          handle_(std::exchange(other.handle_, nullptr)), thrown_(std::move(other.thrown_))
-    {
-    }
-
-    reader &operator=(reader &&other) noexcept
-    {
-        std::swap(buffer_, other.buffer_);
-        std::swap(handle_, other.handle_);
-        std::swap(thrown_, other.thrown_);
-        return *this;
-    }
-
-    ~reader() { sb_reader_free(handle_); }
 
     /// Waits for the first byte, returns what is there and moves on by it; 0 at the end.
     std::size_t read(void *out, std::size_t len)
     {
-        return checked(sb_reader_read(handle_, len, out));
+        return static_cast<std::size_t>(checked(sb_reader_read(native_handle(), len, out)));
     }
 
     std::size_t read(void *out, std::size_t len, std::error_code &code) noexcept
     {
-        std::int64_t count = sb_reader_read(handle_, len, out);
-        return detail::settle(count, code) ? static_cast<std::size_t>(count) : 0;
+        return detail::settled(sb_reader_read(native_handle(), len, out), code);
     }
 
 #ifdef __cpp_lib_span
     template <class Element, std::size_t Extent>
-        requires(!std::is_const_v<Element> && std::is_trivially_copyable_v<Element>
-                 && sizeof(Element) == 1)
+        requires detail::room_for<Element>
     std::span<Element> read(std::span<Element, Extent> out)
     {
         return std::span<Element>(out).first(read(out.data(), out.size()));
@@ -704,39 +697,46 @@ public:
     /// Moves; reads nothing and costs nothing. `whence` is SB_SEEK_SET, _CUR or _END.
     std::uint64_t seek(std::int64_t off, int whence = SB_SEEK_SET)
     {
-        return checked(sb_reader_seek(handle_, off, whence));
+        return checked(sb_reader_seek(native_handle(), off, whence));
     }
 
     std::uint64_t tell() { return seek(0, SB_SEEK_CUR); }
 
     /// Bytes readable at the place without waiting.
-    std::uint64_t buffered()
+    std::uint64_t buffered() { return checked(sb_buffered(buffer_, tell())); }
+
+    /// Whether the place is at the end, or past it, as far as is known without waiting.
+    bool at_end()
     {
-        return checked(sb_buffered(buffer_, tell()));
+        sb_stats facts;
+        checked(sb_stat(buffer_, &facts, sizeof facts));
+        return tell() >= facts.final_size;
     }
 
     /// Stops this reader only; from any thread.
-    void cancel() const noexcept { sb_reader_cancel(handle_); }
+    void cancel() const noexcept { sb_reader_cancel(native_handle()); }
 
-    void resume() const noexcept { sb_reader_resume(handle_); }
+    void resume() const noexcept { sb_reader_resume(native_handle()); }
 
-    sb_reader *native_handle() const noexcept { return handle_; }
+    sb_reader *native_handle() const noexcept { return handle_.get(); }
 
 private:
-    std::size_t checked(std::int64_t result) const
-    {
-        if (result < 0)
-            buffer::raise(thrown_, result);
-        return static_cast<std::size_t>(result);
-    }
+    struct deleter {
+        void operator()(sb_reader *handle) const noexcept { sb_reader_free(handle); }
+    };
+
+    std::uint64_t checked(std::int64_t result) const { return detail::checked(result, thrown_); }
 
     sb_buffer *buffer_ = nullptr;
-    sb_reader *handle_ = nullptr;
+    std::unique_ptr<sb_reader, deleter> handle_;
     std::shared_ptr<detail::fault> thrown_;
 };
 
-/// A std::streambuf over a place in a buffer: for reading, seekable. Errors are thrown, so that an
-/// istream shows them as badbit (or throws them itself if its exceptions() say so), never as the end.
+/// A std::streambuf over a place in a buffer: for reading, seekable; any byte can be put back.
+///
+/// Errors are thrown, so that an istream shows them as badbit (or throws them itself if its
+/// exceptions() say so), never as the end. A read of several bytes that an error ends does not move
+/// the place: what there is before the error is still to be read after clear().
 class streambuf : public std::streambuf {
 public:
     explicit streambuf(const buffer &from) : reader_(from) {}
@@ -750,45 +750,58 @@ protected:
     {
         if (gptr() == egptr()) {
             forget();
-            std::size_t count = reader_.read(area_, sizeof area_);
-            setg(area_, area_, area_ + count);
+            setg(area_, area_, area_ + reader_.read(area_, sizeof area_));
         }
         return gptr() == egptr() ? traits_type::eof() : traits_type::to_int_type(*gptr());
     }
 
     std::streamsize xsgetn(char *out, std::streamsize wanted) override
     {
+        off_type before = place();
         std::streamsize done = 0;
-        while (done < wanted) {
-            std::streamsize here = egptr() - gptr();
-            if (here > 0) {
-                here = here < wanted - done ? here : wanted - done;
-                std::memcpy(out + done, gptr(), static_cast<std::size_t>(here));
-                gbump(static_cast<int>(here));
-                done += here;
-            } else if (wanted - done >= static_cast<std::streamsize>(sizeof area_)) {
-                // Straight to the caller. What came before an error is delivered before it.
-                forget();
-                std::error_code code;
-                std::size_t count =
-                    reader_.read(out + done, static_cast<std::size_t>(wanted - done), code);
-                if (count == 0 && !code)
+        try {
+            while (done < wanted) {
+                std::streamsize count = egptr() - gptr();
+                if (count > 0) {
+                    count = count < wanted - done ? count : wanted - done;
+                    std::memcpy(out + done, gptr(), static_cast<std::size_t>(count));
+                    gbump(static_cast<int>(count));
+                } else if (wanted - done >= area_size) {
+                    forget();
+                    count = static_cast<std::streamsize>(
+                        reader_.read(out + done, static_cast<std::size_t>(wanted - done)));
+                    if (count == 0)
+                        break;
+                } else if (underflow() == traits_type::eof()) {
                     break;
-                if (code && done > 0)
-                    break;
-                if (code)
-                    count = reader_.read(out, static_cast<std::size_t>(wanted));
-                done += static_cast<std::streamsize>(count);
-            } else if (!fill(done > 0)) {
-                break;
+                }
+                done += count;
             }
+        } catch (...) {
+            go(before);
+            throw;
         }
         return done;
     }
 
     std::streamsize showmanyc() override
     {
-        return static_cast<std::streamsize>(reader_.buffered());
+        std::uint64_t count = reader_.buffered();
+        return count == 0 && reader_.at_end() ? -1 : static_cast<std::streamsize>(count);
+    }
+
+    int_type pbackfail(int_type byte) override
+    {
+        off_type before = place();
+        if (before == 0 || !go(before - 1) || underflow() == traits_type::eof())
+            return traits_type::eof();
+        if (traits_type::eq_int_type(byte, traits_type::eof()))
+            return traits_type::not_eof(byte);
+        if (traits_type::eq_int_type(byte, traits_type::to_int_type(*gptr())))
+            return byte;
+        // There is no writing.
+        gbump(1);
+        return traits_type::eof();
     }
 
     pos_type seekoff(off_type by, std::ios_base::seekdir from,
@@ -796,18 +809,17 @@ protected:
     {
         if ((which & std::ios_base::in) == 0)
             return pos_type(off_type(-1));
-        if (from == std::ios_base::cur && by == 0)
-            return pos_type(static_cast<off_type>(reader_.tell()) - (egptr() - gptr()));
-        int whence = from == std::ios_base::beg ? SB_SEEK_SET
-            : from == std::ios_base::end        ? SB_SEEK_END
-                                                : SB_SEEK_CUR;
-        if (whence == SB_SEEK_CUR)
-            by -= egptr() - gptr();
-        std::int64_t place = sb_reader_seek(reader_.native_handle(), by, whence);
-        if (place < 0)
+        if (from == std::ios_base::end) {
+            std::int64_t to = sb_reader_seek(reader_.native_handle(), by, SB_SEEK_END);
+            if (to >= 0)
+                forget();
+            return pos_type(to >= 0 ? off_type(to) : off_type(-1));
+        }
+        off_type start = from == std::ios_base::cur ? place() : 0;
+        if (by > (std::numeric_limits<off_type>::max)() - start)
             return pos_type(off_type(-1));
-        forget();
-        return pos_type(off_type(place));
+        bool stays = from == std::ios_base::cur && by == 0;
+        return pos_type(stays || go(start + by) ? start + by : off_type(-1));
     }
 
     pos_type seekpos(pos_type to, std::ios_base::openmode which) override
@@ -816,28 +828,29 @@ protected:
     }
 
 private:
-    void forget() { setg(area_, area_, area_); }
+    static constexpr std::streamsize area_size = 16384;
 
-    /// Gets more into the area. An error is thrown, or with `quietly` kept for the next call.
-    bool fill(bool quietly)
+    /// Where the next byte comes from: the reader is ahead of it by what is in the area.
+    off_type place() { return static_cast<off_type>(reader_.tell()) - (egptr() - gptr()); }
+
+    bool go(off_type to) noexcept
     {
+        if (sb_reader_seek(reader_.native_handle(), to, SB_SEEK_SET) < 0)
+            return false;
         forget();
-        std::error_code code;
-        std::size_t count = reader_.read(area_, sizeof area_, code);
-        if (code && !quietly)
-            count = reader_.read(area_, sizeof area_);
-        setg(area_, area_, area_ + count);
-        return count > 0;
+        return true;
     }
 
+    void forget() noexcept { setg(area_, area_, area_); }
+
     reader reader_;
-    char area_[16384];
+    char area_[area_size];
 };
 
 /// A std::istream over a place in a buffer.
 class istream : public std::istream {
 public:
-    explicit istream(const buffer &from) : std::istream(nullptr), bytes_(from) { init(&bytes_); }
+    explicit istream(const buffer &from) : std::istream(nullptr), bytes_(from) { rdbuf(&bytes_); }
 
     /// Stops this one only; from any thread.
     void cancel() const noexcept { bytes_.cancel(); }
@@ -852,5 +865,7 @@ private:
 } // namespace spoolbuf
 
 template <> struct std::is_error_code_enum<spoolbuf::errc> : std::true_type {};
+
+#undef SPOOLBUF_SHARED
 
 #endif

@@ -81,12 +81,19 @@ static inline int64_t spoolbuf_fd_seek(void *opaque, uint64_t offset)
     return 0;
 }
 
+static inline void spoolbuf_fd_drain(spoolbuf_fd *self)
+{
+    char drained[64];
+
+    while (read(self->wake[0], drained, sizeof drained) > 0)
+        continue;
+}
+
 static inline int64_t spoolbuf_fd_read(void *opaque, void *out, size_t capacity)
 {
     spoolbuf_fd *self = (spoolbuf_fd *)opaque;
     struct pollfd waits[2];
     ssize_t count;
-    char drained[64];
 
     waits[0].fd = self->fd;
     waits[0].events = POLLIN;
@@ -101,14 +108,15 @@ static inline int64_t spoolbuf_fd_read(void *opaque, void *out, size_t capacity)
         }
         if (waits[0].revents != 0) {
             count = read(self->fd, out, capacity);
+            if (count >= 0 && waits[1].revents != 0)
+                spoolbuf_fd_drain(self); /* A stop that came meanwhile has its answer: the bytes. */
             if (count >= 0)
                 return count;
             if (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK)
                 return -errno;
         }
         if (waits[1].revents != 0) {
-            while (read(self->wake[0], drained, sizeof drained) > 0)
-                continue;
+            spoolbuf_fd_drain(self);
             return -ECANCELED;
         }
     }
@@ -143,38 +151,37 @@ static inline void spoolbuf_fd_close(void *opaque)
  */
 static inline int spoolbuf_fd_source(sb_callback *source, int fd, int owned, uint64_t *size)
 {
+    sb_callback made = { spoolbuf_fd_read, NULL, NULL, spoolbuf_fd_cancel, spoolbuf_fd_close,
+                         { NULL, NULL, NULL } };
     spoolbuf_fd *self;
     struct stat facts;
     int64_t end;
-    int at;
+    int at, regular;
 
     if (fstat(fd, &facts) < 0)
         return -errno;
     self = (spoolbuf_fd *)calloc(1, sizeof *self);
     if (self == NULL)
         return -ENOMEM;
+    made.opaque = self;
     self->fd = fd;
     self->owned = owned;
     self->wake[0] = self->wake[1] = -1;
-    *size = SB_SIZE_UNKNOWN;
-    memset(source, 0, sizeof *source);
-    source->read = spoolbuf_fd_read;
-    source->opaque = self;
-    source->cancel = spoolbuf_fd_cancel;
-    source->close = spoolbuf_fd_close;
-    if (S_ISREG(facts.st_mode) || S_ISBLK(facts.st_mode)) {
-        self->start = self->place = (int64_t)lseek(fd, 0, SEEK_CUR);
-        end = S_ISREG(facts.st_mode) ? (int64_t)facts.st_size : (int64_t)lseek(fd, 0, SEEK_END);
-        if (S_ISBLK(facts.st_mode))
+    regular = S_ISREG(facts.st_mode);
+    if (regular || S_ISBLK(facts.st_mode)) {
+        self->start = (int64_t)lseek(fd, 0, SEEK_CUR);
+        end = regular ? (int64_t)facts.st_size : (int64_t)lseek(fd, 0, SEEK_END);
+        if (!regular)
             lseek(fd, (off_t)self->start, SEEK_SET);
         if (self->start < 0)
-            self->start = self->place = 0;
+            self->start = 0;
+        self->place = self->start;
+        made.read = spoolbuf_fd_pread;
+        made.seek = spoolbuf_fd_seek;
+        made.cancel = NULL;
         /* Files of /proc say 0 and have more. */
-        if (end > 0)
-            *size = end > self->start ? (uint64_t)(end - self->start) : 0;
-        source->read = spoolbuf_fd_pread;
-        source->seek = spoolbuf_fd_seek;
-        source->cancel = NULL;
+        *size = end <= 0 ? SB_SIZE_UNKNOWN : end > self->start ? (uint64_t)(end - self->start) : 0;
+        *source = made;
         return 0;
     }
     if (pipe(self->wake) < 0) {
@@ -186,6 +193,8 @@ static inline int spoolbuf_fd_source(sb_callback *source, int fd, int owned, uin
         fcntl(self->wake[at], F_SETFL, O_NONBLOCK);
         fcntl(self->wake[at], F_SETFD, FD_CLOEXEC);
     }
+    *size = SB_SIZE_UNKNOWN;
+    *source = made;
     return 0;
 }
 
@@ -224,15 +233,14 @@ static inline void spoolbuf_file_close(void *opaque)
 static inline int spoolbuf_file_source(sb_callback *source, FILE *file, int (*close_file)(FILE *))
 {
     spoolbuf_file *self = (spoolbuf_file *)calloc(1, sizeof *self);
+    sb_callback made = { spoolbuf_file_read, self, NULL, NULL, spoolbuf_file_close,
+                         { NULL, NULL, NULL } };
 
     if (self == NULL)
         return -ENOMEM;
     self->file = file;
     self->close = close_file;
-    memset(source, 0, sizeof *source);
-    source->read = spoolbuf_file_read;
-    source->opaque = self;
-    source->close = spoolbuf_file_close;
+    *source = made;
     return 0;
 }
 

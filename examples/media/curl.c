@@ -1,14 +1,9 @@
 /*
- * Tells the size and the last bytes of what is at an URL, then all of it; saves it if told where to.
+ * Tells the size and the last byte of what is at an URL, then reads all of it; saves it if told where to.
  *
  *     curl https://example.com/film.mp4 [film.mp4]
- *
- * Ctrl-C stops at once, also while nothing comes.
  */
-#define _GNU_SOURCE
 #define WITH_CURL
-#include <inttypes.h>
-
 #include "resource.h"
 
 static void stop(void *buffer)
@@ -18,35 +13,29 @@ static void stop(void *buffer)
 
 int main(int argc, char **argv)
 {
-    sb_buffer *buffer = argc >= 2 ? resource_open(argv[1]) : NULL;
+    sb_buffer *buffer = resource_open(argc > 1 ? argv[1] : NULL);
+    int64_t size, place = 0, count;
     unsigned char bytes[10000];
-    uint32_t low = 1, high = 0;
-    int64_t size, place = 0, count, at;
+    uint32_t sum = 1;
     sb_stats stats;
 
     if (buffer == NULL)
         return 2;
     resource_on_interrupt(stop, buffer);
     size = sb_size(buffer);
-    if (size >= 100 && (count = sb_read(buffer, size - 100, 100, bytes)) > 0) {
+    if (size >= 100 && (count = sb_read(buffer, (uint64_t)size - 100, 100, bytes)) > 0) {
         sb_stat(buffer, &stats, sizeof stats);
         printf("last byte 0x%02x, %s\n", bytes[count - 1],
                stats.frontier < (uint64_t)size ? "by a jump" : "by reading on");
     }
-    while ((count = sb_read(buffer, place, sizeof bytes, bytes)) > 0) {
-        for (at = 0; at < count; at++) {
-            low = (low + bytes[at]) % 65521;
-            high = (high + low) % 65521;
-        }
-        place += count;
-    }
-    if (count == 0 && argc >= 3)
-        count = sb_save(buffer, argv[2]) < 0;
+    for (; (count = sb_read(buffer, (uint64_t)place, sizeof bytes, bytes)) > 0; place += count)
+        sum = resource_sum(sum, bytes, (size_t)count);
+    printf("size %lld\nsum 0x%08x\n", (long long)place, sum);
+    if (count == 0 && argc > 2)
+        count = sb_save(buffer, argv[2]);
     sb_stat(buffer, &stats, sizeof stats);
-    printf("size %" PRId64 "\nsum 0x%08x\n", place, high << 16 | low);
     if (count == SB_ERR_SOURCE)
-        printf("source's error %" PRId64 "\n", stats.source_error);
-    puts(count == 0 ? "ended" : count == SB_ERR_CANCELED ? "stopped" : sb_strerror(count));
+        printf("source's error %lld\n", (long long)stats.source_error);
     sb_free(buffer);
-    return count != 0;
+    return resource_end(count, NULL);
 }

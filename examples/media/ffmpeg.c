@@ -1,31 +1,11 @@
 /*
- * Decodes a file, or what a pipe brings, with FFmpeg, and tells what came out.
+ * Decodes the sound and the pictures of a file, or of what a pipe brings, with FFmpeg.
  *
  *     ffmpeg film.mp4
  *     curl -s https://example.com/film.mp4 | ffmpeg -
- *
- * Ctrl-C stops at once, also while nothing comes.
  */
-#define _GNU_SOURCE
-#include <inttypes.h>
-#include <libavcodec/avcodec.h>
-#include <libavutil/adler32.h>
-
-#include "resource.h"
+#include "taken.h"
 #include "spoolbuf_ffmpeg.h"
-
-/* Samples in the order in which they are heard, so that the sum is that of interleaved PCM. */
-static uint32_t sum_of(uint32_t sum, const AVFrame *frame, int channels)
-{
-    int size = av_get_bytes_per_sample(frame->format), at, channel;
-
-    if (!av_sample_fmt_is_planar(frame->format))
-        return av_adler32_update(sum, frame->data[0], frame->nb_samples * channels * size);
-    for (at = 0; at < frame->nb_samples; at++)
-        for (channel = 0; channel < channels; channel++)
-            sum = av_adler32_update(sum, frame->extended_data[channel] + at * size, size);
-    return sum;
-}
 
 static void stop(void *io)
 {
@@ -34,65 +14,47 @@ static void stop(void *io)
 
 int main(int argc, char **argv)
 {
-    sb_buffer *buffer = argc == 2 ? resource_open(argv[1]) : NULL;
+    const enum AVMediaType kinds[2] = { AVMEDIA_TYPE_AUDIO, AVMEDIA_TYPE_VIDEO };
+    sb_buffer *buffer = resource_open(argc > 1 ? argv[1] : NULL);
     AVFormatContext *format = avformat_alloc_context();
-    AVCodecContext *decoders[8] = { NULL };
-    AVFrame *frame = av_frame_alloc();
+    AVCodecContext *decoders[2] = { NULL };
     AVPacket *packet = av_packet_alloc();
-    int64_t pictures = 0, samples = 0;
-    uint32_t sum = 1;
+    AVFrame *frame = av_frame_alloc();
+    int status, streams[2], at;
+    struct taken taken = { 1, 0, 0 };
     spoolbuf_ffmpeg io;
-    unsigned at;
-    int status, failed;
+    const AVCodec *codec;
 
     if (buffer == NULL || spoolbuf_ffmpeg_open(&io, buffer) < 0)
         return 2;
     resource_on_interrupt(stop, &io);
     format->pb = io.context;
-    status = avformat_open_input(&format, NULL, NULL, NULL);
-    if (status >= 0)
+    if ((status = avformat_open_input(&format, NULL, NULL, NULL)) >= 0)
         status = avformat_find_stream_info(format, NULL);
-    for (at = 0; status >= 0 && at < format->nb_streams && at < 8; at++) {
-        const AVCodec *codec = avcodec_find_decoder(format->streams[at]->codecpar->codec_id);
+    for (at = 0; status >= 0 && at < 2; at++) {
+        if ((streams[at] = av_find_best_stream(format, kinds[at], -1, -1, &codec, 0)) < 0)
+            continue;
         decoders[at] = avcodec_alloc_context3(codec);
-        avcodec_parameters_to_context(decoders[at], format->streams[at]->codecpar);
-        decoders[at]->pkt_timebase = format->streams[at]->time_base;
+        avcodec_parameters_to_context(decoders[at], format->streams[streams[at]]->codecpar);
+        decoders[at]->pkt_timebase = format->streams[streams[at]]->time_base;
         status = avcodec_open2(decoders[at], codec, NULL);
     }
-    while (status >= 0) {
-        AVCodecContext *decoder;
-        status = av_read_frame(format, packet);
-        /* After the last packet each decoder is emptied. */
-        for (at = 0; at < format->nb_streams && at < 8; at++) {
-            decoder = decoders[at];
-            if (status >= 0 && packet->stream_index != (int)at)
-                continue;
-            avcodec_send_packet(decoder, status >= 0 ? packet : NULL);
-            while (avcodec_receive_frame(decoder, frame) >= 0) {
-                if (decoder->codec_type == AVMEDIA_TYPE_AUDIO) {
-                    samples += frame->nb_samples;
-                    sum = sum_of(sum, frame, decoder->ch_layout.nb_channels);
-                } else {
-                    pictures++;
-                }
-            }
-        }
-        av_packet_unref(packet);
+    for (; status >= 0; av_packet_unref(packet)) {
+        status = av_read_frame(format, packet); /* After the last one each decoder is emptied. */
+        for (at = 0; at < 2; at++)
+            if (decoders[at] != NULL && (status < 0 || packet->stream_index == streams[at]))
+                for (avcodec_send_packet(decoders[at], status < 0 ? NULL : packet);
+                     avcodec_receive_frame(decoders[at], frame) >= 0;)
+                    take(&taken, frame);
     }
-    /* FFmpeg makes "invalid data" or an ordinary end of many an error: ask the adapter first. */
-    failed = spoolbuf_ffmpeg_status(&io);
-    printf("frames %" PRId64 "\nsamples %" PRId64 "\nsum 0x%08" PRIx32 "\nduration %.2f\n%s\n",
-           pictures, samples, sum, format != NULL ? format->duration / 1e6 : 0,
-           failed == SB_ERR_CANCELED ? "stopped"
-               : failed < 0          ? sb_strerror(failed)
-               : status != AVERROR_EOF ? av_err2str(status)
-                                       : "ended");
-    for (at = 0; at < 8; at++)
+    printf("frames %u\nsamples %u\nsum 0x%08x\n", taken.pictures, taken.samples, taken.sum);
+    status = resource_end(spoolbuf_ffmpeg_status(&io), status == AVERROR_EOF ? NULL : av_err2str(status));
+    for (at = 0; at < 2; at++)
         avcodec_free_context(&decoders[at]);
     av_packet_free(&packet);
     av_frame_free(&frame);
     avformat_close_input(&format);
     spoolbuf_ffmpeg_close(&io);
     sb_free(buffer);
-    return status != AVERROR_EOF || failed < 0;
+    return status;
 }

@@ -1,100 +1,91 @@
 /*
- * What the examples of this folder share, so that each shows its library only: a buffer over the
- * file or pipe that was named, and Ctrl-C as the stop button.
+ * What the programs of this folder share, so that each shows its library only: a buffer over what was named,
+ * Ctrl-C as the stop button (interrupt.h), a sum of what came out, and how it ended.
  *
- * SPOOLBUF_MAX (bytes in memory), SPOOLBUF_DIR (where the spool file goes) and SPOOLBUF_FULL=memory
- * (what a full disk does) are looked at in the environment.
+ * In the environment: SPOOLBUF_MAX (bytes in memory), SPOOLBUF_DIR (where the spool file goes) and
+ * SPOOLBUF_FULL=memory (what a full disk does).
  */
 #ifndef RESOURCE_H
 #define RESOURCE_H
 
-#include <pthread.h>
-#include <signal.h>
-#include <string.h>
-
+#include "interrupt.h"
 #include "spoolbuf_fd.h"
 #ifdef WITH_CURL
 #include "spoolbuf_curl.h"
 #endif
 
-static inline void resource_block_interrupt(sigset_t *signals)
+/* A source over a file, or standard input if it is named `-`; with libcurl over an URL too. */
+static inline int resource_source(sb_callback *source, const char *name, uint64_t *size)
 {
-    sigemptyset(signals);
-    sigaddset(signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    int fd = strcmp(name, "-") == 0 ? 0 : -1;
+
+#ifdef WITH_CURL
+    if (strstr(name, "://") != NULL) {
+        int status = spoolbuf_curl_source(source, name, NULL);
+        int64_t told = status < 0 ? status : spoolbuf_curl_size(source);
+        *size = told < 0 ? SB_SIZE_UNKNOWN : (uint64_t)told;
+        return status;
+    }
+#endif
+    if (fd < 0)
+        fd = open(name, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : spoolbuf_fd_source(source, fd, 1, size);
 }
 
-/* A buffer over a file; `-` is standard input; with libcurl an URL too. NULL, with a message. */
+/* A buffer over what is named. NULL, with a message, if it can't be had. */
 static inline sb_buffer *resource_open(const char *name)
 {
-    int fd = strcmp(name, "-") == 0 ? 0 : -1, status;
     const char *max = getenv("SPOOLBUF_MAX"), *full = getenv("SPOOLBUF_FULL");
     sb_buffer *buffer = NULL;
     sb_callback source;
     sb_options options;
-    sigset_t signals;
+    int status;
 
-    /* Before any thread is started, since they inherit it: Ctrl-C is for who waits for it. */
-    resource_block_interrupt(&signals);
     sb_options_init(&options, sizeof options);
-#ifdef WITH_CURL
-    if (strstr(name, "://") != NULL) {
-        status = spoolbuf_curl_source(&source, name, NULL);
-        if (status == 0) {
-            int64_t size = spoolbuf_curl_size(&source);
-            options.size = size < 0 ? SB_SIZE_UNKNOWN : (uint64_t)size;
-        }
-    } else
-#endif
-    {
-        if (fd < 0)
-            fd = open(name, O_RDONLY | O_CLOEXEC);
-        status = spoolbuf_fd_source(&source, fd, 1, &options.size);
+    if (name == NULL) {
+        fprintf(stderr, "Name a file, an URL, or - for standard input.\n");
+        return NULL;
     }
+    status = resource_source(&source, name, &options.size);
     if (status < 0) {
         fprintf(stderr, "%s: can't be opened (%d)\n", name, status);
         return NULL;
     }
+    resource_block_interrupt();
     options.spool_dir = getenv("SPOOLBUF_DIR");
     if (max != NULL)
         options.max = strtoull(max, NULL, 10);
     if (full != NULL && strcmp(full, "memory") == 0)
         options.on_full = SB_FULL_MEMORY;
-    /* A thread of the library's calls the source, so that a stop never waits for it. */
-    options.prefetch = 1 << 20;
+    options.prefetch = 1 << 20; /* A thread of the library's calls the source: a stop never waits for it. */
     status = sb_new_with(&source, &options, &buffer);
     if (status < 0)
         fprintf(stderr, "%s: %s\n", name, sb_strerror(status));
     return buffer;
 }
 
-typedef struct resource_stopper {
-    void (*stop)(void *opaque);
-    void *opaque;
-    sigset_t signals;
-} resource_stopper;
-
-static inline void *resource_wait_for_signal(void *opaque)
+/* Adler-32 of what came out, as ffmpeg's `crc` format has it; the sum of nothing is 1. */
+static inline uint32_t resource_sum(uint32_t sum, const void *bytes, size_t count)
 {
-    resource_stopper *self = (resource_stopper *)opaque;
-    int number;
+    const unsigned char *next = (const unsigned char *)bytes;
+    uint32_t low = sum & 0xffff, high = sum >> 16;
 
-    sigwait(&self->signals, &number);
-    self->stop(self->opaque);
-    return NULL;
+    for (; count > 0; count--) {
+        low = (low + *next++) % 65521;
+        high = (high + low) % 65521;
+    }
+    return high << 16 | low;
 }
 
-/* Calls `stop` on a thread of its own at Ctrl-C. */
-static inline void resource_on_interrupt(void (*stop)(void *), void *opaque)
+/* Says how it ended: as the buffer has it, since libraries make "invalid data" or an ordinary end of many an
+ * error; then as the library has it, NULL if it is content. Returns what the program is to return. */
+static inline int resource_end(int64_t status, const char *trouble)
 {
-    static resource_stopper self;
-    pthread_t thread;
-
-    self.stop = stop;
-    self.opaque = opaque;
-    resource_block_interrupt(&self.signals);
-    if (pthread_create(&thread, NULL, resource_wait_for_signal, &self) == 0)
-        pthread_detach(thread);
+    puts(status == SB_ERR_CANCELED ? "stopped"
+             : status < 0          ? sb_strerror((int)status)
+             : trouble != NULL     ? trouble
+                                   : "ended");
+    return status < 0 || trouble != NULL;
 }
 
 #endif

@@ -4,15 +4,11 @@
  *     sdl song.ogg
  *     curl -s https://example.com/song.ogg | sdl -
  *     sdl song.ogg quiet            (does not play it)
- *
- * Ctrl-C stops at once, also while nothing comes.
  */
-#define _GNU_SOURCE
 #define SDL_MAIN_HANDLED
-#include <SDL_mixer.h>
-
 #include "resource.h"
 #include "spoolbuf_sdl.h"
+#include <SDL_mixer.h>
 
 static void stop(void *io)
 {
@@ -21,33 +17,22 @@ static void stop(void *io)
 
 int main(int argc, char **argv)
 {
-    sb_buffer *buffer = argc >= 2 ? resource_open(argv[1]) : NULL;
-    uint32_t low = 1, high = 0, at;
+    sb_buffer *buffer = resource_open(argc > 1 ? argv[1] : NULL);
+    Mix_Chunk *sound;
     spoolbuf_sdl io;
     SDL_RWops *file;
-    Mix_Chunk *sound;
     int status;
 
     if (buffer == NULL || (file = spoolbuf_sdl_open(&io, buffer)) == NULL)
         return 2;
     resource_on_interrupt(stop, &io);
-    if (SDL_Init(SDL_INIT_AUDIO) < 0 || Mix_OpenAudio(44100, AUDIO_S16LSB, 2, 4096) < 0) {
-        puts(SDL_GetError());
-        return 2;
-    }
+    if (SDL_Init(SDL_INIT_AUDIO) < 0 || Mix_OpenAudio(44100, AUDIO_S16LSB, 2, 4096) < 0)
+        return 2 * resource_end(SB_OK, SDL_GetError());
     sound = Mix_LoadWAV_RW(file, 1);
-    /* SDL_mixer plays what it got before an error, or tells one of its own: ask the adapter first. */
-    status = spoolbuf_sdl_status(&io);
-    for (at = 0; sound != NULL && at < sound->alen; at++) {
-        low = (low + sound->abuf[at]) % 65521;
-        high = (high + low) % 65521;
-    }
-    printf("duration %.2f\nsum 0x%08x\n%s\n", sound != NULL ? sound->alen / 4 / 44100.0 : 0,
-           high << 16 | low,
-           status == SB_ERR_CANCELED ? "stopped"
-               : status < 0          ? sb_strerror(status)
-               : sound == NULL       ? SDL_GetError()
-                                     : "ended");
+    if (sound != NULL)
+        printf("duration %.2f\nsum 0x%08x\n", sound->alen / 4 / 44100.0,
+               resource_sum(1, sound->abuf, sound->alen));
+    status = resource_end(spoolbuf_sdl_status(&io), sound == NULL ? SDL_GetError() : NULL);
     if (sound != NULL && argc == 2)
         for (Mix_PlayChannel(0, sound, 0); Mix_Playing(0);)
             SDL_Delay(50);
@@ -56,5 +41,5 @@ int main(int argc, char **argv)
     SDL_Quit();
     spoolbuf_sdl_close(&io);
     sb_free(buffer);
-    return status < 0 || sound == NULL;
+    return status;
 }

@@ -12,6 +12,13 @@ static_assert(!std::is_copy_assignable_v<spoolbuf::buffer>);
 static_assert(std::is_nothrow_move_constructible_v<spoolbuf::buffer>);
 static_assert(!std::is_copy_constructible_v<spoolbuf::reader>);
 static_assert(std::is_nothrow_move_constructible_v<spoolbuf::reader>);
+static_assert(std::is_nothrow_move_assignable_v<spoolbuf::buffer>);
+static_assert(std::is_nothrow_move_assignable_v<spoolbuf::reader>);
+static_assert(std::is_nothrow_default_constructible_v<spoolbuf::buffer>);
+// Offsets have 64 bits where std::size_t has 32.
+using in_64_bits = std::uint64_t;
+static_assert(std::is_same_v<decltype(std::declval<spoolbuf::reader>().tell()), in_64_bits>);
+static_assert(std::is_same_v<decltype(std::declval<spoolbuf::buffer>().buffered()), in_64_bits>);
 
 static void reads_anywhere()
 {
@@ -155,6 +162,37 @@ static void carries_it_over_the_helpers_thread()
     CHECK(caught<mishap>([&] { buffer.read_some(2500, bytes, 1, std::chrono::seconds(60)); }));
 }
 
+static void carries_anything_to_anyone()
+{
+    // No std::exception, and for several at once: each gets the one object that was thrown.
+    spoolbuf::buffer buffer([](void *, std::size_t) -> int { throw std::string("no type of ours"); });
+    std::vector<std::thread> threads;
+    std::mutex lock;
+    std::vector<const std::string *> seen;
+    for (int number = 0; number < 8; number++) {
+        threads.emplace_back([&] {
+            try {
+                buffer.read(std::uint64_t(0), std::size_t(1));
+            } catch (const std::string &thrown) {
+                std::lock_guard<std::mutex> guard(lock);
+                seen.push_back(&thrown);
+            }
+        });
+    }
+    for (auto &thread : threads)
+        thread.join();
+    CHECK(seen.size() == 8);
+    for (auto *one : seen)
+        CHECK(one == seen[0]);
+    // What it was is kept beyond the buffer.
+    std::exception_ptr kept = buffer.source_exception();
+    buffer.reset();
+    auto thrown = caught<std::string>([&] { std::rethrow_exception(kept); });
+    CHECK(thrown == std::string("no type of ours"));
+    spoolbuf::buffer full([](void *, std::size_t) -> int { throw std::bad_alloc(); });
+    CHECK(caught<std::bad_alloc>([&] { full.read(std::uint64_t(0), std::size_t(1)); }));
+}
+
 static void goes_on_after_resume()
 {
     int turn = 0;
@@ -252,6 +290,12 @@ static void limits_time()
     char byte;
     CHECK(!buffer.read_now(0, &byte, 1));
     CHECK(!buffer.read_some(0, &byte, 1, std::chrono::milliseconds(1)));
+    CHECK(!buffer.read_some(0, &byte, 1, std::chrono::duration<double>(-1e300)));
+    CHECK(!buffer.read_some(0, &byte, 1, std::chrono::microseconds(1)));
+    // As good as no limit.
+    spoolbuf::buffer ten(stream{10});
+    CHECK(ten.read_some(0, &byte, 1, (std::chrono::hours::max)()) == std::size_t(1));
+    CHECK(ten.read_some(1, &byte, 1, std::chrono::duration<double>(1e300)) == std::size_t(1));
     spoolbuf::buffer empty([](void *, std::size_t) { return 0; });
     CHECK(empty.read_some(0, &byte, 1, std::chrono::seconds(60)) == std::size_t(0));
 }
@@ -273,6 +317,51 @@ static void moves()
     sb_buffer *plain = second.release();
     spoolbuf::buffer third = spoolbuf::buffer::adopt(plain);
     CHECK(third.size() == std::uint64_t(50));
+    spoolbuf::buffer &same = third;
+    third = std::move(same);
+    CHECK(third && third.buffered() == 50);
+    CHECK(failure([&] { first.size(); }) == spoolbuf::errc::invalid);
+    CHECK(failure([&] { first.ranges(); }) == spoolbuf::errc::invalid);
+    first.cancel();
+    first.reset();
+    // A reader takes its place along.
+    spoolbuf::reader one(third), other;
+    one.seek(7);
+    other = std::move(one);
+    spoolbuf::reader &itself = other;
+    other = std::move(itself);
+    CHECK(other.tell() == 7 && other.buffered() == 43 && !other.at_end());
+    CHECK(failure([&] { one.read(bytes, 1); }) == spoolbuf::errc::invalid);
+    CHECK(failure([&] { one.buffered(); }) == spoolbuf::errc::invalid);
+    other.seek(0, SB_SEEK_END);
+    CHECK(other.at_end());
+}
+
+/// Freed while others wait in it: they come back, and know why.
+static void goes_while_others_wait()
+{
+    stalled source;
+    auto gate = source.shared;
+    spoolbuf::buffer buffer(source);
+    std::atomic<int> canceled{0};
+    auto wait = [&] {
+        char byte;
+        if (failure([&] { buffer.read(0, &byte, 1); }) == spoolbuf::errc::canceled)
+            canceled++;
+        CHECK(failure([&] { buffer.read(0, &byte, 1); }) == spoolbuf::errc::invalid);
+    };
+    std::thread inside(wait);
+    {
+        std::unique_lock<std::mutex> lock(gate->lock);
+        gate->changed.wait(lock, [&] { return gate->inside; });
+    }
+    std::thread waiting(wait);
+    while (buffer.stat().waits < 1)
+        std::this_thread::yield();
+    buffer.reset();
+    inside.join();
+    waiting.join();
+    CHECK(canceled == 2 && !buffer);
 }
 
 static void has_a_stop_for_each_reader()
@@ -319,6 +408,12 @@ static void saves()
     CHECK(failure([&] {
         buffer.save("other", 0, [](std::uint64_t, std::optional<std::uint64_t>) { return false; });
     }) == spoolbuf::errc::canceled);
+    // The last it hears, when all is there but the name.
+    CHECK(caught<mishap>([&] {
+        buffer.save("other", 0, [](std::uint64_t done, std::optional<std::uint64_t> total) {
+            return done == total ? throw mishap{4} : true;
+        });
+    }));
     CHECK(!std::filesystem::exists("other"));
     std::filesystem::remove("saved");
 }
@@ -331,6 +426,23 @@ static void names_its_errors()
     CHECK(code.message() == sb_strerror(SB_ERR_DISK_FULL));
     CHECK(code == std::errc::no_space_on_device);
     CHECK(code != std::errc::io_error);
+    const std::pair<spoolbuf::errc, std::errc> meanings[] = {
+        {spoolbuf::errc::invalid, std::errc::invalid_argument},
+        {spoolbuf::errc::source, std::errc::io_error},
+        {spoolbuf::errc::io, std::errc::io_error},
+        {spoolbuf::errc::disk_full, std::errc::no_space_on_device},
+        {spoolbuf::errc::no_memory, std::errc::not_enough_memory},
+        {spoolbuf::errc::canceled, std::errc::operation_canceled},
+        {spoolbuf::errc::timeout, std::errc::timed_out},
+        {spoolbuf::errc::reentrant, std::errc::resource_deadlock_would_occur},
+        {spoolbuf::errc::unsupported, std::errc::not_supported},
+        {spoolbuf::errc::exists, std::errc::file_exists},
+    };
+    for (auto [ours, theirs] : meanings)
+        CHECK(make_error_code(ours) == theirs);
+    // These mean nothing elsewhere.
+    for (auto ours : {spoolbuf::errc::unknown, spoolbuf::errc::size, spoolbuf::errc::panic})
+        CHECK(make_error_code(ours).default_error_condition().category() == spoolbuf::category());
 }
 
 int main()
@@ -340,11 +452,13 @@ int main()
     destroys_its_source_once();
     carries_the_sources_exception();
     carries_it_over_the_helpers_thread();
+    carries_anything_to_anyone();
     goes_on_after_resume();
     seeks_if_the_source_can();
     stops_a_stall();
     limits_time();
     moves();
+    goes_while_others_wait();
     has_a_stop_for_each_reader();
     saves();
     names_its_errors();

@@ -4,8 +4,15 @@
 #include <array>
 #include <span>
 
+#ifdef ELSEWHERE // twice.cpp is there as well.
+const std::error_category *category_elsewhere();
+#endif
+
 int main()
 {
+#ifdef ELSEWHERE
+    CHECK(category_elsewhere() == &spoolbuf::category());
+#endif
     spoolbuf::buffer buffer([inner = stream{1000}](std::span<std::byte> room) mutable {
         return inner(room.data(), room.size());
     });

@@ -3,6 +3,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <sstream>
 #include <thread>
 
@@ -68,18 +69,39 @@ static void reads_from_a_stream()
 
 static void tells_an_error_from_the_end()
 {
-    pipe_like pipe(100000, 5000);
-    std::istream failing(&pipe);
-    spoolbuf::buffer buffer(failing);
-    CHECK(buffer.read(std::uint64_t(0), std::size_t(6000)).size() == 5000);
-    // The stream swallowed the exception of its streambuf, as streams do.
-    CHECK(caught<std::ios_base::failure>([&] { buffer.read(5000, 1); }));
+    // What the streambuf throws arrives, whether the stream would have let it through or not.
+    for (auto mask : {std::ios_base::goodbit, std::ios_base::badbit}) {
+        pipe_like pipe(100000, 5000);
+        std::istream failing(&pipe);
+        failing.exceptions(mask);
+        spoolbuf::buffer buffer(failing);
+        CHECK(buffer.read(std::uint64_t(0), std::size_t(6000)).size() == 5000);
+        CHECK(caught<mishap>([&] { buffer.read(5000, 1); }));
+    }
+    // A stream that throws at its end has an end all the same.
+    std::istringstream loud(resource(0, 3000));
+    loud.exceptions(std::ios_base::failbit | std::ios_base::eofbit | std::ios_base::badbit);
+    spoolbuf::buffer ended(loud);
+    CHECK(ended.read(std::uint64_t(0), std::size_t(6000)).size() == 3000);
+    CHECK(ended.stat().state == SB_STATE_ENDED);
+    // One that could not be opened is not empty.
+    spoolbuf::buffer none(std::ifstream("never-there"));
+    CHECK(caught<std::ios_base::failure>([&] { none.read(0, 1); }));
+    CHECK(failure([] { spoolbuf::buffer(std::unique_ptr<std::istream>()); })
+          == spoolbuf::errc::invalid);
+}
 
-    pipe_like second(100000, 5000);
-    std::istream loud(&second);
-    loud.exceptions(std::ios_base::badbit);
-    spoolbuf::buffer loud_buffer(loud);
-    CHECK(caught<mishap>([&] { loud_buffer.read(5000, 1); }));
+static void reads_a_file()
+{
+    std::ofstream("file", std::ios::binary) << "skipped" << resource(0, 300000);
+    std::ifstream file("file", std::ios::binary);
+    file.ignore(7);
+    spoolbuf::buffer buffer(std::move(file));
+    CHECK(is_resource(299990, buffer.read(299990, 100).data(), 10));
+    CHECK(buffer.read(299990, 100).size() == 10);
+    CHECK(buffer.read(400000, 1).empty());
+    CHECK(is_resource(0, buffer.read(std::uint64_t(0), std::size_t(300000)).data(), 300000));
+    std::filesystem::remove("file");
 }
 
 static void is_read_as_a_stream()
@@ -114,6 +136,56 @@ static void is_read_as_a_stream()
     CHECK(in.fail());
 }
 
+static void puts_back()
+{
+    spoolbuf::buffer buffer(stream{100000});
+    spoolbuf::istream in(buffer);
+    std::string bytes(50000, 0);
+    in.read(&bytes[0], 50000);
+    // Over the borders of what was read at once.
+    for (std::uint64_t at = 50000; at-- > 30000;) {
+        CHECK(in.unget());
+        CHECK(in.peek() == static_cast<unsigned char>(byte_at(at)));
+    }
+    CHECK(in.tellg() == std::streampos(30000));
+    CHECK(in.putback(byte_at(29999)) && in.get() == static_cast<unsigned char>(byte_at(29999)));
+    in.seekg(40000);
+    CHECK(!in.putback(static_cast<char>(byte_at(39999) + 1)));
+    in.clear();
+    CHECK(in.tellg() == std::streampos(40000));
+    in.seekg(0);
+    CHECK(!in.unget());
+    in.clear();
+    CHECK(in.get() == static_cast<unsigned char>(byte_at(0)));
+}
+
+static void knows_what_there_is()
+{
+    spoolbuf::buffer buffer(stream{1000});
+    spoolbuf::istream in(buffer);
+    char bytes[2000];
+    CHECK(in.rdbuf()->in_avail() == 0);
+    CHECK(in.peek() != EOF && in.rdbuf()->in_avail() == 1000);
+    CHECK(in.readsome(bytes, sizeof bytes) == 1000 && is_resource(0, bytes, 1000));
+    CHECK(in.peek() == EOF);
+    in.clear();
+    // At the end, and not only with nothing there at the moment.
+    CHECK(in.readsome(bytes, sizeof bytes) == 0 && in.eof());
+    in.clear();
+    CHECK(in.sync() == 0);
+    in.seekg(10);
+    constexpr auto most = std::numeric_limits<std::streamoff>::max();
+    in.seekg(most, std::ios::cur);
+    CHECK(in.fail());
+    in.clear();
+    in.seekg(-most, std::ios::cur);
+    CHECK(in.fail());
+    in.clear();
+    CHECK(in.tellg() == std::streampos(10));
+    in.seekg(5000);
+    CHECK(in.get() == EOF && in.eof() && !in.bad());
+}
+
 static void reads_lines()
 {
     spoolbuf::buffer buffer(std::istringstream("once upon\na time 17\n"));
@@ -129,9 +201,14 @@ static void shows_errors_as_bad()
     spoolbuf::buffer buffer(stream{100000, 20000});
     spoolbuf::istream in(buffer);
     std::string bytes(100000, 0);
+    CHECK(in.get() == static_cast<unsigned char>(byte_at(0)));
+    // Not the end; and what there is before the error is still to be had.
     in.read(&bytes[0], 100000);
-    CHECK(in.gcount() == 20000 && is_resource(0, bytes.data(), 20000));
+    CHECK(in.bad() && !in.eof());
     in.clear();
+    CHECK(in.tellg() == std::streampos(1));
+    in.read(&bytes[0], 19999);
+    CHECK(in && is_resource(1, bytes.data(), 19999));
     in.read(&bytes[0], 1);
     CHECK(in.bad() && in.gcount() == 0);
     in.clear();
@@ -160,7 +237,10 @@ int main()
 {
     reads_from_a_stream();
     tells_an_error_from_the_end();
+    reads_a_file();
     is_read_as_a_stream();
+    puts_back();
+    knows_what_there_is();
     reads_lines();
     shows_errors_as_bad();
     stops_alone();

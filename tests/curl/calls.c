@@ -1,0 +1,179 @@
+/*
+ * What the example does not show of spoolbuf_curl.h: a handle of one's own, several at once, a reader
+ * that takes its time, and stops while libcurl resolves or connects.
+ */
+#include <assert.h>
+#include <pthread.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "spoolbuf_curl.h"
+
+#undef NDEBUG
+
+enum { SIZE = 2000000 };
+
+static unsigned char byte_at(uint64_t offset)
+{
+    return (unsigned char)((offset + 1) * UINT64_C(0x9e3779b97f4a7c15) >> 56);
+}
+
+static sb_buffer *over(const char *url, CURL *easy)
+{
+    sb_callback source;
+    sb_buffer *buffer;
+
+    assert(spoolbuf_curl_source(&source, url, easy) == 0);
+    buffer = sb_new(&source, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+    assert(buffer != NULL);
+    return buffer;
+}
+
+/* All of it is as it should be. */
+static void *reads(void *url)
+{
+    static unsigned char bytes[8][SIZE + 1];
+    static int number;
+    unsigned char *mine = bytes[__atomic_fetch_add(&number, 1, __ATOMIC_RELAXED)];
+    sb_buffer *buffer = over(url, NULL);
+    int at;
+
+    assert(sb_read(buffer, 0, SIZE + 1, mine) == SIZE);
+    for (at = 0; at < SIZE; at++)
+        assert(mine[at] == byte_at((uint64_t)at));
+    sb_free(buffer);
+    return NULL;
+}
+
+static void several(int count, char **urls)
+{
+    pthread_t threads[8];
+    int at;
+
+    assert(count <= 8);
+    for (at = 0; at < count; at++)
+        pthread_create(&threads[at], NULL, reads, urls[at]);
+    for (at = 0; at < count; at++)
+        pthread_join(threads[at], NULL);
+}
+
+static void trust(const char *url, const char *certificate)
+{
+    static unsigned char bytes[SIZE + 1];
+    CURL *easy = curl_easy_init();
+    sb_buffer *buffer;
+    int at;
+
+    curl_easy_setopt(easy, CURLOPT_CAINFO, certificate);
+    buffer = over(url, easy);
+    assert(sb_read(buffer, 0, SIZE + 1, bytes) == SIZE);
+    for (at = 0; at < SIZE; at++)
+        assert(bytes[at] == byte_at((uint64_t)at));
+    sb_free(buffer);
+}
+
+/* The most memory that this process ever had, in kB. */
+static long peak(void)
+{
+    FILE *status = fopen("/proc/self/status", "r");
+    char line[256];
+    long peak = -1;
+
+    while (fgets(line, sizeof line, status) != NULL)
+        sscanf(line, "VmHWM: %ld", &peak);
+    fclose(status);
+    return peak;
+}
+
+static void nap(long ms)
+{
+    struct timespec time = { ms / 1000, ms % 1000 * 1000000 };
+    nanosleep(&time, NULL);
+}
+
+/* Reads a little, goes away, comes back: what came meanwhile is the network's, not this process's. */
+static void pauses(const char *url, int64_t size)
+{
+    sb_buffer *buffer = over(url, NULL);
+    sb_stats stats;
+    char bytes[16];
+    long before = peak();
+    int turn;
+
+    for (turn = 0; turn < 5; turn++) {
+        assert(sb_read(buffer, (uint64_t)turn * 1000, sizeof bytes, bytes) == sizeof bytes);
+        nap(200);
+    }
+    assert(peak() - before < 8 * 1024);
+    sb_stat(buffer, &stats, sizeof stats);
+    assert(stats.memory + stats.disk < 1 << 20);
+    assert(sb_read(buffer, (uint64_t)size - 1, sizeof bytes, bytes) == 1 && bytes[0] == 'x');
+    assert(peak() - before < 32 * 1024);
+    sb_free(buffer);
+}
+
+static volatile int resolving;
+
+static void *stop_soon(void *buffer)
+{
+    sb_stats stats;
+
+    do
+        sb_stat(buffer, &stats, sizeof stats);
+    while (stats.pulls < 1);
+    while (resolving == 1)
+        nap(10);
+    nap(300);
+    sb_cancel(buffer);
+    return NULL;
+}
+
+/* A stop and the free come at once: long before what the source waits for gives up by itself. */
+static void stops(const char *url)
+{
+    sb_buffer *buffer = over(url, NULL);
+    static unsigned char bytes[SIZE + 1];
+    time_t start = time(NULL);
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, stop_soon, buffer);
+    assert(sb_read(buffer, 0, SIZE + 1, bytes) == SB_ERR_CANCELED);
+    pthread_join(thread, NULL);
+    sb_free(buffer);
+    assert(time(NULL) - start < 20);
+}
+
+/* In place of the system's, for libcurl: takes its time for a name that it waits for. */
+int getaddrinfo(const char *name, const char *service, const void *hints, void *found)
+{
+    (void)name;
+    (void)service;
+    (void)hints;
+    (void)found;
+    resolving = 2;
+    sleep(60);
+    return -2;
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 2 ? argv[1] : "";
+
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    if (strcmp(what, "several") == 0) {
+        several(argc - 2, argv + 2);
+    } else if (strcmp(what, "trust") == 0) {
+        trust(argv[2], argv[3]);
+    } else if (strcmp(what, "pause") == 0) {
+        pauses(argv[2], strtoll(argv[3], NULL, 10));
+    } else if (strcmp(what, "stop") == 0) {
+        stops(argv[2]);
+    } else if (strcmp(what, "name") == 0) {
+        resolving = 1;
+        stops(argv[2]);
+    } else {
+        return 2;
+    }
+    puts("ok");
+    return 0;
+}

@@ -1,0 +1,23 @@
+/* Reads standard input far ahead, then at its start: what each of the projects here builds. */
+#include <spoolbuf.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static int64_t from_stdin(void *opaque, void *out, size_t capacity)
+{
+    (void)opaque;
+    return read(STDIN_FILENO, out, capacity);
+}
+
+int main(void)
+{
+    sb_callback source = { from_stdin, NULL, NULL, NULL, NULL, { NULL, NULL, NULL } };
+    sb_buffer *buffer = sb_new(&source, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+    char late[6], early[6];
+
+    if (sb_read(buffer, 700000, 6, late) != 6 || sb_read(buffer, 0, 6, early) != 6)
+        return 1;
+    printf("%.6s, %.6s\n", late, early);
+    sb_free(buffer);
+    return 0;
+}
