@@ -30,6 +30,7 @@
 //! | a bell is given back before the sleep | `helper` |
 //! | the turn puts the source back after handing over; it stays inside for ever | `helper` and others |
 //! | bytes are told of before they are taken in | `helper`, `prefetch_against_wait` and others |
+//! | what is read is told of later | `read_is_buffered` |
 //! | `free` announces nothing; a call at the source's door is deaf to it | `stops` |
 //! | `free` does not join the helper, or waits for no interrupt | `helper`, `free_against_an_interrupt` |
 //! | the source is dropped under an interrupt, or nobody closes it after one | `free_against_an_interrupt`, `free_against_blocked_read` |

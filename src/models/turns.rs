@@ -16,6 +16,19 @@ fn publish_against_wait() {
     });
 }
 
+/// What has been read is buffered, whoever is asked.
+#[test]
+fn read_is_buffered() {
+    explore(3, || {
+        let buffer = buffer(Tap::new(2));
+        let other = reader(&buffer, 0, 2, Limit::None);
+        if let Ok(count) = read(&buffer, 0, 1, Limit::Now) {
+            assert!(buffer.gate.lock().buffered(0) >= count as u64);
+        }
+        assert_eq!(other.join().unwrap().unwrap(), 2);
+    });
+}
+
 /// Whoever has what it wants leaves the turn to the one that wants more, end of the source included.
 #[test]
 fn hand_over() {
