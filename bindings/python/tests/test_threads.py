@@ -301,4 +301,4 @@ def test_a_subinterpreter_that_ends() -> None:
 
 
 def test_which_interpreter() -> None:
-    assert _interpreter._main
+    assert _interpreter.is_main

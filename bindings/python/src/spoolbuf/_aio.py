@@ -76,10 +76,9 @@ async def aread(buffer: StreamBuffer, offset: int, size: int) -> bytes:
     _start(work)
     try:
         return await future
-    except asyncio.CancelledError:
-        # What the stream still delivers stays buffered.
+    finally:
+        # Canceled, or the loop was closed. What the stream still delivers stays buffered.
         file.cancel()
-        raise
 
 
 def _settle(

@@ -8,7 +8,7 @@ from typing import Any
 from ._errors import UnsupportedError
 
 
-def _is_main() -> bool:
+def _ask() -> bool:
     for name in ("_interpreters", "_xxsubinterpreters"):
         try:
             current: Any = importlib.import_module(name).get_current()
@@ -19,7 +19,7 @@ def _is_main() -> bool:
     return True
 
 
-_main = _is_main()
+is_main = _ask()
 
 
 def check_helper() -> None:
@@ -27,5 +27,5 @@ def check_helper() -> None:
 
     Python runs such a thread in the main interpreter, whichever one the stream belongs to.
     """
-    if not _main:
+    if not is_main:
         raise UnsupportedError("a subinterpreter's stream can't be called on a helper thread")

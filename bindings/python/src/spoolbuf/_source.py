@@ -14,6 +14,8 @@ import ctypes
 import errno
 import io
 import itertools
+import os
+import stat
 import sys
 import threading
 import time
@@ -316,19 +318,27 @@ def _seek_of(stream: Any) -> tuple[Optional[Callable[[int], object]], int]:
     tell: Any = getattr(stream, "tell", None)
     if not callable(seek) or isinstance(stream, memoryview):
         return None, 0
-    seekable = getattr(stream, "seekable", None)
-    if callable(seekable) and not seekable():
+    try:
+        seekable: Any = getattr(stream, "seekable", None)
+        if callable(seekable) and not seekable():
+            return None, 0
+        return cast(Any, seek), cast(Any, tell)() if callable(tell) else 0
+    except OSError:
+        # A pipe's, for one.
         return None, 0
-    return cast(Any, seek), cast(Any, tell)() if callable(tell) else 0
 
 
 def _size_of(stream: object, base: int) -> Optional[int]:
-    """How long a file is, from where it stands."""
-    if not isinstance(stream, io.IOBase):
+    """How long a file is, from where it stands, where it costs nothing to know."""
+    if isinstance(stream, io.BytesIO):
+        return max(stream.getbuffer().nbytes - base, 0)
+    if isinstance(stream, (io.BufferedReader, io.BufferedRandom)):
+        stream = stream.raw
+    # Not any file: one that unpacks has to unpack all of itself to tell.
+    if not isinstance(stream, io.FileIO):
         return None
-    end = stream.seek(0, io.SEEK_END)
-    stream.seek(base)
-    return max(end - base, 0)
+    status = os.fstat(stream.fileno())
+    return max(status.st_size - base, 0) if stat.S_ISREG(status.st_mode) else None
 
 
 # Weak: a stream, or the frames that an exception of it keeps, may well hold the buffer that holds
