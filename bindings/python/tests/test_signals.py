@@ -8,11 +8,13 @@ import signal
 import sys
 import threading
 import time
+from types import FrameType
+from typing import Optional
 
 import pytest
 
 from spoolbuf import Status, StreamBuffer, _signals
-from support import chunks, data
+from support import data
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -134,37 +136,50 @@ def test_other_handlers(tmp_path) -> None:
         signal.signal(signal.SIGALRM, before)
 
 
-def test_a_storm() -> None:
+@pytest.mark.parametrize("others", [False, True])
+def test_a_storm(others: bool) -> None:
     """Interrupts at any place whatsoever: no byte is wrong, none is lost, no end is invented."""
     size = 3_000_000
     buf = StreamBuffer(io.BufferedReader(Slow(data(0, size))), max_size=100_000)
+
+    if others:
+        # From here on the main thread's reads are such as can be woken.
+        thread = threading.Thread(target=buf.read, args=(0, 1))
+        thread.start()
+        thread.join()
+
+    def handler(number: int, frame: Optional[FrameType]) -> None:
+        # Not where the test itself is.
+        while frame is not None:
+            if frame.f_code is StreamBuffer.read.__code__:
+                raise KeyboardInterrupt
+            frame = frame.f_back
+
     stop = threading.Event()
-    seen = 0
 
     def shoot() -> None:
         while not stop.wait(0.0005):
             interrupt()
 
+    before = signal.signal(signal.SIGINT, handler)
     thread = threading.Thread(target=shoot)
-    done = 0
-    while done < size:
-        try:
-            if not thread.is_alive() and not stop.is_set():
-                thread.start()
-            part = buf.read(done, 50_000)
+    thread.start()
+    done = seen = 0
+    try:
+        while done < size:
+            try:
+                part = buf.read(done, 50_000 if seen > 30 else 1000)
+            except KeyboardInterrupt:
+                seen += 1
+                continue
             assert part == data(done, len(part)) and part
             done += len(part)
-            if seen > 30:
-                stop.set()
-        except KeyboardInterrupt:
-            seen += 1
-    try:
+    finally:
         stop.set()
         thread.join()
-    except KeyboardInterrupt:
-        thread.join()
+        signal.signal(signal.SIGINT, before)
+    assert seen
     assert buf.read(size, 1) == b""
-    assert list(chunks(0)) == []
 
 
 class Slow(io.RawIOBase):
