@@ -23,12 +23,15 @@ class RawStreamFile(io.RawIOBase):
     b'by'
     """
 
+    # Where `__init__` was interrupted, there is nothing to let go of.
+    _reader: Optional[int] = None
+
     def __init__(self, buffer: StreamBuffer) -> None:
         """The buffer lives at least as long as the file."""
         super().__init__()
         self._buffer = buffer
         self._stopped = False
-        self._reader: Optional[int] = lib.sb_reader_new(buffer._handle)
+        self._reader = lib.sb_reader_new(buffer._handle)
         if not self._reader:
             buffer._check(Status.INVALID if buffer.closed else Status.NO_MEMORY)
 
