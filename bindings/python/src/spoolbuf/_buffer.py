@@ -246,19 +246,20 @@ class StreamBuffer:
                 return self._check(call(view))
             if not _signals.is_main():
                 self._alone = False
-            with _signals.Shield(None if self._alone else file) as shield:
-                count = call(view)
-            self._raise_urgent()
+            try:
+                with _signals.Shield(None if self._alone else file) as shield:
+                    count = call(view)
+            except BaseException:
+                self._go_on()
+                raise
             if count == Status.CANCELED and shield.rung and not (file and file._stopped):
                 # A signal, whose handler has run by now.
                 continue
-            alien = count == Status.SOURCE and self._source.error() is None
-            if not alien or tries == _TRIES:
+            if count != Status.SOURCE or tries == _TRIES or not self._go_on():
                 return self._check(count)
-            # Somebody else was interrupted; the stream may well go on.
+            # Somebody else was interrupted.
             tries += 1
             time.sleep(0.001)
-            self._go_on()
 
     def readinto(self, offset: int, buffer: Buffer) -> int:
         """Reads at `offset` into any writable buffer, without a copy between; returns how many.
@@ -552,10 +553,13 @@ class StreamBuffer:
         if not _signals.is_main():
             self._alone = False
         before = None if buffered_only else self._await
-        code, raised = _save.save(self._handle, target, flags, progress, before)
+        try:
+            code, raised = _save.save(self._handle, target, flags, progress, before)
+        except BaseException:
+            self._go_on()
+            raise
         if raised is not None:
             raise raised
-        self._raise_urgent()
         return self._check(code, path=None if isinstance(target, int) else target)
 
     def _await(self, offset: int) -> None:
@@ -683,19 +687,15 @@ class StreamBuffer:
             place = stats.frontier if stats.seekable else _LIMIT - 1
             self.read(place, _PIECE if stats.seekable else 1)
 
-    def _raise_urgent(self) -> None:
-        """Raises what is for the program and none of the stream's business."""
-        urgent = self._source.urgent()
-        if urgent is not None:
-            # The stream itself may well go on.
-            self._go_on()
-            raise urgent
-
-    def _go_on(self) -> None:
-        """Clears a failure, but never a `cancel`."""
+    def _go_on(self) -> bool:
+        """Whether it was an interrupt alone that the stream failed of, and so may well go on."""
+        if self._source.error() is not None:
+            return False
+        # Never in the place of somebody who canceled.
         with self._lock, contextlib.suppress(InvalidError):
             if self.stat().state == State.FAILED:
                 lib.sb_resume(self._handle)
+        return True
 
     def _check(self, code: int, path: object = None) -> int:
         """The count, or the exception that the status stands for."""

@@ -25,6 +25,8 @@ class RawStreamFile(io.RawIOBase):
 
     # Where `__init__` was interrupted, there is nothing to let go of.
     _reader: Optional[int] = None
+    # Found here also at the interpreter's end, where modules are empty.
+    _free = staticmethod(lib.sb_reader_free)
 
     def __init__(self, buffer: StreamBuffer) -> None:
         """The buffer lives at least as long as the file."""
@@ -123,7 +125,7 @@ class RawStreamFile(io.RawIOBase):
     def close(self) -> None:
         """Lets go of the place; the buffer stays."""
         if not self.closed:
-            lib.sb_reader_free(self._reader)
+            self._free(self._reader)
         super().close()
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:

@@ -43,16 +43,15 @@ class _Report:
 
     def _report(self, _opaque: object, done: int, total: int) -> int:
         try:
-            try:
-                _signals.enter()
-                self._tell(done, None if total == SIZE_UNKNOWN else total)
-                if self._before:
-                    self._before(done)
-            finally:
-                _signals.leave()
+            _signals.openly(lambda: self._step(done, None if total == SIZE_UNKNOWN else total))
         except BaseException as error:  # noqa: BLE001
             self.raised = error
         return 0 if self.raised is None else 1
+
+    def _step(self, done: int, total: Optional[int]) -> None:
+        self._tell(done, total)
+        if self._before:
+            self._before(done)
 
     def _tell(self, done: int, total: Optional[int]) -> None:
         self._last = (done, total)

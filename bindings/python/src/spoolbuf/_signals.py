@@ -3,8 +3,8 @@
 Python runs them on the main thread whenever it starts a function: also when C calls back, before the
 first line, where no `try` can catch a KeyboardInterrupt. ctypes would print it, and answer C with
 whatever is on the stack. So while C is called that may call back, the handlers are exchanged for one
-that takes notes; inside the callbacks, under a `try`, they are the real ones again; and what was
-noted is made up for as soon as it can.
+that takes notes; while the user's own code runs, they are the real ones again; and what was noted is
+made up for as soon as it can.
 
 A call that waits in C for what another thread is to bring would keep a handler waiting as long. So
 while the main thread may wait, Python tells of signals on a socket, and a thread that listens there
@@ -18,6 +18,7 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Optional, Protocol
 
@@ -145,12 +146,12 @@ class Shield:
             except ValueError:
                 # Embedded, where `threading` takes another thread for the main one.
                 self._handlers.clear()
+                self._waiter = None
             except BaseException:
                 self._give_back()
                 raise
-            else:
-                self._entered = True
-                _shields.append(self)
+            self._entered = True
+            _shields.append(self)
         return self
 
     def __exit__(
@@ -162,9 +163,9 @@ class Shield:
         if self._entered:
             _shields.remove(self)
             self._give_back()
+        self.make_up()
         if self._raised is not None:
             raise self._raised
-        self.make_up()
 
     def ring(self) -> None:
         """Called by the bell."""
@@ -203,18 +204,25 @@ class Shield:
         """Runs the handlers of the signals that were noted."""
         while self._noted:
             number, frame = self._noted.popitem()
-            self._handlers[number](number, frame)
+            try:
+                self._handlers[number](number, frame)
+            except BaseException as error:  # noqa: BLE001
+                self.keep(error)
 
     def open(self) -> None:
         """The real handlers again, inside a callback."""
         self._give_back()
         self.make_up()
+        if self._raised is not None:
+            raise Interrupted
 
     def shut(self) -> None:
-        """Back to taking notes, with the handlers that are set by now."""
-        for number in self._handlers:
+        """Back to taking notes, with the handlers that are set by now. Twice is as good as once."""
+        for number in list(self._handlers):
             handler = signal.getsignal(number)
-            if handler is not None and handler != self._noted.setdefault:
+            if not callable(handler):
+                del self._handlers[number]
+            elif handler != self._noted.setdefault:
                 self._handlers[number] = handler
         for _ in range(3):
             try:
@@ -227,20 +235,48 @@ class Shield:
         """Has the call raise this when it is back."""
         self._raised = self._raised or error
 
-
-def enter() -> None:
-    """A callback begins. May raise what a handler raises."""
-    if _shields and is_main():
-        _shields[-1].open()
-
-
-def leave() -> None:
-    """A callback ends."""
-    if _shields and is_main():
-        _shields[-1].shut()
+    @property
+    def has_kept(self) -> bool:
+        """Whether the call raises something when it is back."""
+        return self._raised is not None
 
 
-def keep(error: BaseException) -> None:
-    """What came out of the end of a callback, for the call to raise."""
-    if _shields and is_main():
-        _shields[-1].keep(error)
+class Interrupted(BaseException):
+    """A handler raised before the user's code was called; `keep` has what."""
+
+
+def _current() -> Optional[Shield]:
+    """What is around the C call that this callback came from."""
+    return _shields[-1] if _shields and is_main() else None
+
+
+def openly(work: Callable[[], object]) -> None:
+    """Calls the user's code from a callback, with the real handlers in force."""
+    shield = _current()
+    if shield is None:
+        work()
+        return
+    try:
+        try:
+            shield.open()
+            work()
+        finally:
+            shield.shut()
+    except BaseException:
+        # It may have been the shutting that was interrupted.
+        shield.shut()
+        raise
+
+
+def keep(error: BaseException) -> bool:
+    """Has the call that this callback came from raise something of a handler's; False elsewhere."""
+    shield = _current()
+    if shield is not None:
+        shield.keep(error)
+    return shield is not None
+
+
+def has_kept() -> bool:
+    """Whether the call that this callback came from is on its way out."""
+    shield = _current()
+    return shield is not None and shield.has_kept

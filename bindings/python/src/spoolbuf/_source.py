@@ -10,19 +10,20 @@ the stack.
 
 from __future__ import annotations
 
+import collections
 import ctypes
 import errno
+import functools
 import io
 import itertools
 import os
 import stat
 import sys
-import threading
 import time
 import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Optional, Protocol, Union, cast
+from typing import Any, Optional, Protocol, TypeVar, Union, cast
 
 from . import _signals
 from ._errors import CanceledError, SourceError
@@ -54,6 +55,26 @@ _WINDOW = ctypes.c_char * (1 << 18)
 # What a callback answers when it failed; sb_stats has it as `source_error`.
 _FAILED = -errno.EIO
 
+
+T = TypeVar("T")
+
+
+def _ask(call: Callable[[], T]) -> T:
+    """What the stream answers.
+
+    A signal's handler may raise when the stream has answered and Python is between two instructions
+    of ours: then the answer counts, since the stream won't give it again. So it is C that calls and
+    puts the answer where it is found.
+    """
+    answers: collections.defaultdict[None, T] = collections.defaultdict(call)
+    try:
+        _signals.openly(functools.partial(answers.__getitem__, None))
+    except BaseException as error:
+        if None not in answers or not _signals.keep(error):
+            raise
+    return answers[None]
+
+
 class Chunks:
     """Hands on chunks of any size in parts, however small the room: each byte is copied once."""
 
@@ -71,6 +92,8 @@ class Chunks:
             rest = _bytes_of(chunk)
             if not len(rest):
                 rest = None
+                if _signals.has_kept():
+                    raise _signals.Interrupted
         count = min(len(rest), len(out))
         out[:count] = rest[:count]
         self._rest = rest[count:] if count < len(rest) else None
@@ -101,7 +124,7 @@ class _Iterated:
 
     def __call__(self, _size: int) -> Optional[BytesLike]:
         try:
-            chunk = self._next()
+            chunk = _ask(self._next)
         except StopIteration:
             return None
         if chunk is None:
@@ -116,7 +139,7 @@ class _Read:
         self._read = read
 
     def __call__(self, size: int) -> Optional[BytesLike]:
-        chunk = self._read(size)
+        chunk = _ask(functools.partial(self._read, size))
         if chunk is None:
             raise _no_data()
         return chunk if len(_bytes_of(chunk)) else None
@@ -129,7 +152,7 @@ class _ReadInto:
         self._readinto = readinto
 
     def __call__(self, out: memoryview) -> int:
-        count = self._readinto(out)
+        count = _ask(functools.partial(self._readinto, out))
         if count is None:
             raise _no_data()
         if not isinstance(count, int) or isinstance(count, bool):
@@ -189,7 +212,6 @@ class Source:
         self._doubt: Optional[BaseException] = None
         # What the reader is to be told, with the traceback it had when it came.
         self._error: Optional[tuple[BaseException, Optional[types.TracebackType]]] = None
-        self._urgent: dict[int, BaseException] = {}
         self._seek, self._base = _seek_of(stream)
         self.size = _size_of(stream, self._base) if size is None and self._seek else size
 
@@ -216,25 +238,20 @@ class Source:
         exception, traceback = self._error
         return exception.with_traceback(traceback)
 
-    def urgent(self) -> Optional[BaseException]:
-        """What came into the stream on this thread but is none of its own: a KeyboardInterrupt."""
-        return self._urgent.pop(threading.get_ident(), None) if self._urgent else None
-
-    def is_interrupted(self) -> bool:
-        """Whether the call on this thread has something to raise that is none of the stream's."""
-        return bool(self._urgent) and threading.get_ident() in self._urgent
-
     # What C asks.
 
     def pull(self, out: int, capacity: int) -> int:
         """The stream's next bytes."""
-        if self._read is None:
+        # Who is to raise a KeyboardInterrupt is on the way out, even if others resumed meanwhile.
+        if self._read is None or _signals.has_kept():
             return _FAILED
         try:
             window = memoryview(_WINDOW.from_address(out)).cast("B")[:capacity]
             count = self._read(window)
             if count == 0:
                 self._check_end()
+        except _signals.Interrupted:
+            return _FAILED
         except BaseException as error:  # noqa: BLE001
             self._doubt = error
             return self._failed(error)
@@ -246,10 +263,12 @@ class Source:
 
     def seek(self, offset: int) -> int:
         """Moves the stream."""
-        if self._seek is None or self._read is None:
+        if self._seek is None or self._read is None or _signals.has_kept():
             return _FAILED
         try:
-            self._seek(self._base + offset)
+            _ask(functools.partial(self._seek, self._base + offset))
+        except _signals.Interrupted:
+            return _FAILED
         except BaseException as error:  # noqa: BLE001
             return self._failed(error)
         self._read.clear()
@@ -295,10 +314,9 @@ class Source:
                 raise http.IncompleteRead(b"", left)
 
     def _failed(self, error: BaseException) -> int:
-        if isinstance(error, KeyboardInterrupt) and _signals.is_main():
+        if isinstance(error, KeyboardInterrupt) and _signals.keep(error):
             # Meant for this thread, not for whoever else waits for the stream.
             self._error = None
-            self.interrupted(error)
             return _FAILED
         # The frames of this file are of no use to anybody.
         traceback = error.__traceback__
@@ -306,10 +324,6 @@ class Source:
             traceback = traceback.tb_next
         self._error = (error, traceback or error.__traceback__)
         return _FAILED
-
-    def interrupted(self, error: BaseException) -> None:
-        """Has the call on this thread raise this once it is back."""
-        self._urgent[threading.get_ident()] = error
 
 
 def _seek_of(stream: Any) -> tuple[Optional[Callable[[int], object]], int]:
@@ -350,32 +364,13 @@ _keys = itertools.count(1)
 
 
 def _on_read(key: int, out: int, capacity: int) -> int:
-    return _within(key, lambda source: source.pull(out, capacity))
+    source = _find(key)
+    return source.pull(out, capacity) if source else _FAILED
 
 
 def _on_seek(key: int, offset: int) -> int:
-    return _within(key, lambda source: source.seek(offset))
-
-
-def _within(key: int, work: Callable[[Source], int]) -> int:
-    """Runs the stream's code as if it were called from Python; never raises."""
-    result = _FAILED
-    try:
-        source = _find(key)
-        # Who is to raise a KeyboardInterrupt is on the way out, even if others resumed meanwhile.
-        if source is None or source.is_interrupted():
-            return _FAILED
-        try:
-            _signals.enter()
-            result = work(source)
-        except BaseException as error:  # noqa: BLE001
-            # A signal's handler, before or after the stream's own code.
-            source.interrupted(error)
-        finally:
-            _signals.leave()
-    except BaseException as error:  # noqa: BLE001
-        _signals.keep(error)
-    return result
+    source = _find(key)
+    return source.seek(offset) if source else _FAILED
 
 
 def _find(key: int) -> Optional[Source]:
