@@ -705,10 +705,13 @@ class StreamBuffer:
             error = self._source.error()
             if error is not None:
                 raise error
-        if code == Status.INVALID and self._handle is None:
-            raise InvalidError(self._why_closed)
-        if code == Status.CANCELED and self._handle is None:
-            raise error_for(code, "the buffer was closed")
+        if self._handle is None:
+            if _ending:
+                _park()
+            if code == Status.INVALID:
+                raise InvalidError(self._why_closed)
+            if code == Status.CANCELED:
+                raise error_for(code, "the buffer was closed")
         system_error = 0
         if code in (Status.IO, Status.DISK_FULL):
             stats = NativeStats()
@@ -738,8 +741,22 @@ def _count(name: str, value: int, limit: int = 2**64 - 1) -> int:
     return value
 
 
+_ending = False
+
+
+def _park() -> None:
+    """Keeps a daemon thread where it is, as Python does with all of them a moment later.
+
+    An exception would have it print while the interpreter ends, and that is how Python 3.13t hangs.
+    """
+    while threading.current_thread().daemon:
+        time.sleep(3600)
+
+
 def _close_all() -> None:
     """At the interpreter's end: no thread may come back into Python after that."""
+    global _ending
+    _ending = True
     for reference in list(_live.values()):
         if buffer := reference():
             buffer.close()
