@@ -61,4 +61,5 @@ def need(name: str) -> ModuleType:
 
 def is_absent(name: str) -> bool:
     """Whether the runner tried in vain to install a package, and answers for that itself."""
-    return name.split(".")[0] in os.environ.get("SPOOLBUF_ABSENT", "").replace("[nodejs]", "").split()
+    package = {"PIL.Image": "pillow", "pyright": "pyright[nodejs]"}.get(name, name)
+    return package in os.environ.get("SPOOLBUF_ABSENT", "").split()
