@@ -162,7 +162,11 @@ def test(venvs: Path, label: str, python: str, wheel: Path, arguments: list[str]
     if not run(*pip, "--no-deps", "--force-reinstall", str(wheel)):
         return Outcome(label, False, "the wheel can't be installed")
     command = [venv.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    with subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, text=True) as pytest:
+    # Some extension modules would switch the GIL on again.
+    environment = {**os.environ, "PYTHON_GIL": "0"} if label.endswith("t") else None
+    with subprocess.Popen(
+        command, cwd=HERE, env=environment, stdout=subprocess.PIPE, text=True
+    ) as pytest:
         assert pytest.stdout
         last = ""
         for line in pytest.stdout:

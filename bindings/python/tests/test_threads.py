@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import sysconfig
 import textwrap
 import threading
 import time
@@ -345,6 +346,14 @@ def test_a_subinterpreter_that_ends(kind: str) -> None:
     absent = kind == "isolated" and (3, 12) <= sys.version_info < (3, 13)
     outcome = "no ctypes\n" if absent else "works\n"
     assert run(SUBINTERPRETER, kind) == outcome * 3 + "end\n"
+
+
+@pytest.mark.skipif(
+    not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="not a free-threaded Python"
+)
+def test_the_gil_is_off() -> None:
+    """Or the tests with threads would show nothing that they don't show elsewhere."""
+    assert not sys._is_gil_enabled()
 
 
 def test_which_interpreter() -> None:

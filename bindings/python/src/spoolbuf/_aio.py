@@ -26,6 +26,7 @@ def _start(work: Callable[[], None]) -> None:
     Not on the loop's own executor: a few reads that wait for a slow stream would fill that, and
     stop everything else that the program does there.
     """
+    inbox: queue.SimpleQueue[Callable[[], None]]
     try:
         inbox = _idle.pop()
     except IndexError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, cast
 
 from ._errors import UnsupportedError
 
@@ -15,7 +15,8 @@ def _ask() -> bool:
         except ImportError:
             continue
         # The main one has the number 0; since 3.13 it comes with where it is from.
-        return int(current[0] if isinstance(current, tuple) else current) == 0
+        number: Any = cast(Any, current)[0] if isinstance(current, tuple) else current
+        return int(number) == 0
     return True
 
 

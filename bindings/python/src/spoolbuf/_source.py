@@ -23,11 +23,14 @@ import time
 import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Optional, Protocol, TypeVar, Union, cast
+from typing import TYPE_CHECKING, Any, Optional, Protocol, TypeVar, Union, cast
 
 from . import _signals
 from ._errors import CanceledError, SourceError
 from ._native import Callback, NotifyCallback, ReadCallback, SeekCallback
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 BytesLike = Union[bytes, bytearray, memoryview]
 
@@ -35,7 +38,7 @@ BytesLike = Union[bytes, bytearray, memoryview]
 class Readable(Protocol):
     """Anything with `read`: a file, a socket's file, a response."""
 
-    def read(self, size: int, /) -> Optional[bytes]:
+    def read(self, size: int, /) -> Optional[Buffer]:
         """Returns up to `size` of the next bytes; none at the end."""
 
 
@@ -46,7 +49,7 @@ class ReadableInto(Protocol):
         """Puts the next bytes into `out` and returns how many; 0 at the end."""
 
 
-Stream = Union[Iterable[Any], Readable, ReadableInto]
+Stream = Union["Buffer", Iterable["Buffer"], Readable, ReadableInto]
 
 # What `out` is looked at through: more than the library ever asks for at a time. The memory behind
 # `capacity` is not touched.
@@ -119,12 +122,12 @@ def _bytes_of(chunk: object) -> memoryview:
 class _Iterated:
     """Takes an iterator's next chunk."""
 
-    def __init__(self, iterator: Iterator[BytesLike]) -> None:
-        self._next = iterator.__next__
+    def __init__(self, iterator: Iterator[Any]) -> None:
+        self._next: Callable[[], Any] = iterator.__next__
 
     def __call__(self, _size: int) -> Optional[BytesLike]:
         try:
-            chunk = _ask(self._next)
+            chunk: Optional[BytesLike] = _ask(self._next)
         except StopIteration:
             return None
         if chunk is None:
@@ -148,18 +151,18 @@ class _Read:
 class _ReadInto:
     """Reads by `readinto`, straight into the library's memory."""
 
-    def __init__(self, readinto: Callable[[memoryview], Optional[int]]) -> None:
+    def __init__(self, readinto: Callable[[memoryview], Any]) -> None:
         self._readinto = readinto
 
     def __call__(self, out: memoryview) -> int:
-        count = _ask(functools.partial(self._readinto, out))
+        count: Any = _ask(functools.partial(self._readinto, out))
         if count is None:
             raise _no_data()
         if not isinstance(count, int) or isinstance(count, bool):
             raise TypeError(f"readinto() must return an int, not {type(count).__name__}")
         if not 0 <= count <= len(out):
             raise ValueError(f"readinto() returned {count}, with room for {len(out)} bytes")
-        return count
+        return int(count)
 
     def clear(self) -> None:
         """Nothing is kept here."""
@@ -173,7 +176,7 @@ def _reader_for(stream: Any) -> Union[Chunks, _ReadInto]:
     if isinstance(stream, str):
         raise TypeError("a stream yields bytes, not str")
     if isinstance(stream, (bytes, bytearray, memoryview)):
-        return Chunks(_Iterated(iter((stream,))))
+        return Chunks(_Iterated(iter([cast(Any, stream)])))
     # One system call at a time, where a `readinto` would go on until all of `out` is full.
     if isinstance(stream, (io.BufferedReader, io.BufferedRandom, io.BufferedRWPair)):
         return _ReadInto(stream.readinto1)
@@ -347,7 +350,7 @@ def _size_of(stream: object, base: int) -> Optional[int]:
     if isinstance(stream, io.BytesIO):
         return max(stream.getbuffer().nbytes - base, 0)
     if isinstance(stream, (io.BufferedReader, io.BufferedRandom)):
-        stream = stream.raw
+        stream = cast(Any, stream).raw
     # Not any file: one that unpacks has to unpack all of itself to tell.
     if not isinstance(stream, io.FileIO):
         return None
