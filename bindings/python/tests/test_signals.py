@@ -67,6 +67,25 @@ def test_between_two_calls_of_the_stream() -> None:
     assert buf.read(0, 1000) == data(0, 1000)
 
 
+def test_at_the_end_of_a_callback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the exchange of handlers is itself interrupted, it is made up for before C goes on."""
+    shut = _signals.Shield.shut
+    calls = []
+
+    def interrupted(self: _signals.Shield) -> None:
+        calls.append(self)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        shut(self)
+
+    monkeypatch.setattr(_signals.Shield, "shut", interrupted)
+    with _signals.Shield():
+        with pytest.raises(KeyboardInterrupt):
+            _signals.openly(lambda: None)
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_a_stream_that_can_go_on_goes_on() -> None:
     class File(io.BytesIO):
         def seekable(self) -> bool:
