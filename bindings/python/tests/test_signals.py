@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import io
 import os
 import signal
@@ -13,7 +14,7 @@ from typing import Optional
 
 import pytest
 
-from spoolbuf import RawStreamFile, Status, StreamBuffer, _signals
+from spoolbuf import CanceledError, RawStreamFile, Status, StreamBuffer, _signals, _source
 from support import data
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -84,6 +85,38 @@ def test_at_the_end_of_a_callback(monkeypatch: pytest.MonkeyPatch) -> None:
             _signals.openly(lambda: None)
         assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_the_stream_has_answered_counts() -> None:
+    """An interrupt that comes between the stream's return and the next instruction."""
+    answers = []
+    with pytest.raises(KeyboardInterrupt), _signals.Shield():
+        answers.append(_source._ask(_thread.interrupt_main))
+    assert answers == [None]
+
+
+def test_a_file_stays_where_it_is_when_a_read_is_interrupted() -> None:
+    file = StreamBuffer([b"abc"]).open(0)
+    reads = file._read
+
+    def read(view: memoryview) -> int:
+        count = reads(view)
+        # The bytes are there, and the handler runs on the way out.
+        _thread.interrupt_main()
+        return count
+
+    file._read = read  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        file.read(10)
+    assert file.tell() == 0
+    file._read = reads  # type: ignore[method-assign]
+    assert file.read(10) == b"abc"
+    # And what makes up for a signal leaves a `cancel` alone.
+    file = StreamBuffer([b"abc"]).open(0)
+    file.cancel()
+    file._calm()
+    with pytest.raises(CanceledError):
+        file.read(1)
 
 
 def test_a_stream_that_can_go_on_goes_on() -> None:

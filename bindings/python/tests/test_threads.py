@@ -20,7 +20,8 @@ from support import chunks, data
 
 def run(program: str, *arguments: str) -> str:
     """Runs a program of its own; it must end well, and in time."""
-    environment = dict(os.environ, PYTHONPATH=os.path.dirname(__file__))
+    path = [os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path))
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(program), *arguments],
         capture_output=True,
@@ -225,6 +226,8 @@ def test_fork() -> None:
         buf = StreamBuffer(stream(), max_size=10_000, prefetch=100_000)
         file = buf.open()
         buf.read(5000, 10)
+        quiet = StreamBuffer(stream())
+        quiet.read(0, 1)
         reading = threading.Thread(target=lambda: buf.read(500_000, 10))
         reading.start()
         child = os.fork()
@@ -239,7 +242,7 @@ def test_fork() -> None:
             assert buf.closed
             del file
             buf.close()
-            del buf
+            del buf, quiet
             gc.collect()
             assert not closed
             own = StreamBuffer(chunks(1_000_000), max_size=10_000, prefetch=100_000)
