@@ -32,7 +32,7 @@ print(json.dumps([sys.implementation.name, sys.version_info[:2],
 EXTRAS = ["requests", "tqdm", "pillow", "numpy", "soundfile", "av"]
 CHECKERS = ["mypy", "pyright[nodejs]", "typing_extensions"]
 # What no wheel is to be had of, by whether the interpreter is free-threaded: not required there.
-NOT_TO_BE_HAD = {True: {"soundfile", *CHECKERS}, False: set[str]()}
+NOT_TO_BE_HAD = {True: {"soundfile"}, False: set[str]()}
 
 
 class Interpreter(NamedTuple):

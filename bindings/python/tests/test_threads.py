@@ -218,11 +218,12 @@ def test_fork() -> None:
         from spoolbuf import StreamBuffer
         from support import chunks, data
         closed = []
-        def stream(closed=closed):
+        # Its own names: a child may end the generator when modules are empty already.
+        def stream(closed=closed, getpid=os.getpid):
             try:
                 yield from chunks(1_000_000)
             finally:
-                closed.append(os.getpid())
+                closed.append(getpid())
         buf = StreamBuffer(stream(), max_size=10_000, prefetch=100_000)
         file = buf.open()
         buf.read(5000, 10)
