@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sysconfig
 from pathlib import Path
+from platform import machine
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
@@ -22,6 +23,8 @@ class CargoHook(BuildHookInterface):
         """Adds the library; the wheel fits every Python, on this platform."""
         library = build(crate_of(Path(self.root)))
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+        # A Python for two kinds of processor; cargo builds for the one that is here.
+        platform = platform.replace("universal2", machine())
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{platform}"
         # The bare name: the wheel is not where a linker looks.

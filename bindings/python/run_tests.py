@@ -2,8 +2,9 @@
 
     python3 run_tests.py [--all] [--venvs DIRECTORY] [-- pytest's arguments]
 
-Without --all for the interpreter that runs this. What is absent is said aloud as SKIPPED, or fails
-where SPOOLBUF_REQUIRE_ALL is set.
+Without --all for the interpreter that runs this; with it for every CPython from 3.9 on that is found
+on PATH, under pyenv and in /opt, ending with a table. What is absent is said aloud as SKIPPED, or
+fails where SPOOLBUF_REQUIRE_ALL is set.
 """
 
 from __future__ import annotations
@@ -13,28 +14,53 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import NamedTuple, Optional
 
 HERE = Path(__file__).resolve().parent
 PROBE = """
 import json, sys, sysconfig
 print(json.dumps([sys.implementation.name, sys.version_info[:2],
-                  bool(sysconfig.get_config_var("Py_GIL_DISABLED")), sys.base_prefix]))
+                  bool(sysconfig.get_config_var("Py_GIL_DISABLED"))]))
 """
-# What some of the tests need; each of these may be absent for an interpreter.
+# What some of the tests need, beside pytest.
 EXTRAS = ["requests", "tqdm", "pillow", "numpy", "soundfile", "av"]
 CHECKERS = ["mypy", "pyright[nodejs]", "typing_extensions"]
+# What no wheel is to be had of, by whether the interpreter is free-threaded: not required there.
+NOT_TO_BE_HAD = {True: {"soundfile"}, False: set[str]()}
 
 
-def probe(python: str) -> tuple[str, tuple[int, int], bool, str] | None:
+class Interpreter(NamedTuple):
+    """What `PROBE` says."""
+
+    name: str
+    version: tuple[int, int]
+    free: bool
+
+    def __str__(self) -> str:
+        """3.13, or 3.13t for the free-threaded one."""
+        return f"{self.version[0]}.{self.version[1]}{'t' if self.free else ''}"
+
+
+class Outcome(NamedTuple):
+    """A line of the table."""
+
+    label: str
+    passed: bool
+    what: str
+
+
+def probe(python: str) -> Optional[Interpreter]:
     """What an interpreter is; None if it does not run."""
     try:
         done = subprocess.run([python, "-c", PROBE], capture_output=True, timeout=60, check=False)
-        name, version, free, prefix = json.loads(done.stdout)
-        return name, (version[0], version[1]), free, prefix
+        name, version, free = json.loads(done.stdout)
+        return Interpreter(name, (version[0], version[1]), free)
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
 
@@ -49,20 +75,15 @@ def interpreters() -> dict[str, str]:
     found: dict[str, str] = {}
     for name in names:
         kind = probe(name)
-        if kind and kind[0] == "cpython" and kind[1] >= (3, 9):
-            found.setdefault(label(kind), name)
-    return found
+        if kind and kind.name == "cpython" and kind.version >= (3, 9):
+            found.setdefault(str(kind), name)
+    return dict(sorted(found.items(), key=lambda item: (len(item[0]), item[0])))
 
 
-def label(kind: tuple[str, tuple[int, int], bool, str]) -> str:
-    """3.13, or 3.13t for the free-threaded one."""
-    return f"{kind[1][0]}.{kind[1][1]}{'t' if kind[2] else ''}"
-
-
-def skipped(what: str, why: str) -> int:
-    """Says so; what the whole run answers for it."""
+def skipped(what: str, why: str) -> bool:
+    """Says so; whether the whole run may still pass."""
     print(f"SKIPPED: {what} ({why})", file=sys.stderr, flush=True)
-    return 1 if os.environ.get("SPOOLBUF_REQUIRE_ALL") else 0
+    return not os.environ.get("SPOOLBUF_REQUIRE_ALL")
 
 
 def run(*command: str, quiet: bool = False) -> bool:
@@ -77,27 +98,26 @@ class Venv:
     def __init__(self, where: Path, python: str) -> None:
         """Made anew if it is of another interpreter."""
         self.where = where
-        scripts = "Scripts" if os.name == "nt" else "bin"
-        self.python = str(where / scripts / Path("python.exe" if os.name == "nt" else "python"))
-        if probe(self.python) is None:
+        self.python = str(where / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+        if probe(self.python) is None or probe(self.python) != probe(python):
             shutil.rmtree(where, ignore_errors=True)
             subprocess.run([python, "-m", "venv", str(where)], check=True)
 
-    def install(self, *packages: str, optional: bool = False) -> bool:
+    def install(self, *packages: str, quiet: bool = False) -> bool:
         """Installs packages, unless the same were installed before."""
         stamp = self.where / f"have-{hashlib.sha256(' '.join(packages).encode()).hexdigest()[:16]}"
         if stamp.exists():
             return True
         pip = [self.python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
         pip += ["--retries", "1", "--timeout", "20", "--prefer-binary"]
-        only = ["--only-binary", ":all:"] if optional else []
-        if not run(*pip, *only, *packages, quiet=optional):
+        only = ["--only-binary", ":all:"] if quiet else []
+        if not run(*pip, *only, *packages, quiet=quiet):
             return False
         stamp.touch()
         return True
 
 
-def build(venvs: Path, python: str) -> Path | None:
+def build(venvs: Path, python: str) -> Optional[Path]:
     """Builds the wheel; None without a network."""
     venv = Venv(venvs / "build", python)
     if not venv.install("build", "hatchling>=1.24"):
@@ -107,34 +127,55 @@ def build(venvs: Path, python: str) -> Path | None:
     command = [venv.python, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out)]
     subprocess.run([*command, str(HERE)], check=True, stdout=subprocess.DEVNULL)
     (wheel,) = out.glob("spoolbuf-*.whl")
+    # For tests/test_package.py.
+    os.environ["SPOOLBUF_BUILDER"] = venv.python
+    os.environ["SPOOLBUF_WHEEL"] = str(wheel)
     return wheel
 
 
-def original(venvs: Path, found: dict[str, str]) -> str | None:
+def original(venvs: Path, found: dict[str, str]) -> Optional[str]:
     """A Python that has the package `buffer`, which runs before 3.11 only."""
     for version in ("3.9", "3.10"):
         if version in found:
             venv = Venv(venvs / "original", found[version])
-            if venv.install("setuptools", "wheel", "buffer==0.2.1"):
+            if venv.install("setuptools", "wheel", "buffer==0.2.1", quiet=False):
                 return venv.python
     return None
 
 
-def test(venvs: Path, version: str, python: str, wheel: Path, arguments: list[str]) -> bool:
+def test(venvs: Path, label: str, python: str, wheel: Path, arguments: list[str]) -> Outcome:
     """Runs the tests under one interpreter."""
-    print(f"== Python {version}: {python}", flush=True)
-    venv = Venv(venvs / version, python)
+    print(f"== Python {label}: {python}", flush=True)
+    begun = time.monotonic()
+    venv = Venv(venvs / label, python)
     if not venv.install("pytest"):
-        return not skipped(f"Python {version}", "pytest can't be installed")
-    for extra in EXTRAS + (CHECKERS if "t" not in version else []):
-        if not venv.install(extra, optional=True):
-            print(f"{extra} can't be had for Python {version}", file=sys.stderr)
+        return Outcome(label, skipped(f"Python {label}", "no pytest"), "no pytest")
+    absent = [name for name in EXTRAS + CHECKERS if not venv.install(name, quiet=True)]
+    known = NOT_TO_BE_HAD[label.endswith("t")]
+    may_pass = True
+    for name in absent:
+        why = "there is no wheel of it" if name in known else "it can't be installed"
+        may_pass &= skipped(f"the tests of {name} under Python {label}", why) or name in known
+    os.environ["SPOOLBUF_ABSENT"] = " ".join(absent)
     pip = [venv.python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     # Always: the wheel of before has the same name.
     if not run(*pip, "--no-deps", "--force-reinstall", str(wheel)):
-        return False
-    os.chdir(HERE)
-    return run(venv.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments)
+        return Outcome(label, False, "the wheel can't be installed")
+    command = [venv.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    # Some extension modules would switch the GIL on again.
+    environment = {**os.environ, "PYTHON_GIL": "0"} if label.endswith("t") else None
+    with subprocess.Popen(
+        command, cwd=HERE, env=environment, stdout=subprocess.PIPE, text=True
+    ) as pytest:
+        assert pytest.stdout
+        last = ""
+        for line in pytest.stdout:
+            print(line, end="", flush=True)
+            last = line.strip() or last
+    what = re.sub(r" in [\d.]+s.*|=+ ?", "", last)
+    what += f", {time.monotonic() - begun:.0f} s"
+    what += f"; without {', '.join(absent)}" if absent else ""
+    return Outcome(label, may_pass and pytest.returncode == 0, what)
 
 
 def main() -> int:
@@ -145,22 +186,26 @@ def main() -> int:
     parser.add_argument("pytest", nargs="*")
     options = parser.parse_args()
     venvs = options.venvs.resolve()
-    venvs.mkdir(parents=True, exist_ok=True)
     wheel = build(venvs, sys.executable)
     if wheel is None:
-        return skipped("the Python tests", "hatchling can't be installed; is there a network?")
+        why = "hatchling can't be installed; is there a network?"
+        return 0 if skipped("the Python tests", why) else 1
     found = interpreters()
     if other := original(venvs, found):
         os.environ["SPOOLBUF_ORIGINAL"] = other
-    mine = label(probe(sys.executable) or ("", (0, 0), False, ""))
-    wanted = found if options.all else {mine: sys.executable}
-    results = {
-        version: test(venvs, version, python, wheel, options.pytest)
-        for version, python in wanted.items()
-    }
-    for version, passed in results.items():
-        print(f"Python {version}: {'passed' if passed else 'FAILED'}", flush=True)
-    return 0 if all(results.values()) else 1
+    wanted = found if options.all else {str(probe(sys.executable)): sys.executable}
+    if options.all and not any(label.endswith("t") for label in wanted):
+        # Said, but never required: few machines have one.
+        skipped("a free-threaded Python", "there is none on PATH, under pyenv or in /opt")
+    outcomes = []
+    for label, python in wanted.items():
+        outcomes.append(test(venvs, label, python, wheel, options.pytest))
+        # The tests that build take cargo; they depend on the interpreter that builds alone.
+        os.environ.pop("SPOOLBUF_BUILDER", None)
+    print()
+    for label, passed, what in outcomes:
+        print(f"Python {label:6} {'passed' if passed else 'FAILED'}  {what}", flush=True)
+    return 0 if all(outcome.passed for outcome in outcomes) else 1
 
 
 if __name__ == "__main__":

@@ -43,7 +43,10 @@ def run(code: str) -> None:
         thread.start()
         try:
             here = f"http://127.0.0.1:{server.server_address[1]}"
-            exec(code.replace("https://example.com", here), {"__name__": "__main__"})
+            scope: dict[str, object] = {"__name__": "__main__"}
+            exec(code.replace("https://example.com", here), scope)
         finally:
+            # Python 3.13t never collects a function, nor what it refers to.
+            scope.clear()
             server.shutdown()
             thread.join()

@@ -79,6 +79,22 @@ def test_a_large_read(buf: StreamBuffer) -> None:
     assert big.read(1_000_000, 7_000_000) == data(1_000_000, 7_000_000)
 
 
+def test_a_failure_between_two_pieces_of_a_large_read() -> None:
+    """What came before it is returned, wherever it is."""
+
+    def stream(size: int) -> Iterator[bytes]:
+        yield from chunks(size, 1 << 16)
+        raise ConnectionError("cut")
+
+    for size in (1 << 20, 3 << 20, (3 << 20) + 5):
+        with StreamBuffer(stream(size)) as buf:
+            assert buf.read() == data(0, size)
+            with pytest.raises(ConnectionError):
+                buf.read(size)
+        with StreamBuffer(stream(size)) as buf:
+            assert buf.read(0, size + 9_000_000) == data(0, size)
+
+
 def test_read_to_the_end(buf: StreamBuffer) -> None:
     assert buf.read(SIZE - 5) == data(SIZE - 5, 5)
     assert buf.read(SIZE) == b"" == buf.read(SIZE + 10) == buf.read(SIZE + 10, 10)
@@ -224,5 +240,5 @@ def test_the_memory_limit_holds() -> None:
     buf.read(3_999_999, 1)
     stats = buf.stat()
     assert stats.memory <= 100_000 + 256 * 1024
-    assert stats.memory + stats.disk == 4_000_000
+    assert stats.memory + stats.disk == stats.frontier == 4_000_000
     assert stats.spool_dir

@@ -16,8 +16,12 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 USE = """
 import io
+from collections.abc import Iterator
 from spoolbuf import RawStreamFile, StreamBuffer, StreamFile
 from urllib.request import urlopen
+
+def chunks() -> Iterator[bytes]:
+    yield b"abc"
 
 def check(path: str) -> None:
     buf = StreamBuffer(iter([b"abc"]), 3)
@@ -31,6 +35,9 @@ def check(path: str) -> None:
     with open(path, "rb") as real:
         StreamBuffer(real)
     StreamBuffer(urlopen(path))
+    StreamBuffer(buf)
+    StreamBuffer(chunks())
+    StreamBuffer([bytearray(5), memoryview(b"abc")])
     StreamBuffer(b"abc").save(path, progress=lambda done, total: print(done, total))
     print(part, pair, byte, raw, file, count)
 """
@@ -38,7 +45,7 @@ def check(path: str) -> None:
 WRONG = """
 from spoolbuf import StreamBuffer
 
-StreamBuffer(5)
+StreamBuffer("text")
 """
 
 

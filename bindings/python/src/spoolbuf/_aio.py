@@ -26,6 +26,7 @@ def _start(work: Callable[[], None]) -> None:
     Not on the loop's own executor: a few reads that wait for a slow stream would fill that, and
     stop everything else that the program does there.
     """
+    inbox: queue.SimpleQueue[Callable[[], None]]
     try:
         inbox = _idle.pop()
     except IndexError:
@@ -76,10 +77,9 @@ async def aread(buffer: StreamBuffer, offset: int, size: int) -> bytes:
     _start(work)
     try:
         return await future
-    except asyncio.CancelledError:
-        # What the stream still delivers stays buffered.
+    finally:
+        # Canceled, or the loop was closed. What the stream still delivers stays buffered.
         file.cancel()
-        raise
 
 
 def _settle(

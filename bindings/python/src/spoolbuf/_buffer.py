@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import io
-import itertools
 import math
 import operator
 import os
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Optional, Union, overload
+from typing import TYPE_CHECKING, Literal, NoReturn, Optional, Union, overload
 
 from . import _aio, _interpreter, _save, _signals, _source, _stats
-from ._errors import CanceledError, InvalidError, error_for
+from ._errors import CanceledError, InvalidError, TimedOutError, error_for
 from ._file import RawStreamFile, StreamFile
 from ._native import (
     ALL,
@@ -26,6 +27,7 @@ from ._native import (
     Options,
     Range,
     SaveFlag,
+    State,
     Status,
     lib,
     pinned,
@@ -46,6 +48,12 @@ _PIECE = 1 << 20
 
 # What an iteration yields at most.
 _CHUNK = 1 << 16
+
+# What a save asks the stream for at a time.
+_STEP = 1 << 16
+
+# How long a read with a timeout keeps the main thread from its signals, in milliseconds.
+_SLICE = 50
 
 # How often a read asks again after another one was interrupted inside the stream.
 _TRIES = 1000
@@ -101,6 +109,10 @@ class StreamBuffer:
         """See the class."""
         self._handle: Optional[int] = None
         self._why_closed = "the buffer is closed"
+        # Keeps a `cancel` from being cleared by a read that goes on after an interrupt.
+        self._lock = threading.RLock()
+        # Whether no thread but the main one ever called the stream, so that one never waits.
+        self._alone = not prefetch
         options = Options()
         lib.sb_options_init(ctypes.byref(options), ctypes.sizeof(options))
         options.max = SIZE_UNKNOWN if max_size is None else _count("max_size", max_size)
@@ -168,7 +180,7 @@ class StreamBuffer:
             with out.getbuffer() as view, view[done:] as rest:
                 try:
                     count = self._fill(offset + done, rest, file)
-                except (Exception, KeyboardInterrupt) as error:
+                except Exception as error:
                     if not done or not _comes_later(error):
                         raise
                     count = 0
@@ -187,10 +199,14 @@ class StreamBuffer:
             out.truncate(count)
         return out.getvalue()
 
-    def _fill(self, offset: int, view: memoryview, file: Optional[RawStreamFile]) -> int:
+    def _fill(self, offset: int, view: memoryview, file: Optional[RawStreamFile] = None) -> int:
         """Fills `view` as far as the resource goes."""
         if file is None:
-            return self._into(view, offset, lambda out: self._read(offset, out))
+            if not self._may_wait():
+                return self._into(view, offset, lambda out: self._read(offset, out))
+            with RawStreamFile(self) as file:
+                file.seek(offset)
+                return self._fill(offset, view, file)
         done = 0
         while done < len(view):
             try:
@@ -205,29 +221,45 @@ class StreamBuffer:
             done += count
         return done
 
+    def _may_wait(self) -> bool:
+        """Whether this is the main thread and may wait for others: a file's read can be woken."""
+        return not self._alone and _signals.is_main()
+
     def _read(self, offset: int, view: memoryview) -> int:
         with pinned(view) as address:
             count: int = lib.sb_read(self._handle, offset, len(view), address)
             return count
 
-    def _into(self, view: memoryview, offset: int, call: Callable[[memoryview], int]) -> int:
+    def _into(
+        self,
+        view: memoryview,
+        offset: int,
+        call: Callable[[memoryview], int],
+        file: Optional[RawStreamFile] = None,
+    ) -> int:
         """Calls C for bytes, and raises what is to be raised. `call` keeps nothing of `view`."""
         if not len(view):
             return self._check(lib.sb_read(self._handle, offset, 0, None))
-        for tries in itertools.count(1):
-            if _signals.is_main() and lib.sb_buffered(self._handle, offset) < len(view):
-                with _signals.Shield():
+        tries = 0
+        while True:
+            if lib.sb_buffered(self._handle, offset) >= len(view):
+                return self._check(call(view))
+            if not _signals.is_main():
+                self._alone = False
+            try:
+                with _signals.Shield(None if self._alone else file) as shield:
                     count = call(view)
-            else:
-                count = call(view)
-            self._raise_urgent()
-            alien = count == Status.SOURCE and self._source.error() is None
-            if not alien or tries == _TRIES:
+            except BaseException:
+                self._go_on()
+                raise
+            if count == Status.CANCELED and shield.rung and not (file and file._stopped):
+                # A signal, whose handler has run by now.
+                continue
+            if count != Status.SOURCE or tries == _TRIES or not self._go_on():
                 return self._check(count)
-            # Somebody else was interrupted; the stream may well go on.
+            # Somebody else was interrupted.
+            tries += 1
             time.sleep(0.001)
-            lib.sb_resume(self._handle)
-        raise AssertionError
 
     def readinto(self, offset: int, buffer: Buffer) -> int:
         """Reads at `offset` into any writable buffer, without a copy between; returns how many.
@@ -238,7 +270,7 @@ class StreamBuffer:
         """
         offset = _count("offset", offset)
         with memoryview(buffer) as view, view.cast("B") as flat:
-            return self._into(flat, offset, lambda out: self._read(offset, out))
+            return self._fill(offset, flat)
 
     def read_some(self, offset: int, size: int, timeout: Optional[float] = None) -> bytes:
         """Waits only until the first byte at `offset` is there, then returns what is there.
@@ -251,25 +283,39 @@ class StreamBuffer:
         b'by'
         """
         offset, size = _count("offset", offset), _count("size", size)
-        if timeout is None:
-            limit = -1
-        elif timeout >= 0:
-            limit = min(math.ceil(timeout * 1000), _LIMIT)
-        else:
+        if timeout is not None and not timeout >= 0:
             raise ValueError("timeout must not be negative")
-        if limit > 0:
-            _interpreter.check_helper()
         out = io.BytesIO(bytes(min(size, max(_PIECE, self.buffered(offset)))))
-
-        def call(view: memoryview) -> int:
-            with pinned(view) as address:
-                count: int = lib.sb_read_some(self._handle, offset, len(view), address, limit)
-                return count
-
         with out.getbuffer() as view:
-            count = self._into(view, offset, call)
+            if timeout is not None and timeout != math.inf:
+                count = self._read_within(offset, view, timeout)
+            elif self._may_wait():
+                with RawStreamFile(self) as file:
+                    file.seek(offset)
+                    count = file.readinto(view)
+            else:
+                count = self._into(view, offset, lambda out: self._take(offset, out, -1))
         out.truncate(count)
         return out.getvalue()
+
+    def _read_within(self, offset: int, view: memoryview, timeout: float) -> int:
+        if timeout:
+            _interpreter.check_helper()
+            self._alone = False
+        until = time.monotonic() + timeout
+        while True:
+            left = max(math.ceil((until - time.monotonic()) * 1000), 0) if timeout else 0
+            limit = min(left, _SLICE if _signals.is_main() else _LIMIT)
+            try:
+                return self._into(view, offset, lambda out: self._take(offset, out, limit))
+            except TimedOutError:
+                if limit == left:
+                    raise
+
+    def _take(self, offset: int, view: memoryview, limit: int) -> int:
+        with pinned(view) as address:
+            count: int = lib.sb_read_some(self._handle, offset, len(view), address, limit)
+            return count
 
     async def aread(self, offset: int = 0, size: Optional[int] = -1) -> bytes:
         """Reads as `read` does, for asyncio: the loop goes on meanwhile.
@@ -335,6 +381,10 @@ class StreamBuffer:
         while chunk := self.read_some(offset, _CHUNK):
             yield chunk
             offset += len(chunk)
+
+    # What Python would make of the above looks at whole chunks, or asks for a byte at a time.
+    __contains__ = None
+    __reversed__ = None
 
     def __bytes__(self) -> bytes:
         """The whole resource.
@@ -500,11 +550,25 @@ class StreamBuffer:
         flags |= SaveFlag.BUFFERED if buffered_only else flags
         flags |= SaveFlag.LINK if link else flags
         flags |= flags if replace else SaveFlag.KEEP
-        code, raised = _save.save(self._handle, target, flags, progress)
+        if not _signals.is_main():
+            self._alone = False
+        before = None if buffered_only else self._await
+        try:
+            code, raised = _save.save(self._handle, target, flags, progress, before)
+        except BaseException:
+            self._go_on()
+            raise
         if raised is not None:
             raise raised
-        self._raise_urgent()
         return self._check(code, path=None if isinstance(target, int) else target)
+
+    def _await(self, offset: int) -> None:
+        """On the main thread, waits for what a save takes next: a signal gets through here."""
+        if not self._may_wait() or self.buffered(offset) >= _STEP:
+            return
+        # What fails here does so in the save as well.
+        with contextlib.suppress(Exception), memoryview(bytearray(_STEP)) as view:
+            self._fill(offset, view)
 
     def prefetch(self, ahead: Optional[int] = None) -> None:
         """Has a thread keep `ahead` bytes ready past the furthest read; None everything, 0 stops.
@@ -518,6 +582,7 @@ class StreamBuffer:
         """
         if ahead != 0:
             _interpreter.check_helper()
+            self._alone = False
         distance = ALL if ahead is None else _count("ahead", ahead)
         self._check(lib.sb_prefetch(self._handle, distance))
 
@@ -533,7 +598,8 @@ class StreamBuffer:
         Traceback (most recent call last):
         spoolbuf.CanceledError: [Errno ...] ...
         """
-        self._check(lib.sb_cancel(self._handle))
+        with self._lock, _signals.Shield():
+            self._check(lib.sb_cancel(self._handle))
 
     def resume(self) -> None:
         """Clears a cancel or a failure: the stream is asked again, where it stands.
@@ -544,7 +610,8 @@ class StreamBuffer:
         >>> buf.read(0, 5)
         b'bytes'
         """
-        self._check(lib.sb_resume(self._handle))
+        with self._lock:
+            self._check(lib.sb_resume(self._handle))
 
     def spill(self) -> None:
         """Moves what is in memory to the temporary file now.
@@ -579,7 +646,8 @@ class StreamBuffer:
         handle, self._handle = self._handle, None
         if handle is not None:
             _live.pop(self._key, None)
-            lib.sb_free(handle)
+            with _signals.Shield():
+                lib.sb_free(handle)
 
     def __enter__(self) -> StreamBuffer:
         """The buffer itself.
@@ -599,6 +667,10 @@ class StreamBuffer:
         """Closes."""
         self.close()
 
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Neither copied nor pickled: the copy would close the original's handle."""
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
     def __del__(self) -> None:
         if getattr(self, "_handle", None) is not None:
             self.close()
@@ -615,13 +687,15 @@ class StreamBuffer:
             place = stats.frontier if stats.seekable else _LIMIT - 1
             self.read(place, _PIECE if stats.seekable else 1)
 
-    def _raise_urgent(self) -> None:
-        """Raises what is for the program and none of the stream's business."""
-        urgent = self._source.urgent()
-        if urgent is not None:
-            # The stream itself may well go on.
-            lib.sb_resume(self._handle)
-            raise urgent
+    def _go_on(self) -> bool:
+        """Whether it was an interrupt alone that the stream failed of, and so may well go on."""
+        if self._source.error() is not None:
+            return False
+        # Never in the place of somebody who canceled.
+        with self._lock, contextlib.suppress(InvalidError):
+            if self.stat().state == State.FAILED:
+                lib.sb_resume(self._handle)
+        return True
 
     def _check(self, code: int, path: object = None) -> int:
         """The count, or the exception that the status stands for."""
@@ -631,10 +705,13 @@ class StreamBuffer:
             error = self._source.error()
             if error is not None:
                 raise error
-        if code == Status.INVALID and self._handle is None:
-            raise InvalidError(self._why_closed)
-        if code == Status.CANCELED and self._handle is None:
-            raise error_for(code, "the buffer was closed")
+        if self._handle is None:
+            if _ending:
+                _park()
+            if code == Status.INVALID:
+                raise InvalidError(self._why_closed)
+            if code == Status.CANCELED:
+                raise error_for(code, "the buffer was closed")
         system_error = 0
         if code in (Status.IO, Status.DISK_FULL):
             stats = NativeStats()
@@ -664,8 +741,22 @@ def _count(name: str, value: int, limit: int = 2**64 - 1) -> int:
     return value
 
 
+_ending = False
+
+
+def _park() -> None:
+    """Keeps a daemon thread where it is, as Python does with all of them a moment later.
+
+    An exception would have it print while the interpreter ends, and that is how Python 3.13t hangs.
+    """
+    while threading.current_thread().daemon:
+        time.sleep(3600)
+
+
 def _close_all() -> None:
     """At the interpreter's end: no thread may come back into Python after that."""
+    global _ending
+    _ending = True
     for reference in list(_live.values()):
         if buffer := reference():
             buffer.close()
@@ -678,9 +769,11 @@ def _after_fork() -> None:
     for reference in list(_live.values()):
         if buffer := reference():
             buffer._handle = None
+            buffer._lock = threading.RLock()
             buffer._why_closed = "the buffer belongs to the parent process"
     _live.clear()
     _source.leave_to_parent()
+    _signals.forget()
     _aio.forget()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
 from ._errors import InvalidError
 from ._native import Status, Whence, lib, pinned
@@ -23,11 +23,17 @@ class RawStreamFile(io.RawIOBase):
     b'by'
     """
 
+    # Where `__init__` was interrupted, there is nothing to let go of.
+    _reader: Optional[int] = None
+    # Found here also at the interpreter's end, where modules are empty.
+    _free = staticmethod(lib.sb_reader_free)
+
     def __init__(self, buffer: StreamBuffer) -> None:
         """The buffer lives at least as long as the file."""
         super().__init__()
         self._buffer = buffer
-        self._reader: Optional[int] = lib.sb_reader_new(buffer._handle)
+        self._stopped = False
+        self._reader = lib.sb_reader_new(buffer._handle)
         if not self._reader:
             buffer._check(Status.INVALID if buffer.closed else Status.NO_MEMORY)
 
@@ -42,8 +48,14 @@ class RawStreamFile(io.RawIOBase):
     def readinto(self, out: Any, /) -> int:
         """Reads up to `len(out)` bytes; 0 at the end."""
         self._check_open()
+        place = self._place()
         with memoryview(out) as view, view.cast("B") as flat:
-            return self._buffer._into(flat, self._place(), self._read)
+            try:
+                return self._buffer._into(flat, place, self._read, self)
+            except BaseException:
+                # A signal's handler may raise after bytes have come, which are not to be missed.
+                lib.sb_reader_seek(self._reader, place, Whence.SET)
+                raise
 
     def _read(self, view: memoryview) -> int:
         with pinned(view) as address:
@@ -84,11 +96,23 @@ class RawStreamFile(io.RawIOBase):
         Traceback (most recent call last):
         spoolbuf.CanceledError: [Errno ...] ...
         """
-        lib.sb_reader_cancel(self._reader)
+        self._stopped = True
+        self._wake()
 
     def resume(self) -> None:
         """Lets a canceled file wait again."""
+        self._stopped = False
         lib.sb_reader_resume(self._reader)
+
+    def _wake(self) -> None:
+        """Has the waiting call return; for a signal."""
+        lib.sb_reader_cancel(self._reader)
+
+    def _calm(self) -> None:
+        """Makes up for a `wake`, but not for a `cancel`."""
+        lib.sb_reader_resume(self._reader)
+        if self._stopped:
+            self._wake()
 
     def buffered(self) -> int:
         """How many bytes can be read here without waiting.
@@ -101,8 +125,12 @@ class RawStreamFile(io.RawIOBase):
     def close(self) -> None:
         """Lets go of the place; the buffer stays."""
         if not self.closed:
-            lib.sb_reader_free(self._reader)
+            self._free(self._reader)
         super().close()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Neither copied nor pickled."""
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
     def _place(self) -> int:
         place: int = lib.sb_reader_seek(self._reader, 0, Whence.CUR)
@@ -132,11 +160,11 @@ class StreamFile(io.BufferedReader):
         place = self.tell()
         try:
             return super().read(size)
-        except Exception:
+        except BaseException as error:
             # What the lower layers had in hand is buffered, and so can be read again.
             self.seek(place)
             there = self.raw._buffer.buffered(place)
-            if not there:
+            if not there or not isinstance(error, Exception):
                 raise
             return super().read(there if size is None or size < 0 else min(size, there))
 

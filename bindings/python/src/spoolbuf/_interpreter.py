@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, cast
 
 from ._errors import UnsupportedError
 
 
-def _is_main() -> bool:
+def _ask() -> bool:
     for name in ("_interpreters", "_xxsubinterpreters"):
         try:
             current: Any = importlib.import_module(name).get_current()
         except ImportError:
             continue
         # The main one has the number 0; since 3.13 it comes with where it is from.
-        return int(current[0] if isinstance(current, tuple) else current) == 0
+        number: Any = cast(Any, current)[0] if isinstance(current, tuple) else current
+        return int(number) == 0
     return True
 
 
-_main = _is_main()
+is_main = _ask()
 
 
 def check_helper() -> None:
@@ -27,5 +28,5 @@ def check_helper() -> None:
 
     Python runs such a thread in the main interpreter, whichever one the stream belongs to.
     """
-    if not _main:
+    if not is_main:
         raise UnsupportedError("a subinterpreter's stream can't be called on a helper thread")

@@ -27,27 +27,36 @@ Target = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]", int, IO[byt
 class _Report:
     """Tells the user's callable or bar how far a save is, and keeps what it raises."""
 
-    def __init__(self, progress: Progress) -> None:
-        """A callable is called with the bytes done and the total, None if that is not known."""
+    def __init__(
+        self, progress: Optional[Progress], before: Optional[Callable[[int], None]]
+    ) -> None:
+        """A callable is called with the bytes done and the total, None if that is not known.
+
+        `before` is called with the place that the save takes up next.
+        """
         self.raised: Optional[BaseException] = None
         self._progress = progress
+        self._before = before
         self._done = 0
         self._last: tuple[int, Optional[int]] = (0, None)
         self.callback = ProgressCallback(self._report)
 
     def _report(self, _opaque: object, done: int, total: int) -> int:
         try:
-            try:
-                _signals.enter()
-                self._tell(done, None if total == SIZE_UNKNOWN else total)
-            finally:
-                _signals.leave()
+            _signals.openly(lambda: self._step(done, None if total == SIZE_UNKNOWN else total))
         except BaseException as error:  # noqa: BLE001
             self.raised = error
         return 0 if self.raised is None else 1
 
+    def _step(self, done: int, total: Optional[int]) -> None:
+        self._tell(done, total)
+        if self._before:
+            self._before(done)
+
     def _tell(self, done: int, total: Optional[int]) -> None:
         self._last = (done, total)
+        if self._progress is None:
+            return
         if callable(self._progress):
             self._progress(done, total)
             return
@@ -63,18 +72,26 @@ class _Report:
 
 
 def save(
-    handle: Optional[int], target: Target, flags: int, progress: Optional[Progress]
+    handle: Optional[int],
+    target: Target,
+    flags: int,
+    progress: Optional[Progress],
+    before: Optional[Callable[[int], None]],
 ) -> tuple[int, Optional[BaseException]]:
-    """What sb_save_with() answers, and what `progress` raised."""
+    """What sb_save_with() answers, and what `progress` or `before` raised."""
     path, descriptor = _place(target)
-    report = _Report(progress) if progress is not None else None
-    callback = report.callback if report else ProgressCallback()
+    if not _signals.is_main():
+        before = None
+    if before:
+        before(0)
+    report = _Report(progress, before)
+    # On the main thread always: a signal's handler runs there, and may stop the save.
+    wanted = progress is not None or _signals.is_main()
+    callback = report.callback if wanted else ProgressCallback()
     with _signals.Shield():
         code: int = lib.sb_save_with(
             handle, path, descriptor, flags, callback, ctypes.c_void_p()
         )
-    if report is None:
-        return code, None
     if code >= 0:
         report.finish(code)
     return code, report.raised

@@ -10,21 +10,27 @@ the stack.
 
 from __future__ import annotations
 
+import collections
 import ctypes
 import errno
+import functools
 import io
 import itertools
+import os
+import stat
 import sys
-import threading
 import time
 import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Optional, Protocol, Union, cast
+from typing import TYPE_CHECKING, Any, Optional, Protocol, TypeVar, Union, cast
 
 from . import _signals
 from ._errors import CanceledError, SourceError
 from ._native import Callback, NotifyCallback, ReadCallback, SeekCallback
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 BytesLike = Union[bytes, bytearray, memoryview]
 
@@ -32,7 +38,7 @@ BytesLike = Union[bytes, bytearray, memoryview]
 class Readable(Protocol):
     """Anything with `read`: a file, a socket's file, a response."""
 
-    def read(self, size: int, /) -> Optional[bytes]:
+    def read(self, size: int, /) -> Optional[Buffer]:
         """Returns up to `size` of the next bytes; none at the end."""
 
 
@@ -43,7 +49,7 @@ class ReadableInto(Protocol):
         """Puts the next bytes into `out` and returns how many; 0 at the end."""
 
 
-Stream = Union[Iterable[Any], Readable, ReadableInto]
+Stream = Union["Buffer", Iterable["Buffer"], Readable, ReadableInto]
 
 # What `out` is looked at through: more than the library ever asks for at a time. The memory behind
 # `capacity` is not touched.
@@ -51,6 +57,26 @@ _WINDOW = ctypes.c_char * (1 << 18)
 
 # What a callback answers when it failed; sb_stats has it as `source_error`.
 _FAILED = -errno.EIO
+
+
+T = TypeVar("T")
+
+
+def _ask(call: Callable[[], T]) -> T:
+    """What the stream answers.
+
+    A signal's handler may raise when the stream has answered and Python is between two instructions
+    of ours: then the answer counts, since the stream won't give it again. So it is C that calls and
+    puts the answer where it is found.
+    """
+    answers: collections.defaultdict[None, T] = collections.defaultdict(call)
+    try:
+        _signals.openly(functools.partial(answers.__getitem__, None))
+    except BaseException as error:
+        if None not in answers or not _signals.keep(error):
+            raise
+    return answers[None]
+
 
 class Chunks:
     """Hands on chunks of any size in parts, however small the room: each byte is copied once."""
@@ -69,6 +95,8 @@ class Chunks:
             rest = _bytes_of(chunk)
             if not len(rest):
                 rest = None
+                if _signals.has_kept():
+                    raise _signals.Interrupted
         count = min(len(rest), len(out))
         out[:count] = rest[:count]
         self._rest = rest[count:] if count < len(rest) else None
@@ -94,12 +122,12 @@ def _bytes_of(chunk: object) -> memoryview:
 class _Iterated:
     """Takes an iterator's next chunk."""
 
-    def __init__(self, iterator: Iterator[BytesLike]) -> None:
-        self._next = iterator.__next__
+    def __init__(self, iterator: Iterator[Any]) -> None:
+        self._next: Callable[[], Any] = iterator.__next__
 
     def __call__(self, _size: int) -> Optional[BytesLike]:
         try:
-            chunk = self._next()
+            chunk: Optional[BytesLike] = _ask(self._next)
         except StopIteration:
             return None
         if chunk is None:
@@ -114,7 +142,7 @@ class _Read:
         self._read = read
 
     def __call__(self, size: int) -> Optional[BytesLike]:
-        chunk = self._read(size)
+        chunk = _ask(functools.partial(self._read, size))
         if chunk is None:
             raise _no_data()
         return chunk if len(_bytes_of(chunk)) else None
@@ -123,18 +151,18 @@ class _Read:
 class _ReadInto:
     """Reads by `readinto`, straight into the library's memory."""
 
-    def __init__(self, readinto: Callable[[memoryview], Optional[int]]) -> None:
+    def __init__(self, readinto: Callable[[memoryview], Any]) -> None:
         self._readinto = readinto
 
     def __call__(self, out: memoryview) -> int:
-        count = self._readinto(out)
+        count: Any = _ask(functools.partial(self._readinto, out))
         if count is None:
             raise _no_data()
         if not isinstance(count, int) or isinstance(count, bool):
             raise TypeError(f"readinto() must return an int, not {type(count).__name__}")
         if not 0 <= count <= len(out):
             raise ValueError(f"readinto() returned {count}, with room for {len(out)} bytes")
-        return count
+        return int(count)
 
     def clear(self) -> None:
         """Nothing is kept here."""
@@ -148,7 +176,7 @@ def _reader_for(stream: Any) -> Union[Chunks, _ReadInto]:
     if isinstance(stream, str):
         raise TypeError("a stream yields bytes, not str")
     if isinstance(stream, (bytes, bytearray, memoryview)):
-        return Chunks(_Iterated(iter((stream,))))
+        return Chunks(_Iterated(iter([cast(Any, stream)])))
     # One system call at a time, where a `readinto` would go on until all of `out` is full.
     if isinstance(stream, (io.BufferedReader, io.BufferedRandom, io.BufferedRWPair)):
         return _ReadInto(stream.readinto1)
@@ -187,7 +215,6 @@ class Source:
         self._doubt: Optional[BaseException] = None
         # What the reader is to be told, with the traceback it had when it came.
         self._error: Optional[tuple[BaseException, Optional[types.TracebackType]]] = None
-        self._urgent: dict[int, BaseException] = {}
         self._seek, self._base = _seek_of(stream)
         self.size = _size_of(stream, self._base) if size is None and self._seek else size
 
@@ -214,25 +241,20 @@ class Source:
         exception, traceback = self._error
         return exception.with_traceback(traceback)
 
-    def urgent(self) -> Optional[BaseException]:
-        """What came into the stream on this thread but is none of its own: a KeyboardInterrupt."""
-        return self._urgent.pop(threading.get_ident(), None) if self._urgent else None
-
-    def is_interrupted(self) -> bool:
-        """Whether the call on this thread has something to raise that is none of the stream's."""
-        return bool(self._urgent) and threading.get_ident() in self._urgent
-
     # What C asks.
 
     def pull(self, out: int, capacity: int) -> int:
         """The stream's next bytes."""
-        if self._read is None:
+        # Who is to raise a KeyboardInterrupt is on the way out, even if others resumed meanwhile.
+        if self._read is None or _signals.has_kept():
             return _FAILED
         try:
             window = memoryview(_WINDOW.from_address(out)).cast("B")[:capacity]
             count = self._read(window)
             if count == 0:
                 self._check_end()
+        except _signals.Interrupted:
+            return _FAILED
         except BaseException as error:  # noqa: BLE001
             self._doubt = error
             return self._failed(error)
@@ -244,10 +266,12 @@ class Source:
 
     def seek(self, offset: int) -> int:
         """Moves the stream."""
-        if self._seek is None or self._read is None:
+        if self._seek is None or self._read is None or _signals.has_kept():
             return _FAILED
         try:
-            self._seek(self._base + offset)
+            _ask(functools.partial(self._seek, self._base + offset))
+        except _signals.Interrupted:
+            return _FAILED
         except BaseException as error:  # noqa: BLE001
             return self._failed(error)
         self._read.clear()
@@ -293,10 +317,9 @@ class Source:
                 raise http.IncompleteRead(b"", left)
 
     def _failed(self, error: BaseException) -> int:
-        if isinstance(error, KeyboardInterrupt) and _signals.is_main():
+        if isinstance(error, KeyboardInterrupt) and _signals.keep(error):
             # Meant for this thread, not for whoever else waits for the stream.
             self._error = None
-            self.interrupted(error)
             return _FAILED
         # The frames of this file are of no use to anybody.
         traceback = error.__traceback__
@@ -305,10 +328,6 @@ class Source:
         self._error = (error, traceback or error.__traceback__)
         return _FAILED
 
-    def interrupted(self, error: BaseException) -> None:
-        """Has the call on this thread raise this once it is back."""
-        self._urgent[threading.get_ident()] = error
-
 
 def _seek_of(stream: Any) -> tuple[Optional[Callable[[int], object]], int]:
     """How to move the stream, and the place where it stands now: the resource's first byte."""
@@ -316,19 +335,27 @@ def _seek_of(stream: Any) -> tuple[Optional[Callable[[int], object]], int]:
     tell: Any = getattr(stream, "tell", None)
     if not callable(seek) or isinstance(stream, memoryview):
         return None, 0
-    seekable = getattr(stream, "seekable", None)
-    if callable(seekable) and not seekable():
+    try:
+        seekable: Any = getattr(stream, "seekable", None)
+        if callable(seekable) and not seekable():
+            return None, 0
+        return cast(Any, seek), cast(Any, tell)() if callable(tell) else 0
+    except OSError:
+        # A pipe's, for one.
         return None, 0
-    return cast(Any, seek), cast(Any, tell)() if callable(tell) else 0
 
 
 def _size_of(stream: object, base: int) -> Optional[int]:
-    """How long a file is, from where it stands."""
-    if not isinstance(stream, io.IOBase):
+    """How long a file is, from where it stands, where it costs nothing to know."""
+    if isinstance(stream, io.BytesIO):
+        return max(stream.getbuffer().nbytes - base, 0)
+    if isinstance(stream, (io.BufferedReader, io.BufferedRandom)):
+        stream = cast(Any, stream).raw
+    # Not any file: one that unpacks has to unpack all of itself to tell.
+    if not isinstance(stream, io.FileIO):
         return None
-    end = stream.seek(0, io.SEEK_END)
-    stream.seek(base)
-    return max(end - base, 0)
+    status = os.fstat(stream.fileno())
+    return max(status.st_size - base, 0) if stat.S_ISREG(status.st_mode) else None
 
 
 # Weak: a stream, or the frames that an exception of it keeps, may well hold the buffer that holds
@@ -340,32 +367,13 @@ _keys = itertools.count(1)
 
 
 def _on_read(key: int, out: int, capacity: int) -> int:
-    return _within(key, lambda source: source.pull(out, capacity))
+    source = _find(key)
+    return source.pull(out, capacity) if source else _FAILED
 
 
 def _on_seek(key: int, offset: int) -> int:
-    return _within(key, lambda source: source.seek(offset))
-
-
-def _within(key: int, work: Callable[[Source], int]) -> int:
-    """Runs the stream's code as if it were called from Python; never raises."""
-    result = _FAILED
-    try:
-        source = _find(key)
-        # Who is to raise a KeyboardInterrupt is on the way out, even if others resumed meanwhile.
-        if source is None or source.is_interrupted():
-            return _FAILED
-        try:
-            _signals.enter()
-            result = work(source)
-        except BaseException as error:  # noqa: BLE001
-            # A signal's handler, before or after the stream's own code.
-            source.interrupted(error)
-        finally:
-            _signals.leave()
-    except BaseException as error:  # noqa: BLE001
-        _signals.keep(error)
-    return result
+    source = _find(key)
+    return source.seek(offset) if source else _FAILED
 
 
 def _find(key: int) -> Optional[Source]:

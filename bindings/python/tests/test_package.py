@@ -1,0 +1,156 @@
+"""What is built: the wheel, the source distribution, and an install as the README says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import spoolbuf
+from spoolbuf import _native
+from support import skip
+
+PACKAGE = Path(__file__).resolve().parents[1]
+ROOT = PACKAGE.parents[1]
+LICENCES = ["LICENSE-APACHE", "LICENSE-MIT"]
+
+# Reads by what was installed, from a directory that has nothing of the package.
+USE = """
+import spoolbuf
+from spoolbuf import StreamBuffer, _native
+assert StreamBuffer([b"by", b"tes"])[1:4] == b"yte"
+print(spoolbuf.__file__)
+print(_native._path())
+"""
+
+
+def run(*command: str, cwd: Path, **environment: str) -> str:
+    # A cargo that runs these tests has a say in what another one does.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CARGO_")}
+    kept.pop("PYTHONPATH", None)
+    done = subprocess.run(
+        command, cwd=cwd, env={**kept, **environment}, capture_output=True, text=True, timeout=110
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def library() -> str:
+    return _native._names()[0]
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    """The files of a wheel, as they would be under `site-packages`."""
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def check(wheel: Path) -> None:
+    platform = re.sub(r"[-.]", "_", sysconfig.get_platform())
+    assert wheel.name == f"spoolbuf-{spoolbuf.__version__}-py3-none-{platform}.whl"
+    files = contents(wheel)
+    about = f"spoolbuf-{spoolbuf.__version__}.dist-info"
+    modules = [path.name for path in (PACKAGE / "src" / "spoolbuf").glob("*.py")]
+    expected = [f"spoolbuf/{name}" for name in [*modules, "py.typed", library()]]
+    expected += [f"{about}/{name}" for name in ("METADATA", "WHEEL", "RECORD")]
+    expected += [f"{about}/licenses/{name}" for name in LICENCES]
+    assert sorted(files) == sorted(expected)
+    assert len(files[f"spoolbuf/{library()}"]) > 100_000
+    tag = files[f"{about}/WHEEL"].decode()
+    assert "Root-Is-Purelib: false" in tag and f"Tag: py3-none-{platform}" in tag
+    metadata = files[f"{about}/METADATA"].decode()
+    assert "Requires-Python: >=3.9\n" in metadata
+    assert "License-Expression: MIT OR Apache-2.0\n" in metadata
+    assert "Requires-Dist" not in metadata
+
+
+def works(python: str, there: Path, **environment: str) -> None:
+    """An interpreter reads by what `there` has, library and all."""
+    for place in run(python, "-c", USE, cwd=there.parent, **environment).splitlines():
+        assert Path(place).is_relative_to(there), place
+
+
+@pytest.fixture
+def builder() -> str:
+    """A Python that has hatchling. The runner names one to the first interpreter it tests."""
+    if "SPOOLBUF_BUILDER" not in os.environ:
+        pytest.skip("once is enough, and takes cargo; run_tests.py does it")
+    return os.environ["SPOOLBUF_BUILDER"]
+
+
+def test_wheel() -> None:
+    if "SPOOLBUF_WHEEL" not in os.environ:
+        pytest.skip("run_tests.py builds it")
+    check(Path(os.environ["SPOOLBUF_WHEEL"]))
+
+
+def test_the_licences_are_those_of_the_repository() -> None:
+    if not (ROOT / "Cargo.toml").exists():
+        skip("the repository", "this is a source distribution")
+    for name in LICENCES:
+        assert (PACKAGE / name).read_bytes() == (ROOT / name).read_bytes()
+
+
+def test_source_distribution(builder: str, tmp_path: Path) -> None:
+    """Builds elsewhere, from what it holds alone."""
+    run(builder, "-m", "build", "--sdist", "--no-isolation", "-o", str(tmp_path), cwd=PACKAGE)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as packed:
+        names = [name.split("/", 1)[1] for name in packed.getnames()]
+    top = ["LICENSE-APACHE", "LICENSE-MIT", "PKG-INFO", "README.md", "crate", "hatch_build.py"]
+    top += ["pyproject.toml", "run_tests.py", "src", "tests"]
+    assert sorted({name.split("/")[0] for name in names} - {".gitignore"}) == top
+    assert not [name for name in names if name.endswith((".so", ".dylib", ".dll", ".pyc"))]
+    pip = [builder, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
+    out = tmp_path / "out"
+    run(*pip, "--wheel-dir", str(out), str(archive), cwd=tmp_path)
+    (wheel,) = out.glob("*.whl")
+    check(wheel)
+    there = tmp_path / "there"
+    with zipfile.ZipFile(wheel) as files:
+        files.extractall(there)
+    works(sys.executable, there, PYTHONPATH=str(there))
+
+
+def test_install_as_the_readme_says(builder: str, tmp_path: Path) -> None:
+    """In a venv that has nothing, from what a clone has."""
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        skip("a clone", "no git, or not a repository")
+    clone = tmp_path / "clone"
+    listed = run(git, "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, clone / name)
+    readme = (clone / "bindings" / "python" / "README.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^ {4}(pip install .*)$", readme, flags=re.M)
+    fresh = tmp_path / "fresh"
+    venv.create(fresh, with_pip=True)
+    scripts = fresh / ("Scripts" if os.name == "nt" else "bin")
+    path = os.pathsep.join([str(scripts), os.environ["PATH"]])
+    run(*command.split(), cwd=clone, PATH=path)
+    works(str(scripts / "python"), fresh)
+
+
+def test_without_cargo(builder: str, tmp_path: Path) -> None:
+    """Says what is missing."""
+    code = "import hatch_build, pathlib; hatch_build.build(pathlib.Path('.'))"
+    done = subprocess.run(
+        [builder, "-c", code],
+        cwd=PACKAGE,
+        env={**os.environ, "CARGO": str(tmp_path / "absent")},
+        capture_output=True,
+        text=True,
+    )
+    assert "building spoolbuf needs Rust's cargo" in done.stderr
