@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Optional
 
@@ -144,7 +145,7 @@ def original(venvs: Path, found: dict[str, str]) -> Optional[str]:
 
 
 def test(venvs: Path, label: str, python: str, wheel: Path, arguments: list[str]) -> Outcome:
-    """Runs the tests under one interpreter."""
+    """Runs the tests under one interpreter, beside others; what they say is shown at the end."""
     print(f"== Python {label}: {python}", flush=True)
     begun = time.monotonic()
     venv = Venv(venvs / label, python)
@@ -156,22 +157,21 @@ def test(venvs: Path, label: str, python: str, wheel: Path, arguments: list[str]
     for name in absent:
         why = "there is no wheel of it" if name in known else "it can't be installed"
         may_pass &= skipped(f"the tests of {name} under Python {label}", why) or name in known
-    os.environ["SPOOLBUF_ABSENT"] = " ".join(absent)
     pip = [venv.python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     # Always: the wheel of before has the same name.
     if not run(*pip, "--no-deps", "--force-reinstall", str(wheel)):
         return Outcome(label, False, "the wheel can't be installed")
     command = [venv.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    # Some extension modules would switch the GIL on again.
-    environment = {**os.environ, "PYTHON_GIL": "0"} if label.endswith("t") else None
-    with subprocess.Popen(
-        command, cwd=HERE, env=environment, stdout=subprocess.PIPE, text=True
-    ) as pytest:
-        assert pytest.stdout
-        last = ""
-        for line in pytest.stdout:
-            print(line, end="", flush=True)
-            last = line.strip() or last
+    environment = {**os.environ, "SPOOLBUF_ABSENT": " ".join(absent)}
+    if label.endswith("t"):
+        # Some extension modules would switch the GIL on again.
+        environment["PYTHON_GIL"] = "0"
+    if python != sys.executable:
+        # The tests that build take cargo; they depend on the interpreter that builds alone.
+        environment.pop("SPOOLBUF_BUILDER", None)
+    pytest = subprocess.run(command, cwd=HERE, env=environment, stdout=subprocess.PIPE, text=True)
+    print(f"== Python {label} said:\n{pytest.stdout}", flush=True)
+    last = (pytest.stdout.strip().splitlines() or [""])[-1]
     what = re.sub(r" in [\d.]+s.*|=+ ?", "", last)
     what += f", {time.monotonic() - begun:.0f} s"
     what += f"; without {', '.join(absent)}" if absent else ""
@@ -197,11 +197,13 @@ def main() -> int:
     if options.all and not any(label.endswith("t") for label in wanted):
         # Said, but never required: few machines have one.
         skipped("a free-threaded Python", "there is none on PATH, under pyenv or in /opt")
-    outcomes = []
-    for label, python in wanted.items():
-        outcomes.append(test(venvs, label, python, wheel, options.pytest))
-        # The tests that build take cargo; they depend on the interpreter that builds alone.
-        os.environ.pop("SPOOLBUF_BUILDER", None)
+    # Two at a time: they wait more than they work.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        runs = [
+            pool.submit(test, venvs, label, python, wheel, options.pytest)
+            for label, python in wanted.items()
+        ]
+        outcomes = [run.result() for run in runs]
     print()
     for label, passed, what in outcomes:
         print(f"Python {label:6} {'passed' if passed else 'FAILED'}  {what}", flush=True)
