@@ -20,9 +20,12 @@
  *   a seek, the place    cost nothing, whatever the source can
  *   a write              0: read only
  *   a blocked read       spoolbuf_sndfile_stop(), from any thread, makes it and all that would wait
- *                        return, until spoolbuf_sndfile_resume(). At once where the library calls
- *                        the source on a thread of its own (sb_prefetch(), the option `prefetch`);
- *                        else when the source returns, for which sb_cancel() asks it
+ *                        return, until spoolbuf_sndfile_resume()
+ *   with a prefetch      (sb_prefetch(), the option `prefetch`) the library calls the source on a
+ *                        thread of its own, and a stop is at once
+ *   without one          the source is called on the thread that reads, and a stop waits until it
+ *                        returns. Only sb_cancel() asks it to, and stops all that wait on the buffer,
+ *                        until sb_resume()
  *   who calls            the thread that is in sf_open_virtual(), sf_readf_short() and so on
  *   lifetime             close after sf_close(), before sb_free()
  *

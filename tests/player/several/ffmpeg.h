@@ -1,0 +1,103 @@
+/*
+ * FFmpeg decodes the sound.
+ */
+#include <libavcodec/avcodec.h>
+
+#include "spoolbuf_ffmpeg.h"
+
+#define FAILED_SAYS "error"
+#define GOES_ON 1
+#define ONE_AT_A_TIME 0
+
+struct player {
+    PLAYER;
+    spoolbuf_ffmpeg io;
+};
+
+static void player_open(player *self)
+{
+    if (self->buffer != NULL)
+        assert(spoolbuf_ffmpeg_open(&self->io, self->buffer) == 0);
+}
+
+static void player_stop(player *self)
+{
+    spoolbuf_ffmpeg_stop(&self->io);
+}
+
+static int player_status(player *self)
+{
+    return spoolbuf_ffmpeg_status(&self->io);
+}
+
+static void player_resume(player *self)
+{
+    spoolbuf_ffmpeg_resume(&self->io);
+    assert(avio_seek(self->io.context, 0, SEEK_SET) == 0);
+}
+
+static void player_close(player *self)
+{
+    if (self->buffer != NULL)
+        spoolbuf_ffmpeg_close(&self->io);
+}
+
+/* Decodes a packet, or with none what is left. */
+static void decode(player *self, AVCodecContext *decoder, const AVPacket *packet, AVFrame *frame)
+{
+    int channel, size;
+
+    avcodec_send_packet(decoder, packet);
+    while (avcodec_receive_frame(decoder, frame) >= 0) {
+        size = frame->nb_samples * av_get_bytes_per_sample((enum AVSampleFormat)frame->format);
+        for (channel = 0; channel < decoder->ch_layout.nb_channels; channel++)
+            self->sum = sum_of(self->sum, frame->extended_data[channel], (size_t)size);
+    }
+}
+
+static void player_play(player *self)
+{
+    AVFormatContext *format = avformat_alloc_context();
+    AVPacket *packet = av_packet_alloc();
+    AVFrame *frame = av_frame_alloc();
+    AVCodecContext *decoder = NULL;
+    const AVCodec *codec;
+    int64_t last = INT64_MIN;
+    int status, sound = -1;
+
+    self->sum = 1;
+    if (self->buffer != NULL)
+        format->pb = self->io.context;
+    status = avformat_open_input(&format, self->buffer != NULL ? NULL : self->file, NULL, NULL);
+    if (status >= 0)
+        status = sound = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, -1, &codec, 0);
+    if (status >= 0) {
+        decoder = avcodec_alloc_context3(codec);
+        avcodec_parameters_to_context(decoder, format->streams[sound]->codecpar);
+        status = avcodec_open2(decoder, codec, NULL);
+    }
+    while (status >= 0) {
+        status = av_read_frame(format, packet);
+        /* The packet in which an error is comes cut. */
+        if (status >= 0 && packet->stream_index == sound && packet->pts > last
+            && !(packet->flags & AV_PKT_FLAG_CORRUPT)) {
+            decode(self, decoder, packet, frame);
+            last = packet->pts;
+        }
+        av_packet_unref(packet);
+        if (status < 0 && self->goes_on > 0) {
+            self->goes_on--;
+            assert(status == AVERROR(EIO) && player_status(self) == SB_ERR_SOURCE);
+            sb_resume(self->buffer);
+            spoolbuf_ffmpeg_resume(&self->io);
+            status = av_seek_frame(format, sound, last, AVSEEK_FLAG_BACKWARD);
+        }
+    }
+    if (decoder != NULL)
+        decode(self, decoder, NULL, frame);
+    self->says = status == AVERROR_EOF ? "end" : status == AVERROR_EXIT ? "stop" : "error";
+    avcodec_free_context(&decoder);
+    av_packet_free(&packet);
+    av_frame_free(&frame);
+    avformat_close_input(&format);
+}

@@ -1,0 +1,73 @@
+/*
+ * GStreamer plays the sound into a file, as fast as it goes.
+ */
+#include "spoolbuf_gst.h"
+
+#define FAILED_SAYS "error"
+#define GOES_ON 0
+#define ONE_AT_A_TIME 0
+
+struct player {
+    PLAYER;
+    spoolbuf_gst io;
+    GstElement *pipeline;
+};
+
+static void player_open(player *self)
+{
+    GstElement *source;
+    char text[800];
+
+    gst_init(NULL, NULL);
+    snprintf(text, sizeof text, "%s name=src ! decodebin expose-all-streams=false caps=audio/x-raw ! "
+             "audioconvert ! audio/x-raw,format=F32LE ! wavenc ! filesink location=%s",
+             self->buffer != NULL ? "appsrc" : "filesrc", self->output);
+    self->pipeline = gst_parse_launch(text, NULL);
+    assert(self->pipeline != NULL);
+    source = gst_bin_get_by_name(GST_BIN(self->pipeline), "src");
+    if (self->buffer != NULL)
+        assert(spoolbuf_gst_open(&self->io, self->buffer, GST_APP_SRC(source)) == SB_OK);
+    else
+        g_object_set(source, "location", self->file, NULL);
+    gst_object_unref(source);
+}
+
+static void player_stop(player *self)
+{
+    spoolbuf_gst_stop(&self->io);
+}
+
+static int player_status(player *self)
+{
+    return spoolbuf_gst_status(&self->io);
+}
+
+static void player_resume(player *self)
+{
+    spoolbuf_gst_resume(&self->io);
+}
+
+static void player_close(player *self)
+{
+    if (self->buffer != NULL)
+        spoolbuf_gst_close(&self->io);
+    gst_object_unref(self->pipeline);
+}
+
+static void player_play(player *self)
+{
+    GstBus *bus = gst_element_get_bus(self->pipeline);
+    GstMessage *message;
+
+    gst_element_set_state(self->pipeline, GST_STATE_PLAYING);
+    message = gst_bus_timed_pop_filtered(bus, GST_CLOCK_TIME_NONE,
+                                         GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+    self->says = GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS                  ? "end"
+        : self->buffer != NULL && player_status(self) == SB_ERR_CANCELED ? "stop"
+                                                                               : "error";
+    gst_message_unref(message);
+    gst_element_set_state(self->pipeline, GST_STATE_NULL);
+    gst_object_unref(bus);
+    if (strcmp(self->says, "end") == 0)
+        self->sum = sum_of_file(self->output);
+}

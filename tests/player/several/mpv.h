@@ -1,0 +1,73 @@
+/*
+ * mpv plays the sound into a file, as fast as it goes.
+ */
+#include "spoolbuf_mpv.h"
+
+#define FAILED_SAYS "end"
+#define GOES_ON 0
+#define ONE_AT_A_TIME 0
+
+struct player {
+    PLAYER;
+    spoolbuf_mpv film;
+    mpv_handle *mpv;
+};
+
+static void player_open(player *self)
+{
+    const char *options[][2] = { { "ao", "pcm" }, { "ao-pcm-file", self->output }, { "vo", "null" },
+                                 { "vid", "no" }, { "untimed", "yes" }, { "idle", "yes" } };
+    size_t at;
+
+    self->mpv = mpv_create();
+    for (at = 0; at < sizeof options / sizeof *options; at++)
+        assert(mpv_set_option_string(self->mpv, options[at][0], options[at][1]) == 0);
+    assert(mpv_initialize(self->mpv) == 0);
+    spoolbuf_mpv_open(&self->film, self->buffer);
+    assert(spoolbuf_mpv_add(self->mpv, "spoolbuf", &self->film) == 0);
+}
+
+static void player_stop(player *self)
+{
+    const char *stop[] = { "stop", NULL };
+
+    assert(mpv_command(self->mpv, stop) == 0);
+}
+
+static int player_status(player *self)
+{
+    return spoolbuf_mpv_status(&self->film);
+}
+
+static void player_resume(player *self)
+{
+    (void)self;
+}
+
+static void player_close(player *self)
+{
+    mpv_terminate_destroy(self->mpv);
+    spoolbuf_mpv_close(&self->film);
+}
+
+static void player_play(player *self)
+{
+    const char *load[] = { "loadfile", self->buffer != NULL ? "spoolbuf://film" : self->file, NULL };
+    const char *close[] = { "ao-reload", NULL };
+    mpv_event *event;
+    int reason;
+
+    assert(mpv_command(self->mpv, load) == 0);
+    do
+        event = mpv_wait_event(self->mpv, -1);
+    while (event->event_id != MPV_EVENT_END_FILE);
+    reason = ((mpv_event_end_file *)event->data)->reason;
+    self->says = reason == MPV_END_FILE_REASON_EOF ? "end"
+        : reason == MPV_END_FILE_REASON_STOP       ? "stop"
+                                                   : "error";
+    mpv_command(self->mpv, close);
+    do
+        event = mpv_wait_event(self->mpv, -1);
+    while (event->event_id != MPV_EVENT_IDLE);
+    self->sum = sum_of_file(self->output);
+}
