@@ -83,6 +83,30 @@ fn meets_a_full_disk(player: &Player, file: &str, expected: &[String]) {
     }
 }
 
+/// What players of one library do together, beside a source that stands still, and after one that
+/// fails: `tests/player/several.c` says it.
+fn several(name: &str, packages: &[&str], more: &[&str], files: &[&str]) {
+    let Some(media) = media() else {
+        return;
+    };
+    let flag = format!("-DPLAYER_FILE=\"several/{name}.h\"");
+    let more = [&[flag.as_str(), "-D_GNU_SOURCE"], more].concat();
+    let program = format!("several-{name}");
+    let source = "tests/player/several.c";
+    let Some(player) = Player::build_as(&program, source, packages, &more) else {
+        return;
+    };
+    for file in files {
+        let mut command = Command::new(&player.program);
+        command.arg(media.path(file));
+        command.arg(player.program.with_extension("sound"));
+        command.env("SDL_AUDIODRIVER", "dummy");
+        let outcome = library::run(&mut command, LIMIT);
+        outcome.expect_success(&format!("{program} of {file}"));
+        assert!(outcome.output.ends_with("ok\n"), "{}", outcome.output);
+    }
+}
+
 /// The media and a player, if both can be had.
 fn ready(name: &str, packages: &[&str]) -> Option<Player> {
     media().and(Player::new(name, packages))
@@ -198,30 +222,35 @@ fn vlc() {
     stops(&player, "film.ts");
 }
 
+const ARCHIVED: [&str; 2] = ["film.mkv", "sound.wav"];
+const ARCHIVERS: [&[&str]; 3] = [
+    &["tar", "-czf"],
+    &["tar", "-cf"],
+    &["python3", "-m", "zipfile", "-c"],
+];
+
+/// Makes an archive among the media.
+fn pack(media: &player::Media, name: &str, maker: &[&str]) {
+    let mut command = Command::new(maker[0]);
+    command.args(&maker[1..]).arg(name).args(ARCHIVED);
+    command.current_dir(media.path(""));
+    library::run(&mut command, LIMIT).expect_success(name);
+}
+
 #[test]
 fn archive() {
     let Some((media, player)) = media().zip(ready("archive", &["libarchive"])) else {
         return;
     };
     let folder = media.path("");
-    let inside = ["film.mkv", "sound.wav"];
     let mut expected = vec!["ended".to_owned()];
-    for name in inside {
+    for name in ARCHIVED {
         let bytes = std::fs::read(folder.join(name)).expect("a file");
         expected.push(format!("{name} {} {}", bytes.len(), adler(&bytes)));
     }
-    for (name, maker) in [
-        ("things.tar.gz", &["tar", "-czf"] as &[&str]),
-        ("things.tar", &["tar", "-cf"]),
-        ("things.zip", &["python3", "-m", "zipfile", "-c"]),
-    ] {
-        let mut command = Command::new(maker[0]);
-        command
-            .args(&maker[1..])
-            .arg(name)
-            .args(inside)
-            .current_dir(&folder);
-        library::run(&mut command, LIMIT).expect_success(name);
+    let names = ["things.tar.gz", "things.tar", "things.zip"];
+    for (name, maker) in names.into_iter().zip(ARCHIVERS) {
+        pack(media, name, maker);
         plays(&player, name, &expected);
         stops(&player, name);
     }
@@ -276,13 +305,21 @@ fn gstreamer() {
     stops(&player, "film.mkv");
 }
 
+/// How the compiler finds miniaudio: one file, in no package of Debian's, so that SPOOLBUF_MINIAUDIO
+/// names the folder it is in.
+fn miniaudio_folder() -> Option<String> {
+    let Some(folder) = std::env::var_os("SPOOLBUF_MINIAUDIO") else {
+        library::skipped("miniaudio", "SPOOLBUF_MINIAUDIO does not name its folder");
+        return None;
+    };
+    Some(format!("-isystem{}", folder.to_str().expect("UTF-8")))
+}
+
 #[test]
 fn miniaudio() {
-    // One file, in no package of Debian's: SPOOLBUF_MINIAUDIO names the folder it is in.
-    let Some(folder) = std::env::var_os("SPOOLBUF_MINIAUDIO") else {
-        return library::skipped("miniaudio", "SPOOLBUF_MINIAUDIO does not name its folder");
+    let Some(include) = miniaudio_folder() else {
+        return;
     };
-    let include = format!("-isystem{}", folder.to_str().expect("UTF-8"));
     let source = "examples/media/miniaudio.c";
     let Some(player) = media().and(Player::build_with(source, &[], &[&include])) else {
         return;
@@ -296,6 +333,85 @@ fn miniaudio() {
     let player = Player::build_with(source, &[], &[&include]).expect("as before");
     plays(&player, "sound.flac", &heard("sound.flac", "pcm_s16le"));
     stops(&player, "sound.flac");
+}
+
+#[test]
+fn several_ffmpeg() {
+    let packages = ["libavformat", "libavcodec", "libavutil"];
+    let files = ["index-first.mp4", "film.mkv", "sound.wav"];
+    several("ffmpeg", &packages, &[], &files);
+}
+
+#[test]
+fn several_mpv() {
+    several("mpv", &["mpv"], &[], &["index-first.mp4", "film.mkv"]);
+}
+
+#[test]
+fn several_vlc() {
+    several("vlc", &["libvlc"], &[], &["index-first.mp4", "film.mkv"]);
+}
+
+#[test]
+fn several_sndfile() {
+    let files = ["sound.wav", "sound.flac", "sound.ogg"];
+    several("sndfile", &["sndfile"], &[], &files);
+}
+
+#[test]
+fn several_sdl() {
+    let packages = ["sdl2", "SDL2_mixer"];
+    several("sdl", &packages, &[], &["sound.wav"]);
+    let files = ["sound.wav", "sound.flac", "sound.ogg"];
+    several("sdl_music", &packages, &[], &files);
+}
+
+#[test]
+fn several_gstreamer() {
+    let packages = ["gstreamer-app-1.0", "gstreamer-1.0"];
+    let files = ["index-first.mp4", "film.mkv", "sound.ogg"];
+    several("gst", &packages, &[], &files);
+}
+
+#[test]
+fn several_archive() {
+    let Some(media) = media() else {
+        return;
+    };
+    let names = ["several.tar.gz", "several.tar", "several.zip"];
+    for (name, maker) in names.into_iter().zip(ARCHIVERS) {
+        pack(media, name, maker);
+    }
+    several("archive", &["libarchive"], &[], &names);
+}
+
+#[test]
+fn several_miniaudio() {
+    let Some(include) = miniaudio_folder() else {
+        return;
+    };
+    let files = ["sound.wav", "sound.flac", "sound.mp3"];
+    several("miniaudio", &[], &[&include], &files);
+}
+
+/// A pipeline that waits is made to seek and to stop.
+#[test]
+fn gstreamer_flush() {
+    let packages = ["gstreamer-app-1.0", "gstreamer-1.0"];
+    let source = "tests/player/gst_flush.c";
+    let player = Player::build_with(source, &packages, &["-D_GNU_SOURCE"]);
+    let Some((media, player)) = media().zip(player) else {
+        return;
+    };
+    for file in ["index-first.mp4", "film.mkv", "sound.flac"] {
+        for sized in [false, true] {
+            let mut command = Command::new(&player.program);
+            command.arg(media.path(file));
+            command.args(sized.then_some("sized"));
+            let outcome = library::run(&mut command, LIMIT);
+            outcome.expect_success(&format!("gst_flush of {file}, sized: {sized}"));
+        }
+    }
 }
 
 #[test]

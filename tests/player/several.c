@@ -384,7 +384,7 @@ int main(int argc, char **argv)
     played = argv[1];
     written = argv[2];
     /* What hangs is killed by this, with a core of all its threads where one is wanted. */
-    alarm(120);
+    alarm(80);
     memset(&direct, 0, sizeof direct);
     direct.file = played;
     snprintf(direct.output, sizeof direct.output, "%s.direct", written);
