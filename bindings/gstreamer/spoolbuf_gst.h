@@ -24,12 +24,16 @@
  *                        neither is known it is `seekable`, with no size
  *   a seek (seek-data)   costs nothing, whatever the source can
  *   a blocked read       gives way by itself, within a twentieth of a second, to a flushing seek and
- *                        to a change of state. spoolbuf_gst_stop(), from any thread, ends the stream
- *                        as soon, until spoolbuf_gst_resume(). With a prefetch and without: the
- *                        library calls the source on a thread of its own always
+ *                        to a change of state. spoolbuf_gst_stop(), from any thread, makes it and
+ *                        all that would wait fail as soon, until spoolbuf_gst_resume()
+ *   the source           is called on a thread of the library's own, with a prefetch or without one:
+ *                        nothing of GStreamer's ever waits for it
  *   who calls            a streaming thread of the pipeline's for data, others for seeks, never two
  *                        at once
  *   lifetime             close after the pipeline is in the state NULL, before sb_free()
+ *
+ * To know what it plays GStreamer looks at the end, if it may: a source that goes forwards only then
+ * runs to its end first. Where the size is not declared it plays as it comes.
  *
  * GStreamer 1.10 or newer. C99 and C++.
  */
@@ -74,14 +78,29 @@ static inline gboolean spoolbuf_gst_is_flushing(spoolbuf_gst *self)
 /* As sb_read_some(); SB_ERR_TIMEOUT if the pipeline wants its thread back. */
 static inline int64_t spoolbuf_gst_read(spoolbuf_gst *self, guint64 place, gsize room, char *out)
 {
+    gboolean stopped;
     int64_t count;
 
     do {
-        if (g_atomic_int_get(&self->stopped))
-            return SB_ERR_CANCELED;
         count = sb_read_some(self->buffer, place, room, out, SPOOLBUF_GST_PATIENCE);
-    } while (count == SB_ERR_TIMEOUT && !spoolbuf_gst_is_flushing(self));
-    return count;
+        stopped = g_atomic_int_get(&self->stopped);
+    } while (count == SB_ERR_TIMEOUT && !stopped && !spoolbuf_gst_is_flushing(self));
+    return count == SB_ERR_TIMEOUT && stopped ? (int64_t)SB_ERR_CANCELED : count;
+}
+
+/* All of `length` bytes, or less at the end only; without `all` what there is. Or an error. */
+static inline int64_t spoolbuf_gst_fill(spoolbuf_gst *self, gboolean all, gsize length, char *out)
+{
+    gsize done = 0;
+    int64_t count;
+
+    do {
+        count = spoolbuf_gst_read(self, self->place + done, length - done, out + done);
+        if (count < 0)
+            return count;
+        done += (gsize)count;
+    } while (all && count > 0 && done < length);
+    return (int64_t)done;
 }
 
 static inline void spoolbuf_gst_need_data(GstAppSrc *source, guint hint, gpointer opaque)
@@ -89,32 +108,25 @@ static inline void spoolbuf_gst_need_data(GstAppSrc *source, guint hint, gpointe
     spoolbuf_gst *self = (spoolbuf_gst *)opaque;
     gboolean all = gst_app_src_get_stream_type(source) == GST_APP_STREAM_TYPE_RANDOM_ACCESS
         && hint != 0 && hint != (guint)-1;
-    gsize room = all ? hint : 65536, done = 0;
+    gsize room = all ? hint : 65536;
     char *bytes = (char *)g_try_malloc(room);
-    int64_t count = bytes == NULL ? SB_ERR_NO_MEMORY : 0;
+    int64_t count = SB_ERR_NO_MEMORY;
     GstBuffer *piece;
 
-    while (bytes != NULL && done < room) {
-        count = spoolbuf_gst_read(self, self->place + done, room - done, bytes + done);
-        if (count <= 0)
-            break;
-        done += (gsize)count;
-        if (!all)
-            break;
-    }
-    if (count == SB_ERR_TIMEOUT) {
-        g_free(bytes);
-        return;
-    }
-    if (count >= 0 && done > 0) {
-        piece = gst_buffer_new_wrapped_full((GstMemoryFlags)0, bytes, room, 0, done, bytes, g_free);
+    if (bytes != NULL)
+        count = spoolbuf_gst_fill(self, all, room, bytes);
+    if (count > 0) {
+        piece = gst_buffer_new_wrapped_full((GstMemoryFlags)0, bytes, room, 0, (gsize)count, bytes,
+                                            g_free);
         GST_BUFFER_OFFSET(piece) = self->place;
-        self->place += done;
+        self->place += (guint64)count;
         GST_BUFFER_OFFSET_END(piece) = self->place;
         gst_app_src_push_buffer(source, piece);
         return;
     }
     g_free(bytes);
+    if (count == SB_ERR_TIMEOUT)
+        return;
     if (count < 0) {
         g_atomic_int_set(&self->status, (gint)count);
         GST_ELEMENT_ERROR(source, RESOURCE, READ, ("%s", sb_strerror((int)count)), (NULL));
@@ -153,7 +165,7 @@ static inline int spoolbuf_gst_open(spoolbuf_gst *self, sb_buffer *buffer, GstAp
     return SB_OK;
 }
 
-/* Ends the stream, with an error that says so, also while a read waits. From any thread. */
+/* Makes the waiting read, and those that would wait, fail. From any thread. */
 static inline void spoolbuf_gst_stop(spoolbuf_gst *self)
 {
     g_atomic_int_set(&self->stopped, TRUE);

@@ -19,7 +19,8 @@
  *   the end              MA_AT_END if there was nothing, else less; dr_libs: less
  *   an error             MA_IO_ERROR, MA_CANCELLED, MA_NO_SPACE, MA_OUT_OF_MEMORY; less to dr_libs.
  *                        Decoders make an ordinary end of it: spoolbuf_miniaudio_status() has the
- *                        library's code
+ *                        library's code. To go on: a new decoder, after sb_resume() and
+ *                        spoolbuf_miniaudio_resume(), and a seek to where the old one was
  *   a seek, the place    cost nothing, whatever the source can; from an end that is not known: fails
  *   a blocked read       spoolbuf_miniaudio_stop(), from any thread, makes it and all that would wait
  *                        fail, until spoolbuf_miniaudio_resume()
@@ -84,10 +85,11 @@ static inline void spoolbuf_miniaudio_stop(spoolbuf_miniaudio *self)
     sb_reader_cancel(self->reader);
 }
 
-/* Lets it go on; not while a read runs. */
+/* Lets it read again, from the start; not while a read runs. */
 static inline void spoolbuf_miniaudio_resume(spoolbuf_miniaudio *self)
 {
     self->status = SB_OK;
+    sb_reader_seek(self->reader, 0, SB_SEEK_SET);
     sb_reader_resume(self->reader);
 }
 

@@ -14,7 +14,8 @@
  *   the end              0, or fewer
  *   an error             fewer, or 0, and SDL_GetError() is sb_strerror()'s; most of what sits on SDL
  *                        makes an ordinary end or an error of its own of it: spoolbuf_sdl_status()
- *                        has the library's code
+ *                        has the library's code. To go on: sb_resume(), spoolbuf_sdl_resume(), and
+ *                        load it again, from the SDL_RWops after a seek to its start
  *   the size             the final one, else the declared one, else -1
  *   a seek, the place    cost nothing, whatever the source can; from an end that is not known: -1
  *   a write              0, read only
@@ -26,7 +27,8 @@
  *                        returns. Only sb_cancel() asks it to, and stops all that wait on the buffer,
  *                        until sb_resume()
  *   who calls            the thread that loads; music that is played as it comes also the audio
- *                        thread, which a blocked read holds up: prefetch, or load it whole
+ *                        thread. SDL_mixer holds its lock while it plays music or loads anything but
+ *                        a WAV: a blocked read holds up all that it plays and loads, so prefetch
  *   lifetime             SDL_RWclose(), by whoever it is, frees the SDL_RWops only; close the place
  *                        after that, before sb_free()
  *

@@ -45,13 +45,16 @@ static void player_close(player *self)
 /* Decodes a packet, or with none what is left. */
 static void decode(player *self, AVCodecContext *decoder, const AVPacket *packet, AVFrame *frame)
 {
-    int channel, size;
+    int planes = 1, plane, size;
 
     avcodec_send_packet(decoder, packet);
     while (avcodec_receive_frame(decoder, frame) >= 0) {
-        size = frame->nb_samples * av_get_bytes_per_sample((enum AVSampleFormat)frame->format);
-        for (channel = 0; channel < decoder->ch_layout.nb_channels; channel++)
-            self->sum = sum_of(self->sum, frame->extended_data[channel], (size_t)size);
+        if (av_sample_fmt_is_planar(decoder->sample_fmt))
+            planes = decoder->ch_layout.nb_channels;
+        size = av_samples_get_buffer_size(NULL, decoder->ch_layout.nb_channels, frame->nb_samples,
+                                          decoder->sample_fmt, 1);
+        for (plane = 0; plane < planes; plane++)
+            self->sum = sum_of(self->sum, frame->extended_data[plane], (size_t)(size / planes));
     }
 }
 

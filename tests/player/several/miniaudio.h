@@ -36,7 +36,6 @@ static int player_status(player *self)
 static void player_resume(player *self)
 {
     spoolbuf_miniaudio_resume(&self->io);
-    assert(sb_reader_seek(self->io.reader, 0, SB_SEEK_SET) == 0);
 }
 
 static void player_close(player *self)

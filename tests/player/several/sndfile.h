@@ -31,7 +31,6 @@ static int player_status(player *self)
 static void player_resume(player *self)
 {
     spoolbuf_sndfile_resume(&self->io);
-    assert(spoolbuf_sndfile_seek(0, SEEK_SET, &self->io) == 0);
 }
 
 static void player_close(player *self)
@@ -45,7 +44,7 @@ static SNDFILE *open_sound(player *self, SF_INFO *info)
     memset(info, 0, sizeof *info);
     if (self->buffer == NULL)
         return sf_open(self->file, SFM_READ, info);
-    return sf_open_virtual(&spoolbuf_sndfile_io, SFM_READ, info, &self->io);
+    return sf_open_virtual(&self->io.calls, SFM_READ, info, &self->io);
 }
 
 static void player_play(player *self)
