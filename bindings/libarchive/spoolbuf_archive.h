@@ -114,6 +114,7 @@ static inline int spoolbuf_archive_open(spoolbuf_archive *self, sb_buffer *buffe
         return SB_OK;
     sb_reader_free(self->reader);
     free(self->area);
+    self->area = NULL;
     return sb_buffered(buffer, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY;
 }
 

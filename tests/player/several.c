@@ -9,6 +9,7 @@
  *     player_status    what the adapter says of the last play
  *     player_resume    after a stop or an error, so that it can be played again from the start
  *     player_close
+ *     player_asks      asks the adapter what is seldom asked, of ODD bytes of unknown size
  *
  * and FAILED_SAYS, what the library itself says of a source that fails in mid-file; whether it
  * GOES_ON from where it was after that, and whether it plays but ONE_AT_A_TIME.
@@ -74,6 +75,15 @@ static inline uint32_t sum_of_file(const char *name)
 
     free(bytes);
     return sum;
+}
+
+/* Bytes of a resource of that many, each its offset's: for what is asked of the adapters' functions
+ * themselves. */
+enum { ODD = 1000 };
+
+static inline unsigned char odd_byte(size_t offset)
+{
+    return (unsigned char)((offset + 1) * UINT64_C(0x9e3779b97f4a7c15) >> 56);
 }
 
 #include PLAYER_FILE
@@ -166,6 +176,16 @@ typedef struct stage {
     player players[3];
     const char *name;
 } stage;
+
+static int64_t odd_read(void *place, void *out, size_t capacity)
+{
+    size_t done = 0;
+
+    /* 100 at once at most: so that a short read is no end. */
+    for (; done < capacity && done < 100 && *(size_t *)place < ODD; done++)
+        ((unsigned char *)out)[done] = odd_byte((*(size_t *)place)++);
+    return (int64_t)done;
+}
 
 static const char *played, *written;
 static uint32_t expected;
@@ -376,6 +396,24 @@ static void going_on(void)
     stage_strike(&stage);
 }
 
+static void asking(void)
+{
+    size_t place = 0;
+    sb_callback callback = { odd_read, NULL, NULL, NULL, NULL, { NULL, NULL, NULL } };
+    player self;
+
+    fprintf(stderr, "what is seldom asked\n");
+    callback.opaque = &place;
+    memset(&self, 0, sizeof self);
+    self.file = played;
+    snprintf(self.output, sizeof self.output, "%s.asking", written);
+    self.buffer = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+    player_open(&self);
+    player_asks(&self);
+    player_close(&self);
+    sb_free(self.buffer);
+}
+
 int main(int argc, char **argv)
 {
     player direct;
@@ -395,6 +433,7 @@ int main(int argc, char **argv)
     expected = direct.sum;
     player_close(&direct);
     remove(direct.output);
+    asking();
     alone(0);
     alone(1);
     if (!ONE_AT_A_TIME) {

@@ -42,6 +42,35 @@ static void player_resume(player *self)
     player_open(self);
 }
 
+static void player_asks(player *self)
+{
+    struct archive *archive = archive_read_new();
+    spoolbuf_archive *io = &self->io, other;
+    const void *bytes;
+
+    /* As long as the end is not known, a skip is read, and a seek from there is no failure. */
+    assert(spoolbuf_archive_skip(archive, io, 5000) == 0);
+    assert(spoolbuf_archive_seek(archive, io, 0, SEEK_END) == ARCHIVE_FATAL);
+    assert(player_status(self) == SB_OK);
+    assert(spoolbuf_archive_seek(archive, io, ODD - 1, SEEK_SET) == ODD - 1);
+    assert(spoolbuf_archive_read(archive, io, &bytes) == 1);
+    assert(*(const unsigned char *)bytes == odd_byte(ODD - 1));
+    assert(spoolbuf_archive_read(archive, io, &bytes) == 0);
+    /* Then nothing is skipped past it. */
+    assert(spoolbuf_archive_skip(archive, io, 1) == 0);
+    assert(spoolbuf_archive_seek(archive, io, -10, SEEK_END) == ODD - 10);
+    assert(spoolbuf_archive_skip(archive, io, 5000) == 10);
+    assert(spoolbuf_archive_seek(archive, io, -1, SEEK_SET) == ARCHIVE_FATAL);
+    assert(player_status(self) == SB_ERR_INVALID);
+    assert(spoolbuf_archive_open(&other, NULL) == SB_ERR_INVALID);
+    spoolbuf_archive_close(&other);
+    player_resume(self);
+    sb_free(self->buffer);
+    assert(spoolbuf_archive_read(archive, io, &bytes) == ARCHIVE_FATAL);
+    assert(archive_errno(archive) == SB_ERR_INVALID && player_status(self) == SB_ERR_INVALID);
+    archive_read_free(archive);
+}
+
 static void player_play(player *self)
 {
     struct archive *archive = archive_read_new();

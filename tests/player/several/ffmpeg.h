@@ -42,6 +42,39 @@ static void player_close(player *self)
         spoolbuf_ffmpeg_close(&self->io);
 }
 
+static void player_asks(player *self)
+{
+    AVIOContext *io = self->io.context;
+    spoolbuf_ffmpeg other;
+    uint8_t bytes[ODD];
+
+    assert(io->seekable & AVIO_SEEKABLE_NORMAL);
+    assert(spoolbuf_ffmpeg_seek(&self->io, 0, AVSEEK_SIZE) == AVERROR(ENOSYS));
+    assert(spoolbuf_ffmpeg_seek(&self->io, 0, AVSEEK_SIZE | AVSEEK_FORCE) == AVERROR(ENOSYS));
+    assert(spoolbuf_ffmpeg_seek(&self->io, 0, SEEK_END) == AVERROR(ENOSYS));
+    assert(spoolbuf_ffmpeg_seek(&self->io, -1, SEEK_SET) == AVERROR(EINVAL));
+    assert(spoolbuf_ffmpeg_seek(&self->io, 0, 77) == AVERROR(EINVAL));
+    assert(spoolbuf_ffmpeg_read(&self->io, bytes, -1) == AVERROR(EINVAL));
+    assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == 1 && bytes[0] == odd_byte(0));
+    /* A seek past the end is no error; what follows is the end, never 0 bytes. */
+    assert(spoolbuf_ffmpeg_seek(&self->io, 5000, SEEK_SET | AVSEEK_FORCE) == 5000);
+    assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == AVERROR_EOF);
+    assert(spoolbuf_ffmpeg_seek(&self->io, 0, AVSEEK_SIZE) == ODD);
+    assert(spoolbuf_ffmpeg_seek(&self->io, -1, SEEK_END) == ODD - 1);
+    assert(spoolbuf_ffmpeg_seek(&self->io, 0, SEEK_SET) == 0);
+    assert(avio_size(io) == ODD && avio_seek(io, 10, SEEK_SET) == 10);
+    assert(avio_r8(io) == odd_byte(10) && avio_seek(io, 5000, SEEK_SET) >= 0);
+    assert(avio_r8(io) == 0 && avio_feof(io) && io->error == 0);
+    assert(player_status(self) == SB_OK);
+    assert(spoolbuf_ffmpeg_open(&other, NULL) == AVERROR(EINVAL));
+    spoolbuf_ffmpeg_close(&other);
+    /* A buffer that is gone is an error. */
+    sb_free(self->buffer);
+    assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == AVERROR(EINVAL));
+    assert(spoolbuf_ffmpeg_seek(&self->io, 0, SEEK_SET) == AVERROR(EINVAL));
+    assert(player_status(self) == SB_ERR_INVALID);
+}
+
 /* Decodes a packet, or with none what is left. */
 static void decode(player *self, AVCodecContext *decoder, const AVPacket *packet, AVFrame *frame)
 {

@@ -44,6 +44,36 @@ static void player_close(player *self)
         spoolbuf_miniaudio_close(&self->io);
 }
 
+static void player_asks(player *self)
+{
+    unsigned char bytes[ODD];
+    spoolbuf_miniaudio other;
+    ma_decoder decoder;
+    size_t count = 1;
+
+    memset(&decoder, 0, sizeof decoder);
+    decoder.pUserData = &self->io;
+    assert(spoolbuf_miniaudio_read(&decoder, bytes, 0, &count) == MA_SUCCESS && count == 0);
+    assert(spoolbuf_miniaudio_seek(&decoder, 0, ma_seek_origin_end) != MA_SUCCESS);
+    /* Whole reads, whatever the source's pieces are; less at the end, then nothing. */
+    assert(spoolbuf_miniaudio_read(&decoder, bytes, 900, NULL) == MA_SUCCESS);
+    assert(bytes[899] == odd_byte(899));
+    assert(spoolbuf_miniaudio_read(&decoder, bytes, 900, &count) == MA_SUCCESS && count == 100);
+    assert(spoolbuf_miniaudio_read(&decoder, bytes, 1, &count) == MA_AT_END && count == 0);
+    assert(spoolbuf_miniaudio_seek(&decoder, -1, ma_seek_origin_end) == MA_SUCCESS);
+    assert(spoolbuf_miniaudio_seek(&decoder, -1, ma_seek_origin_current) == MA_SUCCESS);
+    assert(spoolbuf_miniaudio_read(&decoder, bytes, 1, &count) == MA_SUCCESS);
+    assert(bytes[0] == odd_byte(ODD - 2));
+    assert(spoolbuf_miniaudio_seek(&decoder, -1, ma_seek_origin_start) == MA_INVALID_ARGS);
+    assert(spoolbuf_miniaudio_seek(&decoder, 5000, ma_seek_origin_start) == MA_SUCCESS);
+    assert(spoolbuf_miniaudio_read(&decoder, bytes, 1, &count) == MA_AT_END);
+    assert(player_status(self) == SB_OK);
+    assert(spoolbuf_miniaudio_open(&other, NULL) == SB_ERR_INVALID);
+    sb_free(self->buffer);
+    assert(spoolbuf_miniaudio_read(&decoder, bytes, 1, &count) == MA_INVALID_ARGS && count == 0);
+    assert(player_status(self) == SB_ERR_INVALID);
+}
+
 static ma_result open_decoder(player *self, ma_decoder *decoder)
 {
     ma_decoder_config how = ma_decoder_config_init(ma_format_s16, 2, 44100);

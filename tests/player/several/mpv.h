@@ -50,6 +50,35 @@ static void player_close(player *self)
     spoolbuf_mpv_close(&self->film);
 }
 
+static void player_asks(player *self)
+{
+    char uri[] = "spoolbuf://film", bytes[ODD];
+    mpv_stream_cb_info info, second;
+
+    memset(&info, 0, sizeof info);
+    memset(&second, 0, sizeof second);
+    assert(spoolbuf_mpv_open_fn(&self->film, uri, &info) == 0);
+    assert(spoolbuf_mpv_open_fn(&self->film, uri, &second) == 0);
+    assert(info.seek_fn(info.cookie, 0) == 0);
+    assert(info.size_fn(info.cookie) == MPV_ERROR_UNSUPPORTED);
+    assert(info.read_fn(info.cookie, bytes, ODD) == 100);
+    assert((unsigned char)bytes[99] == odd_byte(99));
+    assert(info.seek_fn(info.cookie, 5000) == 5000 && info.read_fn(info.cookie, bytes, 1) == 0);
+    assert(info.size_fn(info.cookie) == ODD && info.seek_fn(info.cookie, -1) < 0);
+    assert(player_status(self) == SB_OK);
+    /* A cancel is for its stream alone, comes twice, and as late as it will. */
+    info.cancel_fn(info.cookie);
+    info.cancel_fn(info.cookie);
+    info.close_fn(info.cookie);
+    info.cancel_fn(info.cookie);
+    assert(second.read_fn(second.cookie, bytes, 1) == 1);
+    sb_free(self->buffer);
+    assert(second.read_fn(second.cookie, bytes, 1) == -1 && second.seek_fn(second.cookie, 0) < 0);
+    assert(player_status(self) == SB_ERR_INVALID);
+    second.close_fn(second.cookie);
+    assert(spoolbuf_mpv_open_fn(&self->film, uri, &info) == MPV_ERROR_LOADING_FAILED);
+}
+
 static void player_play(player *self)
 {
     const char *load[] = { "loadfile", self->buffer != NULL ? "spoolbuf://film" : self->file, NULL };

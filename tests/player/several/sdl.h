@@ -52,6 +52,32 @@ static void player_close(player *self)
         spoolbuf_sdl_close(&self->io);
 }
 
+static void player_asks(player *self)
+{
+    SDL_RWops *file = self->file_of_sdl;
+    unsigned char bytes[ODD];
+    spoolbuf_sdl other;
+
+    SDL_ClearError();
+    assert(SDL_RWsize(file) < 0 && SDL_GetError()[0] != '\0');
+    assert(SDL_RWseek(file, 0, RW_SEEK_END) < 0 && SDL_RWtell(file) == 0);
+    assert(SDL_RWread(file, bytes, 0, 10) == 0 && SDL_RWread(file, bytes, 10, 0) == 0);
+    assert(SDL_RWread(file, bytes, SIZE_MAX, 2) == 0 && SDL_RWtell(file) == 0);
+    /* Whole objects: of three of 300 bytes three, of a fourth nothing. */
+    assert(SDL_RWread(file, bytes, 300, 3) == 3 && bytes[899] == odd_byte(899));
+    assert(SDL_RWread(file, bytes, 300, 1) == 0 && SDL_RWtell(file) == 900);
+    assert(SDL_RWread(file, bytes, 1, 300) == 100 && bytes[99] == odd_byte(999));
+    assert(SDL_RWsize(file) == ODD && SDL_RWseek(file, -1, RW_SEEK_END) == ODD - 1);
+    assert(SDL_RWseek(file, -1, RW_SEEK_SET) < 0 && SDL_RWtell(file) == ODD - 1);
+    assert(SDL_RWseek(file, 5000, RW_SEEK_SET) == 5000 && SDL_RWread(file, bytes, 1, 1) == 0);
+    assert(SDL_RWwrite(file, bytes, 1, 1) == 0 && player_status(self) == SB_OK);
+    assert(spoolbuf_sdl_open(&other, NULL) == NULL);
+    sb_free(self->buffer);
+    SDL_ClearError();
+    assert(SDL_RWread(file, bytes, 1, 1) == 0 && SDL_GetError()[0] != '\0');
+    assert(player_status(self) == SB_ERR_INVALID);
+}
+
 static void player_play(player *self)
 {
     Mix_Chunk *sound;
