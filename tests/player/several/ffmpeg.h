@@ -63,7 +63,7 @@ static void player_asks(player *self)
     assert(spoolbuf_ffmpeg_seek(&self->io, -1, SEEK_END) == ODD - 1);
     assert(spoolbuf_ffmpeg_seek(&self->io, 0, SEEK_SET) == 0);
     assert(avio_size(io) == ODD && avio_seek(io, 10, SEEK_SET) == 10);
-    assert(avio_r8(io) == odd_byte(10) && avio_seek(io, 5000, SEEK_SET) >= 0);
+    assert(avio_r8(io) == odd_byte(10) && avio_seek(io, 5000000, SEEK_SET) == 5000000);
     assert(avio_r8(io) == 0 && avio_feof(io) && io->error == 0);
     assert(player_status(self) == SB_OK);
     assert(spoolbuf_ffmpeg_open(&other, NULL) == AVERROR(EINVAL));
