@@ -13,17 +13,33 @@ struct player {
     GstElement *pipeline;
 };
 
+/* By hand, since what gst_parse_launch() links later it links once: not when it is played again. */
+static void on_pad(GstElement *decoder, GstPad *pad, gpointer sound)
+{
+    GstPad *sink = gst_element_get_static_pad((GstElement *)sound, "sink");
+
+    (void)decoder;
+    assert(gst_pad_link(pad, sink) == GST_PAD_LINK_OK);
+    gst_object_unref(sink);
+}
+
 static void player_open(player *self)
 {
-    GstElement *source;
+    GstElement *source, *decoder, *sound;
     char text[800];
 
     gst_init(NULL, NULL);
-    snprintf(text, sizeof text, "%s name=src ! decodebin expose-all-streams=false caps=audio/x-raw ! "
-             "audioconvert ! audio/x-raw,format=F32LE ! wavenc ! filesink location=%s",
+    snprintf(text, sizeof text,
+             "%s name=src ! decodebin name=decoder expose-all-streams=false caps=audio/x-raw "
+             "audioconvert name=sound ! audio/x-raw,format=F32LE ! wavenc ! filesink location=%s",
              self->buffer != NULL ? "appsrc" : "filesrc", self->output);
     self->pipeline = gst_parse_launch(text, NULL);
     assert(self->pipeline != NULL);
+    decoder = gst_bin_get_by_name(GST_BIN(self->pipeline), "decoder");
+    sound = gst_bin_get_by_name(GST_BIN(self->pipeline), "sound");
+    g_signal_connect(decoder, "pad-added", G_CALLBACK(on_pad), sound);
+    gst_object_unref(decoder);
+    gst_object_unref(sound);
     source = gst_bin_get_by_name(GST_BIN(self->pipeline), "src");
     if (self->buffer != NULL)
         assert(spoolbuf_gst_open(&self->io, self->buffer, GST_APP_SRC(source)) == SB_OK);
