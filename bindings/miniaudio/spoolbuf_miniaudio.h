@@ -33,7 +33,8 @@
  *                        which a blocked read holds up: prefetch, or decode on a thread of your own
  *   lifetime             close after the decoder, before sb_free()
  *
- * miniaudio 0.11. C99 and C++.
+ * miniaudio 0.11. C99 and C++. One file to copy: what it has in
+ * common with the other adapters it repeats.
  */
 #ifndef SPOOLBUF_MINIAUDIO_H
 #define SPOOLBUF_MINIAUDIO_H

@@ -32,7 +32,8 @@
  *   lifetime             SDL_RWclose(), by whoever it is, frees the SDL_RWops only; close the place
  *                        after that, before sb_free()
  *
- * SDL 2.0 or newer (SDL 3 has another interface). C99 and C++.
+ * SDL 2.0 or newer (SDL 3 has another interface). C99 and C++. One file to copy: what it has in
+ * common with the other adapters it repeats.
  */
 #ifndef SPOOLBUF_SDL_H
 #define SPOOLBUF_SDL_H

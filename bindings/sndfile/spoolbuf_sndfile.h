@@ -31,7 +31,8 @@
  *   who calls            the thread that is in sf_open_virtual(), sf_readf_short() and so on
  *   lifetime             close after sf_close(), before sb_free()
  *
- * libsndfile 1.0.17 or newer. C99 and C++.
+ * libsndfile 1.0.17 or newer. C99 and C++. One file to copy: what it has in
+ * common with the other adapters it repeats.
  */
 #ifndef SPOOLBUF_SNDFILE_H
 #define SPOOLBUF_SNDFILE_H
