@@ -66,20 +66,51 @@ fn stops(player: &Player, file: &str) {
 }
 
 /// The spool directory has room for half a megabyte: an error that says so, or, with the option
-/// for it, a play that goes on in memory.
+/// for it, a play that goes on in memory. Where it is `/tmp`, which is memory, the disk is taken
+/// instead, and nobody has to do anything.
 fn meets_a_full_disk(player: &Player, file: &str, expected: &[String]) {
     let Some(played) = player.play_with_small_disk(file, "fail") else {
         return;
     };
     let reason = "no space left for the spool file";
     assert!(played.contains(reason), "{player:?}: {played}");
-    let played = player.play_with_small_disk(file, "memory");
-    for line in expected {
-        let played = played.as_deref().expect("as before");
-        assert!(
-            played.lines().any(|found| found == line),
-            "{line}: {played}"
-        );
+    for played in [
+        player.play_with_small_disk(file, "memory"),
+        player.play_with_small_tmp(file),
+    ] {
+        let played = played.expect("as before");
+        for line in expected {
+            assert!(
+                played.lines().any(|found| found == line),
+                "{line}: {played}"
+            );
+        }
+    }
+}
+
+/// What players of one library do together, beside a source that stands still, and after one that
+/// fails: `tests/player/several.c` says it.
+fn several(name: &str, packages: &[&str], more: &[&str], files: &[&str]) {
+    let Some(media) = media() else {
+        return;
+    };
+    let flag = format!("-DPLAYER_FILE=\"several/{name}.h\"");
+    let more = [&[flag.as_str(), "-D_GNU_SOURCE"], more].concat();
+    let program = format!("several-{name}");
+    let source = "tests/player/several.c";
+    let Some(player) = Player::build_as(&program, source, packages, &more) else {
+        return;
+    };
+    for file in files {
+        let mut command = Command::new(&player.program);
+        command.arg(media.path(file));
+        command.arg(player.program.with_extension("sound"));
+        command.env("SDL_AUDIODRIVER", "dummy");
+        // What the libraries keep to the end is theirs.
+        command.env("ASAN_OPTIONS", "detect_leaks=0");
+        let outcome = library::run(&mut command, LIMIT);
+        outcome.expect_success(&format!("{program} of {file}"));
+        assert!(outcome.output.ends_with("ok\n"), "{}", outcome.output);
     }
 }
 
@@ -198,30 +229,35 @@ fn vlc() {
     stops(&player, "film.ts");
 }
 
+const ARCHIVED: [&str; 2] = ["film.mkv", "sound.wav"];
+const ARCHIVERS: [&[&str]; 3] = [
+    &["tar", "-czf"],
+    &["tar", "-cf"],
+    &["python3", "-m", "zipfile", "-c"],
+];
+
+/// Makes an archive among the media.
+fn pack(media: &player::Media, name: &str, maker: &[&str]) {
+    let mut command = Command::new(maker[0]);
+    command.args(&maker[1..]).arg(name).args(ARCHIVED);
+    command.current_dir(media.path(""));
+    library::run(&mut command, LIMIT).expect_success(name);
+}
+
 #[test]
 fn archive() {
     let Some((media, player)) = media().zip(ready("archive", &["libarchive"])) else {
         return;
     };
     let folder = media.path("");
-    let inside = ["film.mkv", "sound.wav"];
     let mut expected = vec!["ended".to_owned()];
-    for name in inside {
+    for name in ARCHIVED {
         let bytes = std::fs::read(folder.join(name)).expect("a file");
         expected.push(format!("{name} {} {}", bytes.len(), adler(&bytes)));
     }
-    for (name, maker) in [
-        ("things.tar.gz", &["tar", "-czf"] as &[&str]),
-        ("things.tar", &["tar", "-cf"]),
-        ("things.zip", &["python3", "-m", "zipfile", "-c"]),
-    ] {
-        let mut command = Command::new(maker[0]);
-        command
-            .args(&maker[1..])
-            .arg(name)
-            .args(inside)
-            .current_dir(&folder);
-        library::run(&mut command, LIMIT).expect_success(name);
+    let names = ["things.tar.gz", "things.tar", "things.zip"];
+    for (name, maker) in names.into_iter().zip(ARCHIVERS) {
+        pack(media, name, maker);
         plays(&player, name, &expected);
         stops(&player, name);
     }
@@ -276,13 +312,21 @@ fn gstreamer() {
     stops(&player, "film.mkv");
 }
 
+/// How the compiler finds miniaudio: one file, in no package of Debian's, so that SPOOLBUF_MINIAUDIO
+/// names the folder it is in.
+fn miniaudio_folder() -> Option<String> {
+    let Some(folder) = std::env::var_os("SPOOLBUF_MINIAUDIO") else {
+        library::skipped("miniaudio", "SPOOLBUF_MINIAUDIO does not name its folder");
+        return None;
+    };
+    Some(format!("-isystem{}", folder.to_str().expect("UTF-8")))
+}
+
 #[test]
 fn miniaudio() {
-    // One file, in no package of Debian's: SPOOLBUF_MINIAUDIO names the folder it is in.
-    let Some(folder) = std::env::var_os("SPOOLBUF_MINIAUDIO") else {
-        return library::skipped("miniaudio", "SPOOLBUF_MINIAUDIO does not name its folder");
+    let Some(include) = miniaudio_folder() else {
+        return;
     };
-    let include = format!("-isystem{}", folder.to_str().expect("UTF-8"));
     let source = "examples/media/miniaudio.c";
     let Some(player) = media().and(Player::build_with(source, &[], &[&include])) else {
         return;
@@ -299,6 +343,87 @@ fn miniaudio() {
 }
 
 #[test]
+fn several_ffmpeg() {
+    let packages = ["libavformat", "libavcodec", "libavutil"];
+    let files = ["index-first.mp4", "film.mkv", "sound.wav"];
+    several("ffmpeg", &packages, &[], &files);
+}
+
+#[test]
+fn several_mpv() {
+    // A cancel may come after the close, to what must not be freed yet.
+    let more = ["-fsanitize=address"];
+    several("mpv", &["mpv"], &more, &["index-first.mp4", "film.mkv"]);
+}
+
+#[test]
+fn several_vlc() {
+    several("vlc", &["libvlc"], &[], &["index-first.mp4", "film.mkv"]);
+}
+
+#[test]
+fn several_sndfile() {
+    let files = ["sound.wav", "sound.flac", "sound.ogg"];
+    several("sndfile", &["sndfile"], &[], &files);
+}
+
+#[test]
+fn several_sdl() {
+    let packages = ["sdl2", "SDL2_mixer"];
+    several("sdl", &packages, &[], &["sound.wav"]);
+    let files = ["sound.wav", "sound.flac", "sound.ogg"];
+    several("sdl_music", &packages, &[], &files);
+}
+
+#[test]
+fn several_gstreamer() {
+    let packages = ["gstreamer-app-1.0", "gstreamer-1.0"];
+    let files = ["index-first.mp4", "film.mkv", "sound.ogg"];
+    several("gst", &packages, &[], &files);
+}
+
+#[test]
+fn several_archive() {
+    let Some(media) = media() else {
+        return;
+    };
+    let names = ["several.tar.gz", "several.tar", "several.zip"];
+    for (name, maker) in names.into_iter().zip(ARCHIVERS) {
+        pack(media, name, maker);
+    }
+    several("archive", &["libarchive"], &[], &names);
+}
+
+#[test]
+fn several_miniaudio() {
+    let Some(include) = miniaudio_folder() else {
+        return;
+    };
+    let files = ["sound.wav", "sound.flac", "sound.mp3"];
+    several("miniaudio", &[], &[&include], &files);
+}
+
+/// A pipeline that waits is made to seek and to stop.
+#[test]
+fn gstreamer_flush() {
+    let packages = ["gstreamer-app-1.0", "gstreamer-1.0"];
+    let source = "tests/player/gst_flush.c";
+    let player = Player::build_with(source, &packages, &["-D_GNU_SOURCE"]);
+    let Some((media, player)) = media().zip(player) else {
+        return;
+    };
+    for file in ["index-first.mp4", "film.mkv", "sound.flac"] {
+        for sized in [false, true] {
+            let mut command = Command::new(&player.program);
+            command.arg(media.path(file));
+            command.args(sized.then_some("sized"));
+            let outcome = library::run(&mut command, LIMIT);
+            outcome.expect_success(&format!("gst_flush of {file}, sized: {sized}"));
+        }
+    }
+}
+
+#[test]
 fn sources() {
     let program = Player::build_with("tests/player/sources.c", &[], &["-D_GNU_SOURCE"]);
     let program = program.expect("needs no library");
@@ -307,7 +432,7 @@ fn sources() {
     assert_eq!(outcome.output, "ok\n");
 }
 
-/// Each adapter by itself, in strict C99 and in C++17, included twice.
+/// Each adapter by itself, included twice: in C99 and in C++17, by two compilers.
 #[test]
 fn headers() {
     let mut left: Vec<_> = std::fs::read_dir(library::root().join("bindings"))
@@ -333,26 +458,44 @@ fn headers() {
         let Some(path) = place.map(|place| left.swap_remove(place)) else {
             panic!("no {name}");
         };
-        let Some(flags) = player::pkg_config(packages) else {
+        let Some(mut flags) = player::pkg_config(packages) else {
             library::skipped(name, &format!("pkg-config does not know {packages:?}"));
             continue;
         };
-        for cpp in [false, true] {
-            let mut command = library::compiler(cpp);
-            let file =
-                library::scratch().join(format!("{name}.{}", ["c", "cpp"][usize::from(cpp)]));
-            let text = format!("#include \"{0}\"\n#include \"{0}\"\n", path.display());
-            std::fs::write(&file, text).expect("a file");
-            command
-                .args(["-D_GNU_SOURCE", "-Wshadow", "-fsyntax-only"])
-                .arg(&file);
-            command.args(flags.iter().filter(|flag| !flag.starts_with("-l")));
-            library::run(&mut command, LIMIT).expect_success(name);
+        flags.retain(|flag| !flag.starts_with("-l"));
+        let mut text = format!("#include \"{0}\"\n#include \"{0}\"\n", path.display());
+        if name == "spoolbuf_miniaudio.h" {
+            // The dr_libs' part is compiled without it.
+            compiles(name, &text, &flags);
+            let Some(include) = miniaudio_folder() else {
+                continue;
+            };
+            flags.push(include);
+            text.insert_str(0, "#include <miniaudio.h>\n");
         }
+        compiles(name, &text, &flags);
     }
     // Those of the other bindings are for them to test.
     left.retain(|path| path.to_string_lossy().contains("spoolbuf_"));
     assert!(left.is_empty(), "not compiled: {left:?}");
+}
+
+fn compiles(name: &str, text: &str, flags: &[String]) {
+    for (suffix, clang) in [("c", "clang"), ("cpp", "clang++")] {
+        let file = library::scratch().join(format!("{name}.{suffix}"));
+        std::fs::write(&file, text).expect("a file");
+        let mut first = library::compiler(suffix == "cpp");
+        first.args(["-D_GNU_SOURCE", "-Wshadow", "-c", "-o", "/dev/null"]);
+        first.args(flags).arg(&file);
+        let mut second = Command::new(clang);
+        second.args(first.get_args());
+        library::run(&mut first, LIMIT).expect_success(name);
+        if Command::new(clang).arg("--version").output().is_err() {
+            library::skipped("the headers by a second compiler", "there is no clang here");
+            continue;
+        }
+        library::run(&mut second, LIMIT).expect_success(&format!("{name} by {clang}"));
+    }
 }
 
 /// Far more than any play takes on a busy machine; what takes longer hangs.

@@ -14,15 +14,21 @@
  *   an error             AVERROR(ENOSPC) for a full disk, ENOMEM, EDEADLK where a source's own
  *                        callback reads, ENOSYS for bytes that a source can't go back to, else EIO.
  *                        FFmpeg keeps it in context->error, but many demuxers make an ordinary end or
- *                        "invalid data" of it: spoolbuf_ffmpeg_status() has the library's code
+ *                        "invalid data" of it, and the packet it is in may come cut
+ *                        (AV_PKT_FLAG_CORRUPT): spoolbuf_ffmpeg_status() has the library's code. To
+ *                        go on: sb_resume(), spoolbuf_ffmpeg_resume(), av_seek_frame() to the last
+ *                        whole packet
  *   AVSEEK_SIZE          the final size, else the declared one, else AVERROR(ENOSYS)
  *   a seek               costs nothing, whatever the source can: an MP4 with its index at the end
  *                        plays from a pipe. SEEK_END as AVSEEK_SIZE
  *   a blocked read       spoolbuf_ffmpeg_stop(), from any thread, makes it and all that would wait
  *                        return AVERROR_EXIT, until spoolbuf_ffmpeg_resume(). FFmpeg's own
- *                        interrupt_callback does not reach a custom AVIOContext. At once where the
- *                        library calls the source on a thread of its own (sb_prefetch(), the option
- *                        `prefetch`); else when the source returns, for which sb_cancel() asks it
+ *                        interrupt_callback does not reach a custom AVIOContext
+ *   with a prefetch      (sb_prefetch(), the option `prefetch`) the library calls the source on a
+ *                        thread of its own, and a stop is at once
+ *   without one          the source is called on the thread that reads, and a stop waits until it
+ *                        returns. Only sb_cancel() asks it to, and stops all that wait on the buffer,
+ *                        until sb_resume()
  *   who calls            the thread that is in avformat_open_input(), av_read_frame() and so on
  *   lifetime             close after avformat_close_input(), before sb_free()
  *
@@ -37,7 +43,6 @@
 #define SPOOLBUF_FFMPEG_H
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #ifdef __cplusplus

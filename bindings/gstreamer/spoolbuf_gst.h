@@ -7,7 +7,6 @@
  *     if (spoolbuf_gst_open(&io, buffer, GST_APP_SRC(source)) < 0) ...
  *     gst_element_set_state(pipeline, GST_STATE_PLAYING);
  *     ...
- *     spoolbuf_gst_stop(&io);                 (first, or the next line may never return)
  *     gst_element_set_state(pipeline, GST_STATE_NULL);
  *     spoolbuf_gst_close(&io);
  *
@@ -19,17 +18,22 @@
  *                        once the first byte is, 64 KiB at most
  *   the end              gst_app_src_end_of_stream()
  *   an error             an error message of the element's on the bus (GST_RESOURCE_ERROR_READ);
- *                        spoolbuf_gst_status() has the library's code
+ *                        spoolbuf_gst_status() has the library's code. To go on: the pipeline to
+ *                        NULL, sb_resume(), spoolbuf_gst_resume(), play, seek
  *   the size             the final one, else the declared one: the appsrc is `random-access`. Where
  *                        neither is known it is `seekable`, with no size
  *   a seek (seek-data)   costs nothing, whatever the source can
- *   a blocked read       a pipeline can't interrupt need-data: spoolbuf_gst_stop(), from any thread,
- *                        makes it and all that would wait return. At once where the library calls the
- *                        source on a thread of its own (sb_prefetch(), the option `prefetch`); else
- *                        when the source returns, for which sb_cancel() asks it
+ *   a blocked read       gives way by itself, within a twentieth of a second, to a flushing seek and
+ *                        to a change of state. spoolbuf_gst_stop(), from any thread, makes it and
+ *                        all that would wait fail as soon, until spoolbuf_gst_resume()
+ *   the source           is called on a thread of the library's own, with a prefetch or without one:
+ *                        nothing of GStreamer's ever waits for it
  *   who calls            a streaming thread of the pipeline's for data, others for seeks, never two
  *                        at once
  *   lifetime             close after the pipeline is in the state NULL, before sb_free()
+ *
+ * To know what it plays GStreamer looks at the end, if it may: a source that goes forwards only then
+ * runs to its end first. Where the size is not declared it plays as it comes.
  *
  * GStreamer 1.10 or newer. C99 and C++.
  */
@@ -46,36 +50,83 @@
 extern "C" {
 #endif
 
-/* One pipeline's place in a buffer. Stays where it is in memory while it is open. */
+/* How long a read waits, in milliseconds, before it looks whether it is still wanted. */
+enum { SPOOLBUF_GST_PATIENCE = 50 };
+
+/* One pipeline's place in a buffer. Stays where it is in memory while it is open. It is no sb_reader:
+ * a pipeline tells nobody that it wants its thread back, so a read has to look up now and then. */
 typedef struct spoolbuf_gst {
     sb_buffer *buffer;
-    sb_reader *reader;
     GstAppSrc *source;
+    guint64 place;
+    gint stopped;
     gint status;
 } spoolbuf_gst;
+
+/* Whether the pipeline wants its thread back: to seek, or to stop. */
+static inline gboolean spoolbuf_gst_is_flushing(spoolbuf_gst *self)
+{
+    GstPad *pad = GST_BASE_SRC_PAD(self->source);
+    gboolean flushing;
+
+    GST_OBJECT_LOCK(pad);
+    flushing = GST_PAD_IS_FLUSHING(pad);
+    GST_OBJECT_UNLOCK(pad);
+    return flushing;
+}
+
+/* As sb_read_some(); SB_ERR_TIMEOUT if the pipeline wants its thread back. */
+static inline int64_t spoolbuf_gst_read(spoolbuf_gst *self, guint64 place, gsize room, char *out)
+{
+    gboolean stopped;
+    int64_t count;
+
+    do {
+        count = sb_read_some(self->buffer, place, room, out, SPOOLBUF_GST_PATIENCE);
+        stopped = g_atomic_int_get(&self->stopped);
+    } while (count == SB_ERR_TIMEOUT && !stopped && !spoolbuf_gst_is_flushing(self));
+    return count == SB_ERR_TIMEOUT && stopped ? (int64_t)SB_ERR_CANCELED : count;
+}
+
+/* All of `length` bytes, or less at the end only; without `all` what there is. Or an error. */
+static inline int64_t spoolbuf_gst_fill(spoolbuf_gst *self, gboolean all, gsize length, char *out)
+{
+    gsize done = 0;
+    int64_t count;
+
+    do {
+        count = spoolbuf_gst_read(self, self->place + done, length - done, out + done);
+        if (count < 0)
+            return count;
+        done += (gsize)count;
+    } while (all && count > 0 && done < length);
+    return (int64_t)done;
+}
 
 static inline void spoolbuf_gst_need_data(GstAppSrc *source, guint hint, gpointer opaque)
 {
     spoolbuf_gst *self = (spoolbuf_gst *)opaque;
     gboolean all = gst_app_src_get_stream_type(source) == GST_APP_STREAM_TYPE_RANDOM_ACCESS
-        && hint != (guint)-1;
-    gsize room = all ? hint : 65536, done = 0;
-    int64_t place = sb_reader_seek(self->reader, 0, SB_SEEK_CUR), count;
-    char *bytes = (char *)g_malloc(room);
+        && hint != 0 && hint != (guint)-1;
+    gsize room = all ? hint : 65536;
+    char *bytes = (char *)g_try_malloc(room);
+    int64_t count = SB_ERR_NO_MEMORY;
     GstBuffer *piece;
 
-    do {
-        count = sb_reader_read(self->reader, room - done, bytes + done);
-        done += count > 0 ? (gsize)count : 0;
-    } while (all && count > 0 && done < room);
-    if (done > 0) {
-        piece = gst_buffer_new_wrapped_full((GstMemoryFlags)0, bytes, room, 0, done, bytes, g_free);
-        GST_BUFFER_OFFSET(piece) = (guint64)place;
-        GST_BUFFER_OFFSET_END(piece) = (guint64)place + done;
+    if (bytes != NULL)
+        count = spoolbuf_gst_fill(self, all, room, bytes);
+    if (count > 0) {
+        piece = gst_buffer_new_wrapped_full((GstMemoryFlags)0, bytes, room, 0, (gsize)count, bytes,
+                                            g_free);
+        GST_BUFFER_OFFSET(piece) = self->place;
+        self->place += (guint64)count;
+        GST_BUFFER_OFFSET_END(piece) = self->place;
         gst_app_src_push_buffer(source, piece);
         return;
     }
     g_free(bytes);
+    if (count == SB_ERR_TIMEOUT)
+        return;
     if (count < 0) {
         g_atomic_int_set(&self->status, (gint)count);
         GST_ELEMENT_ERROR(source, RESOURCE, READ, ("%s", sb_strerror((int)count)), (NULL));
@@ -86,11 +137,9 @@ static inline void spoolbuf_gst_need_data(GstAppSrc *source, guint hint, gpointe
 
 static inline gboolean spoolbuf_gst_seek_data(GstAppSrc *source, guint64 offset, gpointer opaque)
 {
-    spoolbuf_gst *self = (spoolbuf_gst *)opaque;
-
     (void)source;
-    return offset <= G_MAXINT64
-        && sb_reader_seek(self->reader, (gint64)offset, SB_SEEK_SET) >= 0;
+    ((spoolbuf_gst *)opaque)->place = offset;
+    return TRUE;
 }
 
 /* Makes an appsrc read from a buffer; before the pipeline is started. Returns SB_OK or an sb_status,
@@ -100,11 +149,10 @@ static inline int spoolbuf_gst_open(spoolbuf_gst *self, sb_buffer *buffer, GstAp
     GstAppSrcCallbacks callbacks;
     int64_t size = sb_size(buffer);
 
+    if (size == SB_ERR_INVALID)
+        return SB_ERR_INVALID;
+    memset(self, 0, sizeof *self);
     self->buffer = buffer;
-    self->status = SB_OK;
-    self->reader = sb_reader_new(buffer);
-    if (self->reader == NULL)
-        return size == SB_ERR_INVALID ? SB_ERR_INVALID : SB_ERR_NO_MEMORY;
     self->source = (GstAppSrc *)gst_object_ref(source);
     memset(&callbacks, 0, sizeof callbacks);
     callbacks.need_data = spoolbuf_gst_need_data;
@@ -117,18 +165,17 @@ static inline int spoolbuf_gst_open(spoolbuf_gst *self, sb_buffer *buffer, GstAp
     return SB_OK;
 }
 
-/* Makes the waiting read, and those that would wait, fail. From any thread; before the pipeline's
- * state is changed. */
+/* Makes the waiting read, and those that would wait, fail. From any thread. */
 static inline void spoolbuf_gst_stop(spoolbuf_gst *self)
 {
-    sb_reader_cancel(self->reader);
+    g_atomic_int_set(&self->stopped, TRUE);
 }
 
-/* Lets it go on: before the pipeline is started anew. */
+/* Lets it go on: before the pipeline, in the state NULL, is started anew. */
 static inline void spoolbuf_gst_resume(spoolbuf_gst *self)
 {
     g_atomic_int_set(&self->status, SB_OK);
-    sb_reader_resume(self->reader);
+    g_atomic_int_set(&self->stopped, FALSE);
 }
 
 /* What went wrong since the opening, or since resume: SB_OK or the library's code. From any thread. */
@@ -137,12 +184,15 @@ static inline int spoolbuf_gst_status(spoolbuf_gst *self)
     return g_atomic_int_get(&self->status);
 }
 
-/* Closes the place; the buffer stays. After the pipeline is in the state NULL. */
+/* Closes the place; the buffer stays. After the pipeline is in the state NULL, which may be played
+ * again only with another source. */
 static inline void spoolbuf_gst_close(spoolbuf_gst *self)
 {
-    sb_reader_free(self->reader);
+    GstAppSrcCallbacks none;
+
+    memset(&none, 0, sizeof none);
+    gst_app_src_set_callbacks(self->source, &none, NULL, NULL);
     gst_object_unref(self->source);
-    self->reader = NULL;
     self->source = NULL;
 }
 

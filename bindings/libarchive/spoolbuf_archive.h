@@ -16,15 +16,19 @@
  *                        adapter's that is good until the next call
  *   the end              0
  *   an error             ARCHIVE_FATAL, and sb_strerror()'s words; its filters put "truncated input"
- *                        over them: spoolbuf_archive_status() has the library's code
+ *                        over them: spoolbuf_archive_status() has the library's code. To go on:
+ *                        sb_resume(), and another archive from the start
  *   a skip               costs nothing, but not past a known size; with an unknown size 0, so that it
  *                        reads instead and sees where a cut archive ends
  *   a seek               costs nothing, whatever the source can. Of ZIP and 7-Zip only. From an end
  *                        that is not known: ARCHIVE_FATAL, and a ZIP is read as it comes
  *   a blocked read       spoolbuf_archive_stop(), from any thread, makes it and all that would wait
- *                        fail. At once where the library calls the source on a thread of its own
- *                        (sb_prefetch(), the option `prefetch`); else when the source returns, for
- *                        which sb_cancel() asks it
+ *                        fail
+ *   with a prefetch      (sb_prefetch(), the option `prefetch`) the library calls the source on a
+ *                        thread of its own, and a stop is at once
+ *   without one          the source is called on the thread that reads, and a stop waits until it
+ *                        returns. Only sb_cancel() asks it to, and stops all that wait on the buffer,
+ *                        until sb_resume()
  *   who calls            the thread that is in archive_read_next_header() and so on
  *   lifetime             close after archive_read_free(), before sb_free()
  *
@@ -110,6 +114,7 @@ static inline int spoolbuf_archive_open(spoolbuf_archive *self, sb_buffer *buffe
         return SB_OK;
     sb_reader_free(self->reader);
     free(self->area);
+    self->area = NULL;
     return sb_buffered(buffer, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY;
 }
 

@@ -19,17 +19,22 @@
  *   the end              MA_AT_END if there was nothing, else less; dr_libs: less
  *   an error             MA_IO_ERROR, MA_CANCELLED, MA_NO_SPACE, MA_OUT_OF_MEMORY; less to dr_libs.
  *                        Decoders make an ordinary end of it: spoolbuf_miniaudio_status() has the
- *                        library's code
+ *                        library's code. To go on: a new decoder, after sb_resume() and
+ *                        spoolbuf_miniaudio_resume(), and a seek to where the old one was
  *   a seek, the place    cost nothing, whatever the source can; from an end that is not known: fails
  *   a blocked read       spoolbuf_miniaudio_stop(), from any thread, makes it and all that would wait
- *                        fail, until spoolbuf_miniaudio_resume(). At once where the library calls the
- *                        source on a thread of its own (sb_prefetch(), the option `prefetch`); else
- *                        when the source returns, for which sb_cancel() asks it
+ *                        fail, until spoolbuf_miniaudio_resume()
+ *   with a prefetch      (sb_prefetch(), the option `prefetch`) the library calls the source on a
+ *                        thread of its own, and a stop is at once
+ *   without one          the source is called on the thread that decodes, and a stop waits until it
+ *                        returns. Only sb_cancel() asks it to, and stops all that wait on the buffer,
+ *                        until sb_resume()
  *   who calls            the thread that decodes: the caller's, or the device's if its callback does,
  *                        which a blocked read holds up: prefetch, or decode on a thread of your own
  *   lifetime             close after the decoder, before sb_free()
  *
- * miniaudio 0.11. C99 and C++.
+ * miniaudio 0.11. C99 and C++. One file to copy: what it has in
+ * common with the other adapters it repeats.
  */
 #ifndef SPOOLBUF_MINIAUDIO_H
 #define SPOOLBUF_MINIAUDIO_H
@@ -58,8 +63,9 @@ static inline int spoolbuf_miniaudio_open(spoolbuf_miniaudio *self, sb_buffer *b
     return sb_buffered(buffer, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY;
 }
 
-/* All of `length` bytes, or what there is before the end or an error. */
-static inline size_t spoolbuf_miniaudio_fill(spoolbuf_miniaudio *self, void *out, size_t length)
+/* Reads all of `length` bytes, or those that there are before the end or an error: how many, or if
+ * none the error. */
+static inline int64_t spoolbuf_miniaudio_fill(spoolbuf_miniaudio *self, void *out, size_t length)
 {
     size_t done = 0;
     int64_t count = 1;
@@ -71,7 +77,7 @@ static inline size_t spoolbuf_miniaudio_fill(spoolbuf_miniaudio *self, void *out
     }
     if (count < 0)
         self->status = (int)count;
-    return done;
+    return count < 0 && done == 0 ? count : (int64_t)done;
 }
 
 /* Makes the waiting read, and those that would wait, fail. From any thread. */
@@ -80,10 +86,11 @@ static inline void spoolbuf_miniaudio_stop(spoolbuf_miniaudio *self)
     sb_reader_cancel(self->reader);
 }
 
-/* Lets it go on; not while a read runs. */
+/* Lets it read again, from the start; not while a read runs. */
 static inline void spoolbuf_miniaudio_resume(spoolbuf_miniaudio *self)
 {
     self->status = SB_OK;
+    sb_reader_seek(self->reader, 0, SB_SEEK_SET);
     sb_reader_resume(self->reader);
 }
 
@@ -117,13 +124,11 @@ static inline ma_result spoolbuf_miniaudio_read(ma_decoder *decoder, void *out, 
                                                 size_t *done)
 {
     spoolbuf_miniaudio *self = (spoolbuf_miniaudio *)decoder->pUserData;
-    size_t count = spoolbuf_miniaudio_fill(self, out, length);
+    int64_t count = spoolbuf_miniaudio_fill(self, out, length);
 
     if (done != NULL)
-        *done = count;
-    if (count > 0 || length == 0)
-        return MA_SUCCESS;
-    return self->status < 0 ? spoolbuf_miniaudio_result(self->status) : MA_AT_END;
+        *done = count < 0 ? 0 : (size_t)count;
+    return count == 0 && length > 0 ? MA_AT_END : spoolbuf_miniaudio_result(count);
 }
 
 static inline ma_result spoolbuf_miniaudio_seek(ma_decoder *decoder, ma_int64 offset,
@@ -143,7 +148,8 @@ static inline ma_result spoolbuf_miniaudio_seek(ma_decoder *decoder, ma_int64 of
 #define SPOOLBUF_DR(name, PREFIX)                                                                  \
     static size_t spoolbuf_##name##_read(void *opaque, void *out, size_t length)                   \
     {                                                                                              \
-        return spoolbuf_miniaudio_fill((spoolbuf_miniaudio *)opaque, out, length);                 \
+        int64_t count = spoolbuf_miniaudio_fill((spoolbuf_miniaudio *)opaque, out, length);        \
+        return count < 0 ? 0 : (size_t)count;                                                      \
     }                                                                                              \
     static name##_bool32 spoolbuf_##name##_seek(void *opaque, int offset,                          \
                                                 name##_seek_origin origin)                         \

@@ -14,20 +14,26 @@
  *   the end              0, or fewer
  *   an error             fewer, or 0, and SDL_GetError() is sb_strerror()'s; most of what sits on SDL
  *                        makes an ordinary end or an error of its own of it: spoolbuf_sdl_status()
- *                        has the library's code
+ *                        has the library's code. To go on: sb_resume(), spoolbuf_sdl_resume(), and
+ *                        load it again, from the SDL_RWops after a seek to its start
  *   the size             the final one, else the declared one, else -1
  *   a seek, the place    cost nothing, whatever the source can; from an end that is not known: -1
  *   a write              0, read only
  *   a blocked read       spoolbuf_sdl_stop(), from any thread, makes it and all that would wait
- *                        fail, until spoolbuf_sdl_resume(). At once where the library calls the
- *                        source on a thread of its own (sb_prefetch(), the option `prefetch`); else
- *                        when the source returns, for which sb_cancel() asks it
+ *                        fail, until spoolbuf_sdl_resume()
+ *   with a prefetch      (sb_prefetch(), the option `prefetch`) the library calls the source on a
+ *                        thread of its own, and a stop is at once
+ *   without one          the source is called on the thread that reads, and a stop waits until it
+ *                        returns. Only sb_cancel() asks it to, and stops all that wait on the buffer,
+ *                        until sb_resume()
  *   who calls            the thread that loads; music that is played as it comes also the audio
- *                        thread, which a blocked read holds up: prefetch, or load it whole
+ *                        thread. SDL_mixer holds its lock while it plays music or loads anything but
+ *                        a WAV: a blocked read holds up all that it plays and loads, so prefetch
  *   lifetime             SDL_RWclose(), by whoever it is, frees the SDL_RWops only; close the place
  *                        after that, before sb_free()
  *
- * SDL 2.0 or newer (SDL 3 has another interface). C99 and C++.
+ * SDL 2.0 or newer (SDL 3 has another interface). C99 and C++. One file to copy: what it has in
+ * common with the other adapters it repeats.
  */
 #ifndef SPOOLBUF_SDL_H
 #define SPOOLBUF_SDL_H
@@ -44,7 +50,7 @@ extern "C" {
 typedef struct spoolbuf_sdl {
     sb_buffer *buffer;
     sb_reader *reader;
-    int status; /* written by the thread that reads */
+    SDL_atomic_t status; /* set on the thread that reads, which may be the audio thread */
 } spoolbuf_sdl;
 
 static inline spoolbuf_sdl *spoolbuf_sdl_of(SDL_RWops *file)
@@ -83,7 +89,7 @@ static inline size_t SDLCALL spoolbuf_sdl_read(SDL_RWops *file, void *out, size_
     while (done < wanted) {
         count = sb_reader_read(self->reader, wanted - done, (char *)out + done);
         if (count < 0) {
-            self->status = (int)count;
+            SDL_AtomicSet(&self->status, (int)count);
             spoolbuf_sdl_settle(count);
         }
         if (count <= 0)
@@ -119,7 +125,7 @@ static inline SDL_RWops *spoolbuf_sdl_open(spoolbuf_sdl *self, sb_buffer *buffer
     SDL_RWops *file;
 
     self->buffer = buffer;
-    self->status = SB_OK;
+    SDL_AtomicSet(&self->status, SB_OK);
     self->reader = sb_reader_new(buffer);
     if (self->reader == NULL) {
         spoolbuf_sdl_settle(sb_buffered(buffer, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY);
@@ -149,14 +155,14 @@ static inline void spoolbuf_sdl_stop(spoolbuf_sdl *self)
 /* Lets it go on; not while a read runs. */
 static inline void spoolbuf_sdl_resume(spoolbuf_sdl *self)
 {
-    self->status = SB_OK;
+    SDL_AtomicSet(&self->status, SB_OK);
     sb_reader_resume(self->reader);
 }
 
-/* What went wrong since the opening, or since resume: SB_OK or the library's code. */
-static inline int spoolbuf_sdl_status(const spoolbuf_sdl *self)
+/* What went wrong since the opening, or since resume: SB_OK or the library's code. From any thread. */
+static inline int spoolbuf_sdl_status(spoolbuf_sdl *self)
 {
-    return self->status;
+    return SDL_AtomicGet(&self->status);
 }
 
 /* Closes the place; the buffer stays. After the SDL_RWops is closed. */

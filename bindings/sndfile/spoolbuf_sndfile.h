@@ -3,7 +3,7 @@
  *
  *     spoolbuf_sndfile io;
  *     if (spoolbuf_sndfile_open(&io, buffer) < 0) ...
- *     SNDFILE *sound = sf_open_virtual(&spoolbuf_sndfile_io, SFM_READ, &info, &io);
+ *     SNDFILE *sound = sf_open_virtual(&io.calls, SFM_READ, &info, &io);
  *     ...
  *     sf_close(sound);
  *     spoolbuf_sndfile_close(&io);
@@ -14,19 +14,25 @@
  *   the end              less, or 0
  *   an error             the same, since libsndfile knows no other: the sound is cut short without
  *                        a word. spoolbuf_sndfile_status() has the library's code: look at it
- *                        whenever fewer frames came than were asked for
+ *                        whenever fewer frames came than were asked for. To go on: sf_close(),
+ *                        sb_resume(), spoolbuf_sndfile_resume(), open it anew, sf_seek() to where it
+ *                        was
  *   the length           which it needs at opening: the final size, else the declared one. Where
  *                        neither is known the source is read to its end first
  *   a seek, the place    cost nothing, whatever the source can
  *   a write              0: read only
  *   a blocked read       spoolbuf_sndfile_stop(), from any thread, makes it and all that would wait
- *                        return, until spoolbuf_sndfile_resume(). At once where the library calls
- *                        the source on a thread of its own (sb_prefetch(), the option `prefetch`);
- *                        else when the source returns, for which sb_cancel() asks it
+ *                        return, until spoolbuf_sndfile_resume()
+ *   with a prefetch      (sb_prefetch(), the option `prefetch`) the library calls the source on a
+ *                        thread of its own, and a stop is at once
+ *   without one          the source is called on the thread that reads, and a stop waits until it
+ *                        returns. Only sb_cancel() asks it to, and stops all that wait on the buffer,
+ *                        until sb_resume()
  *   who calls            the thread that is in sf_open_virtual(), sf_readf_short() and so on
  *   lifetime             close after sf_close(), before sb_free()
  *
- * libsndfile 1.0.17 or newer. C99 and C++.
+ * libsndfile 1.0.17 or newer. C99 and C++. One file to copy: what it has in
+ * common with the other adapters it repeats.
  */
 #ifndef SPOOLBUF_SNDFILE_H
 #define SPOOLBUF_SNDFILE_H
@@ -42,6 +48,7 @@ extern "C" {
 
 /* One sound's place in a buffer. Stays where it is in memory while it is open. */
 typedef struct spoolbuf_sndfile {
+    SF_VIRTUAL_IO calls; /* for sf_open_virtual() */
     sb_buffer *buffer;
     sb_reader *reader;
     int status;
@@ -113,15 +120,14 @@ static inline sf_count_t spoolbuf_sndfile_tell(void *opaque)
     return sb_reader_seek(((spoolbuf_sndfile *)opaque)->reader, 0, SB_SEEK_CUR);
 }
 
-/* For sf_open_virtual(). libsndfile copies it. */
-static SF_VIRTUAL_IO spoolbuf_sndfile_io = {
-    spoolbuf_sndfile_length, spoolbuf_sndfile_seek, spoolbuf_sndfile_read,
-    spoolbuf_sndfile_write,  spoolbuf_sndfile_tell,
-};
-
 /* Opens a place in a buffer. Returns SB_OK or an sb_status. */
 static inline int spoolbuf_sndfile_open(spoolbuf_sndfile *self, sb_buffer *buffer)
 {
+    self->calls.get_filelen = spoolbuf_sndfile_length;
+    self->calls.seek = spoolbuf_sndfile_seek;
+    self->calls.read = spoolbuf_sndfile_read;
+    self->calls.write = spoolbuf_sndfile_write;
+    self->calls.tell = spoolbuf_sndfile_tell;
     self->buffer = buffer;
     self->status = SB_OK;
     self->reader = sb_reader_new(buffer);
@@ -136,10 +142,11 @@ static inline void spoolbuf_sndfile_stop(spoolbuf_sndfile *self)
     sb_reader_cancel(self->reader);
 }
 
-/* Lets it go on; not while a read runs. */
+/* Lets it read again, from the start; not while a read runs. */
 static inline void spoolbuf_sndfile_resume(spoolbuf_sndfile *self)
 {
     self->status = SB_OK;
+    sb_reader_seek(self->reader, 0, SB_SEEK_SET);
     sb_reader_resume(self->reader);
 }
 

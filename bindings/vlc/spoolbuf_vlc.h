@@ -16,18 +16,24 @@
  *   data                 what is there once the first byte is (sb_reader_read), whatever it asks for:
  *                        up to 16 MiB in one call
  *   the end              0
- *   an error             -1, after which the player ends as if at the end: spoolbuf_vlc_status() has
- *                        the library's code
+ *   an error             -1, after which the player ends as if at the end
+ *                        (libvlc_MediaPlayerEndReached): spoolbuf_vlc_status() has the library's
+ *                        code. To go on: sb_resume(), spoolbuf_vlc_resume(), stop the player, play,
+ *                        set the time
  *   the size             the final one, else the declared one, else UINT64_MAX, asked at the opening
  *                        only
  *   a seek               costs nothing, whatever the source can
  *   a blocked read       libVLC 3 has no cancel: spoolbuf_vlc_stop(), from any thread, makes it and all
- *                        that would wait return -1, until spoolbuf_vlc_resume(). At once where the
- *                        library calls the source on a thread of its own (sb_prefetch(), the option
- *                        `prefetch`); else when the source returns, for which sb_cancel() asks it
+ *                        that would wait return -1, until spoolbuf_vlc_resume()
+ *   with a prefetch      (sb_prefetch(), the option `prefetch`) the library calls the source on a
+ *                        thread of its own, and a stop is at once
+ *   without one          the source is called on a thread of VLC's, and a stop waits until it
+ *                        returns. Only sb_cancel() asks it to, and stops all that wait on the buffer,
+ *                        until sb_resume()
  *   who calls            opened and closed on one thread of VLC's, read on another. A media may be
  *                        open several times at once (two players, or one that also parses it); each
- *                        has a place of its own, SPOOLBUF_VLC_PLACES of them at most
+ *                        has a place of its own, SPOOLBUF_VLC_PLACES of them at most, and one stop
+ *                        for all: for players with a stop of their own, a spoolbuf_vlc each
  *   lifetime             close after the last player and the media are released, before sb_free()
  *
  * libVLC 3.0 or newer. GCC, Clang or MSVC; C99 and C++.
@@ -48,9 +54,9 @@ extern "C" {
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
-#define SPOOLBUF_VLC_EXCHANGE(place, value) _InterlockedExchange((place), (value))
+#define SPOOLBUF_VLC_SWAP(place, old, value) _InterlockedCompareExchange((place), (value), (old))
 #else
-#define SPOOLBUF_VLC_EXCHANGE(place, value) __atomic_exchange_n((place), (value), __ATOMIC_SEQ_CST)
+#define SPOOLBUF_VLC_SWAP(place, old, value) __sync_val_compare_and_swap((place), (old), (value))
 #endif
 
 /* How often a film may be open at once. */
@@ -80,7 +86,7 @@ static inline int spoolbuf_vlc_open_cb(void *opaque, void **data, uint64_t *size
     int at;
 
     for (at = 0; at < SPOOLBUF_VLC_PLACES; at++) {
-        if (SPOOLBUF_VLC_EXCHANGE(&self->places[at].taken, 1) == 0) {
+        if (SPOOLBUF_VLC_SWAP(&self->places[at].taken, 0, 1) == 0) {
             sb_reader_seek(self->places[at].reader, 0, SB_SEEK_SET);
             *data = &self->places[at];
             *size = known < 0 ? UINT64_MAX : (uint64_t)known;
@@ -97,7 +103,7 @@ static inline ssize_t spoolbuf_vlc_read_cb(void *opaque, unsigned char *out, siz
 
     if (count >= 0)
         return (ssize_t)count;
-    SPOOLBUF_VLC_EXCHANGE(&place->film->status, (long)count);
+    SPOOLBUF_VLC_SWAP(&place->film->status, 0, (long)count);
     return -1;
 }
 
@@ -112,7 +118,7 @@ static inline int spoolbuf_vlc_seek_cb(void *opaque, uint64_t offset)
 
 static inline void spoolbuf_vlc_close_cb(void *opaque)
 {
-    SPOOLBUF_VLC_EXCHANGE(&((spoolbuf_vlc_place *)opaque)->taken, 0);
+    SPOOLBUF_VLC_SWAP(&((spoolbuf_vlc_place *)opaque)->taken, 1, 0);
 }
 
 /* Closes the film; the buffer stays. After the last player and the media are released. */
@@ -171,16 +177,16 @@ static inline void spoolbuf_vlc_resume(spoolbuf_vlc *self)
 {
     int at;
 
-    SPOOLBUF_VLC_EXCHANGE(&self->status, 0);
+    SPOOLBUF_VLC_SWAP(&self->status, self->status, 0);
     for (at = 0; at < SPOOLBUF_VLC_PLACES; at++)
         sb_reader_resume(self->places[at].reader);
 }
 
-/* What went wrong since the opening, or since resume, and takes it back: SB_OK or the library's
- * code. From any thread. */
+/* What went wrong first since the opening, or since resume: SB_OK or the library's code. From any
+ * thread. */
 static inline int spoolbuf_vlc_status(spoolbuf_vlc *self)
 {
-    return (int)SPOOLBUF_VLC_EXCHANGE(&self->status, 0);
+    return (int)SPOOLBUF_VLC_SWAP(&self->status, 0, 0);
 }
 
 #ifdef __cplusplus

@@ -20,12 +20,12 @@ static void stop(void *mpv)
 int main(int argc, char **argv)
 {
     sb_buffer *buffer = argc >= 2 ? resource_open(argv[1]) : NULL;
-    spoolbuf_mpv film = { buffer, SB_OK };
+    spoolbuf_mpv film;
     const char *play[] = { "loadfile", "spoolbuf://film", NULL }, *how = "failed";
     mpv_handle *mpv;
     mpv_event *event;
     double duration = 0;
-    int at;
+    int at, status;
 
     if (buffer == NULL)
         return 2;
@@ -39,6 +39,7 @@ int main(int argc, char **argv)
         mpv_set_option_string(mpv, argv[at], value);
     }
     mpv_initialize(mpv);
+    spoolbuf_mpv_open(&film, buffer);
     spoolbuf_mpv_add(mpv, "spoolbuf", &film);
     mpv_command(mpv, play);
     do {
@@ -47,13 +48,15 @@ int main(int argc, char **argv)
             mpv_get_property(mpv, "duration", MPV_FORMAT_DOUBLE, &duration);
         if (event->event_id == MPV_EVENT_END_FILE) {
             mpv_event_end_file *end = event->data;
-            how = film.status < 0 && film.status != SB_ERR_CANCELED ? sb_strerror(film.status)
-                : end->reason == MPV_END_FILE_REASON_EOF            ? "ended"
-                : end->reason == MPV_END_FILE_REASON_ERROR          ? mpv_error_string(end->error)
-                                                                    : "stopped";
+            status = spoolbuf_mpv_status(&film);
+            how = status < 0 && status != SB_ERR_CANCELED  ? sb_strerror(status)
+                : end->reason == MPV_END_FILE_REASON_EOF   ? "ended"
+                : end->reason == MPV_END_FILE_REASON_ERROR ? mpv_error_string(end->error)
+                                                           : "stopped";
         }
     } while (event->event_id != MPV_EVENT_END_FILE && event->event_id != MPV_EVENT_SHUTDOWN);
     mpv_terminate_destroy(mpv);
+    spoolbuf_mpv_close(&film);
     printf("duration %.2f\n%s\n", duration, how);
     sb_free(buffer);
     return strcmp(how, "ended") != 0;

@@ -26,7 +26,7 @@ int main(int argc, char **argv)
     if (buffer == NULL || spoolbuf_sndfile_open(&io, buffer) < 0)
         return 2;
     resource_on_interrupt(stop, &io);
-    sound = sf_open_virtual(&spoolbuf_sndfile_io, SFM_READ, &info, &io);
+    sound = sf_open_virtual(&io.calls, SFM_READ, &info, &io);
     while (sound != NULL && count > 0) {
         count = sf_readf_short(sound, samples, 4096 / info.channels);
         sum = resource_sum(sum, samples, sizeof *samples * (size_t)(count * info.channels));

@@ -104,6 +104,9 @@ pub enum Feed {
     Stall(usize),
 }
 
+/// The spool directory has no room for half of what is played.
+const HALF_A_MEGABYTE: &str = "mount -t tmpfs -o size=512k tmpfs";
+
 /// A program of `examples/media`.
 pub struct Player {
     pub program: PathBuf,
@@ -238,28 +241,42 @@ impl Player {
     pub fn play_with_small_disk(&self, file: &str, when_full: &str) -> Option<String> {
         let folder = scratch().join("small-disk");
         fs::create_dir_all(&folder).expect("a folder");
+        let mount = format!("{HALF_A_MEGABYTE} \"{}\"", folder.display());
+        let mut command = self.where_mounted(&mount)?;
+        command
+            .env("SPOOLBUF_DIR", &folder)
+            .env("SPOOLBUF_FULL", when_full);
+        Some(self.feed(command, file, Feed::Pipe))
+    }
+
+    /// Plays from a pipe, with half a megabyte of room in `/tmp`, and is told nothing about it.
+    pub fn play_with_small_tmp(&self, file: &str) -> Option<String> {
+        // What is played, and by what, may lie in there.
+        let mount = format!(
+            "mount --bind \"{0}\" /mnt && {HALF_A_MEGABYTE} /tmp && mkdir -p \"{0}\" && \
+             mount --bind /mnt \"{0}\"",
+            scratch().display()
+        );
+        let mut command = self.where_mounted(&mount)?;
+        command.env_remove("TMPDIR");
+        Some(self.feed(command, file, Feed::Pipe))
+    }
+
+    /// The program in a world of its own, where that was done first.
+    fn where_mounted(&self, mount: &str) -> Option<Command> {
         let own = |script: &str| {
             let mut command = Command::new("unshare");
-            command
-                .args(["-rm", "sh", "-c", script, "sh"])
-                .arg(&folder)
-                .arg(&self.program);
+            command.args(["-rm", "sh", "-c", script]).arg(&self.program);
             command
         };
-        let mount = "mount -t tmpfs -o size=512k tmpfs \"$1\"";
-        if !own(mount)
-            .output()
-            .is_ok_and(|output| output.status.success())
-        {
+        let tried = own(mount).output();
+        if !tried.is_ok_and(|output| output.status.success()) {
             skipped("a small disk", "no right to mount one");
             return None;
         }
-        let mut command = own(&format!("{mount} && shift && exec \"$@\""));
-        command
-            .env("SPOOLBUF_DIR", &folder)
-            .env("SPOOLBUF_MAX", "65536")
-            .env("SPOOLBUF_FULL", when_full);
-        Some(self.feed(command, file, Feed::Pipe))
+        let mut command = own(&format!("{mount} && exec \"$0\" \"$@\""));
+        command.env("SPOOLBUF_MAX", "65536");
+        Some(command)
     }
 
     fn feed(&self, mut command: Command, file: &str, feed: Feed) -> String {

@@ -1,0 +1,102 @@
+/*
+ * A pipeline takes its thread back from a read that waits: while a pipe brings nothing it is made to
+ * seek, and to stop, without a word to the adapter. Then the rest comes, and another one plays to the
+ * end.
+ *
+ *     gst_flush FILE [sized]
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+
+#include "spoolbuf_fd.h"
+#include "spoolbuf_gst.h"
+
+/* Writes what is left of the file up to there. */
+static void deliver(FILE *file, long end, int pipe)
+{
+    char bytes[4096];
+    size_t count;
+
+    while ((count = (size_t)(end - ftell(file))) > 0) {
+        count = fread(bytes, 1, count < sizeof bytes ? count : sizeof bytes, file);
+        assert(count > 0 && write(pipe, bytes, count) == (ssize_t)count);
+    }
+}
+
+/* Waits until all is taken, and for the pipeline to want more. */
+static void wait_for_stall(int pipe)
+{
+    int left = 1;
+
+    while (left > 0) {
+        usleep(10000);
+        assert(ioctl(pipe, FIONREAD, &left) == 0);
+    }
+    usleep(300000);
+}
+
+static GstElement *play(spoolbuf_gst *io, sb_buffer *buffer)
+{
+    GstElement *pipeline = gst_parse_launch("appsrc name=src ! decodebin expose-all-streams=false "
+                                            "caps=audio/x-raw ! fakesink sync=false", NULL);
+    GstElement *source = gst_bin_get_by_name(GST_BIN(pipeline), "src");
+
+    assert(spoolbuf_gst_open(io, buffer, GST_APP_SRC(source)) == SB_OK);
+    gst_object_unref(source);
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    return pipeline;
+}
+
+static void stop(spoolbuf_gst *io, GstElement *pipeline)
+{
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    assert(spoolbuf_gst_status(io) == SB_OK);
+    spoolbuf_gst_close(io);
+    gst_object_unref(pipeline);
+}
+
+int main(int argc, char **argv)
+{
+    FILE *file = argc > 1 ? fopen(argv[1], "rb") : NULL;
+    GstElement *pipeline;
+    sb_callback callback;
+    GstMessage *message;
+    sb_buffer *buffer;
+    spoolbuf_gst io;
+    GstBus *bus;
+    uint64_t size;
+    int ends[2], again;
+
+    assert(file != NULL && fseek(file, 0, SEEK_END) == 0 && pipe(ends) == 0);
+    alarm(80);
+    gst_init(NULL, NULL);
+    assert(spoolbuf_fd_source(&callback, ends[0], 1, &size) == 0);
+    size = (uint64_t)ftell(file);
+    rewind(file);
+    buffer = sb_new(&callback, argc > 2 ? size : SB_SIZE_UNKNOWN, 65536);
+    pipeline = play(&io, buffer);
+    deliver(file, (long)size / 2, ends[1]);
+    wait_for_stall(ends[1]);
+    /* It may refuse to, as long as it does not know what it plays: but it is to come back. */
+    for (again = 0; again < 3; again++) {
+        gst_element_seek_simple(pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, 0);
+        usleep(200000);
+    }
+    stop(&io, pipeline);
+    pipeline = play(&io, buffer);
+    deliver(file, (long)size, ends[1]);
+    close(ends[1]);
+    bus = gst_element_get_bus(pipeline);
+    message = gst_bus_timed_pop_filtered(bus, GST_CLOCK_TIME_NONE,
+                                         GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+    assert(GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS);
+    gst_message_unref(message);
+    gst_object_unref(bus);
+    stop(&io, pipeline);
+    sb_free(buffer);
+    fclose(file);
+    puts("ok");
+    return 0;
+}

@@ -1,0 +1,450 @@
+/*
+ * What players of every library are put through. One program for each: PLAYER_FILE, of the folder
+ * `several`, is the player. It has
+ *
+ *     struct player    what one of them is, beginning with PLAYER
+ *     player_open      ready to play `buffer`, or, where that is NULL, the file by the library itself
+ *     player_play      plays to the end, on a thread of its own: sets `sum` and `says`
+ *     player_stop      from any thread; returns at once
+ *     player_status    what the adapter says of the last play
+ *     player_resume    after a stop or an error, so that it can be played again from the start
+ *     player_close
+ *     player_asks      asks the adapter what is seldom asked, of ODD bytes of unknown size
+ *
+ * and FAILED_SAYS, what the library itself says of a source that fails in mid-file; whether it
+ * GOES_ON from where it was after that, and whether it plays but ONE_AT_A_TIME.
+ *
+ * Nothing here goes by a clock but the watchdog: what has to come first is waited for.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "spoolbuf.h"
+
+#define PLAYER                                                                                     \
+    sb_buffer *buffer;                                                                             \
+    const char *file; /* what is played */                                                         \
+    char output[256]; /* where the sound is written, by a library that writes it */                \
+    uint32_t sum;     /* of the sound */                                                           \
+    const char *says; /* what the library itself said in the end */                                \
+    int goes_on;      /* after how many errors it is to go on from where it was */                 \
+    pthread_t thread
+
+typedef struct player player;
+
+/* Adler-32; begins with 1. */
+static uint32_t sum_of(uint32_t sum, const void *bytes, size_t count)
+{
+    uint32_t low = sum & 0xffff, high = sum >> 16;
+    size_t at;
+
+    for (at = 0; at < count; at++) {
+        low = (low + ((const unsigned char *)bytes)[at]) % 65521;
+        high = (high + low) % 65521;
+    }
+    return high << 16 | low;
+}
+
+/* A whole file, which the caller frees. */
+static unsigned char *file_read(const char *name, size_t *size)
+{
+    FILE *file = fopen(name, "rb");
+    unsigned char *bytes;
+    long end;
+
+    assert(file != NULL && fseek(file, 0, SEEK_END) == 0 && (end = ftell(file)) > 0);
+    bytes = (unsigned char *)malloc((size_t)end);
+    rewind(file);
+    *size = (size_t)end;
+    assert(bytes != NULL && fread(bytes, 1, *size, file) == *size);
+    fclose(file);
+    return bytes;
+}
+
+static inline uint32_t sum_of_file(const char *name)
+{
+    size_t size;
+    unsigned char *bytes = file_read(name, &size);
+    uint32_t sum = sum_of(1, bytes, size);
+
+    free(bytes);
+    return sum;
+}
+
+/* Bytes of a resource of that many, each its offset's: for what is asked of the adapters' functions
+ * themselves. */
+enum { ODD = 1000 };
+
+static inline unsigned char odd_byte(size_t offset)
+{
+    return (unsigned char)((offset + 1) * UINT64_C(0x9e3779b97f4a7c15) >> 56);
+}
+
+#include PLAYER_FILE
+
+/* A source that goes forwards only, stands still at `gate` until it is opened, and fails once. */
+typedef struct source {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    unsigned char *bytes;
+    size_t size, place, gate, fails_at;
+    int stalled, canceled, cancels;
+} source;
+
+static int64_t source_read(void *opaque, void *out, size_t capacity)
+{
+    source *self = (source *)opaque;
+    size_t count = self->size - self->place;
+    int canceled;
+
+    if (self->fails_at == self->place) {
+        self->fails_at = SIZE_MAX;
+        return -5;
+    }
+    pthread_mutex_lock(&self->lock);
+    self->stalled = self->place == self->gate;
+    pthread_cond_broadcast(&self->changed);
+    while (self->place == self->gate && !self->canceled)
+        pthread_cond_wait(&self->changed, &self->lock);
+    if (count > self->gate - self->place && self->place < self->gate)
+        count = self->gate - self->place;
+    canceled = self->canceled;
+    self->stalled = 0;
+    pthread_mutex_unlock(&self->lock);
+    if (canceled)
+        return -4;
+    if (count > self->fails_at - self->place)
+        count = self->fails_at - self->place;
+    if (count > capacity)
+        count = capacity;
+    if (count > 10007)
+        count = 10007;
+    memcpy(out, self->bytes + self->place, count);
+    self->place += count;
+    return (int64_t)count;
+}
+
+static void source_cancel(void *opaque)
+{
+    source *self = (source *)opaque;
+
+    pthread_mutex_lock(&self->lock);
+    self->canceled = 1;
+    self->cancels++;
+    pthread_cond_broadcast(&self->changed);
+    pthread_mutex_unlock(&self->lock);
+}
+
+static void source_open_gate(source *self)
+{
+    pthread_mutex_lock(&self->lock);
+    self->gate = SIZE_MAX;
+    self->canceled = 0;
+    pthread_cond_broadcast(&self->changed);
+    pthread_mutex_unlock(&self->lock);
+}
+
+static void source_wait_for_stall(source *self)
+{
+    pthread_mutex_lock(&self->lock);
+    while (!self->stalled)
+        pthread_cond_wait(&self->changed, &self->lock);
+    pthread_mutex_unlock(&self->lock);
+}
+
+/* Whether it stands still and was told nothing. */
+static int source_stands(source *self)
+{
+    int stands;
+
+    pthread_mutex_lock(&self->lock);
+    stands = self->stalled && self->cancels == 0;
+    pthread_mutex_unlock(&self->lock);
+    return stands;
+}
+
+/* What a test plays: its buffer keeps little in memory, so that most goes through the spool file. */
+typedef struct stage {
+    source source;
+    sb_buffer *buffer;
+    player players[3];
+    const char *name;
+} stage;
+
+static int64_t odd_read(void *place, void *out, size_t capacity)
+{
+    size_t done = 0;
+
+    /* 100 at once at most: so that a short read is no end. */
+    for (; done < capacity && done < 100 && *(size_t *)place < ODD; done++)
+        ((unsigned char *)out)[done] = odd_byte((*(size_t *)place)++);
+    return (int64_t)done;
+}
+
+static const char *played, *written;
+static uint32_t expected;
+
+/* What becomes of the source in the middle. */
+enum middle { GOES_THROUGH, STANDS_STILL, FAILS };
+
+static void stage_set(stage *self, const char *name, int prefetch, enum middle middle)
+{
+    sb_callback callback = { source_read, NULL, NULL, source_cancel, NULL, { NULL, NULL, NULL } };
+    sb_options options;
+    size_t at;
+
+    fprintf(stderr, "%s%s\n", name, prefetch ? ", with a prefetch" : "");
+    memset(self, 0, sizeof *self);
+    pthread_mutex_init(&self->source.lock, NULL);
+    pthread_cond_init(&self->source.changed, NULL);
+    self->source.bytes = file_read(played, &self->source.size);
+    self->source.gate = middle == STANDS_STILL ? self->source.size / 2 : SIZE_MAX;
+    self->source.fails_at = middle == FAILS ? self->source.size / 2 : SIZE_MAX;
+    callback.opaque = &self->source;
+    sb_options_init(&options, sizeof options);
+    options.size = self->source.size;
+    options.max = 65536;
+    options.prefetch = prefetch ? SB_ALL : 0;
+    assert(sb_new_with(&callback, &options, &self->buffer) == SB_OK);
+    for (at = 0; at < 3; at++) {
+        self->players[at].buffer = self->buffer;
+        self->players[at].file = played;
+        snprintf(self->players[at].output, sizeof self->players[at].output, "%s.%d", written, (int)at);
+        player_open(&self->players[at]);
+    }
+}
+
+static void *play(void *opaque)
+{
+    player *self = (player *)opaque;
+
+    self->sum = 0;
+    self->says = "nothing";
+    remove(self->output);
+    player_play(self);
+    return NULL;
+}
+
+static void start(player *self)
+{
+    assert(pthread_create(&self->thread, NULL, play, self) == 0);
+}
+
+static void finish(player *self)
+{
+    assert(pthread_join(self->thread, NULL) == 0);
+}
+
+static int still_plays(player *self)
+{
+    return pthread_tryjoin_np(self->thread, NULL) == EBUSY;
+}
+
+static void expect(const player *self, const char *says, int status)
+{
+    if (strcmp(self->says, says) != 0 || player_status((player *)self) != status) {
+        fprintf(stderr, "the library says \"%s\" for \"%s\", the adapter \"%s\" for \"%s\"\n",
+                self->says, says, sb_strerror(player_status((player *)self)), sb_strerror(status));
+        abort();
+    }
+}
+
+static void expect_all(const player *self)
+{
+    expect(self, "end", SB_OK);
+    if (self->sum != expected) {
+        fprintf(stderr, "the sum is %08x for %08x\n", self->sum, expected);
+        abort();
+    }
+}
+
+static void play_all(player *self)
+{
+    start(self);
+    finish(self);
+    expect_all(self);
+}
+
+static void stage_strike(stage *self)
+{
+    size_t at;
+
+    for (at = 0; at < 3; at++) {
+        player_close(&self->players[at]);
+        remove(self->players[at].output);
+    }
+    sb_free(self->buffer);
+    free(self->source.bytes);
+}
+
+/* One player, to the end. */
+static void alone(int prefetch)
+{
+    stage stage;
+
+    stage_set(&stage, "one alone", prefetch, GOES_THROUGH);
+    play_all(&stage.players[0]);
+    stage_strike(&stage);
+}
+
+/* Three at once. The source stands still in the middle; one player is stopped and returns while it
+ * does, the others go on when it does. Then the stopped one plays. */
+static void together(void)
+{
+    stage stage;
+    size_t at;
+
+    stage_set(&stage, "three at once", 1, STANDS_STILL);
+    for (at = 0; at < 3; at++)
+        start(&stage.players[at]);
+    source_wait_for_stall(&stage.source);
+    /* For the players to play all that there is. Where one has not, its stop comes before its stall,
+     * which is to work as well. */
+    usleep(300000);
+    player_stop(&stage.players[1]);
+    finish(&stage.players[1]);
+    expect(&stage.players[1], "stop", SB_ERR_CANCELED);
+    assert(source_stands(&stage.source));
+    assert(still_plays(&stage.players[0]) && still_plays(&stage.players[2]));
+    source_open_gate(&stage.source);
+    finish(&stage.players[0]);
+    finish(&stage.players[2]);
+    expect_all(&stage.players[0]);
+    expect_all(&stage.players[2]);
+    player_resume(&stage.players[1]);
+    play_all(&stage.players[1]);
+    stage_strike(&stage);
+}
+
+/* Without a prefetch: one player's thread is inside the source, which stands still. One that waits for
+ * the same bytes is stopped and returns; the first one, and the source, don't notice. */
+static void stop_beside_the_source(void)
+{
+    stage stage;
+
+    stage_set(&stage, "a stop beside the source", 0, STANDS_STILL);
+    start(&stage.players[0]);
+    source_wait_for_stall(&stage.source);
+    start(&stage.players[1]);
+    usleep(300000);
+    player_stop(&stage.players[1]);
+    finish(&stage.players[1]);
+    expect(&stage.players[1], "stop", SB_ERR_CANCELED);
+    assert(source_stands(&stage.source));
+    source_open_gate(&stage.source);
+    finish(&stage.players[0]);
+    expect_all(&stage.players[0]);
+    stage_strike(&stage);
+}
+
+/* Without a prefetch: the player that is inside the source is stopped. sb_cancel() has it come back. */
+static void stop_inside_the_source(void)
+{
+    stage stage;
+
+    stage_set(&stage, "a stop inside the source", 0, STANDS_STILL);
+    start(&stage.players[0]);
+    source_wait_for_stall(&stage.source);
+    player_stop(&stage.players[0]);
+    assert(source_stands(&stage.source));
+    assert(sb_cancel(stage.buffer) == SB_OK);
+    finish(&stage.players[0]);
+    expect(&stage.players[0], "stop", SB_ERR_CANCELED);
+    assert(stage.source.cancels > 0);
+    source_open_gate(&stage.source);
+    sb_resume(stage.buffer);
+    play_all(&stage.players[1]);
+    player_resume(&stage.players[0]);
+    play_all(&stage.players[0]);
+    stage_strike(&stage);
+}
+
+/* The source fails in the middle. It is no end, or, where the library knows no other, the adapter
+ * tells it from one; after sb_resume() all of it plays, and nothing is asked for twice. */
+static void failing(int prefetch)
+{
+    stage stage;
+    sb_stats stats;
+
+    stage_set(&stage, "a source that fails", prefetch, FAILS);
+    start(&stage.players[0]);
+    finish(&stage.players[0]);
+    expect(&stage.players[0], FAILED_SAYS, SB_ERR_SOURCE);
+    sb_stat(stage.buffer, &stats, sizeof stats);
+    assert(stats.source_error == -5 && stats.frontier == stage.source.size / 2);
+    sb_resume(stage.buffer);
+    player_resume(&stage.players[0]);
+    play_all(&stage.players[0]);
+    stage_strike(&stage);
+}
+
+/* As before, and the library goes on from where it was: nothing is missing, nothing comes twice. */
+static void going_on(void)
+{
+    stage stage;
+
+    stage_set(&stage, "going on after an error", 1, FAILS);
+    stage.players[0].goes_on = 1;
+    play_all(&stage.players[0]);
+    assert(stage.players[0].goes_on == 0);
+    stage_strike(&stage);
+}
+
+static void asking(void)
+{
+    size_t place = 0;
+    sb_callback callback = { odd_read, NULL, NULL, NULL, NULL, { NULL, NULL, NULL } };
+    player self;
+
+    fprintf(stderr, "what is seldom asked\n");
+    callback.opaque = &place;
+    memset(&self, 0, sizeof self);
+    self.file = played;
+    snprintf(self.output, sizeof self.output, "%s.asking", written);
+    self.buffer = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+    player_open(&self);
+    player_asks(&self);
+    player_close(&self);
+    sb_free(self.buffer);
+}
+
+int main(int argc, char **argv)
+{
+    player direct;
+
+    assert(argc == 3);
+    played = argv[1];
+    written = argv[2];
+    /* What hangs is killed by this, with a core of all its threads where one is wanted. */
+    alarm(80);
+    memset(&direct, 0, sizeof direct);
+    direct.file = played;
+    snprintf(direct.output, sizeof direct.output, "%s.direct", written);
+    player_open(&direct);
+    start(&direct);
+    finish(&direct);
+    assert(strcmp(direct.says, "end") == 0);
+    expected = direct.sum;
+    player_close(&direct);
+    remove(direct.output);
+    asking();
+    alone(0);
+    alone(1);
+    if (!ONE_AT_A_TIME) {
+        together();
+        stop_beside_the_source();
+    }
+    stop_inside_the_source();
+    failing(0);
+    failing(1);
+    if (GOES_ON)
+        going_on();
+    printf("sum 0x%08x\nok\n", expected);
+    return 0;
+}

@@ -1,0 +1,98 @@
+/*
+ * libarchive unpacks an archive.
+ */
+#include <archive_entry.h>
+
+#include "spoolbuf_archive.h"
+
+#define FAILED_SAYS "error"
+#define GOES_ON 0
+#define ONE_AT_A_TIME 0
+
+struct player {
+    PLAYER;
+    spoolbuf_archive io;
+};
+
+static void player_open(player *self)
+{
+    if (self->buffer != NULL)
+        assert(spoolbuf_archive_open(&self->io, self->buffer) == SB_OK);
+}
+
+static void player_stop(player *self)
+{
+    spoolbuf_archive_stop(&self->io);
+}
+
+static int player_status(player *self)
+{
+    return spoolbuf_archive_status(&self->io);
+}
+
+static void player_close(player *self)
+{
+    if (self->buffer != NULL)
+        spoolbuf_archive_close(&self->io);
+}
+
+static void player_resume(player *self)
+{
+    player_close(self);
+    player_open(self);
+}
+
+static void player_asks(player *self)
+{
+    struct archive *archive = archive_read_new();
+    spoolbuf_archive *io = &self->io, other;
+    const void *bytes;
+
+    /* As long as the end is not known, a skip is read, and a seek from there is no failure. */
+    assert(spoolbuf_archive_skip(archive, io, 5000) == 0);
+    assert(spoolbuf_archive_seek(archive, io, 0, SEEK_END) == ARCHIVE_FATAL);
+    assert(player_status(self) == SB_OK);
+    assert(spoolbuf_archive_seek(archive, io, ODD - 1, SEEK_SET) == ODD - 1);
+    assert(spoolbuf_archive_read(archive, io, &bytes) == 1);
+    assert(*(const unsigned char *)bytes == odd_byte(ODD - 1));
+    assert(spoolbuf_archive_read(archive, io, &bytes) == 0);
+    /* Then nothing is skipped past it. */
+    assert(spoolbuf_archive_skip(archive, io, 1) == 0);
+    assert(spoolbuf_archive_seek(archive, io, -10, SEEK_END) == ODD - 10);
+    assert(spoolbuf_archive_skip(archive, io, 5000) == 10);
+    assert(spoolbuf_archive_seek(archive, io, -1, SEEK_SET) == ARCHIVE_FATAL);
+    assert(player_status(self) == SB_ERR_INVALID);
+    assert(spoolbuf_archive_open(&other, NULL) == SB_ERR_INVALID);
+    spoolbuf_archive_close(&other);
+    player_resume(self);
+    sb_free(self->buffer);
+    assert(spoolbuf_archive_read(archive, io, &bytes) == ARCHIVE_FATAL);
+    assert(archive_errno(archive) == SB_ERR_INVALID && player_status(self) == SB_ERR_INVALID);
+    archive_read_free(archive);
+}
+
+static void player_play(player *self)
+{
+    struct archive *archive = archive_read_new();
+    struct archive_entry *entry;
+    char bytes[8192];
+    la_ssize_t count = 0;
+    int status;
+
+    self->sum = 1;
+    archive_read_support_filter_all(archive);
+    archive_read_support_format_all(archive);
+    status = self->buffer == NULL ? archive_read_open_filename(archive, self->file, 10240)
+                                  : spoolbuf_archive_read_open(&self->io, archive);
+    while (status == ARCHIVE_OK && count >= 0) {
+        status = archive_read_next_header(archive, &entry);
+        if (status != ARCHIVE_OK)
+            break;
+        while ((count = archive_read_data(archive, bytes, sizeof bytes)) > 0)
+            self->sum = sum_of(self->sum, bytes, (size_t)count);
+    }
+    self->says = status == ARCHIVE_EOF                                         ? "end"
+        : self->buffer != NULL && player_status(self) == SB_ERR_CANCELED ? "stop"
+                                                                               : "error";
+    archive_read_free(archive);
+}

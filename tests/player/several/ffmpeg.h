@@ -1,0 +1,139 @@
+/*
+ * FFmpeg decodes the sound.
+ */
+#include <libavcodec/avcodec.h>
+
+#include "spoolbuf_ffmpeg.h"
+
+#define FAILED_SAYS "error"
+#define GOES_ON 1
+#define ONE_AT_A_TIME 0
+
+struct player {
+    PLAYER;
+    spoolbuf_ffmpeg io;
+};
+
+static void player_open(player *self)
+{
+    if (self->buffer != NULL)
+        assert(spoolbuf_ffmpeg_open(&self->io, self->buffer) == 0);
+}
+
+static void player_stop(player *self)
+{
+    spoolbuf_ffmpeg_stop(&self->io);
+}
+
+static int player_status(player *self)
+{
+    return spoolbuf_ffmpeg_status(&self->io);
+}
+
+static void player_resume(player *self)
+{
+    spoolbuf_ffmpeg_resume(&self->io);
+    assert(avio_seek(self->io.context, 0, SEEK_SET) == 0);
+}
+
+static void player_close(player *self)
+{
+    if (self->buffer != NULL)
+        spoolbuf_ffmpeg_close(&self->io);
+}
+
+static void player_asks(player *self)
+{
+    AVIOContext *io = self->io.context;
+    spoolbuf_ffmpeg other;
+    uint8_t bytes[ODD];
+
+    assert(io->seekable & AVIO_SEEKABLE_NORMAL);
+    assert(spoolbuf_ffmpeg_seek(&self->io, 0, AVSEEK_SIZE) == AVERROR(ENOSYS));
+    assert(spoolbuf_ffmpeg_seek(&self->io, 0, AVSEEK_SIZE | AVSEEK_FORCE) == AVERROR(ENOSYS));
+    assert(spoolbuf_ffmpeg_seek(&self->io, 0, SEEK_END) == AVERROR(ENOSYS));
+    assert(spoolbuf_ffmpeg_seek(&self->io, -1, SEEK_SET) == AVERROR(EINVAL));
+    assert(spoolbuf_ffmpeg_seek(&self->io, 0, 77) == AVERROR(EINVAL));
+    assert(spoolbuf_ffmpeg_read(&self->io, bytes, -1) == AVERROR(EINVAL));
+    assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == 1 && bytes[0] == odd_byte(0));
+    /* A seek past the end is no error; what follows is the end, never 0 bytes. */
+    assert(spoolbuf_ffmpeg_seek(&self->io, 5000, SEEK_SET | AVSEEK_FORCE) == 5000);
+    assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == AVERROR_EOF);
+    assert(spoolbuf_ffmpeg_seek(&self->io, 0, AVSEEK_SIZE) == ODD);
+    assert(spoolbuf_ffmpeg_seek(&self->io, -1, SEEK_END) == ODD - 1);
+    assert(spoolbuf_ffmpeg_seek(&self->io, 0, SEEK_SET) == 0);
+    assert(avio_size(io) == ODD && avio_seek(io, 10, SEEK_SET) == 10);
+    assert(avio_r8(io) == odd_byte(10) && avio_seek(io, 5000000, SEEK_SET) == 5000000);
+    assert(avio_r8(io) == 0 && avio_feof(io) && io->error == 0);
+    assert(player_status(self) == SB_OK);
+    assert(spoolbuf_ffmpeg_open(&other, NULL) == AVERROR(EINVAL));
+    spoolbuf_ffmpeg_close(&other);
+    /* A buffer that is gone is an error. */
+    sb_free(self->buffer);
+    assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == AVERROR(EINVAL));
+    assert(spoolbuf_ffmpeg_seek(&self->io, 0, SEEK_SET) == AVERROR(EINVAL));
+    assert(player_status(self) == SB_ERR_INVALID);
+}
+
+/* Decodes a packet, or with none what is left. */
+static void decode(player *self, AVCodecContext *decoder, const AVPacket *packet, AVFrame *frame)
+{
+    int planes = 1, plane, size;
+
+    avcodec_send_packet(decoder, packet);
+    while (avcodec_receive_frame(decoder, frame) >= 0) {
+        if (av_sample_fmt_is_planar(decoder->sample_fmt))
+            planes = decoder->ch_layout.nb_channels;
+        size = av_samples_get_buffer_size(NULL, decoder->ch_layout.nb_channels, frame->nb_samples,
+                                          decoder->sample_fmt, 1);
+        for (plane = 0; plane < planes; plane++)
+            self->sum = sum_of(self->sum, frame->extended_data[plane], (size_t)(size / planes));
+    }
+}
+
+static void player_play(player *self)
+{
+    AVFormatContext *format = avformat_alloc_context();
+    AVPacket *packet = av_packet_alloc();
+    AVFrame *frame = av_frame_alloc();
+    AVCodecContext *decoder = NULL;
+    const AVCodec *codec;
+    int64_t last = INT64_MIN;
+    int status, sound = -1;
+
+    self->sum = 1;
+    if (self->buffer != NULL)
+        format->pb = self->io.context;
+    status = avformat_open_input(&format, self->buffer != NULL ? NULL : self->file, NULL, NULL);
+    if (status >= 0)
+        status = sound = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, -1, &codec, 0);
+    if (status >= 0) {
+        decoder = avcodec_alloc_context3(codec);
+        avcodec_parameters_to_context(decoder, format->streams[sound]->codecpar);
+        status = avcodec_open2(decoder, codec, NULL);
+    }
+    while (status >= 0) {
+        status = av_read_frame(format, packet);
+        /* The packet in which an error is comes cut. */
+        if (status >= 0 && packet->stream_index == sound && packet->pts > last
+            && !(packet->flags & AV_PKT_FLAG_CORRUPT)) {
+            decode(self, decoder, packet, frame);
+            last = packet->pts;
+        }
+        av_packet_unref(packet);
+        if (status < 0 && self->goes_on > 0) {
+            self->goes_on--;
+            assert(status == AVERROR(EIO) && player_status(self) == SB_ERR_SOURCE);
+            sb_resume(self->buffer);
+            spoolbuf_ffmpeg_resume(&self->io);
+            status = av_seek_frame(format, sound, last, AVSEEK_FLAG_BACKWARD);
+        }
+    }
+    if (decoder != NULL)
+        decode(self, decoder, NULL, frame);
+    self->says = status == AVERROR_EOF ? "end" : status == AVERROR_EXIT ? "stop" : "error";
+    avcodec_free_context(&decoder);
+    av_packet_free(&packet);
+    av_frame_free(&frame);
+    avformat_close_input(&format);
+}

@@ -1,0 +1,103 @@
+/*
+ * GStreamer plays the sound into a file, as fast as it goes.
+ */
+#include "spoolbuf_gst.h"
+
+#define FAILED_SAYS "error"
+#define GOES_ON 0
+#define ONE_AT_A_TIME 0
+
+struct player {
+    PLAYER;
+    spoolbuf_gst io;
+    GstElement *pipeline;
+};
+
+/* By hand, since what gst_parse_launch() links later it links once: not when it is played again. */
+static void on_pad(GstElement *decoder, GstPad *pad, gpointer sound)
+{
+    GstPad *sink = gst_element_get_static_pad((GstElement *)sound, "sink");
+
+    (void)decoder;
+    assert(gst_pad_link(pad, sink) == GST_PAD_LINK_OK);
+    gst_object_unref(sink);
+}
+
+static void player_open(player *self)
+{
+    GstElement *source, *decoder, *sound;
+    char text[800];
+
+    gst_init(NULL, NULL);
+    snprintf(text, sizeof text,
+             "%s name=src ! decodebin name=decoder expose-all-streams=false caps=audio/x-raw "
+             "audioconvert name=sound ! audio/x-raw,format=F32LE ! wavenc ! filesink location=%s",
+             self->buffer != NULL ? "appsrc" : "filesrc", self->output);
+    self->pipeline = gst_parse_launch(text, NULL);
+    assert(self->pipeline != NULL);
+    decoder = gst_bin_get_by_name(GST_BIN(self->pipeline), "decoder");
+    sound = gst_bin_get_by_name(GST_BIN(self->pipeline), "sound");
+    g_signal_connect(decoder, "pad-added", G_CALLBACK(on_pad), sound);
+    gst_object_unref(decoder);
+    gst_object_unref(sound);
+    source = gst_bin_get_by_name(GST_BIN(self->pipeline), "src");
+    if (self->buffer != NULL)
+        assert(spoolbuf_gst_open(&self->io, self->buffer, GST_APP_SRC(source)) == SB_OK);
+    else
+        g_object_set(source, "location", self->file, NULL);
+    gst_object_unref(source);
+}
+
+static void player_stop(player *self)
+{
+    spoolbuf_gst_stop(&self->io);
+}
+
+static int player_status(player *self)
+{
+    return spoolbuf_gst_status(&self->io);
+}
+
+static void player_resume(player *self)
+{
+    spoolbuf_gst_resume(&self->io);
+}
+
+static void player_close(player *self)
+{
+    if (self->buffer != NULL)
+        spoolbuf_gst_close(&self->io);
+    gst_object_unref(self->pipeline);
+}
+
+static void player_asks(player *self)
+{
+    GstAppSrc *source = self->io.source;
+    spoolbuf_gst other;
+
+    assert(spoolbuf_gst_open(&other, NULL, source) == SB_ERR_INVALID);
+    assert(gst_app_src_get_stream_type(source) == GST_APP_STREAM_TYPE_SEEKABLE);
+    assert(gst_app_src_get_size(source) == -1);
+    /* A place that no resource reaches is an error. */
+    assert(spoolbuf_gst_seek_data(source, G_MAXUINT64, &self->io));
+    spoolbuf_gst_need_data(source, 0, &self->io);
+    assert(player_status(self) == SB_ERR_INVALID);
+}
+
+static void player_play(player *self)
+{
+    GstBus *bus = gst_element_get_bus(self->pipeline);
+    GstMessage *message;
+
+    gst_element_set_state(self->pipeline, GST_STATE_PLAYING);
+    message = gst_bus_timed_pop_filtered(bus, GST_CLOCK_TIME_NONE,
+                                         GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+    self->says = GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS                  ? "end"
+        : self->buffer != NULL && player_status(self) == SB_ERR_CANCELED ? "stop"
+                                                                               : "error";
+    gst_message_unref(message);
+    gst_element_set_state(self->pipeline, GST_STATE_NULL);
+    gst_object_unref(bus);
+    if (strcmp(self->says, "end") == 0)
+        self->sum = sum_of_file(self->output);
+}

@@ -1,0 +1,116 @@
+/*
+ * miniaudio decodes a sound.
+ */
+#define MINIAUDIO_IMPLEMENTATION
+#define MA_NO_DEVICE_IO
+#define MA_NO_ENGINE
+#include <miniaudio.h>
+
+#include "spoolbuf_miniaudio.h"
+
+#define FAILED_SAYS "end"
+#define GOES_ON 1
+#define ONE_AT_A_TIME 0
+
+struct player {
+    PLAYER;
+    spoolbuf_miniaudio io;
+};
+
+static void player_open(player *self)
+{
+    if (self->buffer != NULL)
+        assert(spoolbuf_miniaudio_open(&self->io, self->buffer) == SB_OK);
+}
+
+static void player_stop(player *self)
+{
+    spoolbuf_miniaudio_stop(&self->io);
+}
+
+static int player_status(player *self)
+{
+    return spoolbuf_miniaudio_status(&self->io);
+}
+
+static void player_resume(player *self)
+{
+    spoolbuf_miniaudio_resume(&self->io);
+}
+
+static void player_close(player *self)
+{
+    if (self->buffer != NULL)
+        spoolbuf_miniaudio_close(&self->io);
+}
+
+static void player_asks(player *self)
+{
+    unsigned char bytes[ODD];
+    spoolbuf_miniaudio other;
+    ma_decoder decoder;
+    size_t count = 1;
+
+    memset(&decoder, 0, sizeof decoder);
+    decoder.pUserData = &self->io;
+    assert(spoolbuf_miniaudio_read(&decoder, bytes, 0, &count) == MA_SUCCESS && count == 0);
+    assert(spoolbuf_miniaudio_seek(&decoder, 0, ma_seek_origin_end) != MA_SUCCESS);
+    /* Whole reads, whatever the source's pieces are; less at the end, then nothing. */
+    assert(spoolbuf_miniaudio_read(&decoder, bytes, 900, NULL) == MA_SUCCESS);
+    assert(bytes[899] == odd_byte(899));
+    assert(spoolbuf_miniaudio_read(&decoder, bytes, 900, &count) == MA_SUCCESS && count == 100);
+    assert(spoolbuf_miniaudio_read(&decoder, bytes, 1, &count) == MA_AT_END && count == 0);
+    assert(spoolbuf_miniaudio_seek(&decoder, -1, ma_seek_origin_end) == MA_SUCCESS);
+    assert(spoolbuf_miniaudio_seek(&decoder, -1, ma_seek_origin_current) == MA_SUCCESS);
+    assert(spoolbuf_miniaudio_read(&decoder, bytes, 1, &count) == MA_SUCCESS);
+    assert(bytes[0] == odd_byte(ODD - 2));
+    assert(spoolbuf_miniaudio_seek(&decoder, -1, ma_seek_origin_start) == MA_INVALID_ARGS);
+    assert(spoolbuf_miniaudio_seek(&decoder, 5000, ma_seek_origin_start) == MA_SUCCESS);
+    assert(spoolbuf_miniaudio_read(&decoder, bytes, 1, &count) == MA_AT_END);
+    assert(player_status(self) == SB_OK);
+    assert(spoolbuf_miniaudio_open(&other, NULL) == SB_ERR_INVALID);
+    sb_free(self->buffer);
+    assert(spoolbuf_miniaudio_read(&decoder, bytes, 1, &count) == MA_INVALID_ARGS && count == 0);
+    assert(player_status(self) == SB_ERR_INVALID);
+}
+
+static ma_result open_decoder(player *self, ma_decoder *decoder)
+{
+    ma_decoder_config how = ma_decoder_config_init(ma_format_s16, 2, 44100);
+
+    if (self->buffer == NULL)
+        return ma_decoder_init_file(self->file, &how, decoder);
+    return ma_decoder_init(spoolbuf_miniaudio_read, spoolbuf_miniaudio_seek, &self->io, &how,
+                           decoder);
+}
+
+static void player_play(player *self)
+{
+    ma_decoder decoder;
+    ma_int16 samples[2 * 1000];
+    ma_uint64 total = 0, count;
+    ma_result opened = open_decoder(self, &decoder), result = opened;
+
+    self->sum = 1;
+    while (result == MA_SUCCESS) {
+        result = ma_decoder_read_pcm_frames(&decoder, samples, 1000, &count);
+        self->sum = sum_of(self->sum, samples, (size_t)count * 4);
+        total += count;
+        if (result != MA_SUCCESS && self->goes_on > 0) {
+            self->goes_on--;
+            assert(player_status(self) == SB_ERR_SOURCE);
+            sb_resume(self->buffer);
+            ma_decoder_uninit(&decoder);
+            player_resume(self);
+            result = open_decoder(self, &decoder);
+            assert(result == MA_SUCCESS);
+            result = ma_decoder_seek_to_pcm_frame(&decoder, total);
+        }
+    }
+    if (opened == MA_SUCCESS)
+        ma_decoder_uninit(&decoder);
+    /* It makes an ordinary end of everything: that is for the adapter to say. */
+    self->says = self->buffer != NULL && player_status(self) == SB_ERR_CANCELED ? "stop"
+        : result == MA_AT_END                                                   ? "end"
+                                                                                : "error";
+}

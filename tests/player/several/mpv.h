@@ -1,0 +1,102 @@
+/*
+ * mpv plays the sound into a file, as fast as it goes.
+ */
+#include "spoolbuf_mpv.h"
+
+#define FAILED_SAYS "end"
+#define GOES_ON 0
+#define ONE_AT_A_TIME 0
+
+struct player {
+    PLAYER;
+    spoolbuf_mpv film;
+    mpv_handle *mpv;
+};
+
+static void player_open(player *self)
+{
+    const char *options[][2] = { { "ao", "pcm" }, { "ao-pcm-file", self->output }, { "vo", "null" },
+                                 { "vid", "no" }, { "untimed", "yes" }, { "idle", "yes" } };
+    size_t at;
+
+    self->mpv = mpv_create();
+    for (at = 0; at < sizeof options / sizeof *options; at++)
+        assert(mpv_set_option_string(self->mpv, options[at][0], options[at][1]) == 0);
+    assert(mpv_initialize(self->mpv) == 0);
+    spoolbuf_mpv_open(&self->film, self->buffer);
+    assert(spoolbuf_mpv_add(self->mpv, "spoolbuf", &self->film) == 0);
+}
+
+static void player_stop(player *self)
+{
+    const char *stop[] = { "stop", NULL };
+
+    assert(mpv_command(self->mpv, stop) == 0);
+}
+
+static int player_status(player *self)
+{
+    return spoolbuf_mpv_status(&self->film);
+}
+
+static void player_resume(player *self)
+{
+    (void)self;
+}
+
+static void player_close(player *self)
+{
+    mpv_terminate_destroy(self->mpv);
+    spoolbuf_mpv_close(&self->film);
+}
+
+static void player_asks(player *self)
+{
+    char uri[] = "spoolbuf://film", bytes[ODD];
+    mpv_stream_cb_info info, second;
+
+    memset(&info, 0, sizeof info);
+    memset(&second, 0, sizeof second);
+    assert(spoolbuf_mpv_open_fn(&self->film, uri, &info) == 0);
+    assert(spoolbuf_mpv_open_fn(&self->film, uri, &second) == 0);
+    assert(info.seek_fn(info.cookie, 0) == 0);
+    assert(info.size_fn(info.cookie) == MPV_ERROR_UNSUPPORTED);
+    assert(info.read_fn(info.cookie, bytes, ODD) == 100);
+    assert((unsigned char)bytes[99] == odd_byte(99));
+    assert(info.seek_fn(info.cookie, 5000) == 5000 && info.read_fn(info.cookie, bytes, 1) == 0);
+    assert(info.size_fn(info.cookie) == ODD && info.seek_fn(info.cookie, -1) < 0);
+    assert(player_status(self) == SB_OK);
+    /* A cancel is for its stream alone, comes twice, and as late as it will. */
+    info.cancel_fn(info.cookie);
+    info.cancel_fn(info.cookie);
+    info.close_fn(info.cookie);
+    info.cancel_fn(info.cookie);
+    assert(second.read_fn(second.cookie, bytes, 1) == 1);
+    sb_free(self->buffer);
+    assert(second.read_fn(second.cookie, bytes, 1) == -1 && second.seek_fn(second.cookie, 0) < 0);
+    assert(player_status(self) == SB_ERR_INVALID);
+    second.close_fn(second.cookie);
+    assert(spoolbuf_mpv_open_fn(&self->film, uri, &info) == MPV_ERROR_LOADING_FAILED);
+}
+
+static void player_play(player *self)
+{
+    const char *load[] = { "loadfile", self->buffer != NULL ? "spoolbuf://film" : self->file, NULL };
+    const char *close[] = { "ao-reload", NULL };
+    mpv_event *event;
+    int reason;
+
+    assert(mpv_command(self->mpv, load) == 0);
+    do
+        event = mpv_wait_event(self->mpv, -1);
+    while (event->event_id != MPV_EVENT_END_FILE);
+    reason = ((mpv_event_end_file *)event->data)->reason;
+    self->says = reason == MPV_END_FILE_REASON_EOF ? "end"
+        : reason == MPV_END_FILE_REASON_STOP       ? "stop"
+                                                   : "error";
+    mpv_command(self->mpv, close);
+    do
+        event = mpv_wait_event(self->mpv, -1);
+    while (event->event_id != MPV_EVENT_IDLE);
+    self->sum = sum_of_file(self->output);
+}

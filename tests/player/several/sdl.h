@@ -1,0 +1,94 @@
+/*
+ * SDL_mixer loads a sound: a WAV, since it holds a lock of its own while it loads any other, so that
+ * nothing else loads or plays meanwhile.
+ */
+#define SDL_MAIN_HANDLED
+#include <SDL_mixer.h>
+
+#include "spoolbuf_sdl.h"
+
+#define FAILED_SAYS "error"
+#define GOES_ON 0
+#define ONE_AT_A_TIME 0
+
+struct player {
+    PLAYER;
+    spoolbuf_sdl io;
+    SDL_RWops *file_of_sdl;
+};
+
+static void player_open(player *self)
+{
+    static int opened;
+
+    /* It loads sounds only as a device wants them, be there one or not. */
+    if (!opened++)
+        assert(SDL_Init(SDL_INIT_AUDIO) == 0 && Mix_OpenAudio(44100, AUDIO_S16LSB, 2, 4096) == 0);
+    self->file_of_sdl = self->buffer != NULL ? spoolbuf_sdl_open(&self->io, self->buffer)
+                                             : SDL_RWFromFile(self->file, "rb");
+    assert(self->file_of_sdl != NULL);
+}
+
+static void player_stop(player *self)
+{
+    spoolbuf_sdl_stop(&self->io);
+}
+
+static int player_status(player *self)
+{
+    return spoolbuf_sdl_status(&self->io);
+}
+
+static void player_resume(player *self)
+{
+    spoolbuf_sdl_resume(&self->io);
+    assert(SDL_RWseek(self->file_of_sdl, 0, RW_SEEK_SET) == 0);
+}
+
+static void player_close(player *self)
+{
+    SDL_RWclose(self->file_of_sdl);
+    if (self->buffer != NULL)
+        spoolbuf_sdl_close(&self->io);
+}
+
+static void player_asks(player *self)
+{
+    SDL_RWops *file = self->file_of_sdl;
+    unsigned char bytes[ODD];
+    spoolbuf_sdl other;
+
+    SDL_ClearError();
+    assert(SDL_RWsize(file) < 0 && SDL_GetError()[0] != '\0');
+    assert(SDL_RWseek(file, 0, RW_SEEK_END) < 0 && SDL_RWtell(file) == 0);
+    assert(SDL_RWread(file, bytes, 0, 10) == 0 && SDL_RWread(file, bytes, 10, 0) == 0);
+    assert(SDL_RWread(file, bytes, SIZE_MAX, 2) == 0 && SDL_RWtell(file) == 0);
+    /* Whole objects: of three of 300 bytes three, of a fourth nothing. */
+    assert(SDL_RWread(file, bytes, 300, 3) == 3 && bytes[899] == odd_byte(899));
+    assert(SDL_RWread(file, bytes, 300, 1) == 0 && SDL_RWtell(file) == 900);
+    assert(SDL_RWread(file, bytes, 1, 300) == 100 && bytes[99] == odd_byte(999));
+    assert(SDL_RWsize(file) == ODD && SDL_RWseek(file, -1, RW_SEEK_END) == ODD - 1);
+    assert(SDL_RWseek(file, -1, RW_SEEK_SET) < 0 && SDL_RWtell(file) == ODD - 1);
+    assert(SDL_RWseek(file, 5000, RW_SEEK_SET) == 5000 && SDL_RWread(file, bytes, 1, 1) == 0);
+    assert(SDL_RWwrite(file, bytes, 1, 1) == 0 && player_status(self) == SB_OK);
+    assert(spoolbuf_sdl_open(&other, NULL) == NULL);
+    sb_free(self->buffer);
+    SDL_ClearError();
+    assert(SDL_RWread(file, bytes, 1, 1) == 0 && SDL_GetError()[0] != '\0');
+    assert(player_status(self) == SB_ERR_INVALID);
+}
+
+static void player_play(player *self)
+{
+    Mix_Chunk *sound;
+
+    SDL_ClearError();
+    sound = Mix_LoadWAV_RW(self->file_of_sdl, 0);
+    /* A sound that is cut loads without a word; only the error that was set tells. */
+    self->says = SDL_GetError()[0] == '\0'                              ? "end"
+        : strcmp(SDL_GetError(), sb_strerror(SB_ERR_CANCELED)) == 0 ? "stop"
+                                                                        : "error";
+    if (sound != NULL)
+        self->sum = sum_of(1, sound->abuf, sound->alen);
+    Mix_FreeChunk(sound);
+}

@@ -1,0 +1,97 @@
+/*
+ * SDL_mixer plays music as it comes, on its audio thread, to the device `disk`, which is a file.
+ */
+#define SDL_MAIN_HANDLED
+#include <SDL_mixer.h>
+
+#include "spoolbuf_sdl.h"
+
+#define FAILED_SAYS "end"
+#define GOES_ON 0
+#define ONE_AT_A_TIME 1
+
+struct player {
+    PLAYER;
+    spoolbuf_sdl io;
+    SDL_RWops *file_of_sdl;
+};
+
+static SDL_sem *music_ended;
+
+static void on_end(void)
+{
+    SDL_SemPost(music_ended);
+}
+
+static void player_open(player *self)
+{
+    self->file_of_sdl = self->buffer != NULL ? spoolbuf_sdl_open(&self->io, self->buffer)
+                                             : SDL_RWFromFile(self->file, "rb");
+    assert(self->file_of_sdl != NULL);
+}
+
+static void player_stop(player *self)
+{
+    spoolbuf_sdl_stop(&self->io);
+}
+
+static int player_status(player *self)
+{
+    return spoolbuf_sdl_status(&self->io);
+}
+
+static void player_resume(player *self)
+{
+    spoolbuf_sdl_resume(&self->io);
+    assert(SDL_RWseek(self->file_of_sdl, 0, RW_SEEK_SET) == 0);
+}
+
+static void player_close(player *self)
+{
+    SDL_RWclose(self->file_of_sdl);
+    if (self->buffer != NULL)
+        spoolbuf_sdl_close(&self->io);
+}
+
+static void player_asks(player *self)
+{
+    (void)self; /* The player that loads asks. */
+}
+
+/* Without the silence before and after, whose length is chance. */
+static uint32_t sum_of_sound(const char *name)
+{
+    size_t size, at = 0;
+    unsigned char *bytes = file_read(name, &size);
+    uint32_t sum;
+
+    while (at < size && bytes[at] == 0)
+        at++;
+    while (size > at && bytes[size - 1] == 0)
+        size--;
+    sum = sum_of(1, bytes + at, size - at);
+    free(bytes);
+    return sum;
+}
+
+static void player_play(player *self)
+{
+    Mix_Music *music;
+
+    setenv("SDL_AUDIODRIVER", "disk", 1);
+    setenv("SDL_DISKAUDIODELAY", "0", 1);
+    setenv("SDL_DISKAUDIOFILE", self->output, 1);
+    music_ended = SDL_CreateSemaphore(0);
+    assert(SDL_Init(SDL_INIT_AUDIO) == 0 && Mix_OpenAudio(44100, AUDIO_S16LSB, 2, 4096) == 0);
+    Mix_HookMusicFinished(on_end);
+    music = Mix_LoadMUS_RW(self->file_of_sdl, 0);
+    assert(music != NULL && Mix_PlayMusic(music, 1) == 0);
+    SDL_SemWait(music_ended);
+    Mix_FreeMusic(music);
+    Mix_CloseAudio();
+    SDL_Quit();
+    SDL_DestroySemaphore(music_ended);
+    self->sum = sum_of_sound(self->output);
+    /* It makes an ordinary end of everything: that is for the adapter to say. */
+    self->says = self->buffer != NULL && player_status(self) == SB_ERR_CANCELED ? "stop" : "end";
+}

@@ -1,0 +1,114 @@
+/*
+ * VLC plays the sound into a file, as fast as it goes.
+ */
+#include <semaphore.h>
+
+#include "spoolbuf_vlc.h"
+
+#define FAILED_SAYS "end"
+#define GOES_ON 0
+#define ONE_AT_A_TIME 0
+
+struct player {
+    PLAYER;
+    spoolbuf_vlc film;
+    libvlc_instance_t *vlc;
+    sem_t ended;
+};
+
+static void player_open(player *self)
+{
+    const char *quiet[] = { "--quiet" };
+
+    self->vlc = libvlc_new(1, quiet);
+    assert(self->vlc != NULL && sem_init(&self->ended, 0, 0) == 0);
+    if (self->buffer != NULL)
+        assert(spoolbuf_vlc_open(&self->film, self->buffer) == SB_OK);
+}
+
+static void player_stop(player *self)
+{
+    self->says = "stop";
+    spoolbuf_vlc_stop(&self->film);
+    sem_post(&self->ended);
+}
+
+static int player_status(player *self)
+{
+    return spoolbuf_vlc_status(&self->film);
+}
+
+static void player_resume(player *self)
+{
+    spoolbuf_vlc_resume(&self->film);
+    while (sem_trywait(&self->ended) == 0)
+        continue;
+}
+
+static void player_close(player *self)
+{
+    libvlc_release(self->vlc);
+    if (self->buffer != NULL)
+        spoolbuf_vlc_close(&self->film);
+    sem_destroy(&self->ended);
+}
+
+static void player_asks(player *self)
+{
+    void *places[SPOOLBUF_VLC_PLACES + 1];
+    unsigned char bytes[ODD];
+    spoolbuf_vlc other;
+    uint64_t size;
+    int at;
+
+    for (at = 0; at < SPOOLBUF_VLC_PLACES; at++)
+        assert(spoolbuf_vlc_open_cb(&self->film, &places[at], &size) == 0 && size == UINT64_MAX);
+    assert(spoolbuf_vlc_open_cb(&self->film, &places[at], &size) < 0);
+    assert(spoolbuf_vlc_read_cb(places[0], bytes, ODD) == 100 && bytes[99] == odd_byte(99));
+    assert(spoolbuf_vlc_read_cb(places[1], bytes, 1) == 1 && bytes[0] == odd_byte(0));
+    assert(spoolbuf_vlc_seek_cb(places[0], UINT64_MAX) < 0);
+    assert(spoolbuf_vlc_seek_cb(places[0], 5000) == 0);
+    assert(spoolbuf_vlc_read_cb(places[0], bytes, 1) == 0 && player_status(self) == SB_OK);
+    /* A place that is closed is anyone's, and begins at the start. */
+    spoolbuf_vlc_close_cb(places[0]);
+    assert(spoolbuf_vlc_open_cb(&self->film, &places[0], &size) == 0 && size == ODD);
+    assert(spoolbuf_vlc_read_cb(places[0], bytes, 1) == 1 && bytes[0] == odd_byte(0));
+    assert(spoolbuf_vlc_open(&other, NULL) == SB_ERR_INVALID);
+    sb_free(self->buffer);
+    assert(spoolbuf_vlc_read_cb(places[0], bytes, 1) == -1);
+    assert(player_status(self) == SB_ERR_INVALID);
+    for (at = 0; at < SPOOLBUF_VLC_PLACES; at++)
+        spoolbuf_vlc_close_cb(places[at]);
+}
+
+static void on_event(const libvlc_event_t *event, void *opaque)
+{
+    player *self = (player *)opaque;
+
+    if (strcmp(self->says, "stop") != 0)
+        self->says = event->type == libvlc_MediaPlayerEndReached ? "end" : "error";
+    sem_post(&self->ended);
+}
+
+static void player_play(player *self)
+{
+    libvlc_media_t *media = self->buffer != NULL ? spoolbuf_vlc_media(&self->film, self->vlc)
+                                                 : libvlc_media_new_path(self->vlc, self->file);
+    libvlc_media_player_t *player = libvlc_media_player_new_from_media(media);
+    libvlc_event_manager_t *events = libvlc_media_player_event_manager(player);
+    char output[400];
+
+    snprintf(output, sizeof output, ":sout=#transcode{acodec=s16l}:std{access=file,mux=wav,dst=%s}",
+             self->output);
+    libvlc_media_add_option(media, output);
+    libvlc_media_add_option(media, ":no-video");
+    libvlc_event_attach(events, libvlc_MediaPlayerEndReached, on_event, self);
+    libvlc_event_attach(events, libvlc_MediaPlayerEncounteredError, on_event, self);
+    libvlc_media_player_play(player);
+    sem_wait(&self->ended);
+    libvlc_media_player_stop(player);
+    libvlc_media_player_release(player);
+    libvlc_media_release(media);
+    if (strcmp(self->says, "end") == 0)
+        self->sum = sum_of_file(self->output);
+}
