@@ -4,8 +4,6 @@
  *     mpv film.mp4
  *     curl -s https://example.com/film.mp4 | mpv -
  *     mpv film.mp4 ao=pcm ao-pcm-file=sound.wav vo=null        (any options of mpv's)
- *
- * Ctrl-C stops at once, also while nothing comes.
  */
 #define _GNU_SOURCE
 #include "resource.h"
@@ -13,15 +11,14 @@
 
 static void stop(void *mpv)
 {
-    const char *quit[] = { "quit", NULL };
-    mpv_command(mpv, quit);
+    mpv_command_string(mpv, "quit");
 }
 
 int main(int argc, char **argv)
 {
     sb_buffer *buffer = argc >= 2 ? resource_open(argv[1]) : NULL;
     spoolbuf_mpv film;
-    const char *play[] = { "loadfile", "spoolbuf://film", NULL }, *how = "failed";
+    const char *how = "stopped";
     mpv_handle *mpv;
     mpv_event *event;
     double duration = 0;
@@ -30,7 +27,6 @@ int main(int argc, char **argv)
     if (buffer == NULL)
         return 2;
     mpv = mpv_create();
-    resource_on_interrupt(stop, mpv);
     for (at = 2; at < argc; at++) {
         char *value = strchr(argv[at], '=');
         if (value == NULL)
@@ -41,7 +37,8 @@ int main(int argc, char **argv)
     mpv_initialize(mpv);
     spoolbuf_mpv_open(&film, buffer);
     spoolbuf_mpv_add(mpv, "spoolbuf", &film);
-    mpv_command(mpv, play);
+    mpv_command_string(mpv, "loadfile spoolbuf://film");
+    resource_on_interrupt(stop, mpv);
     do {
         event = mpv_wait_event(mpv, -1);
         if (event->event_id == MPV_EVENT_FILE_LOADED)
