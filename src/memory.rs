@@ -158,15 +158,29 @@ pub(crate) unsafe fn unmap(start: NonNull<u8>, size: usize) {
     unsafe { libc::munmap(start.as_ptr().cast(), size) };
 }
 
-#[cfg(not(unix))]
+#[cfg(windows)]
+#[link(name = "kernel32")]
+unsafe extern "system" {
+    fn VirtualAlloc(at: *mut u8, size: usize, kind: u32, protection: u32) -> *mut u8;
+    fn VirtualFree(start: *mut u8, size: usize, kind: u32) -> i32;
+}
+
+/// Fresh zeroed memory from the system.
+#[cfg(windows)]
 pub(crate) fn map(size: usize) -> Option<NonNull<u8>> {
-    allocate(size)
+    const RESERVE_AND_COMMIT: u32 = 0x3000;
+    const READ_WRITE: u32 = 4;
+    // SAFETY: fresh memory touches nothing that exists.
+    NonNull::new(unsafe {
+        VirtualAlloc(std::ptr::null_mut(), size, RESERVE_AND_COMMIT, READ_WRITE)
+    })
 }
 
 /// # Safety
-/// `start` and `size` are what `map` gave, and nobody uses it any more.
-#[cfg(not(unix))]
-pub(crate) unsafe fn unmap(start: NonNull<u8>, size: usize) {
-    // SAFETY: allocated in `map` with this very layout.
-    unsafe { std::alloc::dealloc(start.as_ptr(), layout(size)) };
+/// `start` is what `map` gave, and nobody uses it any more.
+#[cfg(windows)]
+pub(crate) unsafe fn unmap(start: NonNull<u8>, _size: usize) {
+    const RELEASE: u32 = 0x8000;
+    // SAFETY: the caller's. All of it goes.
+    unsafe { VirtualFree(start.as_ptr(), 0, RELEASE) };
 }

@@ -1,30 +1,31 @@
 //! Files on Windows.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::mem::ManuallyDrop;
-use std::os::windows::ffi::OsStrExt;
-use std::os::windows::fs::{FileExt, OpenOptionsExt};
-use std::os::windows::io::{FromRawHandle, RawHandle};
-use std::path::{Path, PathBuf};
+use std::os::windows::fs::OpenOptionsExt;
+use std::path::{Component, Path, PathBuf, Prefix};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Moves the file's cursor as well, which nothing here uses.
-pub(super) fn read_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
-    match file.seek_read(out, offset) {
-        // ERROR_HANDLE_EOF: what other systems say by a count of 0.
-        Err(error) if error.raw_os_error() == Some(38) => Ok(0),
-        other => other,
-    }
-}
+#[path = "windows/kernel.rs"]
+mod kernel;
+#[path = "windows/runtime.rs"]
+mod runtime;
+#[cfg(test)]
+#[path = "windows/tests.rs"]
+mod tests;
 
-pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
-    file.seek_write(bytes, offset)
-}
+pub(super) use kernel::{read_at, write, write_at};
+pub(super) use runtime::borrow;
 
-pub(super) fn write(file: &File, bytes: &[u8]) -> io::Result<usize> {
-    let mut file = file;
-    io::Write::write(&mut file, bytes)
-}
+const GENERIC_READ: u32 = 0x8000_0000;
+const GENERIC_WRITE: u32 = 0x4000_0000;
+const DELETE: u32 = 0x0001_0000;
+const FILE_SHARE_READ: u32 = 1;
+const FILE_SHARE_DELETE: u32 = 4;
+const FILE_ATTRIBUTE_TEMPORARY: u32 = 0x100;
+const FILE_FLAG_DELETE_ON_CLOSE: u32 = 0x0400_0000;
+const FILE_FLAG_OVERLAPPED: u32 = 0x4000_0000;
 
 /// All that there is: a write that blocks here does so until it is taken.
 pub(super) fn takes_at_once(_file: &File) -> usize {
@@ -41,8 +42,14 @@ pub(super) fn reserve(_file: &File, _offset: u64, _length: u64) -> io::Result<()
     Ok(())
 }
 
-/// No such limit here.
-pub(super) fn check_limit(_offset: u64, _length: u64) -> io::Result<()> {
+/// NTFS has no longer files, and what a system says to a write further out differs; at the last
+/// offsets of all it would even append.
+pub(super) fn check_limit(offset: u64, length: u64) -> io::Result<()> {
+    const LONGEST: u64 = 8 << 50;
+    const ERROR_FILE_TOO_LARGE: i32 = 223;
+    if offset.saturating_add(length) > LONGEST {
+        return Err(io::Error::from_raw_os_error(ERROR_FILE_TOO_LARGE));
+    }
     Ok(())
 }
 
@@ -63,184 +70,177 @@ pub(super) fn is_memory_backed(_file: &File) -> bool {
 }
 
 pub(super) fn default_directory() -> io::Result<PathBuf> {
-    Ok(std::env::temp_dir())
+    match std::env::var_os("TMPDIR") {
+        Some(chosen) if !chosen.is_empty() => Ok(PathBuf::from(chosen)),
+        _ => Ok(std::env::temp_dir()),
+    }
 }
 
-/// A file that goes when it is closed. Sparse, so that a byte far out does not fill all before it.
+/// A file that goes when it is closed, by this process or by its end. Nobody else can open it, and
+/// where the system can its name is gone at once. Reads don't wait for writes, nor for each other.
+/// Sparse, so that a byte far out does not fill all before it.
 pub(super) fn create_unnamed(directory: &Path) -> io::Result<File> {
-    let file = tempfile::tempfile_in(directory)?;
-    make_sparse(&file);
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .share_mode(FILE_SHARE_DELETE)
+        .attributes(FILE_ATTRIBUTE_TEMPORARY)
+        .custom_flags(FILE_FLAG_DELETE_ON_CLOSE | FILE_FLAG_OVERLAPPED);
+    let names = std::iter::repeat_with(own_name).take(OWN_NAMES);
+    let (name, file) = create(directory, names, &options)?;
+    // A file system that can't is none the worse.
+    let _ = kernel::make_sparse(&file);
+    let _ = std::fs::remove_file(name);
     Ok(file)
 }
 
-fn make_sparse(file: &File) {
-    use std::os::windows::io::AsRawHandle;
-    const FSCTL_SET_SPARSE: u32 = 0x0009_00c4;
-    #[link(name = "kernel32")]
-    unsafe extern "system" {
-        fn DeviceIoControl(
-            file: RawHandle,
-            code: u32,
-            input: *const u8,
-            input_size: u32,
-            output: *mut u8,
-            output_size: u32,
-            returned: *mut u32,
-            overlapped: *mut u8,
-        ) -> i32;
-    }
-    let none = std::ptr::null_mut();
-    let mut returned = 0;
-    // SAFETY: an open handle, no input, no output. A file system that can't is none the worse.
-    unsafe {
-        DeviceIoControl(
-            file.as_raw_handle(),
-            FSCTL_SET_SPARSE,
-            none,
-            0,
-            none,
-            0,
-            &raw mut returned,
-            none,
-        );
-    }
-}
-
+/// A copy of a path; an error without memory for it.
 pub(super) fn copy_of(path: &Path) -> io::Result<PathBuf> {
-    Ok(path.to_path_buf())
+    let mut copy = OsString::new();
+    copy.try_reserve_exact(path.as_os_str().len())
+        .map_err(|_| io::ErrorKind::OutOfMemory)?;
+    copy.push(path);
+    Ok(copy.into())
 }
 
-pub(super) fn borrow(descriptor: i32) -> io::Result<ManuallyDrop<File>> {
-    unsafe extern "C" {
-        fn _get_osfhandle(descriptor: i32) -> isize;
-    }
-    if descriptor < 0 {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    // SAFETY: the C runtime checks the number. -2 is a descriptor without a file behind it.
-    match unsafe { _get_osfhandle(descriptor) } {
-        -1 | -2 => Err(io::ErrorKind::InvalidInput.into()),
-        // SAFETY: an open handle, which ManuallyDrop leaves open.
-        handle => Ok(ManuallyDrop::new(unsafe {
-            File::from_raw_handle(handle as RawHandle)
-        })),
-    }
-}
-
-/// The C runtime keeps its own idea of where a descriptor stands: written to in order only.
+/// The C runtime keeps to itself whether a descriptor is one to append to: written to in order only.
 pub(super) fn standing(_file: &File) -> Option<u64> {
     None
 }
 
-/// Names that a draft can have beside its target: few, so that a save finds what a killed process
-/// left behind.
+/// Names that a draft usually has beside its target. There are few, so that a save finds those that
+/// a killed process left behind.
 const NAMES: u32 = 16;
+
+/// How many names of its own a file is tried with.
+const OWN_NAMES: usize = 100;
+
+fn usual_name(number: u32) -> String {
+    format!(".spoolbuf-{number}.part")
+}
+
+/// A name that nobody else takes.
+fn own_name() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let now = std::time::UNIX_EPOCH
+        .elapsed()
+        .map_or(0, |since| since.as_nanos());
+    format!(".spoolbuf-{}-{count}-{now}.part", std::process::id())
+}
+
+/// A new file, with the first name that is free.
+fn create(
+    directory: &Path,
+    names: impl Iterator<Item = String>,
+    options: &OpenOptions,
+) -> io::Result<(PathBuf, File)> {
+    let mut refused = io::ErrorKind::AlreadyExists.into();
+    for name in names {
+        let path = directory.join(name);
+        match options.open(&path) {
+            Ok(file) => return Ok((path, file)),
+            // The name of a file that is being deleted is refused, not taken.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::AlreadyExists | io::ErrorKind::PermissionDenied
+                ) =>
+            {
+                refused = error;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refused)
+}
 
 /// A file that is to be: its directory and its path, from the root.
 pub(crate) struct Target {
     directory: PathBuf,
     path: PathBuf,
+    synced: bool,
 }
 
 impl Target {
-    pub(super) fn new(directory: &Path, path: &Path, _synced: bool) -> io::Result<Target> {
+    pub(super) fn new(_directory: &Path, path: &Path, synced: bool) -> io::Result<Target> {
+        let path = whole(path)?;
+        // Only a device's name is in no directory.
+        let directory = path.parent().ok_or(io::ErrorKind::Unsupported)?;
         Ok(Target {
-            directory: std::path::absolute(directory)?,
-            path: std::path::absolute(path)?,
+            directory: directory.to_path_buf(),
+            path,
+            synced,
         })
     }
 
-    /// A directory can't be synced here; the file system does it with the file.
+    /// A directory can't be synced here; the file was, under its name.
     pub(super) fn sync_name(&self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// A file beside the target of a save. While it is open nobody else can open or delete it.
+/// A path from the root, in the form that may be long.
+fn whole(path: &Path) -> io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    let mut parts = path.components();
+    let Some(Component::Prefix(prefix)) = parts.next() else {
+        return Ok(path);
+    };
+    let mut whole = OsString::from(r"\\?\");
+    match prefix.kind() {
+        Prefix::Disk(_) => whole.push(prefix.as_os_str()),
+        Prefix::UNC(server, share) => {
+            for part in [r"UNC\".as_ref(), server, r"\".as_ref(), share] {
+                whole.push(part);
+            }
+        }
+        _ => return Ok(path),
+    }
+    whole.push(parts.as_path());
+    Ok(whole.into())
+}
+
+/// A file beside the target of a save. It goes when it is closed, also by the end of its process,
+/// unless it was published; where the system can't do that, it is left under a name that a later
+/// save sweeps. While it is open nobody else can delete it or give its name to another.
 pub(crate) struct Draft<'t> {
-    pub(crate) file: ManuallyDrop<File>,
+    pub(crate) file: File,
     target: &'t Target,
-    name: PathBuf,
-    published: bool,
 }
 
 impl<'t> Draft<'t> {
     pub(super) fn beside(target: &'t Target) -> io::Result<Draft<'t>> {
         for number in 0..NAMES {
-            let name = target.directory.join(format!(".spoolbuf-{number}.part"));
             // Fails while somebody works on it.
-            let _ = std::fs::remove_file(&name);
-            let mut options = OpenOptions::new();
-            options
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .share_mode(0);
-            match options.open(&name) {
-                Ok(file) => {
-                    return Ok(Draft {
-                        file: ManuallyDrop::new(file),
-                        target,
-                        name,
-                        published: false,
-                    });
-                }
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::AlreadyExists | io::ErrorKind::PermissionDenied
-                    ) || error.raw_os_error() == Some(32) => {}
-                Err(error) => return Err(error),
-            }
+            let _ = std::fs::remove_file(target.directory.join(usual_name(number)));
         }
-        Err(io::ErrorKind::ResourceBusy.into())
+        let mut options = OpenOptions::new();
+        options
+            .write(true)
+            .create_new(true)
+            .access_mode(GENERIC_READ | GENERIC_WRITE | DELETE)
+            .share_mode(FILE_SHARE_READ);
+        let own = std::iter::repeat_with(own_name).take(OWN_NAMES);
+        let names = (0..NAMES).map(usual_name).chain(own);
+        let (_, file) = create(&target.directory, names, &options)?;
+        let _ = kernel::set_deleted(&file, true);
+        Ok(Draft { file, target })
     }
 
-    pub(super) fn publish(mut self, keep: bool) -> io::Result<()> {
-        // SAFETY: dropped once: `published` keeps `drop` from doing it again. A file that is open
-        // for nobody else can't be renamed.
-        unsafe { ManuallyDrop::drop(&mut self.file) };
-        self.published = true;
-        let done = if keep {
-            rename_new(&self.name, &self.target.path)
-        } else {
-            std::fs::rename(&self.name, &self.target.path)
-        };
-        if done.is_err() {
-            let _ = std::fs::remove_file(&self.name);
+    pub(super) fn publish(self, keep: bool) -> io::Result<()> {
+        kernel::set_deleted(&self.file, false)?;
+        // Renamed by what is open, not by its name: it is this file or none.
+        if let Err(error) = kernel::rename(&self.file, &self.target.path, !keep) {
+            let _ = kernel::set_deleted(&self.file, true);
+            return Err(error);
         }
-        done
-    }
-}
-
-/// Renames to a name that nothing has, which std does not offer.
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    #[link(name = "kernel32")]
-    unsafe extern "system" {
-        fn MoveFileExW(from: *const u16, to: *const u16, flags: u32) -> i32;
-    }
-    let wide = |path: &Path| {
-        let units = path.as_os_str().encode_wide();
-        units.chain(std::iter::once(0)).collect::<Vec<u16>>()
-    };
-    // SAFETY: two NUL-terminated paths. Without flags it replaces nothing and stays on the volume.
-    if unsafe { MoveFileExW(wide(from).as_ptr(), wide(to).as_ptr(), 0) } != 0 {
-        return Ok(());
-    }
-    match io::Error::last_os_error() {
-        error if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-        // The path may be too long for the call; std knows how to say it.
-        _ => std::fs::hard_link(from, to).and_then(|()| std::fs::remove_file(from)),
-    }
-}
-
-impl Drop for Draft<'_> {
-    fn drop(&mut self) {
-        if !self.published {
-            // SAFETY: dropped once: not published.
-            unsafe { ManuallyDrop::drop(&mut self.file) };
-            let _ = std::fs::remove_file(&self.name);
+        if self.target.synced {
+            self.file.sync_all()?;
         }
+        Ok(())
     }
 }
 

@@ -1,0 +1,233 @@
+//! The system's calls that std does not make, or makes otherwise.
+
+use std::ffi::c_void;
+use std::fs::File;
+use std::io;
+use std::mem::offset_of;
+use std::os::windows::ffi::OsStrExt;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
+use std::path::Path;
+use std::ptr::{null, null_mut};
+
+const ERROR_HANDLE_EOF: i32 = 38;
+const ERROR_IO_PENDING: i32 = 997;
+
+/// As much as one call is given: its length is a 32-bit number.
+const MOST: usize = 1 << 30;
+
+#[repr(C)]
+struct Overlapped {
+    status: usize,
+    count: usize,
+    offset: u32,
+    offset_high: u32,
+    event: RawHandle,
+}
+
+/// With room for the first unit of the name.
+#[repr(C)]
+struct Rename {
+    flags: u32,
+    root: RawHandle,
+    name_size: u32,
+    name: [u16; 1],
+}
+
+#[link(name = "kernel32")]
+unsafe extern "system" {
+    fn CreateEventW(
+        security: *const c_void,
+        manual: i32,
+        is_set: i32,
+        name: *const u16,
+    ) -> RawHandle;
+    fn ReadFile(
+        file: RawHandle,
+        out: *mut u8,
+        size: u32,
+        count: *mut u32,
+        overlapped: *mut Overlapped,
+    ) -> i32;
+    fn WriteFile(
+        file: RawHandle,
+        bytes: *const u8,
+        size: u32,
+        count: *mut u32,
+        overlapped: *mut Overlapped,
+    ) -> i32;
+    fn DeviceIoControl(
+        file: RawHandle,
+        code: u32,
+        input: *const c_void,
+        input_size: u32,
+        output: *mut c_void,
+        output_size: u32,
+        count: *mut u32,
+        overlapped: *mut Overlapped,
+    ) -> i32;
+    fn GetOverlappedResult(
+        file: RawHandle,
+        overlapped: *mut Overlapped,
+        count: *mut u32,
+        wait: i32,
+    ) -> i32;
+    fn SetFileInformationByHandle(
+        file: RawHandle,
+        class: i32,
+        about: *const c_void,
+        size: u32,
+    ) -> i32;
+}
+
+fn succeeded(done: i32) -> io::Result<()> {
+    if done == 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+/// Starts an operation at an offset and waits for its end, by an event of its own: whoever else is
+/// at work on a file opened for that is not waited for, nor taken for this one.
+///
+/// # Safety
+/// `start` starts one operation with what it is given, on memory that is there until this returns.
+unsafe fn complete(
+    file: &File,
+    offset: u64,
+    start: impl FnOnce(RawHandle, *mut Overlapped) -> i32,
+) -> io::Result<usize> {
+    // SAFETY: an event without a name.
+    let event = unsafe { CreateEventW(null(), 1, 0, null()) };
+    if event.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: open, and nobody else's.
+    let event = unsafe { OwnedHandle::from_raw_handle(event) };
+    let mut overlapped = Overlapped {
+        status: 0,
+        count: 0,
+        offset: offset as u32,
+        offset_high: (offset >> 32) as u32,
+        event: event.as_raw_handle(),
+    };
+    let (file, overlapped, mut count) = (file.as_raw_handle(), &raw mut overlapped, 0);
+    match succeeded(start(file, overlapped)) {
+        Err(error) if error.raw_os_error() != Some(ERROR_IO_PENDING) => return Err(error),
+        _ => {}
+    }
+    // SAFETY: the operation was started with these. The wait is for as long as it takes, so that
+    // neither they nor the memory that it works on are used after this.
+    succeeded(unsafe { GetOverlappedResult(file, overlapped, &raw mut count, 1) })?;
+    Ok(count as usize)
+}
+
+pub(in crate::disk) fn read_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
+    let size = out.len().min(MOST) as u32;
+    // SAFETY: reads to no more than `out`.
+    let read = unsafe {
+        complete(file, offset, |file, overlapped| {
+            ReadFile(file, out.as_mut_ptr(), size, null_mut(), overlapped)
+        })
+    };
+    match read {
+        // What other systems say by a count of 0.
+        Err(error) if error.raw_os_error() == Some(ERROR_HANDLE_EOF) => Ok(0),
+        result => result,
+    }
+}
+
+pub(in crate::disk) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    let size = bytes.len().min(MOST) as u32;
+    // SAFETY: writes no more than `bytes`.
+    unsafe {
+        complete(file, offset, |file, overlapped| {
+            WriteFile(file, bytes.as_ptr(), size, null_mut(), overlapped)
+        })
+    }
+}
+
+/// Writes where the file stands. One that was opened for overlapped calls stands nowhere, and the
+/// system says so; std would end the process.
+pub(in crate::disk) fn write(file: &File, bytes: &[u8]) -> io::Result<usize> {
+    let size = bytes.len().min(MOST) as u32;
+    let mut count = 0;
+    // SAFETY: writes no more than `bytes`.
+    succeeded(unsafe {
+        WriteFile(
+            file.as_raw_handle(),
+            bytes.as_ptr(),
+            size,
+            &raw mut count,
+            null_mut(),
+        )
+    })?;
+    Ok(count as usize)
+}
+
+/// Has what was never written take no room.
+pub(super) fn make_sparse(file: &File) -> io::Result<()> {
+    const FSCTL_SET_SPARSE: u32 = 0x0009_00c4;
+    // SAFETY: no input, no output.
+    let done = unsafe {
+        complete(file, 0, |file, overlapped| {
+            let code = FSCTL_SET_SPARSE;
+            DeviceIoControl(file, code, null(), 0, null_mut(), 0, null_mut(), overlapped)
+        })
+    };
+    done.map(|_| ())
+}
+
+/// Has a file, opened with the right to that, go when it is closed, by whomever, or stay after all.
+pub(super) fn set_deleted(file: &File, deleted: bool) -> io::Result<()> {
+    const DISPOSITION: i32 = 4;
+    let about = u8::from(deleted);
+    // SAFETY: the one byte that this class reads.
+    succeeded(unsafe {
+        SetFileInformationByHandle(
+            file.as_raw_handle(),
+            DISPOSITION,
+            (&raw const about).cast(),
+            1,
+        )
+    })
+}
+
+/// Renames a file, opened with the right to that, in one step.
+pub(super) fn rename(file: &File, to: &Path, replace: bool) -> io::Result<()> {
+    const RENAME: i32 = 3;
+    const RENAME_EX: i32 = 22;
+    const REPLACE: u32 = 1;
+    const POSIX: u32 = 2;
+    // Over a file that somebody has open too. Not every system and file system can.
+    if replace && set_name(file, RENAME_EX, REPLACE | POSIX, to).is_ok() {
+        return Ok(());
+    }
+    set_name(file, RENAME, u32::from(replace), to)
+}
+
+fn set_name(file: &File, class: i32, flags: u32, to: &Path) -> io::Result<()> {
+    let name: Vec<u16> = to.as_os_str().encode_wide().chain([0]).collect();
+    let size = offset_of!(Rename, name) + name.len() * size_of::<u16>();
+    let size = size.max(size_of::<Rename>());
+    // Words, for the alignment.
+    let mut about = vec![0usize; size.div_ceil(size_of::<usize>())];
+    let start = about.as_mut_ptr().cast::<Rename>();
+    // SAFETY: aligned, and with room for all of the name.
+    unsafe {
+        start.write(Rename {
+            flags,
+            root: null_mut(),
+            name_size: ((name.len() - 1) * size_of::<u16>()) as u32,
+            name: [0],
+        });
+        let units = start.byte_add(offset_of!(Rename, name)).cast::<u16>();
+        units.copy_from_nonoverlapping(name.as_ptr(), name.len());
+        succeeded(SetFileInformationByHandle(
+            file.as_raw_handle(),
+            class,
+            start.cast(),
+            size as u32,
+        ))
+    }
+}
