@@ -165,6 +165,7 @@ pub(crate) fn sync_name(target: &Target) -> io::Result<()> {
 /// name of the target's own. One that a save can't or must not replace is refused; a link to a file
 /// is replaced, not followed. `synced` says that `sync_name` will be called.
 pub(crate) fn target(path: &Path, keep: bool, synced: bool) -> io::Result<Target> {
+    let target = Target::new(directory_of(path), path, synced)?;
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
@@ -174,7 +175,7 @@ pub(crate) fn target(path: &Path, keep: bool, synced: bool) -> io::Result<Target
         Ok(about) if about.is_symlink() && path.metadata().map_or(true, |to| to.is_file()) => {}
         Ok(_) => return Err(io::ErrorKind::Unsupported.into()),
     }
-    Target::new(directory_of(path), path, synced)
+    Ok(target)
 }
 
 /// A file beside the target that becomes the target in one step, or goes.
