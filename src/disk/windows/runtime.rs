@@ -1,6 +1,5 @@
 //! The C runtime's descriptors.
 
-use std::ffi::c_void;
 use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
@@ -55,6 +54,8 @@ fn set_handler() -> Option<SetHandler> {
 /// The older of the two runtimes that this may be linked with ends nothing and has no such call.
 #[cfg(not(target_env = "msvc"))]
 fn set_handler() -> Option<SetHandler> {
+    use std::ffi::c_void;
+
     #[link(name = "kernel32")]
     unsafe extern "system" {
         fn GetModuleHandleA(name: *const i8) -> RawHandle;
