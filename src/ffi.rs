@@ -630,7 +630,9 @@ pub unsafe extern "C" fn sb_new_with(
 /// @param handle   the buffer.
 /// @param path     [in] the file, as for sb_save(); NULL saves to `fd`.
 /// @param fd       an open descriptor to write to if `path` is NULL, which stays the caller's (on
-///                 Windows one of the C runtime's); else ignored.
+///                 Windows one of the C runtime that the library was built for; written to as bytes,
+///                 where its handle stands, even if it was opened as text or to append); else
+///                 ignored.
 /// @param flags    sb_save_flag values, added up; 0 saves as sb_save() does.
 /// @param progress told how far the save is, after each step and at the end; may be NULL.
 /// @param opaque   handed to `progress`.
