@@ -18,8 +18,6 @@ fn python_package() {
         .arg(root.join("bindings/python/run_tests.py"))
         .arg("--venvs")
         .arg(venvs)
-        // Where everything is required, every interpreter of the machine.
-        .args(std::env::var_os("SPOOLBUF_REQUIRE_ALL").map(|_| "--all"))
         // Its cargo is its own, without what this one's run put into the environment.
         .env(
             "CARGO",
