@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -185,6 +186,8 @@ def main() -> int:
     parser.add_argument("--venvs", type=Path, default=HERE.parents[1] / "target" / "python-venvs")
     parser.add_argument("pytest", nargs="*")
     options = parser.parse_args()
+    # A shell's background job ignores it, and so would the programs that the tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     venvs = options.venvs.resolve()
     wheel = build(venvs, sys.executable)
     if wheel is None:
