@@ -1,5 +1,6 @@
 //! Lists what the library declares, in the plain form that the comparison is generated from.
 
+use std::collections::BTreeSet;
 use std::env::var;
 use std::fs;
 use std::path::Path;
@@ -43,22 +44,23 @@ fn main() {
         list.push_str(&format!("pub struct {name} {{ _opaque: [u8; 0] }}\n"));
     }
     list.push_str("unsafe extern \"C\" {\n");
-    let mut functions = 0;
-    for item in parse(&root.join("src/ffi.rs")) {
-        if let Item::Fn(item) = item
-            && let Some(declared) = as_foreign(&item)
-        {
-            list.push_str(&declared.to_token_stream().to_string());
-            list.push('\n');
-            again.push_str(&format!("{};\n", prototype(&item)));
-            functions += 1;
+    let mut functions = BTreeSet::new();
+    let files = fs::read_dir(root.join("src/ffi")).expect("src/ffi");
+    let files = files.map(|file| file.expect("a file of src/ffi").path());
+    for file in files.filter(|file| file.extension().is_some_and(|kind| kind == "rs")) {
+        for item in parse(&file) {
+            if let Item::Fn(item) = item
+                && let Some(declared) = as_foreign(&item)
+            {
+                list.push_str(&declared.to_token_stream().to_string());
+                list.push('\n');
+                again.push_str(&format!("{};\n", prototype(&item)));
+                functions.insert(item.sig.ident.to_string());
+            }
         }
     }
     list.push_str("}\n");
-    assert!(
-        functions >= 20,
-        "src/ffi.rs has more than {functions} functions"
-    );
+    assert_eq!(functions, in_header(&root), "src/ffi and the header");
 
     let listed = out.join("list.rs");
     fs::write(&listed, list).expect("written");
@@ -85,7 +87,7 @@ fn main() {
         .rename_struct_ty(|name| Some(name.to_owned()));
     generator.skip_struct(move |item| opaque.iter().any(|name| name == item.ident()));
     ctest::generate_test(&mut generator, &listed, "comparison.rs").expect("a comparison");
-    for file in ["src/abi.rs", "src/ffi.rs", "include/spoolbuf.h"] {
+    for file in ["src/abi.rs", "src/ffi", "include/spoolbuf.h"] {
         println!("cargo::rerun-if-changed={}", root.join(file).display());
     }
 }
@@ -93,6 +95,19 @@ fn main() {
 fn parse(path: &Path) -> Vec<Item> {
     let text = fs::read_to_string(path).expect("a source file");
     syn::parse_file(&text).expect("Rust").items
+}
+
+/// The functions that the header declares: each begins a line, which goes on at least to its name.
+fn in_header(root: &Path) -> BTreeSet<String> {
+    let text = fs::read_to_string(root.join("include/spoolbuf.h")).expect("the header");
+    let lines = text
+        .lines()
+        .filter(|line| line.starts_with(char::is_alphabetic) && !line.starts_with("typedef"));
+    lines
+        .filter_map(|line| line.split_once('('))
+        .filter_map(|(before, _)| before.rsplit([' ', '*']).next())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn is_enum(name: &str) -> bool {

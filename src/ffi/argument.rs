@@ -1,0 +1,45 @@
+//! What C hands in, as Rust has it.
+
+use std::ffi::{CStr, c_char, c_void};
+use std::path::Path;
+
+use crate::abi::SB_SIZE_UNKNOWN;
+use crate::error::{Error, Result};
+
+pub(super) fn known(size: u64) -> Option<u64> {
+    (size != SB_SIZE_UNKNOWN).then_some(size)
+}
+
+/// # Safety
+/// `out` is writable for `len` bytes.
+#[inline]
+pub(super) unsafe fn room<'o>(out: *mut c_void, len: usize) -> Result<&'o mut [u8]> {
+    if len == 0 {
+        return Ok(&mut []);
+    }
+    if out.is_null() || isize::try_from(len).is_err() {
+        return Err(Error::Invalid);
+    }
+    // SAFETY: the caller's. The bytes may not be initialised: they are written, never read.
+    Ok(unsafe { std::slice::from_raw_parts_mut(out.cast(), len) })
+}
+
+/// A path of the caller's; None for NULL.
+///
+/// # Safety
+/// `path` is NULL or NUL-terminated.
+pub(super) unsafe fn path<'p>(path: *const c_char) -> Result<Option<&'p Path>> {
+    if path.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's.
+    let bytes = unsafe { CStr::from_ptr(path) }.to_bytes();
+    if bytes.is_empty() {
+        return Err(Error::Invalid);
+    }
+    #[cfg(unix)]
+    let path = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes);
+    #[cfg(not(unix))]
+    let path = std::str::from_utf8(bytes).map_err(|_| Error::Invalid)?;
+    Ok(Some(Path::new(path)))
+}

@@ -1,0 +1,174 @@
+//! The whole program: a buffer is made, read, saved and freed.
+
+use std::ffi::{c_char, c_void};
+
+use super::answer::PANIC;
+use super::argument::known;
+use super::read::read;
+use super::save::save;
+use crate::abi::{sb_buffer, sb_callback};
+use crate::buffer::{Buffer, Limit, Wish};
+use crate::callback::{CallbackSource, Progress};
+use crate::error::{Error, Result};
+use crate::guard::guard;
+use crate::handle::{BUFFERS, Raw};
+use crate::options::Options;
+use crate::save::SaveOptions;
+
+/// Makes a buffer over a source.
+///
+/// Copies `*callback`; starts no thread, opens no file, calls nothing.
+///
+/// @param callback [in] the source; NULL, a NULL `read` or a `reserved` that is not NULL is a bad one.
+/// @param size     declared size of the resource in bytes, a hint; SB_SIZE_UNKNOWN.
+/// @param max      most bytes to keep in memory: SB_MAX_DEFAULT is 5 MiB; 0 keeps no more than the
+///                 piece in flight (256 KiB at most); UINT64_MAX never spills.
+/// @return the handle; NULL for a bad callback or without memory. A good callback is the library's
+///         from the call on: without memory its `close` is called before sb_new() returns.
+///
+/// Threads: any thread, concurrently.
+///
+/// Ownership: the caller frees the handle by sb_free(). `callback` may be gone after the call;
+/// what `opaque` points to is used until `close`, or without one until sb_free() has returned.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_new(
+    callback: *const sb_callback,
+    size: u64,
+    max: u64,
+) -> *mut sb_buffer {
+    guard(std::ptr::null_mut(), || {
+        let options = || {
+            Ok(Options {
+                size: known(size),
+                max,
+                ..Options::default()
+            })
+        };
+        // SAFETY: the caller's.
+        let made = unsafe { make(callback, options) };
+        made.map_or(std::ptr::null_mut(), |handle| handle as *mut sb_buffer)
+    })
+}
+
+/// Copies the bytes at `[off, off + len)` to `out`.
+///
+/// Waits for what is missing and may call the source on this thread. Bytes that are buffered never
+/// wait, for whatever it may be.
+///
+/// @param handle the buffer.
+/// @param off    offset of the first byte, from the start of the resource.
+/// @param len    bytes wanted; 0 reads nothing.
+/// @param out    [out] room for `len` bytes; may be NULL if `len` is 0. Past the bytes returned
+///               its content is undefined.
+/// @return bytes copied: `len`, or fewer when the resource ends or fails first (the next call at
+///         that place returns 0 or the error); 0 at or past the end.
+///         SB_ERR_INVALID: a bad handle, `out` NULL, `off + len` past 2^64, `len` past half
+///         of what a size_t holds.
+///         SB_ERR_SOURCE: the source failed here, or returned more than it had room for.
+///         SB_ERR_CANCELED: sb_cancel() or sb_free() came while it waited, also if it had some
+///         bytes already, or the source came back with them: they are buffered.
+///         SB_ERR_REENTRANT: called by the source's own callback for bytes that are not there.
+///         SB_ERR_DISK_FULL, SB_ERR_NO_MEMORY: there is no room for more; later calls try again.
+///         SB_ERR_IO: the spool file can't be made, written or read.
+///         SB_ERR_UNSUPPORTED: a source that failed to seek has passed these bytes.
+///
+/// Threads: any thread, concurrently.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_read(
+    handle: *mut sb_buffer,
+    off: u64,
+    len: usize,
+    out: *mut c_void,
+) -> i64 {
+    guard(PANIC, || {
+        let wish = Wish {
+            all: true,
+            limit: Limit::None,
+            stop: None,
+        };
+        // SAFETY: the caller's.
+        unsafe { read(handle, off, len, out, wish) }
+    })
+}
+
+/// Reads the source to its end and puts the whole resource at `path`.
+///
+/// It is there either completely or not at all: an existing file is replaced in one step or left
+/// whole. Waits for the source and may call it on this thread; other readers go on meanwhile. The
+/// new file has the mode of any new file. A symbolic link to a file is replaced, not
+/// followed; one to anything else is refused like that itself.
+///
+/// @param handle the buffer.
+/// @param path   [in] the file, NUL-terminated: the platform's bytes on Unix, UTF-8 on Windows.
+/// @return bytes saved, the final size; or what sb_read() answers for a byte that can't be had, or
+///         SB_ERR_INVALID: `path` is NULL, empty or not UTF-8 on Windows.
+///         SB_ERR_UNSUPPORTED: `path` is a directory, a device or a pipe.
+///         SB_ERR_DISK_FULL, SB_ERR_IO: the file can't be written.
+///
+/// Threads: any thread, concurrently, any number of saves.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_save(handle: *mut sb_buffer, path: *const c_char) -> i64 {
+    guard(PANIC, || {
+        let report = Progress {
+            call: None,
+            opaque: std::ptr::null_mut(),
+        };
+        // SAFETY: the caller's.
+        unsafe { save(handle, path, -1, SaveOptions::default(), &report) }
+    })
+}
+
+/// Frees a buffer; leaves no trace.
+///
+/// May be called at any time, also while other threads are inside calls on the handle (they return
+/// SB_ERR_CANCELED), from inside the source's callbacks, twice, or on NULL. If the source is inside
+/// `read` or `seek` on another thread, its `cancel` is called; then, with a `close`, sb_free()
+/// returns at once, and `close` runs when the source has come back; without one it waits for the
+/// source, since its return is the only sign that `opaque` is free again.
+///
+/// @param handle the buffer; NULL, a freed or a made-up handle do nothing.
+///
+/// Threads: any thread, concurrently.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_free(handle: *mut sb_buffer) {
+    guard((), || {
+        free(handle as Raw);
+    });
+}
+
+/// # Safety
+/// `callback` is NULL or points to an sb_callback.
+pub(super) unsafe fn make(
+    callback: *const sb_callback,
+    options: impl FnOnce() -> Result<Options>,
+) -> Result<Raw> {
+    // SAFETY: the caller's.
+    let callback = unsafe { callback.as_ref() }.ok_or(Error::Invalid)?;
+    // From here on whatever fails closes the source.
+    let source = CallbackSource::boxed(callback)?;
+    let options = options()?;
+    let prefetch = options.prefetch;
+    let buffer = Buffer::new(source, options)?;
+    let handle = BUFFERS.insert(buffer.clone())?;
+    if prefetch > 0 {
+        if let Err(error) = Buffer::prefetch(&buffer, prefetch) {
+            free(handle);
+            return Err(error);
+        }
+    }
+    Ok(handle)
+}
+
+fn free(handle: Raw) {
+    if let Ok(buffer) = BUFFERS.remove(handle) {
+        buffer.free();
+    }
+}

@@ -1,0 +1,94 @@
+//! What a buffer is told to do: to run ahead, stop, go on, spill.
+
+use std::ffi::c_int;
+
+use super::answer::{PANIC, status};
+use crate::abi::sb_buffer;
+use crate::buffer::Buffer;
+use crate::guard::guard;
+use crate::handle::{BUFFERS, Raw};
+
+/// Has a helper thread keep bytes ready.
+///
+/// The source is then called on that thread alone, for prefetch and readers alike, once a reader
+/// that is inside it has come out. Its errors
+/// surface at the read that reaches them, not before. The thread is started here, sleeps while the
+/// distance is kept, blocks all signals but those that a fault raises, and is gone when sb_free()
+/// returns, or when a source that was inside `read` then has come back. Waits for nothing.
+///
+/// @param handle the buffer.
+/// @param ahead  bytes to keep past the furthest read (after a jump of a source that can seek: past
+///               that place); SB_ALL everything, holes included; 0 stops, and readers call the
+///               source on their own threads again.
+/// @return SB_OK; SB_ERR_INVALID: a bad handle; SB_ERR_NO_MEMORY: no thread to be had;
+///         SB_ERR_CANCELED: it is being freed.
+///
+/// Threads: any thread, concurrently.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_prefetch(handle: *mut sb_buffer, ahead: u64) -> c_int {
+    guard(PANIC as c_int, || {
+        status(
+            BUFFERS
+                .get(handle as Raw)
+                .and_then(|buffer| Buffer::prefetch(&buffer, ahead)),
+        )
+    })
+}
+
+/// Stops every call that waits: it answers SB_ERR_CANCELED now.
+///
+/// The one that is inside the source answers as soon as that returns, for which the source's
+/// `cancel` is called. Later calls that would need the source answer SB_ERR_CANCELED too, until
+/// sb_resume(). Buffered bytes stay readable. Never waits; any number of times, also from inside a
+/// callback.
+///
+/// @param handle the buffer.
+/// @return SB_OK; SB_ERR_INVALID: a bad handle.
+///
+/// Threads: any thread, concurrently.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_cancel(handle: *mut sb_buffer) -> c_int {
+    guard(PANIC as c_int, || {
+        status(BUFFERS.get(handle as Raw).map(|buffer| buffer.cancel()))
+    })
+}
+
+/// Clears a cancel or a source's failure.
+///
+/// The source is asked again, where it stands; nothing is fetched twice. Never waits.
+///
+/// @param handle the buffer.
+/// @return SB_OK, also if there was nothing to clear; SB_ERR_INVALID: a bad handle.
+///
+/// Threads: any thread, concurrently.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_resume(handle: *mut sb_buffer) -> c_int {
+    guard(PANIC as c_int, || {
+        status(BUFFERS.get(handle as Raw).map(|buffer| buffer.resume()))
+    })
+}
+
+/// Moves the memory part to the spool file now.
+///
+/// But for the piece that the source is filling at this moment, if it is. Waits for the disk, never
+/// for the source; readers are not held up.
+///
+/// @param handle the buffer.
+/// @return SB_OK; SB_ERR_INVALID: a bad handle; SB_ERR_DISK_FULL, SB_ERR_IO: what could not be moved
+///         is still in memory.
+///
+/// Threads: any thread, concurrently.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_spill(handle: *mut sb_buffer) -> c_int {
+    guard(PANIC as c_int, || {
+        status(BUFFERS.get(handle as Raw).and_then(|buffer| buffer.spill()))
+    })
+}

@@ -1,0 +1,122 @@
+//! Making a buffer with options.
+
+use std::ffi::c_int;
+
+use super::answer::{PANIC, status};
+use super::argument::{known, path};
+use super::buffer::make;
+use crate::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_callback, sb_on_full, sb_options};
+use crate::disk;
+use crate::error::{Error, Result};
+use crate::guard::guard;
+use crate::options::{OnFull, Options, ROUND_UP_MOST};
+
+/// Fills options with the defaults.
+///
+/// @param options     [out] the options; not NULL.
+/// @param struct_size sizeof(sb_options) of the caller's header.
+/// @return SB_OK; SB_ERR_INVALID: NULL, or a size that no version had.
+///
+/// Threads: any thread, concurrently.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_options_init(options: *mut sb_options, struct_size: usize) -> c_int {
+    guard(PANIC as c_int, || {
+        if options.is_null() || struct_size < size_of::<sb_options>() {
+            return status::<()>(Err(Error::Invalid));
+        }
+        let defaults = Options::default();
+        let defaults = sb_options {
+            struct_size,
+            size: SB_SIZE_UNKNOWN,
+            max: defaults.max,
+            spool_dir: std::ptr::null(),
+            prefetch: defaults.prefetch,
+            seek_gap: defaults.seek_gap,
+            round_up: defaults.round_up,
+            on_full: sb_on_full::SB_FULL_FAIL as u32,
+        };
+        // SAFETY: the caller gave `struct_size` bytes, at least those of this version.
+        unsafe {
+            options.cast::<u8>().write_bytes(0, struct_size);
+            options.write(defaults);
+        }
+        status(Ok(()))
+    })
+}
+
+/// Makes a buffer over a source, with options.
+///
+/// Like sb_new(); with `prefetch` it also starts the helper thread, which calls the source.
+///
+/// @param callback [in] the source, as for sb_new().
+/// @param options  [in] the options, copied; NULL for the defaults. Begin with sb_options_init().
+/// @param out      [out] the handle, NULL on an error; not NULL.
+/// @return SB_OK; SB_ERR_INVALID: a bad callback or option, `out` NULL; SB_ERR_UNSUPPORTED: an option
+///         of a later version that is not 0; SB_ERR_NO_MEMORY. A good callback is the library's from
+///         the call on: if the rest fails its `close` is called.
+///
+/// Threads: any thread, concurrently.
+///
+/// Ownership: as for sb_new().
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_new_with(
+    callback: *const sb_callback,
+    options: *const sb_options,
+    out: *mut *mut sb_buffer,
+) -> c_int {
+    guard(PANIC as c_int, || {
+        if out.is_null() {
+            return status::<()>(Err(Error::Invalid));
+        }
+        // SAFETY: the caller's.
+        let made = unsafe { make(callback, || chosen(options)) };
+        let handle = made
+            .as_ref()
+            .map_or(std::ptr::null_mut(), |handle| *handle as *mut sb_buffer);
+        // SAFETY: not NULL, and the caller's.
+        unsafe { out.write(handle) };
+        status(made.map(drop))
+    })
+}
+
+/// # Safety
+/// `options` is NULL or points to an sb_options.
+unsafe fn chosen(options: *const sb_options) -> Result<Options> {
+    // SAFETY: the caller's.
+    let Some(given) = (unsafe { options.as_ref() }) else {
+        return Ok(Options::default());
+    };
+    let ours = size_of::<sb_options>();
+    if given.struct_size < ours || given.round_up > ROUND_UP_MOST {
+        return Err(Error::Invalid);
+    }
+    // SAFETY: the caller's struct has `struct_size` bytes.
+    let theirs = unsafe {
+        let start = options.cast::<u8>().add(ours);
+        std::slice::from_raw_parts(start, given.struct_size - ours)
+    };
+    if theirs.iter().any(|byte| *byte != 0) {
+        return Err(Error::Unsupported);
+    }
+    Ok(Options {
+        size: known(given.size),
+        max: given.max,
+        // SAFETY: the caller's: NULL or NUL-terminated.
+        spool_dir: match unsafe { path(given.spool_dir)? } {
+            Some(path) => Some(disk::copy_of(path).map_err(|_| Error::NoMemory)?),
+            None => None,
+        },
+        on_full: match given.on_full {
+            0 => OnFull::Fail,
+            1 => OnFull::Memory,
+            _ => return Err(Error::Invalid),
+        },
+        prefetch: given.prefetch,
+        seek_gap: given.seek_gap,
+        round_up: given.round_up,
+    })
+}

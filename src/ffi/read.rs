@@ -1,0 +1,108 @@
+//! Reading at an offset.
+
+use std::ffi::c_void;
+use std::time::Duration;
+
+use super::answer::{PANIC, count};
+use super::argument::room;
+use crate::abi::sb_buffer;
+use crate::buffer::{Buffer, Found, Limit, Wish};
+use crate::error::Error;
+use crate::guard::guard;
+use crate::handle::{BUFFERS, Raw};
+
+/// Waits only until the first byte at `off` is there, then copies what is there.
+///
+/// With `timeout_ms` 0 it takes buffered bytes only: it never waits and never calls the source. With
+/// a finite limit it never calls the source on this thread: a helper thread of the library's own,
+/// started at the first such call that finds nothing, does, so the limit holds whatever the source
+/// does. Without a limit it may call the source on this thread.
+///
+/// @param handle     the buffer.
+/// @param off        offset of the first byte, from the start of the resource.
+/// @param len        most bytes to copy.
+/// @param out        [out] room for `len` bytes; may be NULL if `len` is 0.
+/// @param timeout_ms milliseconds on a monotonic clock; 0 doesn't wait, negative is no limit.
+/// @return bytes copied, at least 1 unless `len` is 0 or `off` is at or past the end.
+///         SB_ERR_TIMEOUT: not a byte in time; never the end.
+///         SB_ERR_NO_MEMORY: also if no thread can be had.
+///         Else as sb_read().
+///
+/// Threads: any thread, concurrently. With `timeout_ms` 0 fit for an audio thread, as far as the
+/// bytes are in memory: those in the spool file are read from it.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_read_some(
+    handle: *mut sb_buffer,
+    off: u64,
+    len: usize,
+    out: *mut c_void,
+    timeout_ms: i64,
+) -> i64 {
+    guard(PANIC, || {
+        let limit = match u64::try_from(timeout_ms) {
+            Err(_) => Limit::None,
+            Ok(0) => Limit::Now,
+            Ok(time) => Limit::Within(Duration::from_millis(time)),
+        };
+        // SAFETY: the caller's.
+        unsafe {
+            read(
+                handle,
+                off,
+                len,
+                out,
+                Wish {
+                    all: false,
+                    limit,
+                    stop: None,
+                },
+            )
+        }
+    })
+}
+
+/// # Safety
+/// As for `room`.
+#[inline]
+pub(super) unsafe fn read(
+    handle: *mut sb_buffer,
+    off: u64,
+    len: usize,
+    out: *mut c_void,
+    wish: Wish<'_>,
+) -> i64 {
+    // SAFETY: the caller's.
+    let out = match unsafe { room(out, len) } {
+        Ok(out) => out,
+        Err(error) => return count(Err(error)),
+    };
+    if off.checked_add(len as u64).is_none() {
+        return count(Err(Error::Invalid));
+    }
+    let mut done = 0;
+    // Bytes in memory without keeping the buffer: one pin, no count that readers share.
+    let quick = BUFFERS.with(handle as Raw, |buffer| {
+        buffer.read_memory(off, out, wish.all, &mut done)
+    });
+    match quick {
+        Ok(Found::All) => done as i64,
+        Ok(found) => read_on(handle, off, out, done, found, wish),
+        Err(error) => count(Err(error)),
+    }
+}
+
+#[cold]
+fn read_on(
+    handle: *mut sb_buffer,
+    off: u64,
+    out: &mut [u8],
+    done: usize,
+    found: Found,
+    wish: Wish<'_>,
+) -> i64 {
+    let buffer = BUFFERS.get(handle as Raw);
+    let result = buffer.and_then(|buffer| Buffer::read_on(&buffer, off, out, done, found, wish));
+    count(result.map(|count| count as u64))
+}

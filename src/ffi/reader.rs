@@ -1,0 +1,154 @@
+//! Readers: a place in a buffer, with a stop of its own.
+
+use std::ffi::{c_int, c_void};
+use std::io::SeekFrom;
+
+use super::answer::{PANIC, count, status};
+use super::argument::room;
+use crate::abi::{sb_buffer, sb_reader};
+use crate::cursor::Place;
+use crate::error::Error;
+use crate::guard::guard;
+use crate::handle::{BUFFERS, READERS, Raw};
+use crate::reader::Reader;
+use crate::shared::Shared;
+
+/// Makes a reader: a place in a buffer, at 0 at first, with a stop of its own.
+///
+/// @param handle the buffer. The reader does not keep it alive: after sb_free() of the buffer the
+///               reader's calls answer SB_ERR_INVALID.
+/// @return the reader; NULL for a bad handle or without memory.
+///
+/// Threads: any thread, concurrently; any number of readers on one buffer.
+///
+/// Ownership: the caller frees it by sb_reader_free().
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_reader_new(handle: *mut sb_buffer) -> *mut sb_reader {
+    guard(std::ptr::null_mut(), || {
+        let buffer = handle as Raw;
+        let made = BUFFERS.with(buffer, |_| ()).and_then(|()| {
+            READERS.insert(Shared::try_new(Reader {
+                buffer,
+                place: Place::new(),
+            })?)
+        });
+        made.map_or(std::ptr::null_mut(), |reader| reader as *mut sb_reader)
+    })
+}
+
+/// Reads at the reader's place, which moves on by what it returns.
+///
+/// Waits until the first byte is there, then copies what is there; may call the source on this
+/// thread, unless a prefetch runs.
+///
+/// @param reader the reader.
+/// @param len    most bytes to copy.
+/// @param out    [out] room for `len` bytes; may be NULL if `len` is 0.
+/// @return bytes copied, 0 at the end, else as sb_read_some();
+///         SB_ERR_CANCELED: also by sb_reader_cancel() or sb_reader_free().
+///
+/// Threads: one at a time for one reader.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_reader_read(
+    reader: *mut sb_reader,
+    len: usize,
+    out: *mut c_void,
+) -> i64 {
+    guard(PANIC, || {
+        let result = READERS.get(reader as Raw).and_then(|reader| {
+            let buffer = BUFFERS.get(reader.buffer)?;
+            // SAFETY: the caller's.
+            reader.place.read(&buffer, unsafe { room(out, len)? })
+        });
+        count(result.map(|count| count as u64))
+    })
+}
+
+/// Moves the reader's place. Reads nothing, waits for nothing, costs nothing.
+///
+/// @param reader the reader.
+/// @param off    bytes, counted from where `whence` says; the place may lie past the end.
+/// @param whence SB_SEEK_SET, SB_SEEK_CUR or SB_SEEK_END, which goes by the final size, else the
+///               declared one.
+/// @return the new place, from the start of the resource; the place is unchanged on an error.
+///         SB_ERR_INVALID: a bad reader or `whence`, a place before the start.
+///         SB_ERR_UNKNOWN: from an end that is not known.
+///
+/// Threads: one at a time for one reader.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence: c_int) -> i64 {
+    guard(PANIC, || {
+        let to = match whence {
+            0 => u64::try_from(off)
+                .map(SeekFrom::Start)
+                .map_err(|_| Error::Invalid),
+            1 => Ok(SeekFrom::Current(off)),
+            2 => Ok(SeekFrom::End(off)),
+            _ => Err(Error::Invalid),
+        };
+        let result = READERS.get(reader as Raw).and_then(|reader| {
+            BUFFERS.with(reader.buffer, |buffer| reader.place.seek(buffer, to?))?
+        });
+        count(result)
+    })
+}
+
+/// Stops one reader: its waiting call, and later ones that would wait, answer SB_ERR_CANCELED.
+///
+/// Other readers and the source are not disturbed: where the reader's own thread is inside the
+/// source at that moment, its call returns when the source does; with a prefetch running no reader's
+/// thread ever is, and the stop is immediate. Never waits; any number of times.
+///
+/// @param reader the reader.
+/// @return SB_OK; SB_ERR_INVALID: a bad reader, or its buffer was freed.
+///
+/// Threads: any thread, concurrently.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_reader_cancel(reader: *mut sb_reader) -> c_int {
+    guard(PANIC as c_int, || {
+        let reader = READERS.get(reader as Raw);
+        status(
+            reader.and_then(|reader| BUFFERS.with(reader.buffer, |b| reader.place.cancel(&b.gate))),
+        )
+    })
+}
+
+/// Lets a stopped reader wait again.
+///
+/// @param reader the reader.
+/// @return SB_OK; SB_ERR_INVALID: a bad reader, or its buffer was freed.
+///
+/// Threads: any thread, concurrently.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_reader_resume(reader: *mut sb_reader) -> c_int {
+    guard(PANIC as c_int, || {
+        let reader = READERS.get(reader as Raw);
+        status(reader.and_then(|reader| BUFFERS.with(reader.buffer, |_| reader.place.resume())))
+    })
+}
+
+/// Frees a reader. A call of its that waits on another thread answers SB_ERR_CANCELED.
+///
+/// @param reader the reader; NULL, a freed or a made-up one do nothing. The buffer may be gone.
+///
+/// Threads: any thread.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_reader_free(reader: *mut sb_reader) {
+    guard((), || {
+        if let Ok(reader) = READERS.remove(reader as Raw) {
+            let _ = BUFFERS.with(reader.buffer, |b| reader.place.cancel(&b.gate));
+        }
+    });
+}

@@ -1,0 +1,97 @@
+//! Saving with options.
+
+use std::ffi::{c_char, c_int, c_void};
+
+use super::answer::{PANIC, count};
+use super::argument::path;
+use crate::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_progress, sb_save_flag};
+use crate::callback::Progress;
+use crate::error::Error;
+use crate::guard::guard;
+use crate::handle::{BUFFERS, Raw};
+use crate::save::{self, SaveOptions};
+
+/// Saves, as sb_save() does, with options.
+///
+/// To a path: as sb_save(). To a descriptor: writes at its place, without a rename, so what was
+/// written when a save fails stays there. One that takes nothing more for now, a pipe or a socket, is
+/// waited for; sb_cancel() and sb_free() end that as well, but on Windows.
+///
+/// @param handle   the buffer.
+/// @param path     [in] the file, as for sb_save(); NULL saves to `fd`.
+/// @param fd       an open descriptor to write to if `path` is NULL, which stays the caller's (on
+///                 Windows one of the C runtime that the library was built for; written to as bytes,
+///                 where its handle stands, even if it was opened as text or to append); else
+///                 ignored.
+/// @param flags    sb_save_flag values, added up; 0 saves as sb_save() does.
+/// @param progress told how far the save is, after each step and at the end; may be NULL.
+/// @param opaque   handed to `progress`.
+/// @return bytes saved, else as sb_save(), or
+///         SB_ERR_INVALID: unknown flags, or neither a path nor a descriptor.
+///         SB_ERR_CANCELED: `progress` or sb_cancel() stopped the save; the target is what it was.
+///         SB_ERR_EXISTS: SB_SAVE_KEEP, and the target exists.
+///         SB_ERR_UNKNOWN: SB_SAVE_EXACT, and no size was declared.
+///         SB_ERR_SIZE: SB_SAVE_EXACT, and the size is another; SB_SAVE_BUFFERED, and what is buffered
+///         has holes.
+///
+/// Threads: any thread, concurrently, any number of saves.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_save_with(
+    handle: *mut sb_buffer,
+    path: *const c_char,
+    fd: c_int,
+    flags: u32,
+    progress: sb_progress,
+    opaque: *mut c_void,
+) -> i64 {
+    guard(PANIC, || {
+        let has = |flag: sb_save_flag| flags & flag as u32 != 0;
+        if flags > 31 {
+            return count(Err(Error::Invalid));
+        }
+        let options = SaveOptions {
+            sync: has(sb_save_flag::SB_SAVE_SYNC),
+            keep: has(sb_save_flag::SB_SAVE_KEEP),
+            exact: has(sb_save_flag::SB_SAVE_EXACT),
+            buffered: has(sb_save_flag::SB_SAVE_BUFFERED),
+            link: has(sb_save_flag::SB_SAVE_LINK),
+        };
+        // SAFETY: the caller's.
+        unsafe {
+            save(
+                handle,
+                path,
+                fd,
+                options,
+                &Progress {
+                    call: progress,
+                    opaque,
+                },
+            )
+        }
+    })
+}
+
+/// # Safety
+/// `to` is NULL or NUL-terminated.
+pub(super) unsafe fn save(
+    handle: *mut sb_buffer,
+    to: *const c_char,
+    fd: c_int,
+    options: SaveOptions,
+    progress: &Progress,
+) -> i64 {
+    let mut report =
+        |done, total: Option<u64>| progress.report(done, total.unwrap_or(SB_SIZE_UNKNOWN));
+    let result = BUFFERS.get(handle as Raw).and_then(|buffer| {
+        // SAFETY: the caller's.
+        match unsafe { path(to)? } {
+            Some(path) => save::to_path(&buffer, path, options, &mut report),
+            None if fd < 0 => Err(Error::Invalid),
+            None => save::to_descriptor(&buffer, fd, options, &mut report),
+        }
+    });
+    count(result)
+}

@@ -1,0 +1,156 @@
+//! What a buffer tells of itself.
+
+use std::ffi::{c_char, c_int};
+use std::path::Path;
+
+use super::answer::{PANIC, count, status};
+use crate::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_range, sb_spool, sb_stats};
+use crate::error::Error;
+use crate::guard::guard;
+use crate::handle::{BUFFERS, Raw};
+use crate::stats::Stats;
+
+/// Tells the size of the resource.
+///
+/// @param handle the buffer.
+/// @return bytes: the final size once the source has ended, else the declared one, but never less
+///         than what is buffered; SB_ERR_UNKNOWN if neither is known; SB_ERR_INVALID: a bad handle.
+///
+/// Threads: any thread, concurrently; never waits.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_size(handle: *mut sb_buffer) -> i64 {
+    guard(PANIC, || {
+        let buffer = BUFFERS.get(handle as Raw);
+        count(buffer.and_then(|buffer| buffer.gate.lock().size().ok_or(Error::Unknown)))
+    })
+}
+
+/// Tells how many bytes can be read at `off` without waiting.
+///
+/// @param handle the buffer.
+/// @param off    offset, from the start of the resource.
+/// @return bytes, without a gap from `off` on; SB_ERR_INVALID: a bad handle.
+///
+/// Threads: any thread, concurrently; never waits, cheap enough for every frame.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_buffered(handle: *mut sb_buffer, off: u64) -> i64 {
+    guard(PANIC, || {
+        count(
+            BUFFERS
+                .get(handle as Raw)
+                .map(|buffer| buffer.gate.lock().buffered(off)),
+        )
+    })
+}
+
+/// Lists the buffered ranges, in order, never touching: what a seek bar draws.
+///
+/// @param handle the buffer.
+/// @param out    [out] room for `cap` ranges; may be NULL if `cap` is 0.
+/// @param cap    how many ranges to write at most.
+/// @return how many ranges there are, which may be more than `cap`; 0 also for a bad handle.
+///
+/// Threads: any thread, concurrently; never waits, cheap enough for every frame.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_ranges(
+    handle: *mut sb_buffer,
+    out: *mut sb_range,
+    cap: usize,
+) -> usize {
+    guard(0, || {
+        let Ok(buffer) = BUFFERS.get(handle as Raw) else {
+            return 0;
+        };
+        let state = buffer.gate.lock();
+        let ranges = state.ranges.iter();
+        let there = ranges.len();
+        if !out.is_null() {
+            for (place, range) in ranges.take(cap).enumerate() {
+                let range = sb_range {
+                    start: range.start,
+                    end: range.end,
+                };
+                // SAFETY: the caller gave room for `cap` of them.
+                unsafe { out.add(place).write(range) };
+            }
+        }
+        there
+    })
+}
+
+/// Takes one consistent snapshot.
+///
+/// @param handle   the buffer.
+/// @param out      [out] the snapshot; not NULL.
+/// @param out_size sizeof(sb_stats) of the caller's header: so many bytes are written, whatever the
+///                 library's version; members it does not know are 0.
+/// @return SB_OK; SB_ERR_INVALID: a bad handle or NULL.
+///
+/// Threads: any thread, concurrently; never waits.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_stat(
+    handle: *mut sb_buffer,
+    out: *mut sb_stats,
+    out_size: usize,
+) -> c_int {
+    guard(PANIC as c_int, || {
+        if out.is_null() {
+            return status::<()>(Err(Error::Invalid));
+        }
+        status(BUFFERS.get(handle as Raw).map(|buffer| {
+            let found = buffer.stats();
+            let spool = buffer.store.spool();
+            // One that was made a moment later is none of this snapshot's.
+            let spool = spool.filter(|_| found.spool != sb_spool::SB_SPOOL_NONE);
+            let stats = stats(&found, spool.map(|spool| spool.directory()));
+            let known = out_size.min(size_of::<sb_stats>());
+            // SAFETY: the caller gave `out_size` bytes; `stats` has `known` of them, none of which
+            // is padding that was not written.
+            unsafe {
+                out.cast::<u8>().write_bytes(0, out_size);
+                out.cast::<u8>()
+                    .copy_from_nonoverlapping((&raw const stats).cast(), known);
+            }
+        }))
+    })
+}
+
+fn stats(stats: &Stats, spool_directory: Option<&Path>) -> sb_stats {
+    let mut spool_dir = [0; 256];
+    if let Some(directory) = spool_directory {
+        let bytes = directory.as_os_str().as_encoded_bytes();
+        // The last one stays NUL.
+        for (to, from) in spool_dir[..255].iter_mut().zip(bytes) {
+            *to = *from as c_char;
+        }
+    }
+    sb_stats {
+        declared: stats.declared.unwrap_or(SB_SIZE_UNKNOWN),
+        final_size: stats.final_size.unwrap_or(SB_SIZE_UNKNOWN),
+        frontier: stats.frontier,
+        memory: stats.memory,
+        disk: stats.disk,
+        pulls: stats.pulls,
+        seeks: stats.seeks,
+        waits: stats.waits,
+        source_error: stats.source_error,
+        system_error: stats.system_error,
+        state: stats.state as i32,
+        status: stats
+            .failure
+            .as_ref()
+            .map_or(0, |failure| failure.status() as i32),
+        seekable: stats.seekable.into(),
+        spool: stats.spool as i32,
+        helper: stats.helper.into(),
+        spool_dir,
+    }
+}
