@@ -62,7 +62,8 @@
  *   option `prefetch`, and sb_read_some() with a finite limit. Some hosts' runtimes (synchronous
  *   Node, Deno, Ruby, Perl, LuaJIT) can't bear callbacks on a thread that is not theirs: there, use
  *   none of these. Nothing here is made to be called from a signal handler, nor for threads that
- *   are ended from outside (pthread_cancel) while they are inside a call.
+ *   are ended from outside (pthread_cancel) while they are inside a call. A call takes less than
+ *   8 KiB of its thread's stack, besides what the callbacks take.
  *
  * COMPATIBILITY
  *

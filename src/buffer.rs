@@ -15,6 +15,7 @@ use crate::gate::{Gate, Manner};
 use crate::helper::Helper;
 use crate::index::BLOCK;
 use crate::options::Options;
+use crate::pins::{Keeper, Pin};
 use crate::pull::Turn;
 use crate::shared::Shared;
 use crate::source::{self, Interrupt, Source};
@@ -58,8 +59,8 @@ pub(crate) enum Found {
     All,
     /// All that it wants, at a place that is news to the prefetch.
     News,
-    /// Less.
-    Part,
+    /// Less; the spool file goes on for so many bytes at least.
+    Part(u64),
 }
 
 /// What a call is that has not got all it wants at once.
@@ -72,17 +73,21 @@ struct Call<'s> {
 }
 
 impl Buffer {
-    pub(crate) fn new(source: Box<dyn Source>, options: Options) -> Result<Shared<Buffer>> {
+    pub(crate) fn new(
+        source: Box<dyn Source>,
+        options: Options,
+        pins: Keeper,
+    ) -> Result<Shared<Buffer>> {
         Shared::try_new(Buffer {
             interrupt: source.interrupt(),
             must_return: source.must_return(),
             gate: Shared::try_new(Gate::new(State::new(source, &options)))?,
-            store: Store::new(options),
+            store: Store::new(options, pins),
             helper: Mutex::new(None),
         })
     }
 
-    /// Takes what is in memory, without ado.
+    /// Takes what is in memory, under a pin of this buffer.
     #[inline]
     pub(crate) fn read_memory(
         &self,
@@ -90,10 +95,11 @@ impl Buffer {
         out: &mut [u8],
         all: bool,
         done: &mut usize,
+        pin: &Pin<'_>,
     ) -> Found {
-        let whole = self.store.copy_memory(offset, out, done);
-        if *done < out.len() && (all || *done == 0 || !whole) {
-            Found::Part
+        let spooled = self.store.copy_memory(offset, out, done, pin);
+        if *done < out.len() && (all || *done == 0 || spooled > 0) {
+            Found::Part(spooled)
         } else if self.gate.is_news(offset + *done as u64) {
             Found::News
         } else {
@@ -115,7 +121,10 @@ impl Buffer {
         if out.is_empty() {
             return Ok(0);
         }
-        match this.read_memory(offset, out, wish.all, &mut done) {
+        let pin = this.store.pin();
+        let found = this.read_memory(offset, out, wish.all, &mut done, &pin);
+        drop(pin);
+        match found {
             Found::All => Ok(done),
             found => Buffer::read_on(this, offset, out, done, found, wish),
         }
@@ -132,8 +141,8 @@ impl Buffer {
         wish: Wish<'_>,
     ) -> Result<usize> {
         let result = match found {
-            Found::Part => Buffer::bring(this, offset, out, &mut done, wish),
-            _ => Ok(()),
+            Found::Part(spooled) => Buffer::bring(this, offset, out, &mut done, spooled, wish),
+            Found::All | Found::News => Ok(()),
         };
         this.passed(offset + done as u64);
         match result {
@@ -150,13 +159,14 @@ impl Buffer {
         offset: u64,
         out: &mut [u8],
         done: &mut usize,
+        spooled: u64,
         wish: Wish<'_>,
     ) -> Result<()> {
+        let mut copied = this.store.copy_on(offset, out, done, spooled);
         // Only once something is missing: what is buffered needs no lock, be it on disk.
         let mut call: Option<Call<'_>> = None;
         let mut turn: Option<Turn<'_>> = None;
         loop {
-            let copied = this.store.copy(offset, out, done);
             copied.inspect_err(|error| this.gate.lock().note(error))?;
             let left = (out.len() - *done) as u64;
             if left == 0 || (*done > 0 && !wish.all) {
@@ -179,6 +189,7 @@ impl Buffer {
             if matches!(verdict?, Verdict::End) {
                 return Ok(());
             }
+            copied = this.store.copy(offset, out, done);
         }
     }
 

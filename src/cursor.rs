@@ -4,9 +4,10 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::buffer::{Buffer, Limit, Wish};
+use crate::buffer::{Buffer, Found, Limit, Wish};
 use crate::error::{Error, Result};
 use crate::gate::Gate;
+use crate::pins::Pin;
 use crate::shared::Shared;
 use crate::stream_buffer::StreamBuffer;
 use crate::sync::{AtomicU64, Ordering};
@@ -54,6 +55,23 @@ impl Place {
                 turns: AtomicU64::new(0),
             },
         }
+    }
+
+    /// Reads if all that is wanted is in memory; else nothing has happened.
+    #[inline]
+    pub(crate) fn read_memory(
+        &self,
+        buffer: &Buffer,
+        out: &mut [u8],
+        pin: &Pin<'_>,
+    ) -> Option<usize> {
+        let at = self.at.load(Ordering::Relaxed);
+        let mut done = 0;
+        let found = buffer.read_memory(at, out, false, &mut done, pin);
+        matches!(found, Found::All).then(|| {
+            self.at.store(at + done as u64, Ordering::Relaxed);
+            done
+        })
     }
 
     pub(crate) fn read(&self, buffer: &Shared<Buffer>, out: &mut [u8]) -> Result<usize> {

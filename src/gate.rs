@@ -188,7 +188,8 @@ impl Gate {
 
     /// Wakes the helper if there is something for it to do.
     pub(crate) fn call_helper(&self, state: &State) {
-        if state.freed || state.helper_work().is_some() {
+        // One that has only just been started looks before it sleeps.
+        if state.helper.is_some() && (state.freed || state.helper_work().is_some()) {
             self.helper.notify_one();
         }
     }

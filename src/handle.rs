@@ -3,17 +3,19 @@
 //! A handle is a slot's number and a generation, packed into a pointer-sized odd number. Slots live
 //! in tables that only grow, so looking at one is always safe; a handle whose generation is not the
 //! slot's is invalid, be it freed, freed twice or made up. A look-up pins its slot for as long as it
-//! uses what is in it, and who frees takes the generation away first, then waits for the pins.
+//! uses what is in it, and who frees takes the generation away first, then waits for the pins. The
+//! same pin keeps the bytes that a buffer shows: see [`Keeper`](crate::pins::Keeper).
 //!
 //! Nothing here locks, so a forked child starts over with empty tables: everything its parent's
 //! threads were in the middle of is left behind, and every handle from before is invalid.
 
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
-use crate::pins::Pins;
+use crate::pins::{Pin, Pins};
 use crate::shared::Shared;
 
 /// What a handle looks like from outside.
@@ -38,6 +40,35 @@ pub(crate) struct Table<T: Send + Sync + 'static> {
     holds: PhantomData<Shared<T>>,
 }
 
+/// A value that stays while this does: its slot is pinned.
+pub(crate) struct Held<'t, T> {
+    value: *mut T,
+    pin: Pin<'t>,
+}
+
+impl<T> Held<'_, T> {
+    #[inline]
+    pub(crate) fn pin(&self) -> &Pin<'_> {
+        &self.pin
+    }
+
+    /// The value, for longer than a moment.
+    pub(crate) fn keep(self) -> Shared<T> {
+        // SAFETY: as in `deref`: the slot's count is held while it is pinned.
+        unsafe { Shared::clone_raw(self.value) }
+    }
+}
+
+impl<T> Deref for Held<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the slot is pinned and had the handle's generation then, so its value is live.
+        unsafe { &*self.value }
+    }
+}
+
 struct Slot<T> {
     /// Even while the slot is empty, odd while it is taken; counts up with both.
     generation: AtomicUsize,
@@ -56,10 +87,14 @@ impl<T: Send + Sync> Table<T> {
         }
     }
 
-    /// Puts a value into the table.
-    pub(crate) fn insert(&self, value: Shared<T>) -> Result<Raw> {
+    /// Puts a value into the table; it is made of the pins that will keep it.
+    pub(crate) fn insert(
+        &'static self,
+        make: impl FnOnce(&'static Pins) -> Result<Shared<T>>,
+    ) -> Result<Raw> {
         watch_forks();
         let (number, slot) = self.take_slot()?;
+        let value = make(&slot.pins).inspect_err(|_| self.give_slot_back(number, slot))?;
         slot.value.store(value.into_raw(), Ordering::Relaxed);
         // The only one to change an empty slot is who took it from the list.
         let generation = slot.generation.load(Ordering::Relaxed) + 1;
@@ -67,34 +102,23 @@ impl<T: Send + Sync> Table<T> {
         Ok((generation & GENERATION_MASK) << (SLOT_BITS + 1) | number << 1 | 1)
     }
 
-    /// Lets `work` use the value, which stays for that long. For work that takes its time,
-    /// [`get`](Table::get).
+    /// Holds the value, for a moment: for what waits, `keep` it.
     #[inline]
-    pub(crate) fn with<R>(&self, handle: Raw, work: impl FnOnce(&T) -> R) -> Result<R> {
-        self.pinned(handle, |value| {
-            // SAFETY: the slot is pinned and has the handle's generation, so its value is live.
-            work(unsafe { &*value })
-        })
-    }
-
-    /// The value, to keep.
-    pub(crate) fn get(&self, handle: Raw) -> Result<Shared<T>> {
-        self.pinned(handle, |value| {
-            // SAFETY: as in `with`: the slot's count is held while it is pinned.
-            unsafe { Shared::clone_raw(value) }
-        })
-    }
-
-    #[inline]
-    fn pinned<R>(&self, handle: Raw, work: impl FnOnce(*mut T) -> R) -> Result<R> {
+    pub(crate) fn hold(&self, handle: Raw) -> Result<Held<'_, T>> {
         let slot = self.slot_of(handle).ok_or(Error::Invalid)?;
-        let _pin = slot.pins.enter();
+        let pin = slot.pins.enter();
         // SeqCst: see `Pins::enter`. An odd generation, so of a taken slot, or no handle's.
         let generation = slot.generation.load(Ordering::SeqCst);
         if generation & GENERATION_MASK != handle >> (SLOT_BITS + 1) || generation % 2 == 0 {
             return Err(Error::Invalid);
         }
-        Ok(work(slot.value.load(Ordering::Relaxed)))
+        let value = slot.value.load(Ordering::Relaxed);
+        Ok(Held { value, pin })
+    }
+
+    /// The value, to keep.
+    pub(crate) fn get(&self, handle: Raw) -> Result<Shared<T>> {
+        self.hold(handle).map(Held::keep)
     }
 
     /// Takes the value out: from here on the handle is invalid. Of several callers one gets it.

@@ -12,7 +12,7 @@ use std::ptr::null_mut;
 
 use crate::error::Result;
 use crate::memory::Block;
-use crate::pins::{Pin, Pins};
+use crate::pins::{Keeper, Pin, Pins};
 use crate::segment::Segment;
 use crate::shared::{Shared, try_box};
 use crate::sync::{AtomicPtr, Ordering};
@@ -31,7 +31,7 @@ const FANOUT: usize = 1 << FANOUT_BITS;
 const SPOOLED: *mut Segment = std::ptr::without_provenance_mut(1);
 
 pub(crate) struct Index {
-    pins: Pins,
+    pins: Keeper,
     root: AtomicPtr<Node>,
 }
 
@@ -80,10 +80,10 @@ pub(crate) enum Place<'p> {
 }
 
 impl Index {
-    pub(crate) fn new() -> (Index, Writer, Spiller) {
+    pub(crate) fn new(pins: Keeper) -> (Index, Writer, Spiller) {
         (
             Index {
-                pins: Pins::new(),
+                pins,
                 root: AtomicPtr::new(null_mut()),
             },
             Writer(()),
@@ -98,7 +98,8 @@ impl Index {
 
     /// Looks `offset` up, with a pin of this index.
     #[inline]
-    pub(crate) fn find<'p>(&'p self, offset: u64, _pin: &'p Pin<'_>) -> Place<'p> {
+    pub(crate) fn find<'p>(&'p self, offset: u64, pin: &'p Pin<'_>) -> Place<'p> {
+        debug_assert!(self.pins.gave(pin));
         let mut segment = self.newest(offset / BLOCK);
         if segment == SPOOLED {
             return Place::Spool(BLOCK - offset % BLOCK);

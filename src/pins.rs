@@ -9,11 +9,27 @@
 
 #![forbid(unsafe_code)]
 
-use crate::sync::{AtomicUsize, Backoff, Ordering, STRIPES, fence, stripe};
+use std::ops::Deref;
+
+use crate::sync::{AtomicUsize, Backoff, Mutex, Ordering, STRIPES, fence, lock, stripe};
 
 pub(crate) struct Pins {
     phase: AtomicUsize,
     stripes: [Stripe; STRIPES],
+    /// Held by whoever waits.
+    waiting: Mutex<()>,
+}
+
+/// Whose pins keep what a buffer shows its readers.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one a buffer; a box is one more thing to have no memory for"
+)]
+pub(crate) enum Keeper {
+    /// The buffer's own.
+    Own(Pins),
+    /// Those of the handle that C knows it by: one pin then keeps the buffer and its bytes.
+    Handle(&'static Pins),
 }
 
 #[repr(align(64))]
@@ -33,6 +49,7 @@ impl Pins {
             stripes: std::array::from_fn(|_| Stripe {
                 held: [AtomicUsize::new(0), AtomicUsize::new(0)],
             }),
+            waiting: Mutex::new(()),
         }
     }
 
@@ -50,14 +67,21 @@ impl Pins {
         Pin { held }
     }
 
-    /// Returns once every pin that was taken before the call is dropped. One caller at a time.
+    /// Returns once every pin that was taken before the call is dropped.
     pub(crate) fn wait(&self) {
+        let _alone = lock(&self.waiting);
         fence(Ordering::SeqCst);
         let old = self.phase.load(Ordering::Relaxed) & 1;
         // Stragglers that read the phase before the last wait and counted themselves after it.
         self.drain(1 - old);
         self.phase.store(1 - old, Ordering::SeqCst);
         self.drain(old);
+    }
+
+    /// Whether a pin is one of these.
+    pub(crate) fn gave(&self, pin: &Pin<'_>) -> bool {
+        let mut counters = self.stripes.iter().flat_map(|stripe| &stripe.held);
+        counters.any(|held| std::ptr::eq(held, pin.held))
     }
 
     fn drain(&self, phase: usize) {
@@ -67,6 +91,24 @@ impl Pins {
             while stripe.held[phase].load(Ordering::SeqCst) != 0 {
                 backoff.pause();
             }
+        }
+    }
+}
+
+impl Keeper {
+    pub(crate) fn own() -> Keeper {
+        Keeper::Own(Pins::new())
+    }
+}
+
+impl Deref for Keeper {
+    type Target = Pins;
+
+    #[inline]
+    fn deref(&self) -> &Pins {
+        match self {
+            Keeper::Own(pins) => pins,
+            Keeper::Handle(pins) => pins,
         }
     }
 }

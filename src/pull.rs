@@ -30,6 +30,9 @@ type Locked<'b> = MutexGuard<'b, State>;
 /// Bytes that a turn may bring while others wait for bytes elsewhere.
 const FAIR_SHARE: u64 = 1024 * 1024;
 
+/// Bytes that are read at a time to go past them.
+const SKIPPED: u64 = 64 * 1024;
+
 impl<'b> Turn<'b> {
     /// Takes the turn, if nobody has it and nobody was woken to take it.
     pub(crate) fn take(gate: &'b Gate, store: &'b Store, state: &mut State) -> Option<Turn<'b>> {
@@ -107,10 +110,15 @@ impl<'b> Turn<'b> {
 
     /// Reads what is held already, because the source has to go past it and can't jump.
     fn skip(&mut self, state: Locked<'b>, need: Need, most: u64) -> Result<Locked<'b>> {
-        let mut scratch = [0; 16 * 1024];
-        let most = scratch.len().min(most as usize);
+        // Not on the stack, of which a caller may have little.
+        let most = most.min(SKIPPED) as usize;
+        let mut scratch = Vec::new();
+        scratch
+            .try_reserve_exact(most)
+            .map_err(|_| Error::NoMemory)?;
+        scratch.resize(most, 0);
         let result = self.call(state, need, false, |source| {
-            source::ask(source, &mut scratch[..most])
+            source::ask(source, &mut scratch)
         })?;
         self.settle(need, result, |state, count| match count {
             0 => state.ended(),

@@ -40,7 +40,7 @@ const LARGE: usize = 1024 * 1024;
 /// Bytes asked for at a time where the source has to bring them.
 const SMALL: usize = 64 * 1024;
 /// Bytes shared at a time with the spool file.
-const HUGE: usize = 16 * 1024 * 1024;
+const HUGE: u64 = 16 * 1024 * 1024;
 
 /// Told `(done, total)` in bytes after each step; false stops the save.
 pub(crate) type Report<'r> = &'r mut dyn FnMut(u64, Option<u64>) -> bool;
@@ -257,8 +257,11 @@ impl<'s> Saving<'s> {
         let (Sink::Draft(file, _), true) = (sink, self.may_share) else {
             return Ok(0);
         };
-        let most = usize::try_from(ready).unwrap_or(usize::MAX).min(HUGE);
-        match self.buffer.store.clone_to(offset, most, file, offset) {
+        match self
+            .buffer
+            .store
+            .clone_to(offset, ready.min(HUGE), file, offset)
+        {
             Ok(count) => Ok(count),
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
                 self.may_share = false;

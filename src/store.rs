@@ -30,6 +30,7 @@ use crate::error::{Error, Result};
 use crate::index::{BLOCK, Index, Place, Spiller, Unlinked, Writer};
 use crate::memory::Block;
 use crate::options::{OnFull, Options};
+use crate::pins::{Keeper, Pin};
 use crate::segment::{Room, Segment};
 use crate::shared::Shared;
 use crate::spool::Spool;
@@ -38,8 +39,8 @@ use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
 /// The smallest segment, in bytes: what a short stream, or a jump, costs at first.
 const SMALLEST: u64 = if cfg!(loom) { 2 } else { 16 * 1024 };
 
-/// A resource that has come so far without a jump is likely to fill an arena.
-const LARGE_RUN: u64 = 512 * 1024;
+/// A resource of unknown size that has come so far without a jump is likely to fill an arena.
+const LARGE_RUN: u64 = 2 * BLOCK;
 
 pub(crate) struct Store {
     index: Index,
@@ -69,8 +70,8 @@ struct Writing {
 }
 
 impl Store {
-    pub(crate) fn new(options: Options) -> Store {
-        let (index, writer, spiller) = Index::new();
+    pub(crate) fn new(options: Options, keeper: Keeper) -> Store {
+        let (index, writer, spiller) = Index::new(keeper);
         Store {
             index,
             spool: OnceLock::new(),
@@ -91,53 +92,80 @@ impl Store {
         }
     }
 
-    /// Copies what is in memory from `offset` on without a gap. Adds to `done` how much that was;
-    /// true if that is all there is, false if the spool file has more.
+    /// What keeps the memory that is being copied from.
     #[inline]
-    pub(crate) fn copy_memory(&self, offset: u64, out: &mut [u8], done: &mut usize) -> bool {
-        let pin = self.index.pin();
+    pub(crate) fn pin(&self) -> Pin<'_> {
+        self.index.pin()
+    }
+
+    /// Copies what is in memory from `offset` on without a gap, under a pin of this store. Adds to
+    /// `done` how much that was; returns how much more the spool file has at least.
+    #[inline]
+    pub(crate) fn copy_memory(
+        &self,
+        offset: u64,
+        out: &mut [u8],
+        done: &mut usize,
+        pin: &Pin<'_>,
+    ) -> u64 {
         while *done < out.len() {
-            match self.index.find(offset + *done as u64, &pin) {
+            match self.index.find(offset + *done as u64, pin) {
                 Place::Memory(bytes) => {
                     let count = bytes.len().min(out.len() - *done);
                     out[*done..*done + count].copy_from_slice(&bytes[..count]);
                     *done += count;
                 }
-                Place::Spool(_) => return false,
-                Place::Absent => return true,
+                Place::Spool(run) => return run,
+                Place::Absent => break,
             }
         }
-        true
+        0
     }
 
     /// Copies what is buffered from `offset` on without a gap. Adds to `done` how much that was.
     pub(crate) fn copy(&self, offset: u64, out: &mut [u8], done: &mut usize) -> Result<()> {
-        while !self.copy_memory(offset, out, done) {
-            let at = offset + *done as u64;
-            let run = self.spooled_run(at, out.len() - *done);
-            let Some(spool) = self.spool.get() else {
-                return Ok(());
-            };
+        let spooled = self.copy_memory(offset, out, done, &self.index.pin());
+        self.copy_on(offset, out, done, spooled)
+    }
+
+    /// The same, where it is known how much the spool file has there at least.
+    pub(crate) fn copy_on(
+        &self,
+        offset: u64,
+        out: &mut [u8],
+        done: &mut usize,
+        mut spooled: u64,
+    ) -> Result<()> {
+        while let (1.., Some(spool)) = (spooled, self.spool.get()) {
+            let (at, most) = (offset + *done as u64, out.len() - *done);
+            let run = self.extend(at, spooled, most as u64) as usize;
             match spool.read(&mut out[*done..*done + run], at) {
                 Ok(()) => *done += run,
                 // Not by its kind: a file that is too short is no full disk.
                 Err(error) => return Err(Error::Io(error.raw_os_error().unwrap_or(0))),
             }
+            if run == most {
+                break;
+            }
+            spooled = self.copy_memory(offset, out, done, &self.index.pin());
         }
         Ok(())
     }
 
     /// How many bytes from `offset` on, up to `most`, are in the spool file without a gap.
-    pub(crate) fn spooled_run(&self, offset: u64, most: usize) -> usize {
-        let pin = self.index.pin();
-        let mut run = 0;
-        while run < most as u64 {
-            match self.index.find(offset + run, &pin) {
+    pub(crate) fn spooled_run(&self, offset: u64, most: u64) -> u64 {
+        self.extend(offset, 0, most)
+    }
+
+    /// The same, where `run` of them are known to be there.
+    fn extend(&self, offset: u64, mut run: u64, most: u64) -> u64 {
+        while run < most {
+            match self.index.find(offset + run, &self.index.pin()) {
                 Place::Spool(count) => run += count,
                 _ => break,
             }
         }
-        run.min(most as u64) as usize
+        run.min(most)
     }
 
     /// Room for the source to put bytes at `position`, after making room for them. `run` is how far
@@ -254,9 +282,7 @@ impl Store {
             // once, a new one if it can be expected to be filled.
             let fits = writing.held().saturating_add(ARENA as u64) <= self.max;
             let fits = fits && expected != Some(0);
-            // Not by what is said to follow: a short stream may be said to be long.
-            let fresh = run >= LARGE_RUN;
-            if let Some(piece) = writing.pieces.take(fits, fresh) {
+            if let Some(piece) = writing.pieces.take(fits, is_large(run, expected)) {
                 return Ok(piece);
             }
         }
@@ -351,15 +377,9 @@ impl Store {
 
     /// Has another file share the blocks of what is in the spool file at `offset`; returns of how many
     /// bytes, 0 if nothing is there.
-    pub(crate) fn clone_to(
-        &self,
-        offset: u64,
-        most: usize,
-        file: &File,
-        to: u64,
-    ) -> io::Result<u64> {
+    pub(crate) fn clone_to(&self, offset: u64, most: u64, file: &File, to: u64) -> io::Result<u64> {
         match (self.spooled_run(offset, most), self.spool.get()) {
-            (run @ 1.., Some(spool)) => spool.clone_to(offset, run as u64, file, to),
+            (run @ 1.., Some(spool)) => spool.clone_to(offset, run, file, to),
             _ => Ok(0),
         }
     }
@@ -415,6 +435,16 @@ impl Writing {
             self.sealed_bytes += tail.capacity() as u64;
             self.sealed.push_back(tail);
         }
+    }
+}
+
+/// Whether so much is likely to follow that it fills an arena.
+fn is_large(run: u64, expected: Option<u64>) -> bool {
+    match expected {
+        // Not by what is said to follow alone: a short stream may be said to be long, and of a long
+        // one only the start may be wanted.
+        Some(left) => run >= BLOCK && left >= ARENA as u64 / 2,
+        None => run >= LARGE_RUN,
     }
 }
 

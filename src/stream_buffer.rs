@@ -10,6 +10,7 @@ use crate::buffer::{Buffer, Limit, Wish};
 use crate::cursor::{Cursor, Place};
 use crate::error::Result;
 use crate::options::Options;
+use crate::pins::Keeper;
 use crate::save::{self, SaveOptions};
 use crate::shared::{Shared, try_box};
 use crate::source::Source;
@@ -68,7 +69,7 @@ impl StreamBuffer {
     /// [`Error::NoMemory`](crate::Error::NoMemory).
     pub fn with_options(source: impl Source + 'static, options: Options) -> Result<StreamBuffer> {
         let prefetch = options.prefetch;
-        let buffer = Buffer::new(try_box(source)?, options)?;
+        let buffer = Buffer::new(try_box(source)?, options, Keeper::own())?;
         let owner = Shared::try_new(Owner(buffer))?;
         let made = StreamBuffer { owner };
         if prefetch > 0 {

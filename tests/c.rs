@@ -98,6 +98,11 @@ fn wrong_size() {
 }
 
 #[test]
+fn little_stack() {
+    promise("little_stack.c");
+}
+
+#[test]
 fn source_error() {
     promise("source_error.c");
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::answer::PANIC;
+use super::answer::{PANIC, count};
 use super::argument::known;
 use super::read::read;
 use super::save::save;
@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::guard::guard;
 use crate::handle::{BUFFERS, Raw};
 use crate::options::Options;
+use crate::pins::Keeper;
 use crate::save::SaveOptions;
 
 /// Makes a buffer over a source.
@@ -91,7 +92,7 @@ pub unsafe extern "C" fn sb_read(
             stop: None,
         };
         // SAFETY: the caller's.
-        unsafe { read(handle, off, len, out, wish) }
+        count(unsafe { read(handle, off, len, out, wish) })
     })
 }
 
@@ -156,13 +157,11 @@ pub(super) unsafe fn make(
     let source = CallbackSource::boxed(callback)?;
     let options = options()?;
     let prefetch = options.prefetch;
-    let buffer = Buffer::new(source, options)?;
-    let handle = BUFFERS.insert(buffer.clone())?;
+    let handle = BUFFERS.insert(|pins| Buffer::new(source, options, Keeper::Handle(pins)))?;
     if prefetch > 0 {
-        if let Err(error) = Buffer::prefetch(&buffer, prefetch) {
-            free(handle);
-            return Err(error);
-        }
+        let begun = BUFFERS.get(handle);
+        let begun = begun.and_then(|buffer| Buffer::prefetch(&buffer, prefetch));
+        begun.inspect_err(|_| free(handle))?;
     }
     Ok(handle)
 }

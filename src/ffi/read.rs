@@ -7,9 +7,9 @@ use super::answer::{PANIC, count};
 use super::argument::room;
 use crate::abi::sb_buffer;
 use crate::buffer::{Buffer, Found, Limit, Wish};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::guard::guard;
-use crate::handle::{BUFFERS, Raw};
+use crate::handle::{BUFFERS, Held, Raw};
 
 /// Waits only until the first byte at `off` is there, then copies what is there.
 ///
@@ -46,20 +46,13 @@ pub unsafe extern "C" fn sb_read_some(
             Ok(0) => Limit::Now,
             Ok(time) => Limit::Within(Duration::from_millis(time)),
         };
+        let wish = Wish {
+            all: false,
+            limit,
+            stop: None,
+        };
         // SAFETY: the caller's.
-        unsafe {
-            read(
-                handle,
-                off,
-                len,
-                out,
-                Wish {
-                    all: false,
-                    limit,
-                    stop: None,
-                },
-            )
-        }
+        count(unsafe { read(handle, off, len, out, wish) })
     })
 }
 
@@ -72,37 +65,31 @@ pub(super) unsafe fn read(
     len: usize,
     out: *mut c_void,
     wish: Wish<'_>,
-) -> i64 {
+) -> Result<u64> {
     // SAFETY: the caller's.
-    let out = match unsafe { room(out, len) } {
-        Ok(out) => out,
-        Err(error) => return count(Err(error)),
-    };
+    let out = unsafe { room(out, len)? };
     if off.checked_add(len as u64).is_none() {
-        return count(Err(Error::Invalid));
+        return Err(Error::Invalid);
     }
+    let held = BUFFERS.hold(handle as Raw)?;
     let mut done = 0;
-    // Bytes in memory without keeping the buffer: one pin, no count that readers share.
-    let quick = BUFFERS.with(handle as Raw, |buffer| {
-        buffer.read_memory(off, out, wish.all, &mut done)
-    });
-    match quick {
-        Ok(Found::All) => done as i64,
-        Ok(found) => read_on(handle, off, out, done, found, wish),
-        Err(error) => count(Err(error)),
+    // Bytes in memory by the one pin that holds the buffer: no lock, no count that readers share.
+    match held.read_memory(off, out, wish.all, &mut done, held.pin()) {
+        Found::All => Ok(done as u64),
+        found => read_on(held, off, out, done, found, wish),
     }
 }
 
 #[cold]
 fn read_on(
-    handle: *mut sb_buffer,
+    held: Held<'_, Buffer>,
     off: u64,
     out: &mut [u8],
     done: usize,
     found: Found,
     wish: Wish<'_>,
-) -> i64 {
-    let buffer = BUFFERS.get(handle as Raw);
-    let result = buffer.and_then(|buffer| Buffer::read_on(&buffer, off, out, done, found, wish));
-    count(result.map(|count| count as u64))
+) -> Result<u64> {
+    // What follows takes its time: the buffer is kept, not held.
+    let buffer = held.keep();
+    Buffer::read_on(&buffer, off, out, done, found, wish).map(|count| count as u64)
 }

@@ -7,7 +7,7 @@ use super::answer::{PANIC, count, status};
 use super::argument::room;
 use crate::abi::{sb_buffer, sb_reader};
 use crate::cursor::Place;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::guard::guard;
 use crate::handle::{BUFFERS, READERS, Raw};
 use crate::reader::Reader;
@@ -28,12 +28,13 @@ use crate::shared::Shared;
 pub unsafe extern "C" fn sb_reader_new(handle: *mut sb_buffer) -> *mut sb_reader {
     guard(std::ptr::null_mut(), || {
         let buffer = handle as Raw;
-        let made = BUFFERS.with(buffer, |_| ()).and_then(|()| {
-            READERS.insert(Shared::try_new(Reader {
+        let reader = |_| {
+            Shared::try_new(Reader {
                 buffer,
                 place: Place::new(),
-            })?)
-        });
+            })
+        };
+        let made = BUFFERS.get(buffer).and_then(|_| READERS.insert(reader));
         made.map_or(std::ptr::null_mut(), |reader| reader as *mut sb_reader)
     })
 }
@@ -59,11 +60,8 @@ pub unsafe extern "C" fn sb_reader_read(
     out: *mut c_void,
 ) -> i64 {
     guard(PANIC, || {
-        let result = READERS.get(reader as Raw).and_then(|reader| {
-            let buffer = BUFFERS.get(reader.buffer)?;
-            // SAFETY: the caller's.
-            reader.place.read(&buffer, unsafe { room(out, len)? })
-        });
+        // SAFETY: the caller's.
+        let result = unsafe { room(out, len) }.and_then(|out| read(reader as Raw, out));
         count(result.map(|count| count as u64))
     })
 }
@@ -93,7 +91,8 @@ pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence
             _ => Err(Error::Invalid),
         };
         let result = READERS.get(reader as Raw).and_then(|reader| {
-            BUFFERS.with(reader.buffer, |buffer| reader.place.seek(buffer, to?))?
+            let buffer = BUFFERS.get(reader.buffer)?;
+            reader.place.seek(&buffer, to?)
         });
         count(result)
     })
@@ -114,10 +113,11 @@ pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_reader_cancel(reader: *mut sb_reader) -> c_int {
     guard(PANIC as c_int, || {
-        let reader = READERS.get(reader as Raw);
-        status(
-            reader.and_then(|reader| BUFFERS.with(reader.buffer, |b| reader.place.cancel(&b.gate))),
-        )
+        status(READERS.get(reader as Raw).and_then(|reader| {
+            let buffer = BUFFERS.get(reader.buffer)?;
+            reader.place.cancel(&buffer.gate);
+            Ok(())
+        }))
     })
 }
 
@@ -132,8 +132,11 @@ pub unsafe extern "C" fn sb_reader_cancel(reader: *mut sb_reader) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_reader_resume(reader: *mut sb_reader) -> c_int {
     guard(PANIC as c_int, || {
-        let reader = READERS.get(reader as Raw);
-        status(reader.and_then(|reader| BUFFERS.with(reader.buffer, |_| reader.place.resume())))
+        status(READERS.get(reader as Raw).and_then(|reader| {
+            BUFFERS.get(reader.buffer)?;
+            reader.place.resume();
+            Ok(())
+        }))
     })
 }
 
@@ -148,7 +151,20 @@ pub unsafe extern "C" fn sb_reader_resume(reader: *mut sb_reader) -> c_int {
 pub unsafe extern "C" fn sb_reader_free(reader: *mut sb_reader) {
     guard((), || {
         if let Ok(reader) = READERS.remove(reader as Raw) {
-            let _ = BUFFERS.with(reader.buffer, |b| reader.place.cancel(&b.gate));
+            if let Ok(buffer) = BUFFERS.get(reader.buffer) {
+                reader.place.cancel(&buffer.gate);
+            }
         }
     });
+}
+
+#[inline]
+fn read(reader: Raw, out: &mut [u8]) -> Result<usize> {
+    let reader = READERS.hold(reader)?;
+    let buffer = BUFFERS.hold(reader.buffer)?;
+    if let Some(count) = reader.place.read_memory(&buffer, out, buffer.pin()) {
+        return Ok(count);
+    }
+    let (reader, buffer) = (reader.keep(), buffer.keep());
+    reader.place.read(&buffer, out)
 }

@@ -11,6 +11,7 @@ use crate::buffer::{Buffer, Limit};
 use crate::cursor::Place;
 use crate::error::{Error, Result};
 use crate::options::Options;
+use crate::pins::Keeper;
 use crate::shared::Shared;
 use crate::source::{Interrupt, Source};
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
@@ -180,7 +181,7 @@ fn resume_against_cancel() {
             round_up: 0,
             ..Options::default()
         };
-        let buffer = Buffer::new(Box::new(tap), options).unwrap();
+        let buffer = Buffer::new(Box::new(tap), options, Keeper::own()).unwrap();
         let other = reader(&buffer, 0, 1, Limit::None);
         let canceler = thread::spawn({
             let buffer = buffer.clone();

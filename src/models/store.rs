@@ -8,14 +8,16 @@ use super::explore;
 use super::tap::byte;
 use crate::index::BLOCK;
 use crate::options::Options;
+use crate::pins::Keeper;
 use crate::store::Store;
 use crate::sync::take_stripe;
 
 fn store(max: u64) -> Arc<Store> {
-    Arc::new(Store::new(Options {
+    let options = Options {
         max,
         ..Options::default()
-    }))
+    };
+    Arc::new(Store::new(options, Keeper::own()))
 }
 
 /// Takes bytes in as a turn at the source does, as many at a time as there is room for.

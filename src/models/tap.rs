@@ -9,6 +9,7 @@ use loom::thread;
 use crate::buffer::{Buffer, Limit, Wish};
 use crate::error::{Error, Result};
 use crate::options::Options;
+use crate::pins::Keeper;
 use crate::shared::Shared;
 use crate::source::{Interrupt, Source};
 use crate::sync::{AtomicUsize, Condvar, Mutex, Ordering, lock};
@@ -193,7 +194,7 @@ pub(super) fn buffer(tap: Tap) -> Shared<Buffer> {
         round_up: 0,
         ..Options::default()
     };
-    Buffer::new(Box::new(tap), options).unwrap()
+    Buffer::new(Box::new(tap), options, Keeper::own()).unwrap()
 }
 
 pub(super) fn read(

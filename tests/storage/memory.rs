@@ -46,11 +46,16 @@ fn status(field: &str) -> u64 {
 }
 
 fn new(max: u64, size: u64) -> StreamBuffer {
+    declared(None, max, size)
+}
+
+fn declared(declared: Option<u64>, max: u64, size: u64) -> StreamBuffer {
     let source = Copies {
         pattern: vec![7; 64 * 1024],
         left: size,
     };
     let options = Options {
+        size: declared,
         max,
         spool_dir: std::env::var_os("SPOOLBUF_TEST_SPOOL").map(Into::into),
         ..Options::default()
@@ -122,6 +127,28 @@ fn resident_memory_is_the_limit_and_a_piece() {
     let held = grown(before);
     println!("all freed: {held} bytes resident, of {SLACK}");
     assert!(held <= SLACK, "{held} bytes for no buffer");
+}
+
+/// What is said to end soon gets no memory for more, however far it has come.
+#[test]
+fn a_short_resource_costs_its_size() {
+    const SIZE: u64 = 700 << 10;
+    const MANY: u64 = 20;
+    /// Pages of the process's own that come and go, and one more for each piece.
+    const SLACK: u64 = 4 << 20;
+    if !alone("memory::a_short_resource_costs_its_size") {
+        return;
+    }
+    let before = status("VmRSS");
+    let buffers: Vec<_> = (0..MANY)
+        .map(|_| declared(Some(SIZE), 5 << 20, SIZE))
+        .collect();
+    for buffer in &buffers {
+        assert_eq!(buffer.read_at(SIZE - 1, &mut [0]).expect("a byte"), 1);
+    }
+    let (held, most) = (grown(before), MANY * SIZE + SLACK);
+    println!("{MANY} buffers of {SIZE} bytes: {held} bytes resident, of {most}");
+    assert!(held <= most, "{held} bytes for {MANY} buffers");
 }
 
 #[test]

@@ -12,7 +12,6 @@ use std::sync::OnceLock;
 /// The variable that says where the shared library is.
 pub const LIBRARY: &str = "SPOOLBUF_BENCH_LIBRARY";
 
-const SB_SIZE_UNKNOWN: u64 = u64::MAX;
 const SB_SAVE_LINK: u32 = 16;
 
 #[repr(C)]
@@ -97,6 +96,7 @@ unsafe extern "C" fn pull(opaque: *mut c_void, out: *mut c_void, capacity: usize
 /// Opens one.
 pub fn open(source: Source, max: u64) -> Box<dyn Buffer> {
     let api = api().as_ref().expect("the library");
+    let size = source.plan.size;
     let source = Box::into_raw(Box::new(source));
     let callback = Callback {
         read: pull,
@@ -107,7 +107,7 @@ pub fn open(source: Source, max: u64) -> Box<dyn Buffer> {
         reserved: [ptr::null(); 3],
     };
     // SAFETY: a whole callback, whose source lives until after sb_free.
-    let handle = unsafe { (api.sb_new)(&raw const callback, SB_SIZE_UNKNOWN, max) };
+    let handle = unsafe { (api.sb_new)(&raw const callback, size, max) };
     assert!(!handle.is_null(), "sb_new");
     Box::new(Handle {
         api,
