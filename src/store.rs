@@ -40,7 +40,7 @@ use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
 const SMALLEST: u64 = if cfg!(loom) { 2 } else { 16 * 1024 };
 
 /// A resource of unknown size that has come so far without a jump is likely to fill an arena.
-const LARGE_RUN: u64 = 2 * BLOCK;
+const LARGE_RUN: u64 = 512 * 1024;
 
 pub(crate) struct Store {
     index: Index,
@@ -443,7 +443,7 @@ fn is_large(run: u64, expected: Option<u64>) -> bool {
     match expected {
         // Not by what is said to follow alone: a short stream may be said to be long, and of a long
         // one only the start may be wanted.
-        Some(left) => run >= BLOCK && left >= ARENA as u64 / 2,
+        Some(left) => run >= LARGE_RUN / 2 && left >= ARENA as u64 / 2,
         None => run >= LARGE_RUN,
     }
 }
