@@ -293,15 +293,17 @@ typedef struct sb_callback {
     void *opaque;
     /**
      * Optional, NULL for a source that only goes forwards. Makes the next `read` deliver the bytes
-     * at `offset`, counted from the start of the resource: 0 done, < 0 an error, after which the
-     * source stands where it stood. After a 0 the bytes must be those of `offset`, which the
-     * library can't verify. An offset past the end is no error: the next `read` returns 0.
+     * at `offset`, counted from the start of the resource, below 2^63: 0 done, < 0 an error, after
+     * which the source stands where it stood and only goes forwards until sb_resume(). After a 0 the
+     * bytes must be those of `offset`, which the library can't verify. An offset past the end is no
+     * error: the next `read` returns 0.
      */
     int64_t (*seek)(void *opaque, uint64_t offset);
     /**
      * Optional. Makes a `read` or `seek` that blocks return soon. Called while one runs or is about
      * to, from any other thread, possibly more than once; must not block. It may come when `read`
-     * is returning already: where it leaves a mark, clear that before sb_resume().
+     * is returning already; if it leaves a mark then, and a later call finds that after an
+     * sb_resume() and comes back with an error, the source is asked again: that is no failure.
      */
     void (*cancel)(void *opaque);
     /**
@@ -702,7 +704,8 @@ int sb_cancel(struct sb_buffer *handle);
 /**
  * Clears a cancel or a source's failure.
  *
- * The source is asked again, where it stands; nothing is fetched twice. Never waits.
+ * The source is asked again, where it stands, and to seek again if it had failed to; nothing is
+ * fetched twice. Never waits.
  *
  * @param handle the buffer.
  * @return SB_OK, also if there was nothing to clear; SB_ERR_INVALID: a bad handle.
@@ -789,7 +792,8 @@ int sb_stat(struct sb_buffer *handle, struct sb_stats *out, size_t out_size);
  *
  * @param options     [out] the options; not NULL.
  * @param struct_size sizeof(sb_options) of the caller's header.
- * @return SB_OK; SB_ERR_INVALID: NULL, or a size that no version had.
+ * @return SB_OK; SB_ERR_INVALID: NULL, or a size that no version has: less than the first one's, or
+ *         more than 4,096 bytes.
  *
  * Threads: any thread, concurrently.
  *

@@ -159,13 +159,15 @@ pub struct sb_callback {
     /// Handed to every callback, never looked at. Must be usable from any thread.
     pub opaque: *mut c_void,
     /// Optional, NULL for a source that only goes forwards. Makes the next `read` deliver the bytes
-    /// at `offset`, counted from the start of the resource: 0 done, < 0 an error, after which the
-    /// source stands where it stood. After a 0 the bytes must be those of `offset`, which the
-    /// library can't verify. An offset past the end is no error: the next `read` returns 0.
+    /// at `offset`, counted from the start of the resource, below 2^63: 0 done, < 0 an error, after
+    /// which the source stands where it stood and only goes forwards until sb_resume(). After a 0 the
+    /// bytes must be those of `offset`, which the library can't verify. An offset past the end is no
+    /// error: the next `read` returns 0.
     pub seek: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void, offset: u64) -> i64>,
     /// Optional. Makes a `read` or `seek` that blocks return soon. Called while one runs or is about
     /// to, from any other thread, possibly more than once; must not block. It may come when `read`
-    /// is returning already: where it leaves a mark, clear that before sb_resume().
+    /// is returning already; if it leaves a mark then, and a later call finds that after an
+    /// sb_resume() and comes back with an error, the source is asked again: that is no failure.
     pub cancel: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Optional. Called exactly once, after the last other call, on any thread: as soon as every
     /// byte is held, else at sb_free().

@@ -347,9 +347,7 @@ impl Buffer {
     /// Clears a cancel or a failure.
     pub(crate) fn resume(&self) {
         let mut state = self.gate.lock();
-        state.canceled = false;
-        let failure = state.failure.take();
-        state.prefetch_rests = false;
+        let failure = state.resume();
         self.gate.call_helper(&state);
         drop(state);
         // It may be of the user's making, with a drop of its own.
@@ -371,6 +369,7 @@ impl Buffer {
             return;
         }
         state.interrupting.push(me);
+        state.told_to_stop = true;
         drop(state);
         crate::guard::guard((), interrupt);
         let mut state = self.gate.lock();

@@ -94,16 +94,17 @@ impl<'b> Turn<'b> {
         });
         let Ok(Ok(count @ 1..)) = asked else {
             self.store.decline(room);
-            return self.settle(need, asked?, |state, _| state.ended());
+            return self.settle(need, asked?, |state, _| state.ended(), State::fail);
         };
         self.brought += count as u64;
         let more = position + (count as u64) < need.offset.saturating_add(need.length);
         let mut left = None;
         // Readable and known to be at once: who has read it may ask.
-        let settled = self.settle(need, Ok(count as u64), |state, count| {
+        let arrived = |state: &mut State, count| {
             left = self.store.accept(room, count as usize, more);
             state.arrived(count);
-        });
+        };
+        let settled = self.settle(need, Ok(count as u64), arrived, State::fail);
         self.room = left;
         settled
     }
@@ -120,30 +121,23 @@ impl<'b> Turn<'b> {
         let result = self.call(state, need, false, |source| {
             source::ask(source, &mut scratch)
         })?;
-        self.settle(need, result, |state, count| match count {
+        let passed = |state: &mut State, count| match count {
             0 => state.ended(),
             count => state.position += count as u64,
-        })
+        };
+        self.settle(need, result, passed, State::fail)
     }
 
     fn jump(&mut self, state: Locked<'b>, need: Need, offset: u64) -> Result<Locked<'b>> {
         let result = self.call(state, need, true, |source| source::seek(source, offset))?;
-        // Not fatal: from now on the source is one that only goes forwards.
-        let failed = matches!(result, Err(ref error) if !matches!(error, Error::Panic));
-        let code = match &result {
-            Err(Error::Source { code, .. }) => *code,
-            _ => 0,
+        let jumped = |state: &mut State, ()| {
+            state.position = offset;
+            state.run_start = offset;
         };
-        let result = if failed { Ok(()) } else { result };
-        self.settle(need, result, |state, ()| {
-            if !failed {
-                state.position = offset;
-                state.run_start = offset;
-            } else {
-                state.source_error = code;
-                // One that was stopped on the way may well succeed the next time.
-                state.can_seek = state.is_canceled(need);
-            }
+        self.settle(need, result, jumped, |state, error| match error {
+            Error::Panic => state.fail(error),
+            // Not fatal: until a resume the source is one that only goes forwards.
+            _ => state.can_seek = false,
         })
     }
 
@@ -175,28 +169,33 @@ impl<'b> Turn<'b> {
         Ok(work(source.as_mut()))
     }
 
-    /// Puts what a call of the source brought into the state. An error if its caller was stopped
-    /// meanwhile: what came is buffered all the same.
+    /// Puts what a call of the source brought, or its error, into the state. An error if its caller was
+    /// stopped meanwhile: what came is buffered all the same.
     fn settle<T>(
         &self,
         need: Need,
         result: Result<T>,
         good: impl FnOnce(&mut State, T),
+        bad: impl FnOnce(&mut State, Error),
     ) -> Result<Locked<'b>> {
         let mut guard = self.gate.lock();
         let state = &mut *guard;
         state.in_source = None;
+        let told_to_stop = std::mem::take(&mut state.told_to_stop);
         match result {
-            Ok(value) => good(state, value),
+            Ok(value) => {
+                state.stop_is_left |= told_to_stop;
+                good(state, value);
+            }
+            // An error of a source that was told to stop is that stop.
+            Err(_) if state.is_canceled(need) => state.stop_is_left = false,
+            // So is one of a call that came after the stop and a resume: it is asked again.
+            Err(Error::Source { .. }) if state.stop_is_left => state.stop_is_left = false,
             Err(error) => {
                 if let Error::Source { code, .. } = error {
                     state.source_error = code;
                 }
-                // An error of a source that was told to stop is that stop. There is none to replace:
-                // a source that has failed is not called.
-                if !state.is_canceled(need) {
-                    state.failure = Some(error);
-                }
+                bad(state, error);
             }
         }
         if state.failure.is_some() {

@@ -53,8 +53,11 @@ pub(crate) fn to_path(
     report: Report<'_>,
 ) -> Result<u64> {
     let failed = |error: io::Error| buffer.file_failed(&error);
-    if !names_a_file(path) {
+    if path.as_os_str().is_empty() {
         return Err(Error::Invalid);
+    }
+    if !names_a_file(path) {
+        return Err(Error::Unsupported);
     }
     let mut saving = Saving::begin(buffer, options, report)?;
     let target = disk::target(path, options.keep, options.sync).map_err(failed)?;
@@ -98,11 +101,12 @@ pub(crate) fn to_descriptor(
     Ok(size)
 }
 
-/// Whether a path can be that of a file, going by its text.
+/// Whether a path can be that of a file, going by its text: what ends in a separator or in `.` is a
+/// directory, even if `Path` sees the name before that.
 fn names_a_file(path: &Path) -> bool {
-    let last = path.as_os_str().as_encoded_bytes().last();
-    path.file_name().is_some()
-        && last.is_some_and(|last| !std::path::is_separator(char::from(*last)))
+    let text = path.as_os_str().as_encoded_bytes();
+    let name = path.file_name().map(|name| name.as_encoded_bytes());
+    name.is_some_and(|name| text.ends_with(name))
 }
 
 /// Where the bytes go.

@@ -112,10 +112,17 @@ impl<R: Read + Seek + Send> Source for Seekable<R> {
     }
 
     fn jump(&mut self, offset: u64) -> Result<()> {
-        let done = self.reader.seek(SeekFrom::Start(offset));
-        done.map_err(Error::from_source)?;
-        self.placed = true;
-        Ok(())
+        let reader = &mut self.reader;
+        let jumped = reader.seek(SeekFrom::Start(offset)).or_else(|refused| {
+            // There are files that refuse a place past their end: at the end is as good.
+            let stood = reader.stream_position()?;
+            match reader.seek(SeekFrom::End(0)) {
+                Ok(end) if end <= offset => Ok(end),
+                _ => reader.seek(SeekFrom::Start(stood)).and(Err(refused)),
+            }
+        });
+        self.placed |= jumped.is_ok();
+        jumped.map(drop).map_err(Error::from_source)
     }
 }
 

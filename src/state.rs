@@ -17,6 +17,9 @@ use crate::sync::ThreadToken;
 /// given holds a reader that comes by up for no longer than this takes.
 const PREFETCH_ASK: u64 = 64 * 1024;
 
+/// No resource has a byte here, or beyond: counts are `i64`.
+const MOST: u64 = i64::MAX as u64;
+
 pub(crate) struct State {
     pub(crate) ranges: Ranges,
     /// What the caller said the size is.
@@ -34,11 +37,17 @@ pub(crate) struct State {
     pub(crate) outside: usize,
     /// Who is inside the source's interrupt.
     pub(crate) interrupting: Vec<ThreadToken>,
+    /// It was interrupted in the call that it is inside of.
+    pub(crate) told_to_stop: bool,
+    /// It came back from such a call with bytes: what told it to stop may be left for the next one.
+    pub(crate) stop_is_left: bool,
     /// Where the source stands: what its next read brings.
     pub(crate) position: u64,
     /// Where it came to by its last jump.
     pub(crate) run_start: u64,
     pub(crate) can_seek: bool,
+    /// It could when it was new; a seek may have failed since.
+    could_seek: bool,
 
     pub(crate) canceled: bool,
     /// How often `cancel` was called: calls that began before end, whatever came since.
@@ -131,10 +140,13 @@ impl State {
             end: None,
             bound: None,
             can_seek: source.can_seek(),
+            could_seek: source.can_seek(),
             source: Some(source),
             in_source: None,
             outside: 0,
             interrupting: Vec::new(),
+            told_to_stop: false,
+            stop_is_left: false,
             position: 0,
             run_start: 0,
             canceled: false,
@@ -182,7 +194,7 @@ impl State {
     }
 
     fn is_past_end(&self, offset: u64) -> bool {
-        self.end.or(self.bound).is_some_and(|end| offset >= end)
+        offset >= MOST || self.end.or(self.bound).is_some_and(|end| offset >= end)
     }
 
     /// Every byte is held: the source has nothing more to give.
@@ -283,11 +295,25 @@ impl State {
             self.bound = Some(self.bound.unwrap_or(at).min(at));
         } else {
             // It delivered bytes beyond this place before: that is no end.
-            self.failure = Some(Error::Source {
+            self.fail(Error::Source {
                 code: 0,
                 cause: None,
             });
         }
+    }
+
+    /// The source has failed, until a resume. There is no failure to replace: a source that has failed is
+    /// not called.
+    pub(crate) fn fail(&mut self, error: Error) {
+        self.failure = Some(error);
+    }
+
+    /// A cancel or a failure is over.
+    pub(crate) fn resume(&mut self) -> Option<Error> {
+        self.canceled = false;
+        self.prefetch_rests = false;
+        self.can_seek = self.could_seek;
+        self.failure.take()
     }
 
     /// Bytes came: `count` of them where the source stood.

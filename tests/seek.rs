@@ -259,6 +259,44 @@ fn a_source_that_turns_out_not_to_seek_is_read_forwards() {
     assert_eq!(fetched(&seen), SIZE);
 }
 
+/// A source whose first seek fails.
+struct Stumbling(Stream, bool);
+
+impl Source for Stumbling {
+    fn pull(&mut self, out: &mut [u8]) -> spoolbuf::Result<usize> {
+        self.0.pull(out)
+    }
+
+    fn can_seek(&self) -> bool {
+        true
+    }
+
+    fn jump(&mut self, offset: u64) -> spoolbuf::Result<()> {
+        if !std::mem::replace(&mut self.1, true) {
+            return Err(Error::Source {
+                code: -5,
+                cause: None,
+            });
+        }
+        self.0.jump(offset)
+    }
+}
+
+#[test]
+fn a_resume_has_a_source_seek_again() {
+    let (stream, seen) = Stream::new(SIZE, 1 << 20);
+    let buffer = StreamBuffer::with_options(Stumbling(stream, false), declared(SIZE));
+    let buffer = buffer.expect("a buffer");
+    read(&buffer, 1_000_000, 10).expect("by the long way");
+    assert!(!buffer.stats().seekable);
+    let before = fetched(&seen);
+    buffer.resume();
+    assert!(buffer.stats().seekable);
+    read(&buffer, SIZE - 10, 10).expect("by a jump");
+    assert!(fetched(&seen) - before < 100_000);
+    assert_eq!(buffer.stats().seeks, 2);
+}
+
 #[test]
 fn what_a_source_has_passed_is_unsupported_once_it_can_not_go_back() {
     let (buffer, _) = failing(SIZE, 2, declared(SIZE));

@@ -6,11 +6,16 @@ mod support;
 
 use std::io::{Cursor, ErrorKind, Read, Seek, SeekFrom};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use child::alone;
-use spoolbuf::{Error, Result, Seekable, Source, StreamBuffer};
+use spoolbuf::{Error, Interrupt, Result, Seekable, Source, StreamBuffer};
 use support::{Stream, assert_bytes, bytes};
+
+/// Far more than anything takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Delivers what it has, then answers an error.
 struct Failing {
@@ -167,6 +172,128 @@ fn an_interrupted_source_is_not_asked_again_by_who_reads_a_cursor() {
     // std's readers to the end ask again after that one, for ever.
     let error = cursor.read(&mut [0; 100]).expect_err("a failure");
     assert_ne!(error.kind(), ErrorKind::Interrupted);
+}
+
+/// A source whose stop leaves a mark, which the call after it finds. In its first call it tells that
+/// it is inside, and waits.
+struct Marked {
+    stream: Stream,
+    calls: u32,
+    entered: Sender<()>,
+    go: Receiver<()>,
+    mark: Arc<AtomicBool>,
+}
+
+impl Marked {
+    fn enter(&mut self) -> Result<()> {
+        self.calls += 1;
+        if self.mark.swap(false, Ordering::SeqCst) {
+            return Err(Error::Source {
+                code: -125,
+                cause: None,
+            });
+        }
+        if self.calls == 1 {
+            self.entered.send(()).expect("the test listens");
+            self.go.recv_timeout(PATIENCE).expect("let go");
+        }
+        Ok(())
+    }
+}
+
+impl Source for Marked {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
+        self.enter()?;
+        self.stream.pull(out)
+    }
+
+    fn can_seek(&self) -> bool {
+        self.stream.seeks
+    }
+
+    fn jump(&mut self, offset: u64) -> Result<()> {
+        self.enter()?;
+        self.stream.jump(offset)
+    }
+
+    fn interrupt(&self) -> Option<Interrupt> {
+        let mark = self.mark.clone();
+        Some(Box::new(move || mark.store(true, Ordering::SeqCst)))
+    }
+}
+
+#[test]
+fn a_stop_that_comes_as_the_source_returns_is_no_failure_of_the_next_call() {
+    for seeks in [false, true] {
+        let (mut stream, _) = Stream::new(1 << 20, 1000);
+        stream.seeks = seeks;
+        let ((entered, events), (let_go, go)) = (channel(), channel());
+        let mark = Arc::<AtomicBool>::default();
+        let marked = Marked {
+            stream,
+            calls: 0,
+            entered,
+            go,
+            mark: mark.clone(),
+        };
+        let buffer = StreamBuffer::new(marked, None, 0).expect("a buffer");
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| buffer.read_at(0, &mut [0]));
+            events.recv_timeout(PATIENCE).expect("inside");
+            buffer.cancel();
+            let_go.send(()).expect("the source waits");
+            let canceled = reader.join().expect("the reader");
+            assert!(matches!(canceled, Err(Error::Canceled)), "{canceled:?}");
+        });
+        buffer.resume();
+        assert!(mark.load(Ordering::SeqCst), "the mark is left");
+        let mut out = [0; 10];
+        assert_eq!(buffer.read_at(900_000, &mut out).expect("bytes"), 10);
+        assert_bytes(900_000, &out);
+        let stats = buffer.stats();
+        assert!(
+            stats.failure.is_none() && stats.source_error == 0,
+            "{stats:?}"
+        );
+        assert_eq!((stats.seekable, stats.seeks > 0), (seeks, seeks));
+        // What comes without a stop is a failure at once.
+        mark.store(true, Ordering::SeqCst);
+        let before = buffer.stats().pulls;
+        let failed = buffer.read_at(950_000, &mut out);
+        assert!(seeks || matches!(failed, Err(Error::Source { code: -125, .. })));
+        assert!(seeks || buffer.stats().pulls == before + 1);
+        assert_eq!(buffer.stats().source_error, -125);
+    }
+}
+
+/// Refuses places past its end, as files do that are past what their file system can hold.
+struct Strict(Cursor<Vec<u8>>);
+
+impl Read for Strict {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(out)
+    }
+}
+
+impl Seek for Strict {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        match to {
+            SeekFrom::Start(offset) if offset > 1000 => Err(ErrorKind::InvalidInput.into()),
+            to => self.0.seek(to),
+        }
+    }
+}
+
+#[test]
+fn a_place_that_a_file_refuses_is_past_its_end() {
+    let strict = Strict(Cursor::new(bytes(0, 1000)));
+    let buffer = StreamBuffer::new(Seekable::new(strict), None, 0).expect("a buffer");
+    assert_eq!(buffer.read_at(1 << 45, &mut [0; 10]).expect("the end"), 0);
+    let mut out = [0; 10];
+    assert_eq!(buffer.read_at(500, &mut out).expect("bytes"), 10);
+    assert_bytes(500, &out);
+    let stats = buffer.stats();
+    assert!(stats.seekable && stats.source_error == 0, "{stats:?}");
 }
 
 /// Memory in use, in bytes; 0 where that can't be told.

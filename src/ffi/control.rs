@@ -59,7 +59,8 @@ pub unsafe extern "C" fn sb_cancel(handle: *mut sb_buffer) -> c_int {
 
 /// Clears a cancel or a source's failure.
 ///
-/// The source is asked again, where it stands; nothing is fetched twice. Never waits.
+/// The source is asked again, where it stands, and to seek again if it had failed to; nothing is
+/// fetched twice. Never waits.
 ///
 /// @param handle the buffer.
 /// @return SB_OK, also if there was nothing to clear; SB_ERR_INVALID: a bad handle.

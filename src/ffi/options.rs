@@ -15,7 +15,8 @@ use crate::options::{OnFull, Options, ROUND_UP_MOST};
 ///
 /// @param options     [out] the options; not NULL.
 /// @param struct_size sizeof(sb_options) of the caller's header.
-/// @return SB_OK; SB_ERR_INVALID: NULL, or a size that no version had.
+/// @return SB_OK; SB_ERR_INVALID: NULL, or a size that no version has: less than the first one's, or
+///         more than 4,096 bytes.
 ///
 /// Threads: any thread, concurrently.
 ///
@@ -23,7 +24,7 @@ use crate::options::{OnFull, Options, ROUND_UP_MOST};
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_options_init(options: *mut sb_options, struct_size: usize) -> c_int {
     guard(PANIC as c_int, || {
-        if options.is_null() || struct_size < size_of::<sb_options>() {
+        if options.is_null() || !is_of_a_version(struct_size) {
             return status::<()>(Err(Error::Invalid));
         }
         let defaults = Options::default();
@@ -69,18 +70,30 @@ pub unsafe extern "C" fn sb_new_with(
     out: *mut *mut sb_buffer,
 ) -> c_int {
     guard(PANIC as c_int, || {
-        if out.is_null() {
-            return status::<()>(Err(Error::Invalid));
+        // SAFETY: the caller's: NULL, or room for a handle.
+        let mut out = unsafe { out.as_mut() };
+        if let Some(out) = &mut out {
+            **out = std::ptr::null_mut();
         }
+        let chosen = || match &out {
+            // SAFETY: the caller's.
+            Some(_) => unsafe { chosen(options) },
+            // Not refused before: the source is the library's.
+            None => Err(Error::Invalid),
+        };
         // SAFETY: the caller's.
-        let made = unsafe { make(callback, || chosen(options)) };
-        let handle = made
-            .as_ref()
-            .map_or(std::ptr::null_mut(), |handle| *handle as *mut sb_buffer);
-        // SAFETY: not NULL, and the caller's.
-        unsafe { out.write(handle) };
-        status(made.map(drop))
+        let made = unsafe { make(callback, chosen) };
+        status(made.map(|handle| {
+            if let Some(out) = out {
+                *out = handle as *mut sb_buffer;
+            }
+        }))
     })
+}
+
+/// Whether options of any version, earlier or later, can be so large, in bytes.
+fn is_of_a_version(struct_size: usize) -> bool {
+    (size_of::<sb_options>()..=4096).contains(&struct_size)
 }
 
 /// # Safety
@@ -91,7 +104,7 @@ unsafe fn chosen(options: *const sb_options) -> Result<Options> {
         return Ok(Options::default());
     };
     let ours = size_of::<sb_options>();
-    if given.struct_size < ours || given.round_up > ROUND_UP_MOST {
+    if !is_of_a_version(given.struct_size) || given.round_up > ROUND_UP_MOST {
         return Err(Error::Invalid);
     }
     // SAFETY: the caller's struct has `struct_size` bytes.

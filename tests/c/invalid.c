@@ -95,6 +95,7 @@ static void bad_callbacks(void)
     CHECK_EQ(sb_options_init(NULL, sizeof options), SB_ERR_INVALID);
     CHECK_EQ(sb_options_init(&options, 0), SB_ERR_INVALID);
     CHECK_EQ(sb_options_init(&options, 7), SB_ERR_INVALID);
+    CHECK_EQ(sb_options_init(&options, 4097), SB_ERR_INVALID);
     /* A bad callback stays its owner's. */
     CHECK_EQ(source.closes, 0);
 
@@ -113,6 +114,13 @@ static void bad_callbacks(void)
     options.struct_size = 3;
     source.closes = 0;
     CHECK_EQ(sb_new_with(&good, &options, &buffer), SB_ERR_INVALID);
+    CHECK_EQ(source.closes, 1);
+    options.struct_size = SIZE_MAX;
+    source.closes = 0;
+    CHECK_EQ(sb_new_with(&good, &options, &buffer), SB_ERR_INVALID);
+    CHECK_EQ(source.closes, 1);
+    source.closes = 0;
+    CHECK_EQ(sb_new_with(&good, NULL, NULL), SB_ERR_INVALID);
     CHECK_EQ(source.closes, 1);
     CHECK_EQ(source.reads, 0);
 }
@@ -150,6 +158,8 @@ static void later_options(void)
 
 static void bad_arguments(void)
 {
+    static const char *const directories[] = { ".", "..", "/", "new/", "new/.", "new/..", "./" };
+    size_t place;
     stream source;
     sb_buffer *buffer;
     sb_reader *reader;
@@ -170,6 +180,9 @@ static void bad_arguments(void)
     CHECK_EQ(sb_read(buffer, UINT64_MAX, 1, bytes), SB_ERR_INVALID);
     CHECK_EQ(sb_read(buffer, UINT64_MAX, 2, bytes), SB_ERR_INVALID);
     CHECK_EQ(sb_read(buffer, UINT64_MAX - 5, 100, bytes), SB_ERR_INVALID);
+    /* No resource is that long: nobody has to ask the source. */
+    CHECK_EQ(sb_read(buffer, UINT64_MAX - 100, 100, bytes), 0);
+    CHECK_EQ(sb_read(buffer, INT64_MAX, 100, bytes), 0);
     CHECK_EQ(sb_read(buffer, 1, SIZE_MAX, bytes), SB_ERR_INVALID);
     CHECK_EQ(sb_read(buffer, 0, SIZE_MAX, bytes), SB_ERR_INVALID);
     CHECK_EQ(sb_read(buffer, 0, SIZE_MAX / 2 + 1, bytes), SB_ERR_INVALID);
@@ -178,6 +191,8 @@ static void bad_arguments(void)
     CHECK_EQ(sb_reader_read(reader, SIZE_MAX, bytes), SB_ERR_INVALID);
     CHECK_EQ(sb_save(buffer, NULL), SB_ERR_INVALID);
     CHECK_EQ(sb_save(buffer, ""), SB_ERR_INVALID);
+    for (place = 0; place < COUNT_OF(directories); place++)
+        CHECK_EQ(sb_save(buffer, directories[place]), SB_ERR_UNSUPPORTED);
     CHECK_EQ(sb_save_with(buffer, NULL, -1, 0, NULL, NULL), SB_ERR_INVALID);
     CHECK_EQ(sb_save_with(buffer, "never", -1, 0x80000000u, NULL, NULL), SB_ERR_INVALID);
     CHECK_EQ(sb_stat(buffer, NULL, sizeof stats), SB_ERR_INVALID);

@@ -27,7 +27,7 @@ static void limit_holds(int by_reader)
     CHECK_EQ(sb_read_some(buffer, HELD, 10, bytes, 50), SB_ERR_TIMEOUT);
     CHECK(now_ms() - start >= 50);
     CHECK_EQ(sb_read_some(buffer, HELD + 5000, 10, bytes, 1), SB_ERR_TIMEOUT);
-    CHECK_EQ(sb_read_some(buffer, UINT64_MAX - 10, 10, bytes, 1), SB_ERR_TIMEOUT);
+    CHECK_EQ(sb_read_some(buffer, INT64_MAX - 10, 10, bytes, 1), SB_ERR_TIMEOUT);
     /* On a busy machine the helper needs more calls than those to get there: it rests between them. */
     while (!stream_get(&source, &source.stalled))
         CHECK_EQ(sb_read_some(buffer, HELD, 10, bytes, 50), SB_ERR_TIMEOUT);
