@@ -376,7 +376,7 @@ typedef struct sb_stats {
      */
     int32_t system_error;
     /**
-     * An sb_state.
+     * An sb_state. With every byte held it is SB_STATE_ENDED, whatever is canceled.
      */
     int32_t state;
     /**
@@ -511,8 +511,9 @@ int64_t sb_read(struct sb_buffer *handle, uint64_t off, size_t len, void *out);
  *
  * It is there either completely or not at all: an existing file is replaced in one step or left
  * whole. Waits for the source and may call it on this thread; other readers go on meanwhile. The
- * new file has the mode of any new file. A symbolic link to a file is replaced, not
- * followed; one to anything else is refused like that itself.
+ * new file has the mode of any new file. A symbolic link to a file is replaced, not followed; one to
+ * anything else is refused like that itself, and so is one into /proc or /dev, as /dev/stdout is: a
+ * descriptor is for sb_save_with().
  *
  * @param handle the buffer.
  * @param path   [in] the file, NUL-terminated: the platform's bytes on Unix, UTF-8 on Windows.
@@ -525,7 +526,8 @@ int64_t sb_read(struct sb_buffer *handle, uint64_t off, size_t len, void *out);
  *
  * Since: 0.1
  */
-int64_t sb_save(struct sb_buffer *handle, const char *path);
+int64_t sb_save(struct sb_buffer *handle,
+                const char *path);
 
 /**
  * Frees a buffer; leaves no trace.

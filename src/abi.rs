@@ -236,7 +236,7 @@ pub struct sb_stats {
     pub source_error: i64,
     /// The system's code (errno, GetLastError) at the last file operation that failed, else 0.
     pub system_error: i32,
-    /// An sb_state.
+    /// An sb_state. With every byte held it is SB_STATE_ENDED, whatever is canceled.
     pub state: i32,
     /// Why the source is not asked any more: an sb_status, SB_OK if it is or has ended.
     pub status: i32,

@@ -171,6 +171,10 @@ pub(crate) fn target(path: &Path, keep: bool, synced: bool) -> io::Result<Target
         Err(error) => return Err(error),
         Ok(_) if keep => return Err(io::ErrorKind::AlreadyExists.into()),
         Ok(about) if about.is_file() => {}
+        // /dev/stdout and its like name a descriptor, whatever that stands for.
+        Ok(about) if about.is_symlink() && target.leads_into_the_system() => {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         // One that leads nowhere leads to no device either.
         Ok(about) if about.is_symlink() && path.metadata().map_or(true, |to| to.is_file()) => {}
         Ok(_) => return Err(io::ErrorKind::Unsupported.into()),
@@ -201,11 +205,15 @@ pub(crate) fn link(
     on_disk: bool,
 ) -> io::Result<()> {
     system::make_linkable(unnamed, target, size)?;
-    if on_disk {
-        sync(unnamed)?;
+    let synced = if on_disk { sync(unnamed) } else { Ok(()) };
+    let linked = synced
+        .and_then(|()| fault(Operation::Publish, 0))
+        .and_then(|_| system::link(unnamed, target, keep));
+    if linked.is_err() {
+        // It goes on as what it was: its owner's alone.
+        system::make_private(unnamed);
     }
-    fault(Operation::Publish, 0)?;
-    system::link(unnamed, target, keep)
+    linked
 }
 
 /// A caller's descriptor, to write to; it stays the caller's.

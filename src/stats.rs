@@ -52,7 +52,8 @@ impl Buffer {
         // Spilling moves bytes without this lock; what is held in all is under it.
         let disk = self.store.spooled().min(state.ranges.total());
         let spool = self.store.spool();
-        let failure = if state.canceled {
+        // Where every byte is held, nothing is left to be stopped.
+        let failure = if state.canceled && !state.is_complete() {
             Some(Error::Canceled)
         } else {
             state.failure.clone()

@@ -162,13 +162,12 @@ pub(super) fn make_linkable(unnamed: &File, target: &Target, size: u64) -> io::R
     unnamed.set_permissions(PermissionsExt::from_mode(mode & 0o777))
 }
 
+pub(super) fn make_private(unnamed: &File) {
+    let _ = unnamed.set_permissions(PermissionsExt::from_mode(0o600));
+}
+
 pub(super) fn link(unnamed: &File, target: &Target, keep: bool) -> io::Result<()> {
-    let linked = give_name(unnamed, target, keep);
-    if linked.is_err() {
-        // It goes on as what it was: its owner's alone.
-        let _ = unnamed.set_permissions(PermissionsExt::from_mode(0o600));
-    }
-    match linked {
+    match give_name(unnamed, target, keep) {
         Err(error) if matches!(error.raw_os_error(), Some(libc::EXDEV | libc::ENOENT)) => {
             Err(io::ErrorKind::Unsupported.into())
         }

@@ -127,6 +127,8 @@ pub(super) fn make_linkable(_unnamed: &File, _target: &Target, _size: u64) -> io
     Err(io::ErrorKind::Unsupported.into())
 }
 
+pub(super) fn make_private(_unnamed: &File) {}
+
 pub(super) fn link(_unnamed: &File, _target: &Target, _keep: bool) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

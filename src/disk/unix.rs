@@ -220,6 +220,16 @@ impl Target {
     pub(super) fn sync_name(&self) -> io::Result<()> {
         self.directory.0.sync_all()
     }
+
+    /// Whether it is a link whose text begins with a directory that holds no files of users.
+    pub(super) fn leads_into_the_system(&self) -> bool {
+        let (directory, name) = (self.directory.0.as_raw_fd(), self.name.as_ptr());
+        let mut text = [0; 6];
+        // SAFETY: an open directory, a NUL-terminated name, and room for so many bytes.
+        let length =
+            unsafe { libc::readlinkat(directory, name, text.as_mut_ptr().cast(), text.len()) };
+        length >= 5 && (text == *b"/proc/" || text.starts_with(b"/dev/"))
+    }
 }
 
 /// A file beside the target of a save. It has no name until it is published, so that a process

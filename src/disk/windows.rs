@@ -176,6 +176,11 @@ impl Target {
         })
     }
 
+    /// Such links are not made here.
+    pub(super) fn leads_into_the_system(&self) -> bool {
+        false
+    }
+
     /// A directory can't be synced here; the file was, under its name.
     pub(super) fn sync_name(&self) -> io::Result<()> {
         Ok(())
@@ -248,6 +253,8 @@ impl<'t> Draft<'t> {
 pub(super) fn make_linkable(_unnamed: &File, _target: &Target, _size: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
+
+pub(super) fn make_private(_unnamed: &File) {}
 
 pub(super) fn link(_unnamed: &File, _target: &Target, _keep: bool) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())

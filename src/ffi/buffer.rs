@@ -100,8 +100,9 @@ pub unsafe extern "C" fn sb_read(
 ///
 /// It is there either completely or not at all: an existing file is replaced in one step or left
 /// whole. Waits for the source and may call it on this thread; other readers go on meanwhile. The
-/// new file has the mode of any new file. A symbolic link to a file is replaced, not
-/// followed; one to anything else is refused like that itself.
+/// new file has the mode of any new file. A symbolic link to a file is replaced, not followed; one to
+/// anything else is refused like that itself, and so is one into /proc or /dev, as /dev/stdout is: a
+/// descriptor is for sb_save_with().
 ///
 /// @param handle the buffer.
 /// @param path   [in] the file, NUL-terminated: the platform's bytes on Unix, UTF-8 on Windows.

@@ -75,11 +75,13 @@ static void wakes_all(uint64_t max, int cancels)
     CHECK_BYTES(bytes, 0, SIZE);
     CHECK_EQ(source.at, SIZE);
     CHECK_EQ(stats_of(buffer).source_error == 0 || stats_of(buffer).source_error == -ECANCELED, 1);
-    /* With every byte held a cancel stops nothing. */
+    /* With every byte held a cancel stops nothing, and is not seen. */
     CHECK_EQ(sb_read(buffer, SIZE, 10, bytes), 0);
     CHECK_EQ(sb_cancel(buffer), SB_OK);
     CHECK_EQ(sb_read(buffer, 0, SIZE, bytes), SIZE);
     CHECK_EQ(sb_read(buffer, SIZE, 10, bytes), 0);
+    CHECK_EQ(stats_of(buffer).state, SB_STATE_ENDED);
+    CHECK_EQ(stats_of(buffer).status, SB_OK);
     CHECK_EQ(source.closes, 1);
     sb_reader_free(reader);
     sb_free(buffer);

@@ -1,6 +1,7 @@
 //! What may stand at the target, and what stands there afterwards.
 
 use std::ffi::CString;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
@@ -106,7 +107,10 @@ fn a_symbolic_link_to_what_is_no_file_is_refused_like_that() {
     let path = |name: &str| directory.path().join(name);
     std::fs::create_dir(path("directory")).expect("a directory");
     make_node(&path("pipe"), libc::S_IFIFO, 0);
-    for to in ["directory", "pipe", "/dev/null"] {
+    // As /dev/stdout is one.
+    let other = std::fs::File::create(path("other")).expect("a file");
+    let descriptor = format!("/proc/self/fd/{}", other.as_raw_fd());
+    for to in ["directory", "pipe", "/dev/null", &descriptor] {
         for link in [false, true] {
             let _ = std::fs::remove_file(path("saved"));
             symlink(to, path("saved")).expect("a link");
