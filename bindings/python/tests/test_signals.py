@@ -10,11 +10,12 @@ import sys
 import threading
 import time
 from types import FrameType
-from typing import Optional
+from typing import Any, Optional
 
 import pytest
 
 from spoolbuf import CanceledError, RawStreamFile, Status, StreamBuffer, _signals, _source
+from spoolbuf._native import lib
 from support import data
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -61,7 +62,7 @@ def test_between_two_calls_of_the_stream() -> None:
     with pytest.raises(KeyboardInterrupt), _signals.Shield():
         # Noted, since it comes where C is on its way to the callback; the callback makes up for it.
         interrupt()
-        status = buf._read(0, memoryview(bytearray(1000)))
+        status = lib.sb_read(buf._handle, 0, 1000, bytes(1000))
         assert status == Status.SOURCE
     buf.resume()
     assert not taken
@@ -97,19 +98,19 @@ def test_what_the_stream_has_answered_counts() -> None:
 
 def test_a_file_stays_where_it_is_when_a_read_is_interrupted() -> None:
     file = StreamBuffer([b"abc"]).open(0)
-    reads = file._read
+    wait = file._buffer._wait
 
-    def read(view: memoryview) -> int:
-        count = reads(view)
+    def interrupted(*arguments: Any) -> int:
+        count = wait(*arguments)
         # The bytes are there, and the handler runs on the way out.
         _thread.interrupt_main()
         return count
 
-    file._read = read  # type: ignore[method-assign]
+    file._buffer._wait = interrupted  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         file.read(10)
+    assert file._buffer.buffered() == 3
     assert file.tell() == 0
-    file._read = reads  # type: ignore[method-assign]
     assert file.read(10) == b"abc"
     # And what makes up for a signal leaves a `cancel` alone.
     file = StreamBuffer([b"abc"]).open(0)

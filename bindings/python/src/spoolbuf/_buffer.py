@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import functools
 import io
 import math
 import operator
@@ -29,6 +30,9 @@ from ._native import (
     SaveFlag,
     State,
     Status,
+    address_of,
+    fresh,
+    held,
     lib,
     pinned,
 )
@@ -51,6 +55,9 @@ _CHUNK = 1 << 16
 
 # What a save asks the stream for at a time.
 _STEP = 1 << 16
+
+# So many bytes of memory are copied without letting go of the GIL.
+_HELD = 1 << 16
 
 # How long a read with a timeout keeps the main thread from its signals, in milliseconds.
 _SLICE = 50
@@ -115,7 +122,9 @@ class StreamBuffer:
         self._alone = not prefetch
         options = Options()
         lib.sb_options_init(ctypes.byref(options), ctypes.sizeof(options))
-        options.max = SIZE_UNKNOWN if max_size is None else _count("max_size", max_size)
+        # So much may come from the stream before some of it is on disk.
+        self._in_memory = SIZE_UNKNOWN if max_size is None else _count("max_size", max_size)
+        options.max = self._in_memory
         options.prefetch = _count("prefetch", prefetch)
         options.on_full = OnFull.MEMORY if memory_on_full else OnFull.FAIL
         if spool_dir is not None:
@@ -167,8 +176,15 @@ class StreamBuffer:
         """Reads by the buffer, or by a file that can be canceled."""
         if file is not None:
             file.seek(offset)
-        if 0 <= size <= _PIECE:
-            return self._piece(offset, size, file)
+        if not 0 <= size <= _PIECE:
+            return self._read_long(offset, size, file)
+        out: bytes = fresh(None, size)
+        count = self._now(offset, size, out)
+        if count != size:
+            count = self._bring(offset, address_of(out), size, file)
+        return out if count == size else out[:count]
+
+    def _read_long(self, offset: int, size: int, file: Optional[RawStreamFile]) -> bytes:
         out = io.BytesIO()
         done = 0
         while size < 0 or done < size:
@@ -177,9 +193,9 @@ class StreamBuffer:
             room = room if size < 0 else min(room, size - done)
             out.seek(done + room - 1)
             out.write(b"\0")
-            with out.getbuffer() as view, view[done:] as rest:
+            with out.getbuffer() as view, view[done:] as rest, pinned(rest) as address:
                 try:
-                    count = self._fill(offset + done, rest, file)
+                    count = self._fill(offset + done, address, room, file)
                 except Exception as error:
                     if not done or not _comes_later(error):
                         raise
@@ -190,28 +206,34 @@ class StreamBuffer:
         out.truncate(done)
         return out.getvalue()
 
-    def _piece(self, offset: int, size: int, file: Optional[RawStreamFile]) -> bytes:
-        # getvalue() hands its bytes over as they are, so nothing is copied twice.
-        out = io.BytesIO(bytes(size))
-        with out.getbuffer() as view:
-            count = self._fill(offset, view, file)
-        if count < size:
-            out.truncate(count)
-        return out.getvalue()
+    def _now(self, offset: int, size: int, out: Union[bytes, int]) -> int:
+        """What C answers for what is buffered: it calls nobody and waits for nobody."""
+        # On disk it may still take a while, in which other threads can run.
+        quick = size <= _HELD and self._source.taken <= self._in_memory
+        count: int = (held if quick else lib).sb_read_some(self._handle, offset, size, out, 0)
+        return count
 
-    def _fill(self, offset: int, view: memoryview, file: Optional[RawStreamFile] = None) -> int:
-        """Fills `view` as far as the resource goes."""
+    def _fill(
+        self, offset: int, address: int, size: int, file: Optional[RawStreamFile] = None
+    ) -> int:
+        """Fills memory as far as the resource goes. Who calls this holds the memory."""
+        count = self._now(offset, size, address)
+        return count if count == size else self._bring(offset, address, size, file)
+
+    def _bring(
+        self, offset: int, address: int, size: int, file: Optional[RawStreamFile] = None
+    ) -> int:
+        """Fills memory with what has to come first."""
         if file is None:
             if not self._may_wait():
-                return self._into(view, offset, lambda out: self._read(offset, out))
+                return self._wait(lambda: lib.sb_read(self._handle, offset, size, address))
             with RawStreamFile(self) as file:
                 file.seek(offset)
-                return self._fill(offset, view, file)
+                return self._bring(offset, address, size, file)
         done = 0
-        while done < len(view):
+        while done < size:
             try:
-                with view[done:] as rest:
-                    count = file.readinto(rest)
+                count = file._read(address + done, size - done)
             except Exception as error:
                 if not done or not _comes_later(error):
                     raise
@@ -225,30 +247,15 @@ class StreamBuffer:
         """Whether this is the main thread and may wait for others: a file's read can be woken."""
         return not self._alone and _signals.is_main()
 
-    def _read(self, offset: int, view: memoryview) -> int:
-        with pinned(view) as address:
-            count: int = lib.sb_read(self._handle, offset, len(view), address)
-            return count
-
-    def _into(
-        self,
-        view: memoryview,
-        offset: int,
-        call: Callable[[memoryview], int],
-        file: Optional[RawStreamFile] = None,
-    ) -> int:
-        """Calls C for bytes, and raises what is to be raised. `call` keeps nothing of `view`."""
-        if not len(view):
-            return self._check(lib.sb_read(self._handle, offset, 0, None))
+    def _wait(self, call: Callable[[], int], file: Optional[RawStreamFile] = None) -> int:
+        """Calls C for bytes that may have to come first, and raises what is to be raised."""
         tries = 0
         while True:
-            if lib.sb_buffered(self._handle, offset) >= len(view):
-                return self._check(call(view))
             if not _signals.is_main():
                 self._alone = False
             try:
                 with _signals.Shield(None if self._alone else file) as shield:
-                    count = call(view)
+                    count = call()
             except BaseException:
                 self._go_on()
                 raise
@@ -269,8 +276,8 @@ class StreamBuffer:
         (6, bytearray(b'stream'))
         """
         offset = _count("offset", offset)
-        with memoryview(buffer) as view, view.cast("B") as flat:
-            return self._fill(offset, flat)
+        with memoryview(buffer) as view, view.cast("B") as flat, pinned(flat) as address:
+            return self._fill(offset, address, len(flat))
 
     def read_some(self, offset: int, size: int, timeout: Optional[float] = None) -> bytes:
         """Waits only until the first byte at `offset` is there, then returns what is there.
@@ -285,37 +292,38 @@ class StreamBuffer:
         offset, size = _count("offset", offset), _count("size", size)
         if timeout is not None and not timeout >= 0:
             raise ValueError("timeout must not be negative")
-        out = io.BytesIO(bytes(min(size, max(_PIECE, self.buffered(offset)))))
-        with out.getbuffer() as view:
-            if timeout is not None and timeout != math.inf:
-                count = self._read_within(offset, view, timeout)
+        if timeout == math.inf:
+            timeout = None
+        if timeout:
+            _interpreter.check_helper()
+        if size > _PIECE:
+            size = min(size, max(_PIECE, self.buffered(offset)))
+        out: bytes = fresh(None, size)
+        count = self._now(offset, size, out)
+        if count < 0:
+            take = functools.partial(lib.sb_read_some, self._handle, offset, size, out)
+            if timeout is not None:
+                count = self._take_within(take, timeout)
             elif self._may_wait():
                 with RawStreamFile(self) as file:
                     file.seek(offset)
-                    count = file.readinto(view)
+                    count = file._read(address_of(out), size)
             else:
-                count = self._into(view, offset, lambda out: self._take(offset, out, -1))
-        out.truncate(count)
-        return out.getvalue()
+                count = self._wait(lambda: take(-1))
+        return out if count == size else out[:count]
 
-    def _read_within(self, offset: int, view: memoryview, timeout: float) -> int:
+    def _take_within(self, take: Callable[[int], int], timeout: float) -> int:
         if timeout:
-            _interpreter.check_helper()
             self._alone = False
         until = time.monotonic() + timeout
         while True:
             left = max(math.ceil((until - time.monotonic()) * 1000), 0) if timeout else 0
             limit = min(left, _SLICE if _signals.is_main() else _LIMIT)
             try:
-                return self._into(view, offset, lambda out: self._take(offset, out, limit))
+                return self._wait(lambda: take(limit))
             except TimedOutError:
                 if limit == left:
                     raise
-
-    def _take(self, offset: int, view: memoryview, limit: int) -> int:
-        with pinned(view) as address:
-            count: int = lib.sb_read_some(self._handle, offset, len(view), address, limit)
-            return count
 
     async def aread(self, offset: int = 0, size: Optional[int] = -1) -> bytes:
         """Reads as `read` does, for asyncio: the loop goes on meanwhile.
@@ -550,6 +558,8 @@ class StreamBuffer:
         flags |= SaveFlag.BUFFERED if buffered_only else flags
         flags |= SaveFlag.LINK if link else flags
         flags |= flags if replace else SaveFlag.KEEP
+        if link:
+            self._in_memory = -1
         if not _signals.is_main():
             self._alone = False
         before = None if buffered_only else self._await
@@ -567,8 +577,9 @@ class StreamBuffer:
         if not self._may_wait() or self.buffered(offset) >= _STEP:
             return
         # What fails here does so in the save as well.
-        with contextlib.suppress(Exception), memoryview(bytearray(_STEP)) as view:
-            self._fill(offset, view)
+        room: bytes = fresh(None, _STEP)
+        with contextlib.suppress(Exception):
+            self._bring(offset, address_of(room), _STEP)
 
     def prefetch(self, ahead: Optional[int] = None) -> None:
         """Has a thread keep `ahead` bytes ready past the furthest read; None everything, 0 stops.
@@ -620,6 +631,7 @@ class StreamBuffer:
         >>> buf[:], buf.spill(), buf.stat().memory, buf.stat().disk
         (b'bytes', None, 0, 5)
         """
+        self._in_memory = -1
         self._check(lib.sb_spill(self._handle))
 
     # The end.

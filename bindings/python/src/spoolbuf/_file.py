@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
 from ._errors import InvalidError
-from ._native import Status, Whence, lib, pinned
+from ._native import Status, Whence, held, lib, pinned
 
 if TYPE_CHECKING:
     from ._buffer import StreamBuffer
@@ -47,20 +48,24 @@ class RawStreamFile(io.RawIOBase):
 
     def readinto(self, out: Any, /) -> int:
         """Reads up to `len(out)` bytes; 0 at the end."""
+        with memoryview(out) as view, view.cast("B") as flat, pinned(flat) as address:
+            return self._read(address, len(flat))
+
+    def _read(self, address: int, size: int) -> int:
+        """`readinto` for memory that the caller holds."""
         self._check_open()
         place = self._place()
-        with memoryview(out) as view, view.cast("B") as flat:
-            try:
-                return self._buffer._into(flat, place, self._read, self)
-            except BaseException:
-                # A signal's handler may raise after bytes have come, which are not to be missed.
-                lib.sb_reader_seek(self._reader, place, Whence.SET)
-                raise
-
-    def _read(self, view: memoryview) -> int:
-        with pinned(view) as address:
-            count: int = lib.sb_reader_read(self._reader, len(view), address)
-            return count
+        try:
+            count = self._buffer._now(place, size, address)
+            if count >= 0:
+                held.sb_reader_seek(self._reader, place + count, Whence.SET)
+                return count
+            take = functools.partial(lib.sb_reader_read, self._reader, size, address)
+            return self._buffer._wait(take, self)
+        except BaseException:
+            # A signal's handler may raise after bytes have come, which are not to be missed.
+            lib.sb_reader_seek(self._reader, place, Whence.SET)
+            raise
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Moves; reads nothing, but for a seek from an end that nobody knows: that reads to it.
@@ -133,7 +138,7 @@ class RawStreamFile(io.RawIOBase):
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
     def _place(self) -> int:
-        place: int = lib.sb_reader_seek(self._reader, 0, Whence.CUR)
+        place: int = held.sb_reader_seek(self._reader, 0, Whence.CUR)
         return place
 
     def _check_open(self) -> None:

@@ -14,6 +14,7 @@ wakes the call.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import socket
@@ -30,6 +31,10 @@ _NUMBERS = [
     for name in ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGBREAK")
     if hasattr(signal, name)
 ]
+
+# The functions behind those of `signal`, which ask the enums about each handler: with four exchanges
+# to a callback, that took longer than a read of 64 KiB.
+_c: Any = importlib.import_module("_signal")
 
 _shields: list[Shield] = []
 
@@ -138,7 +143,7 @@ class Shield:
     def __enter__(self) -> Shield:
         if is_main():
             for number in _NUMBERS:
-                handler = signal.getsignal(number)
+                handler = _c.getsignal(number)
                 if callable(handler):
                     self._handlers[number] = handler
             try:
@@ -175,7 +180,7 @@ class Shield:
 
     def _exchange(self) -> None:
         for number in self._handlers:
-            signal.signal(number, self._noted.setdefault)
+            _c.signal(number, self._noted.setdefault)
         if self._waiter is not None and self._former is None:
             self._former = _get_bell().hang(self)
             self._ring_for_earlier()
@@ -195,7 +200,7 @@ class Shield:
         for number, handler in self._handlers.items():
             for _ in range(3):
                 try:
-                    signal.signal(number, handler)
+                    _c.signal(number, handler)
                     break
                 except BaseException as error:  # noqa: BLE001
                     self.keep(error)
@@ -219,7 +224,7 @@ class Shield:
     def shut(self) -> None:
         """Back to taking notes, with the handlers that are set by now. Twice is as good as once."""
         for number in list(self._handlers):
-            handler = signal.getsignal(number)
+            handler = _c.getsignal(number)
             if not callable(handler):
                 del self._handlers[number]
             elif handler != self._noted.setdefault:

@@ -211,6 +211,8 @@ class Source:
         self._cancel = cancel
         self._close_stream = close_stream
         self._position = 0
+        # How many bytes it delivered, at whatever places.
+        self.taken = 0
         # Why the stream failed last, until it delivers again: with that an end is not believed.
         self._doubt: Optional[BaseException] = None
         # What the reader is to be told, with the traceback it had when it came.
@@ -259,6 +261,7 @@ class Source:
             self._doubt = error
             return self._failed(error)
         self._position += count
+        self.taken += count
         if count:
             self._doubt = None
         self._error = None
