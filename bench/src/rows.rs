@@ -117,6 +117,7 @@ pub const ALL: &[Row] = &[
     row!("handles-freed", "what is left of it after free", "MiB", Less, HANDLES, "left", &[], &[Value(6.4)]),
     row!("python-stream", "from Python: read through 256 MiB, 64 KiB a read", "MiB/s", More, STREAM, "rate", &[], &[]),
     row!("python-memory-4k", "from Python: read 4 KiB from memory", "ns", Less, memory(4 * K), "ns", &[], &[]),
+    row!("python-memory-4k-threads", "from Python: the same, two threads over one", "times", More, memory(4 * K), "threads", &[], &[]),
     row!("python-disk-4k", "from Python: read 4 KiB from disk", "ns", Less, disk(4 * K), "ns", &[], &[]),
     row!("python-disk-4k-threads", "from Python: the same, two threads over one", "times", More, disk(4 * K), "threads", &[], &[]),
     row!("library-size", "the stripped shared library", "KiB", Less, Work::Size, "size", &[], &[Value(700.0)]),

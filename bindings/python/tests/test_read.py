@@ -30,6 +30,16 @@ def test_random_reads(buf: StreamBuffer) -> None:
     assert buf.stat().final_size == SIZE
 
 
+def test_what_all_of_python_shares_is_not_written_to(buf: StreamBuffer) -> None:
+    """The empty bytes object and those of one byte exist once."""
+    for place in range(1000):
+        assert buf.read(place, 1) == data(place, 1)
+        assert buf.read_some(place, 1) == data(place, 1)
+        assert buf.read(place, 0) == buf.read_some(place, 0) == b""
+    assert buf.read(SIZE, 1) == buf.read(SIZE - 1, 2)[1:] == b""
+    assert [bytes([value])[0] for value in range(256)] == list(range(256))
+
+
 def test_slices_are_those_of_bytes(buf: StreamBuffer) -> None:
     rng = random.Random(2)
     whole = data(0, SIZE)

@@ -10,6 +10,8 @@ import sysconfig
 import textwrap
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -358,6 +360,56 @@ def test_a_subinterpreter_that_ends(kind: str) -> None:
 def test_the_gil_is_off() -> None:
     """Or the tests with threads would show nothing that they don't show elsewhere."""
     assert not sys._is_gil_enabled()
+
+
+@pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="a free-threaded Python"
+)
+def test_only_bytes_in_memory_are_read_without_letting_go_of_the_gil(tmp_path: Path) -> None:
+    buf = StreamBuffer(chunks(200_000))
+    assert buf[:] == data(0, 200_000)
+    file = buf.open(0)
+    begin, ran = threading.Lock(), threading.Event()
+
+    def runs_on(read: Callable[[], object], limit: int) -> bool:
+        """Whether another thread comes to run while this one reads, and does nothing else."""
+
+        def other() -> None:
+            with begin:
+                ran.set()
+
+        ran.clear()
+        begin.acquire()
+        thread = threading.Thread(target=other)
+        thread.start()
+        begin.release()
+        for _ in range(limit):
+            read()
+            if ran.is_set():
+                break
+        came = ran.is_set()
+        thread.join()
+        return came
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)
+    try:
+        assert not runs_on(lambda: buf.read(3, 65536), 1000)
+        assert not runs_on(lambda: buf.readinto(3, bytearray(1000)), 1000)
+        assert not runs_on(lambda: buf.read_some(3, 1000, timeout=0), 1000)
+        assert not runs_on(lambda: file.seek(3) and file.read(1000), 1000)
+        assert runs_on(lambda: buf.read(3, 65537), 1_000_000)
+        buf.spill()
+        assert runs_on(lambda: buf.read(3, 1000), 1_000_000)
+        assert buf.read(3, 1000) == data(3, 1000)
+        linked = StreamBuffer(chunks(200_000))
+        linked.save(tmp_path / "file", link=True)
+        assert runs_on(lambda: linked.read(3, 1000), 1_000_000)
+        larger = StreamBuffer(chunks(200_000), max_size=100_000)
+        assert len(larger[:]) == 200_000
+        assert runs_on(lambda: larger.read(3, 1000), 1_000_000)
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_which_interpreter() -> None:

@@ -447,7 +447,7 @@ class StreamBuffer:
         >>> StreamBuffer([b"by", b"tes"]).size is None
         True
         """
-        size: int = lib.sb_size(self._handle)
+        size: int = held.sb_size(self._handle)
         return None if size == Status.UNKNOWN else self._check(size)
 
     def __len__(self) -> int:
@@ -456,7 +456,7 @@ class StreamBuffer:
         >>> len(StreamBuffer([b"by", b"tes"], size=5))
         5
         """
-        return self._check(lib.sb_size(self._handle))
+        return self._check(held.sb_size(self._handle))
 
     def __bool__(self) -> bool:
         """True: a buffer is there, whatever its size."""
@@ -489,7 +489,7 @@ class StreamBuffer:
         >>> StreamBuffer(b"bytes").buffered(0)
         0
         """
-        return self._check(lib.sb_buffered(self._handle, _count("offset", offset)))
+        return self._check(held.sb_buffered(self._handle, _count("offset", offset)))
 
     def ranges(self) -> list[range]:
         """What is buffered, in order: for drawing a seek bar.
@@ -498,7 +498,7 @@ class StreamBuffer:
         >>> buf.read(0, 1), buf.ranges()
         (b'b', [range(0, 2)])
         """
-        self._check(lib.sb_buffered(self._handle, 0))
+        self._check(held.sb_buffered(self._handle, 0))
         room = 16
         while True:
             ranges = (Range * room)()

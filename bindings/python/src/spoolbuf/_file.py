@@ -64,7 +64,7 @@ class RawStreamFile(io.RawIOBase):
             return self._buffer._wait(take, self)
         except BaseException:
             # A signal's handler may raise after bytes have come, which are not to be missed.
-            lib.sb_reader_seek(self._reader, place, Whence.SET)
+            held.sb_reader_seek(self._reader, place, Whence.SET)
             raise
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
@@ -79,10 +79,10 @@ class RawStreamFile(io.RawIOBase):
             raise ValueError(f"invalid whence ({whence}, should be 0, 1 or 2)")
         if not -(2**63) <= offset < 2**63:
             raise OverflowError("offset out of range")
-        place: int = lib.sb_reader_seek(self._reader, offset, whence)
+        place: int = held.sb_reader_seek(self._reader, offset, whence)
         if place == Status.UNKNOWN:
             self._buffer._find_end()
-            place = lib.sb_reader_seek(self._reader, offset, whence)
+            place = held.sb_reader_seek(self._reader, offset, whence)
         if place == Status.INVALID and not self._buffer.closed:
             raise InvalidError("a place before the start of the file")
         return self._buffer._check(place)
