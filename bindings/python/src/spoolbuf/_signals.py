@@ -39,9 +39,17 @@ _c: Any = importlib.import_module("_signal")
 _shields: list[Shield] = []
 
 
+def _find_main() -> Optional[int]:
+    """The thread on which handlers run; a subinterpreter has none."""
+    return threading.main_thread().ident if _interpreter.is_main else None
+
+
+_main = _find_main()
+
+
 def is_main() -> bool:
     """Whether handlers run on this thread."""
-    return _interpreter.is_main and threading.get_ident() == threading.main_thread().ident
+    return threading.get_ident() == _main
 
 
 class Waiter(Protocol):
@@ -116,8 +124,9 @@ def _get_bell() -> _Bell:
 
 
 def forget() -> None:
-    """In a forked child."""
-    global _bell
+    """In a forked child, whose main thread is the one that forked."""
+    global _bell, _main
+    _main = _find_main()
     if _bell is not None:
         _bell.forget()
         _bell = None
@@ -135,8 +144,9 @@ class Shield:
         self._waiter = waiter
         self._former: Optional[int] = None
         self._handlers: dict[int, Any] = {}
-        # Its `setdefault` is the handler: a function in C, so nothing of Python's runs in it.
         self._noted: dict[int, Optional[FrameType]] = {}
+        # The handler: a function in C, so nothing of Python's runs in it.
+        self._note = self._noted.setdefault
         self._raised: Optional[BaseException] = None
         self._entered = False
 
@@ -180,7 +190,7 @@ class Shield:
 
     def _exchange(self) -> None:
         for number in self._handlers:
-            _c.signal(number, self._noted.setdefault)
+            _c.signal(number, self._note)
         if self._waiter is not None and self._former is None:
             self._former = _get_bell().hang(self)
             self._ring_for_earlier()
@@ -227,7 +237,7 @@ class Shield:
             handler = _c.getsignal(number)
             if not callable(handler):
                 del self._handlers[number]
-            elif handler != self._noted.setdefault:
+            elif handler is not self._note:
                 self._handlers[number] = handler
         for _ in range(3):
             try:
