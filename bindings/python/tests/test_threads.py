@@ -262,6 +262,23 @@ def test_fork() -> None:
     assert run(program) == "end\n"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="not on this system")
+def test_the_thread_that_forked_is_the_childs_main_one() -> None:
+    program = """
+        import os, threading, warnings
+        warnings.simplefilter("ignore")
+        from spoolbuf import _signals
+        def fork():
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if _signals.is_main() else 1)
+            assert not _signals.is_main()
+            print(os.waitpid(child, 0)[1])
+        threading.Thread(target=fork).start()
+    """
+    assert run(program) == "0\n"
+
+
 def test_threads_that_wait_end_with_the_block_of_the_main_thread() -> None:
     """Those that are no daemons: Python waits for them before it ends anything else."""
     program = """
