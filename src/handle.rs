@@ -53,6 +53,7 @@ impl<T> Held<'_, T> {
     }
 
     /// The value, for longer than a moment.
+    #[inline]
     pub(crate) fn keep(self) -> Shared<T> {
         // SAFETY: as in `deref`: the slot's count is held while it is pinned.
         unsafe { Shared::clone_raw(self.value) }
@@ -117,6 +118,7 @@ impl<T: Send + Sync> Table<T> {
     }
 
     /// The value, to keep.
+    #[inline]
     pub(crate) fn get(&self, handle: Raw) -> Result<Shared<T>> {
         self.hold(handle).map(Held::keep)
     }
