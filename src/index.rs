@@ -3,7 +3,9 @@
 //! A radix tree over the blocks of the resource (256 KiB each, 64 to a node) that grows upwards as
 //! offsets grow; a leaf holds the newest segment of its block, which links to older ones. A stream
 //! that is only read forwards has one segment a block, apart from the first block, where segments
-//! start small. A block that is wholly in the spool file is a mark instead of segments.
+//! start small. A block that is wholly in the spool file is a mark instead of segments, and a leaf of
+//! such blocks is a mark instead of a leaf, so that what is far behind takes next to nothing, in memory
+//! as in the processor's caches.
 //!
 //! Readers take no lock: they pin, walk, and use what they found until the pin is dropped. The one
 //! [`Writer`] links and unlinks; the one [`Spiller`] waits for the pins before memory goes.
@@ -27,7 +29,7 @@ pub(crate) const BLOCK: u64 = 4;
 const FANOUT_BITS: u32 = if cfg!(loom) { 1 } else { 6 };
 const FANOUT: usize = 1 << FANOUT_BITS;
 
-/// In a leaf: all of the block is in the spool file.
+/// Instead of a segment, or of a leaf: all of the block, or of the leaf's, is in the spool file.
 const SPOOLED: *mut Segment = std::ptr::without_provenance_mut(1);
 
 pub(crate) struct Index {
@@ -44,14 +46,14 @@ pub(crate) struct Spiller(());
 /// Memory that new readers don't find, and old ones may still read.
 pub(crate) struct Unlinked<'i> {
     pins: &'i Pins,
-    freed: Option<(Block, Chain)>,
+    freed: Option<(Block, Folded)>,
 }
 
 impl Unlinked<'_> {
     /// The memory, once the last reader has left it.
     pub(crate) fn wait(mut self) -> Option<Block> {
         self.pins.wait();
-        self.freed.take().map(|(block, _segments)| block)
+        self.freed.take().map(|(block, _folded)| block)
     }
 }
 
@@ -122,16 +124,17 @@ impl Index {
     /// The newest segment of a block, null, or `SPOOLED`.
     #[inline]
     fn newest(&self, block: u64) -> *mut Segment {
-        // SAFETY: here and below: nodes live as long as the index.
+        // SAFETY: here and below: leaves live until the pins are waited for after they became a mark,
+        // the nodes above them as long as the index.
         let root = unsafe { self.root.load(Ordering::Acquire).as_ref() };
         let mut node = match root {
             Some(root) if root.reaches(block) => root,
             _ => return null_mut(),
         };
         loop {
-            // SeqCst for the sake of the leaf: see `Pins::enter`.
+            // SeqCst: see `Pins::enter`.
             let child = node.slot(block).load(Ordering::SeqCst);
-            if node.height == 0 {
+            if node.height == 0 || child == SPOOLED.cast() {
                 return child.cast();
             }
             // SAFETY: as above.
@@ -149,9 +152,9 @@ impl Index {
 
     /// Links a segment whose place was prepared.
     pub(crate) fn insert(&self, _writer: &mut Writer, segment: Shared<Segment>) {
-        let slot = self
-            .leaf(segment.start() / BLOCK)
-            .expect("the place was prepared");
+        let block = segment.start() / BLOCK;
+        let (leaf, _) = self.leaf(block).expect("the place was prepared");
+        let slot = leaf.slot(block);
         let older = slot.load(Ordering::Relaxed).cast::<Segment>();
         debug_assert!(
             older != SPOOLED,
@@ -176,42 +179,50 @@ impl Index {
         segment: &Segment,
     ) -> Option<Unlinked<'i>> {
         let block = segment.release()?;
-        let segments = self.fold(segment.start() / BLOCK);
+        let folded = self.fold(segment.start() / BLOCK).unwrap_or_default();
         Some(Unlinked {
             pins: &self.pins,
-            freed: Some((block, segments)),
+            freed: Some((block, folded)),
         })
     }
 
-    /// Replaces the segments of a block by the mark, if they fill it and none is in memory.
-    fn fold(&self, block: u64) -> Chain {
-        let Ok(slot) = self.leaf(block) else {
-            return Chain(null_mut());
-        };
+    /// Replaces the segments of a block by the mark, if they fill it and none is in memory; and its
+    /// leaf, if that holds nothing but marks then. None if nothing is to be replaced.
+    fn fold(&self, block: u64) -> Option<Folded> {
+        let (leaf, above) = self.leaf(block).ok()?;
+        let slot = leaf.slot(block);
         let newest = slot.load(Ordering::Relaxed).cast::<Segment>();
-        if newest == SPOOLED {
-            return Chain(null_mut());
-        }
+        debug_assert!(newest != SPOOLED, "what is in memory is no mark");
         let (mut bytes, mut segment) = (0, newest);
         // SAFETY: this is the writer: nobody else unlinks.
         while let Some(here) = unsafe { segment.as_ref() } {
             if here.is_in_memory() {
-                return Chain(null_mut());
+                return None;
             }
             bytes += here.filled() as u64;
             segment = here.next.load(Ordering::Relaxed);
         }
         if bytes < BLOCK {
-            return Chain(null_mut());
+            return None;
         }
         slot.store(SPOOLED.cast(), Ordering::SeqCst);
-        Chain(newest)
+        let marks = leaf.slots.iter();
+        let is_full = marks
+            .map(|slot| slot.load(Ordering::Relaxed))
+            .all(|held| held == SPOOLED.cast());
+        if let (true, Some(above)) = (is_full, above) {
+            let leaf = above.swap(SPOOLED.cast(), Ordering::SeqCst);
+            // SAFETY: put there by `into_raw`, in `leaf`; who sees it still is waited for.
+            return Some((Chain(newest), Some(unsafe { Box::from_raw(leaf.cast()) })));
+        }
+        Some((Chain(newest), None))
     }
 
-    /// The slot of a block, with the nodes down to it made where they are missing. For the writer.
-    fn leaf(&self, block: u64) -> Result<&AtomicPtr<()>> {
+    /// The leaf of a block, with the nodes down to it made where they are missing, and the slot that it
+    /// hangs from, if it is not the root. For the writer, and for blocks that are not marked yet.
+    fn leaf(&self, block: u64) -> Result<(&Node, Option<&AtomicPtr<()>>)> {
         let mut root = self.root.load(Ordering::Relaxed);
-        // SAFETY: here and below: nodes live as long as the index.
+        // SAFETY: here and below: this is the writer: nobody else takes nodes away.
         while !unsafe { root.as_ref() }.is_some_and(|root| root.reaches(block)) {
             // SAFETY: as above.
             let height = unsafe { root.as_ref() }.map_or(0, |root| root.height + 1);
@@ -223,17 +234,20 @@ impl Index {
         }
         // SAFETY: as above, and the loop ended at a node.
         let mut node = unsafe { &*root };
+        let mut above = None;
         while node.height > 0 {
             let slot = node.slot(block);
             let mut child = slot.load(Ordering::Relaxed).cast::<Node>();
+            assert!(child != SPOOLED.cast(), "nothing comes to what is held");
             if child.is_null() {
                 child = Box::into_raw(Node::make(node.height - 1)?);
                 slot.store(child.cast(), Ordering::Release);
             }
+            above = Some(slot);
             // SAFETY: as above.
             node = unsafe { &*child };
         }
-        Ok(node.slot(block))
+        Ok((node, above))
     }
 }
 
@@ -264,10 +278,12 @@ impl Node {
         let node = unsafe { Box::from_raw(node) };
         for slot in &node.slots {
             let child = slot.load(Ordering::Relaxed);
-            if node.height > 0 {
+            if child == SPOOLED.cast() {
+                // Nothing is left of it.
+            } else if node.height > 0 {
                 // SAFETY: children are made by `leaf` and reached from here only.
                 unsafe { Node::tear_down(child.cast()) };
-            } else if child.cast() != SPOOLED {
+            } else {
                 drop(Chain(child.cast()));
             }
         }
@@ -281,8 +297,17 @@ impl Drop for Index {
     }
 }
 
+/// What a mark has replaced: segments, and the leaf that they were the last of.
+type Folded = (Chain, Option<Box<Node>>);
+
 /// Segments that are linked to each other and to nothing else; dropped together.
 struct Chain(*mut Segment);
+
+impl Default for Chain {
+    fn default() -> Chain {
+        Chain(null_mut())
+    }
+}
 
 impl Drop for Chain {
     fn drop(&mut self) {

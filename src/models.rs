@@ -37,6 +37,7 @@
 //! | an interrupted read is a failure; calls from before a cancel go on | `resume_against_cancel` |
 //! | a reader's stop that was lifted is none | `stops` |
 //! | memory, or segments, go without waiting for readers; before the write; a block is folded with memory in it | `read_against_spill` |
+//! | a leaf goes without waiting for readers | `read_against_folding` |
 //! | a segment is linked `Relaxed`; a root is shown without its child | `read_against_filling` |
 //! | a spill takes the segment that is being filled | `spill_against_filling` |
 //!

@@ -102,6 +102,20 @@ fn read_against_filling() {
     });
 }
 
+/// A read from a leaf that becomes a mark, under a root above it.
+#[test]
+fn read_against_folding() {
+    explore(3, || {
+        let store = store(u64::MAX);
+        fill(&store, 0, 2 * BLOCK + 1);
+        let reader = checks(&store, BLOCK, 2 * BLOCK);
+        store.spill().unwrap();
+        reader.join().unwrap();
+        check(&store, 0, 2 * BLOCK + 1);
+        assert_eq!(store.spooled(), 2 * BLOCK + 1);
+    });
+}
+
 /// A spill on request while a segment is filled byte by byte.
 #[test]
 fn spill_against_filling() {
