@@ -368,7 +368,8 @@ typedef struct sb_stats {
      */
     uint64_t waits;
     /**
-     * The source's own code at its last error (what `read` or `seek` returned), else 0.
+     * The source's own code at its last error (what `read` or `seek` returned), else 0. What comes of a
+     * stop is no error.
      */
     int64_t source_error;
     /**

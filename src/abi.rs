@@ -232,7 +232,8 @@ pub struct sb_stats {
     pub seeks: u64,
     /// How often a call went to sleep for bytes that another one was to bring.
     pub waits: u64,
-    /// The source's own code at its last error (what `read` or `seek` returned), else 0.
+    /// The source's own code at its last error (what `read` or `seek` returned), else 0. What comes of a
+    /// stop is no error.
     pub source_error: i64,
     /// The system's code (errno, GetLastError) at the last file operation that failed, else 0.
     pub system_error: i32,
