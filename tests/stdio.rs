@@ -1,4 +1,5 @@
-//! `bindings/stdio`: descriptors of every kind as sources, and the FILE of the systems that are not here.
+//! `bindings/stdio`: descriptors of every kind as sources, places of a FILE, and the FILE of the systems
+//! that are not here.
 
 #![cfg(target_os = "linux")]
 
@@ -24,6 +25,11 @@ fn passes(source: &str) {
 #[test]
 fn descriptors() {
     passes("tests/stdio/descriptors.c");
+}
+
+#[test]
+fn places() {
+    passes("tests/stdio/places.c");
 }
 
 #[test]

@@ -60,10 +60,14 @@ typedef struct spoolbuf_fd {
 static inline int64_t spoolbuf_fd_pread(void *opaque, void *out, size_t capacity)
 {
     spoolbuf_fd *self = (spoolbuf_fd *)opaque;
+    off_t at = (off_t)self->place;
     ssize_t count;
 
+    /* Past what a file can hold, or an off_t of 32 bits: pread(2) would call that an error. */
+    if ((int64_t)at != self->place || capacity > (uint64_t)(INT64_MAX - self->place))
+        return 0;
     do
-        count = pread(self->fd, out, capacity, (off_t)self->place);
+        count = pread(self->fd, out, capacity, at);
     while (count < 0 && errno == EINTR);
     if (count < 0)
         return -errno;
@@ -75,9 +79,11 @@ static inline int64_t spoolbuf_fd_seek(void *opaque, uint64_t offset)
 {
     spoolbuf_fd *self = (spoolbuf_fd *)opaque;
 
+    /* An offset past the end is no error, however far. */
     if (offset > (uint64_t)(INT64_MAX - self->start))
-        return -EOVERFLOW;
-    self->place = self->start + (int64_t)offset;
+        self->place = INT64_MAX;
+    else
+        self->place = self->start + (int64_t)offset;
     return 0;
 }
 
@@ -145,6 +151,12 @@ static inline void spoolbuf_fd_close(void *opaque)
     free(self);
 }
 
+/* -errno, and < 0 for the compiler as well, which would warn of a `size` that is not set. */
+static inline int spoolbuf_fd_failed(void)
+{
+    return errno > 0 ? -errno : -EIO;
+}
+
 /*
  * Makes a source of a descriptor. `*size` is what to declare to sb_new(). Returns 0, or -errno with
  * nothing changed. The source is freed by its `close`: give it to sb_new(), or call that yourself.
@@ -159,7 +171,7 @@ static inline int spoolbuf_fd_source(sb_callback *source, int fd, int owned, uin
     int at, regular;
 
     if (fstat(fd, &facts) < 0)
-        return -errno;
+        return spoolbuf_fd_failed();
     self = (spoolbuf_fd *)calloc(1, sizeof *self);
     if (self == NULL)
         return -ENOMEM;
@@ -185,7 +197,7 @@ static inline int spoolbuf_fd_source(sb_callback *source, int fd, int owned, uin
         return 0;
     }
     if (pipe(self->wake) < 0) {
-        at = -errno;
+        at = spoolbuf_fd_failed();
         free(self);
         return at;
     }

@@ -11,7 +11,7 @@
  *   an error             -1: ferror(), and errno ECANCELED, ENOSPC, ENOMEM, EDEADLK, ENOTSUP, EBADF
  *                        (the buffer is gone) or EIO
  *   a seek, the place    cost nothing, whatever the source can; SEEK_END goes by the final size, else
- *                        the declared one, else it fails with ESPIPE
+ *                        the declared one, else it fails with ESPIPE; before the start is EINVAL
  *   a blocked read       sb_reader_cancel(place), from any thread, makes it and all that would wait
  *                        fail, until sb_reader_resume(place) and clearerr(). At once where the
  *                        library calls the source on a thread of its own (sb_prefetch(), the option
@@ -58,6 +58,18 @@ static inline int64_t spoolbuf_stdio_fail(int64_t result)
     return -1;
 }
 
+/* As lseek(2), which calls a place before the start EINVAL, and a reader that is gone EBADF. */
+static inline int64_t spoolbuf_stdio_move(void *place, int64_t offset, int whence)
+{
+    sb_reader *reader = (sb_reader *)place;
+    int64_t at = sb_reader_seek(reader, offset, whence);
+
+    if (at != SB_ERR_INVALID || sb_reader_seek(reader, 0, SB_SEEK_CUR) < 0)
+        return spoolbuf_stdio_fail(at);
+    errno = EINVAL;
+    return -1;
+}
+
 static inline int spoolbuf_stdio_close(void *place)
 {
     sb_reader_free((sb_reader *)place);
@@ -77,11 +89,11 @@ static inline int spoolbuf_stdio_seek(void *place, off64_t *offset, int whence)
 static inline int spoolbuf_stdio_seek(void *place, off_t *offset, int whence)
 #endif
 {
-    int64_t at = sb_reader_seek((sb_reader *)place, *offset, whence);
+    int64_t at = spoolbuf_stdio_move(place, *offset, whence);
 
     if (at >= 0)
         *offset = at;
-    return spoolbuf_stdio_fail(at) < 0 ? -1 : 0;
+    return at < 0 ? -1 : 0;
 }
 
 static inline FILE *spoolbuf_stdio_file(sb_reader *place)
@@ -100,7 +112,7 @@ static inline int spoolbuf_stdio_read(void *place, char *out, int length)
 
 static inline fpos_t spoolbuf_stdio_seek(void *place, fpos_t offset, int whence)
 {
-    return (fpos_t)spoolbuf_stdio_fail(sb_reader_seek((sb_reader *)place, offset, whence));
+    return (fpos_t)spoolbuf_stdio_move(place, offset, whence);
 }
 
 static inline FILE *spoolbuf_stdio_file(sb_reader *place)

@@ -129,8 +129,33 @@ static void a_file_of_proc(void)
     sb_free(buffer);
 }
 
+/* Far past the end of a file there is nothing, which is no error and does not cost the source its seek. */
+static void far_past_the_end_of_a_file(uint64_t place)
+{
+    FILE *file = tmpfile();
+    sb_callback source;
+    sb_buffer *buffer;
+    sb_stats stats;
+    uint64_t size;
+    char bytes[4];
+
+    assert(file != NULL && fputs("0123456789", file) >= 0 && fflush(file) == 0);
+    assert(lseek(fileno(file), 3, SEEK_SET) == 3);
+    assert(spoolbuf_fd_source(&source, fileno(file), 0, &size) == 0 && size == 7);
+    buffer = sb_new(&source, size, SB_MAX_DEFAULT);
+    assert(sb_read(buffer, place, sizeof bytes, bytes) == 0);
+    sb_stat(buffer, &stats, sizeof stats);
+    assert(stats.state == SB_STATE_OPEN && stats.seekable == 1 && stats.frontier == 0);
+    assert(sb_read(buffer, 1, 2, bytes) == 2 && memcmp(bytes, "45", 2) == 0);
+    sb_free(buffer);
+    fclose(file);
+}
+
 int main(void)
 {
+    far_past_the_end_of_a_file(UINT64_C(1) << 40);
+    far_past_the_end_of_a_file(INT64_MAX - 100);
+    far_past_the_end_of_a_file(UINT64_MAX - 100);
     a_socket(0);
     a_socket(1);
     a_terminal();
