@@ -20,7 +20,8 @@
  *       `seek(std::uint64_t)`, which makes the next read deliver from there, and `cancel()`, which
  *       makes a blocked read return soon (from any thread);
  *     - a std::istream: a temporary is moved in, std::unique_ptr is owned, a plain one must outlive
- *       the buffer. It can seek if its tellg() works. Open files with std::ios::binary.
+ *       the buffer. It can seek if its tellg() works. Open files with std::ios::binary; std::cin
+ *       brings a byte at a time unless std::ios::sync_with_stdio(false) was called first.
  *
  * ERRORS
  *
@@ -283,8 +284,9 @@ public:
             return 0;
         }
         *out = traits::to_char_type(first);
+        // Negative is a guess that no more will come: the next call sees what does.
         std::streamsize more = bytes.in_avail();
-        if (static_cast<std::uint64_t>(more) >= capacity)
+        if (more > 0 && static_cast<std::uint64_t>(more) >= capacity)
             more = static_cast<std::streamsize>(capacity) - 1;
         return 1 + (more > 0 ? bytes.sgetn(out + 1, more) : 0);
     }

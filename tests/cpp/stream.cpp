@@ -28,6 +28,26 @@ private:
     char area_[777];
 };
 
+/// A streambuf that delivers single bytes and expects no more after each; it fails in the end.
+class pessimist : public std::streambuf {
+public:
+    explicit pessimist(std::uint64_t fails_at) : source_{UINT64_MAX, fails_at} {}
+
+protected:
+    std::streamsize showmanyc() override { return -1; }
+
+    int_type underflow() override
+    {
+        source_(&byte_, 1);
+        setg(&byte_, &byte_, &byte_ + 1);
+        return traits_type::to_int_type(byte_);
+    }
+
+private:
+    stream source_;
+    char byte_ = 0;
+};
+
 static std::string rest_of(std::istream &in)
 {
     return std::string(std::istreambuf_iterator<char>(in), {});
@@ -78,6 +98,13 @@ static void tells_an_error_from_the_end()
         CHECK(buffer.read(std::uint64_t(0), std::size_t(6000)).size() == 5000);
         CHECK(caught<mishap>([&] { buffer.read(5000, 1); }));
     }
+    // The bytes before it come first, whatever the streambuf expects.
+    pessimist bytewise(50);
+    std::istream falling(&bytewise);
+    spoolbuf::buffer fallen(falling);
+    auto before = fallen.read(std::uint64_t(0), std::size_t(60));
+    CHECK(before.size() == 50 && is_resource(0, before.data(), 50));
+    CHECK(caught<mishap>([&] { fallen.read(50, 1); }));
     // A stream that throws at its end has an end all the same.
     std::istringstream loud(resource(0, 3000));
     loud.exceptions(std::ios_base::failbit | std::ios_base::eofbit | std::ios_base::badbit);
