@@ -565,6 +565,13 @@ fn says_ok(command: &mut Command) {
 }
 
 #[test]
+fn finds_nothing_far_past_the_end() {
+    let Some(calls) = calls() else { return };
+    let server = serve(|request| part(request.start));
+    says_ok(Command::new(calls).args(["far", &server.url]));
+}
+
+#[test]
 fn stops_while_a_name_is_resolved() {
     let Some(calls) = calls() else { return };
     says_ok(Command::new(calls).args(["name", "http://some.name/resource"]));

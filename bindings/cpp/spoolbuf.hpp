@@ -294,8 +294,12 @@ public:
     std::int64_t seek(std::uint64_t offset)
     {
         std::streambuf &bytes = *stream_->rdbuf();
+        // Further than a stream can count there is nothing.
+        auto most = (std::numeric_limits<std::streamoff>::max)() - start_;
+        past_end_ = offset > static_cast<std::uint64_t>(most);
+        if (past_end_)
+            return 0;
         std::streamoff to = static_cast<std::streamoff>(offset) + start_;
-        past_end_ = false;
         if (bytes.pubseekpos(to, std::ios_base::in) == std::streampos(to))
             return 0;
         // Some streams refuse a place past their end, others go there.

@@ -404,7 +404,8 @@ static inline int64_t spoolbuf_curl_seek(void *opaque, uint64_t offset)
     if (self->ranges == 0)
         return SPOOLBUF_CURL_NO_RANGES;
     spoolbuf_curl_end(self);
-    self->place = (int64_t)offset;
+    /* Past what a resource can have: the server says that there is nothing. */
+    self->place = offset > INT64_MAX ? INT64_MAX : (int64_t)offset;
     self->tries = 0;
     status = spoolbuf_curl_wait(self, 1);
     if (status >= 0)

@@ -65,11 +65,16 @@ static void reads_from_a_stream()
     CHECK(moved.read(5000000, 1).empty());
     CHECK(moved.size() == std::uint64_t(1000000));
 
-    // Past its end at first: no error, and the rest is still to be had.
-    spoolbuf::buffer past(std::istringstream(resource(0, 1000000)));
-    CHECK(past.read(5000000, 1).empty());
-    auto middle = past.read(400000, 10);
-    CHECK(middle.size() == 10 && is_resource(400000, middle.data(), 10));
+    // Past its end at first, however far: no error, and the rest is still to be had.
+    for (std::uint64_t place : {std::uint64_t(5000000), std::uint64_t(INT64_MAX), UINT64_MAX - 9}) {
+        std::istringstream lent("skipped" + resource(0, 1000000));
+        lent.ignore(7);
+        spoolbuf::buffer past(lent);
+        CHECK(past.read(place, 1).empty() && past.stat().seekable == 1);
+        auto middle = past.read(400000, 10);
+        CHECK(middle.size() == 10 && is_resource(400000, middle.data(), 10));
+        CHECK(past.stat().memory + past.stat().disk < 100000);
+    }
 
     // From where it stands.
     std::istringstream lent("skipped" + resource(0, 3000));

@@ -2,14 +2,13 @@
  * What the example does not show of spoolbuf_curl.h: a handle of one's own, several at once, a reader
  * that takes its time, and stops while libcurl resolves or connects.
  */
+#undef NDEBUG
 #include <assert.h>
 #include <pthread.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "spoolbuf_curl.h"
-
-#undef NDEBUG
 
 enum { SIZE = 2000000 };
 
@@ -112,6 +111,25 @@ static void pauses(const char *url, int64_t size)
     sb_free(buffer);
 }
 
+/* Far past its end there is nothing, which is no error and does not cost the source its seek. */
+static void far_past_the_end(const char *url)
+{
+    static const uint64_t places[] = { SIZE, INT64_MAX - 3, UINT64_MAX - 100 };
+    unsigned char bytes[4];
+    sb_buffer *buffer;
+    sb_stats stats;
+    size_t at;
+
+    for (at = 0; at < sizeof places / sizeof *places; at++) {
+        buffer = over(url, NULL);
+        assert(sb_read(buffer, places[at], sizeof bytes, bytes) == 0);
+        sb_stat(buffer, &stats, sizeof stats);
+        assert(stats.state == SB_STATE_OPEN && stats.seekable == 1 && stats.memory == 0);
+        assert(sb_read(buffer, 1000, sizeof bytes, bytes) == sizeof bytes && bytes[3] == byte_at(1003));
+        sb_free(buffer);
+    }
+}
+
 static volatile int resolving;
 
 static void *stop_soon(void *buffer)
@@ -166,6 +184,8 @@ int main(int argc, char **argv)
         trust(argv[2], argv[3]);
     } else if (strcmp(what, "pause") == 0) {
         pauses(argv[2], strtoll(argv[3], NULL, 10));
+    } else if (strcmp(what, "far") == 0) {
+        far_past_the_end(argv[2]);
     } else if (strcmp(what, "stop") == 0) {
         stops(argv[2]);
     } else if (strcmp(what, "name") == 0) {
