@@ -113,10 +113,10 @@ void screen_draw(sb_buffer *buffer, const struct view *view)
     double memory = (double)stats.memory / 1e6, disk = (double)stats.disk / 1e6;
     int wide = columns() - 3;  /* leaves room for the ^C that a terminal prints */
     if (wide >= 96)
-        snprintf(text, sizeof text, "%-6s%6.1f  buffered%6.1f  memory%5.1f  disk%6.1f  of%6.1f MB",
+        snprintf(text, sizeof text, "%-6s %5.1f  buffered %5.1f  memory %4.1f  disk %5.1f  of %5.1f MB",
                  view->verb, done, memory + disk, memory, disk, size);
     else if (wide >= 60)
-        snprintf(text, sizeof text, "%s%6.1f  memory%5.1f  disk%6.1f  of%6.1f MB", view->verb, done,
+        snprintf(text, sizeof text, "%s %5.1f  memory %4.1f  disk %5.1f  of %5.1f MB", view->verb, done,
                  memory, disk, size);
     else
         snprintf(text, sizeof text, "%s %.1f/%.1f MB", view->verb, done, size);
