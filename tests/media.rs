@@ -183,7 +183,11 @@ fn sndfile() {
     };
     plays(&player, "sound.flac", &heard("sound.flac", "pcm_s16le"));
     plays(&player, "sound.wav", &heard("sound.wav", "pcm_s16le"));
+    // Whoever asks for an end that is not known yet is not told of another one.
+    let whole = sum_in(&player.play("sound.opus", Feed::File));
+    plays(&player, "sound.opus", &[whole, "ended".to_owned()]);
     stops(&player, "sound.flac");
+    stops(&player, "sound.opus");
 }
 
 #[test]

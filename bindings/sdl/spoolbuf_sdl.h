@@ -17,7 +17,9 @@
  *                        has the library's code. To go on: sb_resume(), spoolbuf_sdl_resume(), and
  *                        load it again, from the SDL_RWops after a seek to its start
  *   the size             the final one, else the declared one, else -1
- *   a seek, the place    cost nothing, whatever the source can; from an end that is not known: -1
+ *   a seek, the place    cost nothing, whatever the source can. From an end that is not known the source
+ *                        is read to it first: opusfile does not look whether that went well, and would
+ *                        take what has come for all there is
  *   a write              0, read only
  *   a blocked read       spoolbuf_sdl_stop(), from any thread, makes it and all that would wait
  *                        fail, until spoolbuf_sdl_resume()
@@ -71,9 +73,36 @@ static inline Sint64 SDLCALL spoolbuf_sdl_size(SDL_RWops *file)
     return spoolbuf_sdl_settle(sb_size(spoolbuf_sdl_of(file)->buffer));
 }
 
+/* Reads on to the end, so that the size is known; the place is kept. Returns SB_OK or an sb_status. */
+static inline int64_t spoolbuf_sdl_find_end(spoolbuf_sdl *self)
+{
+    int64_t place = sb_reader_seek(self->reader, 0, SB_SEEK_CUR), at = 0, count, held;
+    char bytes[4096];
+
+    do {
+        held = sb_buffered(self->buffer, (uint64_t)at);
+        at += held > 0 ? held : 0;
+        sb_reader_seek(self->reader, at, SB_SEEK_SET);
+        count = sb_reader_read(self->reader, sizeof bytes, bytes);
+        at += count > 0 ? count : 0;
+    } while (count > 0);
+    sb_reader_seek(self->reader, place, SB_SEEK_SET);
+    if (count < 0)
+        SDL_AtomicSet(&self->status, (int)count);
+    return count;
+}
+
 static inline Sint64 SDLCALL spoolbuf_sdl_seek(SDL_RWops *file, Sint64 offset, int whence)
 {
-    return spoolbuf_sdl_settle(sb_reader_seek(spoolbuf_sdl_of(file)->reader, offset, whence));
+    spoolbuf_sdl *self = spoolbuf_sdl_of(file);
+    int64_t place = sb_reader_seek(self->reader, offset, whence);
+
+    if (place == SB_ERR_UNKNOWN) {
+        place = spoolbuf_sdl_find_end(self);
+        if (place >= 0)
+            place = sb_reader_seek(self->reader, offset, whence);
+    }
+    return spoolbuf_sdl_settle(place);
 }
 
 static inline size_t SDLCALL spoolbuf_sdl_read(SDL_RWops *file, void *out, size_t size,

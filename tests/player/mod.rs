@@ -62,6 +62,7 @@ impl Media {
             ("sound.flac", &["-vn", "-sample_fmt", "s16"]),
             ("sound.ogg", &["-vn", "-c:a", "libvorbis"]),
             ("sound.mp3", &["-vn", "-c:a", "libmp3lame"]),
+            ("sound.opus", &["-vn", "-c:a", "libopus"]),
             ("sound.wav", &["-vn"]),
         ] {
             let mut command = Command::new("ffmpeg");
