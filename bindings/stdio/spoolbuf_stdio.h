@@ -11,7 +11,9 @@
  *   an error             -1: ferror(), and errno ECANCELED, ENOSPC, ENOMEM, EDEADLK, ENOTSUP, EBADF
  *                        (the buffer is gone) or EIO
  *   a seek, the place    cost nothing, whatever the source can; SEEK_END goes by the final size, else
- *                        the declared one, else it fails with ESPIPE; before the start is EINVAL
+ *                        the declared one, else it fails with ESPIPE (opusfile, for one, does not look,
+ *                        and takes the place where it stands for the end: have sb_read() find the end
+ *                        first, or declare the size); before the start is EINVAL
  *   a blocked read       sb_reader_cancel(place), from any thread, makes it and all that would wait
  *                        fail, until sb_reader_resume(place) and clearerr(). At once where the
  *                        library calls the source on a thread of its own (sb_prefetch(), the option
