@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import io
 import os
@@ -9,6 +10,7 @@ import socket
 import threading
 import traceback
 import weakref
+from pathlib import Path
 
 import pytest
 
@@ -147,6 +149,20 @@ def test_a_file_that_seeks() -> None:
     assert sum(map(len, buf.ranges())) < 100_000
     assert buf[:] == whole
     assert buf.stat().final_size == len(whole)
+
+
+def test_a_place_that_a_file_system_refuses_is_past_the_end(tmp_path: Path) -> None:
+    class Strict(io.FileIO):
+        def seek(self, offset: int, whence: int = 0, /) -> int:
+            if offset > 1000:
+                raise OSError(errno.EINVAL, "no file is that long here")
+            return super().seek(offset, whence)
+
+    (tmp_path / "file").write_bytes(bytes(1000))
+    with Strict(tmp_path / "file") as file, StreamBuffer(file) as buf:
+        assert buf.read(1 << 45, 10) == b""
+        assert buf.read(500, 10) == bytes(10)
+        assert buf.stat().seekable
 
 
 def test_a_seek_that_fails_leaves_a_stream_that_goes_forwards() -> None:

@@ -272,7 +272,7 @@ class Source:
         if self._seek is None or self._read is None or _signals.has_kept():
             return _FAILED
         try:
-            _ask(functools.partial(self._seek, self._base + offset))
+            self._move(self._seek, offset)
         except _signals.Interrupted:
             return _FAILED
         except BaseException as error:  # noqa: BLE001
@@ -281,6 +281,16 @@ class Source:
         self._position = offset
         self._doubt = None
         return 0
+
+    def _move(self, seek: Callable[[int], object], offset: int) -> None:
+        try:
+            _ask(functools.partial(seek, self._base + offset))
+        except OSError:
+            # File systems refuse places past what they can hold: the file's end is as good.
+            end = _size_of(self._stream, self._base)
+            if end is None or end > offset:
+                raise
+            _ask(functools.partial(seek, self._base + end))
 
     def stop(self) -> None:
         """Has the stream's own `cancel` make it return."""
