@@ -100,7 +100,7 @@ impl Buffer {
         let spooled = self.store.copy_memory(offset, out, done, pin);
         if *done < out.len() && (all || *done == 0 || spooled > 0) {
             Found::Part(spooled)
-        } else if self.gate.is_news(offset + *done as u64) {
+        } else if !out.is_empty() && self.gate.is_news(offset + *done as u64) {
             Found::News
         } else {
             Found::All
@@ -118,9 +118,6 @@ impl Buffer {
             return Err(Error::Invalid);
         }
         let mut done = 0;
-        if out.is_empty() {
-            return Ok(0);
-        }
         let pin = this.store.pin();
         let found = this.read_memory(offset, out, wish.all, &mut done, &pin);
         drop(pin);
@@ -369,7 +366,7 @@ impl Buffer {
             return;
         }
         state.interrupting.push(me);
-        state.told_to_stop = true;
+        state.told_to_stop = state.told_to_stop.saturating_add(1);
         drop(state);
         crate::guard::guard((), interrupt);
         let mut state = self.gate.lock();

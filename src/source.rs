@@ -85,8 +85,12 @@ impl<R: Read + Send> Source for R {
 #[derive(Debug)]
 pub struct Seekable<R> {
     reader: R,
-    /// It stands where the buffer believes it to.
+    /// Where the buffer believes it to stand.
+    at: u64,
+    /// It stands there.
     placed: bool,
+    /// It can't stand there: that is past its end.
+    past_end: bool,
 }
 
 impl<R> Seekable<R> {
@@ -94,17 +98,26 @@ impl<R> Seekable<R> {
     pub fn new(reader: R) -> Seekable<R> {
         Seekable {
             reader,
+            at: 0,
             placed: false,
+            past_end: false,
         }
     }
 }
 
 impl<R: Read + Seek + Send> Source for Seekable<R> {
     fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
-        if !self.placed {
-            self.jump(0)?;
+        if self.past_end {
+            return Ok(0);
         }
-        read(&mut self.reader, out)
+        if !self.placed {
+            let placed = self.reader.seek(SeekFrom::Start(self.at));
+            placed.map_err(Error::from_source)?;
+            self.placed = true;
+        }
+        let count = read(&mut self.reader, out)?;
+        self.at += count as u64;
+        Ok(count)
     }
 
     fn can_seek(&self) -> bool {
@@ -112,17 +125,21 @@ impl<R: Read + Seek + Send> Source for Seekable<R> {
     }
 
     fn jump(&mut self, offset: u64) -> Result<()> {
-        let reader = &mut self.reader;
-        let jumped = reader.seek(SeekFrom::Start(offset)).or_else(|refused| {
-            // There are files that refuse a place past their end: at the end is as good.
-            let stood = reader.stream_position()?;
-            match reader.seek(SeekFrom::End(0)) {
-                Ok(end) if end <= offset => Ok(end),
-                _ => reader.seek(SeekFrom::Start(stood)).and(Err(refused)),
+        match self.reader.seek(SeekFrom::Start(offset)) {
+            Ok(_) => (self.placed, self.past_end) = (true, false),
+            // A file system refuses places that are past what it can hold.
+            Err(refused) if refused.kind() == io::ErrorKind::InvalidInput => {
+                self.placed = false;
+                let end = self.reader.seek(SeekFrom::End(0));
+                if !end.is_ok_and(|end| end <= offset) {
+                    return Err(Error::from_source(refused));
+                }
+                self.past_end = true;
             }
-        });
-        self.placed |= jumped.is_ok();
-        jumped.map(drop).map_err(Error::from_source)
+            Err(error) => return Err(Error::from_source(error)),
+        }
+        self.at = offset;
+        Ok(())
     }
 }
 

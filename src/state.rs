@@ -37,9 +37,9 @@ pub(crate) struct State {
     pub(crate) outside: usize,
     /// Who is inside the source's interrupt.
     pub(crate) interrupting: Vec<ThreadToken>,
-    /// It was interrupted in the call that it is inside of.
-    pub(crate) told_to_stop: bool,
-    /// It came back from such a call with bytes: what told it to stop may be left for the next one.
+    /// How often it was interrupted in the call that it is inside of.
+    pub(crate) told_to_stop: u32,
+    /// It came back from such a call, and what told it to stop may be left for the next one.
     pub(crate) stop_is_left: bool,
     /// Where the source stands: what its next read brings.
     pub(crate) position: u64,
@@ -145,7 +145,7 @@ impl State {
             in_source: None,
             outside: 0,
             interrupting: Vec::new(),
-            told_to_stop: false,
+            told_to_stop: 0,
             stop_is_left: false,
             position: 0,
             run_start: 0,

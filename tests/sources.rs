@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use child::alone;
-use spoolbuf::{Error, Interrupt, Result, Seekable, Source, StreamBuffer};
+use spoolbuf::{Error, Interrupt, Options, Result, Seekable, Source, StreamBuffer};
 use support::{Stream, assert_bytes, bytes};
 
 /// Far more than anything takes on a busy machine.
@@ -179,23 +179,36 @@ fn an_interrupted_source_is_not_asked_again_by_who_reads_a_cursor() {
 struct Marked {
     stream: Stream,
     calls: u32,
+    /// It finds the mark in its first call already, which takes its time to return.
+    obeys: bool,
     entered: Sender<()>,
     go: Receiver<()>,
     mark: Arc<AtomicBool>,
 }
 
+const STOPPED: Error = Error::Source {
+    code: -125,
+    cause: None,
+};
+
 impl Marked {
+    fn wait(&self) {
+        self.entered.send(()).expect("the test listens");
+        self.go.recv_timeout(PATIENCE).expect("let go");
+    }
+
     fn enter(&mut self) -> Result<()> {
         self.calls += 1;
         if self.mark.swap(false, Ordering::SeqCst) {
-            return Err(Error::Source {
-                code: -125,
-                cause: None,
-            });
+            return Err(STOPPED);
         }
         if self.calls == 1 {
-            self.entered.send(()).expect("the test listens");
-            self.go.recv_timeout(PATIENCE).expect("let go");
+            self.wait();
+            if self.obeys {
+                assert!(self.mark.swap(false, Ordering::SeqCst));
+                self.wait();
+                return Err(STOPPED);
+            }
         }
         Ok(())
     }
@@ -224,7 +237,7 @@ impl Source for Marked {
 
 #[test]
 fn a_stop_that_comes_as_the_source_returns_is_no_failure_of_the_next_call() {
-    for seeks in [false, true] {
+    for (seeks, obeys) in [(false, false), (true, false), (false, true), (true, true)] {
         let (mut stream, _) = Stream::new(1 << 20, 1000);
         stream.seeks = seeks;
         let ((entered, events), (let_go, go)) = (channel(), channel());
@@ -232,6 +245,7 @@ fn a_stop_that_comes_as_the_source_returns_is_no_failure_of_the_next_call() {
         let marked = Marked {
             stream,
             calls: 0,
+            obeys,
             entered,
             go,
             mark: mark.clone(),
@@ -239,9 +253,11 @@ fn a_stop_that_comes_as_the_source_returns_is_no_failure_of_the_next_call() {
         let buffer = StreamBuffer::new(marked, None, 0).expect("a buffer");
         std::thread::scope(|scope| {
             let reader = scope.spawn(|| buffer.read_at(0, &mut [0]));
-            events.recv_timeout(PATIENCE).expect("inside");
-            buffer.cancel();
-            let_go.send(()).expect("the source waits");
+            for _ in 0..=u32::from(obeys) {
+                events.recv_timeout(PATIENCE).expect("inside");
+                buffer.cancel();
+                let_go.send(()).expect("the source waits");
+            }
             let canceled = reader.join().expect("the reader");
             assert!(matches!(canceled, Err(Error::Canceled)), "{canceled:?}");
         });
@@ -266,34 +282,67 @@ fn a_stop_that_comes_as_the_source_returns_is_no_failure_of_the_next_call() {
     }
 }
 
-/// Refuses places past its end, as files do that are past what their file system can hold.
-struct Strict(Cursor<Vec<u8>>);
+/// Refuses places past some place, as files do that are past what their file system can hold.
+struct Strict {
+    file: Cursor<Vec<u8>>,
+    last: u64,
+    refusal: ErrorKind,
+}
 
 impl Read for Strict {
     fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read(out)
+        self.file.read(out)
     }
 }
 
 impl Seek for Strict {
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
         match to {
-            SeekFrom::Start(offset) if offset > 1000 => Err(ErrorKind::InvalidInput.into()),
-            to => self.0.seek(to),
+            SeekFrom::Start(offset) if offset > self.last => Err(self.refusal.into()),
+            to => self.file.seek(to),
         }
     }
 }
 
+fn strict(last: u64, refusal: ErrorKind) -> StreamBuffer {
+    let file = Cursor::new(bytes(0, 100_000));
+    let strict = Strict {
+        file,
+        last,
+        refusal,
+    };
+    let options = Options {
+        seek_gap: 0,
+        ..Options::default()
+    };
+    StreamBuffer::with_options(Seekable::new(strict), options).expect("a buffer")
+}
+
 #[test]
 fn a_place_that_a_file_refuses_is_past_its_end() {
-    let strict = Strict(Cursor::new(bytes(0, 1000)));
-    let buffer = StreamBuffer::new(Seekable::new(strict), None, 0).expect("a buffer");
+    let buffer = strict(100_000, ErrorKind::InvalidInput);
     assert_eq!(buffer.read_at(1 << 45, &mut [0; 10]).expect("the end"), 0);
     let mut out = [0; 10];
     assert_eq!(buffer.read_at(500, &mut out).expect("bytes"), 10);
     assert_bytes(500, &out);
     let stats = buffer.stats();
     assert!(stats.seekable && stats.source_error == 0, "{stats:?}");
+}
+
+#[test]
+fn a_place_that_is_refused_for_now_is_no_end() {
+    for refusal in [ErrorKind::InvalidInput, ErrorKind::ConnectionReset] {
+        let buffer = strict(50_000, refusal);
+        assert_eq!(buffer.read_at(0, &mut [0]).expect("a byte"), 1);
+        let mut out = [0; 10];
+        // By the long way, from where it stood.
+        assert_eq!(buffer.read_at(90_000, &mut out).expect("bytes"), 10);
+        assert_bytes(90_000, &out);
+        assert!(!buffer.stats().seekable);
+        let mut all = vec![0; 100_001];
+        assert_eq!(buffer.read_at(0, &mut all).expect("all"), 100_000);
+        assert_bytes(0, &all[..100_000]);
+    }
 }
 
 /// Memory in use, in bytes; 0 where that can't be told.
