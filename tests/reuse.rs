@@ -11,13 +11,13 @@ use std::ffi::{CString, c_char, c_void};
 use std::path::Path;
 use std::ptr::{null, null_mut};
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use spoolbuf::abi::{sb_buffer, sb_callback, sb_save_flag, sb_status};
+use spoolbuf::abi::{sb_buffer, sb_callback, sb_save_flag, sb_stats, sb_status};
 use spoolbuf::ffi::{
-    sb_cancel, sb_free, sb_new, sb_prefetch, sb_read, sb_read_some, sb_resume, sb_save_with,
-    sb_spill,
+    sb_cancel, sb_free, sb_new, sb_prefetch, sb_read, sb_read_some, sb_reader_cancel, sb_resume,
+    sb_save_with, sb_spill, sb_stat,
 };
 use support::byte;
 
@@ -94,8 +94,6 @@ unsafe extern "C-unwind" fn pull(opaque: *mut c_void, out: *mut c_void, capacity
 struct Case {
     raw: *mut sb_buffer,
     salt: u64,
-    /// Somebody has read up to here.
-    read: AtomicU64,
     /// It ends, or has ended.
     freed: AtomicBool,
 }
@@ -119,7 +117,6 @@ impl Case {
                 let due = SIZE.saturating_sub(offset).min(out.len() as u64);
                 assert_eq!(got, due as i64, "at {offset}");
                 assert_bytes(self.salt, offset, &out[..due as usize]);
-                self.read.fetch_max(offset + due, Ordering::SeqCst);
             }
         }
         true
@@ -143,18 +140,30 @@ impl Case {
         unsafe { sb_resume(self.raw) };
     }
 
-    /// The next bytes, and what has just been read, which is about to leave memory.
+    /// Where the bytes in memory begin, and where they end; None once the buffer is freed.
+    fn in_memory(&self) -> Option<(u64, u64)> {
+        // SAFETY: all zero is a valid value to be written over; a handle, and the struct's size.
+        let (status, stats) = unsafe {
+            let mut stats: sb_stats = std::mem::zeroed();
+            (sb_stat(self.raw, &mut stats, size_of::<sb_stats>()), stats)
+        };
+        let frontier = stats.frontier;
+        (i64::from(status) != INVALID).then_some((frontier - stats.memory, frontier))
+    }
+
+    /// Now and then the next bytes, but for the most part the piece that leaves memory next.
     fn follow(&self, seed: u64) {
         let mut dice = Dice(seed);
-        let mut out = vec![0; LONGEST as usize];
-        loop {
-            let read = self.read.load(Ordering::SeqCst);
-            let goes_on = if dice.roll(8) == 0 || read < LONGEST {
-                self.read(read, &mut out[..1 + dice.roll(50_000) as usize])
-            } else {
-                let length = 1 + dice.roll(LONGEST);
-                let back = length + dice.roll(MAX + PIECE);
-                self.read_again(read.saturating_sub(back), &mut out[..length as usize])
+        // Fresh memory each time, whose every page is a detour for whoever copies there.
+        let fresh = |length: u64| vec![0; length as usize];
+        while let Some((oldest, frontier)) = self.in_memory() {
+            let goes_on = match dice.roll(100) {
+                0..2 => self.read(frontier, &mut fresh(1 + dice.roll(LONGEST))),
+                2..10 if frontier > LONGEST => {
+                    let length = 1 + dice.roll(LONGEST);
+                    self.read_again(dice.roll(frontier - length), &mut fresh(length))
+                }
+                _ => self.read_again(oldest, &mut fresh(PIECE.min(frontier - oldest))),
             };
             if !goes_on {
                 break;
@@ -166,7 +175,7 @@ impl Case {
     fn disturb(&self, seed: u64) {
         let mut dice = Dice(seed);
         let mut status = 0;
-        while i64::from(status) != INVALID {
+        while !self.freed.load(Ordering::SeqCst) {
             let ahead = dice.roll(2) * PIECE;
             // SAFETY: a handle.
             status = unsafe {
@@ -174,7 +183,7 @@ impl Case {
                     0 => sb_spill(self.raw),
                     1 => sb_cancel(self.raw).max(sb_resume(self.raw)),
                     2 => sb_prefetch(self.raw, ahead),
-                    _ => sb_resume(self.raw),
+                    _ => sb_reader_cancel(null_mut()),
                 }
             };
             thread::yield_now();
@@ -233,7 +242,6 @@ fn rounds(seed: u64) {
         let case = Case {
             raw,
             salt,
-            read: AtomicU64::new(0),
             freed: AtomicBool::new(false),
         };
         thread::scope(|scope| {
@@ -248,8 +256,7 @@ fn rounds(seed: u64) {
             } else {
                 let until = dice.roll(SIZE);
                 let mut out = vec![0; 40_000];
-                while case.read.load(Ordering::SeqCst) < until {
-                    let next = case.read.load(Ordering::SeqCst);
+                while let Some((_, next)) = case.in_memory().filter(|(_, next)| *next < until) {
                     case.read(next, &mut out);
                 }
             }
