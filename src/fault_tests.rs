@@ -4,11 +4,12 @@
 //! needs no more; once with the fault for ever from there on, once with it striking once. After the
 //! fault has gone, every byte is there and right, and was fetched once.
 
+use std::cell::RefCell;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use crate::disk::faults::{self, Fault, Plan};
+use crate::disk::faults::{self, Fault, Operation, Plan};
 use crate::{Error, OnFull, Options, Result, SaveOptions, Source, StreamBuffer};
 
 const SIZE: u64 = 900_000;
@@ -281,6 +282,77 @@ fn a_save_that_fails_leaves_the_target_as_it_was() {
         ..SaveOptions::default()
     };
     strike_everywhere(|fault| save_once(300_000, link, fault));
+}
+
+thread_local! {
+    /// The directory to look at, and the operations there, each with the mode that the file without a
+    /// name has by then.
+    static SEEN: RefCell<(PathBuf, Vec<(Operation, Option<u32>)>)> = RefCell::default();
+}
+
+fn note(operation: Operation) {
+    SEEN.with_borrow_mut(|(directory, seen)| seen.push((operation, mode_of_unnamed(directory))));
+}
+
+#[cfg(target_os = "linux")]
+fn mode_of_unnamed(directory: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let open = std::fs::read_dir("/proc/self/fd").expect("/proc").flatten();
+    let is_it = |path: &PathBuf| {
+        let file = std::fs::read_link(path).unwrap_or_default();
+        file.starts_with(directory) && file.to_string_lossy().ends_with("(deleted)")
+    };
+    let file = open.map(|entry| entry.path()).find(is_it)?;
+    Some(file.metadata().ok()?.permissions().mode() & 0o777)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn mode_of_unnamed(_directory: &Path) -> Option<u32> {
+    None
+}
+
+/// The power may go at any time: what has a name has all its bytes, and the mode of a new file.
+#[test]
+fn a_synced_save_is_on_the_disk_before_it_has_its_name() {
+    for link in [false, true] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let options = Options {
+            max: 0,
+            spool_dir: Some(directory.path().into()),
+            ..Options::default()
+        };
+        let buffer = StreamBuffer::with_options(Stream(0), options).expect("a buffer");
+        let options = SaveOptions {
+            sync: true,
+            link,
+            ..SaveOptions::default()
+        };
+        SEEN.set((directory.path().into(), Vec::new()));
+        faults::plan(Some(Plan {
+            after: 0,
+            lasting: true,
+            fault: Fault::Seen(note),
+        }));
+        buffer
+            .save_with(directory.path().join("saved"), options, |_, _| true)
+            .expect("a save");
+        faults::plan(None);
+        let (_, seen) = SEEN.take();
+        let operations: Vec<_> = seen.iter().map(|(operation, _)| *operation).collect();
+        let last = [Operation::Sync, Operation::Publish, Operation::Sync];
+        assert!(operations.ends_with(&last), "{operations:?}");
+        let first = operations.iter().position(|it| *it == Operation::Sync);
+        assert_eq!(first, Some(operations.len() - last.len()));
+        #[cfg(target_os = "linux")]
+        if link {
+            use std::os::unix::fs::PermissionsExt;
+
+            let new = std::fs::File::create(directory.path().join("new")).expect("a file");
+            let mode = new.metadata().expect("a file").permissions().mode() & 0o777;
+            assert_eq!(seen[operations.len() - last.len()].1, Some(mode));
+        }
+    }
 }
 
 #[test]

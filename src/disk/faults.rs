@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io;
 
-use super::Operation;
+pub(crate) use super::Operation;
 
 /// What happens to operations on this thread.
 #[derive(Clone, Copy)]
@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     Code(i32),
     /// Reads and writes take one byte, or for ever half of what they are given; the rest goes well.
     Short,
+    /// None: the test looks on.
+    Seen(fn(Operation)),
 }
 
 thread_local! {
@@ -48,7 +50,7 @@ pub(crate) fn go_on(plan: Option<Plan>) {
     PLAN.set(plan);
 }
 
-pub(super) fn strike(_operation: Operation, length: usize) -> io::Result<usize> {
+pub(super) fn strike(operation: Operation, length: usize) -> io::Result<usize> {
     let Some(mut plan) = PLAN.get() else {
         return Ok(length);
     };
@@ -65,5 +67,9 @@ pub(super) fn strike(_operation: Operation, length: usize) -> io::Result<usize> 
         Fault::Code(code) => Err(io::Error::from_raw_os_error(code)),
         Fault::Short if plan.lasting => Ok(length.div_ceil(2)),
         Fault::Short => Ok(length.min(1)),
+        Fault::Seen(look) => {
+            look(operation);
+            Ok(length)
+        }
     }
 }

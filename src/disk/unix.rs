@@ -457,3 +457,26 @@ pub(super) fn succeeded(result: i32) -> io::Result<()> {
         Err(io::Error::last_os_error())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where an offset has 32 bits by default, a file is so long only if it was opened for that.
+    #[test]
+    fn files_of_every_kind_can_be_longer_than_two_gib() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let target = Target::new(directory.path(), Path::new("saved"), false).expect("a target");
+        let draft = Draft::beside(&target).expect("a draft");
+        let (name, named) = target.directory.create_named(0o666).expect("a draft");
+        let unnamed = system::create_unnamed(directory.path()).expect("a spool file");
+        let unlinked = create_unlinked(directory.path()).expect("a spool file");
+        for file in [&draft.file, &named, &unnamed, &unlinked] {
+            let (far, mut out) = (3 << 30, [0; 3]);
+            assert_eq!(write_at(file, b"far", far).expect("a hole before it"), 3);
+            assert_eq!(read_at(file, &mut out, far).expect("a file"), 3);
+            assert_eq!(&out, b"far");
+        }
+        target.directory.remove(&name);
+    }
+}

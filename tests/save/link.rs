@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use spoolbuf::{SaveOptions, StreamBuffer};
+use spoolbuf::{Error, SaveOptions, StreamBuffer};
 
 use crate::files::{about_unnamed, assert_saved, names};
 use crate::mount::Mount;
@@ -180,4 +180,23 @@ fn a_spool_file_that_had_a_name_gets_a_copy() {
         assert_eq!(names(directory.path()), ["saved"]);
         assert_readable(&buffer);
     });
+}
+
+/// The file gets its mode before its name, which it may not get.
+#[test]
+fn a_spool_file_that_could_not_be_linked_stays_its_owners_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    let (buffer, _) = buffer(directory.path(), 0);
+    let options = SaveOptions { keep: true, ..LINK };
+    let saved = buffer.save_with(&target, options, |done, _| {
+        if done == SIZE {
+            std::fs::write(&target, b"another's").expect("written");
+        }
+        true
+    });
+    assert!(matches!(saved, Err(Error::Exists)), "{saved:?}");
+    let about = about_unnamed(directory.path()).expect("a spool file");
+    assert_eq!(about.mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read(&target).expect("a file"), b"another's");
 }
