@@ -101,6 +101,17 @@ struct Case {
 // SAFETY: a handle may be used from any thread, also after its end.
 unsafe impl Sync for Case {}
 
+/// Frees the buffer when it goes.
+struct End<'c>(&'c Case);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.freed.store(true, Ordering::SeqCst);
+        // SAFETY: a handle.
+        unsafe { sb_free(self.0.raw) };
+    }
+}
+
 const CANCELED: i64 = sb_status::SB_ERR_CANCELED as i64;
 const INVALID: i64 = sb_status::SB_ERR_INVALID as i64;
 
@@ -246,6 +257,8 @@ fn rounds(seed: u64) {
         };
         thread::scope(|scope| {
             let case = &case;
+            // Also where this thread panics: the others go on until then.
+            let _end = End(case);
             for seed in [salt, salt + 1] {
                 scope.spawn(move || case.follow(seed));
             }
@@ -260,9 +273,6 @@ fn rounds(seed: u64) {
                     case.read(next, &mut out);
                 }
             }
-            case.freed.store(true, Ordering::SeqCst);
-            // SAFETY: a handle.
-            unsafe { sb_free(case.raw) };
         });
     }
 }
