@@ -236,9 +236,12 @@ fn build() -> PathBuf {
 fn count(program: &Path) -> Costs {
     let list = output(&mut Command::new(program));
     let of = |line: &str| {
-        let (name, count) = line.split_once(' ').expect("a name and a count");
+        let words: Vec<_> = line.split(' ').collect();
+        let [name, count, threads] = words[..] else {
+            panic!("{line}")
+        };
         let count: f64 = count.parse().expect("a count");
-        let (instructions, allocations) = callgrind(program, name);
+        let (instructions, allocations) = callgrind(program, name, threads != "0");
         let calls = system_calls(program, name) / count;
         let (instructions, allocations) = (instructions / count, allocations / count);
         (
@@ -254,9 +257,11 @@ fn count(program: &Path) -> Costs {
 }
 
 /// Instructions of the library's own code, not of the C library's (whose copies differ from one
-/// processor to the next), and how often the allocator was called, inside `measured`.
-fn callgrind(program: &Path, name: &str) -> (f64, f64) {
+/// processor to the next), and how often the allocator was called, inside `measured`, or, where
+/// other threads have a part in it, from the start on.
+fn callgrind(program: &Path, name: &str, threads: bool) -> (f64, f64) {
     let file = program.with_file_name(format!("callgrind-{name}"));
+    let inside = (!threads).then_some("--toggle-collect=measured");
     output(
         Command::new("valgrind")
             .args([
@@ -265,7 +270,7 @@ fn callgrind(program: &Path, name: &str) -> (f64, f64) {
                 "--compress-strings=no",
                 "--compress-pos=no",
             ])
-            .arg("--toggle-collect=measured")
+            .args(inside)
             .arg(format!("--callgrind-out-file={}", file.display()))
             .arg(program)
             .arg(name),

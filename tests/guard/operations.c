@@ -4,6 +4,7 @@
  */
 #include "spoolbuf.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,9 @@ struct source {
     uint64_t at;
     uint64_t size;
     size_t chunk;
+    /* So often it may be asked, and so often it was. */
+    volatile int allowed;
+    volatile int asked;
 };
 
 static unsigned char out[64 * KIB];
@@ -37,6 +41,9 @@ static int64_t next(void *opaque, void *to, size_t capacity)
     struct source *s = opaque;
     uint64_t n = capacity < s->chunk ? capacity : s->chunk;
 
+    s->asked++;
+    while (s->asked > s->allowed)
+        ; /* No system call, which would be counted. */
     if (n > s->size - s->at)
         n = s->size - s->at;
     memset(to, (int)(s->at >> 12), (size_t)n);
@@ -44,15 +51,32 @@ static int64_t next(void *opaque, void *to, size_t capacity)
     return (int64_t)n;
 }
 
-static void start(uint64_t size, size_t chunk)
+static int64_t jump(void *opaque, uint64_t offset)
+{
+    struct source *s = opaque;
+
+    s->at = offset;
+    return 0;
+}
+
+static sb_callback callback_of(uint64_t size, size_t chunk)
 {
     sb_callback callback = {0};
 
     from.at = 0;
     from.size = size;
     from.chunk = chunk;
+    from.allowed = INT_MAX;
+    from.asked = 0;
     callback.read = next;
     callback.opaque = &from;
+    return callback;
+}
+
+static void start(uint64_t size, size_t chunk)
+{
+    sb_callback callback = callback_of(size, chunk);
+
     buffer = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
     CHECK(buffer != NULL);
 }
@@ -63,6 +87,24 @@ static void fill(uint64_t size)
     CHECK(sb_read(buffer, size - 1, 1, out) == 1);
     /* So that the end is known. */
     CHECK(sb_read(buffer, size, 1, out) == 0);
+}
+
+/* In memory: no file system of a disk's kind has a part in what is counted. */
+static char directory[] = "/dev/shm/spoolbuf-guard-XXXXXX";
+static char target[sizeof directory + 8];
+
+static void make_directory(void)
+{
+    CHECK(mkdtemp(directory) != NULL);
+    sprintf(target, "%s/saved", directory);
+}
+
+static void remove_directory(void)
+{
+    if (target[0] == 0)
+        return;
+    unlink(target);
+    CHECK(rmdir(directory) == 0);
 }
 
 /* Places that follow no order but are the same each time. */
@@ -100,6 +142,48 @@ static void spilling_small_chunks(void)
 {
     spilling();
     from.chunk = 8 * KIB;
+}
+
+static void seekable(void)
+{
+    sb_callback callback = callback_of(1024 * MIB, 64 * KIB);
+
+    callback.seek = jump;
+    buffer = sb_new(&callback, from.size, SB_MAX_DEFAULT);
+    CHECK(buffer != NULL);
+}
+
+/* A helper thread is inside the source, which waits to be allowed to deliver. */
+static void prefetching(void)
+{
+    start(64 * MIB, 256 * KIB);
+    from.allowed = 0;
+    CHECK(sb_prefetch(buffer, SB_ALL) == SB_OK);
+}
+
+static void to_save(void)
+{
+    in_memory();
+    make_directory();
+}
+
+static void to_save_from_disk(void)
+{
+    on_disk();
+    make_directory();
+}
+
+static void to_link(void)
+{
+    sb_callback callback = callback_of(16 * MIB, 64 * KIB);
+    sb_options options;
+
+    make_directory();
+    CHECK(sb_options_init(&options, sizeof options) == SB_OK);
+    options.spool_dir = directory;
+    CHECK(sb_new_with(&callback, &options, &buffer) == SB_OK);
+    CHECK(sb_read(buffer, 16 * MIB, 1, out) == 0);
+    CHECK(sb_spill(buffer) == SB_OK);
 }
 
 static void with_reader(void)
@@ -164,6 +248,38 @@ static void read_on(void)
     place += 64 * KIB;
 }
 
+static void seek_4k(void)
+{
+    read_any(4 * KIB, 1024 * MIB);
+}
+
+/* What the helper brings at a time, and a read at its end. */
+static void prefetch_more(void)
+{
+    int asked = from.asked;
+
+    while (asked == 0)
+        asked = from.asked;
+    from.allowed = asked;
+    while (from.asked == asked)
+        ;
+    CHECK(sb_read_some(buffer, from.at - 4 * KIB, 4 * KIB, out, 0) == (int64_t)(4 * KIB));
+}
+
+static void save_all(void)
+{
+    CHECK(sb_save(buffer, target) == (int64_t)from.size);
+}
+
+static void save_linked(void)
+{
+    int64_t saved = sb_save_with(buffer, target, -1, SB_SAVE_LINK, NULL, NULL);
+
+    CHECK(saved == (int64_t)from.size);
+    /* It can't be linked again while it has a name. */
+    CHECK(unlink(target) == 0);
+}
+
 static void open_free(void)
 {
     start(MIB, 64 * KIB);
@@ -199,21 +315,28 @@ static const struct operation {
     void (*prepare)(void);
     void (*once)(void);
     int count;
+    /* Other threads work as well: they are counted from the start on. */
+    int threads;
 } operations[] = {
-    {"read-16-memory", in_memory, read_16, 1000},
-    {"read-4k-memory", in_memory, read_4k, 1000},
-    {"read-64k-memory", in_memory, read_64k, 200},
-    {"read-4k-disk", on_disk, read_disk_4k, 1000},
-    {"read-64k-disk", on_disk, read_disk_64k, 200},
-    {"read-some", in_memory, read_some, 1000},
-    {"reader-seek-read", with_reader, reader_read, 1000},
-    {"read-past-end", in_memory, past_the_end, 1000},
-    {"pull-64k-first", empty, read_on, 64},
-    {"pull-64k-spilling", spilling, read_on, 512},
-    {"pull-8k-spilling", spilling_small_chunks, read_on, 512},
-    {"open-free", nothing, open_free, 200},
-    {"open-fill-free", nothing, open_fill_free, 200},
-    {"size-buffered-ranges-stat", in_memory, ask, 500},
+    {"read-16-memory", in_memory, read_16, 1000, 0},
+    {"read-4k-memory", in_memory, read_4k, 1000, 0},
+    {"read-64k-memory", in_memory, read_64k, 200, 0},
+    {"read-4k-disk", on_disk, read_disk_4k, 1000, 0},
+    {"read-64k-disk", on_disk, read_disk_64k, 200, 0},
+    {"read-some", in_memory, read_some, 1000, 0},
+    {"reader-seek-read", with_reader, reader_read, 1000, 0},
+    {"read-past-end", in_memory, past_the_end, 1000, 0},
+    {"pull-64k-first", empty, read_on, 64, 0},
+    {"pull-64k-spilling", spilling, read_on, 512, 0},
+    {"pull-8k-spilling", spilling_small_chunks, read_on, 512, 0},
+    {"seek-pull-4k", seekable, seek_4k, 500, 0},
+    {"prefetch-256k", prefetching, prefetch_more, 100, 1},
+    {"save-4m-memory", to_save, save_all, 20, 0},
+    {"save-16m-disk", to_save_from_disk, save_all, 20, 0},
+    {"save-16m-linked", to_link, save_linked, 20, 0},
+    {"open-free", nothing, open_free, 200, 0},
+    {"open-fill-free", nothing, open_fill_free, 200, 0},
+    {"size-buffered-ranges-stat", in_memory, ask, 500, 0},
 };
 
 /* Found by its name: what callgrind counts begins and ends here. */
@@ -235,7 +358,8 @@ int main(int argc, char **argv)
 
     if (argc == 1) {
         for (i = 0; i < sizeof operations / sizeof *operations; i++)
-            printf("%s %d\n", operations[i].name, operations[i].count);
+            printf("%s %d %d\n", operations[i].name, operations[i].count,
+                   operations[i].threads);
         return 0;
     }
     for (i = 0; i < sizeof operations / sizeof *operations; i++) {
@@ -247,7 +371,9 @@ int main(int argc, char **argv)
         operation->once();
         measured(operation);
         sb_reader_free(reader);
+        from.allowed = INT_MAX;
         sb_free(buffer);
+        remove_directory();
         return 0;
     }
     return 1;
