@@ -16,14 +16,15 @@ use std::thread;
 
 use spoolbuf::abi::{sb_buffer, sb_callback, sb_save_flag, sb_stats, sb_status};
 use spoolbuf::ffi::{
-    sb_cancel, sb_free, sb_new, sb_prefetch, sb_read, sb_read_some, sb_reader_cancel, sb_resume,
-    sb_save_with, sb_spill, sb_stat,
+    sb_cancel, sb_free, sb_new, sb_prefetch, sb_read, sb_read_some, sb_resume, sb_save_with,
+    sb_spill, sb_stat,
 };
 use support::byte;
 
 /// A piece of memory that moves, in bytes.
 const PIECE: u64 = 256 * 1024;
-const SIZE: u64 = 48 * PIECE + 12_345;
+/// More than the index holds in one node.
+const SIZE: u64 = 72 * PIECE + 12_345;
 /// Two pieces, so that most of what is read is on its way out.
 const MAX: u64 = 2 * PIECE;
 const LONGEST: u64 = PIECE + 1000;
@@ -185,16 +186,15 @@ impl Case {
     /// What moves bytes about, and what stops calls.
     fn disturb(&self, seed: u64) {
         let mut dice = Dice(seed);
-        let mut status = 0;
         while !self.freed.load(Ordering::SeqCst) {
             let ahead = dice.roll(2) * PIECE;
             // SAFETY: a handle.
-            status = unsafe {
+            unsafe {
                 match dice.roll(20) {
-                    0 => sb_spill(self.raw),
-                    1 => sb_cancel(self.raw).max(sb_resume(self.raw)),
-                    2 => sb_prefetch(self.raw, ahead),
-                    _ => sb_reader_cancel(null_mut()),
+                    0..4 => sb_spill(self.raw),
+                    4 => sb_cancel(self.raw) | sb_resume(self.raw),
+                    5 => sb_prefetch(self.raw, ahead),
+                    _ => 0,
                 }
             };
             thread::yield_now();
@@ -214,11 +214,8 @@ impl Case {
                     assert_eq!(saved, SIZE as i64);
                     let file = std::fs::read(path).expect("a file");
                     assert_eq!(file.len(), SIZE as usize);
-                    for (offset, bytes) in (0..)
-                        .step_by(LONGEST as usize)
-                        .zip(file.chunks(LONGEST as usize))
-                    {
-                        assert_bytes(self.salt, offset, bytes);
+                    for (at, bytes) in file.chunks(LONGEST as usize).enumerate() {
+                        assert_bytes(self.salt, at as u64 * LONGEST, bytes);
                     }
                     return;
                 }
