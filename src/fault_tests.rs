@@ -284,14 +284,23 @@ fn a_save_that_fails_leaves_the_target_as_it_was() {
     strike_everywhere(|fault| save_once(300_000, link, fault));
 }
 
+/// What a test saw that looked on.
+#[derive(Default)]
+struct Seen {
+    directory: PathBuf,
+    /// Each with the mode that the directory's file without a name has by then.
+    operations: Vec<(Operation, Option<u32>)>,
+}
+
 thread_local! {
-    /// The directory to look at, and the operations there, each with the mode that the file without a
-    /// name has by then.
-    static SEEN: RefCell<(PathBuf, Vec<(Operation, Option<u32>)>)> = RefCell::default();
+    static SEEN: RefCell<Seen> = RefCell::default();
 }
 
 fn note(operation: Operation) {
-    SEEN.with_borrow_mut(|(directory, seen)| seen.push((operation, mode_of_unnamed(directory))));
+    SEEN.with_borrow_mut(|seen| {
+        let mode = mode_of_unnamed(&seen.directory);
+        seen.operations.push((operation, mode));
+    });
 }
 
 #[cfg(target_os = "linux")]
@@ -328,7 +337,10 @@ fn a_synced_save_is_on_the_disk_before_it_has_its_name() {
             link,
             ..SaveOptions::default()
         };
-        SEEN.set((directory.path().into(), Vec::new()));
+        SEEN.set(Seen {
+            directory: directory.path().into(),
+            ..Seen::default()
+        });
         faults::plan(Some(Plan {
             after: 0,
             lasting: true,
@@ -338,7 +350,7 @@ fn a_synced_save_is_on_the_disk_before_it_has_its_name() {
             .save_with(directory.path().join("saved"), options, |_, _| true)
             .expect("a save");
         faults::plan(None);
-        let (_, seen) = SEEN.take();
+        let seen = SEEN.take().operations;
         let operations: Vec<_> = seen.iter().map(|(operation, _)| *operation).collect();
         let last = [Operation::Sync, Operation::Publish, Operation::Sync];
         assert!(operations.ends_with(&last), "{operations:?}");
