@@ -338,7 +338,7 @@ fn a_synced_save_is_on_the_disk_before_it_has_its_name() {
             ..SaveOptions::default()
         };
         SEEN.set(Seen {
-            directory: directory.path().into(),
+            directory: directory.path().canonicalize().expect("a directory"),
             ..Seen::default()
         });
         faults::plan(Some(Plan {
