@@ -305,15 +305,16 @@ fn note(operation: Operation) {
 
 #[cfg(target_os = "linux")]
 fn mode_of_unnamed(directory: &Path) -> Option<u32> {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::MetadataExt;
 
     let open = std::fs::read_dir("/proc/self/fd").expect("/proc").flatten();
-    let is_it = |path: &PathBuf| {
-        let file = std::fs::read_link(path).unwrap_or_default();
-        file.starts_with(directory) && file.to_string_lossy().ends_with("(deleted)")
-    };
-    let file = open.map(|entry| entry.path()).find(is_it)?;
-    Some(file.metadata().ok()?.permissions().mode() & 0o777)
+    let here = open.filter(|entry| {
+        std::fs::read_link(entry.path()).is_ok_and(|file| file.starts_with(directory))
+    });
+    // Not by its text: a file that got a name later is still called deleted there.
+    let about = |entry: std::fs::DirEntry| entry.path().metadata().ok();
+    let unnamed = here.filter_map(about).find(|about| about.nlink() == 0);
+    unnamed.map(|about| about.mode() & 0o777)
 }
 
 #[cfg(not(target_os = "linux"))]
