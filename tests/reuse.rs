@@ -25,8 +25,9 @@ use support::byte;
 const PIECE: u64 = 256 * 1024;
 /// More than the index holds in one node.
 const SIZE: u64 = 72 * PIECE + 12_345;
-/// Two pieces, so that most of what is read is on its way out.
-const MAX: u64 = 2 * PIECE;
+/// Two pieces, so that most of what is read is on its way out; and enough for memory that is taken
+/// for many pieces at a time, and kept for the next buffer.
+const LIMITS: [u64; 2] = [2 * PIECE, 12 * PIECE];
 const LONGEST: u64 = PIECE + 1000;
 /// What a source leaves lying about.
 const DIRT: u8 = 0xd1;
@@ -229,7 +230,7 @@ impl Case {
 fn rounds(seed: u64) {
     let directory = tempfile::tempdir().expect("a directory");
     let mut dice = Dice(seed);
-    for round in 0..8 {
+    for round in 0..8_usize {
         let salt = dice.roll(PERIOD);
         let mut source = Source {
             salt,
@@ -245,7 +246,7 @@ fn rounds(seed: u64) {
             reserved: [null_mut(); 3],
         };
         // SAFETY: a whole callback, whose source lives until `sb_free` has returned.
-        let raw = unsafe { sb_new(&callback, SIZE, MAX) };
+        let raw = unsafe { sb_new(&callback, SIZE, LIMITS[round / 4]) };
         assert_ne!(raw.cast_const(), null());
         let case = Case {
             raw,
