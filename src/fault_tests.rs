@@ -246,6 +246,8 @@ fn save_once(max: u64, options: SaveOptions, fault: Fault) {
             // A directory that can't be synced is known when the file is there already.
             let found = std::fs::read(&path).expect("the target");
             assert!(found == b"old" || (options.sync && found.len() as u64 == SIZE));
+            let root = directory.path().canonicalize().expect("a directory");
+            assert!(matches!(mode_of_unnamed(&root), None | Some(0o600)));
             assert_eq!(
                 buffer
                     .save_with(&path, options, |_, _| true)
@@ -277,11 +279,14 @@ fn a_save_that_fails_leaves_the_target_as_it_was() {
         };
         strike_everywhere(|fault| save_once(max, options, fault));
     }
-    let link = SaveOptions {
-        link: true,
-        ..SaveOptions::default()
-    };
-    strike_everywhere(|fault| save_once(300_000, link, fault));
+    for sync in [false, true] {
+        let link = SaveOptions {
+            link: true,
+            sync,
+            ..SaveOptions::default()
+        };
+        strike_everywhere(|fault| save_once(300_000, link, fault));
+    }
 }
 
 /// What a test saw that looked on.
