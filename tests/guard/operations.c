@@ -330,7 +330,7 @@ static const struct operation {
     {"pull-64k-spilling", spilling, read_on, 512, 0},
     {"pull-8k-spilling", spilling_small_chunks, read_on, 512, 0},
     {"seek-pull-4k", seekable, seek_4k, 500, 0},
-    {"prefetch-256k", prefetching, prefetch_more, 100, 1},
+    {"prefetch-256k", prefetching, prefetch_more, 40, 1},
     {"save-4m-memory", to_save, save_all, 20, 0},
     {"save-16m-disk", to_save_from_disk, save_all, 20, 0},
     {"save-16m-linked", to_link, save_linked, 20, 0},
