@@ -139,8 +139,8 @@ pub struct sb_reader {
 ///
 /// The library calls `read` and `seek` on one thread at a time, never with a lock held, never after
 /// `close`. After `read` has returned 0 it is called again only where `seek` took the source to
-/// another place, after an error not until sb_resume(). They run on the
-/// thread of the reader that needs bytes; only after sb_prefetch() or a finite time limit also on a
+/// another place, after an error not until sb_resume(), but for that of a `cancel` that was left (see
+/// there). They run on the thread of the reader that needs bytes; only after sb_prefetch() or a finite time limit also on a
 /// helper thread of the library's own. A callback may call any function of this library, also on its
 /// own handle: buffered bytes are served; what would need the source is SB_ERR_REENTRANT.
 ///

@@ -109,6 +109,26 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
+    /// Gives what is left of the arena back to the system: it is resident as a whole, and no piece of it
+    /// is needed soon.
+    pub(crate) fn give_back(&mut self) {
+        let Some(arena) = self.arena.take() else {
+            return;
+        };
+        let rest = ARENA - std::mem::take(&mut self.taken);
+        #[cfg(unix)]
+        // SAFETY: whole pages within the arena that no piece has been taken of.
+        unsafe {
+            libc::madvise(
+                arena.start.add(ARENA - rest).as_ptr().cast(),
+                rest,
+                libc::MADV_DONTNEED,
+            );
+        }
+        #[cfg(not(unix))]
+        let _ = (arena, rest);
+    }
+
     /// The next piece of `BLOCK` bytes, from the arena begun, else one that is kept, else, if
     /// `fresh`, a new one. None: do without.
     pub(crate) fn take(&mut self, allowed: bool, fresh: bool) -> Option<Block> {

@@ -293,7 +293,7 @@ impl Buffer {
     fn passed(&self, offset: u64) {
         if self.gate.is_news(offset) {
             let mut state = self.gate.lock();
-            state.head = state.head.max(offset);
+            state.reach(offset);
             self.gate.retune(&state);
             self.gate.call_helper(&state);
         }

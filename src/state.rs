@@ -269,8 +269,9 @@ impl State {
                 .checked_next_multiple_of(self.round_up)
                 .unwrap_or(until);
         }
+        let most = until.min(held.unwrap_or(u64::MAX)) - stands;
         Ok(Step::Read {
-            most: until.min(held.unwrap_or(u64::MAX)) - stands,
+            most: if narrow { most } else { most.min(PREFETCH_ASK) },
         })
     }
 
@@ -330,12 +331,20 @@ impl State {
 
     /// A call came for bytes that are not there: the prefetch goes on from its place.
     pub(crate) fn visit(&mut self, offset: u64) {
-        self.head = if self.can_seek {
-            offset
+        if self.can_seek && offset < MOST {
+            self.head = offset;
         } else {
-            self.head.max(offset)
-        };
+            self.reach(offset);
+        }
         self.prefetch_rests = false;
+    }
+
+    /// A read came this far: the prefetch counts from there.
+    pub(crate) fn reach(&mut self, offset: u64) {
+        // Not from where no byte can be.
+        if offset < MOST {
+            self.head = self.head.max(offset);
+        }
     }
 
     /// The source, to be closed by the caller outside the lock, if no byte can be wanted from it

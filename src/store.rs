@@ -286,10 +286,11 @@ impl Store {
                 return Ok(piece);
             }
         }
-        // Memory for a whole piece would be one too many beside this one.
+        // The source has jumped: memory for a whole piece would be one too many beside this one.
         if let Some(spare) = writing.spare.take() {
             spare.give_back();
         }
+        writing.pieces.give_back();
         Block::zeroed(capacity(position, run, expected))
     }
 

@@ -444,3 +444,23 @@ fn a_place_that_no_file_reaches_does_not_block_the_others() {
         read(&buffer, offset, 500_000).expect("the same bytes");
     }
 }
+
+/// Of a source that only goes forwards, whose prefetch has a long way to go.
+#[test]
+fn a_prefetch_asks_for_little_and_is_not_led_past_any_resource() {
+    let (stream, seen) = Stream::new(SIZE, 1 << 20);
+    let options = Options {
+        prefetch: 100_000,
+        ..Options::default()
+    };
+    let buffer = StreamBuffer::with_options(stream, options).expect("a buffer");
+    let far = buffer.read_at(u64::MAX - 100, &mut [0; 10]);
+    assert_eq!(far.expect("past the end of any resource"), 0);
+    let later = buffer.read_some(SIZE / 2, &mut [0; 10], Some(Duration::ZERO));
+    assert!(matches!(later, Err(Error::Timeout)), "{later:?}");
+    wait_until(|| buffer.buffered(SIZE / 2) >= 100_000);
+    assert_eq!(read(&buffer, SIZE / 2 + 50_000, 10).expect("bytes"), 10);
+    wait_until(|| buffer.buffered(SIZE / 2) >= 150_000);
+    let asked = seen.largest_ask.load(Ordering::SeqCst);
+    assert!(asked <= 64 * 1024, "{asked}");
+}

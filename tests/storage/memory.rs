@@ -17,6 +17,8 @@ const MAX: u64 = 64 * 1024;
 struct Copies {
     pattern: Vec<u8>,
     left: u64,
+    /// To anywhere: all bytes are the same.
+    seeks: bool,
 }
 
 impl Source for Copies {
@@ -31,6 +33,14 @@ impl Source for Copies {
         }
         self.left -= count as u64;
         Ok(count)
+    }
+
+    fn can_seek(&self) -> bool {
+        self.seeks
+    }
+
+    fn jump(&mut self, _offset: u64) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -50,9 +60,14 @@ fn new(max: u64, size: u64) -> StreamBuffer {
 }
 
 fn declared(declared: Option<u64>, max: u64, size: u64) -> StreamBuffer {
+    open(declared, max, size, false)
+}
+
+fn open(declared: Option<u64>, max: u64, size: u64, seeks: bool) -> StreamBuffer {
     let source = Copies {
         pattern: vec![7; 64 * 1024],
         left: size,
+        seeks,
     };
     let options = Options {
         size: declared,
@@ -148,6 +163,33 @@ fn a_short_resource_costs_its_size() {
     }
     let (held, most) = (grown(before), MANY * SIZE + SLACK);
     println!("{MANY} buffers of {SIZE} bytes: {held} bytes resident, of {most}");
+    assert!(held <= most, "{held} bytes for {MANY} buffers");
+}
+
+/// What is left of a large page when the source jumps away is not kept beside what comes then.
+#[test]
+fn resident_memory_is_the_limit_after_jumps() {
+    const LIMIT: u64 = 5 << 20;
+    const MANY: u64 = 20;
+    /// As above.
+    const SLACK: u64 = 12 << 20;
+    const FAR: u64 = 100 << 20;
+    if !alone("memory::resident_memory_is_the_limit_after_jumps") {
+        return;
+    }
+    let before = status("VmRSS");
+    let buffers: Vec<_> = (0..MANY)
+        .map(|_| open(Some(100 * FAR), LIMIT, u64::MAX, true))
+        .collect();
+    let mut out = vec![0; 64 * 1024];
+    for buffer in &buffers {
+        let forwards = (0..2_400_000).step_by(out.len());
+        for at in forwards.chain((1..100).map(|place| place * FAR + 100_000)) {
+            assert_eq!(buffer.read_at(at, &mut out).expect("bytes"), out.len());
+        }
+    }
+    let (held, most) = (grown(before), MANY * (LIMIT + crate::PIECE) + SLACK);
+    println!("{MANY} buffers of {LIMIT} bytes: {held} bytes resident, of {most}");
     assert!(held <= most, "{held} bytes for {MANY} buffers");
 }
 
