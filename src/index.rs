@@ -10,7 +10,7 @@
 //! Readers take no lock: they pin, walk, and use what they found until the pin is dropped. The one
 //! [`Writer`] links and unlinks; the one [`Spiller`] waits for the pins before memory goes.
 
-use std::ptr::null_mut;
+use std::ptr::{NonNull, null_mut};
 
 use crate::error::Result;
 use crate::memory::Block;
@@ -210,12 +210,10 @@ impl Index {
         let is_full = marks
             .map(|slot| slot.load(Ordering::Relaxed))
             .all(|held| held == SPOOLED.cast());
-        if let (true, Some(above)) = (is_full, above) {
-            let leaf = above.swap(SPOOLED.cast(), Ordering::SeqCst);
-            // SAFETY: put there by `into_raw`, in `leaf`; who sees it still is waited for.
-            return Some((Chain(newest), Some(unsafe { Box::from_raw(leaf.cast()) })));
-        }
-        Some((Chain(newest), None))
+        let leaf = above.filter(|_| is_full).and_then(|above| {
+            NonNull::new(above.swap(SPOOLED.cast(), Ordering::SeqCst).cast()).map(Leaf)
+        });
+        Some((Chain(newest), leaf))
     }
 
     /// The leaf of a block, with the nodes down to it made where they are missing, and the slot that it
@@ -298,7 +296,17 @@ impl Drop for Index {
 }
 
 /// What a mark has replaced: segments, and the leaf that they were the last of.
-type Folded = (Chain, Option<Box<Node>>);
+type Folded = (Chain, Option<Leaf>);
+
+/// A leaf that is linked to nothing any more. Not a box: until the pins are waited for, it is seen.
+struct Leaf(NonNull<Node>);
+
+impl Drop for Leaf {
+    fn drop(&mut self) {
+        // SAFETY: put there by `Box::into_raw`, in `leaf`, and nobody can reach it any more.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
 
 /// Segments that are linked to each other and to nothing else; dropped together.
 struct Chain(*mut Segment);

@@ -16,7 +16,7 @@ use crate::sync::{AtomicUsize, Backoff, Mutex, Ordering, STRIPES, fence, lock, s
 pub(crate) struct Pins {
     phase: AtomicUsize,
     stripes: [Stripe; STRIPES],
-    /// Held by whoever waits.
+    /// Held by whoever waits, so that readers who come later prolong nobody's wait.
     waiting: Mutex<()>,
 }
 

@@ -181,15 +181,16 @@ impl<'b> Turn<'b> {
         let mut guard = self.gate.lock();
         let state = &mut *guard;
         state.in_source = None;
-        let told_to_stop = std::mem::take(&mut state.told_to_stop);
+        let left = u32::from(state.stop_is_left);
+        let stops = std::mem::take(&mut state.told_to_stop).saturating_add(left);
         match result {
             Ok(value) => {
-                state.stop_is_left |= told_to_stop > 0;
+                state.stop_is_left = stops > 0;
                 good(state, value);
             }
             // An error of a source that was told to stop is that stop; another may be left, or be on its way.
             Err(_) if state.is_canceled(need) => {
-                state.stop_is_left = told_to_stop > 1 || !state.interrupting.is_empty();
+                state.stop_is_left = stops > 1 || !state.interrupting.is_empty();
             }
             // So is one of a call that came after the stop and a resume: it is asked again.
             Err(Error::Source { .. }) if state.stop_is_left => state.stop_is_left = false,
