@@ -36,6 +36,7 @@
 //! | the source is dropped under an interrupt, or nobody closes it after one | `free_against_an_interrupt`, `free_against_blocked_read` |
 //! | an interrupted read is a failure; calls from before a cancel go on | `resume_against_cancel` |
 //! | a reader's stop that was lifted is none | `stops` |
+//! | who finds somebody else in `Pins::wait` does not wait as well | `read_by_handle_against_spill_and_free` |
 //! | memory, or segments, go without waiting for readers; before the write; a block is folded with memory in it | `read_against_spill` |
 //! | a leaf goes without waiting for readers | `read_against_folding` |
 //! | a segment is linked `Relaxed`; a root is shown without its child | `read_against_filling` |
@@ -43,7 +44,7 @@
 //!
 //! Harmless, and so green: `settle` wakes only the ready at the end (they know it); any waiter is elected, also an awake one (it
 //! looks, and passes on); a cancel's error is not kept (calls know by its number); `prefetch` wakes nobody (they ask again when it
-//! is their turn); `Relaxed` where a fence of `Pins::wait` follows. Beyond the models: barging past the elected (`tests/turns.rs`),
+//! is their turn); `Pins::wait` without its lock (each drains both phases; those who come later may then prolong it); `Relaxed` where a fence of `Pins::wait` follows. Beyond the models: barging past the elected (`tests/turns.rs`),
 //! and bytes published `Relaxed`, since loom does not follow them (ThreadSanitizer does).
 
 mod helper;

@@ -1,6 +1,7 @@
 //! What is buffered is found while it moves to the spool file, a real one, and its memory is used
 //! for bytes to come.
 
+use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
@@ -8,16 +9,20 @@ use super::explore;
 use super::tap::byte;
 use crate::index::BLOCK;
 use crate::options::Options;
-use crate::pins::Keeper;
+use crate::pins::{Keeper, Pins};
 use crate::store::Store;
-use crate::sync::take_stripe;
+use crate::sync::{AtomicBool, Ordering, take_stripe};
 
 fn store(max: u64) -> Arc<Store> {
+    store_of(max, Keeper::own())
+}
+
+fn store_of(max: u64, keeper: Keeper) -> Arc<Store> {
     let options = Options {
         max,
         ..Options::default()
     };
-    Arc::new(Store::new(options, Keeper::own()))
+    Arc::new(Store::new(options, keeper))
 }
 
 /// Takes bytes in as a turn at the source does, as many at a time as there is room for.
@@ -72,6 +77,48 @@ fn read_against_spill() {
         reader.join().unwrap();
         check(&store, 0, BLOCK);
         assert_eq!(store.spooled(), BLOCK);
+    });
+}
+
+/// A handle is freed while its buffer, which somebody keeps, is spilled: both wait for the same pins,
+/// and a read by the handle needs what the one and the other take away.
+#[test]
+fn read_by_handle_against_spill_and_free() {
+    explore(2, || {
+        let pins: &'static Pins = Box::leak(Box::new(Pins::new()));
+        let store = store_of(u64::MAX, Keeper::Handle(pins));
+        fill(&store, 0, BLOCK);
+        let valid = Arc::new(AtomicBool::new(true));
+        // True once freed. loom knows every access, and which happens before which.
+        let freed = Arc::new(UnsafeCell::new(false));
+        let reader = thread::spawn({
+            let (store, valid, freed) = (store.clone(), valid.clone(), freed.clone());
+            move || {
+                take_stripe(1);
+                let pin = pins.enter();
+                if !valid.load(Ordering::SeqCst) {
+                    return;
+                }
+                // SAFETY: checked by loom.
+                freed.with(|freed| assert!(!unsafe { *freed }, "read after free"));
+                let (mut out, mut done) = ([0; BLOCK as usize], 0);
+                let spooled = store.copy_memory(0, &mut out, &mut done, &pin);
+                assert_eq!(done == out.len(), spooled == 0);
+                for (found, offset) in out[..done].iter().zip(0..) {
+                    assert_eq!(*found, byte(offset), "at {offset}");
+                }
+            }
+        });
+        let spiller = thread::spawn({
+            let store = store.clone();
+            move || store.spill().unwrap()
+        });
+        valid.store(false, Ordering::SeqCst);
+        pins.wait();
+        // SAFETY: checked by loom.
+        freed.with_mut(|freed| unsafe { *freed = true });
+        reader.join().unwrap();
+        spiller.join().unwrap();
     });
 }
 
