@@ -48,7 +48,8 @@ pub trait Source: Send {
     /// Makes the next `pull` deliver the bytes at `offset` from the start of the resource.
     ///
     /// # Errors
-    /// Any; the source then stands where it stood, and is not asked to seek again.
+    /// Any; the source then stands where it stood, and is not asked to seek again until
+    /// [`resume`](crate::StreamBuffer::resume).
     fn jump(&mut self, _offset: u64) -> Result<()> {
         Err(Error::Unsupported)
     }

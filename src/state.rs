@@ -134,13 +134,14 @@ pub(crate) enum Step {
 
 impl State {
     pub(crate) fn new(source: Box<dyn Source>, options: &Options) -> State {
+        let can_seek = source.can_seek();
         State {
             ranges: Ranges::default(),
             declared: options.size,
             end: None,
             bound: None,
-            can_seek: source.can_seek(),
-            could_seek: source.can_seek(),
+            can_seek,
+            could_seek: can_seek,
             source: Some(source),
             in_source: None,
             outside: 0,

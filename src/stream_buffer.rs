@@ -185,7 +185,8 @@ impl StreamBuffer {
         self.inner().cancel();
     }
 
-    /// Clears a cancel or a source's failure: the source is asked again, where it stands.
+    /// Clears a cancel or a source's failure: the source is asked again, where it stands, and to seek
+    /// again if it had failed to.
     pub fn resume(&self) {
         self.inner().resume();
     }

@@ -613,7 +613,7 @@ class StreamBuffer:
             self._check(lib.sb_cancel(self._handle))
 
     def resume(self) -> None:
-        """Clears a cancel or a failure: the stream is asked again, where it stands.
+        """Clears a cancel or a failure: the stream is asked again, where it stands, and to seek.
 
         >>> buf = StreamBuffer(b"bytes")
         >>> buf.cancel()
