@@ -464,3 +464,19 @@ fn a_prefetch_asks_for_little_and_is_not_led_past_any_resource() {
     let asked = seen.largest_ask.load(Ordering::SeqCst);
     assert!(asked <= 64 * 1024, "{asked}");
 }
+
+#[test]
+fn a_read_of_nothing_does_not_lead_the_prefetch() {
+    let options = Options {
+        prefetch: 100_000,
+        ..declared(SIZE)
+    };
+    let (buffer, _) = buffer(SIZE, options);
+    assert_eq!(read(&buffer, 0, 10).expect("bytes"), 10);
+    wait_until(|| buffer.buffered(0) >= 100_000);
+    assert_eq!(read(&buffer, SIZE / 2, 0).expect("nothing"), 0);
+    // It goes on from where it was.
+    assert_eq!(read(&buffer, 50_000, 10).expect("bytes"), 10);
+    wait_until(|| buffer.buffered(0) >= 150_000);
+    assert_eq!(buffer.stats().seeks, 0);
+}
