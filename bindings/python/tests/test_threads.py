@@ -221,18 +221,30 @@ def test_fork() -> None:
         from support import chunks, data
         closed = []
         # Its own names: a child may end the generator when modules are empty already.
-        def stream(closed=closed, getpid=os.getpid):
+        def stream(closed=closed, getpid=os.getpid, stop=None):
             try:
-                yield from chunks(1_000_000)
+                at = 0
+                for chunk in chunks(1_000_000):
+                    if stop and at <= 300_000 < at + len(chunk):
+                        stop()
+                    at += len(chunk)
+                    yield chunk
             finally:
                 closed.append(getpid())
-        buf = StreamBuffer(stream(), max_size=10_000, prefetch=100_000)
+        # The helper is inside the stream at the fork, not on its way in or out: there CPython takes
+        # a lock that its own forked child may then wait for in vain (seen on 3.11).
+        inside, go = threading.Event(), threading.Event()
+        def stop():
+            inside.set()
+            go.wait()
+        buf = StreamBuffer(stream(stop=stop), max_size=10_000, prefetch=100_000)
         file = buf.open()
         buf.read(5000, 10)
         quiet = StreamBuffer(stream())
         quiet.read(0, 1)
         reading = threading.Thread(target=lambda: buf.read(500_000, 10))
         reading.start()
+        inside.wait()
         child = os.fork()
         if child == 0:
             for use in (lambda: buf.read(0, 1), lambda: file.read(1), buf.stat):
@@ -254,6 +266,7 @@ def test_fork() -> None:
             raise SystemExit(0)
         _, status = os.waitpid(child, 0)
         assert status == 0, status
+        go.set()
         reading.join()
         assert buf[:] == data(0, 1_000_000)
         assert closed == [os.getpid()]
