@@ -33,7 +33,7 @@
  *   2. Nothing accepted is lost: a byte that the source handed over stays readable until sb_free(),
  *      through a full disk, a failed write, a cancel, an error, a panic.
  *   3. The end is the end: an error is never reported as the end, nor the end as an error. Bytes
- *      before an error are delivered first; the error then stays until sb_resume().
+ *      before an error are delivered first; the error then stays until sb_retry() or sb_resume().
  *   4. Memory is bounded by `max` plus one piece in flight (256 KiB at most).
  *   5. A source is called by one thread at a time, never with a lock held, never after it ended,
  *      failed or was closed. It is asked for what the waiting readers need, rounded up by at most
@@ -106,7 +106,8 @@ typedef enum sb_status {
      */
     SB_ERR_INVALID = -1,
     /**
-     * The source answered with an error; its own code is in sb_stats. Stays until sb_resume().
+     * The source failed; its own code is in sb_stats. Stays until sb_retry() or sb_resume(), except
+     * for a failed seek, which the next read tries again.
      */
     SB_ERR_SOURCE = -2,
     /**
@@ -153,6 +154,11 @@ typedef enum sb_status {
      * The library, or a source written in Rust, panicked; the panic was caught.
      */
     SB_ERR_PANIC = -13,
+    /**
+     * The source ended below the declared size, which SB_SHORT_ERROR makes an error. Stays until
+     * sb_retry() or sb_resume().
+     */
+    SB_ERR_SHORT = -14,
 } sb_status;
 
 /**
@@ -186,7 +192,7 @@ typedef enum sb_state {
      */
     SB_STATE_ENDED = 1,
     /**
-     * The source failed; sb_resume() asks it again.
+     * The source failed; sb_retry() or sb_resume() asks it again.
      */
     SB_STATE_FAILED = 2,
     /**
@@ -226,6 +232,49 @@ typedef enum sb_on_full {
      */
     SB_FULL_MEMORY = 1,
 } sb_on_full;
+
+/**
+ * What a source that ends below the declared size means, in sb_options.
+ */
+typedef enum sb_on_short {
+    /**
+     * The end. The source's word wins over the declared size.
+     */
+    SB_SHORT_END = 0,
+    /**
+     * SB_ERR_SHORT: the connection was cut, and more may come when the source is asked again.
+     */
+    SB_SHORT_ERROR = 1,
+} sb_on_short;
+
+/**
+ * Codes of a source's callback that mean something to the library. Every other negative code is the
+ * source's own and a failure.
+ */
+typedef enum sb_source_code {
+    /**
+     * The call was given up without bytes, and the source is as it was: it obeyed `cancel`, or it
+     * has nothing yet and does not wait. While a cancel is in force that is no failure. After it, the
+     * request may be a stale one: the source is asked again, at most as often as `cancel` was called
+     * and not yet obeyed. Otherwise it is SB_ERR_SOURCE, after which an end is believed.
+     */
+    SB_SOURCE_CANCELED = -2147483647,
+    /**
+     * From `seek`, or from `pull` for another offset than the one after the last call: the source
+     * cannot go there, nor anywhere. It only goes forwards from then on.
+     */
+    SB_SOURCE_UNSUPPORTED = -2147483646,
+} sb_source_code;
+
+/**
+ * What a source can do, in sb_callback: any of these, added up.
+ */
+typedef enum sb_source_flag {
+    /**
+     * `pull` can be asked for any offset.
+     */
+    SB_SOURCE_SEEKS = 1,
+} sb_source_flag;
 
 /**
  * How sb_save_with() saves: any of these, added up.
@@ -269,22 +318,31 @@ typedef struct sb_reader sb_reader;
 /**
  * A source of bytes: the caller's callbacks. Copied by sb_new(); the struct may be gone after it.
  *
- * The library calls `read` and `seek` on one thread at a time, never with a lock held, never after
- * `close`. After `read` has returned 0 it is called again only where `seek` took the source to
- * another place, after an error not until sb_resume(), but for that of a `cancel` that was left (see
- * there). They run on the thread of the reader that needs bytes; only after sb_prefetch() or a finite time limit also on a
- * helper thread of the library's own. A callback may call any function of this library, also on its
- * own handle: buffered bytes are served; what would need the source is SB_ERR_REENTRANT.
+ * `{ my_read, my_state }` is a whole source. `pull` replaces `read` and `seek`: it is the form for
+ * languages in which a callback that fails returns 0, or anything. Setting both forms is
+ * SB_ERR_INVALID.
+ *
+ * The library calls `read`, `seek` and `pull` on one thread at a time, never with a lock held, never
+ * after `close`. After the end they are called again only for bytes at another place that the source
+ * can reach, after a failure not until sb_retry() or sb_resume(). They run on the thread of the
+ * reader that needs bytes; only after sb_prefetch() or a finite time limit also on a helper thread of
+ * the library's own. A callback may call any function of this library, also on its own handle:
+ * buffered bytes are served; what would need the source is SB_ERR_REENTRANT.
+ *
+ * An error is never the end: after one that is not SB_SOURCE_CANCELED an end is believed only once
+ * the source has delivered a byte, has gone to another place, or stands at the declared size. Until
+ * then it is the same error again.
  *
  * A callback returns: no C++ exception may leave it (the process would be aborted, with a message),
  * and no longjmp(), pthread_exit() or pthread_cancel() (nobody else would get to the source).
  */
 typedef struct sb_callback {
     /**
-     * Required. Writes the resource's next bytes to `out`, at most `capacity` (never 0), and
-     * returns how many: > 0 bytes written, 0 the end, < 0 an error (kept for sb_stats). May block.
-     * After `cancel` it returns soon: with bytes, or with an error, never with a 0 that is not the
-     * end. More than `capacity` is SB_ERR_SOURCE.
+     * Required unless `pull` is set. Writes the resource's next bytes to `out`, at most `capacity`
+     * (never 0), and returns how many: > 0 bytes written, 0 the end, < 0 an error (kept for
+     * sb_stats). May block. After `cancel` it returns soon: with bytes, or with SB_SOURCE_CANCELED,
+     * never with a 0 that is not the end. Any other error is a failure, whatever was canceled
+     * meanwhile. More than `capacity` is SB_ERR_SOURCE.
      */
     int64_t (*read)(void *opaque, void *out, size_t capacity);
     /**
@@ -294,16 +352,17 @@ typedef struct sb_callback {
     /**
      * Optional, NULL for a source that only goes forwards. Makes the next `read` deliver the bytes
      * at `offset`, counted from the start of the resource, below 2^63: 0 done, < 0 an error, after
-     * which the source stands where it stood and only goes forwards until sb_resume(). After a 0 the
-     * bytes must be those of `offset`, which the library can't verify. An offset past the end is no
-     * error: the next `read` returns 0.
+     * which the source stands where it stood. SB_SOURCE_UNSUPPORTED means that it only goes forwards
+     * from then on; any other error is SB_ERR_SOURCE for the read that needed the bytes, and the next
+     * read tries again. After a 0 the bytes must be those of `offset`, which the library can't
+     * verify. An offset past the end is no error: the next `read` returns 0.
      */
     int64_t (*seek)(void *opaque, uint64_t offset);
     /**
-     * Optional. Makes a `read` or `seek` that blocks return soon. Called while one runs or is about
-     * to, from any other thread, possibly more than once; must not block. It may come when `read`
-     * is returning already; if it leaves a mark then, and a later call finds that after an
-     * sb_resume() and comes back with an error, the source is asked again: that is no failure.
+     * Optional. Makes a `read`, `seek` or `pull` that blocks return soon. Called while one runs or is
+     * about to, from any other thread, possibly more than once; must not block. It may come when
+     * that call is returning already; if it leaves a mark that a later call finds and returns
+     * SB_SOURCE_CANCELED for, the source is asked again.
      */
     void (*cancel)(void *opaque);
     /**
@@ -312,9 +371,29 @@ typedef struct sb_callback {
      */
     void (*close)(void *opaque);
     /**
+     * Instead of `read` and `seek`. Writes the resource's bytes from `offset` on to `out`, at most
+     * `capacity` (never 0), sets `*count` to how many (0: the end is at or before `offset`), and
+     * returns SB_OK. `*count` counts only with SB_OK; it is SIZE_MAX at the call, so a count that was
+     * never set is SB_ERR_SOURCE, and so are more than `capacity` and a positive result. A negative
+     * result is an error, as for `read`.
+     *
+     * Without SB_SOURCE_SEEKS in `flags`, `offset` is always where the last call ended, 0 at first.
+     * With it, any offset below 2^63 may be asked for. An error for another offset than the one
+     * after the last call is a failed seek, as for `seek`.
+     */
+    int (*pull)(void *opaque, uint64_t offset, void *out, size_t capacity, size_t *count);
+    /**
+     * sb_source_flag values, added up; 0 with `read`.
+     */
+    uint32_t flags;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved_flags;
+    /**
      * Must be NULL.
      */
-    void *reserved[3];
+    void *reserved[8];
 } sb_callback;
 
 /**
@@ -344,6 +423,11 @@ typedef struct sb_stats {
      */
     uint64_t final_size;
     /**
+     * The lowest offset at which the source had nothing, an upper limit of the size, or
+     * SB_SIZE_UNKNOWN.
+     */
+    uint64_t bound;
+    /**
      * How far the resource is buffered without a gap, in bytes from its start.
      */
     uint64_t frontier;
@@ -368,8 +452,8 @@ typedef struct sb_stats {
      */
     uint64_t waits;
     /**
-     * The source's own code at its last error (what `read` or `seek` returned), else 0. What comes of a
-     * stop is no error.
+     * The source's own code at its last error (what its callback returned), else 0. An obeyed `cancel`
+     * is no error.
      */
     int64_t source_error;
     /**
@@ -385,7 +469,7 @@ typedef struct sb_stats {
      */
     int32_t status;
     /**
-     * 1 if the source is asked to seek, 0 if it can't or was seen to fail at it.
+     * 1 if the source can seek, 0 if it can't or said SB_SOURCE_UNSUPPORTED.
      */
     int32_t seekable;
     /**
@@ -396,6 +480,14 @@ typedef struct sb_stats {
      * 1 while a helper thread of the library's own exists, else 0.
      */
     int32_t helper;
+    /**
+     * 1 if the source ended below the declared size, whatever `on_short` makes of that, else 0.
+     */
+    int32_t ended_short;
+    /**
+     * 0.
+     */
+    int32_t reserved;
     /**
      * The directory of the spool file, NUL-terminated, cut to fit; empty while there is none.
      */
@@ -442,6 +534,14 @@ typedef struct sb_options {
      * What a full disk does: an sb_on_full; SB_FULL_FAIL.
      */
     uint32_t on_full;
+    /**
+     * What an end below the declared size means: an sb_on_short; SB_SHORT_END.
+     */
+    uint32_t on_short;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
 } sb_options;
 
 /**
@@ -460,7 +560,8 @@ extern "C" {
  *
  * Copies `*callback`; starts no thread, opens no file, calls nothing.
  *
- * @param callback [in] the source; NULL, a NULL `read` or a `reserved` that is not NULL is a bad one.
+ * @param callback [in] the source. NULL is a bad one, and one with neither `read` nor `pull`, with
+ *                 both forms, with an unknown flag, or with a reserved member that is not 0.
  * @param size     declared size of the resource in bytes, a hint; SB_SIZE_UNKNOWN.
  * @param max      most bytes to keep in memory: SB_MAX_DEFAULT is 5 MiB; 0 keeps no more than the
  *                 piece in flight (256 KiB at most); UINT64_MAX never spills.
@@ -474,9 +575,7 @@ extern "C" {
  *
  * Since: 0.1
  */
-struct sb_buffer *sb_new(const struct sb_callback *callback,
-                         uint64_t size,
-                         uint64_t max);
+struct sb_buffer *sb_new(const struct sb_callback *callback, uint64_t size, uint64_t max);
 
 /**
  * Copies the bytes at `[off, off + len)` to `out`.
@@ -493,13 +592,15 @@ struct sb_buffer *sb_new(const struct sb_callback *callback,
  *         that place returns 0 or the error); 0 at or past the end.
  *         SB_ERR_INVALID: a bad handle, `out` NULL, `off + len` past 2^64, `len` past half
  *         of what a size_t holds.
- *         SB_ERR_SOURCE: the source failed here, or returned more than it had room for.
+ *         SB_ERR_SOURCE: the source failed here, or could not seek here this time.
+ *         SB_ERR_SHORT: the source ended here, below the declared size, and `on_short` is
+ *         SB_SHORT_ERROR.
  *         SB_ERR_CANCELED: sb_cancel() or sb_free() came while it waited, also if it had some
  *         bytes already, or the source came back with them: they are buffered.
  *         SB_ERR_REENTRANT: called by the source's own callback for bytes that are not there.
  *         SB_ERR_DISK_FULL, SB_ERR_NO_MEMORY: there is no room for more; later calls try again.
  *         SB_ERR_IO: the spool file can't be made, written or read.
- *         SB_ERR_UNSUPPORTED: a source that failed to seek has passed these bytes.
+ *         SB_ERR_UNSUPPORTED: a source that said SB_SOURCE_UNSUPPORTED has passed these bytes.
  *
  * Threads: any thread, concurrently.
  *
@@ -535,9 +636,9 @@ int64_t sb_save(struct sb_buffer *handle,
  *
  * May be called at any time, also while other threads are inside calls on the handle (they return
  * SB_ERR_CANCELED), from inside the source's callbacks, twice, or on NULL. If the source is inside
- * `read` or `seek` on another thread, its `cancel` is called; then, with a `close`, sb_free()
- * returns at once, and `close` runs when the source has come back; without one it waits for the
- * source, since its return is the only sign that `opaque` is free again.
+ * a callback on another thread, its `cancel` is called; then, with a `close`, sb_free() returns at
+ * once, and `close` runs when the source has come back; without one it waits for the source, since
+ * its return is the only sign that `opaque` is free again. Never waits for a write to the spool file.
  *
  * @param handle the buffer; NULL, a freed or a made-up handle do nothing.
  *
@@ -669,15 +770,15 @@ void sb_reader_free(struct sb_reader *reader);
  * Has a helper thread keep bytes ready.
  *
  * The source is then called on that thread alone, for prefetch and readers alike, once a reader
- * that is inside it has come out. Its errors
- * surface at the read that reaches them, not before. The thread is started here, sleeps while the
- * distance is kept, blocks all signals but those that a fault raises, and is gone when sb_free()
- * returns, or when a source that was inside `read` then has come back. Waits for nothing.
+ * that is inside it has come out. Its errors surface at the read that reaches them, not before. The
+ * thread is started here, sleeps while the distance is kept, and blocks all signals except those that
+ * a fault raises. It has ended when sb_free() returns, except while it is inside the source or the
+ * spool file: then it ends when that call returns. Never blocks.
  *
  * @param handle the buffer.
- * @param ahead  bytes to keep past the furthest read (after a jump of a source that can seek: past
- *               that place); SB_ALL everything, holes included; 0 stops, and readers call the
- *               source on their own threads again.
+ * @param ahead  bytes to keep past the furthest read in the buffered range that was read last;
+ *               SB_ALL everything, holes included; 0 stops, and readers call the source on their own
+ *               threads again.
  * @return SB_OK; SB_ERR_INVALID: a bad handle; SB_ERR_NO_MEMORY: no thread to be had;
  *         SB_ERR_CANCELED: it is being freed.
  *
@@ -685,7 +786,8 @@ void sb_reader_free(struct sb_reader *reader);
  *
  * Since: 0.1
  */
-int sb_prefetch(struct sb_buffer *handle, uint64_t ahead);
+int sb_prefetch(struct sb_buffer *handle,
+                uint64_t ahead);
 
 /**
  * Stops every call that waits: it answers SB_ERR_CANCELED now.
@@ -705,10 +807,24 @@ int sb_prefetch(struct sb_buffer *handle, uint64_t ahead);
 int sb_cancel(struct sb_buffer *handle);
 
 /**
- * Clears a cancel or a source's failure.
+ * Clears a source's failure and leaves a cancel.
  *
- * The source is asked again, where it stands, and to seek again if it had failed to; nothing is
- * fetched twice. Never waits.
+ * The source is asked again, where it stands, and the prefetch goes on unless it is canceled. Clears
+ * SB_ERR_SHORT and SB_ERR_PANIC too. Nothing is fetched twice. Never waits.
+ *
+ * @param handle the buffer.
+ * @return SB_OK, also if there was nothing to clear; SB_ERR_INVALID: a bad handle.
+ *
+ * Threads: any thread, concurrently.
+ *
+ * Since: 0.1
+ */
+int sb_retry(struct sb_buffer *handle);
+
+/**
+ * Clears a cancel and a source's failure.
+ *
+ * The source is asked again, where it stands; nothing is fetched twice. Never waits.
  *
  * @param handle the buffer.
  * @return SB_OK, also if there was nothing to clear; SB_ERR_INVALID: a bad handle.
@@ -739,8 +855,10 @@ int sb_spill(struct sb_buffer *handle);
  * Tells the size of the resource.
  *
  * @param handle the buffer.
- * @return bytes: the final size once the source has ended, else the declared one, but never less
- *         than what is buffered; SB_ERR_UNKNOWN if neither is known; SB_ERR_INVALID: a bad handle.
+ * @return bytes: the final size once the source has ended, else the declared one as long as nothing
+ *         has disproved it: no byte past it is buffered, and the source did not say that there is
+ *         nothing at a lower offset (`bound` in sb_stats). Else SB_ERR_UNKNOWN; SB_ERR_INVALID: a bad
+ *         handle.
  *
  * Threads: any thread, concurrently; never waits.
  *
@@ -807,7 +925,8 @@ int sb_options_init(struct sb_options *options, size_t struct_size);
 /**
  * Makes a buffer over a source, with options.
  *
- * Like sb_new(); with `prefetch` it also starts the helper thread, which calls the source.
+ * Like sb_new(); with `prefetch` it also starts the helper thread, which calls the source: `*out` is
+ * written before.
  *
  * @param callback [in] the source, as for sb_new().
  * @param options  [in] the options, copied; NULL for the defaults. Begin with sb_options_init().

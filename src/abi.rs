@@ -27,7 +27,8 @@ pub enum sb_status {
     SB_OK = 0,
     /// A NULL, freed or made-up handle, a NULL where bytes were asked for, a range past 2^64.
     SB_ERR_INVALID = -1,
-    /// The source answered with an error; its own code is in sb_stats. Stays until sb_resume().
+    /// The source failed; its own code is in sb_stats. Stays until sb_retry() or sb_resume(), except
+    /// for a failed seek, which the next read tries again.
     SB_ERR_SOURCE = -2,
     /// A file operation failed; the system's code is in sb_stats.
     SB_ERR_IO = -3,
@@ -51,6 +52,45 @@ pub enum sb_status {
     SB_ERR_SIZE = -12,
     /// The library, or a source written in Rust, panicked; the panic was caught.
     SB_ERR_PANIC = -13,
+    /// The source ended below the declared size, which SB_SHORT_ERROR makes an error. Stays until
+    /// sb_retry() or sb_resume().
+    SB_ERR_SHORT = -14,
+}
+
+/// Codes of a source's callback that mean something to the library. Every other negative code is the
+/// source's own and a failure.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum sb_source_code {
+    /// The call was given up without bytes, and the source is as it was: it obeyed `cancel`, or it
+    /// has nothing yet and does not wait. While a cancel is in force that is no failure. After it, the
+    /// request may be a stale one: the source is asked again, at most as often as `cancel` was called
+    /// and not yet obeyed. Otherwise it is SB_ERR_SOURCE, after which an end is believed.
+    SB_SOURCE_CANCELED = -2147483647,
+    /// From `seek`, or from `pull` for another offset than the one after the last call: the source
+    /// cannot go there, nor anywhere. It only goes forwards from then on.
+    SB_SOURCE_UNSUPPORTED = -2147483646,
+}
+
+/// What a source can do, in sb_callback: any of these, added up.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum sb_source_flag {
+    /// `pull` can be asked for any offset.
+    SB_SOURCE_SEEKS = 1,
+}
+
+/// What a source that ends below the declared size means, in sb_options.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum sb_on_short {
+    /// The end. The source's word wins over the declared size.
+    SB_SHORT_END = 0,
+    /// SB_ERR_SHORT: the connection was cut, and more may come when the source is asked again.
+    SB_SHORT_ERROR = 1,
 }
 
 /// Where sb_reader_seek() counts from. The values are those of lseek(2).
@@ -75,7 +115,7 @@ pub enum sb_state {
     SB_STATE_OPEN = 0,
     /// The source has ended; the final size is known.
     SB_STATE_ENDED = 1,
-    /// The source failed; sb_resume() asks it again.
+    /// The source failed; sb_retry() or sb_resume() asks it again.
     SB_STATE_FAILED = 2,
     /// sb_cancel() was called; sb_resume() goes on.
     SB_STATE_CANCELED = 3,
@@ -137,22 +177,31 @@ pub struct sb_reader {
 
 /// A source of bytes: the caller's callbacks. Copied by sb_new(); the struct may be gone after it.
 ///
-/// The library calls `read` and `seek` on one thread at a time, never with a lock held, never after
-/// `close`. After `read` has returned 0 it is called again only where `seek` took the source to
-/// another place, after an error not until sb_resume(), but for that of a `cancel` that was left (see
-/// there). They run on the thread of the reader that needs bytes; only after sb_prefetch() or a finite time limit also on a
-/// helper thread of the library's own. A callback may call any function of this library, also on its
-/// own handle: buffered bytes are served; what would need the source is SB_ERR_REENTRANT.
+/// `{ my_read, my_state }` is a whole source. `pull` replaces `read` and `seek`: it is the form for
+/// languages in which a callback that fails returns 0, or anything. Setting both forms is
+/// SB_ERR_INVALID.
+///
+/// The library calls `read`, `seek` and `pull` on one thread at a time, never with a lock held, never
+/// after `close`. After the end they are called again only for bytes at another place that the source
+/// can reach, after a failure not until sb_retry() or sb_resume(). They run on the thread of the
+/// reader that needs bytes; only after sb_prefetch() or a finite time limit also on a helper thread of
+/// the library's own. A callback may call any function of this library, also on its own handle:
+/// buffered bytes are served; what would need the source is SB_ERR_REENTRANT.
+///
+/// An error is never the end: after one that is not SB_SOURCE_CANCELED an end is believed only once
+/// the source has delivered a byte, has gone to another place, or stands at the declared size. Until
+/// then it is the same error again.
 ///
 /// A callback returns: no C++ exception may leave it (the process would be aborted, with a message),
 /// and no longjmp(), pthread_exit() or pthread_cancel() (nobody else would get to the source).
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sb_callback {
-    /// Required. Writes the resource's next bytes to `out`, at most `capacity` (never 0), and
-    /// returns how many: > 0 bytes written, 0 the end, < 0 an error (kept for sb_stats). May block.
-    /// After `cancel` it returns soon: with bytes, or with an error, never with a 0 that is not the
-    /// end. More than `capacity` is SB_ERR_SOURCE.
+    /// Required unless `pull` is set. Writes the resource's next bytes to `out`, at most `capacity`
+    /// (never 0), and returns how many: > 0 bytes written, 0 the end, < 0 an error (kept for
+    /// sb_stats). May block. After `cancel` it returns soon: with bytes, or with SB_SOURCE_CANCELED,
+    /// never with a 0 that is not the end. Any other error is a failure, whatever was canceled
+    /// meanwhile. More than `capacity` is SB_ERR_SOURCE.
     pub read: Option<
         unsafe extern "C-unwind" fn(opaque: *mut c_void, out: *mut c_void, capacity: usize) -> i64,
     >,
@@ -160,20 +209,43 @@ pub struct sb_callback {
     pub opaque: *mut c_void,
     /// Optional, NULL for a source that only goes forwards. Makes the next `read` deliver the bytes
     /// at `offset`, counted from the start of the resource, below 2^63: 0 done, < 0 an error, after
-    /// which the source stands where it stood and only goes forwards until sb_resume(). After a 0 the
-    /// bytes must be those of `offset`, which the library can't verify. An offset past the end is no
-    /// error: the next `read` returns 0.
+    /// which the source stands where it stood. SB_SOURCE_UNSUPPORTED means that it only goes forwards
+    /// from then on; any other error is SB_ERR_SOURCE for the read that needed the bytes, and the next
+    /// read tries again. After a 0 the bytes must be those of `offset`, which the library can't
+    /// verify. An offset past the end is no error: the next `read` returns 0.
     pub seek: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void, offset: u64) -> i64>,
-    /// Optional. Makes a `read` or `seek` that blocks return soon. Called while one runs or is about
-    /// to, from any other thread, possibly more than once; must not block. It may come when `read`
-    /// is returning already; if it leaves a mark then, and a later call finds that after an
-    /// sb_resume() and comes back with an error, the source is asked again: that is no failure.
+    /// Optional. Makes a `read`, `seek` or `pull` that blocks return soon. Called while one runs or is
+    /// about to, from any other thread, possibly more than once; must not block. It may come when
+    /// that call is returning already; if it leaves a mark that a later call finds and returns
+    /// SB_SOURCE_CANCELED for, the source is asked again.
     pub cancel: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Optional. Called exactly once, after the last other call, on any thread: as soon as every
     /// byte is held, else at sb_free().
     pub close: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
+    /// Instead of `read` and `seek`. Writes the resource's bytes from `offset` on to `out`, at most
+    /// `capacity` (never 0), sets `*count` to how many (0: the end is at or before `offset`), and
+    /// returns SB_OK. `*count` counts only with SB_OK; it is SIZE_MAX at the call, so a count that was
+    /// never set is SB_ERR_SOURCE, and so are more than `capacity` and a positive result. A negative
+    /// result is an error, as for `read`.
+    ///
+    /// Without SB_SOURCE_SEEKS in `flags`, `offset` is always where the last call ended, 0 at first.
+    /// With it, any offset below 2^63 may be asked for. An error for another offset than the one
+    /// after the last call is a failed seek, as for `seek`.
+    pub pull: Option<
+        unsafe extern "C-unwind" fn(
+            opaque: *mut c_void,
+            offset: u64,
+            out: *mut c_void,
+            capacity: usize,
+            count: *mut usize,
+        ) -> c_int,
+    >,
+    /// sb_source_flag values, added up; 0 with `read`.
+    pub flags: u32,
+    /// Must be 0.
+    pub reserved_flags: u32,
     /// Must be NULL.
-    pub reserved: [*mut c_void; 3],
+    pub reserved: [*mut c_void; 8],
 }
 
 /// What sb_new_with() may be told. sb_options_init() fills it with the defaults.
@@ -200,6 +272,10 @@ pub struct sb_options {
     pub round_up: u32,
     /// What a full disk does: an sb_on_full; SB_FULL_FAIL.
     pub on_full: u32,
+    /// What an end below the declared size means: an sb_on_short; SB_SHORT_END.
+    pub on_short: u32,
+    /// Must be 0.
+    pub reserved: u32,
 }
 
 /// Bytes of the resource that are buffered: from `start` up to, without, `end`.
@@ -220,6 +296,9 @@ pub struct sb_stats {
     pub declared: u64,
     /// The final size in bytes, or SB_SIZE_UNKNOWN until the source has ended.
     pub final_size: u64,
+    /// The lowest offset at which the source had nothing, an upper limit of the size, or
+    /// SB_SIZE_UNKNOWN.
+    pub bound: u64,
     /// How far the resource is buffered without a gap, in bytes from its start.
     pub frontier: u64,
     /// Buffered bytes in memory.
@@ -232,8 +311,8 @@ pub struct sb_stats {
     pub seeks: u64,
     /// How often a call went to sleep for bytes that another one was to bring.
     pub waits: u64,
-    /// The source's own code at its last error (what `read` or `seek` returned), else 0. What comes of a
-    /// stop is no error.
+    /// The source's own code at its last error (what its callback returned), else 0. An obeyed `cancel`
+    /// is no error.
     pub source_error: i64,
     /// The system's code (errno, GetLastError) at the last file operation that failed, else 0.
     pub system_error: i32,
@@ -241,12 +320,16 @@ pub struct sb_stats {
     pub state: i32,
     /// Why the source is not asked any more: an sb_status, SB_OK if it is or has ended.
     pub status: i32,
-    /// 1 if the source is asked to seek, 0 if it can't or was seen to fail at it.
+    /// 1 if the source can seek, 0 if it can't or said SB_SOURCE_UNSUPPORTED.
     pub seekable: i32,
     /// Where the spool file is: an sb_spool.
     pub spool: i32,
     /// 1 while a helper thread of the library's own exists, else 0.
     pub helper: i32,
+    /// 1 if the source ended below the declared size, whatever `on_short` makes of that, else 0.
+    pub ended_short: i32,
+    /// 0.
+    pub reserved: i32,
     /// The directory of the spool file, NUL-terminated, cut to fit; empty while there is none.
     pub spool_dir: [c_char; 256],
 }

@@ -341,10 +341,19 @@ impl Buffer {
         self.interrupt(state);
     }
 
+    /// Clears a failure.
+    pub(crate) fn retry(&self) {
+        self.clear(State::retry);
+    }
+
     /// Clears a cancel or a failure.
     pub(crate) fn resume(&self) {
+        self.clear(State::resume);
+    }
+
+    fn clear(&self, clear: impl FnOnce(&mut State) -> Option<Error>) {
         let mut state = self.gate.lock();
-        let failure = state.resume();
+        let failure = clear(&mut state);
         self.gate.call_helper(&state);
         drop(state);
         // It may be of the user's making, with a drop of its own.
@@ -366,7 +375,7 @@ impl Buffer {
             return;
         }
         state.interrupting.push(me);
-        state.told_to_stop = state.told_to_stop.saturating_add(1);
+        state.interrupts = state.interrupts.saturating_add(1);
         drop(state);
         crate::guard::guard((), interrupt);
         let mut state = self.gate.lock();
@@ -396,8 +405,9 @@ impl Buffer {
         self.wait_for_source();
     }
 
-    /// Waits for whoever is inside the source's code, if its owner can't tell otherwise, and for
-    /// the helper, unless that one is inside.
+    /// Waits for whoever is inside the source's code, if its owner can't tell otherwise, and for the
+    /// helper, unless that one is inside the source or a file: neither has to come back soon, and it
+    /// ends by itself when it does.
     fn wait_for_source(&self) {
         let me = this_thread();
         let mut state = self.gate.lock();
@@ -409,10 +419,10 @@ impl Buffer {
             state = self.gate.wait_until_left(state);
         }
         let helper = lock(&self.helper).take();
-        // If the helper is inside the source, it ends by itself when it comes out.
-        let inside = state.in_source.is_some() && state.in_source == state.helper;
+        let inside = [state.in_source, state.at_disk];
+        let away = state.helper.is_some() && inside.contains(&state.helper);
         drop(state);
-        if let (Some(helper), false) = (helper, inside) {
+        if let (Some(helper), false) = (helper, away) {
             helper.join();
         }
     }

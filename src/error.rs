@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use crate::abi::sb_status;
+use crate::abi::{sb_source_code, sb_status};
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
@@ -17,7 +17,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     /// A freed handle, a missing pointer, a range past 2^64.
     Invalid,
-    /// The source failed. Stays until [`resume`](crate::StreamBuffer::resume).
+    /// The source failed. Stays until [`retry`](crate::StreamBuffer::retry) or
+    /// [`resume`](crate::StreamBuffer::resume), except for a failed seek, which the next read tries again.
     Source {
         /// The source's own code: what the C callback returned, or the `io::Error`'s OS code, or -1.
         code: i64,
@@ -45,8 +46,13 @@ pub enum Error {
     Exists,
     /// The resource does not have the size that was demanded, or is not wholly buffered.
     Size,
-    /// The source panicked; the panic was caught. Stays until [`resume`](crate::StreamBuffer::resume).
+    /// The source panicked; the panic was caught. Stays until [`retry`](crate::StreamBuffer::retry)
+    /// or [`resume`](crate::StreamBuffer::resume).
     Panic,
+    /// The source ended below the declared size, and [`OnShort::Error`](crate::OnShort::Error) makes
+    /// that an error. Stays until [`retry`](crate::StreamBuffer::retry) or
+    /// [`resume`](crate::StreamBuffer::resume), which ask the source again.
+    Short,
 }
 
 impl Error {
@@ -66,6 +72,7 @@ impl Error {
             Error::Exists => sb_status::SB_ERR_EXISTS,
             Error::Size => sb_status::SB_ERR_SIZE,
             Error::Panic => sb_status::SB_ERR_PANIC,
+            Error::Short => sb_status::SB_ERR_SHORT,
         }
     }
 
@@ -93,8 +100,35 @@ impl Error {
         }
     }
 
-    /// An error of a source written in Rust.
+    /// Whether a source gave up without bytes, and is as it was.
+    pub(crate) fn is_of_a_stop(&self) -> bool {
+        match self {
+            Error::Source { code, cause } => {
+                let kind = cause.as_ref().map(|cause| cause.kind());
+                *code == sb_source_code::SB_SOURCE_CANCELED as i64
+                    || kind == Some(io::ErrorKind::WouldBlock)
+            }
+            _ => false,
+        }
+    }
+
+    /// A source's error for its readers: one that gave up though nobody had stopped it has failed.
+    pub(crate) fn into_source(self) -> Error {
+        match self {
+            Error::Canceled => Error::Source {
+                code: sb_source_code::SB_SOURCE_CANCELED as i64,
+                cause: None,
+            },
+            error => error,
+        }
+    }
+
+    /// An error of a source written in Rust. One that carries [`Error::Canceled`] is the obeyed stop.
     pub(crate) fn from_source(error: io::Error) -> Error {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+        if let Some(Error::Canceled) = inner {
+            return Error::Canceled;
+        }
         Error::Source {
             code: error.raw_os_error().map_or(-1, i64::from),
             cause: Some(Arc::new(error)),
@@ -119,6 +153,7 @@ pub(crate) fn text(status: i32) -> &'static std::ffi::CStr {
         -11 => c"the target exists",
         -12 => c"the size is not the one demanded",
         -13 => c"a panic was caught",
+        -14 => c"the source ended before the declared size",
         _ => c"not a status code of spoolbuf",
     }
 }

@@ -21,8 +21,9 @@ pub(crate) struct Gate {
     helper: Condvar,
     /// Rings when somebody has come out of the source's code.
     left: Condvar,
-    /// A read past this place is news to the prefetch.
+    /// A read that ends past `wake_at`, or not past `wake_from`, is news to the prefetch.
     wake_at: AtomicU64,
+    wake_from: AtomicU64,
 }
 
 /// How a call waits.
@@ -39,7 +40,8 @@ pub(crate) struct Manner {
 impl Gate {
     pub(crate) fn new(state: State) -> Gate {
         Gate {
-            wake_at: AtomicU64::new(state.wake_at()),
+            wake_at: AtomicU64::new(u64::MAX),
+            wake_from: AtomicU64::new(0),
             state: Mutex::new(state),
             bells: Bells::new(),
             helper: Condvar::new(),
@@ -224,11 +226,14 @@ impl Gate {
     pub(crate) fn is_news(&self, offset: u64) -> bool {
         // Relaxed: a stale value costs one look too many, or one that the next read makes up for.
         offset > self.wake_at.load(Ordering::Relaxed)
+            || offset <= self.wake_from.load(Ordering::Relaxed)
     }
 
     /// To be called where the state's prefetch or what is buffered changed.
     pub(crate) fn retune(&self, state: &State) {
-        self.wake_at.store(state.wake_at(), Ordering::Relaxed);
+        let (from, at) = state.quiet();
+        self.wake_from.store(from, Ordering::Relaxed);
+        self.wake_at.store(at, Ordering::Relaxed);
     }
 }
 

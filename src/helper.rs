@@ -63,8 +63,8 @@ fn run(buffer: &Buffer) -> bool {
             Err(Error::Canceled) => {}
             Err(error) => {
                 // It may pass: those who wait now get it, the next to come tries again. What can't
-                // be reached concerns only those who want it.
-                let for_all = !matches!(error, Error::Unsupported);
+                // be reached, or could not this time, concerns only those who want it.
+                let for_all = !matches!(error, Error::Unsupported | Error::Source { .. });
                 let mut state = buffer.gate.lock();
                 state.prefetch_rests = true;
                 buffer.gate.wake(&mut state, Some(&error), |waiter| {

@@ -77,7 +77,7 @@ mod thread;
 
 pub use cursor::{Cursor, Stopper};
 pub use error::{Error, Result};
-pub use options::{OnFull, Options};
+pub use options::{OnFull, OnShort, Options};
 pub use save::SaveOptions;
 pub use source::{Interrupt, Seekable, Source};
 pub use stats::Stats;

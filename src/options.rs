@@ -17,6 +17,16 @@ pub enum OnFull {
     Memory,
 }
 
+/// What a source that ends below the declared size means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnShort {
+    /// The end. The source's word wins over the declared size.
+    #[default]
+    End,
+    /// [`Error::Short`](crate::Error::Short): more may come when the source is asked again.
+    Error,
+}
+
 /// Options of a [`StreamBuffer`](crate::StreamBuffer). More may come: end with
 /// `..Default::default()`.
 ///
@@ -38,6 +48,8 @@ pub struct Options {
     pub spool_dir: Option<PathBuf>,
     /// What a full disk does. Default: reads fail.
     pub on_full: OnFull,
+    /// What an end below the declared size means. Default: the end.
+    pub on_short: OnShort,
     /// Bytes to keep ready past the furthest read, by a helper thread. Default: 0, none.
     pub prefetch: u64,
     /// The largest gap, in bytes, that is read through where the source could seek over it.
@@ -58,6 +70,7 @@ impl Default for Options {
             max: SB_MAX_DEFAULT,
             spool_dir: None,
             on_full: OnFull::Fail,
+            on_short: OnShort::End,
             prefetch: 0,
             seek_gap: 256 * 1024,
             round_up: ROUND_UP_MOST,

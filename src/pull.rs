@@ -60,7 +60,8 @@ impl<'b> Turn<'b> {
     }
 
     /// Lets the source take one step towards `need`; the lock is let go meanwhile. The source's own
-    /// failure or end is not an error here: it is in the state then, for every call to see.
+    /// failure or end is not an error here: it is in the state then, for every call to see. A failed
+    /// seek is one: it is this call's alone.
     pub(crate) fn advance(
         &mut self,
         state: Locked<'b>,
@@ -82,9 +83,11 @@ impl<'b> Turn<'b> {
             None => {
                 let run = position - state.run_start;
                 let expected = state.declared.and_then(|size| size.checked_sub(position));
+                state.at_disk = Some(this_thread());
                 drop(state);
                 let room = self.store.room(position, run, expected);
                 state = self.gate.lock();
+                state.at_disk = None;
                 room.inspect_err(|error| state.note(error))?
             }
         };
@@ -94,7 +97,7 @@ impl<'b> Turn<'b> {
         });
         let Ok(Ok(count @ 1..)) = asked else {
             self.store.decline(room);
-            return self.settle(need, asked?, |state, _| state.ended(), State::fail);
+            return self.settle(need, asked?, |state, _| state.ended(), State::read_failed);
         };
         self.brought += count as u64;
         let more = position + (count as u64) < need.offset.saturating_add(need.length);
@@ -104,7 +107,7 @@ impl<'b> Turn<'b> {
             left = self.store.accept(room, count as usize, more);
             state.arrived(count);
         };
-        let settled = self.settle(need, Ok(count as u64), arrived, State::fail);
+        let settled = self.settle(need, Ok(count as u64), arrived, State::read_failed);
         self.room = left;
         settled
     }
@@ -123,21 +126,16 @@ impl<'b> Turn<'b> {
         })?;
         let passed = |state: &mut State, count| match count {
             0 => state.ended(),
-            count => state.position += count as u64,
+            count => state.skipped(count as u64),
         };
-        self.settle(need, result, passed, State::fail)
+        self.settle(need, result, passed, State::read_failed)
     }
 
     fn jump(&mut self, state: Locked<'b>, need: Need, offset: u64) -> Result<Locked<'b>> {
         let result = self.call(state, need, true, |source| source::seek(source, offset))?;
-        let jumped = |state: &mut State, ()| {
-            state.position = offset;
-            state.run_start = offset;
-        };
-        self.settle(need, result, jumped, |state, error| match error {
-            Error::Panic => state.fail(error),
-            // Not fatal: until a resume the source is one that only goes forwards.
-            _ => state.can_seek = false,
+        let jumped = |state: &mut State, ()| state.jumped(offset);
+        self.settle(need, result, jumped, |state, error| {
+            state.seek_failed(error, offset)
         })
     }
 
@@ -170,37 +168,31 @@ impl<'b> Turn<'b> {
     }
 
     /// Puts what a call of the source brought, or its error, into the state. An error if its caller was
-    /// stopped meanwhile: what came is buffered all the same.
+    /// stopped meanwhile, or if it is this caller's alone: what came is buffered all the same.
     fn settle<T>(
         &self,
         need: Need,
         result: Result<T>,
         good: impl FnOnce(&mut State, T),
-        bad: impl FnOnce(&mut State, Error),
+        bad: impl FnOnce(&mut State, Error) -> Result<()>,
     ) -> Result<Locked<'b>> {
         let mut guard = self.gate.lock();
         let state = &mut *guard;
         state.in_source = None;
-        let left = u32::from(state.stop_is_left);
-        let stops = std::mem::take(&mut state.told_to_stop).saturating_add(left);
-        match result {
+        let settled = match result {
             Ok(value) => {
-                state.stop_is_left = stops > 0;
                 good(state, value);
+                Ok(())
             }
-            // An error of a source that was told to stop is that stop; another may be left, or be on its way.
-            Err(_) if state.is_canceled(need) => {
-                state.stop_is_left = stops > 1 || !state.interrupting.is_empty();
-            }
-            // So is one of a call that came after the stop and a resume: it is asked again.
-            Err(Error::Source { .. }) if state.stop_is_left => state.stop_is_left = false,
+            Err(Error::Canceled) if state.obeyed(need) => Ok(()),
             Err(error) => {
+                let error = error.into_source();
                 if let Error::Source { code, .. } = error {
                     state.source_error = code;
                 }
-                bad(state, error);
+                bad(state, error)
             }
-        }
+        };
         if state.failure.is_some() {
             self.gate.wake(state, None, |_| true);
         } else {
@@ -209,10 +201,9 @@ impl<'b> Turn<'b> {
         self.gate.retune(state);
         self.gate.announce_left(state);
         if state.is_canceled(need) {
-            Err(Error::Canceled)
-        } else {
-            Ok(guard)
+            return Err(Error::Canceled);
         }
+        settled.map(|()| guard)
     }
 }
 
@@ -222,12 +213,17 @@ impl Drop for Turn<'_> {
         let mut state = self.gate.lock();
         state.source = self.source.take();
         let retired = state.retire();
-        let complete = state.is_complete();
+        // What is being freed goes as a whole.
+        let finished = state.is_complete() && !state.freed;
+        if finished {
+            state.at_disk = Some(this_thread());
+        }
         self.gate.pass_turn(&mut state);
         drop(state);
-        if complete {
-            self.store.finish();
-        }
         source::close(retired);
+        if finished {
+            self.store.finish();
+            self.gate.lock().at_disk = None;
+        }
     }
 }

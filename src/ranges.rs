@@ -48,6 +48,15 @@ impl Ranges {
         }
     }
 
+    /// Where the range that holds `offset` or ends there starts; `offset` itself if none does.
+    pub(crate) fn start_of(&self, offset: u64) -> u64 {
+        let at = self.list.partition_point(|held| held.end < offset);
+        match self.list.get(at) {
+            Some(held) if held.start <= offset => held.start,
+            _ => offset,
+        }
+    }
+
     /// Where the first range at or past `offset` starts.
     pub(crate) fn next_start(&self, offset: u64) -> Option<u64> {
         let at = self.list.partition_point(|held| held.start < offset);
@@ -114,6 +123,8 @@ mod tests {
             for offset in 0..80u64 {
                 let run = held[offset as usize..].iter().take_while(|b| **b).count() as u64;
                 prop_assert_eq!(ranges.end_of(offset), offset + run);
+                let before = held[..offset as usize].iter().rev().take_while(|b| **b).count() as u64;
+                prop_assert_eq!(ranges.start_of(offset), offset - before);
                 let next = (offset..80).find(|o| held[*o as usize] && (*o == 0 || !held[*o as usize - 1]));
                 prop_assert_eq!(ranges.next_start(offset), next);
                 let before = (1..=offset).rev().find(|o| held[*o as usize - 1] && !held[*o as usize]);

@@ -14,8 +14,12 @@ pub type Interrupt = Box<dyn Fn() + Send + Sync>;
 /// Where a buffer's bytes come from: any [`Read`], a [`Seekable`] one, or a type of your own.
 ///
 /// It is called by one thread at a time, without a lock held, and never again after it has ended or
-/// failed (until [`resume`](crate::StreamBuffer::resume)). Dropping it is its close: that happens as
-/// soon as every byte is held, else with the buffer.
+/// failed (until [`retry`](crate::StreamBuffer::retry) or [`resume`](crate::StreamBuffer::resume)).
+/// Dropping it is its close: that happens as soon as every byte is held, else with the buffer.
+///
+/// A call that gave up without bytes, since its [interrupt](Source::interrupt) came or nothing is
+/// there yet, fails with [`Error::Canceled`], a `Read` with an `io::Error` that carries that. Any other
+/// error is a failure: an end that follows one at once is not believed.
 ///
 /// ```
 /// struct Zeroes(u64);
@@ -48,10 +52,17 @@ pub trait Source: Send {
     /// Makes the next `pull` deliver the bytes at `offset` from the start of the resource.
     ///
     /// # Errors
-    /// Any; the source then stands where it stood, and is not asked to seek again until
-    /// [`resume`](crate::StreamBuffer::resume).
+    /// The source then stands where it stood. After [`Error::Unsupported`] it is not asked to seek
+    /// again; any other error is that of the read that needed the bytes, and the next read tries
+    /// again.
     fn jump(&mut self, _offset: u64) -> Result<()> {
         Err(Error::Unsupported)
+    }
+
+    /// Whether a `jump` only notes the offset, and the `pull` after it shows whether that works: an
+    /// error of that `pull` is then the jump's, and takes it back. Asked once, when the buffer is made.
+    fn jumps_lazily(&self) -> bool {
+        false
     }
 
     /// What makes a blocked `pull` or `jump` return soon. Asked once, when the buffer is made.
@@ -166,11 +177,12 @@ pub(crate) fn ask(source: &mut dyn Source, out: &mut [u8]) -> Result<usize> {
     }
 }
 
-/// A source's error as such, whatever it calls it: another buffer that is a source may be canceled
-/// or out of time, which says nothing of this one.
+/// A source's error as such, whatever it calls it: another buffer that is a source may be short or
+/// out of time, which says nothing of this one. What the library asks a source for keeps its meaning:
+/// to stop, or to go elsewhere.
 fn own(error: Error) -> Error {
     match error {
-        Error::Source { .. } | Error::Panic => error,
+        Error::Source { .. } | Error::Panic | Error::Canceled | Error::Unsupported => error,
         other => Error::Source {
             code: other.status() as i64,
             cause: Some(Arc::new(other.into())),

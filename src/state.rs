@@ -6,9 +6,10 @@
 
 #![forbid(unsafe_code)]
 
+use crate::abi::sb_source_code;
 use crate::error::{Error, Result};
 use crate::index::BLOCK;
-use crate::options::{Options, ROUND_UP_MOST};
+use crate::options::{OnShort, Options, ROUND_UP_MOST};
 use crate::ranges::Ranges;
 use crate::source::Source;
 use crate::sync::ThreadToken;
@@ -33,21 +34,22 @@ pub(crate) struct State {
     pub(crate) source: Option<Box<dyn Source>>,
     /// Who is inside the source's `read` or `seek`.
     pub(crate) in_source: Option<ThreadToken>,
+    /// Who has the turn and may be inside the spool file.
+    pub(crate) at_disk: Option<ThreadToken>,
     /// How many wait for somebody to come out of the source's code.
     pub(crate) outside: usize,
     /// Who is inside the source's interrupt.
     pub(crate) interrupting: Vec<ThreadToken>,
-    /// How often it was interrupted in the call that it is inside of.
-    pub(crate) told_to_stop: u32,
-    /// It came back from such a call, and what told it to stop may be left for the next one.
-    pub(crate) stop_is_left: bool,
+    /// How often it was interrupted without having obeyed so far.
+    pub(crate) interrupts: u32,
     /// Where the source stands: what its next read brings.
     pub(crate) position: u64,
+    /// Where it stood before a jump that its next read has to confirm.
+    jumped_from: Option<u64>,
+    jumps_lazily: bool,
     /// Where it came to by its last jump.
     pub(crate) run_start: u64,
     pub(crate) can_seek: bool,
-    /// It could when it was new; a seek may have failed since.
-    could_seek: bool,
 
     pub(crate) canceled: bool,
     /// How often `cancel` was called: calls that began before end, whatever came since.
@@ -55,6 +57,10 @@ pub(crate) struct State {
     pub(crate) freed: bool,
     /// Why the source is not asked any more.
     pub(crate) failure: Option<Error>,
+    /// What went wrong last, if the source has not shown since that it is all right: until then an
+    /// end is not believed.
+    distrust: Option<Distrust>,
+    on_short: OnShort,
 
     /// Calls that sleep, in order of arrival.
     pub(crate) waiters: Vec<Waiter>,
@@ -68,7 +74,7 @@ pub(crate) struct State {
     pub(crate) helper: Option<ThreadToken>,
     /// Distance that the helper keeps ahead; 0: none.
     pub(crate) prefetch: u64,
-    /// Where the prefetch counts from: the furthest read, or the place of the last jump.
+    /// Where the prefetch counts from: the furthest read in the range that was read last.
     pub(crate) head: u64,
     /// The helper met an error that may pass; it tries again when somebody asks.
     pub(crate) prefetch_rests: bool,
@@ -95,6 +101,13 @@ pub(crate) struct Need {
     pub(crate) length: u64,
     /// `cancels` when the call began.
     pub(crate) cancels: u64,
+}
+
+/// A failure that an end may come of.
+struct Distrust {
+    error: Error,
+    /// What the source was to bring.
+    offset: u64,
 }
 
 /// A call that sleeps until its bytes are there.
@@ -134,26 +147,29 @@ pub(crate) enum Step {
 
 impl State {
     pub(crate) fn new(source: Box<dyn Source>, options: &Options) -> State {
-        let can_seek = source.can_seek();
+        let (can_seek, jumps_lazily) = (source.can_seek(), source.jumps_lazily());
         State {
             ranges: Ranges::default(),
             declared: options.size,
             end: None,
             bound: None,
             can_seek,
-            could_seek: can_seek,
             source: Some(source),
             in_source: None,
+            at_disk: None,
             outside: 0,
             interrupting: Vec::new(),
-            told_to_stop: 0,
-            stop_is_left: false,
+            interrupts: 0,
             position: 0,
+            jumped_from: None,
+            jumps_lazily,
             run_start: 0,
             canceled: false,
             cancels: 0,
             freed: false,
             failure: None,
+            distrust: None,
+            on_short: options.on_short,
             waiters: Vec::new(),
             elected: None,
             next_ticket: 0,
@@ -188,10 +204,25 @@ impl State {
         self.ranges.end_of(offset) - offset
     }
 
-    /// The final size, else the declared one, but never less than what is held.
+    /// The final size, else the declared one as long as nothing has disproved it.
     pub(crate) fn size(&self) -> Option<u64> {
-        self.end
-            .or_else(|| self.declared.map(|size| size.max(self.ranges.last_end())))
+        let (least, most) = (self.ranges.last_end(), self.bound.unwrap_or(u64::MAX));
+        let stated = self.declared.filter(|size| (least..=most).contains(size));
+        self.end.or(stated)
+    }
+
+    /// Whether the source ended below the declared size.
+    pub(crate) fn has_ended_short(&self) -> bool {
+        matches!(self.failure, Some(Error::Short)) || self.end.is_some_and(|end| self.is_short(end))
+    }
+
+    fn is_short(&self, end: u64) -> bool {
+        self.declared.is_some_and(|size| end < size)
+    }
+
+    /// Whether an end at this place is an error.
+    fn is_short_error(&self, end: u64) -> bool {
+        self.on_short == OnShort::Error && self.is_short(end)
     }
 
     fn is_past_end(&self, offset: u64) -> bool {
@@ -248,7 +279,7 @@ impl State {
             }
         }
         if stands > missing {
-            // The source can't go back, or not any more.
+            // The source can't go back.
             return Err(Error::Unsupported);
         }
         if inside {
@@ -289,8 +320,16 @@ impl State {
 
     /// The source had nothing more where it stands.
     pub(crate) fn ended(&mut self) {
+        self.jumped_from = None;
         let (at, last) = (self.position, self.ranges.last_end());
-        if at == last {
+        if let Some(distrust) = self.distrust.take_if(|_| self.declared != Some(at)) {
+            // That is what a broken connection says as well.
+            let error = distrust.error.clone();
+            self.distrust = Some(distrust);
+            self.fail(error);
+        } else if at == last && self.is_short_error(at) {
+            self.fail(Error::Short);
+        } else if at == last {
             // It ran on to here from bytes that are held.
             self.end = Some(at);
         } else if at > last {
@@ -304,26 +343,118 @@ impl State {
         }
     }
 
-    /// The source has failed, until a resume. There is no failure to replace: a source that has failed is
-    /// not called.
-    pub(crate) fn fail(&mut self, error: Error) {
+    /// The source stands elsewhere, or will once its next read has shown that it can.
+    pub(crate) fn jumped(&mut self, offset: u64) {
+        if self.jumps_lazily {
+            let from = self.jumped_from.unwrap_or(self.position);
+            self.jumped_from = (from != offset).then_some(from);
+            // Asked for the same bytes again it has not shown anything.
+            self.distrust.take_if(|distrust| distrust.offset != offset);
+        } else {
+            self.distrust = None;
+        }
+        self.position = offset;
+        self.run_start = offset;
+    }
+
+    /// The source can't go where it was to. An error is that of the call that wanted it to.
+    pub(crate) fn seek_failed(&mut self, error: Error, offset: u64) -> Result<()> {
+        match error {
+            Error::Unsupported => self.can_seek = false,
+            error => {
+                self.suspect(&error, offset);
+                if !matches!(error, Error::Panic) {
+                    return Err(error);
+                }
+                self.fail(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// The source could not bring what is next. An error is that of the call that wanted that;
+    /// otherwise it is every call's.
+    pub(crate) fn read_failed(&mut self, error: Error) -> Result<()> {
+        let offset = self.position;
+        if self.take_jump_back() {
+            return self.seek_failed(error, offset);
+        }
+        let error = match error {
+            Error::Unsupported => Error::Source {
+                code: sb_source_code::SB_SOURCE_UNSUPPORTED as i64,
+                cause: None,
+            },
+            error => error,
+        };
+        self.suspect(&error, offset);
+        self.fail(error);
+        Ok(())
+    }
+
+    /// The source gave up without bytes: whether because it was told to. Of a stop that is over it may
+    /// have heard late, once for each time that it was told; then it is asked again.
+    pub(crate) fn obeyed(&mut self, need: Need) -> bool {
+        let told = self.interrupts > 0;
+        self.interrupts = self.interrupts.saturating_sub(1);
+        let obeyed = told || self.is_canceled(need);
+        if obeyed {
+            self.take_jump_back();
+        }
+        obeyed
+    }
+
+    /// The source stands where it stood before a jump that no read has confirmed; whether there was
+    /// one.
+    pub(crate) fn take_jump_back(&mut self) -> bool {
+        let from = self.jumped_from.take();
+        if let Some(from) = from {
+            self.position = from;
+            self.run_start = from;
+        }
+        from.is_some()
+    }
+
+    /// Remembers a failure that an end may come of. A source that gave up is as it was.
+    fn suspect(&mut self, error: &Error, offset: u64) {
+        if !error.is_of_a_stop() {
+            let error = error.clone();
+            self.distrust = Some(Distrust { error, offset });
+        }
+    }
+
+    /// The source has failed, until somebody has it asked again. There is no failure to replace: a
+    /// source that has failed is not called.
+    fn fail(&mut self, error: Error) {
         self.failure = Some(error);
+    }
+
+    /// A failure is over.
+    pub(crate) fn retry(&mut self) -> Option<Error> {
+        self.prefetch_rests = false;
+        self.failure.take()
     }
 
     /// A cancel or a failure is over.
     pub(crate) fn resume(&mut self) -> Option<Error> {
         self.canceled = false;
-        self.prefetch_rests = false;
-        self.can_seek = self.could_seek;
-        self.failure.take()
+        self.retry()
+    }
+
+    /// The source passed `count` bytes that are held already.
+    pub(crate) fn skipped(&mut self, count: u64) {
+        self.jumped_from = None;
+        self.distrust = None;
+        self.position += count;
     }
 
     /// Bytes came: `count` of them where the source stood.
     pub(crate) fn arrived(&mut self, count: u64) {
         self.ranges.add(self.position..self.position + count);
-        self.position += count;
+        self.skipped(count);
         let last = self.ranges.last_end();
         match self.bound {
+            // Whether that is the end the source has to say again.
+            Some(bound) if bound == last && self.is_short_error(last) => self.bound = None,
             Some(bound) if bound == last => self.end = Some(last),
             Some(bound) if bound < last => self.bound = None,
             _ => {}
@@ -340,11 +471,22 @@ impl State {
         self.prefetch_rests = false;
     }
 
-    /// A read came this far: the prefetch counts from there.
+    /// A read came this far: the prefetch counts from there, unless another one has come further in
+    /// the same range.
     pub(crate) fn reach(&mut self, offset: u64) {
         // Not from where no byte can be.
-        if offset < MOST {
-            self.head = self.head.max(offset);
+        if offset < MOST && (offset > self.head || offset <= self.prefetched_from()) {
+            self.head = offset;
+        }
+    }
+
+    /// Where the range starts that the prefetch works on: a read that ends here or before is in
+    /// another one, which a source that can seek continues too.
+    pub(crate) fn prefetched_from(&self) -> u64 {
+        if self.can_seek {
+            self.ranges.start_of(self.head)
+        } else {
+            0
         }
     }
 
@@ -401,17 +543,19 @@ impl State {
         })
     }
 
-    /// The read position from which on the prefetch has something to do.
-    pub(crate) fn wake_at(&self) -> u64 {
+    /// Reads that end in `(from, until]` are no news to the prefetch.
+    pub(crate) fn quiet(&self) -> (u64, u64) {
         if matches!(self.prefetch, 0 | u64::MAX) || self.freed {
             // Nothing to keep, or nothing that would ever make it stop.
-            return u64::MAX;
+            return (0, u64::MAX);
         }
         // A read up to here leaves less than the distance ahead of it.
-        self.ranges
+        let until = self
+            .ranges
             .end_of(self.head)
             .saturating_sub(self.prefetch)
-            .max(self.head)
+            .max(self.head);
+        (self.prefetched_from(), until)
     }
 
     /// What is missing where the source stands or after that, if there is also something missing

@@ -16,6 +16,10 @@ pub struct Stats {
     pub declared: Option<u64>,
     /// What the size is, once the source has ended.
     pub final_size: Option<u64>,
+    /// The lowest offset at which the source had nothing: an upper limit of the size.
+    pub bound: Option<u64>,
+    /// Whether the source ended below the declared size.
+    pub ended_short: bool,
     /// How far the resource is buffered without a gap from its start.
     pub frontier: u64,
     /// Buffered bytes in memory.
@@ -61,6 +65,8 @@ impl Buffer {
         Stats {
             declared: state.declared,
             final_size: state.end,
+            bound: state.end.or(state.bound),
+            ended_short: state.has_ended_short(),
             frontier: state.frontier(),
             memory: state.ranges.total() - disk,
             disk,

@@ -185,8 +185,13 @@ impl StreamBuffer {
         self.inner().cancel();
     }
 
-    /// Clears a cancel or a source's failure: the source is asked again, where it stands, and to seek
-    /// again if it had failed to.
+    /// Clears a source's failure, [`Error::Short`](crate::Error::Short) and a panic too: the source is
+    /// asked again, where it stands. Leaves a cancel.
+    pub fn retry(&self) {
+        self.inner().retry();
+    }
+
+    /// Clears a cancel and a source's failure: the source is asked again, where it stands.
     pub fn resume(&self) {
         self.inner().resume();
     }
@@ -208,7 +213,7 @@ impl StreamBuffer {
         self.inner().spill()
     }
 
-    /// The final size, else the declared one (never less than what is buffered), else `None`.
+    /// The final size, else the declared one as long as nothing has disproved it, else `None`.
     pub fn size(&self) -> Option<u64> {
         self.inner().gate.lock().size()
     }

@@ -243,7 +243,10 @@ fn rounds(seed: u64) {
             seek: None,
             cancel: None,
             close: None,
-            reserved: [null_mut(); 3],
+            pull: None,
+            flags: 0,
+            reserved_flags: 0,
+            reserved: [null_mut(); 8],
         };
         // SAFETY: a whole callback, whose source lives until `sb_free` has returned.
         let raw = unsafe { sb_new(&callback, SIZE, LIMITS[round / 2]) };

@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use child::alone;
+use spoolbuf::abi::sb_source_code;
 use spoolbuf::{Error, Interrupt, Options, Result, Seekable, Source, StreamBuffer};
 use support::{Stream, assert_bytes, bytes};
 
@@ -39,13 +40,12 @@ impl Source for Failing {
 fn whatever_error_a_source_answers_is_a_failure_of_the_source() {
     // As a buffer does that is the source of another one.
     let own = [
-        Error::Canceled,
         Error::Timeout,
         Error::Reentrant,
         Error::Invalid,
         Error::NoMemory,
         Error::DiskFull(28),
-        Error::Unsupported,
+        Error::Short,
     ];
     for error in own {
         let status = error.status() as i64;
@@ -62,6 +62,26 @@ fn whatever_error_a_source_answers_is_a_failure_of_the_source() {
             assert!(cause.is_some_and(|cause| cause.get_ref().is_some()));
         }
         assert_eq!(buffer.stats().source_error, status);
+    }
+}
+
+#[test]
+fn what_a_source_says_without_being_asked_for_is_a_failure_too() {
+    let unasked = [
+        (Error::Canceled, sb_source_code::SB_SOURCE_CANCELED),
+        (Error::Unsupported, sb_source_code::SB_SOURCE_UNSUPPORTED),
+    ];
+    for (error, expected) in unasked {
+        let left = bytes(0, 10);
+        let buffer = StreamBuffer::new(Failing { left, error }, None, 0).expect("a buffer");
+        let mut out = [0; 100];
+        assert_eq!(buffer.read_at(0, &mut out).expect("what came before"), 10);
+        for _ in 0..2 {
+            let Err(Error::Source { code, .. }) = buffer.read_at(10, &mut out) else {
+                panic!("no failure of the source");
+            };
+            assert_eq!(code, expected as i64);
+        }
     }
 }
 
@@ -186,10 +206,8 @@ struct Marked {
     mark: Arc<AtomicBool>,
 }
 
-const STOPPED: Error = Error::Source {
-    code: -125,
-    cause: None,
-};
+const STOPPED: Error = Error::Canceled;
+const STOPPED_CODE: i64 = sb_source_code::SB_SOURCE_CANCELED as i64;
 
 impl Marked {
     fn wait(&self) {
@@ -276,9 +294,15 @@ fn a_stop_that_comes_as_the_source_returns_is_no_failure_of_the_next_call() {
         mark.store(true, Ordering::SeqCst);
         let before = buffer.stats().pulls;
         let failed = buffer.read_at(950_000, &mut out);
-        assert!(seeks || matches!(failed, Err(Error::Source { code: -125, .. })));
+        assert!(matches!(
+            failed,
+            Err(Error::Source {
+                code: STOPPED_CODE,
+                ..
+            })
+        ));
         assert!(seeks || buffer.stats().pulls == before + 1);
-        assert_eq!(buffer.stats().source_error, -125);
+        assert_eq!(buffer.stats().source_error, STOPPED_CODE);
     }
 }
 
@@ -335,10 +359,15 @@ fn a_place_that_is_refused_for_now_is_no_end() {
         let buffer = strict(50_000, refusal);
         assert_eq!(buffer.read_at(0, &mut [0]).expect("a byte"), 1);
         let mut out = [0; 10];
-        // By the long way, from where it stood.
-        assert_eq!(buffer.read_at(90_000, &mut out).expect("bytes"), 10);
-        assert_bytes(90_000, &out);
-        assert!(!buffer.stats().seekable);
+        // Each read asks again, and the other places are as near as before.
+        for seeks in 1..3 {
+            let refused = buffer.read_at(90_000, &mut out);
+            assert!(matches!(refused, Err(Error::Source { .. })), "{refused:?}");
+            assert_eq!(buffer.stats().seeks, seeks);
+        }
+        assert_eq!(buffer.read_at(40_000, &mut out).expect("bytes"), 10);
+        assert_bytes(40_000, &out);
+        assert!(buffer.stats().seekable);
         let mut all = vec![0; 100_001];
         assert_eq!(buffer.read_at(0, &mut all).expect("all"), 100_000);
         assert_bytes(0, &all[..100_000]);

@@ -20,7 +20,8 @@ use crate::save::SaveOptions;
 ///
 /// Copies `*callback`; starts no thread, opens no file, calls nothing.
 ///
-/// @param callback [in] the source; NULL, a NULL `read` or a `reserved` that is not NULL is a bad one.
+/// @param callback [in] the source. NULL is a bad one, and one with neither `read` nor `pull`, with
+///                 both forms, with an unknown flag, or with a reserved member that is not 0.
 /// @param size     declared size of the resource in bytes, a hint; SB_SIZE_UNKNOWN.
 /// @param max      most bytes to keep in memory: SB_MAX_DEFAULT is 5 MiB; 0 keeps no more than the
 ///                 piece in flight (256 KiB at most); UINT64_MAX never spills.
@@ -67,13 +68,15 @@ pub unsafe extern "C" fn sb_new(
 ///         that place returns 0 or the error); 0 at or past the end.
 ///         SB_ERR_INVALID: a bad handle, `out` NULL, `off + len` past 2^64, `len` past half
 ///         of what a size_t holds.
-///         SB_ERR_SOURCE: the source failed here, or returned more than it had room for.
+///         SB_ERR_SOURCE: the source failed here, or could not seek here this time.
+///         SB_ERR_SHORT: the source ended here, below the declared size, and `on_short` is
+///         SB_SHORT_ERROR.
 ///         SB_ERR_CANCELED: sb_cancel() or sb_free() came while it waited, also if it had some
 ///         bytes already, or the source came back with them: they are buffered.
 ///         SB_ERR_REENTRANT: called by the source's own callback for bytes that are not there.
 ///         SB_ERR_DISK_FULL, SB_ERR_NO_MEMORY: there is no room for more; later calls try again.
 ///         SB_ERR_IO: the spool file can't be made, written or read.
-///         SB_ERR_UNSUPPORTED: a source that failed to seek has passed these bytes.
+///         SB_ERR_UNSUPPORTED: a source that said SB_SOURCE_UNSUPPORTED has passed these bytes.
 ///
 /// Threads: any thread, concurrently.
 ///
@@ -130,9 +133,9 @@ pub unsafe extern "C" fn sb_save(handle: *mut sb_buffer, path: *const c_char) ->
 ///
 /// May be called at any time, also while other threads are inside calls on the handle (they return
 /// SB_ERR_CANCELED), from inside the source's callbacks, twice, or on NULL. If the source is inside
-/// `read` or `seek` on another thread, its `cancel` is called; then, with a `close`, sb_free()
-/// returns at once, and `close` runs when the source has come back; without one it waits for the
-/// source, since its return is the only sign that `opaque` is free again.
+/// a callback on another thread, its `cancel` is called; then, with a `close`, sb_free() returns at
+/// once, and `close` runs when the source has come back; without one it waits for the source, since
+/// its return is the only sign that `opaque` is free again. Never waits for a write to the spool file.
 ///
 /// @param handle the buffer; NULL, a freed or a made-up handle do nothing.
 ///
@@ -157,17 +160,10 @@ pub(super) unsafe fn make(
     // From here on whatever fails closes the source.
     let source = CallbackSource::boxed(callback)?;
     let options = options()?;
-    let prefetch = options.prefetch;
-    let handle = BUFFERS.insert(|pins| Buffer::new(source, options, Keeper::Handle(pins)))?;
-    if prefetch > 0 {
-        let begun = BUFFERS.get(handle);
-        let begun = begun.and_then(|buffer| Buffer::prefetch(&buffer, prefetch));
-        begun.inspect_err(|_| free(handle))?;
-    }
-    Ok(handle)
+    BUFFERS.insert(|pins| Buffer::new(source, options, Keeper::Handle(pins)))
 }
 
-fn free(handle: Raw) {
+pub(super) fn free(handle: Raw) {
     if let Ok(buffer) = BUFFERS.remove(handle) {
         buffer.free();
     }

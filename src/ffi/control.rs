@@ -11,15 +11,15 @@ use crate::handle::{BUFFERS, Raw};
 /// Has a helper thread keep bytes ready.
 ///
 /// The source is then called on that thread alone, for prefetch and readers alike, once a reader
-/// that is inside it has come out. Its errors
-/// surface at the read that reaches them, not before. The thread is started here, sleeps while the
-/// distance is kept, blocks all signals but those that a fault raises, and is gone when sb_free()
-/// returns, or when a source that was inside `read` then has come back. Waits for nothing.
+/// that is inside it has come out. Its errors surface at the read that reaches them, not before. The
+/// thread is started here, sleeps while the distance is kept, and blocks all signals except those that
+/// a fault raises. It has ended when sb_free() returns, except while it is inside the source or the
+/// spool file: then it ends when that call returns. Never blocks.
 ///
 /// @param handle the buffer.
-/// @param ahead  bytes to keep past the furthest read (after a jump of a source that can seek: past
-///               that place); SB_ALL everything, holes included; 0 stops, and readers call the
-///               source on their own threads again.
+/// @param ahead  bytes to keep past the furthest read in the buffered range that was read last;
+///               SB_ALL everything, holes included; 0 stops, and readers call the source on their own
+///               threads again.
 /// @return SB_OK; SB_ERR_INVALID: a bad handle; SB_ERR_NO_MEMORY: no thread to be had;
 ///         SB_ERR_CANCELED: it is being freed.
 ///
@@ -57,10 +57,27 @@ pub unsafe extern "C" fn sb_cancel(handle: *mut sb_buffer) -> c_int {
     })
 }
 
-/// Clears a cancel or a source's failure.
+/// Clears a source's failure and leaves a cancel.
 ///
-/// The source is asked again, where it stands, and to seek again if it had failed to; nothing is
-/// fetched twice. Never waits.
+/// The source is asked again, where it stands, and the prefetch goes on unless it is canceled. Clears
+/// SB_ERR_SHORT and SB_ERR_PANIC too. Nothing is fetched twice. Never waits.
+///
+/// @param handle the buffer.
+/// @return SB_OK, also if there was nothing to clear; SB_ERR_INVALID: a bad handle.
+///
+/// Threads: any thread, concurrently.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_retry(handle: *mut sb_buffer) -> c_int {
+    guard(PANIC as c_int, || {
+        status(BUFFERS.get(handle as Raw).map(|buffer| buffer.retry()))
+    })
+}
+
+/// Clears a cancel and a source's failure.
+///
+/// The source is asked again, where it stands; nothing is fetched twice. Never waits.
 ///
 /// @param handle the buffer.
 /// @return SB_OK, also if there was nothing to clear; SB_ERR_INVALID: a bad handle.

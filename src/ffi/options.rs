@@ -4,12 +4,14 @@ use std::ffi::c_int;
 
 use super::answer::{PANIC, status};
 use super::argument::{known, path};
-use super::buffer::make;
-use crate::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_callback, sb_on_full, sb_options};
+use super::buffer::{free, make};
+use crate::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_callback, sb_on_full, sb_on_short, sb_options};
+use crate::buffer::Buffer;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::guard::guard;
-use crate::options::{OnFull, Options, ROUND_UP_MOST};
+use crate::handle::{BUFFERS, Raw};
+use crate::options::{OnFull, OnShort, Options, ROUND_UP_MOST};
 
 /// Fills options with the defaults.
 ///
@@ -37,6 +39,8 @@ pub unsafe extern "C" fn sb_options_init(options: *mut sb_options, struct_size: 
             seek_gap: defaults.seek_gap,
             round_up: defaults.round_up,
             on_full: sb_on_full::SB_FULL_FAIL as u32,
+            on_short: sb_on_short::SB_SHORT_END as u32,
+            reserved: 0,
         };
         // SAFETY: the caller gave `struct_size` bytes, at least those of this version.
         unsafe {
@@ -49,7 +53,8 @@ pub unsafe extern "C" fn sb_options_init(options: *mut sb_options, struct_size: 
 
 /// Makes a buffer over a source, with options.
 ///
-/// Like sb_new(); with `prefetch` it also starts the helper thread, which calls the source.
+/// Like sb_new(); with `prefetch` it also starts the helper thread, which calls the source: `*out` is
+/// written before.
 ///
 /// @param callback [in] the source, as for sb_new().
 /// @param options  [in] the options, copied; NULL for the defaults. Begin with sb_options_init().
@@ -75,20 +80,35 @@ pub unsafe extern "C" fn sb_new_with(
         if let Some(out) = &mut out {
             **out = std::ptr::null_mut();
         }
+        let mut ahead = 0;
         let chosen = || match &out {
             // SAFETY: the caller's.
-            Some(_) => unsafe { chosen(options) },
+            Some(_) => unsafe { chosen(options) }.inspect(|options| ahead = options.prefetch),
             // Not refused before: the source is the library's.
             None => Err(Error::Invalid),
         };
         // SAFETY: the caller's.
         let made = unsafe { make(callback, chosen) };
-        status(made.map(|handle| {
-            if let Some(out) = out {
-                *out = handle as *mut sb_buffer;
-            }
+        status(made.and_then(|handle| {
+            let out = out.ok_or(Error::Invalid)?;
+            // Before the source's callback can run, which may look for it there.
+            *out = handle as *mut sb_buffer;
+            begin(handle, ahead).inspect_err(|_| {
+                *out = std::ptr::null_mut();
+                free(handle);
+            })
         }))
     })
+}
+
+/// Starts the prefetch that a new buffer was told of.
+fn begin(handle: Raw, ahead: u64) -> Result<()> {
+    if ahead == 0 {
+        return Ok(());
+    }
+    BUFFERS
+        .get(handle)
+        .and_then(|buffer| Buffer::prefetch(&buffer, ahead))
 }
 
 /// Whether options of any version, earlier or later, can be so large, in bytes.
@@ -104,7 +124,8 @@ unsafe fn chosen(options: *const sb_options) -> Result<Options> {
         return Ok(Options::default());
     };
     let ours = size_of::<sb_options>();
-    if !is_of_a_version(given.struct_size) || given.round_up > ROUND_UP_MOST {
+    if !is_of_a_version(given.struct_size) || given.round_up > ROUND_UP_MOST || given.reserved != 0
+    {
         return Err(Error::Invalid);
     }
     // SAFETY: the caller's struct has `struct_size` bytes.
@@ -126,6 +147,11 @@ unsafe fn chosen(options: *const sb_options) -> Result<Options> {
         on_full: match given.on_full {
             0 => OnFull::Fail,
             1 => OnFull::Memory,
+            _ => return Err(Error::Invalid),
+        },
+        on_short: match given.on_short {
+            0 => OnShort::End,
+            1 => OnShort::Error,
             _ => return Err(Error::Invalid),
         },
         prefetch: given.prefetch,

@@ -13,8 +13,10 @@ use crate::stats::Stats;
 /// Tells the size of the resource.
 ///
 /// @param handle the buffer.
-/// @return bytes: the final size once the source has ended, else the declared one, but never less
-///         than what is buffered; SB_ERR_UNKNOWN if neither is known; SB_ERR_INVALID: a bad handle.
+/// @return bytes: the final size once the source has ended, else the declared one as long as nothing
+///         has disproved it: no byte past it is buffered, and the source did not say that there is
+///         nothing at a lower offset (`bound` in sb_stats). Else SB_ERR_UNKNOWN; SB_ERR_INVALID: a bad
+///         handle.
 ///
 /// Threads: any thread, concurrently; never waits.
 ///
@@ -135,6 +137,7 @@ fn stats(stats: &Stats, spool_directory: Option<&Path>) -> sb_stats {
     sb_stats {
         declared: stats.declared.unwrap_or(SB_SIZE_UNKNOWN),
         final_size: stats.final_size.unwrap_or(SB_SIZE_UNKNOWN),
+        bound: stats.bound.unwrap_or(SB_SIZE_UNKNOWN),
         frontier: stats.frontier,
         memory: stats.memory,
         disk: stats.disk,
@@ -151,6 +154,8 @@ fn stats(stats: &Stats, spool_directory: Option<&Path>) -> sb_stats {
         seekable: stats.seekable.into(),
         spool: stats.spool as i32,
         helper: stats.helper.into(),
+        ended_short: stats.ended_short.into(),
+        reserved: 0,
         spool_dir,
     }
 }

@@ -160,7 +160,7 @@ typedef struct stream {
     uint64_t fail_at;  /* the offset at which it fails with `code`, each time it is asked */
     int64_t code;
     uint64_t stall_at; /* the offset at which it blocks, until it is released or cancelled */
-    int obeys_cancel;  /* a cancel ends the blocking, with -ECANCELED */
+    int obeys_cancel;  /* a cancel ends the blocking, with SB_SOURCE_CANCELED */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -216,7 +216,7 @@ static inline int64_t stream_read(void *opaque, void *out, size_t capacity)
     self->stalled = 0;
     if (self->at == self->stall_at) {
         self->canceled = 0;
-        result = -ECANCELED;
+        result = SB_SOURCE_CANCELED;
     } else if (self->at == self->fail_at) {
         result = self->code;
     } else {

@@ -38,7 +38,7 @@ int64_t read(void *opaque, void *out, size_t capacity)
 int64_t seek(void *, uint64_t)
 {
     may_throw("seek");
-    return -1;
+    return SB_SOURCE_UNSUPPORTED;
 }
 
 void cancel(void *)

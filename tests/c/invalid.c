@@ -206,9 +206,9 @@ static void bad_arguments(void)
 
     /* A snapshot for an older header, and for a newer one. */
     memset(bytes, 0xEE, sizeof bytes);
-    CHECK_EQ(sb_stat(buffer, (sb_stats *)(void *)bytes, 20), SB_OK);
-    CHECK_EQ(bytes[19], 0);
-    CHECK_EQ(bytes[20], 0xEE);
+    CHECK_EQ(sb_stat(buffer, (sb_stats *)(void *)bytes, 28), SB_OK);
+    CHECK_EQ(bytes[27], 0);
+    CHECK_EQ(bytes[28], 0xEE);
     {
         struct { sb_stats stats; unsigned char later[64]; } large;
         memset(&large, 0xEE, sizeof large);

@@ -32,7 +32,7 @@ static int64_t place_seek(void *opaque, uint64_t offset)
 {
     place *self = opaque;
     if (self->seeks == 0)
-        return -1;
+        return SB_SOURCE_UNSUPPORTED;
     self->seeks--;
     self->at = offset;
     return 0;

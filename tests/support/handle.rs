@@ -29,7 +29,10 @@ impl Handle {
             seek: None,
             cancel: None,
             close: None,
-            reserved: [null_mut(); 3],
+            pull: None,
+            flags: 0,
+            reserved_flags: 0,
+            reserved: [null_mut(); 8],
         };
         // SAFETY: a whole callback; the stream lives longer than the handle.
         let raw = unsafe { sb_new(&callback, size, max) };

@@ -129,10 +129,7 @@ impl Source for Stream {
             }
             // Last: who sees it sees where that was.
             self.seen.failed_seeks.fetch_add(1, Ordering::SeqCst);
-            return Err(Error::Source {
-                code: -416,
-                cause: None,
-            });
+            return Err(Error::Unsupported);
         }
         self.good_seeks -= 1;
         self.at = offset;
