@@ -213,15 +213,24 @@ impl Drop for Turn<'_> {
         let mut state = self.gate.lock();
         state.source = self.source.take();
         let retired = state.retire();
-        // What is being freed goes as a whole.
-        let finished = state.is_complete() && !state.freed;
-        if finished {
-            state.at_disk = Some(this_thread());
-        }
+        let complete = state.is_complete();
         self.gate.pass_turn(&mut state);
         drop(state);
         source::close(retired);
-        if finished {
+        if complete {
+            self.finish();
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// Has the store give back what it kept for more bytes.
+    fn finish(&self) {
+        let mut state = self.gate.lock();
+        // What is being freed goes as a whole.
+        if !state.freed {
+            state.at_disk = Some(this_thread());
+            drop(state);
             self.store.finish();
             self.gate.lock().at_disk = None;
         }
