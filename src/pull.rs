@@ -185,13 +185,7 @@ impl<'b> Turn<'b> {
                 Ok(())
             }
             Err(Error::Canceled) if state.obeyed(need) => Ok(()),
-            Err(error) => {
-                let error = error.into_source();
-                if let Error::Source { code, .. } = error {
-                    state.source_error = code;
-                }
-                bad(state, error)
-            }
+            Err(error) => bad(state, error.into_source()),
         };
         if state.failure.is_some() {
             self.gate.wake(state, None, |_| true);

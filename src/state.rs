@@ -414,8 +414,11 @@ impl State {
         from.is_some()
     }
 
-    /// Remembers a failure that an end may come of. A source that gave up is as it was.
+    /// Remembers a failure, which an end may come of. A source that gave up is as it was.
     fn suspect(&mut self, error: &Error, offset: u64) {
+        if let Error::Source { code, .. } = *error {
+            self.source_error = code;
+        }
         if !error.is_of_a_stop() {
             let error = error.clone();
             self.distrust = Some(Distrust { error, offset });

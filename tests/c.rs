@@ -103,6 +103,21 @@ fn little_stack() {
 }
 
 #[test]
+fn error_is_no_end() {
+    promise("error_is_no_end.c");
+}
+
+#[test]
+fn pull() {
+    promise("pull.c");
+}
+
+#[test]
+fn short_end() {
+    promise("short_end.c");
+}
+
+#[test]
 fn source_error() {
     promise("source_error.c");
 }

@@ -397,6 +397,67 @@ static void polled(int seeks)
     free_and_await_close(buffer, &source);
 }
 
+/* A reader that goes back into what is buffered is followed there as well. */
+static void goes_back(void)
+{
+    enum { AHEAD = 100000, FAR = 1500000 };
+    stream source;
+    sb_callback callback;
+    sb_options options;
+    sb_buffer *buffer;
+    uint64_t at;
+
+    stream_init(&source, SIZE, 10000);
+    callback = stream_callback(&source);
+    callback.seek = any_seek;
+    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
+    options.seek_gap = 10000;
+    options.prefetch = AHEAD;
+    CHECK_EQ(sb_new_with(&callback, &options, &buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, 0, 100, bytes), 100);
+    WAIT_UNTIL(sb_buffered(buffer, 0) >= AHEAD);
+    CHECK_EQ(sb_read(buffer, FAR, 100, bytes), 100);
+    WAIT_UNTIL(sb_buffered(buffer, FAR) >= AHEAD);
+    for (at = 0; at < 5 * AHEAD; at += AHEAD / 2) {
+        /* All of them are there: nobody waits for the source. */
+        CHECK_EQ(sb_read_some(buffer, at, 100, bytes, 0), 100);
+        WAIT_UNTIL(sb_buffered(buffer, at) >= AHEAD);
+        /* In turn with one that goes on where it is. */
+        CHECK_EQ(sb_read_some(buffer, FAR + at / 2, 100, bytes, 0), 100);
+        WAIT_UNTIL(sb_buffered(buffer, FAR + at / 2) >= AHEAD);
+    }
+    CHECK(stats_of(buffer).frontier <= 6 * AHEAD + 65536);
+    free_and_await_close(buffer, &source);
+}
+
+/* A source finds its own handle where sb_new_with() puts it. */
+static sb_buffer *own_handle;
+
+static int64_t finds_itself(void *opaque, void *out, size_t capacity)
+{
+    sb_buffer *self = __atomic_load_n(&own_handle, __ATOMIC_SEQ_CST);
+    (void)opaque;
+    CHECK(self != NULL);
+    memset(out, 'x', capacity);
+    return SB_SOURCE_CANCELED;
+}
+
+static void no_call_before_the_handle(void)
+{
+    sb_callback callback = { .read = finds_itself };
+    sb_options options;
+    int round;
+
+    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
+    options.prefetch = 10;
+    for (round = 0; round < 2000; round++) {
+        CHECK_EQ(sb_new_with(&callback, &options, &own_handle), SB_OK);
+        if (round % 2 == 0)
+            WAIT_UNTIL(stats_of(own_handle).pulls > 0);
+        sb_free(own_handle);
+    }
+}
+
 /* As an option. */
 static void by_option(void)
 {
@@ -432,6 +493,8 @@ int main(void)
     freed_inside();
     polled(0);
     polled(1);
+    goes_back();
+    no_call_before_the_handle();
     by_option();
     WAIT_UNTIL(threads() == 1);
     return 0;

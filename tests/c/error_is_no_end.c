@@ -1,0 +1,250 @@
+/*
+ * An error is never the end: a source that says 0 right after it failed has not ended, whatever was
+ * canceled, resumed or tried again meanwhile; one that gave up without bytes has not failed.
+ */
+#include "script.h"
+
+static unsigned char bytes[1000];
+
+/* What recv() says of a connection that was reset: the error once, then 0. */
+static void reset(form how, int by_retry)
+{
+    static const int64_t answers[] = { 100, -104, 0 };
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, how, SB_SIZE_UNKNOWN, SB_SHORT_END);
+    size_t again;
+
+    CHECK_EQ(sb_read(buffer, 0, 100, bytes), 100);
+    CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SOURCE);
+    for (again = 1; again < 4; again++) {
+        CHECK_EQ(by_retry ? sb_retry(buffer) : sb_resume(buffer), SB_OK);
+        CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
+        CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SOURCE);
+        CHECK_EQ(source.calls, 2 + again);
+        CHECK_EQ(sb_save(buffer, "saved"), SB_ERR_SOURCE);
+        CHECK(access("saved", F_OK) != 0);
+    }
+    CHECK_EQ(stats_of(buffer).source_error, -104);
+    CHECK(stats_of(buffer).final_size == SB_SIZE_UNKNOWN);
+    sb_free(buffer);
+    CHECK_EQ(source.closes, 1);
+}
+
+/* Once it has delivered something, its word is good again. */
+static void recovers(form how)
+{
+    static const int64_t answers[] = { 100, -104, -110, 50, 0 };
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, how, SB_SIZE_UNKNOWN, SB_SHORT_END);
+
+    CHECK_EQ(sb_read(buffer, 0, 200, bytes), 100);
+    CHECK_EQ(sb_retry(buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, 100, 200, bytes), SB_ERR_SOURCE);
+    CHECK_EQ(stats_of(buffer).source_error, -110);
+    CHECK_EQ(sb_retry(buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, 0, 200, bytes), 150);
+    CHECK_BYTES(bytes, 0, 150);
+    CHECK_EQ(sb_size(buffer), 150);
+    CHECK_EQ(source.closes, 1);
+    sb_free(buffer);
+}
+
+/* So is its word that the size is the one that was declared. */
+static void stands_at_its_size(form how)
+{
+    static const int64_t answers[] = { 100, -104, 0 };
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, how, 100, SB_SHORT_END);
+
+    CHECK_EQ(sb_read(buffer, 0, 200, bytes), 100);
+    CHECK_EQ(sb_read(buffer, 100, 200, bytes), SB_ERR_SOURCE);
+    CHECK_EQ(sb_retry(buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, 100, 200, bytes), 0);
+    CHECK_EQ(stats_of(buffer).final_size, 100);
+    sb_free(buffer);
+}
+
+/* A source that has nothing yet and does not wait says so; the end that follows is the end. */
+static void nothing_yet(form how)
+{
+    static const int64_t answers[] = { 100, SB_SOURCE_CANCELED, SB_SOURCE_CANCELED, 0 };
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, how, SB_SIZE_UNKNOWN, SB_SHORT_END);
+    size_t again;
+
+    CHECK_EQ(sb_read(buffer, 0, 200, bytes), 100);
+    for (again = 0; again < 2; again++) {
+        CHECK_EQ(sb_read(buffer, 100, 1, bytes), SB_ERR_SOURCE);
+        CHECK_EQ(stats_of(buffer).source_error, SB_SOURCE_CANCELED);
+        CHECK_EQ(sb_retry(buffer), SB_OK);
+    }
+    CHECK_EQ(sb_read(buffer, 100, 1, bytes), 0);
+    CHECK_EQ(sb_size(buffer), 100);
+    sb_free(buffer);
+}
+
+/* Elsewhere it is another matter: the source went there. */
+static void elsewhere(form how)
+{
+    static const int64_t answers[] = { 100, -104, 0, 10, 0 };
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, how, SB_SIZE_UNKNOWN, SB_SHORT_END);
+
+    CHECK_EQ(sb_read(buffer, 0, 200, bytes), 100);
+    CHECK_EQ(sb_retry(buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, 5000, 10, bytes), 0);
+    CHECK_EQ(stats_of(buffer).bound, 5000);
+    /* Back where it failed, by another jump. */
+    CHECK_EQ(sb_read(buffer, 100, 20, bytes), 10);
+    CHECK_EQ(sb_size(buffer), 110);
+    sb_free(buffer);
+}
+
+/* A failed seek is an error too, and no end follows from it. */
+static void failed_seek_then_nothing(void)
+{
+    static const int64_t answers[] = { 100, 0 };
+    static const int64_t seeks[] = { -5, -5 };
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, READ_SEEK, SB_SIZE_UNKNOWN, SB_SHORT_END);
+
+    source.seeks = seeks;
+    source.seeks_count = COUNT_OF(seeks);
+    CHECK_EQ(sb_read(buffer, 0, 100, bytes), 100);
+    CHECK_EQ(sb_read(buffer, 5000, 10, bytes), SB_ERR_SOURCE);
+    CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SOURCE);
+    CHECK(stats_of(buffer).final_size == SB_SIZE_UNKNOWN);
+    sb_free(buffer);
+}
+
+/* The same with `pull`, whose seek shows by the bytes. */
+static void failed_pull_elsewhere_then_nothing(void)
+{
+    static const int64_t answers[] = { 100, -5, 0, 0 };
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, PULL_SEEKS, SB_SIZE_UNKNOWN, SB_SHORT_END);
+
+    CHECK_EQ(sb_read(buffer, 0, 100, bytes), 100);
+    CHECK_EQ(sb_read(buffer, 5000, 10, bytes), SB_ERR_SOURCE);
+    CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
+    CHECK_EQ(sb_read(buffer, 5000, 10, bytes), SB_ERR_SOURCE);
+    CHECK_EQ(stats_of(buffer).state, SB_STATE_FAILED);
+    CHECK_EQ(sb_retry(buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, 5000, 10, bytes), SB_ERR_SOURCE);
+    CHECK(stats_of(buffer).bound == SB_SIZE_UNKNOWN);
+    sb_free(buffer);
+}
+
+/* A stop and a failure in one call: the call was stopped, and the source has failed all the same. */
+typedef struct late {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int inside, go, calls, cancels;
+    int64_t code;
+} late;
+
+static int64_t late_read(void *opaque, void *out, size_t capacity)
+{
+    late *self = opaque;
+    int64_t answer = 0;
+    size_t place;
+
+    pthread_mutex_lock(&self->lock);
+    self->calls++;
+    if (self->calls == 1) {
+        for (place = 0; place < 100 && place < capacity; place++)
+            ((unsigned char *)out)[place] = byte_at(place);
+        answer = 100;
+    } else if (self->calls == 2) {
+        self->inside = 1;
+        pthread_cond_broadcast(&self->changed);
+        while (!self->go)
+            pthread_cond_wait(&self->changed, &self->lock);
+        answer = self->code;
+    }
+    pthread_mutex_unlock(&self->lock);
+    return answer;
+}
+
+static void late_cancel(void *opaque)
+{
+    late *self = opaque;
+    pthread_mutex_lock(&self->lock);
+    self->cancels++;
+    pthread_mutex_unlock(&self->lock);
+}
+
+static void late_set(late *self, int *member)
+{
+    pthread_mutex_lock(&self->lock);
+    *member = 1;
+    pthread_cond_broadcast(&self->changed);
+    pthread_mutex_unlock(&self->lock);
+}
+
+static void failure_in_a_stop(int hears, int resumes_before, int64_t code)
+{
+    late self = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0, 0 };
+    sb_callback callback = { .read = late_read, .opaque = &self };
+    int obeyed = code == SB_SOURCE_CANCELED;
+    sb_options options;
+    sb_buffer *buffer;
+    call reader;
+
+    self.code = code;
+    if (hears)
+        callback.cancel = late_cancel;
+    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
+    options.round_up = 0;
+    CHECK_EQ(sb_new_with(&callback, &options, &buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, 0, 100, bytes), 100);
+    call_start(&reader, buffer, 100, 10, NULL);
+    pthread_mutex_lock(&self.lock);
+    while (!self.inside)
+        pthread_cond_wait(&self.changed, &self.lock);
+    pthread_mutex_unlock(&self.lock);
+    CHECK_EQ(sb_cancel(buffer), SB_OK);
+    CHECK_EQ(self.cancels, hears);
+    if (resumes_before)
+        CHECK_EQ(sb_resume(buffer), SB_OK);
+    late_set(&self, &self.go);
+    CHECK_EQ(call_finish(&reader), SB_ERR_CANCELED);
+    if (!resumes_before) {
+        /* A retry leaves the cancel; a resume clears both. */
+        CHECK_EQ(sb_retry(buffer), SB_OK);
+        CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_CANCELED);
+        CHECK_EQ(sb_resume(buffer), SB_OK);
+    } else if (!obeyed) {
+        CHECK_EQ(self.calls, 2);
+        CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SOURCE);
+        CHECK_EQ(self.calls, 2);
+        CHECK_EQ(sb_retry(buffer), SB_OK);
+    }
+    /* It says 0 now. */
+    CHECK_EQ(sb_read(buffer, 100, 10, bytes), obeyed ? 0 : SB_ERR_SOURCE);
+    CHECK_EQ(stats_of(buffer).source_error, obeyed ? 0 : code);
+    sb_free(buffer);
+}
+
+int main(void)
+{
+    form how;
+    int hears, resumes;
+    for (how = READ; how < FORMS; how++) {
+        reset(how, 0);
+        reset(how, 1);
+        recovers(how);
+        stands_at_its_size(how);
+        nothing_yet(how);
+    }
+    elsewhere(READ_SEEK);
+    elsewhere(PULL_SEEKS);
+    failed_seek_then_nothing();
+    failed_pull_elsewhere_then_nothing();
+    for (hears = 0; hears < 2; hears++)
+        for (resumes = 0; resumes < 2; resumes++) {
+            failure_in_a_stop(hears, resumes, -104);
+            failure_in_a_stop(hears, resumes, SB_SOURCE_CANCELED);
+        }
+    return 0;
+}

@@ -1,0 +1,151 @@
+/*
+ * An end below the declared size: the end by default, SB_ERR_SHORT where that was asked for, and told
+ * in either case.
+ */
+#include "script.h"
+
+static unsigned char bytes[1000];
+
+static void is_the_end(form how)
+{
+    static const int64_t answers[] = { 100, 0 };
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, how, 200, SB_SHORT_END);
+    sb_stats stats;
+    CHECK_EQ(stats_of(buffer).ended_short, 0);
+    CHECK_EQ(sb_read(buffer, 0, 200, bytes), 100);
+    CHECK_EQ(sb_read(buffer, 100, 200, bytes), 0);
+    stats = stats_of(buffer);
+    CHECK_EQ(stats.state, SB_STATE_ENDED);
+    CHECK_EQ(stats.ended_short, 1);
+    CHECK_EQ(stats.final_size, 100);
+    CHECK_EQ(stats.bound, 100);
+    CHECK_EQ(sb_size(buffer), 100);
+    CHECK_EQ(source.closes, 1);
+    sb_free(buffer);
+}
+
+static void is_an_error(form how, int by_retry)
+{
+    static const int64_t answers[] = { 100, 0, 0, 60, 40, 0 };
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, how, 200, SB_SHORT_ERROR);
+    sb_stats stats;
+    size_t calls;
+
+    /* The bytes before it, then the error, which stays. */
+    CHECK_EQ(sb_read(buffer, 0, 200, bytes), 100);
+    calls = source.calls;
+    CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SHORT);
+    CHECK_EQ(sb_read(buffer, 150, 10, bytes), SB_ERR_SHORT);
+    CHECK_EQ(sb_read_some(buffer, 100, 10, bytes, 0), SB_ERR_SHORT);
+    CHECK_EQ(sb_save(buffer, "saved"), SB_ERR_SHORT);
+    CHECK(access("saved", F_OK) != 0);
+    CHECK_EQ(source.calls, calls);
+    CHECK_EQ(source.closes, 0);
+    stats = stats_of(buffer);
+    CHECK_EQ(stats.state, SB_STATE_FAILED);
+    CHECK_EQ(stats.status, SB_ERR_SHORT);
+    CHECK_EQ(stats.ended_short, 1);
+    CHECK(stats.final_size == SB_SIZE_UNKNOWN);
+    CHECK_EQ(sb_size(buffer), 200);
+    /* Asked again it says the same, then it goes on. */
+    CHECK_EQ(by_retry ? sb_retry(buffer) : sb_resume(buffer), SB_OK);
+    CHECK_EQ(stats_of(buffer).ended_short, 0);
+    CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SHORT);
+    CHECK_EQ(by_retry ? sb_retry(buffer) : sb_resume(buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, 0, sizeof bytes, bytes), 200);
+    CHECK_BYTES(bytes, 0, 200);
+    stats = stats_of(buffer);
+    CHECK_EQ(stats.state, SB_STATE_ENDED);
+    CHECK_EQ(stats.ended_short, 0);
+    CHECK_EQ(sb_save(buffer, "saved"), 200);
+    CHECK_EQ(unlink("saved"), 0);
+    CHECK_EQ(source.closes, 1);
+    sb_free(buffer);
+}
+
+/* At the declared size, and past it, an end is an end. */
+static void is_not_short(form how, uint64_t declared)
+{
+    static const int64_t answers[] = { 60, 40, 0 };
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, how, declared, SB_SHORT_ERROR);
+    CHECK_EQ(sb_read(buffer, 0, 200, bytes), 100);
+    CHECK_EQ(sb_size(buffer), 100);
+    CHECK_EQ(stats_of(buffer).ended_short, 0);
+    CHECK_EQ(source.closes, 1);
+    sb_free(buffer);
+}
+
+/* A look past the end drops the hint and is no error; the end is still short where it is reached. */
+static void probe(form how)
+{
+    static const int64_t answers[] = { 10, 0, 90, 0 };
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, how, 200, SB_SHORT_ERROR);
+    CHECK_EQ(sb_read(buffer, 0, 10, bytes), 10);
+    CHECK_EQ(sb_size(buffer), 200);
+    CHECK_EQ(sb_read(buffer, 150, 10, bytes), 0);
+    CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN);
+    CHECK_EQ(stats_of(buffer).bound, 150);
+    CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
+    CHECK_EQ(sb_read(buffer, 10, 200, bytes), 90);
+    CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SHORT);
+    sb_free(buffer);
+}
+
+/* The place of a probe is reached: whether that is the end the source has to say again. */
+static void up_to_the_probe(form how)
+{
+    static const int64_t answers[] = { 10, 0, 90, 0, 100, 0 };
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, how, 200, SB_SHORT_ERROR);
+    CHECK_EQ(sb_read(buffer, 0, 10, bytes), 10);
+    CHECK_EQ(sb_read(buffer, 100, 10, bytes), 0);
+    CHECK_EQ(sb_read(buffer, 10, 90, bytes), 90);
+    CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SHORT);
+    CHECK_EQ(sb_retry(buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, 0, 300, bytes), 200);
+    CHECK_BYTES(bytes, 0, 200);
+    CHECK_EQ(sb_size(buffer), 200);
+    sb_free(buffer);
+}
+
+/* What is passed is not a size any more, and no other one is known. */
+static void passed(form how)
+{
+    static const int64_t answers[] = { 50, 10, 40, 0 };
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, how, 50, SB_SHORT_END);
+    sb_reader *reader = sb_reader_new(buffer);
+    CHECK_EQ(sb_size(buffer), 50);
+    CHECK_EQ(sb_read(buffer, 0, 60, bytes), 60);
+    CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN);
+    CHECK_EQ(sb_reader_seek(reader, 0, SB_SEEK_END), SB_ERR_UNKNOWN);
+    CHECK(stats_of(buffer).bound == SB_SIZE_UNKNOWN);
+    CHECK_EQ(stats_of(buffer).declared, 50);
+    CHECK_EQ(sb_read(buffer, 0, 200, bytes), 100);
+    CHECK_EQ(sb_size(buffer), 100);
+    sb_reader_free(reader);
+    sb_free(buffer);
+}
+
+int main(void)
+{
+    form how;
+    for (how = READ; how < FORMS; how++) {
+        is_the_end(how);
+        is_an_error(how, 0);
+        is_an_error(how, 1);
+        is_not_short(how, 100);
+        is_not_short(how, 60);
+        is_not_short(how, SB_SIZE_UNKNOWN);
+        passed(how);
+    }
+    probe(READ_SEEK);
+    probe(PULL_SEEKS);
+    up_to_the_probe(READ_SEEK);
+    up_to_the_probe(PULL_SEEKS);
+    return 0;
+}
