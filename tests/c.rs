@@ -118,6 +118,11 @@ fn short_end() {
 }
 
 #[test]
+fn free_while_spilling() {
+    promise("free_while_spilling.c");
+}
+
+#[test]
 fn source_error() {
     promise("source_error.c");
 }
