@@ -117,6 +117,9 @@ fn is_enum(name: &str) -> bool {
         "sb_state",
         "sb_spool",
         "sb_on_full",
+        "sb_on_short",
+        "sb_source_code",
+        "sb_source_flag",
         "sb_save_flag",
     ];
     enums.contains(&name)

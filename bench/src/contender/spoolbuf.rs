@@ -21,7 +21,9 @@ struct Callback {
     seek: *const c_void,
     cancel: *const c_void,
     close: *const c_void,
-    reserved: [*const c_void; 3],
+    pull: *const c_void,
+    flags: [u32; 2],
+    reserved: [*const c_void; 8],
 }
 
 functions! {
@@ -104,7 +106,9 @@ pub fn open(source: Source, max: u64) -> Box<dyn Buffer> {
         seek: ptr::null(),
         cancel: ptr::null(),
         close: ptr::null(),
-        reserved: [ptr::null(); 3],
+        pull: ptr::null(),
+        flags: [0; 2],
+        reserved: [ptr::null(); 8],
     };
     // SAFETY: a whole callback, whose source lives until after sb_free.
     let handle = unsafe { (api.sb_new)(&raw const callback, size, max) };
