@@ -148,10 +148,7 @@ impl Source for Interruptible {
         *lock(&self.running) = Some(false);
         thread::yield_now();
         if lock(&self.running).take() == Some(true) {
-            return Err(Error::Source {
-                code: -4,
-                cause: None,
-            });
+            return Err(Error::Canceled);
         }
         out[0] = byte(self.at);
         self.at += 1;

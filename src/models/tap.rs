@@ -134,10 +134,7 @@ impl Source for Tap {
         self.touched.with_mut(|_| ());
         if let Some(valve) = &self.valve {
             if valve.pass() == Flow::Interrupted {
-                return Err(Error::Source {
-                    code: -4,
-                    cause: None,
-                });
+                return Err(Error::Canceled);
             }
         }
         if self.fails_at == Some(self.at) {
