@@ -330,7 +330,7 @@ typedef struct sb_reader sb_reader;
  * buffered bytes are served; what would need the source is SB_ERR_REENTRANT.
  *
  * An error is never the end: after one that is not SB_SOURCE_CANCELED an end is believed only once
- * the source has delivered a byte, has gone to another place, or stands at the declared size. Until
+ * the source has delivered a byte, a `seek` has succeeded, or the end is at the declared size. Until
  * then it is the same error again.
  *
  * A callback returns: no C++ exception may leave it (the process would be aborted, with a message),

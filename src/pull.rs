@@ -134,9 +134,7 @@ impl<'b> Turn<'b> {
     fn jump(&mut self, state: Locked<'b>, need: Need, offset: u64) -> Result<Locked<'b>> {
         let result = self.call(state, need, true, |source| source::seek(source, offset))?;
         let jumped = |state: &mut State, ()| state.jumped(offset);
-        self.settle(need, result, jumped, |state, error| {
-            state.seek_failed(error, offset)
-        })
+        self.settle(need, result, jumped, State::seek_failed)
     }
 
     /// Calls the source, as long as nobody has stopped it.

@@ -59,7 +59,7 @@ pub(crate) struct State {
     pub(crate) failure: Option<Error>,
     /// What went wrong last, if the source has not shown since that it is all right: until then an
     /// end is not believed.
-    distrust: Option<Distrust>,
+    distrust: Option<Error>,
     on_short: OnShort,
 
     /// Calls that sleep, in order of arrival.
@@ -101,13 +101,6 @@ pub(crate) struct Need {
     pub(crate) length: u64,
     /// `cancels` when the call began.
     pub(crate) cancels: u64,
-}
-
-/// A failure that an end may come of.
-struct Distrust {
-    error: Error,
-    /// What the source was to bring.
-    offset: u64,
 }
 
 /// A call that sleeps until its bytes are there.
@@ -322,10 +315,9 @@ impl State {
     pub(crate) fn ended(&mut self) {
         self.jumped_from = None;
         let (at, last) = (self.position, self.ranges.last_end());
-        if let Some(distrust) = self.distrust.take_if(|_| self.declared != Some(at)) {
+        let distrust = self.distrust.clone();
+        if let Some(error) = distrust.filter(|_| self.declared != Some(at)) {
             // That is what a broken connection says as well.
-            let error = distrust.error.clone();
-            self.distrust = Some(distrust);
             self.fail(error);
         } else if at == last && self.is_short_error(at) {
             self.fail(Error::Short);
@@ -348,8 +340,6 @@ impl State {
         if self.jumps_lazily {
             let from = self.jumped_from.unwrap_or(self.position);
             self.jumped_from = (from != offset).then_some(from);
-            // Asked for the same bytes again it has not shown anything.
-            self.distrust.take_if(|distrust| distrust.offset != offset);
         } else {
             self.distrust = None;
         }
@@ -358,11 +348,11 @@ impl State {
     }
 
     /// The source can't go where it was to. An error is that of the call that wanted it to.
-    pub(crate) fn seek_failed(&mut self, error: Error, offset: u64) -> Result<()> {
+    pub(crate) fn seek_failed(&mut self, error: Error) -> Result<()> {
         match error {
             Error::Unsupported => self.can_seek = false,
             error => {
-                self.suspect(&error, offset);
+                self.suspect(&error);
                 if !matches!(error, Error::Panic) {
                     return Err(error);
                 }
@@ -375,9 +365,8 @@ impl State {
     /// The source could not bring what is next. An error is that of the call that wanted that;
     /// otherwise it is every call's.
     pub(crate) fn read_failed(&mut self, error: Error) -> Result<()> {
-        let offset = self.position;
         if self.take_jump_back() {
-            return self.seek_failed(error, offset);
+            return self.seek_failed(error);
         }
         let error = match error {
             Error::Unsupported => Error::Source {
@@ -386,7 +375,7 @@ impl State {
             },
             error => error,
         };
-        self.suspect(&error, offset);
+        self.suspect(&error);
         self.fail(error);
         Ok(())
     }
@@ -415,13 +404,12 @@ impl State {
     }
 
     /// Remembers a failure, which an end may come of. A source that gave up is as it was.
-    fn suspect(&mut self, error: &Error, offset: u64) {
+    fn suspect(&mut self, error: &Error) {
         if let Error::Source { code, .. } = *error {
             self.source_error = code;
         }
         if !error.is_of_a_stop() {
-            let error = error.clone();
-            self.distrust = Some(Distrust { error, offset });
+            self.distrust = Some(error.clone());
         }
     }
 

@@ -83,20 +83,37 @@ static void nothing_yet(form how)
     sb_free(buffer);
 }
 
-/* Elsewhere it is another matter: the source went there. */
+/* A seek that succeeds shows that the source is all right; with `pull` only bytes do. */
 static void elsewhere(form how)
 {
     static const int64_t answers[] = { 100, -104, 0, 10, 0 };
     script source = SCRIPT(answers);
     sb_buffer *buffer = script_open(&source, how, SB_SIZE_UNKNOWN, SB_SHORT_END);
+    int believed = how == READ_SEEK;
 
     CHECK_EQ(sb_read(buffer, 0, 200, bytes), 100);
     CHECK_EQ(sb_retry(buffer), SB_OK);
-    CHECK_EQ(sb_read(buffer, 5000, 10, bytes), 0);
-    CHECK_EQ(stats_of(buffer).bound, 5000);
-    /* Back where it failed, by another jump. */
+    CHECK_EQ(sb_read(buffer, 5000, 10, bytes), believed ? 0 : SB_ERR_SOURCE);
+    CHECK_EQ(stats_of(buffer).bound, believed ? 5000 : (int64_t)SB_SIZE_UNKNOWN);
+    CHECK_EQ(sb_retry(buffer), SB_OK);
     CHECK_EQ(sb_read(buffer, 100, 20, bytes), 10);
     CHECK_EQ(sb_size(buffer), 110);
+    sb_free(buffer);
+}
+
+/* What a jump shows that was only tried: nothing. */
+static void tried_elsewhere(int64_t answer)
+{
+    const int64_t answers[] = { -104, answer, 0 };
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, PULL_SEEKS, SB_SIZE_UNKNOWN, SB_SHORT_END);
+
+    CHECK_EQ(sb_read(buffer, 0, 10, bytes), SB_ERR_SOURCE);
+    CHECK_EQ(sb_resume(buffer), SB_OK);
+    CHECK(sb_read(buffer, 1000, 10, bytes) < 0);
+    CHECK_EQ(sb_resume(buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, 0, 10, bytes), SB_ERR_SOURCE);
+    CHECK(stats_of(buffer).final_size == SB_SIZE_UNKNOWN);
     sb_free(buffer);
 }
 
@@ -239,6 +256,10 @@ int main(void)
     }
     elsewhere(READ_SEEK);
     elsewhere(PULL_SEEKS);
+    tried_elsewhere(SB_SOURCE_UNSUPPORTED);
+    tried_elsewhere(SB_SOURCE_CANCELED);
+    tried_elsewhere(-5);
+    tried_elsewhere(0);
     failed_seek_then_nothing();
     failed_pull_elsewhere_then_nothing();
     for (hears = 0; hears < 2; hears++)
