@@ -17,6 +17,7 @@ use crate::index::BLOCK;
 use crate::options::Options;
 use crate::pins::{Keeper, Pin};
 use crate::pull::Turn;
+use crate::ranges::is_range;
 use crate::shared::Shared;
 use crate::source::{self, Interrupt, Source};
 use crate::state::{Need, State, Verdict};
@@ -114,7 +115,7 @@ impl Buffer {
         out: &mut [u8],
         wish: Wish<'_>,
     ) -> Result<usize> {
-        if offset.checked_add(out.len() as u64).is_none() {
+        if !is_range(offset, out.len()) {
             return Err(Error::Invalid);
         }
         let mut done = 0;

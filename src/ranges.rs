@@ -6,6 +6,13 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 
+/// Whether a read may ask for `length` bytes at `offset`: up to 2^64, not past it.
+#[inline]
+pub(crate) fn is_range(offset: u64, length: usize) -> bool {
+    let (end, past) = offset.overflowing_add(length as u64);
+    !past || end == 0
+}
+
 #[derive(Default)]
 pub(crate) struct Ranges {
     list: Vec<Range<u64>>,
@@ -94,6 +101,20 @@ impl Ranges {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_range_ends_at_2_to_the_64th_at_most() {
+        for offset in [0, 1, 5, u64::MAX / 2, u64::MAX - 5, u64::MAX - 1, u64::MAX] {
+            for length in [0, 1, 2, 5, 6, 7, usize::MAX / 2, usize::MAX] {
+                let end = u128::from(offset) + length as u128;
+                assert_eq!(
+                    is_range(offset, length),
+                    end <= 1 << 64,
+                    "{offset}, {length}"
+                );
+            }
+        }
+    }
 
     proptest! {
         #[test]

@@ -10,6 +10,7 @@ use crate::buffer::{Buffer, Found, Limit, Wish};
 use crate::error::{Error, Result};
 use crate::guard::guard;
 use crate::handle::{BUFFERS, Held, Raw};
+use crate::ranges::is_range;
 
 /// Waits only until the first byte at `off` is there, then copies what is there.
 ///
@@ -68,7 +69,7 @@ pub(super) unsafe fn read(
 ) -> Result<u64> {
     // SAFETY: the caller's.
     let out = unsafe { room(out, len)? };
-    if off.checked_add(len as u64).is_none() {
+    if !is_range(off, len) {
         return Err(Error::Invalid);
     }
     let held = BUFFERS.hold(handle as Raw)?;
