@@ -12,11 +12,12 @@
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize as PlainUsize;
 
 use crate::error::{Error, Result};
 use crate::pins::{Pin, Pins};
 use crate::shared::Shared;
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// What a handle looks like from outside.
 pub(crate) type Raw = usize;
@@ -28,8 +29,12 @@ const GENERATION_BITS: u32 = usize::BITS - 1 - SLOT_BITS;
 const GENERATION_MASK: usize = (1 << GENERATION_BITS) - 1;
 
 /// Rows of 64, 128, 256 slots and so on.
-const FIRST_ROW: usize = 64;
+const FIRST_ROW: usize = if cfg!(loom) { 2 } else { 64 };
+#[cfg(not(loom))]
 const ROWS: usize = (SLOT_BITS - FIRST_ROW.ilog2()) as usize;
+// Each is one more object that a model has to follow.
+#[cfg(loom)]
+const ROWS: usize = 2;
 
 pub(crate) struct Table<T: Send + Sync + 'static> {
     rows: [AtomicPtr<Slot<T>>; ROWS],
@@ -79,9 +84,21 @@ struct Slot<T> {
 }
 
 impl<T: Send + Sync> Table<T> {
+    #[cfg(not(loom))]
     pub(crate) const fn new() -> Table<T> {
         Table {
             rows: [const { AtomicPtr::new(null_mut()) }; ROWS],
+            used: AtomicUsize::new(0),
+            free: AtomicU64::new(0),
+            holds: PhantomData,
+        }
+    }
+
+    /// The same of loom's atomics, which are not made by constant functions.
+    #[cfg(loom)]
+    pub(crate) fn new() -> Table<T> {
+        Table {
+            rows: std::array::from_fn(|_| AtomicPtr::new(null_mut())),
             used: AtomicUsize::new(0),
             free: AtomicU64::new(0),
             holds: PhantomData,
@@ -93,6 +110,7 @@ impl<T: Send + Sync> Table<T> {
         &'static self,
         make: impl FnOnce(&'static Pins) -> Result<Shared<T>>,
     ) -> Result<Raw> {
+        #[cfg(not(loom))]
         watch_forks();
         let (number, slot) = self.take_slot()?;
         let value = make(&slot.pins).inspect_err(|_| self.give_slot_back(number, slot))?;
@@ -211,7 +229,7 @@ impl<T: Send + Sync> Table<T> {
     }
 
     /// Starts over in a forked child.
-    #[cfg(unix)]
+    #[cfg(all(unix, not(loom)))]
     fn forget(&self) {
         for row in &self.rows {
             row.store(null_mut(), Ordering::Relaxed);
@@ -219,6 +237,12 @@ impl<T: Send + Sync> Table<T> {
         self.used.store(0, Ordering::Relaxed);
         self.free.store(0, Ordering::Relaxed);
     }
+}
+
+/// The handle that a slot has next.
+#[cfg(all(test, loom))]
+pub(crate) fn next_of(handle: Raw) -> Raw {
+    handle.wrapping_add(2 << (SLOT_BITS + 1))
 }
 
 /// The head of the free list with its count one up and no number.
@@ -250,7 +274,7 @@ impl<T> Slot<T> {
     fn new() -> Slot<T> {
         // Scattered, so that a number that happens to look like a handle does not fit; the same slot
         // starts elsewhere in a forked child, so that its parent's handles don't fit.
-        static SEED: AtomicUsize = AtomicUsize::new(1);
+        static SEED: PlainUsize = PlainUsize::new(1);
         let seed = SEED.fetch_add(1, Ordering::Relaxed) + (FORKS.load(Ordering::Relaxed) << 20);
         let scattered = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as usize);
         // The top half of the generations are left for counting.
@@ -265,14 +289,18 @@ impl<T> Slot<T> {
 }
 
 /// How many forks lie between this process and the first.
-static FORKS: AtomicUsize = AtomicUsize::new(0);
+static FORKS: PlainUsize = PlainUsize::new(0);
 
 /// The tables of this library.
+#[cfg(not(loom))]
 pub(crate) static BUFFERS: Table<crate::buffer::Buffer> = Table::new();
+#[cfg(not(loom))]
 pub(crate) static READERS: Table<crate::reader::Reader> = Table::new();
 
 /// Has every child that is forked from now on start with empty tables.
+#[cfg(not(loom))]
 fn watch_forks() {
+    use std::sync::atomic::AtomicBool;
     static WATCHING: AtomicBool = AtomicBool::new(false);
     if WATCHING.load(Ordering::Acquire) {
         return;

@@ -5,7 +5,8 @@
 //! that is only read forwards has one segment a block, apart from the first block, where segments
 //! start small. A block that is wholly in the spool file is a mark instead of segments, and a leaf of
 //! such blocks is a mark instead of a leaf, so that what is far behind takes next to nothing, in memory
-//! as in the processor's caches.
+//! as in the processor's caches. And where a source jumps about, the segments of a block that is alone
+//! under a slot hang from that slot, without the nodes in between.
 //!
 //! Readers take no lock: they pin, walk, and use what they found until the pin is dropped. The one
 //! [`Writer`] links and unlinks; the one [`Spiller`] waits for the pins before memory goes.
@@ -30,7 +31,18 @@ const FANOUT_BITS: u32 = if cfg!(loom) { 1 } else { 6 };
 const FANOUT: usize = 1 << FANOUT_BITS;
 
 /// Instead of a segment, or of a leaf: all of the block, or of the leaf's, is in the spool file.
-const SPOOLED: *mut Segment = std::ptr::without_provenance_mut(1);
+const SPOOLED: *mut Segment = std::ptr::without_provenance_mut(MARK);
+const MARK: usize = 1;
+
+/// Set in a pointer that a node above the leaves holds: it is to the segments of the one block that
+/// has any below.
+const LONE: usize = 2;
+
+/// Set in what is no pointer to a node.
+const NO_NODE: usize = MARK | LONE;
+
+/// What a segment takes besides its bytes.
+const SEGMENT: usize = Shared::<Segment>::SIZE;
 
 pub(crate) struct Index {
     pins: Keeper,
@@ -38,7 +50,10 @@ pub(crate) struct Index {
 }
 
 /// The right to change an index; there is one for each.
-pub(crate) struct Writer(());
+pub(crate) struct Writer {
+    /// Memory that the index takes, in bytes.
+    taken: usize,
+}
 
 /// The right to take memory away from an index; there is one for each.
 pub(crate) struct Spiller(());
@@ -88,7 +103,7 @@ impl Index {
                 pins,
                 root: AtomicPtr::new(null_mut()),
             },
-            Writer(()),
+            Writer { taken: 0 },
             Spiller(()),
         )
     }
@@ -134,8 +149,12 @@ impl Index {
         loop {
             // SeqCst: see `Pins::enter`.
             let child = node.slot(block).load(Ordering::SeqCst);
-            if node.height == 0 || child == SPOOLED.cast() {
+            if node.height == 0 {
                 return child.cast();
+            }
+            if child.addr() & NO_NODE != 0 {
+                // Of another block, they just don't have the offset.
+                return segments(child);
             }
             // SAFETY: as above.
             match unsafe { child.cast::<Node>().as_ref() } {
@@ -146,22 +165,25 @@ impl Index {
     }
 
     /// Makes the nodes that a segment at `offset` will hang from, so that `insert` can't fail.
-    pub(crate) fn prepare(&self, _writer: &mut Writer, offset: u64) -> Result<()> {
-        self.leaf(offset / BLOCK).map(|_| ())
+    pub(crate) fn prepare(&self, writer: &mut Writer, offset: u64) -> Result<()> {
+        self.node(writer, offset / BLOCK, true).map(|_| ())
     }
 
     /// Links a segment whose place was prepared.
-    pub(crate) fn insert(&self, _writer: &mut Writer, segment: Shared<Segment>) {
+    pub(crate) fn insert(&self, writer: &mut Writer, segment: Shared<Segment>) {
         let block = segment.start() / BLOCK;
-        let (leaf, _) = self.leaf(block).expect("the place was prepared");
-        let slot = leaf.slot(block);
-        let older = slot.load(Ordering::Relaxed).cast::<Segment>();
+        let place = self.node(writer, block, true);
+        let (node, _) = place.expect("the place was prepared");
+        let slot = node.slot(block);
+        let older = segments(slot.load(Ordering::Relaxed));
         debug_assert!(
             older != SPOOLED,
             "a block that is wholly held gets no new segment"
         );
         segment.next.store(older, Ordering::Relaxed);
-        slot.store(segment.into_raw().cast(), Ordering::SeqCst);
+        let newest = segment.into_raw().cast::<()>();
+        slot.store(node.held(newest), Ordering::SeqCst);
+        writer.taken += SEGMENT;
     }
 
     /// The published bytes of a segment in memory.
@@ -174,12 +196,13 @@ impl Index {
     /// the segment itself if that was the last one of its block to go.
     pub(crate) fn unlink<'i>(
         &'i self,
-        _writer: &mut Writer,
+        writer: &mut Writer,
         _spiller: &'i mut Spiller,
         segment: &Segment,
     ) -> Option<Unlinked<'i>> {
         let block = segment.release()?;
-        let folded = self.fold(segment.start() / BLOCK).unwrap_or_default();
+        let folded = self.fold(writer, segment.start() / BLOCK);
+        let folded = folded.unwrap_or_default();
         Some(Unlinked {
             pins: &self.pins,
             freed: Some((block, folded)),
@@ -188,43 +211,54 @@ impl Index {
 
     /// Replaces the segments of a block by the mark, if they fill it and none is in memory; and its
     /// leaf, if that holds nothing but marks then. None if nothing is to be replaced.
-    fn fold(&self, block: u64) -> Option<Folded> {
-        let (leaf, above) = self.leaf(block).ok()?;
-        let slot = leaf.slot(block);
-        let newest = slot.load(Ordering::Relaxed).cast::<Segment>();
+    fn fold(&self, writer: &mut Writer, block: u64) -> Option<Folded> {
+        let (node, _) = self.node(writer, block, true).ok()?;
+        let newest = segments(node.slot(block).load(Ordering::Relaxed));
         debug_assert!(newest != SPOOLED, "what is in memory is no mark");
-        let (mut bytes, mut segment) = (0, newest);
+        let (mut bytes, mut count, mut segment) = (0, 0, newest);
         // SAFETY: this is the writer: nobody else unlinks.
         while let Some(here) = unsafe { segment.as_ref() } {
             if here.is_in_memory() {
                 return None;
             }
             bytes += here.filled() as u64;
+            count += 1;
             segment = here.next.load(Ordering::Relaxed);
         }
         if bytes < BLOCK {
             return None;
         }
-        slot.store(SPOOLED.cast(), Ordering::SeqCst);
+        // A mark is in a leaf. Without memory for one the segments stay.
+        let (leaf, above) = self.node(writer, block, false).ok()?;
+        leaf.slot(block).store(SPOOLED.cast(), Ordering::SeqCst);
+        writer.taken -= count * SEGMENT;
         let marks = leaf.slots.iter();
         let is_full = marks
             .map(|slot| slot.load(Ordering::Relaxed))
             .all(|held| held == SPOOLED.cast());
         let leaf = above.filter(|_| is_full).and_then(|above| {
+            writer.taken -= size_of::<Node>();
             NonNull::new(above.swap(SPOOLED.cast(), Ordering::SeqCst).cast()).map(Leaf)
         });
         Some((Chain(newest), leaf))
     }
 
-    /// The leaf of a block, with the nodes down to it made where they are missing, and the slot that it
-    /// hangs from, if it is not the root. For the writer, and for blocks that are not marked yet.
-    fn leaf(&self, block: u64) -> Result<(&Node, Option<&AtomicPtr<()>>)> {
+    /// The node whose slot is, or will be, that of a block's segments, with the nodes down to it made
+    /// where they are missing; and the slot that it hangs from, if it is not the root. It is the leaf,
+    /// or, where `lone` will do, the first node below which no other block has segments. For the
+    /// writer, and for blocks that are not marked yet.
+    fn node(
+        &self,
+        writer: &mut Writer,
+        block: u64,
+        lone: bool,
+    ) -> Result<(&Node, Option<&AtomicPtr<()>>)> {
         let mut root = self.root.load(Ordering::Relaxed);
         // SAFETY: here and below: this is the writer: nobody else takes nodes away.
         while !unsafe { root.as_ref() }.is_some_and(|root| root.reaches(block)) {
             // SAFETY: as above.
             let height = unsafe { root.as_ref() }.map_or(0, |root| root.height + 1);
-            let above = Node::make(height)?;
+            let above = Node::make(writer, height)?;
             // The old root is the first child of the new one; of none, no child.
             above.slots[0].store(root.cast(), Ordering::Relaxed);
             root = Box::into_raw(above);
@@ -235,24 +269,54 @@ impl Index {
         let mut above = None;
         while node.height > 0 {
             let slot = node.slot(block);
-            let mut child = slot.load(Ordering::Relaxed).cast::<Node>();
+            let mut child = slot.load(Ordering::Relaxed);
             assert!(child != SPOOLED.cast(), "nothing comes to what is held");
-            if child.is_null() {
-                child = Box::into_raw(Node::make(node.height - 1)?);
-                slot.store(child.cast(), Ordering::Release);
+            if child.is_null() || child.addr() & LONE != 0 {
+                // SAFETY: this is the writer: nobody else unlinks.
+                let held = unsafe { segments(child).as_ref() }.map(|held| held.start() / BLOCK);
+                if lone && held.is_none_or(|held| held == block) {
+                    break;
+                }
+                let below = Node::make(writer, node.height - 1)?;
+                if let Some(held) = held {
+                    let moved = below.held(segments(child).cast());
+                    below.slot(held).store(moved, Ordering::Relaxed);
+                }
+                child = Box::into_raw(below).cast();
+                slot.store(child, Ordering::SeqCst);
             }
             above = Some(slot);
             // SAFETY: as above.
-            node = unsafe { &*child };
+            node = unsafe { &*child.cast::<Node>() };
         }
         Ok((node, above))
     }
 }
 
+/// The segments that a slot holds, if it holds no node: the newest, null, or `SPOOLED`.
+fn segments(held: *mut ()) -> *mut Segment {
+    held.map_addr(|held| held & !LONE).cast()
+}
+
+impl Writer {
+    /// Memory that the index takes, in bytes, without that of the segments' own bytes.
+    pub(crate) fn taken(&self) -> usize {
+        self.taken
+    }
+}
+
 impl Node {
-    fn make(height: u32) -> Result<Box<Node>> {
+    fn make(writer: &mut Writer, height: u32) -> Result<Box<Node>> {
         let slots = std::array::from_fn(|_| AtomicPtr::new(null_mut()));
-        try_box(Node { height, slots })
+        let made = try_box(Node { height, slots })?;
+        writer.taken += size_of::<Node>();
+        Ok(made)
+    }
+
+    /// How a slot of this node holds segments.
+    fn held(&self, segments: *mut ()) -> *mut () {
+        let lone = if self.height > 0 { LONE } else { 0 };
+        segments.map_addr(|segments| segments | lone)
     }
 
     /// Whether this node, as the root, has a slot for the block.
@@ -276,13 +340,13 @@ impl Node {
         let node = unsafe { Box::from_raw(node) };
         for slot in &node.slots {
             let child = slot.load(Ordering::Relaxed);
-            if child == SPOOLED.cast() {
-                // Nothing is left of it.
-            } else if node.height > 0 {
-                // SAFETY: children are made by `leaf` and reached from here only.
+            if child.is_null() || child == SPOOLED.cast() {
+                // Nothing is there, or left of it.
+            } else if node.height > 0 && child.addr() & LONE == 0 {
+                // SAFETY: children are made by `node` and reached from here only.
                 unsafe { Node::tear_down(child.cast()) };
             } else {
-                drop(Chain(child.cast()));
+                drop(Chain(segments(child)));
             }
         }
     }
@@ -303,7 +367,7 @@ struct Leaf(NonNull<Node>);
 
 impl Drop for Leaf {
     fn drop(&mut self) {
-        // SAFETY: put there by `Box::into_raw`, in `leaf`, and nobody can reach it any more.
+        // SAFETY: put there by `Box::into_raw`, in `node`, and nobody can reach it any more.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
 }

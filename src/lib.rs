@@ -50,7 +50,7 @@ mod fault_tests;
 pub mod ffi;
 mod gate;
 mod guard;
-#[cfg(not(loom))]
+#[cfg(any(test, not(loom)))]
 mod handle;
 mod helper;
 mod index;

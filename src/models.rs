@@ -39,6 +39,13 @@
 //! | who finds somebody else in `Pins::wait` does not wait as well | `read_by_handle_against_spill_and_free` |
 //! | memory, or segments, go without waiting for readers; before the write; a block is folded with memory in it | `read_against_spill` |
 //! | a leaf goes without waiting for readers | `read_against_folding` |
+//! | what hangs alone from a slot does not move into the node that company makes, or goes meanwhile | `read_against_company`, `read_against_folding_alone` |
+//! | readers count on one phase only, or `Pins::wait` leaves the phase as it is | `a_wait_is_not_for_those_who_come_later` |
+//! | the head of the list of free slots without its count (ABA) | `a_free_slot_goes_to_one` |
+//! | a row of slots replaces one that another thread made | `a_new_slot_goes_to_one` |
+//! | `remove` does not wait for the pins | `a_look_up_against_a_removal` |
+//! | `remove` takes the generation away unseen | `two_removals` |
+//! | a slot's generation is shown `Relaxed` | `a_made_up_handle` |
 //! | a segment is linked `Relaxed`; a root is shown without its child | `read_against_filling` |
 //! | a spill takes the segment that is being filled | `spill_against_filling` |
 //!
@@ -47,6 +54,7 @@
 //! is their turn); `Pins::wait` without its lock (each drains both phases; those who come later may then prolong it); `Relaxed` where a fence of `Pins::wait` follows. Beyond the models: barging past the elected (`tests/turns.rs`),
 //! and bytes published `Relaxed`, since loom does not follow them (ThreadSanitizer does).
 
+mod handles;
 mod helper;
 mod pins;
 mod poison;

@@ -84,6 +84,12 @@ impl Pins {
         counters.any(|held| std::ptr::eq(held, pin.held))
     }
 
+    /// Whether those who come now count elsewhere than the first ones did.
+    #[cfg(test)]
+    pub(crate) fn has_turned(&self) -> bool {
+        self.phase.load(Ordering::SeqCst) == 1
+    }
+
     fn drain(&self, phase: usize) {
         for stripe in &self.stripes {
             let mut backoff = Backoff::new();
@@ -117,5 +123,51 @@ impl Drop for Pin<'_> {
     #[inline]
     fn drop(&mut self) {
         self.held.fetch_sub(1, Ordering::Release);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// How many are counted, by phase.
+    fn held(pins: &Pins) -> [usize; 2] {
+        [0, 1].map(|phase| {
+            let held = pins.stripes.iter().map(|stripe| &stripe.held[phase]);
+            held.map(|held| held.load(Ordering::SeqCst)).sum()
+        })
+    }
+
+    #[test]
+    fn a_wait_changes_where_is_counted() {
+        let pins = Pins::new();
+        for turn in 0..5 {
+            let pin = pins.enter();
+            assert!(pins.gave(&pin));
+            let mut due = [0, 0];
+            due[turn % 2] = 1;
+            assert_eq!(held(&pins), due, "after {turn} waits");
+            drop(pin);
+            assert_eq!(held(&pins), [0, 0]);
+            pins.wait();
+        }
+        assert!(!pins.gave(&Pins::new().enter()));
+    }
+
+    #[test]
+    fn a_wait_is_for_the_pins_of_before_and_not_for_later_ones() {
+        let pins = Pins::new();
+        let first = pins.enter();
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| pins.wait());
+            while !pins.has_turned() {
+                std::thread::yield_now();
+            }
+            let later = pins.enter();
+            assert!(!waiter.is_finished());
+            drop(first);
+            waiter.join().expect("no panic");
+            drop(later);
+        });
     }
 }

@@ -82,3 +82,27 @@ fn two_readers_and_a_wait() {
         }
     });
 }
+
+/// Whoever comes while somebody waits counts on the other phase, and prolongs nobody's wait.
+#[test]
+fn a_wait_is_not_for_those_who_come_later() {
+    explore(4, || {
+        let case = Case::new();
+        let first = case.pins.enter();
+        let waiter = thread::spawn({
+            let case = case.clone();
+            move || {
+                take_stripe(1);
+                case.pins.wait();
+            }
+        });
+        while !case.pins.has_turned() {
+            thread::yield_now();
+        }
+        let later = case.pins.enter();
+        drop(first);
+        // Nothing else would end it.
+        waiter.join().unwrap();
+        drop(later);
+    });
+}

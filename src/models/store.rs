@@ -163,6 +163,36 @@ fn read_against_folding() {
     });
 }
 
+/// A read from a block that was alone under its slot, while one beside it comes and both leave memory.
+#[test]
+fn read_against_company() {
+    explore(3, || {
+        let store = store(u64::MAX);
+        fill(&store, 0, 1);
+        fill(&store, 2 * BLOCK, 3 * BLOCK);
+        let reader = checks(&store, 2 * BLOCK, 3 * BLOCK);
+        fill(&store, 3 * BLOCK, 3 * BLOCK + 1);
+        store.spill().unwrap();
+        reader.join().unwrap();
+        check(&store, 2 * BLOCK, 3 * BLOCK + 1);
+    });
+}
+
+/// The same for a block that gets its leaf only to be a mark in it.
+#[test]
+fn read_against_folding_alone() {
+    explore(3, || {
+        let store = store(u64::MAX);
+        fill(&store, 0, 1);
+        fill(&store, 2 * BLOCK, 3 * BLOCK);
+        let reader = checks(&store, 2 * BLOCK, 3 * BLOCK);
+        store.spill().unwrap();
+        reader.join().unwrap();
+        check(&store, 2 * BLOCK, 3 * BLOCK);
+        check(&store, 0, 1);
+    });
+}
+
 /// A spill on request while a segment is filled byte by byte.
 #[test]
 fn spill_against_filling() {
