@@ -34,7 +34,11 @@
  *      through a full disk, a failed write, a cancel, an error, a panic.
  *   3. The end is the end: an error is never reported as the end, nor the end as an error. Bytes
  *      before an error are delivered first; the error then stays until sb_retry() or sb_resume().
- *   4. Memory is bounded by `max` plus one piece in flight (256 KiB at most).
+ *   4. Memory for bytes is bounded by `max` plus one piece in flight (256 KiB at most). Bookkeeping
+ *      comes on top: some 3 KiB for each buffer, and 100 to 500 bytes for each place that the source
+ *      seeks to, as long as the bytes before it are missing. sb_stats counts it (`overhead`). Freed
+ *      buffers leave at most 4 MiB to the process, which the system may take back, and some 1 KiB for
+ *      each handle of the most that existed at one time.
  *   5. A source is called by one thread at a time, never with a lock held, never after it ended,
  *      failed or was closed. It is asked for what the waiting readers need, rounded up by at most
  *      16 KiB; a prefetch asks for up to 64 KiB.
@@ -439,6 +443,11 @@ typedef struct sb_stats {
      * Buffered bytes in the spool file.
      */
     uint64_t disk;
+    /**
+     * Memory that the buffer takes besides the bytes in `memory`: what it knows them by, room that is
+     * not filled yet, and memory kept for bytes to come.
+     */
+    uint64_t overhead;
     /**
      * How often the source's `read` was called.
      */

@@ -305,6 +305,9 @@ pub struct sb_stats {
     pub memory: u64,
     /// Buffered bytes in the spool file.
     pub disk: u64,
+    /// Memory that the buffer takes besides the bytes in `memory`: what it knows them by, room that is
+    /// not filled yet, and memory kept for bytes to come.
+    pub overhead: u64,
     /// How often the source's `read` was called.
     pub pulls: u64,
     /// How often the source's `seek` was called.

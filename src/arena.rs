@@ -129,6 +129,11 @@ impl Pieces {
         let _ = (arena, rest);
     }
 
+    /// How much is left of it, in bytes.
+    pub(crate) fn left(&self) -> usize {
+        self.arena.as_ref().map_or(0, |_| ARENA - self.taken)
+    }
+
     /// The next piece of `BLOCK` bytes, from the arena begun, else one that is kept, else, if
     /// `fresh`, a new one. None: do without.
     pub(crate) fn take(&mut self, allowed: bool, fresh: bool) -> Option<Block> {

@@ -9,8 +9,13 @@ use crate::error::{Error, Result};
 /// Whether a read may ask for `length` bytes at `offset`: up to 2^64, not past it.
 #[inline]
 pub(crate) fn is_range(offset: u64, length: usize) -> bool {
-    let (end, past) = offset.overflowing_add(length as u64);
-    !past || end == 0
+    offset.checked_add(length as u64).is_some() || ends_at_the_last(offset, length)
+}
+
+#[cold]
+#[inline(never)]
+fn ends_at_the_last(offset: u64, length: usize) -> bool {
+    offset.wrapping_add(length as u64) == 0
 }
 
 #[derive(Default)]
@@ -90,6 +95,11 @@ impl Ranges {
 
     pub(crate) fn total(&self) -> u64 {
         self.total
+    }
+
+    /// Memory that the list takes, in bytes.
+    pub(crate) fn taken(&self) -> usize {
+        self.list.capacity() * size_of::<Range<u64>>()
     }
 
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Range<u64>> + '_ {

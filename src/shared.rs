@@ -24,6 +24,9 @@ unsafe impl<T: Send + Sync> Send for Shared<T> {}
 unsafe impl<T: Send + Sync> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
+    /// The memory that one takes, in bytes.
+    pub(crate) const SIZE: usize = size_of::<Counted<T>>();
+
     pub(crate) fn try_new(value: T) -> Result<Shared<T>> {
         let counted = Counted {
             count: AtomicUsize::new(1),

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use crate::abi::{sb_spool, sb_state};
 use crate::buffer::Buffer;
 use crate::error::Error;
+use crate::gate::Gate;
+use crate::shared::Shared;
 
 /// A snapshot of a [`StreamBuffer`](crate::StreamBuffer); all sizes and offsets in bytes.
 #[derive(Clone, Debug)]
@@ -26,6 +28,9 @@ pub struct Stats {
     pub memory: u64,
     /// Buffered bytes in the spool file.
     pub disk: u64,
+    /// Memory that the buffer takes besides the bytes in `memory`: what it knows them by, room that is
+    /// not filled yet, and memory kept for bytes to come.
+    pub overhead: u64,
     /// How often the source was read.
     pub pulls: u64,
     /// How often the source was made to seek.
@@ -51,10 +56,16 @@ pub struct Stats {
 }
 
 impl Buffer {
+    /// What a buffer takes without a byte.
+    const TAKEN: u64 = (Shared::<Buffer>::SIZE + Shared::<Gate>::SIZE) as u64;
+
     pub(crate) fn stats(&self) -> Stats {
+        // Before the lock of those who wait: whoever has the store's may be asking for memory.
+        let taken = self.store.taken() + Buffer::TAKEN;
         let state = self.gate.lock();
         // Spilling moves bytes without this lock; what is held in all is under it.
         let disk = self.store.spooled().min(state.ranges.total());
+        let memory = state.ranges.total() - disk;
         let spool = self.store.spool();
         // Where every byte is held, nothing is left to be stopped.
         let failure = if state.canceled && !state.is_complete() {
@@ -68,8 +79,10 @@ impl Buffer {
             bound: state.end.or(state.bound),
             ended_short: state.has_ended_short(),
             frontier: state.frontier(),
-            memory: state.ranges.total() - disk,
+            memory,
             disk,
+            // Bytes may have come since.
+            overhead: (taken + state.ranges.taken() as u64).saturating_sub(memory),
             pulls: state.pulls,
             seeks: state.seeks,
             waits: state.waits,

@@ -412,6 +412,16 @@ impl Store {
         self.spool.get()
     }
 
+    /// Memory taken, in bytes: for the resource's bytes, for knowing where they are, and what is kept for
+    /// those to come.
+    pub(crate) fn taken(&self) -> u64 {
+        let writing = lock(&self.writing);
+        let kept = writing.spare.as_ref().map_or(0, Block::size) + writing.pieces.left();
+        let tail = writing.tail.as_ref().map_or(0, |tail| tail.capacity());
+        let queue = writing.sealed.capacity() * size_of::<Shared<Segment>>();
+        writing.sealed_bytes + (writing.writer.taken() + queue + tail + kept) as u64
+    }
+
     /// How many bytes are in the spool file.
     pub(crate) fn spooled(&self) -> u64 {
         self.spooled.load(Ordering::Relaxed)

@@ -238,6 +238,11 @@ fn clean(folder: &std::path::Path) {
 }
 
 #[test]
+fn options() {
+    promise("options.c");
+}
+
+#[test]
 fn small_is_small() {
     promise("small_is_small.c");
 }

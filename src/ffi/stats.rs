@@ -141,6 +141,7 @@ fn stats(stats: &Stats, spool_directory: Option<&Path>) -> sb_stats {
         frontier: stats.frontier,
         memory: stats.memory,
         disk: stats.disk,
+        overhead: stats.overhead,
         pulls: stats.pulls,
         seeks: stats.seeks,
         waits: stats.waits,

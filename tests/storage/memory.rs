@@ -193,6 +193,161 @@ fn resident_memory_is_the_limit_after_jumps() {
     assert!(held <= most, "{held} bytes for {MANY} buffers");
 }
 
+/// What the allocator has given out, in bytes.
+fn in_use() -> u64 {
+    // SAFETY: reads counts.
+    let counts = unsafe { libc::mallinfo2() };
+    (counts.uordblks + counts.hblkhd) as u64
+}
+
+/// What `max` does not bound is little for each place that the source jumps to, and is counted.
+#[test]
+fn a_jump_costs_little_and_is_counted() {
+    const JUMPS: u64 = 20_000;
+    if !alone("memory::a_jump_costs_little_and_is_counted") {
+        return;
+    }
+    // A segment, a range and a slot of the index for each, with what the allocator adds; a node for each
+    // would be 500 more. Then a node for three or four.
+    for (distance, each) in [(16 << 20, 150), (300 << 20, 300)] {
+        let options = Options {
+            max: 0,
+            round_up: 0,
+            seek_gap: 0,
+            ..Options::default()
+        };
+        let source = Copies {
+            pattern: vec![7; 1],
+            left: u64::MAX,
+            seeks: true,
+        };
+        let buffer = StreamBuffer::with_options(source, options).expect("a buffer");
+        assert_eq!(buffer.read_at(0, &mut [0]).expect("a byte"), 1);
+        buffer.spill().expect("room");
+        let (used, before) = (in_use(), buffer.stats());
+        assert_eq!(before.memory, 0);
+        assert!(before.overhead < 5_000, "{before:?}");
+        for place in 1..=JUMPS {
+            let got = buffer.read_at(place * distance, &mut [0]);
+            assert_eq!(got.expect("a byte"), 1, "at {place}");
+        }
+        buffer.spill().expect("room");
+        let (used, after) = (in_use() - used, buffer.stats());
+        let counted = after.overhead - before.overhead;
+        println!("{JUMPS} jumps over {distance}: {used} bytes in use, {counted} counted");
+        assert_eq!(after.seeks, JUMPS);
+        assert!(used < JUMPS * each, "{used} bytes for {JUMPS} jumps");
+        let missing = used.abs_diff(counted);
+        assert!(missing < used / 4, "{counted} bytes counted of {used}");
+    }
+}
+
+/// What is far behind takes nothing: neither for a byte nor for knowing where it is.
+#[test]
+fn a_long_stream_costs_what_a_short_one_does() {
+    const LONG: u64 = 130 << 20;
+    let taken = |size: u64| {
+        let buffer = new(300 << 10, size);
+        let mut out = vec![0; 1 << 20];
+        for at in (0..=size).step_by(out.len()) {
+            buffer.read_at(at, &mut out).expect("bytes");
+        }
+        let kept = buffer.stats();
+        assert_eq!(kept.final_size, Some(size));
+        assert!(kept.memory + kept.overhead < 700 << 10, "{kept:?}");
+        buffer.spill().expect("room");
+        let spilled = buffer.stats();
+        assert_eq!((spilled.memory, spilled.disk), (0, size));
+        spilled.overhead
+    };
+    let (short, long) = (taken(3 << 20), taken(LONG + 1));
+    println!("{short} bytes for a short stream, {long} for a long one");
+    // A root for the leaves, of which all but the last one are marks.
+    assert!(long < short + 1000, "{long} bytes, {short} for a short one");
+}
+
+/// What is kept for the bytes to come is counted, and goes when they have come.
+#[test]
+fn memory_that_is_kept_is_counted() {
+    let buffer = declared(Some(40 << 20), 5 << 20, 40 << 20);
+    let mut out = vec![0; 256 << 10];
+    let mut most = 0;
+    for at in (0..20 << 20).step_by(out.len()) {
+        assert_eq!(buffer.read_at(at, &mut out).expect("bytes"), out.len());
+        let stats = buffer.stats();
+        let arena = 2 << 20;
+        let fixed = 10_000;
+        assert!(stats.overhead < arena + crate::PIECE + fixed, "{stats:?}");
+        most = most.max(stats.overhead);
+    }
+    assert!(most > 1 << 20, "no arena was kept: {most}");
+    buffer.spill().expect("room");
+    let stats = buffer.stats();
+    assert!(stats.memory == 0 && stats.overhead < 10_000, "{stats:?}");
+}
+
+/// A byte alone takes the least that a piece can be, of which the rest is not filled.
+#[test]
+fn room_that_is_not_filled_is_counted() {
+    const JUMPS: u64 = 20;
+    let options = Options {
+        max: u64::MAX,
+        round_up: 0,
+        seek_gap: 0,
+        ..Options::default()
+    };
+    let source = Copies {
+        pattern: vec![7; 1],
+        left: u64::MAX,
+        seeks: true,
+    };
+    let buffer = StreamBuffer::with_options(source, options).expect("a buffer");
+    let fixed = buffer.stats().overhead;
+    for place in 1..=JUMPS {
+        let got = buffer.read_at((place << 20) + 5, &mut [0]).expect("a byte");
+        assert_eq!(got, 1);
+        let stats = buffer.stats();
+        let room = stats.memory + stats.overhead - fixed;
+        assert_eq!(stats.memory, place);
+        let least = place * (16 << 10);
+        assert!(least <= room && room < least + 200 * place + 4000, "{room}");
+    }
+}
+
+/// What buffers leave when they are gone does not depend on how many there were, apart from the table
+/// of handles, which has as many as there were at once.
+#[test]
+fn ten_thousand_buffers_at_once_leave_little() {
+    const MANY: u64 = 10_000;
+    const SLACK: u64 = 2 << 20;
+    if !alone("memory::ten_thousand_buffers_at_once_leave_little") {
+        return;
+    }
+    let (rss, used) = (status("VmRSS"), in_use());
+    let buffers: Vec<_> = (0..MANY).map(|_| new(1 << 20, 5_000)).collect();
+    let mut counted = 0;
+    for buffer in &buffers {
+        assert_eq!(buffer.read_at(0, &mut [0; 6_000]).expect("bytes"), 5_000);
+        let stats = buffer.stats();
+        counted += stats.memory + stats.overhead;
+    }
+    // The smallest piece of a mapping is not the allocator's.
+    let (held, counted) = (in_use() - used, counted - MANY * (16 << 10));
+    println!("{MANY} buffers: {held} bytes in use, {counted} counted");
+    assert!(held.abs_diff(counted) < held / 8);
+    drop(buffers);
+    let used = in_use().saturating_sub(used);
+    // What the C library keeps of what it was given back is its own business.
+    // SAFETY: gives free memory back.
+    unsafe { libc::malloc_trim(0) };
+    let left = grown(rss);
+    println!("all freed: {used} bytes in use, {left} resident");
+    assert!(
+        used < SLACK && left < SLACK,
+        "{used} in use, {left} resident"
+    );
+}
+
 #[test]
 fn a_thousand_buffers_leave_memory_as_it_was() {
     if !alone("memory::a_thousand_buffers_leave_memory_as_it_was") {

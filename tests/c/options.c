@@ -1,0 +1,202 @@
+/*
+ * Options as C gives them: none, a directory of the caller's, and a disk that may be full.
+ */
+#include "check.h"
+#include <sys/stat.h>
+
+enum { SIZE = 8000000, PIECE = 262144 };
+
+static unsigned char bytes[SIZE];
+
+static sb_buffer *open_with(stream *source, const sb_options *options)
+{
+    sb_callback callback;
+    sb_buffer *buffer = NULL;
+
+    stream_init(source, SIZE, 50000);
+    callback = stream_callback(source);
+    CHECK_EQ(sb_new_with(&callback, options, &buffer), SB_OK);
+    CHECK(buffer != NULL);
+    CHECK_EQ(source->reads, 0);
+    return buffer;
+}
+
+static void read_all(sb_buffer *buffer)
+{
+    CHECK_EQ(sb_read(buffer, 0, SIZE, bytes), SIZE);
+    CHECK_BYTES(bytes, 0, SIZE);
+}
+
+/* NULL is what sb_options_init() writes, and that is what the header says. */
+static void defaults(void)
+{
+    sb_options options;
+    stream source;
+    sb_buffer *buffer;
+    sb_stats stats;
+    int given;
+
+    memset(&options, 0xEE, sizeof options);
+    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
+    CHECK_EQ(options.struct_size, sizeof options);
+    CHECK_EQ(options.size, SB_SIZE_UNKNOWN);
+    CHECK_EQ(options.max, SB_MAX_DEFAULT);
+    CHECK(options.spool_dir == NULL);
+    CHECK_EQ(options.prefetch, 0);
+    CHECK_EQ(options.seek_gap, 262144);
+    CHECK_EQ(options.round_up, 16384);
+    CHECK_EQ(options.on_full, SB_FULL_FAIL);
+    CHECK_EQ(options.on_short, SB_SHORT_END);
+    CHECK_EQ(options.reserved, 0);
+    for (given = 0; given < 2; given++) {
+        buffer = open_with(&source, given ? &options : NULL);
+        CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN);
+        CHECK_EQ(sb_read(buffer, 0, 1, bytes), 1);
+        CHECK_EQ(stats_of(buffer).frontier, 16384);
+        CHECK_EQ(stats_of(buffer).helper, 0);
+        read_all(buffer);
+        stats = stats_of(buffer);
+        CHECK_EQ(stats.declared, SB_SIZE_UNKNOWN);
+        CHECK_EQ(stats.memory + stats.disk, SIZE);
+        CHECK(stats.memory <= SB_MAX_DEFAULT + PIECE);
+        CHECK(stats.memory >= SB_MAX_DEFAULT - 2 * PIECE);
+        sb_free(buffer);
+        CHECK_EQ(source.closes, 1);
+    }
+}
+
+/* The path is copied, and looked at when the first byte is spilled. */
+static void directory(void)
+{
+    /* Longer than what sb_stats has room for. */
+    static char deep[400];
+    char path[] = "later/././././.";
+    sb_options options;
+    stream source;
+    sb_buffer *buffer;
+    sb_stats stats;
+    size_t place;
+
+    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
+    options.max = 0;
+    options.spool_dir = path;
+    buffer = open_with(&source, &options);
+    memset(path, 'x', sizeof path - 1);
+    CHECK_EQ(stats_of(buffer).spool, SB_SPOOL_NONE);
+    CHECK_EQ(stats_of(buffer).spool_dir[0], 0);
+    /* It is not there yet: nothing is lost, and the next read tries again. */
+    CHECK(sb_read(buffer, 0, SIZE, bytes) <= 2 * PIECE);
+    CHECK_EQ(sb_read(buffer, SIZE - 1, 1, bytes), SB_ERR_IO);
+    CHECK_EQ(stats_of(buffer).system_error, ENOENT);
+    CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
+    CHECK_EQ(stats_of(buffer).spool, SB_SPOOL_NONE);
+    CHECK_EQ(mkdir("later", 0700), 0);
+    read_all(buffer);
+    stats = stats_of(buffer);
+    CHECK(strcmp(stats.spool_dir, "later/././././.") == 0);
+    CHECK(stats.spool != SB_SPOOL_NONE && stats.disk >= SIZE - PIECE);
+    /* No name in it. */
+    CHECK_EQ(entries_in("later"), 0);
+    sb_free(buffer);
+
+    /* One whose name does not fit is cut, and ends with a NUL. */
+    strcpy(deep, "later");
+    for (place = 5; place + 2 < sizeof deep; place += 2)
+        memcpy(deep + place, "/.", 3);
+    options.spool_dir = deep;
+    buffer = open_with(&source, &options);
+    read_all(buffer);
+    memset(&stats, 0xEE, sizeof stats);
+    CHECK_EQ(sb_stat(buffer, &stats, sizeof stats), SB_OK);
+    CHECK_EQ(strlen(stats.spool_dir), sizeof stats.spool_dir - 1);
+    CHECK(strncmp(stats.spool_dir, deep, sizeof stats.spool_dir - 1) == 0);
+    sb_free(buffer);
+    CHECK_EQ(rmdir("later"), 0);
+
+    /* No path at all. */
+    {
+        sb_callback callback = stream_callback(&source);
+
+        source.closes = 0;
+        options.spool_dir = "";
+        CHECK_EQ(sb_new_with(&callback, &options, &buffer), SB_ERR_INVALID);
+        CHECK(buffer == NULL);
+        CHECK_EQ(source.closes, 1);
+    }
+}
+
+/* Past `max` in memory as long as the disk takes nothing; within it from then on. */
+static void full_disk(void)
+{
+    sb_options options;
+    stream source;
+    sb_buffer *buffer;
+    sb_stats stats;
+
+    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
+    options.max = 500000;
+    options.spool_dir = "not-yet";
+    options.on_full = SB_FULL_MEMORY;
+    buffer = open_with(&source, &options);
+    CHECK_EQ(sb_read(buffer, 0, SIZE / 2, bytes), SIZE / 2);
+    CHECK_BYTES(bytes, 0, SIZE / 2);
+    stats = stats_of(buffer);
+    CHECK_EQ(stats.memory, stats.frontier);
+    CHECK(stats.memory >= SIZE / 2);
+    CHECK_EQ(stats.disk, 0);
+    CHECK_EQ(sb_spill(buffer), SB_ERR_IO);
+    CHECK_EQ(mkdir("not-yet", 0700), 0);
+    read_all(buffer);
+    stats = stats_of(buffer);
+    CHECK(stats.memory <= 500000 + PIECE);
+    CHECK_EQ(stats.memory + stats.disk, SIZE);
+    sb_free(buffer);
+
+    /* The other way: memory stays within its limit, and the read fails. */
+    options.on_full = SB_FULL_FAIL;
+    options.spool_dir = "never";
+    buffer = open_with(&source, &options);
+    CHECK(sb_read(buffer, 0, SIZE, bytes) <= 500000 + PIECE);
+    stats = stats_of(buffer);
+    CHECK(stats.memory <= 500000 + PIECE);
+    CHECK_EQ(sb_read(buffer, stats.frontier, 1, bytes), SB_ERR_IO);
+    sb_free(buffer);
+    CHECK_EQ(rmdir("not-yet"), 0);
+}
+
+/* What is known by its place is counted: a member that nobody writes would be 0. */
+static void overhead(void)
+{
+    stream source;
+    sb_buffer *buffer;
+    sb_stats stats;
+    uint64_t before;
+
+    stream_init(&source, SIZE, 0);
+    buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
+    stats = stats_of(buffer);
+    before = stats.overhead;
+    CHECK(before >= 500 && before <= 8192);
+    CHECK_EQ(sb_read(buffer, 0, 100000, bytes), 100000);
+    stats = stats_of(buffer);
+    /* A piece is as large as the resource allows, and not filled yet; it may be one of eight. */
+    CHECK(stats.memory >= 100000 && stats.memory < PIECE);
+    CHECK(stats.overhead >= before + PIECE - stats.memory);
+    CHECK(stats.overhead <= before + 8 * PIECE - stats.memory + 4096);
+    read_all(buffer);
+    CHECK_EQ(sb_read(buffer, SIZE, 1, bytes), 0);
+    CHECK_EQ(sb_spill(buffer), SB_OK);
+    stats = stats_of(buffer);
+    CHECK_EQ(stats.memory, 0);
+    CHECK(stats.overhead >= before && stats.overhead <= before + 4096);
+    sb_free(buffer);
+}
+
+int main(void)
+{
+    defaults();
+    directory();
+    full_disk();
+    overhead();
+    return 0;
+}
