@@ -23,6 +23,7 @@ mod directory;
 mod full;
 mod limit;
 mod memory;
+mod privacy;
 mod reserve;
 mod stall;
 mod trace;
