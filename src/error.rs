@@ -112,6 +112,20 @@ impl Error {
         }
     }
 
+    /// The same without what its maker put into it: nothing of the user's goes when this does.
+    pub(crate) fn without_payload(&self) -> Error {
+        match self {
+            Error::Source { code, cause } => Error::Source {
+                code: *code,
+                cause: cause.as_ref().map(|cause| {
+                    let plain = cause.raw_os_error().map(io::Error::from_raw_os_error);
+                    Arc::new(plain.unwrap_or_else(|| cause.kind().into()))
+                }),
+            },
+            other => other.clone(),
+        }
+    }
+
     /// A source's error for its readers: one that gave up though nobody had stopped it has failed.
     pub(crate) fn into_source(self) -> Error {
         match self {

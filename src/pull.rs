@@ -193,6 +193,8 @@ impl<'b> Turn<'b> {
         self.gate.retune(state);
         self.gate.announce_left(state);
         if state.is_canceled(need) {
+            // Before the error that the stop stands for, which may be of the user's making.
+            drop(guard);
             return Err(Error::Canceled);
         }
         settled.map(|()| guard)

@@ -409,7 +409,8 @@ impl State {
             self.source_error = code;
         }
         if !error.is_of_a_stop() {
-            self.distrust = Some(error.clone());
+            // It goes under the lock.
+            self.distrust = Some(error.without_payload());
         }
     }
 
