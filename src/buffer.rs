@@ -434,9 +434,9 @@ impl Buffer {
         spilled.inspect_err(|error| self.gate.lock().note(error))
     }
 
-    /// A failed file operation, as the callers get it, noted for the stats.
-    pub(crate) fn file_failed(&self, error: &std::io::Error) -> Error {
-        let error = Error::from_file(error);
+    /// A failed operation on the target of a save, as the callers get it, noted for the stats.
+    pub(crate) fn target_failed(&self, error: &std::io::Error) -> Error {
+        let error = Error::from_target(error);
         self.gate.lock().note(&error);
         error
     }

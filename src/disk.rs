@@ -22,10 +22,14 @@ mod system;
 #[path = "disk/unix.rs"]
 mod unix;
 
+#[path = "disk/name.rs"]
+mod name;
+
 #[cfg(test)]
 pub(crate) mod faults;
 
-pub(crate) use system::{Draft, Target};
+use system::Standing;
+pub(crate) use system::{Draft, Stream, Target};
 
 /// The kinds of operation that a test can make fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +39,7 @@ pub(crate) enum Operation {
     Write,
     Read,
     Clone,
+    Close,
     Sync,
     Publish,
 }
@@ -72,9 +77,11 @@ pub(crate) fn trim(file: &File, size: u64) -> io::Result<()> {
 /// Writes all of `bytes` at `offset`.
 pub(crate) fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {
-        let most = fault(Operation::Write, bytes.len())?;
-        system::check_limit(offset, most as u64)?;
-        match system::write_at(file, &bytes[..most], offset) {
+        let written = fault(Operation::Write, bytes.len()).and_then(|most| {
+            system::check_limit(offset, most as u64)?;
+            system::write_at(file, &bytes[..most], offset)
+        });
+        match written {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => {
                 bytes = &bytes[count..];
@@ -88,42 +95,48 @@ pub(crate) fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io
 }
 
 /// Writes all of `bytes` where the file stands: to a pipe, a socket, a file that is appended to.
-/// A reader that has gone is an error, not a signal. While nothing is taken, `go_on` is asked now
-/// and then; false if it said no.
+/// A reader that has gone is an error, not a signal. Before the next write `go_on` is asked, and now
+/// and then while nothing is taken; false if it said no.
 pub(crate) fn write_all(
-    file: &File,
+    stream: &Stream<'_>,
     mut bytes: &[u8],
     go_on: &dyn Fn() -> bool,
 ) -> io::Result<bool> {
-    let at_once = system::takes_at_once(file);
     while !bytes.is_empty() {
-        let most = fault(Operation::Write, bytes.len())?;
-        if !system::wait_writable(file)? {
-            if !go_on() {
-                return Ok(false);
-            }
-            continue;
-        }
-        match system::write(file, &bytes[..most.min(at_once)]) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => bytes = &bytes[count..],
+        let written =
+            fault(Operation::Write, bytes.len()).and_then(|most| stream.write(&bytes[..most]));
+        match written {
+            Ok(Some(0)) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(Some(count)) => bytes = &bytes[count..],
+            Ok(None) => stream.wait()?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
+        }
+        if !bytes.is_empty() && !go_on() {
+            return Ok(false);
         }
     }
     Ok(true)
 }
 
-/// Fills `out` from `offset`; a file that ends too early is an error.
-pub(crate) fn read_exact_at(file: &File, mut out: &mut [u8], mut offset: u64) -> io::Result<()> {
-    while !out.is_empty() {
-        let most = fault(Operation::Read, out.len())?;
-        match system::read_at(file, &mut out[..most], offset) {
+/// Fills `out` from `offset`, adding to `done` how much of it is filled, also before an error. A file
+/// that ends too early is one.
+pub(crate) fn read_exact_at(
+    file: &File,
+    out: &mut [u8],
+    offset: u64,
+    done: &mut usize,
+) -> io::Result<()> {
+    let mut filled = 0;
+    while filled < out.len() {
+        let rest = &mut out[filled..];
+        let read = fault(Operation::Read, rest.len())
+            .and_then(|most| system::read_at(file, &mut rest[..most], offset + filled as u64));
+        match read {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => {
-                out = &mut out[count..];
-                offset += count as u64;
+                filled += count;
+                *done += count;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -149,10 +162,28 @@ pub(crate) fn clone_range(
     system::clone_range(from, offset, to, to_offset, length)
 }
 
+/// Has the system say what it has not said yet about what was written to a file of ours: some file
+/// systems report at close that there was no room.
+pub(crate) fn settle(file: &File) -> io::Result<()> {
+    fault(Operation::Close, 0)?;
+    system::settle(file)
+}
+
+/// The same for a file of the caller's, as far as it can be done without closing it.
+pub(crate) fn settle_borrowed(file: &File) -> io::Result<()> {
+    fault(Operation::Close, 0)?;
+    system::settle_borrowed(file)
+}
+
 /// Has a file's bytes on the disk before it returns.
 pub(crate) fn sync(file: &File) -> io::Result<()> {
     fault(Operation::Sync, 0)?;
     file.sync_all()
+}
+
+/// Whether a descriptor is one of what has a disk to be on.
+pub(crate) fn can_sync(file: &File) -> bool {
+    system::can_sync(file)
 }
 
 /// Has the target's new name on the disk before it returns.
@@ -161,25 +192,41 @@ pub(crate) fn sync_name(target: &Target) -> io::Result<()> {
     target.sync_name()
 }
 
+/// Whether a path ends in a name of the kind that drafts have.
+pub(crate) fn is_reserved(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.as_encoded_bytes());
+    name.is_some_and(name::is_reserved)
+}
+
 /// What a save is to become. From here on the way there may change: the working directory, or the
 /// name of the target's own. One that a save can't or must not replace is refused; a link to a file
 /// is replaced, not followed. `synced` says that `sync_name` will be called.
 pub(crate) fn target(path: &Path, keep: bool, synced: bool) -> io::Result<Target> {
     let target = Target::new(directory_of(path), path, synced)?;
-    match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-        Ok(_) if keep => return Err(io::ErrorKind::AlreadyExists.into()),
-        Ok(about) if about.is_file() => {}
-        // /dev/stdout and its like name a descriptor, whatever that stands for.
-        Ok(about) if about.is_symlink() && target.leads_into_the_system() => {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        // One that leads nowhere leads to no device either.
-        Ok(about) if about.is_symlink() && path.metadata().map_or(true, |to| to.is_file()) => {}
-        Ok(_) => return Err(io::ErrorKind::Unsupported.into()),
-    }
+    check(&target, keep)?;
     Ok(target)
+}
+
+/// Refuses a target that must not be replaced. It is looked at when a save begins, and again when it
+/// ends, which may be hours later.
+fn check(target: &Target, keep: bool) -> io::Result<()> {
+    match target.standing()? {
+        Standing::Nothing => Ok(()),
+        _ if keep => Err(io::ErrorKind::AlreadyExists.into()),
+        Standing::Replaceable => Ok(()),
+        // /dev/stdout and its like name a descriptor, whatever that stands for.
+        Standing::Odd => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// What the system says of a target that was not to be replaced, as `check` says it.
+fn as_checked(error: io::Error, keep: bool) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists if keep => io::ErrorKind::AlreadyExists.into(),
+        // It has become a directory after the last look.
+        io::ErrorKind::IsADirectory => io::ErrorKind::Unsupported.into(),
+        _ => error,
+    }
 }
 
 /// A file beside the target that becomes the target in one step, or goes.
@@ -189,13 +236,20 @@ pub(crate) fn draft(target: &Target) -> io::Result<Draft<'_>> {
 }
 
 /// Makes the draft the target, in one step. With `keep` an existing one is an error.
-pub(crate) fn publish(draft: Draft<'_>, keep: bool) -> io::Result<()> {
+pub(crate) fn publish(draft: Draft<'_>, target: &Target, keep: bool) -> io::Result<()> {
     fault(Operation::Publish, 0)?;
-    draft.publish(keep)
+    check(target, keep)?;
+    draft.publish(keep).map_err(|error| as_checked(error, keep))
+}
+
+/// Whether the file without a name, or one that would be made in `spool_dir`, could become the target.
+/// Changes nothing.
+pub(crate) fn can_link(unnamed: Option<&File>, spool_dir: &Path, target: &Target) -> bool {
+    system::can_link(unnamed, spool_dir, target)
 }
 
 /// Makes a file without a name the target, in one step, with the mode of a new one and `size`
-/// bytes; with `sync` they are on the disk first. `Unsupported` where that can't be: on another file
+/// bytes; with `on_disk` they are on the disk first. `Unsupported` where that can't be: on another file
 /// system, say, or a second time.
 pub(crate) fn link(
     unnamed: &File,
@@ -205,15 +259,22 @@ pub(crate) fn link(
     on_disk: bool,
 ) -> io::Result<()> {
     system::make_linkable(unnamed, target, size)?;
-    let synced = if on_disk { sync(unnamed) } else { Ok(()) };
+    let synced = settle(unnamed).and_then(|()| if on_disk { sync(unnamed) } else { Ok(()) });
     let linked = synced
         .and_then(|()| fault(Operation::Publish, 0))
-        .and_then(|_| system::link(unnamed, target, keep));
+        .and_then(|_| check(target, keep))
+        .and_then(|()| system::link(unnamed, target, keep))
+        .map_err(|error| as_checked(error, keep));
     if linked.is_err() {
         // It goes on as what it was: its owner's alone.
         system::make_private(unnamed);
     }
     linked
+}
+
+/// Gives the blocks of a file that has no name back at once, whoever else has it open.
+pub(crate) fn discard(file: &File) {
+    system::discard(file);
 }
 
 /// A caller's descriptor, to write to; it stays the caller's.

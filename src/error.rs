@@ -76,7 +76,8 @@ impl Error {
         }
     }
 
-    /// A failed file operation: full disks apart from everything else.
+    /// A failed operation on the spool file: full disks apart from everything else. Whatever the
+    /// system calls it, it is nothing that the source or the target of a save did.
     pub(crate) fn from_file(error: &io::Error) -> Error {
         let code = error.raw_os_error().unwrap_or(0);
         match error.kind() {
@@ -84,9 +85,18 @@ impl Error {
             | io::ErrorKind::QuotaExceeded
             | io::ErrorKind::FileTooLarge => Error::DiskFull(code),
             io::ErrorKind::OutOfMemory => Error::NoMemory,
-            io::ErrorKind::AlreadyExists => Error::Exists,
-            io::ErrorKind::Unsupported => Error::Unsupported,
             _ => Error::Io(code),
+        }
+    }
+
+    /// A failed operation on the target of a save. What was refused for its kind, and not by the
+    /// system, has no code of the system's.
+    pub(crate) fn from_target(error: &io::Error) -> Error {
+        match (error.kind(), error.raw_os_error()) {
+            (io::ErrorKind::AlreadyExists, None) => Error::Exists,
+            (io::ErrorKind::Unsupported, None) => Error::Unsupported,
+            (io::ErrorKind::InvalidInput, None) => Error::Invalid,
+            _ => Error::from_file(error),
         }
     }
 

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use crate::ahead::Ahead;
 use crate::buffer::{Buffer, Limit, Wish};
-use crate::disk::{self, Target};
+use crate::disk::{self, Stream, Target};
 use crate::error::{Error, Result};
 use crate::shared::Shared;
 
@@ -35,8 +35,8 @@ pub struct SaveOptions {
     pub link: bool,
 }
 
-/// Bytes taken at a time from what is buffered.
-const LARGE: usize = 1024 * 1024;
+/// Bytes taken at a time from what is buffered, and the most memory that a save takes.
+const LARGE: usize = 256 * 1024;
 /// Bytes asked for at a time where the source has to bring them.
 const SMALL: usize = 64 * 1024;
 /// Bytes shared at a time with the spool file.
@@ -52,8 +52,8 @@ pub(crate) fn to_path(
     options: SaveOptions,
     report: Report<'_>,
 ) -> Result<u64> {
-    let failed = |error: io::Error| buffer.file_failed(&error);
-    if path.as_os_str().is_empty() {
+    let failed = |error: io::Error| buffer.target_failed(&error);
+    if path.as_os_str().is_empty() || disk::is_reserved(path) {
         return Err(Error::Invalid);
     }
     if !names_a_file(path) {
@@ -66,10 +66,12 @@ pub(crate) fn to_path(
         None => {
             let draft = disk::draft(&target).map_err(failed)?;
             let size = saving.copy(&Sink::Draft(&draft.file, Ahead::new()))?;
+            // All that can fail comes before the old file goes.
+            disk::settle(&draft.file).map_err(failed)?;
             if options.sync {
                 disk::sync(&draft.file).map_err(failed)?;
             }
-            disk::publish(draft, options.keep).map_err(failed)?;
+            disk::publish(draft, &target, options.keep).map_err(failed)?;
             size
         }
     };
@@ -86,15 +88,27 @@ pub(crate) fn to_descriptor(
     options: SaveOptions,
     report: Report<'_>,
 ) -> Result<u64> {
-    let failed = |error: io::Error| buffer.file_failed(&error);
-    let mut saving = Saving::begin(buffer, options, report)?;
+    let failed = |error: io::Error| buffer.target_failed(&error);
     let file = disk::borrow(descriptor).map_err(|_| Error::Invalid)?;
+    // What is open exists.
+    if options.keep {
+        return Err(Error::Invalid);
+    }
+    // Before anything is delivered that could not be synced.
+    if options.sync && !disk::can_sync(&file) {
+        return Err(Error::Unsupported);
+    }
+    let mut saving = Saving::begin(buffer, options, report)?;
     let standing = disk::standing(&file);
-    let sink = standing.map_or(Sink::Stream(&file), |at| Sink::At(&file, at));
+    let sink = match standing {
+        Some(at) => Sink::At(&file, at),
+        None => Sink::Stream(Stream::new(&file)),
+    };
     let size = saving.copy(&sink)?;
     if let Some(at) = standing {
         io::Seek::seek(&mut &*file, io::SeekFrom::Start(at + size)).map_err(failed)?;
     }
+    disk::settle_borrowed(&file).map_err(failed)?;
     if options.sync {
         disk::sync(&file).map_err(failed)?;
     }
@@ -115,8 +129,8 @@ enum Sink<'f> {
     Draft(&'f File, Ahead),
     /// Into a file, from an offset on.
     At(&'f File, u64),
-    /// Down a pipe.
-    Stream(&'f File),
+    /// Down a pipe, or to the end of a file.
+    Stream(Stream<'f>),
     /// Nowhere: it is enough that they are buffered.
     Buffer,
 }
@@ -130,7 +144,7 @@ impl Sink<'_> {
                 disk::write_all_at(file, bytes, offset).map(|()| true)
             }
             Sink::At(file, start) => disk::write_all_at(file, bytes, start + offset).map(|()| true),
-            Sink::Stream(file) => disk::write_all(file, bytes, go_on),
+            Sink::Stream(stream) => disk::write_all(stream, bytes, go_on),
             Sink::Buffer => Ok(true),
         }
     }
@@ -271,7 +285,7 @@ impl<'s> Saving<'s> {
                 self.may_share = false;
                 Ok(0)
             }
-            Err(error) => Err(self.buffer.file_failed(&error)),
+            Err(error) => Err(self.buffer.target_failed(&error)),
         }
     }
 
@@ -306,7 +320,7 @@ impl<'s> Saving<'s> {
         match sink.write(&self.bytes[..count], offset, &go_on) {
             Ok(true) => Ok(count as u64),
             Ok(false) => Err(Error::Canceled),
-            Err(error) => Err(self.buffer.file_failed(&error)),
+            Err(error) => Err(self.buffer.target_failed(&error)),
         }
     }
 
@@ -321,7 +335,8 @@ impl<'s> Saving<'s> {
 
     /// Makes the spool file itself the target, if that was asked for and can be.
     fn link(&mut self, target: &Target) -> Result<Option<u64>> {
-        if !self.options.link {
+        // Where no link can be, memory is left as it is, and the bytes go to the target as they come.
+        if !self.options.link || !self.buffer.store.can_link(target) {
             return Ok(None);
         }
         let size = if self.options.buffered {
@@ -346,7 +361,7 @@ impl<'s> Saving<'s> {
         {
             Ok(done) => Ok(done.then_some(size)),
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(None),
-            Err(error) => Err(self.buffer.file_failed(&error)),
+            Err(error) => Err(self.buffer.target_failed(&error)),
         }
     }
 }

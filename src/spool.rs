@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::ahead::Ahead;
 use crate::disk::{self, Target};
@@ -17,6 +18,10 @@ pub(crate) struct Spool {
     ahead: Ahead,
     directory: PathBuf,
     in_memory: bool,
+    /// It has, or had, a name: others may have it open.
+    was_linked: AtomicBool,
+    /// Whose it is: a child of fork() has a copy of all this.
+    process: u32,
 }
 
 impl Spool {
@@ -33,6 +38,8 @@ impl Spool {
             ahead: Ahead::new(),
             directory,
             in_memory,
+            was_linked: AtomicBool::new(false),
+            process: std::process::id(),
         })
     }
 
@@ -50,8 +57,9 @@ impl Spool {
         self.ahead.trim(&self.file);
     }
 
-    pub(crate) fn read(&self, out: &mut [u8], offset: u64) -> io::Result<()> {
-        disk::read_exact_at(&self.file, out, offset)
+    /// Fills `out` from `offset`, adding to `done` how much of it is filled, also before an error.
+    pub(crate) fn read(&self, out: &mut [u8], offset: u64, done: &mut usize) -> io::Result<()> {
+        disk::read_exact_at(&self.file, out, offset, done)
     }
 
     /// Has another file share blocks of this one; returns of how many bytes.
@@ -65,6 +73,12 @@ impl Spool {
         disk::clone_range(&self.file, offset, file, to, length)
     }
 
+    /// Whether the file could become the target: once, and on its own file system.
+    pub(crate) fn can_link(&self, target: &Target) -> bool {
+        !self.was_linked.load(Ordering::Relaxed)
+            && disk::can_link(Some(&self.file), &self.directory, target)
+    }
+
     /// Makes the file, which holds the first `size` bytes of the resource, the target.
     pub(crate) fn link(
         &self,
@@ -73,7 +87,9 @@ impl Spool {
         size: u64,
         sync: bool,
     ) -> io::Result<()> {
-        disk::link(&self.file, target, keep, size, sync)
+        disk::link(&self.file, target, keep, size, sync)?;
+        self.was_linked.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     #[cfg(test)]
@@ -87,5 +103,14 @@ impl Spool {
 
     pub(crate) fn is_in_memory(&self) -> bool {
         self.in_memory
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        // A child of fork() has the file open, perhaps for long, and must not keep its blocks.
+        if self.process == std::process::id() && !self.was_linked.load(Ordering::Relaxed) {
+            disk::discard(&self.file);
+        }
     }
 }

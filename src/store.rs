@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::arena::{ARENA, Pieces};
-use crate::disk::Target;
+use crate::disk::{self, Target};
 use crate::error::{Error, Result};
 use crate::index::{BLOCK, Index, Place, Spiller, Unlinked, Writer};
 use crate::memory::Block;
@@ -139,11 +139,11 @@ impl Store {
         while let (1.., Some(spool)) = (spooled, self.spool.get()) {
             let (at, most) = (offset + *done as u64, out.len() - *done);
             let run = self.extend(at, spooled, most as u64) as usize;
-            match spool.read(&mut out[*done..*done + run], at) {
-                Ok(()) => *done += run,
-                // Not by its kind: a file that is too short is no full disk.
-                Err(error) => return Err(Error::Io(error.raw_os_error().unwrap_or(0))),
-            }
+            let range = *done..*done + run;
+            // Not by its kind: a file that is too short is no full disk.
+            spool
+                .read(&mut out[range], at, done)
+                .map_err(|error| Error::Io(error.raw_os_error().unwrap_or(0)))?;
             if run == most {
                 break;
             }
@@ -382,6 +382,16 @@ impl Store {
         match (self.spooled_run(offset, most), self.spool.get()) {
             (run @ 1.., Some(spool)) => spool.clone_to(offset, run, file, to),
             _ => Ok(0),
+        }
+    }
+
+    /// Whether the spool file, or the one that would be made, could become the target. Changes nothing.
+    pub(crate) fn can_link(&self, target: &Target) -> bool {
+        match (self.spool.get(), &self.spool_dir) {
+            (Some(spool), _) => spool.can_link(target),
+            (None, Some(directory)) => disk::can_link(None, directory, target),
+            (None, None) => disk::default_directory()
+                .is_ok_and(|directory| disk::can_link(None, &directory, target)),
         }
     }
 

@@ -2,15 +2,15 @@
 
 use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::fd::{AsRawFd, RawFd};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::unix::{self, Directory};
-pub(crate) use super::unix::{Draft, Target};
+pub(crate) use super::unix::{Draft, Stream, Target};
 pub(super) use super::unix::{
-    borrow, check_limit, copy_of, read_at, standing, takes_at_once, wait_writable, write, write_at,
+    Standing, borrow, can_sync, check_limit, copy_of, discard, read_at, standing, write_at,
 };
 
 /// A file may be longer than a 32-bit number says.
@@ -102,20 +102,157 @@ pub(super) fn default_directory() -> io::Result<PathBuf> {
 }
 
 pub(super) fn is_memory_backed(file: &File) -> bool {
+    is_memory(|about| about_system(file, about))
+}
+
+fn about_system(file: &File, about: *mut libc::statfs64) -> i32 {
     // SAFETY: an open descriptor and room for one statfs64.
-    is_memory(|about| unsafe { libc::fstatfs64(file.as_raw_fd(), about) })
+    unsafe { libc::fstatfs64(file.as_raw_fd(), about) }
 }
 
 fn is_memory(ask: impl FnOnce(*mut libc::statfs64) -> i32) -> bool {
-    const TMPFS: i64 = 0x0102_1994;
-    const RAMFS: i64 = 0x8584_58f6;
+    const TMPFS: u64 = 0x0102_1994;
+    const RAMFS: u64 = 0x8584_58f6;
+    matches!(kind_of_system(ask), Some(TMPFS | RAMFS))
+}
+
+/// The magic number of a file system.
+fn kind_of_system(ask: impl FnOnce(*mut libc::statfs64) -> i32) -> Option<u64> {
     // SAFETY: an all-zero statfs64 is a valid value to be written over.
     let mut about: libc::statfs64 = unsafe { std::mem::zeroed() };
     let known = ask(&raw mut about) == 0;
     // The field's type differs between architectures; the magic numbers are 32 bits.
     #[allow(clippy::unnecessary_cast)]
-    let kind = about.f_type as i64 & 0xffff_ffff;
-    known && matches!(kind, TMPFS | RAMFS)
+    let kind = about.f_type as u64 & 0xffff_ffff;
+    known.then_some(kind)
+}
+
+/// Whether the names in a directory are those of descriptors, as in /proc/self/fd.
+pub(super) fn holds_descriptors(directory: &File) -> bool {
+    const PROC: u64 = 0x9fa0;
+    kind_of_system(|about| about_system(directory, about)) == Some(PROC)
+}
+
+/// Has the system say what it has not said yet about what was written to a file of ours.
+pub(super) fn settle(file: &File) -> io::Result<()> {
+    unix::close_copy(file)
+}
+
+/// The same for a file of the caller's. Where bytes are held back on their way to another machine they
+/// are sent on, which is when that refuses them.
+pub(super) fn settle_borrowed(file: &File) -> io::Result<()> {
+    const NFS: u64 = 0x6969;
+    const SMB: u64 = 0x517b;
+    const CIFS: u64 = 0xff53_4d42;
+    const SMB2: u64 = 0xfe53_4d42;
+    const FUSE: u64 = 0x6573_5546;
+    const NINE_P: u64 = 0x0102_1997;
+    const CEPH: u64 = 0x00c3_6400;
+    const AFS: u64 = 0x5346_414f;
+    let kind = kind_of_system(|about| about_system(file, about));
+    if !matches!(
+        kind,
+        Some(NFS | SMB | CIFS | SMB2 | FUSE | NINE_P | CEPH | AFS)
+    ) {
+        return Ok(());
+    }
+    let how = libc::SYNC_FILE_RANGE_WAIT_BEFORE
+        | libc::SYNC_FILE_RANGE_WRITE
+        | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+    loop {
+        // SAFETY: a call on an open descriptor with plain numbers.
+        let done = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, how) };
+        match unix::succeeded(done) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Not of what was written.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::ESPIPE)) => {
+                return Ok(());
+            }
+            result => return result,
+        }
+    }
+}
+
+pub(super) type Stat = libc::stat64;
+
+/// What has a name in a directory.
+pub(super) fn stat_at(directory: &File, name: &CStr, flags: i32) -> io::Result<Stat> {
+    // SAFETY: an all-zero stat64 is a valid value to be written over.
+    let mut about: Stat = unsafe { std::mem::zeroed() };
+    // SAFETY: an open directory, a NUL-terminated name and room for one stat64.
+    let done =
+        unsafe { libc::fstatat64(directory.as_raw_fd(), name.as_ptr(), &raw mut about, flags) };
+    unix::succeeded(done).map(|()| about)
+}
+
+/// Two numbers that nobody else has.
+pub(super) fn random() -> io::Result<[u64; 2]> {
+    let mut random = [0u64; 2];
+    let size = size_of_val(&random);
+    // SAFETY: room for so many bytes. Not every C library has a name for it.
+    let count = unsafe { libc::syscall(libc::SYS_getrandom, &raw mut random, size, 0) };
+    if count != size as libc::c_long {
+        let mut bytes = [0; 16];
+        File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+        random = halves(bytes);
+    }
+    Ok(random)
+}
+
+fn halves(bytes: [u8; 16]) -> [u64; 2] {
+    let both = u128::from_ne_bytes(bytes);
+    [(both >> 64) as u64, both as u64]
+}
+
+/// What processes here have numbers in common with: this host, since it was started, and among its
+/// containers this one. None where that can't be told.
+pub(super) fn session() -> Option<u64> {
+    let mut boot = [0; 36];
+    let mut file = File::open("/proc/sys/kernel/random/boot_id").ok()?;
+    file.read_exact(&mut boot).ok()?;
+    // Not by a file of its own: a container is asked for again after every fork.
+    let numbers = Path::new("/proc/self/ns/pid").metadata().ok()?;
+    // SAFETY: an all-zero utsname is a valid value to be written over.
+    let mut about: libc::utsname = unsafe { std::mem::zeroed() };
+    // SAFETY: room for one utsname.
+    unix::succeeded(unsafe { libc::uname(&raw mut about) }).ok()?;
+    let host = about.nodename.map(|unit| unit as u8);
+    let parts: [&[u8]; 4] = [
+        &boot,
+        &numbers.dev().to_le_bytes(),
+        &numbers.ino().to_le_bytes(),
+        &host,
+    ];
+    // FNV-1a: it has to differ, no more.
+    let bytes = parts.into_iter().flatten();
+    Some(bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    }))
+}
+
+/// The same pipe or terminal by a descriptor that does not wait.
+pub(super) fn open_again(file: &File) -> Option<File> {
+    let mut number: libc::c_uint = 0;
+    // SAFETY: an open descriptor, and room for one number.
+    let is_master =
+        unsafe { libc::ioctl(file.as_raw_fd(), libc::TIOCGPTN as _, &raw mut number) } == 0;
+    // That would be another terminal.
+    if is_master {
+        return None;
+    }
+    let path = path_of_descriptor(file).ok()?;
+    let path = CStr::from_bytes_until_nul(&path).ok()?;
+    let flags = libc::O_WRONLY | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
+    // SAFETY: a NUL-terminated path.
+    let again = unsafe { libc::open(path.as_ptr(), flags) };
+    // SAFETY: open, and nobody else's.
+    (again >= 0).then(|| unsafe { File::from_raw_fd(again) })
+}
+
+fn path_of_descriptor(file: &File) -> io::Result<[u8; 32]> {
+    let mut path = [0; 32];
+    write!(&mut path[..], "/proc/self/fd/{}\0", file.as_raw_fd())?;
+    Ok(path)
 }
 
 /// A broken pipe's signal goes to the thread that writes, which sees to it itself.
@@ -144,21 +281,29 @@ pub(super) fn create_nameless(directory: &Directory) -> Option<File> {
     file.ok().filter(|_| Path::new("/proc/self/fd").is_dir())
 }
 
+/// Whether a file without a name, or one that would be made in `spool_dir`, could become the target:
+/// on the same file system, where such files can get a name.
+pub(super) fn can_link(unnamed: Option<&File>, spool_dir: &Path, target: &Target) -> bool {
+    let about = match unnamed {
+        Some(unnamed) => unnamed.metadata().ok().filter(|about| about.nlink() == 0),
+        None => spool_dir.metadata().ok(),
+    };
+    let there = target.directory.0.metadata();
+    let together = about
+        .zip(there.ok())
+        .is_some_and(|(a, b)| a.dev() == b.dev());
+    together && create_nameless(&target.directory).is_some()
+}
+
 pub(super) fn make_linkable(unnamed: &File, target: &Target, size: u64) -> io::Result<()> {
-    // Two saves are two files.
-    if unnamed.metadata()?.nlink() > 0 {
-        return Err(io::ErrorKind::Unsupported.into());
-    }
-    if unnamed.metadata()?.dev() != target.directory.0.metadata()?.dev() {
+    if !can_link(Some(unnamed), Path::new(""), target) {
         return Err(io::ErrorKind::Unsupported.into());
     }
     // What is reserved past the end must not stay with the file.
     unnamed.set_len(size)?;
     // The mode that a new file gets here.
-    let mode = {
-        let draft = Draft::beside(target)?;
-        draft.file.metadata()?.permissions().mode()
-    };
+    let new = create_nameless(&target.directory).ok_or(io::ErrorKind::Unsupported)?;
+    let mode = new.metadata()?.permissions().mode();
     unnamed.set_permissions(PermissionsExt::from_mode(mode & 0o777))
 }
 
@@ -177,19 +322,15 @@ pub(super) fn link(unnamed: &File, target: &Target, keep: bool) -> io::Result<()
 
 /// Gives a file without a name that of the target, in one step.
 pub(super) fn give_name(file: &File, target: &Target, keep: bool) -> io::Result<()> {
-    let Target { directory, name } = target;
-    let mut unnamed = [0; 32];
-    write!(&mut unnamed[..], "/proc/self/fd/{}\0", file.as_raw_fd())?;
+    let unnamed = path_of_descriptor(file)?;
     let unnamed = CStr::from_bytes_until_nul(&unnamed).map_err(io::Error::other)?;
-    match directory.link_here(unnamed, name) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !keep => {}
-        result => return result,
+    match target.directory.link_here(unnamed, &target.name) {
+        // A link can't replace, a rename can.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !keep => {
+            unix::publish_by_name(file, target, |name| {
+                target.directory.link_here(unnamed, name)
+            })
+        }
+        result => result,
     }
-    // A link can't replace, a rename can: by way of a name that a later save would sweep, but not
-    // while the file is marked as being worked on.
-    unix::mark(file);
-    let named = directory.take_name(|own| directory.link_here(unnamed, own));
-    let moved = named.and_then(|(own, ())| directory.move_name(&own, name, false));
-    unix::unmark(file);
-    moved
 }

@@ -3,15 +3,13 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;
-#[cfg(target_vendor = "apple")]
-use std::os::fd::AsRawFd;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use super::unix::{self, Directory};
-pub(crate) use super::unix::{Draft, Target};
+pub(crate) use super::unix::{Draft, Stream, Target};
 pub(super) use super::unix::{
-    borrow, check_limit, copy_of, read_at, standing, takes_at_once, wait_writable, write, write_at,
+    Standing, borrow, can_sync, check_limit, copy_of, discard, read_at, standing, write_at,
 };
 
 /// Files may be long without saying so.
@@ -122,7 +120,125 @@ pub(super) fn give_name(_file: &File, _target: &Target, _keep: bool) -> io::Resu
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Has the system say what it has not said yet about what was written. A descriptor's copy that is
+/// closed says nothing here.
+pub(super) fn settle(file: &File) -> io::Result<()> {
+    settle_borrowed(file)
+}
+
+pub(super) fn settle_borrowed(file: &File) -> io::Result<()> {
+    if !file.metadata()?.is_file() || is_local(file) {
+        return Ok(());
+    }
+    loop {
+        // SAFETY: a call on an open descriptor. Not all the way to the disk, which `sync_all` would be.
+        match unix::succeeded(unsafe { libc::fsync(file.as_raw_fd()) }) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Whether a file is on this machine, as far as the system tells.
+#[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+fn is_local(file: &File) -> bool {
+    #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
+    about_system(file).is_some_and(|about| about.f_flags as u64 & libc::MNT_LOCAL as u64 != 0)
+}
+
+#[cfg(not(any(target_vendor = "apple", target_os = "freebsd")))]
+fn is_local(_file: &File) -> bool {
+    false
+}
+
+#[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+fn about_system(file: &File) -> Option<libc::statfs> {
+    // SAFETY: an all-zero statfs is a valid value to be written over; room for one.
+    unsafe {
+        let mut about: libc::statfs = std::mem::zeroed();
+        let known = libc::fstatfs(file.as_raw_fd(), &raw mut about) == 0;
+        known.then_some(about)
+    }
+}
+
+/// Whether the names in a directory are those of descriptors, as in /dev/fd.
+#[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+pub(super) fn holds_descriptors(directory: &File) -> bool {
+    about_system(directory).is_some_and(|about| {
+        let kind = about.f_fstypename.map(|unit| unit as u8);
+        let kind = CStr::from_bytes_until_nul(&kind).unwrap_or_default();
+        [c"devfs", c"fdesc", c"fdescfs", c"procfs", c"linprocfs"].contains(&kind)
+    })
+}
+
+#[cfg(not(any(target_vendor = "apple", target_os = "freebsd")))]
+pub(super) fn holds_descriptors(_directory: &File) -> bool {
+    false
+}
+
+pub(super) type Stat = libc::stat;
+
+/// What has a name in a directory.
+pub(super) fn stat_at(directory: &File, name: &CStr, flags: i32) -> io::Result<Stat> {
+    // SAFETY: an open directory, a NUL-terminated name, and an all-zero stat to be written over.
+    unsafe {
+        let mut about: Stat = std::mem::zeroed();
+        let (here, name) = (directory.as_raw_fd(), name.as_ptr());
+        unix::succeeded(libc::fstatat(here, name, &raw mut about, flags)).map(|()| about)
+    }
+}
+
+/// Two numbers that nobody else has.
+pub(super) fn random() -> io::Result<[u64; 2]> {
+    let mut random = [0u64; 2];
+    let size = size_of_val(&random);
+    // SAFETY: room for so many bytes.
+    unix::succeeded(unsafe { libc::getentropy((&raw mut random).cast(), size) }).map(|()| random)
+}
+
+/// What processes here have numbers in common with: this host, since it was started.
+#[cfg(target_vendor = "apple")]
+pub(super) fn session() -> Option<u64> {
+    let (mut boot, mut size) = ([0u8; 40], 40);
+    // SAFETY: a NUL-terminated name, and room for so many bytes.
+    let known = unsafe {
+        let name = c"kern.bootsessionuuid".as_ptr();
+        let out = (&raw mut boot).cast();
+        libc::sysctlbyname(name, out, &raw mut size, std::ptr::null_mut(), 0) == 0
+    };
+    // FNV-1a: it has to differ, no more.
+    let hash = boot.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    known.then_some(hash)
+}
+
+/// Not known: drafts of others are left to age.
+#[cfg(not(target_vendor = "apple"))]
+pub(super) fn session() -> Option<u64> {
+    None
+}
+
+/// The same terminal by a descriptor that does not wait. A pipe has no name to open it by.
+pub(super) fn open_again(file: &File) -> Option<File> {
+    let mut name = [0u8; 128];
+    let flags = libc::O_WRONLY | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
+    // SAFETY: an open descriptor and room for its name; what is opened is nobody else's.
+    unsafe {
+        let start = name.as_mut_ptr().cast::<libc::c_char>();
+        if libc::ttyname_r(file.as_raw_fd(), start, name.len()) != 0 {
+            return None;
+        }
+        let again = libc::open(start, flags);
+        (again >= 0).then(|| File::from_raw_fd(again))
+    }
+}
+
 /// A file that was unlinked can't be given a name again here.
+pub(super) fn can_link(_unnamed: Option<&File>, _spool_dir: &Path, _target: &Target) -> bool {
+    false
+}
+
 pub(super) fn make_linkable(_unnamed: &File, _target: &Target, _size: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -25,6 +25,7 @@ mod draft;
 mod kill;
 mod link;
 mod name;
+mod network;
 mod options;
 mod power;
 mod several;

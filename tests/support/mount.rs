@@ -8,9 +8,11 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::ptr::null;
+use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,8 @@ pub struct Mount {
     pub path: PathBuf,
     /// How it was mounted.
     arguments: Vec<String>,
+    /// The program that is the file system.
+    server: Option<Child>,
     _directories: [Option<tempfile::TempDir>; 2],
 }
 
@@ -54,11 +58,52 @@ impl Mount {
         Some(mount)
     }
 
+    /// The directory `backing` once more, by a FUSE file system that lacks or breaks what `options`
+    /// say (see `passthrough.c`). Every mount has its own locks.
+    pub fn passthrough(backing: &Path, options: &[&str]) -> Option<Mount> {
+        let what = "a FUSE file system of the test's own";
+        let program = match passthrough_program() {
+            Ok(program) => program,
+            Err(error) => {
+                skip(what, error);
+                return None;
+            }
+        };
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().to_path_buf();
+        let device = |path: &Path| path.metadata().map(|about| about.dev()).ok();
+        let before = device(&path);
+        if let Err(error) = own_namespace() {
+            skip(what, error);
+            return None;
+        }
+        let mut server = Command::new(program);
+        server.arg(backing).arg(&path).args(options);
+        let mut server = server.stdout(Stdio::null()).spawn().expect("a process");
+        let began = Instant::now();
+        while device(&path) == before {
+            let ended = server.try_wait().expect("a process");
+            if let Some(status) = ended {
+                skip(what, status);
+                return None;
+            }
+            assert!(began.elapsed().as_secs() < 60, "it is never mounted");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Some(Mount {
+            path,
+            arguments: Vec::new(),
+            server: Some(server),
+            _directories: [Some(directory), None],
+        })
+    }
+
     fn new(arguments: &[&str]) -> Option<Mount> {
         let directory = tempfile::tempdir().expect("a directory");
         let mount = Mount {
             path: directory.path().to_path_buf(),
             arguments: arguments.iter().map(|part| (*part).to_owned()).collect(),
+            server: None,
             _directories: [Some(directory), None],
         };
         let mounted = own_namespace().and_then(|()| mount.mount());
@@ -148,6 +193,43 @@ impl Mount {
 impl Drop for Mount {
     fn drop(&mut self) {
         self.unmount(libc::MNT_DETACH);
+        if let Some(server) = &mut self.server {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+}
+
+/// Compiles `passthrough.c`, once for all tests of this program; what is lacking, where it can't be.
+fn passthrough_program() -> Result<&'static Path, &'static str> {
+    static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let compile = || -> Result<PathBuf, String> {
+        let mut about = Command::new("pkg-config");
+        about.args(["--cflags", "--libs", "fuse3"]);
+        let about = about.output().map_err(|error| error.to_string())?;
+        if !about.status.success() {
+            return Err("libfuse3-dev is not installed".to_owned());
+        }
+        let flags = String::from_utf8(about.stdout).expect("UTF-8");
+        let name = format!("passthrough-{}", std::process::id());
+        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let mut compiler = Command::new("cc");
+        compiler.args(["-Wall", "-Wextra", "-Werror", "-O1", "-o"]);
+        compiler.arg(&program).arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/support/passthrough.c"
+        ));
+        let compiled = compiler.args(flags.split_whitespace()).output();
+        let compiled = compiled.map_err(|error| error.to_string())?;
+        assert!(compiled.status.success(), "{compiled:?}");
+        // Another test program may have done the same, and may be running it.
+        let shared = program.with_file_name("passthrough");
+        std::fs::rename(&program, &shared).map_err(|error| error.to_string())?;
+        Ok(shared)
+    };
+    match PROGRAM.get_or_init(compile) {
+        Ok(program) => Ok(program),
+        Err(why) => Err(why),
     }
 }
 

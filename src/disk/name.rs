@@ -1,0 +1,129 @@
+//! The names of drafts: who made one, and a number that nobody else has.
+//!
+//! `.spoolbuf-SESSION-PROCESS-RANDOM.part`, in hexadecimal digits. Two hosts may work in one
+//! directory and see nothing of each other's locks, so no name is ever used twice, and a name tells
+//! whose it is: the session is one host since it was started, the process one of that session's.
+
+use std::ffi::CStr;
+
+/// Every name of the library's own begins and ends like this.
+const START: &[u8] = b".spoolbuf-";
+const END: &[u8] = b".part";
+
+/// Three numbers with their separators.
+const LENGTH: usize = START.len() + 16 + 1 + 8 + 1 + 32 + END.len();
+
+/// Who made a draft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    /// 0 where that is not known.
+    pub(super) session: u64,
+    pub(super) process: u32,
+}
+
+/// The name of a draft, NUL-terminated.
+#[derive(Clone)]
+pub(super) struct Name([u8; LENGTH + 1]);
+
+impl Name {
+    pub(super) fn new(owner: Owner, random: [u64; 2]) -> Name {
+        let mut name = Name([0; LENGTH + 1]);
+        let Owner { session, process } = owner;
+        let [high, low] = random;
+        // It fits.
+        let _ = std::io::Write::write_fmt(
+            &mut &mut name.0[..LENGTH],
+            format_args!(".spoolbuf-{session:016x}-{process:08x}-{high:016x}{low:016x}.part"),
+        );
+        name
+    }
+
+    pub(super) fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_with_nul(&self.0).unwrap_or_default()
+    }
+
+    #[cfg(any(windows, test))]
+    pub(super) fn as_str(&self) -> &str {
+        self.as_c_str().to_str().unwrap_or_default()
+    }
+}
+
+/// Whose draft has this name; None if it is not exactly one of a draft.
+pub(super) fn owner(name: &[u8]) -> Option<Owner> {
+    let numbers = name.strip_prefix(START)?.strip_suffix(END)?;
+    let mut parts = numbers.split(|byte| *byte == b'-');
+    let mut number = |digits: usize| {
+        let part = parts.next()?;
+        let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if part.len() != digits || !part.iter().all(is_digit) {
+            return None;
+        }
+        u128::from_str_radix(std::str::from_utf8(part).ok()?, 16).ok()
+    };
+    let (session, process) = (number(16)? as u64, number(8)? as u32);
+    number(32)?;
+    match parts.next() {
+        None => Some(Owner { session, process }),
+        Some(_) => None,
+    }
+}
+
+/// Whether a name is the library's own to give.
+pub(super) fn is_reserved(name: &[u8]) -> bool {
+    name.len() >= START.len() + END.len() && name.starts_with(START) && name.ends_with(END)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWNER: Owner = Owner {
+        session: 0x0123_4567_89ab_cdef,
+        process: 4711,
+    };
+
+    #[test]
+    fn a_name_tells_whose_it_is() {
+        for random in [[0, 0], [u64::MAX, 1], [7, u64::MAX]] {
+            let name = Name::new(OWNER, random);
+            assert_eq!(owner(name.as_c_str().to_bytes()), Some(OWNER));
+            assert!(is_reserved(name.as_str().as_bytes()));
+            assert_eq!(name.as_str().len(), LENGTH);
+        }
+        let one = Name::new(OWNER, [1, 2]);
+        assert_ne!(one.as_str(), Name::new(OWNER, [1, 3]).as_str());
+    }
+
+    #[test]
+    fn what_only_looks_like_a_draft_has_no_owner() {
+        let name = Name::new(OWNER, [1, 2]);
+        let name = name.as_str();
+        let others = [
+            ".spoolbuf-3.part".to_owned(),
+            ".spoolbuf-.part".to_owned(),
+            String::new(),
+            name.to_uppercase(),
+            name.replace('f', "g"),
+            name.replace(".part", "0.part"),
+            name.replace(".part", "-0.part"),
+            name.replace("-0", "-+"),
+            name.replace(".part", ".part "),
+            format!("a{name}"),
+            name.replacen('0', "", 1),
+        ];
+        for other in others {
+            assert_ne!(other, name);
+            assert_eq!(owner(other.as_bytes()), None, "{other}");
+        }
+        for (name, reserved) in [
+            (&b".spoolbuf-3.part"[..], true),
+            (b".spoolbuf-.part", true),
+            (b".spoolbuf-.par", false),
+            (b"spoolbuf-3.part", false),
+            (b".spoolbuf-3.parts", false),
+            (b".spoolbuf", false),
+        ] {
+            assert_eq!(is_reserved(name), reserved);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! A directory that is held open, and what stands in it at a name.
+
+use std::ffi::{CStr, CString};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Mutex;
+
+use super::{c_string, succeeded, system};
+
+/// A file that is to be: the directory, and the name there.
+pub(crate) struct Target {
+    pub(in crate::disk) directory: Directory,
+    pub(in crate::disk) name: CString,
+}
+
+/// What stands at a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::disk) enum Standing {
+    Nothing,
+    /// A file, or a link to one, or to nothing.
+    Replaceable,
+    Odd,
+}
+
+impl Target {
+    pub(in crate::disk) fn new(directory: &Path, path: &Path, synced: bool) -> io::Result<Target> {
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(Target {
+            // One that files can be put into need not be one that can be read.
+            directory: Directory::open(directory, if synced { 0 } else { system::LOOK_UP })?,
+            name: c_string(name.as_bytes())?,
+        })
+    }
+
+    pub(in crate::disk) fn sync_name(&self) -> io::Result<()> {
+        self.directory.0.sync_all()
+    }
+
+    pub(in crate::disk) fn standing(&self) -> io::Result<Standing> {
+        let about = match self.directory.about(&self.name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Standing::Nothing),
+            about => about?,
+        };
+        let is_odd = match about.st_mode & libc::S_IFMT {
+            libc::S_IFREG => system::holds_descriptors(&self.directory.0),
+            libc::S_IFLNK => self.directory.leads_to_no_file(&self.name)?,
+            _ => true,
+        };
+        Ok(if is_odd {
+            Standing::Odd
+        } else {
+            Standing::Replaceable
+        })
+    }
+}
+
+/// A directory that files are made in, held open: its own path may change meanwhile.
+pub(in crate::disk) struct Directory(pub(in crate::disk) File);
+
+impl Directory {
+    pub(in crate::disk) fn open(path: &Path, flags: i32) -> io::Result<Directory> {
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(libc::O_DIRECTORY | flags);
+        options.open(path).map(Directory)
+    }
+
+    pub(in crate::disk) fn open_file(
+        &self,
+        name: &CStr,
+        flags: i32,
+        mode: u32,
+    ) -> io::Result<File> {
+        let flags = flags | libc::O_CLOEXEC | system::LARGE;
+        // SAFETY: an open directory and a NUL-terminated name.
+        let file = unsafe { libc::openat(self.0.as_raw_fd(), name.as_ptr(), flags, mode) };
+        succeeded(file)?;
+        // SAFETY: open, and nobody else's.
+        Ok(unsafe { File::from_raw_fd(file) })
+    }
+
+    /// What has a name here, be it a link.
+    pub(super) fn about(&self, name: &CStr) -> io::Result<system::Stat> {
+        system::stat_at(&self.0, name, libc::AT_SYMLINK_NOFOLLOW)
+    }
+
+    /// Whether a name here is the file's.
+    pub(super) fn has(&self, name: &CStr, file: &File) -> io::Result<bool> {
+        let (named, about) = (self.about(name)?, file.metadata()?);
+        #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
+        let identity = (named.st_dev as u64, named.st_ino as u64);
+        Ok(identity == (about.dev(), about.ino()))
+    }
+
+    pub(super) fn remove(&self, name: &CStr) {
+        // SAFETY: an open directory and a NUL-terminated name.
+        unsafe { libc::unlinkat(self.0.as_raw_fd(), name.as_ptr(), 0) };
+    }
+
+    /// Makes `name` another name of the file at `from`, which is one of this directory's, or any path.
+    pub(super) fn link(&self, from: &CStr, name: &CStr, flags: i32) -> io::Result<()> {
+        let here = self.0.as_raw_fd();
+        // SAFETY: an open directory and NUL-terminated names.
+        succeeded(unsafe { libc::linkat(here, from.as_ptr(), here, name.as_ptr(), flags) })
+    }
+
+    /// Makes the file at a path of the system's known by a name here.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(in crate::disk) fn link_here(&self, from: &CStr, name: &CStr) -> io::Result<()> {
+        self.link(from, name, libc::AT_SYMLINK_FOLLOW)
+    }
+
+    pub(super) fn rename(&self, from: &CStr, to: &CStr) -> io::Result<()> {
+        let here = self.0.as_raw_fd();
+        // SAFETY: an open directory and NUL-terminated names.
+        succeeded(unsafe { libc::renameat(here, from.as_ptr(), here, to.as_ptr()) })
+    }
+
+    /// Whether a link here leads to what is no file, or to a descriptor, whatever that stands for. One
+    /// that leads nowhere leads to neither.
+    fn leads_to_no_file(&self, name: &CStr) -> io::Result<bool> {
+        let is_file = |about: system::Stat| about.st_mode & libc::S_IFMT == libc::S_IFREG;
+        if !system::stat_at(&self.0, name, 0).map_or(true, is_file) {
+            return Ok(true);
+        }
+        // As many as the system follows.
+        const MOST_LINKS: usize = 40;
+        let mut place = Directory(self.0.try_clone()?);
+        let mut name = c_string(name.to_bytes())?;
+        for _ in 0..MOST_LINKS {
+            if system::holds_descriptors(&place.0) {
+                return Ok(true);
+            }
+            let Some(text) = place.link_text(&name)? else {
+                return Ok(false);
+            };
+            let path = Path::new(std::ffi::OsStr::from_bytes(&text));
+            let Some(last) = path.file_name() else {
+                return Ok(false);
+            };
+            let parent = match path.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent,
+                _ => Path::new("."),
+            };
+            name = c_string(last.as_bytes())?;
+            let parent = c_string(parent.as_os_str().as_bytes())?;
+            match place.open_file(
+                &parent,
+                libc::O_RDONLY | libc::O_DIRECTORY | system::LOOK_UP,
+                0,
+            ) {
+                Ok(next) => place = Directory(next),
+                // Nowhere.
+                Err(_) => return Ok(false),
+            }
+        }
+        Ok(false)
+    }
+
+    /// The text of a link; None if there is no link, or nothing at all.
+    fn link_text(&self, name: &CStr) -> io::Result<Option<Vec<u8>>> {
+        const LONGEST: usize = 4096;
+        let mut text = Vec::new();
+        text.try_reserve_exact(LONGEST)
+            .map_err(|_| io::ErrorKind::OutOfMemory)?;
+        text.resize(LONGEST, 0);
+        let (here, start) = (self.0.as_raw_fd(), text.as_mut_ptr().cast());
+        // SAFETY: an open directory, a NUL-terminated name, and room for so many bytes.
+        let length = unsafe { libc::readlinkat(here, name.as_ptr(), start, text.len()) };
+        Ok(usize::try_from(length).ok().map(|length| {
+            text.truncate(length);
+            text
+        }))
+    }
+
+    /// Looks at names here, at most so many: from where the last look at this directory ended, if
+    /// that was not its end.
+    pub(super) fn some_names(&self, most: usize, mut act: impl FnMut(&CStr)) {
+        /// Of the directory that was last left half-way, by its device and number.
+        static LEFT_AT: Mutex<Option<((u64, u64), libc::c_long)>> = Mutex::new(None);
+        let Ok(listed) = self.open_file(c".", libc::O_RDONLY | libc::O_DIRECTORY, 0) else {
+            return;
+        };
+        let Ok(about) = listed.metadata() else { return };
+        let here = (about.dev(), about.ino());
+        let left_at = || {
+            LEFT_AT
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+        };
+        let begin = left_at().filter(|(directory, _)| *directory == here);
+        // SAFETY: an open directory, which the stream owns from here on; the entries are looked at
+        // before the next one is asked for. A place that is none any more is one of the system's choice.
+        unsafe {
+            let stream = libc::fdopendir(listed.as_raw_fd());
+            if stream.is_null() {
+                return;
+            }
+            std::mem::forget(listed);
+            if let Some((_, place)) = begin {
+                libc::seekdir(stream, place);
+            }
+            let mut seen = 0;
+            let end = loop {
+                if seen == most {
+                    break Some((here, libc::telldir(stream)));
+                }
+                let entry = libc::readdir(stream);
+                if entry.is_null() {
+                    break None;
+                }
+                seen += 1;
+                // Not by a reference: an entry is only as long as its name.
+                act(CStr::from_ptr((&raw const (*entry).d_name).cast()));
+            };
+            libc::closedir(stream);
+            if begin.is_some() || end.is_some() {
+                *left_at() = end;
+            }
+        }
+    }
+}

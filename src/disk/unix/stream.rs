@@ -1,0 +1,245 @@
+//! Writing to a descriptor that may have to be waited for, without ever being stuck in the write.
+//!
+//! A caller's descriptor waits or does not wait, as the caller wishes, and others may share it: its
+//! flags are theirs. So a socket is written to by a call that does not wait; a pipe and a terminal
+//! are opened once more, not to wait. Where that can't be, a pipe is given no more than it takes in
+//! one piece, and a terminal does not wait for the length of each write.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{succeeded, system};
+
+/// A descriptor to write to in order.
+pub(crate) struct Stream<'f> {
+    file: &'f File,
+    way: Way,
+    /// It took nothing though it had said that it would.
+    stalled: Cell<bool>,
+}
+
+enum Way {
+    /// A write returns by itself: a file, or what does not wait anyway.
+    Plain,
+    /// A write to a connection can be told not to wait.
+    Socket,
+    /// The same pipe or terminal, opened not to wait.
+    Again(File),
+    /// What says that it is writable takes this much.
+    Piece,
+    /// The descriptor itself does not wait while it is written to.
+    Flag,
+}
+
+impl<'f> Stream<'f> {
+    pub(crate) fn new(file: &'f File) -> Stream<'f> {
+        Stream {
+            file,
+            way: Way::of(file),
+            stalled: Cell::new(false),
+        }
+    }
+
+    /// Writes where the file stands, no more than there is room for now: None if there is none. The
+    /// signals of a pipe without a reader and of a file that may not grow are kept from the host: it
+    /// did not write.
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        let mut file = self.file;
+        let piece = &bytes[..bytes.len().min(libc::PIPE_BUF)];
+        let written = match &self.way {
+            Way::Plain => quietly(file, || file.write(bytes)),
+            Way::Socket => quietly(file, || send(file, bytes)),
+            Way::Again(again) => quietly(again, || (&mut &*again).write(bytes)),
+            Way::Piece if !is_writable(file, 0)? => return Ok(None),
+            Way::Piece => quietly(file, || file.write(piece)),
+            Way::Flag => quietly(file, || {
+                let _waitless = Waitless::new(file)?;
+                file.write(piece)
+            }),
+        };
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            result => {
+                self.stalled.set(false);
+                result.map(Some)
+            }
+        }
+    }
+
+    /// Waits for a moment at most, until there may be room again.
+    pub(crate) fn wait(&self) -> io::Result<()> {
+        const MOMENT_MS: i32 = 50;
+        // A terminal says that it is writable also where a line's end would not fit.
+        if is_writable(self.file, MOMENT_MS)? && self.stalled.replace(true) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+}
+
+impl Way {
+    fn of(file: &File) -> Way {
+        let Ok(about) = file.metadata() else {
+            return Way::Plain;
+        };
+        let kind = about.file_type();
+        // SAFETY: asks about an open descriptor.
+        let flags = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) };
+        let waits = flags & libc::O_NONBLOCK == 0;
+        if kind.is_socket() {
+            // What takes messages takes small ones.
+            if is_stream_socket(file) {
+                Way::Socket
+            } else {
+                Way::Piece
+            }
+        } else if !waits {
+            Way::Plain
+        } else if kind.is_fifo() {
+            open_again(file).map_or(Way::Piece, Way::Again)
+        } else if is_terminal(file) {
+            open_again(file).map_or(Way::Flag, Way::Again)
+        } else if kind.is_char_device() {
+            Way::Piece
+        } else {
+            Way::Plain
+        }
+    }
+}
+
+/// The same pipe or terminal by a descriptor of our own, which does not wait.
+fn open_again(file: &File) -> Option<File> {
+    let again = system::open_again(file)?;
+    let identity = |file: &File| {
+        let about = file.metadata().ok()?;
+        Some((about.dev(), about.ino(), about.rdev()))
+    };
+    let same = identity(&again)? == identity(file)?;
+    same.then_some(again)
+}
+
+fn is_terminal(file: &File) -> bool {
+    // SAFETY: asks about an open descriptor.
+    unsafe { libc::isatty(file.as_raw_fd()) == 1 }
+}
+
+fn is_stream_socket(file: &File) -> bool {
+    let (mut kind, mut size) = (0i32, size_of::<i32>() as libc::socklen_t);
+    // SAFETY: an open descriptor, and room for one number.
+    let done = unsafe {
+        libc::getsockopt(
+            file.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_TYPE,
+            (&raw mut kind).cast(),
+            &raw mut size,
+        )
+    };
+    done == 0 && kind == libc::SOCK_STREAM
+}
+
+fn send(file: &File, bytes: &[u8]) -> io::Result<usize> {
+    // SAFETY: reads no more than `bytes`.
+    let sent = unsafe {
+        let (start, length) = (bytes.as_ptr().cast(), bytes.len());
+        libc::send(file.as_raw_fd(), start, length, libc::MSG_DONTWAIT)
+    };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// Whether a descriptor takes something, within a time.
+fn is_writable(file: &File, milliseconds: i32) -> io::Result<bool> {
+    let mut ask = libc::pollfd {
+        fd: file.as_raw_fd(),
+        events: libc::POLLOUT,
+        revents: 0,
+    };
+    // SAFETY: one pollfd.
+    match unsafe { libc::poll(&mut ask, 1, milliseconds) } {
+        0 => Ok(false),
+        1.. => Ok(true),
+        _ => match io::Error::last_os_error() {
+            error if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+            error => Err(error),
+        },
+    }
+}
+
+/// A descriptor that does not wait, until this is dropped; one at a time, so that each finds the flags
+/// as they were.
+struct Waitless {
+    file: RawFd,
+    flags: i32,
+    _only: MutexGuard<'static, ()>,
+}
+
+impl Waitless {
+    fn new(file: &File) -> io::Result<Waitless> {
+        static ONLY: Mutex<()> = Mutex::new(());
+        let only = ONLY.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = file.as_raw_fd();
+        // SAFETY: asks about and sets flags of an open descriptor.
+        unsafe {
+            let flags = libc::fcntl(file, libc::F_GETFL);
+            succeeded(flags)?;
+            succeeded(libc::fcntl(file, libc::F_SETFL, flags | libc::O_NONBLOCK))?;
+            Ok(Waitless {
+                file,
+                flags,
+                _only: only,
+            })
+        }
+    }
+}
+
+impl Drop for Waitless {
+    fn drop(&mut self) {
+        // SAFETY: as above; as they were.
+        unsafe { libc::fcntl(self.file, libc::F_SETFL, self.flags) };
+    }
+}
+
+/// Keeps the signals that a write may raise from the host.
+fn quietly<T>(file: &File, write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let _quiet = system::Quiet::new(file);
+    // SAFETY: sets are written before they are read. What is pending after the write and was not
+    // before is the write's own: both signals go to the thread that wrote, except where `Quiet` knows
+    // better.
+    unsafe {
+        let (mut ours, mut mask) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigemptyset(&mut ours);
+        libc::sigaddset(&mut ours, libc::SIGPIPE);
+        libc::sigaddset(&mut ours, libc::SIGXFSZ);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &ours, &mut mask);
+        let before = pending();
+        let result = write();
+        if result.is_err() {
+            let after = pending();
+            for signal in [libc::SIGPIPE, libc::SIGXFSZ] {
+                let is_in = |set| libc::sigismember(set, signal) == 1;
+                if is_in(&after) && !is_in(&before) {
+                    let (mut one, mut taken) = (std::mem::zeroed(), 0);
+                    libc::sigemptyset(&mut one);
+                    libc::sigaddset(&mut one, signal);
+                    libc::sigwait(&one, &mut taken);
+                }
+            }
+        }
+        libc::pthread_sigmask(libc::SIG_SETMASK, &mask, std::ptr::null_mut());
+        result
+    }
+}
+
+fn pending() -> libc::sigset_t {
+    // SAFETY: the set is written before it is read.
+    unsafe {
+        let mut pending = std::mem::zeroed();
+        libc::sigpending(&mut pending);
+        pending
+    }
+}
