@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::thread::scope;
 
-use crate::files::{about_unnamed, assert_saved, names};
+use crate::files::{about_unnamed, assert_saved, drafts, names};
 use crate::support::Stream;
 use crate::tap::Tapped;
 use crate::without::{Lack, without};
@@ -55,8 +55,8 @@ fn a_draft_grows_as_bytes_arrive() {
 fn a_draft_with_a_name_grows_as_bytes_arrive() {
     without(&[Lack::Unnamed], || {
         check(0, |directory| {
-            let draft = directory.join(".spoolbuf-0.part");
-            std::fs::metadata(draft).map_or(0, |about| about.len())
+            let size = |name| std::fs::metadata(directory.join(name)).map_or(0, |it| it.len());
+            drafts(directory).pop().map_or(0, size)
         });
     });
 }

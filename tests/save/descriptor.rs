@@ -2,18 +2,22 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::channel;
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
 use spoolbuf::abi::sb_stats;
-use spoolbuf::abi::sb_status::{SB_ERR_CANCELED, SB_ERR_INVALID, SB_ERR_IO};
+use spoolbuf::abi::sb_save_flag::{SB_SAVE_KEEP, SB_SAVE_SYNC};
+use spoolbuf::abi::sb_status::{
+    SB_ERR_CANCELED, SB_ERR_DISK_FULL, SB_ERR_INVALID, SB_ERR_IO, SB_ERR_UNSUPPORTED,
+};
 use spoolbuf::ffi::{sb_cancel, sb_free, sb_stat};
 
 use crate::child::alone;
 use crate::handle::Handle;
+use crate::mount::Mount;
 use crate::support::assert_bytes;
 use crate::{LIMITS, SIZE};
 
@@ -129,6 +133,175 @@ fn wait_until_full(sink: &impl AsRawFd) {
     }
 }
 
+/// A terminal without a person: the program's end, and the end that stands for the keyboard and the
+/// screen. Raw, or as it is for a shell.
+fn terminal(raw: bool) -> (File, File) {
+    let (mut screen, mut program) = (-1, -1);
+    // SAFETY: room for two descriptors, which are nobody else's; a struct that is written before it
+    // is read.
+    unsafe {
+        let (name, size) = (std::ptr::null_mut(), std::ptr::null_mut());
+        let made = libc::openpty(&mut screen, &mut program, name, std::ptr::null_mut(), size);
+        assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
+        if raw {
+            let mut about = std::mem::zeroed();
+            assert_eq!(libc::tcgetattr(program, &mut about), 0);
+            libc::cfmakeraw(&mut about);
+            assert_eq!(libc::tcsetattr(program, libc::TCSANOW, &about), 0);
+        }
+        (File::from_raw_fd(screen), File::from_raw_fd(program))
+    }
+}
+
+fn set_non_blocking(sink: &impl AsRawFd) {
+    // SAFETY: sets a flag of an open descriptor.
+    assert!(unsafe { libc::fcntl(sink.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) } == 0);
+}
+
+#[test]
+fn a_terminal_gets_all_in_order() {
+    for non_blocking in [false, true] {
+        for max in LIMITS {
+            let (mut screen, program) = terminal(true);
+            if non_blocking {
+                set_non_blocking(&program);
+            }
+            let handle = Handle::new(SIZE, max);
+            scope(|scope| {
+                let reader = scope.spawn(move || {
+                    let mut found = vec![0; SIZE as usize];
+                    screen.read_exact(&mut found).expect("bytes");
+                    (found, screen)
+                });
+                assert_eq!(handle.save(program.as_raw_fd(), 0), SIZE as i64);
+                assert_bytes(0, &reader.join().expect("bytes").0);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_save_to_a_terminal_that_nobody_reads_is_stopped() {
+    for (non_blocking, free) in [(false, false), (true, false), (false, true), (true, true)] {
+        for raw in [false, true] {
+            let (_screen, program) = terminal(raw);
+            stopped_when_full(&program, 0, non_blocking, free);
+        }
+        // From its other end, where what is typed goes to a program that does not ask for it. (What is
+        // not raw takes a line, and drops the rest.)
+        let (screen, _program) = terminal(true);
+        stopped_when_full(&screen, 0, non_blocking, free);
+    }
+}
+
+#[test]
+fn a_pipe_that_is_full_for_long_gets_all_in_the_end() {
+    for non_blocking in [false, true] {
+        let handle = Handle::new(SIZE, 0);
+        let (mut end, pipe) = std::io::pipe().expect("a pipe");
+        if non_blocking {
+            set_non_blocking(&pipe);
+        }
+        scope(|scope| {
+            let reader = scope.spawn(|| {
+                wait_until_full(&pipe);
+                // Longer than the library waits without looking up.
+                std::thread::sleep(Duration::from_millis(200));
+                let mut found = vec![0; SIZE as usize];
+                end.read_exact(&mut found).expect("bytes");
+                found
+            });
+            assert_eq!(handle.save(pipe.as_raw_fd(), 0), SIZE as i64);
+            assert_bytes(0, &reader.join().expect("bytes"));
+        });
+    }
+}
+
+#[test]
+fn what_can_not_be_synced_is_refused_before_a_byte_is_written() {
+    let handle = Handle::new(SIZE, 0);
+    let sync = SB_SAVE_SYNC as u32;
+    let (end, pipe) = std::io::pipe().expect("a pipe");
+    let (other, socket) = UnixStream::pair().expect("a socket");
+    let (screen, program) = terminal(true);
+    for sink in [pipe.as_raw_fd(), socket.as_raw_fd(), program.as_raw_fd()] {
+        assert_eq!(handle.save(sink, sync), SB_ERR_UNSUPPORTED as i64);
+    }
+    for end in [end.as_raw_fd(), other.as_raw_fd(), screen.as_raw_fd()] {
+        let mut left = 0;
+        // SAFETY: an open descriptor, and room for a number.
+        assert_eq!(unsafe { libc::ioctl(end, libc::FIONREAD, &mut left) }, 0);
+        assert_eq!(left, 0);
+    }
+    let mut file = tempfile::tempfile().expect("a file");
+    assert_eq!(handle.save(file.as_raw_fd(), sync), SIZE as i64);
+    file.rewind().expect("a file");
+    let mut found = Vec::new();
+    file.read_to_end(&mut found).expect("a file");
+    assert_bytes(0, &found);
+}
+
+#[test]
+fn a_descriptor_is_nothing_to_be_kept() {
+    let handle = Handle::new(SIZE, 0);
+    let (_end, pipe) = std::io::pipe().expect("a pipe");
+    let file = tempfile::tempfile().expect("a file");
+    for sink in [pipe.as_raw_fd(), file.as_raw_fd()] {
+        let saved = handle.save(sink, SB_SAVE_KEEP as u32);
+        assert_eq!(saved, SB_ERR_INVALID as i64);
+    }
+    assert_eq!(file.metadata().expect("a file").len(), 0);
+}
+
+/// Whether a file is locked (fcntl) for others than this process, as far as the system says.
+fn is_locked(path: &std::path::Path) -> bool {
+    let other = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .expect("a file");
+    // SAFETY: all zero is a whole file to be asked for; an open descriptor.
+    unsafe {
+        let mut lock: libc::flock = std::mem::zeroed();
+        lock.l_type = libc::F_WRLCK as _;
+        // A lock of one open file is not that of the process.
+        assert_eq!(libc::fcntl(other.as_raw_fd(), libc::F_OFD_GETLK, &mut lock), 0);
+        // Closing it would take the lock away.
+        std::mem::forget(other);
+        lock.l_type != libc::F_UNLCK as libc::c_short
+    }
+}
+
+#[test]
+fn what_a_far_disk_refuses_after_the_write_is_an_error() {
+    let backing = tempfile::tempdir().expect("a directory");
+    let Some(mount) = Mount::passthrough(backing.path(), &["late", "quota=1000000"]) else {
+        return;
+    };
+    let path = mount.path.join("saved");
+    let file = File::create(&path).expect("a file");
+    let lock = libc::flock {
+        l_type: libc::F_WRLCK as _,
+        l_whence: libc::SEEK_SET as _,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    // SAFETY: an open descriptor.
+    assert_eq!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &lock) }, 0);
+    assert!(is_locked(&path));
+    let handle = Handle::new(SIZE, u64::MAX);
+    assert_eq!(handle.save(file.as_raw_fd(), 0), SB_ERR_DISK_FULL as i64);
+    assert_eq!(system_error(&handle), libc::EDQUOT);
+    let handle = Handle::new(900_000, u64::MAX);
+    file.set_len(0).expect("a file");
+    (&file).rewind().expect("a file");
+    assert_eq!(handle.save(file.as_raw_fd(), 0), 900_000);
+    // A descriptor that is closed takes all locks of its process with it.
+    assert!(is_locked(&path));
+    crate::files::assert_saved(&path, 900_000);
+}
+
 #[test]
 fn a_save_that_nobody_takes_is_stopped() {
     for (non_blocking, free) in [(false, false), (true, false), (false, true), (true, true)] {
@@ -143,9 +316,11 @@ fn a_save_that_nobody_takes_is_stopped() {
 
 fn stopped_when_full(sink: &(impl AsRawFd + Sync), max: u64, non_blocking: bool, free: bool) {
     if non_blocking {
-        // SAFETY: sets a flag of an open descriptor.
-        assert!(unsafe { libc::fcntl(sink.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) } == 0);
+        set_non_blocking(sink);
     }
+    // SAFETY: asks about an open descriptor.
+    let flags = || unsafe { libc::fcntl(sink.as_raw_fd(), libc::F_GETFL) };
+    let before = flags();
     let handle = Handle::new(SIZE, max);
     let (ended, outcome) = channel();
     scope(|scope| {
@@ -169,6 +344,7 @@ fn stopped_when_full(sink: &(impl AsRawFd + Sync), max: u64, non_blocking: bool,
         }
         assert_eq!(outcome, Ok(SB_ERR_CANCELED as i64));
     });
+    assert_eq!(flags(), before);
 }
 
 #[test]

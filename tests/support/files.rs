@@ -19,6 +19,13 @@ pub fn names(directory: &Path) -> Vec<OsString> {
     names
 }
 
+/// The names of drafts in a directory.
+pub fn drafts(directory: &Path) -> Vec<OsString> {
+    let mut names = names(directory);
+    names.retain(|name| name.as_encoded_bytes().starts_with(b".spoolbuf-"));
+    names
+}
+
 /// The file without a name that this process has open in `directory`: its path under /proc.
 pub fn unnamed(directory: &Path) -> Option<PathBuf> {
     let directory = directory.canonicalize().expect("a directory");

@@ -5,6 +5,8 @@
  *
  *     quota=N      takes writes past the first N bytes of a file and drops them; says so (EDQUOT) at
  *                  close only, as network file systems do
+ *     late         takes writes in the system's memory, and refuses those past the quota (EDQUOT) when
+ *                  they are written from there
  *     read=N       fails (EIO) to read from the byte N of a file on
  *     no-replace   has no renameat2: EINVAL
  *     no-links     has no second names: EPERM
@@ -35,7 +37,7 @@ struct handle {
 static const char *backing;
 static uint64_t quota = UINT64_MAX;
 static uint64_t readable = UINT64_MAX;
-static int no_replace, no_links;
+static int no_replace, no_links, late;
 
 static struct handle *handle_of(struct fuse_file_info *info)
 {
@@ -55,7 +57,8 @@ static int done(int result)
 
 static void *fs_init(struct fuse_conn_info *connection, struct fuse_config *config)
 {
-    (void)connection;
+    if (late)
+        connection->want |= FUSE_CAP_WRITEBACK_CACHE;
     config->use_ino = 1;
     config->hard_remove = 1;
     config->nullpath_ok = 1;
@@ -120,16 +123,23 @@ static int keep_open(int fd, struct fuse_file_info *info)
     return 0;
 }
 
+/* The system's memory is filled by reading, and takes care of appending itself. */
+static int flags_of(const struct fuse_file_info *info)
+{
+    int flags = info->flags & ~O_APPEND;
+    return (late ? (flags & ~O_ACCMODE) | O_RDWR : flags) | O_CLOEXEC;
+}
+
 static int fs_open(const char *path, struct fuse_file_info *info)
 {
     char text[PATH_MAX];
-    return keep_open(open(real(path, text), (info->flags & ~O_APPEND) | O_CLOEXEC), info);
+    return keep_open(open(real(path, text), flags_of(info)), info);
 }
 
 static int fs_create(const char *path, mode_t mode, struct fuse_file_info *info)
 {
     char text[PATH_MAX];
-    return keep_open(open(real(path, text), info->flags | O_CREAT | O_CLOEXEC, mode), info);
+    return keep_open(open(real(path, text), flags_of(info) | O_CREAT, mode), info);
 }
 
 static int fs_read(const char *path, char *out, size_t size, off_t offset,
@@ -153,6 +163,8 @@ static int fs_write(const char *path, const char *bytes, size_t size, off_t offs
     ssize_t count;
     (void)path;
     if ((uint64_t)offset + size > quota) {
+        if (late)
+            return -EDQUOT;
         handle->dropped = 1;
         most = (uint64_t)offset < quota ? quota - (uint64_t)offset : 0;
     }
@@ -223,6 +235,13 @@ static int fs_chmod(const char *path, mode_t mode, struct fuse_file_info *info)
     return done(info ? fchmod(handle_of(info)->fd, mode) : chmod(real(path, text), mode));
 }
 
+static int fs_utimens(const char *path, const struct timespec times[2], struct fuse_file_info *info)
+{
+    char text[PATH_MAX];
+    return done(info ? futimens(handle_of(info)->fd, times)
+                     : utimensat(AT_FDCWD, real(path, text), times, AT_SYMLINK_NOFOLLOW));
+}
+
 static const struct fuse_operations operations = {
     .init = fs_init,
     .getattr = fs_getattr,
@@ -243,6 +262,7 @@ static const struct fuse_operations operations = {
     .unlink = fs_unlink,
     .mkdir = fs_mkdir,
     .chmod = fs_chmod,
+    .utimens = fs_utimens,
 };
 
 int main(int count, char **arguments)
@@ -261,6 +281,8 @@ int main(int count, char **arguments)
             readable = strtoull(option + 5, NULL, 10);
         else if (strcmp(option, "no-replace") == 0)
             no_replace = 1;
+        else if (strcmp(option, "late") == 0)
+            late = 1;
         else if (strcmp(option, "no-links") == 0)
             no_links = 1;
         else

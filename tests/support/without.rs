@@ -14,6 +14,8 @@ pub enum Lack {
     Reserve,
     /// A second name for a file: EPERM, as vfat, exFAT and some network file systems answer.
     Links,
+    /// A name that is not taken, for a new file or a second name: EEXIST.
+    Names,
 }
 
 /// Runs `work` on a thread that lacks these things, as do the threads that it starts.
@@ -56,6 +58,15 @@ fn deny(lacks: &[Lack]) -> io::Result<()> {
             Lack::Reserve => filter.extend([
                 op(IS, libc::SYS_fallocate as u32, 0, 1),
                 fail(libc::EOPNOTSUPP),
+            ]),
+            Lack::Names => filter.extend([
+                op(IS, libc::SYS_linkat as u32, 0, 1),
+                fail(libc::EEXIST),
+                op(IS, libc::SYS_openat as u32, 0, 4),
+                op(LOAD, THIRD, 0, 0),
+                op(HAS, libc::O_CREAT as u32, 0, 1),
+                fail(libc::EEXIST),
+                op(LOAD, NUMBER, 0, 0),
             ]),
             Lack::Links => {
                 filter.extend([op(IS, libc::SYS_linkat as u32, 0, 1), fail(libc::EPERM)])
