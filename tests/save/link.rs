@@ -169,6 +169,44 @@ fn another_file_system_gets_a_copy() {
     );
 }
 
+/// A buffer that was to stay in memory does so.
+#[test]
+fn where_no_link_can_be_nothing_is_spilled() {
+    let Some(mount) = Mount::tmpfs("size=8m") else {
+        return;
+    };
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let check = |spool: &Path, elsewhere: &Path| {
+        for fetched in [0, SIZE as usize + 1] {
+            let (buffer, _) = buffer(spool, u64::MAX);
+            buffer.read_at(0, &mut vec![0; fetched]).expect("bytes");
+            assert_eq!(link(&buffer, &elsewhere.join("saved")), SIZE);
+            assert_saved(&elsewhere.join("saved"), SIZE);
+            let stats = buffer.stats();
+            assert_eq!((stats.memory, stats.disk), (SIZE, 0));
+            assert!(about_unnamed(spool).is_none());
+        }
+    };
+    check(&mount.path, elsewhere.path());
+    let spool = tempfile::tempdir().expect("a directory");
+    without(&[Lack::Unnamed], || check(spool.path(), spool.path()));
+}
+
+/// Whoever plays the saved file goes on when it is deleted, whatever becomes of the buffer.
+#[test]
+fn a_linked_file_that_is_deleted_stays_whole_for_who_has_it_open() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    let (buffer, _) = buffer(directory.path(), 0);
+    assert_eq!(link(&buffer, &target), SIZE);
+    let open = std::fs::File::open(&target).expect("a file");
+    std::fs::remove_file(&target).expect("a file");
+    drop(buffer);
+    let mut found = vec![0; SIZE as usize];
+    std::os::unix::fs::FileExt::read_exact_at(&open, &mut found, 0).expect("a whole file");
+    assert_bytes(0, &found);
+}
+
 #[test]
 fn a_spool_file_that_had_a_name_gets_a_copy() {
     let directory = tempfile::tempdir().expect("a directory");

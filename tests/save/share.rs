@@ -25,7 +25,7 @@ fn room(directory: &Path) -> u64 {
 
 #[test]
 fn a_save_takes_no_room_for_what_is_in_the_spool_file() {
-    let Some(mount) = Mount::image("xfs", 320) else {
+    let Some(mount) = Mount::image_with("xfs", 320, &["-m", "reflink=1"]) else {
         return;
     };
     let target = mount.path.join("saved");

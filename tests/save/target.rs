@@ -130,6 +130,73 @@ fn a_symbolic_link_to_what_is_no_file_is_refused_like_that() {
     }
 }
 
+/// The links of /dev/fd and of /proc/self/fd, and those that lead there by way of others.
+#[test]
+fn what_leads_to_a_descriptor_is_refused_also_by_way_of_other_links() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    let other = std::fs::File::create(path("other")).expect("a file");
+    let number = other.as_raw_fd();
+    symlink(format!("/proc/self/fd/{number}"), path("one")).expect("a link");
+    symlink("one", path("two")).expect("a link");
+    symlink(path("two"), path("three")).expect("a link");
+    symlink("/proc/self/fd", path("directory")).expect("a link");
+    symlink(format!("directory/{number}"), path("four")).expect("a link");
+    let before = names(directory.path());
+    let named = [
+        path("one"),
+        path("two"),
+        path("three"),
+        path("four"),
+        format!("/dev/fd/{number}").into(),
+        format!("/proc/self/fd/{number}").into(),
+        path("directory").join(number.to_string()),
+    ];
+    for name in named {
+        for link in [false, true] {
+            let (buffer, seen) = buffer(directory.path(), 0);
+            let options = SaveOptions {
+                link,
+                ..SaveOptions::default()
+            };
+            let saved = buffer.save_with(&name, options, |_, _| true);
+            assert!(
+                matches!(saved, Err(Error::Unsupported)),
+                "{}: {saved:?}",
+                name.display()
+            );
+            assert_eq!(seen.fetched.load(Ordering::Relaxed), 0);
+        }
+    }
+    assert_eq!(names(directory.path()), before);
+    assert_eq!(other.metadata().expect("a file").len(), 0);
+}
+
+#[test]
+fn a_symbolic_link_to_a_file_in_memory_is_replaced() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let shared = tempfile::NamedTempFile::new_in("/dev/shm").expect("a file in memory");
+    std::fs::write(shared.path(), b"mine").expect("written");
+    let target = directory.path().join("saved");
+    symlink(shared.path(), &target).expect("a link");
+    let (buffer, _) = buffer(directory.path(), 0);
+    assert_eq!(buffer.save(&target).expect("a save"), SIZE);
+    assert!(target.symlink_metadata().expect("a file").is_file());
+    assert_saved(&target, SIZE);
+    assert_eq!(std::fs::read(shared.path()).expect("a file"), b"mine");
+}
+
+#[test]
+fn links_in_a_circle_lead_nowhere() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    symlink("two", path("one")).expect("a link");
+    symlink("one", path("two")).expect("a link");
+    let (buffer, _) = buffer(directory.path(), 0);
+    assert_eq!(buffer.save(path("one")).expect("a save"), SIZE);
+    assert_saved(&path("one"), SIZE);
+}
+
 #[test]
 fn the_target_is_where_it_was_when_the_save_began() {
     // The working directory is the process's.
@@ -336,17 +403,58 @@ fn what_appears_at_the_target_meanwhile_is_treated_alike() {
                 assert_eq!(names(directory.path()), ["saved"]);
                 std::fs::remove_file(&target).expect("a file");
             }
-            let (buffer, _) = buffer(directory.path(), 0);
-            let saved = buffer.save_with(&target, SaveOptions::default(), |_, _| {
-                let _ = std::fs::create_dir(&target);
-                true
-            });
-            assert!(
-                matches!(saved, Err(Error::Io(_) | Error::Unsupported)),
-                "{saved:?}"
-            );
-            assert_eq!(names(directory.path()), ["saved"]);
-            std::fs::remove_dir(&target).expect("an empty directory");
+        });
+    }
+}
+
+#[test]
+fn a_target_that_becomes_something_else_meanwhile_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let become_that = |what: &str| match what {
+        "directory" => std::fs::create_dir(&target).expect("a directory"),
+        "pipe" => assert!(make_node(&target, libc::S_IFIFO, 0)),
+        "socket" => drop(UnixListener::bind(&target).expect("a socket")),
+        "device" => assert!(make_node(&target, libc::S_IFCHR, libc::makedev(1, 3))),
+        _ => symlink(elsewhere.path(), &target).expect("a link"),
+    };
+    let mut all = vec!["directory", "pipe", "socket", "link"];
+    if make_node(&target, libc::S_IFCHR, libc::makedev(1, 3)) {
+        std::fs::remove_file(&target).expect("a device");
+        all.push("device");
+    }
+    for lacks in [&[][..], &[Lack::Unnamed]] {
+        without(lacks, || {
+            for (what, link) in all.iter().flat_map(|what| [(what, false), (what, true)]) {
+                std::fs::write(&target, b"old").expect("written");
+                let (buffer, _) = buffer(elsewhere.path(), 0);
+                let options = SaveOptions {
+                    link,
+                    ..SaveOptions::default()
+                };
+                let mut begun = false;
+                let saved = buffer.save_with(&target, options, |_, _| {
+                    if !std::mem::replace(&mut begun, true) {
+                        std::fs::remove_file(&target).expect("the old file");
+                        become_that(what);
+                    }
+                    true
+                });
+                assert!(
+                    matches!(saved, Err(Error::Unsupported)),
+                    "{what}, {link}: {saved:?}"
+                );
+                let kind = target.symlink_metadata().expect("a thing").file_type();
+                assert!(!kind.is_file(), "{what}, {link}");
+                assert_eq!(names(directory.path()), ["saved"]);
+                let removed = if kind.is_dir() {
+                    std::fs::remove_dir(&target)
+                } else {
+                    std::fs::remove_file(&target)
+                };
+                removed.expect("a thing of ours");
+            }
         });
     }
 }

@@ -19,6 +19,7 @@ mod tap;
 #[path = "../support/without.rs"]
 mod without;
 
+mod broken;
 mod directory;
 mod full;
 mod limit;

@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use spoolbuf::{Options, StreamBuffer};
+use spoolbuf::{Options, SaveOptions, StreamBuffer};
 
 use crate::files::about_unnamed;
 use crate::mount::Mount;
@@ -75,4 +75,41 @@ fn tmpfs_is_asked_for_nothing_ahead() {
             "{most} {end} {spilled}"
         );
     }
+}
+
+/// The blocks that a saved file takes too many, copied and linked.
+fn saved(directory: &Path) -> [i64; 2] {
+    [false, true].map(|link| {
+        let (stream, _) = Stream::new(SIZE, 64 * 1024);
+        let options = Options {
+            // Copied from memory, so that no blocks are shared; linked from a spool file.
+            max: if link { 0 } else { u64::MAX },
+            spool_dir: Some(directory.to_path_buf()),
+            ..Options::default()
+        };
+        let buffer = StreamBuffer::with_options(stream, options).expect("a buffer");
+        let options = SaveOptions {
+            link,
+            ..SaveOptions::default()
+        };
+        let path = directory.join("saved");
+        let saved = buffer.save_with(&path, options, |_, _| true);
+        assert_eq!(saved.expect("a save"), SIZE);
+        // While the buffer lives: a file's own blocks past its end go with its last descriptor.
+        let taken = path.metadata().expect("a file").blocks() * 512;
+        std::fs::remove_file(&path).expect("a file");
+        taken as i64 - SIZE as i64
+    })
+}
+
+#[test]
+fn a_saved_file_has_no_blocks_past_its_end() {
+    let Some(mount) = Mount::image("ext4", 64) else {
+        return;
+    };
+    let too_many = saved(&mount.path);
+    assert!(
+        too_many.iter().all(|bytes| *bytes <= SLACK as i64),
+        "{too_many:?}"
+    );
 }

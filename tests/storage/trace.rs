@@ -9,6 +9,7 @@ use std::process::Command;
 use spoolbuf::OnFull;
 
 use crate::child::{alone, is_alone, spawn};
+use crate::mount::Mount;
 use crate::without::{Lack, without};
 use crate::{SIZE, buffer, files, read_all, read_on};
 
@@ -106,4 +107,74 @@ fn spill_and_stay(directory: &Path) -> ! {
     loop {
         std::thread::park();
     }
+}
+
+/// The room that is left on a file system, in bytes.
+fn room(path: &Path) -> u64 {
+    let path = std::ffi::CString::new(path.as_os_str().as_bytes()).expect("a path");
+    // SAFETY: a NUL-terminated path, and room for one statvfs, all zero at first.
+    unsafe {
+        let mut about: libc::statvfs = std::mem::zeroed();
+        assert_eq!(libc::statvfs(path.as_ptr(), &mut about), 0);
+        about.f_bfree as u64 * about.f_frsize as u64
+    }
+}
+
+#[test]
+fn a_child_of_fork_keeps_no_room() {
+    let Some(mount) = Mount::tmpfs("size=16m") else {
+        return;
+    };
+    let free = room(&mount.path);
+    let (buffer, seen) = buffer(&mount.path, 0, OnFull::Fail);
+    read_all(&buffer, &seen);
+    buffer.spill().expect("room");
+    assert!(room(&mount.path) <= free - SIZE);
+    // SAFETY: the child does nothing but wait for its end.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        loop {
+            // SAFETY: waits for a signal.
+            unsafe { libc::pause() };
+        }
+    }
+    assert!(child > 0);
+    drop(buffer);
+    let left = room(&mount.path);
+    let open = std::fs::read_dir(format!("/proc/{child}/fd")).expect("a process");
+    let open = open.flatten().filter(|entry| {
+        std::fs::read_link(entry.path()).is_ok_and(|file| file.starts_with(&mount.path))
+    });
+    let open = open.count();
+    // SAFETY: our own child.
+    unsafe {
+        libc::kill(child, libc::SIGKILL);
+        libc::waitpid(child, std::ptr::null_mut(), 0);
+    }
+    assert_eq!(open, 1, "the child has no spool file");
+    assert!(left + 4096 >= free, "{} bytes are kept", free - left);
+}
+
+#[test]
+fn a_child_of_fork_takes_nothing_away() {
+    // The child drops what its parent has: no other thread may hold a lock of the allocator's.
+    if !alone("trace::a_child_of_fork_takes_nothing_away") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let (buffer, seen) = buffer(directory.path(), 0, OnFull::Fail);
+    read_all(&buffer, &seen);
+    buffer.spill().expect("room");
+    // SAFETY: the child ends without returning.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        drop(buffer);
+        // SAFETY: ends this process.
+        unsafe { libc::_exit(0) };
+    }
+    let mut status = 1;
+    // SAFETY: our own child, and room for a number.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    assert_eq!(status, 0);
+    read_all(&buffer, &seen);
 }

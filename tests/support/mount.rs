@@ -36,6 +36,11 @@ impl Mount {
 
     /// A file system of `mebibytes` in a file, of the kind that `mkfs.KIND` makes.
     pub fn image(kind: &str, mebibytes: u64) -> Option<Mount> {
+        Mount::image_with(kind, mebibytes, &[])
+    }
+
+    /// The same, made with these options.
+    pub fn image_with(kind: &str, mebibytes: u64, options: &[&str]) -> Option<Mount> {
         let directory = tempfile::tempdir().expect("a directory");
         let image = directory.path().join("image");
         let file = File::create(&image).expect("an image");
@@ -43,6 +48,7 @@ impl Mount {
         let what = format!("a file system made by mkfs.{kind}");
         match Command::new(format!("mkfs.{kind}"))
             .arg("-q")
+            .args(options)
             .arg(&image)
             .output()
         {

@@ -119,6 +119,8 @@ static int keep_open(int fd, struct fuse_file_info *info)
         return -error;
     }
     handle->fd = fd;
+    /* What is read is passed on as it comes: the system would take a short answer for the end. */
+    info->direct_io = readable != UINT64_MAX;
     info->fh = (uintptr_t)handle;
     return 0;
 }
