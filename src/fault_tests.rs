@@ -373,6 +373,121 @@ fn a_synced_save_is_on_the_disk_before_it_has_its_name() {
     }
 }
 
+/// What a system calls "not supported" or "exists" at the spool file is a failed file operation: it is
+/// not about the source, nor about the target of a save.
+#[cfg(unix)]
+#[test]
+fn what_is_wrong_with_the_spool_file_is_said_of_it_alone() {
+    for code in [libc::EOPNOTSUPP, libc::ENOSYS, libc::EEXIST, libc::EINVAL] {
+        let fault = Fault::Code(code);
+        // At its making, and at its first write.
+        for after in [0, 1] {
+            let plan = Plan {
+                after,
+                lasting: true,
+                fault,
+            };
+            faults::plan(Some(plan));
+            let buffer = StreamBuffer::new(Stream(0), None, 0).expect("a buffer");
+            let (_, error) = read(&buffer, 0, SIZE + 1);
+            assert!(
+                matches!(error, Some(Error::Io(found)) if found == code),
+                "{error:?}"
+            );
+            assert_eq!(buffer.stats().system_error, code);
+            faults::plan(None);
+            assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
+
+            faults::plan(Some(plan));
+            let options = Options {
+                max: 0,
+                on_full: OnFull::Memory,
+                ..Options::default()
+            };
+            let buffer = StreamBuffer::with_options(Stream(0), options).expect("a buffer");
+            let (reached, error) = read(&buffer, 0, SIZE + 1);
+            assert!(error.is_none(), "{error:?}");
+            assert_eq!((reached, buffer.stats().memory), (SIZE, SIZE));
+            assert!(faults::plan(None) > 0);
+        }
+    }
+}
+
+/// And the same codes at a target are not "exists and was not to be replaced", nor "can't be one".
+#[cfg(unix)]
+#[test]
+fn what_is_wrong_with_a_target_is_a_failed_file_operation() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let buffer = StreamBuffer::new(Stream(0), None, u64::MAX).expect("a buffer");
+    assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
+    for code in [libc::EOPNOTSUPP, libc::ENOSYS, libc::EEXIST] {
+        for after in 0.. {
+            faults::plan(Some(Plan {
+                after,
+                lasting: true,
+                fault: Fault::Code(code),
+            }));
+            let saved = buffer.save(directory.path().join("saved"));
+            if faults::plan(None) == 0 {
+                assert!(after > 4, "{saved:?}");
+                break;
+            }
+            // A reservation that fails is no error.
+            assert!(
+                matches!(saved, Err(Error::Io(found)) if found == code),
+                "{after}: {saved:?}"
+            );
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_at_a_read_or_a_write_is_no_error() {
+    for max in [0, 300_000] {
+        for after in 0.. {
+            let buffer = StreamBuffer::new(Stream(0), None, max).expect("a buffer");
+            faults::plan(Some(Plan {
+                after,
+                lasting: false,
+                fault: Fault::Interrupted,
+            }));
+            let (reached, error) = read(&buffer, 0, SIZE + 1);
+            assert!(error.is_none(), "{error:?}");
+            assert_eq!(reached, SIZE);
+            buffer.spill().expect("room");
+            let (reached, error) = read(&buffer, 0, SIZE + 1);
+            assert!(error.is_none(), "{error:?}");
+            assert_eq!(reached, SIZE);
+            if faults::plan(None) == 0 {
+                assert!(after > 20, "{after}");
+                break;
+            }
+        }
+    }
+}
+
+/// What could be read before a broken place is delivered, and the error by the next read.
+#[test]
+fn a_read_that_fails_in_the_middle_delivers_what_came_before() {
+    let buffer = StreamBuffer::new(Stream(0), None, 0).expect("a buffer");
+    assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
+    buffer.spill().expect("room");
+    let mut out = vec![0; 100_000];
+    // The first operation takes one byte, the second fails.
+    faults::plan(Some(Plan {
+        after: 0,
+        lasting: false,
+        fault: Fault::ShortThen(EIO),
+    }));
+    assert_eq!(buffer.read_at(5, &mut out).expect("a byte"), 1);
+    assert_eq!(out[0], DATA[5]);
+    assert_eq!(faults::plan(None), 2);
+    assert_eq!(buffer.stats().system_error, EIO);
+    assert_eq!(buffer.read_at(5, &mut out).expect("bytes"), out.len());
+    assert!(out[..] == DATA[5..100_005]);
+}
+
 #[test]
 fn a_spool_file_that_was_cut_is_an_error_and_never_wrong_bytes() {
     let buffer = StreamBuffer::new(Stream(0), None, 0).expect("a buffer");

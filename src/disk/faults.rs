@@ -21,6 +21,11 @@ pub(crate) enum Fault {
     Code(i32),
     /// Reads and writes take one byte, or for ever half of what they are given; the rest goes well.
     Short,
+    /// One byte, and then the system's error code, whatever the plan says of lasting.
+    ShortThen(i32),
+    /// The system's code for a signal that came in between, at reads and writes.
+    #[cfg(unix)]
+    Interrupted,
     /// None: the test looks on.
     Seen(fn(Operation)),
 }
@@ -54,6 +59,12 @@ pub(super) fn strike(operation: Operation, length: usize) -> io::Result<usize> {
     let Some(mut plan) = PLAN.get() else {
         return Ok(length);
     };
+    #[cfg(unix)]
+    if matches!(plan.fault, Fault::Interrupted)
+        && !matches!(operation, Operation::Read | Operation::Write)
+    {
+        return Ok(length);
+    }
     if plan.after > 0 {
         plan.after -= 1;
         PLAN.set(Some(plan));
@@ -65,6 +76,16 @@ pub(super) fn strike(operation: Operation, length: usize) -> io::Result<usize> {
     }
     match plan.fault {
         Fault::Code(code) => Err(io::Error::from_raw_os_error(code)),
+        Fault::ShortThen(code) => {
+            PLAN.set(Some(Plan {
+                lasting: false,
+                fault: Fault::Code(code),
+                ..plan
+            }));
+            Ok(length.min(1))
+        }
+        #[cfg(unix)]
+        Fault::Interrupted => Err(io::Error::from_raw_os_error(libc::EINTR)),
         Fault::Short if plan.lasting => Ok(length.div_ceil(2)),
         Fault::Short => Ok(length.min(1)),
         Fault::Seen(look) => {

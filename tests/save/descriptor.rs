@@ -8,8 +8,8 @@ use std::sync::mpsc::channel;
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
-use spoolbuf::abi::sb_stats;
 use spoolbuf::abi::sb_save_flag::{SB_SAVE_KEEP, SB_SAVE_SYNC};
+use spoolbuf::abi::sb_stats;
 use spoolbuf::abi::sb_status::{
     SB_ERR_CANCELED, SB_ERR_DISK_FULL, SB_ERR_INVALID, SB_ERR_IO, SB_ERR_UNSUPPORTED,
 };
@@ -265,7 +265,10 @@ fn is_locked(path: &std::path::Path) -> bool {
         let mut lock: libc::flock = std::mem::zeroed();
         lock.l_type = libc::F_WRLCK as _;
         // A lock of one open file is not that of the process.
-        assert_eq!(libc::fcntl(other.as_raw_fd(), libc::F_OFD_GETLK, &mut lock), 0);
+        assert_eq!(
+            libc::fcntl(other.as_raw_fd(), libc::F_OFD_GETLK, &mut lock),
+            0
+        );
         // Closing it would take the lock away.
         std::mem::forget(other);
         lock.l_type != libc::F_UNLCK as libc::c_short
@@ -288,7 +291,10 @@ fn what_a_far_disk_refuses_after_the_write_is_an_error() {
         l_pid: 0,
     };
     // SAFETY: an open descriptor.
-    assert_eq!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &lock) }, 0);
+    assert_eq!(
+        unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &lock) },
+        0
+    );
     assert!(is_locked(&path));
     let handle = Handle::new(SIZE, u64::MAX);
     assert_eq!(handle.save(file.as_raw_fd(), 0), SB_ERR_DISK_FULL as i64);
