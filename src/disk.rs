@@ -28,7 +28,6 @@ mod name;
 #[cfg(test)]
 pub(crate) mod faults;
 
-use system::Standing;
 pub(crate) use system::{Draft, Stream, Target};
 
 /// The kinds of operation that a test can make fail.
@@ -42,6 +41,15 @@ pub(crate) enum Operation {
     Close,
     Sync,
     Publish,
+}
+
+/// What stands at a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Nothing,
+    /// A file, or a link to one, or to nothing.
+    Replaceable,
+    Odd,
 }
 
 /// Asks the test, if there is one, whether this operation is to fail, or how short it is to fall.

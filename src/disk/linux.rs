@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::unix::{self, Directory};
 pub(crate) use super::unix::{Draft, Stream, Target};
 pub(super) use super::unix::{
-    Standing, borrow, can_sync, check_limit, copy_of, discard, read_at, standing, write_at,
+    borrow, can_sync, check_limit, copy_of, discard, read_at, standing, write_at,
 };
 
 /// A file may be longer than a 32-bit number says.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::unix::{self, Directory};
 pub(crate) use super::unix::{Draft, Stream, Target};
 pub(super) use super::unix::{
-    Standing, borrow, can_sync, check_limit, copy_of, discard, read_at, standing, write_at,
+    borrow, can_sync, check_limit, copy_of, discard, read_at, standing, write_at,
 };
 
 /// Files may be long without saying so.

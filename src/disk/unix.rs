@@ -17,8 +17,8 @@ mod draft;
 #[path = "unix/stream.rs"]
 mod stream;
 
+pub(super) use directory::Directory;
 pub(crate) use directory::Target;
-pub(super) use directory::{Directory, Standing};
 pub(crate) use draft::Draft;
 pub(super) use draft::create_unlinked;
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::os::windows::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf, Prefix};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 #[path = "windows/kernel.rs"]
 mod kernel;
@@ -15,7 +15,9 @@ mod runtime;
 #[path = "windows/tests.rs"]
 mod tests;
 
-pub(super) use kernel::{read_at, write, write_at};
+use super::Standing;
+use super::name::{self, Name, Owner};
+pub(super) use kernel::{read_at, write_at};
 pub(super) use runtime::borrow;
 
 const GENERIC_READ: u32 = 0x8000_0000;
@@ -27,15 +29,45 @@ const FILE_ATTRIBUTE_TEMPORARY: u32 = 0x100;
 const FILE_FLAG_DELETE_ON_CLOSE: u32 = 0x0400_0000;
 const FILE_FLAG_OVERLAPPED: u32 = 0x4000_0000;
 
-/// All that there is: a write that blocks here does so until it is taken.
-pub(super) fn takes_at_once(_file: &File) -> usize {
-    usize::MAX
+/// A descriptor to write to in order: a write that blocks here does so until all of it is taken.
+pub(crate) struct Stream<'f>(&'f File);
+
+impl<'f> Stream<'f> {
+    pub(crate) fn new(file: &'f File) -> Stream<'f> {
+        Stream(file)
+    }
+
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        kernel::write(self.0, bytes).map(Some)
+    }
+
+    /// Nothing here tells when there is room.
+    pub(crate) fn wait(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
-/// Nothing here tells.
-pub(super) fn wait_writable(_file: &File) -> io::Result<bool> {
-    Ok(true)
+/// Whether what is written to a descriptor can be had on a disk.
+pub(super) fn can_sync(file: &File) -> bool {
+    kernel::is_on_disk(file)
 }
+
+/// Has the system say what it has not said yet about what was written: that it could not be sent to
+/// another machine. A file's close tells nothing here.
+pub(super) fn settle(file: &File) -> io::Result<()> {
+    if kernel::is_on_disk(file) && kernel::is_remote(file) {
+        file.sync_all()
+    } else {
+        Ok(())
+    }
+}
+
+pub(super) fn settle_borrowed(file: &File) -> io::Result<()> {
+    settle(file)
+}
+
+/// The file goes with its last handle, and no other process gets one.
+pub(super) fn discard(_file: &File) {}
 
 /// Nothing that would keep the file's size.
 pub(super) fn reserve(_file: &File, _offset: u64, _length: u64) -> io::Result<()> {
@@ -88,8 +120,7 @@ pub(super) fn create_unnamed(directory: &Path) -> io::Result<File> {
         .share_mode(FILE_SHARE_DELETE)
         .attributes(FILE_ATTRIBUTE_TEMPORARY)
         .custom_flags(FILE_FLAG_DELETE_ON_CLOSE | FILE_FLAG_OVERLAPPED);
-    let names = std::iter::repeat_with(own_name).take(OWN_NAMES);
-    let (name, file) = create(directory, names, &options)?;
+    let (name, file) = create(directory, &options)?;
     // A file system that can't is none the worse.
     let _ = kernel::make_sparse(&file);
     let _ = std::fs::remove_file(name);
@@ -110,36 +141,44 @@ pub(super) fn standing(_file: &File) -> Option<u64> {
     None
 }
 
-/// Names that a draft usually has beside its target. There are few, so that a save finds those that
-/// a killed process left behind.
-const NAMES: u32 = 16;
+/// How many names a file is tried with.
+const TRIES: usize = 100;
 
-/// How many names of its own a file is tried with.
-const OWN_NAMES: usize = 100;
+/// In the names of all drafts that are made on Windows, on whatever host: whether somebody works on
+/// one is told by the system that has the file.
+const SESSION: u64 = u64::from_be_bytes(*b"Windows ");
 
-fn usual_name(number: u32) -> String {
-    format!(".spoolbuf-{number}.part")
+/// A name that nobody else has.
+fn own_name() -> Name {
+    // Hashes of nothing, by keys that are random by the system's doing.
+    let random = || RandomState::new().build_hasher().finish();
+    let owner = Owner {
+        session: SESSION,
+        process: std::process::id(),
+    };
+    Name::new(owner, [random(), random()])
 }
 
-/// A name that nobody else takes.
-fn own_name() -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let now = std::time::UNIX_EPOCH
-        .elapsed()
-        .map_or(0, |since| since.as_nanos());
-    format!(".spoolbuf-{}-{count}-{now}.part", std::process::id())
+/// Removes drafts that nobody works on any more, from where the system does not do so itself.
+fn sweep(directory: &Path) {
+    const SWEPT_AT_ONCE: usize = 1000;
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    for entry in entries.take(SWEPT_AT_ONCE).flatten() {
+        let name = entry.file_name();
+        let owner = name::owner(name.as_encoded_bytes());
+        let ours = owner.is_some_and(|owner| owner.session == SESSION);
+        if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            // Fails while somebody works on it.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
-/// A new file, with the first name that is free.
-fn create(
-    directory: &Path,
-    names: impl Iterator<Item = String>,
-    options: &OpenOptions,
-) -> io::Result<(PathBuf, File)> {
+/// A new file, with a name of its own.
+fn create(directory: &Path, options: &OpenOptions) -> io::Result<(PathBuf, File)> {
     let mut refused = io::ErrorKind::AlreadyExists.into();
-    for name in names {
-        let path = directory.join(name);
+    for name in std::iter::repeat_with(own_name).take(TRIES) {
+        let path = directory.join(name.as_str());
         match options.open(&path) {
             Ok(file) => return Ok((path, file)),
             // The name of a file that is being deleted is refused, not taken.
@@ -176,9 +215,19 @@ impl Target {
         })
     }
 
-    /// Such links are not made here.
-    pub(super) fn leads_into_the_system(&self) -> bool {
-        false
+    pub(super) fn standing(&self) -> io::Result<Standing> {
+        Ok(match self.path.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Standing::Nothing,
+            Err(error) => return Err(error),
+            Ok(about) if about.is_file() => Standing::Replaceable,
+            // One that leads nowhere leads to no directory either.
+            Ok(about)
+                if about.is_symlink() && self.path.metadata().map_or(true, |to| to.is_file()) =>
+            {
+                Standing::Replaceable
+            }
+            Ok(_) => Standing::Odd,
+        })
     }
 
     /// A directory can't be synced here; the file was, under its name.
@@ -218,20 +267,16 @@ pub(crate) struct Draft<'t> {
 
 impl<'t> Draft<'t> {
     pub(super) fn beside(target: &'t Target) -> io::Result<Draft<'t>> {
-        for number in 0..NAMES {
-            // Fails while somebody works on it.
-            let _ = std::fs::remove_file(target.directory.join(usual_name(number)));
-        }
         let mut options = OpenOptions::new();
         options
             .write(true)
             .create_new(true)
             .access_mode(GENERIC_READ | GENERIC_WRITE | DELETE)
             .share_mode(FILE_SHARE_READ);
-        let own = std::iter::repeat_with(own_name).take(OWN_NAMES);
-        let names = (0..NAMES).map(usual_name).chain(own);
-        let (_, file) = create(&target.directory, names, &options)?;
-        let _ = kernel::set_deleted(&file, true);
+        let (_, file) = create(&target.directory, &options)?;
+        if kernel::set_deleted(&file, true).is_err() {
+            sweep(&target.directory);
+        }
         Ok(Draft { file, target })
     }
 
@@ -250,6 +295,10 @@ impl<'t> Draft<'t> {
 }
 
 /// A file that goes when it is closed can't be kept.
+pub(super) fn can_link(_unnamed: Option<&File>, _spool_dir: &Path, _target: &Target) -> bool {
+    false
+}
+
 pub(super) fn make_linkable(_unnamed: &File, _target: &Target, _size: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

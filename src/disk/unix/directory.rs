@@ -9,21 +9,13 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Mutex;
 
+use super::super::Standing;
 use super::{c_string, succeeded, system};
 
 /// A file that is to be: the directory, and the name there.
 pub(crate) struct Target {
     pub(in crate::disk) directory: Directory,
     pub(in crate::disk) name: CString,
-}
-
-/// What stands at a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::disk) enum Standing {
-    Nothing,
-    /// A file, or a link to one, or to nothing.
-    Replaceable,
-    Odd,
 }
 
 impl Target {

@@ -71,6 +71,13 @@ unsafe extern "system" {
         count: *mut u32,
         wait: i32,
     ) -> i32;
+    fn GetFileType(file: RawHandle) -> u32;
+    fn GetFileInformationByHandleEx(
+        file: RawHandle,
+        class: i32,
+        about: *mut c_void,
+        size: u32,
+    ) -> i32;
     fn SetFileInformationByHandle(
         file: RawHandle,
         class: i32,
@@ -163,6 +170,28 @@ pub(in crate::disk) fn write(file: &File, bytes: &[u8]) -> io::Result<usize> {
         )
     })?;
     Ok(count as usize)
+}
+
+/// Whether a handle is a file's, and no pipe's or console's.
+pub(super) fn is_on_disk(file: &File) -> bool {
+    const DISK: u32 = 1;
+    // SAFETY: asks about an open handle.
+    unsafe { GetFileType(file.as_raw_handle()) == DISK }
+}
+
+/// Whether a file is another machine's.
+pub(super) fn is_remote(file: &File) -> bool {
+    const REMOTE_PROTOCOL: i32 = 13;
+    let mut about = [0u32; 32];
+    // SAFETY: room for more than is written.
+    unsafe {
+        GetFileInformationByHandleEx(
+            file.as_raw_handle(),
+            REMOTE_PROTOCOL,
+            about.as_mut_ptr().cast(),
+            size_of_val(&about) as u32,
+        ) != 0
+    }
 }
 
 /// Has what was never written take no room.

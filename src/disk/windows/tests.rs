@@ -6,7 +6,10 @@ use std::os::windows::io::AsRawHandle;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Draft, Target, borrow, check_limit, create_unnamed, kernel, usual_name, whole};
+use super::{
+    Draft, Name, Owner, SESSION, Target, borrow, can_sync, check_limit, create_unnamed, kernel,
+    own_name, settle, sweep, whole,
+};
 
 fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).expect("a directory");
@@ -111,28 +114,58 @@ fn a_draft_becomes_the_target_or_goes() {
 }
 
 #[test]
-fn drafts_of_others_stay_and_strays_go() {
+fn drafts_at_work_stay_and_strays_go() {
     let directory = tempfile::tempdir().expect("a directory");
-    let stray = directory.path().join(usual_name(7));
-    fs::write(&stray, b"left behind").expect("written");
-    let (one, two) = (
-        target(&directory.path().join("1")),
-        target(&directory.path().join("2")),
-    );
-    // More than there are usual names.
+    let path = |name: &str| directory.path().join(name);
+    let of = |session| {
+        Name::new(
+            Owner {
+                session,
+                process: 4,
+            },
+            [1, 2],
+        )
+    };
+    let (stray, others) = (of(SESSION), of(SESSION + 1));
+    for name in [stray.as_str(), others.as_str(), ".spoolbuf-7.part"] {
+        fs::write(path(name), b"left behind").expect("written");
+    }
+    fs::create_dir(path(own_name().as_str())).expect("a directory");
+    let (one, two) = (target(&path("1")), target(&path("2")));
     let many: Vec<Draft<'_>> = (0..20)
         .map(|number| {
             let draft = Draft::beside(if number == 0 { &one } else { &two }).expect("a draft");
             kernel::write_at(&draft.file, &[number], 0).expect("a write");
+            kernel::set_deleted(&draft.file, false).expect("a draft of ours");
             draft
         })
         .collect();
+    let before = names(directory.path());
+    sweep(directory.path());
+    let mut after = before.clone();
+    after.retain(|name| name != stray.as_str());
+    assert_eq!(before.len(), after.len() + 1);
+    assert_eq!(names(directory.path()), after);
     for (number, draft) in many.into_iter().enumerate() {
         let path = &draft.target.path.clone();
         draft.publish(false).expect("published");
         assert_eq!(fs::read(path).expect("the target"), [number as u8]);
     }
-    assert_eq!(names(directory.path()), ["1", "2"]);
+    let mut left = names(directory.path());
+    left.retain(|name| !name.starts_with(".spoolbuf-"));
+    assert_eq!(left, ["1", "2"]);
+}
+
+#[test]
+fn a_file_can_be_synced_and_a_pipe_can_not() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = fs::File::create(directory.path().join("file")).expect("a file");
+    assert!(can_sync(&file));
+    settle(&file).expect("a disk");
+    let (_end, pipe) = std::io::pipe().expect("a pipe");
+    let pipe = fs::File::from(std::os::windows::io::OwnedHandle::from(pipe));
+    assert!(!can_sync(&pipe));
+    settle(&pipe).expect("nothing to wait for");
 }
 
 #[test]
