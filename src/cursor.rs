@@ -86,6 +86,30 @@ impl Place {
         Ok(count)
     }
 
+    /// Reads the source to its end, so that the size is known. The place does not move.
+    fn find_end(&self, buffer: &Shared<Buffer>) -> Result<()> {
+        const STEP: usize = 64 * 1024;
+        // Not on the stack, of which a caller may have little.
+        let mut scratch = Vec::new();
+        scratch
+            .try_reserve_exact(STEP)
+            .map_err(|_| Error::NoMemory)?;
+        scratch.resize(STEP, 0);
+        let mut at = 0;
+        loop {
+            at += buffer.gate.lock().buffered(at);
+            let wish = Wish {
+                all: false,
+                limit: Limit::None,
+                stop: Some(&self.stop),
+            };
+            match Buffer::read(buffer, at, &mut scratch, wish)? {
+                0 => return Ok(()),
+                count => at += count as u64,
+            }
+        }
+    }
+
     pub(crate) fn seek(&self, buffer: &Buffer, to: SeekFrom) -> Result<u64> {
         let (from, by) = match to {
             SeekFrom::Start(offset) => (offset, 0),
@@ -113,8 +137,14 @@ impl Place {
 /// A place in a [`StreamBuffer`], as `Read` and `Seek`.
 ///
 /// Any number of cursors share a buffer, each with its own place; one is used by one thread at a
-/// time. `read` waits for the first byte only. Seeking costs nothing and reads nothing; from the end
-/// it goes by the final size, else the declared one.
+/// time. `read` waits for the first byte only. Seeking reads nothing and never waits, except from an
+/// end that is neither known nor declared: that reads the source to its end first, which a
+/// [`Stopper`] or [`cancel`](StreamBuffer::cancel) stops like a read.
+///
+/// An error of the source is never [`Interrupted`](io::ErrorKind::Interrupted),
+/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), [`WouldBlock`](io::ErrorKind::WouldBlock) or
+/// [`WriteZero`](io::ErrorKind::WriteZero), which readers take for a reason to ask again or for the
+/// end. Such an error is [`Other`](io::ErrorKind::Other), with the [`Error`] inside.
 ///
 /// ```
 /// use std::io::{Read, Seek, SeekFrom};
@@ -187,6 +217,13 @@ impl Read for Cursor {
 
 impl Seek for Cursor {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        Ok(self.place.seek(self.buffer.inner(), to)?)
+        let buffer = self.buffer.inner();
+        match self.place.seek(buffer, to) {
+            Err(Error::Unknown) => {
+                self.place.find_end(buffer)?;
+                Ok(self.place.seek(buffer, to)?)
+            }
+            result => Ok(result?),
+        }
     }
 }

@@ -209,14 +209,25 @@ impl std::error::Error for Error {
     }
 }
 
+/// Whether readers take an error of this kind for more than a failure: std's helpers ask again after
+/// `Interrupted`, decoders take `UnexpectedEof` for the end, and `WouldBlock` promises a wake-up.
+fn means_more(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::Interrupted
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::WouldBlock
+            | io::ErrorKind::WriteZero
+    )
+}
+
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
         let kind = match &error {
             Error::Invalid => io::ErrorKind::InvalidInput,
-            // Not `Interrupted`: `Read`'s helpers would ask again for ever.
             Error::Source {
                 cause: Some(cause), ..
-            } if cause.kind() != io::ErrorKind::Interrupted => cause.kind(),
+            } if !means_more(cause.kind()) => cause.kind(),
             Error::DiskFull(_) => io::ErrorKind::StorageFull,
             Error::NoMemory => io::ErrorKind::OutOfMemory,
             Error::Timeout => io::ErrorKind::TimedOut,

@@ -117,16 +117,20 @@ impl<T> Shared<T> {
 
 /// A box whose making can fail.
 pub(crate) fn try_box<T>(value: T) -> Result<Box<T>> {
-    // SAFETY: `place` allocated with the layout of T and wrote a T.
+    // SAFETY: `place` wrote a T, into memory that it allocated with the layout of T, as Box does.
     Ok(unsafe { Box::from_raw(place(value)?.as_ptr()) })
 }
 
 fn place<T>(value: T) -> Result<NonNull<T>> {
-    const { assert!(size_of::<T>() > 0) };
-    // SAFETY: the layout is not of size zero.
-    let room = unsafe { alloc(Layout::new::<T>()) }.cast::<T>();
-    let room = NonNull::new(room).ok_or(Error::NoMemory)?;
-    // SAFETY: fresh memory of T's layout.
+    let room = if size_of::<T>() == 0 {
+        // As Box has it: a value without a size is in no memory.
+        NonNull::dangling()
+    } else {
+        // SAFETY: the layout is not of size zero.
+        let room = unsafe { alloc(Layout::new::<T>()) }.cast::<T>();
+        NonNull::new(room).ok_or(Error::NoMemory)?
+    };
+    // SAFETY: fresh memory of T's layout, or none where T takes none.
     unsafe { room.write(value) };
     Ok(room)
 }

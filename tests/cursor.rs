@@ -1,0 +1,150 @@
+//! `Cursor` as decoders use it: what they take for the end, and an end that nobody knows yet.
+
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use spoolbuf::{Error, StreamBuffer};
+
+/// A reader that brings bytes, then fails once in its own way, then ends.
+struct Failing {
+    bytes: io::Cursor<Vec<u8>>,
+    kind: Option<ErrorKind>,
+}
+
+impl Read for Failing {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self.bytes.read(out)? {
+            0 => self.kind.take().map_or(Ok(0), |kind| Err(kind.into())),
+            count => Ok(count),
+        }
+    }
+}
+
+fn byte_at(at: u64) -> u8 {
+    ((at + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
+}
+
+fn resource(size: u64) -> Vec<u8> {
+    (0..size).map(byte_at).collect()
+}
+
+fn over(source: impl spoolbuf::Source + 'static) -> StreamBuffer {
+    StreamBuffer::new(source, None, 1 << 20).expect("a buffer")
+}
+
+/// Kinds that std or a decoder takes for "ask again", "that was the end" or "ask later".
+#[test]
+fn an_error_of_the_source_is_never_taken_for_something_else() {
+    for kind in [
+        ErrorKind::UnexpectedEof,
+        ErrorKind::WriteZero,
+        ErrorKind::WouldBlock,
+    ] {
+        let buffer = over(Failing {
+            bytes: io::Cursor::new(resource(1000)),
+            kind: Some(kind),
+        });
+        let mut cursor = buffer.cursor().expect("a cursor");
+        let mut before = [0; 1000];
+        cursor.read_exact(&mut before).expect("what came before");
+        let error = cursor.read(&mut [0; 1]).expect_err("the source failed");
+        assert_eq!(error.kind(), ErrorKind::Other, "{kind:?}");
+        // What it was is inside.
+        let inner = error.get_ref().expect("the cause").downcast_ref::<Error>();
+        let Some(Error::Source { cause, .. }) = inner else {
+            panic!("{error:?}");
+        };
+        let cause: &Arc<io::Error> = cause.as_ref().expect("the source's own");
+        assert_eq!(cause.kind(), kind);
+    }
+    // Others keep their kind.
+    let buffer = over(Failing {
+        bytes: io::Cursor::new(Vec::new()),
+        kind: Some(ErrorKind::ConnectionReset),
+    });
+    let error = buffer.cursor().expect("a cursor").read(&mut [0; 1]);
+    assert_eq!(
+        error.expect_err("the source failed").kind(),
+        ErrorKind::ConnectionReset
+    );
+}
+
+#[test]
+fn an_unknown_end_is_read_to() {
+    let buffer = over(io::Cursor::new(resource(300_000)));
+    let mut cursor = buffer.cursor().expect("a cursor");
+    assert_eq!(cursor.seek(SeekFrom::Start(10)).expect("a place"), 10);
+    assert_eq!(cursor.seek(SeekFrom::End(-4)).expect("the end"), 299_996);
+    let mut last = Vec::new();
+    cursor.read_to_end(&mut last).expect("the last bytes");
+    assert_eq!(last, resource(300_000)[299_996..]);
+    assert_eq!(buffer.size(), Some(300_000));
+}
+
+#[test]
+fn an_end_that_an_error_hides_is_an_error_and_the_place_stays() {
+    let buffer = over(Failing {
+        bytes: io::Cursor::new(resource(50_000)),
+        kind: Some(ErrorKind::ConnectionReset),
+    });
+    let mut cursor = buffer.cursor().expect("a cursor");
+    cursor.seek(SeekFrom::Start(7)).expect("a place");
+    let error = cursor.seek(SeekFrom::End(0)).expect_err("no end");
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    assert_eq!(cursor.stream_position().expect("a place"), 7);
+}
+
+/// Brings a byte for each message; ends with the sender.
+struct Told(Receiver<u8>);
+
+impl Read for Told {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        Ok(self.0.recv().map_or(0, |byte| {
+            out[0] = byte;
+            1
+        }))
+    }
+}
+
+#[test]
+fn looking_for_the_end_can_be_stopped() {
+    let (sender, receiver) = channel();
+    let buffer = over(Told(receiver));
+    // Its own thread calls the source, so that a stop of the cursor alone is at once.
+    buffer.prefetch(u64::MAX).expect("a thread");
+    let mut cursor = buffer.cursor().expect("a cursor");
+    let stopper = cursor.stopper();
+    let waiting = buffer.clone();
+    let stop = thread::spawn(move || {
+        while waiting.stats().waits == 0 {
+            thread::yield_now();
+        }
+        stopper.cancel();
+        stopper
+    });
+    let error = cursor.seek(SeekFrom::End(0)).expect_err("stopped");
+    let inner = error.get_ref().expect("a cause").downcast_ref::<Error>();
+    assert!(matches!(inner, Some(Error::Canceled)), "{error:?}");
+    stop.join().expect("the stop").resume();
+    sender.send(1).expect("a source");
+    drop(sender);
+    assert_eq!(cursor.seek(SeekFrom::End(0)).expect("the end"), 1);
+}
+
+/// A source without any state.
+#[test]
+fn a_source_may_have_no_size() {
+    struct Nothing;
+    impl spoolbuf::Source for Nothing {
+        fn pull(&mut self, _out: &mut [u8]) -> spoolbuf::Result<usize> {
+            Ok(0)
+        }
+    }
+    assert_eq!(over(Nothing).read_at(0, &mut [0; 1]).expect("the end"), 0);
+    assert_eq!(
+        over(io::empty()).read_at(0, &mut [0; 1]).expect("the end"),
+        0
+    );
+}
