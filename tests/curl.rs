@@ -14,6 +14,7 @@ use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
@@ -35,6 +36,8 @@ struct Reply {
     cut: usize,
     /// Or nothing more comes, for ever.
     stalls: bool,
+    /// Or until this is set: then the connection breaks.
+    until: Option<Arc<AtomicBool>>,
 }
 
 /// How a body says where it ends.
@@ -54,6 +57,7 @@ fn status(status: &'static str) -> Reply {
         framing: Framing::Length,
         cut: usize::MAX,
         stalls: false,
+        until: None,
     }
 }
 
@@ -105,6 +109,16 @@ impl Reply {
         }
     }
 
+    fn until(self, released: &Arc<AtomicBool>) -> Reply {
+        let until = Some(released.clone());
+        Reply { until, ..self }
+    }
+
+    fn is_released(&self) -> bool {
+        let until = self.until.as_ref();
+        until.is_some_and(|released| released.load(SeqCst))
+    }
+
     fn framed(self, framing: Framing) -> Reply {
         Reply { framing, ..self }
     }
@@ -133,10 +147,8 @@ impl Reply {
         } else {
             to.write_all(body)?;
         }
-        if self.stalls {
-            loop {
-                sleep(Duration::from_secs(1));
-            }
+        while self.stalls && !self.is_released() {
+            sleep(Duration::from_millis(10));
         }
         Ok(())
     }
@@ -270,6 +282,63 @@ fn reads_on_where_it_does_not() {
         is_whole(&said);
         assert_eq!(said.contains("by reading on"), sized, "{said}");
         assert_eq!(server.asked(), [0]);
+    }
+}
+
+/// A 200 to `bytes=0-` from a server that says it knows ranges: all that it was asked for.
+#[test]
+fn jumps_where_all_came_as_a_whole_at_first() {
+    let Some(example) = example() else { return };
+    let server = serve(|request| match request.start {
+        0 => whole().with("Accept-Ranges: bytes").cut(700_000),
+        start => part(start),
+    });
+    let said = fetch(example, &server);
+    is_whole(&said);
+    assert!(said.contains("by a jump"), "{said}");
+    // Broken off, and gone on with: never again from the start.
+    let again = server.asked().iter().skip(1).filter(|at| **at == 0).count();
+    assert!(again <= 1, "{:?}", server.asked());
+}
+
+/// One that says so and does not: what it sends from the start is gone on with.
+#[test]
+fn reads_on_where_ranges_were_a_promise_only() {
+    let Some(example) = example() else { return };
+    for framing in [false, true] {
+        let server = serve(move |_| {
+            let reply = whole().with("Accept-Ranges: bytes");
+            match framing {
+                true => reply.framed(Framing::Chunked),
+                false => reply,
+            }
+        });
+        let said = fetch(example, &server);
+        is_whole(&said);
+        assert_eq!(said.contains("by reading on"), !framing, "{said}");
+        assert!(server.asked().len() <= 2, "{:?}", server.asked());
+    }
+    // The same where the first question is a jump: no byte is asked for twice.
+    let calls = calls().expect("as the example");
+    for promise in ["Accept-Ranges: bytes", "Accept-Ranges: none", "X: y"] {
+        let server = serve(move |_| whole().with(promise));
+        says_ok(Command::new(calls).args(["jump", &server.url]));
+        assert_eq!(server.asked(), [SIZE / 2], "{promise}");
+    }
+    // It breaks off, and what it sends then is of the same resource, or of another one.
+    for (tag, mended) in [("one", true), ("two", false)] {
+        let server = serve(move |request| {
+            let reply = whole().with("Accept-Ranges: bytes");
+            match request.number {
+                0 => reply.with("ETag: \"one\"").cut(500_000),
+                _ => reply.with(&format!("ETag: \"{tag}\"")),
+            }
+        });
+        let said = fetch(example, &server);
+        match mended {
+            true => is_whole(&said),
+            false => assert!(said.contains("source's error -2001"), "{said}"),
+        }
     }
 }
 
@@ -506,14 +575,105 @@ fn follows_to_where_it_is() {
     assert!(said.contains("source's error -47"), "{said}");
 }
 
+/// Bytes in an encoding that nobody asked for are not the resource's.
 #[test]
-fn asks_for_no_encoding() {
+fn takes_no_encoding() {
     let Some(example) = example() else { return };
-    let server = serve(|request| part(request.start).with("Content-Encoding: gzip"));
-    // As it comes, also from a server that does not listen.
+    for (header, chunked) in [
+        ("Content-Encoding: gzip", false),
+        ("content-encoding:X-GZip", true),
+        ("Content-Encoding: identity, br", false),
+        (
+            "Content-Encoding: identity\r\nContent-Encoding: deflate",
+            false,
+        ),
+        ("Transfer-Encoding: gzip", true),
+        ("icy-metaint: 16000", false),
+    ] {
+        for all in [false, true] {
+            let server = serve(move |request| {
+                let reply = if all { whole() } else { part(request.start) };
+                let reply = reply.with(header);
+                match chunked {
+                    true => reply.framed(Framing::Chunked),
+                    false => reply,
+                }
+            });
+            let said = fetch(example, &server);
+            assert!(said.contains("source's error -2006"), "{header}: {said}");
+            assert!(said.contains("size 0\n"), "{header}: {said}");
+            let headers = &server.log.lock().expect("the log")[0].headers;
+            assert!(headers.contains("accept-encoding: identity"), "{headers}");
+        }
+    }
+    // That there is none may be said as well; so may what is said after the body.
+    for header in [
+        "Content-Encoding: identity",
+        "Content-Encoding:",
+        "Transfer-Encoding: identity",
+        "icy-metaint: 0",
+        "X-Content-Encoding: gzip",
+    ] {
+        let server = serve(move |request| part(request.start).with(header));
+        is_whole(&fetch(example, &server));
+    }
+    // It appears in the middle.
+    let server = serve(|request| match request.start {
+        0 => part(0).cut(500_000),
+        start => part(start).with("Content-Encoding: gzip"),
+    });
+    assert!(fetch(example, &server).contains("source's error -2006"));
+}
+
+/// A range that is not the one that was asked for, or that the body does not have.
+#[test]
+fn takes_no_range_that_contradicts_itself() {
+    let Some(example) = example() else { return };
+    let last = SIZE - 1;
+    for range in [
+        format!("bytes 0-{}/{SIZE}", last - 1),
+        format!("bytes 0-{SIZE}/{SIZE}"),
+        format!("bytes 0-{last}/{}", SIZE - 1),
+        format!("bytes 0-/{SIZE}"),
+        format!("bytes 1-0/{SIZE}"),
+        format!("items 0-{last}/{SIZE}"),
+        format!("bytes 0-{last}/{SIZE}\r\nContent-Range: bytes 1-{last}/{SIZE}"),
+        format!("bytes 0-{last}/{SIZE}\r\nContent-Type: multipart/byteranges; boundary=x"),
+        "bytes 0-99999999999999999999/*".to_owned(),
+    ] {
+        let line = format!("Content-Range: {range}");
+        let server = serve(move |_| {
+            Reply {
+                body: resource(),
+                ..status("206 Partial Content")
+            }
+            .with(&line)
+        });
+        let said = fetch(example, &server);
+        assert!(said.contains("source's error -2003"), "{range}: {said}");
+        assert!(said.contains("size 0\n"), "{range}: {said}");
+    }
+    // A whole that says of itself that it is a part.
+    let server = serve(|_| Reply {
+        status: "200 OK",
+        ..some(0..SIZE / 2, SIZE)
+    });
+    let said = fetch(example, &server);
+    assert!(said.contains("source's error -2003"), "{said}");
+    let server = serve(|_| Reply {
+        status: "200 OK",
+        ..part(0)
+    });
     is_whole(&fetch(example, &server));
-    let headers = &server.log.lock().expect("the log")[0].headers;
-    assert!(headers.contains("accept-encoding: identity"), "{headers}");
+    // More than the range: what is past it is not looked at.
+    let server = serve(|request| {
+        let mut reply = some(request.start..SIZE.min(request.start + 500_000), SIZE);
+        reply.body.extend([b'!'; 1000]);
+        reply.framed(Framing::Chunked)
+    });
+    let said = fetch(example, &server);
+    assert!(said.contains("size 500000\n"), "{said}");
+    assert!(said.contains("source's error -2003"), "{said}");
 }
 
 /// Only the stop can end it: from outside, and in the call that is inside the source.
@@ -546,6 +706,70 @@ fn stops_before_it_tries_again() {
         _ => status("503 Service Unavailable").with("Retry-After: 3600"),
     });
     stops(example, &server);
+}
+
+/// A jump that fails is one that failed this time: the next read tries it again.
+#[test]
+fn a_jump_that_fails_is_tried_again() {
+    let patience = ["-DSPOOLBUF_CURL_RETRIES=0"];
+    let calls = Player::build_as("calls-jump", "tests/curl/calls.c", &["libcurl"], &patience);
+    let Some(calls) = calls else { return };
+    for (fault, code) in [
+        ("503 Service Unavailable", "-1503"),
+        ("404 Not Found", "-1404"),
+        ("200 OK", "-2002"),
+    ] {
+        let server = serve(move |request| match request.number {
+            1 if fault == "200 OK" => whole(),
+            1 => status(fault),
+            _ => part(request.start),
+        });
+        says_ok(Command::new(&calls.program).args(["jump-again", &server.url, code]));
+        assert_eq!(server.asked()[..3], [0, SIZE / 2, SIZE / 2], "{fault}");
+    }
+}
+
+/// The server fails at the first call, in the middle, at the last byte: an error there each time, never
+/// the end, and a retry goes on without a byte that is missing or comes twice.
+#[test]
+fn goes_on_after_every_fault() {
+    let patience = ["-DSPOOLBUF_CURL_RETRIES=0"];
+    let calls = Player::build_as("calls-fault", "tests/curl/calls.c", &["libcurl"], &patience);
+    let Some(calls) = calls else { return };
+    for at in [0, SIZE / 2, SIZE - 1] {
+        for how in 0..3 {
+            let server = serve(move |request| match request.number {
+                0 if at > 0 => part(0).cut(at),
+                0 | 1 => match how {
+                    0 => status("500 Internal Server Error"),
+                    1 => status("").cut(0).framed(Framing::Close),
+                    _ => part(request.start).cut(0),
+                },
+                _ => part(request.start),
+            });
+            let place = at.to_string();
+            says_ok(Command::new(&calls.program).args(["fault", &server.url, &place]));
+        }
+    }
+}
+
+/// The connection breaks while a stop is in force: after the resume nothing is missing.
+#[test]
+fn goes_on_after_a_fault_in_a_stop() {
+    let Some(calls) = calls() else { return };
+    let broken = Arc::new(AtomicBool::new(false));
+    let seen = broken.clone();
+    let server = serve(
+        move |request| match (request.path.as_str(), request.number) {
+            ("/resource?break", _) => {
+                broken.store(true, SeqCst);
+                status("200 OK")
+            }
+            (_, 0) => part(0).stalling(100_000).until(&seen),
+            _ => part(request.start),
+        },
+    );
+    says_ok(Command::new(calls).args(["stop-fault", &server.url]));
 }
 
 /// `tests/curl/calls.c`, built once.

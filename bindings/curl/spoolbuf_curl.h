@@ -2,32 +2,45 @@
  * spoolbuf_curl.h - an URL as a source, by libcurl: ranges, reconnects, one resource from start to end.
  *
  *     sb_callback source;
+ *     sb_options options;
+ *     sb_buffer *buffer;
+ *     sb_options_init(&options, sizeof options);
  *     if (spoolbuf_curl_source(&source, "https://example.com/film.mp4", NULL) < 0) ...
- *     int64_t size = spoolbuf_curl_size(&source);            (optional: connects, waits for the answer)
- *     sb_buffer *buffer = sb_new(&source, size < 0 ? SB_SIZE_UNKNOWN : (uint64_t)size, SB_MAX_DEFAULT);
+ *     spoolbuf_curl_declare(&source, &options);      (optional: connects and waits for the size)
+ *     sb_new_with(&source, &options, &buffer);
  *
  *   what                 how
  *   data                 as it comes, in no content encoding. What nobody has read yet is held back, 64 KiB
  *                        at most; then the transfer is paused. Every request is `Range: bytes=N-`
+ *   an encoding          that nobody asked for (Content-Encoding, Transfer-Encoding, icy-metaint) is an
+ *                        error: those bytes are not the resource's. For a server that labels a .tar.gz
+ *                        as an encoded .tar define SPOOLBUF_CURL_ENCODED as 1: the bytes as they come
  *   the end              the size that the server told; where it told none, the end of the whole body, or
  *                        416 after the last part. A whole body without a length ends with its connection
- *                        (HTTP/1.0 knows no better)
- *   a seek               a new request from there, if the server knows ranges; else an error, after
- *                        which the source goes on where it stood
+ *                        (HTTP/1.0 knows no better). With spoolbuf_curl_declare() an end before the
+ *                        declared size is SB_ERR_SHORT
+ *   a seek               a new request from there. One that fails (a 503, a broken connection) fails the
+ *                        read that needed it, and the next read tries it again. A server that sends all
+ *                        instead knows no ranges: SB_SOURCE_UNSUPPORTED, and the source goes on where it
+ *                        stood, from what the server sends
  *   a broken connection  is made again from the next byte that is missing, SPOOLBUF_CURL_RETRIES times
  *                        in a row without a byte, after 0.25 s, 0.5 s, 1 s and so on; 408, 429 and 5xx
  *                        as well, after Retry-After if that is longer, 30 s at most. Not before the first
- *                        answer, so that a wrong name shows at once, and not where the server knows no
- *                        ranges: what is lost is lost
+ *                        response, so that a wrong name shows at once, and not where the server knows no
+ *                        ranges: there it is an error, and after sb_retry() or sb_resume() the bytes that
+ *                        were delivered are skipped
  *   a part of a part     a server may send less than asked for: the rest is asked for at once
- *   a changed resource   is an error, never a mixture: each answer must have the first one's ETag, or
+ *   a range              must be the one that was asked for, agree with Content-Length and the total, and
+ *                        be one part (no multipart/byteranges); a body that is longer is an error
+ *   a changed resource   is an error, never a mixture: each response must have the first one's ETag, or
  *                        where that is weak or missing its Last-Modified, and its size. Compared here, not
  *                        by If-Range, which a server may ignore. One that tells none of them is believed
  *   an error             in sb_stats, source_error: -CURLcode, -(1000 + HTTP status), or a
- *                        SPOOLBUF_CURL_ code from below. sb_resume() tries again
+ *                        SPOOLBUF_CURL_ code from below. sb_retry() and sb_resume() try again
  *   a blocked read       is released at once by the source's `cancel` (curl_multi_wakeup): while it
- *                        resolves, connects, waits for bytes or waits to try again. sb_cancel() and
- *                        sb_free() return at once; before there is a buffer, source.cancel(source.opaque)
+ *                        resolves, connects, waits for bytes or waits to try again. It returns
+ *                        SB_SOURCE_CANCELED. sb_cancel() and sb_free() return at once; before there is a
+ *                        buffer, call source.cancel(source.opaque)
  *   time limits          none but libcurl's for connecting (300 s): CURLOPT_CONNECTTIMEOUT_MS,
  *                        CURLOPT_LOW_SPEED_TIME and so on, on a handle of your own. What takes too long
  *                        is a broken connection
@@ -65,16 +78,25 @@ extern "C" {
 #define SPOOLBUF_CURL_RETRIES 5
 #endif
 
+/* Whether bytes in an encoding that the server chose by itself are taken for the resource. */
+#ifndef SPOOLBUF_CURL_ENCODED
+#define SPOOLBUF_CURL_ENCODED 0
+#endif
+
 enum {
-    SPOOLBUF_CURL_CANCELED = -2000,
-    SPOOLBUF_CURL_CHANGED = -2001,   /* the resource is not the one it was */
-    SPOOLBUF_CURL_NO_RANGES = -2002, /* the server sends from the start only */
-    SPOOLBUF_CURL_BAD_RANGE = -2003, /* the server sent from elsewhere than it was asked to */
-    SPOOLBUF_CURL_CUT = -2004,       /* the answer ended before its end */
-    SPOOLBUF_CURL_NO_SIZE = -2005    /* spoolbuf_curl_size(): the server does not tell */
+    SPOOLBUF_CURL_CHANGED = -2001,     /* the resource is not the one it was */
+    SPOOLBUF_CURL_NO_RANGES = -2002,   /* the server, which knows ranges, sent all */
+    SPOOLBUF_CURL_BAD_RANGE = -2003,   /* the range is not the one asked for, or contradicts itself */
+    SPOOLBUF_CURL_CUT = -2004,         /* the response ended before its end */
+    SPOOLBUF_CURL_NO_SIZE = -2005,     /* spoolbuf_curl_size(): the server does not tell */
+    SPOOLBUF_CURL_BAD_ENCODING = -2006 /* the bytes are in an encoding, or have others among them */
 };
 
-/* What an answer was found to be; an error is < 0. */
+/* What is known of the server: nothing yet, that it has no ranges, that it says so, that it has them. */
+enum { SPOOLBUF_CURL_RANGES_UNKNOWN = -1, SPOOLBUF_CURL_RANGES_NONE, SPOOLBUF_CURL_RANGES_CLAIMED,
+       SPOOLBUF_CURL_RANGES_SEEN };
+
+/* What a response was found to be; an error is < 0. */
 enum { SPOOLBUF_CURL_UNJUDGED, SPOOLBUF_CURL_WHOLE, SPOOLBUF_CURL_PART, SPOOLBUF_CURL_NOTHING };
 
 typedef struct spoolbuf_curl {
@@ -86,29 +108,37 @@ typedef struct spoolbuf_curl {
     int64_t place, reach; /* the next byte to deliver; the end of the furthest that was */
     int64_t size;         /* or -1 */
     uint64_t mark;        /* stands for its validators; 0: none */
-    int ranges;           /* the server: 1 knows them, 0 does not, -1 has not answered yet */
+    int ranges;           /* what is known of the server, from above */
     /* The request that runs, from `asked` on. */
     int running, finished, paused;
     CURLcode outcome;
     int64_t asked;
-    /* Its answer: hashes of its validators, its Content-Range. */
+    int64_t before;       /* where to go on if the server sends all: for a seek, where it stood */
+    /* Its response: hashes of its validators, its Content-Range, and what else its headers say. */
     int64_t verdict;
-    int http, weak;
+    int http, weak, encoded, chunked, parts, has_range, claims_ranges;
     uint64_t etag, modified;
-    int64_t start, total;
+    int64_t start, last, total; /* of Content-Range, or -1 */
+    int64_t skip;               /* bytes of the body that were delivered before */
     /* Bytes that have come and were not delivered. */
     size_t from, to;
     char kept[4 * CURL_MAX_WRITE_SIZE];
 } spoolbuf_curl;
 
-/* Whether this is an answer about the resource of the first one; keeps what it says of it. */
+/* Whether a total, or -1, can be that of the resource. */
+static inline int spoolbuf_curl_fits(const spoolbuf_curl *self, int64_t size)
+{
+    return size < 0 || (self->size >= 0 ? size == self->size : size >= self->reach);
+}
+
+/* Whether this is a response about the resource of the first one; keeps what it says of it. */
 static inline int spoolbuf_curl_same(spoolbuf_curl *self, int64_t size)
 {
     uint64_t mark = self->etag;
 
     if (self->weak || mark == 0)
         mark = mark * 31 + self->modified;
-    if (size >= 0 && (self->size >= 0 ? size != self->size : size < self->reach))
+    if (!spoolbuf_curl_fits(self, size))
         return 0;
     if (self->mark != 0 && mark != self->mark)
         return 0;
@@ -118,40 +148,75 @@ static inline int spoolbuf_curl_same(spoolbuf_curl *self, int64_t size)
     return 1;
 }
 
-/* What the headers of an answer come to. */
+/* Whether the Content-Range of a response is possible, and agrees with the body's length, or -1. */
+static inline int spoolbuf_curl_range_is_sound(const spoolbuf_curl *self, int64_t length)
+{
+    if (self->start < 0 || self->last < self->start || self->parts)
+        return 0;
+    if (self->total >= 0 && self->last >= self->total)
+        return 0;
+    return length < 0 || length == self->last - self->start + 1;
+}
+
+/* What a response with all of the resource comes to, whatever was asked for. */
+static inline int64_t spoolbuf_curl_judge_whole(spoolbuf_curl *self, int64_t length)
+{
+    /* One that says of itself that it is a part is that only if it is all. */
+    if (self->has_range && (!spoolbuf_curl_range_is_sound(self, length) || self->start != 0
+                            || (self->total >= 0 && self->last + 1 != self->total)))
+        return SPOOLBUF_CURL_BAD_RANGE;
+    if (self->asked != 0 && self->ranges == SPOOLBUF_CURL_RANGES_SEEN)
+        return SPOOLBUF_CURL_NO_RANGES;
+    if (!spoolbuf_curl_same(self, length))
+        return SPOOLBUF_CURL_CHANGED;
+    /* All of it, when all was asked for, says nothing of ranges; in the middle it does. */
+    if (self->ranges != SPOOLBUF_CURL_RANGES_SEEN)
+        self->ranges = self->asked == 0 && self->claims_ranges ? SPOOLBUF_CURL_RANGES_CLAIMED
+                                                               : SPOOLBUF_CURL_RANGES_NONE;
+    self->skip = self->asked == 0 ? 0 : self->before;
+    return SPOOLBUF_CURL_WHOLE;
+}
+
+/* What the headers of a response come to. */
 static inline int64_t spoolbuf_curl_judge(spoolbuf_curl *self)
 {
     curl_off_t length = -1;
+    char *scheme = NULL;
     long code = 0;
 
     curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &code);
     curl_easy_getinfo(self->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-    if (!self->http) { /* FTP, which has no headers, sends from where it was asked to. */
-        self->ranges = 1;
+    curl_easy_getinfo(self->easy, CURLINFO_SCHEME, &scheme);
+    if (self->chunked)
+        length = -1;
+    if (!self->http && (scheme == NULL || !curl_strnequal(scheme, "http", 4))) {
+        /* FTP, which has no headers, sends from where it was asked to. */
+        self->ranges = SPOOLBUF_CURL_RANGES_SEEN;
         if (!spoolbuf_curl_same(self, length < 0 ? -1 : self->asked + length))
             return SPOOLBUF_CURL_CHANGED;
         return length < 0 ? SPOOLBUF_CURL_WHOLE : SPOOLBUF_CURL_PART;
     }
-    if (code == 200 && self->ranges < 0)
-        self->ranges = 0;
-    if (code == 206)
-        self->ranges = 1;
-    if (code == 206 && self->start != self->asked)
-        return SPOOLBUF_CURL_BAD_RANGE;
-    if (code == 200 || code == 206) {
-        if (!spoolbuf_curl_same(self, code == 206 ? self->total : length))
+    if ((code == 200 || code == 206) && self->encoded && !SPOOLBUF_CURL_ENCODED)
+        return SPOOLBUF_CURL_BAD_ENCODING;
+    if (code == 200)
+        return spoolbuf_curl_judge_whole(self, length);
+    if (code == 206) {
+        self->ranges = SPOOLBUF_CURL_RANGES_SEEN;
+        if (self->start != self->asked)
+            return SPOOLBUF_CURL_BAD_RANGE;
+        if (!spoolbuf_curl_fits(self, self->total))
             return SPOOLBUF_CURL_CHANGED;
-        if (code == 206)
-            return SPOOLBUF_CURL_PART;
-        if (self->asked != 0)
-            return SPOOLBUF_CURL_NO_RANGES;
-        return SPOOLBUF_CURL_WHOLE;
+        if (!spoolbuf_curl_range_is_sound(self, length))
+            return SPOOLBUF_CURL_BAD_RANGE;
+        return spoolbuf_curl_same(self, self->total) ? (int64_t)SPOOLBUF_CURL_PART
+                                                     : (int64_t)SPOOLBUF_CURL_CHANGED;
     }
     if (code == 416) { /* Has no validators; where the resource is longer than this, it was another. */
         if (self->total > self->asked || (self->total >= 0 && self->total < self->reach)
             || self->size > self->asked)
             return SPOOLBUF_CURL_CHANGED;
-        self->size = self->total;
+        if (self->total >= 0)
+            self->size = self->total;
         return SPOOLBUF_CURL_NOTHING;
     }
     return -1000 - code;
@@ -173,31 +238,110 @@ static inline uint64_t spoolbuf_curl_hash(const char *value, size_t length)
     return hash;
 }
 
+/* Whether one of a header's words, which commas separate, is this one; with `other`, is none of the two. */
+static inline int spoolbuf_curl_has(const char *value, const char *word, const char *other)
+{
+    size_t length, size = strlen(word);
+
+    for (;; value += length) {
+        value += strspn(value, ", \t\r\n");
+        length = strcspn(value, ", \t\r\n");
+        if (length == 0)
+            return 0;
+        if (other == NULL ? length == size && curl_strnequal(value, word, size)
+                          : !(length == size && curl_strnequal(value, word, size))
+                    && !(length == strlen(other) && curl_strnequal(value, other, length)))
+            return 1;
+    }
+}
+
+/* A number of a header; `*at` goes past it. -1 if there is none, or more than a resource can have. */
+static inline int64_t spoolbuf_curl_number(const char **at)
+{
+    int64_t number = -1;
+
+    for (; **at >= '0' && **at <= '9'; ++*at) {
+        if (number > (INT64_MAX - 9) / 10)
+            return -1;
+        number = (number < 0 ? 0 : number * 10) + (**at - '0');
+    }
+    return number;
+}
+
+/* Content-Range: `bytes 7-99/100`, `bytes 7-99/x` or `bytes x/100`, x a star. Twice must be the same. */
+static inline void spoolbuf_curl_content_range(spoolbuf_curl *self, const char *at)
+{
+    int64_t start = -1, last = -1, total = -1;
+
+    at += strspn(at, " \t");
+    if (curl_strnequal(at, "bytes", 5)) {
+        at += 5;
+        at += strspn(at, " \t=:");
+        start = spoolbuf_curl_number(&at);
+        if (*at == '-') {
+            at++;
+            last = spoolbuf_curl_number(&at);
+        }
+        at += strcspn(at, "/");
+        if (*at == '/') {
+            at++;
+            total = spoolbuf_curl_number(&at);
+        }
+    }
+    if (self->has_range && (start != self->start || last != self->last || total != self->total))
+        start = last = -1;
+    self->has_range = 1;
+    self->start = start;
+    self->last = last;
+    self->total = total;
+}
+
+/* A response begins: others may have come before it, redirections, a hundred to go on. */
+static inline void spoolbuf_curl_forget(spoolbuf_curl *self)
+{
+    self->weak = self->encoded = self->chunked = self->parts = 0;
+    self->has_range = self->claims_ranges = 0;
+    self->etag = self->modified = 0;
+    self->start = self->last = self->total = -1;
+    self->skip = 0;
+}
+
 static inline size_t spoolbuf_curl_header(char *line, size_t one, size_t length, void *opaque)
 {
     spoolbuf_curl *self = (spoolbuf_curl *)opaque;
-    char text[128], *at;
+    char text[256];
+    const char *value;
     long code = 0;
 
     (void)one;
+    if (self->verdict != SPOOLBUF_CURL_UNJUDGED)
+        return length; /* After the body. */
     snprintf(text, sizeof text, "%.*s", (int)length, line);
-    if (strncmp(text, "HTTP/", 5) == 0) { /* Others came before it: redirections, a hundred to go on. */
+    value = strchr(text, ':');
+    value = value != NULL ? value + 1 : "";
+    if (strncmp(text, "HTTP/", 5) == 0 || strncmp(text, "ICY ", 4) == 0) {
         self->http = 1;
-        self->weak = 0;
-        self->etag = self->modified = 0;
-        self->start = self->total = -1;
+        spoolbuf_curl_forget(self);
     } else if (curl_strnequal(text, "etag:", 5)) {
         self->etag = spoolbuf_curl_hash(line + 5, length - 5);
         self->weak = strstr(text, "W/\"") != NULL;
     } else if (curl_strnequal(text, "last-modified:", 14)) {
         self->modified = spoolbuf_curl_hash(line + 14, length - 14);
-    } else if (curl_strnequal(text, "content-range:", 14)) { /* bytes 7-99/100, 7-99/x or x/100, x a star */
-        at = text + strcspn(text, "0123456789/*");
-        if (*at >= '0' && *at <= '9')
-            self->start = strtoll(at, NULL, 10);
-        at += strcspn(at, "/");
-        if (at[0] == '/' && at[1] >= '0' && at[1] <= '9')
-            self->total = strtoll(at + 1, NULL, 10);
+    } else if (curl_strnequal(text, "content-range:", 14)) {
+        spoolbuf_curl_content_range(self, value);
+    } else if (curl_strnequal(text, "content-encoding:", 17)) {
+        self->encoded |= spoolbuf_curl_has(value, "identity", "none");
+    } else if (curl_strnequal(text, "transfer-encoding:", 18)) {
+        /* libcurl undoes `chunked` only. */
+        self->chunked |= spoolbuf_curl_has(value, "chunked", NULL);
+        self->encoded |= spoolbuf_curl_has(value, "chunked", "identity");
+    } else if (curl_strnequal(text, "icy-metaint:", 12)) {
+        self->encoded |= strtol(value, NULL, 10) > 0;
+    } else if (curl_strnequal(text, "content-type:", 13)) {
+        value += strspn(value, " \t");
+        self->parts = curl_strnequal(value, "multipart/byteranges", 20);
+    } else if (curl_strnequal(text, "accept-ranges:", 14)) {
+        self->claims_ranges = spoolbuf_curl_has(value, "bytes", NULL);
     } else if (text[0] == '\r' || text[0] == '\n') {
         curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &code);
         if (code == 200 || code == 206) /* Before there is a body; others may be on the way to these. */
@@ -209,6 +353,8 @@ static inline size_t spoolbuf_curl_header(char *line, size_t one, size_t length,
 static inline size_t spoolbuf_curl_body(char *bytes, size_t one, size_t length, void *opaque)
 {
     spoolbuf_curl *self = (spoolbuf_curl *)opaque;
+    size_t skipped, count;
+    int64_t left;
 
     (void)one;
     if (self->verdict == SPOOLBUF_CURL_UNJUDGED)
@@ -219,13 +365,24 @@ static inline size_t spoolbuf_curl_body(char *bytes, size_t one, size_t length, 
         return length;
     if (self->from == self->to)
         self->from = self->to = 0;
-    if (length > sizeof self->kept - self->to) {
-        self->paused = 1;
+    skipped = (uint64_t)self->skip < length ? (size_t)self->skip : length;
+    count = length - skipped;
+    if (count > sizeof self->kept - self->to) {
+        self->paused = 1; /* All of it comes again then. */
         return CURL_WRITEFUNC_PAUSE;
     }
-    memcpy(self->kept + self->to, bytes, length);
-    self->to += length;
-    return length;
+    if (self->verdict == SPOOLBUF_CURL_PART && self->last >= 0) {
+        /* What is kept, and this, must be in the range. */
+        left = self->last + 1 - self->place - (int64_t)(self->to - self->from);
+        if (count > (uint64_t)left) {
+            count = (size_t)left;
+            self->verdict = SPOOLBUF_CURL_BAD_RANGE;
+        }
+    }
+    self->skip -= (int64_t)skipped;
+    memcpy(self->kept + self->to, bytes + skipped, count);
+    self->to += count;
+    return self->verdict < 0 ? length + 1 : length;
 }
 
 static inline void spoolbuf_curl_end(spoolbuf_curl *self)
@@ -250,6 +407,7 @@ static inline void spoolbuf_curl_begin(spoolbuf_curl *self)
     self->asked = self->place;
     self->verdict = SPOOLBUF_CURL_UNJUDGED;
     self->http = 0;
+    spoolbuf_curl_forget(self);
     self->running = 1;
     if (curl_easy_setopt(self->easy, CURLOPT_RANGE, range) != CURLE_OK
         || curl_multi_add_handle(self->multi, self->easy) != CURLM_OK)
@@ -288,6 +446,8 @@ static inline int64_t spoolbuf_curl_result(spoolbuf_curl *self)
         return self->verdict;
     if (self->outcome != CURLE_OK)
         return -(int64_t)self->outcome;
+    if (self->skip > 0) /* It ends before what was delivered of it. */
+        return SPOOLBUF_CURL_CHANGED;
     if (self->verdict == SPOOLBUF_CURL_NOTHING)
         return 0;
     if (self->size >= 0 ? self->place >= self->size : self->verdict == SPOOLBUF_CURL_WHOLE)
@@ -312,7 +472,7 @@ static inline int spoolbuf_curl_may_pass(const spoolbuf_curl *self, int64_t erro
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
-    case CURLE_HTTP2_STREAM: return self->ranges >= 0;
+    case CURLE_HTTP2_STREAM: return self->ranges != SPOOLBUF_CURL_RANGES_UNKNOWN;
     default: return 0;
     }
 }
@@ -326,7 +486,7 @@ static inline int64_t spoolbuf_curl_pause(spoolbuf_curl *self, int64_t error)
     curl_easy_getinfo(self->easy, CURLINFO_RETRY_AFTER, &told);
     spoolbuf_curl_end(self);
     if (!spoolbuf_curl_may_pass(self, error) || self->tries >= SPOOLBUF_CURL_RETRIES
-        || (self->place > 0 && self->ranges == 0)) {
+        || (self->place > 0 && self->ranges == SPOOLBUF_CURL_RANGES_NONE)) {
         self->tries = 0;
         return error;
     }
@@ -337,12 +497,12 @@ static inline int64_t spoolbuf_curl_pause(spoolbuf_curl *self, int64_t error)
     for (; left > 0; left -= 50) {
         curl_multi_poll(self->multi, NULL, 0, 50, NULL);
         if (spoolbuf_curl_was_canceled(self))
-            return SPOOLBUF_CURL_CANCELED;
+            return SB_SOURCE_CANCELED;
     }
     return 0;
 }
 
-/* Waits for bytes at the place, or only for the headers of the answer that brings them. 1 they are there,
+/* Waits for bytes at the place, or only for the headers of the response that brings them. 1 they are there,
  * 0 it is the end, < 0 an error. */
 static inline int64_t spoolbuf_curl_wait(spoolbuf_curl *self, int headers_do)
 {
@@ -358,7 +518,7 @@ static inline int64_t spoolbuf_curl_wait(spoolbuf_curl *self, int headers_do)
         if (self->from < self->to || (headers_do && self->verdict > SPOOLBUF_CURL_UNJUDGED))
             break;
         if (spoolbuf_curl_was_canceled(self))
-            return SPOOLBUF_CURL_CANCELED;
+            return SB_SOURCE_CANCELED;
         if (!self->finished && self->verdict >= 0) {
             /* As long as it takes: libcurl minds its own times, and a stop wakes it. */
             curl_multi_poll(self->multi, NULL, 0, 3600 * 1000, NULL);
@@ -378,9 +538,12 @@ static inline int64_t spoolbuf_curl_wait(spoolbuf_curl *self, int headers_do)
 static inline int64_t spoolbuf_curl_read(void *opaque, void *out, size_t capacity)
 {
     spoolbuf_curl *self = (spoolbuf_curl *)opaque;
-    int64_t status = spoolbuf_curl_wait(self, 0);
-    size_t count = self->to - self->from;
+    int64_t status;
+    size_t count;
 
+    self->before = self->place;
+    status = spoolbuf_curl_wait(self, 0);
+    count = self->to - self->from;
     if (status <= 0)
         return status;
     if (count > capacity)
@@ -391,7 +554,7 @@ static inline int64_t spoolbuf_curl_read(void *opaque, void *out, size_t capacit
     if (self->reach < self->place)
         self->reach = self->place;
     self->tries = 0;
-    /* A stop that came meanwhile has its answer: the bytes. */
+    /* A stop that came meanwhile is obeyed: the bytes are here. */
     spoolbuf_curl_was_canceled(self);
     return (int64_t)count;
 }
@@ -399,20 +562,24 @@ static inline int64_t spoolbuf_curl_read(void *opaque, void *out, size_t capacit
 static inline int64_t spoolbuf_curl_seek(void *opaque, uint64_t offset)
 {
     spoolbuf_curl *self = (spoolbuf_curl *)opaque;
-    int64_t before = self->place, status;
+    int64_t status;
 
-    if (self->ranges == 0)
-        return SPOOLBUF_CURL_NO_RANGES;
+    if (self->ranges == SPOOLBUF_CURL_RANGES_NONE)
+        return SB_SOURCE_UNSUPPORTED;
     spoolbuf_curl_end(self);
+    self->before = self->place;
     /* Past what a resource can have: the server says that there is nothing. */
     self->place = offset > INT64_MAX ? INT64_MAX : (int64_t)offset;
     self->tries = 0;
     status = spoolbuf_curl_wait(self, 1);
-    if (status >= 0)
+    if (status >= 0 && (self->verdict != SPOOLBUF_CURL_WHOLE || self->asked == 0 || !self->running
+                        || self->ranges != SPOOLBUF_CURL_RANGES_NONE))
         return 0;
+    self->place = self->before;
+    if (status >= 0) /* The server sends all: that is gone on with. */
+        return SB_SOURCE_UNSUPPORTED;
     /* The next read asks again for what comes where it stood. */
     spoolbuf_curl_end(self);
-    self->place = before;
     return status;
 }
 
@@ -448,7 +615,8 @@ static inline int spoolbuf_curl_source(sb_callback *source, const char *url, CUR
 
     if (self == NULL)
         return -CURLE_OUT_OF_MEMORY;
-    self->size = self->ranges = -1;
+    self->size = -1;
+    self->ranges = SPOOLBUF_CURL_RANGES_UNKNOWN;
     self->multi = curl_multi_init();
     self->easy = easy != NULL ? easy : curl_easy_init();
     if (self->multi != NULL && self->easy != NULL)
@@ -475,6 +643,12 @@ static inline int spoolbuf_curl_source(sb_callback *source, const char *url, CUR
     /* A range of an encoding is none of the resource. */
     curl_easy_setopt(self->easy, CURLOPT_ACCEPT_ENCODING, "identity");
     curl_easy_setopt(self->easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
+    /* The bytes of the body, as the server has them, and nothing else. */
+    curl_easy_setopt(self->easy, CURLOPT_TRANSFER_ENCODING, 0L);
+    curl_easy_setopt(self->easy, CURLOPT_HTTP_TRANSFER_DECODING, 1L);
+    curl_easy_setopt(self->easy, CURLOPT_HEADER, 0L);
+    curl_easy_setopt(self->easy, CURLOPT_TRANSFERTEXT, 0L);
+    curl_easy_setopt(self->easy, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)0);
     curl_easy_setopt(self->easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(self->easy, CURLOPT_HEADERFUNCTION, spoolbuf_curl_header);
     curl_easy_setopt(self->easy, CURLOPT_HEADERDATA, self);
@@ -485,7 +659,7 @@ static inline int spoolbuf_curl_source(sb_callback *source, const char *url, CUR
 }
 
 /* Connects, and tells the size that the server declares; SPOOLBUF_CURL_NO_SIZE if it does not, or the
- * error, as in the table. Before the source is given to a buffer; its first read goes on with the answer. */
+ * error, as in the table. Before the source is given to a buffer; its first read goes on with the response. */
 static inline int64_t spoolbuf_curl_size(sb_callback *source)
 {
     spoolbuf_curl *self = (spoolbuf_curl *)source->opaque;
@@ -494,6 +668,18 @@ static inline int64_t spoolbuf_curl_size(sb_callback *source)
     if (status < 0)
         return status;
     return self->size >= 0 ? self->size : status == 0 ? 0 : (int64_t)SPOOLBUF_CURL_NO_SIZE;
+}
+
+/* As spoolbuf_curl_size(), and declares that size in the options of the buffer; an end before it is to be
+ * SB_ERR_SHORT, since the server told it. Without a size the options stay as they are. */
+static inline int64_t spoolbuf_curl_declare(sb_callback *source, sb_options *options)
+{
+    int64_t size = spoolbuf_curl_size(source);
+
+    options->on_short = SB_SHORT_ERROR;
+    if (size >= 0)
+        options->size = (uint64_t)size;
+    return size;
 }
 
 #ifdef __cplusplus

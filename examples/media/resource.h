@@ -15,21 +15,21 @@
 #endif
 
 /* A source over a file, or standard input if it is named `-`; with libcurl over an URL too. */
-static inline int resource_source(sb_callback *source, const char *name, uint64_t *size)
+static inline int resource_source(sb_callback *source, const char *name, sb_options *options)
 {
     int fd = strcmp(name, "-") == 0 ? 0 : -1;
 
 #ifdef WITH_CURL
     if (strstr(name, "://") != NULL) {
         int status = spoolbuf_curl_source(source, name, NULL);
-        int64_t told = status < 0 ? status : spoolbuf_curl_size(source);
-        *size = told < 0 ? SB_SIZE_UNKNOWN : (uint64_t)told;
+        if (status == 0)
+            spoolbuf_curl_declare(source, options);
         return status;
     }
 #endif
     if (fd < 0)
         fd = open(name, O_RDONLY | O_CLOEXEC);
-    return fd < 0 ? -errno : spoolbuf_fd_source(source, fd, 1, size);
+    return fd < 0 ? -errno : spoolbuf_fd_source(source, fd, 1, &options->size);
 }
 
 /* A buffer over what is named. NULL, with a message, if it can't be had. */
@@ -46,7 +46,7 @@ static inline sb_buffer *resource_open(const char *name)
         fprintf(stderr, "Name a file, an URL, or - for standard input.\n");
         return NULL;
     }
-    status = resource_source(&source, name, &options.size);
+    status = resource_source(&source, name, &options);
     if (status < 0) {
         fprintf(stderr, "%s: can't be opened (%d)\n", name, status);
         return NULL;

@@ -130,6 +130,104 @@ static void far_past_the_end(const char *url)
     }
 }
 
+static int64_t source_error(sb_buffer *buffer)
+{
+    sb_stats stats;
+
+    sb_stat(buffer, &stats, sizeof stats);
+    return stats.source_error;
+}
+
+static int is(const unsigned char *bytes, uint64_t from, int64_t count)
+{
+    int64_t at;
+
+    for (at = 0; at < count; at++)
+        if (bytes[at] != byte_at(from + (uint64_t)at))
+            return 0;
+    return 1;
+}
+
+/* The first thing that is asked for is in the middle, of a server that sends all. */
+static void jump(const char *url)
+{
+    static unsigned char bytes[SIZE + 1];
+    sb_buffer *buffer = over(url, NULL);
+    sb_stats stats;
+
+    assert(sb_read(buffer, SIZE / 2, 1000, bytes) == 1000 && is(bytes, SIZE / 2, 1000));
+    sb_stat(buffer, &stats, sizeof stats);
+    assert(stats.seekable == 0 && stats.state == SB_STATE_OPEN);
+    assert(sb_read(buffer, 0, SIZE + 1, bytes) == SIZE && is(bytes, 0, SIZE));
+    sb_free(buffer);
+}
+
+/* A jump fails once: that read does, the next one does not, and neither does one elsewhere. */
+static void jump_again(const char *url, int64_t code)
+{
+    static unsigned char bytes[SIZE + 1];
+    sb_buffer *buffer = over(url, NULL);
+    sb_stats stats;
+
+    assert(sb_read(buffer, 0, 1000, bytes) == 1000 && is(bytes, 0, 1000));
+    assert(sb_read(buffer, SIZE / 2, 1000, bytes) == SB_ERR_SOURCE && source_error(buffer) == code);
+    assert(sb_read(buffer, SIZE / 2, 1000, bytes) == 1000 && is(bytes, SIZE / 2, 1000));
+    sb_stat(buffer, &stats, sizeof stats);
+    assert(stats.seekable == 1 && stats.memory + stats.disk < SIZE / 4);
+    assert(sb_read(buffer, 0, SIZE + 1, bytes) == SIZE && is(bytes, 0, SIZE));
+    sb_free(buffer);
+}
+
+/* The server fails twice at that place: each time an error. Then it is as if nothing had been. */
+static void fault(const char *url, int64_t place)
+{
+    static unsigned char bytes[SIZE + 1];
+    sb_buffer *buffer = over(url, NULL);
+    int turn;
+
+    for (turn = 0; turn < 2; turn++) {
+        assert(sb_read(buffer, 0, SIZE + 1, bytes) == (place > 0 ? place : SB_ERR_SOURCE));
+        assert(sb_read(buffer, (uint64_t)place, 1, bytes) == SB_ERR_SOURCE);
+        assert(source_error(buffer) < 0 && sb_size(buffer) != place);
+        sb_resume(buffer);
+    }
+    assert(sb_read(buffer, 0, SIZE + 1, bytes) == SIZE && is(bytes, 0, SIZE));
+    assert(sb_read(buffer, SIZE, 1, bytes) == 0 && sb_size(buffer) == SIZE);
+    sb_free(buffer);
+}
+
+static void nap(long ms);
+
+/* Cancels as soon as all that comes has come. */
+static void *stop_at_the_stall(void *buffer)
+{
+    while (sb_buffered(buffer, 0) < 100000)
+        nap(1);
+    sb_cancel(buffer);
+    return NULL;
+}
+
+/* The connection breaks while the buffer is canceled. That is no failure that anyone sees. */
+static void stop_fault(const char *url)
+{
+    static unsigned char bytes[SIZE + 1];
+    sb_buffer *buffer = over(url, NULL), *breaking;
+    pthread_t thread;
+    char text[256];
+
+    pthread_create(&thread, NULL, stop_at_the_stall, buffer);
+    assert(sb_read(buffer, 0, SIZE + 1, bytes) == SB_ERR_CANCELED);
+    pthread_join(thread, NULL);
+    snprintf(text, sizeof text, "%s?break", url);
+    breaking = over(text, NULL);
+    assert(sb_read(breaking, 0, 6, bytes) == 6);
+    sb_free(breaking);
+    sb_resume(buffer);
+    assert(sb_read(buffer, 0, SIZE + 1, bytes) == SIZE && is(bytes, 0, SIZE));
+    assert(source_error(buffer) == 0);
+    sb_free(buffer);
+}
+
 static volatile int resolving;
 
 static void *stop_soon(void *buffer)
@@ -186,6 +284,14 @@ int main(int argc, char **argv)
         pauses(argv[2], strtoll(argv[3], NULL, 10));
     } else if (strcmp(what, "far") == 0) {
         far_past_the_end(argv[2]);
+    } else if (strcmp(what, "jump") == 0) {
+        jump(argv[2]);
+    } else if (strcmp(what, "jump-again") == 0) {
+        jump_again(argv[2], strtoll(argv[3], NULL, 10));
+    } else if (strcmp(what, "fault") == 0) {
+        fault(argv[2], strtoll(argv[3], NULL, 10));
+    } else if (strcmp(what, "stop-fault") == 0) {
+        stop_fault(argv[2]);
     } else if (strcmp(what, "stop") == 0) {
         stops(argv[2]);
     } else if (strcmp(what, "name") == 0) {
