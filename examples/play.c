@@ -303,7 +303,7 @@ static int is_same(struct job *job, const char *path)
     unsigned char bytes[PIECE];
     ssize_t count = -1;
     uint64_t at = 0;
-    int saved = open(path, O_RDONLY);
+    int saved = open(path, O_RDONLY | O_CLOEXEC);
 
     while (saved >= 0 && (count = read(saved, bytes, sizeof bytes)) > 0) {
         if (!is_right(job, at, bytes, count))
@@ -352,7 +352,7 @@ static int open_file(const char *path, uint64_t *size)
 {
     struct stat status;
     FILE *made = NULL;
-    int file = path != NULL ? open(path, O_RDONLY) : -1;
+    int file = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
     if (path == NULL && (made = tmpfile()) != NULL && tune_write(made) == 0)
         file = fileno(made);  /* open until the program ends */

@@ -610,7 +610,7 @@ static inline int spoolbuf_curl_source(sb_callback *source, const char *url, CUR
 {
     spoolbuf_curl *self = (spoolbuf_curl *)calloc(1, sizeof *self);
     sb_callback made = { spoolbuf_curl_read, self, spoolbuf_curl_seek, spoolbuf_curl_cancel,
-                         spoolbuf_curl_close, { NULL, NULL, NULL } };
+                         spoolbuf_curl_close, NULL, 0, 0, { NULL } };
     CURLcode status = CURLE_OUT_OF_MEMORY;
 
     if (self == NULL)

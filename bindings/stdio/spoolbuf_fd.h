@@ -12,21 +12,25 @@
  *   data                 what one read(2) brings, without waiting for more; EINTR is tried again;
  *                        a descriptor that does not block is waited for by poll(2)
  *   the end              read(2) returns 0
- *   an error             -errno, which sb_stats keeps as source_error
+ *   an error             -errno, which sb_stats keeps as source_error. A 0 right after it (a socket that
+ *                        was reset says that) is the same error again
  *   seek, size           regular files and block devices: pread(2), so the descriptor's own place
  *                        does not move; the size is what is left of the file now. All else goes
  *                        forwards only and has SB_SIZE_UNKNOWN
  *   a blocked read       is released at once by the source's `cancel` (poll(2) also waits for a pipe
- *                        of its own): sb_cancel() and sb_free() return at once. What comes later is
- *                        read after sb_resume(), nothing is lost. A file's pread(2) can't be
- *                        interrupted
+ *                        of its own) and returns SB_SOURCE_CANCELED: sb_cancel() and sb_free()
+ *                        return at once. What comes later is read after sb_resume(), nothing is
+ *                        lost. A file's pread(2) can't be interrupted
+ *   a new program        does not inherit the pipe (pipe2(2) where there is one, as on Linux and the BSDs)
  *   who calls            whoever reads the buffer, one at a time, or the helper thread
  *   lifetime             with `owned` the descriptor is closed at the source's `close`, else it must
  *                        stay open until sb_free() has returned
  *
  * A FILE (popen, fopencookie, ...) by spoolbuf_file_source(): fread(3), forward-only, waits for all
  * that is asked for (the option `round_up` 0 keeps that to what is needed), and can't be released
- * while it blocks. Prefer fileno() and the descriptor, where nothing has been read from the FILE.
+ * while it blocks. An error comes after the bytes before it. EAGAIN is waited for by poll(2); of a FILE
+ * without a descriptor it is SB_SOURCE_CANCELED, and sb_retry() asks again. Prefer fileno() and the
+ * descriptor, where nothing has been read from the FILE.
  *
  * POSIX; needs _POSIX_C_SOURCE 200809L or more. C99.
  */
@@ -47,6 +51,16 @@
 
 #ifdef __cplusplus
 extern "C" {
+#endif
+
+/* A pipe that a program, executed by another thread meanwhile, can't inherit. Declared here, since strict
+ * POSIX modes hide it; C++ on Linux always shows it. */
+#if defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)          \
+    || defined(__DragonFly__)
+#define SPOOLBUF_FD_PIPE2
+#if !defined(_GNU_SOURCE) && !(defined(__linux__) && defined(__cplusplus))
+int pipe2(int *ends, int flags);
+#endif
 #endif
 
 typedef struct spoolbuf_fd {
@@ -115,7 +129,7 @@ static inline int64_t spoolbuf_fd_read(void *opaque, void *out, size_t capacity)
         if (waits[0].revents != 0) {
             count = read(self->fd, out, capacity);
             if (count >= 0 && waits[1].revents != 0)
-                spoolbuf_fd_drain(self); /* A stop that came meanwhile has its answer: the bytes. */
+                spoolbuf_fd_drain(self); /* A stop that came meanwhile is obeyed: the bytes are here. */
             if (count >= 0)
                 return count;
             if (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK)
@@ -123,7 +137,7 @@ static inline int64_t spoolbuf_fd_read(void *opaque, void *out, size_t capacity)
         }
         if (waits[1].revents != 0) {
             spoolbuf_fd_drain(self);
-            return -ECANCELED;
+            return SB_SOURCE_CANCELED;
         }
     }
 }
@@ -157,18 +171,36 @@ static inline int spoolbuf_fd_failed(void)
     return errno > 0 ? -errno : -EIO;
 }
 
+/* A pipe that does not block and that no program inherits. Returns 0, or -1 and errno. */
+static inline int spoolbuf_fd_pipe(int *ends)
+{
+#ifdef SPOOLBUF_FD_PIPE2
+    return pipe2(ends, O_CLOEXEC | O_NONBLOCK);
+#else
+    int at;
+
+    if (pipe(ends) < 0)
+        return -1;
+    for (at = 0; at < 2; at++) {
+        fcntl(ends[at], F_SETFD, FD_CLOEXEC);
+        fcntl(ends[at], F_SETFL, O_NONBLOCK);
+    }
+    return 0;
+#endif
+}
+
 /*
  * Makes a source of a descriptor. `*size` is what to declare to sb_new(). Returns 0, or -errno with
  * nothing changed. The source is freed by its `close`: give it to sb_new(), or call that yourself.
  */
 static inline int spoolbuf_fd_source(sb_callback *source, int fd, int owned, uint64_t *size)
 {
-    sb_callback made = { spoolbuf_fd_read, NULL, NULL, spoolbuf_fd_cancel, spoolbuf_fd_close,
-                         { NULL, NULL, NULL } };
+    sb_callback made = { spoolbuf_fd_read, NULL, NULL, spoolbuf_fd_cancel, spoolbuf_fd_close, NULL, 0, 0,
+                         { NULL } };
     spoolbuf_fd *self;
     struct stat facts;
     int64_t end;
-    int at, regular;
+    int failed, regular;
 
     if (fstat(fd, &facts) < 0)
         return spoolbuf_fd_failed();
@@ -196,14 +228,10 @@ static inline int spoolbuf_fd_source(sb_callback *source, int fd, int owned, uin
         *source = made;
         return 0;
     }
-    if (pipe(self->wake) < 0) {
-        at = spoolbuf_fd_failed();
+    if (spoolbuf_fd_pipe(self->wake) < 0) {
+        failed = spoolbuf_fd_failed();
         free(self);
-        return at;
-    }
-    for (at = 0; at < 2; at++) {
-        fcntl(self->wake[at], F_SETFL, O_NONBLOCK);
-        fcntl(self->wake[at], F_SETFD, FD_CLOEXEC);
+        return failed;
     }
     *size = SB_SIZE_UNKNOWN;
     *source = made;
@@ -213,20 +241,44 @@ static inline int spoolbuf_fd_source(sb_callback *source, int fd, int owned, uin
 typedef struct spoolbuf_file {
     FILE *file;
     int (*close)(FILE *file);
+    int failed; /* an errno that came with bytes, for the next call */
 } spoolbuf_file;
+
+/* Waits until a FILE that had nothing yet has something. 0 if that can't be waited for. */
+static inline int spoolbuf_file_wait(FILE *file)
+{
+    struct pollfd wait;
+
+    wait.fd = fileno(file);
+    wait.events = POLLIN;
+    wait.revents = 0;
+    return wait.fd >= 0 && (poll(&wait, 1, -1) > 0 || errno == EINTR);
+}
 
 static inline int64_t spoolbuf_file_read(void *opaque, void *out, size_t capacity)
 {
     spoolbuf_file *self = (spoolbuf_file *)opaque;
+    int failed = self->failed;
     size_t count;
 
-    errno = 0;
-    count = fread(out, 1, capacity, self->file);
-    if (count > 0 || !ferror(self->file))
-        return (int64_t)count;
-    /* So that sb_resume() can go on. */
-    clearerr(self->file);
-    return errno != 0 ? -errno : -EIO;
+    self->failed = 0;
+    while (failed == 0) {
+        errno = 0;
+        count = fread(out, 1, capacity, self->file);
+        if (ferror(self->file))
+            failed = errno != 0 ? errno : EIO;
+        clearerr(self->file); /* So that it can be asked again. */
+        if (count > 0) {
+            self->failed = failed == EINTR ? 0 : failed;
+            return (int64_t)count;
+        }
+        if (failed == 0)
+            return 0;
+        if (failed == EINTR
+            || ((failed == EAGAIN || failed == EWOULDBLOCK) && spoolbuf_file_wait(self->file)))
+            failed = 0;
+    }
+    return failed == EAGAIN || failed == EWOULDBLOCK ? (int64_t)SB_SOURCE_CANCELED : -(int64_t)failed;
 }
 
 static inline void spoolbuf_file_close(void *opaque)
@@ -245,8 +297,8 @@ static inline void spoolbuf_file_close(void *opaque)
 static inline int spoolbuf_file_source(sb_callback *source, FILE *file, int (*close_file)(FILE *))
 {
     spoolbuf_file *self = (spoolbuf_file *)calloc(1, sizeof *self);
-    sb_callback made = { spoolbuf_file_read, self, NULL, NULL, spoolbuf_file_close,
-                         { NULL, NULL, NULL } };
+    sb_callback made = { spoolbuf_file_read, self, NULL, NULL, spoolbuf_file_close, NULL, 0, 0,
+                         { NULL } };
 
     if (self == NULL)
         return -ENOMEM;

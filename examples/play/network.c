@@ -3,7 +3,7 @@
  * it, a wait that another thread can end, looks the same: poll() on the socket and on a pipe.
  */
 
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE /* pipe2() */
 
 #include "network.h"
 
@@ -75,7 +75,7 @@ static int64_t network_read(void *opaque, void *out, size_t capacity)
         return 0;
     if (net->left == 0) {
         if (network_wait(net) != 0)
-            return -ECANCELED;
+            return SB_SOURCE_CANCELED;
         network_arrived(net);
     }
     if (count > net->left)
@@ -107,25 +107,38 @@ static void network_close(void *opaque)
     free(net);
 }
 
+/* A pipe that a program executed meanwhile can't inherit. 0 or -1. */
+static int wake_pipe(int ends[2])
+{
+#ifdef __APPLE__  /* has no pipe2() */
+    if (pipe(ends) != 0)
+        return -1;
+    for (int i = 0; i < 2; i++) {
+        fcntl(ends[i], F_SETFD, FD_CLOEXEC);
+        fcntl(ends[i], F_SETFL, O_NONBLOCK);
+    }
+    return 0;
+#else
+    return pipe2(ends, O_CLOEXEC | O_NONBLOCK);
+#endif
+}
+
 int network_open(sb_callback *callback, int file, uint64_t size, const struct pace *pace)
 {
     struct network *net = calloc(1, sizeof *net);
     if (net == NULL)
         return ENOMEM;
-    if (pipe(net->wake) != 0) {
+    if (wake_pipe(net->wake) != 0) {
         int error = errno;
         free(net);
         return error;
-    }
-    for (int i = 0; i < 2; i++) {
-        fcntl(net->wake[i], F_SETFL, O_NONBLOCK);
-        fcntl(net->wake[i], F_SETFD, FD_CLOEXEC);
     }
     net->file = file;
     net->size = size;
     net->pace = *pace;
     net->until_stall = STALL_EVERY;
-    sb_callback made = {network_read, net, NULL, network_cancel, network_close, {NULL, NULL, NULL}};
+    sb_callback made = {
+        .read = network_read, .opaque = net, .cancel = network_cancel, .close = network_close};
     *callback = made;
     return 0;
 }

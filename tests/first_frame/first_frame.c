@@ -193,7 +193,7 @@ static void compare(sb_buffer *buffer, int fd, uint64_t size)
 
 int main(int argc, char **argv)
 {
-    sb_callback source = { paced_read, NULL, NULL, NULL, NULL, { NULL, NULL, NULL } };
+    sb_callback source = { .read = paced_read };
     double duration, expected_duration;
     uint64_t fetched, seeks;
     struct stat status;

@@ -195,7 +195,7 @@ enum middle { GOES_THROUGH, STANDS_STILL, FAILS };
 
 static void stage_set(stage *self, const char *name, int prefetch, enum middle middle)
 {
-    sb_callback callback = { source_read, NULL, NULL, source_cancel, NULL, { NULL, NULL, NULL } };
+    sb_callback callback = { .read = source_read, .cancel = source_cancel };
     sb_options options;
     size_t at;
 
@@ -399,7 +399,7 @@ static void going_on(void)
 static void asking(void)
 {
     size_t place = 0;
-    sb_callback callback = { odd_read, NULL, NULL, NULL, NULL, { NULL, NULL, NULL } };
+    sb_callback callback = { .read = odd_read };
     player self;
 
     fprintf(stderr, "what is seldom asked\n");

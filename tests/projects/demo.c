@@ -11,7 +11,7 @@ static int64_t from_stdin(void *opaque, void *out, size_t capacity)
 
 int main(void)
 {
-    sb_callback source = { from_stdin, NULL, NULL, NULL, NULL, { NULL, NULL, NULL } };
+    sb_callback source = { .read = from_stdin };
     sb_buffer *buffer = sb_new(&source, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
     char late[6], early[6];
 
