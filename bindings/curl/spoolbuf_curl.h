@@ -659,7 +659,7 @@ static inline int spoolbuf_curl_source(sb_callback *source, const char *url, CUR
 }
 
 /* Connects, and tells the size that the server declares; SPOOLBUF_CURL_NO_SIZE if it does not, or the
- * error, as in the table. Before the source is given to a buffer; its first read goes on with the response. */
+ * error, as in the table. Before the source is given to a buffer, whose first read goes on from there. */
 static inline int64_t spoolbuf_curl_size(sb_callback *source)
 {
     spoolbuf_curl *self = (spoolbuf_curl *)source->opaque;

@@ -9,14 +9,17 @@
  *     spoolbuf_ffmpeg_close(&io);
  *
  *   FFmpeg asks          it gets
- *   data                 what is there once the first byte is (sb_reader_read); never 0 bytes
+ *   data                 what is there once the first byte is (sb_reader_read); 0 bytes only if it
+ *                        asks for none
  *   the end              AVERROR_EOF
+ *   an end that is       before the declared size: the end, or with SB_SHORT_ERROR an error; the status
+ *   too early            is SB_ERR_SHORT in both cases
  *   an error             AVERROR(ENOSPC) for a full disk, ENOMEM, EDEADLK where a source's own
  *                        callback reads, ENOSYS for bytes that a source can't go back to, else EIO.
  *                        FFmpeg keeps it in context->error, but many demuxers make an ordinary end or
  *                        "invalid data" of it, and the packet it is in may come cut
  *                        (AV_PKT_FLAG_CORRUPT): spoolbuf_ffmpeg_status() has the library's code. To
- *                        go on: sb_resume(), spoolbuf_ffmpeg_resume(), av_seek_frame() to the last
+ *                        go on: sb_retry(), spoolbuf_ffmpeg_resume(), av_seek_frame() to the last
  *                        whole packet
  *   AVSEEK_SIZE          the final size, else the declared one, else AVERROR(ENOSYS)
  *   a seek               costs nothing, whatever the source can: an MP4 with its index at the end
@@ -82,12 +85,19 @@ static inline int spoolbuf_ffmpeg_error(int64_t status)
 static inline int spoolbuf_ffmpeg_read(void *opaque, uint8_t *out, int length)
 {
     spoolbuf_ffmpeg *self = (spoolbuf_ffmpeg *)opaque;
-    int64_t count = sb_reader_read(self->reader, (size_t)length, out);
+    int64_t count;
 
-    self->status = count < 0 ? (int)count : SB_OK;
-    if (count < 0)
-        return spoolbuf_ffmpeg_error(count);
-    return count == 0 ? AVERROR_EOF : (int)count;
+    if (length <= 0)
+        return length < 0 ? AVERROR(EINVAL) : 0;
+    count = sb_reader_read(self->reader, (size_t)length, out);
+    if (count > 0)
+        return (int)count;
+    if (count == 0)
+        return AVERROR_EOF;
+    /* The first: a read of buffered bytes after it does not hide it. */
+    if (self->status == SB_OK)
+        self->status = (int)count;
+    return spoolbuf_ffmpeg_error(count);
 }
 
 static inline int64_t spoolbuf_ffmpeg_seek(void *opaque, int64_t offset, int whence)
@@ -135,13 +145,19 @@ static inline void spoolbuf_ffmpeg_stop(spoolbuf_ffmpeg *self)
 static inline void spoolbuf_ffmpeg_resume(spoolbuf_ffmpeg *self)
 {
     sb_reader_resume(self->reader);
+    self->status = SB_OK;
     self->context->error = 0;
     self->context->eof_reached = 0;
 }
 
-/* What the last read came to: SB_OK, also at the end, or the library's code. */
+/* What went wrong first since the opening, or since resume: SB_OK or the library's code; SB_ERR_SHORT
+ * also once the source has ended before the declared size. */
 static inline int spoolbuf_ffmpeg_status(const spoolbuf_ffmpeg *self)
 {
+    sb_stats facts;
+
+    if (self->status == SB_OK && sb_stat(self->buffer, &facts, sizeof facts) == SB_OK && facts.ended_short)
+        return SB_ERR_SHORT;
     return self->status;
 }
 

@@ -17,9 +17,12 @@
  *                        it names, since its demuxers take fewer for a cut file; else of what is there
  *                        once the first byte is, 64 KiB at most
  *   the end              gst_app_src_end_of_stream()
+ *   an end that is       before the declared size: the end and a warning on the bus, or with
+ *   too early            SB_SHORT_ERROR an error; the status is SB_ERR_SHORT in both cases. Demuxers
+ *                        that looked for the declared end may have given up without a message
  *   an error             an error message of the element's on the bus (GST_RESOURCE_ERROR_READ);
  *                        spoolbuf_gst_status() has the library's code. To go on: the pipeline to
- *                        NULL, sb_resume(), spoolbuf_gst_resume(), play, seek
+ *                        NULL, sb_retry(), spoolbuf_gst_resume(), play, seek
  *   the size             the final one, else the declared one: the appsrc is `random-access`. Where
  *                        neither is known it is `seekable`, with no size
  *   a seek (seek-data)   costs nothing, whatever the source can
@@ -103,6 +106,17 @@ static inline int64_t spoolbuf_gst_fill(spoolbuf_gst *self, gboolean all, gsize 
     return (int64_t)done;
 }
 
+/* At the end: tells whether it came before the size that GStreamer was told. */
+static inline void spoolbuf_gst_warn(spoolbuf_gst *self, GstAppSrc *source)
+{
+    sb_stats facts;
+
+    if (sb_stat(self->buffer, &facts, sizeof facts) != SB_OK || !facts.ended_short)
+        return;
+    gst_app_src_set_size(source, (gint64)facts.final_size);
+    GST_ELEMENT_WARNING(source, RESOURCE, READ, ("%s", sb_strerror(SB_ERR_SHORT)), (NULL));
+}
+
 static inline void spoolbuf_gst_need_data(GstAppSrc *source, guint hint, gpointer opaque)
 {
     spoolbuf_gst *self = (spoolbuf_gst *)opaque;
@@ -128,9 +142,11 @@ static inline void spoolbuf_gst_need_data(GstAppSrc *source, guint hint, gpointe
     if (count == SB_ERR_TIMEOUT)
         return;
     if (count < 0) {
-        g_atomic_int_set(&self->status, (gint)count);
+        g_atomic_int_compare_and_exchange(&self->status, SB_OK, (gint)count);
         GST_ELEMENT_ERROR(source, RESOURCE, READ, ("%s", sb_strerror((int)count)), (NULL));
     }
+    if (count == 0)
+        spoolbuf_gst_warn(self, source);
     /* After an error too: or the pipeline would wait for more. */
     gst_app_src_end_of_stream(source);
 }
@@ -178,10 +194,16 @@ static inline void spoolbuf_gst_resume(spoolbuf_gst *self)
     g_atomic_int_set(&self->stopped, FALSE);
 }
 
-/* What went wrong since the opening, or since resume: SB_OK or the library's code. From any thread. */
+/* What went wrong first since the opening, or since resume: SB_OK or the library's code; SB_ERR_SHORT
+ * also once the source has ended before the declared size. From any thread. */
 static inline int spoolbuf_gst_status(spoolbuf_gst *self)
 {
-    return g_atomic_int_get(&self->status);
+    int status = g_atomic_int_get(&self->status);
+    sb_stats facts;
+
+    if (status == SB_OK && sb_stat(self->buffer, &facts, sizeof facts) == SB_OK && facts.ended_short)
+        return SB_ERR_SHORT;
+    return status;
 }
 
 /* Closes the place; the buffer stays. After the pipeline is in the state NULL, which may be played

@@ -15,15 +15,17 @@
  *   data                 what is there once the first byte is, up to 64 KiB, in memory of the
  *                        adapter's that is good until the next call
  *   the end              0
+ *   an end that is       before the declared size: the end, or with SB_SHORT_ERROR an error; the status
+ *   too early            is SB_ERR_SHORT in both cases
  *   an error             ARCHIVE_FATAL, and sb_strerror()'s words; its filters put "truncated input"
  *                        over them: spoolbuf_archive_status() has the library's code. To go on:
- *                        sb_resume(), and another archive from the start
+ *                        sb_retry(), spoolbuf_archive_resume(), and another archive
  *   a skip               costs nothing, but not past a known size; with an unknown size 0, so that it
  *                        reads instead and sees where a cut archive ends
  *   a seek               costs nothing, whatever the source can. Of ZIP and 7-Zip only. From an end
  *                        that is not known: ARCHIVE_FATAL, and a ZIP is read as it comes
  *   a blocked read       spoolbuf_archive_stop(), from any thread, makes it and all that would wait
- *                        fail
+ *                        fail, until spoolbuf_archive_resume()
  *   with a prefetch      (sb_prefetch(), the option `prefetch`) the library calls the source on a
  *                        thread of its own, and a stop is at once
  *   without one          the source is called on the thread that reads, and a stop waits until it
@@ -62,7 +64,7 @@ static inline int64_t spoolbuf_archive_settle(spoolbuf_archive *self, struct arc
     if (result >= 0)
         return result;
     /* An end that is not known is no failure: libarchive does without. */
-    if (result != SB_ERR_UNKNOWN)
+    if (result != SB_ERR_UNKNOWN && self->status == SB_OK)
         self->status = (int)result;
     archive_set_error(archive, (int)result, "%s", sb_strerror((int)result));
     return ARCHIVE_FATAL;
@@ -136,9 +138,22 @@ static inline void spoolbuf_archive_stop(spoolbuf_archive *self)
     sb_reader_cancel(self->reader);
 }
 
-/* What went wrong since the opening: SB_OK or the library's code. */
+/* Lets it read again, from the start, for another archive; not while a read runs. */
+static inline void spoolbuf_archive_resume(spoolbuf_archive *self)
+{
+    self->status = SB_OK;
+    sb_reader_seek(self->reader, 0, SB_SEEK_SET);
+    sb_reader_resume(self->reader);
+}
+
+/* What went wrong first since the opening, or since resume: SB_OK or the library's code; SB_ERR_SHORT
+ * also once the source has ended before the declared size. */
 static inline int spoolbuf_archive_status(const spoolbuf_archive *self)
 {
+    sb_stats facts;
+
+    if (self->status == SB_OK && sb_stat(self->buffer, &facts, sizeof facts) == SB_OK && facts.ended_short)
+        return SB_ERR_SHORT;
     return self->status;
 }
 

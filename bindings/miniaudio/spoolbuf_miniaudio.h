@@ -17,9 +17,11 @@
  *   the decoder asks     it gets
  *   data                 all that it asked for: it waits for it, since decoders take less for the end
  *   the end              MA_AT_END if there was nothing, else less; dr_libs: less
+ *   an end that is       before the declared size: the end, or with SB_SHORT_ERROR an error; the status
+ *   too early            is SB_ERR_SHORT in both cases
  *   an error             MA_IO_ERROR, MA_CANCELLED, MA_NO_SPACE, MA_OUT_OF_MEMORY; less to dr_libs.
  *                        Decoders make an ordinary end of it: spoolbuf_miniaudio_status() has the
- *                        library's code. To go on: a new decoder, after sb_resume() and
+ *                        library's code. To go on: a new decoder, after sb_retry() and
  *                        spoolbuf_miniaudio_resume(), and a seek to where the old one was
  *   a seek, the place    cost nothing, whatever the source can; from an end that is not known: fails
  *   a blocked read       spoolbuf_miniaudio_stop(), from any thread, makes it and all that would wait
@@ -71,11 +73,13 @@ static inline int64_t spoolbuf_miniaudio_fill(spoolbuf_miniaudio *self, void *ou
     int64_t count = 1;
 
     while (done < length && count > 0) {
-        count = sb_reader_read(self->reader, length - done, (char *)out + done);
+        size_t left = length - done;
+        count = sb_reader_read(self->reader, left > SIZE_MAX / 2 ? SIZE_MAX / 2 : left,
+                               (char *)out + done);
         if (count > 0)
             done += (size_t)count;
     }
-    if (count < 0)
+    if (count < 0 && self->status == SB_OK)
         self->status = (int)count;
     return count < 0 && done == 0 ? count : (int64_t)done;
 }
@@ -94,9 +98,14 @@ static inline void spoolbuf_miniaudio_resume(spoolbuf_miniaudio *self)
     sb_reader_resume(self->reader);
 }
 
-/* What went wrong since the opening, or since resume: SB_OK or the library's code. */
+/* What went wrong first since the opening, or since resume: SB_OK or the library's code; SB_ERR_SHORT
+ * also once the source has ended before the declared size. */
 static inline int spoolbuf_miniaudio_status(const spoolbuf_miniaudio *self)
 {
+    sb_stats facts;
+
+    if (self->status == SB_OK && sb_stat(self->buffer, &facts, sizeof facts) == SB_OK && facts.ended_short)
+        return SB_ERR_SHORT;
     return self->status;
 }
 

@@ -16,9 +16,11 @@
  *   mpv asks             it gets
  *   data                 what is there once the first byte is (sb_reader_read)
  *   the end              0
+ *   an end that is       before the declared size: the end, or with SB_SHORT_ERROR an error; the status
+ *   too early            is SB_ERR_SHORT in both cases
  *   an error             -1, which mpv in the middle of a file shows as an ordinary end of it
  *                        (MPV_END_FILE_REASON_EOF): at each MPV_EVENT_END_FILE ask
- *                        spoolbuf_mpv_status() for the library's code. To go on: sb_resume(), and
+ *                        spoolbuf_mpv_status() for the library's code. To go on: sb_retry(), and
  *                        loadfile with `start` where it was
  *   the size             the final one, else the declared one, else MPV_ERROR_UNSUPPORTED
  *   a seek               costs nothing, whatever the source can
@@ -150,11 +152,17 @@ static inline int spoolbuf_mpv_add(mpv_handle *mpv, const char *protocol, spoolb
     return mpv_stream_cb_add_ro(mpv, protocol, film, spoolbuf_mpv_open_fn);
 }
 
-/* What went wrong first since the last loadfile: SB_OK or the library's code. SB_ERR_CANCELED is a
- * stop of mpv's own, unless sb_cancel() was called. From any thread. */
+/* What went wrong first since the last loadfile: SB_OK or the library's code; SB_ERR_SHORT also once
+ * the source has ended before the declared size. SB_ERR_CANCELED is a stop of mpv's own, unless
+ * sb_cancel() was called. From any thread. */
 static inline int spoolbuf_mpv_status(spoolbuf_mpv *film)
 {
-    return (int)SPOOLBUF_MPV_SWAP(&film->status, 0, 0);
+    int status = (int)SPOOLBUF_MPV_SWAP(&film->status, 0, 0);
+    sb_stats facts;
+
+    if (status == SB_OK && sb_stat(film->buffer, &facts, sizeof facts) == SB_OK && facts.ended_short)
+        return SB_ERR_SHORT;
+    return status;
 }
 
 /* Closes the film; the buffer stays. After mpv_terminate_destroy(). */

@@ -12,9 +12,11 @@
  *   objects              as many whole ones as there are: it waits for all, since SDL takes fewer for
  *                        the end
  *   the end              0, or fewer
+ *   an end that is       before the declared size: the end, or with SB_SHORT_ERROR an error; the status
+ *   too early            is SB_ERR_SHORT in both cases
  *   an error             fewer, or 0, and SDL_GetError() is sb_strerror()'s; most of what sits on SDL
  *                        makes an ordinary end or an error of its own of it: spoolbuf_sdl_status()
- *                        has the library's code. To go on: sb_resume(), spoolbuf_sdl_resume(), and
+ *                        has the library's code. To go on: sb_retry(), spoolbuf_sdl_resume(), and
  *                        load it again, from the SDL_RWops after a seek to its start
  *   the size             the final one, else the declared one, else -1
  *   a seek, the place    cost nothing, whatever the source can. From an end that is not known the source
@@ -68,6 +70,13 @@ static inline Sint64 spoolbuf_sdl_settle(int64_t result)
     return SDL_SetError("%s", sb_strerror((int)result));
 }
 
+/* Keeps the first error. */
+static inline void spoolbuf_sdl_note(spoolbuf_sdl *self, int64_t result)
+{
+    if (result < 0)
+        SDL_AtomicCAS(&self->status, SB_OK, (int)result);
+}
+
 static inline Sint64 SDLCALL spoolbuf_sdl_size(SDL_RWops *file)
 {
     return spoolbuf_sdl_settle(sb_size(spoolbuf_sdl_of(file)->buffer));
@@ -87,8 +96,7 @@ static inline int64_t spoolbuf_sdl_find_end(spoolbuf_sdl *self)
         at += count > 0 ? count : 0;
     } while (count > 0);
     sb_reader_seek(self->reader, place, SB_SEEK_SET);
-    if (count < 0)
-        SDL_AtomicSet(&self->status, (int)count);
+    spoolbuf_sdl_note(self, count);
     return count;
 }
 
@@ -116,9 +124,11 @@ static inline size_t SDLCALL spoolbuf_sdl_read(SDL_RWops *file, void *out, size_
         return 0;
     wanted = size * objects;
     while (done < wanted) {
-        count = sb_reader_read(self->reader, wanted - done, (char *)out + done);
+        size_t left = wanted - done;
+        count = sb_reader_read(self->reader, left > SIZE_MAX / 2 ? SIZE_MAX / 2 : left,
+                               (char *)out + done);
         if (count < 0) {
-            SDL_AtomicSet(&self->status, (int)count);
+            spoolbuf_sdl_note(self, count);
             spoolbuf_sdl_settle(count);
         }
         if (count <= 0)
@@ -188,10 +198,16 @@ static inline void spoolbuf_sdl_resume(spoolbuf_sdl *self)
     sb_reader_resume(self->reader);
 }
 
-/* What went wrong since the opening, or since resume: SB_OK or the library's code. From any thread. */
+/* What went wrong first since the opening, or since resume: SB_OK or the library's code; SB_ERR_SHORT
+ * also once the source has ended before the declared size. From any thread. */
 static inline int spoolbuf_sdl_status(spoolbuf_sdl *self)
 {
-    return SDL_AtomicGet(&self->status);
+    int status = SDL_AtomicGet(&self->status);
+    sb_stats facts;
+
+    if (status == SB_OK && sb_stat(self->buffer, &facts, sizeof facts) == SB_OK && facts.ended_short)
+        return SB_ERR_SHORT;
+    return status;
 }
 
 /* Closes the place; the buffer stays. After the SDL_RWops is closed. */

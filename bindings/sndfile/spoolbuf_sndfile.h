@@ -12,10 +12,12 @@
  *   data                 all that it asked for: it waits for it, since libsndfile drops the part of a
  *                        sample that a shorter read ends with, and goes on out of step
  *   the end              less, or 0
+ *   an end that is       before the declared size: the end, or with SB_SHORT_ERROR an error; the status
+ *   too early            is SB_ERR_SHORT in both cases
  *   an error             the same, since libsndfile knows no other: the sound is cut short without
  *                        a word. spoolbuf_sndfile_status() has the library's code: look at it
  *                        whenever fewer frames came than were asked for. To go on: sf_close(),
- *                        sb_resume(), spoolbuf_sndfile_resume(), open it anew, sf_seek() to where it
+ *                        sb_retry(), spoolbuf_sndfile_resume(), open it anew, sf_seek() to where it
  *                        was
  *   the length           which it needs at opening: the final size, else the declared one. Where
  *                        neither is known the source is read to its end first
@@ -78,7 +80,7 @@ static inline sf_count_t spoolbuf_sndfile_length(void *opaque)
 
     if (size == SB_ERR_UNKNOWN)
         size = spoolbuf_sndfile_find_end(self);
-    if (size < 0)
+    if (size < 0 && self->status == SB_OK)
         self->status = (int)size;
     return size;
 }
@@ -99,10 +101,12 @@ static inline sf_count_t spoolbuf_sndfile_read(void *out, sf_count_t length, voi
     int64_t count = 1;
 
     while (done < length && count > 0) {
-        count = sb_reader_read(self->reader, (size_t)(length - done), (char *)out + done);
+        uint64_t left = (uint64_t)(length - done);
+        count = sb_reader_read(self->reader, left > SIZE_MAX / 2 ? SIZE_MAX / 2 : (size_t)left,
+                               (char *)out + done);
         done += count > 0 ? count : 0;
     }
-    if (count < 0)
+    if (count < 0 && self->status == SB_OK)
         self->status = (int)count;
     return done;
 }
@@ -150,9 +154,14 @@ static inline void spoolbuf_sndfile_resume(spoolbuf_sndfile *self)
     sb_reader_resume(self->reader);
 }
 
-/* What went wrong since the opening, or since resume: SB_OK or the library's code. */
+/* What went wrong first since the opening, or since resume: SB_OK or the library's code; SB_ERR_SHORT
+ * also once the source has ended before the declared size. */
 static inline int spoolbuf_sndfile_status(const spoolbuf_sndfile *self)
 {
+    sb_stats facts;
+
+    if (self->status == SB_OK && sb_stat(self->buffer, &facts, sizeof facts) == SB_OK && facts.ended_short)
+        return SB_ERR_SHORT;
     return self->status;
 }
 

@@ -7,7 +7,8 @@
  *
  *   stdio asks           it gets
  *   data                 what is there once the first byte is; stdio asks again for the rest
- *   the end              0: feof(). By then the size is known
+ *   the end              0: feof(). By then the size is known; sb_stats says in `ended_short` whether
+ *                        it came before the declared size. With SB_SHORT_ERROR that is an error
  *   an error             -1: ferror(), and errno ECANCELED, ENOSPC, ENOMEM, EDEADLK, ENOTSUP, EBADF
  *                        (the buffer is gone) or EIO
  *   a seek, the place    cost nothing, whatever the source can; SEEK_END goes by the final size, else

@@ -16,9 +16,11 @@
  *   data                 what is there once the first byte is (sb_reader_read), whatever it asks for:
  *                        up to 16 MiB in one call
  *   the end              0
+ *   an end that is       before the declared size: the end, or with SB_SHORT_ERROR an error; the status
+ *   too early            is SB_ERR_SHORT in both cases
  *   an error             -1, after which the player ends as if at the end
  *                        (libvlc_MediaPlayerEndReached): spoolbuf_vlc_status() has the library's
- *                        code. To go on: sb_resume(), spoolbuf_vlc_resume(), stop the player, play,
+ *                        code. To go on: sb_retry(), spoolbuf_vlc_resume(), stop the player, play,
  *                        set the time
  *   the size             the final one, else the declared one, else UINT64_MAX, asked at the opening
  *                        only
@@ -99,7 +101,8 @@ static inline int spoolbuf_vlc_open_cb(void *opaque, void **data, uint64_t *size
 static inline ssize_t spoolbuf_vlc_read_cb(void *opaque, unsigned char *out, size_t length)
 {
     spoolbuf_vlc_place *place = (spoolbuf_vlc_place *)opaque;
-    int64_t count = sb_reader_read(place->reader, length, out);
+    size_t most = length > SIZE_MAX / 2 ? SIZE_MAX / 2 : length;
+    int64_t count = sb_reader_read(place->reader, most, out);
 
     if (count >= 0)
         return (ssize_t)count;
@@ -182,11 +185,16 @@ static inline void spoolbuf_vlc_resume(spoolbuf_vlc *self)
         sb_reader_resume(self->places[at].reader);
 }
 
-/* What went wrong first since the opening, or since resume: SB_OK or the library's code. From any
- * thread. */
+/* What went wrong first since the opening, or since resume: SB_OK or the library's code; SB_ERR_SHORT
+ * also once the source has ended before the declared size. From any thread. */
 static inline int spoolbuf_vlc_status(spoolbuf_vlc *self)
 {
-    return (int)SPOOLBUF_VLC_SWAP(&self->status, 0, 0);
+    int status = (int)SPOOLBUF_VLC_SWAP(&self->status, 0, 0);
+    sb_stats facts;
+
+    if (status == SB_OK && sb_stat(self->buffer, &facts, sizeof facts) == SB_OK && facts.ended_short)
+        return SB_ERR_SHORT;
+    return status;
 }
 
 #ifdef __cplusplus

@@ -7,7 +7,8 @@
  *     player_play      plays to the end, on a thread of its own: sets `sum` and `says`
  *     player_stop      from any thread; returns at once
  *     player_status    what the adapter says of the last play
- *     player_resume    after a stop or an error, so that it can be played again from the start
+ *     player_resume    after a stop or an error, so that it can be played again from the start; the
+ *                      status is SB_OK then, or with KEEPS_STATUS once it plays
  *     player_close
  *     player_asks      asks the adapter what is seldom asked, of ODD bytes of unknown size
  *
@@ -88,13 +89,19 @@ static inline unsigned char odd_byte(size_t offset)
 
 #include PLAYER_FILE
 
-/* A source that goes forwards only, stands still at `gate` until it is opened, and fails once. */
+#ifndef KEEPS_STATUS
+#define KEEPS_STATUS 0
+#endif
+
+/* A source that goes forwards only, stands still at `gate` until it is opened, fails once, and ends once
+ * before its end. */
 typedef struct source {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     unsigned char *bytes;
-    size_t size, place, gate, fails_at;
+    size_t size, place, gate, fails_at, ends_at;
     int stalled, canceled, cancels;
+    int fails_at_cancel; /* instead of obeying it */
 } source;
 
 static int64_t source_read(void *opaque, void *out, size_t capacity)
@@ -107,6 +114,10 @@ static int64_t source_read(void *opaque, void *out, size_t capacity)
         self->fails_at = SIZE_MAX;
         return -5;
     }
+    if (self->ends_at == self->place) {
+        self->ends_at = SIZE_MAX;
+        return 0;
+    }
     pthread_mutex_lock(&self->lock);
     self->stalled = self->place == self->gate;
     pthread_cond_broadcast(&self->changed);
@@ -118,9 +129,11 @@ static int64_t source_read(void *opaque, void *out, size_t capacity)
     self->stalled = 0;
     pthread_mutex_unlock(&self->lock);
     if (canceled)
-        return -4;
+        return self->fails_at_cancel ? -5 : SB_SOURCE_CANCELED;
     if (count > self->fails_at - self->place)
         count = self->fails_at - self->place;
+    if (count > self->ends_at - self->place)
+        count = self->ends_at - self->place;
     if (count > capacity)
         count = capacity;
     if (count > 10007)
@@ -190,10 +203,10 @@ static int64_t odd_read(void *place, void *out, size_t capacity)
 static const char *played, *written;
 static uint32_t expected;
 
-/* What becomes of the source in the middle. */
-enum middle { GOES_THROUGH, STANDS_STILL, FAILS };
+/* What becomes of the source in the middle, at the start, or at the last byte. */
+enum fate { GOES_THROUGH, STANDS_STILL, FAILS, FAILS_FIRST, FAILS_LAST, ENDS_SHORT, FAILS_SHORT };
 
-static void stage_set(stage *self, const char *name, int prefetch, enum middle middle)
+static void stage_set(stage *self, const char *name, int prefetch, enum fate fate)
 {
     sb_callback callback = { .read = source_read, .cancel = source_cancel };
     sb_options options;
@@ -204,13 +217,18 @@ static void stage_set(stage *self, const char *name, int prefetch, enum middle m
     pthread_mutex_init(&self->source.lock, NULL);
     pthread_cond_init(&self->source.changed, NULL);
     self->source.bytes = file_read(played, &self->source.size);
-    self->source.gate = middle == STANDS_STILL ? self->source.size / 2 : SIZE_MAX;
-    self->source.fails_at = middle == FAILS ? self->source.size / 2 : SIZE_MAX;
+    self->source.gate = fate == STANDS_STILL ? self->source.size / 2 : SIZE_MAX;
+    self->source.fails_at = fate == FAILS   ? self->source.size / 2
+        : fate == FAILS_FIRST               ? 0
+        : fate == FAILS_LAST                ? self->source.size - 1
+                                            : SIZE_MAX;
+    self->source.ends_at = fate >= ENDS_SHORT ? self->source.size / 2 : SIZE_MAX;
     callback.opaque = &self->source;
     sb_options_init(&options, sizeof options);
     options.size = self->source.size;
     options.max = 65536;
     options.prefetch = prefetch ? SB_ALL : 0;
+    options.on_short = fate == FAILS_SHORT ? SB_SHORT_ERROR : SB_SHORT_END;
     assert(sb_new_with(&callback, &options, &self->buffer) == SB_OK);
     for (at = 0; at < 3; at++) {
         self->players[at].buffer = self->buffer;
@@ -262,6 +280,13 @@ static void expect_all(const player *self)
         fprintf(stderr, "the sum is %08x for %08x\n", self->sum, expected);
         abort();
     }
+}
+
+/* After it everything is as at the opening. */
+static void resume(player *self)
+{
+    player_resume(self);
+    assert(KEEPS_STATUS || player_status(self) == SB_OK);
 }
 
 static void play_all(player *self)
@@ -317,7 +342,7 @@ static void together(void)
     finish(&stage.players[2]);
     expect_all(&stage.players[0]);
     expect_all(&stage.players[2]);
-    player_resume(&stage.players[1]);
+    resume(&stage.players[1]);
     play_all(&stage.players[1]);
     stage_strike(&stage);
 }
@@ -360,7 +385,7 @@ static void stop_inside_the_source(void)
     source_open_gate(&stage.source);
     sb_resume(stage.buffer);
     play_all(&stage.players[1]);
-    player_resume(&stage.players[0]);
+    resume(&stage.players[0]);
     play_all(&stage.players[0]);
     stage_strike(&stage);
 }
@@ -379,8 +404,72 @@ static void failing(int prefetch)
     sb_stat(stage.buffer, &stats, sizeof stats);
     assert(stats.source_error == -5 && stats.frontier == stage.source.size / 2);
     sb_resume(stage.buffer);
-    player_resume(&stage.players[0]);
+    resume(&stage.players[0]);
     play_all(&stage.players[0]);
+    stage_strike(&stage);
+}
+
+/* It fails at its first call, or at its last byte. Whatever the library makes of that, nobody is left in
+ * the belief to have played all. */
+static void failing_at_an_end(enum fate fate, int prefetch)
+{
+    stage stage;
+    player *self = &stage.players[0];
+
+    stage_set(&stage, fate == FAILS_FIRST ? "a first call that fails" : "a last byte that fails", prefetch, fate);
+    start(self);
+    finish(self);
+    if (player_status(self) == SB_OK) /* The last byte is one that it does not need. */
+        assert(fate == FAILS_LAST && strcmp(self->says, "end") == 0 && self->sum == expected);
+    else
+        assert(player_status(self) == SB_ERR_SOURCE);
+    sb_retry(stage.buffer);
+    resume(self);
+    play_all(self);
+    stage_strike(&stage);
+}
+
+/* The source fails while it is canceled, instead of obeying: the stop is one all the same, and the resume
+ * clears both. */
+static void failing_in_a_stop(void)
+{
+    stage stage;
+
+    stage_set(&stage, "a source that fails in a stop", 0, STANDS_STILL);
+    stage.source.fails_at_cancel = 1;
+    start(&stage.players[0]);
+    source_wait_for_stall(&stage.source);
+    player_stop(&stage.players[0]);
+    assert(sb_cancel(stage.buffer) == SB_OK);
+    finish(&stage.players[0]);
+    expect(&stage.players[0], "stop", SB_ERR_CANCELED);
+    source_open_gate(&stage.source);
+    sb_resume(stage.buffer);
+    resume(&stage.players[0]);
+    play_all(&stage.players[0]);
+    stage_strike(&stage);
+}
+
+/* The source ends in the middle of what was declared, as a connection does that was cut. The adapter says
+ * so, whatever the library says; where it is an error, a retry goes on. */
+static void ending_short(int error)
+{
+    stage stage;
+    player *self = &stage.players[0];
+
+    stage_set(&stage, error ? "a short end that is an error" : "a short end", 0,
+              error ? FAILS_SHORT : ENDS_SHORT);
+    start(self);
+    finish(self);
+    if (player_status(self) != SB_ERR_SHORT) {
+        fprintf(stderr, "the adapter says \"%s\"\n", sb_strerror(player_status(self)));
+        abort();
+    }
+    if (error) {
+        sb_retry(stage.buffer);
+        resume(self);
+        play_all(self);
+    }
     stage_strike(&stage);
 }
 
@@ -443,6 +532,13 @@ int main(int argc, char **argv)
     stop_inside_the_source();
     failing(0);
     failing(1);
+    failing_at_an_end(FAILS_FIRST, 0);
+    failing_at_an_end(FAILS_FIRST, 1);
+    failing_at_an_end(FAILS_LAST, 0);
+    failing_at_an_end(FAILS_LAST, 1);
+    failing_in_a_stop();
+    ending_short(0);
+    ending_short(1);
     if (GOES_ON)
         going_on();
     printf("sum 0x%08x\nok\n", expected);

@@ -199,7 +199,7 @@ static void a_file_that_fails(int64_t place)
 /* A signal is no error. "Nothing yet" is none that keeps the end from being one. */
 static void a_file_that_has_nothing_yet(void)
 {
-    static const step steps[] = { { 100 }, { -EINTR }, { 100 }, { -EAGAIN }, { -EAGAIN }, { 100 },
+    static const step steps[] = { { -EINTR }, { 100 }, { -EINTR }, { 100 }, { -EAGAIN }, { -EAGAIN }, { 100 },
                                   { -EAGAIN }, { 0 } };
     unsigned char bytes[SIZE];
     script script;

@@ -38,8 +38,7 @@ static void player_close(player *self)
 
 static void player_resume(player *self)
 {
-    player_close(self);
-    player_open(self);
+    spoolbuf_archive_resume(&self->io);
 }
 
 static void player_asks(player *self)

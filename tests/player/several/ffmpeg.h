@@ -56,6 +56,16 @@ static void player_asks(player *self)
     assert(spoolbuf_ffmpeg_seek(&self->io, 0, 77) == AVERROR(EINVAL));
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, -1) == AVERROR(EINVAL));
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == 1 && bytes[0] == odd_byte(0));
+    /* What can be read after an error does not hide it; a resume clears it. */
+    spoolbuf_ffmpeg_stop(&self->io);
+    assert(spoolbuf_ffmpeg_seek(&self->io, 500, SEEK_SET) == 500);
+    assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == AVERROR_EXIT);
+    assert(spoolbuf_ffmpeg_seek(&self->io, 0, SEEK_SET) == 0);
+    assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == 1 && player_status(self) == SB_ERR_CANCELED);
+    spoolbuf_ffmpeg_resume(&self->io);
+    assert(player_status(self) == SB_OK);
+    /* Nothing of nothing is no end. */
+    assert(spoolbuf_ffmpeg_read(&self->io, bytes, 0) == 0);
     /* A seek past the end is no error; what follows is the end, never 0 bytes. */
     assert(spoolbuf_ffmpeg_seek(&self->io, 5000, SEEK_SET | AVSEEK_FORCE) == 5000);
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == AVERROR_EOF);
@@ -124,7 +134,7 @@ static void player_play(player *self)
         if (status < 0 && self->goes_on > 0) {
             self->goes_on--;
             assert(status == AVERROR(EIO) && player_status(self) == SB_ERR_SOURCE);
-            sb_resume(self->buffer);
+            sb_retry(self->buffer);
             spoolbuf_ffmpeg_resume(&self->io);
             status = av_seek_frame(format, sound, last, AVSEEK_FLAG_BACKWARD);
         }

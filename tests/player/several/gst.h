@@ -90,12 +90,20 @@ static void player_play(player *self)
     GstMessage *message;
 
     gst_element_set_state(self->pipeline, GST_STATE_PLAYING);
-    message = gst_bus_timed_pop_filtered(bus, GST_CLOCK_TIME_NONE,
-                                         GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
-    self->says = GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS                  ? "end"
+    message = gst_bus_timed_pop_filtered(
+        bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_WARNING);
+    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_WARNING) {
+        /* A short end. decodebin now and then keeps to itself what oggdemux says of it. */
+        assert(player_status(self) == SB_ERR_SHORT);
+        gst_message_unref(message);
+        message = gst_bus_timed_pop_filtered(bus, 2 * GST_SECOND, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+    }
+    self->says = message == NULL                                        ? "nothing"
+        : GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS                  ? "end"
         : self->buffer != NULL && player_status(self) == SB_ERR_CANCELED ? "stop"
                                                                                : "error";
-    gst_message_unref(message);
+    if (message != NULL)
+        gst_message_unref(message);
     gst_element_set_state(self->pipeline, GST_STATE_NULL);
     gst_object_unref(bus);
     if (strcmp(self->says, "end") == 0)

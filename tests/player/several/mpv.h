@@ -6,6 +6,7 @@
 #define FAILED_SAYS "end"
 #define GOES_ON 0
 #define ONE_AT_A_TIME 0
+#define KEEPS_STATUS 1
 
 struct player {
     PLAYER;
@@ -98,5 +99,6 @@ static void player_play(player *self)
     do
         event = mpv_wait_event(self->mpv, -1);
     while (event->event_id != MPV_EVENT_IDLE);
-    self->sum = sum_of_file(self->output);
+    if (strcmp(self->says, "end") == 0)
+        self->sum = sum_of_file(self->output);
 }
