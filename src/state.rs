@@ -318,6 +318,9 @@ impl State {
         let distrust = self.distrust.clone();
         if let Some(error) = distrust.filter(|_| self.declared != Some(at)) {
             // That is what a broken connection says as well.
+            if let Error::Source { code, .. } = error {
+                self.source_error = code;
+            }
             self.fail(error);
         } else if at == last && self.is_short_error(at) {
             self.fail(Error::Short);

@@ -79,6 +79,34 @@ fn a_buffer_and_its_sources() {
     program("buffer.cpp", "clang++", "c++20", &["-O2", "-fno-rtti"]);
 }
 
+/// What one writes from memory compiles.
+#[test]
+fn calls_from_memory() {
+    program("calls.cpp", "g++", "c++17", SANITIZED);
+    program("calls.cpp", "clang++", "c++20", &["-O2"]);
+}
+
+/// Sources that fail, by exceptions.
+#[test]
+fn faults() {
+    program("faults.cpp", "g++", "c++17", SANITIZED);
+    program("faults.cpp", "clang++", "c++20", &["-O2", "-fno-rtti"]);
+}
+
+/// The same without: engines are compiled so. Error codes are there with exceptions as well.
+#[test]
+fn error_codes() {
+    let without = ["-fno-exceptions", "-fno-rtti"];
+    program("codes.cpp", "g++", "c++17", &without);
+    program("codes.cpp", "g++", "c++20", SANITIZED);
+    program(
+        "codes.cpp",
+        "clang++",
+        "c++20",
+        &[&without[..], &["-O2"]].concat(),
+    );
+}
+
 #[test]
 fn streams_on_both_sides() {
     program("stream.cpp", "g++", "c++17", SANITIZED);
@@ -133,14 +161,14 @@ fn compiles(by: &str, standard: &str, flag: &str, text: &str) -> Option<Result<(
 fn says_what_it_needs() {
     let header = "#include <spoolbuf.hpp>\n";
     for by in ["g++", "clang++"] {
-        for (standard, flag, what) in [
-            ("c++14", "-O0", "spoolbuf.hpp needs C++17"),
-            ("c++17", "-fno-exceptions", "spoolbuf.hpp needs exceptions"),
-        ] {
-            if let Some(result) = compiles(by, standard, flag, header) {
-                let said = result.expect_err("it can't be had");
-                assert!(said.contains(what), "{said}");
-            }
+        if let Some(result) = compiles(by, "c++14", "-O0", header) {
+            let said = result.expect_err("it can't be had");
+            assert!(said.contains("spoolbuf.hpp needs C++17"), "{said}");
+        }
+        // What throws is not there without exceptions; a code is.
+        let throwing = format!("{header}auto all(spoolbuf::buffer &b) {{ return b.read_all(); }}");
+        if let Some(result) = compiles(by, "c++17", "-fno-exceptions", &throwing) {
+            result.expect_err("it would throw");
         }
         let wrong =
             format!("{header}void wrong() {{ spoolbuf::buffer none([] {{ return 0; }}); }}");

@@ -2,8 +2,9 @@
  * spoolbuf for C++17 (and a little nicer in C++20): a stream that arrives once, readable anywhere.
  *
  *     spoolbuf::buffer film(std::ifstream("/dev/stdin"));
- *     film.read(1000, bytes, sizeof bytes);                   // waits for what is missing
- *     spoolbuf::istream in(film);                             // a place of its own, seekable
+ *     film.read(1000, bytes);                                 // any array, vector, string; waits
+ *     spoolbuf::reader place = film.reader();                 // a place of its own
+ *     spoolbuf::istream in(film);                             // the same as a std::istream
  *     film.save("whole.mp4");
  *
  * Header only; needs spoolbuf.h beside it and the library to link. spoolbuf.h is the manual: who
@@ -11,30 +12,45 @@
  *
  * SOURCES
  *
- *   Anything of these, moved (or copied) into the buffer and destroyed once it can't be asked for a
- *   byte any more, on whatever thread that is:
+ *   Any of these, moved (or copied) into the buffer and destroyed once it can't be asked for a byte
+ *   any more, on whatever thread that is:
  *     - a callable that takes room for bytes and returns how many it wrote, 0 at the end:
  *       std::size_t (void *, std::size_t), with std::byte *, unsigned char * or char * as well, and
- *       in C++20 with std::span<std::byte>; a negative number is an error with that code;
+ *       in C++20 with std::span<std::byte>. Last it may take a std::error_code &;
  *     - an object whose member `read` is such a callable. Two more members are optional:
  *       `seek(std::uint64_t)`, which makes the next read deliver from there, and `cancel()`, which
- *       makes a blocked read return soon (from any thread);
+ *       makes a blocked read return soon (from any thread). `seek` may return void, a bool (false is
+ *       a failure) or a number (< 0 is one), and may take a std::error_code &;
  *     - a std::istream: a temporary is moved in, std::unique_ptr is owned, a plain one must outlive
  *       the buffer. It can seek if its tellg() works. Open files with std::ios::binary; std::cin
  *       brings a byte at a time unless std::ios::sync_with_stdio(false) was called first.
  *
+ *   A source fails by an exception, by the std::error_code, or by returning a negative number. One
+ *   that obeyed a cancel says so: by spoolbuf::canceled, by a std::system_error or an error code that
+ *   is std::errc::operation_canceled, or by SB_SOURCE_CANCELED. The same, or operation_would_block,
+ *   is for one that has nothing yet. A `seek` that can never work says std::errc::not_supported, or
+ *   SB_SOURCE_UNSUPPORTED: the source then goes forwards only. Any other failure of a seek is that of
+ *   the read that needed it; the source must then stand where it stood, and the next read tries again.
+ *
  * ERRORS
  *
- *   Functions throw std::system_error with spoolbuf::category(), or fill a std::error_code where
- *   they are given one. Codes compare equal to std::errc: canceled to operation_canceled, timeout to
+ *   Functions throw, or fill a std::error_code where they are given one: then they never throw.
+ *   What they throw is spoolbuf::error, a std::system_error with spoolbuf::category(); what() has the
+ *   path and the system's own words where they are known. A cancel is spoolbuf::canceled, which is
+ *   such an error. Codes compare equal to std::errc: canceled to operation_canceled, timeout to
  *   timed_out, disk_full to no_space_on_device, and so on.
  *   An exception that the source throws, of any type, arrives as itself at each read that reaches
- *   that place, on whatever thread it was thrown, until resume(); threads that read at the same time
- *   get the same object. With a std::error_code it is errc::source, and source_exception() has it.
+ *   that place, on whatever thread it was thrown, until retry() or resume(); threads that read at the
+ *   same time get the same object. With a std::error_code it is errc::source, and source_exception()
+ *   has it. An error code that the source sets arrives as itself in both ways.
+ *
+ *   Compiled without exceptions (-fno-exceptions, with -fno-rtti or without) everything is there that
+ *   takes a std::error_code, and all that can't fail; a std::istream over a buffer is bad() after an
+ *   error.
  *
  * THREADS
  *
- *   A buffer's member functions, reset() among them, may be called from any thread at any time, but
+ *   A buffer's member functions, reset() among them, may be called from any thread at any time, except
  *   for moving from it, assigning to it and the destructor. A reader, a streambuf and an istream are
  *   for one thread each; their cancel() and resume() are for any.
  *   Readers do not keep their buffer alive: without it their calls fail with errc::invalid.
@@ -44,12 +60,11 @@
 
 #if __cplusplus < 201703L && (!defined(_MSVC_LANG) || _MSVC_LANG < 201703L)
 #error "spoolbuf.hpp needs C++17; spoolbuf.h does not"
-#elif !defined(__cpp_exceptions)
-#error "spoolbuf.hpp needs exceptions; spoolbuf.h does not"
 #endif
 
 #include "spoolbuf.h"
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -61,6 +76,7 @@
 #include <functional>
 #include <ios>
 #include <istream>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -87,6 +103,12 @@
 #define SPOOLBUF_SHARED
 #endif
 
+#ifdef __cpp_exceptions
+#define SPOOLBUF_THROWS 1
+#else
+#define SPOOLBUF_THROWS 0
+#endif
+
 namespace spoolbuf {
 
 /// The status codes of spoolbuf.h as an error code enum.
@@ -104,6 +126,7 @@ enum class errc : int {
     exists = SB_ERR_EXISTS,
     size = SB_ERR_SIZE,
     panic = SB_ERR_PANIC,
+    ended_short = SB_ERR_SHORT,
 };
 
 namespace detail {
@@ -146,6 +169,12 @@ inline std::error_code make_error_code(errc code) noexcept
     return {static_cast<int>(code), category()};
 }
 
+} // namespace spoolbuf
+
+template <> struct std::is_error_code_enum<spoolbuf::errc> : std::true_type {};
+
+namespace spoolbuf {
+
 /// What a buffer may be told when it is made. The meanings are those of sb_options.
 struct options {
     std::optional<std::uint64_t> size;   ///< declared size in bytes, a hint
@@ -155,82 +184,244 @@ struct options {
     std::optional<std::uint64_t> seek_gap;
     std::optional<std::uint32_t> round_up;
     bool memory_when_full = false;       ///< a full disk: go on in memory instead of failing
+    sb_on_short on_short = SB_SHORT_END; ///< an end before the declared size: the end, or an error
 };
 
 using stats = sb_stats;
 using range = sb_range;
 
+#if SPOOLBUF_THROWS
+/// What functions throw that failed, with the system's own error where there was one.
+class SPOOLBUF_SHARED error : public std::system_error {
+public:
+    explicit error(std::error_code code) : std::system_error(code) {}
+
+    /// `about` is what it happened to, and what the system said.
+    error(std::error_code code, const std::string &about, std::error_code system, std::string path)
+        : std::system_error(code, about), system_(system), path_(std::move(path))
+    {
+    }
+
+    /// What the system, or the source, said; none where nobody did.
+    const std::error_code &system_code() const noexcept { return system_; }
+
+    /// The file or directory that it happened to, empty if that is not known.
+    const std::string &path() const noexcept { return path_; }
+
+private:
+    std::error_code system_;
+    std::string path_;
+};
+
+/// A call that was stopped; thrown by a source, that it obeyed a cancel.
+class SPOOLBUF_SHARED canceled : public error {
+public:
+    canceled() : error(errc::canceled) {}
+};
+#endif
+
 namespace detail {
 
-/// What the source threw. Shared by the source and by whoever reads it, since either may go first.
+inline std::error_code code_of(std::int64_t status) noexcept
+{
+    return {static_cast<int>(status), category()};
+}
+
+/// Why the source failed last. Shared by the source and by whoever reads it, since either may go first.
 class fault {
 public:
-    void keep(std::exception_ptr thrown) noexcept
+    struct cause {
+        std::error_code code = {};
+#if SPOOLBUF_THROWS
+        std::exception_ptr thrown = nullptr;
+#endif
+    };
+
+    /// Keeps what a callback fails with, and returns that it does: `result` is what C gets.
+    int keep(std::int64_t result, cause why) noexcept
     {
+        // What does not fit has no meaning of its own.
+        bool is_special = result == SB_SOURCE_CANCELED || result == SB_SOURCE_UNSUPPORTED;
+        if (!is_special && (result >= 0 || result < SB_SOURCE_UNSUPPORTED))
+            result = -1;
         // The one before is destroyed after the guard, since that may run anything.
         std::lock_guard<std::mutex> guard(lock_);
-        std::swap(thrown_, thrown);
+        std::swap(slot(result), why);
+        return static_cast<int>(result);
     }
 
-    std::exception_ptr get() const noexcept
+    /// What a source that returned this code failed with.
+    cause get(std::int64_t source_error) noexcept
     {
         std::lock_guard<std::mutex> guard(lock_);
-        return thrown_;
-    }
-
-    /// Throws what a status stands for: the source's own exception where it was one.
-    [[noreturn]] void raise(std::int64_t status) const
-    {
-        // Unsupported: a source that failed to seek, maybe by throwing, has passed the bytes.
-        if (status == SB_ERR_SOURCE || status == SB_ERR_UNSUPPORTED) {
-            if (std::exception_ptr thrown = get())
-                std::rethrow_exception(thrown);
-        }
-        if (status == SB_ERR_NO_MEMORY)
-            throw std::bad_alloc();
-        throw std::system_error(static_cast<int>(status), category());
+        return slot(source_error);
     }
 
 private:
-    mutable std::mutex lock_;
-    std::exception_ptr thrown_;
+    cause &slot(std::int64_t result) noexcept
+    {
+        return result == SB_SOURCE_CANCELED      ? gave_up_
+            : result == SB_SOURCE_UNSUPPORTED ? can_not_seek_
+                                                 : failed_;
+    }
+
+    std::mutex lock_;
+    cause failed_, gave_up_, can_not_seek_;
 };
 
-#ifdef __cpp_lib_span
-/// What bytes can be read into.
+using faults = std::shared_ptr<fault>;
+
+/// The cause behind a status, if it is one of the source's. Unsupported: a source that can't seek, and
+/// maybe threw that, has passed the bytes.
+inline fault::cause cause_of(std::int64_t status, sb_buffer *handle, const faults &from) noexcept
+{
+    sb_stats facts;
+    if (!from || (status != SB_ERR_SOURCE && status != SB_ERR_UNSUPPORTED))
+        return {};
+    if (status == SB_ERR_UNSUPPORTED)
+        return from->get(SB_SOURCE_UNSUPPORTED);
+    return from->get(sb_stat(handle, &facts, sizeof facts) == SB_OK ? facts.source_error : 0);
+}
+
+/// A count; 0 with the code filled if it is none.
+inline std::uint64_t settled(std::int64_t result, sb_buffer *handle, const faults &from,
+                             std::error_code &code) noexcept
+{
+    code.clear();
+    if (result >= 0)
+        return static_cast<std::uint64_t>(result);
+    code = cause_of(result, handle, from).code;
+    if (!code)
+        code = code_of(result);
+    return 0;
+}
+
+#if SPOOLBUF_THROWS
+/// What the system or the source said: where it is known, what that was about.
+inline std::error_code said_by_system(std::int64_t status, const sb_stats &facts)
+{
+    if (status == SB_ERR_IO || status == SB_ERR_DISK_FULL)
+        return {facts.system_error, std::system_category()};
+    // Sources return -errno, if anything that can be named; -1 is what those return that don't.
+    if (status == SB_ERR_SOURCE && facts.source_error < -1 && facts.source_error > -4096)
+        return {static_cast<int>(-facts.source_error), std::generic_category()};
+    return {};
+}
+
+/// Throws what a status stands for: the source's own exception where it was one. `path` is the file
+/// that was to be written, if one was.
+[[noreturn]] inline void raise(std::int64_t status, sb_buffer *handle, const faults &from,
+                               std::string path = {})
+{
+    if (status == SB_ERR_NO_MEMORY)
+        throw std::bad_alloc();
+    if (status == SB_ERR_CANCELED)
+        throw canceled();
+    fault::cause cause = cause_of(status, handle, from);
+    if (cause.thrown)
+        std::rethrow_exception(cause.thrown);
+    std::error_code code = cause.code ? cause.code : code_of(status), system;
+    sb_stats facts = {};
+    if (sb_stat(handle, &facts, sizeof facts) == SB_OK)
+        system = said_by_system(status, facts);
+    if (status == SB_ERR_SOURCE || status == SB_ERR_SHORT)
+        path.clear();
+    else if (path.empty() && system)
+        path = facts.spool_dir;
+    std::string about = path;
+    if (system && !cause.code)
+        about += (about.empty() ? "" : ": ") + system.message();
+    else if (status == SB_ERR_SOURCE && !cause.code)
+        about = "code " + std::to_string(facts.source_error);
+    throw error(code, about.empty() ? "spoolbuf" : about, system, std::move(path));
+}
+
+inline std::uint64_t checked(std::int64_t result, sb_buffer *handle, const faults &from,
+                             const std::string &path = {})
+{
+    if (result < 0)
+        raise(result, handle, from, path);
+    return static_cast<std::uint64_t>(result);
+}
+#endif
+
+/// Milliseconds, up, from any duration. As a floating-point number in between, since all the hours that
+/// there are don't fit into milliseconds.
+template <class Rep, class Period>
+std::int64_t milliseconds(std::chrono::duration<Rep, Period> limit) noexcept
+{
+    double ms = std::ceil(std::chrono::duration<double, std::milli>(limit).count());
+    return ms < 9e18 ? static_cast<std::int64_t>(ms > 0 ? ms : 0) : -1;
+}
+
+/// What bytes can be read into, one element for each.
 template <class Element>
 constexpr bool room_for =
     !std::is_const_v<Element> && std::is_trivially_copyable_v<Element> && sizeof(Element) == 1;
 
-template <class Callable>
-constexpr bool takes_span = std::is_invocable_v<Callable &, std::span<std::byte>>;
+template <class Room>
+using element_of = std::remove_pointer_t<decltype(std::data(std::declval<Room &>()))>;
+
+template <class Room> using size_of = decltype(std::size(std::declval<Room &>()));
+
+template <class Room, class = void> constexpr bool is_room = false;
+template <class Room>
+constexpr bool is_room<Room, std::void_t<element_of<Room>, size_of<Room>>> =
+    room_for<element_of<Room>>;
+
+#ifdef __cpp_lib_span
+template <class Room> constexpr bool is_span = false;
+template <class Element, std::size_t Extent>
+constexpr bool is_span<std::span<Element, Extent>> = true;
+
+template <class Callable, class... More>
+constexpr bool takes_span = std::is_invocable_v<Callable &, std::span<std::byte>, More...>;
 #else
-template <class Callable> constexpr bool takes_span = false;
+template <class Room> constexpr bool is_span = false;
+template <class Callable, class... More> constexpr bool takes_span = false;
 #endif
 
-template <class Callable, class Byte>
-constexpr bool takes = std::is_invocable_v<Callable &, Byte *, std::size_t>;
+/// An array, a vector, a string, whatever has bytes in a row; spans have functions of their own.
+template <class Room>
+using if_room = std::enable_if_t<is_room<std::remove_reference_t<Room>>
+                                 && !is_span<std::decay_t<Room>>>;
 
-/// Asks a callable for bytes, with whichever pointer it takes.
-template <class Callable>
-std::int64_t ask(Callable &callable, void *out, std::size_t capacity)
+template <class Callable, class Byte, class... More>
+constexpr bool takes = std::is_invocable_v<Callable &, Byte *, std::size_t, More...>;
+
+template <class Callable, class... More>
+constexpr bool takes_any = takes_span<Callable, More...> || takes<Callable, std::byte, More...>
+    || takes<Callable, unsigned char, More...> || takes<Callable, char, More...>;
+
+/// Asks a callable for bytes, with whichever pointer it takes, and with what else it takes.
+template <class Callable, class... More>
+std::int64_t ask_with(Callable &callable, void *out, std::size_t capacity, More &...more)
 {
     auto with = [&](auto... room) {
-        return static_cast<std::int64_t>(std::invoke(callable, room...));
+        return static_cast<std::int64_t>(std::invoke(callable, room..., more...));
     };
-    if constexpr (takes_span<Callable>) {
+    if constexpr (takes_span<Callable, More &...>) {
 #ifdef __cpp_lib_span
         return with(std::span(static_cast<std::byte *>(out), capacity));
 #endif
-    } else if constexpr (takes<Callable, std::byte>) {
+    } else if constexpr (takes<Callable, std::byte, More &...>) {
         return with(static_cast<std::byte *>(out), capacity);
-    } else if constexpr (takes<Callable, unsigned char>) {
+    } else if constexpr (takes<Callable, unsigned char, More &...>) {
         return with(static_cast<unsigned char *>(out), capacity);
     } else {
-        static_assert(takes<Callable, char>,
+        static_assert(takes<Callable, char, More &...>,
                       "a source takes (void *, std::size_t), or has a member `read` that does");
         return with(static_cast<char *>(out), capacity);
     }
+}
+
+template <class Callable>
+std::int64_t ask(Callable &callable, void *out, std::size_t capacity, std::error_code &code)
+{
+    if constexpr (!takes_any<Callable> && takes_any<Callable, std::error_code &>)
+        return ask_with(callable, out, capacity, code);
+    else
+        return ask_with(callable, out, capacity);
 }
 
 /// A source's member `read` as a callable, which takes nothing if there is none.
@@ -238,17 +429,20 @@ template <class Source> struct reading {
     Source &source;
 
     template <class From = Source, class... Room>
-    auto operator()(Room... room) const -> decltype(std::declval<From &>().read(room...))
+    auto operator()(Room &&...room) const
+        -> decltype(std::declval<From &>().read(std::forward<Room>(room)...))
     {
-        return source.read(room...);
+        return source.read(std::forward<Room>(room)...);
     }
 };
 
 template <class Source, class Reading = reading<Source>>
-constexpr bool has_read = takes_span<Reading> || takes<Reading, std::byte>
-    || takes<Reading, unsigned char> || takes<Reading, char>;
+constexpr bool has_read = takes_any<Reading> || takes_any<Reading, std::error_code &>;
 
 template <class Source> using seek_of = decltype(std::declval<Source &>().seek(std::uint64_t()));
+template <class Source>
+using seek_with_of = decltype(std::declval<Source &>().seek(std::uint64_t(),
+                                                            std::declval<std::error_code &>()));
 template <class Source> using cancel_of = decltype(std::declval<Source &>().cancel());
 template <class Source> using can_seek_of = decltype(std::declval<Source &>().can_seek());
 
@@ -258,29 +452,51 @@ constexpr bool has = false;
 template <template <class> class Member, class Source>
 constexpr bool has<Member, Source, std::void_t<Member<Source>>> = true;
 
+template <class Source>
+constexpr bool has_seek = has<seek_of, Source> || has<seek_with_of, Source>;
+
+/// What a seek returned, as C has it: < 0 it failed.
+template <class Seek> std::int64_t seek_result(Seek &&seek)
+{
+    using result = std::invoke_result_t<Seek>;
+    if constexpr (std::is_same_v<result, bool>) {
+        return seek() ? 0 : -1;
+    } else if constexpr (std::is_integral_v<result>) {
+        return static_cast<std::int64_t>(seek());
+    } else {
+        seek();
+        return 0;
+    }
+}
+
 /// A std::istream as a source; Holder points to it and may own it.
 /// Goes by its streambuf, whose exceptions arrive as they are thrown, whatever its exceptions() say.
 template <class Holder> class stream_source {
 public:
     explicit stream_source(Holder holder) : stream_(std::move(holder))
     {
-        if (!stream_)
-            throw std::system_error(SB_ERR_INVALID, category());
-        if (stream_->good())
+        if (is_usable() && stream_->good())
             start_ = stream_->rdbuf()->pubseekoff(0, std::ios_base::cur, std::ios_base::in);
     }
 
+    bool is_usable() const { return stream_ != nullptr && stream_->rdbuf() != nullptr; }
+
     bool can_seek() const { return start_ >= 0; }
 
-    std::int64_t read(char *out, std::size_t capacity)
+    std::int64_t read(char *out, std::size_t capacity, std::error_code &code)
     {
         std::streambuf &bytes = *stream_->rdbuf();
+        if (lost_ && !go(place_)) {
+            code = std::make_error_code(std::io_errc::stream);
+            return 0;
+        }
+        lost_ = false;
         // The first byte may take its time; what has come with it is taken, and no more waited for.
         auto first = past_end_ ? traits::eof() : bytes.sbumpc();
         if (first == traits::eof()) {
             // One that could not be opened has no end.
             if (stream_->bad() || (stream_->fail() && !stream_->eof()))
-                throw std::ios_base::failure("the stream can't be read");
+                refuse(code);
             return 0;
         }
         *out = traits::to_char_type(first);
@@ -288,94 +504,171 @@ public:
         std::streamsize more = bytes.in_avail();
         if (more > 0 && static_cast<std::uint64_t>(more) >= capacity)
             more = static_cast<std::streamsize>(capacity) - 1;
-        return 1 + (more > 0 ? bytes.sgetn(out + 1, more) : 0);
+        std::streamsize count = 1 + (more > 0 ? bytes.sgetn(out + 1, more) : 0);
+        place_ += static_cast<std::uint64_t>(count);
+        return count;
     }
 
-    std::int64_t seek(std::uint64_t offset)
+    bool seek(std::uint64_t offset)
+    {
+        bool was_past_end = past_end_;
+        if (go(offset)) {
+            place_ = offset;
+            lost_ = false;
+            return true;
+        }
+        // It may stand anywhere; its next read finds back to where it stood.
+        lost_ = true;
+        past_end_ = was_past_end;
+        return false;
+    }
+
+private:
+    using traits = std::istream::traits_type;
+
+    bool go(std::uint64_t offset)
     {
         std::streambuf &bytes = *stream_->rdbuf();
         // Further than a stream can count there is nothing.
         auto most = (std::numeric_limits<std::streamoff>::max)() - start_;
         past_end_ = offset > static_cast<std::uint64_t>(most);
         if (past_end_)
-            return 0;
+            return true;
         std::streamoff to = static_cast<std::streamoff>(offset) + start_;
         if (bytes.pubseekpos(to, std::ios_base::in) == std::streampos(to))
-            return 0;
+            return true;
         // Some streams refuse a place past their end, others go there.
         std::streamoff end = bytes.pubseekoff(0, std::ios_base::end, std::ios_base::in);
         past_end_ = end >= 0 && to > end;
-        return past_end_ ? 0 : -1;
+        return past_end_;
     }
 
-private:
-    using traits = std::istream::traits_type;
+    static void refuse(std::error_code &code)
+    {
+#if SPOOLBUF_THROWS
+        (void)code;
+        throw std::ios_base::failure("the stream can't be read");
+#else
+        code = std::make_error_code(std::io_errc::stream);
+#endif
+    }
 
     Holder stream_;
     std::streamoff start_ = -1;
-    bool past_end_ = false;
+    std::uint64_t place_ = 0;
+    bool past_end_ = false, lost_ = false;
 };
 
 /// A stream that was moved in. It stays at its place in memory while the holder is moved.
 template <class Stream> std::unique_ptr<std::istream> hold(Stream &&stream)
 {
-    return std::make_unique<std::decay_t<Stream>>(std::forward<Stream>(stream));
+    if constexpr (std::is_same_v<std::decay_t<Stream>, std::istream>) {
+        // It owns nothing, and can't be moved: another one like it.
+        auto held = std::make_unique<std::istream>(stream.rdbuf());
+        held->clear(stream.rdstate());
+        return held;
+    } else {
+        return std::make_unique<std::decay_t<Stream>>(std::forward<Stream>(stream));
+    }
+}
+
+/// What an error code of a source's means to the library.
+inline std::int64_t meaning_of(const std::error_code &code, bool seeks) noexcept
+{
+    if (code == std::errc::operation_canceled || code == std::errc::operation_would_block
+        || code == std::errc::resource_unavailable_try_again)
+        return SB_SOURCE_CANCELED;
+    if (seeks && (code == std::errc::not_supported || code == std::errc::operation_not_supported
+                  || code == std::errc::invalid_seek))
+        return SB_SOURCE_UNSUPPORTED;
+    const std::error_category &category = code.category();
+    bool is_errno = category == std::generic_category() || category == std::system_category();
+    return is_errno && code.value() > 0 ? -std::int64_t(code.value()) : -1;
 }
 
 /// The border: the user's source behind C callbacks. No exception leaves it.
 template <class Source> struct border {
     Source source;
-    std::shared_ptr<fault> thrown;
+    faults failed;
+    std::uint64_t at = 0; ///< where the source stands
+    bool seeks = false;   ///< what it is doing
 
-    template <class Work>
-    static std::int64_t guarded(border &self, Work &&work) noexcept
+    /// Makes the source stand there.
+    std::int64_t go(std::uint64_t offset, std::error_code &code)
     {
-        try {
-            return work(self.source);
-        } catch (...) {
-            self.thrown->keep(std::current_exception());
-            return -1;
+        if (offset == at)
+            return 0;
+        seeks = true;
+        std::int64_t result = SB_SOURCE_UNSUPPORTED;
+        if constexpr (has<seek_of, Source>)
+            result = seek_result([&] { return source.seek(offset); });
+        else if constexpr (has<seek_with_of, Source>)
+            result = seek_result([&] { return source.seek(offset, code); });
+        if (result >= 0 && !code)
+            at = offset;
+        return result;
+    }
+
+    /// The bytes from there: how many.
+    std::int64_t bring(std::uint64_t offset, void *out, std::size_t capacity, std::error_code &code)
+    {
+        seeks = false;
+        std::int64_t result = go(offset, code);
+        if (result < 0 || code)
+            return result;
+        seeks = false;
+        if constexpr (has_read<Source>) {
+            reading<Source> member{source};
+            result = ask(member, out, capacity, code);
+        } else {
+            result = ask(source, out, capacity, code);
         }
+        return result;
     }
 
-    static std::int64_t read(void *opaque, void *out, std::size_t capacity) noexcept
+    int settle(std::int64_t result, std::error_code code, std::size_t capacity,
+               std::size_t *count) noexcept
     {
-        border &self = *static_cast<border *>(opaque);
-        self.thrown->keep(nullptr);
-        return guarded(self, [&](Source &from) {
-            if constexpr (has_read<Source>) {
-                reading<Source> member{from};
-                return ask(member, out, capacity);
-            } else {
-                return ask(from, out, capacity);
-            }
-        });
+        if (code)
+            return failed->keep(meaning_of(code, seeks), {code});
+        if (result < 0 || static_cast<std::uint64_t>(result) > capacity)
+            return failed->keep(result, {});
+        *count = static_cast<std::size_t>(result);
+        at += static_cast<std::uint64_t>(result);
+        return SB_OK;
     }
 
-    static std::int64_t seek(void *opaque, std::uint64_t offset) noexcept
+    static int pull(void *opaque, std::uint64_t offset, void *out, std::size_t capacity,
+                    std::size_t *count) noexcept
     {
         border &self = *static_cast<border *>(opaque);
-        return guarded(self, [&](Source &from) -> std::int64_t {
-            if constexpr (has<seek_of, Source>) {
-                if constexpr (std::is_integral_v<decltype(from.seek(offset))>)
-                    return static_cast<std::int64_t>(from.seek(offset));
-                else
-                    from.seek(offset);
-                return 0;
-            } else {
-                return -1;
-            }
-        });
+        std::error_code code;
+#if SPOOLBUF_THROWS
+        try {
+            return self.settle(self.bring(offset, out, capacity, code), code, capacity, count);
+        } catch (const std::system_error &thrown) {
+            return self.failed->keep(meaning_of(thrown.code(), self.seeks),
+                                     {{}, std::current_exception()});
+        } catch (...) {
+            return self.failed->keep(-1, {{}, std::current_exception()});
+        }
+#else
+        return self.settle(self.bring(offset, out, capacity, code), code, capacity, count);
+#endif
     }
 
     static void cancel(void *opaque) noexcept
     {
         if constexpr (has<cancel_of, Source>) {
+#if SPOOLBUF_THROWS
             try {
                 static_cast<border *>(opaque)->source.cancel();
             } catch (...) {
                 // There is nobody to tell: the call that it was to stop goes on.
             }
+#else
+            static_cast<border *>(opaque)->source.cancel();
+#endif
         }
     }
 
@@ -384,18 +677,20 @@ template <class Source> struct border {
     /// The C source, which owns the border from sb_new_with() on.
     sb_callback callback()
     {
-        bool seeks = has<seek_of, Source>;
+        bool can = has_seek<Source>;
         if constexpr (has<can_seek_of, Source>)
-            seeks = source.can_seek();
+            can = source.can_seek();
         sb_callback result = {};
-        result.read = read;
+        result.pull = pull;
+        result.flags = can ? SB_SOURCE_SEEKS : 0;
         result.opaque = this;
-        result.seek = seeks ? seek : nullptr;
         result.cancel = has<cancel_of, Source> ? cancel : nullptr;
         result.close = close;
         return result;
     }
 };
+
+template <class Source> using is_usable_of = decltype(std::declval<Source &>().is_usable());
 
 template <class Source> auto into_source(Source &&source)
 {
@@ -413,27 +708,76 @@ template <class Source> auto into_source(Source &&source)
     }
 }
 
-/// A count, or what it stands for thrown. There is no fault where there never was a source.
-inline std::uint64_t checked(std::int64_t result, const std::shared_ptr<fault> &thrown)
+/// Told how a save goes, by any callable: (done, total) with or without a total, which is a
+/// std::optional or, as in C, SB_SIZE_UNKNOWN; false stops it, what is void goes on.
+template <class Tell> bool report(Tell &tell, std::uint64_t done, std::uint64_t total)
 {
-    if (result < 0)
-        thrown ? thrown->raise(result) : fault().raise(result);
-    return static_cast<std::uint64_t>(result);
+    auto with = [&](auto... facts) {
+        if constexpr (std::is_void_v<std::invoke_result_t<Tell &, decltype(facts)...>>) {
+            std::invoke(tell, facts...);
+            return true;
+        } else {
+            return static_cast<bool>(std::invoke(tell, facts...));
+        }
+    };
+    using maybe = std::optional<std::uint64_t>;
+    if constexpr (std::is_invocable_v<Tell &, std::uint64_t, maybe>)
+        return with(done, total == SB_SIZE_UNKNOWN ? maybe() : maybe(total));
+    else if constexpr (std::is_invocable_v<Tell &, std::uint64_t, std::uint64_t>)
+        return with(done, total);
+    else
+        return with(done);
 }
 
-/// A count; 0 with the code filled if it is none.
-inline std::size_t settled(std::int64_t result, std::error_code &code) noexcept
+template <class Tell>
+constexpr bool is_told = std::is_invocable_v<Tell &, std::uint64_t, std::optional<std::uint64_t>>
+    || std::is_invocable_v<Tell &, std::uint64_t, std::uint64_t>
+    || std::is_invocable_v<Tell &, std::uint64_t>;
+
+template <class Tell> using if_told = std::enable_if_t<is_told<std::remove_reference_t<Tell>>>;
+
+/// A progress callback and what it threw.
+template <class Tell> struct telling {
+    Tell &tell;
+#if SPOOLBUF_THROWS
+    std::exception_ptr thrown = nullptr;
+#endif
+
+    static int call(void *opaque, std::uint64_t done, std::uint64_t total) noexcept
+    {
+        telling &self = *static_cast<telling *>(opaque);
+        if constexpr (std::is_constructible_v<bool, Tell &>) {
+            if (!static_cast<bool>(self.tell))
+                return 0;
+        }
+#if SPOOLBUF_THROWS
+        try {
+            return report(self.tell, done, total) ? 0 : 1;
+        } catch (...) {
+            self.thrown = std::current_exception();
+            return 1;
+        }
+#else
+        return report(self.tell, done, total) ? 0 : 1;
+#endif
+    }
+};
+
+/// A path as the library wants it.
+inline std::string path_text(const std::filesystem::path &path)
 {
-    code.clear();
-    if (result >= 0)
-        return static_cast<std::size_t>(result);
-    code.assign(static_cast<int>(result), category());
-    return 0;
+#ifdef _WIN32
+    auto text = path.u8string();
+    return std::string(text.begin(), text.end());
+#else
+    return path.native();
+#endif
 }
 
 } // namespace detail
 
 class reader;
+class istream;
 
 /// A resource that arrives once, readable anywhere. Owns its sb_buffer; moves, does not copy.
 class buffer {
@@ -441,33 +785,24 @@ public:
     /// No buffer: every call on it fails with errc::invalid.
     buffer() noexcept = default;
 
+#if SPOOLBUF_THROWS
     /// Makes a buffer over a source. Starts nothing and reads nothing, unless `prefetch` is set.
     template <class Source,
               class = std::enable_if_t<!std::is_same_v<std::decay_t<Source>, buffer>>>
     explicit buffer(Source &&source, const options &how = {})
-        : thrown_(std::make_shared<detail::fault>())
+        : buffer(made_of(std::forward<Source>(source)), how)
     {
-        using kept = decltype(detail::into_source(std::forward<Source>(source)));
-        using border = detail::border<kept>;
-        std::unique_ptr<border> made(
-            new border{detail::into_source(std::forward<Source>(source)), thrown_});
-        sb_options plain;
-        sb_options_init(&plain, sizeof plain);
-        plain.size = how.size.value_or(SB_SIZE_UNKNOWN);
-        plain.max = how.max;
-        plain.spool_dir = how.spool_dir.empty() ? nullptr : how.spool_dir.c_str();
-        plain.prefetch = how.prefetch;
-        plain.seek_gap = how.seek_gap.value_or(plain.seek_gap);
-        plain.round_up = how.round_up.value_or(plain.round_up);
-        plain.on_full = how.memory_when_full ? SB_FULL_MEMORY : SB_FULL_FAIL;
-        sb_callback callback = made->callback();
-        // A good callback is the library's from the call on, whatever comes of it.
-        made.release();
-        sb_buffer *handle = nullptr;
-        int status = sb_new_with(&callback, &plain, &handle);
-        if (status < 0)
-            thrown_->raise(status);
-        handle_ = handle;
+    }
+#endif
+
+    /// The same; no buffer, with the code filled, if it can't be had.
+    template <class Source,
+              class = std::enable_if_t<!std::is_same_v<std::decay_t<Source>, buffer>>>
+    buffer(Source &&source, const options &how, std::error_code &code)
+    {
+        auto made = made_of(std::forward<Source>(source));
+        failed_ = made->failed;
+        detail::settled(start(std::move(made), how), nullptr, failed_, code);
     }
 
     /// Takes over a handle of the C API's.
@@ -478,13 +813,13 @@ public:
         return result;
     }
 
-    buffer(buffer &&other) noexcept : handle_(other.release()), thrown_(std::move(other.thrown_)) {}
+    buffer(buffer &&other) noexcept : handle_(other.release()), failed_(std::move(other.failed_)) {}
 
     buffer &operator=(buffer &&other) noexcept
     {
         // To itself as well: it has nothing to free then.
         sb_free(handle_.exchange(other.release()));
-        thrown_ = std::move(other.thrown_);
+        failed_ = std::move(other.failed_);
         return *this;
     }
 
@@ -503,15 +838,125 @@ public:
 
     /// Copies the bytes at `[off, off + len)` to `out`; returns how many: fewer than `len` only if
     /// the resource ends or fails first.
+    std::size_t read(std::uint64_t off, void *out, std::size_t len,
+                     std::error_code &code) const noexcept
+    {
+        return settled(sb_read(handle_, off, len, out), code);
+    }
+
+    /// Fills an array, a vector, a string and the like, none of which change their size.
+    template <class Room, class = detail::if_room<Room>>
+    std::size_t read(std::uint64_t off, Room &&out, std::error_code &code) const noexcept
+    {
+        return read(off, std::data(out), std::size(out), code);
+    }
+
+    /// Waits only for the first byte at `off`; returns how many bytes were there, 0 at the end.
+    std::size_t read_some(std::uint64_t off, void *out, std::size_t len,
+                          std::error_code &code) const noexcept
+    {
+        return settled(sb_read_some(handle_, off, len, out, -1), code);
+    }
+
+    template <class Room, class = detail::if_room<Room>>
+    std::size_t read_some(std::uint64_t off, Room &&out, std::error_code &code) const noexcept
+    {
+        return read_some(off, std::data(out), std::size(out), code);
+    }
+
+    /// The same within a time, which holds whatever the source does: a helper thread calls it.
+    /// errc::timeout if no byte came in time; 0 without a code is the end.
+    template <class Rep, class Period>
+    std::size_t read_for(std::uint64_t off, void *out, std::size_t len,
+                         std::chrono::duration<Rep, Period> limit,
+                         std::error_code &code) const noexcept
+    {
+        return settled(sb_read_some(handle_, off, len, out, detail::milliseconds(limit)), code);
+    }
+
+    template <class Room, class Rep, class Period, class = detail::if_room<Room>>
+    std::size_t read_for(std::uint64_t off, Room &&out, std::chrono::duration<Rep, Period> limit,
+                         std::error_code &code) const noexcept
+    {
+        return read_for(off, std::data(out), std::size(out), limit, code);
+    }
+
+    /// All of the resource. What came before an error is kept.
+    std::vector<std::byte> read_all(std::error_code &code) const
+    {
+        std::vector<std::byte> bytes;
+        settled(bring_all(bytes), code);
+        return bytes;
+    }
+
+    /// Reads to the end and puts the whole resource at `path`, there completely or not at all.
+    /// `flags` are sb_save_flag values. `progress(done, total)` returns false to stop, which is
+    /// errc::canceled. Returns the bytes saved.
+    std::uint64_t save(const std::filesystem::path &path, std::error_code &code) const
+    {
+        return save(path, 0, [](std::uint64_t) {}, code);
+    }
+
+    template <class Tell, class = detail::if_told<Tell>>
+    std::uint64_t save(const std::filesystem::path &path, std::uint32_t flags, Tell &&progress,
+                       std::error_code &code) const
+    {
+        detail::telling<std::remove_reference_t<Tell>> told{progress};
+        return settled(save_to(detail::path_text(path), flags, told), code);
+    }
+
+    /// The final size, else the declared one while nothing has disproved it, else nothing.
+    std::optional<std::uint64_t> size(std::error_code &code) const noexcept
+    {
+        std::int64_t size = sb_size(handle_);
+        code.clear();
+        if (size == SB_ERR_UNKNOWN)
+            return std::nullopt;
+        std::uint64_t count = settled(size, code);
+        return code ? std::nullopt : std::optional(count);
+    }
+
+    /// Bytes readable at `off` without waiting.
+    std::uint64_t buffered(std::uint64_t off, std::error_code &code) const noexcept
+    {
+        return settled(sb_buffered(handle_, off), code);
+    }
+
+    /// One consistent snapshot.
+    sb_stats stats(std::error_code &code) const noexcept
+    {
+        sb_stats out = {};
+        settled(sb_stat(handle_, &out, sizeof out), code);
+        return out;
+    }
+
+    /// Has a helper thread keep `ahead` bytes ready; SB_ALL everything; 0 stops.
+    void prefetch(std::uint64_t ahead, std::error_code &code) const noexcept
+    {
+        settled(sb_prefetch(handle_, ahead), code);
+    }
+
+    /// Moves the memory part to the spool file now.
+    void spill(std::error_code &code) const noexcept { settled(sb_spill(handle_), code); }
+
+    /// A place in the buffer, with a stop of its own.
+    inline spoolbuf::reader reader(std::error_code &code) const noexcept;
+
+    /// A std::istream over it, which stays where it is made: `auto in = film.stream();`
+    inline spoolbuf::istream stream() const;
+
+#if SPOOLBUF_THROWS
+    inline spoolbuf::reader reader() const;
+
     std::size_t read(std::uint64_t off, void *out, std::size_t len) const
     {
         return counted(sb_read(handle_, off, len, out));
     }
 
-    std::size_t read(std::uint64_t off, void *out, std::size_t len,
-                     std::error_code &code) const noexcept
+    template <class Room, class = detail::if_room<Room>>
+    std::size_t read(std::uint64_t off, Room &&out) const
     {
-        return detail::settled(sb_read(handle_, off, len, out), code);
+        return read(off, std::data(out), std::size(out));
     }
 
     /// Up to `len` bytes at `off`.
@@ -522,31 +967,59 @@ public:
         return bytes;
     }
 
-    /// Waits only for the first byte at `off`; returns how many bytes were there, 0 at the end.
+    std::vector<std::byte> read_all() const
+    {
+        std::vector<std::byte> bytes;
+        checked(bring_all(bytes));
+        return bytes;
+    }
+
     std::size_t read_some(std::uint64_t off, void *out, std::size_t len) const
     {
         return counted(sb_read_some(handle_, off, len, out, -1));
     }
 
-    /// The same within a time, which holds whatever the source does: a helper thread calls it.
+    template <class Room, class = detail::if_room<Room>>
+    std::size_t read_some(std::uint64_t off, Room &&out) const
+    {
+        return read_some(off, std::data(out), std::size(out));
+    }
+
     /// Nothing if no byte came in time; 0 is the end.
     template <class Rep, class Period>
-    std::optional<std::size_t> read_some(std::uint64_t off, void *out, std::size_t len,
-                                         std::chrono::duration<Rep, Period> limit) const
+    std::optional<std::size_t> read_for(std::uint64_t off, void *out, std::size_t len,
+                                        std::chrono::duration<Rep, Period> limit) const
     {
-        // As a floating-point number, since all the hours there are don't fit into milliseconds.
-        double ms = std::ceil(std::chrono::duration<double, std::milli>(limit).count());
-        std::int64_t whole = ms < 9e18 ? static_cast<std::int64_t>(ms > 0 ? ms : 0) : -1;
-        std::int64_t count = sb_read_some(handle_, off, len, out, whole);
+        std::int64_t count = sb_read_some(handle_, off, len, out, detail::milliseconds(limit));
         if (count == SB_ERR_TIMEOUT)
             return std::nullopt;
         return counted(count);
     }
 
+    template <class Room, class Rep, class Period, class = detail::if_room<Room>>
+    std::optional<std::size_t> read_for(std::uint64_t off, Room &&out,
+                                        std::chrono::duration<Rep, Period> limit) const
+    {
+        return read_for(off, std::data(out), std::size(out), limit);
+    }
+
+    template <class Rep, class Period>
+    std::optional<std::size_t> read_some(std::uint64_t off, void *out, std::size_t len,
+                                         std::chrono::duration<Rep, Period> limit) const
+    {
+        return read_for(off, out, len, limit);
+    }
+
     /// Buffered bytes only: never waits, never calls the source.
     std::optional<std::size_t> read_now(std::uint64_t off, void *out, std::size_t len) const
     {
-        return read_some(off, out, len, std::chrono::milliseconds(0));
+        return read_for(off, out, len, std::chrono::milliseconds(0));
+    }
+
+    template <class Room, class = detail::if_room<Room>>
+    std::optional<std::size_t> read_now(std::uint64_t off, Room &&out) const
+    {
+        return read_now(off, std::data(out), std::size(out));
     }
 
 #ifdef __cpp_lib_span
@@ -566,42 +1039,29 @@ public:
     }
 #endif
 
-    /// Reads to the end and puts the whole resource at `path`, there completely or not at all.
-    /// `flags` are sb_save_flag values. `progress(done, total)` returns false to stop, which is
-    /// errc::canceled; what it throws arrives as itself. Returns the bytes saved.
-    std::uint64_t save(const std::filesystem::path &path, std::uint32_t flags = 0,
-                       const std::function<bool(std::uint64_t, std::optional<std::uint64_t>)>
-                           &progress = nullptr) const
+    /// What `progress` throws arrives as itself.
+    template <class Tell, class = detail::if_told<Tell>>
+    std::uint64_t save(const std::filesystem::path &path, std::uint32_t flags, Tell &&progress) const
     {
-#ifdef _WIN32
-        auto text = path.u8string();
-#else
-        const std::string &text = path.native();
-#endif
-        struct report {
-            decltype(progress) tell;
-            std::exception_ptr thrown;
-
-            static int call(void *opaque, std::uint64_t done, std::uint64_t total) noexcept
-            {
-                report &self = *static_cast<report *>(opaque);
-                try {
-                    auto known = total == SB_SIZE_UNKNOWN ? std::nullopt : std::optional(total);
-                    return self.tell(done, known) ? 0 : 1;
-                } catch (...) {
-                    self.thrown = std::current_exception();
-                    return 1;
-                }
-            }
-        } told{progress, nullptr};
-        std::int64_t count = sb_save_with(handle_, reinterpret_cast<const char *>(text.c_str()), -1,
-                                          flags, progress ? report::call : nullptr, &told);
+        std::string text = detail::path_text(path);
+        detail::telling<std::remove_reference_t<Tell>> told{progress};
+        std::int64_t count = save_to(text, flags, told);
         if (count < 0 && told.thrown)
             std::rethrow_exception(told.thrown);
-        return checked(count);
+        return detail::checked(count, handle_, failed_, text);
     }
 
-    /// The final size, else the declared one, else nothing.
+    template <class Tell, class = detail::if_told<Tell>>
+    std::uint64_t save(const std::filesystem::path &path, Tell &&progress) const
+    {
+        return save(path, 0, std::forward<Tell>(progress));
+    }
+
+    std::uint64_t save(const std::filesystem::path &path, std::uint32_t flags = 0) const
+    {
+        return save(path, flags, [](std::uint64_t) {});
+    }
+
     std::optional<std::uint64_t> size() const
     {
         std::int64_t size = sb_size(handle_);
@@ -610,7 +1070,6 @@ public:
         return checked(size);
     }
 
-    /// Bytes readable at `off` without waiting.
     std::uint64_t buffered(std::uint64_t off = 0) const
     {
         return checked(sb_buffered(handle_, off));
@@ -628,44 +1087,126 @@ public:
         return out;
     }
 
-    /// One consistent snapshot.
-    stats stat() const
+    sb_stats stats() const
     {
-        stats out;
+        sb_stats out;
         checked(sb_stat(handle_, &out, sizeof out));
         return out;
     }
 
-    /// Has a helper thread keep `ahead` bytes ready; SB_ALL everything; 0 stops.
-    void prefetch(std::uint64_t ahead) const { checked(sb_prefetch(handle_, ahead)); }
+    sb_stats stat() const { return stats(); }
 
-    /// Stops every call that waits, and those that would, until resume().
-    void cancel() const noexcept { sb_cancel(handle_); }
+    void prefetch(std::uint64_t ahead = SB_ALL) const { checked(sb_prefetch(handle_, ahead)); }
 
-    /// Clears a cancel or the source's failure: it is asked again, where it stands.
-    void resume() const noexcept { sb_resume(handle_); }
-
-    /// Moves the memory part to the spool file now.
     void spill() const { checked(sb_spill(handle_)); }
 
     /// What the source threw last, if that is why reads fail with errc::source.
     std::exception_ptr source_exception() const noexcept
     {
-        return thrown_ ? thrown_->get() : nullptr;
+        if (!failed_)
+            return nullptr;
+        return detail::cause_of(SB_ERR_SOURCE, handle_, failed_).thrown;
     }
+#endif
+
+    /// Stops every call that waits, and those that would, until resume().
+    void cancel() const noexcept { sb_cancel(handle_); }
+
+    /// Clears a cancel and the source's failure: it is asked again, where it stands.
+    void resume() const noexcept { sb_resume(handle_); }
+
+    /// Clears the source's failure only.
+    void retry() const noexcept { sb_retry(handle_); }
 
 private:
-    friend class reader;
+    friend class spoolbuf::reader;
 
-    std::uint64_t checked(std::int64_t result) const { return detail::checked(result, thrown_); }
+    template <class Source> static auto made_of(Source &&source)
+    {
+        using kept = decltype(detail::into_source(std::forward<Source>(source)));
+        return std::unique_ptr<detail::border<kept>>(new detail::border<kept>{
+            detail::into_source(std::forward<Source>(source)), std::make_shared<detail::fault>()});
+    }
+
+#if SPOOLBUF_THROWS
+    template <class Source>
+    buffer(std::unique_ptr<detail::border<Source>> made, const options &how) : failed_(made->failed)
+    {
+        int status = start(std::move(made), how);
+        if (status < 0)
+            detail::raise(status, nullptr, failed_);
+    }
+#endif
+
+    template <class Source>
+    int start(std::unique_ptr<detail::border<Source>> made, const options &how)
+    {
+        if constexpr (detail::has<detail::is_usable_of, Source>) {
+            if (!made->source.is_usable())
+                return SB_ERR_INVALID;
+        }
+        sb_options plain;
+        sb_options_init(&plain, sizeof plain);
+        plain.size = how.size.value_or(SB_SIZE_UNKNOWN);
+        plain.max = how.max;
+        plain.spool_dir = how.spool_dir.empty() ? nullptr : how.spool_dir.c_str();
+        plain.prefetch = how.prefetch;
+        plain.seek_gap = how.seek_gap.value_or(plain.seek_gap);
+        plain.round_up = how.round_up.value_or(plain.round_up);
+        plain.on_full = how.memory_when_full ? SB_FULL_MEMORY : SB_FULL_FAIL;
+        plain.on_short = how.on_short;
+        sb_callback callback = made->callback();
+        // A good callback is the library's from the call on, whatever comes of it.
+        made.release();
+        sb_buffer *handle = nullptr;
+        int status = sb_new_with(&callback, &plain, &handle);
+        handle_ = handle;
+        return status;
+    }
+
+    /// Everything, up to the end, which is 0, or to an error.
+    std::int64_t bring_all(std::vector<std::byte> &bytes) const
+    {
+        constexpr std::size_t step = 65536;
+        std::int64_t count = sb_size(handle_);
+        std::size_t at = 0;
+        // With room for the end, where it is known and is not absurd.
+        bool is_sane = count > 0 && count < (std::int64_t(1) << 30);
+        bytes.reserve(step + (is_sane ? static_cast<std::size_t>(count) : 0));
+        do {
+            bytes.resize(at + step);
+            count = sb_read_some(handle_, at, step, bytes.data() + at, -1);
+            at += count > 0 ? static_cast<std::size_t>(count) : 0;
+            bytes.resize(at);
+        } while (count > 0);
+        return count;
+    }
+
+    template <class Telling>
+    std::int64_t save_to(const std::string &path, std::uint32_t flags, Telling &told) const noexcept
+    {
+        return sb_save_with(handle_, path.c_str(), -1, flags, Telling::call, &told);
+    }
+
+    std::uint64_t settled(std::int64_t result, std::error_code &code) const noexcept
+    {
+        return detail::settled(result, handle_, failed_, code);
+    }
+
+#if SPOOLBUF_THROWS
+    std::uint64_t checked(std::int64_t result) const
+    {
+        return detail::checked(result, handle_, failed_);
+    }
 
     std::size_t counted(std::int64_t result) const
     {
         return static_cast<std::size_t>(checked(result));
     }
+#endif
 
     std::atomic<sb_buffer *> handle_{nullptr};
-    std::shared_ptr<detail::fault> thrown_;
+    detail::faults failed_;
 };
 
 /// A place in a buffer, with a stop of its own. Owns its sb_reader; moves, does not copy.
@@ -673,22 +1214,59 @@ class reader {
 public:
     reader() noexcept = default;
 
-    explicit reader(const buffer &from)
-        : buffer_(from.handle_), handle_(sb_reader_new(buffer_)), thrown_(from.thrown_)
+    reader(const buffer &from, std::error_code &code) noexcept : reader(from, nullptr)
     {
-        if (!handle_)
-            checked(sb_buffered(buffer_, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY);
+        detail::settled(status(), buffer_, nullptr, code);
     }
 
     /// Waits for the first byte, returns what is there and moves on by it; 0 at the end.
+    std::size_t read(void *out, std::size_t len, std::error_code &code) noexcept
+    {
+        return settled(sb_reader_read(native_handle(), len, out), code);
+    }
+
+    template <class Room, class = detail::if_room<Room>>
+    std::size_t read(Room &&out, std::error_code &code) noexcept
+    {
+        return read(std::data(out), std::size(out), code);
+    }
+
+    /// Moves; reads nothing and costs nothing. `whence` is SB_SEEK_SET, _CUR or _END.
+    std::uint64_t seek(std::int64_t off, int whence, std::error_code &code) noexcept
+    {
+        return settled(sb_reader_seek(native_handle(), off, whence), code);
+    }
+
+    std::uint64_t tell(std::error_code &code) noexcept { return seek(0, SB_SEEK_CUR, code); }
+
+    /// Bytes readable at the place without waiting.
+    std::uint64_t buffered(std::error_code &code) noexcept
+    {
+        std::uint64_t place = tell(code);
+        return code ? 0 : settled(sb_buffered(buffer_, place), code);
+    }
+
+    /// Whether the place is at the end, or past it, as far as is known without waiting.
+    bool at_end(std::error_code &code) noexcept
+    {
+        sb_stats facts;
+        std::uint64_t place = tell(code);
+        if (!code)
+            settled(sb_stat(buffer_, &facts, sizeof facts), code);
+        return !code && place >= facts.final_size;
+    }
+
+#if SPOOLBUF_THROWS
+    explicit reader(const buffer &from) : reader(from, nullptr) { checked(status()); }
+
     std::size_t read(void *out, std::size_t len)
     {
         return static_cast<std::size_t>(checked(sb_reader_read(native_handle(), len, out)));
     }
 
-    std::size_t read(void *out, std::size_t len, std::error_code &code) noexcept
+    template <class Room, class = detail::if_room<Room>> std::size_t read(Room &&out)
     {
-        return detail::settled(sb_reader_read(native_handle(), len, out), code);
+        return read(std::data(out), std::size(out));
     }
 
 #ifdef __cpp_lib_span
@@ -700,24 +1278,31 @@ public:
     }
 #endif
 
-    /// Moves; reads nothing and costs nothing. `whence` is SB_SEEK_SET, _CUR or _END.
     std::uint64_t seek(std::int64_t off, int whence = SB_SEEK_SET)
     {
         return checked(sb_reader_seek(native_handle(), off, whence));
     }
 
+    std::uint64_t seek(std::int64_t off, std::ios_base::seekdir from)
+    {
+        return seek(off, from == std::ios_base::end   ? SB_SEEK_END
+                             : from == std::ios_base::cur ? SB_SEEK_CUR
+                                                          : SB_SEEK_SET);
+    }
+
     std::uint64_t tell() { return seek(0, SB_SEEK_CUR); }
 
-    /// Bytes readable at the place without waiting.
     std::uint64_t buffered() { return checked(sb_buffered(buffer_, tell())); }
 
-    /// Whether the place is at the end, or past it, as far as is known without waiting.
     bool at_end()
     {
-        sb_stats facts;
-        checked(sb_stat(buffer_, &facts, sizeof facts));
-        return tell() >= facts.final_size;
+        std::error_code code;
+        bool is = at_end(code);
+        if (code)
+            checked(code.category() == category() ? code.value() : SB_ERR_SOURCE);
+        return is;
     }
+#endif
 
     /// Stops this reader only; from any thread.
     void cancel() const noexcept { sb_reader_cancel(native_handle()); }
@@ -731,21 +1316,53 @@ private:
         void operator()(sb_reader *handle) const noexcept { sb_reader_free(handle); }
     };
 
-    std::uint64_t checked(std::int64_t result) const { return detail::checked(result, thrown_); }
+    reader(const buffer &from, std::nullptr_t) noexcept
+        : buffer_(from.handle_), handle_(sb_reader_new(buffer_)), failed_(from.failed_)
+    {
+    }
+
+    /// Why there is none.
+    int status() const noexcept
+    {
+        return handle_ ? SB_OK : sb_buffered(buffer_, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY;
+    }
+
+    std::uint64_t settled(std::int64_t result, std::error_code &code) const noexcept
+    {
+        return detail::settled(result, buffer_, failed_, code);
+    }
+
+#if SPOOLBUF_THROWS
+    std::uint64_t checked(std::int64_t result) const
+    {
+        return detail::checked(result, buffer_, failed_);
+    }
+#endif
 
     sb_buffer *buffer_ = nullptr;
     std::unique_ptr<sb_reader, deleter> handle_;
-    std::shared_ptr<detail::fault> thrown_;
+    detail::faults failed_;
 };
 
 /// A std::streambuf over a place in a buffer: for reading, seekable; any byte can be put back.
 ///
 /// Errors are thrown, so that an istream shows them as badbit (or throws them itself if its
 /// exceptions() say so), never as the end. A read of several bytes that an error ends does not move
-/// the place: what there is before the error is still to be read after clear().
+/// the place: what there is before the error is still to be read after clear(). Without exceptions it
+/// says that nothing more comes, error() says why, and spoolbuf::istream is bad().
 class streambuf : public std::streambuf {
 public:
+#if SPOOLBUF_THROWS
     explicit streambuf(const buffer &from) : reader_(from) {}
+#else
+    explicit streambuf(const buffer &from, std::ios *shows = nullptr)
+        : reader_(from, error_), shows_(shows)
+    {
+    }
+
+    /// What went wrong last.
+    std::error_code error() const noexcept { return error_; }
+#endif
 
     /// Stops this one only; from any thread.
     void cancel() const noexcept { reader_.cancel(); }
@@ -756,44 +1373,38 @@ protected:
     {
         if (gptr() == egptr()) {
             forget();
-            setg(area_, area_, area_ + reader_.read(area_, sizeof area_));
+            setg(area_, area_, area_ + take(area_, sizeof area_));
         }
         return gptr() == egptr() ? traits_type::eof() : traits_type::to_int_type(*gptr());
     }
 
     std::streamsize xsgetn(char *out, std::streamsize wanted) override
     {
+#if SPOOLBUF_THROWS
         off_type before = place();
-        std::streamsize done = 0;
         try {
-            while (done < wanted) {
-                std::streamsize count = egptr() - gptr();
-                if (count > 0) {
-                    count = count < wanted - done ? count : wanted - done;
-                    std::memcpy(out + done, gptr(), static_cast<std::size_t>(count));
-                    gbump(static_cast<int>(count));
-                } else if (wanted - done >= area_size) {
-                    forget();
-                    count = static_cast<std::streamsize>(
-                        reader_.read(out + done, static_cast<std::size_t>(wanted - done)));
-                    if (count == 0)
-                        break;
-                } else if (underflow() == traits_type::eof()) {
-                    break;
-                }
-                done += count;
-            }
+            return get(out, wanted);
         } catch (...) {
             go(before);
             throw;
         }
+#else
+        off_type before = place();
+        error_.clear();
+        std::streamsize done = get(out, wanted);
+        if (done < wanted && error_) {
+            go(before);
+            done = 0;
+        }
         return done;
+#endif
     }
 
     std::streamsize showmanyc() override
     {
-        std::uint64_t count = reader_.buffered();
-        return count == 0 && reader_.at_end() ? -1 : static_cast<std::streamsize>(count);
+        std::error_code code;
+        std::uint64_t count = reader_.buffered(code);
+        return count == 0 && reader_.at_end(code) ? -1 : static_cast<std::streamsize>(count);
     }
 
     int_type pbackfail(int_type byte) override
@@ -837,7 +1448,46 @@ private:
     static constexpr std::streamsize area_size = 16384;
 
     /// Where the next byte comes from: the reader is ahead of it by what is in the area.
-    off_type place() { return static_cast<off_type>(reader_.tell()) - (egptr() - gptr()); }
+    off_type place()
+    {
+        std::error_code code;
+        return static_cast<off_type>(reader_.tell(code)) - (egptr() - gptr());
+    }
+
+    std::streamsize get(char *out, std::streamsize wanted)
+    {
+        std::streamsize done = 0;
+        while (done < wanted) {
+            std::streamsize count = egptr() - gptr();
+            if (count > 0) {
+                count = count < wanted - done ? count : wanted - done;
+                std::memcpy(out + done, gptr(), static_cast<std::size_t>(count));
+                gbump(static_cast<int>(count));
+            } else if (wanted - done >= area_size) {
+                forget();
+                count = static_cast<std::streamsize>(
+                    take(out + done, static_cast<std::size_t>(wanted - done)));
+                if (count == 0)
+                    break;
+            } else if (underflow() == traits_type::eof()) {
+                break;
+            }
+            done += count;
+        }
+        return done;
+    }
+
+    std::size_t take(char *out, std::size_t room)
+    {
+#if SPOOLBUF_THROWS
+        return reader_.read(out, room);
+#else
+        std::size_t count = reader_.read(out, room, error_);
+        if (error_ && shows_ != nullptr)
+            shows_->setstate(std::ios_base::badbit);
+        return count;
+#endif
+    }
 
     bool go(off_type to) noexcept
     {
@@ -849,14 +1499,36 @@ private:
 
     void forget() noexcept { setg(area_, area_, area_); }
 
+#if !SPOOLBUF_THROWS
+    std::error_code error_;
+#endif
     reader reader_;
+#if !SPOOLBUF_THROWS
+    std::ios *shows_;
+#endif
     char area_[area_size];
 };
 
 /// A std::istream over a place in a buffer.
 class istream : public std::istream {
 public:
+#if SPOOLBUF_THROWS
     explicit istream(const buffer &from) : std::istream(nullptr), bytes_(from) { rdbuf(&bytes_); }
+#else
+    /// bad() from the start if there is no such buffer.
+    explicit istream(const buffer &from) : std::istream(nullptr), bytes_(from, this)
+    {
+        rdbuf(&bytes_);
+        if (bytes_.error())
+            setstate(std::ios_base::badbit);
+    }
+
+    /// What went wrong last.
+    std::error_code error() const noexcept { return bytes_.error(); }
+#endif
+
+    /// For a function that takes a std::istream &, of a temporary: `parse(film.stream().ref())`.
+    std::istream &ref() noexcept { return *this; }
 
     /// Stops this one only; from any thread.
     void cancel() const noexcept { bytes_.cancel(); }
@@ -868,10 +1540,20 @@ private:
     streambuf bytes_;
 };
 
+inline reader buffer::reader(std::error_code &code) const noexcept
+{
+    return spoolbuf::reader(*this, code);
+}
+
+#if SPOOLBUF_THROWS
+inline reader buffer::reader() const { return spoolbuf::reader(*this); }
+#endif
+
+inline istream buffer::stream() const { return spoolbuf::istream(*this); }
+
 } // namespace spoolbuf
 
-template <> struct std::is_error_code_enum<spoolbuf::errc> : std::true_type {};
-
 #undef SPOOLBUF_SHARED
+#undef SPOOLBUF_THROWS
 
 #endif

@@ -256,7 +256,7 @@ struct stalled {
         shared->inside = true;
         shared->changed.notify_all();
         shared->changed.wait(lock, [&] { return shared->canceled; });
-        throw mishap{7};
+        throw spoolbuf::canceled();
     }
 
     void cancel()
@@ -279,9 +279,10 @@ static void stops_a_stall()
         buffer.cancel();
     });
     char byte;
-    // What the source throws because it was stopped is that stop, no error of its own.
+    // The source obeyed the stop: that is no error of its own.
     CHECK(failure([&] { buffer.read(0, &byte, 1); }) == std::errc::operation_canceled);
     stopper.join();
+    CHECK(buffer.stats().source_error == 0 && !buffer.source_exception());
 }
 
 static void limits_time()
@@ -441,7 +442,8 @@ static void names_its_errors()
     for (auto [ours, theirs] : meanings)
         CHECK(make_error_code(ours) == theirs);
     // These mean nothing elsewhere.
-    for (auto ours : {spoolbuf::errc::unknown, spoolbuf::errc::size, spoolbuf::errc::panic})
+    for (auto ours : {spoolbuf::errc::unknown, spoolbuf::errc::size, spoolbuf::errc::panic,
+                      spoolbuf::errc::ended_short})
         CHECK(make_error_code(ours).default_error_condition().category() == spoolbuf::category());
 }
 

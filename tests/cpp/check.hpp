@@ -54,8 +54,10 @@ struct stream {
         std::uint64_t count = std::min<std::uint64_t>({capacity, size - at, 1000});
         if (at < fails_at)
             count = std::min(count, fails_at - at);
+#ifdef __cpp_exceptions
         else if (at == fails_at)
             throw mishap{42};
+#endif
         std::string bytes = resource(at, static_cast<std::size_t>(count));
         std::copy(bytes.begin(), bytes.end(), static_cast<char *>(out));
         at += count;
@@ -63,6 +65,7 @@ struct stream {
     }
 };
 
+#ifdef __cpp_exceptions
 /// The exception that some work throws, if it is of this type.
 template <class Thrown, class Work> std::optional<Thrown> caught(Work &&work)
 {
@@ -81,5 +84,6 @@ template <class Work> std::error_code failure(Work &&work)
     auto thrown = caught<std::system_error>(work);
     return thrown ? thrown->code() : std::error_code();
 }
+#endif
 
 #endif

@@ -416,7 +416,8 @@ static void failing_at_an_end(enum fate fate, int prefetch)
     stage stage;
     player *self = &stage.players[0];
 
-    stage_set(&stage, fate == FAILS_FIRST ? "a first call that fails" : "a last byte that fails", prefetch, fate);
+    stage_set(&stage, fate == FAILS_FIRST ? "a first call that fails" : "a last byte that fails", prefetch,
+              fate);
     start(self);
     finish(self);
     if (player_status(self) == SB_OK) /* The last byte is one that it does not need. */

@@ -1,0 +1,189 @@
+// Calls as one writes them from memory: each compiles, and does what it looks like.
+#include "check.hpp"
+
+#include <array>
+#include <cerrno>
+#include <fstream>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+using namespace std::chrono_literals;
+
+static constexpr std::uint64_t size = 100000;
+
+static std::size_t lines_of(std::istream &in)
+{
+    std::size_t count = 0;
+    for (std::string line; std::getline(in, line);)
+        count++;
+    return count;
+}
+
+static void reads_into_anything()
+{
+    spoolbuf::buffer b(stream{size});
+    std::array<std::byte, 300> array;
+    CHECK(b.read(1000, array) == 300 && is_resource(1000, array.data(), 300));
+    std::array<char, 300> chars;
+    CHECK(b.read(size - 10, chars) == 10 && is_resource(size - 10, chars.data(), 10));
+    std::vector<unsigned char> vector(500);
+    CHECK(b.read(7, vector) == 500 && is_resource(7, vector.data(), 500) && vector.size() == 500);
+    std::string text(20, ' ');
+    CHECK(b.read(70, text) == 20 && text == resource(70, 20));
+    char plain[40];
+    CHECK(b.read(50, plain) == 40 && is_resource(50, plain, 40));
+    unsigned char *at = vector.data();
+    CHECK(b.read(60, at, 40) == 40 && is_resource(60, at, 40));
+    CHECK(b.read_some(0, array) > 0 && b.read_now(0, array) > 0u);
+    auto bytes = b.read(10, 20);
+    CHECK(bytes.size() == 20 && is_resource(10, bytes.data(), 20));
+    CHECK(b.read(0, plain, 0) == 0);
+    auto all = b.read_all();
+    CHECK(all.size() == size && is_resource(0, all.data(), size));
+    CHECK(spoolbuf::buffer([](void *, std::size_t) { return 0; }).read_all().empty());
+}
+
+static void waits_for_a_while()
+{
+    spoolbuf::buffer b(stream{size});
+    std::array<char, 100> out;
+    std::optional<std::size_t> count = b.read_for(0, out, 60s);
+    CHECK(count && *count > 0);
+    CHECK(b.read_for(0, out.data(), out.size(), 1500ms) == 100u);
+    spoolbuf::buffer slow([](void *, std::size_t) {
+        std::this_thread::sleep_for(20ms);
+        return 0;
+    });
+    CHECK(!slow.read_for(0, out, 0ms));
+}
+
+static void has_readers()
+{
+    spoolbuf::buffer b(stream{size}, {});
+    auto r = b.reader();
+    std::array<char, 100> out;
+    r.seek(500);
+    CHECK(r.read(out) > 0 && is_resource(500, out.data(), 1));
+    b.read(0, 1);
+    CHECK(b.read_all().size() == size);
+    CHECK(r.seek(-10, std::ios::end) == size - 10 && r.tell() == size - 10);
+    CHECK(r.read(out) == 10 && r.read(out) == 0 && r.at_end());
+    CHECK(r.seek(-20, std::ios::cur) == size - 20 && r.seek(5, std::ios::beg) == 5);
+}
+
+static void tells_about_itself()
+{
+    spoolbuf::options how;
+    how.size = size;
+    how.on_short = SB_SHORT_ERROR;
+    spoolbuf::buffer b(stream{size}, how);
+    CHECK(b.size() == size && b.stats().declared == size && b.stats().frontier == 0);
+    spoolbuf::stats facts = b.stats();
+    CHECK(facts.state == SB_STATE_OPEN && facts.ended_short == 0);
+    b.prefetch();
+    b.cancel();
+    b.resume();
+    b.retry();
+    CHECK(b.read_all().size() == size);
+    b.spill();
+    CHECK(b.ranges().size() == 1 && b.ranges()[0].end == size && b.buffered(10) == size - 10);
+}
+
+static void saves_and_tells()
+{
+    spoolbuf::buffer b(stream{size});
+    CHECK(b.read_all().size() == size);
+    std::uint64_t last = 0, told = 0;
+    // With a total or without, with a word or without.
+    CHECK(b.save("saved", [&](std::uint64_t done, std::optional<std::uint64_t> total) {
+        last = done;
+        told = total.value_or(0);
+        return true;
+    }) == size);
+    CHECK(last == size && told == size);
+    last = 0;
+    CHECK(b.save("saved", [&](auto done) { last = done; }) == size && last == size);
+    last = 0;
+    CHECK(b.save(std::string("saved"), [&](std::uint64_t done, std::uint64_t total) {
+        last = done == total ? done : 0;
+    }) == size);
+    CHECK(last == size);
+    auto keep = std::function<bool(std::uint64_t, std::optional<std::uint64_t>)>();
+    CHECK(b.save("saved", SB_SAVE_SYNC, keep) == size);
+    CHECK(failure([&] { b.save("saved", [](std::uint64_t) { return false; }); })
+          == std::errc::operation_canceled);
+    std::filesystem::remove("saved");
+}
+
+static void is_a_stream()
+{
+    spoolbuf::buffer b(std::istringstream("one\ntwo\nthree\n"));
+    // For a function that takes a std::istream &, of one with a name and of one without.
+    spoolbuf::istream in(b);
+    CHECK(lines_of(in) == 3);
+    auto other = b.stream();
+    std::string word;
+    CHECK(other >> word && word == "one");
+    CHECK(lines_of(b.stream().ref()) == 3);
+    CHECK(std::getline(spoolbuf::istream(b), word) && word == "one");
+
+    // And as a source, of a temporary that owns its bytes and of one that does not.
+    std::istringstream bytes(resource(0, 3000));
+    spoolbuf::buffer lent(std::istream(bytes.rdbuf()));
+    CHECK(lent.read_all().size() == 3000);
+    std::ifstream missing("never-there");
+    spoolbuf::buffer none(std::move(missing));
+    CHECK(caught<std::ios_base::failure>([&] { none.read_all(); }));
+}
+
+/// What a message is to have in it.
+static std::string message(const std::function<void()> &work)
+{
+    auto thrown = caught<spoolbuf::error>(work);
+    return thrown ? thrown->what() : "nothing was thrown";
+}
+
+static bool has(const std::string &text, const std::string &part)
+{
+    return text.find(part) != std::string::npos;
+}
+
+static void says_what_went_wrong()
+{
+    spoolbuf::buffer b(stream{size});
+    std::string said = message([&] { b.save("no/such/folder/saved"); });
+    CHECK(has(said, "no/such/folder/saved") && has(said, "No such file or directory"));
+    auto thrown = caught<spoolbuf::error>([&] { b.save("no/such/folder/saved"); });
+    CHECK(thrown && thrown->code() == spoolbuf::errc::io);
+    CHECK(thrown->path() == "no/such/folder/saved");
+    CHECK(thrown->system_code() == std::errc::no_such_file_or_directory);
+    // The spool file's folder.
+    spoolbuf::options how;
+    how.spool_dir = "/proc/no-such-folder";
+    how.max = 0;
+    spoolbuf::buffer spilled(stream{1000000}, how);
+    said = message([&] { spilled.read_all(); });
+    CHECK(has(said, "No such file or directory"));
+    // A source's own code: errno where it is one.
+    spoolbuf::buffer reset([](void *, std::size_t) { return -ECONNRESET; });
+    said = message([&] { reset.read(0, 1); });
+    CHECK(has(said, "Connection reset by peer"));
+    spoolbuf::buffer odd([](void *, std::size_t) { return -77777; });
+    CHECK(has(message([&] { odd.read(0, 1); }), "-77777"));
+    // Which is not the path of a save that meets it.
+    said = message([&] { reset.save("elsewhere"); });
+    CHECK(has(said, "Connection reset by peer") && !has(said, "elsewhere"));
+}
+
+int main()
+{
+    reads_into_anything();
+    waits_for_a_while();
+    has_readers();
+    tells_about_itself();
+    saves_and_tells();
+    is_a_stream();
+    says_what_went_wrong();
+    std::puts("ok");
+}
