@@ -268,7 +268,14 @@ static void ends_short()
 /// More than there was room for is no count.
 static void says_too_much()
 {
-    spoolbuf::buffer buffer([](void *, std::size_t capacity) { return capacity + 1; });
+    spoolbuf::buffer buffer([turn = 0](void *, std::size_t capacity) mutable {
+        if (turn++ == 0)
+            throw mishap{1};
+        return capacity + 1;
+    });
+    CHECK(caught<mishap>([&] { buffer.read(0, 1); }));
+    buffer.retry();
+    // Not the exception of last time.
     CHECK(failure([&] { buffer.read(0, 1); }) == spoolbuf::errc::source);
 }
 
