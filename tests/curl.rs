@@ -753,6 +753,40 @@ fn goes_on_after_every_fault() {
     }
 }
 
+/// A server without ranges sends all again after a retry: what was delivered is skipped, if it is the same.
+#[test]
+fn skips_what_it_has_where_there_are_no_ranges() {
+    let patience = ["-DSPOOLBUF_CURL_RETRIES=0"];
+    let calls = Player::build_as("calls-skip", "tests/curl/calls.c", &["libcurl"], &patience);
+    let Some(calls) = calls else { return };
+    let at = SIZE / 2;
+    for framing in [false, true] {
+        let server = serve(move |request| {
+            let reply = match request.number {
+                0 => whole().cut(at),
+                1 => status("500 Internal Server Error"),
+                _ => whole(),
+            };
+            match framing {
+                true => reply.framed(Framing::Chunked),
+                false => reply,
+            }
+        });
+        says_ok(Command::new(&calls.program).args(["fault", &server.url, &at.to_string()]));
+    }
+    // It is shorter now than what was delivered of it: no end.
+    let server = serve(move |request| match request.number {
+        0 => whole().cut(at).framed(Framing::Chunked),
+        _ => Reply {
+            body: resource()[..at / 2].to_vec(),
+            ..whole()
+        }
+        .framed(Framing::Chunked),
+    });
+    let place = at.to_string();
+    says_ok(Command::new(&calls.program).args(["changed", &server.url, &place]));
+}
+
 /// The connection breaks while a stop is in force: after the resume nothing is missing.
 #[test]
 fn goes_on_after_a_fault_in_a_stop() {

@@ -196,6 +196,20 @@ static void fault(const char *url, int64_t place)
     sb_free(buffer);
 }
 
+/* What was delivered is not all there any more, and the source says so. */
+static void changed(const char *url, int64_t place)
+{
+    static unsigned char bytes[SIZE + 1];
+    sb_buffer *buffer = over(url, NULL);
+
+    assert(sb_read(buffer, 0, SIZE + 1, bytes) == place && is(bytes, 0, place));
+    assert(sb_read(buffer, (uint64_t)place, 1, bytes) == SB_ERR_SOURCE);
+    sb_retry(buffer);
+    assert(sb_read(buffer, (uint64_t)place, 1, bytes) == SB_ERR_SOURCE);
+    assert(source_error(buffer) == SPOOLBUF_CURL_CHANGED);
+    sb_free(buffer);
+}
+
 static void nap(long ms);
 
 /* Cancels as soon as all that comes has come. */
@@ -290,6 +304,8 @@ int main(int argc, char **argv)
         jump_again(argv[2], strtoll(argv[3], NULL, 10));
     } else if (strcmp(what, "fault") == 0) {
         fault(argv[2], strtoll(argv[3], NULL, 10));
+    } else if (strcmp(what, "changed") == 0) {
+        changed(argv[2], strtoll(argv[3], NULL, 10));
     } else if (strcmp(what, "stop-fault") == 0) {
         stop_fault(argv[2]);
     } else if (strcmp(what, "stop") == 0) {
