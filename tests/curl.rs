@@ -24,6 +24,7 @@ use player::{Player, media};
 
 const LIMIT: Duration = Duration::from_secs(90);
 const SIZE: usize = 2_000_000;
+const SANITIZED: &str = "-fsanitize=address,undefined";
 
 /// How a server answers one request.
 struct Reply {
@@ -711,7 +712,7 @@ fn stops_before_it_tries_again() {
 /// A jump that fails is one that failed this time: the next read tries it again.
 #[test]
 fn a_jump_that_fails_is_tried_again() {
-    let patience = ["-DSPOOLBUF_CURL_RETRIES=0"];
+    let patience = ["-DSPOOLBUF_CURL_RETRIES=0", SANITIZED];
     let calls = Player::build_as("calls-jump", "tests/curl/calls.c", &["libcurl"], &patience);
     let Some(calls) = calls else { return };
     for (fault, code) in [
@@ -733,7 +734,7 @@ fn a_jump_that_fails_is_tried_again() {
 /// the end, and a retry goes on without a byte that is missing or comes twice.
 #[test]
 fn goes_on_after_every_fault() {
-    let patience = ["-DSPOOLBUF_CURL_RETRIES=0"];
+    let patience = ["-DSPOOLBUF_CURL_RETRIES=0", SANITIZED];
     let calls = Player::build_as("calls-fault", "tests/curl/calls.c", &["libcurl"], &patience);
     let Some(calls) = calls else { return };
     for at in [0, SIZE / 2, SIZE - 1] {
@@ -756,7 +757,7 @@ fn goes_on_after_every_fault() {
 /// A server without ranges sends all again after a retry: what was delivered is skipped, if it is the same.
 #[test]
 fn skips_what_it_has_where_there_are_no_ranges() {
-    let patience = ["-DSPOOLBUF_CURL_RETRIES=0"];
+    let patience = ["-DSPOOLBUF_CURL_RETRIES=0", SANITIZED];
     let calls = Player::build_as("calls-skip", "tests/curl/calls.c", &["libcurl"], &patience);
     let Some(calls) = calls else { return };
     let at = SIZE / 2;
