@@ -244,6 +244,12 @@ typedef struct spoolbuf_file {
     int failed; /* an errno that came with bytes, for the next call */
 } spoolbuf_file;
 
+/* Whether a FILE that said so had nothing yet. */
+static inline int spoolbuf_file_may_go_on(int failed)
+{
+    return failed == EINTR || failed == EAGAIN || failed == EWOULDBLOCK;
+}
+
 /* Waits until a FILE that had nothing yet has something. 0 if that can't be waited for. */
 static inline int spoolbuf_file_wait(FILE *file)
 {
@@ -269,16 +275,15 @@ static inline int64_t spoolbuf_file_read(void *opaque, void *out, size_t capacit
             failed = errno != 0 ? errno : EIO;
         clearerr(self->file); /* So that it can be asked again. */
         if (count > 0) {
-            self->failed = failed == EINTR ? 0 : failed;
+            self->failed = spoolbuf_file_may_go_on(failed) ? 0 : failed;
             return (int64_t)count;
         }
         if (failed == 0)
             return 0;
-        if (failed == EINTR
-            || ((failed == EAGAIN || failed == EWOULDBLOCK) && spoolbuf_file_wait(self->file)))
+        if (failed == EINTR || (spoolbuf_file_may_go_on(failed) && spoolbuf_file_wait(self->file)))
             failed = 0;
     }
-    return failed == EAGAIN || failed == EWOULDBLOCK ? (int64_t)SB_SOURCE_CANCELED : -(int64_t)failed;
+    return spoolbuf_file_may_go_on(failed) ? (int64_t)SB_SOURCE_CANCELED : -(int64_t)failed;
 }
 
 static inline void spoolbuf_file_close(void *opaque)

@@ -228,6 +228,12 @@ static void *send_late(void *fd)
     for (turn = 0; turn < 20; turn++)
         nap();
     put(*(int *)fd, 100);
+    return NULL;
+}
+
+static void *close_late(void *fd)
+{
+    nap();
     close(*(int *)fd);
     return NULL;
 }
@@ -245,7 +251,10 @@ static void a_file_that_does_not_block(void)
     assert(spoolbuf_file_source(&source, fdopen(ends[0], "rb"), fclose) == 0);
     buffer = sb_new(&source, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
     pthread_create(&thread, NULL, send_late, &ends[1]);
-    assert(sb_read(buffer, 0, SIZE, bytes) == 100 && is(bytes, 0, 100));
+    /* "Nothing yet", then bytes together with "nothing yet", then the end. */
+    assert(sb_read_some(buffer, 0, SIZE, bytes, -1) == 100 && is(bytes, 0, 100));
+    pthread_join(thread, NULL);
+    pthread_create(&thread, NULL, close_late, &ends[1]);
     assert(sb_read(buffer, 100, 1, bytes) == 0);
     pthread_join(thread, NULL);
     sb_free(buffer);
