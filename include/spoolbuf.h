@@ -621,16 +621,24 @@ int64_t sb_read(struct sb_buffer *handle, uint64_t off, size_t len, void *out);
  * Reads the source to its end and puts the whole resource at `path`.
  *
  * It is there either completely or not at all: an existing file is replaced in one step or left
- * whole. Waits for the source and may call it on this thread; other readers go on meanwhile. The
- * new file has the mode of any new file. A symbolic link to a file is replaced, not followed; one to
- * anything else is refused like that itself, and so is one into /proc or /dev, as /dev/stdout is: a
- * descriptor is for sb_save_with().
+ * whole, also where the system reports a failed write no earlier than at close. Waits for the source
+ * and may call it on this thread; other readers go on meanwhile. Takes at most 256 KiB of memory of
+ * its own while it runs, whatever `max` is. The new file has the mode of any new file.
+ *
+ * A symbolic link to a file is replaced, not followed. One to anything else is refused like that
+ * itself, and so is what leads to a descriptor, as /dev/stdout and /dev/fd/3 do: a descriptor is for
+ * sb_save_with(). The path is judged when the save begins, and again before the file is replaced.
+ *
+ * Until it is whole, the file has no name, or where a file must have one, one of its own beside the
+ * target: `.spoolbuf-*.part`. If the process is killed that file may stay; a later save into the
+ * directory removes it if its process has ended on this host, or after a week.
  *
  * @param handle the buffer.
  * @param path   [in] the file, NUL-terminated: the platform's bytes on Unix, UTF-8 on Windows.
  * @return bytes saved, the final size; or what sb_read() answers for a byte that can't be had, or
- *         SB_ERR_INVALID: `path` is NULL, empty or not UTF-8 on Windows.
- *         SB_ERR_UNSUPPORTED: `path` is a directory, a device or a pipe.
+ *         SB_ERR_INVALID: `path` is NULL, empty or not UTF-8 on Windows; its name is like
+ *         `.spoolbuf-*.part`.
+ *         SB_ERR_UNSUPPORTED: `path` is a directory, a device or a pipe, or has become one.
  *         SB_ERR_DISK_FULL, SB_ERR_IO: the file can't be written.
  *
  * Threads: any thread, concurrently, any number of saves.
@@ -958,8 +966,11 @@ int sb_new_with(const struct sb_callback *callback,
  * Saves, as sb_save() does, with options.
  *
  * To a path: as sb_save(). To a descriptor: writes at its place, without a rename, so what was
- * written when a save fails stays there. One that takes nothing more for now, a pipe or a socket, is
- * waited for; sb_cancel() and sb_free() end that as well, but on Windows.
+ * written when a save fails stays there. A pipe, a socket or a terminal that takes nothing more for
+ * now is waited for, whether or not its writes wait; sb_cancel() and sb_free() end that, except on
+ * Windows. A descriptor's flags are changed for none but a terminal that can't be opened a second
+ * time, and for that one only while it is written to. What a file system reports no earlier than at
+ * close, the caller's own close() returns.
  *
  * @param handle   the buffer.
  * @param path     [in] the file, as for sb_save(); NULL saves to `fd`.
@@ -971,7 +982,10 @@ int sb_new_with(const struct sb_callback *callback,
  * @param progress told how far the save is, after each step and at the end; may be NULL.
  * @param opaque   handed to `progress`.
  * @return bytes saved, else as sb_save(), or
- *         SB_ERR_INVALID: unknown flags, or neither a path nor a descriptor.
+ *         SB_ERR_INVALID: unknown flags, neither a path nor a descriptor, or SB_SAVE_KEEP and a
+ *         descriptor: it exists.
+ *         SB_ERR_UNSUPPORTED: SB_SAVE_SYNC, and the descriptor is no file's: nothing is written.
+ *         SB_SAVE_KEEP, and the file system can neither rename nor link without replacing.
  *         SB_ERR_CANCELED: `progress` or sb_cancel() stopped the save; the target is what it was.
  *         SB_ERR_EXISTS: SB_SAVE_KEEP, and the target exists.
  *         SB_ERR_UNKNOWN: SB_SAVE_EXACT, and no size was declared.

@@ -23,7 +23,8 @@ use crate::shared::Shared;
 pub struct SaveOptions {
     /// Returns when the file, and for a path its name, are on the disk.
     pub sync: bool,
-    /// Leaves an existing target alone: [`Error::Exists`].
+    /// Leaves an existing target alone: [`Error::Exists`]. [`Error::Unsupported`] on a file system
+    /// that can neither rename nor link without replacing.
     pub keep: bool,
     /// Saves nothing unless the final size is the declared one: [`Error::Size`], or
     /// [`Error::Unknown`] if none was declared.
@@ -31,7 +32,8 @@ pub struct SaveOptions {
     /// Saves what is buffered now, without calling the source; [`Error::Size`] if that has holes.
     pub buffered: bool,
     /// May let the file be the spool file itself, where both are on one file system: done in no
-    /// time, but whoever edits the saved file in place edits the buffer.
+    /// time, but whoever edits the saved file in place edits the buffer. What is in memory is
+    /// spilled for that; where no link can be, nothing is.
     pub link: bool,
 }
 

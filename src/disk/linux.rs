@@ -156,13 +156,8 @@ pub(super) fn settle_borrowed(file: &File) -> io::Result<()> {
     ) {
         return Ok(());
     }
-    let how = libc::SYNC_FILE_RANGE_WAIT_BEFORE
-        | libc::SYNC_FILE_RANGE_WRITE
-        | libc::SYNC_FILE_RANGE_WAIT_AFTER;
     loop {
-        // SAFETY: a call on an open descriptor with plain numbers.
-        let done = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, how) };
-        match unix::succeeded(done) {
+        match send_on(file) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // Not of what was written.
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::ESPIPE)) => {
@@ -170,6 +165,26 @@ pub(super) fn settle_borrowed(file: &File) -> io::Result<()> {
             }
             result => return result,
         }
+    }
+}
+
+/// Has what was written leave this machine's memory, and waits for that.
+#[cfg(target_os = "linux")]
+fn send_on(file: &File) -> io::Result<()> {
+    let how = libc::SYNC_FILE_RANGE_WAIT_BEFORE
+        | libc::SYNC_FILE_RANGE_WRITE
+        | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+    // SAFETY: a call on an open descriptor with plain numbers.
+    unix::succeeded(unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, how) })
+}
+
+/// The same, by the call that is known here.
+#[cfg(target_os = "android")]
+fn send_on(file: &File) -> io::Result<()> {
+    if unix::can_sync(file) {
+        file.sync_data()
+    } else {
+        Ok(())
     }
 }
 
@@ -232,10 +247,13 @@ pub(super) fn session() -> Option<u64> {
 
 /// The same pipe or terminal by a descriptor that does not wait.
 pub(super) fn open_again(file: &File) -> Option<File> {
+    #[cfg(target_os = "linux")]
+    use libc::TIOCGPTN;
+    #[cfg(target_os = "android")]
+    const TIOCGPTN: u32 = 0x8004_5430;
     let mut number: libc::c_uint = 0;
     // SAFETY: an open descriptor, and room for one number.
-    let is_master =
-        unsafe { libc::ioctl(file.as_raw_fd(), libc::TIOCGPTN as _, &raw mut number) } == 0;
+    let is_master = unsafe { libc::ioctl(file.as_raw_fd(), TIOCGPTN as _, &raw mut number) } == 0;
     // That would be another terminal.
     if is_master {
         return None;

@@ -102,16 +102,24 @@ pub unsafe extern "C" fn sb_read(
 /// Reads the source to its end and puts the whole resource at `path`.
 ///
 /// It is there either completely or not at all: an existing file is replaced in one step or left
-/// whole. Waits for the source and may call it on this thread; other readers go on meanwhile. The
-/// new file has the mode of any new file. A symbolic link to a file is replaced, not followed; one to
-/// anything else is refused like that itself, and so is one into /proc or /dev, as /dev/stdout is: a
-/// descriptor is for sb_save_with().
+/// whole, also where the system reports a failed write no earlier than at close. Waits for the source
+/// and may call it on this thread; other readers go on meanwhile. Takes at most 256 KiB of memory of
+/// its own while it runs, whatever `max` is. The new file has the mode of any new file.
+///
+/// A symbolic link to a file is replaced, not followed. One to anything else is refused like that
+/// itself, and so is what leads to a descriptor, as /dev/stdout and /dev/fd/3 do: a descriptor is for
+/// sb_save_with(). The path is judged when the save begins, and again before the file is replaced.
+///
+/// Until it is whole, the file has no name, or where a file must have one, one of its own beside the
+/// target: `.spoolbuf-*.part`. If the process is killed that file may stay; a later save into the
+/// directory removes it if its process has ended on this host, or after a week.
 ///
 /// @param handle the buffer.
 /// @param path   [in] the file, NUL-terminated: the platform's bytes on Unix, UTF-8 on Windows.
 /// @return bytes saved, the final size; or what sb_read() answers for a byte that can't be had, or
-///         SB_ERR_INVALID: `path` is NULL, empty or not UTF-8 on Windows.
-///         SB_ERR_UNSUPPORTED: `path` is a directory, a device or a pipe.
+///         SB_ERR_INVALID: `path` is NULL, empty or not UTF-8 on Windows; its name is like
+///         `.spoolbuf-*.part`.
+///         SB_ERR_UNSUPPORTED: `path` is a directory, a device or a pipe, or has become one.
 ///         SB_ERR_DISK_FULL, SB_ERR_IO: the file can't be written.
 ///
 /// Threads: any thread, concurrently, any number of saves.

@@ -14,8 +14,11 @@ use crate::save::{self, SaveOptions};
 /// Saves, as sb_save() does, with options.
 ///
 /// To a path: as sb_save(). To a descriptor: writes at its place, without a rename, so what was
-/// written when a save fails stays there. One that takes nothing more for now, a pipe or a socket, is
-/// waited for; sb_cancel() and sb_free() end that as well, but on Windows.
+/// written when a save fails stays there. A pipe, a socket or a terminal that takes nothing more for
+/// now is waited for, whether or not its writes wait; sb_cancel() and sb_free() end that, except on
+/// Windows. A descriptor's flags are changed for none but a terminal that can't be opened a second
+/// time, and for that one only while it is written to. What a file system reports no earlier than at
+/// close, the caller's own close() returns.
 ///
 /// @param handle   the buffer.
 /// @param path     [in] the file, as for sb_save(); NULL saves to `fd`.
@@ -27,7 +30,10 @@ use crate::save::{self, SaveOptions};
 /// @param progress told how far the save is, after each step and at the end; may be NULL.
 /// @param opaque   handed to `progress`.
 /// @return bytes saved, else as sb_save(), or
-///         SB_ERR_INVALID: unknown flags, or neither a path nor a descriptor.
+///         SB_ERR_INVALID: unknown flags, neither a path nor a descriptor, or SB_SAVE_KEEP and a
+///         descriptor: it exists.
+///         SB_ERR_UNSUPPORTED: SB_SAVE_SYNC, and the descriptor is no file's: nothing is written.
+///         SB_SAVE_KEEP, and the file system can neither rename nor link without replacing.
 ///         SB_ERR_CANCELED: `progress` or sb_cancel() stopped the save; the target is what it was.
 ///         SB_ERR_EXISTS: SB_SAVE_KEEP, and the target exists.
 ///         SB_ERR_UNKNOWN: SB_SAVE_EXACT, and no size was declared.
