@@ -291,10 +291,8 @@ fn what_a_far_disk_refuses_after_the_write_is_an_error() {
         l_pid: 0,
     };
     // SAFETY: an open descriptor.
-    assert_eq!(
-        unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &lock) },
-        0
-    );
+    let locked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &lock) };
+    assert_eq!(locked, 0);
     assert!(is_locked(&path));
     let handle = Handle::new(SIZE, u64::MAX);
     assert_eq!(handle.save(file.as_raw_fd(), 0), SB_ERR_DISK_FULL as i64);
