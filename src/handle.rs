@@ -318,3 +318,6 @@ fn watch_forks() {
     }
     WATCHING.store(true, Ordering::Release);
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
