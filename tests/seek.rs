@@ -82,6 +82,25 @@ fn a_small_gap_is_read_through_and_a_large_one_is_not() {
     }
 }
 
+/// A read that takes what is there takes all of it, be it in memory first and then in the file.
+#[test]
+fn what_is_there_is_there_in_memory_and_in_the_file() {
+    let (buffer, seen) = buffer(SIZE, declared(SIZE));
+    read(&buffer, 1_048_576, 16_384).expect("bytes");
+    buffer.spill().expect("room");
+    read(&buffer, 1_048_576 - 16_384, 16_384).expect("bytes");
+    let stats = buffer.stats();
+    assert_eq!((stats.memory, stats.disk), (16_384, 16_384), "{stats:?}");
+    let mut out = vec![0; 100_000];
+    for limit in [Some(Duration::ZERO), None] {
+        let from = 1_048_576 - 10_000;
+        let count = buffer.read_some(from, &mut out, limit).expect("bytes");
+        assert_eq!(count, 26_384);
+        assert_bytes(from, &out[..count]);
+    }
+    assert_eq!(fetched(&seen), 32_768);
+}
+
 #[test]
 fn what_is_held_is_used_and_ranges_that_meet_become_one() {
     let options = Options {

@@ -34,6 +34,26 @@ fn check(buffer: &StreamBuffer, offset: u64) {
     assert_bytes(offset, &out);
 }
 
+/// A read may end at 2^64, where no byte is, and not past it.
+#[test]
+fn a_read_ends_at_2_to_the_64th_at_most() {
+    let buffer = StreamBuffer::new(&[7u8; 10][..], None, 0).expect("a buffer");
+    for limit in [None, Some(Duration::ZERO), Some(PATIENCE)] {
+        for before in 0..5 {
+            let mut out = [0; 10];
+            for length in 0..10 {
+                let got = buffer.read_some(u64::MAX - before, &mut out[..length], limit);
+                if length as u64 <= before + 1 {
+                    assert_eq!(got.expect("nothing"), 0);
+                } else {
+                    assert!(matches!(got, Err(Error::Invalid)), "{got:?}");
+                }
+            }
+        }
+    }
+    assert_eq!(buffer.stats().pulls, 0);
+}
+
 /// Delivers ten bytes; at its end it says that it is there, waits for a stop, and says that it is
 /// the end. The stop returns when the reader has.
 struct Stopped {
