@@ -481,3 +481,6 @@ fn capacity(position: u64, run: u64, expected: Option<u64>) -> usize {
     };
     wanted.min(to_block_end) as usize
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -103,3 +103,31 @@ fn limited_calls_against_one_that_comes_back() {
         "{asked:?}"
     );
 }
+
+/// Who reads much leaves the source to those who wait for another place of it, after a mebibyte, and
+/// goes on after them.
+#[test]
+fn a_long_read_leaves_a_turn_to_others() {
+    const LONG: usize = 6_000_000;
+    const FAR: u64 = 9_000_000;
+    let (buffer, tap, asked) = buffer();
+    scope(|scope| {
+        let reads = |offset, length| {
+            let mut out = vec![0; length];
+            assert_eq!(buffer.read_at(offset, &mut out).expect("bytes"), length);
+            assert_bytes(offset, &out);
+        };
+        scope.spawn(move || reads(0, LONG));
+        tap.wait_until_dry();
+        scope.spawn(move || reads(FAR, 1));
+        wait_for(&buffer, 1);
+        tap.open(u64::MAX);
+    });
+    let asked = asked.lock().expect("no panic");
+    let far = asked.iter().position(|at| *at == FAR).expect("it was read");
+    let before = asked[far - 1];
+    assert!((950_000..1_100_000).contains(&before), "{before}");
+    // It was not asked again for what it had brought.
+    assert!(asked[..far].iter().is_sorted() && asked[far + 1..].iter().is_sorted());
+    assert!(asked[far + 1] > before && *asked.last().expect("one") > 5_500_000);
+}

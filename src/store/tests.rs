@@ -1,0 +1,234 @@
+//! What is put in is found, wherever the source jumped, and nothing else is.
+
+use super::*;
+use crate::ranges::Ranges;
+
+const NODE: u64 = 64 * BLOCK;
+
+/// The byte at an offset; no two near ones, nor those of two blocks, have much in common.
+fn byte(offset: u64) -> u8 {
+    (offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 51) as u8
+}
+
+struct Case {
+    store: Store,
+    held: Ranges,
+    dice: u64,
+}
+
+impl Case {
+    fn new(max: u64, seed: u64) -> Case {
+        let options = Options {
+            max,
+            ..Options::default()
+        };
+        Case {
+            store: Store::new(options, Keeper::own()),
+            held: Ranges::default(),
+            dice: seed,
+        }
+    }
+
+    fn roll(&mut self, sides: u64) -> u64 {
+        let next = self.dice.wrapping_mul(6_364_136_223_846_793_005);
+        self.dice = next.wrapping_add(1_442_695_040_888_963_407);
+        (self.dice >> 33) % sides
+    }
+
+    /// A place: often near another one, in its block, beside it, or far away in the tree.
+    fn place(&mut self) -> u64 {
+        let far = [0, NODE, 3 * NODE, 64 * NODE, 65 * NODE, 4096 * NODE];
+        let far = far[self.roll(6) as usize];
+        let block = [0, 1, 2, 63, 64, 4000][self.roll(6) as usize] * BLOCK;
+        let within = [0, 1, 20_000, BLOCK - 10, BLOCK - 20_000][self.roll(5) as usize];
+        far + block + within
+    }
+
+    /// Takes in what of `[from, from + length)` is missing up to the next bytes that are held, as a source
+    /// that jumped there brings it.
+    fn fill(&mut self, from: u64, length: u64) {
+        let (start, next) = self.held.gap(from);
+        let end = next.unwrap_or(u64::MAX).min(start + length);
+        let (mut at, mut kept) = (start, None);
+        while at < end {
+            let room = kept.take().unwrap_or_else(|| {
+                let room = self.store.room(at, at - start, None);
+                room.expect("room")
+            });
+            at = self.put(room, at, end, &mut kept);
+        }
+        self.held.add(start..end.max(start));
+    }
+
+    fn put(&mut self, mut room: Room, at: u64, end: u64, kept: &mut Option<Room>) -> u64 {
+        assert_eq!(room.position(), at);
+        let most = 1 + self.roll(70_000);
+        let bytes = room.bytes(most.min(end - at) as usize);
+        for (out, offset) in bytes.iter_mut().zip(at..) {
+            *out = byte(offset);
+        }
+        let count = bytes.len();
+        let end_here = at + count as u64;
+        *kept = self.store.accept(room, count, end_here < end);
+        end_here
+    }
+
+    #[track_caller]
+    fn check(&self, from: u64, length: u64) {
+        let mut out = vec![0; length as usize];
+        let mut done = 0;
+        self.store.copy(from, &mut out, &mut done).expect("a copy");
+        let due = (self.held.end_of(from) - from).min(length);
+        assert_eq!(done as u64, due, "from {from}");
+        let wrong = (0..done).find(|at| out[*at] != byte(from + *at as u64));
+        assert_eq!(wrong, None, "from {from}");
+    }
+
+    #[track_caller]
+    fn check_all(&self) {
+        for range in self.held.iter() {
+            for from in (range.start..range.end).step_by(1 << 20) {
+                self.check(from, (1 << 20) + 5);
+            }
+            self.check(range.start.saturating_sub(3), 10);
+            self.check(range.end - 1, 10);
+        }
+    }
+}
+
+/// Blocks that are alone under a slot, that get company, near and far, and that fold to marks.
+#[test]
+fn what_jumps_bring_is_found() {
+    for (seed, max) in [(1, 0), (2, 100_000), (3, 1_000_000), (4, u64::MAX)] {
+        let mut case = Case::new(max, seed);
+        for round in 0..60 {
+            let (place, length) = (case.place(), [1, 9_000, 300_000, 600_000]);
+            let length = length[case.roll(4) as usize];
+            case.fill(place, length);
+            let elsewhere = case.place();
+            case.check(elsewhere, 300_000);
+            case.check(place, 1000);
+            if round % 20 == 19 {
+                case.store.spill().expect("room");
+                assert_eq!(case.store.spooled(), case.held.total());
+            }
+            if round % 20 == 19 {
+                case.check_all();
+            }
+        }
+        let full = case.store.taken();
+        case.store.spill().expect("room");
+        case.store.finish();
+        case.check_all();
+        assert_eq!(case.store.spooled(), case.held.total());
+        assert!(case.store.taken() <= full);
+    }
+}
+
+/// What the index takes is what it holds: a block that is wholly in the file takes nothing, nor do
+/// sixty-four.
+#[test]
+fn marks_take_nothing() {
+    let mut case = Case::new(0, 1);
+    let empty = case.store.taken();
+    assert_eq!(empty, 0);
+    let mut taken = Vec::new();
+    for node in 0..4 {
+        case.fill(node * NODE, NODE);
+        case.store.spill().expect("room");
+        taken.push(case.store.taken());
+    }
+    // The first is the root, and stays below the next one; the others are marks in that.
+    assert_eq!(taken[1], taken[2]);
+    assert_eq!(taken[2], taken[3]);
+    assert!(taken[3] < 1200, "{taken:?}");
+    case.check(NODE - 5, NODE);
+    // A byte in the next one hangs from the root without a leaf.
+    case.fill(5 * NODE, 1);
+    case.store.spill().expect("room");
+    let one = case.store.taken() - taken[3];
+    assert!((60..=200).contains(&one), "{one}");
+    case.fill(5 * NODE + BLOCK, 1);
+    case.store.spill().expect("room");
+    let leaf = case.store.taken() - taken[3] - 2 * one;
+    assert!((500..=600).contains(&leaf), "{leaf}");
+}
+
+/// The piece that left memory is used for the one that room was made for.
+#[test]
+fn memory_that_was_spilled_is_used_again() {
+    let mut case = Case::new(0, 1);
+    case.fill(0, BLOCK);
+    let mut before = None;
+    for block in 1..5 {
+        let mut room = case
+            .store
+            .room(block * BLOCK, block * BLOCK, None)
+            .expect("room");
+        let here = room.bytes(1).as_ptr().addr();
+        if let Some(before) = before {
+            assert_eq!(here, before, "block {block}");
+        }
+        let mut kept = None;
+        let mut at = block * BLOCK;
+        let end = at + BLOCK;
+        at = case.put(room, at, end, &mut kept);
+        while at < end {
+            let room = kept.take().expect("the rest of it");
+            at = case.put(room, at, end, &mut kept);
+        }
+        case.held.add(block * BLOCK..end);
+        before = (block > 1).then_some(here);
+    }
+    case.check(0, 5 * BLOCK);
+}
+
+/// What the source put nothing into is the next one's.
+#[test]
+fn room_that_was_declined_is_used_again() {
+    let case = Case::new(u64::MAX, 1);
+    let mut addresses = Vec::new();
+    for _ in 0..3 {
+        let mut room = case.store.room(4 * BLOCK, 4 * BLOCK, None).expect("room");
+        addresses.push(room.bytes(1).as_ptr().addr());
+        case.store.decline(room);
+        assert!(case.store.taken() >= BLOCK);
+        assert_eq!(case.store.copy(4 * BLOCK, &mut [0], &mut 0).ok(), Some(()));
+    }
+    assert!(addresses.iter().all(|at| *at == addresses[0]));
+    case.store.finish();
+    assert!(case.store.taken() < 2000, "{}", case.store.taken());
+}
+
+/// How large a segment is made.
+#[test]
+fn a_segment_is_as_large_as_what_is_likely_to_follow() {
+    // A short resource gets its size, a long one a whole block.
+    assert_eq!(capacity(0, 0, Some(5_000)), 5_000);
+    assert_eq!(capacity(0, 0, Some(1 << 30)), BLOCK as usize);
+    assert_eq!(capacity(BLOCK, BLOCK, Some(5_000)), 5_000);
+    // What goes past the declared size, and what has none, starts small and doubles.
+    assert_eq!(capacity(100, 100, Some(0)), 16_384);
+    assert_eq!(capacity(0, 0, None), 16_384);
+    assert_eq!(capacity(16_384, 16_384, None), 16_384);
+    assert_eq!(capacity(65_536, 65_536, None), 65_536);
+    assert_eq!(capacity(131_072, 131_072, None), 131_072);
+    // As does a jump, whatever is said to follow.
+    assert_eq!(capacity(BLOCK, 0, Some(1 << 30)), 16_384);
+    assert_eq!(capacity(BLOCK + 50_000, 50_000, Some(1 << 30)), 50_000);
+    // Never over the block's end.
+    assert_eq!(capacity(BLOCK - 10, 0, None), 10);
+    assert_eq!(capacity(BLOCK - 10, BLOCK - 10, Some(1000)), 10);
+    assert_eq!(capacity(3 * BLOCK, 3 * BLOCK, None), BLOCK as usize);
+}
+
+/// Whether an arena is likely to be filled.
+#[test]
+fn an_arena_is_for_what_is_long() {
+    assert!(!is_large(LARGE_RUN - 1, None));
+    assert!(is_large(LARGE_RUN, None));
+    assert!(!is_large(LARGE_RUN / 2 - 1, Some(1 << 30)));
+    assert!(is_large(LARGE_RUN / 2, Some(ARENA as u64 / 2)));
+    assert!(!is_large(LARGE_RUN / 2, Some(ARENA as u64 / 2 - 1)));
+    assert_eq!((LARGE_RUN, SMALLEST), (524_288, 16_384));
+}
