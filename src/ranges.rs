@@ -126,6 +126,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_the_list_takes_is_counted() {
+        let mut ranges = Ranges::default();
+        assert_eq!(ranges.taken(), 0);
+        for at in 0..100 {
+            ranges.reserve().expect("memory");
+            ranges.add(2 * at..2 * at + 1);
+        }
+        let (least, most) = (100 * 16, 256 * 16);
+        assert!((least..=most).contains(&ranges.taken()));
+    }
+
     proptest! {
         #[test]
         fn agrees_with_a_set_of_bytes(cuts in proptest::collection::vec((0u64..60, 1u64..12), 0..30)) {

@@ -183,6 +183,38 @@ fn memory_that_was_spilled_is_used_again() {
     case.check(0, 5 * BLOCK);
 }
 
+/// A segment is filled up before there is a next one, in one piece or in many.
+#[test]
+fn a_segment_is_filled_up() {
+    let mut case = Case::new(u64::MAX, 1);
+    let (mut at, mut first) = (0, None);
+    while at < 2 * SMALLEST {
+        let mut room = case.store.room(at, at, None).expect("room");
+        let end = (at + 1000).min((at / SMALLEST + 1) * SMALLEST);
+        let bytes = room.bytes((end - at) as usize);
+        assert_eq!(bytes.len() as u64, end - at);
+        for (out, offset) in bytes.iter_mut().zip(at..) {
+            *out = byte(offset);
+        }
+        // Where the segment's memory starts, if this is a part of it.
+        let start = bytes.as_ptr().addr() as u64 - at % SMALLEST;
+        if at % SMALLEST > 0 {
+            assert_eq!(Some(start), first, "at {at}");
+        }
+        let left = case.store.accept(room, (end - at) as usize, false);
+        assert!(left.is_none(), "no more is to come at once");
+        case.held.add(at..end);
+        (at, first) = (end, Some(start));
+    }
+    case.check(0, 2 * SMALLEST + 1);
+    // Elsewhere there is no room in it; and not where a block starts, which may have a piece of an arena.
+    let elsewhere = 10 * BLOCK + 5;
+    let mut other = case.store.room(elsewhere, 0, None).expect("room");
+    assert_eq!(other.position(), elsewhere);
+    assert_eq!(other.bytes(usize::MAX).len() as u64, SMALLEST);
+    case.store.decline(other);
+}
+
 /// What the source put nothing into is the next one's.
 #[test]
 fn room_that_was_declined_is_used_again() {
