@@ -190,3 +190,6 @@ impl Drop for Room {
         self.segment.filling.store(false, Ordering::Release);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
