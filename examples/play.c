@@ -1,13 +1,15 @@
 /*
- * play: a file that arrives like a stream is played, jumped about in and saved, from one buffer.
+ * play: a file arrives over a network that is silent now and then. Two programs play it and jump
+ * back in it meanwhile: one keeps it in a temporary file behind a mutex, the other in spoolbuf.
  *
- * What to look at:
- *   network.c      a source: the callbacks that deliver the stream
- *   five_cases()   reads anywhere: where the bytes are makes no difference to the caller
- *   play(), scrub()  two threads, each with a reader of its own
- *   stop_on_signal() how Ctrl-C ends a read that waits
- *   save()         the whole resource in a file, with progress
- * Every byte that comes out of the buffer is compared with the file that went in.
+ * What to copy:
+ *   make_spoolbuf()   a buffer over a source, which reads ahead
+ *   spoolbuf_read()   a read at any offset, from any thread
+ *   play/network.c    the source: the callbacks that deliver the stream
+ *   stop_on_signal()  how Ctrl-C ends reads that wait
+ *   save()            the whole file at a path, with progress
+ * What not to copy: play/mutexed.c. The threads that read are in play/actors.c, the same for both.
+ * Every byte that is read is compared with the file that was sent.
  */
 
 #define _POSIX_C_SOURCE 200809L
@@ -17,227 +19,132 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "play/network.h"
+#include "play/actors.h"
+#include "play/files.h"
+#include "play/mutexed.h"
 #include "play/options.h"
-#include "play/screen.h"
+#include "play/report.h"
 #include "play/tune.h"
 
-enum { PIECE = 64 * 1024, PIECE_IN_FLIGHT = 256 * 1024 };
+enum { PIECE_IN_FLIGHT = 256 * 1024 };
 #define MIB 1048576.0
 
-/* What the threads tell each other. */
-struct news {
-    uint64_t played, scrubbed, jumps, checked;
-    int failures;
-    int over;    /* the player is done */
-    int signal;  /* that stopped everything, or 0 */
-    double stopped_at;
-};
-
-struct job {
+struct show {
     struct options options;
-    int file;  /* what went in, to compare with */
-    uint64_t size, max;
+    int file;                /* what is sent */
+    uint64_t size, max, ahead;
+    struct server *server;
+    struct network *net;     /* of the mutexed side */
+    struct mutexed *spool;
     sb_buffer *buffer;
-    sb_reader *player, *scrubber;
-    pthread_mutex_t lock;  /* of the news */
-    struct news news;
+    struct side mutexed, spoolbuf;
+    pthread_mutex_t lock;    /* of what follows */
+    int signal;              /* that stopped everything, or 0 */
 };
 
-static void fail(struct job *job, const char *what, uint64_t offset, int64_t answer)
+static void give_up(const char *what, int error)
 {
-    pthread_mutex_lock(&job->lock);
-    job->news.failures++;
-    pthread_mutex_unlock(&job->lock);
-    screen_say("FAILED: %s at %llu: %lld (%s)", what, (unsigned long long)offset, (long long)answer,
-               answer < 0 ? sb_strerror((int)answer) : "bytes");
-    sb_cancel(job->buffer);
+    screen_close();
+    fprintf(stderr, "play: %s: %s\n", what, strerror(error));
+    exit(1);
 }
 
-static struct news look(struct job *job)
+/* The two sides differ in these functions alone. */
+
+static int64_t spoolbuf_read(void *buffer, uint64_t off, size_t len, void *out)
 {
-    pthread_mutex_lock(&job->lock);
-    struct news news = job->news;
-    pthread_mutex_unlock(&job->lock);
-    return news;
+    return sb_read(buffer, off, len, out);
 }
 
-static void nap(int milliseconds)
+static void spoolbuf_explain(void *buffer, int64_t error, char *out, size_t size)
 {
-    struct timespec time = {0, milliseconds * 1000000L};
-    nanosleep(&time, NULL);
-}
-
-/* Compares what was read at `offset` with the file. */
-static int is_right(struct job *job, uint64_t offset, const unsigned char *bytes, int64_t count)
-{
-    unsigned char truth[PIECE];
-
-    if (count < 0 || count > PIECE || pread(job->file, truth, (size_t)count, (off_t)offset) != count
-        || memcmp(truth, bytes, (size_t)count) != 0) {
-        fail(job, "wrong bytes", offset, count);
-        return 0;
-    }
-    pthread_mutex_lock(&job->lock);
-    job->news.checked += (uint64_t)count;
-    pthread_mutex_unlock(&job->lock);
-    return 1;
-}
-
-/* Reads at one place and says what happened. `size` is where the resource really ends. */
-static void show_case(struct job *job, sb_buffer *buffer, uint64_t size, const char *name,
-                      uint64_t off, size_t len)
-{
-    unsigned char bytes[PIECE];
-    sb_stats before, after;
-    uint64_t there = off < size ? size - off : 0;
-    int64_t want = (int64_t)(there < len ? there : len);
-
-    sb_stat(buffer, &before, sizeof before);
-    int64_t count = sb_read(buffer, off, len, bytes);
-    sb_stat(buffer, &after, sizeof after);
-    if (count == SB_ERR_CANCELED && look(job).signal != 0)
-        return;
-    if (count != want) {
-        fail(job, name, off, count);
-        return;
-    }
-    int is_needed = off + len > before.frontier && before.final_size == SB_SIZE_UNKNOWN;
-    int was_asked = after.pulls > before.pulls;
-    if (is_needed != was_asked)
-        fail(job, is_needed ? "the source was not asked" : "the source was asked", off, count);
-    else if (is_right(job, off, bytes, count))
-        screen_say("  %-37s %8llu %8lu -> %5lld   %8llu -> %-8llu %5llu   right", name,
-                   (unsigned long long)off, (unsigned long)len, (long long)count,
-                   (unsigned long long)before.frontier, (unsigned long long)after.frontier,
-                   (unsigned long long)(after.pulls - before.pulls));
-}
-
-/* A buffer whose declared size is wrong, read around that size and around the real end. */
-static void show_lie(struct job *job, const char *name, uint64_t size, uint64_t declared, size_t len)
-{
-    const struct pace at_once = {0, UINT64_MAX, 0};
-    sb_callback callback;
-
-    if (network_open(&callback, job->file, size, &at_once) != 0) {
-        fail(job, "no source", 0, SB_ERR_NO_MEMORY);
-        return;
-    }
-    sb_buffer *buffer = sb_new(&callback, declared, job->max);
-    show_case(job, buffer, size, name, declared - (declared < len ? declared : len / 2), len);
-    show_case(job, buffer, size, "    and across the real end", size - (size < len ? size : len / 2),
-              len);
-    if (sb_size(buffer) != (int64_t)size)
-        fail(job, "the final size", size, sb_size(buffer));
-    sb_free(buffer);
-}
-
-static void five_cases(struct job *job)
-{
-    size_t len = job->size / 32 < PIECE ? (size_t)(job->size / 32) + 1 : PIECE;
-    uint64_t short_size = job->size < 1 << 20 ? job->size : 1 << 20;
     sb_stats stats;
+    sb_stat(buffer, &stats, sizeof stats);
+    int is_of_source = error == SB_ERR_SOURCE && stats.source_error > -4096;
+    int is_of_system = error == SB_ERR_IO || error == SB_ERR_DISK_FULL;
 
-    screen_say("Five places to read at:                       offset    bytes -> count   frontier"
-               "             asked");
-    sb_stat(job->buffer, &stats, sizeof stats);
-    show_case(job, job->buffer, job->size, "   (nothing is there yet)", 0, len);
-    show_case(job, job->buffer, job->size, "1  wholly buffered", 0, len);
-    sb_stat(job->buffer, &stats, sizeof stats);
-    show_case(job, job->buffer, job->size, "2  starting at the frontier", stats.frontier, len);
-    sb_stat(job->buffer, &stats, sizeof stats);
-    show_case(job, job->buffer, job->size, "3  past the frontier", stats.frontier + len, len);
-    sb_stat(job->buffer, &stats, sizeof stats);
-    show_case(job, job->buffer, job->size, "4  straddling the frontier",
-              stats.frontier - (stats.frontier < len / 2 ? stats.frontier : len / 2), len);
-    show_lie(job, "5  across a declared size, too small", short_size, short_size / 2, len);
-    show_lie(job, "   past the end, declared too large", short_size, short_size * 2 + 1, len);
+    if (is_of_source)
+        snprintf(out, size, "%s: %s", sb_strerror((int)error), strerror((int)-stats.source_error));
+    else if (is_of_system && stats.system_error != 0)
+        snprintf(out, size, "%s: %s", stats.spool_dir, strerror(stats.system_error));
+    else
+        snprintf(out, size, "%s", sb_strerror((int)error));
 }
 
-/* Reads in order, at the player's pace. */
-static void *play(void *opaque)
+static void mutexed_explain(void *spool, int64_t error, char *out, size_t size)
 {
-    struct job *job = opaque;
-    unsigned char bytes[PIECE];
-    double start = now(), asked_at = start;
-    double pace = job->options.play * MIB;
-    uint64_t at = 0;
-    int64_t count;
-
-    for (;;) {
-        /* After a stop it plays on without a pace, until nothing is left that is buffered. */
-        if (pace > 0 && (double)at > (now() - start) * pace && look(job).signal == 0) {
-            nap(5);
-            continue;
-        }
-        asked_at = now();
-        count = sb_reader_read(job->player, sizeof bytes, bytes);
-        if (count <= 0 || !is_right(job, at, bytes, count))
-            break;
-        at += (uint64_t)count;
-        pthread_mutex_lock(&job->lock);
-        job->news.played = at;
-        pthread_mutex_unlock(&job->lock);
-    }
-    struct news stopped = look(job);
-    if (count == SB_ERR_CANCELED && stopped.signal != 0)
-        screen_say("Stopped: the player's read, %.0f ms after it began to wait, answered \"%s\"; "
-                   "%.1f ms after the signal",
-                   (now() - asked_at) * 1e3, sb_strerror((int)count),
-                   (now() - stopped.stopped_at) * 1e3);
-    else if (count < 0 && stopped.failures == 0)
-        fail(job, "the player's read", at, count);
-    else if (count == 0 && at != job->size)
-        fail(job, "the player came to a false end", at, count);
-    pthread_mutex_lock(&job->lock);
-    job->news.over = 1;
-    pthread_mutex_unlock(&job->lock);
-    return NULL;
+    (void)spool;
+    snprintf(out, size, "%s", error > -4096 ? strerror((int)-error) : "canceled");
 }
 
-/* Jumps back and forth: to any place that has come, and a little past it. */
-static void *scrub(void *opaque)
+static void make_spoolbuf(struct show *show)
 {
-    struct job *job = opaque;
-    unsigned char bytes[PIECE];
-    uint64_t chance = 1;
+    struct network *net = network_open(server_connect(show->server), show->size);
+    if (net == NULL)
+        give_up("a connection", errno);
+    sb_callback callback = {0};
+    callback.read = network_read;
+    callback.cancel = network_cancel;
+    callback.close = network_close;
+    callback.opaque = net;  /* the buffer's from here on */
+    sb_options options;
+    sb_options_init(&options, sizeof options);
+    options.size = show->size;
+    options.max = show->max;
+    options.on_short = SB_SHORT_ERROR;
+    options.prefetch = show->ahead;
+    int status = sb_new_with(&callback, &options, &show->buffer);
+    if (status != SB_OK) {
+        fprintf(stderr, "play: a buffer: %s\n", sb_strerror(status));
+        exit(1);
+    }
+    show->spoolbuf.name = "spoolbuf";
+    show->spoolbuf.buffer = show->buffer;
+    show->spoolbuf.read = spoolbuf_read;
+    show->spoolbuf.explain = spoolbuf_explain;
+}
+
+static void make_mutexed(struct show *show)
+{
+    show->net = network_open(server_connect(show->server), show->size);
+    if (show->net == NULL)
+        give_up("a connection", errno);
+    show->spool = mutexed_open(show->net, files_temporary());
+    if (show->spool == NULL)
+        give_up("a buffer", ENOMEM);
+    show->mutexed.name = "mutex";
+    show->mutexed.buffer = show->spool;
+    show->mutexed.read = mutexed_read;
+    show->mutexed.explain = mutexed_explain;
+}
+
+/* Reads ahead in the mutexed side, as far as spoolbuf does by itself. */
+static void *read_ahead(void *opaque)
+{
+    struct show *show = opaque;
 
     for (;;) {
-        struct news seen = look(job);
-        if (seen.signal != 0 || (seen.over && (seen.jumps >= 32 || seen.failures > 0)))
-            break;
-        sb_stats stats;
-        sb_stat(job->buffer, &stats, sizeof stats);
-        uint64_t most = stats.frontier + (512 << 10) < job->size ? stats.frontier + (512 << 10)
-                                                                 : job->size;
-        chance = chance * 6364136223846793005u + 1442695040888963407u;
-        uint64_t at = (chance >> 20) % (most + 1);
-        int64_t place = sb_reader_seek(job->scrubber, (int64_t)at, SB_SEEK_SET);
-        int64_t count = sb_reader_read(job->scrubber, sizeof bytes, bytes);
-        if (place != (int64_t)at)
-            fail(job, "the scrubber's jump", at, place);
-        if (count == SB_ERR_CANCELED)
-            break;  /* by a signal, or because something failed */
-        if (count < 0 || (count == 0) != (at == job->size))
-            fail(job, "the scrubber's read", at, count);
-        else if (!is_right(job, at, bytes, count))
-            break;
-        pthread_mutex_lock(&job->lock);
-        job->news.jumps++;
-        job->news.scrubbed = at;
-        pthread_mutex_unlock(&job->lock);
-        nap(10);
+        struct progress seen = side_look(&show->mutexed);
+        if (seen.is_stopped || seen.is_over)
+            return NULL;
+        if (mutexed_fetch(show->spool, seen.played + show->ahead) < 0)
+            return NULL;  /* the player meets the same error */
+        nap(1);  /* or this thread would have the mutex again before anybody else */
     }
-    return NULL;
+}
+
+static int stopped_by(struct show *show)
+{
+    pthread_mutex_lock(&show->lock);
+    int number = show->signal;
+    pthread_mutex_unlock(&show->lock);
+    return number;
 }
 
 /* Those that stop the program, and SIGUSR1, by which it tells the thread below that it is over. */
@@ -255,184 +162,196 @@ static sigset_t stop_signals(void)
 /* Waits for Ctrl-C. A handler may not lock, so it may not call sb_cancel(); a thread may. */
 static void *stop_on_signal(void *opaque)
 {
-    struct job *job = opaque;
+    struct show *show = opaque;
     sigset_t signals = stop_signals();
     int number;
 
     if (sigwait(&signals, &number) != 0 || number == SIGUSR1)
         return NULL;
-    pthread_mutex_lock(&job->lock);
-    job->news.signal = number;
-    job->news.stopped_at = now();
-    pthread_mutex_unlock(&job->lock);
-    sb_cancel(job->buffer);  /* every read that waits returns */
+    pthread_mutex_lock(&show->lock);
+    show->signal = number;
+    pthread_mutex_unlock(&show->lock);
+    side_stop(&show->spoolbuf);
+    side_stop(&show->mutexed);
+    sb_cancel(show->buffer);  /* every read that waits returns */
+    network_cancel(show->net);
     signal(number, SIG_DFL);
     pthread_sigmask(SIG_UNBLOCK, &signals, NULL);  /* a second Ctrl-C ends the program the hard way */
     return NULL;
 }
 
-/* Draws until the player is done, and sees that memory stays within its limit. */
-static void watch(struct job *job)
+static void start(struct side *side, enum actor actor)
 {
+    int error = side_start(side, actor);
+    if (error != 0)
+        give_up("a thread", error);
+}
+
+/* Until spoolbuf's player is done. Prints what has happened as soon as it has. */
+static void watch(struct show *show, struct report *report)
+{
+    int is_seeking = 0;
+
+    report_begin(report, &show->mutexed, &show->spoolbuf, show->spool, show->buffer);
     for (;;) {
-        struct news seen = look(job);
-        struct view view = {"played", seen.played, job->size, seen.scrubbed};
+        struct progress ours = side_look(&show->spoolbuf);
+        struct progress theirs = side_look(&show->mutexed);
         sb_stats stats;
-        screen_draw(job->buffer, &view);
-        if (seen.over)
-            return;
-        sb_stat(job->buffer, &stats, sizeof stats);
-        if (stats.memory > job->max + PIECE_IN_FLIGHT)
-            fail(job, "memory past its limit", stats.frontier, (int64_t)stats.memory);
-        nap(20);
+
+        report_draw(report);
+        if (ours.is_over || ours.failures > 0 || theirs.failures > 0)
+            break;
+        sb_stat(show->buffer, &stats, sizeof stats);
+        if (stats.memory > show->max + PIECE_IN_FLIGHT)
+            side_fail(&show->spoolbuf, "memory past its limit", stats.frontier,
+                      (int64_t)stats.memory);
+        report_silences(report, 0);
+        report_seek(report, 0);
+        if (!is_seeking && ours.played > show->size / 10 * 7) {
+            is_seeking = 1;
+            start(&show->mutexed, SEEKER);
+            start(&show->spoolbuf, SEEKER);
+        }
+        nap(screen_is_live() ? 40 : 20);
     }
 }
 
 static int save_progress(void *opaque, uint64_t done, uint64_t total)
 {
-    struct job *job = opaque;
-    struct view view = {"saved", done, job->size, SB_SIZE_UNKNOWN};
+    (void)done;  /* of `total`; a program of yours may show them */
     (void)total;
-    screen_draw(job->buffer, &view);
-    return look(job).signal != 0;
+    return stopped_by(opaque) != 0;
 }
 
-/* Compares the saved file with the one that went in. */
-static int is_same(struct job *job, const char *path)
+/* Compares the saved file with the one that was sent. */
+static int is_same(struct show *show, const char *path)
 {
-    unsigned char bytes[PIECE];
+    char bytes[PIECE];
     ssize_t count = -1;
     uint64_t at = 0;
     int saved = open(path, O_RDONLY | O_CLOEXEC);
 
     while (saved >= 0 && (count = read(saved, bytes, sizeof bytes)) > 0) {
-        if (!is_right(job, at, bytes, count))
+        if (!side_is_right(&show->spoolbuf, at, bytes, count))
             break;
         at += (uint64_t)count;
     }
     if (saved >= 0)
         close(saved);
-    return count == 0 && at == job->size;
+    return count == 0 && at == show->size;
 }
 
-static void save(struct job *job)
+static void save(struct show *show)
 {
-    char directory[PATH_MAX - 16], path[PATH_MAX];
-    const char *temporary = getenv("TMPDIR");
+    char path[PATH_MAX];
+    const char *out = show->options.out;
 
-    snprintf(directory, sizeof directory, "%s/spoolbuf-play-XXXXXX",
-             temporary != NULL && *temporary != '\0' ? temporary : "/tmp");
-    if (job->options.out == NULL && mkdtemp(directory) == NULL) {
-        fail(job, "no directory to save in", 0, SB_ERR_IO);
-        return;
-    }
-    if (job->options.out != NULL)
-        snprintf(path, sizeof path, "%s", job->options.out);
+    if (out != NULL)
+        snprintf(path, sizeof path, "%s", out);
     else
-        snprintf(path, sizeof path, "%s/saved", directory);
-    int64_t saved = sb_save_with(job->buffer, path, -1, 0, save_progress, job);
-    if (saved == SB_ERR_CANCELED && look(job).signal != 0)
+        files_make_target(path, sizeof path);
+    double begin = now();
+    int64_t saved = sb_save_with(show->buffer, path, -1, 0, save_progress, show);
+    double took = now() - begin;
+    if (saved == SB_ERR_CANCELED && stopped_by(show) != 0) {
         screen_say("Stopped while saving: no file was left behind");
-    else if (saved != (int64_t)job->size)
-        fail(job, "the save", 0, saved);
-    else if (!is_same(job, path))
-        fail(job, "the saved file is not the one that went in", 0, saved);
-    else
-        screen_say("Saved %lld bytes%s%s: the same as went in, byte for byte", (long long)saved,
-                   job->options.out != NULL ? " to " : "",
-                   job->options.out != NULL ? job->options.out : "");
-    if (job->options.out == NULL) {
-        unlink(path);
-        rmdir(directory);
+    } else if (saved < 0) {
+        side_fail(&show->spoolbuf, path, 0, saved);
+    } else if (saved != (int64_t)show->size || !is_same(show, path)) {
+        side_fail(&show->spoolbuf, "the saved file is not the one that was sent", 0, saved);
+    } else {
+        screen_say("Saved %lld bytes from spoolbuf in %.0f ms: the same as sent, byte for byte%s",
+                   (long long)saved, took * 1e3, out != NULL ? "," : "");
+        if (out != NULL)
+            screen_say("  in %s", out);
     }
+    if (out == NULL)
+        files_remove_target(path);
 }
 
-/* FILE, or without one a tune in a file that has no name. */
-static int open_file(const char *path, uint64_t *size)
+static int finish(struct show *show)
 {
-    struct stat status;
-    FILE *made = NULL;
-    int file = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    struct progress ours = side_look(&show->spoolbuf), theirs = side_look(&show->mutexed);
+    int failures = ours.failures + theirs.failures, number = stopped_by(show);
 
-    if (path == NULL && (made = tmpfile()) != NULL && tune_write(made) == 0)
-        file = fileno(made);  /* open until the program ends */
-    if (file < 0 || fstat(file, &status) != 0) {
-        fprintf(stderr, "play: %s: %s\n", path != NULL ? path : "making a file", strerror(errno));
-        exit(1);
-    }
-    if (!S_ISREG(status.st_mode)) {
-        fprintf(stderr, "play: %s: not a regular file, so nothing to compare with\n", path);
-        exit(1);
-    }
-    *size = (uint64_t)status.st_size;
-    return file;
-}
-
-static void start(pthread_t *thread, void *(*body)(void *), struct job *job)
-{
-    int error = pthread_create(thread, NULL, body, job);
-    if (error != 0) {
-        fprintf(stderr, "play: no thread: %s\n", strerror(error));
-        exit(1);
-    }
+    if (number != 0 && ours.stopped_by == SB_ERR_CANCELED)
+        screen_say("The player's read had waited %.0f ms; it returned \"%s\" %.1f ms after the signal",
+                   ours.stopped_wait * 1e3, sb_strerror((int)ours.stopped_by), ours.stopped_at * 1e3);
+    if (failures > 0)
+        fprintf(stderr, "play: %s\n", ours.failures > 0 ? ours.failure : theirs.failure);
+    screen_say("%s: %llu bytes were read and compared, %d failures",
+               failures > 0 ? "FAILED" : number != 0 ? "Stopped" : "Done",
+               (unsigned long long)(ours.compared + theirs.compared), failures);
+    screen_close();
+    return failures > 0 ? 1 : number != 0 ? 128 + number : 0;
 }
 
 int main(int argc, char **argv)
 {
-    static struct job job = {.lock = PTHREAD_MUTEX_INITIALIZER};
-    struct options *options = &job.options;
-    pthread_t player, scrubber, stopper;
+    static struct show show;
+    struct options *options = &show.options;
     sigset_t signals = stop_signals();
-    sb_callback callback;
+    pthread_t stopper, reader;
+    struct report report;
 
+    signal(SIGPIPE, SIG_IGN);
     *options = options_read(argc, argv);
-    job.file = open_file(options->file, &job.size);
-    job.max = (uint64_t)(options->max * MIB);
-    struct pace pace = {options->rate * MIB, (uint64_t)(options->burst * 1024), options->stall / 1e3};
-    int error = network_open(&callback, job.file, job.size, &pace);
-    job.buffer = error == 0 ? sb_new(&callback, job.size, job.max) : NULL;
-    job.player = sb_reader_new(job.buffer);
-    job.scrubber = sb_reader_new(job.buffer);
-    if (job.player == NULL || job.scrubber == NULL) {
-        fprintf(stderr, "play: no buffer: %s\n", strerror(error != 0 ? error : ENOMEM));
-        return 1;
-    }
+    if (options->out != NULL)
+        files_check_target(options->out);
+    show.file = files_open(options->file, &show.size);
+    show.max = (uint64_t)(options->max * MIB);
+    show.ahead = (uint64_t)(options->ahead * MIB);
+    struct line line = {options->rate * MIB, options->silence / 1e3};
+    show.server = server_start(show.file, show.size, &line);
+    if (show.server == NULL)
+        give_up("a server", errno);
 
     pthread_sigmask(SIG_BLOCK, &signals, NULL);  /* in every thread that is made from here on */
+    pthread_mutex_init(&show.lock, NULL);
+    make_mutexed(&show);
+    make_spoolbuf(&show);
+    struct side *sides[] = {&show.mutexed, &show.spoolbuf};
+    for (int i = 0; i < 2; i++) {
+        sides[i]->server = show.server;
+        sides[i]->file = show.file;
+        sides[i]->size = show.size;
+        sides[i]->pace = options->play * MIB;
+        pthread_mutex_init(&sides[i]->lock, NULL);
+    }
     screen_open(options->plain);
-    screen_say("%s: %llu bytes, at %g MiB/s with a stall of %g ms every 4 MiB; %g MiB stay in memory",
-               options->file != NULL ? options->file : "Bach, BWV 846 (WAV)",
-               (unsigned long long)job.size, options->rate, options->stall, options->max);
-    start(&stopper, stop_on_signal, &job);
+    report_title(options->file != NULL ? options->file : "Bach, BWV 846", show.size, &line);
+    int error = pthread_create(&stopper, NULL, stop_on_signal, &show);
+    if (error == 0)
+        error = pthread_create(&reader, NULL, read_ahead, &show);
+    if (error == 0)
+        error = server_send(show.server);
+    if (error != 0)
+        give_up("a thread", error);
+    for (int i = 0; i < 2; i++) {
+        start(sides[i], PLAYER);
+        start(sides[i], JUMPER);
+    }
+    watch(&show, &report);
 
-    five_cases(&job);
-    screen_say("The bar: = on disk  # in memory  . to come  P player  S scrubber");
-    if (options->ahead > 0 && look(&job).failures == 0)
-        sb_prefetch(job.buffer, (uint64_t)(options->ahead * MIB));
-    start(&player, play, &job);
-    start(&scrubber, scrub, &job);
-    watch(&job);
-    sb_reader_cancel(job.scrubber);
-    pthread_join(player, NULL);
-    pthread_join(scrubber, NULL);
+    /* The other side is stopped where it is. */
+    side_stop(&show.mutexed);
+    network_cancel(show.net);
+    pthread_join(reader, NULL);
+    side_join(&show.mutexed);
+    if (side_look(&show.spoolbuf).failures > 0 || side_look(&show.mutexed).failures > 0) {
+        side_stop(&show.spoolbuf);
+        sb_cancel(show.buffer);
+    }
+    side_join(&show.spoolbuf);
+    report_end(&report);
+    if (stopped_by(&show) == 0 && side_look(&show.spoolbuf).failures == 0)
+        save(&show);
 
-    struct news seen = look(&job);
-    screen_say("Played %llu of %llu bytes in order, jumped %llu times in between",
-               (unsigned long long)seen.played, (unsigned long long)job.size,
-               (unsigned long long)seen.jumps);
-    if (seen.signal == 0 && seen.failures == 0)
-        save(&job);
-
-    sb_reader_free(job.player);
-    sb_reader_free(job.scrubber);
-    sb_free(job.buffer);
-    seen = look(&job);
-    if (seen.signal == 0)
+    if (stopped_by(&show) == 0)
         pthread_kill(stopper, SIGUSR1);
     pthread_join(stopper, NULL);
-    screen_say("%s: %llu bytes compared, %d failures", seen.failures != 0 ? "FAILED"
-               : seen.signal != 0 ? "Stopped" : "Done",
-               (unsigned long long)seen.checked, seen.failures);
-    screen_close();
-    return seen.failures != 0 ? 1 : seen.signal != 0 ? 128 + seen.signal : 0;
+    sb_free(show.buffer);
+    mutexed_close(show.spool);
+    server_stop(show.server);
+    return finish(&show);
 }

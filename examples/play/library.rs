@@ -1,87 +1,121 @@
-//! Builds the library and C programs that use it. Shared by the example and by tests.
+//! Finds the library that cargo has built, and the C compiler; compiles a C program with both.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::{Command, Stdio, exit};
 
 /// The repository.
-pub fn root() -> &'static Path {
+fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Has cargo build the shared library, and returns a directory of its own under cargo's target
-/// directory that holds it under both its names: the linker's and the loader's.
+/// Ends the program with a line that says what is wrong.
+pub fn give_up(why: &str) -> ! {
+    eprintln!("play: {why}");
+    exit(1);
+}
+
+/// Has cargo say where the shared library is, and returns a directory that holds it under both its
+/// names: the linker's and the loader's.
 ///
-/// Where cargo puts what it builds is cargo's own business, so it is asked.
+/// Where cargo puts what it builds is cargo's own business, so it is asked. It has just built this
+/// example, so it builds nothing more.
 pub fn shared_library() -> PathBuf {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "--lib", "--message-format"])
-        .args(["json-render-diagnostics", "--manifest-path"])
+    let output = Command::new(&cargo)
+        .args(["build", "--quiet", "--release", "--example", "play"])
+        .args(["--message-format", "json-render-diagnostics"])
+        .arg("--manifest-path")
         .arg(root().join("Cargo.toml"))
         .stderr(Stdio::inherit())
         .output()
-        .expect("cargo can be run");
-    assert!(output.status.success(), "the library does not build");
-    let library = String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "spoolbuf")
-        .filter_map(|message| message["filenames"].as_array().cloned())
-        .flatten()
-        .filter_map(|name| name.as_str().map(PathBuf::from))
-        .find(|name| {
-            name.extension()
-                .is_some_and(|end| end == env::consts::DLL_EXTENSION)
-        })
-        .expect("cargo built a shared library");
-    let directory = library.parent().expect("a directory").join("spoolbuf-c");
-    fs::create_dir_all(&directory).expect("a directory for the library");
-    let (end, major) = (env::consts::DLL_EXTENSION, env!("CARGO_PKG_VERSION_MAJOR"));
-    let names = if cfg!(target_os = "macos") {
-        [
-            format!("libspoolbuf.{end}"),
-            format!("libspoolbuf.{major}.{end}"),
-        ]
+        .unwrap_or_else(|error| give_up(&format!("{}: {error}", Path::new(&cargo).display())));
+    if !output.status.success() {
+        give_up("the library does not build");
+    }
+    let end = env::consts::DLL_EXTENSION;
+    let plain = OsString::from(format!("libspoolbuf.{end}"));
+    let library = strings(&String::from_utf8_lossy(&output.stdout))
+        .into_iter()
+        .map(PathBuf::from)
+        .find(|path| path.file_name() == Some(&plain))
+        .unwrap_or_else(|| give_up("cargo builds no shared library on this system"));
+    let directory = library.parent().unwrap_or(root()).join("spoolbuf-c");
+    let versioned = if cfg!(target_os = "macos") {
+        concat!("libspoolbuf.", env!("CARGO_PKG_VERSION_MAJOR"), ".dylib")
     } else {
-        [
-            format!("libspoolbuf.{end}"),
-            format!("libspoolbuf.{end}.{major}"),
-        ]
+        concat!("libspoolbuf.so.", env!("CARGO_PKG_VERSION_MAJOR"))
     };
-    for name in names {
+    tried(&directory, fs::create_dir_all(&directory));
+    for name in [plain.as_os_str(), OsStr::new(versioned)] {
         in_one_step(&directory.join(name), |path| {
-            fs::copy(&library, path).expect("the library can be copied");
+            tried(path, fs::copy(&library, path));
         });
     }
     directory
 }
 
+/// The strings of some JSON.
+fn strings(json: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = json.chars();
+    while rest.any(|sign| sign == '"') {
+        let mut text = String::new();
+        while let Some(sign) = rest.next().filter(|sign| *sign != '"') {
+            // What a path has escaped is a quote or a backslash.
+            text.extend(if sign == '\\' {
+                rest.next()
+            } else {
+                Some(sign)
+            });
+        }
+        found.push(text);
+    }
+    found
+}
+
+/// The C compiler: the variable CC, which may have arguments, else the first that there is.
+pub fn compiler() -> Vec<String> {
+    let chosen = env::var("CC").unwrap_or_default();
+    let mut candidates = vec![vec!["cc"], vec!["gcc"], vec!["clang"]];
+    let words: Vec<&str> = chosen.split_whitespace().collect();
+    if !words.is_empty() {
+        candidates = vec![words];
+    }
+    for words in &candidates {
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg("--version");
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        if !command
+            .status()
+            .is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        {
+            return words.iter().map(|word| (*word).to_owned()).collect();
+        }
+    }
+    let names: Vec<&str> = candidates.iter().map(|words| words[0]).collect();
+    give_up(&format!(
+        "no C compiler ({}) is in the PATH: install gcc ({HOW})",
+        names.join(", ")
+    ));
+}
+
+/// How a C compiler and its headers are installed.
+const HOW: &str = if cfg!(target_os = "macos") {
+    "xcode-select --install"
+} else {
+    "Debian, Ubuntu: apt install gcc libc6-dev"
+};
+
 /// Compiles C sources against the header and links them to the shared library in `directory`.
-pub fn compile(sources: &[&str], program: &Path, directory: &Path) {
-    let host = host();
-    let compiler = cc::Build::new()
-        .target(&host)
-        .host(&host)
-        .opt_level(2)
-        .cargo_metadata(false)
-        .get_compiler();
-    let mut rpath = OsString::from("-Wl,-rpath,");
-    rpath.push(directory);
+pub fn compile(compiler: &[String], sources: &[&str], program: &Path, directory: &Path) {
     in_one_step(program, |path| {
-        let status = compiler
-            .to_command()
-            .args([
-                "-std=c99",
-                "-Wall",
-                "-Wextra",
-                "-Wpedantic",
-                "-Werror",
-                "-I",
-            ])
+        let status = Command::new(&compiler[0])
+            .args(&compiler[1..])
+            .args(["-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-I"])
             .arg(root().join("include"))
             .args(sources.iter().map(|source| root().join(source)))
             .arg("-o")
@@ -89,33 +123,30 @@ pub fn compile(sources: &[&str], program: &Path, directory: &Path) {
             .arg("-L")
             .arg(directory)
             .args(["-lspoolbuf", "-lpthread"])
-            .arg(&rpath)
+            // A comma or a space in its name does no harm in this form.
+            .args(["-Xlinker", "-rpath", "-Xlinker"])
+            .arg(directory)
             .status();
-        let status = status.unwrap_or_else(|error| panic!("{:?}: {error}", compiler.path()));
-        assert!(status.success(), "{} does not compile", sources[0]);
+        if !tried(Path::new(&compiler[0]), status).success() {
+            give_up(&format!(
+                "{} does not compile examples/play.c; if a header is missing, install it ({HOW})",
+                compiler.join(" ")
+            ));
+        }
     });
 }
 
-/// The system that cargo builds for when it is told nothing.
-fn host() -> String {
-    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(rustc)
-        .arg("-vV")
-        .output()
-        .expect("rustc can be run");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    host.expect("rustc knows its host").to_owned()
+/// What an operation on a path returned; an error ends the program.
+fn tried<T>(path: &Path, result: std::io::Result<T>) -> T {
+    result.unwrap_or_else(|error| give_up(&format!("{}: {error}", path.display())))
 }
 
 /// Makes a file under another name and moves it to its own, since another process may be using
-/// what is there.
+/// the old one.
 fn in_one_step(path: &Path, make: impl FnOnce(&Path)) {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{process}.{count}"));
+    name.push(format!(".{}", std::process::id()));
     let new = PathBuf::from(name);
     make(&new);
-    fs::rename(&new, path).expect("the file can be moved");
+    tried(path, fs::rename(&new, path));
 }

@@ -1,6 +1,6 @@
 /*
- * A source with the manners of a network. Where this reads a file, yours calls recv(); the rest of
- * it, a wait that another thread can end, looks the same: poll() on the socket and on a pipe.
+ * A source, made to be copied: it receives from a socket, and another thread can end its wait, by a
+ * byte in a pipe. A source of yours that has such a wait looks the same.
  */
 
 #define _GNU_SOURCE /* pipe2() */
@@ -11,87 +11,41 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <time.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#define STALL_EVERY (4u << 20)
-
 struct network {
-    int file;
-    uint64_t at, size;
-    struct pace pace;
-    uint64_t left;         /* of the burst that has arrived */
-    uint64_t until_stall;  /* bytes */
-    double next;           /* when the next burst arrives */
-    int wake[2];           /* a pipe: a byte in it ends a wait */
+    int socket;
+    uint64_t left;  /* bytes that have not come yet */
+    int wake[2];    /* a pipe: a byte in it ends a wait */
 };
 
-double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-/* Waits for the next burst. 0, or -1 if network_cancel() came first. */
-static int network_wait(struct network *net)
-{
-    struct pollfd wake = {net->wake[0], POLLIN, 0};
-    double left;
-    char byte;
-
-    while ((left = net->next - now()) > 0) {
-        int most = left > 60 ? 60000 : (int)(left * 1000) + 1;
-        if (poll(&wake, 1, most) == 1) {
-            while (read(net->wake[0], &byte, 1) == 1)
-                ;
-            return -1;
-        }
-    }
-    return 0;
-}
-
-/* A burst has arrived; decides when the next one will. */
-static void network_arrived(struct network *net)
-{
-    net->left = net->pace.burst;
-    net->next = net->next > now() - 0.1 ? net->next : now();
-    if (net->pace.rate > 0)
-        net->next += (double)net->left / net->pace.rate;
-    if (net->until_stall > net->left) {
-        net->until_stall -= net->left;
-    } else {
-        net->until_stall = STALL_EVERY;
-        net->next += net->pace.stall;
-    }
-}
-
-static int64_t network_read(void *opaque, void *out, size_t capacity)
+int64_t network_read(void *opaque, void *out, size_t capacity)
 {
     struct network *net = opaque;
-    uint64_t count = net->size - net->at;
+    char byte;
 
-    if (count == 0)
-        return 0;
-    if (net->left == 0) {
-        if (network_wait(net) != 0)
+    for (;;) {
+        ssize_t got = recv(net->socket, out, capacity, 0);
+        if (got > 0) {
+            net->left -= (uint64_t)got < net->left ? (uint64_t)got : net->left;
+            return got;
+        }
+        if (got == 0)
+            return net->left == 0 ? 0 : -ECONNRESET;  /* cut short: an error, never the end */
+        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+            return -errno;
+        struct pollfd wait[2] = {{net->socket, POLLIN, 0}, {net->wake[0], POLLIN, 0}};
+        if (poll(wait, 2, -1) > 0 && wait[1].revents != 0) {
+            while (read(net->wake[0], &byte, 1) == 1)
+                ;
             return SB_SOURCE_CANCELED;
-        network_arrived(net);
+        }
     }
-    if (count > net->left)
-        count = net->left;
-    if (count > capacity)
-        count = capacity;
-    ssize_t got = pread(net->file, out, (size_t)count, (off_t)net->at);
-    if (got <= 0)
-        return got == 0 ? -EIO : -errno;  /* shorter than it was: not the end, an error */
-    net->at += (uint64_t)got;
-    net->left -= (uint64_t)got;
-    return got;
 }
 
 /* From any thread, while network_read() waits: makes it return. */
-static void network_cancel(void *opaque)
+void network_cancel(void *opaque)
 {
     struct network *net = opaque;
     ssize_t ignored = write(net->wake[1], "", 1);
@@ -99,9 +53,10 @@ static void network_cancel(void *opaque)
 }
 
 /* The last call: nobody is inside network_read() any more. */
-static void network_close(void *opaque)
+void network_close(void *opaque)
 {
     struct network *net = opaque;
+    close(net->socket);
     close(net->wake[0]);
     close(net->wake[1]);
     free(net);
@@ -123,22 +78,17 @@ static int wake_pipe(int ends[2])
 #endif
 }
 
-int network_open(sb_callback *callback, int file, uint64_t size, const struct pace *pace)
+struct network *network_open(int socket, uint64_t size)
 {
     struct network *net = calloc(1, sizeof *net);
-    if (net == NULL)
-        return ENOMEM;
-    if (wake_pipe(net->wake) != 0) {
+    if (net == NULL || wake_pipe(net->wake) != 0) {
         int error = errno;
+        close(socket);
         free(net);
-        return error;
+        errno = error;
+        return NULL;
     }
-    net->file = file;
-    net->size = size;
-    net->pace = *pace;
-    net->until_stall = STALL_EVERY;
-    sb_callback made = {
-        .read = network_read, .opaque = net, .cancel = network_cancel, .close = network_close};
-    *callback = made;
-    return 0;
+    net->socket = socket;
+    net->left = size;
+    return net;
 }

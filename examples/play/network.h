@@ -1,23 +1,21 @@
-/* A source with the manners of a network: a pace, bursts, stalls. Part of the example `play`. */
+/* A source: one connection of the simulated network. Part of the example `play`. */
 
 #ifndef NETWORK_H
 #define NETWORK_H
 
 #include "spoolbuf.h"
 
-struct pace {
-    double rate;     /* bytes a second; 0: as fast as the disk */
-    uint64_t burst;  /* bytes that arrive together */
-    double stall;    /* seconds of silence after every 4 MiB */
-};
+struct network;
 
 /*
- * Makes a source that delivers the first `size` bytes of `file`, which must stay open until the
- * source's `close`. 0, or an errno; `*callback` is then as it was.
+ * Takes over `socket`, on which `size` bytes are to come. NULL, and errno is set, if that cannot be
+ * had; the socket is closed then.
  */
-int network_open(sb_callback *callback, int file, uint64_t size, const struct pace *pace);
+struct network *network_open(int socket, uint64_t size);
 
-/* Seconds on a monotonic clock. */
-double now(void);
+/* The three callbacks of a source: see spoolbuf.h. */
+int64_t network_read(void *network, void *out, size_t capacity);
+void network_cancel(void *network);
+void network_close(void *network);
 
 #endif

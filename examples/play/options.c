@@ -7,16 +7,16 @@
 static const char help[] =
     "usage: play [OPTION...] [FILE]\n"
     "\n"
-    "Receives FILE as if over a network, plays it, jumps about in it and saves it, all from one\n"
-    "spoolbuf buffer, and checks every byte that it reads. Without FILE it makes one: three and a\n"
-    "half minutes of Bach, 40 MB. Exits with 0 only if every check held.\n"
+    "Sends FILE over a simulated network to a temporary file behind a mutex and to a\n"
+    "spoolbuf buffer, plays both, jumps back in both while the network is silent, and\n"
+    "saves the file from the buffer. Compares every byte. Without FILE it makes one:\n"
+    "three and a half minutes of Bach, 40 MB. Exits with 0 only if every check held.\n"
     "\n"
-    "  --rate MIB    the network's pace in MiB/s; 0 as fast as the disk (6)\n"
-    "  --burst KIB   how much arrives together (256)\n"
-    "  --stall MS    silence after every 4 MiB (250)\n"
-    "  --play MIB    the player's pace in MiB/s; 0 as fast as it comes (4)\n"
-    "  --ahead MIB   prefetch so far past the player; 0 none (4)\n"
-    "  --max MIB     most to keep in memory; the rest is spilled to disk (2)\n"
+    "  --rate MIB    the network's pace in MiB/s; 0 as fast as possible (8)\n"
+    "  --silence MS  how long it is silent, after every 14 MiB (1500)\n"
+    "  --play MIB    the players' pace in MiB/s; 0 as fast as possible (4)\n"
+    "  --ahead MIB   how far both read ahead of their player; 0 not at all (8)\n"
+    "  --max MIB     the most that spoolbuf keeps in memory, the rest on disk (2)\n"
     "  --out FILE    save to FILE and keep it; else to a temporary file\n"
     "  --plain       lines, even on a terminal\n"
     "  --help        this\n"
@@ -41,13 +41,14 @@ static double number(const char *name, const char *text)
 
 struct options options_read(int argc, char **argv)
 {
-    struct options options = {NULL, NULL, 6, 256, 250, 4, 4, 2, 0};
+    struct options options = {NULL, NULL, 8, 1500, 4, 8, 2, 0};
     struct {
         const char *name;
         double *value;
     } numbers[] = {
-        {"--rate", &options.rate},   {"--burst", &options.burst}, {"--stall", &options.stall},
-        {"--play", &options.play},   {"--ahead", &options.ahead}, {"--max", &options.max},
+        {"--rate", &options.rate},   {"--silence", &options.silence},
+        {"--play", &options.play},   {"--ahead", &options.ahead},
+        {"--max", &options.max},
     };
     int only_files = 0;
 
@@ -81,7 +82,5 @@ struct options options_read(int argc, char **argv)
             refuse("no such option", argument);
         }
     }
-    if (options.burst * 1024 < 1)
-        refuse("wants at least one byte, which is 0.001", "--burst");
     return options;
 }

@@ -7,8 +7,7 @@ struct options {
     const char *file;  /* NULL: makes one */
     const char *out;   /* NULL: a temporary one */
     double rate;       /* MiB/s */
-    double burst;      /* KiB */
-    double stall;      /* ms */
+    double silence;    /* ms */
     double play;       /* MiB/s */
     double ahead;      /* MiB */
     double max;        /* MiB */

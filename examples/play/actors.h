@@ -1,0 +1,68 @@
+/* Who reads: the same threads do the same on each side of the comparison. */
+
+#ifndef ACTORS_H
+#define ACTORS_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server.h"
+
+enum { PIECE = 64 * 1024, MOST_EPISODES = 64 };
+enum actor { PLAYER, JUMPER, SEEKER, ACTORS };
+
+/* What happened on one side while the network was silent, or while somebody waited for the end. */
+struct episode {
+    uint64_t played;   /* bytes */
+    unsigned jumps;    /* that were done by its end */
+    double longest;    /* seconds that one of them took */
+};
+
+/* What the threads of one side tell. */
+struct progress {
+    uint64_t played, compared;
+    uint64_t jumped_to;
+    unsigned jumps;
+    double waiting_since[ACTORS];  /* 0: not inside a read */
+    struct episode silences[MOST_EPISODES];
+    struct episode seek;
+    double seek_begin, seek_end;   /* 0: not yet */
+    int is_over;                   /* the player is done */
+    int is_stopped;                /* from outside */
+    int64_t stopped_by;            /* what the read returned that the stop ended, or 0 */
+    double stopped_wait, stopped_at;
+    int failures;
+    char failure[200];             /* the first one, in words */
+};
+
+/* One side: a buffer and how it is read, and what to compare its bytes with. */
+struct side {
+    const char *name;
+    void *buffer;
+    int64_t (*read)(void *buffer, uint64_t off, size_t len, void *out);
+    void (*explain)(void *buffer, int64_t error, char *out, size_t size);
+    struct server *server;
+    int file;      /* what was sent */
+    uint64_t size;
+    double pace;   /* of the player, bytes a second; 0: none */
+    pthread_t threads[ACTORS];
+    int is_running[ACTORS];
+    pthread_mutex_t lock;
+    struct progress progress;
+};
+
+/* Starts a thread of a side. 0 or an errno. */
+int side_start(struct side *side, enum actor actor);
+/* Waits for those that were started. */
+void side_join(struct side *side);
+/* Has them end at their next read. Whoever calls this also ends the read that waits. */
+void side_stop(struct side *side);
+struct progress side_look(struct side *side);
+/* Notes a failure: `what`, and what a call at `off` returned. */
+void side_fail(struct side *side, const char *what, uint64_t off, int64_t result);
+/* Compares what was read at `off` with what was sent; notes a failure. */
+int side_is_right(struct side *side, uint64_t off, const void *bytes, int64_t count);
+void nap(int milliseconds);
+
+#endif
