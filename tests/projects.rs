@@ -3,6 +3,8 @@
 
 #![cfg(target_os = "linux")]
 
+#[path = "readme/checkout.rs"]
+mod checkout;
 mod library;
 
 use std::fs;
@@ -12,30 +14,21 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use checkout::{block, checkout, succeeds_with};
 use library::{library, root, run, scratch, skipped};
 
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Installs the library as the README says, then moves it.
+/// Installs the library by the README's commands and no others, then moves it.
 fn prefix() -> &'static Path {
     static PREFIX: OnceLock<PathBuf> = OnceLock::new();
     PREFIX.get_or_init(|| {
-        let (first, moved) = (scratch().join("prefix"), scratch().join("prefix moved"));
+        let (first, moved) = (scratch().join("a prefix"), scratch().join("prefix moved"));
         for old in [&first, &moved] {
             let _ = fs::remove_dir_all(old);
         }
-        let lib = first.join("lib");
-        fs::create_dir_all(lib.join("pkgconfig")).expect("a folder");
-        fs::create_dir_all(first.join("include")).expect("a folder");
-        let built = library();
-        let copy = |from: &Path, to: PathBuf| fs::copy(from, to).expect("copied");
-        copy(&built.shared, lib.join("libspoolbuf.so.0"));
-        copy(&built.archive, lib.join("libspoolbuf.a"));
-        std::os::unix::fs::symlink("libspoolbuf.so.0", lib.join("libspoolbuf.so")).expect("a link");
-        let package = "bindings/pkgconfig/spoolbuf.pc";
-        copy(&root().join(package), lib.join("pkgconfig/spoolbuf.pc"));
-        let header = "include/spoolbuf.h";
-        copy(&root().join(header), first.join(header));
+        let (checkout, _alone) = checkout();
+        succeeds_with(checkout, &first, &block("sh", "install -D"));
         fs::rename(&first, &moved).expect("moved");
         moved
     })

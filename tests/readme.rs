@@ -1,81 +1,22 @@
 //! The README, word for word: its programs are compiled and run, its commands are executed.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
+
+#[path = "readme/checkout.rs"]
+mod checkout;
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-const README: &str = include_str!("../README.md");
-
-/// The one block of code in a language that contains `what`.
-fn block(language: &str, what: &str) -> String {
-    let fence = format!("\n```{language}\n");
-    let blocks: Vec<&str> = README
-        .split(&fence)
-        .skip(1)
-        .map(|text| text.split("```").next().expect("a block"))
-        .filter(|text| text.contains(what))
-        .collect();
-    assert_eq!(blocks.len(), 1, "blocks of {language} with {what:?}");
-    blocks[0].to_owned()
-}
+use checkout::{README, block, checkout, shell, succeeds, succeeds_with};
 
 /// What the README says that its programs print.
 fn printed() -> String {
     block("text", "bytes saved")
-}
-
-/// A directory that looks like the repository, with a `target` of its own, and nobody else in it.
-/// The same one at each run, so that cargo finds what it has built.
-fn checkout() -> (&'static Path, MutexGuard<'static, ()>) {
-    static CHECKOUT: OnceLock<PathBuf> = OnceLock::new();
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = ALONE.lock().unwrap_or_else(|error| error.into_inner());
-    let path = CHECKOUT.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme");
-        fs::create_dir_all(&path).expect("a directory");
-        for name in ["Cargo.toml", "Cargo.lock", "README.md", "build.rs", "src"] {
-            link(&root.join(name), &path.join(name));
-        }
-        for name in ["include", "bindings", "examples", "tests"] {
-            link(&root.join(name), &path.join(name));
-        }
-        fs::write(path.join("demo.c"), block("c", "int main")).expect("written");
-        fs::write(path.join("demo.py"), block("python", "ctypes")).expect("written");
-        path
-    });
-    (path, alone)
-}
-
-fn link(to: &Path, at: &Path) {
-    let _ = fs::remove_file(at);
-    symlink(to, at).expect("a link");
-}
-
-fn shell(directory: &Path, commands: &str) -> Output {
-    Command::new("sh")
-        .args(["-euc", commands])
-        .current_dir(directory)
-        .env_remove("CARGO_TARGET_DIR")
-        .env("CARGO_NET_OFFLINE", "true")
-        .env("PREFIX", directory.join("prefix"))
-        .env("PKG_CONFIG_PATH", directory.join("prefix/lib/pkgconfig"))
-        .env("LD_LIBRARY_PATH", directory.join("prefix/lib"))
-        .output()
-        .expect("a shell")
-}
-
-#[track_caller]
-fn succeeds(directory: &Path, commands: &str) -> String {
-    let output = shell(directory, commands);
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{commands}: {error}");
-    String::from_utf8(output.stdout).expect("text")
 }
 
 /// Runs a program on the README's stream, and checks what it prints and what it saved.
@@ -164,6 +105,24 @@ fn an_interrupt_is_an_error_in_python() {
     }
 }
 
+fn await_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < end, "never: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Whether a process with one thread sleeps, with nothing left in the pipe that it reads from: in its
+/// read, then.
+fn sleeps_at_an_empty_pipe(pid: i32, pipe: &impl AsRawFd) -> bool {
+    let mut left: libc::c_int = -1;
+    // SAFETY: FIONREAD writes one int, which is there.
+    let result = unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &raw mut left) };
+    let status = fs::read_to_string(format!("/proc/{pid}/stat"));
+    result == 0 && left == 0 && status.is_ok_and(|text| text.contains(") S "))
+}
+
 /// Ctrl-C itself, while the program waits for a pipe that stays open.
 #[test]
 fn a_signal_is_an_error_in_python() {
@@ -186,8 +145,12 @@ fn a_signal_is_an_error_in_python() {
     // that has been written.
     input.write_all(&[b'7'; 2 << 20]).expect("written");
     let pid = i32::try_from(child.id()).expect("a process");
+    await_until("it waits for the pipe", || {
+        sleeps_at_an_empty_pipe(pid, &input)
+    });
     // SAFETY: kill() takes numbers only; the child is not waited for yet, so the number is its own.
     assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);
+    await_until("it ends", || child.try_wait().expect("a child").is_some());
     let output = child.wait_with_output().expect("waited for");
     drop(input);
     let said = String::from_utf8_lossy(&output.stderr);
@@ -200,7 +163,7 @@ fn a_signal_is_an_error_in_python() {
 #[test]
 fn static_library() {
     let (checkout, _alone) = checkout();
-    let commands = block("sh", "libspoolbuf.a");
+    let commands = block("sh", "demo-static");
     assert_eq!(succeeds(checkout, &commands), printed());
     prints(checkout, "./demo-static");
 }
@@ -208,8 +171,11 @@ fn static_library() {
 #[test]
 fn installed_library() {
     let (checkout, _alone) = checkout();
-    let _ = fs::remove_dir_all(checkout.join("prefix"));
-    succeeds(checkout, &block("sh", "install -D"));
+    let spaced = checkout.join("a prefix with spaces");
+    for prefix in [&checkout.join("prefix"), &spaced] {
+        let _ = fs::remove_dir_all(prefix);
+        succeeds_with(checkout, prefix, &block("sh", "install -D"));
+    }
     let version = succeeds(checkout, "grep ^Version: bindings/pkgconfig/spoolbuf.pc");
     assert_eq!(
         version.trim(),
@@ -222,6 +188,14 @@ fn installed_library() {
     assert!(README.contains(compile));
     succeeds(checkout, &format!("rm -f demo; {compile}"));
     prints(checkout, "./demo");
+    let compile = "eval \"cc demo.c $(pkg-config --cflags --libs spoolbuf) -o demo\"";
+    assert!(README.contains(compile));
+    succeeds_with(
+        checkout,
+        &spaced,
+        &format!("rm -f demo; {compile}; ldd demo"),
+    );
+    succeeds_with(checkout, &spaced, "seq -w 0 300000 | ./demo");
     if is_there("cmake") {
         let project = checkout.join("cmake");
         fs::create_dir_all(&project).expect("a directory");
