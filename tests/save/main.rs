@@ -24,6 +24,7 @@ mod descriptor;
 mod draft;
 mod kill;
 mod link;
+mod little;
 mod name;
 mod network;
 mod options;

@@ -178,12 +178,9 @@ impl Directory {
         };
         let Ok(about) = listed.metadata() else { return };
         let here = (about.dev(), about.ino());
-        let left_at = || {
-            LEFT_AT
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
-        };
-        let begin = left_at().filter(|(directory, _)| *directory == here);
+        // Not waited for: in a child of fork() it may be held for ever.
+        let left_at = || LEFT_AT.try_lock().ok();
+        let begin = left_at().and_then(|left| left.filter(|(directory, _)| *directory == here));
         // SAFETY: an open directory, which the stream owns from here on; the entries are looked at
         // before the next one is asked for. A place that is none any more is one of the system's choice.
         unsafe {
@@ -210,7 +207,9 @@ impl Directory {
             };
             libc::closedir(stream);
             if begin.is_some() || end.is_some() {
-                *left_at() = end;
+                if let Some(mut left) = left_at() {
+                    *left = end;
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::{succeeded, system};
@@ -175,32 +175,41 @@ fn is_writable(file: &File, milliseconds: i32) -> io::Result<bool> {
 struct Waitless {
     file: RawFd,
     flags: i32,
-    _only: MutexGuard<'static, ()>,
 }
+
+/// The process in which there is a `Waitless`, or 0. In a child of fork() it may be that of the parent.
+static WAITLESS: AtomicU32 = AtomicU32::new(0);
 
 impl Waitless {
     fn new(file: &File) -> io::Result<Waitless> {
-        static ONLY: Mutex<()> = Mutex::new(());
-        let only = ONLY.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = file.as_raw_fd();
-        // SAFETY: asks about and sets flags of an open descriptor.
-        unsafe {
-            let flags = libc::fcntl(file, libc::F_GETFL);
-            succeeded(flags)?;
-            succeeded(libc::fcntl(file, libc::F_SETFL, flags | libc::O_NONBLOCK))?;
-            Ok(Waitless {
-                file,
-                flags,
-                _only: only,
-            })
+        let (file, me) = (file.as_raw_fd(), std::process::id());
+        let before = WAITLESS.load(Ordering::Relaxed);
+        let (acquired, relaxed) = (Ordering::Acquire, Ordering::Relaxed);
+        let taken = before != me
+            && WAITLESS
+                .compare_exchange(before, me, acquired, relaxed)
+                .is_ok();
+        if !taken {
+            return Err(io::ErrorKind::WouldBlock.into());
         }
+        // SAFETY: asks about the flags of an open descriptor.
+        let flags = unsafe { libc::fcntl(file, libc::F_GETFL) };
+        // Frees the place also where that fails.
+        let waitless = Waitless { file, flags };
+        succeeded(flags)?;
+        // SAFETY: sets flags of an open descriptor.
+        succeeded(unsafe { libc::fcntl(file, libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
+        Ok(waitless)
     }
 }
 
 impl Drop for Waitless {
     fn drop(&mut self) {
-        // SAFETY: as above; as they were.
-        unsafe { libc::fcntl(self.file, libc::F_SETFL, self.flags) };
+        if self.flags >= 0 {
+            // SAFETY: as above; as they were.
+            unsafe { libc::fcntl(self.file, libc::F_SETFL, self.flags) };
+        }
+        WAITLESS.store(0, Ordering::Release);
     }
 }
 
