@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use spoolbuf::abi::sb_state;
-use spoolbuf::{Error, Interrupt, Options, Result, Source, StreamBuffer};
+use spoolbuf::{Error, Interrupt, OnShort, Options, Result, Source, StreamBuffer};
 use support::{assert_bytes, byte};
 
 /// Far more than anything takes on a busy machine.
@@ -261,6 +261,36 @@ fn an_end_before_what_is_held_is_a_failure() {
         check(&buffer, SIZE - 1000);
         assert_eq!(buffer.read_at(SIZE, &mut out).expect("the end"), 0);
         assert_eq!(buffer.stats().final_size, Some(SIZE));
+    }
+}
+
+/// An end is short below the declared size, and nowhere else.
+#[test]
+fn an_end_is_short_below_the_declared_size_only() {
+    for on_short in [OnShort::End, OnShort::Error] {
+        for declared in [None, Some(0), Some(9), Some(10), Some(11), Some(1 << 40)] {
+            let options = Options {
+                size: declared,
+                on_short,
+                ..Options::default()
+            };
+            let buffer = StreamBuffer::with_options(&[7u8; 10][..], options).expect("a buffer");
+            assert!(!buffer.stats().ended_short);
+            assert_eq!(buffer.read_at(0, &mut [0; 20]).expect("bytes"), 10);
+            let at_the_end = buffer.read_at(10, &mut [0]);
+            let is_short = declared.is_some_and(|size| size > 10);
+            let stats = buffer.stats();
+            assert_eq!(stats.ended_short, is_short, "{declared:?}");
+            if is_short && on_short == OnShort::Error {
+                assert!(matches!(at_the_end, Err(Error::Short)), "{at_the_end:?}");
+                assert!(matches!(stats.failure, Some(Error::Short)));
+                assert_eq!((stats.final_size, buffer.size()), (None, declared));
+            } else {
+                assert_eq!(at_the_end.expect("the end"), 0);
+                assert!(stats.failure.is_none());
+                assert_eq!((stats.final_size, buffer.size()), (Some(10), Some(10)));
+            }
+        }
     }
 }
 
