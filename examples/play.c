@@ -17,7 +17,6 @@
 #include "spoolbuf.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -55,8 +54,6 @@ static void give_up(const char *what, int error)
     exit(1);
 }
 
-/* The two sides differ in these functions alone. */
-
 static int64_t spoolbuf_read(void *buffer, uint64_t off, size_t len, void *out)
 {
     return sb_read(buffer, off, len, out);
@@ -72,15 +69,9 @@ static void spoolbuf_explain(void *buffer, int64_t error, char *out, size_t size
     if (is_of_source)
         snprintf(out, size, "%s: %s", sb_strerror((int)error), strerror((int)-stats.source_error));
     else if (is_of_system && stats.system_error != 0)
-        snprintf(out, size, "%s: %s", stats.spool_dir, strerror(stats.system_error));
+        snprintf(out, size, "the file in %s: %s", stats.spool_dir, strerror(stats.system_error));
     else
         snprintf(out, size, "%s", sb_strerror((int)error));
-}
-
-static void mutexed_explain(void *spool, int64_t error, char *out, size_t size)
-{
-    (void)spool;
-    snprintf(out, size, "%s", error > -4096 ? strerror((int)-error) : "canceled");
 }
 
 static void make_spoolbuf(struct show *show)
@@ -205,7 +196,7 @@ static void watch(struct show *show, struct report *report)
         if (stats.memory > show->max + PIECE_IN_FLIGHT)
             side_fail(&show->spoolbuf, "memory past its limit", stats.frontier,
                       (int64_t)stats.memory);
-        report_silences(report, 0);
+        report_silences(report);
         report_seek(report, 0);
         if (!is_seeking && ours.played > show->size / 10 * 7) {
             is_seeking = 1;
@@ -223,24 +214,6 @@ static int save_progress(void *opaque, uint64_t done, uint64_t total)
     return stopped_by(opaque) != 0;
 }
 
-/* Compares the saved file with the one that was sent. */
-static int is_same(struct show *show, const char *path)
-{
-    char bytes[PIECE];
-    ssize_t count = -1;
-    uint64_t at = 0;
-    int saved = open(path, O_RDONLY | O_CLOEXEC);
-
-    while (saved >= 0 && (count = read(saved, bytes, sizeof bytes)) > 0) {
-        if (!side_is_right(&show->spoolbuf, at, bytes, count))
-            break;
-        at += (uint64_t)count;
-    }
-    if (saved >= 0)
-        close(saved);
-    return count == 0 && at == show->size;
-}
-
 static void save(struct show *show)
 {
     char path[PATH_MAX];
@@ -256,8 +229,13 @@ static void save(struct show *show)
     if (saved == SB_ERR_CANCELED && stopped_by(show) != 0) {
         screen_say("Stopped while saving: no file was left behind");
     } else if (saved < 0) {
-        side_fail(&show->spoolbuf, path, 0, saved);
-    } else if (saved != (int64_t)show->size || !is_same(show, path)) {
+        sb_stats stats;
+        sb_stat(show->buffer, &stats, sizeof stats);
+        int is_of_system = saved == SB_ERR_IO || saved == SB_ERR_DISK_FULL;
+        const char *why = is_of_system && stats.system_error != 0 ? strerror(stats.system_error)
+                                                                  : sb_strerror((int)saved);
+        side_fail_because(&show->spoolbuf, "saving %s: %s", path, why);
+    } else if (saved != (int64_t)show->size || !side_is_same(&show->spoolbuf, path)) {
         side_fail(&show->spoolbuf, "the saved file is not the one that was sent", 0, saved);
     } else {
         screen_say("Saved %lld bytes from spoolbuf in %.0f ms: the same as sent, byte for byte%s",
@@ -279,9 +257,10 @@ static int finish(struct show *show)
                    ours.stopped_wait * 1e3, sb_strerror((int)ours.stopped_by), ours.stopped_at * 1e3);
     if (failures > 0)
         fprintf(stderr, "play: %s\n", ours.failures > 0 ? ours.failure : theirs.failure);
-    screen_say("%s: %llu bytes were read and compared, %d failures",
+    screen_say("%s: %llu bytes were read and compared, %d failure%s",
                failures > 0 ? "FAILED" : number != 0 ? "Stopped" : "Done",
-               (unsigned long long)(ours.compared + theirs.compared), failures);
+               (unsigned long long)(ours.compared + theirs.compared), failures,
+               failures == 1 ? "" : "s");
     screen_close();
     return failures > 0 ? 1 : number != 0 ? 128 + number : 0;
 }
@@ -319,7 +298,7 @@ int main(int argc, char **argv)
         pthread_mutex_init(&sides[i]->lock, NULL);
     }
     screen_open(options->plain);
-    report_title(options->file != NULL ? options->file : "Bach, BWV 846", show.size, &line);
+    report_title(options->file, show.size, &line);
     int error = pthread_create(&stopper, NULL, stop_on_signal, &show);
     if (error == 0)
         error = pthread_create(&reader, NULL, read_ahead, &show);

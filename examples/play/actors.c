@@ -8,6 +8,8 @@
 
 #include "actors.h"
 
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -35,19 +37,28 @@ void side_stop(struct side *side)
     pthread_mutex_unlock(&side->lock);
 }
 
+void side_fail_because(struct side *side, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    pthread_mutex_lock(&side->lock);
+    if (side->progress.failures++ == 0)
+        vsnprintf(side->progress.failure, sizeof side->progress.failure, format, arguments);
+    pthread_mutex_unlock(&side->lock);
+    va_end(arguments);
+}
+
 void side_fail(struct side *side, const char *what, uint64_t off, int64_t result)
 {
-    char reason[120] = "";
+    char reason[300] = "";
 
     if (result < 0)
         side->explain(side->buffer, result, reason, sizeof reason);
     else
         snprintf(reason, sizeof reason, "%lld bytes", (long long)result);
-    pthread_mutex_lock(&side->lock);
-    if (side->progress.failures++ == 0)
-        snprintf(side->progress.failure, sizeof side->progress.failure, "%s, byte %llu: %s: %s",
-                 side->name, (unsigned long long)off, what, reason);
-    pthread_mutex_unlock(&side->lock);
+    side_fail_because(side, "%s, byte %llu: %s: %s", side->name, (unsigned long long)off, what,
+                      reason);
 }
 
 int side_is_right(struct side *side, uint64_t off, const void *bytes, int64_t count)
@@ -63,6 +74,23 @@ int side_is_right(struct side *side, uint64_t off, const void *bytes, int64_t co
     side->progress.compared += (uint64_t)count;
     pthread_mutex_unlock(&side->lock);
     return 1;
+}
+
+int side_is_same(struct side *side, const char *path)
+{
+    char bytes[PIECE];
+    ssize_t count = -1;
+    uint64_t at = 0;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+
+    while (file >= 0 && (count = read(file, bytes, sizeof bytes)) > 0) {
+        if (!side_is_right(side, at, bytes, count))
+            break;
+        at += (uint64_t)count;
+    }
+    if (file >= 0)
+        close(file);
+    return count == 0 && at == side->size;
 }
 
 /* A read from `begin` to `end` was part of an episode. */

@@ -33,7 +33,7 @@ struct progress {
     int64_t stopped_by;            /* what the read returned that the stop ended, or 0 */
     double stopped_wait, stopped_at;
     int failures;
-    char failure[200];             /* the first one, in words */
+    char failure[400];             /* the first one, in words */
 };
 
 /* One side: a buffer and how it is read, and what to compare its bytes with. */
@@ -61,8 +61,15 @@ void side_stop(struct side *side);
 struct progress side_look(struct side *side);
 /* Notes a failure: `what`, and what a call at `off` returned. */
 void side_fail(struct side *side, const char *what, uint64_t off, int64_t result);
+/* The same, in words. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+void side_fail_because(struct side *side, const char *format, ...);
 /* Compares what was read at `off` with what was sent; notes a failure. */
 int side_is_right(struct side *side, uint64_t off, const void *bytes, int64_t count);
+/* Compares a file with what was sent. */
+int side_is_same(struct side *side, const char *path);
 void nap(int milliseconds);
 
 #endif

@@ -10,7 +10,9 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct mutexed {
@@ -63,6 +65,12 @@ int64_t mutexed_fetch(void *opaque, uint64_t off)
     int64_t result = spool->result <= 0 ? spool->result : is_needed;
     pthread_mutex_unlock(&spool->lock);
     return result;
+}
+
+void mutexed_explain(void *spool, int64_t error, char *out, size_t size)
+{
+    (void)spool;
+    snprintf(out, size, "%s", error == SB_SOURCE_CANCELED ? "canceled" : strerror((int)-error));
 }
 
 int mutexed_have(struct mutexed *spool, uint64_t *have)

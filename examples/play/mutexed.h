@@ -16,6 +16,9 @@ int64_t mutexed_read(void *spool, uint64_t off, size_t len, void *out);
 /* Receives until `off`, ahead of whoever will read there. > 0 if it had something to do. */
 int64_t mutexed_fetch(void *spool, uint64_t off);
 
+/* What an error of the others means, in words. */
+void mutexed_explain(void *spool, int64_t error, char *out, size_t size);
+
 /* How much it has: 1, or 0 if the mutex is held. */
 int mutexed_have(struct mutexed *spool, uint64_t *have);
 

@@ -8,8 +8,11 @@
 enum { FREEZE_MS = 100, MOST_RANGES = 16, MOST_MARKS = 32 };
 #define MB 1e6
 
-void report_title(const char *name, uint64_t size, const struct line *line)
+void report_title(const char *path, uint64_t size, const struct line *line)
 {
+    const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+    const char *name = path == NULL ? "Bach, BWV 846" : slash != NULL ? slash + 1 : path;
+
     screen_say("A file of %.1f MB (%.30s) arrives over a network%s", (double)size / MB, name,
                line->silence > 0 ? " that goes silent" : ".");
     if (line->silence > 0)
@@ -149,14 +152,22 @@ static void say_silence(const char *name, const struct episode *episode)
                (double)episode->played / MB, episode->jumps, episode->longest * 1e3);
 }
 
-void report_silences(struct report *report, int is_late)
+/* Whether a jump that began before `time` is still not done. */
+static int is_held_up(const struct progress *seen, double time)
+{
+    return seen->waiting_since[JUMPER] > 0 && seen->waiting_since[JUMPER] < time;
+}
+
+void report_silences(struct report *report)
 {
     struct silence silence;
 
     while (report->silences < MOST_EPISODES
            && server_silence(report->spoolbuf->server, report->silences, &silence)
-           && now() > silence.end + (is_late ? 0 : 0.15))  /* for reads that it held up */ {
+           && now() > silence.end) {
         struct progress theirs = side_look(report->mutexed), ours = side_look(report->spoolbuf);
+        if (is_held_up(&theirs, silence.end) || is_held_up(&ours, silence.end))
+            return;  /* it is not known yet how long that took */
         screen_say("The network was silent for %.0f ms:", (silence.end - silence.begin) * 1e3);
         say_silence("mutex", &theirs.silences[report->silences]);
         say_silence("spoolbuf", &ours.silences[report->silences]);
@@ -177,7 +188,8 @@ static void say_seek(const char *name, const struct progress *seen)
 void report_seek(struct report *report, int is_late)
 {
     struct progress theirs = side_look(report->mutexed), ours = side_look(report->spoolbuf);
-    int is_done = theirs.seek_end > 0 && ours.seek_end > 0;
+    int is_done = theirs.seek_end > 0 && ours.seek_end > 0 && !is_held_up(&theirs, theirs.seek_end)
+                  && !is_held_up(&ours, ours.seek_end);
 
     if (report->has_told_seek || ours.seek_begin == 0 || ours.is_stopped || !(is_done || is_late))
         return;
@@ -191,7 +203,7 @@ void report_end(struct report *report)
 {
     struct progress theirs = side_look(report->mutexed), ours = side_look(report->spoolbuf);
 
-    report_silences(report, 1);
+    report_silences(report);
     report_seek(report, 1);
     screen_say("Played, of %.1f MB: mutex %.1f, spoolbuf %.1f", (double)report->spoolbuf->size / MB,
                (double)theirs.played / MB, (double)ours.played / MB);

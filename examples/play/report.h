@@ -19,15 +19,16 @@ struct report {
     double begin, drawn_at;
 };
 
-void report_title(const char *name, uint64_t size, const struct line *line);
+/* `path` is NULL for the tune. */
+void report_title(const char *path, uint64_t size, const struct line *line);
 void report_begin(struct report *report, struct side *mutexed, struct side *spoolbuf,
                   struct mutexed *spool, sb_buffer *buffer);
 
 /* Draws how it is now; on no terminal, a line each second. */
 void report_draw(struct report *report);
 
-/* Tells what happened in each silence that is over: a little later, or now. */
-void report_silences(struct report *report, int is_late);
+/* Tells what happened in each silence that is over, once all that it held up is done. */
+void report_silences(struct report *report);
 
 /* Tells how the read of the end went, once both have it, or now. */
 void report_seek(struct report *report, int is_late);
