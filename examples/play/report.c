@@ -22,7 +22,8 @@ void report_title(const char *path, uint64_t size, const struct line *line)
         screen_say("Two programs play it and jump back in it meanwhile:");
     screen_say("  mutex     keeps what has come in a temporary file behind a mutex");
     screen_say("  spoolbuf  keeps it in this library");
-    screen_say("%s", "");
+    if (!screen_is_live())
+        screen_say("%s", "");
 }
 
 void report_begin(struct report *report, struct side *mutexed, struct side *spoolbuf,
