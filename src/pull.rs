@@ -83,9 +83,9 @@ impl<'b> Turn<'b> {
             None => {
                 let run = position - state.run_start;
                 let expected = state.declared.and_then(|size| size.checked_sub(position));
-                state.at_disk = Some(this_thread());
                 drop(state);
-                let room = self.store.room(position, run, expected);
+                let enter = || self.enter_disk();
+                let room = self.store.room(position, run, expected, enter);
                 state = self.gate.lock();
                 state.at_disk = None;
                 room.inspect_err(|error| state.note(error))?
@@ -218,13 +218,20 @@ impl Drop for Turn<'_> {
 }
 
 impl Turn<'_> {
-    /// Has the store give back what it kept for more bytes.
-    fn finish(&self) {
+    /// Says that this thread is going to work on the spool file, which may take any time: who frees
+    /// the buffer then does not wait for it. Not for one that is being freed.
+    fn enter_disk(&self) -> Result<()> {
         let mut state = self.gate.lock();
-        // What is being freed goes as a whole.
-        if !state.freed {
-            state.at_disk = Some(this_thread());
-            drop(state);
+        if state.freed {
+            return Err(Error::Canceled);
+        }
+        state.at_disk = Some(this_thread());
+        Ok(())
+    }
+
+    /// Has the store give back what it kept for more bytes. What is being freed goes as a whole.
+    fn finish(&self) {
+        if self.enter_disk().is_ok() {
             self.store.finish();
             self.gate.lock().at_disk = None;
         }

@@ -169,12 +169,20 @@ impl Store {
     }
 
     /// Room for the source to put bytes at `position`, after making room for them. `run` is how far
-    /// the source has come without a jump, `expected` how much is said to follow.
-    pub(crate) fn room(&self, position: u64, run: u64, expected: Option<u64>) -> Result<Room> {
+    /// the source has come without a jump, `expected` how much is said to follow. `before_spill` is
+    /// called, without a lock, before the spool file is worked on.
+    pub(crate) fn room(
+        &self,
+        position: u64,
+        run: u64,
+        expected: Option<u64>,
+        before_spill: impl FnOnce() -> Result<()>,
+    ) -> Result<Room> {
         let mut writing = lock(&self.writing);
         writing.seal_unless(|tail| tail.has_room_at(position));
         if writing.is_over(self.max) {
             drop(writing);
+            before_spill()?;
             self.make_room()?;
             writing = lock(&self.writing);
             // Not the one that was looked at, if a spill came between.

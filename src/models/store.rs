@@ -36,7 +36,7 @@ fn fill_by(store: &Store, from: u64, to: u64, most: usize) {
         let most = most.min((to - at) as usize);
         let mut room = kept
             .take()
-            .unwrap_or_else(|| store.room(at, at, None).unwrap());
+            .unwrap_or_else(|| store.room(at, at, None, || Ok(())).unwrap());
         let bytes = room.bytes(most);
         let count = bytes.len();
         for (byte_out, offset) in bytes.iter_mut().zip(at..) {

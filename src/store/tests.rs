@@ -63,7 +63,7 @@ impl Case {
         let (mut at, mut kept) = (start, None);
         while at < end {
             let room = kept.take().unwrap_or_else(|| {
-                let room = self.store.room(at, at - start, None);
+                let room = self.store.room(at, at - start, None, || Ok(()));
                 room.expect("room")
             });
             at = self.put(room, at, end, &mut kept);
@@ -172,7 +172,7 @@ fn memory_that_was_spilled_is_used_again() {
     for block in 1..5 {
         let mut room = case
             .store
-            .room(block * BLOCK, block * BLOCK, None)
+            .room(block * BLOCK, block * BLOCK, None, || Ok(()))
             .expect("room");
         let here = room.bytes(1).as_ptr().addr();
         if let Some(before) = before {
@@ -198,7 +198,7 @@ fn a_segment_is_filled_up() {
     let mut case = Case::new(u64::MAX, 1);
     let (mut at, mut first) = (0, None);
     while at < 2 * SMALLEST {
-        let mut room = case.store.room(at, at, None).expect("room");
+        let mut room = case.store.room(at, at, None, || Ok(())).expect("room");
         let end = (at + 1000).min((at / SMALLEST + 1) * SMALLEST);
         let bytes = room.bytes((end - at) as usize);
         assert_eq!(bytes.len() as u64, end - at);
@@ -216,7 +216,10 @@ fn a_segment_is_filled_up() {
     case.check(0, 2 * SMALLEST + 1);
     // Elsewhere there is no room in it; and not where a block starts, which may have a piece of an arena.
     let elsewhere = 10 * BLOCK + 5;
-    let mut other = case.store.room(elsewhere, 0, None).expect("room");
+    let mut other = case
+        .store
+        .room(elsewhere, 0, None, || Ok(()))
+        .expect("room");
     assert_eq!(other.position(), elsewhere);
     assert_eq!(other.bytes(usize::MAX).len() as u64, SMALLEST);
     case.store.decline(other);
@@ -227,7 +230,10 @@ fn a_segment_is_filled_up() {
 fn memory_that_was_spilled_is_kept() {
     for finished in [false, true] {
         let case = Case::new(0, 1);
-        let mut room = case.store.room(BLOCK, BLOCK, None).expect("room");
+        let mut room = case
+            .store
+            .room(BLOCK, BLOCK, None, || Ok(()))
+            .expect("room");
         let whole = room.bytes(usize::MAX).len();
         assert_eq!(whole as u64, BLOCK);
         case.store.accept(room, whole, false);
@@ -250,7 +256,10 @@ fn room_that_was_declined_is_used_again() {
     let case = Case::new(u64::MAX, 1);
     let mut addresses = Vec::new();
     for _ in 0..3 {
-        let mut room = case.store.room(4 * BLOCK, 4 * BLOCK, None).expect("room");
+        let mut room = case
+            .store
+            .room(4 * BLOCK, 4 * BLOCK, None, || Ok(()))
+            .expect("room");
         addresses.push(room.bytes(1).as_ptr().addr());
         case.store.decline(room);
         assert!(case.store.taken() >= BLOCK);

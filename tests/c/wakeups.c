@@ -40,6 +40,8 @@ static void many(uint64_t chunk, int some, int by_helper)
            stats.pulls);
     CHECK(stats.waits <= WAITERS + WAITERS / 4);
     sb_free(buffer);
+    /* The helper may have been inside the source, which is gone after this. */
+    WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
 }
 
 int main(void)
