@@ -10,10 +10,11 @@ use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use spoolbuf::Error;
+use spoolbuf::{Error, StreamBuffer};
 
 use crate::files::{assert_saved, drafts, names};
 use crate::skip::skip;
+use crate::support::Stream;
 use crate::without::{Lack, without};
 use crate::{LIMITS, SIZE, buffer};
 
@@ -214,6 +215,15 @@ fn a_save_sweeps_nothing_that_may_be_worked_on_or_is_no_draft() {
     }
 }
 
+/// A save of little, for tests that need many.
+#[track_caller]
+fn save_little(directory: &Path) {
+    let (stream, _) = Stream::new(1000, 1000);
+    let buffer = StreamBuffer::new(stream, None, u64::MAX).expect("a buffer");
+    let saved = buffer.save(directory.join("saved"));
+    assert_eq!(saved.expect("a save"), 1000);
+}
+
 /// Looking through all of a large directory would take a save a hundred times as long.
 #[test]
 fn a_sweep_looks_at_no_more_than_a_thousand_names() {
@@ -225,17 +235,36 @@ fn a_sweep_looks_at_no_more_than_a_thousand_names() {
     for number in 0..STRAYS {
         File::create(path(&dead.number(number))).expect("a file");
     }
-    save(directory.path());
+    save_little(directory.path());
     let mut left = drafts(directory.path()).len();
     assert!((STRAYS - 1000..STRAYS).contains(&left), "{left}");
-    // Others go on where it left off.
     for _ in 0..20 {
-        save(directory.path());
+        save_little(directory.path());
         let now = drafts(directory.path()).len();
         assert!(now + 1000 >= left, "{left}, then {now}");
         left = now;
     }
     assert_eq!(names(directory.path()), ["saved"]);
+}
+
+#[test]
+fn a_sweep_goes_on_where_the_last_one_ended() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("saved"), b"old").expect("written");
+    let dead = Name::of_the_dead();
+    for number in 0..100 {
+        File::create(path(&dead.number(number))).expect("a file");
+    }
+    // Many more than are looked at once, and they stay.
+    for number in 0..3000 {
+        File::create(path(&format!("other-{number}"))).expect("a file");
+    }
+    for _ in 0..12 {
+        save_little(directory.path());
+    }
+    assert_eq!(drafts(directory.path()), [""; 0]);
+    assert_eq!(names(directory.path()).len(), 3001);
 }
 
 #[test]
