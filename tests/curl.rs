@@ -831,6 +831,13 @@ fn finds_nothing_far_past_the_end() {
 }
 
 #[test]
+fn leaves_no_connection_to_other_programs() {
+    let Some(calls) = calls() else { return };
+    let server = serve(|request| part(request.start).stalling(100_000));
+    says_ok(Command::new(calls).args(["close-on-exec", &server.url]));
+}
+
+#[test]
 fn stops_while_a_name_is_resolved() {
     let Some(calls) = calls() else { return };
     says_ok(Command::new(calls).args(["name", "http://some.name/resource"]));

@@ -601,6 +601,17 @@ static inline void spoolbuf_curl_close(void *opaque)
     free(self);
 }
 
+#ifdef SOCK_CLOEXEC
+/* A connection that a program executed meanwhile can't inherit; libcurl's own can be inherited. */
+static inline curl_socket_t spoolbuf_curl_socket(void *opaque, curlsocktype purpose,
+                                                 struct curl_sockaddr *address)
+{
+    (void)opaque;
+    (void)purpose;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+#endif
+
 /*
  * Makes a source of an URL; asks for nothing yet. `easy`, if not NULL, is a handle with options of your
  * own (headers, passwords, proxies, time limits, redirections), which becomes the source's; without one
@@ -635,6 +646,9 @@ static inline int spoolbuf_curl_source(sb_callback *source, const char *url, CUR
         curl_easy_setopt(self->easy, CURLOPT_FOLLOWLOCATION, 1L);
         curl_easy_setopt(self->easy, CURLOPT_MAXREDIRS, 20L);
         curl_easy_setopt(self->easy, CURLOPT_TCP_KEEPALIVE, 1L);
+#ifdef SOCK_CLOEXEC
+        curl_easy_setopt(self->easy, CURLOPT_OPENSOCKETFUNCTION, spoolbuf_curl_socket);
+#endif
     }
     curl_easy_setopt(self->easy, CURLOPT_NOSIGNAL, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700

@@ -4,7 +4,9 @@
  */
 #undef NDEBUG
 #include <assert.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -285,6 +287,27 @@ int getaddrinfo(const char *name, const char *service, const void *hints, void *
     return -2;
 }
 
+/* No connection is there for a program that is executed meanwhile. */
+static void keeps_to_itself(const char *url)
+{
+    unsigned char byte;
+    sb_buffer *buffer = over(url, NULL);
+    int file, connections = 0;
+
+    assert(sb_read(buffer, 0, 1, &byte) == 1);
+    for (file = 3; file < 200; file++) {
+        struct sockaddr_storage address;
+        socklen_t size = sizeof address;
+        if (getsockname(file, (struct sockaddr *)&address, &size) != 0 ||
+            address.ss_family != AF_INET)
+            continue;
+        connections++;
+        assert(fcntl(file, F_GETFD) & FD_CLOEXEC);
+    }
+    assert(connections == 1);
+    sb_free(buffer);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 2 ? argv[1] : "";
@@ -296,6 +319,8 @@ int main(int argc, char **argv)
         trust(argv[2], argv[3]);
     } else if (strcmp(what, "pause") == 0) {
         pauses(argv[2], strtoll(argv[3], NULL, 10));
+    } else if (strcmp(what, "close-on-exec") == 0) {
+        keeps_to_itself(argv[2]);
     } else if (strcmp(what, "far") == 0) {
         far_past_the_end(argv[2]);
     } else if (strcmp(what, "jump") == 0) {
