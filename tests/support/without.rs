@@ -14,6 +14,8 @@ pub enum Lack {
     Reserve,
     /// A second name for a file: EPERM, as vfat, exFAT and some network file systems answer.
     Links,
+    /// Flags of an open file that may be changed: EPERM.
+    Flags,
     /// A name that is not taken, for a new file or a second name: EEXIST.
     Names,
 }
@@ -37,9 +39,10 @@ const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
 const IS: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
 const HAS: u16 = (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16;
 const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
-/// In `seccomp_data`: the call's number, and the lower half of its third argument.
+/// In `seccomp_data`: the call's number, and the lower halves of its second and third argument.
 const NUMBER: u32 = 0;
-const THIRD: u32 = 16 + 2 * 8 + if cfg!(target_endian = "big") { 4 } else { 0 };
+const SECOND: u32 = 16 + 8 + if cfg!(target_endian = "big") { 4 } else { 0 };
+const THIRD: u32 = SECOND + 8;
 
 fn deny(lacks: &[Lack]) -> io::Result<()> {
     let op = |code, k, jt, jf| libc::sock_filter { code, jt, jf, k };
@@ -58,6 +61,13 @@ fn deny(lacks: &[Lack]) -> io::Result<()> {
             Lack::Reserve => filter.extend([
                 op(IS, libc::SYS_fallocate as u32, 0, 1),
                 fail(libc::EOPNOTSUPP),
+            ]),
+            Lack::Flags => filter.extend([
+                op(IS, libc::SYS_fcntl as u32, 0, 4),
+                op(LOAD, SECOND, 0, 0),
+                op(IS, libc::F_SETFL as u32, 0, 1),
+                fail(libc::EPERM),
+                op(LOAD, NUMBER, 0, 0),
             ]),
             Lack::Names => filter.extend([
                 op(IS, libc::SYS_linkat as u32, 0, 1),
