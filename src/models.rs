@@ -48,6 +48,7 @@
 //! | a slot's generation is shown `Relaxed` | `a_made_up_handle` |
 //! | a segment is linked `Relaxed`; a root is shown without its child | `read_against_filling` |
 //! | a spill takes the segment that is being filled | `spill_against_filling` |
+//! | the filling of the last bytes ends without the lock | `spill_of_what_was_read` |
 //!
 //! Harmless, and so green: `settle` wakes only the ready at the end (they know it); any waiter is elected, also an awake one (it
 //! looks, and passes on); a cancel's error is not kept (calls know by its number); `prefetch` wakes nobody (they ask again when it

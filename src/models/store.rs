@@ -193,6 +193,32 @@ fn read_against_folding_alone() {
     });
 }
 
+/// A spill by somebody who has read the last bytes takes them too.
+#[test]
+fn spill_of_what_was_read() {
+    explore(3, || {
+        let store = store(u64::MAX);
+        fill(&store, 0, 1);
+        let filler = thread::spawn({
+            let store = store.clone();
+            move || {
+                take_stripe(1);
+                fill(&store, 1, 2);
+            }
+        });
+        let (mut out, mut done) = ([0; 2], 0);
+        while done < 2 {
+            thread::yield_now();
+            done = 0;
+            store.copy(0, &mut out, &mut done).unwrap();
+        }
+        store.spill().unwrap();
+        assert_eq!(store.spooled(), 2);
+        filler.join().unwrap();
+        check(&store, 0, 2);
+    });
+}
+
 /// A spill on request while a segment is filled byte by byte.
 #[test]
 fn spill_against_filling() {
