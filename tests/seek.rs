@@ -263,6 +263,22 @@ fn wait_until(mut condition: impl FnMut() -> bool) {
 }
 
 #[test]
+fn a_prefetch_keeps_as_much_ready_as_it_is_told() {
+    let options = Options {
+        prefetch: 20_000,
+        round_up: 0,
+        ..declared(SIZE)
+    };
+    let (buffer, seen) = buffer(SIZE, options);
+    wait_until(|| fetched(&seen) >= 20_000);
+    assert_eq!(fetched(&seen), 20_000);
+    // From the end of what was read on.
+    read(&buffer, 10_000, 1).expect("a byte");
+    wait_until(|| fetched(&seen) > 20_000);
+    assert_eq!(fetched(&seen), 30_001);
+}
+
+#[test]
 fn a_source_that_turns_out_not_to_seek_is_read_forwards() {
     let (buffer, seen) = failing(SIZE, 0, declared(SIZE));
     assert_eq!(read(&buffer, 3_000_000, 10).expect("by the long way"), 10);

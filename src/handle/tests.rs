@@ -57,6 +57,10 @@ fn each_handle_is_its_own_values() {
         assert_eq!(TABLE.remove(*handle).map(|value| *value).ok(), Some(at));
         assert!(TABLE.remove(*handle).is_err());
         assert_eq!(value(&TABLE, *handle), None);
+        // The generation of the empty slot, which is no handle's.
+        let empty = handle.wrapping_add(1 << (SLOT_BITS + 1));
+        assert_eq!(value(&TABLE, empty), None);
+        assert!(TABLE.remove(empty).is_err());
     }
     // The slots again, none of them by a handle from before; the last one freed comes first.
     for at in (0..500).rev() {
