@@ -1,0 +1,170 @@
+/* What a buffer is told to do: to stop, to go on, to run ahead, to spill, to go. */
+#include "fuzz.h"
+
+#include <sys/resource.h>
+
+void clear(bool resumes)
+{
+    call self = { .name = resumes ? "sb_resume" : "sb_retry", .off = NONE, .limit = -1, .reader = -1 };
+    call_begin(&self);
+    lock();
+    clear_begins(resumes);
+    unlock();
+    int result = resumes ? sb_resume(the.buffer) : sb_retry(the.buffer);
+    call_end(&self);
+    lock();
+    clear_ended(resumes, self.begin);
+    unlock();
+    trace("%s: %d", self.name, result);
+    if (result != SB_OK)
+        judge_status(&self, result);
+}
+
+void await_stopped(uint64_t before, int reader)
+{
+    int64_t until = now_ms() + patience_ms;
+    for (size_t at = 0; at < WORKERS; at++) {
+        const worker *other = &the.workers[at];
+        for (bool waits = true; waits;) {
+            waits = false;
+            lock();
+            /* One that had only just begun may have come after a resume. */
+            bool goes_on = (reader < 0 ? the.resumed_at : the.reader_resumed_at) > before;
+            if (other != me && other != the.insider && other->inside == 0 && !goes_on)
+                for (const call *call = other->call; call; call = call->outer)
+                    waits |= call->begin < before && call->waits && strcmp(call->name, "sb_free") != 0
+                        && (reader < 0 || call->reader == reader);
+            if (waits)
+                EXPECT(now_ms() < until, "thread %zu waits on in %s, though it was stopped", at,
+                       other->call->name);
+            unlock();
+            if (waits)
+                pause_us(100);
+        }
+    }
+}
+
+static void cancel(bool sees)
+{
+    call self = { .name = "sb_cancel", .off = NONE, .limit = -1, .reader = -1 };
+    call_begin(&self);
+    lock();
+    the.holds++;
+    cancel_begins();
+    unlock();
+    int result = sb_cancel(the.buffer);
+    call_end(&self);
+    trace("sb_cancel: %d", result);
+    lock();
+    cancel_ended(self.begin);
+    unlock();
+    if (result != SB_OK)
+        judge_status(&self, result);
+    else if (sees && me->inside == 0)
+        await_stopped(self.begin, -1);
+    lock();
+    the.holds--;
+    unlock();
+}
+
+void change_prefetch(uint64_t ahead)
+{
+    call self = { .name = "sb_prefetch", .off = NONE, .limit = -1, .reader = -1 };
+    call_begin(&self);
+    lock();
+    prefetch_begins(ahead);
+    unlock();
+    int result = sb_prefetch(the.buffer, ahead);
+    call_end(&self);
+    lock();
+    prefetch_ended(ahead, self.begin);
+    unlock();
+    trace("sb_prefetch(%" PRId64 "): %d", (int64_t)ahead, result);
+    if (result != SB_OK)
+        judge_status(&self, result);
+}
+
+static void spill(void)
+{
+    call self = { .name = "sb_spill", .off = NONE, .limit = -1, .reader = -1 };
+    call_begin(&self);
+    int result = sb_spill(the.buffer);
+    call_end(&self);
+    trace("sb_spill: %d", result);
+    if (result != SB_OK)
+        judge_status(&self, result);
+}
+
+void free_buffer(void)
+{
+    /* Without a `close` its return is the sign that the source is free again. */
+    bool waits = !the.plan.has_close;
+    call self = { .name = "sb_free", .off = NONE, .limit = -1, .reader = -1, .waits = waits };
+    call_begin(&self);
+    lock();
+    /* Which of several frees nobody knows. */
+    the.frees++;
+    free_begins();
+    unlock();
+    sb_free(the.buffer);
+    call_end(&self);
+    lock();
+    if (the.frees == 1)
+        free_ended();
+    if (the.frees == 1 && waits && me->inside == 0)
+        EXPECT(atomic_load(&the.occupied) == 0 && the.canceling == 0,
+               "sb_free returned while the source runs");
+    unlock();
+    trace("sb_free");
+}
+
+void change_disk(rng *random, bool full)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_FSIZE, &limit);
+    if (full) {
+        lock();
+        cause_open(DISK_FULL, 0, 0);
+        the.disk_full = true;
+        unlock();
+        limit.rlim_cur = below(random, the.plan.size + 1);
+    } else {
+        limit.rlim_cur = limit.rlim_max;
+    }
+    trace("files may have %" PRId64 " bytes", (int64_t)limit.rlim_cur);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    if (!full) {
+        lock();
+        cause_close(DISK_FULL, NONE, NONE);
+        unlock();
+    }
+}
+
+void control(rng *random)
+{
+    bool cancels = below(random, 3) == 0;
+    switch (below(random, 12)) {
+    case 0: case 1: case 2:
+        if (cancels)
+            cancel(below(random, 2));
+        else
+            clear(true);
+        break;
+    case 3: case 4: case 5:
+        clear(true);
+        break;
+    case 6: case 7:
+        clear(false);
+        break;
+    case 8: case 9:
+        spill();
+        break;
+    default:
+        if (the.plan.threads == 1 && the.plan.prefetch == 0)
+            spill();
+        else if (below(random, 2))
+            change_prefetch(0);
+        else
+            change_prefetch(below(random, 4) || the.plan.giant ? 1 + below(random, 300000) : SB_ALL);
+    }
+}

@@ -1,0 +1,108 @@
+/* The end of a case: everything is checked once more where nothing runs, then it goes. */
+#include "fuzz.h"
+
+#include <unistd.h>
+
+/* From here on the source does as it should. */
+static void calm_down(void)
+{
+    lock();
+    the.honest = true;
+    the.marks = 0;
+    unlock();
+    change_prefetch(0);
+    clear(true);
+    EVENTUALLY(atomic_load(&the.occupied) == 0, "the source does not come back");
+}
+
+/* Reads all there is to be had, hole by hole. */
+static void drain(void)
+{
+    uint64_t at = 0, size = the.plan.size;
+    for (unsigned turns = 0; turns < 10000; turns++) {
+        int64_t count = read_at(at, LARGEST, me->bytes);
+        if (count == 0)
+            break;
+        if (count > 0) {
+            at += (uint64_t)count;
+            continue;
+        }
+        /* What is missing for good, or fails again, is passed over. */
+        lock();
+        uint64_t next = spans_next(&the.held, at);
+        if (count == SB_ERR_UNSUPPORTED && the.position > at && the.position < next)
+            next = the.position;
+        unlock();
+        if (next == NONE || next <= at || at > size)
+            break;
+        at = next;
+    }
+}
+
+static void expect_whole(void)
+{
+    lock();
+    bool complete = the.final != NONE && spans_total(&the.held) == the.final;
+    unlock();
+    save_whole();
+    if (!complete)
+        return;
+    EXPECT(me->saved == the.final || me->saved == NONE, "a whole resource was not saved");
+    if (the.plan.has_close)
+        EVENTUALLY(the.closes == 1, "the source is not closed though every byte is held");
+    EXPECT(sb_cancel(the.buffer) == SB_OK, "no cancel");
+    for (uint64_t off = 0; off < the.final; off += LARGEST)
+        read_at(off, LARGEST, me->bytes);
+    /* Nothing is left to be stopped. */
+    EXPECT(read_at(the.final, 10, me->bytes) == 0, "no end after a cancel");
+}
+
+static void expect_freed(void)
+{
+    unsigned char byte;
+    sb_stats stats;
+    sb_buffer *freed = the.buffer;
+    EXPECT(sb_read(freed, 0, 1, &byte) == SB_ERR_INVALID, "a freed handle is read");
+    EXPECT(sb_size(freed) == SB_ERR_INVALID, "a freed handle has a size");
+    EXPECT(sb_stat(freed, &stats, sizeof stats) == SB_ERR_INVALID, "a freed handle has stats");
+    EXPECT(sb_cancel(freed) == SB_ERR_INVALID, "a freed handle is canceled");
+    EXPECT(sb_ranges(freed, NULL, 0) == 0, "a freed handle has ranges");
+    EXPECT(!sb_reader_new(freed), "a freed handle has readers");
+    for (unsigned at = 0; at < READERS; at++)
+        if (the.readers[at])
+            EXPECT(sb_reader_read(the.readers[at], 1, &byte) == SB_ERR_INVALID, "a reader outlives it");
+    sb_free(freed);
+}
+
+void finish(void)
+{
+    change_disk(&me->random, false);
+    if (the.frees == 0) {
+        calm_down();
+        check_quiet();
+        if (!the.plan.giant) {
+            drain();
+            check_quiet();
+            expect_whole();
+        }
+        free_buffer();
+    }
+    lock();
+    if (!the.plan.has_close && alone())
+        the.over = true;
+    unlock();
+    expect_freed();
+    free_readers();
+    if (the.plan.has_close)
+        EVENTUALLY(the.closes == 1, "the source is not closed");
+    if (the.helper_asked)
+        EVENTUALLY(entries("/proc/self/task") <= 2, "a thread is left");
+    lock();
+    the.over = true;
+    EXPECT(atomic_load(&the.occupied) == 0, "the source runs on");
+    unlock();
+    for (size_t at = 0; at < WORKERS; at++)
+        if (the.workers[at].saved != NONE)
+            unlink(the.workers[at].path);
+    EXPECT(entries(scratch_folder) == 0, "a file is left");
+}

@@ -1,0 +1,363 @@
+/*
+ * The fuzzer of the C ABI: what its files share. README.md says how it works.
+ *
+ * One case runs at a time. Everything about it is in `the`, under one lock, except what threads keep
+ * for themselves.
+ */
+#ifndef FUZZ_H
+#define FUZZ_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spoolbuf.h"
+
+#define NONE UINT64_MAX
+#define KIB UINT64_C(1024)
+#define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
+
+/* ---- random numbers -------------------------------------------------------------------------- */
+
+typedef struct rng {
+    uint64_t state;
+} rng;
+
+static inline uint64_t rng_next(rng *self)
+{
+    uint64_t x = self->state += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
+static inline rng rng_of(uint64_t seed, uint64_t stream)
+{
+    rng made = { seed * UINT64_C(0xd1342543de82ef95) + stream };
+    made.state = rng_next(&made);
+    return made;
+}
+
+/* 0 to n - 1; 0 if n is 0. */
+static inline uint64_t below(rng *self, uint64_t n)
+{
+    return n == 0 ? 0 : rng_next(self) % n;
+}
+
+static inline bool chance(rng *self, unsigned per_mille)
+{
+    return rng_next(self) % 1000 < per_mille;
+}
+
+/* ---- spans.c: sets of offsets ---------------------------------------------------------------- */
+
+/* The bytes of one delivery. `variant` tells them from those of every other delivery. */
+typedef struct span {
+    uint64_t start, end;
+    uint32_t variant;
+} span;
+
+typedef struct spans {
+    span *list;
+    size_t count, room;
+} spans;
+
+/* Adds the part that is missing; spans of one variant that touch become one. */
+void spans_add(spans *self, uint64_t start, uint64_t end, uint32_t variant);
+/* Where the bytes without a gap from `offset` on end; `offset` if it is missing. */
+uint64_t spans_end(const spans *self, uint64_t offset);
+/* Where the next byte at or past `offset` is; NONE if there is none. */
+uint64_t spans_next(const spans *self, uint64_t offset);
+uint64_t spans_total(const spans *self);
+uint64_t spans_last(const spans *self);
+bool spans_cover(const spans *self, uint64_t start, uint64_t end);
+/* The span of `offset`, or NULL. */
+const span *spans_at(const spans *self, uint64_t offset);
+void spans_clear(spans *self);
+
+/* ---- content.c: the bytes of a resource ------------------------------------------------------ */
+
+/* Each byte is a function of the case, of its offset, and of the delivery it came with. */
+void content_fill(uint64_t salt, uint32_t variant, uint64_t offset, unsigned char *out, size_t count);
+/* How many bytes are as they should be. */
+size_t content_same(uint64_t salt, uint32_t variant, uint64_t offset, const unsigned char *bytes,
+                    size_t count);
+/* Whether some of what a source is given to write to belongs to another case. `offset` is that of
+ * the first byte. */
+bool content_foreign(uint64_t salt, uint64_t offset, const unsigned char *bytes, size_t count);
+
+/* ---- case.c: what a seed stands for ---------------------------------------------------------- */
+
+typedef enum form { READ, READ_SEEK, PULL, PULL_SEEKS, FORMS } form;
+
+/* How a source takes a `cancel`. */
+typedef enum manners {
+    OBEYS_EACH, /* each cancel makes one call come back with SB_SOURCE_CANCELED */
+    OBEYS_ANY,  /* any number of cancels makes one call come back so */
+    DEAF,       /* it ignores them */
+    LATE,       /* it comes back from a stall, with whatever it has */
+    MANNERS
+} manners;
+
+typedef struct plan {
+    uint64_t seed;
+    uint64_t salt;
+    uint64_t size;     /* where the source ends, unless it says so before */
+    uint64_t declared; /* or SB_SIZE_UNKNOWN */
+    uint64_t chunk;    /* most bytes a call; 0: any number */
+    uint64_t max, prefetch, seek_gap;
+    uint32_t round_up, on_short, on_full;
+    form form;
+    manners manners;
+    bool has_cancel, has_close, spool_dir, giant, chunk_varies;
+    unsigned threads, operations;
+    /* What goes wrong, per mille of the source's calls. */
+    unsigned errors, zeros_after, stalls, lies, nothings, false_ends, reentries, scribbles, lates;
+    unsigned seek_errors, refusals, pauses;
+    /* What the threads do, as weights. */
+    unsigned reads, somes, readers, controls, saves, looks, frees, disk;
+} plan;
+
+extern form only_form; /* FORMS: all */
+extern int only_threads; /* 0: any */
+void plan_of(uint64_t seed, plan *out);
+void plan_print(const plan *self, FILE *out);
+
+/* ---- model.c: what has happened, and what may follow from it --------------------------------- */
+
+/* What makes an error, or an end, lawful for the calls that it overlaps. */
+typedef enum cause {
+    FAILED,          /* the source failed */
+    SHORT,           /* it ended below the declared size, which is an error */
+    SEEK_FAILED,     /* it could not go elsewhere this time */
+    FORWARD_ONLY,    /* it can't at all */
+    ENDED,           /* it ended at `value` or before */
+    CANCELED,        /* sb_cancel() */
+    FREED,           /* sb_free() */
+    READER_CANCELED, /* sb_reader_cancel() of reader `value` */
+    READER_FREED,
+    DISK_FULL, /* files can't grow */
+} cause;
+
+/* A cause from one moment to another. What the source says is the library's knowledge only a little
+ * after the source has returned: from `settled` on at the latest. */
+typedef struct interval {
+    cause cause;
+    uint64_t value;
+    uint64_t from, settled, to;
+    bool closing; /* ends when it has settled */
+    const struct worker *by;
+} interval;
+
+/* A call of the library. */
+typedef struct call {
+    const char *name;
+    uint64_t off, len; /* what it wants; NONE as `off`: nothing in particular */
+    uint64_t need;     /* where what it may have fetched ends; NONE: it may save */
+    int64_t limit;     /* milliseconds; < 0: none */
+    int reader;        /* whose, or -1 */
+    bool fetches;      /* may run the source on this thread */
+    bool waits;        /* may wait for the source */
+    bool stopped;      /* by its own progress function */
+    uint64_t begin, end;
+    int64_t begun_ms;
+    uint64_t shown; /* bytes from `off` on that were known to be buffered when it began */
+    struct call *outer;
+} call;
+
+typedef struct worker {
+    unsigned number;
+    rng random;
+    pthread_t thread;
+    call *call;      /* the innermost one that runs, or NULL */
+    unsigned inside; /* how many of the source's callbacks it is in */
+    bool pulled;     /* it ran the source in the call that goes on */
+    char path[256];  /* what it saves to */
+    uint64_t saved;  /* bytes there; NONE: no such file */
+    unsigned char *bytes;
+} worker;
+
+enum { THREADS = 4, MAIN = THREADS, HELPER, WORKERS, READERS = 6, LARGEST = 320 * 1024 };
+
+struct the {
+    plan plan;
+    worker workers[WORKERS];
+    sb_buffer *buffer;
+    bool tracing;
+
+    uint64_t clock;
+    interval *causes;
+    size_t causes_count, causes_room;
+
+    spans journal; /* every byte's first delivery */
+    spans held;    /* the same, without telling deliveries apart */
+    spans shown;   /* what an answer of the library has shown to be there */
+
+    /* The source, as the library may know it. */
+    uint64_t position, final, bound;
+    uint64_t ended_at; /* it said there that it has ended, and was not sent elsewhere since */
+    bool doubt;        /* a 0 is to be taken for the failure before, */
+    uint64_t doubtful; /* which was where it was to bring this */
+    bool failed;       /* and nothing can have cleared that */
+    bool forward_only;
+    bool disproved;    /* the declared size is */
+    bool is_short;     /* it has ended below the declared size, and that is its failure */
+    uint64_t passed;   /* how far it has ever been */
+    int64_t code;      /* of its last error */
+    bool code_known;
+    uint64_t cancels_called;
+    int64_t told_least, told_most; /* cancels that it has not obeyed so far */
+    /* The source, as it is. */
+    atomic_int occupied;
+    unsigned marks, dead, late_ends, holds;
+    int64_t dead_code;
+    bool stalled, honest, closed, over;
+    worker *insider;
+    uint64_t reads, seeks, calls, deliveries;
+    unsigned closes, canceling;
+    /* How many of its calls began since these were surely in force. */
+    bool canceled, freed;
+    unsigned begun_since_cancel, begun_since_free, frees;
+    unsigned resuming, clearing, prefetching; /* calls that run */
+    uint64_t resumed_at, reader_resumed_at, cleared_at, prefetched_at; /* when the last one began or ended */
+    uint64_t prefetch_most;  /* that may be in force */
+    uint64_t prefetch_sure;  /* or NONE */
+    unsigned begun_since_prefetch;
+    bool helper_asked; /* a library thread may run the source */
+    uint64_t need;     /* where that ends which calls since the last of the source may have wanted */
+    uint64_t furthest; /* of all calls */
+    bool saving;       /* since then */
+    bool saved;        /* ever */
+    bool disk_full;
+    bool final_shown;
+
+    bool holes; /* there was one, between bytes that came */
+
+    sb_reader *readers[READERS];
+    int reader_names[READERS];
+    int readers_made;
+    uint64_t reader_at[READERS];
+    bool reader_taken[READERS]; /* one call at a time */
+};
+
+extern struct the the;
+extern pthread_mutex_t the_lock;
+extern _Thread_local worker *me;
+
+void model_begin(const plan *plan);
+void model_end(void);
+uint64_t tick(void);
+void cause_open(cause cause, uint64_t value, uint64_t settled);
+/* Ends those that had settled before `begun`. */
+void cause_close(cause cause, uint64_t value, uint64_t begun);
+bool cause_overlaps(cause cause, uint64_t from, uint64_t to);
+bool cause_ended(uint64_t offset, uint64_t from, uint64_t to);
+/* What the source said to `by`, NULL for anybody, is known to the library by now. */
+void settle(const worker *by);
+uint64_t rounded(uint64_t end);
+/* Nothing but this thread can have touched the buffer or its source. */
+bool alone(void);
+/* Around sb_cancel(), sb_resume() or sb_retry(), sb_prefetch(), sb_free(). */
+void cancel_begins(void);
+void cancel_ended(uint64_t begun);
+void clear_begins(bool resumes);
+void clear_ended(bool resumes, uint64_t begun);
+void prefetch_begins(uint64_t ahead);
+void prefetch_ended(uint64_t ahead, uint64_t begun);
+void free_begins(void);
+void free_ended(void);
+
+/* Around each call of the library; without the lock. */
+void call_begin(call *self);
+void call_end(call *self);
+/* Fails unless a count of bytes, or an error, is one that this call may get. */
+void judge_count(const call *self, int64_t result, const unsigned char *bytes, bool all);
+void judge_status(const call *self, int64_t status);
+const char *unlawful(const call *self, int64_t status);
+
+/* ---- the rest -------------------------------------------------------------------------------- */
+
+sb_callback source_callback(void); /* source.c */
+
+/* operations.c */
+void perform(void);                /* one operation of a thread */
+void perform_inside(rng *random);  /* the same, from a callback */
+uint64_t some_offset(rng *random);
+int64_t read_at(uint64_t off, uint64_t len, unsigned char *bytes);
+
+/* reader.c */
+void use_reader(rng *random);
+void free_readers(void);
+
+/* control.c */
+void control(rng *random);
+void change_prefetch(uint64_t ahead);
+void clear(bool resumes);
+void free_buffer(void);
+void change_disk(rng *random, bool full);
+/* Waits for the calls that began before and could go on: all, or those of one reader. */
+void await_stopped(uint64_t before, int reader);
+
+/* look.c */
+void look(rng *random);
+void judge_size(const call *self, int64_t size);
+void check_quiet(void);
+
+/* save.c */
+void save_something(rng *random);
+void save_whole(void);
+
+/* finish.c */
+void finish(void);
+
+/* record.c */
+extern atomic_uint_fast64_t operations_done, calls_done, bytes_done;
+extern char scratch_folder[200];
+extern int64_t patience_ms;
+void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+void watch_begin(void);
+int64_t now_us(void);
+int64_t now_ms(void);
+void pause_us(unsigned us);
+unsigned entries(const char *folder);
+const char *status_name(int64_t status);
+
+#define EXPECT(what, ...) \
+    do { \
+        if (!(what)) \
+            fail(__VA_ARGS__); \
+    } while (0)
+
+/* Waits until something has come true that another thread does. */
+#define EVENTUALLY(what, ...) \
+    do { \
+        int64_t eventually_until = now_ms() + patience_ms; \
+        while (!(what)) { \
+            if (now_ms() > eventually_until) \
+                fail(__VA_ARGS__); \
+            pause_us(100); \
+        } \
+    } while (0)
+
+static inline void lock(void)
+{
+    pthread_mutex_lock(&the_lock);
+}
+
+static inline void unlock(void)
+{
+    pthread_mutex_unlock(&the_lock);
+}
+
+#endif

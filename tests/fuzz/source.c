@@ -1,0 +1,545 @@
+/* The source: it checks that it is called as promised, misbehaves as planned, and writes down what the
+ * library has to make of it. */
+#include "fuzz.h"
+
+#include <limits.h>
+#include <sched.h>
+
+/* What a call comes back with. */
+typedef struct outcome {
+    enum { BYTES, ZERO, ERROR, NOTHING, LIE } kind;
+    uint64_t count;
+    int64_t code;
+    uint32_t variant;
+} outcome;
+
+/* ---- being called ---------------------------------------------------------------------------- */
+
+static bool is_complete(void)
+{
+    return the.final != NONE && spans_total(&the.held) == the.final;
+}
+
+static void expect_a_caller(void)
+{
+    if (me->number == HELPER) {
+        EXPECT(the.helper_asked, "the source is called by a thread that nobody asked for");
+        return;
+    }
+    EXPECT(me->call && me->call->fetches, "the source is called by %s",
+           me->call ? me->call->name : "nobody's call");
+    if (the.prefetch_sure > 0 && the.prefetch_sure != NONE)
+        EXPECT(++the.begun_since_prefetch <= 1, "the source is called by a reader during a prefetch");
+}
+
+static void enter(void)
+{
+    EXPECT(atomic_exchange(&the.occupied, 1) == 0, "the source is called by two threads at a time");
+    lock();
+    if (!me)
+        me = &the.workers[HELPER];
+    settle(NULL);
+    the.calls++;
+    atomic_fetch_add_explicit(&calls_done, 1, memory_order_relaxed);
+    EXPECT(!the.closed, "the source is called after its close");
+    EXPECT(!the.over, "the source is called after the buffer was freed");
+    expect_a_caller();
+    EXPECT(the.buffer, "the source is called before the handle is there");
+    EXPECT(!the.failed, "the source is called after it failed with %" PRId64 ", without a resume",
+           the.code);
+    EXPECT(!is_complete(), "the source is called though every byte is held");
+    if (the.canceled)
+        EXPECT(++the.begun_since_cancel <= 1, "the source is called after a cancel");
+    if (the.freed)
+        EXPECT(++the.begun_since_free <= 1, "the source is called after the buffer was freed");
+    the.insider = me;
+    me->inside++;
+    me->pulled = true;
+}
+
+static void leave(void)
+{
+    me->inside--;
+    the.insider = NULL;
+    /* What comes next is decided only now. */
+    the.need = 0;
+    the.saving = false;
+    for (size_t at = 0; at < WORKERS; at++)
+        for (const call *call = the.workers[at].call; call; call = call->outer) {
+            if (call->need == NONE)
+                the.saving = true;
+            else if (call->need > the.need)
+                the.need = call->need;
+        }
+    if (the.prefetch_sure != NONE)
+        the.prefetch_most = the.prefetch_sure;
+}
+
+static void expect_wanted(uint64_t offset, uint64_t capacity)
+{
+    uint64_t end = offset + capacity;
+    bool ahead = false;
+    EXPECT(capacity > 0, "the source is asked for nothing");
+    EXPECT(offset != the.ended_at, "the source is asked at %" PRIu64 " again, where it has ended",
+           offset);
+    if (spans_at(&the.held, offset) || spans_next(&the.held, offset) < end) {
+        EXPECT(spans_cover(&the.held, offset, end) && capacity <= 64 * KIB,
+               "the source is asked for %" PRIu64 " bytes at %" PRIu64 ", some of which are held",
+               capacity, offset);
+        EXPECT(the.forward_only, "byte %" PRIu64 " is fetched twice", offset);
+        return;
+    }
+    if (the.prefetch_most > 0 && capacity <= 64 * KIB) {
+        /* A save is a reader as well. */
+        uint64_t last = spans_last(&the.held), from = the.saved && last > the.furthest ? last : the.furthest;
+        uint64_t goal = from + the.prefetch_most;
+        ahead = goal < from || end <= rounded(goal);
+    }
+    EXPECT(ahead || end <= rounded(the.need) || (the.saving && capacity <= rounded(64 * KIB) + 16384),
+           "the source is asked for %" PRIu64 " bytes at %" PRIu64 ", but only what is before %" PRIu64
+           " is wanted", capacity, offset, the.need);
+}
+
+static void expect_sought(uint64_t offset)
+{
+    EXPECT(!the.forward_only, "a source that can't seek is sent to %" PRIu64, offset);
+    EXPECT(offset < INT64_MAX, "the source is sent to %" PRIu64, offset);
+    EXPECT(offset <= the.furthest || the.saving || the.prefetch_most > 0,
+           "the source is sent to %" PRIu64 ", but nobody wants that", offset);
+}
+
+/* ---- what it comes back with ----------------------------------------------------------------- */
+
+static int64_t some_error(rng *random, bool is_int)
+{
+    const int64_t codes[] = { -104, -5, -1, SB_ERR_CANCELED, SB_ERR_TIMEOUT, SB_ERR_SHORT, INT_MIN,
+                              is_int ? -2 : INT64_MIN, SB_SOURCE_UNSUPPORTED };
+    /* Nobody reads through a giant resource because it can't seek any more. */
+    return codes[below(random, COUNT_OF(codes) - the.plan.giant)];
+}
+
+static bool takes_a_stop(void)
+{
+    if (the.marks == 0 || the.plan.manners >= DEAF)
+        return false;
+    the.marks = the.plan.manners == OBEYS_EACH ? the.marks - 1 : 0;
+    return true;
+}
+
+/* Blocks until its time is over, a stop is obeyed, or nobody sees to it that it goes on any more. */
+static void stall(rng *random)
+{
+    int64_t until = now_us() + 100 + (int64_t)below(random, below(random, 20) ? 900 : 25000);
+    the.stalled = true;
+    while (the.holds > 0 || (now_us() < until && (the.marks == 0 || the.plan.manners == DEAF))) {
+        unlock();
+        pause_us(50);
+        lock();
+    }
+    the.stalled = false;
+}
+
+static outcome choose(rng *random, uint64_t offset, uint64_t capacity, bool is_int)
+{
+    const plan *plan = &the.plan;
+    uint64_t left = offset < plan->size ? plan->size - offset : 0;
+    outcome out = { .kind = BYTES };
+    if (!the.honest) {
+        if (takes_a_stop() || chance(random, plan->nothings))
+            return (outcome){ .kind = NOTHING, .code = SB_SOURCE_CANCELED };
+        if (the.dead > 0) {
+            the.dead--;
+            if (the.dead_code == 0)
+                return (outcome){ .kind = ZERO };
+            return (outcome){ .kind = ERROR, .code = the.dead_code };
+        }
+        if (chance(random, plan->errors)) {
+            out = (outcome){ .kind = ERROR, .code = some_error(random, is_int) };
+            the.dead = (unsigned)below(random, 4);
+            the.dead_code = chance(random, plan->zeros_after) ? 0 : out.code;
+            return out;
+        }
+        if (chance(random, plan->lies))
+            return (outcome){ .kind = LIE, .count = below(random, 4) };
+        if (chance(random, plan->false_ends))
+            return (outcome){ .kind = ZERO };
+        if (left == 0 && chance(random, plan->lates))
+            return (outcome){ .kind = below(random, 2) ? NOTHING : ERROR, .code = SB_SOURCE_CANCELED };
+    }
+    if (left == 0)
+        return (outcome){ .kind = ZERO };
+    out.count = capacity < left ? capacity : left;
+    if (plan->chunk && out.count > plan->chunk)
+        out.count = plan->chunk;
+    if (plan->chunk_varies)
+        out.count = 1 + below(random, out.count);
+    out.variant = (uint32_t)++the.deliveries;
+    return out;
+}
+
+/* ---- what the library has to make of it ------------------------------------------------------ */
+
+static void failed(cause cause, int64_t code)
+{
+    cause_open(cause, 0, NONE);
+    /* One that is cleared at this moment may be this one. */
+    the.failed = the.clearing == 0;
+    if (cause != SHORT)
+        the.code = code;
+}
+
+static void suspect(uint64_t offset)
+{
+    the.doubt = true;
+    the.doubtful = offset;
+}
+
+static void came(uint64_t offset, const outcome *out)
+{
+    spans_add(&the.journal, offset, offset + out->count, out->variant);
+    spans_add(&the.held, offset, offset + out->count, 0);
+    the.position = offset + out->count;
+    if (the.position > the.passed)
+        the.passed = the.position;
+    the.doubt = false;
+    the.ended_at = NONE;
+    the.holes |= the.held.count > 1 || the.held.list[0].start > 0;
+    uint64_t last = spans_last(&the.held);
+    if (last > the.plan.declared)
+        the.disproved = true;
+    bool is_short = the.plan.declared != SB_SIZE_UNKNOWN && last < the.plan.declared;
+    if (the.bound == last && the.final == NONE && !(is_short && the.plan.on_short == SB_SHORT_ERROR)) {
+        the.final = last;
+    } else if (the.bound <= last && the.final == NONE) {
+        the.bound = NONE;
+        for (size_t at = 0; at < the.causes_count; at++)
+            if (the.causes[at].cause == ENDED)
+                the.causes[at].closing = true;
+    }
+}
+
+static void said_zero(uint64_t offset)
+{
+    uint64_t last = spans_last(&the.held), declared = the.plan.declared;
+    the.position = offset;
+    if (the.doubt && offset != declared) {
+        failed(FAILED, the.code);
+        return;
+    }
+    if (offset < last) {
+        failed(FAILED, the.code);
+        return;
+    }
+    if (offset == last && declared != SB_SIZE_UNKNOWN && offset < declared) {
+        if (the.plan.on_short == SB_SHORT_ERROR) {
+            failed(SHORT, 0);
+            the.is_short = the.failed;
+            return;
+        }
+    }
+    if (declared != SB_SIZE_UNKNOWN && offset < declared)
+        the.disproved = true;
+    if (offset == last)
+        the.final = offset;
+    if (offset < the.bound)
+        the.bound = offset;
+    the.ended_at = offset;
+    cause_open(ENDED, offset, NONE);
+}
+
+static void came_with_nothing(uint64_t entered, bool seeks)
+{
+    bool may_be_stopped = cause_overlaps(CANCELED, entered, the.clock)
+        || cause_overlaps(FREED, entered, the.clock);
+    bool surely_told = the.told_least > 0, may_be_told = the.told_most > 0;
+    the.told_most -= may_be_told;
+    /* One that is being told may have been counted already. */
+    the.told_least -= surely_told || may_be_stopped;
+    if (surely_told || the.canceled || the.freed)
+        return;
+    if (may_be_stopped || may_be_told) {
+        cause_open(seeks ? SEEK_FAILED : FAILED, 0, NONE);
+        the.code_known = false;
+    } else if (seeks) {
+        cause_open(SEEK_FAILED, 0, NONE);
+        the.code = SB_SOURCE_CANCELED;
+    } else {
+        failed(FAILED, SB_SOURCE_CANCELED);
+    }
+}
+
+static void could_not_seek(uint64_t offset, int64_t code)
+{
+    if (code == SB_SOURCE_UNSUPPORTED) {
+        the.forward_only = true;
+        cause_open(FORWARD_ONLY, 0, NONE);
+    } else {
+        cause_open(SEEK_FAILED, 0, NONE);
+        suspect(offset);
+        the.code = code;
+    }
+}
+
+static void take_in(uint64_t offset, outcome *out, uint64_t entered)
+{
+    trace("the source at %" PRIu64 ": %s %" PRId64, offset,
+          out->kind == BYTES ? "bytes" : out->kind == ZERO ? "the end" : out->kind == ERROR ? "error"
+          : out->kind == NOTHING ? "nothing" : "a lie", out->kind == BYTES ? (int64_t)out->count : out->code);
+    switch (out->kind) {
+    case BYTES:
+        came(offset, out);
+        break;
+    case ZERO:
+        said_zero(offset);
+        break;
+    case NOTHING:
+    case ERROR:
+        if (out->code == SB_SOURCE_CANCELED) {
+            came_with_nothing(entered, false);
+            break;
+        }
+        failed(FAILED, out->code);
+        suspect(offset);
+        break;
+    case LIE:
+        failed(FAILED, 0);
+        the.code_known = false;
+        suspect(offset);
+        break;
+    }
+}
+
+/* ---- the callbacks --------------------------------------------------------------------------- */
+
+static void dawdle(rng *random)
+{
+    if (the.honest)
+        return;
+    if (chance(random, the.plan.reentries)) {
+        unlock();
+        perform_inside(random);
+        lock();
+    }
+    if (chance(random, the.plan.stalls))
+        stall(random);
+    if (chance(random, the.plan.pauses)) {
+        unsigned us = (unsigned)below(random, 60);
+        unlock();
+        if (us < 20)
+            sched_yield();
+        else
+            pause_us(us);
+        lock();
+    }
+}
+
+static void fill(rng *random, uint64_t offset, void *out, uint64_t capacity, const outcome *came)
+{
+    uint64_t count = came->kind == BYTES ? came->count : 0;
+    content_fill(the.plan.salt, came->variant, offset, out, count);
+    /* What it writes beyond that is nothing. */
+    if (chance(random, the.plan.scribbles)) {
+        uint64_t more = capacity - count < 200 ? capacity - count : 200;
+        content_fill(the.plan.salt, 0, offset + count + (UINT64_C(1) << 40), (unsigned char *)out + count,
+                     more);
+    }
+}
+
+static void expect_clean(rng *random, uint64_t offset, const void *out, uint64_t capacity)
+{
+    if (capacity < 64 || (the.plan.chunk != 0 && the.plan.chunk < 1000) || the.plan.chunk_varies)
+        return;
+    uint64_t most = capacity < 4096 ? capacity : 4096, at = below(random, capacity - most + 1);
+    EXPECT(!content_foreign(the.plan.salt, offset + at, (const unsigned char *)out + at, most),
+           "the source is shown bytes of another stream at %" PRIu64, offset);
+}
+
+static int64_t read_bytes(void *opaque, void *out, size_t capacity)
+{
+    (void)opaque;
+    enter();
+    the.reads++;
+    rng random = rng_of(the.plan.seed, 1000 + the.calls);
+    uint64_t entered = the.clock, offset = the.position;
+    expect_wanted(offset, capacity);
+    expect_clean(&random, offset, out, capacity);
+    dawdle(&random);
+    outcome came = choose(&random, offset, capacity, false);
+    take_in(offset, &came, entered);
+    leave();
+    unlock();
+    fill(&random, offset, out, capacity, &came);
+    atomic_store(&the.occupied, 0);
+    if (came.kind == LIE)
+        return came.count % 2 ? INT64_MAX : (int64_t)capacity + 1;
+    return came.kind == BYTES ? (int64_t)came.count : came.kind == ZERO ? 0 : came.code;
+}
+
+static int64_t seek_to(void *opaque, uint64_t offset)
+{
+    (void)opaque;
+    int64_t code = 0;
+    enter();
+    the.seeks++;
+    rng random = rng_of(the.plan.seed, 1000 + the.calls);
+    uint64_t entered = the.clock;
+    expect_sought(offset);
+    dawdle(&random);
+    if (!the.honest) {
+        if (takes_a_stop())
+            code = SB_SOURCE_CANCELED;
+        else if (chance(&random, the.plan.seek_errors))
+            code = some_error(&random, false);
+        if (chance(&random, the.plan.refusals))
+            code = SB_SOURCE_UNSUPPORTED;
+    }
+    trace("the source is sent to %" PRIu64 ": %" PRId64, offset, code);
+    if (code == SB_SOURCE_CANCELED) {
+        came_with_nothing(entered, true);
+    } else if (code != 0) {
+        could_not_seek(offset, code);
+    } else {
+        the.position = offset;
+        if (offset > the.passed)
+            the.passed = offset;
+        the.doubt = false;
+        the.ended_at = NONE;
+    }
+    leave();
+    unlock();
+    atomic_store(&the.occupied, 0);
+    return code;
+}
+
+static int pull_bytes(void *opaque, uint64_t offset, void *out, size_t capacity, size_t *count)
+{
+    (void)opaque;
+    int result = SB_OK;
+    enter();
+    bool jumps = offset != the.position;
+    the.reads++;
+    the.seeks += jumps;
+    rng random = rng_of(the.plan.seed, 1000 + the.calls);
+    uint64_t entered = the.clock;
+    EXPECT(*count == SIZE_MAX, "the count is %zu before a pull", *count);
+    if (jumps)
+        expect_sought(offset);
+    expect_wanted(offset, capacity);
+    expect_clean(&random, offset, out, capacity);
+    dawdle(&random);
+    outcome came = choose(&random, offset, capacity, true);
+    if (jumps && !the.honest) {
+        if (came.kind == LIE)
+            came = (outcome){ .kind = ERROR, .code = -71 };
+        if (chance(&random, the.plan.seek_errors))
+            came = (outcome){ .kind = ERROR, .code = some_error(&random, true) };
+        if (chance(&random, the.plan.refusals))
+            came = (outcome){ .kind = ERROR, .code = SB_SOURCE_UNSUPPORTED };
+    }
+    if (jumps && (came.kind == ERROR || came.kind == NOTHING)) {
+        trace("the source is sent to %" PRIu64 ": %" PRId64, offset, came.code);
+        if (came.code == SB_SOURCE_CANCELED)
+            came_with_nothing(entered, true);
+        else
+            could_not_seek(offset, came.code);
+    } else {
+        if (jumps) {
+            /* Asked for the same bytes again it has not shown anything. */
+            if (offset != the.doubtful)
+                the.doubt = false;
+            the.ended_at = NONE;
+        }
+        take_in(offset, &came, entered);
+        if (the.position > the.passed)
+            the.passed = the.position;
+    }
+    leave();
+    unlock();
+    fill(&random, offset, out, capacity, &came);
+    if (came.kind == BYTES || came.kind == ZERO) {
+        *count = came.count;
+    } else if (came.kind == LIE) {
+        if (came.count == 0)
+            *count = capacity + 1;
+        if (came.count == 1)
+            result = 1 + (int)below(&random, 100);
+        if (came.count == 2) {
+            *count = 0;
+            result = INT_MAX;
+        }
+    } else {
+        /* Says nothing. */
+        *count = below(&random, 2) ? 0 : capacity;
+        result = (int)came.code;
+    }
+    atomic_store(&the.occupied, 0);
+    return result;
+}
+
+static void cancel_it(void *opaque)
+{
+    (void)opaque;
+    lock();
+    EXPECT(!the.closed, "`cancel` is called after `close`");
+    EXPECT(!the.over, "`cancel` is called after the buffer was freed");
+    EXPECT(me && me->inside == 0, "`cancel` is called by the thread that is inside the source");
+    the.canceling++;
+    the.cancels_called++;
+    the.told_least++;
+    the.told_most++;
+    the.marks = the.plan.manners == OBEYS_EACH ? the.marks + 1 : 1;
+    trace("the source's cancel");
+    rng random = rng_of(the.plan.seed, 500000 + the.cancels_called);
+    bool more = chance(&random, the.plan.reentries), waits = chance(&random, the.plan.pauses);
+    unlock();
+    if (more)
+        look(&random);
+    if (waits)
+        pause_us((unsigned)below(&random, 300));
+    lock();
+    the.canceling--;
+    unlock();
+}
+
+static void close_it(void *opaque)
+{
+    (void)opaque;
+    lock();
+    if (!me)
+        me = &the.workers[HELPER];
+    trace("the source's close");
+    EXPECT(!the.closed, "`close` is called twice");
+    EXPECT(atomic_load(&the.occupied) == 0, "`close` is called while the source runs");
+    EXPECT(the.canceling == 0, "`close` is called while `cancel` runs");
+    EXPECT(is_complete() || cause_overlaps(FREED, 0, the.clock) || !the.buffer,
+           "`close` is called too early");
+    EXPECT(!the.over, "`close` is called after the buffer was freed");
+    the.closed = true;
+    the.closes++;
+    rng random = rng_of(the.plan.seed, 700000);
+    bool more = chance(&random, the.plan.reentries);
+    unlock();
+    if (more)
+        look(&random);
+}
+
+sb_callback source_callback(void)
+{
+    const plan *plan = &the.plan;
+    sb_callback callback;
+    memset(&callback, 0, sizeof callback);
+    if (plan->form == READ || plan->form == READ_SEEK)
+        callback.read = read_bytes;
+    else
+        callback.pull = pull_bytes;
+    if (plan->form == READ_SEEK)
+        callback.seek = seek_to;
+    if (plan->form == PULL_SEEKS)
+        callback.flags = SB_SOURCE_SEEKS;
+    if (plan->has_cancel)
+        callback.cancel = cancel_it;
+    if (plan->has_close)
+        callback.close = close_it;
+    callback.opaque = &the;
+    return callback;
+}
