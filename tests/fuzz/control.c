@@ -44,6 +44,23 @@ void await_stopped(uint64_t before, int reader)
     }
 }
 
+/* Whom a stop has to tell: the source, if it is inside for as long as that takes. */
+typedef struct stall {
+    bool is_one;
+    uint64_t calls, cancels;
+} stall;
+
+static stall stall_begins(void)
+{
+    return (stall){ the.stalled && the.insider != me && the.plan.has_cancel, the.calls, the.cancels_called };
+}
+
+static void stall_was_told(stall before, const char *what)
+{
+    if (before.is_one && the.stalled && the.calls == before.calls)
+        EXPECT(the.cancels_called > before.cancels, "%s does not tell the source", what);
+}
+
 static void cancel(bool sees)
 {
     call self = { .name = "sb_cancel", .off = NONE, .limit = -1, .reader = -1 };
@@ -51,11 +68,14 @@ static void cancel(bool sees)
     lock();
     the.holds++;
     cancel_begins();
+    stall before = stall_begins();
     unlock();
     int result = sb_cancel(the.buffer);
     call_end(&self);
     trace("sb_cancel: %d", result);
     lock();
+    if (result == SB_OK)
+        stall_was_told(before, self.name);
     cancel_ended(self.begin);
     unlock();
     if (result != SB_OK)
@@ -105,10 +125,13 @@ void free_buffer(void)
     /* Which of several frees nobody knows. */
     the.frees++;
     free_begins();
+    stall before = stall_begins();
     unlock();
     sb_free(the.buffer);
     call_end(&self);
     lock();
+    if (the.frees == 1)
+        stall_was_told(before, self.name);
     if (the.frees == 1)
         free_ended();
     if (the.frees == 1 && waits && me->inside == 0)

@@ -172,6 +172,8 @@ typedef struct call {
     uint64_t begin, end;
     int64_t begun_ms;
     uint64_t shown; /* bytes from `off` on that were known to be buffered when it began */
+    uint64_t shown_last; /* the end of all that was */
+    bool final_shown;    /* so was the final size */
     struct call *outer;
 } call;
 
@@ -206,8 +208,7 @@ struct the {
     /* The source, as the library may know it. */
     uint64_t position, final, bound;
     uint64_t ended_at; /* it said there that it has ended, and was not sent elsewhere since */
-    bool doubt;        /* a 0 is to be taken for the failure before, */
-    uint64_t doubtful; /* which was where it was to bring this */
+    bool doubt;        /* a 0 is to be taken for the failure before */
     bool failed;       /* and nothing can have cleared that */
     bool forward_only;
     bool disproved;    /* the declared size is */
@@ -223,6 +224,7 @@ struct the {
     int64_t dead_code;
     bool stalled, honest, closed, over;
     worker *insider;
+    uint64_t left_at; /* when it came back last */
     uint64_t reads, seeks, calls, deliveries;
     unsigned closes, canceling;
     /* How many of its calls began since these were surely in force. */

@@ -10,10 +10,10 @@ void judge_size(const call *self, int64_t size)
     if (size == SB_ERR_INVALID)
         right = gone;
     else if (size == SB_ERR_UNKNOWN)
-        right = !the.final_shown && (declared == SB_SIZE_UNKNOWN || the.disproved);
+        right = !self->final_shown && (declared == SB_SIZE_UNKNOWN || the.disproved);
     else
         right = (uint64_t)size == the.final
-            || ((uint64_t)size == declared && !the.final_shown && spans_last(&the.shown) <= declared);
+            || ((uint64_t)size == declared && !self->final_shown && self->shown_last <= declared);
     EXPECT(right, "the size is said to be %" PRId64 "; final %" PRId64 ", declared %" PRId64 "%s", size,
            (int64_t)the.final, (int64_t)declared, the.disproved ? ", disproved" : "");
     unlock();
@@ -83,7 +83,8 @@ static void ranges(void)
     unlock();
 }
 
-static void judge_stats(const sb_stats *stats, uint64_t frontier, uint64_t known, uint64_t reads)
+static void judge_stats(const sb_stats *stats, bool final_shown, uint64_t frontier, uint64_t known,
+                        uint64_t reads)
 {
     const plan *plan = &the.plan;
     uint64_t total = stats->memory + stats->disk;
@@ -94,7 +95,7 @@ static void judge_stats(const sb_stats *stats, uint64_t frontier, uint64_t known
            "%" PRIu64 " bytes are said to be buffered, at least %" PRIu64 " are", total, known);
     if (!(plan->on_full == SB_FULL_MEMORY && the.disk_full) && plan->max < INT64_MAX)
         EXPECT(stats->memory <= plan->max + 256 * KIB, "%" PRIu64 " bytes are in memory", stats->memory);
-    EXPECT(stats->final_size == the.final || (stats->final_size == SB_SIZE_UNKNOWN && !the.final_shown),
+    EXPECT(stats->final_size == the.final || (stats->final_size == SB_SIZE_UNKNOWN && !final_shown),
            "the final size is said to be %" PRId64, (int64_t)stats->final_size);
     EXPECT(stats->pulls >= reads && stats->pulls <= the.reads + 1, "%" PRIu64 " pulls", stats->pulls);
     EXPECT(stats->disk == 0 || stats->spool != SB_SPOOL_NONE, "bytes in no spool file");
@@ -121,7 +122,7 @@ static void stats(void)
         return;
     }
     lock();
-    judge_stats(&stats, frontier, known, reads);
+    judge_stats(&stats, self.final_shown, frontier, known, reads);
     unlock();
 }
 
@@ -151,7 +152,10 @@ static const char *differs(const sb_stats *stats)
     bool disproved = spans_last(&the.held) > plan->declared || the.bound < plan->declared;
     uint64_t size = the.final != NONE ? the.final : disproved ? SB_SIZE_UNKNOWN : plan->declared;
     int64_t told = sb_size(the.buffer);
-    bool is_short = the.is_short
+    /* One that came just before the last resume may have been taken in after it. */
+    bool may_have_failed = stats->state == SB_STATE_FAILED && !the.failed
+        && (cause_overlaps(FAILED, the.clock, NONE) || cause_overlaps(SHORT, the.clock, NONE));
+    bool is_short = the.is_short || (may_have_failed && stats->status == SB_ERR_SHORT)
         || (the.final != NONE && plan->declared != SB_SIZE_UNKNOWN && the.final < plan->declared);
     if (stats->frontier != spans_end(&the.held, 0))
         return "the frontier";
@@ -172,6 +176,11 @@ static const char *differs(const sb_stats *stats)
         return "the short end";
     if (stats->seekable != !the.forward_only)
         return "whether it can seek";
+    int state = the.failed ? SB_STATE_FAILED : the.final != NONE ? SB_STATE_ENDED : SB_STATE_OPEN;
+    if (!may_have_failed && stats->state != state)
+        return "the state";
+    if (!may_have_failed && stats->status != (the.is_short ? SB_ERR_SHORT : the.failed ? SB_ERR_SOURCE : SB_OK))
+        return "the status";
     if (told != (size == SB_SIZE_UNKNOWN ? SB_ERR_UNKNOWN : (int64_t)size))
         return "the size";
     return NULL;
@@ -210,7 +219,7 @@ void check_quiet(void)
                  sb_size(the.buffer), spans_end(&the.held, 0), the.code, the.is_short,
                  (int64_t)the.bound);
         if (!what)
-            judge_stats(&stats, stats.frontier, 0, 0);
+            judge_stats(&stats, the.final_shown, stats.frontier, 0, 0);
         unlock();
         if (what)
             pause_us(200);

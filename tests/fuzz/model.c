@@ -222,6 +222,8 @@ void call_begin(call *self)
     lock();
     self->begin = tick();
     self->begun_ms = now_ms();
+    self->shown_last = spans_last(&the.shown);
+    self->final_shown = the.final_shown;
     self->outer = me->call;
     me->call = self;
     if (self->off != NONE) {

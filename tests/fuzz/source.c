@@ -57,9 +57,21 @@ static void enter(void)
     me->pulled = true;
 }
 
+/* From when on a stop can be one of the call that goes on: the library may have decided on it a while
+ * before the source was entered. */
+static uint64_t decided(void)
+{
+    uint64_t from = the.left_at;
+    for (const call *call = me->call; call; call = call->outer)
+        if (!call->outer && call->begin > from)
+            from = call->begin;
+    return from;
+}
+
 static void leave(void)
 {
     me->inside--;
+    the.left_at = tick();
     the.insider = NULL;
     /* What comes next is decided only now. */
     the.need = 0;
@@ -188,12 +200,6 @@ static void failed(cause cause, int64_t code)
         the.code = code;
 }
 
-static void suspect(uint64_t offset)
-{
-    the.doubt = true;
-    the.doubtful = offset;
-}
-
 static void came(uint64_t offset, const outcome *out)
 {
     spans_add(&the.journal, offset, offset + out->count, out->variant);
@@ -247,10 +253,11 @@ static void said_zero(uint64_t offset)
     cause_open(ENDED, offset, NONE);
 }
 
-static void came_with_nothing(uint64_t entered, bool seeks)
+static void came_with_nothing(bool seeks)
 {
-    bool may_be_stopped = cause_overlaps(CANCELED, entered, the.clock)
-        || cause_overlaps(FREED, entered, the.clock);
+    uint64_t from = decided();
+    bool may_be_stopped = cause_overlaps(CANCELED, from, the.clock)
+        || cause_overlaps(FREED, from, the.clock);
     bool surely_told = the.told_least > 0, may_be_told = the.told_most > 0;
     the.told_most -= may_be_told;
     /* One that is being told may have been counted already. */
@@ -268,19 +275,19 @@ static void came_with_nothing(uint64_t entered, bool seeks)
     }
 }
 
-static void could_not_seek(uint64_t offset, int64_t code)
+static void could_not_seek(int64_t code)
 {
     if (code == SB_SOURCE_UNSUPPORTED) {
         the.forward_only = true;
         cause_open(FORWARD_ONLY, 0, NONE);
     } else {
         cause_open(SEEK_FAILED, 0, NONE);
-        suspect(offset);
+        the.doubt = true;
         the.code = code;
     }
 }
 
-static void take_in(uint64_t offset, outcome *out, uint64_t entered)
+static void take_in(uint64_t offset, outcome *out)
 {
     trace("the source at %" PRIu64 ": %s %" PRId64, offset,
           out->kind == BYTES ? "bytes" : out->kind == ZERO ? "the end" : out->kind == ERROR ? "error"
@@ -295,16 +302,16 @@ static void take_in(uint64_t offset, outcome *out, uint64_t entered)
     case NOTHING:
     case ERROR:
         if (out->code == SB_SOURCE_CANCELED) {
-            came_with_nothing(entered, false);
+            came_with_nothing(false);
             break;
         }
         failed(FAILED, out->code);
-        suspect(offset);
+        the.doubt = true;
         break;
     case LIE:
         failed(FAILED, 0);
         the.code_known = false;
-        suspect(offset);
+        the.doubt = true;
         break;
     }
 }
@@ -360,12 +367,12 @@ static int64_t read_bytes(void *opaque, void *out, size_t capacity)
     enter();
     the.reads++;
     rng random = rng_of(the.plan.seed, 1000 + the.calls);
-    uint64_t entered = the.clock, offset = the.position;
+    uint64_t offset = the.position;
     expect_wanted(offset, capacity);
     expect_clean(&random, offset, out, capacity);
     dawdle(&random);
     outcome came = choose(&random, offset, capacity, false);
-    take_in(offset, &came, entered);
+    take_in(offset, &came);
     leave();
     unlock();
     fill(&random, offset, out, capacity, &came);
@@ -382,7 +389,6 @@ static int64_t seek_to(void *opaque, uint64_t offset)
     enter();
     the.seeks++;
     rng random = rng_of(the.plan.seed, 1000 + the.calls);
-    uint64_t entered = the.clock;
     expect_sought(offset);
     dawdle(&random);
     if (!the.honest) {
@@ -395,9 +401,9 @@ static int64_t seek_to(void *opaque, uint64_t offset)
     }
     trace("the source is sent to %" PRIu64 ": %" PRId64, offset, code);
     if (code == SB_SOURCE_CANCELED) {
-        came_with_nothing(entered, true);
+        came_with_nothing(true);
     } else if (code != 0) {
-        could_not_seek(offset, code);
+        could_not_seek(code);
     } else {
         the.position = offset;
         if (offset > the.passed)
@@ -420,7 +426,6 @@ static int pull_bytes(void *opaque, uint64_t offset, void *out, size_t capacity,
     the.reads++;
     the.seeks += jumps;
     rng random = rng_of(the.plan.seed, 1000 + the.calls);
-    uint64_t entered = the.clock;
     EXPECT(*count == SIZE_MAX, "the count is %zu before a pull", *count);
     if (jumps)
         expect_sought(offset);
@@ -439,17 +444,13 @@ static int pull_bytes(void *opaque, uint64_t offset, void *out, size_t capacity,
     if (jumps && (came.kind == ERROR || came.kind == NOTHING)) {
         trace("the source is sent to %" PRIu64 ": %" PRId64, offset, came.code);
         if (came.code == SB_SOURCE_CANCELED)
-            came_with_nothing(entered, true);
+            came_with_nothing(true);
         else
-            could_not_seek(offset, came.code);
+            could_not_seek(came.code);
     } else {
-        if (jumps) {
-            /* Asked for the same bytes again it has not shown anything. */
-            if (offset != the.doubtful)
-                the.doubt = false;
+        if (jumps)
             the.ended_at = NONE;
-        }
-        take_in(offset, &came, entered);
+        take_in(offset, &came);
         if (the.position > the.passed)
             the.passed = the.position;
     }
