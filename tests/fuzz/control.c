@@ -61,7 +61,7 @@ static void stall_was_told(stall before, const char *what)
         EXPECT(the.cancels_called > before.cancels, "%s does not tell the source", what);
 }
 
-static void cancel(bool sees)
+void cancel(bool sees)
 {
     call self = { .name = "sb_cancel", .off = NONE, .limit = -1, .reader = -1 };
     call_begin(&self);
@@ -76,7 +76,7 @@ static void cancel(bool sees)
     lock();
     if (result == SB_OK)
         stall_was_told(before, self.name);
-    cancel_ended(self.begin);
+    cancel_ended(self.begin, result == SB_OK);
     unlock();
     if (result != SB_OK)
         judge_status(&self, result);

@@ -74,6 +74,18 @@ static void expect_freed(void)
     sb_free(freed);
 }
 
+/* What a case took has to be given back. A sanitizer keeps more for itself. */
+static void expect_little_memory(void)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    EXPECT(file && fscanf(file, "%*u %lu", &pages) == 1, "no statm");
+    fclose(file);
+    EXPECT(pages * (unsigned long)sysconf(_SC_PAGESIZE) < 120000000, "%lu pages are taken", pages);
+#endif
+}
+
 void finish(void)
 {
     change_disk(&me->random, false);
@@ -105,4 +117,5 @@ void finish(void)
         if (the.workers[at].saved != NONE)
             unlink(the.workers[at].path);
     EXPECT(entries(scratch_folder) == 0, "a file is left");
+    expect_little_memory();
 }

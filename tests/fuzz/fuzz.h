@@ -218,6 +218,8 @@ struct the {
     bool code_known;
     uint64_t cancels_called;
     int64_t told_least, told_most; /* cancels that it has not obeyed so far */
+    bool gives_up; /* it came back with nothing, which a cancel may still be the reason of */
+    const worker *gave_up;
     /* The source, as it is. */
     atomic_int occupied;
     unsigned marks, dead, late_ends, holds;
@@ -271,7 +273,7 @@ uint64_t rounded(uint64_t end);
 bool alone(void);
 /* Around sb_cancel(), sb_resume() or sb_retry(), sb_prefetch(), sb_free(). */
 void cancel_begins(void);
-void cancel_ended(uint64_t begun);
+void cancel_ended(uint64_t begun, bool done);
 void clear_begins(bool resumes);
 void clear_ended(bool resumes, uint64_t begun);
 void prefetch_begins(uint64_t ahead);
@@ -304,6 +306,7 @@ void free_readers(void);
 /* control.c */
 void control(rng *random);
 void change_prefetch(uint64_t ahead);
+void cancel(bool sees);
 void clear(bool resumes);
 void free_buffer(void);
 void change_disk(rng *random, bool full);

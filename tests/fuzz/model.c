@@ -128,16 +128,18 @@ void settle(const worker *by)
 void cancel_begins(void)
 {
     cause_open(CANCELED, 0, NONE);
+    if (the.gives_up)
+        the.failed = the.code_known = false;
 }
 
-void cancel_ended(uint64_t begun)
+void cancel_ended(uint64_t begun, bool done)
 {
     /* One that a resume came beside may be over. */
     for (size_t at = 0; at < the.causes_count; at++)
         if (the.causes[at].cause == CANCELED && the.causes[at].by == me
             && the.causes[at].settled == NONE)
             the.causes[at].settled = tick();
-    if (the.resuming > 0 || the.resumed_at > begun)
+    if (!done || the.resuming > 0 || the.resumed_at > begun)
         return;
     if (!the.canceled)
         the.begun_since_cancel = 0;
@@ -251,6 +253,7 @@ void call_end(call *self)
     the.holds -= !self->waits;
     if (me->inside == 0 && me->pulled) {
         settle(me);
+        the.gives_up &= the.gave_up != me;
         me->pulled = false;
     }
     atomic_fetch_add_explicit(&operations_done, 1, memory_order_relaxed);

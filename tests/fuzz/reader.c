@@ -108,13 +108,18 @@ static void go_on(sb_reader *reader, int name)
 static void end(sb_reader *reader, int name)
 {
     call self = { .name = "sb_reader_free", .off = NONE, .limit = -1, .reader = name };
+    call_begin(&self);
     lock();
+    the.holds++;
     cause_open(READER_FREED, (uint64_t)name, 0);
     unlock();
-    call_begin(&self);
     sb_reader_free(reader);
     call_end(&self);
     trace("sb_reader_free(reader %d)", name);
+    await_stopped(self.begin, name);
+    lock();
+    the.holds--;
+    unlock();
 }
 
 void use_reader(rng *random)
@@ -126,12 +131,13 @@ void use_reader(rng *random)
     sb_reader *reader = the.readers[at];
     int name = the.reader_names[at];
     unlock();
-    uint64_t chosen = below(random, 20);
+    /* One that another thread is in is stopped, more often than not. */
+    uint64_t chosen = mine ? below(random, 20) : 13 + below(random, 7);
     if (reader && chosen >= 17)
         go_on(reader, name);
     else if (reader && chosen >= 15)
         stop(reader, name);
-    else if (reader && chosen == 14)
+    else if (reader && (chosen == 14 || !mine))
         end(reader, name);
     else if (mine && !reader)
         make(at);

@@ -3,7 +3,7 @@
 
 #include <dirent.h>
 #include <stdarg.h>
-#include <sys/syscall.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -100,6 +100,11 @@ void fail(const char *format, ...)
     if (atomic_flag_test_and_set(&failed))
         for (;;)
             pause_us(1000000);
+    /* What it says may go to a file. */
+    struct rlimit limit;
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &limit);
     unsigned count = atomic_load(&events_count);
     if (!the.tracing)
         for (unsigned at = count > EVENTS ? count - EVENTS : 0; at < count; at++)

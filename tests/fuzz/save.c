@@ -10,7 +10,7 @@ typedef struct progress {
     call *call;
     rng *random;
     uint64_t done;
-    bool stops, looks;
+    bool stops, looks, cancels, canceled;
 } progress;
 
 static int report(void *opaque, uint64_t done, uint64_t total)
@@ -21,6 +21,11 @@ static int report(void *opaque, uint64_t done, uint64_t total)
     self->done = done;
     if (self->looks && below(self->random, 8) == 0)
         look(self->random);
+    if (self->cancels && done < total && below(self->random, 4) == 0) {
+        cancel(false);
+        clear(true);
+        self->canceled = true;
+    }
     if (self->stops && below(self->random, 4) == 0) {
         self->call->stopped = true;
         return 1;
@@ -96,7 +101,8 @@ static void save(uint32_t flags, bool to_file, rng *random, bool stops)
     call self = { .name = to_file ? "sb_save_with" : "sb_save_with, a descriptor", .off = NONE,
                   .need = fetches ? NONE : 0, .limit = -1, .reader = -1, .fetches = fetches,
                   .waits = true };
-    progress told = { .call = &self, .random = random, .stops = stops, .looks = below(random, 2) };
+    progress told = { .call = &self, .random = random, .stops = stops, .looks = below(random, 2),
+                      .cancels = stops && !(flags & SB_SAVE_LINK) && below(random, 2) };
     uint64_t at = below(random, 2) ? 0 : below(random, 100);
     int file = to_file ? -1 : memfd_create("saved", MFD_CLOEXEC);
     if (file >= 0 && lseek(file, (off_t)at, SEEK_SET) < 0)
@@ -111,6 +117,9 @@ static void save(uint32_t flags, bool to_file, rng *random, bool stops)
         : sb_save_with(the.buffer, to_file ? me->path : NULL, file, flags, report, &told);
     call_end(&self);
     trace("%s(%#x): %s", self.name, flags, status_name(result));
+    EXPECT(!self.stopped || result == SB_ERR_CANCELED, "a save that was stopped returned %s",
+           status_name(result));
+    EXPECT(!told.canceled || result < 0, "a save that was canceled returned %" PRId64, result);
     judge(&self, result, flags, frontier, to_file && me->saved != NONE);
     if (to_file) {
         if (result >= 0)

@@ -39,6 +39,7 @@ static void enter(void)
     if (!me)
         me = &the.workers[HELPER];
     settle(NULL);
+    the.gives_up = false;
     the.calls++;
     atomic_fetch_add_explicit(&calls_done, 1, memory_order_relaxed);
     EXPECT(!the.closed, "the source is called after its close");
@@ -256,6 +257,8 @@ static void said_zero(uint64_t offset)
 static void came_with_nothing(bool seeks)
 {
     uint64_t from = decided();
+    the.gives_up = true;
+    the.gave_up = me;
     bool may_be_stopped = cause_overlaps(CANCELED, from, the.clock)
         || cause_overlaps(FREED, from, the.clock);
     bool surely_told = the.told_least > 0, may_be_told = the.told_most > 0;
@@ -486,7 +489,7 @@ static void cancel_it(void *opaque)
     EXPECT(me && me->inside == 0, "`cancel` is called by the thread that is inside the source");
     the.canceling++;
     the.cancels_called++;
-    the.told_least++;
+    the.told_least += !the.gives_up;
     the.told_most++;
     the.marks = the.plan.manners == OBEYS_EACH ? the.marks + 1 : 1;
     trace("the source's cancel");
