@@ -228,7 +228,8 @@ struct the {
     worker *insider;
     uint64_t left_at; /* when it came back last */
     uint64_t reads, seeks, calls, deliveries;
-    unsigned closes, canceling;
+    atomic_uint closes;
+    unsigned canceling;
     /* How many of its calls began since these were surely in force. */
     bool canceled, freed;
     unsigned begun_since_cancel, begun_since_free, frees;
@@ -237,7 +238,7 @@ struct the {
     uint64_t prefetch_most;  /* that may be in force */
     uint64_t prefetch_sure;  /* or NONE */
     unsigned begun_since_prefetch;
-    bool helper_asked; /* a library thread may run the source */
+    atomic_bool helper_asked; /* a library thread may run the source */
     uint64_t need;     /* where that ends which calls since the last of the source may have wanted */
     uint64_t furthest; /* of all calls */
     bool saving;       /* since then */
@@ -329,6 +330,7 @@ void finish(void);
 extern atomic_uint_fast64_t operations_done, calls_done, bytes_done;
 extern char scratch_folder[200];
 extern int64_t patience_ms;
+extern unsigned threads_at_first; /* the watch's and a sanitizer's among them */
 void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 void watch_begin(void);

@@ -79,7 +79,8 @@ static void read_some(uint64_t off, uint64_t len, int64_t limit, unsigned char *
     call self = { .name = "sb_read_some", .off = off, .len = len, .need = off + 1, .limit = limit,
                   .reader = -1, .fetches = len > 0 && limit < 0, .waits = me->inside == 0 && limit < 0 };
     lock();
-    the.helper_asked |= limit > 0;
+    if (limit > 0)
+        the.helper_asked = true;
     unlock();
     call_begin(&self);
     int64_t result = sb_read_some(the.buffer, off, len, bytes, limit);

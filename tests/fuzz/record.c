@@ -10,6 +10,7 @@
 atomic_uint_fast64_t operations_done, calls_done, bytes_done;
 char scratch_folder[200];
 int64_t patience_ms = 40000;
+unsigned threads_at_first;
 
 enum { EVENTS = 400, TEXT = 150 };
 static char events[EVENTS][TEXT];
@@ -145,4 +146,5 @@ void watch_begin(void)
     if (pthread_create(&thread, NULL, watch, NULL) != 0)
         abort();
     pthread_detach(thread);
+    threads_at_first = entries("/proc/self/task");
 }
