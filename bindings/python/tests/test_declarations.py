@@ -24,6 +24,9 @@ ENUMS = {
     "sb_state": ("SB_STATE_", _native.State),
     "sb_spool": ("SB_SPOOL_", _native.Spool),
     "sb_on_full": ("SB_FULL_", _native.OnFull),
+    "sb_on_short": ("SB_SHORT_", _native.OnShort),
+    "sb_source_code": ("SB_SOURCE_", _native.SourceCode),
+    "sb_source_flag": ("SB_SOURCE_", _native.SourceFlag),
     "sb_save_flag": ("SB_SAVE_", _native.SaveFlag),
 }
 STRUCTS = {
@@ -42,6 +45,7 @@ SCALARS = {
     "void": None,
     "sb_progress": _native.ProgressCallback,
     "void *": ctypes.c_void_p,
+    "size_t *": ctypes.c_void_p,
     "char *": ctypes.c_char_p,
     "sb_buffer *": ctypes.c_void_p,
     "sb_reader *": ctypes.c_void_p,

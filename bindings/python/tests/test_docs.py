@@ -43,7 +43,7 @@ def test_every_public_docstring(name: str, thing: object) -> None:
     assert text, name
     # Exceptions that no example can bring about, and what a file is asked by the io module.
     without = {
-        "SourceError FileError DiskFullError NoMemoryError CanceledError ReentrantError "
+        "SourceError DiskFullError NoMemoryError CanceledError ReentrantError "
         "UnsupportedError ExistsError SizeError PanicError RawStreamFile.readable "
         "RawStreamFile.seekable RawStreamFile.readinto RawStreamFile.tell RawStreamFile.resume "
         "RawStreamFile.close"

@@ -5,10 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import random
+import shutil
 import struct
 import threading
+import time
 import wave
 import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,9 +141,174 @@ def test_bytes_before_an_error_come_first() -> None:
         with pytest.raises(ConnectionError):
             file.read(1)
     file.seek(0)
-    assert file.read() == b"line\nabc"
+    assert file.read(100) == b"line\nabc"
     file.seek(0)
     assert file.readline() == b"line\n"
+
+
+LINES = b"first\nsecond-half-rest\nthird\n"
+
+
+class Interrupted:
+    """Fails once in the middle of a line."""
+
+    def __init__(self, error: Exception) -> None:
+        self.parts: list[object] = [b"first\nsecond-half", error, b"-rest\nthird\n"]
+
+    def read(self, size: int) -> object:
+        part = self.parts.pop(0) if self.parts else b""
+        if isinstance(part, Exception):
+            raise part
+        return part
+
+
+def into(file: Any, how: str) -> bytes:
+    room = bytearray(25)
+    return bytes(room[: getattr(file, how)(room)])
+
+
+@pytest.mark.parametrize("buffering", [2, 8192])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda file: file.readline(),
+        lambda file: next(file, b""),
+        lambda file: b"".join(file.readlines()),
+        lambda file: b"".join(iter(file)),
+        lambda file: into(file, "readinto"),
+        lambda file: file.read(25),
+        lambda file: file.read(1),
+        lambda file: file.read(),
+        lambda file: file.readline(3),
+    ],
+)
+def test_no_call_passes_bytes_over(call: Callable[[Any], bytes], buffering: int) -> None:
+    buf = StreamBuffer(Interrupted(TimeoutError("slow")), size=len(LINES))
+    file = buf.open(buffering)
+    got, errors = b"", 0
+    while True:
+        place = file.tell()
+        try:
+            part = call(file)
+        except TimeoutError:
+            # Nothing was returned, so nothing is passed.
+            errors += 1
+            assert file.tell() == place or got == b""
+            file.seek(len(got))
+            buf.resume()
+            continue
+        if not part:
+            break
+        if file.tell() != place + len(part):
+            file.seek(place + len(part))
+        got += part
+    assert got == LINES and errors == 1
+
+
+@pytest.mark.parametrize("name", ["read1", "peek", "readinto1"])
+def test_what_takes_what_is_there(name: str) -> None:
+    buf = StreamBuffer(Interrupted(TimeoutError("slow")), size=len(LINES))
+    file = buf.open()
+    call = (lambda: into(file, name)) if name == "readinto1" else getattr(file, name)
+    assert call() == LINES[:17] and file.tell() == (0 if name == "peek" else 17)
+    file.seek(17)
+    with pytest.raises(TimeoutError):
+        call()
+    assert file.tell() == 17
+    buf.resume()
+    assert call() == LINES[17:]
+
+
+def test_a_cancel_in_the_middle_of_a_line() -> None:
+    go = threading.Event()
+
+    def stream() -> Iterator[bytes]:
+        yield LINES[:17]
+        go.wait(60)
+        yield LINES[17:]
+
+    buf = StreamBuffer(stream())
+    buf.prefetch()
+    for call in (
+        lambda file: file.readline(),
+        lambda file: file.readinto(bytearray(40)),
+        lambda file: file.readlines(),
+    ):
+        file = buf.open()
+        file.seek(6)
+        outcome: list[object] = []
+
+        def wait() -> None:
+            try:
+                outcome.append(call(file))
+            except Exception as error:
+                outcome.append(type(error))
+
+        before = buf.stat().waits
+        thread = threading.Thread(target=wait)
+        thread.start()
+        while buf.stat().waits == before:
+            time.sleep(0.001)
+        file.cancel()
+        thread.join()
+        assert outcome == [spoolbuf.CanceledError] and file.tell() == 6
+    go.set()
+    file.resume()
+    assert file.readline() == b"second-half-rest\n"
+
+
+def test_against_a_text_file() -> None:
+    text = "".join(f"{number} and so on\n" for number in range(5000))
+    with io.TextIOWrapper(StreamBuffer(in_chunks(text.encode())).open(), "utf-8") as file:
+        assert list(file) == text.splitlines(keepends=True)
+    whole = data(0, SIZE)
+    for buffering in (2, 100, 8192):
+        file = StreamBuffer(chunks(SIZE, 777), max_size=10_000).open(buffering)
+        assert list(file) == io.BytesIO(whole).readlines()
+        file.seek(5)
+        assert whole[5:].startswith(file.peek(1)) and file.peek(1) and file.tell() == 5
+        part = file.read1(7)
+        assert part == whole[5 : 5 + len(part)] and part and file.read1(0) == b""
+        assert file.readlines(1000) and file.readline(0) == b""
+
+
+def test_the_modes_of_open() -> None:
+    buf = StreamBuffer(b"abc")
+    for file in (buf.open("rb"), buf.open("rb", 5), buf.open("rb", buffering=-1), buf.open(-1)):
+        assert isinstance(file, spoolbuf.StreamFile)
+        assert (file.mode, file.name, file.read()) == ("rb", "<StreamBuffer>", b"abc")
+    assert isinstance(buf.open("rb", 0), spoolbuf.RawStreamFile)
+    for mode in ("r", "wb", "rb+", "rt", ""):
+        with pytest.raises(ValueError, match="TextIOWrapper|read only"):
+            buf.open(mode)
+
+
+def test_a_file_has_the_streams_name(tmp_path: Path) -> None:
+    path = tmp_path / "song.wav"
+    path.write_bytes(b"abc")
+    with open(path, "rb") as file:
+        assert StreamBuffer(file).open().name == str(path)
+    assert StreamBuffer(StreamBuffer(b"abc")).open(0).name == "<StreamBuffer>"
+
+
+def test_who_takes_the_buffer_for_a_file_is_told() -> None:
+    buf = StreamBuffer(b"abc")
+    with pytest.raises(TypeError, match="open"):
+        shutil.copyfileobj(buf, io.BytesIO())  # type: ignore[arg-type]
+    for call in (lambda: buf.read(5), lambda: buf.read(size=5), lambda: buf.read(-1)):
+        with pytest.raises(TypeError, match="open"):
+            call()
+    out = io.BytesIO()
+    shutil.copyfileobj(buf.open(), out)
+    assert out.getvalue() == b"abc"
+
+
+def test_pandas() -> None:
+    pandas = need("pandas")
+    buf = StreamBuffer([b"a,b\n1,2\n"])
+    with pytest.raises(TypeError, match="open"):
+        pandas.read_csv(buf)
+    assert pandas.read_csv(buf.open()).values.tolist() == [[1, 2]]
 
 
 def test_a_file_keeps_its_buffer() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import spoolbuf
 from spoolbuf import StreamBuffer
-from support import chunks, data
+from support import chunks, data, need
 
 SIZE = 300_000
 
@@ -98,16 +99,16 @@ def test_a_failure_between_two_pieces_of_a_large_read() -> None:
 
     for size in (1 << 20, 3 << 20, (3 << 20) + 5):
         with StreamBuffer(stream(size)) as buf:
-            assert buf.read() == data(0, size)
+            assert buf.read(0, size + 1) == data(0, size)
             with pytest.raises(ConnectionError):
-                buf.read(size)
+                buf.read(size, None)
         with StreamBuffer(stream(size)) as buf:
             assert buf.read(0, size + 9_000_000) == data(0, size)
 
 
 def test_read_to_the_end(buf: StreamBuffer) -> None:
-    assert buf.read(SIZE - 5) == data(SIZE - 5, 5)
-    assert buf.read(SIZE) == b"" == buf.read(SIZE + 10) == buf.read(SIZE + 10, 10)
+    assert buf.read(SIZE - 5, -1) == data(SIZE - 5, 5) == buf[SIZE - 5 :]
+    assert buf.read(SIZE, None) == b"" == buf.read(SIZE + 10, -1) == buf.read(SIZE + 10, 10)
     assert buf.read(0, None) == data(0, SIZE) == bytes(buf)
 
 
@@ -167,7 +168,7 @@ def test_size_and_len() -> None:
     assert len(buf) == buf.size == 500
     assert buf[:] == data(0, 1000)
     assert len(buf) == buf.size == 1000
-    lying = StreamBuffer(chunks(1000), size=5000)
+    lying = StreamBuffer(chunks(1000), size=5000, on_short="end")
     assert lying.read(0, 5000) == data(0, 1000)
     assert len(lying) == 1000
     unknown = StreamBuffer(chunks(1000))
@@ -238,6 +239,8 @@ def test_options_are_checked() -> None:
         {"round_up": 20_000},
         {"seek_gap": -1},
         {"size": 2**64},
+        {"on_short": "maybe"},
+        {"spool_dir": "a\0b"},
     ):
         with pytest.raises(ValueError):
             StreamBuffer([b""], **options)
@@ -252,3 +255,55 @@ def test_the_memory_limit_holds() -> None:
     assert stats.memory <= 100_000 + 256 * 1024
     assert stats.memory + stats.disk == stats.frontier == 4_000_000
     assert stats.spool_dir
+
+
+def test_memory_of_any_shape(buf: StreamBuffer) -> None:
+    numpy = need("numpy")
+    for order in "CF":
+        out = numpy.zeros((10, 20), "u1", order=order)
+        assert buf.readinto(7, out) == 200
+        # As it lies there, which is what a file does.
+        assert out.tobytes("A") == data(7, 200)
+    assert buf.readinto(7, numpy.zeros((0, 4))) == 0
+    assert buf.readinto(numpy.int64(7), out) == 200
+    assert buf.read(numpy.int64(7), numpy.uint8(5)) == data(7, 5)
+    assert buf[numpy.int64(7) : numpy.int64(9)] == data(7, 2)
+    with pytest.raises((ValueError, BufferError)):
+        buf.readinto(0, numpy.zeros((4, 4))[::2, ::2])
+    file = buf.open()
+    assert file.readinto(out) == 200 and out.tobytes("A") == data(0, 200)
+    assert file.read(numpy.int64(5)) == data(200, 5)
+
+
+def test_streams_of_arrays() -> None:
+    numpy = need("numpy")
+    import array
+
+    table = numpy.arange(12, dtype="u1").reshape(3, 4)
+    assert StreamBuffer([numpy.asfortranarray(table)])[:] == table.tobytes()
+    assert StreamBuffer([b"ab", numpy.zeros((0, 4)), b"c"])[:] == b"abc"
+    assert StreamBuffer(table)[:] == table.tobytes()
+    assert StreamBuffer(array.array("H", [1, 2]))[:] == array.array("H", [1, 2]).tobytes()
+    assert StreamBuffer([array.array("H", [1, 2])])[:] == array.array("H", [1, 2]).tobytes()
+
+    class Stream:
+        at = 0
+
+        def readinto(self, out: memoryview) -> object:
+            size = min(len(out), 1000 - self.at)
+            out[:size] = data(self.at, size)
+            self.at += size
+            return numpy.int64(size)
+
+    assert StreamBuffer(Stream())[:] == data(0, 1000)
+
+
+def test_a_spool_directory_is_the_one_that_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "spool").mkdir()
+    monkeypatch.chdir(tmp_path)
+    buf = StreamBuffer(chunks(1_000_000), max_size=1000, spool_dir="spool")
+    monkeypatch.chdir("/")
+    assert buf[:] == data(0, 1_000_000)
+    assert buf.stat().spool_dir == str(tmp_path / "spool")

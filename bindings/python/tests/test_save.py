@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
+import errno
+import gzip
+import io
+import lzma
 import os
+import pickle
+import socket
 import stat
+import tempfile
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,7 +101,7 @@ def test_refusals(tmp_path: Path) -> None:
         stream().save(path, replace=False)
     assert caught.value.filename == path
     with pytest.raises(spoolbuf.SizeError):
-        StreamBuffer([b"abc"], size=5).save(path, exact=True)
+        StreamBuffer([b"abc"], size=5, on_short="end").save(path, exact=True)
     with pytest.raises(spoolbuf.SizeError):
         raw = StreamBuffer(__import__("io").BytesIO(bytes(1_000_000)), seek_gap=0, round_up=0)
         raw.read(500_000, 10)
@@ -107,3 +117,132 @@ def test_refusals(tmp_path: Path) -> None:
     if os.name == "posix":
         stream().save(path)
         assert not stat.S_IMODE(path.stat().st_mode) & 0o111
+
+
+@pytest.mark.parametrize("module", [gzip, bz2, lzma], ids=lambda module: module.__name__)
+def test_a_file_that_packs_is_written_to_by_its_write(module: Any, tmp_path: Path) -> None:
+    """Its descriptor is the packed file's."""
+    path = tmp_path / "packed"
+    seen: list[tuple[int, object]] = []
+    with module.open(path, "wb") as file:
+        file.write(b"head")
+        assert stream().save(file, progress=lambda *step: seen.append(step)) == SIZE
+        file.write(b"tail")
+    with module.open(path) as file:
+        assert file.read() == b"head" + data(0, SIZE) + b"tail"
+    assert seen[-1] == (SIZE, SIZE) and len(seen) > 2
+
+
+def test_a_sockets_file() -> None:
+    """A TLS file's descriptor is the socket below it: what is written there is sent in the clear."""
+    here, there = socket.socketpair()
+
+    class Encrypting(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def fileno(self) -> int:
+            return here.fileno()
+
+        def write(self, part: Any, /) -> int:
+            # A raw file may take less than it is offered.
+            part = bytes(part)[:1000]
+            return here.send(bytes(value ^ 0xFF for value in part))
+
+    with here, there, io.BufferedWriter(Encrypting()) as file:
+        buf = StreamBuffer(chunks(30_000))
+        assert buf.save(file) == 30_000
+        assert buf.save(file.raw) == 30_000
+        here.shutdown(socket.SHUT_WR)
+        with there.makefile("rb") as heard:
+            assert bytes(value ^ 0xFF for value in heard.read()) == data(0, 30_000) * 2
+
+
+def test_files_of_all_kinds(tmp_path: Path) -> None:
+    whole = data(0, 100_000)
+    buf = StreamBuffer(chunks(100_000))
+    memory = io.BytesIO()
+    assert buf.save(memory) == 100_000
+    assert memory.getvalue() == whole
+    for make in (tempfile.TemporaryFile, tempfile.NamedTemporaryFile, tempfile.SpooledTemporaryFile):
+        with make() as file:
+            file.write(b"head")
+            assert buf.save(file) == 100_000
+            file.write(b"tail")
+            file.seek(0)
+            assert file.read() == b"head" + whole + b"tail"
+    path = tmp_path / "file"
+    for buffering in (0, -1):
+        with open(path, "wb", buffering) as file:
+            file.write(b"head")
+            assert buf.save(file) == 100_000
+            # Python knows where it stands.
+            assert file.tell() == 100_004
+            file.write(b"tail")
+        assert path.read_bytes() == b"head" + whole + b"tail"
+    with open(path, "ab") as file:
+        assert buf.save(file) == 100_000
+    assert path.read_bytes() == b"head" + whole + b"tail" + whole
+
+
+def test_a_pipe_is_written_to_by_the_library() -> None:
+    out, into = os.pipe()
+    heard: list[bytes] = []
+
+    def hear() -> None:
+        with open(out, "rb") as file:
+            heard.append(file.read())
+
+    thread = threading.Thread(target=hear)
+    thread.start()
+    with open(into, "wb") as file:
+        file.write(b"head")
+        assert stream().save(file) == SIZE
+    thread.join()
+    assert heard == [b"head" + data(0, SIZE)]
+
+
+def test_what_a_write_can_not_do() -> None:
+    buf = StreamBuffer([b"abc"], size=5, on_short="end")
+    memory = io.BytesIO()
+    with pytest.raises(spoolbuf.SizeError):
+        buf.save(memory, exact=True)
+    with pytest.raises(spoolbuf.UnknownSizeError):
+        StreamBuffer([b"abc"]).save(memory, exact=True)
+    with pytest.raises(spoolbuf.InvalidError):
+        buf.save(memory, replace=False)
+    with pytest.raises(io.UnsupportedOperation):
+        buf.save(memory, sync=True)
+    with pytest.raises(TypeError, match="binary"):
+        buf.save(io.StringIO())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="path"):
+        buf.save(5.0)  # type: ignore[arg-type]
+    assert not memory.getvalue()
+    holes = StreamBuffer(io.BytesIO(bytes(1_000_000)), seek_gap=0, round_up=0)
+    holes.read(500_000, 10)
+    with pytest.raises(spoolbuf.SizeError):
+        holes.save(memory, buffered_only=True)
+    assert StreamBuffer([b"abc"]).save(memory, buffered_only=True) == 0
+    assert StreamBuffer([b"abc"], size=3).save(memory, exact=True) == 3
+    assert memory.getvalue() == b"abc"
+
+
+def test_errors_of_files_are_those_of_python(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        stream().save(tmp_path / "absent" / "file")
+    error = caught.value
+    assert isinstance(error, spoolbuf.FileError) and error.status == spoolbuf.Status.IO
+    assert (error.errno, error.filename) == (errno.ENOENT, tmp_path / "absent" / "file")
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error) and again.args == error.args
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(NotADirectoryError):
+        stream().save(tmp_path / "file" / "file")
+    if os.name == "posix":
+        out, into = os.pipe()
+        os.close(out)
+        with open(into, "wb", 0) as file, pytest.raises(BrokenPipeError):
+            stream().save(file)
+    with pytest.raises(OSError) as full:
+        raise spoolbuf.DiskFullError(errno.ENOSPC, "full")
+    assert full.value.errno == errno.ENOSPC

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import _thread
+import functools
 import io
+import operator
 import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Optional
 
 import pytest
 
-from spoolbuf import CanceledError, RawStreamFile, Status, StreamBuffer, _signals, _source
-from spoolbuf._native import lib
+from spoolbuf import (
+    CanceledError,
+    RawStreamFile,
+    SourceError,
+    StreamBuffer,
+    _entry,
+    _native,
+    _source,
+    _streams,
+)
 from support import data
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -49,51 +60,84 @@ def test_inside_the_stream() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_between_two_calls_of_the_stream() -> None:
-    """The place where no `try` of Python's can be: the first instruction of a callback."""
-    taken = []
-
-    class Stream:
-        def read(self, size: int) -> bytes:
-            taken.append(size)
-            return data(sum(taken[:-1]), size)
-
-    buf = StreamBuffer(Stream(), size=100_000)
-    with pytest.raises(KeyboardInterrupt), _signals.Shield():
-        # Noted, since it comes where C is on its way to the callback; the callback makes up for it.
-        interrupt()
-        status = lib.sb_read(buf._handle, 0, 1000, bytes(1000))
-        assert status == Status.SOURCE
-    buf.resume()
-    assert not taken
-    assert buf.read(0, 1000) == data(0, 1000)
+def at_once(*calls: Callable[[], object]) -> list[object]:
+    """Calls one after the other, without an instruction of Python's between them."""
+    return list(map(operator.methodcaller("__call__"), calls))
 
 
-def test_at_the_end_of_a_callback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the exchange of handlers is itself interrupted, it is made up for before C goes on."""
-    shut = _signals.Shield.shut
-    calls = []
+def test_where_c_enters_python() -> None:
+    """The place where no `try` of a function's own can be: before its first line."""
 
-    def interrupted(self: _signals.Shield) -> None:
-        calls.append(self)
-        if len(calls) == 1:
-            raise KeyboardInterrupt
-        shut(self)
+    class Server:
+        def __init__(self) -> None:
+            self.served: list[tuple[int, ...]] = []
+            self.told: list[BaseException] = []
 
-    monkeypatch.setattr(_signals.Shield, "shut", interrupted)
-    with _signals.Shield():
-        with pytest.raises(KeyboardInterrupt):
-            _signals.openly(lambda: None)
-        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        def serve(self, request: tuple[int, ...]) -> int:
+            self.served.append(request)
+            return 7
+
+        def interrupted(self, error: BaseException) -> int:
+            self.told.append(error)
+            return -5
+
+    server = Server()
+    entry = _entry.Entry(_native.ProgressCallback, 3, server)
+    call = functools.partial(entry.function, 1, 2**40, 3)
+    assert call() == 7 and server.served == [(1, 2**40, 3)]
+    _, result = at_once(_thread.interrupt_main, call)
+    assert result == -5 and [type(error) for error in server.told] == [KeyboardInterrupt]
+    assert call() == 7 and len(server.served) == 2
+
+    # At the recursion limit the generator ends; another one takes its place.
+    def deep(depth: int) -> object:
+        return deep(depth + 1)
+
+    entry._generator.close()
+    entry.mend()
+    assert call() == 7
 
 
 def test_what_the_stream_has_answered_counts() -> None:
     """An interrupt that comes between the stream's return and the next instruction."""
-    answers = []
-    with pytest.raises(KeyboardInterrupt), _signals.Shield():
-        answers.append(_source._ask(_thread.interrupt_main))
-    assert answers == [None]
+    kept: list[BaseException] = []
+    question = _streams.Question(kept.append)
+    try:
+        question.ask(_thread.interrupt_main)
+        # Here at the latest.
+        time.sleep(0)
+    except KeyboardInterrupt:
+        pass
+    assert question.answered
+    assert question.ask(lambda: 1) is None
+
+
+def test_bytes_that_did_not_reach_c_are_handed_over_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever comes on the way out of the callback, the next one begins where C stands."""
+    pull = _source.Source._pull
+    results: list[int] = []
+
+    def lost(self: _source.Source, *request: int) -> int:
+        result = pull(self, *request)
+        results.append(result)
+        if len(results) % 2:
+            raise KeyError("on the way out")
+        return result
+
+    monkeypatch.setattr(_source.Source, "_pull", lost)
+    for stream in (
+        (data(at, 1000) for at in range(0, 50_000, 1000)),
+        io.BytesIO(data(0, 50_000)),
+        io.BufferedReader(Slow(data(0, 50_000))),
+    ):
+        buf, done = StreamBuffer(stream), 0
+        while done < 50_000:
+            try:
+                part = buf.read(done, 700)
+            except KeyError:
+                continue
+            assert part == data(done, len(part)) and part
+            done += len(part)
 
 
 def test_a_file_stays_where_it_is_when_a_read_is_interrupted() -> None:
@@ -115,61 +159,82 @@ def test_a_file_stays_where_it_is_when_a_read_is_interrupted() -> None:
     # And what makes up for a signal leaves a `cancel` alone.
     file = StreamBuffer([b"abc"]).open(0)
     file.cancel()
-    file._calm()
+    file._reader.calm()
     with pytest.raises(CanceledError):
         file.read(1)
 
 
 def test_a_stream_that_can_go_on_goes_on() -> None:
-    class File(io.BytesIO):
-        def seekable(self) -> bool:
-            return False
+    """A pipe's file takes nothing when it is interrupted."""
+    out, into = os.pipe()
+    with open(out, "rb", 0) as file, StreamBuffer(file) as buf:
+        os.write(into, b"abc")
+        assert buf.read(0, 3) == b"abc"
+        timer = threading.Timer(0.1, interrupt)
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            buf.read(3, 1)
+        timer.join()
+        os.write(into, b"def")
+        os.close(into)
+        # Also its end is believed.
+        assert buf[:] == b"abcdef"
 
-        def readinto(self, out) -> int:
-            if not self.tell() and not asked:
-                asked.append(True)
+
+def test_a_stream_that_nobody_knows_to_bear_it_is_not_asked_by_itself() -> None:
+    class Stream:
+        def __init__(self) -> None:
+            self.asked = 0
+
+        def read(self, size: int) -> bytes:
+            self.asked += 1
+            if self.asked == 2:
                 interrupt()
-            return super().readinto(out)
+                sleep()
+            return b"abc" if self.asked < 4 else b""
 
-    asked: list[bool] = []
-    buf = StreamBuffer(File(data(0, 100_000)))
+    stream = Stream()
+    buf = StreamBuffer(stream)
+    assert buf.read(0, 3) == b"abc"
     with pytest.raises(KeyboardInterrupt):
-        buf.read(0, 100_000)
-    assert buf[:] == data(0, 100_000)
+        buf.read(3, 1)
+    for _ in range(2):
+        with pytest.raises(OSError, match="interrupted"):
+            buf.read(3, 1)
+    assert stream.asked == 2 and buf[:3] == b"abc"
+    buf.resume()
+    assert buf.read(0, 6) == b"abcabc"
+    assert buf[:] == b"abcabc"
 
 
 def test_another_thread_is_not_told() -> None:
-    class File(io.BytesIO):
-        def seekable(self) -> bool:
-            return False
+    out, into = os.pipe()
+    with open(out, "rb", 0) as file, StreamBuffer(file) as buf:
+        outcome: list[object] = []
 
-        def readinto(self, out) -> int:
-            if threading.current_thread() is threading.main_thread():
-                while buf.stat().waits < 1:
-                    time.sleep(0.001)
-                interrupt()
-                sleep()
-            return super().readinto(out)
+        def wait() -> None:
+            while not buf.stat().pulls:
+                time.sleep(0.001)
+            try:
+                outcome.append(buf.read(0, 3))
+            except BaseException as error:
+                outcome.append(error)
 
-    buf = StreamBuffer(File(data(0, 100_000)))
-    outcome: list[object] = []
+        def stop() -> None:
+            while buf.stat().waits < 1:
+                time.sleep(0.001)
+            interrupt()
 
-    def wait() -> None:
-        while not buf.stat().pulls:
-            time.sleep(0.001)
-        try:
-            outcome.append(buf.read(0, 100_000) == data(0, 100_000))
-        except BaseException as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        buf.read(0, 10)
-    thread.join()
-    assert outcome == [True]
-    # Python 3.13t never collects a class, nor what its functions refer to.
-    buf.close()
+        threads = [threading.Thread(target=work) for work in (wait, stop)]
+        for thread in threads:
+            thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            buf.read(0, 3)
+        os.write(into, b"abc")
+        os.close(into)
+        for thread in threads:
+            thread.join()
+        assert outcome == [b"abc"]
 
 
 def test_other_handlers(tmp_path) -> None:
@@ -232,6 +297,10 @@ def test_a_storm(others: bool) -> None:
                 part = buf.read(place, 50_000 if seen > 30 else 1000)
             except KeyboardInterrupt:
                 seen += 1
+                continue
+            except SourceError:
+                # It was inside the stream, of which we know that it bears it.
+                buf.resume()
                 continue
             assert part == data(place, len(part)) and part
             done = place + len(part)

@@ -18,6 +18,7 @@ from ._errors import (
     NoMemoryError,
     PanicError,
     ReentrantError,
+    ShortError,
     SizeError,
     SourceError,
     SpoolbufError,
@@ -26,6 +27,7 @@ from ._errors import (
     UnsupportedError,
 )
 from ._file import RawStreamFile, StreamFile
+from ._interpreter import check_patches as _check_patches
 from ._native import Spool, State, Status
 from ._stats import Stats
 
@@ -42,6 +44,7 @@ __all__ = [
     "PanicError",
     "RawStreamFile",
     "ReentrantError",
+    "ShortError",
     "SizeError",
     "SourceError",
     "Spool",
@@ -66,3 +69,4 @@ def _name_as_users_do() -> None:
 
 
 _name_as_users_do()
+_check_patches()

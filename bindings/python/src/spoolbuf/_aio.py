@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Optional
 
+from ._reader import Reader
+
 if TYPE_CHECKING:
     from ._buffer import StreamBuffer
 
@@ -55,19 +57,20 @@ def _run(inbox: queue.SimpleQueue[Callable[[], None]]) -> None:
 async def aread(buffer: StreamBuffer, offset: int, size: int) -> bytes:
     """Reads as `StreamBuffer.read` does, on another thread if that could wait."""
     if 0 <= size <= min(_AT_ONCE, buffer.buffered(offset)):
-        return buffer.read(offset, size)
+        return buffer._read_at(offset, size)
     loop = asyncio.get_running_loop()
     future: asyncio.Future[bytes] = loop.create_future()
-    file = buffer.open(buffering=0)
+    buffer._check_open()
+    reader = Reader(buffer)
 
     def work() -> None:
         part, raised = b"", None
         try:
-            part = buffer._read_at(offset, size, file)
+            part = buffer._read_at(offset, size, reader)
         except BaseException as error:  # noqa: BLE001
             raised = _fit(error)
         finally:
-            file.close()
+            reader.free()
         try:
             loop.call_soon_threadsafe(_settle, future, part, raised)
         except RuntimeError:
@@ -79,12 +82,10 @@ async def aread(buffer: StreamBuffer, offset: int, size: int) -> bytes:
         return await future
     finally:
         # Canceled, or the loop was closed. What the stream still delivers stays buffered.
-        file.cancel()
+        reader.cancel()
 
 
-def _settle(
-    future: asyncio.Future[bytes], part: bytes, raised: Optional[BaseException]
-) -> None:
+def _settle(future: asyncio.Future[bytes], part: bytes, raised: Optional[BaseException]) -> None:
     """On the loop's thread."""
     if future.done():
         return

@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import ctypes
 import functools
-import io
 import math
 import operator
 import os
-import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NoReturn, Optional, Union, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Optional, Union, overload
 
-from . import _aio, _interpreter, _save, _signals, _source, _stats
-from ._errors import CanceledError, InvalidError, TimedOutError, error_for
+from . import _aio, _interpreter, _lifetime, _save, _signals, _source, _stats
+from ._core import HELD, LIMIT, PIECE, Core, text_of
+from ._errors import InvalidError, error_for
 from ._file import RawStreamFile, StreamFile
 from ._native import (
     ALL,
     MAX_DEFAULT,
     SIZE_UNKNOWN,
     OnFull,
+    OnShort,
     Options,
     Range,
     SaveFlag,
-    State,
     Status,
     address_of,
+    anchored,
     fresh,
     held,
     lib,
     pinned,
+    read_anchored,
+    read_bytes,
 )
-from ._native import Stats as NativeStats
+from ._reader import Reader
 from ._save import Progress, Target
 from ._source import Source, Stream
 from ._stats import Stats
@@ -47,29 +47,19 @@ if TYPE_CHECKING:
 MAX_SIZE = MAX_DEFAULT
 """How much of a resource is kept in memory unless told otherwise: 5 MiB."""
 
-# What is read into at a time, where nobody knows how much will come.
-_PIECE = 1 << 20
-
 # What an iteration yields at most.
 _CHUNK = 1 << 16
 
 # What a save asks the stream for at a time.
 _STEP = 1 << 16
 
-# So many bytes of memory are copied without letting go of the GIL.
-_HELD = 1 << 16
+# What a file reads ahead: little, so that a jump costs little.
+_BUFFERING = 1 << 13
 
-# How long a read with a timeout keeps the main thread from its signals, in milliseconds.
-_SLICE = 50
-
-# How often a read asks again after another one was interrupted inside the stream.
-_TRIES = 1000
-
-# The longest resource, and so a place past every end.
-_LIMIT = 2**63 - 1
+_NONE: Any = object()
 
 
-class StreamBuffer:
+class StreamBuffer(Core):
     """Makes the bytes of a stream readable anywhere, any number of times, from any thread.
 
     `stream` is any iterable of bytes-like chunks (a generator, a list, `response.iter_content()`),
@@ -85,7 +75,8 @@ class StreamBuffer:
 
     Args:
         stream: where the bytes come from.
-        size: how long the resource is said to be; a hint, never trusted.
+        size: how long the resource is said to be. A hint: a longer one is read to its end all the
+            same, and a shorter one is an error, see `on_short`.
         max_size: how many bytes to keep in memory; older ones go to a temporary file without a
             name. None keeps everything in memory.
         prefetch: bytes to keep ready past the furthest read, as by `prefetch()`.
@@ -94,6 +85,9 @@ class StreamBuffer:
         close_stream: whether the stream's `close()` is called once no byte of it is wanted any more.
         spool_dir: the directory of the temporary file.
         memory_on_full: whether to go on in memory past `max_size` when the disk is full.
+        on_short: what a stream means that ends before its declared size: "error" raises `ShortError`
+            at that place, until `resume()` asks the stream again; "end" believes it. Without it an
+            error where `size` was given or an HTTP response has a length, and an end for files.
         seek_gap: a gap of up to so many bytes is read, not seeked over.
         round_up: the stream is asked for what is needed, rounded up to a multiple of so many bytes,
             16384 at most.
@@ -110,25 +104,24 @@ class StreamBuffer:
         close_stream: bool = False,
         spool_dir: Union[None, str, bytes, os.PathLike[str], os.PathLike[bytes]] = None,
         memory_on_full: bool = False,
+        on_short: Optional[Literal["error", "end"]] = None,
         seek_gap: Optional[int] = None,
         round_up: Optional[int] = None,
     ) -> None:
         """See the class."""
-        self._handle: Optional[int] = None
+        self._handle = None
         self._why_closed = "the buffer is closed"
-        # Keeps a `cancel` from being cleared by a read that goes on after an interrupt.
-        self._lock = threading.RLock()
-        # Whether no thread but the main one ever called the stream, so that one never waits.
+        _interpreter.check_patches()
         self._alone = not prefetch
+        self._is_exact = round_up is not None and not round_up
         options = Options()
         lib.sb_options_init(ctypes.byref(options), ctypes.sizeof(options))
-        # So much may come from the stream before some of it is on disk.
         self._in_memory = SIZE_UNKNOWN if max_size is None else _count("max_size", max_size)
         options.max = self._in_memory
         options.prefetch = _count("prefetch", prefetch)
         options.on_full = OnFull.MEMORY if memory_on_full else OnFull.FAIL
         if spool_dir is not None:
-            options.spool_dir = os.fsencode(spool_dir)
+            options.spool_dir = _directory(spool_dir)
         if seek_gap is not None:
             options.seek_gap = _count("seek_gap", seek_gap)
         if round_up is not None:
@@ -136,11 +129,18 @@ class StreamBuffer:
         if prefetch:
             _interpreter.check_helper()
         if size is not None:
-            _count("size", size)
+            size = _count("size", size)
+        if on_short not in (None, "error", "end"):
+            raise ValueError('on_short must be "error" or "end"')
+        self._name = _name_of(stream)
         if isinstance(stream, StreamBuffer):
             # Its `read` is not a file's.
             stream = iter(stream)
         self._source = Source(stream, size, cancel, close_stream)
+        if on_short == "error" or (
+            on_short is None and (size is not None or self._source.expected is not None)
+        ):
+            options.on_short = OnShort.ERROR
         size = self._source.size
         options.size = SIZE_UNKNOWN if size is None else size
         self._open(options)
@@ -148,136 +148,75 @@ class StreamBuffer:
     def _open(self, options: Options) -> None:
         self._key, callback = self._source.register()
         handle = ctypes.c_void_p()
-        code = lib.sb_new_with(
-            ctypes.byref(callback), ctypes.byref(options), ctypes.byref(handle)
-        )
+        code = lib.sb_new_with(ctypes.byref(callback), ctypes.byref(options), ctypes.byref(handle))
         if code != Status.OK:
             _source.forget(self._key)
-            raise error_for(code, _text(code))
+            raise error_for(code, text_of(code))
         self._handle = handle.value
-        _live[self._key] = weakref.ref(self)
+        _lifetime.live[self._key] = weakref.ref(self)
 
     # Reading.
 
-    def read(self, offset: int = 0, size: Optional[int] = -1) -> bytes:
-        """Returns the bytes at `[offset, offset + size)`, or to the end.
+    @overload
+    def read(self) -> bytes: ...
+    @overload
+    def read(self, offset: int, size: Optional[int]) -> bytes: ...
+    def read(self, offset: int = _NONE, size: Optional[int] = _NONE) -> bytes:
+        """Returns the bytes at `[offset, offset + size)`, or all of them.
 
         Waits for what is missing. Fewer come back where the resource ends or fails first; at or
         past the end none. A failure raises at the next read that reaches it.
 
+        Without a size, or with None or a negative one, it reads to the end. Then a failure raises at
+        once, and the exception's `partial` has the bytes before it.
+
+        A file's `read(size)` is that of `open()`: with one argument this is a `TypeError`.
+
         >>> StreamBuffer(b"some stream").read(5, 6)
         b'stream'
+        >>> StreamBuffer(b"some stream").read(6)
+        Traceback (most recent call last):
+        TypeError: read() takes an offset and a size; for a file's read(size) use open()
         """
+        if type(offset) is int and type(size) is int and 0 <= offset < LIMIT and 0 <= size <= HELD:
+            # What `_read_at` does, for what is asked most often.
+            if self._source.taken <= self._in_memory:
+                out = bytes(size)
+                count: int = read_bytes(self._handle, offset, size, out, 0)
+                if count == size:
+                    return out
+            return self._read_at(offset, size)
+        if offset is _NONE and size is _NONE:
+            return self._read_at(0, -1)
+        if offset is _NONE or size is _NONE:
+            raise TypeError("read() takes an offset and a size; for a file's read(size) use open()")
         offset = _count("offset", offset)
-        size = -1 if size is None else operator.index(size)
-        return self._read_at(offset, size)
-
-    def _read_at(self, offset: int, size: int, file: Optional[RawStreamFile] = None) -> bytes:
-        """Reads by the buffer, or by a file that can be canceled."""
-        if file is not None:
-            file.seek(offset)
-        if not 0 <= size <= _PIECE:
-            return self._read_long(offset, size, file)
-        out: bytes = fresh(None, size)
-        count = self._now(offset, size, out)
-        if count != size:
-            count = self._bring(offset, address_of(out), size, file)
-        return out if count == size else out[:count]
-
-    def _read_long(self, offset: int, size: int, file: Optional[RawStreamFile]) -> bytes:
-        out = io.BytesIO()
-        done = 0
-        while size < 0 or done < size:
-            # As much again as there is, so that what is copied while it grows adds up to little.
-            room = max(_PIECE, done, self.buffered(offset + done))
-            room = room if size < 0 else min(room, size - done)
-            out.seek(done + room - 1)
-            out.write(b"\0")
-            with out.getbuffer() as view, view[done:] as rest, pinned(rest) as address:
-                try:
-                    count = self._fill(offset + done, address, room, file)
-                except Exception as error:
-                    if not done or not _comes_later(error):
-                        raise
-                    count = 0
-            done += count
-            if count < room:
-                break
-        out.truncate(done)
-        return out.getvalue()
-
-    def _now(self, offset: int, size: int, out: Union[bytes, int]) -> int:
-        """What C answers for what is buffered: it calls nobody and waits for nobody."""
-        # On disk it may still take a while, in which other threads can run.
-        quick = size <= _HELD and self._source.taken <= self._in_memory
-        count: int = (held if quick else lib).sb_read_some(self._handle, offset, size, out, 0)
-        return count
-
-    def _fill(
-        self, offset: int, address: int, size: int, file: Optional[RawStreamFile] = None
-    ) -> int:
-        """Fills memory as far as the resource goes. Who calls this holds the memory."""
-        count = self._now(offset, size, address)
-        return count if count == size else self._bring(offset, address, size, file)
-
-    def _bring(
-        self, offset: int, address: int, size: int, file: Optional[RawStreamFile] = None
-    ) -> int:
-        """Fills memory with what has to come first."""
-        if file is None:
-            if not self._may_wait():
-                return self._wait(lambda: lib.sb_read(self._handle, offset, size, address))
-            with RawStreamFile(self) as file:
-                file.seek(offset)
-                return self._bring(offset, address, size, file)
-        done = 0
-        while done < size:
-            try:
-                count = file._read(address + done, size - done)
-            except Exception as error:
-                if not done or not _comes_later(error):
-                    raise
-                break
-            if not count:
-                break
-            done += count
-        return done
-
-    def _may_wait(self) -> bool:
-        """Whether this is the main thread and may wait for others: a file's read can be woken."""
-        return not self._alone and _signals.is_main()
-
-    def _wait(self, call: Callable[[], int], file: Optional[RawStreamFile] = None) -> int:
-        """Calls C for bytes that may have to come first, and raises what is to be raised."""
-        tries = 0
-        while True:
-            if not _signals.is_main():
-                self._alone = False
-            try:
-                with _signals.Shield(None if self._alone else file) as shield:
-                    count = call()
-            except BaseException:
-                self._go_on()
-                raise
-            if count == Status.CANCELED and shield.rung and not (file and file._stopped):
-                # A signal, whose handler has run by now.
-                continue
-            if count != Status.SOURCE or tries == _TRIES or not self._go_on():
-                return self._check(count)
-            # Somebody else was interrupted.
-            tries += 1
-            time.sleep(0.001)
+        return self._read_at(offset, -1 if size is None else operator.index(size))
 
     def readinto(self, offset: int, buffer: Buffer) -> int:
-        """Reads at `offset` into any writable buffer, without a copy between; returns how many.
+        """Reads at `offset` into any writable memory, without a copy between; returns how many.
+
+        Memory of any shape is filled as it lies there; what is not in one piece is a `ValueError`
+        or a `BufferError`.
 
         >>> out = bytearray(6)
         >>> StreamBuffer(b"some stream").readinto(5, out), out
         (6, bytearray(b'stream'))
         """
+        if type(buffer) is bytearray and 0 <= offset < LIMIT:
+            # What follows after this, for what is asked most often.
+            size = len(buffer)
+            if size <= HELD and self._source.taken <= self._in_memory:
+                try:
+                    count: int = read_anchored(self._handle, offset, size, anchored(buffer), 0)
+                    if count == size:
+                        return count
+                except ctypes.ArgumentError:
+                    # A number of another kind.
+                    pass
         offset = _count("offset", offset)
-        with memoryview(buffer) as view, view.cast("B") as flat, pinned(flat) as address:
-            return self._fill(offset, address, len(flat))
+        with pinned(buffer) as memory:
+            return self._fill(offset, memory.address, memory.size)
 
     def read_some(self, offset: int, size: int, timeout: Optional[float] = None) -> bytes:
         """Waits only until the first byte at `offset` is there, then returns what is there.
@@ -296,39 +235,29 @@ class StreamBuffer:
             timeout = None
         if timeout:
             _interpreter.check_helper()
-        if size > _PIECE:
-            size = min(size, max(_PIECE, self.buffered(offset)))
+        if size > PIECE:
+            size = min(size, max(PIECE, self.buffered(offset)))
         out: bytes = fresh(None, size)
         count = self._now(offset, size, out)
         if count < 0:
             take = functools.partial(lib.sb_read_some, self._handle, offset, size, out)
             if timeout is not None:
-                count = self._take_within(take, timeout)
+                count = self._wait_within(take, timeout)
             elif self._may_wait():
-                with RawStreamFile(self) as file:
-                    file.seek(offset)
-                    count = file._read(address_of(out), size)
+                reader = Reader(self)
+                try:
+                    count = reader.read(offset, address_of(out), size)
+                finally:
+                    reader.free()
             else:
                 count = self._wait(lambda: take(-1))
         return out if count == size else out[:count]
 
-    def _take_within(self, take: Callable[[int], int], timeout: float) -> int:
-        if timeout:
-            self._alone = False
-        until = time.monotonic() + timeout
-        while True:
-            left = max(math.ceil((until - time.monotonic()) * 1000), 0) if timeout else 0
-            limit = min(left, _SLICE if _signals.is_main() else _LIMIT)
-            try:
-                return self._wait(lambda: take(limit))
-            except TimedOutError:
-                if limit == left:
-                    raise
-
     async def aread(self, offset: int = 0, size: Optional[int] = -1) -> bytes:
         """Reads as `read` does, for asyncio: the loop goes on meanwhile.
 
-        Canceling the task, or a timeout of asyncio's, stops this read alone.
+        Canceling the task, or a timeout of asyncio's, stops this read alone. A read to the end raises
+        if the stream fails first; the exception's `partial` has the bytes before.
 
         >>> import asyncio
         >>> asyncio.run(StreamBuffer(b"some stream").aread(5, 6))
@@ -360,7 +289,7 @@ class StreamBuffer:
         place = operator.index(key)
         if place < 0:
             place += self._find_end()
-        byte = self.read(place, 1) if place >= 0 else b""
+        byte = self._read_at(place, 1) if 0 <= place < LIMIT else b""
         if not byte:
             raise IndexError("place out of range")
         return byte[0]
@@ -374,10 +303,11 @@ class StreamBuffer:
             if not places:
                 return b""
             low, high = min(places[0], places[-1]), max(places[0], places[-1])
-            return self.read(low, high + 1 - low)[::step]
+            return self._read_at(low, high + 1 - low)[::step]
         if stop is not None and stop <= start:
             return b""
-        return self.read(start, -1 if stop is None else stop - start)[::step]
+        start = _count("offset", start)
+        return self._read_at(start, -1 if stop is None else stop - start)[::step]
 
     def __iter__(self) -> Iterator[bytes]:
         """Yields the resource from its start, in chunks as they come: a stream again.
@@ -400,24 +330,45 @@ class StreamBuffer:
         >>> bytes(StreamBuffer([b"by", b"tes"]))
         b'bytes'
         """
-        return self.read()
+        return self._read_at(0, -1)
 
     @overload
-    def open(self, buffering: Literal[0]) -> RawStreamFile: ...  # type: ignore[overload-overlap]
+    def open(self, mode: Literal[0]) -> RawStreamFile: ...  # type: ignore[overload-overlap]
     @overload
-    def open(self, buffering: int = ...) -> StreamFile: ...
-    def open(self, buffering: int = _CHUNK) -> Union[StreamFile, RawStreamFile]:
+    def open(  # type: ignore[overload-overlap]
+        self, mode: str = ..., *, buffering: Literal[0]
+    ) -> RawStreamFile: ...
+    @overload
+    def open(  # type: ignore[overload-overlap]
+        self, mode: str, buffering: Literal[0]
+    ) -> RawStreamFile: ...
+    @overload
+    def open(self, mode: Union[int, str] = ..., buffering: int = ...) -> StreamFile: ...
+    def open(
+        self, mode: Union[int, str] = "rb", buffering: int = -1
+    ) -> Union[StreamFile, RawStreamFile]:
         """Opens the resource as a binary file, with a place and a `cancel` of its own.
 
         Any number of them work on one buffer, each used by one thread at a time. `buffering` is as
-        of the builtin `open`: a size in bytes, 0 for none.
+        of the builtin `open`: a size in bytes, 0 for none; it may also come alone.
 
         >>> with StreamBuffer([b"by", b"tes"]).open() as file:
         ...     file.seek(-3, 2), file.read()
         (2, b'tes')
         """
+        if isinstance(mode, int):
+            buffering = mode
+        elif sorted(mode) != ["b", "r"]:
+            hint = (
+                "io.TextIOWrapper(buf.open()) is a text file"
+                if mode in ("r", "rt")
+                else "read only"
+            )
+            raise ValueError(f"the mode is 'rb', not {mode!r}: {hint}")
         raw = RawStreamFile(self)
-        return raw if buffering == 0 else StreamFile(raw, buffering if buffering > 1 else _CHUNK)
+        return (
+            raw if buffering == 0 else StreamFile(raw, buffering if buffering > 1 else _BUFFERING)
+        )
 
     # What is known.
 
@@ -478,10 +429,7 @@ class StreamBuffer:
         >>> StreamBuffer(b"bytes").stat().pulls
         0
         """
-        stats = NativeStats()
-        size = ctypes.sizeof(stats)
-        self._check(lib.sb_stat(self._handle, ctypes.byref(stats), size))
-        return _stats.from_native(stats)
+        return _stats.from_native(self._stats())
 
     def buffered(self, offset: int = 0) -> int:
         """How many bytes at `offset` can be read without waiting.
@@ -489,7 +437,7 @@ class StreamBuffer:
         >>> StreamBuffer(b"bytes").buffered(0)
         0
         """
-        return self._check(held.sb_buffered(self._handle, _count("offset", offset)))
+        return self._buffered(_count("offset", offset))
 
     def ranges(self) -> list[range]:
         """What is buffered, in order: for drawing a seek bar.
@@ -542,7 +490,9 @@ class StreamBuffer:
 
         Args:
             target: a path, whose file is replaced in one step or left whole; or an open descriptor
-                or file, which is written to at its place.
+                or binary file, which is written to at its place. A plain file or pipe is written to
+                by the library, anything else with `write` (a GzipFile, a BytesIO, a socket's file)
+                by that.
             progress: called with the bytes saved and the total, None while that is not known; or a
                 bar with `update`, such as tqdm's. What it raises stops the save.
             sync: on the disk (fsync) before the call returns.
@@ -562,15 +512,7 @@ class StreamBuffer:
             self._in_memory = -1
         if not _signals.is_main():
             self._alone = False
-        before = None if buffered_only else self._await
-        try:
-            code, raised = _save.save(self._handle, target, flags, progress, before)
-        except BaseException:
-            self._go_on()
-            raise
-        if raised is not None:
-            raise raised
-        return self._check(code, path=None if isinstance(target, int) else target)
+        return _save.save(self, target, flags, progress)
 
     def _await(self, offset: int) -> None:
         """On the main thread, waits for what a save takes next: a signal gets through here."""
@@ -609,11 +551,26 @@ class StreamBuffer:
         Traceback (most recent call last):
         spoolbuf.CanceledError: [Errno ...] ...
         """
-        with self._lock, _signals.Shield():
+        stops = self._source.stops
+        try:
             self._check(lib.sb_cancel(self._handle))
+        finally:
+            # An exception may have come between C and the stream's `cancel`.
+            self._source.stop_unless(stops)
+
+    def retry(self) -> None:
+        """Clears a failure: the stream is asked again, where it stands. Leaves a `cancel`.
+
+        >>> buf = StreamBuffer(b"bytes")
+        >>> buf.retry()
+        >>> buf.read(0, 5)
+        b'bytes'
+        """
+        self._source.resumed()
+        self._check(lib.sb_retry(self._handle))
 
     def resume(self) -> None:
-        """Clears a cancel or a failure: the stream is asked again, where it stands, and to seek.
+        """Clears a cancel and a failure: the stream is asked again, where it stands.
 
         >>> buf = StreamBuffer(b"bytes")
         >>> buf.cancel()
@@ -621,8 +578,8 @@ class StreamBuffer:
         >>> buf.read(0, 5)
         b'bytes'
         """
-        with self._lock:
-            self._check(lib.sb_resume(self._handle))
+        self._source.resumed()
+        self._check(lib.sb_resume(self._handle))
 
     def spill(self) -> None:
         """Moves what is in memory to the temporary file now.
@@ -657,9 +614,8 @@ class StreamBuffer:
         """
         handle, self._handle = self._handle, None
         if handle is not None:
-            _live.pop(self._key, None)
-            with _signals.Shield():
-                lib.sb_free(handle)
+            _lifetime.live.pop(self._key, None)
+            lib.sb_free(handle)
 
     def __enter__(self) -> StreamBuffer:
         """The buffer itself.
@@ -687,63 +643,6 @@ class StreamBuffer:
         if getattr(self, "_handle", None) is not None:
             self.close()
 
-    # What the other files need.
-
-    def _find_end(self) -> int:
-        """The true size; reads the stream to its end."""
-        while True:
-            stats = self.stat()
-            if stats.final_size is not None:
-                return stats.final_size
-            # A stream that can't seek is read on to anywhere without a byte of it being copied.
-            place = stats.frontier if stats.seekable else _LIMIT - 1
-            self.read(place, _PIECE if stats.seekable else 1)
-
-    def _go_on(self) -> bool:
-        """Whether it was an interrupt alone that the stream failed of, and so may well go on."""
-        if self._source.error() is not None:
-            return False
-        # Never in the place of somebody who canceled.
-        with self._lock, contextlib.suppress(InvalidError):
-            if self.stat().state == State.FAILED:
-                lib.sb_resume(self._handle)
-        return True
-
-    def _check(self, code: int, path: object = None) -> int:
-        """The count, or the exception that the status stands for."""
-        if code >= 0:
-            return code
-        if code == Status.SOURCE:
-            error = self._source.error()
-            if error is not None:
-                raise error
-        if self._handle is None:
-            if _ending:
-                _park()
-            if code == Status.INVALID:
-                raise InvalidError(self._why_closed)
-            if code == Status.CANCELED:
-                raise error_for(code, "the buffer was closed")
-        system_error = 0
-        if code in (Status.IO, Status.DISK_FULL):
-            stats = NativeStats()
-            if lib.sb_stat(self._handle, ctypes.byref(stats), ctypes.sizeof(stats)) == Status.OK:
-                system_error = stats.system_error
-        raise error_for(code, _text(code), system_error, path)
-
-
-_live: dict[int, weakref.ref[StreamBuffer]] = {}
-
-
-def _comes_later(error: BaseException) -> bool:
-    """Whether bytes that came before an error are returned, and the error at the next read."""
-    return isinstance(error, Exception) and not isinstance(error, (CanceledError, InvalidError))
-
-
-def _text(code: int) -> str:
-    text: bytes = lib.sb_strerror(code)
-    return text.decode()
-
 
 def _count(name: str, value: int, limit: int = 2**64 - 1) -> int:
     """Any kind of whole number that C can take."""
@@ -753,42 +652,14 @@ def _count(name: str, value: int, limit: int = 2**64 - 1) -> int:
     return value
 
 
-_ending = False
+def _directory(path: Union[str, bytes, os.PathLike[str], os.PathLike[bytes]]) -> bytes:
+    """Whatever the working directory is once the spool file is made."""
+    name = os.fsencode(path)
+    if b"\0" in name:
+        raise ValueError("embedded null byte")
+    return os.path.abspath(name)
 
 
-def _park() -> None:
-    """Keeps a daemon thread where it is, as Python does with all of them a moment later.
-
-    An exception would have it print while the interpreter ends, and that is how Python 3.13t hangs.
-    """
-    while threading.current_thread().daemon:
-        time.sleep(3600)
-
-
-def _close_all() -> None:
-    """At the interpreter's end: no thread may come back into Python after that."""
-    global _ending
-    _ending = True
-    for reference in list(_live.values()):
-        if buffer := reference():
-            buffer.close()
-    # A stream that does not return for so long hardly will in the moment that is left.
-    _source.wait_for_all(2.0)
-
-
-def _after_fork() -> None:
-    """In a forked child: nothing of the parent's can be used, or may be closed here."""
-    for reference in list(_live.values()):
-        if buffer := reference():
-            buffer._handle = None
-            buffer._lock = threading.RLock()
-            buffer._why_closed = "the buffer belongs to the parent process"
-    _live.clear()
-    _source.leave_to_parent()
-    _signals.forget()
-    _aio.forget()
-
-
-atexit.register(_close_all)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+def _name_of(stream: object) -> str:
+    name: object = stream._name if isinstance(stream, StreamBuffer) else getattr(stream, "name", "")
+    return name if isinstance(name, str) and name else "<StreamBuffer>"

@@ -6,10 +6,13 @@ catches the right thing. What the user's own stream raises is not wrapped in any
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import functools
 import io
 import os
 import sys
+from typing import Any, Optional, cast
 
 from ._native import Status
 
@@ -22,6 +25,7 @@ __all__ = [
     "NoMemoryError",
     "PanicError",
     "ReentrantError",
+    "ShortError",
     "SizeError",
     "SourceError",
     "SpoolbufError",
@@ -61,10 +65,54 @@ class SourceError(SpoolbufError, OSError):
     status = Status.SOURCE
 
 
+class ShortError(SourceError):
+    """The stream ended before the size that was declared. What came is buffered.
+
+    >>> buf = StreamBuffer([b"by", b"tes"], size=8)
+    >>> buf.read(5, 1)
+    Traceback (most recent call last):
+    spoolbuf.ShortError: [Errno ...] the stream ended after 5 of 8 bytes
+    """
+
+    status = Status.SHORT
+    received: Optional[int] = None
+    """Where the stream ended, in bytes from the start."""
+    declared: Optional[int] = None
+    """The size that was declared."""
+
+
 class FileError(SpoolbufError, OSError):
-    """A file operation failed; `errno` says how."""
+    """A file operation failed; `errno` says how.
+
+    It is also what `open` would have raised: a `FileNotFoundError`, a `PermissionError`, a
+    `BrokenPipeError` and so on.
+
+    >>> try:
+    ...     StreamBuffer(b"bytes").save("/absent/file")
+    ... except FileNotFoundError as error:
+    ...     isinstance(error, FileError), error.errno
+    (True, 2)
+    """
 
     status = Status.IO
+
+    def __reduce__(self) -> Any:
+        """Pickled by what it was made from."""
+        _, *rest = cast("tuple[Any, ...]", super().__reduce__())
+        return (file_error, *rest)
+
+
+def file_error(number: int, *rest: Any) -> FileError:
+    """A `FileError` that is also what `OSError` makes of the number."""
+    return _file_error(number)(number, *rest)
+
+
+@functools.lru_cache(maxsize=None)
+def _file_error(number: int) -> type[FileError]:
+    builtin = type(OSError(number, ""))
+    if builtin is OSError:
+        return FileError
+    return type("FileError", (FileError, builtin), {"__module__": "spoolbuf"})
 
 
 class DiskFullError(SpoolbufError, OSError):
@@ -155,11 +203,13 @@ _CLASSES: dict[int, type[SpoolbufError]] = {
         ExistsError,
         SizeError,
         PanicError,
+        ShortError,
     )
 }
 
 _ERRNOS = {
     Status.SOURCE: errno.EIO,
+    Status.SHORT: errno.EIO,
     Status.IO: errno.EIO,
     Status.DISK_FULL: errno.ENOSPC,
     Status.CANCELED: errno.ECANCELED,
@@ -178,4 +228,20 @@ def error_for(status: int, text: str, system_error: int = 0, path: object = None
         if sys.platform == "win32":
             return kind(number, text, path, system_error)
         number, text = system_error, f"{text}: {os.strerror(system_error)}"
+    if status == Status.IO:
+        kind = _file_error(number)
     return kind(number, text) if path is None else kind(number, text, path)
+
+
+def short_error(received: int, declared: int) -> ShortError:
+    """The stream ended too early."""
+    text = f"the stream ended after {received} of {declared} bytes"
+    error = ShortError(errno.EIO, text)
+    error.received, error.declared = received, declared
+    return error
+
+
+def keep_partial(error: BaseException, part: bytes) -> None:
+    """What a whole read had before the error: there is no next read that could return it."""
+    with contextlib.suppress(AttributeError, TypeError):
+        error.partial = part  # type: ignore[attr-defined]

@@ -1,17 +1,26 @@
-"""A file over a buffer: a place of its own, a stop of its own."""
+"""Files over a buffer: each has a place of its own and a stop of its own.
+
+A place moves when a call has succeeded, never before: whatever ends a call, an error, a cancel or
+Ctrl-C, no byte is passed over.
+"""
 
 from __future__ import annotations
 
-import functools
 import io
+import operator
 import os
 from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
+from ._core import LIMIT
 from ._errors import InvalidError
-from ._native import Status, Whence, held, lib, pinned
+from ._native import address_of, pinned
+from ._reader import Reader
 
 if TYPE_CHECKING:
     from ._buffer import StreamBuffer
+
+# The place of a file that is closed: before every other one.
+_CLOSED = -(2**62)
 
 
 class RawStreamFile(io.RawIOBase):
@@ -24,19 +33,24 @@ class RawStreamFile(io.RawIOBase):
     b'by'
     """
 
-    # Where `__init__` was interrupted, there is nothing to let go of.
-    _reader: Optional[int] = None
-    # Found here also at the interpreter's end, where modules are empty.
-    _free = staticmethod(lib.sb_reader_free)
+    mode = "rb"
 
     def __init__(self, buffer: StreamBuffer) -> None:
         """The buffer lives at least as long as the file."""
         super().__init__()
+        buffer._check_open()
         self._buffer = buffer
-        self._stopped = False
-        self._reader = lib.sb_reader_new(buffer._handle)
-        if not self._reader:
-            buffer._check(Status.INVALID if buffer.closed else Status.NO_MEMORY)
+        self._place = 0
+        self._reader = Reader(buffer)
+
+    @property
+    def name(self) -> str:
+        """The stream's name, if it has one.
+
+        >>> StreamBuffer([b"by", b"tes"]).open().name
+        '<StreamBuffer>'
+        """
+        return self._buffer._name
 
     def readable(self) -> bool:
         """True."""
@@ -48,49 +62,55 @@ class RawStreamFile(io.RawIOBase):
 
     def readinto(self, out: Any, /) -> int:
         """Reads up to `len(out)` bytes; 0 at the end."""
-        with memoryview(out) as view, view.cast("B") as flat, pinned(flat) as address:
-            return self._read(address, len(flat))
+        place = self._check_open()
+        with pinned(out) as memory:
+            count = self._buffer._read_on(place, memory.address, memory.size, self._reader)
+        self._place = place + count
+        return count
 
-    def _read(self, address: int, size: int) -> int:
-        """`readinto` for memory that the caller holds."""
-        self._check_open()
-        place = self._place()
-        try:
-            count = self._buffer._now(place, size, address)
-            if count >= 0:
-                held.sb_reader_seek(self._reader, place + count, Whence.SET)
-                return count
-            take = functools.partial(lib.sb_reader_read, self._reader, size, address)
-            return self._buffer._wait(take, self)
-        except BaseException:
-            # A signal's handler may raise after bytes have come, which are not to be missed.
-            held.sb_reader_seek(self._reader, place, Whence.SET)
-            raise
+    def readall(self) -> bytes:
+        """Reads to the end. An error has in `partial` what came before it.
+
+        >>> StreamBuffer([b"by", b"tes"]).open(buffering=0).readall()
+        b'bytes'
+        """
+        place = self._check_open()
+        whole = self._buffer._read_at(place, -1, self._reader)
+        self._place = place + len(whole)
+        return whole
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Moves; reads nothing, but for a seek from an end that nobody knows: that reads to it.
+        """Moves; reads nothing, except for a seek from an end that nobody knows.
+
+        Such a one asks the stream, if that can tell by seeking, else it reads to the end.
 
         >>> file = StreamBuffer([b"by", b"tes"]).open(buffering=0)
         >>> file.seek(-3, 2)
         2
         """
-        self._check_open()
-        if whence not in (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END):
+        if whence == 0 and type(offset) is int and 0 <= offset < LIMIT and self._place >= 0:
+            self._place = offset
+            return offset
+        place = self._check_open()
+        offset = operator.index(offset)
+        if whence == os.SEEK_SET:
+            place = offset
+        elif whence == os.SEEK_CUR:
+            place += offset
+        elif whence == os.SEEK_END:
+            place = self._buffer._end() + offset
+        else:
             raise ValueError(f"invalid whence ({whence}, should be 0, 1 or 2)")
-        if not -(2**63) <= offset < 2**63:
+        if place >= 2**63 or not -(2**63) <= offset < 2**63:
             raise OverflowError("offset out of range")
-        place: int = held.sb_reader_seek(self._reader, offset, whence)
-        if place == Status.UNKNOWN:
-            self._buffer._find_end()
-            place = held.sb_reader_seek(self._reader, offset, whence)
-        if place == Status.INVALID and not self._buffer.closed:
+        if place < 0:
             raise InvalidError("a place before the start of the file")
-        return self._buffer._check(place)
+        self._place = place
+        return place
 
     def tell(self) -> int:
         """The place, in bytes from the start."""
-        self._check_open()
-        return self._buffer._check(self._place())
+        return self._place if self._place >= 0 else self._check_open()
 
     def cancel(self) -> None:
         """Stops this file alone: its waiting call and later ones that would wait raise.
@@ -101,23 +121,11 @@ class RawStreamFile(io.RawIOBase):
         Traceback (most recent call last):
         spoolbuf.CanceledError: [Errno ...] ...
         """
-        self._stopped = True
-        self._wake()
+        self._reader.cancel()
 
     def resume(self) -> None:
         """Lets a canceled file wait again."""
-        self._stopped = False
-        lib.sb_reader_resume(self._reader)
-
-    def _wake(self) -> None:
-        """Has the waiting call return; for a signal."""
-        lib.sb_reader_cancel(self._reader)
-
-    def _calm(self) -> None:
-        """Makes up for a `wake`, but not for a `cancel`."""
-        lib.sb_reader_resume(self._reader)
-        if self._stopped:
-            self._wake()
+        self._reader.resume()
 
     def buffered(self) -> int:
         """How many bytes can be read here without waiting.
@@ -129,25 +137,28 @@ class RawStreamFile(io.RawIOBase):
 
     def close(self) -> None:
         """Lets go of the place; the buffer stays."""
-        if not self.closed:
-            self._free(self._reader)
+        # Where `__init__` was interrupted, there is nothing to let go of.
+        if not self.closed and hasattr(self, "_reader"):
+            self._place = _CLOSED
+            self._reader.free()
         super().close()
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         """Neither copied nor pickled."""
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
-    def _place(self) -> int:
-        place: int = held.sb_reader_seek(self._reader, 0, Whence.CUR)
-        return place
-
-    def _check_open(self) -> None:
-        if self.closed:
+    def _check_open(self) -> int:
+        """The place, of an open file over an open buffer."""
+        if self._place < 0:
             raise ValueError("I/O operation on closed file.")
+        self._buffer._check_open()
+        return self._place
 
 
 class StreamFile(io.BufferedReader):
     """A buffered file, as `open(path, "rb")` returns; `cancel` stops it alone.
+
+    Small reads are served from a piece that was read ahead, of what was there then.
 
     >>> with StreamBuffer([b"one\\n", b"two\\n"]).open() as file:
     ...     [line for line in file]
@@ -156,22 +167,186 @@ class StreamFile(io.BufferedReader):
 
     raw: RawStreamFile  # type: ignore[assignment,unused-ignore]
 
+    def __init__(self, raw: RawStreamFile, buffering: int = 8192) -> None:
+        """The place is `raw`'s; nothing of what the base class keeps is used."""
+        super().__init__(raw, 1)
+        self._raw = raw
+        self._buffering = buffering
+        # A piece of the resource, and where it begins.
+        self._piece = b""
+        self._begin = 0
+
     def read(self, size: Optional[int] = -1, /) -> bytes:
-        """Reads `size` bytes, or to the end; bytes before an error are returned first.
+        """Reads `size` bytes; bytes before an error are returned first.
+
+        To the end without a size: then an error is raised, and has in `partial` what came before it.
 
         >>> StreamBuffer(b"bytes").open().read(2)
         b'by'
         """
-        place = self.tell()
+        raw = self._raw
+        place = raw._place
+        if type(size) is not int:
+            size = -1 if size is None else operator.index(size)
+        if size > 0:
+            begin = place - self._begin
+            end = begin + size
+            if 0 <= begin and end <= len(self._piece):
+                raw._place = place + size
+                return self._piece[begin:end]
+        elif size < 0:
+            return raw.readall()
+        part = self._read_at(raw._check_open(), size)
+        raw._place = place + len(part)
+        return part
+
+    def _read_at(self, place: int, size: int) -> bytes:
+        buffer = self._raw._buffer
+        if 4 * size <= self._buffering:
+            piece = self._read_ahead(place, self._buffering)
+            if len(piece) >= size:
+                return piece[:size]
         try:
-            return super().read(size)
-        except BaseException as error:
-            # What the lower layers had in hand is buffered, and so can be read again.
-            self.seek(place)
-            there = self.raw._buffer.buffered(place)
-            if not there or not isinstance(error, Exception):
+            return buffer._read_at(place, size, self._raw._reader)
+        except Exception:
+            # A cancel.
+            there = buffer._buffered(place)
+            if not there:
                 raise
-            return super().read(there if size is None or size < 0 else min(size, there))
+            return buffer._read_at(place, min(size, there))
+
+    def _read_ahead(self, place: int, size: int) -> bytes:
+        """What is there, without waiting."""
+        out = bytes(size)
+        count = self._raw._buffer._now(place, size, out)
+        if count <= 0:
+            return b""
+        # In this order: a piece that is empty is nowhere.
+        self._piece = b""
+        self._begin = place
+        self._piece = out if count == size else out[:count]
+        return self._piece
+
+    def _next(self, place: int, size: int = 0) -> bytes:
+        """A piece that begins at `place`, after waiting for its first byte; none at the end."""
+        begin = place - self._begin
+        if 0 <= begin < len(self._piece):
+            return self._piece[begin:]
+        size = max(size, self._buffering)
+        piece = self._read_ahead(place, size)
+        if piece:
+            return piece
+        raw = self._raw
+        out = bytes(size)
+        count = raw._buffer._read_on(place, address_of(out), len(out), raw._reader)
+        return out[:count]
+
+    def readinto(self, out: Any, /) -> int:
+        """Fills `out`; bytes before an error come first.
+
+        >>> out = bytearray(2)
+        >>> StreamBuffer(b"bytes").open().readinto(out), out
+        (2, bytearray(b'by'))
+        """
+        raw = self._raw
+        place = raw._check_open()
+        with pinned(out) as memory:
+            count = raw._buffer._fill(place, memory.address, memory.size, raw._reader)
+        raw._place = place + count
+        return count
+
+    def readinto1(self, out: Any, /) -> int:
+        """Takes what is there, after waiting for the first byte.
+
+        >>> out = bytearray(5)
+        >>> StreamBuffer([b"by", b"tes"]).open().readinto1(out), out
+        (2, bytearray(b'by\\x00\\x00\\x00'))
+        """
+        return self._raw.readinto(out)
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Returns what is there, after waiting for the first byte.
+
+        >>> StreamBuffer([b"by", b"tes"]).open().read1(5)
+        b'by'
+        """
+        raw = self._raw
+        place = raw._check_open()
+        size = operator.index(size)
+        if not size:
+            return b""
+        part = self._next(place, size)
+        part = part if size < 0 else part[:size]
+        raw._place = place + len(part)
+        return part
+
+    def peek(self, size: int = 0, /) -> bytes:
+        """The next bytes, at least one except at the end; the place stays.
+
+        >>> file = StreamBuffer([b"by", b"tes"]).open()
+        >>> file.peek(), file.tell()
+        (b'by', 0)
+        """
+        return self._next(self._raw._check_open())
+
+    def readline(self, size: Optional[int] = -1, /) -> bytes:
+        """Reads a line, wholly or not at all.
+
+        >>> StreamBuffer(b"one\\ntwo\\n").open().readline()
+        b'one\\n'
+        """
+        raw = self._raw
+        place = raw._check_open()
+        limit = LIMIT if size is None or size < 0 else operator.index(size)
+        begin = place - self._begin
+        if 0 <= begin < len(self._piece):
+            end = self._piece.find(b"\n", begin, begin + limit) + 1
+            if end:
+                raw._place = self._begin + end
+                return self._piece[begin:end]
+        line = self._line(place, limit)
+        raw._place = place + len(line)
+        return line
+
+    def _line(self, place: int, limit: int) -> bytes:
+        parts: list[bytes] = []
+        while limit and (piece := self._next(place)):
+            piece = piece[: piece.find(b"\n", 0, limit) + 1 or limit]
+            parts.append(piece)
+            place += len(piece)
+            limit -= len(piece)
+            if piece.endswith(b"\n"):
+                break
+        return b"".join(parts)
+
+    def readlines(self, hint: Optional[int] = -1, /) -> list[bytes]:
+        """Reads all lines, or none.
+
+        >>> StreamBuffer(b"one\\ntwo\\n").open().readlines()
+        [b'one\\n', b'two\\n']
+        """
+        place = self._raw._check_open()
+        try:
+            return super().readlines(-1 if hint is None else hint)
+        except BaseException:
+            self._raw._place = place
+            raise
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Moves, as the raw file does.
+
+        >>> StreamBuffer(b"bytes").open().seek(-3, 2)
+        2
+        """
+        return self._raw.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The place, in bytes from the start.
+
+        >>> StreamBuffer(b"bytes").open().tell()
+        0
+        """
+        return self._raw.tell()
 
     def cancel(self) -> None:
         """Stops this file alone: its waiting call and later ones that would wait raise.
@@ -179,7 +354,7 @@ class StreamFile(io.BufferedReader):
         >>> file = StreamBuffer(b"bytes").open()
         >>> file.cancel()
         """
-        self.raw.cancel()
+        self._raw.cancel()
 
     def resume(self) -> None:
         """Lets a canceled file wait again.
@@ -187,4 +362,4 @@ class StreamFile(io.BufferedReader):
         >>> file = StreamBuffer(b"bytes").open()
         >>> file.resume()
         """
-        self.raw.resume()
+        self._raw.resume()

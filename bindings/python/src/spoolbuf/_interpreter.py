@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any, cast
 
 from ._errors import UnsupportedError
@@ -30,3 +31,20 @@ def check_helper() -> None:
     """
     if not is_main:
         raise UnsupportedError("a subinterpreter's stream can't be called on a helper thread")
+
+
+def check_patches() -> None:
+    """Raises where threads are not what they are to C: greenlets that take turns on one thread.
+
+    One that waits in C would keep all others from running, the one that it waits for among them.
+    """
+    for name, question, what in (
+        ("gevent.monkey", "is_module_patched", "threading"),
+        ("eventlet.patcher", "is_monkey_patched", "thread"),
+    ):
+        module: Any = sys.modules.get(name)
+        if module is not None and getattr(module, question)(what):
+            raise ImportError(
+                f"spoolbuf waits in C, which stops every greenlet of {name}: patch with "
+                "thread=False, or use spoolbuf in a process of its own"
+            )

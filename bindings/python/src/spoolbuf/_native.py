@@ -39,6 +39,7 @@ class Status(enum.IntEnum):
     EXISTS = -11
     SIZE = -12
     PANIC = -13
+    SHORT = -14
 
 
 class State(enum.IntEnum):
@@ -81,6 +82,26 @@ class OnFull(enum.IntEnum):
     MEMORY = 1
 
 
+class OnShort(enum.IntEnum):
+    """`sb_on_short`."""
+
+    END = 0
+    ERROR = 1
+
+
+class SourceCode(enum.IntEnum):
+    """`sb_source_code`."""
+
+    CANCELED = -2147483647
+    UNSUPPORTED = -2147483646
+
+
+class SourceFlag(enum.IntFlag):
+    """`sb_source_flag`."""
+
+    SEEKS = 1
+
+
 class SaveFlag(enum.IntFlag):
     """`sb_save_flag`."""
 
@@ -94,10 +115,16 @@ class SaveFlag(enum.IntFlag):
 # The callbacks. The convention of C, not of Windows' own functions.
 ReadCallback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 SeekCallback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_uint64)
-NotifyCallback = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-ProgressCallback = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64
+PullCallback = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    ctypes.c_void_p,
+    ctypes.c_uint64,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
 )
+NotifyCallback = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+ProgressCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)
 
 
 class Callback(ctypes.Structure):
@@ -109,7 +136,10 @@ class Callback(ctypes.Structure):
         ("seek", SeekCallback),
         ("cancel", NotifyCallback),
         ("close", NotifyCallback),
-        ("reserved", ctypes.c_void_p * 3),
+        ("pull", PullCallback),
+        ("flags", ctypes.c_uint32),
+        ("reserved_flags", ctypes.c_uint32),
+        ("reserved", ctypes.c_void_p * 8),
     ]
 
 
@@ -127,9 +157,11 @@ class Stats(ctypes.Structure):
     _fields_ = [
         ("declared", ctypes.c_uint64),
         ("final_size", ctypes.c_uint64),
+        ("bound", ctypes.c_uint64),
         ("frontier", ctypes.c_uint64),
         ("memory", ctypes.c_uint64),
         ("disk", ctypes.c_uint64),
+        ("overhead", ctypes.c_uint64),
         ("pulls", ctypes.c_uint64),
         ("seeks", ctypes.c_uint64),
         ("waits", ctypes.c_uint64),
@@ -140,13 +172,17 @@ class Stats(ctypes.Structure):
         ("seekable", ctypes.c_int32),
         ("spool", ctypes.c_int32),
         ("helper", ctypes.c_int32),
+        ("ended_short", ctypes.c_int32),
+        ("reserved", ctypes.c_int32),
         ("spool_dir", ctypes.c_char * 256),
     ]
     declared: int
     final_size: int
+    bound: int
     frontier: int
     memory: int
     disk: int
+    overhead: int
     pulls: int
     seeks: int
     waits: int
@@ -157,6 +193,8 @@ class Stats(ctypes.Structure):
     seekable: int
     spool: int
     helper: int
+    ended_short: int
+    reserved: int
     spool_dir: bytes
 
 
@@ -172,6 +210,8 @@ class Options(ctypes.Structure):
         ("seek_gap", ctypes.c_uint64),
         ("round_up", ctypes.c_uint32),
         ("on_full", ctypes.c_uint32),
+        ("on_short", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32),
     ]
 
 
@@ -198,6 +238,7 @@ PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "sb_reader_free": (None, (_handle,)),
     "sb_prefetch": (ctypes.c_int, (_handle, ctypes.c_uint64)),
     "sb_cancel": (ctypes.c_int, (_handle,)),
+    "sb_retry": (ctypes.c_int, (_handle,)),
     "sb_resume": (ctypes.c_int, (_handle,)),
     "sb_spill": (ctypes.c_int, (_handle,)),
     "sb_size": (ctypes.c_int64, (_handle,)),
@@ -259,8 +300,7 @@ def load(path: str, kind: type[ctypes.CDLL] = ctypes.CDLL) -> ctypes.CDLL:
         library = kind(path)
     except OSError as error:
         raise ImportError(
-            f"spoolbuf's shared library can't be loaded: {error}; "
-            "SPOOLBUF_LIBRARY may name one"
+            f"spoolbuf's shared library can't be loaded: {error}; SPOOLBUF_LIBRARY may name one"
         ) from error
     try:
         for name, (result, parameters) in PROTOTYPES.items():
@@ -284,6 +324,24 @@ lib = load(_path())
 held = load(_path(), ctypes.PyDLL)
 
 
+def _read_quickly(memory: Any) -> Any:
+    """`held.sb_read_some`, with the memory as one type alone and numbers as ctypes takes them fastest.
+
+    Half of what a read from memory costs is what ctypes does with its arguments.
+    """
+    number = ctypes.c_void_p if ctypes.sizeof(ctypes.c_void_p) == 8 else ctypes.c_uint64
+    size = ctypes.c_void_p if number is ctypes.c_void_p else ctypes.c_size_t
+    prototype = ctypes.PYFUNCTYPE(ctypes.c_int64, _handle, number, size, memory, number)
+    return prototype(("sb_read_some", held))
+
+
+_Anchor = ctypes.c_char * 0
+# `anchored(object)` passes the memory of a writable object to C, and holds it as long as it exists.
+anchored: Any = _Anchor.from_buffer
+# Both with the GIL held; the second takes what `anchored` returns.
+read_bytes = _read_quickly(ctypes.c_void_p)
+read_anchored = _read_quickly(_Anchor)
+
 # `fresh(None, size)` is a bytes object with nothing in it yet, which C may write to as long as nobody
 # else has seen it. Made here, since what is declared at `pythonapi` itself is declared for everybody.
 fresh = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t)(
@@ -294,21 +352,45 @@ address_of = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object)(
 )
 
 
+class _PyBuffer(ctypes.Structure):
+    """`Py_buffer`, as far as it is looked at."""
+
+    _fields_ = [
+        ("address", ctypes.c_void_p),
+        ("object", ctypes.c_void_p),
+        ("size", ctypes.c_ssize_t),
+        ("rest", ctypes.c_void_p * 8),
+    ]
+
+
+_get_buffer = ctypes.PYFUNCTYPE(
+    ctypes.c_int, ctypes.py_object, ctypes.POINTER(_PyBuffer), ctypes.c_int
+)(("PyObject_GetBuffer", ctypes.pythonapi))
+_release_buffer = ctypes.PYFUNCTYPE(None, ctypes.POINTER(_PyBuffer))(
+    ("PyBuffer_Release", ctypes.pythonapi)
+)
+# PyBUF_ANY_CONTIGUOUS | PyBUF_WRITABLE.
+_IN_ONE_PIECE = 0x99
+
+
 class pinned:
-    """The address of a writable view's memory, which stays where it is while this is entered.
+    """The memory of a writable object of any shape, which stays where it is while this is entered.
 
     Let go of by the `with`, not when the frame is collected: what the stream raised meanwhile keeps
     the frames alive that it came through.
     """
 
-    __slots__ = ("_anchor",)
+    __slots__ = ("_view", "address", "size")
 
-    def __init__(self, view: memoryview) -> None:
-        """An empty view's address is 0."""
-        self._anchor: Any = ctypes.c_char.from_buffer(view) if len(view) else None
+    def __init__(self, thing: Any) -> None:
+        """What is in one piece will do, in Fortran's order as well. Empty memory has no address."""
+        self._view = _PyBuffer()
+        _get_buffer(thing, ctypes.byref(self._view), _IN_ONE_PIECE)
+        self.size: int = self._view.size
+        self.address: int = self._view.address or 0
 
-    def __enter__(self) -> int:
-        return ctypes.addressof(self._anchor) if self._anchor is not None else 0
+    def __enter__(self) -> pinned:
+        return self
 
     def __exit__(self, *_error: object) -> None:
-        self._anchor = None
+        _release_buffer(ctypes.byref(self._view))

@@ -1,14 +1,28 @@
-"""Saving with a progress bar."""
+"""Saving: to a path or a descriptor by the library, to any other file by its `write`."""
 
 from __future__ import annotations
 
 import ctypes
+import io
+import operator
 import os
+import stat
 from collections.abc import Callable
-from typing import IO, Any, Optional, Protocol, Union
+from typing import IO, TYPE_CHECKING, Any, Optional, Protocol, Union
 
 from . import _signals
-from ._native import SIZE_UNKNOWN, ProgressCallback, lib
+from ._entry import Entry, Request
+from ._errors import InvalidError, SizeError, UnknownSizeError
+from ._native import SIZE_UNKNOWN, ProgressCallback, SaveFlag, lib
+
+if TYPE_CHECKING:
+    from ._buffer import StreamBuffer
+
+# Not NULL, which ctypes would hand over as None.
+_OPAQUE = ctypes.c_void_p(1)
+
+# What is written at a time.
+_STEP = 1 << 16
 
 
 class ProgressBar(Protocol):
@@ -24,34 +38,147 @@ Progress = Union[Callable[[int, Optional[int]], object], ProgressBar]
 Target = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]", int, IO[bytes]]
 
 
-class _Report:
-    """Tells the user's callable or bar how far a save is, and keeps what it raises."""
+def save(
+    buffer: StreamBuffer, target: Target, flags: SaveFlag, progress: Optional[Progress]
+) -> int:
+    """Saves, and returns the size."""
+    if isinstance(target, (str, bytes, os.PathLike)):
+        path = os.fsencode(target)
+        if b"\0" in path:
+            raise ValueError("embedded null byte")
+        return _Saved(buffer, flags, progress).by_library(path, -1, target)
+    file: Any = target
+    if hasattr(file, "__index__"):
+        return _Saved(buffer, flags, progress).by_library(None, operator.index(file), None)
+    if not callable(getattr(file, "write", None)):
+        raise TypeError(f"a path, a descriptor or a binary file, not {type(file).__name__}")
+    if isinstance(file, io.TextIOBase):
+        raise TypeError(
+            "the file takes str, not bytes: open it in binary mode, or use its `buffer`"
+        )
+    descriptor = _descriptor_of(file)
+    if descriptor is None:
+        return _Saved(buffer, flags, progress).by_write(file)
+    # What the file object has in hand comes before what is written past it.
+    file.flush()
+    try:
+        return _Saved(buffer, flags, progress).by_library(None, descriptor, None)
+    finally:
+        if file.seekable():
+            file.seek(os.lseek(descriptor, 0, os.SEEK_CUR))
 
-    def __init__(
-        self, progress: Optional[Progress], before: Optional[Callable[[int], None]]
-    ) -> None:
-        """A callable is called with the bytes done and the total, None if that is not known.
 
-        `before` is called with the place that the save takes up next.
-        """
-        self.raised: Optional[BaseException] = None
+def _descriptor_of(file: Any) -> Optional[int]:
+    """The descriptor of a file that is nothing but that: one that packs or encrypts is not."""
+    raw = file.raw if type(file) is io.BufferedWriter else file
+    if type(raw) is not io.FileIO:
+        return None
+    descriptor = raw.fileno()
+    mode = os.fstat(descriptor).st_mode
+    return descriptor if stat.S_ISREG(mode) or stat.S_ISFIFO(mode) else None
+
+
+class _Saved:
+    """One save, which tells the user's callable or bar how far it is, and keeps what that raises.
+
+    A callable is called with the bytes done and the total, None if that is not known.
+    """
+
+    def __init__(self, buffer: StreamBuffer, flags: SaveFlag, progress: Optional[Progress]) -> None:
+        """Nothing is saved yet."""
+        self._buffer = buffer
+        self._flags = flags
         self._progress = progress
-        self._before = before
+        self._waits = _signals.is_main() and not flags & SaveFlag.BUFFERED
+        self._raised: Optional[BaseException] = None
         self._done = 0
         self._last: tuple[int, Optional[int]] = (0, None)
-        self.callback = ProgressCallback(self._report)
 
-    def _report(self, _opaque: object, done: int, total: int) -> int:
+    def by_library(self, path: Optional[bytes], descriptor: int, named: object) -> int:
+        """Where the library can write to."""
+        buffer = self._buffer
+        if self._waits:
+            buffer._await(0)
+        # On the main thread always: a signal's handler runs there, and may stop the save.
+        entry: Optional[Entry] = None
+        callback = ProgressCallback()
+        if self._progress is not None or _signals.is_main():
+            entry = Entry(ProgressCallback, 3, self)
+            callback = entry.function
         try:
-            _signals.openly(lambda: self._step(done, None if total == SIZE_UNKNOWN else total))
-        except BaseException as error:  # noqa: BLE001
-            self.raised = error
-        return 0 if self.raised is None else 1
+            with buffer._source.reading():
+                code: int = lib.sb_save_with(
+                    buffer._handle, path, descriptor, self._flags, callback, _OPAQUE
+                )
+        except BaseException:
+            buffer._source.take_kept()
+            buffer._go_on()
+            raise
+        raised = self._raised or buffer._source.take_kept()
+        if raised is not None:
+            buffer._go_on()
+            raise raised
+        size = buffer._check(code, named)
+        self._finish(size)
+        return size
 
-    def _step(self, done: int, total: Optional[int]) -> None:
-        self._tell(done, total)
-        if self._before:
-            self._before(done)
+    def by_write(self, file: Any) -> int:
+        """To anything that has `write`."""
+        buffer, flags = self._buffer, self._flags
+        if flags & SaveFlag.KEEP:
+            raise InvalidError("replace=False is for a path: what is open exists")
+        descriptor: Optional[int] = file.fileno() if flags & SaveFlag.SYNC else None
+        limit = self._limit()
+        done = 0
+        while limit is None or done < limit:
+            step = _STEP if limit is None else min(_STEP, limit - done)
+            part = buffer.read_some(done, step)
+            if not part:
+                break
+            _write(file, part)
+            done += len(part)
+            self._tell(done, buffer.size)
+        if callable(flush := getattr(file, "flush", None)):
+            flush()
+        if descriptor is not None:
+            os.fsync(descriptor)
+        self._finish(done)
+        return done
+
+    def _limit(self) -> Optional[int]:
+        """How much is to be written, where that must be known first."""
+        buffer = self._buffer
+        if self._flags & SaveFlag.BUFFERED:
+            ranges = buffer.ranges()
+            if len(ranges) > 1 or (ranges and ranges[0].start):
+                raise SizeError("what is buffered has holes")
+            return ranges[0].stop if ranges else 0
+        if self._flags & SaveFlag.EXACT:
+            declared = buffer.stat().declared
+            if declared is None:
+                raise UnknownSizeError("no size was declared")
+            if buffer._find_end() != declared:
+                raise SizeError("the size is not the declared one")
+            return declared
+        return None
+
+    # What C asks while it saves.
+
+    def serve(self, request: Request) -> int:
+        """`sb_progress`."""
+        _, done, total = request
+        try:
+            self._tell(done, None if total == SIZE_UNKNOWN else total)
+            if self._waits:
+                self._buffer._await(done)
+        except BaseException as error:  # noqa: BLE001
+            self._raised = error
+        return 0 if self._raised is None else 1
+
+    def interrupted(self, error: BaseException) -> int:
+        """A signal's handler raised on the way to the user's code, or back."""
+        self._raised = self._raised or error
+        return 1
 
     def _tell(self, done: int, total: Optional[int]) -> None:
         self._last = (done, total)
@@ -65,46 +192,19 @@ class _Report:
         step, self._done = done - self._done, done
         self._progress.update(step)
 
-    def finish(self, size: int) -> None:
+    def _finish(self, size: int) -> None:
         """Tells that all is saved, if the last step did not know yet that it was the last."""
         if self._last != (size, size):
             self._tell(size, size)
 
 
-def save(
-    handle: Optional[int],
-    target: Target,
-    flags: int,
-    progress: Optional[Progress],
-    before: Optional[Callable[[int], None]],
-) -> tuple[int, Optional[BaseException]]:
-    """What sb_save_with() answers, and what `progress` or `before` raised."""
-    path, descriptor = _place(target)
-    if not _signals.is_main():
-        before = None
-    if before:
-        before(0)
-    report = _Report(progress, before)
-    # On the main thread always: a signal's handler runs there, and may stop the save.
-    wanted = progress is not None or _signals.is_main()
-    callback = report.callback if wanted else ProgressCallback()
-    with _signals.Shield():
-        code: int = lib.sb_save_with(
-            handle, path, descriptor, flags, callback, ctypes.c_void_p()
-        )
-    if code >= 0:
-        report.finish(code)
-    return code, report.raised
-
-
-def _place(target: Target) -> tuple[Optional[bytes], int]:
-    if isinstance(target, int):
-        return None, target
-    if not isinstance(target, (str, bytes, os.PathLike)):
-        # What the file object has in hand comes before what is written past it.
-        target.flush()
-        return None, target.fileno()
-    path = os.fsencode(target)
-    if b"\0" in path:
-        raise ValueError("embedded null byte")
-    return path, -1
+def _write(file: Any, part: bytes) -> None:
+    """Writes all of it, as a raw file may not."""
+    while part:
+        count: Optional[int] = file.write(part)
+        if count is None:
+            if isinstance(file, io.RawIOBase):
+                raise BlockingIOError("the file is non-blocking and takes nothing now")
+            # Whoever returns nothing has taken everything.
+            return
+        part = part[count:]

@@ -1,42 +1,24 @@
-"""Python's signal handlers, kept away from where they could do harm.
+"""Signals, while the main thread waits in C.
 
-Python runs them on the main thread whenever it starts a function: also when C calls back, before the
-first line, where no `try` can catch a KeyboardInterrupt. ctypes would print it, and answer C with
-whatever is on the stack. So while C is called that may call back, the handlers are exchanged for one
-that takes notes; while the user's own code runs, they are the real ones again; and what was noted is
-made up for as soon as it can.
+Python runs the handlers on the main thread, between two of its instructions. A call that waits in C
+for what another thread is to bring would keep a handler waiting as long. So while the main thread
+may wait, Python tells of signals on a socket, and a thread that listens there wakes the call. No
+handler is ever exchanged.
 
-A call that waits in C for what another thread is to bring would keep a handler waiting as long. So
-while the main thread may wait, Python tells of signals on a socket, and a thread that listens there
-wakes the call.
+What a handler raises where C calls back is caught there: see `_entry`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
-from types import FrameType, TracebackType
-from typing import Any, Optional, Protocol
+from types import TracebackType
+from typing import Optional, Protocol
 
 from . import _interpreter
-
-# Those whose handlers are seen to raise in practice, as far as the system has them.
-_NUMBERS = [
-    getattr(signal, name)
-    for name in ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGBREAK")
-    if hasattr(signal, name)
-]
-
-# The functions behind those of `signal`, which look each handler up among the enums. At four exchanges
-# to a callback that was near half of a read of 64 KiB (the bench's python-stream, Python 3.10).
-_c: Any = importlib.import_module("_signal")
-
-_shields: list[Shield] = []
 
 
 def _find_main() -> Optional[int]:
@@ -55,11 +37,47 @@ def is_main() -> bool:
 class Waiter(Protocol):
     """Who may wait in C, and can be woken there."""
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         """Has the call return now. Comes from any thread."""
 
-    def _calm(self) -> None:
+    def calm(self) -> None:
         """Makes up for a `wake`."""
+
+
+class Watch:
+    """While entered on the main thread, a signal wakes the waiter; then `rung` is true."""
+
+    def __init__(self, waiter: Waiter) -> None:
+        """Nothing is listened to yet."""
+        self.rung = False
+        self._waiter = waiter
+        self._bell: Optional[_Bell] = None
+
+    def __enter__(self) -> Watch:
+        bell = _get_bell()
+        try:
+            bell.hang(self)
+        except ValueError:
+            # Embedded, where `threading` takes another thread for the main one.
+            return self
+        self._bell = bell
+        return self
+
+    def __exit__(
+        self,
+        _kind: Optional[type[BaseException]],
+        _error: Optional[BaseException],
+        _traceback: Optional[TracebackType],
+    ) -> None:
+        if self._bell is not None:
+            self._bell.take_down(self)
+        if self.rung:
+            self._waiter.calm()
+
+    def ring(self) -> None:
+        """Called by the bell."""
+        self.rung = True
+        self._waiter.wake()
 
 
 class _Bell:
@@ -70,7 +88,7 @@ class _Bell:
         self._ear, self._rope = socket.socketpair()
         self._rope.setblocking(False)
         self._lock = threading.Lock()
-        self._shields: list[Shield] = []
+        self._watches: list[Watch] = []
         # Where Python told of signals before: an event loop's, as a rule.
         self._former = -1
         threading.Thread(target=self._listen, name="spoolbuf-signals", daemon=True).start()
@@ -78,30 +96,33 @@ class _Bell:
     def _listen(self) -> None:
         while rung := self._ear.recv(64):
             with self._lock:
-                for shield in self._shields:
-                    shield.ring()
+                for watch in self._watches:
+                    watch.ring()
             if self._former >= 0:
                 with contextlib.suppress(OSError):
                     os.write(self._former, rung)
 
-    def hang(self, shield: Shield) -> int:
-        """From here on a signal rings for `shield`; what `take_down` puts back."""
-        with self._lock:
-            former = signal.set_wakeup_fd(self._rope.fileno(), warn_on_full_buffer=False)
-            self._shields.append(shield)
+    def hang(self, watch: Watch) -> None:
+        """From here on a signal rings for `watch`."""
+        former = signal.set_wakeup_fd(self._rope.fileno(), warn_on_full_buffer=False)
+        # Else it hangs already, or an interrupt kept it from being taken down.
         if former != self._rope.fileno():
             self._former = former
-        return former
+        with self._lock:
+            self._watches.append(watch)
 
-    def take_down(self, shield: Shield, former: int) -> None:
+    def take_down(self, watch: Watch) -> None:
         """No ring comes after this."""
+        with self._lock:
+            self._watches.remove(watch)
+            last = not self._watches
+        if not last:
+            return
         try:
-            signal.set_wakeup_fd(former)
+            signal.set_wakeup_fd(self._former)
         except (ValueError, OSError):
             # It was closed meanwhile.
             signal.set_wakeup_fd(-1)
-        with self._lock:
-            self._shields.remove(shield)
 
     def forget(self) -> None:
         """In a forked child, which has the sockets but not the thread."""
@@ -130,168 +151,3 @@ def forget() -> None:
     if _bell is not None:
         _bell.forget()
         _bell = None
-
-
-class Shield:
-    """While entered, handlers of this thread's signals only take notes.
-
-    If there is a waiter, a signal wakes it; then `rung` is true.
-    """
-
-    def __init__(self, waiter: Optional[Waiter] = None) -> None:
-        """Nothing is exchanged yet."""
-        self.rung = False
-        self._waiter = waiter
-        self._former: Optional[int] = None
-        self._handlers: dict[int, Any] = {}
-        self._noted: dict[int, Optional[FrameType]] = {}
-        # The handler: a function in C, so nothing of Python's runs in it.
-        self._note = self._noted.setdefault
-        self._raised: Optional[BaseException] = None
-        self._entered = False
-
-    def __enter__(self) -> Shield:
-        if is_main():
-            for number in _NUMBERS:
-                handler = _c.getsignal(number)
-                if callable(handler):
-                    self._handlers[number] = handler
-            try:
-                self._exchange()
-            except ValueError:
-                # Embedded, where `threading` takes another thread for the main one.
-                self._handlers.clear()
-                self._waiter = None
-            except BaseException:
-                self._give_back()
-                raise
-            self._entered = True
-            _shields.append(self)
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        if self._entered:
-            _shields.remove(self)
-            self._give_back()
-        self.make_up()
-        if self._raised is not None:
-            raise self._raised
-
-    def ring(self) -> None:
-        """Called by the bell."""
-        self.rung = True
-        if self._waiter is not None:
-            self._waiter._wake()
-
-    def _exchange(self) -> None:
-        for number in self._handlers:
-            _c.signal(number, self._note)
-        if self._waiter is not None and self._former is None:
-            self._former = _get_bell().hang(self)
-            self._ring_for_earlier()
-
-    def _ring_for_earlier(self) -> None:
-        # A signal that came before the bell hung was noted at the latest when this function began.
-        if self._noted:
-            self.ring()
-
-    def _give_back(self) -> None:
-        """Puts the real handlers back, whatever they raise on the way."""
-        if self._former is not None:
-            former, self._former = self._former, None
-            _get_bell().take_down(self, former)
-            if self.rung and self._waiter is not None:
-                self._waiter._calm()
-        for number, handler in self._handlers.items():
-            for _ in range(3):
-                try:
-                    _c.signal(number, handler)
-                    break
-                except BaseException as error:  # noqa: BLE001
-                    self.keep(error)
-
-    def make_up(self) -> None:
-        """Runs the handlers of the signals that were noted."""
-        while self._noted:
-            number, frame = self._noted.popitem()
-            try:
-                self._handlers[number](number, frame)
-            except BaseException as error:  # noqa: BLE001
-                self.keep(error)
-
-    def open(self) -> None:
-        """The real handlers again, inside a callback."""
-        self._give_back()
-        self.make_up()
-        if self._raised is not None:
-            raise Interrupted
-
-    def shut(self) -> None:
-        """Back to taking notes, with the handlers that are set by now. Twice is as good as once."""
-        for number in list(self._handlers):
-            handler = _c.getsignal(number)
-            if not callable(handler):
-                del self._handlers[number]
-            elif handler is not self._note:
-                self._handlers[number] = handler
-        for _ in range(3):
-            try:
-                self._exchange()
-                break
-            except BaseException as error:  # noqa: BLE001
-                self.keep(error)
-
-    def keep(self, error: BaseException) -> None:
-        """Has the call raise this when it is back."""
-        self._raised = self._raised or error
-
-    @property
-    def has_kept(self) -> bool:
-        """Whether the call raises something when it is back."""
-        return self._raised is not None
-
-
-class Interrupted(BaseException):
-    """A handler raised before the user's code was called; `keep` has what."""
-
-
-def _current() -> Optional[Shield]:
-    """What is around the C call that this callback came from."""
-    return _shields[-1] if _shields and is_main() else None
-
-
-def openly(work: Callable[[], object]) -> None:
-    """Calls the user's code from a callback, with the real handlers in force."""
-    shield = _current()
-    if shield is None:
-        work()
-        return
-    try:
-        try:
-            shield.open()
-            work()
-        finally:
-            shield.shut()
-    except BaseException:
-        # It may have been the shutting that was interrupted.
-        shield.shut()
-        raise
-
-
-def keep(error: BaseException) -> bool:
-    """Has the call that this callback came from raise something of a handler's; False elsewhere."""
-    shield = _current()
-    if shield is not None:
-        shield.keep(error)
-    return shield is not None
-
-
-def has_kept() -> bool:
-    """Whether the call that this callback came from is on its way out."""
-    shield = _current()
-    return shield is not None and shield.has_kept

@@ -1,198 +1,47 @@
-"""The user's stream as the four callbacks of a source.
+"""The user's stream as the callbacks of a source.
 
-The functions that C calls are made once and never go, so no call can come to one that was
-collected. What C hands them as `opaque` is a number, under which the stream is found until `close`.
+Nothing of what C hands over as `opaque` is a pointer: it is a number, under which the source is
+found until `close`. The functions that C calls are kept as long.
 
-Whatever the stream raises or returns, the callbacks answer with a count that was checked or with an
-error, and keep the exception for the reader: ctypes would print it and answer with whatever is on
-the stack.
+C says at each call from which place on it wants bytes. That is compared with where the stream stands
+and with the chunk that it gave last, so bytes that were taken from the stream and did not reach C,
+since an exception came at that very moment, are handed over again.
 """
 
 from __future__ import annotations
 
 import collections
+import contextlib
 import ctypes
 import errno
-import functools
 import io
 import itertools
-import os
-import stat
-import sys
+import operator
+import threading
 import time
 import types
 import weakref
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Optional, Protocol, TypeVar, Union, cast
+from collections.abc import Callable, Generator
+from typing import Any, Optional
 
-from . import _signals
+from . import _known, _streams
+from ._entry import Entry, Request
 from ._errors import CanceledError, SourceError
-from ._native import Callback, NotifyCallback, ReadCallback, SeekCallback
+from ._native import (
+    Callback,
+    NotifyCallback,
+    PullCallback,
+    SourceCode,
+    SourceFlag,
+    Status,
+)
+from ._share import Share
+from ._streams import BytesLike, Question, Readable, ReadableInto, Stream
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
-BytesLike = Union[bytes, bytearray, memoryview]
-
-
-class Readable(Protocol):
-    """Anything with `read`: a file, a socket's file, a response."""
-
-    def read(self, size: int, /) -> Optional[Buffer]:
-        """Returns up to `size` of the next bytes; none at the end."""
-
-
-class ReadableInto(Protocol):
-    """Anything with `readinto`."""
-
-    def readinto(self, out: memoryview, /) -> Optional[int]:
-        """Puts the next bytes into `out` and returns how many; 0 at the end."""
-
-
-Stream = Union["Buffer", Iterable["Buffer"], Readable, ReadableInto]
-
-# What `out` is looked at through: more than the library ever asks for at a time. The memory behind
-# `capacity` is not touched.
-_WINDOW = ctypes.c_char * (1 << 18)
+__all__ = ["BytesLike", "Readable", "ReadableInto", "Source", "Stream"]
 
 # What a callback answers when it failed; sb_stats has it as `source_error`.
 _FAILED = -errno.EIO
-
-
-T = TypeVar("T")
-
-
-def _ask(call: Callable[[], T]) -> T:
-    """What the stream answers.
-
-    A signal's handler may raise when the stream has answered and Python is between two instructions
-    of ours: then the answer counts, since the stream won't give it again. So it is C that calls and
-    puts the answer where it is found.
-    """
-    answers: collections.defaultdict[None, T] = collections.defaultdict(call)
-    try:
-        _signals.openly(functools.partial(answers.__getitem__, None))
-    except BaseException as error:
-        if None not in answers or not _signals.keep(error):
-            raise
-    return answers[None]
-
-
-class Chunks:
-    """Hands on chunks of any size in parts, however small the room: each byte is copied once."""
-
-    def __init__(self, more: Callable[[int], Optional[BytesLike]]) -> None:
-        """`more(size)` returns the next chunk, None at the end."""
-        self._more = more
-        self._rest: Optional[memoryview] = None
-
-    def __call__(self, out: memoryview) -> int:
-        rest = self._rest
-        while rest is None:
-            chunk = self._more(len(out))
-            if chunk is None:
-                return 0
-            rest = _bytes_of(chunk)
-            if not len(rest):
-                rest = None
-                if _signals.has_kept():
-                    raise _signals.Interrupted
-        count = min(len(rest), len(out))
-        out[:count] = rest[:count]
-        self._rest = rest[count:] if count < len(rest) else None
-        return count
-
-    def clear(self) -> None:
-        """Forgets what is left of a chunk: the stream stands elsewhere now."""
-        self._rest = None
-
-
-def _bytes_of(chunk: object) -> memoryview:
-    if isinstance(chunk, str):
-        raise TypeError("the stream yields str, not bytes: open it in binary mode")
-    try:
-        view = memoryview(chunk)  # type: ignore[arg-type]
-    except TypeError:
-        raise TypeError(
-            f"the stream's chunks must be bytes-like, not {type(chunk).__name__}"
-        ) from None
-    return view.cast("B") if view.contiguous else memoryview(view.tobytes())
-
-
-class _Iterated:
-    """Takes an iterator's next chunk."""
-
-    def __init__(self, iterator: Iterator[Any]) -> None:
-        self._next: Callable[[], Any] = iterator.__next__
-
-    def __call__(self, _size: int) -> Optional[BytesLike]:
-        try:
-            chunk: Optional[BytesLike] = _ask(self._next)
-        except StopIteration:
-            return None
-        if chunk is None:
-            raise TypeError("the stream's chunks must be bytes-like, not NoneType")
-        return chunk
-
-
-class _Read:
-    """Reads by `read`, which may return more than it was asked for."""
-
-    def __init__(self, read: Callable[[int], Optional[BytesLike]]) -> None:
-        self._read = read
-
-    def __call__(self, size: int) -> Optional[BytesLike]:
-        chunk = _ask(functools.partial(self._read, size))
-        if chunk is None:
-            raise _no_data()
-        return chunk if len(_bytes_of(chunk)) else None
-
-
-class _ReadInto:
-    """Reads by `readinto`, straight into the library's memory."""
-
-    def __init__(self, readinto: Callable[[memoryview], Any]) -> None:
-        self._readinto = readinto
-
-    def __call__(self, out: memoryview) -> int:
-        count: Any = _ask(functools.partial(self._readinto, out))
-        if count is None:
-            raise _no_data()
-        if not isinstance(count, int) or isinstance(count, bool):
-            raise TypeError(f"readinto() must return an int, not {type(count).__name__}")
-        if not 0 <= count <= len(out):
-            raise ValueError(f"readinto() returned {count}, with room for {len(out)} bytes")
-        return int(count)
-
-    def clear(self) -> None:
-        """Nothing is kept here."""
-
-
-def _no_data() -> BlockingIOError:
-    return BlockingIOError(errno.EAGAIN, "the stream is non-blocking and has no data now")
-
-
-def _reader_for(stream: Any) -> Union[Chunks, _ReadInto]:
-    if isinstance(stream, str):
-        raise TypeError("a stream yields bytes, not str")
-    if isinstance(stream, (bytes, bytearray, memoryview)):
-        return Chunks(_Iterated(iter([cast(Any, stream)])))
-    # One system call at a time, where a `readinto` would go on until all of `out` is full.
-    if isinstance(stream, (io.BufferedReader, io.BufferedRandom, io.BufferedRWPair)):
-        return _ReadInto(stream.readinto1)
-    readinto: Any = getattr(stream, "readinto", None)
-    if callable(readinto):
-        return _ReadInto(cast(Any, readinto))
-    read: Any = getattr(stream, "read", None)
-    if callable(read):
-        return Chunks(_Read(cast(Any, read)))
-    try:
-        return Chunks(_Iterated(iter(stream)))
-    except TypeError:
-        raise TypeError(
-            "a stream is an iterable of bytes-like chunks or has `readinto` or `read`, which "
-            f"{type(stream).__name__} isn't and hasn't"
-        ) from None
 
 
 class Source:
@@ -206,27 +55,49 @@ class Source:
         close_stream: bool,
     ) -> None:
         """Nothing of the stream is read here."""
-        self._read: Optional[Union[Chunks, _ReadInto]] = _reader_for(stream)
+        self._chunks: Optional[_streams.Chunks] = _streams.chunks_of(stream)
         self._stream: Any = stream
         self._cancel = cancel
         self._close_stream = close_stream
-        self._position = 0
+        # The chunk that was given last, and the place of its first byte.
+        self._chunk: Optional[memoryview] = None
+        self._start = 0
+        # Where the stream stands, what it is asked for, and where the last call of C's ended.
+        self._place = 0
+        self._asked: int = 0
+        self._due = 0
+        self._seeking = False
+        self._question = Question(self.keep)
+        # What interrupted the stream where nobody knows what it has done by then.
+        self._interrupted: Optional[BaseException] = None
         # How many bytes it delivered, at whatever places.
         self.taken = 0
+        # How often C called `cancel`, and whether it is inside the stream.
+        self.stops = 0
+        self.inside = False
         # Why the stream failed last, until it delivers again: with that an end is not believed.
         self._doubt: Optional[BaseException] = None
         # What the reader is to be told, with the traceback it had when it came.
         self._error: Optional[tuple[BaseException, Optional[types.TracebackType]]] = None
-        self._seek, self._base = _seek_of(stream)
-        self.size = _size_of(stream, self._base) if size is None and self._seek else size
+        # The threads that read, and what each is to be told that was inside when it came.
+        self._readers: collections.Counter[int] = collections.Counter()
+        self._kept: dict[int, BaseException] = {}
+        # What C gets if nothing comes between.
+        self._result: Optional[int] = None
+        self._seek, self._tell, self._base = _movable(stream)
+        self.expected = _known.expected_of(stream)
+        self.size = self._known_size() if size is None else size
+        self._share = Share.of(stream) if self._is_shared(stream) else None
+        self._entry = Entry(PullCallback, 5, self)
 
     def register(self) -> tuple[int, Callback]:
         """Makes the callbacks. Who calls this holds the source for as long as it is wanted."""
         key = next(_keys)
         _sources[key] = weakref.ref(self)
-        callback = Callback(read=_read, opaque=key, close=_close)
+        _functions[key] = self._entry
+        callback = Callback(opaque=key, close=_close, pull=self._entry.function)
         if self._seek:
-            callback.seek = _seek
+            callback.flags = SourceFlag.SEEKS
         if self._cancel:
             callback.cancel = _cancel
         return key, callback
@@ -243,66 +114,203 @@ class Source:
         exception, traceback = self._error
         return exception.with_traceback(traceback)
 
+    @contextlib.contextmanager
+    def reading(self) -> Generator[None, None, None]:
+        """While this thread is in a C call that may call the stream."""
+        thread = threading.get_ident()
+        self._readers[thread] += 1
+        try:
+            yield
+        finally:
+            self._readers[thread] -= 1
+            if not self._readers[thread]:
+                del self._readers[thread]
+            self._entry.mend()
+
+    def keep(self, error: BaseException) -> None:
+        """Has the C call that this thread is in raise `error` once it is back."""
+        thread = threading.get_ident()
+        if thread in self._readers:
+            self._kept.setdefault(thread, error)
+        else:
+            # The library's own thread: whoever reads next is told.
+            self._failed(error)
+
+    def take_kept(self) -> Optional[BaseException]:
+        """What is to be raised on this thread."""
+        return self._kept.pop(threading.get_ident(), None) if self._kept else None
+
+    def resumed(self) -> None:
+        """Somebody says that a stream that was interrupted can be asked again."""
+        self._interrupted = None
+
+    def find_end(self) -> Optional[int]:
+        """Where the stream says that it ends, if it can tell without reading."""
+        if self._seek is None or self._tell is None or _known.unpacks(self._stream):
+            return None
+        if self._share is None:
+            return None
+        with self._share:
+            stream, seek, tell = self._stream, self._seek, self._tell
+            if stream is None:
+                return None
+            try:
+                there = tell()
+                end = seek(0, io.SEEK_END)
+                end = tell() if end is None else end
+                seek(there)
+                return max(operator.index(end) - self._base, 0)
+            except (OSError, ValueError, TypeError):
+                # Where it stands now is looked at by the next `pull`.
+                return None
+
     # What C asks.
 
-    def pull(self, out: int, capacity: int) -> int:
-        """The stream's next bytes."""
-        # Who is to raise a KeyboardInterrupt is on the way out, even if others resumed meanwhile.
-        if self._read is None or _signals.has_kept():
+    def serve(self, request: Request) -> int:
+        """`pull`."""
+        _, offset, out, capacity, count = request
+        self._result = None
+        self.inside = True
+        try:
+            self._result = self._pull(offset, out, capacity, count)
+        finally:
+            self.inside = False
+        return self._result
+
+    def interrupted(self, error: BaseException) -> int:
+        """An exception that came where none of the stream's code was."""
+        self.keep(error)
+        # What was done counts.
+        return SourceCode.CANCELED if self._result is None else self._result
+
+    def _pull(self, offset: int, out: int, capacity: int, count: int) -> int:
+        # Who is to raise something is on the way out.
+        if threading.get_ident() in self._kept:
+            return SourceCode.CANCELED
+        chunks = self._chunks
+        if chunks is None:
             return _FAILED
         try:
-            window = memoryview(_WINDOW.from_address(out)).cast("B")[:capacity]
-            count = self._read(window)
-            if count == 0:
-                self._check_end()
-        except _signals.Interrupted:
-            return _FAILED
+            with self._share if self._share is not None and self._seek else _NOTHING:
+                part = self._part(offset, capacity, chunks)
+        except _Elsewhere:
+            if offset != self._due:
+                return SourceCode.UNSUPPORTED
+            return self._failed(SourceError(errno.EIO, "the stream does not go back to its place"))
+        except _OnTheWay:
+            return SourceCode.CANCELED
         except BaseException as error:  # noqa: BLE001
-            self._doubt = error
-            return self._failed(error)
-        self._position += count
-        self.taken += count
-        if count:
+            return self._raised(error, chunks)
+        size = len(part)
+        if size:
+            memoryview(_WINDOW.from_address(out)).cast("B")[:size] = part
             self._doubt = None
         self._error = None
-        return count
+        self._due = offset + size
+        self.taken += size
+        # Last of all: what C did not get it asks for again.
+        ctypes.c_size_t.from_address(count).value = size
+        return Status.OK
 
-    def seek(self, offset: int) -> int:
-        """Moves the stream."""
-        if self._seek is None or self._read is None or _signals.has_kept():
-            return _FAILED
-        try:
-            self._move(self._seek, offset)
-        except _signals.Interrupted:
-            return _FAILED
-        except BaseException as error:  # noqa: BLE001
-            return self._failed(error)
-        self._read.clear()
-        self._position = offset
-        self._doubt = None
-        return 0
+    def _part(self, offset: int, capacity: int, chunks: _streams.Chunks) -> memoryview:
+        """Bytes from `offset` on; none at the end."""
+        if self._chunk is None or not self._start <= offset < self._start + len(self._chunk):
+            self._fetch(offset, capacity, chunks)
+        if self._chunk is None:
+            return memoryview(b"")
+        begin = offset - self._start
+        return self._chunk[begin : begin + capacity]
 
-    def _move(self, seek: Callable[[int], object], offset: int) -> None:
+    def _fetch(self, offset: int, capacity: int, chunks: _streams.Chunks) -> None:
+        """Asks the stream for the chunk that begins at `offset`."""
+        if self._interrupted is not None and self._seek is None:
+            raise _interruption(self._interrupted)
+        # An answer is for the place that it was asked for: then it may be given already.
+        if not (self._question.answered and offset == self._asked):
+            self._question.settle()
+            self._seeking = True
+            self._go(offset)
+            self._seeking = False
+            self._asked = offset
+        # The stream may use its memory anew.
+        self._chunk = None
+        while self._chunk is None:
+            chunk = chunks.fetch(capacity, self._question)
+            if chunk is None:
+                self._question.settle()
+                self._check_end()
+                break
+            if len(chunk):
+                self._place = offset + len(chunk)
+                self._start, self._chunk = offset, chunk
+            self._question.settle()
+            if not len(chunk) and threading.get_ident() in self._kept:
+                raise _OnTheWay
+        if chunks.fault is not None:
+            raise chunks.fault
+
+    def _go(self, offset: int) -> None:
+        """Moves the stream to where bytes are wanted, unless it is there."""
+        if self._seek is None:
+            if self._place != offset:
+                raise SourceError(errno.EIO, "an interrupt has lost bytes of the stream")
+            if self._share is not None:
+                self._share.claim(self, _is_done)
+            return
+        target = self._base + offset
+        if self._tell is not None:
+            if operator.index(self._tell()) == target:
+                self._place = offset
+                if self._interrupted is not None:
+                    # It knows where it stands.
+                    self._doubt = self._interrupted = None
+                return
+        elif self._is_here_untold(offset):
+            return
+        there = self._move(self._seek, offset, target)
+        if there is None:
+            there = self._tell() if self._tell is not None else target
+        if operator.index(there) != target:
+            raise _Elsewhere
+        self._place = offset
+        self._doubt = self._interrupted = None
+
+    def _is_here_untold(self, offset: int) -> bool:
+        """The same for a stream that does not tell."""
+        alone = self._share is None or self._share.take(self)
+        return alone and self._place == offset and self._interrupted is None
+
+    def _move(self, seek: Callable[..., Any], offset: int, target: int) -> Any:
         try:
-            _ask(functools.partial(seek, self._base + offset))
-        except OSError:
+            return seek(target)
+        except OSError as error:
+            if isinstance(error, io.UnsupportedOperation) or error.errno == errno.ESPIPE:
+                raise _Elsewhere from error
             # File systems refuse places past what they can hold: the file's end is as good.
-            end = _size_of(self._stream, self._base)
+            end = _known.size_of(self._stream, self._base)
             if end is None or end > offset:
                 raise
-            _ask(functools.partial(seek, self._base + end))
+            seek(self._base + end)
+            return target
 
     def stop(self) -> None:
         """Has the stream's own `cancel` make it return."""
+        self.stops += 1
         # What ends after this ended because of it, unless it shows otherwise.
         self._doubt = self._doubt or CanceledError(errno.ECANCELED, "the stream was canceled")
         if self._cancel:
             self._cancel()
 
+    def stop_unless(self, stops: int) -> None:
+        """Makes up for a `cancel` of C's that did not get here."""
+        if self.inside and self._cancel and self.stops == stops:
+            self.stop()
+
     def finish(self) -> None:
         """Lets go of the stream."""
-        stream, self._stream, self._read, self._seek = self._stream, None, None, None
-        self._cancel = None
+        stream, self._stream, self._chunks, self._seek = self._stream, None, None, None
+        self._tell = self._cancel = self._chunk = self._share = None
+        self._question.settle()
         if self._close_stream and callable(close := getattr(stream, "close", None)):
             close()
 
@@ -317,105 +325,128 @@ class Source:
         A generator that raised is over and an HTTP connection that broke says "no more bytes": both
         look like the end when they are asked again, but the bytes after the failure never came.
         """
-        if self._position == self.size:
-            return
-        if self._doubt is not None:
+        believed = self._place == self.size
+        if self._doubt is not None and not believed:
             if isinstance(self._doubt, Exception):
                 raise self._doubt
-            raise SourceError(errno.EIO, "the stream was interrupted") from self._doubt
-        http: Any = sys.modules.get("http.client")
-        if http and isinstance(self._stream, http.HTTPResponse):
-            left = self._stream.length
-            if left:
-                raise http.IncompleteRead(b"", left)
+            raise _interruption(self._doubt)
+        _known.check_whole(self._stream, believed)
 
-    def _failed(self, error: BaseException) -> int:
-        if isinstance(error, KeyboardInterrupt) and _signals.keep(error):
+    def _raised(self, error: BaseException, chunks: _streams.Chunks) -> int:
+        """What the stream raised, or what came while it was asked."""
+        inside, self._question.asking = self._question.asking, False
+        seeking, self._seeking = self._seeking, False
+        if isinstance(error, KeyboardInterrupt) and self._is_read_here():
             # Meant for this thread, not for whoever else waits for the stream.
             self._error = None
-            return _FAILED
-        # The frames of this file are of no use to anybody.
+            self.keep(error)
+            if inside and not chunks.bears:
+                self._doubt = self._interrupted = error
+                return _FAILED
+            return SourceCode.CANCELED
+        self._failed(error)
+        if inside and chunks.gives_up and _streams.gave_up(error):
+            return SourceCode.CANCELED
+        if not seeking:
+            self._doubt = error
+        return _FAILED
+
+    def _is_read_here(self) -> bool:
+        return threading.get_ident() in self._readers
+
+    def _failed(self, error: BaseException) -> int:
+        # The frames of this package are of no use to anybody.
         traceback = error.__traceback__
-        while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
+        while traceback is not None and traceback.tb_frame.f_code.co_filename in _OUR_FILES:
             traceback = traceback.tb_next
         self._error = (error, traceback or error.__traceback__)
         return _FAILED
 
+    def _known_size(self) -> Optional[int]:
+        """What nobody declared and can be known all the same."""
+        if self.expected is not None:
+            return self.expected
+        return _known.size_of(self._stream, self._base) if self._seek else None
 
-def _seek_of(stream: Any) -> tuple[Optional[Callable[[int], object]], int]:
-    """How to move the stream, and the place where it stands now: the resource's first byte."""
-    seek: Any = getattr(stream, "seek", None)
-    tell: Any = getattr(stream, "tell", None)
-    if not callable(seek) or isinstance(stream, memoryview):
-        return None, 0
+    def _is_shared(self, stream: Any) -> bool:
+        """Whether another buffer over the same object would take bytes from this one."""
+        return self._seek is not None or hasattr(stream, "read") or hasattr(stream, "__next__")
+
+
+# What C's memory is looked at through: more than the library ever asks for at a time. What is behind
+# `capacity` is not touched.
+_WINDOW = ctypes.c_char * (1 << 18)
+
+_NOTHING = contextlib.nullcontext()
+
+
+class _Elsewhere(Exception):
+    """The stream can't go where it was to go, or went somewhere else."""
+
+
+class _OnTheWay(Exception):
+    """An interrupt came, and the stream is not asked any more."""
+
+
+_OUR_FILES = frozenset({__file__, _streams.__file__})
+
+
+def _interruption(error: BaseException) -> SourceError:
+    raised = SourceError(errno.EIO, "the stream was interrupted; resume() asks it again")
+    raised.__cause__ = error
+    return raised
+
+
+def _is_done(source: Source) -> bool:
+    return source._chunks is None
+
+
+def _movable(
+    stream: Any,
+) -> tuple[Optional[Callable[..., Any]], Optional[Callable[[], Any]], int]:
+    """How to move the stream, how to see where it is, and where the resource's first byte is."""
+    seek, tell = _known.seek_of(stream), _known.tell_of(stream)
+    if seek is None:
+        return None, None, 0
     try:
-        seekable: Any = getattr(stream, "seekable", None)
-        if callable(seekable) and not seekable():
-            return None, 0
-        return cast(Any, seek), cast(Any, tell)() if callable(tell) else 0
-    except OSError:
-        # A pipe's, for one.
-        return None, 0
-
-
-def _size_of(stream: object, base: int) -> Optional[int]:
-    """How long a file is, from where it stands, where it costs nothing to know."""
-    if isinstance(stream, io.BytesIO):
-        return max(stream.getbuffer().nbytes - base, 0)
-    if isinstance(stream, (io.BufferedReader, io.BufferedRandom)):
-        stream = cast(Any, stream).raw
-    # Not any file: one that unpacks has to unpack all of itself to tell.
-    if not isinstance(stream, io.FileIO):
-        return None
-    status = os.fstat(stream.fileno())
-    return max(status.st_size - base, 0) if stat.S_ISREG(status.st_mode) else None
+        return seek, tell, operator.index(tell()) if tell is not None else 0
+    except (OSError, TypeError):
+        return None, None, 0
 
 
 # Weak: a stream, or the frames that an exception of it keeps, may well hold the buffer that holds
 # this source, and all of them are to be collected together.
 _sources: dict[int, weakref.ref[Source]] = {}
+# The functions that C may call.
+_functions: dict[int, Entry] = {}
 # What a forked child has of its parent's: kept, since letting go could close what they share.
 _parents: list[Optional[Source]] = []
 _keys = itertools.count(1)
 
 
-def _on_read(key: int, out: int, capacity: int) -> int:
-    source = _find(key)
-    return source.pull(out, capacity) if source else _FAILED
-
-
-def _on_seek(key: int, offset: int) -> int:
-    source = _find(key)
-    return source.seek(offset) if source else _FAILED
-
-
-def _find(key: int) -> Optional[Source]:
-    reference = _sources.get(key)
-    return reference() if reference else None
-
-
 def _on_cancel(key: int) -> None:
-    if source := _find(key):
+    reference = _sources.get(key)
+    if reference and (source := reference()):
         source.stop()
 
 
 def _on_close(key: int) -> None:
     try:
-        if source := _find(key):
+        reference = _sources.get(key)
+        if reference and (source := reference()):
             source.finish()
     finally:
         # Last of all: who waits for the number to go waits for the stream to be let go of.
-        _sources.pop(key, None)
+        forget(key)
 
 
-_read = ReadCallback(_on_read)
-_seek = SeekCallback(_on_seek)
 _cancel = NotifyCallback(_on_cancel)
 _close = NotifyCallback(_on_close)
 
 
 def forget(key: int) -> None:
-    """For a source that the library refused."""
+    """For a source that nobody calls any more."""
+    _functions.pop(key, None)
     _sources.pop(key, None)
 
 
@@ -423,6 +454,7 @@ def leave_to_parent() -> None:
     """In a forked child: nothing of what the parent reads is touched."""
     _parents.extend(source() for source in list(_sources.values()))
     _sources.clear()
+    _functions.clear()
 
 
 def wait_for_all(seconds: float) -> None:

@@ -24,12 +24,16 @@ class Stats(NamedTuple):
     """The size that the caller was told, a hint; None if none was."""
     final_size: Optional[int]
     """The true size; None until the stream has ended."""
+    bound: Optional[int]
+    """The lowest place at which the stream had nothing, an upper limit of the size; None if none."""
     frontier: int
     """How far the resource is buffered without a gap, from its start."""
     memory: int
     """Buffered bytes in memory."""
     disk: int
     """Buffered bytes in the spool file."""
+    overhead: int
+    """Memory that the buffer takes besides the bytes."""
     pulls: int
     """How often the stream was asked for bytes."""
     seeks: int
@@ -48,6 +52,8 @@ class Stats(NamedTuple):
     """Where the spool file is."""
     helper: bool
     """Whether a thread of the library's own exists."""
+    ended_short: bool
+    """Whether the stream ended before the declared size."""
     spool_dir: Optional[str]
     """The directory of the spool file, None while there is none."""
 
@@ -57,9 +63,11 @@ def from_native(stats: _native.Stats) -> Stats:
     return Stats(
         declared=_known(stats.declared),
         final_size=_known(stats.final_size),
+        bound=_known(stats.bound),
         frontier=stats.frontier,
         memory=stats.memory,
         disk=stats.disk,
+        overhead=stats.overhead,
         pulls=stats.pulls,
         seeks=stats.seeks,
         waits=stats.waits,
@@ -69,6 +77,7 @@ def from_native(stats: _native.Stats) -> Stats:
         seekable=bool(stats.seekable),
         spool=Spool(stats.spool),
         helper=bool(stats.helper),
+        ended_short=bool(stats.ended_short),
         spool_dir=os.fsdecode(stats.spool_dir) or None,
     )
 
