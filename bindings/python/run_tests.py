@@ -32,9 +32,10 @@ print(json.dumps([sys.implementation.name, sys.version_info[:2],
 """
 # What some of the tests need, beside pytest.
 EXTRAS = ["requests", "tqdm", "pillow", "numpy", "soundfile", "av"]
+EXTRAS += ["cffi", "gevent", "httpx", "pandas"]
 CHECKERS = ["mypy", "pyright[nodejs]", "typing_extensions"]
 # What no wheel is to be had of, by whether the interpreter is free-threaded: not required there.
-NOT_TO_BE_HAD = {True: {"soundfile"}, False: set[str]()}
+NOT_TO_BE_HAD = {True: {"soundfile", "cffi", "gevent", "pandas"}, False: set[str]()}
 
 
 class Interpreter(NamedTuple):
@@ -145,6 +146,19 @@ def original(venvs: Path, found: dict[str, str]) -> Optional[str]:
     return None
 
 
+def koffi(venvs: Path) -> None:
+    """Node's package for C functions, for tests/test_ffi.py, which says so where there is none."""
+    npm, there = shutil.which("npm"), venvs / "node"
+    if npm is None:
+        return
+    there.mkdir(parents=True, exist_ok=True)
+    quiet = ["--no-fund", "--no-audit", "--no-save", "--loglevel=error", "--fetch-timeout=20000"]
+    if (there / "node_modules" / "koffi").exists() or run(
+        npm, "install", "--prefix", str(there), *quiet, "koffi@2", quiet=True
+    ):
+        os.environ["NODE_PATH"] = str(there / "node_modules")
+
+
 def test(venvs: Path, label: str, python: str, wheel: Path, arguments: list[str]) -> Outcome:
     """Runs the tests under one interpreter, beside others; what they say is shown at the end."""
     print(f"== Python {label}: {python}", flush=True)
@@ -196,6 +210,7 @@ def main() -> int:
     found = interpreters()
     if other := original(venvs, found):
         os.environ["SPOOLBUF_ORIGINAL"] = other
+    koffi(venvs)
     wanted = found if options.all else {str(probe(sys.executable)): sys.executable}
     if options.all and not any(label.endswith("t") for label in wanted):
         # Said, but never required: few machines have one.

@@ -1,0 +1,201 @@
+"""Exceptions where C enters Python: never bytes, never the end, and Ctrl-C's handler stays.
+
+Each program makes them come at any instruction whatsoever, those of the callback's entry among them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from support import skip
+
+START = """
+import ctypes, functools, random, signal, sys, threading, time
+from spoolbuf import StreamBuffer
+from support import data
+W = data(0, 200_000)
+sys.unraisablehook = lambda _: None
+
+class Stop(Exception):
+    pass
+
+class Source:
+    # Written in C, so that it loses nothing by itself: that is not what is looked for here.
+    def __init__(self):
+        parts = [W[at : at + 64] for at in range(0, len(W), 64)]
+        self.read = functools.partial(next, iter(parts))
+
+def read_all(counts):
+    buf = StreamBuffer(Source(), size=len(W), round_up=0)
+    at = 0
+    while at < len(W):
+        try:
+            part = buf.read(at, 64)
+            if part != W[at : at + 64]:
+                counts[1] += 1
+                return
+            at += 64
+        except Stop:
+            counts[0] += 1
+            buf.resume()
+
+def pass_over(until, least):
+    counts = [0, 0]
+    while counts[0] < least or time.monotonic() < until:
+        try:
+            read_all(counts)
+        except Stop:
+            counts[0] += 1
+    return counts
+
+def report(stops, wrong):
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    print("wrong:", wrong)
+"""
+
+
+def run(code: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", START + textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+        cwd=__file__.rpartition("/")[0] or ".",
+    )
+    assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
+    assert done.stdout == "wrong: 0\n", (done.stdout, done.stderr)
+
+
+def test_exceptions_from_another_thread() -> None:
+    """As a job queue's time limit throws them."""
+    run(
+        """
+        result = []
+        thread = threading.Thread(target=lambda: result.append(pass_over(time.monotonic() + 1, 300)))
+        sys.setswitchinterval(1e-5)
+        thread.start()
+        rng = random.Random(1)
+        while not result and thread.is_alive():
+            time.sleep(rng.random() * 0.002)
+            if not result:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(thread.ident), ctypes.py_object(Stop)
+                )
+        report(*(result[0] if result else (0, "it died")))
+        """
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["ALRM", "VTALRM", "PROF"])
+def test_a_handler_that_raises(name: str) -> None:
+    timers = {"ALRM": "REAL", "VTALRM": "VIRTUAL", "PROF": "PROF"}
+    assert hasattr(signal, f"SIG{name}")
+    run(
+        f"""
+        def handler(number, frame):
+            # Not where this program itself is between its `try`s.
+            while frame is not None:
+                if frame.f_code is read_all.__code__:
+                    raise Stop
+                frame = frame.f_back
+        signal.signal(signal.SIG{name}, handler)
+        counts = [0, 0]
+        signal.setitimer(signal.ITIMER_{timers[name]}, 0.003, 0.003)
+        until = time.monotonic() + 1
+        while counts[0] < 100 or time.monotonic() < until:
+            try:
+                read_all(counts)
+            except Stop:
+                counts[0] += 1
+        signal.setitimer(signal.ITIMER_{timers[name]}, 0)
+        report(*counts)
+        """
+    )
+
+
+def test_the_recursion_limit() -> None:
+    run(
+        """
+        def at_depth(depth, work):
+            return work() if depth <= 0 else at_depth(depth - 1, work)
+        wrong = seen = 0
+        sys.setrecursionlimit(400)
+        for depth in range(300, 400):
+            buf = StreamBuffer(Source())
+            try:
+                part = at_depth(depth, lambda: buf.read(0, 100))
+            except Exception:
+                seen += 1
+                part = b""
+            wrong += part != W[: len(part)]
+            # And it goes on: nothing of the way in is left broken.
+            buf.resume()
+            wrong += buf.read(0, 2000) != W[:2000]
+        sys.setrecursionlimit(1000)
+        assert seen > 5
+        report(seen, wrong)
+        """
+    )
+
+
+def test_memory_that_is_not_there() -> None:
+    if not importlib.util.find_spec("_testcapi"):
+        skip("_testcapi", "this Python is without its own tests")
+    run(
+        """
+        import _testcapi
+        wrong = seen = 0
+        for nth in range(200):
+            buf = StreamBuffer(Source(), round_up=0)
+            buf.read(0, 64)
+            part = b""
+            _testcapi.set_nomemory(nth, nth + 1)
+            try:
+                part = buf.read(64, 64)
+            except BaseException:
+                seen += 1
+            finally:
+                _testcapi.remove_mem_hooks()
+            wrong += part != W[64 : 64 + len(part)]
+            buf.resume()
+            try:
+                rest = buf.read(0, 1000)
+                wrong += rest != W[: len(rest)] or not rest
+            except Exception:
+                pass
+        assert seen > 20
+        report(seen, wrong)
+        """
+    )
+
+
+def test_what_patches_threads_is_refused() -> None:
+    """Else a greenlet that waits in C would stop all of them for ever."""
+    if not importlib.util.find_spec("gevent"):
+        skip("gevent", "not installed")
+    program = """
+        from gevent import monkey
+        monkey.patch_all({how})
+        {then}
+        try:
+            import spoolbuf
+            spoolbuf.StreamBuffer([b"abc"])
+        except ImportError as error:
+            assert "gevent" in str(error), error
+        else:
+            assert {fine}
+            assert spoolbuf.StreamBuffer([b"abc"])[:] == b"abc"
+    """
+    for how, first, fine in (("", False, False), ("", True, False), ("thread=False", False, True)):
+        code = textwrap.dedent(program).format(how=how, then="", fine=fine)
+        code = "import spoolbuf\n" + code if first else code
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
