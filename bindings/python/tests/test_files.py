@@ -174,7 +174,6 @@ def into(file: Any, how: str) -> bytes:
         lambda file: file.readline(),
         lambda file: next(file, b""),
         lambda file: b"".join(file.readlines()),
-        lambda file: b"".join(iter(file)),
         lambda file: into(file, "readinto"),
         lambda file: file.read(25),
         lambda file: file.read(1),
@@ -193,14 +192,12 @@ def test_no_call_passes_bytes_over(call: Callable[[Any], bytes], buffering: int)
         except TimeoutError:
             # Nothing was returned, so nothing is passed.
             errors += 1
-            assert file.tell() == place or got == b""
-            file.seek(len(got))
+            assert file.tell() == place
             buf.resume()
             continue
         if not part:
             break
-        if file.tell() != place + len(part):
-            file.seek(place + len(part))
+        assert file.tell() == place + len(part)
         got += part
     assert got == LINES and errors == 1
 

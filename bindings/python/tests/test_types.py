@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 USE = """
 import io
 from collections.abc import Iterator
-from spoolbuf import RawStreamFile, StreamBuffer, StreamFile
+from spoolbuf import RawStreamFile, ShortError, StreamBuffer, StreamFile
 from urllib.request import urlopen
 
 def chunks() -> Iterator[bytes]:
@@ -31,6 +31,16 @@ def check(path: str) -> None:
     buffered: StreamFile = buf.open()
     raw: RawStreamFile = buf.open(0)
     file: io.BufferedReader = buffered
+    named: StreamFile = buf.open("rb")
+    unbuffered: RawStreamFile = buf.open("rb", 0)
+    also: RawStreamFile = buf.open(buffering=0)
+    whole: bytes = buf.read() + buf.read(0, None) + buf.read(0, 5)
+    buf.save(io.BytesIO())
+    print(named, unbuffered, also, whole)
+    try:
+        StreamBuffer([b"abc"], 5, on_short="error").retry()
+    except ShortError as error:
+        print(error.received, error.declared)
     count: int = buf.readinto(0, bytearray(5))
     with open(path, "rb") as real:
         StreamBuffer(real)
@@ -48,12 +58,20 @@ from spoolbuf import StreamBuffer
 StreamBuffer("text")
 """
 
+# A file's `read`.
+WRONG_READ = """
+from spoolbuf import StreamBuffer
+
+StreamBuffer(b"bytes").read(5)
+"""
+
 
 @pytest.fixture(scope="module")
 def uses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     there = tmp_path_factory.mktemp("types")
     (there / "use.py").write_text(USE)
     (there / "wrong.py").write_text(WRONG)
+    (there / "wrong_read.py").write_text(WRONG_READ)
     return there
 
 
@@ -70,6 +88,8 @@ def test_mypy(uses: Path) -> None:
     assert done.returncode == 0, done.stdout
     done = run(*mypy, "wrong.py", cwd=uses)
     assert done.returncode == 1 and "arg-type" in done.stdout, done.stdout
+    done = run(*mypy, "wrong_read.py", cwd=uses)
+    assert done.returncode == 1 and "call-overload" in done.stdout, done.stdout
 
 
 def test_pyright(uses: Path) -> None:

@@ -61,11 +61,7 @@ def save(
         return _Saved(buffer, flags, progress).by_write(file)
     # What the file object has in hand comes before what is written past it.
     file.flush()
-    try:
-        return _Saved(buffer, flags, progress).by_library(None, descriptor, None)
-    finally:
-        if file.seekable():
-            file.seek(os.lseek(descriptor, 0, os.SEEK_CUR))
+    return _Saved(buffer, flags, progress).by_library(None, descriptor, None)
 
 
 def _descriptor_of(file: Any) -> Optional[int]:
