@@ -34,11 +34,12 @@
  *      through a full disk, a failed write, a cancel, an error, a panic.
  *   3. The end is the end: an error is never reported as the end, nor the end as an error. Bytes
  *      before an error are delivered first; the error then stays until sb_retry() or sb_resume().
- *   4. Memory for bytes is bounded by `max` plus one piece in flight (256 KiB at most). Bookkeeping
- *      comes on top: some 3 KiB for each buffer, and 100 to 500 bytes for each place that the source
- *      seeks to, as long as the bytes before it are missing. sb_stats counts it (`overhead`). Freed
- *      buffers leave at most 4 MiB to the process, which the system may take back, and some 1 KiB for
- *      each handle of the most that existed at one time.
+ *   4. Memory for bytes is bounded by `max` plus one piece in flight (256 KiB at most), and at most
+ *      256 KiB more for each save while it runs. Bookkeeping comes on top: some 3 KiB for each
+ *      buffer, and 100 to 500 bytes for each place that the source seeks to, as long as the bytes
+ *      before it are missing. sb_stats counts it (`overhead`). Freed buffers leave at most 4 MiB to
+ *      the process, which the system may take back, and some 1 KiB for each handle of the most that
+ *      existed at one time.
  *   5. A source is called by one thread at a time, never with a lock held, never after it ended,
  *      failed or was closed. It is asked for what the waiting readers need, rounded up by at most
  *      16 KiB; a prefetch asks for up to 64 KiB.
@@ -303,7 +304,8 @@ typedef enum sb_save_flag {
     SB_SAVE_BUFFERED = 8,
     /**
      * May let the file share its blocks with the spool file, or be it, where both are on one file
-     * system and all is spilled: done in no time. The caller promises not to edit the saved file
+     * system: done in no time. What is in memory is spilled for that; where no link can be, nothing
+     * is. The caller promises not to edit the saved file
      * in place while the buffer lives.
      */
     SB_SAVE_LINK = 16,

@@ -160,7 +160,8 @@ pub enum sb_save_flag {
     /// that has holes.
     SB_SAVE_BUFFERED = 8,
     /// May let the file share its blocks with the spool file, or be it, where both are on one file
-    /// system and all is spilled: done in no time. The caller promises not to edit the saved file
+    /// system: done in no time. What is in memory is spilled for that; where no link can be, nothing
+    /// is. The caller promises not to edit the saved file
     /// in place while the buffer lives.
     SB_SAVE_LINK = 16,
 }
