@@ -3,7 +3,7 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
@@ -259,6 +259,90 @@ fn wait_until(mut condition: impl FnMut() -> bool) {
     while !condition() {
         assert!(Instant::now() < patience, "it never came");
         std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A save of a stream that has not jumped writes what comes as it comes.
+#[test]
+fn a_save_in_order_does_not_wait_for_the_end() {
+    let (buffer, seen) = buffer(SIZE, declared(SIZE));
+    read(&buffer, 0, 10).expect("bytes");
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut first = None;
+    let saved = buffer.save_with(
+        directory.path().join("saved"),
+        SaveOptions::default(),
+        |done, _| {
+            if done > 0 {
+                first.get_or_insert((done, fetched(&seen)));
+            }
+            true
+        },
+    );
+    assert_eq!(saved.expect("a save"), SIZE);
+    let (done, fetched) = first.expect("progress");
+    assert!(done < SIZE / 2 && fetched < SIZE / 2, "{done}, {fetched}");
+    assert_eq!(buffer.stats().seeks, 0);
+}
+
+/// A helper that keeps bytes ready calls no source that has failed, nor one that is to be left alone.
+#[test]
+fn a_prefetch_rests_after_a_failure_and_while_it_is_canceled() {
+    for fails in [false, true] {
+        let (stream, seen) = Stream::new(SIZE, 1 << 20);
+        let calls = Arc::new(AtomicU32::new(0));
+        let source = Ailing {
+            stream,
+            fails_at: if fails { 20_000 } else { u64::MAX },
+            failures: calls.clone(),
+        };
+        let options = Options {
+            prefetch: 20_000,
+            round_up: 0,
+            ..declared(SIZE)
+        };
+        let buffer = StreamBuffer::with_options(source, options).expect("a buffer");
+        wait_until(|| fetched(&seen) == 20_000);
+        if !fails {
+            buffer.cancel();
+        }
+        // Buffered, but from here on more is to be kept ready.
+        read(&buffer, 10_000, 1).expect("a byte");
+        let due = u32::from(fails);
+        wait_until(|| calls.load(Ordering::SeqCst) == due);
+        for _ in 0..30 {
+            read(&buffer, 15_000, 1).expect("a byte");
+            buffer.prefetch(30_000).expect("a helper");
+            std::thread::sleep(Duration::from_millis(1));
+            assert_eq!(calls.load(Ordering::SeqCst), due, "asked after its failure");
+            assert_eq!(fetched(&seen), 20_000);
+        }
+        buffer.resume();
+        if fails {
+            wait_until(|| calls.load(Ordering::SeqCst) == 2);
+        } else {
+            wait_until(|| fetched(&seen) > 20_000);
+        }
+    }
+}
+
+/// Fails at a place, each time that it is asked there.
+struct Ailing {
+    stream: Stream,
+    fails_at: u64,
+    failures: Arc<AtomicU32>,
+}
+
+impl Source for Ailing {
+    fn pull(&mut self, out: &mut [u8]) -> spoolbuf::Result<usize> {
+        if self.stream.at == self.fails_at {
+            self.failures.fetch_add(1, Ordering::SeqCst);
+            return Err(Error::Source {
+                code: -5,
+                cause: None,
+            });
+        }
+        self.stream.pull(out)
     }
 }
 
