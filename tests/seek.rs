@@ -285,6 +285,16 @@ fn a_save_in_order_does_not_wait_for_the_end() {
     assert_eq!(buffer.stats().seeks, 0);
 }
 
+#[test]
+fn no_prefetch_needs_no_helper() {
+    let (buffer, seen) = buffer(SIZE, declared(SIZE));
+    buffer.prefetch(0).expect("nothing to do");
+    assert!(!buffer.stats().helper);
+    buffer.prefetch(1).expect("a helper");
+    assert!(buffer.stats().helper);
+    wait_until(|| fetched(&seen) > 0);
+}
+
 /// A helper that keeps bytes ready calls no source that has failed, nor one that is to be left alone.
 #[test]
 fn a_prefetch_rests_after_a_failure_and_while_it_is_canceled() {
