@@ -227,7 +227,7 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 fn save_once(max: u64, options: SaveOptions, fault: Fault) {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let path = directory.path().join("saved");
     std::fs::write(&path, b"old").expect("written");
     let options_of_buffer = Options {
@@ -331,7 +331,7 @@ fn mode_of_unnamed(_directory: &Path) -> Option<u32> {
 #[test]
 fn a_synced_save_is_on_the_disk_before_it_has_its_name() {
     for link in [false, true] {
-        let directory = tempfile::tempdir().expect("a directory");
+        let directory = crate::tempfile::tempdir().expect("a directory");
         let options = Options {
             max: 0,
             spool_dir: Some(directory.path().into()),
@@ -417,7 +417,7 @@ fn what_is_wrong_with_the_spool_file_is_said_of_it_alone() {
 #[cfg(unix)]
 #[test]
 fn what_is_wrong_with_a_target_is_a_failed_file_operation() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let buffer = StreamBuffer::new(Stream(0), None, u64::MAX).expect("a buffer");
     assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
     for code in [libc::EOPNOTSUPP, libc::ENOSYS, libc::EEXIST] {
@@ -500,7 +500,7 @@ fn a_spool_file_that_was_cut_is_an_error_and_never_wrong_bytes() {
         "{reached}"
     );
     assert!(matches!(error, Some(Error::Io(_))), "{error:?}");
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let saved = buffer.save(directory.path().join("saved"));
     assert!(matches!(saved, Err(Error::Io(_))), "{saved:?}");
     assert!(names(directory.path()).is_empty());

@@ -73,6 +73,9 @@ mod stats;
 mod store;
 mod stream_buffer;
 mod sync;
+#[cfg(test)]
+#[path = "../tests/support/tempfile.rs"]
+mod tempfile;
 mod thread;
 
 pub use cursor::{Cursor, Stopper};

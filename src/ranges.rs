@@ -110,7 +110,6 @@ impl Ranges {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn a_range_ends_at_2_to_the_64th_at_most() {
@@ -138,41 +137,60 @@ mod tests {
         assert!((least..=most).contains(&ranges.taken()));
     }
 
-    proptest! {
-        #[test]
-        fn agrees_with_a_set_of_bytes(cuts in proptest::collection::vec((0u64..60, 1u64..12), 0..30)) {
-            let mut held = [false; 80];
-            let mut ranges = Ranges::default();
-            for (start, length) in cuts {
-                let mut at = start;
-                // As a source fills: only what is missing, gap by gap.
-                while at < start + length {
-                    let (from, until) = ranges.gap(at);
-                    let to = until.unwrap_or(u64::MAX).min(start + length);
-                    if from < to {
-                        ranges.add(from..to);
-                        held[from as usize..to as usize].fill(true);
-                    }
-                    at = from.max(to).max(at + 1);
+    /// A number below `most` that is another one each time, and the same in each run.
+    fn roll(dice: &mut u64, most: u64) -> u64 {
+        *dice ^= *dice << 13;
+        *dice ^= *dice >> 7;
+        *dice ^= *dice << 17;
+        *dice % most
+    }
+
+    #[test]
+    fn agrees_with_a_set_of_bytes() {
+        let mut dice = 1;
+        for _ in 0..1000 {
+            let cuts = roll(&mut dice, 30);
+            agrees((0..cuts).map(|_| (roll(&mut dice, 60), 1 + roll(&mut dice, 11))));
+        }
+    }
+
+    fn agrees(cuts: impl Iterator<Item = (u64, u64)>) {
+        let mut held = [false; 80];
+        let mut ranges = Ranges::default();
+        for (start, length) in cuts {
+            let mut at = start;
+            // As a source fills: only what is missing, gap by gap.
+            while at < start + length {
+                let (from, until) = ranges.gap(at);
+                let to = until.unwrap_or(u64::MAX).min(start + length);
+                if from < to {
+                    ranges.add(from..to);
+                    held[from as usize..to as usize].fill(true);
                 }
+                at = from.max(to).max(at + 1);
             }
-            prop_assert_eq!(ranges.total(), held.iter().filter(|b| **b).count() as u64);
-            let mut last = None;
-            for range in ranges.iter() {
-                prop_assert!(last.is_none_or(|end| end < range.start));
-                prop_assert!(held[range.start as usize..range.end as usize].iter().all(|b| *b));
-                last = Some(range.end);
-            }
-            for offset in 0..80u64 {
-                let run = held[offset as usize..].iter().take_while(|b| **b).count() as u64;
-                prop_assert_eq!(ranges.end_of(offset), offset + run);
-                let before = held[..offset as usize].iter().rev().take_while(|b| **b).count() as u64;
-                prop_assert_eq!(ranges.start_of(offset), offset - before);
-                let next = (offset..80).find(|o| held[*o as usize] && (*o == 0 || !held[*o as usize - 1]));
-                prop_assert_eq!(ranges.next_start(offset), next);
-                let before = (1..=offset).rev().find(|o| held[*o as usize - 1] && !held[*o as usize]);
-                prop_assert_eq!(ranges.end_before(offset), before.unwrap_or(0));
-            }
+        }
+        let held_count = held.iter().filter(|held| **held).count();
+        assert_eq!(ranges.total(), held_count as u64);
+        let mut last = None;
+        for range in ranges.iter() {
+            assert!(last.is_none_or(|end| end < range.start));
+            let bytes = &held[range.start as usize..range.end as usize];
+            assert!(bytes.iter().all(|held| *held));
+            last = Some(range.end);
+        }
+        for offset in 0..80 {
+            let is_held = |at: u64| held[at as usize];
+            let run = (offset..80).take_while(|at| is_held(*at)).count();
+            assert_eq!(ranges.end_of(offset), offset + run as u64);
+            let before = (0..offset).rev().take_while(|at| is_held(*at)).count();
+            assert_eq!(ranges.start_of(offset), offset - before as u64);
+            let next = (offset..80).find(|at| is_held(*at) && (*at == 0 || !is_held(at - 1)));
+            assert_eq!(ranges.next_start(offset), next);
+            let end = (1..=offset)
+                .rev()
+                .find(|at| is_held(at - 1) && !is_held(*at));
+            assert_eq!(ranges.end_before(offset), end.unwrap_or(0));
         }
     }
 }

@@ -141,10 +141,10 @@ impl StreamBuffer {
     ///
     /// ```
     /// let buffer = spoolbuf::StreamBuffer::new(&b"all of it"[..], None, 0)?;
-    /// # let directory = tempfile::tempdir()?;
-    /// # let path = directory.path().join("saved");
+    /// # let path = std::env::temp_dir().join(format!("spoolbuf-doc-{}", std::process::id()));
     /// assert_eq!(buffer.save(&path)?, 9);
     /// assert_eq!(std::fs::read(&path)?, b"all of it");
+    /// # std::fs::remove_file(&path)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

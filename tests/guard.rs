@@ -1,10 +1,13 @@
 //! What an operation costs does not grow unseen: instructions of the library's own code, calls of
 //! the allocator and system calls of each, as counted, not timed, against `tests/guard/baseline`.
 //!
-//! `BLESS=1 cargo test --test guard` writes the baseline anew, where a change is meant to cost more
+//! `BLESS=1 cargo full --test guard` writes the baseline anew, where a change is meant to cost more
 //! or was made to cost less.
 
 #![cfg(target_os = "linux")]
+
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -38,14 +41,12 @@ type Costs = BTreeMap<String, Cost>;
 #[test]
 fn operations_cost_what_they_did() {
     if let Some(why) = missing() {
-        assert!(std::env::var_os("SPOOLBUF_REQUIRE_ALL").is_none(), "{why}");
-        let line =
-            format!("SKIPPED: counts of instructions, allocations and system calls ({why})\n");
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
+        skip::skip("counts of instructions, allocations and system calls", why);
         return;
     }
     let costs = count(&build());
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guard/baseline");
+    let path =
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("tests/guard/baseline");
     let compiler = compiler();
     if std::env::var_os("BLESS").is_some() {
         fs::write(&path, write(&costs, &compiler)).expect("the baseline");
@@ -60,7 +61,7 @@ fn operations_cost_what_they_did() {
     let now = write(&costs, &compiler);
     assert!(
         worse.is_empty(),
-        "these cost more than tests/guard/baseline says:\n{}\nnow:\n{now}\nif that is meant: BLESS=1 cargo test --test guard",
+        "these cost more than tests/guard/baseline says:\n{}\nnow:\n{now}\nif that is meant: BLESS=1 cargo full --test guard",
         worse.join("\n")
     );
 }
@@ -134,7 +135,7 @@ fn compare(before: &Costs, now: &Costs, tolerance: f64) -> Vec<String> {
 fn write(costs: &Costs, compiler: &str) -> String {
     let mut text = format!(
         "# Per operation: instructions of the library's own code, allocations, system calls.\n\
-         # Renew: BLESS=1 cargo test --test guard\n\
+         # Renew: BLESS=1 cargo full --test guard\n\
          # Counted with {compiler}\n"
     );
     for (name, cost) in costs {
@@ -188,7 +189,7 @@ fn compiler() -> String {
 
 /// The program of the operations, with the library as it ships.
 fn build() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guard");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     output(

@@ -1,10 +1,10 @@
-//! `include/spoolbuf.h` is what `src/` says. `BLESS=1 cargo test --test header` rewrites it.
+//! `include/spoolbuf.h` is what `src/` says. `BLESS=1 cargo full --test header` rewrites it.
 
 use std::path::Path;
 
 #[test]
 fn header_is_current() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml");
     let mut generated = Vec::new();
     cbindgen::Builder::new()
@@ -21,6 +21,6 @@ fn header_is_current() {
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         generated == committed,
-        "include/spoolbuf.h is not what src/ says; BLESS=1 cargo test --test header rewrites it"
+        "include/spoolbuf.h is not what src/ says; BLESS=1 cargo full --test header rewrites it"
     );
 }

@@ -1,6 +1,8 @@
 //! Random operations on several threads against a plain function of the offset.
 
 mod support;
+#[path = "support/tempfile.rs"]
+mod tempfile;
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

@@ -4,6 +4,8 @@
 
 #[path = "support/skip.rs"]
 mod skip;
+#[path = "support/tempfile.rs"]
+mod tempfile;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};

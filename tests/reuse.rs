@@ -6,6 +6,8 @@
 //! before it puts that right: whoever reads there too early, too late or too far sees it.
 
 mod support;
+#[path = "support/tempfile.rs"]
+mod tempfile;
 
 use std::ffi::{CString, c_char, c_void};
 use std::path::Path;

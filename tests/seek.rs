@@ -1,6 +1,8 @@
 //! Sources that can seek: several ranges, far jumps without the way there.
 
 mod support;
+#[path = "support/tempfile.rs"]
+mod tempfile;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

@@ -154,7 +154,7 @@ mod tests {
     /// Where an offset has 32 bits by default, a file is so long only if it was opened for that.
     #[test]
     fn files_of_every_kind_can_be_longer_than_two_gib() {
-        let directory = tempfile::tempdir().expect("a directory");
+        let directory = crate::tempfile::tempdir().expect("a directory");
         let target = Target::new(directory.path(), Path::new("saved"), false).expect("a target");
         let draft = Draft::beside(&target).expect("a draft");
         let named = Draft::with_name(&target).expect("a draft");

@@ -3,6 +3,9 @@
 // Each test program uses its part of this.
 #![allow(dead_code)]
 
+#[path = "../support/skip.rs"]
+mod skip;
+
 use std::fs;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -29,7 +32,11 @@ pub struct Library {
 
 /// The repository's root.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    // These tests run from two packages, one of them inside `tests/`.
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = package.ancestors();
+    let root = folders.find(|folder| folder.join("include/spoolbuf.h").exists());
+    root.expect("the header is in the repository")
 }
 
 /// A folder for what the tests make, on a disk, inside the target folder.
@@ -39,13 +46,7 @@ pub fn scratch() -> &'static Path {
 
 /// Prints a loud line about something that can't be tested here; fails if it has to be.
 pub fn skipped(what: &str, why: &str) {
-    // Past the harness, which keeps what `eprintln!` prints of a test that passes.
-    let line = format!("SKIPPED: {what} ({why})\n");
-    let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
-    assert!(
-        std::env::var_os("SPOOLBUF_REQUIRE_ALL").is_none(),
-        "skipped although everything is required: {what} ({why})"
-    );
+    skip::skip(what, why);
 }
 
 /// Builds the library, once for all tests of this program.
@@ -103,30 +104,19 @@ pub fn without_comments(code: &str) -> String {
     }
 }
 
-/// The machine's own triple, which is what the programs are compiled for.
-fn host() -> &'static str {
-    static HOST: OnceLock<String> = OnceLock::new();
-    HOST.get_or_init(|| {
-        let output = Command::new("rustc").arg("-vV").output().expect("rustc");
-        let text = String::from_utf8(output.stdout).expect("UTF-8");
-        let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-        host.expect("rustc names its host").to_owned()
-    })
-}
-
 /// The compiler, told to take no nonsense: C99, or C++17.
 pub fn compiler(cpp: bool) -> Command {
-    let mut build = cc::Build::new();
-    build
-        .cpp(cpp)
-        .target(host())
-        .host(host())
-        .opt_level(1)
-        .debug(true)
-        .warnings(true)
-        .cargo_metadata(false);
-    let mut command = build.get_compiler().to_command();
-    command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror"]);
+    let (variable, usual) = if cpp { ("CXX", "c++") } else { ("CC", "cc") };
+    let mut command = Command::new(std::env::var_os(variable).unwrap_or(usual.into()));
+    command.args([
+        "-O1",
+        "-g",
+        "-fPIC",
+        "-Wall",
+        "-Wextra",
+        "-Wpedantic",
+        "-Werror",
+    ]);
     if cpp {
         command.arg("-std=c++17");
     } else {

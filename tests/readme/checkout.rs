@@ -30,7 +30,7 @@ pub fn checkout() -> (&'static Path, MutexGuard<'static, ()>) {
     static ALONE: Mutex<()> = Mutex::new(());
     let alone = ALONE.lock().unwrap_or_else(|error| error.into_inner());
     let path = CHECKOUT.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme");
         fs::create_dir_all(&path).expect("a directory");
         for name in ["Cargo.toml", "Cargo.lock", "README.md", "build.rs", "src"] {

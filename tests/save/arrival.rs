@@ -11,8 +11,8 @@ use crate::{LIMITS, SIZE, over};
 
 /// Saves from a source that stops on the way; checks that `size_of_draft` has what has come.
 fn check(max: u64, size_of_draft: impl Fn(&Path) -> u64) {
-    let directory = tempfile::tempdir().expect("a directory");
-    let spool = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
+    let spool = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     let (stream, _) = Stream::new(SIZE, 50_001);
     let (tapped, tap) = Tapped::new(stream, 0);

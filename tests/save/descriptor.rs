@@ -35,7 +35,7 @@ fn system_error(handle: &Handle) -> i32 {
 fn a_file_is_written_from_where_it_stands() {
     for max in LIMITS {
         let handle = Handle::new(SIZE, max);
-        let mut file = tempfile::tempfile().expect("a file");
+        let mut file = crate::tempfile::tempfile().expect("a file");
         file.write_all(&vec![b'x'; SIZE as usize + 20])
             .expect("room");
         file.seek(SeekFrom::Start(10)).expect("a file");
@@ -55,7 +55,7 @@ fn a_file_is_written_from_where_it_stands() {
 #[test]
 fn a_file_that_is_appended_to_gets_all_at_its_end() {
     for max in LIMITS {
-        let directory = tempfile::tempdir().expect("a directory");
+        let directory = crate::tempfile::tempdir().expect("a directory");
         let path = directory.path().join("log");
         std::fs::write(&path, b"before").expect("written");
         let file = OpenOptions::new().append(true).open(&path).expect("a file");
@@ -245,7 +245,7 @@ fn what_can_not_be_synced_is_refused_before_a_byte_is_written() {
         assert_eq!(unsafe { libc::ioctl(end, libc::FIONREAD, &mut left) }, 0);
         assert_eq!(left, 0);
     }
-    let mut file = tempfile::tempfile().expect("a file");
+    let mut file = crate::tempfile::tempfile().expect("a file");
     assert_eq!(handle.save(file.as_raw_fd(), sync), SIZE as i64);
     file.rewind().expect("a file");
     let mut found = Vec::new();
@@ -257,7 +257,7 @@ fn what_can_not_be_synced_is_refused_before_a_byte_is_written() {
 fn a_descriptor_is_nothing_to_be_kept() {
     let handle = Handle::new(SIZE, 0);
     let (_end, pipe) = std::io::pipe().expect("a pipe");
-    let file = tempfile::tempfile().expect("a file");
+    let file = crate::tempfile::tempfile().expect("a file");
     for sink in [pipe.as_raw_fd(), file.as_raw_fd()] {
         let saved = handle.save(sink, SB_SAVE_KEEP as u32);
         assert_eq!(saved, SB_ERR_INVALID as i64);
@@ -289,7 +289,7 @@ fn is_locked(path: &std::path::Path) -> bool {
 
 #[test]
 fn what_a_far_disk_refuses_after_the_write_is_an_error() {
-    let backing = tempfile::tempdir().expect("a directory");
+    let backing = crate::tempfile::tempdir().expect("a directory");
     let Some(mount) = Mount::passthrough(backing.path(), &["late", "quota=1000000"]) else {
         return;
     };

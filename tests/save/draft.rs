@@ -23,7 +23,7 @@ const WAYS: [&[Lack]; 2] = [&[], &[Lack::Unnamed]];
 
 #[test]
 fn a_draft_with_a_name_is_gone_with_the_save() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     without(&[Lack::Unnamed], || {
         let mut all = HashSet::new();
@@ -56,7 +56,7 @@ struct Name {
 impl Name {
     /// That of a draft of this process.
     fn of_ours() -> Name {
-        let directory = tempfile::tempdir().expect("a directory");
+        let directory = crate::tempfile::tempdir().expect("a directory");
         let (buffer, _) = buffer(directory.path(), 0);
         let mut seen = Vec::new();
         without(&[Lack::Unnamed], || {
@@ -139,7 +139,7 @@ fn save(directory: &Path) {
 
 #[test]
 fn a_save_sweeps_what_nobody_works_on() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("saved"), b"old").expect("written");
     let (dead, other) = (Name::of_the_dead(), Name::of_another_host());
@@ -167,7 +167,7 @@ fn a_save_sweeps_what_nobody_works_on() {
 
 #[test]
 fn a_save_sweeps_nothing_that_may_be_worked_on_or_is_no_draft() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("saved"), b"old").expect("written");
     let (ours, dead, other) = (
@@ -228,7 +228,7 @@ fn save_little(directory: &Path) {
 #[test]
 fn a_sweep_looks_at_no_more_than_a_thousand_names() {
     const STRAYS: usize = 3000;
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("saved"), b"old").expect("written");
     let dead = Name::of_the_dead();
@@ -249,7 +249,7 @@ fn a_sweep_looks_at_no_more_than_a_thousand_names() {
 
 #[test]
 fn a_sweep_goes_on_where_the_last_one_ended() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("saved"), b"old").expect("written");
     let dead = Name::of_the_dead();
@@ -269,7 +269,7 @@ fn a_sweep_goes_on_where_the_last_one_ended() {
 
 #[test]
 fn a_name_like_a_draft_s_is_no_target() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let ours = Name::of_ours().number(1);
     for name in [".spoolbuf-3.part", ".spoolbuf-.part", &ours] {
         let (buffer, seen) = buffer(directory.path(), 0);
@@ -288,7 +288,7 @@ fn a_name_like_a_draft_s_is_no_target() {
 
 #[test]
 fn a_draft_whose_name_was_given_away_is_not_published() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     without(&[Lack::Unnamed], || {
         for keep in [false, true] {
@@ -326,7 +326,7 @@ fn a_draft_whose_name_was_given_away_is_not_published() {
 
 #[test]
 fn without_a_free_name_the_old_file_stays() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     std::fs::write(&target, b"old").expect("written");
     for lacks in [&[Lack::Names][..], &[Lack::Unnamed, Lack::Names]] {

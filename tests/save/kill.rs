@@ -67,7 +67,7 @@ fn the_target_is_the_old_file_or_the_new_one() {
             &std::env::var_os(WAY).expect("set below"),
         );
     }
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     std::fs::create_dir(directory.path().join("spool")).expect("a directory");
     let beside = directory.path().join("target");
     std::fs::create_dir(&beside).expect("a directory");

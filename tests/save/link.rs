@@ -32,7 +32,7 @@ fn assert_readable(buffer: &StreamBuffer) {
 
 #[test]
 fn a_linked_file_is_the_spool_file() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for max in LIMITS {
         let (buffer, _) = buffer(directory.path(), max);
@@ -53,7 +53,7 @@ fn a_linked_file_is_the_spool_file() {
 
 #[test]
 fn two_linked_saves_are_two_files() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     for max in LIMITS {
         let (buffer, _) = buffer(directory.path(), max);
@@ -73,7 +73,7 @@ fn two_linked_saves_are_two_files() {
 
 #[test]
 fn the_last_that_is_told_of_a_linked_save_is_all_of_it() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for max in LIMITS {
         let (buffer, _) = buffer(directory.path(), max);
@@ -93,7 +93,7 @@ fn the_last_that_is_told_of_a_linked_save_is_all_of_it() {
 
 #[test]
 fn a_linked_file_is_right_also_where_bytes_were_in_memory() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for max in LIMITS {
         let (buffer, _) = buffer(directory.path(), max);
@@ -106,7 +106,7 @@ fn a_linked_file_is_right_also_where_bytes_were_in_memory() {
 
 #[test]
 fn a_buffer_can_be_linked_more_than_once() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     let (buffer, _) = buffer(directory.path(), 0);
     assert_eq!(link(&buffer, &path("first")), SIZE);
@@ -127,7 +127,7 @@ fn a_buffer_can_be_linked_more_than_once() {
 
 #[test]
 fn what_comes_after_a_link_does_not_change_the_file() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for max in LIMITS {
         let (buffer, _) = buffer(directory.path(), max);
@@ -152,7 +152,7 @@ fn another_file_system_gets_a_copy() {
     let Some(mount) = Mount::tmpfs("size=8m") else {
         return;
     };
-    let elsewhere = tempfile::tempdir().expect("a directory");
+    let elsewhere = crate::tempfile::tempdir().expect("a directory");
     let target = elsewhere.path().join("saved");
     let (buffer, _) = buffer(&mount.path, 0);
     assert_eq!(link(&buffer, &target), SIZE);
@@ -175,7 +175,7 @@ fn where_no_link_can_be_nothing_is_spilled() {
     let Some(mount) = Mount::tmpfs("size=8m") else {
         return;
     };
-    let elsewhere = tempfile::tempdir().expect("a directory");
+    let elsewhere = crate::tempfile::tempdir().expect("a directory");
     let check = |spool: &Path, elsewhere: &Path| {
         for fetched in [0, SIZE as usize + 1] {
             let (buffer, _) = buffer(spool, u64::MAX);
@@ -188,14 +188,14 @@ fn where_no_link_can_be_nothing_is_spilled() {
         }
     };
     check(&mount.path, elsewhere.path());
-    let spool = tempfile::tempdir().expect("a directory");
+    let spool = crate::tempfile::tempdir().expect("a directory");
     without(&[Lack::Unnamed], || check(spool.path(), spool.path()));
 }
 
 /// Whoever plays the saved file goes on when it is deleted, whatever becomes of the buffer.
 #[test]
 fn a_linked_file_that_is_deleted_stays_whole_for_who_has_it_open() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     let (buffer, _) = buffer(directory.path(), 0);
     assert_eq!(link(&buffer, &target), SIZE);
@@ -209,7 +209,7 @@ fn a_linked_file_that_is_deleted_stays_whole_for_who_has_it_open() {
 
 #[test]
 fn a_spool_file_that_had_a_name_gets_a_copy() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     without(&[Lack::Unnamed], || {
         let (buffer, _) = buffer(directory.path(), 0);
@@ -223,7 +223,7 @@ fn a_spool_file_that_had_a_name_gets_a_copy() {
 /// The file gets its mode before its name, which it may not get.
 #[test]
 fn a_spool_file_that_could_not_be_linked_stays_its_owners_alone() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     let (buffer, _) = buffer(directory.path(), 0);
     let options = SaveOptions { keep: true, ..LINK };

@@ -42,7 +42,7 @@ unsafe impl GlobalAlloc for Counting {
 
 #[test]
 fn a_save_takes_256_kib_at_most() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for max in LIMITS {
         let (buffer, _) = buffer(directory.path(), max);

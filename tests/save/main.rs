@@ -16,6 +16,8 @@ mod skip;
 mod support;
 #[path = "../support/tap.rs"]
 mod tap;
+#[path = "../support/tempfile.rs"]
+mod tempfile;
 #[path = "../support/without.rs"]
 mod without;
 

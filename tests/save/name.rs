@@ -18,7 +18,7 @@ fn a_path_may_be_relative_or_a_mere_name() {
     if !alone("name::a_path_may_be_relative_or_a_mere_name") {
         return;
     }
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     std::env::set_current_dir(directory.path()).expect("a directory");
     std::fs::create_dir("sub").expect("a directory");
     for lacks in [&[][..], &[Lack::Unnamed]] {
@@ -55,7 +55,7 @@ fn a_path_may_be_relative_or_a_mere_name() {
 
 #[test]
 fn a_name_is_bytes_and_as_long_as_the_system_has_it() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let long = "n".repeat(255);
     let all = [
         &b"\xff\xfe not UTF-8"[..],
@@ -80,7 +80,7 @@ fn a_name_is_bytes_and_as_long_as_the_system_has_it() {
 
 #[test]
 fn a_path_that_can_not_be_is_refused_before_anything_is_asked_for() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("file"), b"mine").expect("written");
     let long = "n".repeat(256);

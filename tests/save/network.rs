@@ -16,8 +16,8 @@ fn yes(_done: u64, _total: Option<u64>) -> bool {
     true
 }
 
-fn directory() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a directory")
+fn directory() -> crate::tempfile::TempDir {
+    crate::tempfile::tempdir().expect("a directory")
 }
 
 #[test]

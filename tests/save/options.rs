@@ -14,7 +14,7 @@ fn yes(_done: u64, _total: Option<u64>) -> bool {
 
 #[test]
 fn keep_leaves_what_exists_alone() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("file"), b"mine").expect("written");
     std::os::unix::fs::symlink("nowhere", path("link")).expect("a link");
@@ -47,7 +47,7 @@ fn keep_leaves_what_exists_alone() {
 
 #[test]
 fn exact_demands_the_declared_size() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     std::fs::write(&target, b"old").expect("written");
     for link in [false, true] {
@@ -90,7 +90,7 @@ fn exact_demands_the_declared_size() {
 
 #[test]
 fn buffered_saves_what_is_there_and_asks_for_nothing() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     let options = SaveOptions {
         buffered: true,
@@ -113,7 +113,7 @@ fn buffered_saves_what_is_there_and_asks_for_nothing() {
 
 #[test]
 fn buffered_is_what_was_there_at_the_call_though_more_keeps_coming() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for link in [false, true] {
         let options = SaveOptions {
@@ -141,7 +141,7 @@ fn buffered_is_what_was_there_at_the_call_though_more_keeps_coming() {
 
 #[test]
 fn what_is_buffered_with_holes_is_no_file() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for max in LIMITS {
         let (mut stream, seen) = Stream::new(SIZE, 50_001);
@@ -170,7 +170,7 @@ fn what_is_buffered_with_holes_is_no_file() {
 
 #[test]
 fn an_empty_resource_is_an_empty_file() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for link in [false, true] {
         for buffered in [false, true] {
@@ -204,7 +204,7 @@ impl Source for Failing {
 
 #[test]
 fn a_source_that_fails_leaves_the_old_file() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for link in [false, true] {
         for max in LIMITS {

@@ -15,8 +15,8 @@ use crate::{LIMITS, SIZE, buffer, over};
 
 #[test]
 fn saves_and_reads_of_one_buffer_go_side_by_side() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let spool = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
+    let spool = crate::tempfile::tempdir().expect("a directory");
     for lacks in [&[][..], &[Lack::Unnamed]] {
         for max in LIMITS {
             without(lacks, || {
@@ -70,8 +70,8 @@ fn saves_and_reads_of_one_buffer_go_side_by_side() {
 fn any_number_of_saves_wait_for_one_source() {
     // More than a draft has names, where it needs one.
     const SAVES: usize = 24;
-    let directory = tempfile::tempdir().expect("a directory");
-    let spool = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
+    let spool = crate::tempfile::tempdir().expect("a directory");
     for lacks in [&[][..], &[Lack::Unnamed]] {
         without(lacks, || {
             let (stream, seen) = Stream::new(SIZE, 50_001);

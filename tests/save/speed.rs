@@ -81,7 +81,7 @@ fn measure(place: &str, directory: &Path) {
 #[test]
 #[ignore = "a measurement"]
 fn saving_beside_cp() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     measure("the temporary directory", directory.path());
     for kind in ["ext4", "xfs"] {
         if let Some(mount) = Mount::image(kind, 2048) {

@@ -33,7 +33,7 @@ fn save(
 
 #[test]
 fn progress_goes_forwards_to_the_total() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for declared in [None, Some(SIZE), Some(SIZE / 2), Some(SIZE * 2)] {
         for max in LIMITS {
@@ -77,7 +77,7 @@ fn progress_goes_forwards_to_the_total() {
 
 #[test]
 fn a_save_that_is_stopped_leaves_the_old_file_at_any_step() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     std::fs::write(&target, b"old").expect("written");
     for lacks in [&[][..], &[Lack::Unnamed]] {
@@ -113,7 +113,7 @@ fn a_save_that_is_stopped_leaves_the_old_file_at_any_step() {
 
 #[test]
 fn a_cancel_from_another_thread_stops_a_save_that_waits_for_the_source() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     std::fs::write(&target, b"old").expect("written");
     for link in [false, true] {
@@ -148,7 +148,7 @@ fn a_cancel_from_another_thread_stops_a_save_that_waits_for_the_source() {
 
 #[test]
 fn a_cancel_stops_a_save_that_needs_no_source() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for max in LIMITS {
         let (buffer, _) = buffer(directory.path(), max);

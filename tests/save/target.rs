@@ -22,7 +22,7 @@ fn a_saved_file_has_the_mode_of_a_new_one() {
     if !alone("target::a_saved_file_has_the_mode_of_a_new_one") {
         return;
     }
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     let save = |mask: u32, link| {
         // SAFETY: sets a number.
@@ -54,7 +54,7 @@ fn a_saved_file_has_the_mode_of_a_new_one() {
 
 #[test]
 fn what_had_the_file_open_keeps_the_old_one() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     std::fs::write(&target, b"old").expect("written");
     std::fs::hard_link(&target, directory.path().join("also")).expect("a second name");
@@ -77,7 +77,7 @@ fn what_had_the_file_open_keeps_the_old_one() {
 
 #[test]
 fn a_symbolic_link_is_replaced_and_not_followed() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("file"), b"mine").expect("written");
     for to in ["file", "nowhere", "saved"] {
@@ -103,7 +103,7 @@ fn a_symbolic_link_is_replaced_and_not_followed() {
 
 #[test]
 fn a_symbolic_link_to_what_is_no_file_is_refused_like_that() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     std::fs::create_dir(path("directory")).expect("a directory");
     make_node(&path("pipe"), libc::S_IFIFO, 0);
@@ -133,7 +133,7 @@ fn a_symbolic_link_to_what_is_no_file_is_refused_like_that() {
 /// The links of /dev/fd and of /proc/self/fd, and those that lead there by way of others.
 #[test]
 fn what_leads_to_a_descriptor_is_refused_also_by_way_of_other_links() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     let other = std::fs::File::create(path("other")).expect("a file");
     let number = other.as_raw_fd();
@@ -174,21 +174,25 @@ fn what_leads_to_a_descriptor_is_refused_also_by_way_of_other_links() {
 
 #[test]
 fn a_symbolic_link_to_a_file_in_memory_is_replaced() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let shared = tempfile::NamedTempFile::new_in("/dev/shm").expect("a file in memory");
-    std::fs::write(shared.path(), b"mine").expect("written");
+    let directory = crate::tempfile::tempdir().expect("a directory");
+    let Ok(memory) = crate::tempfile::tempdir_in("/dev/shm") else {
+        skip("a link to a file in memory", "there is no /dev/shm");
+        return;
+    };
+    let shared = memory.path().join("shared");
+    std::fs::write(&shared, b"mine").expect("written");
     let target = directory.path().join("saved");
-    symlink(shared.path(), &target).expect("a link");
+    symlink(&shared, &target).expect("a link");
     let (buffer, _) = buffer(directory.path(), 0);
     assert_eq!(buffer.save(&target).expect("a save"), SIZE);
     assert!(target.symlink_metadata().expect("a file").is_file());
     assert_saved(&target, SIZE);
-    assert_eq!(std::fs::read(shared.path()).expect("a file"), b"mine");
+    assert_eq!(std::fs::read(&shared).expect("a file"), b"mine");
 }
 
 #[test]
 fn links_in_a_circle_lead_nowhere() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     symlink("two", path("one")).expect("a link");
     symlink("one", path("two")).expect("a link");
@@ -203,7 +207,7 @@ fn the_target_is_where_it_was_when_the_save_began() {
     if !alone("target::the_target_is_where_it_was_when_the_save_began") {
         return;
     }
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     std::fs::create_dir(path("there")).expect("a directory");
     std::fs::create_dir(path("elsewhere")).expect("a directory");
@@ -239,7 +243,7 @@ fn a_directory_that_can_not_be_listed_is_good_enough() {
     if !alone("target::a_directory_that_can_not_be_listed_is_good_enough") {
         return;
     }
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let (drop_box, target) = (
         directory.path().join("box"),
         directory.path().join("box/saved"),
@@ -297,7 +301,7 @@ fn as_nobody<T>(work: impl FnOnce() -> T, all_of: &Path) -> T {
 
 #[test]
 fn a_target_is_kept_also_where_files_have_one_name_only() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     let keep = SaveOptions {
         keep: true,
@@ -325,7 +329,7 @@ fn a_target_is_kept_also_where_files_have_one_name_only() {
 
 #[test]
 fn what_is_no_file_is_refused_before_anything_is_asked_for() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     std::fs::create_dir(path("directory")).expect("a directory");
     make_node(&path("pipe"), libc::S_IFIFO, 0);
@@ -379,7 +383,7 @@ fn make_node(path: &Path, kind: libc::mode_t, device: libc::dev_t) -> bool {
 
 #[test]
 fn what_appears_at_the_target_meanwhile_is_treated_alike() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for lacks in [&[][..], &[Lack::Unnamed]] {
         without(lacks, || {
@@ -409,9 +413,9 @@ fn what_appears_at_the_target_meanwhile_is_treated_alike() {
 
 #[test]
 fn a_target_that_becomes_something_else_meanwhile_is_refused() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
-    let elsewhere = tempfile::tempdir().expect("a directory");
+    let elsewhere = crate::tempfile::tempdir().expect("a directory");
     let become_that = |what: &str| match what {
         "directory" => std::fs::create_dir(&target).expect("a directory"),
         "pipe" => assert!(make_node(&target, libc::S_IFIFO, 0)),

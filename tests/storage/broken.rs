@@ -9,7 +9,7 @@ use crate::{SIZE, buffer};
 #[test]
 fn what_can_be_read_before_a_broken_place_is_delivered() {
     const BROKEN: u64 = 1_000_001;
-    let backing = tempfile::tempdir().expect("a directory");
+    let backing = crate::tempfile::tempdir().expect("a directory");
     let options = format!("read={BROKEN}");
     let Some(mount) = Mount::passthrough(backing.path(), &[&options]) else {
         return;

@@ -15,7 +15,7 @@ use crate::{SIZE, buffer, files, read_all, read_on, read_until_trouble};
 
 #[test]
 fn a_missing_directory_may_appear_later() {
-    let parent = tempfile::tempdir().expect("a directory");
+    let parent = crate::tempfile::tempdir().expect("a directory");
     let path = parent.path().join("later");
     let (buffer, seen) = buffer(&path, 65_536, OnFull::Fail);
     let error = read_until_trouble(&buffer, &seen, 65_536);
@@ -29,7 +29,7 @@ fn a_missing_directory_may_appear_later() {
 
 #[test]
 fn a_file_is_no_directory() {
-    let parent = tempfile::tempdir().expect("a directory");
+    let parent = crate::tempfile::tempdir().expect("a directory");
     let path = parent.path().join("file");
     std::fs::write(&path, b"mine").expect("written");
     let (buffer, seen) = buffer(&path, 0, OnFull::Fail);
@@ -53,7 +53,7 @@ fn a_read_only_directory_may_become_writable() {
 
 #[test]
 fn a_system_without_unnamed_files_leaves_no_name_either() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     without(&[Lack::Unnamed, Lack::Reserve], || {
         let (buffer, seen) = buffer(directory.path(), 0, OnFull::Fail);
         read_all(&buffer, &seen);
@@ -64,7 +64,7 @@ fn a_system_without_unnamed_files_leaves_no_name_either() {
 
 #[test]
 fn a_missing_directory_is_missed_where_there_are_no_unnamed_files_too() {
-    let parent = tempfile::tempdir().expect("a directory");
+    let parent = crate::tempfile::tempdir().expect("a directory");
     let path = parent.path().join("later");
     without(&[Lack::Unnamed], || {
         let (buffer, seen) = buffer(&path, 0, OnFull::Fail);
@@ -77,7 +77,7 @@ fn a_missing_directory_is_missed_where_there_are_no_unnamed_files_too() {
 
 #[test]
 fn any_name_will_do() {
-    let parent = tempfile::tempdir().expect("a directory");
+    let parent = crate::tempfile::tempdir().expect("a directory");
     let long = "n".repeat(255);
     for name in [&b"\xff\xfe not UTF-8"[..], b"new\nline", long.as_bytes()] {
         let path = parent.path().join(std::ffi::OsStr::from_bytes(name));
@@ -103,7 +103,7 @@ fn spilled() -> StreamBuffer {
 
 #[test]
 fn tmpdir_is_used() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let path = directory.path().to_str();
     if alone_with("directory::tmpdir_is_used", &[("TMPDIR", path)]) {
         let directory = std::env::var_os("TMPDIR").expect("set above");

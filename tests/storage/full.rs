@@ -108,7 +108,7 @@ fn helper_switches() -> Option<Vec<String>> {
 /// The call sleeps for more than comes: some of it comes, then the disk gives out.
 #[test]
 fn a_call_that_waits_gets_what_came_before_the_disk_gave_out() {
-    let parent = tempfile::tempdir().expect("a directory");
+    let parent = crate::tempfile::tempdir().expect("a directory");
     let (stream, seen) = Stream::new(SIZE, 50_001);
     let (tapped, tap) = Tapped::new(stream, 0);
     let options = Options {
@@ -142,7 +142,7 @@ fn a_save_that_meets_a_full_spool_leaves_no_file_and_one_that_does_not_needs_non
     let Some(mount) = Mount::tmpfs("size=128k") else {
         return;
     };
-    let elsewhere = tempfile::tempdir().expect("a directory");
+    let elsewhere = crate::tempfile::tempdir().expect("a directory");
     let target = elsewhere.path().join("saved");
     let (small, seen) = buffer(&mount.path, 65_536, OnFull::Fail);
     assert!(matches!(
@@ -174,7 +174,7 @@ fn a_full_target_leaves_the_old_file() {
     let Some(mount) = Mount::tmpfs("size=1m") else {
         return;
     };
-    let spool = tempfile::tempdir().expect("a directory");
+    let spool = crate::tempfile::tempdir().expect("a directory");
     let target = mount.path.join("saved");
     std::fs::write(&target, b"old").expect("room");
     for max in [0, u64::MAX] {

@@ -31,7 +31,7 @@ fn descriptors_may_run_out_and_come_back() {
     if !alone("limit::descriptors_may_run_out_and_come_back") {
         return;
     }
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let (buffer, seen) = buffer(directory.path(), 65_536, OnFull::Fail);
     let before = set(libc::RLIMIT_NOFILE, 64);
     let mut taken = Vec::new();
@@ -57,7 +57,7 @@ fn a_limit_of_file_sizes_is_a_full_disk_and_no_signal() {
     if !alone("limit::a_limit_of_file_sizes_is_a_full_disk_and_no_signal") {
         return;
     }
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     for (max, limit) in [(0, 100_000), (65_536, 1), (65_536, 0), (65_536, 1_500_000)] {
         let (buffer, seen) = buffer(directory.path(), max, OnFull::Fail);
         let before = set(libc::RLIMIT_FSIZE, limit);
@@ -73,7 +73,7 @@ fn a_limit_of_file_sizes_stops_a_save_without_a_signal() {
     if !alone("limit::a_limit_of_file_sizes_stops_a_save_without_a_signal") {
         return;
     }
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     std::fs::write(&target, b"old").expect("written");
     for max in [0, u64::MAX] {
@@ -96,7 +96,7 @@ fn a_limit_of_file_sizes_stops_a_save_to_a_descriptor_without_a_signal() {
     if !alone("limit::a_limit_of_file_sizes_stops_a_save_to_a_descriptor_without_a_signal") {
         return;
     }
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     for append in [false, true] {
         let handle = Handle::new(SIZE, 65_536);
         let path = directory.path().join("saved");

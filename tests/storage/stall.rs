@@ -114,7 +114,7 @@ fn nobody_waits_for_a_spill_but_who_needs_more() {
     let Some(mount) = Mount::image("ext4", 32) else {
         return;
     };
-    let elsewhere = tempfile::tempdir().expect("a directory");
+    let elsewhere = crate::tempfile::tempdir().expect("a directory");
     let (buffer, seen, held) = half(&mount.path);
     let shown = Shown::default();
     scope(|scope| {
@@ -145,7 +145,7 @@ fn nobody_waits_for_a_spill_on_request() {
     let Some(mount) = Mount::image("ext4", 32) else {
         return;
     };
-    let elsewhere = tempfile::tempdir().expect("a directory");
+    let elsewhere = crate::tempfile::tempdir().expect("a directory");
     let (buffer, seen, _) = half(&mount.path);
     let shown = Shown::default();
     scope(|scope| {
@@ -168,7 +168,7 @@ fn nobody_waits_for_a_save() {
     let Some(mount) = Mount::image("ext4", 32) else {
         return;
     };
-    let spool = tempfile::tempdir().expect("a directory");
+    let spool = crate::tempfile::tempdir().expect("a directory");
     let (buffer, seen, held) = half(spool.path());
     let target = mount.path.join("saved");
     let shown = Shown::default();

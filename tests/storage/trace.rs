@@ -15,7 +15,7 @@ use crate::{SIZE, buffer, files, read_all, read_on};
 
 #[test]
 fn the_spool_file_is_made_at_the_first_spill_and_goes_with_the_buffer() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let (buffer, seen) = buffer(directory.path(), SIZE, OnFull::Fail);
     read_all(&buffer, &seen);
     assert!(files::unnamed(directory.path()).is_none());
@@ -32,7 +32,7 @@ fn the_spool_file_is_its_owners_alone() {
     if !alone("trace::the_spool_file_is_its_owners_alone") {
         return;
     }
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let look = |mask| {
         // SAFETY: sets a number.
         unsafe { libc::umask(mask) };
@@ -53,7 +53,7 @@ fn the_spool_file_is_its_owners_alone() {
 
 #[test]
 fn the_spool_file_is_not_inherited() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let check = || {
         let (buffer, _) = buffer(directory.path(), 0, OnFull::Fail);
         read_on(&buffer, 0);
@@ -82,7 +82,7 @@ fn a_killed_process_leaves_nothing() {
         }
         spill_and_stay(Path::new(&directory));
     }
-    let parent = tempfile::tempdir().expect("a directory");
+    let parent = crate::tempfile::tempdir().expect("a directory");
     for name in ["with", "without"] {
         let directory = parent.path().join(name);
         std::fs::create_dir(&directory).expect("a directory");
@@ -161,7 +161,7 @@ fn a_child_of_fork_takes_nothing_away() {
     if !alone("trace::a_child_of_fork_takes_nothing_away") {
         return;
     }
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let (buffer, seen) = buffer(directory.path(), 0, OnFull::Fail);
     read_all(&buffer, &seen);
     buffer.spill().expect("room");

@@ -25,7 +25,7 @@ pub struct Mount {
     arguments: Vec<String>,
     /// The program that is the file system.
     server: Option<Child>,
-    _directories: [Option<tempfile::TempDir>; 2],
+    _directories: [Option<crate::tempfile::TempDir>; 2],
 }
 
 impl Mount {
@@ -41,7 +41,7 @@ impl Mount {
 
     /// The same, made with these options.
     pub fn image_with(kind: &str, mebibytes: u64, options: &[&str]) -> Option<Mount> {
-        let directory = tempfile::tempdir().expect("a directory");
+        let directory = crate::tempfile::tempdir().expect("a directory");
         let image = directory.path().join("image");
         let file = File::create(&image).expect("an image");
         file.set_len(mebibytes << 20).expect("its size");
@@ -75,7 +75,7 @@ impl Mount {
                 return None;
             }
         };
-        let directory = tempfile::tempdir().expect("a directory");
+        let directory = crate::tempfile::tempdir().expect("a directory");
         let path = directory.path().to_path_buf();
         let device = |path: &Path| path.metadata().map(|about| about.dev()).ok();
         let before = device(&path);
@@ -105,7 +105,7 @@ impl Mount {
     }
 
     fn new(arguments: &[&str]) -> Option<Mount> {
-        let directory = tempfile::tempdir().expect("a directory");
+        let directory = crate::tempfile::tempdir().expect("a directory");
         let mount = Mount {
             path: directory.path().to_path_buf(),
             arguments: arguments.iter().map(|part| (*part).to_owned()).collect(),

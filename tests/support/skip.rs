@@ -1,11 +1,13 @@
 //! What is said when a test can't run here.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
+use std::fs::OpenOptions;
 use std::io::Write;
+use std::path::PathBuf;
 
-/// Says so past the test harness, which keeps what `eprintln!` prints to itself. Where everything
-/// is demanded it is a failure.
+/// Says so past the test harness, which keeps what `eprintln!` prints to itself, and for the summary
+/// at the end. Where everything is demanded it is a failure.
 #[track_caller]
 pub fn skip(what: &str, why: impl std::fmt::Display) {
     let line = format!("SKIPPED: {what} ({why})\n");
@@ -14,4 +16,16 @@ pub fn skip(what: &str, why: impl std::fmt::Display) {
         "{line}, and SPOOLBUF_REQUIRE_ALL is set"
     );
     let _ = std::io::stderr().write_all(line.as_bytes());
+    let file = OpenOptions::new().append(true).create(true).open(log());
+    let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
+}
+
+/// What was skipped by the test programs that one cargo runs: its children, one after the other.
+pub fn log() -> PathBuf {
+    #[cfg(unix)]
+    let run = std::os::unix::process::parent_id();
+    #[cfg(not(unix))]
+    let run = 0;
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    folder.join(format!("skipped-{run}"))
 }

@@ -35,7 +35,7 @@ fn block(number: u64) -> Vec<u8> {
 #[test]
 fn many_threads_are_at_work_on_one_spool_file() {
     const BLOCKS: u64 = 400;
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let file = &create_unnamed(directory.path()).expect("a file");
     let written = &[const { AtomicBool::new(false) }; BLOCKS as usize];
     std::thread::scope(|scope| {
@@ -71,7 +71,7 @@ fn many_threads_are_at_work_on_one_spool_file() {
 
 #[test]
 fn a_spool_file_is_nobody_elses_and_leaves_nothing() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let file = create_unnamed(directory.path()).expect("a file");
     kernel::write_at(&file, &block(0), 0).expect("a write");
     for name in names(directory.path()) {
@@ -92,7 +92,7 @@ fn the_last_offsets_are_refused() {
 
 #[test]
 fn a_draft_becomes_the_target_or_goes() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let path = directory.path().join("saved");
     let target = target(&path);
     let draft = Draft::beside(&target).expect("a draft");
@@ -115,7 +115,7 @@ fn a_draft_becomes_the_target_or_goes() {
 
 #[test]
 fn drafts_at_work_stay_and_strays_go() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     let of = |session| {
         Name::new(
@@ -158,7 +158,7 @@ fn drafts_at_work_stay_and_strays_go() {
 
 #[test]
 fn a_file_can_be_synced_and_a_device_can_not() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let file = fs::File::create(directory.path().join("file")).expect("a file");
     assert!(can_sync(&file));
     settle(&file).expect("a disk");
@@ -170,7 +170,7 @@ fn a_file_can_be_synced_and_a_device_can_not() {
 
 #[test]
 fn a_target_may_have_a_long_path_and_any_name() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = crate::tempfile::tempdir().expect("a directory");
     let mut deep = directory.path().to_path_buf();
     while deep.as_os_str().len() < 400 {
         deep.push("a directory with a long name, Größe 音楽 🎵");
