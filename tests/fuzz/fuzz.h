@@ -208,7 +208,8 @@ struct the {
     /* The source, as the library may know it. */
     uint64_t position, final, bound;
     uint64_t ended_at; /* it said there that it has ended, and was not sent elsewhere since */
-    bool doubt;        /* a 0 is to be taken for the failure before */
+    bool doubt;        /* a 0 is to be taken for the failure before, */
+    int64_t doubted;   /* whose code this is */
     bool failed;       /* and nothing can have cleared that */
     bool forward_only;
     bool disproved;    /* the declared size is */

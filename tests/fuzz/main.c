@@ -63,8 +63,9 @@ static void make_folder(void)
 }
 
 /* The cases of a list: a seed, how often, and what it found. */
-static void run_list(const char *path)
+static uint64_t run_list(const char *path)
 {
+    uint64_t done = 0;
     char line[300];
     uint64_t seed;
     unsigned times;
@@ -75,9 +76,10 @@ static void run_list(const char *path)
     }
     while (fgets(line, sizeof line, list))
         if (sscanf(line, "%" SCNu64 " %u", &seed, &times) == 2)
-            for (unsigned turn = 0; turn < times; turn++)
+            for (unsigned turn = 0; turn < times; turn++, done++)
                 run(seed);
     fclose(list);
+    return done;
 }
 
 static uint64_t number(const char *text)
@@ -95,7 +97,7 @@ static uint64_t number(const char *text)
 int main(int count, char **arguments)
 {
     uint64_t seed = (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid();
-    uint64_t cases = NONE, seconds = NONE, done = 0;
+    uint64_t cases = NONE, seconds = NONE, done = 0, listed = 0;
     const char *list = NULL;
     seed %= UINT64_C(1000000000000);
     for (int at = 1; at < count; at++) {
@@ -135,7 +137,7 @@ int main(int count, char **arguments)
     watch_begin();
     int64_t begun = now_ms();
     if (list) {
-        run_list(list);
+        listed = run_list(list);
         if (cases == NONE && seconds == NONE)
             cases = 0;
     } else {
@@ -146,7 +148,7 @@ int main(int count, char **arguments)
         run(seed + done++);
     rmdir(scratch_folder);
     printf("%" PRIu64 " cases, %" PRIuFAST64 " operations, %" PRIuFAST64 " calls of sources, %" PRIuFAST64
-           " MB read, %.1f s\n", done, atomic_load(&operations_done), atomic_load(&calls_done),
+           " MB read, %.1f s\n", listed + done, atomic_load(&operations_done), atomic_load(&calls_done),
            atomic_load(&bytes_done) / 1000000, (double)(now_ms() - begun) / 1000);
     return 0;
 }

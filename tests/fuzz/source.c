@@ -160,13 +160,17 @@ static outcome choose(rng *random, uint64_t offset, uint64_t capacity, bool is_i
     if (!the.honest) {
         if (takes_a_stop() || chance(random, plan->nothings))
             return (outcome){ .kind = NOTHING, .code = SB_SOURCE_CANCELED };
+        /* Late, and with an error that is no answer to the stop. */
+        bool late = the.marks > 0 && plan->manners == LATE && plan->errors > 0;
+        if (late)
+            the.marks = 0;
         if (the.dead > 0) {
             the.dead--;
             if (the.dead_code == 0)
                 return (outcome){ .kind = ZERO };
             return (outcome){ .kind = ERROR, .code = the.dead_code };
         }
-        if (chance(random, plan->errors)) {
+        if (chance(random, late ? 500 : plan->errors)) {
             out = (outcome){ .kind = ERROR, .code = some_error(random, is_int) };
             the.dead = (unsigned)below(random, 4);
             the.dead_code = chance(random, plan->zeros_after) ? 0 : out.code;
@@ -201,6 +205,13 @@ static void failed(cause cause, int64_t code)
         the.code = code;
 }
 
+/* From now on a 0 is no end. */
+static void doubt(int64_t code)
+{
+    the.doubt = true;
+    the.doubted = code;
+}
+
 static void came(uint64_t offset, const outcome *out)
 {
     spans_add(&the.journal, offset, offset + out->count, out->variant);
@@ -230,7 +241,8 @@ static void said_zero(uint64_t offset)
     uint64_t last = spans_last(&the.held), declared = the.plan.declared;
     the.position = offset;
     if (the.doubt && offset != declared) {
-        failed(FAILED, the.code);
+        /* That failure again. */
+        failed(FAILED, the.doubted);
         return;
     }
     if (offset < last) {
@@ -285,7 +297,7 @@ static void could_not_seek(int64_t code)
         cause_open(FORWARD_ONLY, 0, NONE);
     } else {
         cause_open(SEEK_FAILED, 0, NONE);
-        the.doubt = true;
+        doubt(code);
         the.code = code;
     }
 }
@@ -309,12 +321,12 @@ static void take_in(uint64_t offset, outcome *out)
             break;
         }
         failed(FAILED, out->code);
-        the.doubt = true;
+        doubt(out->code);
         break;
     case LIE:
         failed(FAILED, 0);
         the.code_known = false;
-        the.doubt = true;
+        doubt(0);
         break;
     }
 }
