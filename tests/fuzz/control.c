@@ -143,7 +143,9 @@ void free_buffer(void)
 
 void change_disk(rng *random, bool full)
 {
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
     struct rlimit limit;
+    pthread_mutex_lock(&one_at_a_time);
     getrlimit(RLIMIT_FSIZE, &limit);
     if (full) {
         lock();
@@ -161,6 +163,7 @@ void change_disk(rng *random, bool full)
         cause_close(DISK_FULL, NONE, NONE);
         unlock();
     }
+    pthread_mutex_unlock(&one_at_a_time);
 }
 
 void control(rng *random)
