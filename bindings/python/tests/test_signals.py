@@ -71,31 +71,25 @@ def test_where_c_enters_python() -> None:
     class Server:
         def __init__(self) -> None:
             self.served: list[tuple[int, ...]] = []
-            self.told: list[BaseException] = []
 
         def serve(self, request: tuple[int, ...]) -> int:
             self.served.append(request)
+            if request[2] == 4:
+                raise KeyError
             return 7
 
-        def interrupted(self, error: BaseException) -> int:
-            self.told.append(error)
-            return -5
-
     server = Server()
-    entry = _entry.Entry(_native.ProgressCallback, 3, server)
+    entry = _entry.Entry(_native.ProgressCallback, 3, server, -5)
     call = functools.partial(entry.function, 1, 2**40, 3)
-    assert call() == 7 and server.served == [(1, 2**40, 3)]
+    assert call() == 7 and server.served == [(1, 2**40, 3)] and entry.take() is None
     _, result = at_once(_thread.interrupt_main, call)
-    assert result == -5 and [type(error) for error in server.told] == [KeyboardInterrupt]
-    assert call() == 7 and len(server.served) == 2
-
+    assert result == -5 and isinstance(entry.take(), KeyboardInterrupt)
+    assert entry.function(1, 2, 4) == -5 and isinstance(entry.take(), KeyError)
+    assert call() == 7 and len(server.served) == 3
     # At the recursion limit the generator ends; another one takes its place.
-    def deep(depth: int) -> object:
-        return deep(depth + 1)
-
     entry._generator.close()
-    entry.mend()
-    assert call() == 7
+    assert isinstance(entry.take(), SourceError)
+    assert call() == 7 and entry.take() is None
 
 
 def test_what_the_stream_has_answered_counts() -> None:

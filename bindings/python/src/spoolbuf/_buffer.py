@@ -250,7 +250,7 @@ class StreamBuffer(Core):
                 finally:
                     reader.free()
             else:
-                count = self._wait(lambda: take(-1))
+                count = self._wait(functools.partial(take, -1))
         return out if count == size else out[:count]
 
     async def aread(self, offset: int = 0, size: Optional[int] = -1) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import io
 import math
 import time
@@ -125,7 +126,9 @@ class Core:
         """Fills memory with what has to come first."""
         if reader is None:
             if not self._may_wait():
-                return self._wait(lambda: lib.sb_read(self._handle, offset, size, address))
+                # No closure: Python 3.12 and 3.13 crash where there is no memory to make one.
+                read = functools.partial(lib.sb_read, self._handle, offset, size, address)
+                return self._wait(read)
             reader = Reader(self)
             try:
                 return self._bring(offset, address, size, reader)
@@ -200,7 +203,7 @@ class Core:
             left = max(math.ceil((until - time.monotonic()) * 1000), 0) if timeout else 0
             limit = min(left, _SLICE if _signals.is_main() else LIMIT)
             try:
-                return self._wait(lambda: take(limit))
+                return self._wait(functools.partial(take, limit))
             except TimedOutError:
                 if limit == left:
                     raise

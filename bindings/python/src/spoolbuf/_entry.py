@@ -11,13 +11,16 @@ The undefined result does no harm: `pull` counts only what was set (see `sb_call
 from __future__ import annotations
 
 import ctypes
+import errno
 import functools
 import platform
 import sys
 import types
 import weakref
 from collections.abc import Callable, Generator
-from typing import Any, Protocol
+from typing import Any, Optional, Protocol
+
+from ._errors import SourceError
 
 Request = tuple[int, ...]
 
@@ -29,54 +32,69 @@ class Server(Protocol):
         """Returns what C gets."""
         ...
 
-    def interrupted(self, error: BaseException) -> int:
-        """The same, where `error` came before or after `serve`."""
-        ...
-
 
 class Entry:
     """A function for C, which calls a server. The server is not kept alive by it."""
 
-    def __init__(self, prototype: Callable[[Any], Any], arity: int, server: Server) -> None:
-        """`prototype` is made by CFUNCTYPE, for `arity` whole numbers and an int as the result."""
-        self._server = weakref.ref(server)
-        # Looked up at each call, so that another generator can take the place of one that is over.
-        self._holder = types.SimpleNamespace()
+    def __init__(
+        self, prototype: Callable[[Any], Any], arity: int, server: Server, given_up: int
+    ) -> None:
+        """`prototype` is made by CFUNCTYPE, for `arity` whole numbers and an int as the result.
+
+        C gets `given_up` where an exception came before the server was called, or out of it.
+        """
+        self._begun = (weakref.ref(server), given_up)
+        # `send` is looked up at each call, so that another generator can take the place of one that
+        # is over. `came` is an exception that is to be raised when C is back.
+        self._holder = types.SimpleNamespace(send=None, came=None)
         self._generator: Any = self._begin()
         self.function = prototype(_sender(self._holder, arity))
 
-    def mend(self) -> None:
-        """Starts anew if the generator is over, as it is after the recursion limit."""
+    def take(self) -> Optional[BaseException]:
+        """What came where C entered Python; once C is back, it is to be raised."""
+        came: Optional[BaseException] = self._holder.came
+        self._holder.came = None
         if self._generator.gi_frame is None:
             self._generator = self._begin()
+            came = came or SourceError(
+                errno.EIO, "Python could not be entered: it is at the recursion limit"
+            )
+        return came
 
     def _begin(self) -> Any:
-        generator = _serve(self._server)
+        generator = _serve(self._holder, *self._begun)
         next(generator)
         self._holder.send = generator.send
         return generator
 
 
-def _serve(reference: weakref.ref[Server]) -> Generator[int, Request, None]:
-    result = 0
+def _serve(
+    holder: types.SimpleNamespace, reference: weakref.ref[Server], given_up: int
+) -> Generator[int, Request, None]:
+    result = given_up
+    # Exceptions come at jumps too, so each loop's is inside a `try`, except for the outermost one's.
+    # A handler of an exception calls nothing: another one could come there.
     while True:
         try:
-            # Also the jump back is inside the `try`: exceptions come at jumps.
             while True:
-                request = yield result
-                result = -1
-                server = reference()
-                if server is not None:
-                    result = server.serve(request)
-                    server = None
+                try:
+                    while True:
+                        answer, result = result, given_up
+                        request = yield answer
+                        server = reference()
+                        if server is not None:
+                            result = server.serve(request)
+                            server = None
+                except GeneratorExit:
+                    return
+                except BaseException as error:  # noqa: BLE001
+                    if holder.came is None:
+                        holder.came = error
         except GeneratorExit:
             return
         except BaseException as error:  # noqa: BLE001
-            result = -1
-            server = reference()
-            if server is not None:
-                result = server.interrupted(error)
-                server = None
+            if holder.came is None:
+                holder.came = error
 
 
 def _sender(holder: types.SimpleNamespace, arity: int) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Optional
 
 from ._native import Status, Whence, held, lib
@@ -15,9 +16,11 @@ _EXACTLY = 1 << 14
 
 
 class Reader:
-    """A reader of C's, made when it is first needed: what is buffered is read without one."""
+    """A reader of C's, made when it is first needed: what is buffered is read without one.
 
-    # Where `__init__` was interrupted, there is nothing to let go of.
+    Whoever makes one frees it. No finalizer does: what a signal's handler raises in one is lost.
+    """
+
     _reader: Optional[int] = None
     # Found here also at the interpreter's end, where modules are empty.
     _free = staticmethod(lib.sb_reader_free)
@@ -35,16 +38,9 @@ class Reader:
             if self.is_canceled:
                 buffer._check(Status.CANCELED)
             size = min(size, _EXACTLY)
-            return buffer._wait(lambda: lib.sb_read(buffer._handle, offset, size, address))
-        reader = self._get()
-
-        def take() -> int:
-            count: int = held.sb_reader_seek(reader, offset, Whence.SET)
-            if count >= 0:
-                count = lib.sb_reader_read(reader, size, address)
-            return count
-
-        return buffer._wait(take, self)
+            read = functools.partial(lib.sb_read, buffer._handle, offset, size, address)
+            return buffer._wait(read)
+        return buffer._wait(functools.partial(_read, self._get(), offset, size, address), self)
 
     def _get(self) -> int:
         if self._reader is None:
@@ -88,5 +84,7 @@ class Reader:
         if reader is not None:
             self._free(reader)
 
-    def __del__(self) -> None:
-        self.free()
+
+def _read(reader: int, offset: int, size: int, address: int) -> int:
+    count: int = held.sb_reader_seek(reader, offset, Whence.SET)
+    return count if count < 0 else lib.sb_reader_read(reader, size, address)

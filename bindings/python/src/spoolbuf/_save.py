@@ -99,7 +99,7 @@ class _Saved:
         entry: Optional[Entry] = None
         callback = ProgressCallback()
         if self._progress is not None or _signals.is_main():
-            entry = Entry(ProgressCallback, 3, self)
+            entry = Entry(ProgressCallback, 3, self, 1)
             callback = entry.function
         try:
             with buffer._source.reading():
@@ -110,7 +110,7 @@ class _Saved:
             buffer._source.take_kept()
             buffer._go_on()
             raise
-        raised = self._raised or buffer._source.take_kept()
+        raised = self._raised or (entry and entry.take()) or buffer._source.take_kept()
         if raised is not None:
             buffer._go_on()
             raise raised
@@ -170,11 +170,6 @@ class _Saved:
         except BaseException as error:  # noqa: BLE001
             self._raised = error
         return 0 if self._raised is None else 1
-
-    def interrupted(self, error: BaseException) -> int:
-        """A signal's handler raised on the way to the user's code, or back."""
-        self._raised = self._raised or error
-        return 1
 
     def _tell(self, done: int, total: Optional[int]) -> None:
         self._last = (done, total)

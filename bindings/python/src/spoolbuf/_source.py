@@ -82,13 +82,11 @@ class Source:
         # The threads that read, and what each is to be told that was inside when it came.
         self._readers: collections.Counter[int] = collections.Counter()
         self._kept: dict[int, BaseException] = {}
-        # What C gets if nothing comes between.
-        self._result: Optional[int] = None
         self._seek, self._tell, self._base = _movable(stream)
         self.expected = _known.expected_of(stream)
         self.size = self._known_size() if size is None else size
         self._share = Share.of(stream) if self._is_shared(stream) else None
-        self._entry = Entry(PullCallback, 5, self)
+        self._entry = Entry(PullCallback, 5, self, SourceCode.CANCELED)
 
     def register(self) -> tuple[int, Callback]:
         """Makes the callbacks. Who calls this holds the source for as long as it is wanted."""
@@ -125,7 +123,9 @@ class Source:
             self._readers[thread] -= 1
             if not self._readers[thread]:
                 del self._readers[thread]
-            self._entry.mend()
+            came = self._entry.take()
+            if came is not None:
+                self._kept.setdefault(thread, came)
 
     def keep(self, error: BaseException) -> None:
         """Has the C call that this thread is in raise `error` once it is back."""
@@ -168,20 +168,11 @@ class Source:
 
     def serve(self, request: Request) -> int:
         """`pull`."""
-        _, offset, out, capacity, count = request
-        self._result = None
         self.inside = True
         try:
-            self._result = self._pull(offset, out, capacity, count)
+            return self._pull(*request[1:])
         finally:
             self.inside = False
-        return self._result
-
-    def interrupted(self, error: BaseException) -> int:
-        """An exception that came where none of the stream's code was."""
-        self.keep(error)
-        # What was done counts.
-        return SourceCode.CANCELED if self._result is None else self._result
 
     def _pull(self, offset: int, out: int, capacity: int, count: int) -> int:
         # Who is to raise something is on the way out.
