@@ -184,7 +184,11 @@ class Core:
             kept = source.take_kept()
             if kept is not None:
                 self._go_on()
-                raise kept
+                try:
+                    raise kept
+                finally:
+                    # Or it would hold this frame, which holds it.
+                    del kept
             if count == Status.CANCELED and rung and reader and not reader.is_canceled:
                 # A signal, whose handler has run by now.
                 continue
@@ -261,7 +265,11 @@ class Core:
         if code == Status.SOURCE:
             error = self._source.error()
             if error is not None:
-                raise error
+                try:
+                    raise error
+                finally:
+                    # Or it would hold this frame, which holds it.
+                    del error
         if self._handle is None:
             if _lifetime.is_ending():
                 _lifetime.park()

@@ -113,7 +113,11 @@ class _Saved:
         raised = self._raised or (entry and entry.take()) or buffer._source.take_kept()
         if raised is not None:
             buffer._go_on()
-            raise raised
+            self._raised = None
+            try:
+                raise raised
+            finally:
+                del raised
         size = buffer._check(code, named)
         self._finish(size)
         return size

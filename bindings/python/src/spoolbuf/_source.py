@@ -67,7 +67,7 @@ class Source:
         self._asked: int = 0
         self._due = 0
         self._seeking = False
-        self._question = Question(self.keep)
+        self._question = Question()
         # What interrupted the stream where nobody knows what it has done by then.
         self._interrupted: Optional[BaseException] = None
         # How many bytes it delivered, at whatever places.
@@ -173,6 +173,9 @@ class Source:
             return self._pull(*request[1:])
         finally:
             self.inside = False
+            late, self._question.late = self._question.late, None
+            if late is not None:
+                self.keep(late)
 
     def _pull(self, offset: int, out: int, capacity: int, count: int) -> int:
         # Who is to raise something is on the way out.

@@ -55,9 +55,10 @@ class Question:
     puts the answer where it is found.
     """
 
-    def __init__(self, keep: Callable[[BaseException], None]) -> None:
-        """`keep` takes an exception that came after the answer."""
-        self._keep = keep
+    def __init__(self) -> None:
+        """Nothing is asked."""
+        # An exception that came after the answer.
+        self.late: Optional[BaseException] = None
         self._answers: dict[Any, Any] = {}
         # Also after an exception came out of the stream.
         self.asking = False
@@ -77,7 +78,7 @@ class Question:
         except BaseException as error:
             if None not in answers:
                 raise
-            self._keep(error)
+            self.late = error
             answer = answers[None]
         self.asking = False
         return answer
