@@ -133,8 +133,11 @@ pub(super) fn holds_descriptors(directory: &File) -> bool {
     kind_of_system(|about| about_system(directory, about)) == Some(PROC)
 }
 
-/// Has the system say what it has not said yet about what was written to a file of ours.
+/// Has the system say what it has not said yet about what was written to a file of ours. A close
+/// alone does not always: an error of bytes that were written down early is told to the first who
+/// asks, whoever that is, and to each descriptor only where they are waited for.
 pub(super) fn settle(file: &File) -> io::Result<()> {
+    settle_borrowed(file)?;
     unix::close_copy(file)
 }
 

@@ -22,12 +22,12 @@ fn directory() -> crate::tempfile::TempDir {
 
 #[test]
 fn what_fails_at_close_leaves_the_old_file() {
-    fails_at_close(&["quota=1000000"], libc::EDQUOT);
-    // What became of a page that was written down later is known as "failed" only.
-    fails_at_close(&["quota=1000000", "late"], libc::EIO);
+    fails_at_close(&["quota=1000000"], &[libc::EDQUOT]);
+    // What became of a page that was written down later may be known as "failed" only.
+    fails_at_close(&["quota=1000000", "late"], &[libc::EDQUOT, libc::EIO]);
 }
 
-fn fails_at_close(options: &[&str], code: i32) {
+fn fails_at_close(options: &[&str], codes: &[i32]) {
     let (backing, spool) = (directory(), directory());
     let Some(mount) = Mount::passthrough(backing.path(), options) else {
         return;
@@ -51,8 +51,8 @@ fn fails_at_close(options: &[&str], code: i32) {
                 };
                 let saved = buffer.save_with(&target, options, yes);
                 assert!(
-                    matches!(saved, Err(Error::DiskFull(found) | Error::Io(found)) if found == code),
-                    "{saved:?}"
+                    matches!(saved, Err(Error::DiskFull(found) | Error::Io(found)) if codes.contains(&found)),
+                    "{saved:?}, {options:?}, max {max}, {codes:?}"
                 );
                 assert_eq!(std::fs::read(&target).expect("a file"), b"old");
                 assert_eq!(names(&mount.path), ["saved"]);
