@@ -247,7 +247,9 @@ typedef enum sb_on_short {
      */
     SB_SHORT_END = 0,
     /**
-     * SB_ERR_SHORT: the connection was cut, and more may come when the source is asked again.
+     * SB_ERR_SHORT: the connection was cut, and more may come when the source is asked again. Where the
+     * source says that nothing is at an offset that it was sought to, reads there return 0 until
+     * sb_retry() or sb_resume(), which ask again.
      */
     SB_SHORT_ERROR = 1,
 } sb_on_short;
@@ -492,7 +494,8 @@ typedef struct sb_stats {
      */
     int32_t helper;
     /**
-     * 1 if the source ended below the declared size, whatever `on_short` makes of that, else 0.
+     * 1 if the source ended below the declared size, or had nothing at an offset below it, whatever
+     * `on_short` makes of that, else 0.
      */
     int32_t ended_short;
     /**

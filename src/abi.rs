@@ -89,7 +89,9 @@ pub enum sb_source_flag {
 pub enum sb_on_short {
     /// The end. The source's word wins over the declared size.
     SB_SHORT_END = 0,
-    /// SB_ERR_SHORT: the connection was cut, and more may come when the source is asked again.
+    /// SB_ERR_SHORT: the connection was cut, and more may come when the source is asked again. Where the
+    /// source says that nothing is at an offset that it was sought to, reads there return 0 until
+    /// sb_retry() or sb_resume(), which ask again.
     SB_SHORT_ERROR = 1,
 }
 
@@ -330,7 +332,8 @@ pub struct sb_stats {
     pub spool: i32,
     /// 1 while a helper thread of the library's own exists, else 0.
     pub helper: i32,
-    /// 1 if the source ended below the declared size, whatever `on_short` makes of that, else 0.
+    /// 1 if the source ended below the declared size, or had nothing at an offset below it, whatever
+    /// `on_short` makes of that, else 0.
     pub ended_short: i32,
     /// 0.
     pub reserved: i32,

@@ -66,7 +66,8 @@ fn run(buffer: &Buffer) -> bool {
                 // be reached, or could not this time, concerns only those who want it.
                 let for_all = !matches!(error, Error::Unsupported | Error::Source { .. });
                 let mut state = buffer.gate.lock();
-                state.prefetch_rests = true;
+                // A place that can't be reached is no reason to stop running ahead elsewhere.
+                state.prefetch_rests |= ahead || !matches!(error, Error::Unsupported);
                 buffer.gate.wake(&mut state, Some(&error), |waiter| {
                     waiter.by_helper && (for_all || waiter.need.offset == need.offset)
                 });

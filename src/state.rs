@@ -204,9 +204,10 @@ impl State {
         self.end.or(stated)
     }
 
-    /// Whether the source ended below the declared size.
+    /// Whether the source ended below the declared size, or had nothing at a place below it.
     pub(crate) fn has_ended_short(&self) -> bool {
-        matches!(self.failure, Some(Error::Short)) || self.end.is_some_and(|end| self.is_short(end))
+        let end = self.end.or(self.bound);
+        matches!(self.failure, Some(Error::Short)) || end.is_some_and(|end| self.is_short(end))
     }
 
     fn is_short(&self, end: u64) -> bool {
@@ -426,6 +427,10 @@ impl State {
     /// A failure is over.
     pub(crate) fn retry(&mut self) -> Option<Error> {
         self.prefetch_rests = false;
+        // A place where the source had nothing is asked for again as well.
+        if self.bound.is_some_and(|bound| self.is_short_error(bound)) && self.end.is_none() {
+            self.bound = None;
+        }
         self.failure.take()
     }
 
@@ -470,8 +475,15 @@ impl State {
     /// the same range.
     pub(crate) fn reach(&mut self, offset: u64) {
         // Not from where no byte can be.
-        if offset < MOST && (offset > self.head || offset <= self.prefetched_from()) {
+        if offset >= MOST {
+            return;
+        }
+        if offset <= self.prefetched_from() {
+            // What failed elsewhere does not concern this range.
+            self.prefetch_rests = false;
             self.head = offset;
+        } else {
+            self.head = self.head.max(offset);
         }
     }
 

@@ -441,6 +441,27 @@ fn a_failed_seek_is_the_error_of_its_read_and_the_next_read_tries_again() {
 }
 
 #[test]
+fn a_failed_seek_of_one_does_not_stop_the_prefetch_of_another() {
+    const AHEAD: u64 = 200_000;
+    let (stream, _) = Stream::new(SIZE, 1 << 20);
+    let buffer = StreamBuffer::with_options(Stumbling(stream, 0), declared(SIZE));
+    let buffer = buffer.expect("a buffer");
+    read(&buffer, 0, 10).expect("the start");
+    buffer.prefetch(AHEAD).expect("a helper");
+    wait_until(|| buffer.buffered(10) >= AHEAD);
+    let failed = read(&buffer, SIZE - 10, 10);
+    assert!(
+        matches!(failed, Err(Error::Source { code: -5, .. })),
+        "{failed:?}"
+    );
+    // It never finds nothing, so nothing but the prefetch itself brings more.
+    for at in (0..5 * AHEAD).step_by(50_000) {
+        read(&buffer, at, 10).expect("bytes that are there");
+        wait_until(|| buffer.buffered(at + 10) >= AHEAD);
+    }
+}
+
+#[test]
 fn what_a_source_has_passed_is_unsupported_once_it_can_not_go_back() {
     let (buffer, _) = failing(SIZE, 2, declared(SIZE));
     read(&buffer, 8_000_000, 10).expect("the first jump");

@@ -90,8 +90,27 @@ static void probe(form how)
     CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN);
     CHECK_EQ(stats_of(buffer).bound, 150);
     CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
+    CHECK_EQ(stats_of(buffer).ended_short, 1);
     CHECK_EQ(sb_read(buffer, 10, 200, bytes), 90);
     CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SHORT);
+    sb_free(buffer);
+}
+
+/* A cut right after a jump: the place is asked for again. */
+static void cut_at_the_probe(form how)
+{
+    static const int64_t answers[] = { 10, 0, 50, 0 };
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, how, 200, SB_SHORT_ERROR);
+    CHECK_EQ(sb_read(buffer, 0, 10, bytes), 10);
+    CHECK_EQ(sb_read(buffer, 150, 50, bytes), 0);
+    CHECK_EQ(sb_read(buffer, 160, 10, bytes), 0);
+    CHECK_EQ(source.calls, 2);
+    CHECK_EQ(sb_retry(buffer), SB_OK);
+    CHECK_EQ(stats_of(buffer).ended_short, 0);
+    CHECK_EQ(sb_size(buffer), 200);
+    CHECK_EQ(sb_read(buffer, 150, 50, bytes), 50);
+    CHECK_BYTES(bytes, 150, 50);
     sb_free(buffer);
 }
 
@@ -145,6 +164,8 @@ int main(void)
     }
     probe(READ_SEEK);
     probe(PULL_SEEKS);
+    cut_at_the_probe(READ_SEEK);
+    cut_at_the_probe(PULL_SEEKS);
     up_to_the_probe(READ_SEEK);
     up_to_the_probe(PULL_SEEKS);
     return 0;

@@ -156,7 +156,8 @@ static const char *differs(const sb_stats *stats)
     bool may_have_failed = stats->state == SB_STATE_FAILED && !the.failed
         && (cause_overlaps(FAILED, the.clock, NONE) || cause_overlaps(SHORT, the.clock, NONE));
     bool is_short = the.is_short || (may_have_failed && stats->status == SB_ERR_SHORT)
-        || (the.final != NONE && plan->declared != SB_SIZE_UNKNOWN && the.final < plan->declared);
+        || (the.final != NONE && plan->declared != SB_SIZE_UNKNOWN && the.final < plan->declared)
+        || (the.final == NONE && plan->declared != SB_SIZE_UNKNOWN && the.bound < plan->declared);
     if (stats->frontier != spans_end(&the.held, 0))
         return "the frontier";
     if (stats->memory + stats->disk != spans_total(&the.held))

@@ -151,6 +151,14 @@ void clear_begins(bool resumes)
     the.clearing++;
     the.cleared_at = tick();
     the.failed = the.is_short = false;
+    /* A place where nothing was, below the declared size, is asked for again. */
+    if (the.plan.on_short == SB_SHORT_ERROR && the.plan.declared != SB_SIZE_UNKNOWN
+        && the.bound < the.plan.declared && the.final == NONE) {
+        the.bound = the.ended_at = NONE;
+        for (size_t at = 0; at < the.causes_count; at++)
+            if (the.causes[at].cause == ENDED)
+                the.causes[at].closing = true;
+    }
     if (resumes) {
         the.resuming++;
         the.resumed_at = the.cleared_at;
