@@ -43,17 +43,17 @@
  *   5. A source is called by one thread at a time, never with a lock held, never after it ended,
  *      failed or was closed. It is asked for what the waiting readers need, rounded up by at most
  *      16 KiB; a prefetch asks for up to 64 KiB.
- *   6. The border is checked: every argument and every answer of a callback has a defined outcome.
+ *   6. The border is checked: every argument and every result of a callback has a defined outcome.
  *   7. No trace: the spool file has no name (or goes when it is closed, where the system lacks
  *      that), mode 0600, is not inherited by a program that is executed, and is made at the first
  *      spill only.
- *   8. A full disk is a state: reads that need more answer SB_ERR_DISK_FULL, all that is buffered
+ *   8. A full disk is a state: reads that need more return SB_ERR_DISK_FULL, all that is buffered
  *      stays readable, and the next read tries again.
  *   9. Any number of handles, any number of threads on each.
  *
  * LIFETIME
  *
- *   Handles are checked at each call, never trusted: NULL, a freed and a made-up handle answer
+ *   Handles are checked at each call, never trusted: NULL, a freed and a made-up handle return
  *   SB_ERR_INVALID, and freeing one does nothing. Freeing is fine at any time, from any thread, also
  *   from inside a callback. Readers (sb_reader) do not keep their buffer alive. Where pointers have
  *   32 bits, 32,704 buffers and as many readers can exist at a time, and some 700 million be made.
@@ -61,7 +61,7 @@
  *
  * THREADS
  *
- *   Every function may be called from any thread at any time, but for the calls of one sb_reader,
+ *   Every function may be called from any thread at any time, except the calls of one sb_reader,
  *   which are made one at a time. The library calls the source on the thread of the reader that
  *   needs bytes; on a thread of its own only where the caller asked for that: sb_prefetch(), the
  *   option `prefetch`, and sb_read_some() with a finite limit. Some hosts' runtimes (synchronous
@@ -99,7 +99,8 @@
 #define SB_ALL UINT64_MAX
 
 /**
- * What a call answers when it does not answer with a count. Codes are never reused.
+ * Status codes. Functions that return a count return one of these, negative, on failure. Codes are
+ * never reused.
  */
 typedef enum sb_status {
     /**
@@ -229,7 +230,7 @@ typedef enum sb_spool {
  */
 typedef enum sb_on_full {
     /**
-     * Reads that need more answer SB_ERR_DISK_FULL or SB_ERR_IO; memory stays within its limit.
+     * Reads that need more return SB_ERR_DISK_FULL or SB_ERR_IO; memory stays within its limit.
      */
     SB_FULL_FAIL = 0,
     /**
@@ -263,7 +264,8 @@ typedef enum sb_source_code {
      * The call was given up without bytes, and the source is as it was: it obeyed `cancel`, or it
      * has nothing yet and does not wait. While a cancel is in force that is no failure. After it, the
      * request may be a stale one: the source is asked again, at most as often as `cancel` was called
-     * and not yet obeyed. Otherwise it is SB_ERR_SOURCE, after which an end is believed.
+     * and not yet obeyed. If no cancel explains it, the call returns SB_ERR_SOURCE; an end after that
+     * is still believed.
      */
     SB_SOURCE_CANCELED = -2147483647,
     /**
@@ -359,10 +361,10 @@ typedef struct sb_callback {
     void *opaque;
     /**
      * Optional, NULL for a source that only goes forwards. Makes the next `read` deliver the bytes
-     * at `offset`, counted from the start of the resource, below 2^63: 0 done, < 0 an error, after
+     * at `offset`, counted from the start of the resource, below 2^63: >= 0 done, < 0 an error, after
      * which the source stands where it stood. SB_SOURCE_UNSUPPORTED means that it only goes forwards
      * from then on; any other error is SB_ERR_SOURCE for the read that needed the bytes, and the next
-     * read tries again. After a 0 the bytes must be those of `offset`, which the library can't
+     * read tries again. After that the bytes must be those of `offset`, which the library can't
      * verify. An offset past the end is no error: the next `read` returns 0.
      */
     int64_t (*seek)(void *opaque, uint64_t offset);
@@ -453,11 +455,11 @@ typedef struct sb_stats {
      */
     uint64_t overhead;
     /**
-     * How often the source's `read` was called.
+     * How often the source's `read` or `pull` was called.
      */
     uint64_t pulls;
     /**
-     * How often the source's `seek` was called.
+     * How often the source was sought to another offset; with `pull` that needs no call of its own.
      */
     uint64_t seeks;
     /**
@@ -525,17 +527,17 @@ typedef struct sb_options {
      */
     uint64_t max;
     /**
-     * The directory of the spool file, copied; NULL, the default, goes by TMPDIR, else the
+     * The directory of the spool file, copied; NULL, the default, means TMPDIR, else the
      * system's own, else /var/tmp where that one is kept in memory. Looked at at the first spill.
      * Bytes whose offsets are past what a file there can hold (4 GiB on FAT) can't be spilled.
      */
     const char *spool_dir;
     /**
-     * Bytes to keep ready past the furthest read, as by sb_prefetch(); 0, the default: none.
+     * Bytes to keep ready, as by sb_prefetch(); 0, the default: none.
      */
     uint64_t prefetch;
     /**
-     * A source that can seek is read on through a gap of up to so many bytes, instead of being
+     * A source that can seek is read on through a gap of up to this many bytes, instead of being
      * made to seek over it; 262144.
      */
     uint64_t seek_gap;
@@ -630,8 +632,8 @@ int64_t sb_read(struct sb_buffer *handle, uint64_t off, size_t len, void *out);
  * and may call it on this thread; other readers go on meanwhile. Takes at most 256 KiB of memory of
  * its own while it runs, whatever `max` is. The new file has the mode of any new file.
  *
- * A symbolic link to a file is replaced, not followed. One to anything else is refused like that
- * itself, and so is what leads to a descriptor, as /dev/stdout and /dev/fd/3 do: a descriptor is for
+ * A symbolic link to a file, or to nothing, is replaced, not followed. One to anything else is refused
+ * like that itself, and so is what leads to a descriptor, as /dev/stdout and /dev/fd/3 do: a descriptor is for
  * sb_save_with(). The path is judged when the save begins, and again before the file is replaced.
  *
  * Until it is whole, the file has no name, or where a file must have one, one of its own beside the
@@ -640,7 +642,7 @@ int64_t sb_read(struct sb_buffer *handle, uint64_t off, size_t len, void *out);
  *
  * @param handle the buffer.
  * @param path   [in] the file, NUL-terminated: the platform's bytes on Unix, UTF-8 on Windows.
- * @return bytes saved, the final size; or what sb_read() answers for a byte that can't be had, or
+ * @return bytes saved, the final size; or what sb_read() returns for a byte that it can't deliver, or
  *         SB_ERR_INVALID: `path` is NULL, empty or not UTF-8 on Windows; its name is like
  *         `.spoolbuf-*.part`.
  *         SB_ERR_UNSUPPORTED: `path` is a directory, a device or a pipe, or has become one.
@@ -703,7 +705,7 @@ int64_t sb_read_some(struct sb_buffer *handle,
  * Makes a reader: a place in a buffer, at 0 at first, with a stop of its own.
  *
  * @param handle the buffer. The reader does not keep it alive: after sb_free() of the buffer the
- *               reader's calls answer SB_ERR_INVALID.
+ *               reader's calls return SB_ERR_INVALID.
  * @return the reader; NULL for a bad handle or without memory.
  *
  * Threads: any thread, concurrently; any number of readers on one buffer.
@@ -737,7 +739,7 @@ int64_t sb_reader_read(struct sb_reader *reader, size_t len, void *out);
  *
  * @param reader the reader.
  * @param off    bytes, counted from where `whence` says; the place may lie past the end.
- * @param whence SB_SEEK_SET, SB_SEEK_CUR or SB_SEEK_END, which goes by the final size, else the
+ * @param whence SB_SEEK_SET, SB_SEEK_CUR or SB_SEEK_END, which means the final size, else the
  *               declared one.
  * @return the new place, from the start of the resource; the place is unchanged on an error.
  *         SB_ERR_INVALID: a bad reader or `whence`, a place before the start.
@@ -750,7 +752,7 @@ int64_t sb_reader_read(struct sb_reader *reader, size_t len, void *out);
 int64_t sb_reader_seek(struct sb_reader *reader, int64_t off, int whence);
 
 /**
- * Stops one reader: its waiting call, and later ones that would wait, answer SB_ERR_CANCELED.
+ * Stops one reader: its waiting call, and later ones that would wait, return SB_ERR_CANCELED.
  *
  * Other readers and the source are not disturbed: where the reader's own thread is inside the
  * source at that moment, its call returns when the source does; with a prefetch running no reader's
@@ -778,7 +780,7 @@ int sb_reader_cancel(struct sb_reader *reader);
 int sb_reader_resume(struct sb_reader *reader);
 
 /**
- * Frees a reader. A call of its that waits on another thread answers SB_ERR_CANCELED.
+ * Frees a reader. A call of it that waits on another thread returns SB_ERR_CANCELED.
  *
  * @param reader the reader; NULL, a freed or a made-up one do nothing. The buffer may be gone.
  *
@@ -812,10 +814,10 @@ int sb_prefetch(struct sb_buffer *handle,
                 uint64_t ahead);
 
 /**
- * Stops every call that waits: it answers SB_ERR_CANCELED now.
+ * Stops every call that waits: it returns SB_ERR_CANCELED now.
  *
- * The one that is inside the source answers as soon as that returns, for which the source's
- * `cancel` is called. Later calls that would need the source answer SB_ERR_CANCELED too, until
+ * The one that is inside the source returns as soon as that does, for which the source's `cancel`
+ * is called. Later calls that would need the source return SB_ERR_CANCELED too, until
  * sb_resume(). Buffered bytes stay readable. Never waits; any number of times, also from inside a
  * callback.
  *
@@ -829,7 +831,7 @@ int sb_prefetch(struct sb_buffer *handle,
 int sb_cancel(struct sb_buffer *handle);
 
 /**
- * Clears a source's failure and leaves a cancel.
+ * Clears a source's failure. A cancel stays in force.
  *
  * The source is asked again, where it stands, and the prefetch goes on unless it is canceled. Clears
  * SB_ERR_SHORT and SB_ERR_PANIC too. Nothing is fetched twice. Never waits.
@@ -858,9 +860,9 @@ int sb_retry(struct sb_buffer *handle);
 int sb_resume(struct sb_buffer *handle);
 
 /**
- * Moves the memory part to the spool file now.
+ * Spills all buffered bytes now, except the piece that the source is filling.
  *
- * But for the piece that the source is filling at this moment, if it is. Waits for the disk, never
+ * Waits for the disk, never
  * for the source; readers are not held up.
  *
  * @param handle the buffer.
@@ -920,7 +922,7 @@ size_t sb_ranges(struct sb_buffer *handle, struct sb_range *out, size_t cap);
  *
  * @param handle   the buffer.
  * @param out      [out] the snapshot; not NULL.
- * @param out_size sizeof(sb_stats) of the caller's header: so many bytes are written, whatever the
+ * @param out_size sizeof(sb_stats) of the caller's header: that many bytes are written, whatever the
  *                 library's version; members it does not know are 0.
  * @return SB_OK; SB_ERR_INVALID: a bad handle or NULL.
  *
@@ -928,7 +930,9 @@ size_t sb_ranges(struct sb_buffer *handle, struct sb_range *out, size_t cap);
  *
  * Since: 0.1
  */
-int sb_stat(struct sb_buffer *handle, struct sb_stats *out, size_t out_size);
+int sb_stat(struct sb_buffer *handle,
+            struct sb_stats *out,
+            size_t out_size);
 
 /**
  * Fills options with the defaults.
@@ -984,14 +988,14 @@ int sb_new_with(const struct sb_callback *callback,
  *                 where its handle stands, even if it was opened as text or to append); else
  *                 ignored.
  * @param flags    sb_save_flag values, added up; 0 saves as sb_save() does.
- * @param progress told how far the save is, after each step and at the end; may be NULL.
+ * @param progress told how far the save is, after each step; may be NULL.
  * @param opaque   handed to `progress`.
  * @return bytes saved, else as sb_save(), or
  *         SB_ERR_INVALID: unknown flags, neither a path nor a descriptor, or SB_SAVE_KEEP and a
  *         descriptor: it exists.
  *         SB_ERR_UNSUPPORTED: SB_SAVE_SYNC, and the descriptor is no file's: nothing is written.
  *         SB_SAVE_KEEP, and the file system can neither rename nor link without replacing.
- *         SB_ERR_CANCELED: `progress` or sb_cancel() stopped the save; the target is what it was.
+ *         SB_ERR_CANCELED: `progress` or sb_cancel() stopped the save; a path is what it was.
  *         SB_ERR_EXISTS: SB_SAVE_KEEP, and the target exists.
  *         SB_ERR_UNKNOWN: SB_SAVE_EXACT, and no size was declared.
  *         SB_ERR_SIZE: SB_SAVE_EXACT, and the size is another; SB_SAVE_BUFFERED, and what is buffered

@@ -18,7 +18,8 @@ pub const SB_MAX_DEFAULT: u64 = 5242880;
 /// As the distance of sb_prefetch(): everything, to the end.
 pub const SB_ALL: u64 = u64::MAX;
 
-/// What a call answers when it does not answer with a count. Codes are never reused.
+/// Status codes. Functions that return a count return one of these, negative, on failure. Codes are
+/// never reused.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -66,7 +67,8 @@ pub enum sb_source_code {
     /// The call was given up without bytes, and the source is as it was: it obeyed `cancel`, or it
     /// has nothing yet and does not wait. While a cancel is in force that is no failure. After it, the
     /// request may be a stale one: the source is asked again, at most as often as `cancel` was called
-    /// and not yet obeyed. Otherwise it is SB_ERR_SOURCE, after which an end is believed.
+    /// and not yet obeyed. If no cancel explains it, the call returns SB_ERR_SOURCE; an end after that
+    /// is still believed.
     SB_SOURCE_CANCELED = -2147483647,
     /// From `seek`, or from `pull` for another offset than the one after the last call: the source
     /// cannot go there, nor anywhere. It only goes forwards from then on.
@@ -141,7 +143,7 @@ pub enum sb_spool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum sb_on_full {
-    /// Reads that need more answer SB_ERR_DISK_FULL or SB_ERR_IO; memory stays within its limit.
+    /// Reads that need more return SB_ERR_DISK_FULL or SB_ERR_IO; memory stays within its limit.
     SB_FULL_FAIL = 0,
     /// Goes on in memory past `max`, until the disk has room again.
     SB_FULL_MEMORY = 1,
@@ -211,10 +213,10 @@ pub struct sb_callback {
     /// Handed to every callback, never looked at. Must be usable from any thread.
     pub opaque: *mut c_void,
     /// Optional, NULL for a source that only goes forwards. Makes the next `read` deliver the bytes
-    /// at `offset`, counted from the start of the resource, below 2^63: 0 done, < 0 an error, after
+    /// at `offset`, counted from the start of the resource, below 2^63: >= 0 done, < 0 an error, after
     /// which the source stands where it stood. SB_SOURCE_UNSUPPORTED means that it only goes forwards
     /// from then on; any other error is SB_ERR_SOURCE for the read that needed the bytes, and the next
-    /// read tries again. After a 0 the bytes must be those of `offset`, which the library can't
+    /// read tries again. After that the bytes must be those of `offset`, which the library can't
     /// verify. An offset past the end is no error: the next `read` returns 0.
     pub seek: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void, offset: u64) -> i64>,
     /// Optional. Makes a `read`, `seek` or `pull` that blocks return soon. Called while one runs or is
@@ -261,13 +263,13 @@ pub struct sb_options {
     pub size: u64,
     /// The memory part's limit in bytes; SB_MAX_DEFAULT.
     pub max: u64,
-    /// The directory of the spool file, copied; NULL, the default, goes by TMPDIR, else the
+    /// The directory of the spool file, copied; NULL, the default, means TMPDIR, else the
     /// system's own, else /var/tmp where that one is kept in memory. Looked at at the first spill.
     /// Bytes whose offsets are past what a file there can hold (4 GiB on FAT) can't be spilled.
     pub spool_dir: *const c_char,
-    /// Bytes to keep ready past the furthest read, as by sb_prefetch(); 0, the default: none.
+    /// Bytes to keep ready, as by sb_prefetch(); 0, the default: none.
     pub prefetch: u64,
-    /// A source that can seek is read on through a gap of up to so many bytes, instead of being
+    /// A source that can seek is read on through a gap of up to this many bytes, instead of being
     /// made to seek over it; 262144.
     pub seek_gap: u64,
     /// The source is asked for what is needed rounded up to a multiple of this many bytes, 0 to
@@ -311,9 +313,9 @@ pub struct sb_stats {
     /// Memory that the buffer takes besides the bytes in `memory`: what it knows them by, room that is
     /// not filled yet, and memory kept for bytes to come.
     pub overhead: u64,
-    /// How often the source's `read` was called.
+    /// How often the source's `read` or `pull` was called.
     pub pulls: u64,
-    /// How often the source's `seek` was called.
+    /// How often the source was sought to another offset; with `pull` that needs no call of its own.
     pub seeks: u64,
     /// How often a call went to sleep for bytes that another one was to bring.
     pub waits: u64,

@@ -106,8 +106,8 @@ pub unsafe extern "C" fn sb_read(
 /// and may call it on this thread; other readers go on meanwhile. Takes at most 256 KiB of memory of
 /// its own while it runs, whatever `max` is. The new file has the mode of any new file.
 ///
-/// A symbolic link to a file is replaced, not followed. One to anything else is refused like that
-/// itself, and so is what leads to a descriptor, as /dev/stdout and /dev/fd/3 do: a descriptor is for
+/// A symbolic link to a file, or to nothing, is replaced, not followed. One to anything else is refused
+/// like that itself, and so is what leads to a descriptor, as /dev/stdout and /dev/fd/3 do: a descriptor is for
 /// sb_save_with(). The path is judged when the save begins, and again before the file is replaced.
 ///
 /// Until it is whole, the file has no name, or where a file must have one, one of its own beside the
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn sb_read(
 ///
 /// @param handle the buffer.
 /// @param path   [in] the file, NUL-terminated: the platform's bytes on Unix, UTF-8 on Windows.
-/// @return bytes saved, the final size; or what sb_read() answers for a byte that can't be had, or
+/// @return bytes saved, the final size; or what sb_read() returns for a byte that it can't deliver, or
 ///         SB_ERR_INVALID: `path` is NULL, empty or not UTF-8 on Windows; its name is like
 ///         `.spoolbuf-*.part`.
 ///         SB_ERR_UNSUPPORTED: `path` is a directory, a device or a pipe, or has become one.

@@ -37,10 +37,10 @@ pub unsafe extern "C" fn sb_prefetch(handle: *mut sb_buffer, ahead: u64) -> c_in
     })
 }
 
-/// Stops every call that waits: it answers SB_ERR_CANCELED now.
+/// Stops every call that waits: it returns SB_ERR_CANCELED now.
 ///
-/// The one that is inside the source answers as soon as that returns, for which the source's
-/// `cancel` is called. Later calls that would need the source answer SB_ERR_CANCELED too, until
+/// The one that is inside the source returns as soon as that does, for which the source's `cancel`
+/// is called. Later calls that would need the source return SB_ERR_CANCELED too, until
 /// sb_resume(). Buffered bytes stay readable. Never waits; any number of times, also from inside a
 /// callback.
 ///
@@ -57,7 +57,7 @@ pub unsafe extern "C" fn sb_cancel(handle: *mut sb_buffer) -> c_int {
     })
 }
 
-/// Clears a source's failure and leaves a cancel.
+/// Clears a source's failure. A cancel stays in force.
 ///
 /// The source is asked again, where it stands, and the prefetch goes on unless it is canceled. Clears
 /// SB_ERR_SHORT and SB_ERR_PANIC too. Nothing is fetched twice. Never waits.
@@ -92,9 +92,9 @@ pub unsafe extern "C" fn sb_resume(handle: *mut sb_buffer) -> c_int {
     })
 }
 
-/// Moves the memory part to the spool file now.
+/// Spills all buffered bytes now, except the piece that the source is filling.
 ///
-/// But for the piece that the source is filling at this moment, if it is. Waits for the disk, never
+/// Waits for the disk, never
 /// for the source; readers are not held up.
 ///
 /// @param handle the buffer.

@@ -16,7 +16,7 @@ use crate::shared::Shared;
 /// Makes a reader: a place in a buffer, at 0 at first, with a stop of its own.
 ///
 /// @param handle the buffer. The reader does not keep it alive: after sb_free() of the buffer the
-///               reader's calls answer SB_ERR_INVALID.
+///               reader's calls return SB_ERR_INVALID.
 /// @return the reader; NULL for a bad handle or without memory.
 ///
 /// Threads: any thread, concurrently; any number of readers on one buffer.
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn sb_reader_read(
 ///
 /// @param reader the reader.
 /// @param off    bytes, counted from where `whence` says; the place may lie past the end.
-/// @param whence SB_SEEK_SET, SB_SEEK_CUR or SB_SEEK_END, which goes by the final size, else the
+/// @param whence SB_SEEK_SET, SB_SEEK_CUR or SB_SEEK_END, which means the final size, else the
 ///               declared one.
 /// @return the new place, from the start of the resource; the place is unchanged on an error.
 ///         SB_ERR_INVALID: a bad reader or `whence`, a place before the start.
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence
     })
 }
 
-/// Stops one reader: its waiting call, and later ones that would wait, answer SB_ERR_CANCELED.
+/// Stops one reader: its waiting call, and later ones that would wait, return SB_ERR_CANCELED.
 ///
 /// Other readers and the source are not disturbed: where the reader's own thread is inside the
 /// source at that moment, its call returns when the source does; with a prefetch running no reader's
@@ -140,7 +140,7 @@ pub unsafe extern "C" fn sb_reader_resume(reader: *mut sb_reader) -> c_int {
     })
 }
 
-/// Frees a reader. A call of its that waits on another thread answers SB_ERR_CANCELED.
+/// Frees a reader. A call of it that waits on another thread returns SB_ERR_CANCELED.
 ///
 /// @param reader the reader; NULL, a freed or a made-up one do nothing. The buffer may be gone.
 ///

@@ -27,14 +27,14 @@ use crate::save::{self, SaveOptions};
 ///                 where its handle stands, even if it was opened as text or to append); else
 ///                 ignored.
 /// @param flags    sb_save_flag values, added up; 0 saves as sb_save() does.
-/// @param progress told how far the save is, after each step and at the end; may be NULL.
+/// @param progress told how far the save is, after each step; may be NULL.
 /// @param opaque   handed to `progress`.
 /// @return bytes saved, else as sb_save(), or
 ///         SB_ERR_INVALID: unknown flags, neither a path nor a descriptor, or SB_SAVE_KEEP and a
 ///         descriptor: it exists.
 ///         SB_ERR_UNSUPPORTED: SB_SAVE_SYNC, and the descriptor is no file's: nothing is written.
 ///         SB_SAVE_KEEP, and the file system can neither rename nor link without replacing.
-///         SB_ERR_CANCELED: `progress` or sb_cancel() stopped the save; the target is what it was.
+///         SB_ERR_CANCELED: `progress` or sb_cancel() stopped the save; a path is what it was.
 ///         SB_ERR_EXISTS: SB_SAVE_KEEP, and the target exists.
 ///         SB_ERR_UNKNOWN: SB_SAVE_EXACT, and no size was declared.
 ///         SB_ERR_SIZE: SB_SAVE_EXACT, and the size is another; SB_SAVE_BUFFERED, and what is buffered

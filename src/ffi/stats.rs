@@ -90,7 +90,7 @@ pub unsafe extern "C" fn sb_ranges(
 ///
 /// @param handle   the buffer.
 /// @param out      [out] the snapshot; not NULL.
-/// @param out_size sizeof(sb_stats) of the caller's header: so many bytes are written, whatever the
+/// @param out_size sizeof(sb_stats) of the caller's header: that many bytes are written, whatever the
 ///                 library's version; members it does not know are 0.
 /// @return SB_OK; SB_ERR_INVALID: a bad handle or NULL.
 ///
