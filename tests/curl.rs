@@ -673,7 +673,10 @@ fn takes_no_range_that_contradicts_itself() {
         reply.framed(Framing::Chunked)
     });
     let said = fetch(example, &server);
-    assert!(said.contains("size 500000\n"), "{said}");
+    // The range of the request that went on after the jump, from wherever the first one had come to.
+    let size = said.lines().find_map(|line| line.strip_prefix("size "));
+    let size: usize = size.and_then(|size| size.parse().ok()).expect("a size");
+    assert!((500_000..SIZE).contains(&size), "{said}");
     assert!(said.contains("source's error -2003"), "{said}");
 }
 
