@@ -113,14 +113,15 @@ struct Stalling {
 
 impl Source for Stalling {
     fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
-        if self.inner.place == SIZE / 2
-            && let Some(error) = self.comes_back.take()
-        {
-            self.entered.send(()).expect("a test that waits");
-            self.stopped.recv().expect("a stop");
-            return Err(error);
+        let here = self.inner.place == SIZE / 2;
+        match self.comes_back.take_if(|_| here) {
+            Some(error) => {
+                self.entered.send(()).expect("a test that waits");
+                self.stopped.recv().expect("a stop");
+                Err(error)
+            }
+            None => self.inner.pull(out),
         }
-        self.inner.pull(out)
     }
 
     fn interrupt(&self) -> Option<Interrupt> {
