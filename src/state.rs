@@ -475,7 +475,7 @@ impl State {
     /// the same range.
     pub(crate) fn reach(&mut self, offset: u64) {
         // Not from where no byte can be.
-        if offset >= MOST {
+        if offset >= MOST || offset == self.head {
             return;
         }
         if offset <= self.prefetched_from() {
