@@ -266,7 +266,7 @@ static void the_thread(void)
         CHECK_EQ(pthread_sigmask(SIG_BLOCK, NULL, &mine), 0);
         CHECK_EQ(sigismember(&mine, SIGTERM), 0);
     }
-    sb_free(buffer);
+    free_and_await_close(buffer, &source);
     /* The system takes a moment to take a thread that has been joined out of its list. */
     WAIT_UNTIL(threads() == 1);
 }
