@@ -207,7 +207,7 @@ pub(super) fn stat_at(directory: &File, name: &CStr, flags: i32) -> io::Result<S
 pub(super) fn random() -> io::Result<[u64; 2]> {
     let mut random = [0u64; 2];
     let size = size_of_val(&random);
-    // SAFETY: room for so many bytes. Not every C library has a name for it.
+    // SAFETY: room for that many bytes. Not every C library has a name for it.
     let count = unsafe { libc::syscall(libc::SYS_getrandom, &raw mut random, size, 0) };
     if count != size as libc::c_long {
         let mut bytes = [0; 16];

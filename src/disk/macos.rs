@@ -192,7 +192,7 @@ pub(super) fn stat_at(directory: &File, name: &CStr, flags: i32) -> io::Result<S
 pub(super) fn random() -> io::Result<[u64; 2]> {
     let mut random = [0u64; 2];
     let size = size_of_val(&random);
-    // SAFETY: room for so many bytes.
+    // SAFETY: room for that many bytes.
     unix::succeeded(unsafe { libc::getentropy((&raw mut random).cast(), size) }).map(|()| random)
 }
 
@@ -200,7 +200,7 @@ pub(super) fn random() -> io::Result<[u64; 2]> {
 #[cfg(target_vendor = "apple")]
 pub(super) fn session() -> Option<u64> {
     let (mut boot, mut size) = ([0u8; 40], 40);
-    // SAFETY: a NUL-terminated name, and room for so many bytes.
+    // SAFETY: a NUL-terminated name, and room for that many bytes.
     let known = unsafe {
         let name = c"kern.bootsessionuuid".as_ptr();
         let out = (&raw mut boot).cast();

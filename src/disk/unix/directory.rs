@@ -160,7 +160,7 @@ impl Directory {
             .map_err(|_| io::ErrorKind::OutOfMemory)?;
         text.resize(LONGEST, 0);
         let (here, start) = (self.0.as_raw_fd(), text.as_mut_ptr().cast());
-        // SAFETY: an open directory, a NUL-terminated name, and room for so many bytes.
+        // SAFETY: an open directory, a NUL-terminated name, and room for that many bytes.
         let length = unsafe { libc::readlinkat(here, name.as_ptr(), start, text.len()) };
         Ok(usize::try_from(length).ok().map(|length| {
             text.truncate(length);

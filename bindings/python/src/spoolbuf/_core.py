@@ -27,10 +27,10 @@ from ._source import Source
 # What is read into at a time, where nobody knows how much will come.
 PIECE = 1 << 20
 
-# So many bytes of memory are copied without letting go of the GIL.
+# Up to this many bytes of memory are copied without letting go of the GIL.
 HELD = 1 << 16
 
-# So many bytes are zeroed sooner than `fresh` is called.
+# Up to this many bytes are zeroed sooner than `fresh` is called.
 _CLEAN = 1 << 13
 
 # The longest resource, and so a place past every end.

@@ -85,7 +85,7 @@ class Question:
 
     @property
     def answered(self) -> bool:
-        """Whether there is an answer that is not accounted for."""
+        """Whether a result has not been handed over yet."""
         return None in self._answers
 
     def settle(self) -> None:
@@ -94,7 +94,7 @@ class Question:
 
     @contextlib.contextmanager
     def judged(self) -> Generator[None, None, None]:
-        """An answer that is found wrong in here is accounted for: it was none."""
+        """Drop a result that turns out wrong in this block: it was none."""
         try:
             yield
         except (TypeError, ValueError, BlockingIOError):
