@@ -123,6 +123,11 @@ fn free_while_spilling() {
 }
 
 #[test]
+fn handle_first() {
+    promise("handle_first.c");
+}
+
+#[test]
 fn source_error() {
     promise("source_error.c");
 }

@@ -430,34 +430,6 @@ static void goes_back(void)
     free_and_await_close(buffer, &source);
 }
 
-/* A source finds its own handle where sb_new_with() puts it. */
-static sb_buffer *own_handle;
-
-static int64_t finds_itself(void *opaque, void *out, size_t capacity)
-{
-    sb_buffer *self = __atomic_load_n(&own_handle, __ATOMIC_SEQ_CST);
-    (void)opaque;
-    CHECK(self != NULL);
-    memset(out, 'x', capacity);
-    return SB_SOURCE_CANCELED;
-}
-
-static void no_call_before_the_handle(void)
-{
-    sb_callback callback = { .read = finds_itself };
-    sb_options options;
-    int round;
-
-    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
-    options.prefetch = 10;
-    for (round = 0; round < 2000; round++) {
-        CHECK_EQ(sb_new_with(&callback, &options, &own_handle), SB_OK);
-        if (round % 2 == 0)
-            WAIT_UNTIL(stats_of(own_handle).pulls > 0);
-        sb_free(own_handle);
-    }
-}
-
 /* As an option. */
 static void by_option(void)
 {
@@ -494,7 +466,6 @@ int main(void)
     polled(0);
     polled(1);
     goes_back();
-    no_call_before_the_handle();
     by_option();
     WAIT_UNTIL(threads() == 1);
     return 0;
