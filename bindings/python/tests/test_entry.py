@@ -45,15 +45,6 @@ def read_all(counts):
             counts[0] += 1
             buf.resume()
 
-def pass_over(until, least):
-    counts = [0, 0]
-    while counts[0] < least or time.monotonic() < until:
-        try:
-            read_all(counts)
-        except Stop:
-            counts[0] += 1
-    return counts
-
 def report(stops, wrong):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     print("wrong:", wrong)
@@ -77,18 +68,40 @@ def test_exceptions_from_another_thread() -> None:
     """As a job queue's time limit throws them."""
     run(
         """
-        result = []
-        thread = threading.Thread(target=lambda: result.append(pass_over(time.monotonic() + 1, 300)))
+        counts, done = [0, 0], []
+        # One that comes outside of every `try` ends a thread: then another one takes its place.
+        threading.excepthook = lambda _: None
+
+        def work(begun):
+            begun.append(True)
+            while not done:
+                try:
+                    read_all(counts)
+                except Stop:
+                    counts[0] += 1
+
+        def start():
+            begun = []
+            thread = threading.Thread(target=work, args=(begun,), daemon=True)
+            thread.start()
+            while not begun:
+                time.sleep(0.001)
+            return thread
+
         sys.setswitchinterval(1e-5)
-        thread.start()
         rng = random.Random(1)
-        while not result and thread.is_alive():
+        until = time.monotonic() + 1
+        thread = start()
+        while not counts[1] and (counts[0] < 300 or time.monotonic() < until):
             time.sleep(rng.random() * 0.002)
-            if not result:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(thread.ident), ctypes.py_object(Stop)
-                )
-        report(*(result[0] if result else (0, "it died")))
+            if not thread.is_alive():
+                thread = start()
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident), ctypes.py_object(Stop)
+            )
+        done.append(True)
+        thread.join()
+        report(*counts)
         """
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import functools
 import io
 import operator
@@ -11,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from types import FrameType
 from typing import Any, Optional
 
@@ -40,6 +41,39 @@ def sleep() -> None:
 
 def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
+
+
+@contextlib.contextmanager
+def interrupted_once(when: Callable[[], object]) -> Generator[None, None, None]:
+    """Expects a KeyboardInterrupt from the block, in which `when` becomes true.
+
+    One signal could come just before a call that blocks, so they come until one was seen; and only
+    the first one is raised, so that none is left for what follows.
+    """
+    raised: list[bool] = []
+    seen = threading.Event()
+
+    def handler(number: int, frame: Optional[FrameType]) -> None:
+        if not raised:
+            raised.append(True)
+            raise KeyboardInterrupt
+
+    def shoot() -> None:
+        while not when():
+            time.sleep(0.001)
+        while not seen.wait(0.01):
+            interrupt()
+
+    before = signal.signal(signal.SIGINT, handler)
+    thread = threading.Thread(target=shoot)
+    thread.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            yield
+    finally:
+        seen.set()
+        thread.join()
+        signal.signal(signal.SIGINT, before)
 
 
 def test_inside_the_stream() -> None:
@@ -163,11 +197,8 @@ def test_a_stream_that_can_go_on_goes_on() -> None:
     with open(out, "rb", 0) as file, StreamBuffer(file) as buf:
         os.write(into, b"abc")
         assert buf.read(0, 3) == b"abc"
-        timer = threading.Timer(0.1, interrupt)
-        timer.start()
-        with pytest.raises(KeyboardInterrupt):
+        with interrupted_once(lambda: buf.stat().pulls > 1):
             buf.read(3, 1)
-        timer.join()
         os.write(into, b"def")
         os.close(into)
         # Also its end is believed.
@@ -213,20 +244,13 @@ def test_another_thread_is_not_told() -> None:
             except BaseException as error:
                 outcome.append(error)
 
-        def stop() -> None:
-            while buf.stat().waits < 1:
-                time.sleep(0.001)
-            interrupt()
-
-        threads = [threading.Thread(target=work) for work in (wait, stop)]
-        for thread in threads:
-            thread.start()
-        with pytest.raises(KeyboardInterrupt):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        with interrupted_once(lambda: buf.stat().waits):
             buf.read(0, 3)
         os.write(into, b"abc")
         os.close(into)
-        for thread in threads:
-            thread.join()
+        thread.join()
         assert outcome == [b"abc"]
 
 
