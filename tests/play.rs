@@ -191,6 +191,11 @@ fn refuses_what_it_does_not_understand() {
         assert_eq!(output.status.code(), Some(1), "{file}");
         assert!(text(&output).contains(message), "{}", text(&output));
     }
+    // Not one of the source tree, which may be read-only: that is said first.
+    let made = tempfile::tempdir().expect("a directory");
+    let directory = made.path().join("a directory");
+    std::fs::create_dir(&directory).expect("a directory");
+    let directory = directory.to_str().expect("a readable path");
     for (out, message) in [
         ("no/such/x", "--out: the directory no/such: No such file"),
         ("/no-such/x", "--out: the directory /no-such: No such file"),
@@ -198,7 +203,7 @@ fn refuses_what_it_does_not_understand() {
             "Cargo.toml/x",
             "--out: the directory Cargo.toml: Not a directory",
         ),
-        ("src", "--out: src: Is a directory"),
+        (directory, ": Is a directory"),
         ("", "--out: the name is empty"),
     ] {
         let output = play(&["--out", out]).output().expect("cargo can be run");
