@@ -333,6 +333,17 @@ static inline void *call_run(void *opaque)
     return NULL;
 }
 
+/* With little stack: hundreds of them fit in an address space that is limited. */
+static inline void call_thread(call *self)
+{
+    pthread_attr_t attributes;
+
+    CHECK_EQ(pthread_attr_init(&attributes), 0);
+    CHECK_EQ(pthread_attr_setstacksize(&attributes, 256 * 1024), 0);
+    CHECK_EQ(pthread_create(&self->thread, &attributes, call_run, self), 0);
+    pthread_attr_destroy(&attributes);
+}
+
 static inline void call_start(call *self, sb_buffer *buffer, uint64_t offset, size_t length,
                               const char *event)
 {
@@ -342,7 +353,7 @@ static inline void call_start(call *self, sb_buffer *buffer, uint64_t offset, si
     self->length = length;
     self->limit = NO_SOME;
     self->event = event;
-    CHECK_EQ(pthread_create(&self->thread, NULL, call_run, self), 0);
+    call_thread(self);
 }
 
 static inline void call_start_some(call *self, sb_buffer *buffer, uint64_t offset, size_t length,
@@ -354,7 +365,7 @@ static inline void call_start_some(call *self, sb_buffer *buffer, uint64_t offse
     self->length = length;
     self->limit = limit;
     self->event = event;
-    CHECK_EQ(pthread_create(&self->thread, NULL, call_run, self), 0);
+    call_thread(self);
 }
 
 static inline void call_start_reader(call *self, sb_reader *reader, size_t length,
@@ -364,7 +375,7 @@ static inline void call_start_reader(call *self, sb_reader *reader, size_t lengt
     self->reader = reader;
     self->length = length;
     self->event = event;
-    CHECK_EQ(pthread_create(&self->thread, NULL, call_run, self), 0);
+    call_thread(self);
 }
 
 /* Waits for the thread; what its call returned. Bytes are checked, unless a reader read them. */
