@@ -152,7 +152,10 @@ pub fn compile(source: &str, linkage: Linkage) -> PathBuf {
     }
     // What a Rust static library needs of the system, as rustc's native-static-libs names it.
     command.args(["-lpthread", "-ldl", "-lm", "-lrt", "-lutil"]);
-    let output = command.output().expect("a C compiler runs");
+    let output = command.output().unwrap_or_else(|error| {
+        let name = command.get_program();
+        panic!("the compiler {name:?} does not run ({error}): install gcc, or g++ for C++");
+    });
     assert!(
         output.status.success(),
         "{source} does not compile: {command:?}\n{}",

@@ -25,7 +25,19 @@ impl Drop for TempDir {
 
 /// Makes a directory that no other test has.
 pub fn tempdir() -> io::Result<TempDir> {
-    tempdir_in(std::env::temp_dir())
+    tempdir_in(system()?)
+}
+
+/// The system's directory for temporary files, by its name if it is none.
+fn system() -> io::Result<PathBuf> {
+    let path = std::env::temp_dir();
+    match fs::metadata(&path) {
+        Ok(_) => Ok(path),
+        Err(error) => {
+            let line = format!("no directory for temporary files (TMPDIR): {path:?}: {error}");
+            Err(io::Error::new(error.kind(), line))
+        }
+    }
 }
 
 /// Makes one in a directory.
@@ -41,7 +53,7 @@ pub fn tempdir_in(directory: impl AsRef<Path>) -> io::Result<TempDir> {
 
 /// Makes a file without a name.
 pub fn tempfile() -> io::Result<File> {
-    let path = new_path(&std::env::temp_dir());
+    let path = new_path(&system()?);
     let mut options = OpenOptions::new();
     let file = options
         .read(true)
