@@ -48,7 +48,7 @@ static inline sb_buffer *resource_open(const char *name)
     }
     status = resource_source(&source, name, &options);
     if (status < 0) {
-        fprintf(stderr, "%s: can't be opened (%d)\n", name, status);
+        fprintf(stderr, "%s: %s\n", name, strerror(-status));
         return NULL;
     }
     resource_block_interrupt();
