@@ -34,9 +34,6 @@
 //! `shared` (memory that readers share without locks), `thread` and `disk` (system calls). Every
 //! other file forbids it.
 
-// Drops happen when they do in Rust 2024.
-#![cfg_attr(not(test), deny(if_let_rescope, tail_expr_drop_order))]
-
 #[allow(missing_docs)]
 pub mod abi;
 mod ahead;

@@ -32,6 +32,17 @@ static inline int resource_source(sb_callback *source, const char *name, sb_opti
     return fd < 0 ? -errno : spoolbuf_fd_source(source, fd, 1, &options->size);
 }
 
+/* Why it could not be opened: URLs have codes of libcurl's. */
+static inline const char *resource_reason(const char *name, int status)
+{
+#ifdef WITH_CURL
+    if (strstr(name, "://") != NULL)
+        return curl_easy_strerror((CURLcode)-status);
+#endif
+    (void)name;
+    return strerror(-status);
+}
+
 /* A buffer over what is named. NULL, with a message, if it can't be had. */
 static inline sb_buffer *resource_open(const char *name)
 {
@@ -48,7 +59,7 @@ static inline sb_buffer *resource_open(const char *name)
     }
     status = resource_source(&source, name, &options);
     if (status < 0) {
-        fprintf(stderr, "%s: %s\n", name, strerror(-status));
+        fprintf(stderr, "%s: %s\n", name, resource_reason(name, status));
         return NULL;
     }
     resource_block_interrupt();
