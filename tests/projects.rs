@@ -115,6 +115,22 @@ fn examples() {
         .arg(format!("OUT={}", out.display()))
         .arg(format!("BUILT={}", built.display()));
     run(&mut command, LIMIT).expect_success("make stdio");
+    // One line says why each program is left out, and what is needed by none is built.
+    let mut command = Command::new("make");
+    command
+        .current_dir(root().join("examples/media"))
+        .args(["MINIAUDIO=/no/such", "PKG_CONFIG=/no/such"])
+        .arg(format!("OUT={}", out.display()))
+        .arg(format!("BUILT={}", built.display()));
+    let said = run(&mut command, LIMIT);
+    said.expect_success("make without a media library");
+    for line in [
+        "ffmpeg: left out: no /no/such (Debian: pkg-config)",
+        "miniaudio: left out: no miniaudio.h (name its folder: MINIAUDIO=folder)",
+    ] {
+        assert!(said.output.contains(line), "{}", said.output);
+    }
+    assert!(said.output.contains("\nstdio: "), "{}", said.output);
     let mut program = Command::new(out.join("stdio"));
     let said = run(program.arg(root().join("Cargo.toml")), LIMIT);
     said.expect_success("stdio");
