@@ -167,6 +167,26 @@ def test_bytes_that_did_not_reach_c_are_handed_over_again(monkeypatch: pytest.Mo
             done += len(part)
 
 
+def test_an_interrupt_before_the_view_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stream did not keep a view of its memory: the interrupt did."""
+    release = _streams._let_go
+    shown: list[memoryview] = []
+
+    def interrupted(view: memoryview) -> bool:
+        if not shown and view.nbytes:
+            shown.append(view)
+            raise KeyboardInterrupt
+        return release(view)
+
+    monkeypatch.setattr(_streams, "_let_go", interrupted)
+    buf = StreamBuffer(io.BufferedReader(Slow(data(0, 50_000))))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        buf.read(0, 1000)
+    buf.resume()
+    assert buf[:] == data(0, 50_000)
+    assert caught.value.__traceback__
+
+
 def test_a_file_stays_where_it_is_when_a_read_is_interrupted() -> None:
     file = StreamBuffer([b"abc"]).open(0)
     wait = file._buffer._wait

@@ -162,6 +162,9 @@ class _ReadInto:
         self._readinto = readinto
         self._room = bytearray()
         self._size = 0
+        # What the stream is shown of the room. Kept here and not in a frame alone: an exception that
+        # comes before it is released keeps the frame alive.
+        self._view = memoryview(b"")
         self.bears = bears
         self.fault: Optional[Exception] = None
 
@@ -171,12 +174,13 @@ class _ReadInto:
             # One byte more, so that there is always one to take away: see `_shrink`.
             self._room, self._size = bytearray(size + 1), size
         room = self._room
+        _let_go(self._view)
         with memoryview(room) as whole:
-            view = whole[: self._size]
+            self._view = whole[: self._size]
         try:
-            answer = question.ask(functools.partial(self._readinto, view))
+            answer = question.ask(functools.partial(self._readinto, self._view))
         finally:
-            kept = not _let_go(view)
+            kept = not _let_go(self._view)
         with question.judged():
             count = _count_of(answer, self._size)
         if kept or not _shrink(room, count):
