@@ -135,4 +135,12 @@ fn examples() {
     let said = run(program.arg(root().join("Cargo.toml")), LIMIT);
     said.expect_success("stdio");
     assert!(said.output.ends_with("ended\n"), "{}", said.output);
+    // What can't be read is named, with the system's reason.
+    for (name, reason) in [
+        ("/no/such", "No such file or directory"),
+        ("/", "Is a directory"),
+    ] {
+        let said = run(Command::new(out.join("stdio")).arg(name), LIMIT).output;
+        assert!(said.contains(&format!("{name}: {reason}")), "{said}");
+    }
 }

@@ -14,10 +14,13 @@
 #include "spoolbuf_curl.h"
 #endif
 
+#include <sys/stat.h>
+
 /* A source over a file, or standard input if it is named `-`; with libcurl over an URL too. */
 static inline int resource_source(sb_callback *source, const char *name, sb_options *options)
 {
     int fd = strcmp(name, "-") == 0 ? 0 : -1;
+    struct stat kind;
 
 #ifdef WITH_CURL
     if (strstr(name, "://") != NULL) {
@@ -29,6 +32,10 @@ static inline int resource_source(sb_callback *source, const char *name, sb_opti
 #endif
     if (fd < 0)
         fd = open(name, O_RDONLY | O_CLOEXEC);
+    if (fd > 0 && fstat(fd, &kind) == 0 && S_ISDIR(kind.st_mode)) {
+        close(fd); /* It opens, and only a read fails. */
+        return -EISDIR;
+    }
     return fd < 0 ? -errno : spoolbuf_fd_source(source, fd, 1, &options->size);
 }
 
