@@ -74,6 +74,11 @@ fn meets_a_full_disk(player: &Player, file: &str, expected: &[String]) {
     };
     let reason = "no space left for the spool file";
     assert!(played.contains(reason), "{player:?}: {played}");
+    // With the system's own words.
+    assert!(
+        played.contains("No space left on device"),
+        "{player:?}: {played}"
+    );
     for played in [
         player.play_with_small_disk(file, "memory"),
         player.play_with_small_tmp(file),

@@ -31,11 +31,14 @@ int main(int argc, char **argv)
     for (; (count = sb_read(buffer, (uint64_t)place, sizeof bytes, bytes)) > 0; place += count)
         sum = resource_sum(sum, bytes, (size_t)count);
     printf("size %lld\nsum 0x%08x\n", (long long)place, sum);
-    if (count == 0 && argc > 2)
+    if (count == 0 && argc > 2) {
+        resource_target = argv[2];
         count = sb_save(buffer, argv[2]);
+    }
     sb_stat(buffer, &stats, sizeof stats);
     if (count == SB_ERR_SOURCE)
         printf("source's error %lld\n", (long long)stats.source_error);
+    count = resource_end(count, NULL);
     sb_free(buffer);
-    return resource_end(count, NULL);
+    return (int)count;
 }

@@ -18,11 +18,11 @@ int main(int argc, char **argv)
 {
     sb_buffer *buffer = argc >= 2 ? resource_open(argv[1]) : NULL;
     spoolbuf_mpv film;
-    const char *how = "stopped";
+    const char *trouble = NULL;
     mpv_handle *mpv;
     mpv_event *event;
     double duration = 0;
-    int at, status;
+    int at, status = SB_ERR_CANCELED;
 
     if (buffer == NULL)
         return 2;
@@ -46,15 +46,16 @@ int main(int argc, char **argv)
         if (event->event_id == MPV_EVENT_END_FILE) {
             mpv_event_end_file *end = event->data;
             status = spoolbuf_mpv_status(&film);
-            how = status < 0 && status != SB_ERR_CANCELED  ? sb_strerror(status)
-                : end->reason == MPV_END_FILE_REASON_EOF   ? "ended"
-                : end->reason == MPV_END_FILE_REASON_ERROR ? mpv_error_string(end->error)
-                                                           : "stopped";
+            if (status == SB_OK && end->reason == MPV_END_FILE_REASON_ERROR)
+                trouble = mpv_error_string(end->error);
+            else if (status == SB_OK && end->reason != MPV_END_FILE_REASON_EOF)
+                status = SB_ERR_CANCELED;
         }
     } while (event->event_id != MPV_EVENT_END_FILE && event->event_id != MPV_EVENT_SHUTDOWN);
     mpv_terminate_destroy(mpv);
     spoolbuf_mpv_close(&film);
-    printf("duration %.2f\n%s\n", duration, how);
+    printf("duration %.2f\n", duration);
+    status = resource_end(status, trouble);
     sb_free(buffer);
-    return strcmp(how, "ended") != 0;
+    return status;
 }

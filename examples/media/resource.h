@@ -39,12 +39,16 @@ static inline int resource_source(sb_callback *source, const char *name, sb_opti
     return fd < 0 ? -errno : spoolbuf_fd_source(source, fd, 1, &options->size);
 }
 
-/* Why it could not be opened: URLs have codes of libcurl's. */
+/* What the program plays; what it then saves to, if it does. */
+static sb_buffer *resource_buffer;
+static const char *resource_name, *resource_target;
+
+/* Why it could not be opened or read: URLs have codes of libcurl's. */
 static inline const char *resource_reason(const char *name, int status)
 {
 #ifdef WITH_CURL
     if (strstr(name, "://") != NULL)
-        return curl_easy_strerror((CURLcode)-status);
+        return status > -CURL_LAST ? curl_easy_strerror((CURLcode)-status) : "see spoolbuf_curl.h";
 #endif
     (void)name;
     return strerror(-status);
@@ -79,6 +83,8 @@ static inline sb_buffer *resource_open(const char *name)
     status = sb_new_with(&source, &options, &buffer);
     if (status < 0)
         fprintf(stderr, "%s: %s\n", name, sb_strerror(status));
+    resource_buffer = buffer;
+    resource_name = name;
     return buffer;
 }
 
@@ -95,14 +101,39 @@ static inline uint32_t resource_sum(uint32_t sum, const void *bytes, size_t coun
     return high << 16 | low;
 }
 
+/* What the system, or the source, said of it, and where, while the buffer is not freed. */
+static inline void resource_detail(int64_t status)
+{
+    const char *where = getenv("SPOOLBUF_DIR");
+    sb_stats stats;
+
+    if (sb_stat(resource_buffer, &stats, sizeof stats) < 0)
+        return;
+    if (stats.spool_dir[0] != 0)
+        where = stats.spool_dir;
+    if (status == SB_ERR_SOURCE)
+        printf(": %s (%lld)", resource_reason(resource_name, (int)stats.source_error),
+               (long long)stats.source_error);
+    else if (stats.system_error != 0 && resource_target == NULL && where != NULL)
+        printf(": %s: %s", where, strerror(stats.system_error));
+    else if (stats.system_error != 0)
+        printf(": %s", strerror(stats.system_error));
+}
+
 /* Says how it ended: as the buffer has it, since libraries make "invalid data" or an ordinary end of many an
  * error; then as the library has it, NULL if it is content. Returns what the program is to return. */
 static inline int resource_end(int64_t status, const char *trouble)
 {
-    puts(status == SB_ERR_CANCELED ? "stopped"
-             : status < 0          ? sb_strerror((int)status)
-             : trouble != NULL     ? trouble
-                                   : "ended");
+    if (status == SB_ERR_CANCELED)
+        puts("stopped");
+    else if (status < 0) {
+        printf("%s: %s", resource_target != NULL ? resource_target : resource_name, sb_strerror((int)status));
+        resource_detail(status);
+        puts("");
+    } else if (trouble != NULL)
+        printf("%s: %s\n", resource_name, trouble);
+    else
+        puts("ended");
     return status < 0 || trouble != NULL;
 }
 
