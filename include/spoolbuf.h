@@ -505,7 +505,8 @@ typedef struct sb_stats {
      */
     int32_t reserved;
     /**
-     * The directory of the spool file, NUL-terminated, cut to fit; empty while there is none.
+     * The directory of the spool file, or the one where it could not be made; NUL-terminated, cut to
+     * fit; empty before the first attempt to make it.
      */
     char spool_dir[256];
 } sb_stats;

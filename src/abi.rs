@@ -339,7 +339,8 @@ pub struct sb_stats {
     pub ended_short: i32,
     /// 0.
     pub reserved: i32,
-    /// The directory of the spool file, NUL-terminated, cut to fit; empty while there is none.
+    /// The directory of the spool file, or the one where it could not be made; NUL-terminated, cut to
+    /// fit; empty before the first attempt to make it.
     pub spool_dir: [c_char; 256],
 }
 

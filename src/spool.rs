@@ -25,22 +25,16 @@ pub(crate) struct Spool {
 }
 
 impl Spool {
-    /// Makes the file, in the directory given or the default one.
-    pub(crate) fn create(directory: Option<&Path>) -> io::Result<Spool> {
-        let directory = match directory {
-            Some(directory) => disk::copy_of(directory)?,
-            None => disk::default_directory()?,
-        };
-        let file = disk::create_unnamed(&directory)?;
-        let in_memory = disk::is_memory_backed(&file);
-        Ok(Spool {
+    /// Over a file that has no name, in the directory where it was made.
+    pub(crate) fn new(file: File, directory: PathBuf) -> Spool {
+        Spool {
+            in_memory: disk::is_memory_backed(&file),
             file,
             ahead: Ahead::new(),
             directory,
-            in_memory,
             was_linked: AtomicBool::new(false),
             process: std::process::id(),
-        })
+        }
     }
 
     /// Writes `bytes` at `offset`; `more` says that more are likely to follow.

@@ -49,7 +49,8 @@ pub struct Stats {
     pub seekable: bool,
     /// Where the spool file is.
     pub spool: sb_spool,
-    /// The spool file's directory, once there is one.
+    /// The directory of the spool file, or the one where it could not be made; None before the first
+    /// attempt to make it.
     pub spool_dir: Option<PathBuf>,
     /// Whether a helper thread exists.
     pub helper: bool,

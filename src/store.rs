@@ -21,7 +21,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::arena::{ARENA, Pieces};
@@ -49,6 +49,8 @@ pub(crate) struct Store {
     spooled: AtomicU64,
     max: u64,
     spool_dir: Option<PathBuf>,
+    /// Where the spool file could not be made at the first attempt.
+    refused: OnceLock<PathBuf>,
     on_full: OnFull,
     /// Nothing more is to come.
     finished: AtomicBool,
@@ -78,6 +80,7 @@ impl Store {
             spooled: AtomicU64::new(0),
             max: options.max,
             spool_dir: options.spool_dir,
+            refused: OnceLock::new(),
             on_full: options.on_full,
             finished: AtomicBool::new(false),
             spilling: Mutex::new(spiller),
@@ -378,10 +381,27 @@ impl Store {
         if let Some(spool) = self.spool.get() {
             return Ok(spool);
         }
-        let spool =
-            Spool::create(self.spool_dir.as_deref()).map_err(|error| Error::from_file(&error))?;
-        // Only ever set here, under the `spilling` lock.
-        Ok(self.spool.get_or_init(|| spool))
+        let directory = match &self.spool_dir {
+            Some(directory) => disk::copy_of(directory),
+            None => disk::default_directory(),
+        };
+        let directory = directory.map_err(|error| Error::from_file(&error))?;
+        match disk::create_unnamed(&directory) {
+            // Only ever set here, under the `spilling` lock.
+            Ok(file) => Ok(self.spool.get_or_init(|| Spool::new(file, directory))),
+            Err(error) => {
+                let _ = self.refused.set(directory);
+                Err(Error::from_file(&error))
+            }
+        }
+    }
+
+    /// The directory of the spool file, or the one where it could not be made.
+    pub(crate) fn spool_directory(&self) -> Option<&Path> {
+        match self.spool() {
+            Some(spool) => Some(spool.directory()),
+            None => self.refused.get().map(PathBuf::as_path),
+        }
     }
 
     /// Has another file share the blocks of what is in the spool file at `offset`; returns of how many

@@ -231,8 +231,7 @@ impl StreamBuffer {
     /// A snapshot.
     pub fn stats(&self) -> Stats {
         let mut stats = self.inner().stats();
-        let spool = self.inner().store.spool();
-        stats.spool_dir = spool.map(|spool| spool.directory().to_path_buf());
+        stats.spool_dir = self.inner().store.spool_directory().map(Path::to_path_buf);
         stats
     }
 }

@@ -104,18 +104,15 @@ static inline uint32_t resource_sum(uint32_t sum, const void *bytes, size_t coun
 /* What the system, or the source, said of it, and where, while the buffer is not freed. */
 static inline void resource_detail(int64_t status)
 {
-    const char *where = getenv("SPOOLBUF_DIR");
     sb_stats stats;
 
     if (sb_stat(resource_buffer, &stats, sizeof stats) < 0)
         return;
-    if (stats.spool_dir[0] != 0)
-        where = stats.spool_dir;
     if (status == SB_ERR_SOURCE)
         printf(": %s (%lld)", resource_reason(resource_name, (int)stats.source_error),
                (long long)stats.source_error);
-    else if (stats.system_error != 0 && resource_target == NULL && where != NULL)
-        printf(": %s: %s", where, strerror(stats.system_error));
+    else if (stats.system_error != 0 && resource_target == NULL && stats.spool_dir[0] != 0)
+        printf(": %s: %s", stats.spool_dir, strerror(stats.system_error));
     else if (stats.system_error != 0)
         printf(": %s", strerror(stats.system_error));
 }

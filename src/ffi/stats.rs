@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int};
 use std::path::Path;
 
 use super::answer::{PANIC, count, status};
-use crate::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_range, sb_spool, sb_stats};
+use crate::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_range, sb_stats};
 use crate::error::Error;
 use crate::guard::guard;
 use crate::handle::{BUFFERS, Raw};
@@ -109,10 +109,7 @@ pub unsafe extern "C" fn sb_stat(
         }
         status(BUFFERS.get(handle as Raw).map(|buffer| {
             let found = buffer.stats();
-            let spool = buffer.store.spool();
-            // One that was made a moment later is none of this snapshot's.
-            let spool = spool.filter(|_| found.spool != sb_spool::SB_SPOOL_NONE);
-            let stats = stats(&found, spool.map(|spool| spool.directory()));
+            let stats = stats(&found, buffer.store.spool_directory());
             let known = out_size.min(size_of::<sb_stats>());
             // SAFETY: the caller gave `out_size` bytes; `stats` has `known` of them, none of which
             // is padding that was not written.

@@ -90,6 +90,8 @@ static void directory(void)
     CHECK_EQ(stats_of(buffer).system_error, ENOENT);
     CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
     CHECK_EQ(stats_of(buffer).spool, SB_SPOOL_NONE);
+    /* Which directory it was is told. */
+    CHECK(strcmp(stats_of(buffer).spool_dir, "later/././././.") == 0);
     CHECK_EQ(mkdir("later", 0700), 0);
     read_all(buffer);
     stats = stats_of(buffer);

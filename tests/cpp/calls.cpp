@@ -164,7 +164,7 @@ static void says_what_went_wrong()
     how.max = 0;
     spoolbuf::buffer spilled(stream{1000000}, how);
     said = message([&] { spilled.read_all(); });
-    CHECK(has(said, "No such file or directory"));
+    CHECK(has(said, "/proc/no-such-folder: No such file or directory"));
     // A source's own code: errno where it is one.
     spoolbuf::buffer reset([](void *, std::size_t) { return -ECONNRESET; });
     said = message([&] { reset.read(0, 1); });

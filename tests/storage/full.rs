@@ -135,6 +135,10 @@ fn a_call_that_waits_gets_what_came_before_the_disk_gave_out() {
     assert_eq!(seen.fetched.load(Ordering::Relaxed), reached);
     let error = buffer.read_at(reached, &mut [0]).expect_err("no directory");
     assert!(matches!(error, Error::Io(libc::ENOENT)), "{error:?}");
+    assert_eq!(
+        buffer.stats().spool_dir,
+        Some(parent.path().join("missing"))
+    );
 }
 
 #[test]

@@ -307,3 +307,12 @@ def test_a_spool_directory_is_the_one_that_was_named(
     monkeypatch.chdir("/")
     assert buf[:] == data(0, 1_000_000)
     assert buf.stat().spool_dir == str(tmp_path / "spool")
+
+
+def test_a_spool_directory_that_is_missing_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    buf = StreamBuffer(chunks(1_000_000), max_size=1000, spool_dir=missing)
+    with pytest.raises(FileNotFoundError) as caught:
+        buf[:]
+    assert caught.value.filename == str(missing)
+    assert buf.stat().spool_dir == str(missing)

@@ -6,6 +6,7 @@ import ctypes
 import functools
 import io
 import math
+import os
 import time
 from collections.abc import Callable
 from typing import Any, Optional
@@ -285,6 +286,8 @@ class Core:
                 if code == Status.SHORT:
                     raise short_error(min(stats.bound, stats.frontier), stats.declared)
                 system_error = stats.system_error
+                if path is None and system_error and stats.spool_dir:
+                    path = os.fsdecode(stats.spool_dir)
         raise error_for(code, text_of(code), system_error, path)
 
 

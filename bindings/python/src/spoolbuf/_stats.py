@@ -55,7 +55,7 @@ class Stats(NamedTuple):
     ended_short: bool
     """Whether the stream ended before the declared size."""
     spool_dir: Optional[str]
-    """The directory of the spool file, None while there is none."""
+    """The directory of the spool file, or the one where it could not be made; None before that."""
 
 
 def from_native(stats: _native.Stats) -> Stats:
