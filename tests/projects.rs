@@ -108,29 +108,27 @@ fn examples() {
     }
     let out = scratch().join("projects/examples");
     let built = library().shared.parent().expect("a folder");
-    let mut command = Command::new("make");
-    command
-        .current_dir(root().join("examples/media"))
-        .args(["-B", "stdio"])
-        .arg(format!("OUT={}", out.display()))
-        .arg(format!("BUILT={}", built.display()));
-    run(&mut command, LIMIT).expect_success("make stdio");
+    let make = |arguments: &[&str]| {
+        let mut command = Command::new("make");
+        command
+            .current_dir(root().join("examples/media"))
+            .args(arguments)
+            .arg(format!("OUT={}", out.display()))
+            .arg(format!("BUILT={}", built.display()));
+        let said = run(&mut command, LIMIT);
+        said.expect_success("make");
+        said.output
+    };
+    make(&["-B", "stdio"]);
     // One line says why each program is left out, and what is needed by none is built.
-    let mut command = Command::new("make");
-    command
-        .current_dir(root().join("examples/media"))
-        .args(["MINIAUDIO=/no/such", "PKG_CONFIG=/no/such"])
-        .arg(format!("OUT={}", out.display()))
-        .arg(format!("BUILT={}", built.display()));
-    let said = run(&mut command, LIMIT);
-    said.expect_success("make without a media library");
+    let said = make(&["MINIAUDIO=/no/such", "PKG_CONFIG=/no/such"]);
     for line in [
         "ffmpeg: left out: no /no/such (Debian: pkg-config)",
         "miniaudio: left out: no miniaudio.h (name its folder: MINIAUDIO=folder)",
     ] {
-        assert!(said.output.contains(line), "{}", said.output);
+        assert!(said.contains(line), "{said}");
     }
-    assert!(said.output.contains("\nstdio: "), "{}", said.output);
+    assert!(said.contains("\nstdio: "), "{said}");
     let mut program = Command::new(out.join("stdio"));
     let said = run(program.arg(root().join("Cargo.toml")), LIMIT);
     said.expect_success("stdio");

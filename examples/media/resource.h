@@ -32,7 +32,7 @@ static inline int resource_source(sb_callback *source, const char *name, sb_opti
 #endif
     if (fd < 0)
         fd = open(name, O_RDONLY | O_CLOEXEC);
-    if (fd > 0 && fstat(fd, &kind) == 0 && S_ISDIR(kind.st_mode)) {
+    if (fd >= 0 && fstat(fd, &kind) == 0 && S_ISDIR(kind.st_mode)) {
         close(fd); /* It opens, and only a read fails. */
         return -EISDIR;
     }
