@@ -157,7 +157,7 @@ fn what_is_held_or_kept_stays_until_it_is_let_go() {
     let held = TABLE.hold(handle).expect("a value");
     std::thread::scope(|scope| {
         let remover = scope.spawn(|| TABLE.remove(handle).is_ok());
-        while value(&TABLE, handle).is_some() {
+        while TABLE.hold(handle).is_ok() {
             std::thread::yield_now();
         }
         assert!(!remover.is_finished(), "it waits for who holds it");
