@@ -341,7 +341,12 @@ typedef struct sb_reader sb_reader;
  *
  * An error is never the end: after one that is not SB_SOURCE_CANCELED an end is believed only once
  * the source has delivered a byte, a `seek` has succeeded, or the end is at the declared size. Until
- * then it is the same error again.
+ * then it is the same error again; where `pull` was asked for another offset than the one after the
+ * last call, that of this read alone. After sb_retry() or sb_resume() a source that can seek is first
+ * asked for up to 64 KiB of buffered bytes again, those before that place, and an end that follows
+ * them is believed. Without such bytes, and for a source that only goes forwards, the error comes
+ * again however often it is retried, unless the declared size is that of the resource: to go on, free
+ * the buffer and make another. What is buffered stays readable, and SB_SAVE_BUFFERED saves it.
  *
  * A callback returns: no C++ exception may leave it (the process would be aborted, with a message),
  * and no longjmp(), pthread_exit() or pthread_cancel() (nobody else would get to the source).
@@ -835,7 +840,8 @@ int sb_cancel(struct sb_buffer *handle);
  * Clears a source's failure. A cancel stays in force.
  *
  * The source is asked again, where it stands, and the prefetch goes on unless it is canceled. Clears
- * SB_ERR_SHORT and SB_ERR_PANIC too. Nothing is fetched twice. Never waits.
+ * SB_ERR_SHORT and SB_ERR_PANIC too. Nothing is fetched twice, except after an end that was not believed
+ * (see sb_callback). Never waits.
  *
  * @param handle the buffer.
  * @return SB_OK, also if there was nothing to clear; SB_ERR_INVALID: a bad handle.
@@ -849,7 +855,7 @@ int sb_retry(struct sb_buffer *handle);
 /**
  * Clears a cancel and a source's failure.
  *
- * The source is asked again, where it stands; nothing is fetched twice. Never waits.
+ * The source is asked again, where it stands, as after sb_retry(). Never waits.
  *
  * @param handle the buffer.
  * @return SB_OK, also if there was nothing to clear; SB_ERR_INVALID: a bad handle.

@@ -97,7 +97,8 @@ impl<'b> Turn<'b> {
         });
         let Ok(Ok(count @ 1..)) = asked else {
             self.store.decline(room);
-            return self.settle(need, asked?, |state, _| state.ended(), State::read_failed);
+            let ended = |state: &mut State, _| state.ended();
+            return self.settle(need, asked?, ended, State::read_failed);
         };
         self.brought += count as u64;
         let more = position + (count as u64) < need.offset.saturating_add(need.length);
@@ -106,6 +107,7 @@ impl<'b> Turn<'b> {
         let arrived = |state: &mut State, count| {
             left = self.store.accept(room, count as usize, more);
             state.arrived(count);
+            Ok(())
         };
         let settled = self.settle(need, Ok(count as u64), arrived, State::read_failed);
         self.room = left;
@@ -126,14 +128,20 @@ impl<'b> Turn<'b> {
         })?;
         let passed = |state: &mut State, count| match count {
             0 => state.ended(),
-            count => state.skipped(count as u64),
+            count => {
+                state.skipped(count as u64);
+                Ok(())
+            }
         };
         self.settle(need, result, passed, State::read_failed)
     }
 
     fn jump(&mut self, state: Locked<'b>, need: Need, offset: u64) -> Result<Locked<'b>> {
         let result = self.call(state, need, true, |source| source::seek(source, offset))?;
-        let jumped = |state: &mut State, ()| state.jumped(offset);
+        let jumped = |state: &mut State, ()| {
+            state.jumped(offset);
+            Ok(())
+        };
         self.settle(need, result, jumped, State::seek_failed)
     }
 
@@ -171,17 +179,14 @@ impl<'b> Turn<'b> {
         &self,
         need: Need,
         result: Result<T>,
-        good: impl FnOnce(&mut State, T),
+        good: impl FnOnce(&mut State, T) -> Result<()>,
         bad: impl FnOnce(&mut State, Error) -> Result<()>,
     ) -> Result<Locked<'b>> {
         let mut guard = self.gate.lock();
         let state = &mut *guard;
         state.in_source = None;
         let settled = match result {
-            Ok(value) => {
-                good(state, value);
-                Ok(())
-            }
+            Ok(value) => good(state, value),
             Err(Error::Canceled) if state.obeyed(need) => Ok(()),
             Err(error) => bad(state, error.into_source()),
         };

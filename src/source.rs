@@ -19,7 +19,9 @@ pub type Interrupt = Box<dyn Fn() + Send + Sync>;
 ///
 /// A call that gave up without bytes, since its [interrupt](Source::interrupt) came or nothing is
 /// there yet, fails with [`Error::Canceled`], a `Read` with an `io::Error` that carries that. Any other
-/// error is a failure: an end that follows one at once is not believed.
+/// error is a failure: an end that follows one at once is not believed. After a retry or a resume a
+/// source that can seek is asked for up to 64 KiB of held bytes before that place again, and an end that
+/// follows them is believed; one that only goes forwards is believed at the declared size.
 ///
 /// ```
 /// struct Zeroes(u64);

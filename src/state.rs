@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::ops::Range;
+
 use crate::abi::sb_source_code;
 use crate::error::{Error, Result};
 use crate::index::BLOCK;
@@ -17,6 +19,10 @@ use crate::sync::ThreadToken;
 /// The most that a prefetch asks for at once, in bytes: a slow source that fills whatever it is
 /// given holds a reader that comes by up for no longer than this takes.
 const PREFETCH_ASK: u64 = 64 * 1024;
+
+/// Held bytes that a source has to bring again before an end is believed that was not, at most. More
+/// than what usually lies between a library and a connection, which would hide that this is broken.
+const RECHECK: u64 = 64 * 1024;
 
 /// No resource has a byte here, or beyond: counts are `i64`.
 const MOST: u64 = i64::MAX as u64;
@@ -60,6 +66,10 @@ pub(crate) struct State {
     /// What went wrong last, if the source has not shown since that it is all right: until then an
     /// end is not believed.
     distrust: Option<Error>,
+    /// Where an end was not believed, and that place once it is to be tried again: first the source
+    /// has to bring bytes before it that are held.
+    refused: Option<u64>,
+    recheck: Option<u64>,
     on_short: OnShort,
 
     /// Calls that sleep, in order of arrival.
@@ -162,6 +172,8 @@ impl State {
             freed: false,
             failure: None,
             distrust: None,
+            refused: None,
+            recheck: None,
             on_short: options.on_short,
             waiters: Vec::new(),
             elected: None,
@@ -262,6 +274,14 @@ impl State {
     pub(crate) fn step(&self, need: Need, narrow: bool) -> Result<Step> {
         let (missing, _) = self.ranges.gap(need.offset);
         let stands = self.position;
+        if let Some(held) = self.to_recheck() {
+            return Ok(if held.contains(&stands) {
+                let most = held.end - stands;
+                Step::Skip { most }
+            } else {
+                Step::Seek(held.start)
+            });
+        }
         let held = self.ranges.next_start(stands);
         let inside = self.ranges.end_of(stands) > stands;
         if self.can_seek && stands != missing {
@@ -301,6 +321,14 @@ impl State {
         })
     }
 
+    /// The held bytes that the source has to bring again, if it is able to.
+    fn to_recheck(&self) -> Option<Range<u64>> {
+        let at = self.recheck.filter(|_| self.can_seek)?;
+        let end = self.ranges.end_before(at);
+        let start = self.ranges.start_of(end).max(end.saturating_sub(RECHECK));
+        (start < end).then_some(start..end)
+    }
+
     /// Where a jump for the byte at `missing` goes: there, or as far before it as the end of the
     /// hole is near. Who reads backwards in small steps asks for that next.
     fn landing(&self, missing: u64) -> u64 {
@@ -312,17 +340,13 @@ impl State {
         }
     }
 
-    /// The source had nothing more where it stands.
-    pub(crate) fn ended(&mut self) {
-        self.jumped_from = None;
+    /// The source had nothing more where it stands. An error is that of the call that had it go there.
+    pub(crate) fn ended(&mut self) -> Result<()> {
+        let jumped = self.jumped_from.take().is_some();
         let (at, last) = (self.position, self.ranges.last_end());
         let distrust = self.distrust.clone();
         if let Some(error) = distrust.filter(|_| self.declared != Some(at)) {
-            // That is what a broken connection says as well.
-            if let Error::Source { code, .. } = error {
-                self.source_error = code;
-            }
-            self.fail(error);
+            return self.refuse(error, jumped);
         } else if at == last && self.is_short_error(at) {
             self.fail(Error::Short);
         } else if at == last {
@@ -337,6 +361,24 @@ impl State {
                 cause: None,
             });
         }
+        Ok(())
+    }
+
+    /// An end is not believed, since a broken connection says the same: the error before it again. That
+    /// is every call's, or like the error of a jump.
+    fn refuse(&mut self, error: Error, jumped: bool) -> Result<()> {
+        if let Error::Source { code, .. } = error {
+            self.source_error = code;
+        }
+        // Where bytes follow that are held, no end can be, and there is nothing to try again.
+        if self.position >= self.ranges.last_end() {
+            self.refused = Some(self.position);
+            if jumped {
+                return Err(error);
+            }
+        }
+        self.fail(error);
+        Ok(())
     }
 
     /// The source stands elsewhere, or will once its next read has shown that it can.
@@ -345,7 +387,7 @@ impl State {
             let from = self.jumped_from.unwrap_or(self.position);
             self.jumped_from = (from != offset).then_some(from);
         } else {
-            self.distrust = None;
+            self.trust();
         }
         self.position = offset;
         self.run_start = offset;
@@ -427,6 +469,7 @@ impl State {
     /// A failure is over.
     pub(crate) fn retry(&mut self) -> Option<Error> {
         self.prefetch_rests = false;
+        self.recheck = self.refused.take().or(self.recheck);
         // A place where the source had nothing is asked for again as well.
         if self.bound.is_some_and(|bound| self.is_short_error(bound)) && self.end.is_none() {
             self.bound = None;
@@ -443,8 +486,20 @@ impl State {
     /// The source passed `count` bytes that are held already.
     pub(crate) fn skipped(&mut self, count: u64) {
         self.jumped_from = None;
-        self.distrust = None;
+        self.trust();
         self.position += count;
+        if !self
+            .to_recheck()
+            .is_some_and(|held| held.contains(&self.position))
+        {
+            self.recheck = None;
+        }
+    }
+
+    /// The source has shown that it is all right.
+    fn trust(&mut self) {
+        self.distrust = None;
+        self.refused = None;
     }
 
     /// Bytes came: `count` of them where the source stood.

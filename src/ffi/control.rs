@@ -60,7 +60,8 @@ pub unsafe extern "C" fn sb_cancel(handle: *mut sb_buffer) -> c_int {
 /// Clears a source's failure. A cancel stays in force.
 ///
 /// The source is asked again, where it stands, and the prefetch goes on unless it is canceled. Clears
-/// SB_ERR_SHORT and SB_ERR_PANIC too. Nothing is fetched twice. Never waits.
+/// SB_ERR_SHORT and SB_ERR_PANIC too. Nothing is fetched twice, except after an end that was not believed
+/// (see sb_callback). Never waits.
 ///
 /// @param handle the buffer.
 /// @return SB_OK, also if there was nothing to clear; SB_ERR_INVALID: a bad handle.
@@ -77,7 +78,7 @@ pub unsafe extern "C" fn sb_retry(handle: *mut sb_buffer) -> c_int {
 
 /// Clears a cancel and a source's failure.
 ///
-/// The source is asked again, where it stands; nothing is fetched twice. Never waits.
+/// The source is asked again, where it stands, as after sb_retry(). Never waits.
 ///
 /// @param handle the buffer.
 /// @return SB_OK, also if there was nothing to clear; SB_ERR_INVALID: a bad handle.

@@ -83,7 +83,8 @@ static void nothing_yet(form how)
     sb_free(buffer);
 }
 
-/* A seek that succeeds shows that the source is all right; with `pull` only bytes do. */
+/* A seek that succeeds shows that the source is all right; with `pull` only bytes do, and what a jump
+ * found before is the error of that read alone. */
 static void elsewhere(form how)
 {
     static const int64_t answers[] = { 100, -104, 0, 10, 0 };
@@ -95,9 +96,65 @@ static void elsewhere(form how)
     CHECK_EQ(sb_retry(buffer), SB_OK);
     CHECK_EQ(sb_read(buffer, 5000, 10, bytes), believed ? 0 : SB_ERR_SOURCE);
     CHECK_EQ(stats_of(buffer).bound, believed ? 5000 : (int64_t)SB_SIZE_UNKNOWN);
-    CHECK_EQ(sb_retry(buffer), SB_OK);
+    CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
+    CHECK_EQ(stats_of(buffer).source_error, -104);
     CHECK_EQ(sb_read(buffer, 100, 20, bytes), 10);
     CHECK_EQ(sb_size(buffer), 110);
+    sb_free(buffer);
+}
+
+/* An end that was not believed is tried again from bytes that are held: it is the end if it follows
+ * these. A source that only goes forwards can't go back to any. */
+static void looks_back(form how)
+{
+    static const int64_t answers[] = { 100, -104, 0, 30, -5, 70, 0 };
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, how, SB_SIZE_UNKNOWN, SB_SHORT_END);
+
+    CHECK_EQ(sb_read(buffer, 0, 200, bytes), 100);
+    CHECK_EQ(sb_retry(buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SOURCE);
+    CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SOURCE);
+    CHECK_EQ(source.calls, 3);
+    /* It fails on the way there, too. */
+    CHECK_EQ(sb_retry(buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SOURCE);
+    CHECK_EQ(stats_of(buffer).source_error, -5);
+    CHECK_EQ(source.calls, 5);
+    CHECK(stats_of(buffer).final_size == SB_SIZE_UNKNOWN);
+    CHECK_EQ(sb_retry(buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, 100, 10, bytes), 0);
+    CHECK_EQ(source.calls, 7);
+    CHECK_EQ(stats_of(buffer).seeks, 1);
+    CHECK_EQ(sb_size(buffer), 100);
+    CHECK_EQ(source.closes, 1);
+    CHECK_EQ(sb_read(buffer, 0, 200, bytes), 100);
+    CHECK_BYTES(bytes, 0, 100);
+    sb_free(buffer);
+}
+
+/* Not by far: what was asked for again is at most 64 KiB, and more may follow instead of the end. */
+static void looks_back_a_little(form how)
+{
+    enum { FAR = 100000, BACK = 65536 };
+    static const int64_t answers[] = { FAR };
+    static const int64_t then[] = { -104, 0, BACK, 20, 0 };
+    static unsigned char far[FAR];
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, how, SB_SIZE_UNKNOWN, SB_SHORT_END);
+
+    CHECK_EQ(sb_read(buffer, 0, FAR, far), FAR);
+    source.answers = then;
+    source.count = COUNT_OF(then);
+    source.calls = 0;
+    CHECK_EQ(sb_read(buffer, FAR, 10, bytes), SB_ERR_SOURCE);
+    CHECK_EQ(sb_retry(buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, FAR, 10, bytes), SB_ERR_SOURCE);
+    CHECK_EQ(sb_resume(buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, FAR, 30, bytes), 20);
+    CHECK_BYTES(bytes, FAR, 20);
+    CHECK_EQ(source.calls, COUNT_OF(then));
+    CHECK_EQ(sb_size(buffer), FAR + 20);
     sb_free(buffer);
 }
 
@@ -120,7 +177,7 @@ static void tried_elsewhere(int64_t answer)
 /* A failed seek is an error too, and no end follows from it. */
 static void failed_seek_then_nothing(void)
 {
-    static const int64_t answers[] = { 100, 0 };
+    static const int64_t answers[] = { 100, 0, 100, 0 };
     static const int64_t seeks[] = { -5, -5 };
     script source = SCRIPT(answers);
     sb_buffer *buffer = script_open(&source, READ_SEEK, SB_SIZE_UNKNOWN, SB_SHORT_END);
@@ -131,24 +188,37 @@ static void failed_seek_then_nothing(void)
     CHECK_EQ(sb_read(buffer, 5000, 10, bytes), SB_ERR_SOURCE);
     CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SOURCE);
     CHECK(stats_of(buffer).final_size == SB_SIZE_UNKNOWN);
+    /* It can't go back: an error, again. Then it can. */
+    CHECK_EQ(sb_retry(buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SOURCE);
+    CHECK_EQ(source.calls, 2);
+    CHECK_EQ(sb_read(buffer, 100, 10, bytes), 0);
+    CHECK_EQ(sb_size(buffer), 100);
     sb_free(buffer);
 }
 
 /* The same with `pull`, whose seek shows by the bytes. */
 static void failed_pull_elsewhere_then_nothing(void)
 {
-    static const int64_t answers[] = { 100, -5, 0, 0 };
+    static const int64_t answers[] = { 100, -5, 0, 0, 100, 0 };
     script source = SCRIPT(answers);
     sb_buffer *buffer = script_open(&source, PULL_SEEKS, SB_SIZE_UNKNOWN, SB_SHORT_END);
 
     CHECK_EQ(sb_read(buffer, 0, 100, bytes), 100);
     CHECK_EQ(sb_read(buffer, 5000, 10, bytes), SB_ERR_SOURCE);
     CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
+    /* That is nobody else's error. */
     CHECK_EQ(sb_read(buffer, 5000, 10, bytes), SB_ERR_SOURCE);
-    CHECK_EQ(stats_of(buffer).state, SB_STATE_FAILED);
+    CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
+    CHECK(stats_of(buffer).bound == SB_SIZE_UNKNOWN);
+    /* It has nothing where it had bytes before, so it is broken; then it has them again. */
     CHECK_EQ(sb_retry(buffer), SB_OK);
     CHECK_EQ(sb_read(buffer, 5000, 10, bytes), SB_ERR_SOURCE);
+    CHECK_EQ(stats_of(buffer).state, SB_STATE_FAILED);
     CHECK(stats_of(buffer).bound == SB_SIZE_UNKNOWN);
+    CHECK_EQ(sb_retry(buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, 5000, 10, bytes), 0);
+    CHECK_EQ(stats_of(buffer).bound, 5000);
     sb_free(buffer);
 }
 
@@ -256,6 +326,10 @@ int main(void)
     }
     elsewhere(READ_SEEK);
     elsewhere(PULL_SEEKS);
+    looks_back(READ_SEEK);
+    looks_back(PULL_SEEKS);
+    looks_back_a_little(READ_SEEK);
+    looks_back_a_little(PULL_SEEKS);
     tried_elsewhere(SB_SOURCE_UNSUPPORTED);
     tried_elsewhere(SB_SOURCE_CANCELED);
     tried_elsewhere(-5);

@@ -211,6 +211,8 @@ struct the {
     bool doubt;        /* a 0 is to be taken for the failure before, */
     int64_t doubted;   /* whose code this is */
     bool failed;       /* and nothing can have cleared that */
+    bool refused;      /* an end was not believed, */
+    bool rechecks;     /* and once that was retried, held bytes are asked for again */
     bool forward_only;
     bool disproved;    /* the declared size is */
     bool is_short;     /* it has ended below the declared size, and that is its failure */

@@ -151,6 +151,7 @@ void clear_begins(bool resumes)
     the.clearing++;
     the.cleared_at = tick();
     the.failed = the.is_short = false;
+    the.rechecks |= the.refused;
     /* A place where nothing was, below the declared size, is asked for again. */
     if (the.plan.on_short == SB_SHORT_ERROR && the.plan.declared != SB_SIZE_UNKNOWN
         && the.bound < the.plan.declared && the.final == NONE) {

@@ -83,12 +83,14 @@ static void doubt(int64_t code)
 
 static void came(uint64_t offset, const outcome *out)
 {
+    bool known = spans_at(&the.held, offset);
     spans_add(&the.journal, offset, offset + out->count, out->variant);
     spans_add(&the.held, offset, offset + out->count, 0);
     the.position = offset + out->count;
     if (the.position > the.passed)
         the.passed = the.position;
-    the.doubt = false;
+    the.doubt = the.refused = false;
+    the.rechecks &= known;
     the.ended_at = NONE;
     the.holes |= the.held.count > 1 || the.held.list[0].start > 0;
     uint64_t last = spans_last(&the.held);
@@ -105,13 +107,21 @@ static void came(uint64_t offset, const outcome *out)
     }
 }
 
-static void said_zero(uint64_t offset)
+static void said_zero(uint64_t offset, bool jumps)
 {
     uint64_t last = spans_last(&the.held), declared = the.plan.declared;
     the.position = offset;
     if (the.doubt && offset != declared) {
-        /* That failure again. */
-        failed(FAILED, the.doubted);
+        /* That failure again; after a jump, of that read alone. */
+        the.refused |= offset >= last;
+        /* A retry that goes on may be one of this. */
+        the.rechecks |= the.refused && the.clearing > 0;
+        if (jumps && offset >= last) {
+            cause_open(SEEK_FAILED, 0, NONE);
+            the.code = the.doubted;
+        } else {
+            failed(FAILED, the.doubted);
+        }
         return;
     }
     if (offset < last) {
@@ -182,7 +192,7 @@ void could_not_seek(int64_t code)
     }
 }
 
-void take_in(uint64_t offset, outcome *out)
+void take_in(uint64_t offset, outcome *out, bool jumps)
 {
     trace("the source at %" PRIu64 ": %s %" PRId64, offset,
           out->kind == BYTES ? "bytes" : out->kind == ZERO ? "the end" : out->kind == ERROR ? "error"
@@ -192,7 +202,7 @@ void take_in(uint64_t offset, outcome *out)
         came(offset, out);
         break;
     case ZERO:
-        said_zero(offset);
+        said_zero(offset, jumps);
         break;
     case NOTHING:
     case ERROR:

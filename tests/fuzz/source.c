@@ -79,7 +79,7 @@ static void expect_wanted(uint64_t offset, uint64_t capacity)
         EXPECT(spans_cover(&the.held, offset, end) && capacity <= 64 * KIB,
                "the source is asked for %" PRIu64 " bytes at %" PRIu64 ", some of which are held",
                capacity, offset);
-        EXPECT(the.forward_only, "byte %" PRIu64 " is fetched twice", offset);
+        EXPECT(the.forward_only || the.rechecks, "byte %" PRIu64 " is fetched twice", offset);
         return;
     }
     if (the.prefetch_most > 0 && capacity <= 64 * KIB) {
@@ -97,7 +97,7 @@ static void expect_sought(uint64_t offset)
 {
     EXPECT(!the.forward_only, "a source that can't seek is sent to %" PRIu64, offset);
     EXPECT(offset < INT64_MAX, "the source is sent to %" PRIu64, offset);
-    EXPECT(offset <= the.furthest || the.saving || the.prefetch_most > 0,
+    EXPECT(offset <= the.furthest || the.saving || the.prefetch_most > 0 || the.rechecks,
            "the source is sent to %" PRIu64 ", but nobody wants that", offset);
 }
 
@@ -170,7 +170,7 @@ static int64_t read_bytes(void *opaque, void *out, size_t capacity)
     expect_clean(&random, offset, out, capacity);
     dawdle(&random);
     outcome came = choose(&random, offset, capacity, false);
-    take_in(offset, &came);
+    take_in(offset, &came, false);
     leave();
     unlock();
     fill(&random, offset, out, capacity, &came);
@@ -206,7 +206,7 @@ static int64_t seek_to(void *opaque, uint64_t offset)
         the.position = offset;
         if (offset > the.passed)
             the.passed = offset;
-        the.doubt = false;
+        the.doubt = the.refused = false;
         the.ended_at = NONE;
     }
     leave();
@@ -248,7 +248,7 @@ static int pull_bytes(void *opaque, uint64_t offset, void *out, size_t capacity,
     } else {
         if (jumps)
             the.ended_at = NONE;
-        take_in(offset, &came);
+        take_in(offset, &came, jumps);
         if (the.position > the.passed)
             the.passed = the.position;
     }

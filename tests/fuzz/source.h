@@ -18,7 +18,7 @@ int64_t some_error(rng *random, bool is_int);
 outcome choose(rng *random, uint64_t offset, uint64_t capacity, bool is_int);
 /* Writes down what a call came to: one that brings bytes, one that could not go elsewhere, one that came
  * with SB_SOURCE_CANCELED. */
-void take_in(uint64_t offset, outcome *out);
+void take_in(uint64_t offset, outcome *out, bool jumps);
 void could_not_seek(int64_t code);
 void came_with_nothing(bool seeks);
 
