@@ -244,7 +244,8 @@ typedef enum sb_on_full {
  */
 typedef enum sb_on_short {
     /**
-     * The end. The source's word wins over the declared size.
+     * The end. The source's word wins over the declared size. Where a source that was sought to an
+     * offset had nothing, and the bytes before that come later, it is asked there once more.
      */
     SB_SHORT_END = 0,
     /**

@@ -89,7 +89,8 @@ pub enum sb_source_flag {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum sb_on_short {
-    /// The end. The source's word wins over the declared size.
+    /// The end. The source's word wins over the declared size. Where a source that was sought to an
+    /// offset had nothing, and the bytes before that come later, it is asked there once more.
     SB_SHORT_END = 0,
     /// SB_ERR_SHORT: the connection was cut, and more may come when the source is asked again. Where the
     /// source says that nothing is at an offset that it was sought to, reads there return 0 until

@@ -508,8 +508,8 @@ impl State {
         self.skipped(count);
         let last = self.ranges.last_end();
         match self.bound {
-            // Whether that is the end the source has to say again.
-            Some(bound) if bound == last && self.is_short_error(last) => self.bound = None,
+            // Whether that is the end the source has to say again, since more was declared.
+            Some(bound) if bound == last && self.is_short(last) => self.bound = None,
             Some(bound) if bound == last => self.end = Some(last),
             Some(bound) if bound < last => self.bound = None,
             _ => {}

@@ -131,6 +131,42 @@ static void up_to_the_probe(form how)
     sb_free(buffer);
 }
 
+/* So where a short end is an end: it may have been no more than a bad moment. */
+static void asked_once_more(form how, int goes_on)
+{
+    const int64_t answers[] = { 10, 0, 90, goes_on ? 100 : 0, 0 };
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, how, 200, SB_SHORT_END);
+    int size = goes_on ? 200 : 100;
+    CHECK_EQ(sb_read(buffer, 0, 10, bytes), 10);
+    CHECK_EQ(sb_read(buffer, 100, 10, bytes), 0);
+    CHECK_EQ(sb_read(buffer, 150, 10, bytes), 0);
+    CHECK_EQ(source.calls, 2);
+    CHECK_EQ(sb_read(buffer, 10, 90, bytes), 90);
+    CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
+    CHECK_EQ(sb_read(buffer, 0, 300, bytes), size);
+    CHECK_BYTES(bytes, 0, size);
+    CHECK_EQ(sb_read(buffer, size, 10, bytes), 0);
+    CHECK_EQ(source.calls, goes_on ? 5 : 4);
+    CHECK_EQ(sb_size(buffer), size);
+    CHECK_EQ(source.closes, 1);
+    sb_free(buffer);
+}
+
+/* Nobody said that there is more: nothing is asked. */
+static void not_asked_again(form how, uint64_t declared)
+{
+    static const int64_t answers[] = { 10, 0, 90 };
+    script source = SCRIPT(answers);
+    sb_buffer *buffer = script_open(&source, how, declared, SB_SHORT_END);
+    CHECK_EQ(sb_read(buffer, 0, 10, bytes), 10);
+    CHECK_EQ(sb_read(buffer, 100, 10, bytes), 0);
+    CHECK_EQ(sb_read(buffer, 10, 90, bytes), 90);
+    CHECK_EQ(stats_of(buffer).final_size, 100);
+    CHECK_EQ(source.calls, 3);
+    sb_free(buffer);
+}
+
 /* What is passed is not a size any more, and no other one is known. */
 static void passed(form how)
 {
@@ -153,6 +189,7 @@ static void passed(form how)
 int main(void)
 {
     form how;
+    size_t place;
     for (how = READ; how < FORMS; how++) {
         is_the_end(how);
         is_an_error(how, 0);
@@ -168,5 +205,12 @@ int main(void)
     cut_at_the_probe(PULL_SEEKS);
     up_to_the_probe(READ_SEEK);
     up_to_the_probe(PULL_SEEKS);
+    for (place = 0; place < 2; place++) {
+        asked_once_more(place ? READ_SEEK : PULL_SEEKS, 0);
+        asked_once_more(place ? READ_SEEK : PULL_SEEKS, 1);
+        not_asked_again(place ? READ_SEEK : PULL_SEEKS, SB_SIZE_UNKNOWN);
+        not_asked_again(place ? READ_SEEK : PULL_SEEKS, 100);
+        not_asked_again(place ? READ_SEEK : PULL_SEEKS, 50);
+    }
     return 0;
 }

@@ -97,7 +97,7 @@ static void came(uint64_t offset, const outcome *out)
     if (last > the.plan.declared)
         the.disproved = true;
     bool is_short = the.plan.declared != SB_SIZE_UNKNOWN && last < the.plan.declared;
-    if (the.bound == last && the.final == NONE && !(is_short && the.plan.on_short == SB_SHORT_ERROR)) {
+    if (the.bound == last && the.final == NONE && !is_short) {
         the.final = last;
     } else if (the.bound <= last && the.final == NONE) {
         the.bound = NONE;
