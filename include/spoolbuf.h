@@ -568,7 +568,9 @@ typedef struct sb_options {
 } sb_options;
 
 /**
- * Told how a save goes: `done` of `total` bytes are saved; `total` is SB_SIZE_UNKNOWN until known.
+ * Told how a save goes: `done` of `total` bytes are saved; `total` is SB_SIZE_UNKNOWN until known, and
+ * the declared size until the final one is. The last report of a save that succeeds has the final size
+ * as both, which may be 0.
  * Called on the saving thread, without a lock; returns 0 to go on, anything else to stop with
  * SB_ERR_CANCELED.
  */

@@ -163,8 +163,9 @@ struct Saving<'s> {
     /// Whether the file system is worth asking to share blocks.
     may_share: bool,
     bytes: Vec<u8>,
-    /// What the report was told.
+    /// What the report was told last.
     told: u64,
+    told_total: Option<u64>,
 }
 
 impl<'s> Saving<'s> {
@@ -191,6 +192,7 @@ impl<'s> Saving<'s> {
             may_share: true,
             bytes: Vec::new(),
             told: 0,
+            told_total: None,
         })
     }
 
@@ -199,7 +201,7 @@ impl<'s> Saving<'s> {
         self.run_on()?;
         let mut done = 0;
         loop {
-            let (ready, total) = self.look(done)?;
+            let ready = self.look(done)?;
             let count = match self.share_spooled(done, ready, sink)? {
                 0 => self.copy_read(done, ready, sink)?,
                 count => count,
@@ -208,9 +210,13 @@ impl<'s> Saving<'s> {
                 break;
             }
             done += count;
-            self.tell(done, total)?;
+            self.tell(done, self.total())?;
         }
         self.check(done)?;
+        // The end shows only behind the last bytes, and of no bytes nothing was told.
+        if self.told_total != Some(done) || self.told != done {
+            self.tell(done, Some(done))?;
+        }
         if let Sink::Draft(file, ahead) = sink {
             ahead.trim(file);
         }
@@ -220,12 +226,11 @@ impl<'s> Saving<'s> {
     /// Has everything buffered and returns how much that is.
     fn fetch(&mut self) -> Result<u64> {
         loop {
-            let missing = self.look(0)?.0;
-            let total = self.look(missing)?.1;
+            let missing = self.look(0)?;
             if self.copy_read(missing, 0, &Sink::Buffer)? == 0 {
                 return Ok(missing);
             }
-            self.tell(missing, total)?;
+            self.tell(missing, self.total())?;
         }
     }
 
@@ -233,16 +238,13 @@ impl<'s> Saving<'s> {
     /// before the holes behind it are filled in order.
     fn run_on(&mut self) -> Result<()> {
         while !self.options.buffered {
-            let (missing, total) = {
-                let state = self.buffer.gate.lock();
-                (state.missing_ahead(), state.size())
-            };
+            let missing = self.buffer.gate.lock().missing_ahead();
             let Some(missing) = missing else { break };
             self.look(0)?;
             if self.copy_read(missing, 0, &Sink::Buffer)? == 0 {
                 break;
             }
-            self.tell(0, total)?;
+            self.tell(0, self.total())?;
         }
         Ok(())
     }
@@ -252,6 +254,7 @@ impl<'s> Saving<'s> {
         self.told = self.told.max(done);
         // What was said of the size may just have turned out too small.
         let total = total.map(|total| total.max(self.told));
+        self.told_total = total;
         if (self.report)(self.told, total) {
             Ok(())
         } else {
@@ -259,16 +262,21 @@ impl<'s> Saving<'s> {
         }
     }
 
-    /// How much can be had at `offset` without the source, and how much there is in all.
-    fn look(&self, offset: u64) -> Result<(u64, Option<u64>)> {
+    /// How much there is to save in all, as far as that is known.
+    fn total(&self) -> Option<u64> {
+        self.until.or_else(|| self.buffer.gate.lock().size())
+    }
+
+    /// How much can be had at `offset` without the source.
+    fn look(&self, offset: u64) -> Result<u64> {
         let state = self.buffer.gate.lock();
         if state.freed || state.cancels != self.cancels {
             return Err(Error::Canceled);
         }
         let ready = state.buffered(offset);
         Ok(match self.until {
-            Some(until) => (ready.min(until.saturating_sub(offset)), self.until),
-            None => (ready, state.size()),
+            Some(until) => ready.min(until.saturating_sub(offset)),
+            None => ready,
         })
     }
 
@@ -342,7 +350,7 @@ impl<'s> Saving<'s> {
             return Ok(None);
         }
         let size = if self.options.buffered {
-            self.look(0)?.0
+            self.look(0)?
         } else {
             self.fetch()?
         };

@@ -250,6 +250,11 @@ fn clean(folder: &std::path::Path) {
 }
 
 #[test]
+fn progress() {
+    promise("progress.c");
+}
+
+#[test]
 fn options() {
     promise("options.c");
 }

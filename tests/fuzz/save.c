@@ -9,7 +9,7 @@
 typedef struct progress {
     call *call;
     rng *random;
-    uint64_t done;
+    uint64_t done, total;
     bool stops, looks, cancels, canceled;
 } progress;
 
@@ -19,6 +19,7 @@ static int report(void *opaque, uint64_t done, uint64_t total)
     EXPECT(done >= self->done, "a save goes back from %" PRIu64 " to %" PRIu64, self->done, done);
     EXPECT(done <= total, "a save has done %" PRIu64 " of %" PRIu64, done, total);
     self->done = done;
+    self->total = total;
     if (self->looks && below(self->random, 8) == 0)
         look(self->random);
     if (self->cancels && done < total && below(self->random, 4) == 0) {
@@ -102,7 +103,7 @@ static void save(uint32_t flags, bool to_file, rng *random, bool stops)
                   .need = fetches ? NONE : 0, .limit = -1, .reader = -1, .fetches = fetches,
                   .waits = true };
     progress told = { .call = &self, .random = random, .stops = stops, .looks = below(random, 2),
-                      .cancels = stops && !(flags & SB_SAVE_LINK) && below(random, 2) };
+                      .cancels = stops && !(flags & SB_SAVE_LINK) && below(random, 2), .total = NONE };
     uint64_t at = below(random, 2) ? 0 : below(random, 100);
     int file = to_file ? -1 : memfd_create("saved", MFD_CLOEXEC);
     if (file >= 0 && lseek(file, (off_t)at, SEEK_SET) < 0)
@@ -120,6 +121,8 @@ static void save(uint32_t flags, bool to_file, rng *random, bool stops)
     EXPECT(!self.stopped || result == SB_ERR_CANCELED, "a save that was stopped returned %s",
            status_name(result));
     EXPECT(!told.canceled || result < 0, "a save that was canceled returned %" PRId64, result);
+    EXPECT(plain || result < 0 || (told.done == (uint64_t)result && told.total == told.done),
+           "a save of %" PRId64 " bytes told last of %" PRIu64 " of %" PRIu64, result, told.done, told.total);
     judge(&self, result, flags, frontier, to_file && me->saved != NONE);
     if (to_file) {
         if (result >= 0)

@@ -1,0 +1,90 @@
+/*
+ * What a save tells of its progress: it goes forwards, and the last report is that all of a known total
+ * is saved, once, of an empty resource too.
+ */
+#include "check.h"
+
+#include <fcntl.h>
+
+typedef struct told {
+    uint64_t done, total;
+    int calls, whole;
+    int stops_at_the_end;
+} told;
+
+static int tell(void *opaque, uint64_t done, uint64_t total)
+{
+    told *self = opaque;
+    CHECK(done >= self->done);
+    CHECK(done <= total);
+    self->done = done;
+    self->total = total;
+    self->calls++;
+    self->whole += done == total;
+    return self->stops_at_the_end && done == total;
+}
+
+static int64_t save(sb_buffer *buffer, int to_path, uint32_t flags, told *told)
+{
+    int file = to_path ? -1 : open("saved", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    int64_t saved;
+    CHECK(to_path || file >= 0);
+    saved = sb_save_with(buffer, to_path ? "saved" : NULL, file, flags, tell, told);
+    if (!to_path)
+        close(file);
+    return saved;
+}
+
+static void ends_with_the_total(uint64_t size, uint64_t declared, int to_path, uint32_t flags)
+{
+    stream source;
+    sb_buffer *buffer;
+    told told = { 0, 0, 0, 0, 0 };
+    unsigned char byte;
+
+    stream_init(&source, size, 0);
+    buffer = stream_open(&source, declared, SB_MAX_DEFAULT);
+    if (flags & SB_SAVE_BUFFERED)
+        CHECK_EQ(sb_read(buffer, size, 1, &byte), 0);
+    CHECK_EQ(save(buffer, to_path, flags, &told), size);
+    CHECK(told.calls > 0);
+    CHECK_EQ(told.done, size);
+    CHECK_EQ(told.total, size);
+    CHECK_EQ(told.whole, 1);
+    CHECK_EQ(unlink("saved"), 0);
+    sb_free(buffer);
+}
+
+/* The last report is no formality: it can still stop the save. */
+static void stopped_at_the_end(uint64_t size)
+{
+    stream source;
+    sb_buffer *buffer;
+    told told = { 0, 0, 0, 0, 1 };
+
+    stream_init(&source, size, 0);
+    buffer = stream_open(&source, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+    CHECK_EQ(save(buffer, 1, 0, &told), SB_ERR_CANCELED);
+    CHECK_EQ(told.whole, 1);
+    CHECK(access("saved", F_OK) != 0);
+    sb_free(buffer);
+}
+
+int main(void)
+{
+    static const uint64_t sizes[] = { 0, 1, 1000, 65536, 65537, 3 * 65536, 1000000, 1048576 };
+    static const uint32_t flags[] = { 0, SB_SAVE_BUFFERED, SB_SAVE_LINK };
+    size_t size, flag;
+    int to_path;
+
+    for (size = 0; size < COUNT_OF(sizes); size++) {
+        for (flag = 0; flag < COUNT_OF(flags); flag++)
+            for (to_path = 0; to_path < 2; to_path++) {
+                ends_with_the_total(sizes[size], SB_SIZE_UNKNOWN, to_path, flags[flag]);
+                ends_with_the_total(sizes[size], sizes[size], to_path, flags[flag]);
+                ends_with_the_total(sizes[size], sizes[size] + 100000, to_path, flags[flag]);
+            }
+        stopped_at_the_end(sizes[size]);
+    }
+    return 0;
+}
