@@ -550,7 +550,9 @@ typedef struct sb_options {
     uint64_t seek_gap;
     /**
      * The source is asked for what is needed rounded up to a multiple of this many bytes, 0 to
-     * 16384; 0 asks for exactly what is needed. 16384 is the default.
+     * 16384; 0 asks for exactly what is needed. Where a call waits for the first byte only, what its
+     * `len` has room for is needed, up to 256 KiB with 0, else as far as the sum with this stays within
+     * 16384. 16384 is the default.
      */
     uint32_t round_up;
     /**

@@ -279,7 +279,9 @@ pub struct sb_options {
     /// made to seek over it; 262144.
     pub seek_gap: u64,
     /// The source is asked for what is needed rounded up to a multiple of this many bytes, 0 to
-    /// 16384; 0 asks for exactly what is needed. 16384 is the default.
+    /// 16384; 0 asks for exactly what is needed. Where a call waits for the first byte only, what its
+    /// `len` has room for is needed, up to 256 KiB with 0, else as far as the sum with this stays within
+    /// 16384. 16384 is the default.
     pub round_up: u32,
     /// What a full disk does: an sb_on_full; SB_FULL_FAIL.
     pub on_full: u32,

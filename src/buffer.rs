@@ -171,10 +171,11 @@ impl Buffer {
                 return Ok(());
             }
             let call = call.get_or_insert_with(|| this.begin(wish));
-            let length = if wish.all { left.min(BLOCK) } else { 1 };
+            let room = left.min(BLOCK);
             let need = Need {
                 offset: offset + *done as u64,
-                length,
+                length: if wish.all { room } else { 1 },
+                room,
                 cancels: call.cancels,
             };
             let verdict = Buffer::await_bytes(this, need, call, &mut turn);

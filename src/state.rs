@@ -109,6 +109,8 @@ pub(crate) struct Need {
     pub(crate) offset: u64,
     /// How many bytes to wait for; 1 or more.
     pub(crate) length: u64,
+    /// How many it has use for: what the source may be asked for.
+    pub(crate) room: u64,
     /// `cancels` when the call began.
     pub(crate) cancels: u64,
 }
@@ -301,14 +303,10 @@ impl State {
                 most: (self.ranges.end_of(stands) - stands).min(BLOCK),
             });
         }
-        let wanted = need.offset.saturating_add(need.length);
-        let mut until = wanted;
+        let mut until = self.goal(need);
         if narrow {
-            let ends = self
-                .waiters
-                .iter()
-                .map(|waiter| waiter.need.offset + waiter.need.length);
-            until = ends.filter(|end| *end > stands).fold(wanted, u64::min);
+            let ends = self.waiters.iter().map(|waiter| self.goal(waiter.need));
+            until = ends.filter(|end| *end > stands).fold(until, u64::min);
         }
         if self.round_up > 0 {
             until = until
@@ -319,6 +317,16 @@ impl State {
         Ok(Step::Read {
             most: if narrow { most } else { most.min(PREFETCH_ASK) },
         })
+    }
+
+    /// How far a need goes, before rounding. A call that waits for one byte and has room for more would
+    /// get them one at a time where nothing, or little, is rounded up.
+    fn goal(&self, need: Need) -> u64 {
+        let most = match self.round_up {
+            0 => need.room,
+            step => need.room.min(u64::from(ROUND_UP_MOST) - step),
+        };
+        need.offset.saturating_add(need.length.max(most))
     }
 
     /// The held bytes that the source has to bring again, if it is able to.
@@ -601,6 +609,7 @@ impl State {
         Some(Need {
             offset: missing,
             length: until - missing,
+            room: until - missing,
             cancels: self.cancels,
         })
     }

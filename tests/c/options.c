@@ -194,11 +194,55 @@ static void overhead(void)
     sb_free(buffer);
 }
 
+/* A call that waits for one byte has the source asked once for what it has room for. */
+static void asks_for_what_has_room(uint32_t round_up, size_t length, uint64_t asked)
+{
+    stream source;
+    sb_options options;
+    sb_buffer *buffer;
+    sb_reader *reader;
+    uint64_t at = 0;
+    int way;
+
+    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
+    options.round_up = round_up;
+    buffer = open_with(&source, &options);
+    reader = sb_reader_new(buffer);
+    CHECK(reader != NULL);
+    for (way = 0; way < 3; way++) {
+        uint64_t start = at;
+        int64_t count;
+        if (way == 0)
+            count = sb_read_some(buffer, at, length, bytes, -1);
+        else if (way == 1)
+            count = sb_read_some(buffer, at, length, bytes, 600000);
+        else
+            count = sb_reader_read(reader, length, bytes);
+        CHECK_EQ(count, length < asked ? length : asked);
+        CHECK_BYTES(bytes, start, (uint64_t)count);
+        CHECK_EQ(stream_get(&source, &source.reads), way + 1);
+        at = stats_of(buffer).frontier;
+        CHECK_EQ(at, start + asked);
+        CHECK_EQ(sb_reader_seek(reader, (int64_t)at, SB_SEEK_SET), (int64_t)at);
+    }
+    sb_reader_free(reader);
+    sb_free(buffer);
+    WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
+}
+
 int main(void)
 {
     defaults();
     directory();
     full_disk();
     overhead();
+    asks_for_what_has_room(0, 1000, 1000);
+    asks_for_what_has_room(0, 5000, 5000);
+    asks_for_what_has_room(0, 1, 1);
+    asks_for_what_has_room(1, 5000, 5000);
+    asks_for_what_has_room(512, 1000, 1024);
+    asks_for_what_has_room(8192, 5000, 8192);
+    asks_for_what_has_room(16384, 1000, 16384);
+    asks_for_what_has_room(16384, 40000, 16384);
     return 0;
 }

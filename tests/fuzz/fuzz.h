@@ -273,6 +273,8 @@ bool cause_ended(uint64_t offset, uint64_t from, uint64_t to);
 /* What the source said to `by`, NULL for anybody, is known to the library by now. */
 void settle(const worker *by);
 uint64_t rounded(uint64_t end);
+/* Where that ends which a call that waits for one byte has the source asked for, before rounding. */
+uint64_t some(uint64_t off, uint64_t len);
 /* Nothing but this thread can have touched the buffer or its source. */
 bool alone(void);
 /* Around sb_cancel(), sb_resume() or sb_retry(), sb_prefetch(), sb_free(). */

@@ -226,6 +226,14 @@ uint64_t rounded(uint64_t end)
     return (end + step - 1) / step * step;
 }
 
+uint64_t some(uint64_t off, uint64_t len)
+{
+    uint64_t step = the.plan.round_up, most = step ? 16384 - step : 256 * KIB;
+    if (len > most)
+        len = most;
+    return off + (len > 0 ? len : 1);
+}
+
 /* ---- calls ----------------------------------------------------------------------------------- */
 
 void call_begin(call *self)

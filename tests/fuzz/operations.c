@@ -76,7 +76,7 @@ int64_t read_at(uint64_t off, uint64_t len, unsigned char *bytes)
 
 static void read_some(uint64_t off, uint64_t len, int64_t limit, unsigned char *bytes)
 {
-    call self = { .name = "sb_read_some", .off = off, .len = len, .need = off + 1, .limit = limit,
+    call self = { .name = "sb_read_some", .off = off, .len = len, .need = some(off, len), .limit = limit,
                   .reader = -1, .fetches = len > 0 && limit < 0, .waits = me->inside == 0 && limit < 0 };
     lock();
     if (limit > 0)

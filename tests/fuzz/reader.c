@@ -20,7 +20,7 @@ static void read_on(unsigned at, sb_reader *reader, int name, rng *random)
 {
     uint64_t len = below(random, 4) ? below(random, 3000) : below(random, 100000);
     uint64_t off = the.reader_at[at];
-    call self = { .name = "sb_reader_read", .off = off, .len = len, .need = off + 1, .limit = -1,
+    call self = { .name = "sb_reader_read", .off = off, .len = len, .need = some(off, len), .limit = -1,
                   .reader = name, .fetches = len > 0, .waits = me->inside == 0 };
     call_begin(&self);
     int64_t result = sb_reader_read(reader, len, me->bytes);
