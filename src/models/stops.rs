@@ -140,14 +140,29 @@ fn reader_stop_against_hand_over() {
 /// A source whose reads can be interrupted while they run, and only then.
 struct Interruptible {
     at: u64,
-    running: Arc<Mutex<Option<bool>>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// A read runs, which an interrupt has come for or not.
+    interrupted: Option<bool>,
+    entered: usize,
+    left: usize,
+    /// An interrupt lasted into a read that came after the one it was for.
+    strayed: bool,
 }
 
 impl Source for Interruptible {
     fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
-        *lock(&self.running) = Some(false);
+        let mut seen = lock(&self.seen);
+        seen.interrupted = Some(false);
+        seen.entered += 1;
+        drop(seen);
         thread::yield_now();
-        if lock(&self.running).take() == Some(true) {
+        let mut seen = lock(&self.seen);
+        seen.left += 1;
+        if seen.interrupted.take() == Some(true) {
             return Err(Error::Canceled);
         }
         out[0] = byte(self.at);
@@ -156,23 +171,28 @@ impl Source for Interruptible {
     }
 
     fn interrupt(&self) -> Option<Interrupt> {
-        let running = self.running.clone();
+        let seen = self.seen.clone();
         Some(Box::new(move || {
-            if let Some(interrupted) = lock(&running).as_mut() {
+            let mine = lock(&seen).left + 1;
+            thread::yield_now();
+            let mut seen = lock(&seen);
+            seen.strayed |= seen.entered > mine;
+            if let Some(interrupted) = seen.interrupted.as_mut() {
                 *interrupted = true;
             }
         }))
     }
 }
 
-/// An interrupt that is on its way when a resume lets a new call into the source does not become
-/// that call's failure.
+/// An interrupt that is on its way when a resume lets a new call into the source does not reach that
+/// call, be it only to break what it uses, and does not become its failure.
 #[test]
 fn resume_against_cancel() {
     explore(3, || {
+        let seen = Arc::new(Mutex::new(Seen::default()));
         let tap = Interruptible {
             at: 0,
-            running: Arc::new(Mutex::new(None)),
+            seen: seen.clone(),
         };
         let options = Options {
             round_up: 0,
@@ -190,6 +210,7 @@ fn resume_against_cancel() {
         let other = other.join().unwrap();
         assert!(matches!(other, Ok(1) | Err(Error::Canceled)), "{other:?}");
         canceler.join().unwrap();
+        assert!(!lock(&seen).strayed);
     });
 }
 
