@@ -252,8 +252,6 @@ impl<'s> Saving<'s> {
     /// Tells how far it is, and never less than before: what could not be linked is copied.
     fn tell(&mut self, done: u64, total: Option<u64>) -> Result<()> {
         self.told = self.told.max(done);
-        // What was said of the size may just have turned out too small.
-        let total = total.map(|total| total.max(self.told));
         self.told_total = total;
         if (self.report)(self.told, total) {
             Ok(())

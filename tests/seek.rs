@@ -264,6 +264,32 @@ fn wait_until(mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// The progress of a save is told before the first byte is written: while a source that jumped ahead
+/// runs on to the end. It can stop the save there, and so can a cancel, even one that is over.
+#[test]
+fn a_save_can_be_stopped_while_the_source_runs_on() {
+    for by_cancel in [false, true] {
+        let (buffer, seen) = buffer(SIZE, declared(SIZE));
+        read(&buffer, 1_000_000, 10).expect("bytes");
+        let before = fetched(&seen);
+        let directory = tempfile::tempdir().expect("a directory");
+        let target = directory.path().join("saved");
+        let mut told = Vec::new();
+        let saved = buffer.save_with(&target, SaveOptions::default(), |done, total| {
+            told.push((done, total));
+            if by_cancel {
+                buffer.cancel();
+                buffer.resume();
+            }
+            by_cancel
+        });
+        assert!(matches!(saved, Err(Error::Canceled)), "{saved:?}");
+        assert_eq!(told, [(0, Some(SIZE))]);
+        assert!(fetched(&seen) <= before + 128 * 1024, "{}", fetched(&seen));
+        assert!(!target.exists());
+    }
+}
+
 /// A save of a stream that has not jumped writes what comes as it comes.
 #[test]
 fn a_save_in_order_does_not_wait_for_the_end() {

@@ -49,13 +49,19 @@ fn a_save_takes_256_kib_at_most() {
         buffer
             .read_at(0, &mut vec![0; SIZE as usize + 1])
             .expect("bytes");
-        TAKEN.set((0, 0));
-        let saved = buffer.save_with(&target, SaveOptions::default(), |_, _| true);
-        let most = TAKEN.get().1;
-        assert_eq!(saved.expect("a save"), SIZE);
-        assert_saved(&target, SIZE);
-        // With some paths and names.
-        assert!(most <= 256 * 1024 + 16 * 1024, "{most}, {max}");
-        assert!(most >= 64 * 1024, "nothing is counted: {most}");
+        for buffered in [false, true] {
+            let options = SaveOptions {
+                buffered,
+                ..SaveOptions::default()
+            };
+            TAKEN.set((0, 0));
+            let saved = buffer.save_with(&target, options, |_, _| true);
+            let most = TAKEN.get().1;
+            assert_eq!(saved.expect("a save"), SIZE);
+            assert_saved(&target, SIZE);
+            // With some paths and names.
+            assert!(most <= 256 * 1024 + 16 * 1024, "{most}, {max}");
+            assert!(most >= 64 * 1024, "nothing is counted: {most}");
+        }
     }
 }

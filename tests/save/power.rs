@@ -22,12 +22,21 @@ const SYNC: SaveOptions = SaveOptions {
 
 #[test]
 fn a_synced_save_outlives_the_power() {
-    for (lacks, link) in [(&[][..], false), (&[Lack::Unnamed], false), (&[], true)] {
+    // What replaces a file ext4 writes of itself, but not what is new.
+    for (lacks, link, replaces) in [
+        (&[][..], false, true),
+        (&[], false, false),
+        (&[Lack::Unnamed], false, true),
+        (&[], true, true),
+        (&[], true, false),
+    ] {
         let Some(mut mount) = Mount::image("ext4", 32) else {
             return;
         };
         let target = mount.path.join("saved");
-        std::fs::write(&target, b"old").expect("written");
+        if replaces {
+            std::fs::write(&target, b"old").expect("written");
+        }
         let (buffer, _) = buffer(&mount.path, 0);
         let options = SaveOptions { link, ..SYNC };
         let saved = without(lacks, || buffer.save_with(&target, options, |_, _| true));
