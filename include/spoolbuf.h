@@ -383,7 +383,8 @@ typedef struct sb_callback {
     void (*cancel)(void *opaque);
     /**
      * Optional. Called exactly once, after the last other call, on any thread: as soon as every
-     * byte is held, else at sb_free().
+     * byte is held, else at sb_free(). sb_free() may call it, or wait while another thread is inside
+     * it, so it must not take a lock that a caller of sb_free() holds.
      */
     void (*close)(void *opaque);
     /**

@@ -231,7 +231,8 @@ pub struct sb_callback {
     /// SB_SOURCE_CANCELED for, the source is asked again.
     pub cancel: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Optional. Called exactly once, after the last other call, on any thread: as soon as every
-    /// byte is held, else at sb_free().
+    /// byte is held, else at sb_free(). sb_free() may call it, or wait while another thread is inside
+    /// it, so it must not take a lock that a caller of sb_free() holds.
     pub close: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Instead of `read` and `seek`. Writes the resource's bytes from `offset` on to `out`, at most
     /// `capacity` (never 0), sets `*count` to how many (0: the end is at or before `offset`), and

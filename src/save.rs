@@ -201,7 +201,7 @@ impl<'s> Saving<'s> {
         self.run_on()?;
         let mut done = 0;
         loop {
-            let ready = self.look(done)?;
+            let (ready, total) = self.look(done)?;
             let count = match self.share_spooled(done, ready, sink)? {
                 0 => self.copy_read(done, ready, sink)?,
                 count => count,
@@ -210,7 +210,7 @@ impl<'s> Saving<'s> {
                 break;
             }
             done += count;
-            self.tell(done, self.total())?;
+            self.tell(done, total)?;
         }
         self.check(done)?;
         // The end shows only behind the last bytes, and of no bytes nothing was told.
@@ -226,11 +226,12 @@ impl<'s> Saving<'s> {
     /// Has everything buffered and returns how much that is.
     fn fetch(&mut self) -> Result<u64> {
         loop {
-            let missing = self.look(0)?;
+            let missing = self.look(0)?.0;
+            let total = self.look(missing)?.1;
             if self.copy_read(missing, 0, &Sink::Buffer)? == 0 {
                 return Ok(missing);
             }
-            self.tell(missing, self.total())?;
+            self.tell(missing, total)?;
         }
     }
 
@@ -238,13 +239,16 @@ impl<'s> Saving<'s> {
     /// before the holes behind it are filled in order.
     fn run_on(&mut self) -> Result<()> {
         while !self.options.buffered {
-            let missing = self.buffer.gate.lock().missing_ahead();
+            let (missing, total) = {
+                let state = self.buffer.gate.lock();
+                (state.missing_ahead(), state.size())
+            };
             let Some(missing) = missing else { break };
             self.look(0)?;
             if self.copy_read(missing, 0, &Sink::Buffer)? == 0 {
                 break;
             }
-            self.tell(0, self.total())?;
+            self.tell(0, total)?;
         }
         Ok(())
     }
@@ -252,6 +256,8 @@ impl<'s> Saving<'s> {
     /// Tells how far it is, and never less than before: what could not be linked is copied.
     fn tell(&mut self, done: u64, total: Option<u64>) -> Result<()> {
         self.told = self.told.max(done);
+        // What was said of the size may just have turned out too small.
+        let total = total.map(|total| total.max(self.told));
         self.told_total = total;
         if (self.report)(self.told, total) {
             Ok(())
@@ -260,21 +266,16 @@ impl<'s> Saving<'s> {
         }
     }
 
-    /// How much there is to save in all, as far as that is known.
-    fn total(&self) -> Option<u64> {
-        self.until.or_else(|| self.buffer.gate.lock().size())
-    }
-
-    /// How much can be had at `offset` without the source.
-    fn look(&self, offset: u64) -> Result<u64> {
+    /// How much can be had at `offset` without the source, and how much there is in all.
+    fn look(&self, offset: u64) -> Result<(u64, Option<u64>)> {
         let state = self.buffer.gate.lock();
         if state.freed || state.cancels != self.cancels {
             return Err(Error::Canceled);
         }
         let ready = state.buffered(offset);
         Ok(match self.until {
-            Some(until) => ready.min(until.saturating_sub(offset)),
-            None => ready,
+            Some(until) => (ready.min(until.saturating_sub(offset)), self.until),
+            None => (ready, state.size()),
         })
     }
 
@@ -348,7 +349,7 @@ impl<'s> Saving<'s> {
             return Ok(None);
         }
         let size = if self.options.buffered {
-            self.look(0)?
+            self.look(0)?.0
         } else {
             self.fetch()?
         };
