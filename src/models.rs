@@ -20,7 +20,7 @@
 //! | `free` wakes nobody | `free_against_blocked_read`, `free_against_the_helper` |
 //! | `free` leaves the helper asleep | `helper`, `prefetch_against_wait` |
 //! | a call that waits for the helper does not call it | `helper_sleeps_between_calls` |
-//! | `cancel_reader` wakes nobody | `reader_stop_against_wait`, `reader_stop_with_a_prefetch` |
+//! | `wake_reader` wakes nobody | `reader_stop_against_wait`, `reader_stop_with_a_prefetch` |
 //! | nobody announces having left the source | `free_against_blocked_read`, `free_against_the_helper` |
 //! | a source is called while an interrupt is on its way | `resume_against_cancel` |
 //! | `settle` wakes only those whose bytes have come, at a failure as well | `turns` (the run aborts, as in the rows that name a file) |

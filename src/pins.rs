@@ -93,7 +93,7 @@ impl Pins {
     fn drain(&self, phase: usize) {
         for stripe in &self.stripes {
             let mut backoff = Backoff::new();
-            // Acquire pairs with the Release of a dropped pin: its reads are over.
+            // Pairs with the Release of a dropped pin: its reads are over.
             while stripe.held[phase].load(Ordering::SeqCst) != 0 {
                 backoff.pause();
             }

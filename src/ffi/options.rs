@@ -13,6 +13,11 @@ use crate::guard::guard;
 use crate::handle::{BUFFERS, Raw};
 use crate::options::{OnFull, OnShort, Options, ROUND_UP_MOST};
 
+const FULL_FAIL: u32 = sb_on_full::SB_FULL_FAIL as u32;
+const FULL_MEMORY: u32 = sb_on_full::SB_FULL_MEMORY as u32;
+const SHORT_END: u32 = sb_on_short::SB_SHORT_END as u32;
+const SHORT_ERROR: u32 = sb_on_short::SB_SHORT_ERROR as u32;
+
 /// Fills options with the defaults.
 ///
 /// @param options     [out] the options; not NULL.
@@ -38,8 +43,8 @@ pub unsafe extern "C" fn sb_options_init(options: *mut sb_options, struct_size: 
             prefetch: defaults.prefetch,
             seek_gap: defaults.seek_gap,
             round_up: defaults.round_up,
-            on_full: sb_on_full::SB_FULL_FAIL as u32,
-            on_short: sb_on_short::SB_SHORT_END as u32,
+            on_full: FULL_FAIL,
+            on_short: SHORT_END,
             reserved: 0,
         };
         // SAFETY: the caller gave `struct_size` bytes, at least those of this version.
@@ -145,13 +150,13 @@ unsafe fn chosen(options: *const sb_options) -> Result<Options> {
             None => None,
         },
         on_full: match given.on_full {
-            0 => OnFull::Fail,
-            1 => OnFull::Memory,
+            FULL_FAIL => OnFull::Fail,
+            FULL_MEMORY => OnFull::Memory,
             _ => return Err(Error::Invalid),
         },
         on_short: match given.on_short {
-            0 => OnShort::End,
-            1 => OnShort::Error,
+            SHORT_END => OnShort::End,
+            SHORT_ERROR => OnShort::Error,
             _ => return Err(Error::Invalid),
         },
         prefetch: given.prefetch,

@@ -5,13 +5,17 @@ use std::io::SeekFrom;
 
 use super::answer::{PANIC, count, status};
 use super::argument::room;
-use crate::abi::{sb_buffer, sb_reader};
+use crate::abi::{sb_buffer, sb_reader, sb_whence};
 use crate::cursor::Place;
 use crate::error::{Error, Result};
 use crate::guard::guard;
 use crate::handle::{BUFFERS, READERS, Raw};
 use crate::reader::Reader;
 use crate::shared::Shared;
+
+const SEEK_SET: c_int = sb_whence::SB_SEEK_SET as c_int;
+const SEEK_CUR: c_int = sb_whence::SB_SEEK_CUR as c_int;
+const SEEK_END: c_int = sb_whence::SB_SEEK_END as c_int;
 
 /// Makes a reader: a place in a buffer, at 0 at first, with a stop of its own.
 ///
@@ -83,11 +87,11 @@ pub unsafe extern "C" fn sb_reader_read(
 pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence: c_int) -> i64 {
     guard(PANIC, || {
         let to = match whence {
-            0 => u64::try_from(off)
+            SEEK_SET => u64::try_from(off)
                 .map(SeekFrom::Start)
                 .map_err(|_| Error::Invalid),
-            1 => Ok(SeekFrom::Current(off)),
-            2 => Ok(SeekFrom::End(off)),
+            SEEK_CUR => Ok(SeekFrom::Current(off)),
+            SEEK_END => Ok(SeekFrom::End(off)),
             _ => Err(Error::Invalid),
         };
         let result = READERS.get(reader as Raw).and_then(|reader| {

@@ -11,6 +11,12 @@ use crate::guard::guard;
 use crate::handle::{BUFFERS, Raw};
 use crate::save::{self, SaveOptions};
 
+const ALL_FLAGS: u32 = sb_save_flag::SB_SAVE_SYNC as u32
+    | sb_save_flag::SB_SAVE_KEEP as u32
+    | sb_save_flag::SB_SAVE_EXACT as u32
+    | sb_save_flag::SB_SAVE_BUFFERED as u32
+    | sb_save_flag::SB_SAVE_LINK as u32;
+
 /// Saves, as sb_save() does, with options.
 ///
 /// To a path: as sb_save(). To a descriptor: writes at its place, without a rename, so what was
@@ -54,7 +60,7 @@ pub unsafe extern "C" fn sb_save_with(
 ) -> i64 {
     guard(PANIC, || {
         let has = |flag: sb_save_flag| flags & flag as u32 != 0;
-        if flags > 31 {
+        if flags & !ALL_FLAGS != 0 {
             return count(Err(Error::Invalid));
         }
         let options = SaveOptions {
