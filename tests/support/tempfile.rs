@@ -28,9 +28,10 @@ pub fn tempdir() -> io::Result<TempDir> {
     tempdir_in(system()?)
 }
 
-/// The system's directory for temporary files, by its name if it is none.
+/// The system's directory for temporary files, by its name if it is none. Absolute, since tests and their
+/// children run in other directories.
 fn system() -> io::Result<PathBuf> {
-    let path = std::env::temp_dir();
+    let path = std::path::absolute(std::env::temp_dir())?;
     match fs::metadata(&path) {
         Ok(_) => Ok(path),
         Err(error) => {
