@@ -1,7 +1,7 @@
 /*
  * spoolbuf - a stream that arrives once, readable anywhere, any number of times.
  *
- * Generated from src/ffi and src/abi.rs by `BLESS=1 cargo full --test header`; never edited.
+ * Generated from src/ffi by `BLESS=1 cargo full --test header`; never edited.
  *
  * OVERVIEW
  *

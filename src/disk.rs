@@ -4,6 +4,8 @@
 //! faults for the calling thread (see `faults`). What differs between systems is in one file each,
 //! with the same functions in all of them.
 
+pub(crate) mod preallocate;
+
 use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;

@@ -1,12 +1,32 @@
 //! What can go wrong, once for Rust and once for C.
 
-#![forbid(unsafe_code)]
-
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use crate::abi::{sb_source_code, sb_status};
+/// The number of each error, the same for Rust and C.
+pub(crate) mod code {
+    pub(crate) const INVALID: i32 = -1;
+    pub(crate) const SOURCE: i32 = -2;
+    pub(crate) const IO: i32 = -3;
+    pub(crate) const DISK_FULL: i32 = -4;
+    pub(crate) const NO_MEMORY: i32 = -5;
+    pub(crate) const CANCELED: i32 = -6;
+    pub(crate) const TIMEOUT: i32 = -7;
+    pub(crate) const REENTRANT: i32 = -8;
+    pub(crate) const UNKNOWN: i32 = -9;
+    pub(crate) const UNSUPPORTED: i32 = -10;
+    pub(crate) const EXISTS: i32 = -11;
+    pub(crate) const SIZE: i32 = -12;
+    pub(crate) const PANIC: i32 = -13;
+    pub(crate) const SHORT: i32 = -14;
+}
+
+/// The code of a source that gave up without bytes because it was told to.
+pub(crate) const SOURCE_CANCELED: i64 = -2147483647;
+
+/// The code of a source that can't do what it was asked for.
+pub(crate) const SOURCE_UNSUPPORTED: i64 = -2147483646;
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
@@ -57,22 +77,22 @@ pub enum Error {
 
 impl Error {
     /// The code that C sees.
-    pub fn status(&self) -> sb_status {
+    pub fn code(&self) -> i32 {
         match self {
-            Error::Invalid => sb_status::SB_ERR_INVALID,
-            Error::Source { .. } => sb_status::SB_ERR_SOURCE,
-            Error::Io(_) => sb_status::SB_ERR_IO,
-            Error::DiskFull(_) => sb_status::SB_ERR_DISK_FULL,
-            Error::NoMemory => sb_status::SB_ERR_NO_MEMORY,
-            Error::Canceled => sb_status::SB_ERR_CANCELED,
-            Error::Timeout => sb_status::SB_ERR_TIMEOUT,
-            Error::Reentrant => sb_status::SB_ERR_REENTRANT,
-            Error::Unknown => sb_status::SB_ERR_UNKNOWN,
-            Error::Unsupported => sb_status::SB_ERR_UNSUPPORTED,
-            Error::Exists => sb_status::SB_ERR_EXISTS,
-            Error::Size => sb_status::SB_ERR_SIZE,
-            Error::Panic => sb_status::SB_ERR_PANIC,
-            Error::Short => sb_status::SB_ERR_SHORT,
+            Error::Invalid => code::INVALID,
+            Error::Source { .. } => code::SOURCE,
+            Error::Io(_) => code::IO,
+            Error::DiskFull(_) => code::DISK_FULL,
+            Error::NoMemory => code::NO_MEMORY,
+            Error::Canceled => code::CANCELED,
+            Error::Timeout => code::TIMEOUT,
+            Error::Reentrant => code::REENTRANT,
+            Error::Unknown => code::UNKNOWN,
+            Error::Unsupported => code::UNSUPPORTED,
+            Error::Exists => code::EXISTS,
+            Error::Size => code::SIZE,
+            Error::Panic => code::PANIC,
+            Error::Short => code::SHORT,
         }
     }
 
@@ -115,8 +135,7 @@ impl Error {
         match self {
             Error::Source { code, cause } => {
                 let kind = cause.as_ref().map(|cause| cause.kind());
-                *code == sb_source_code::SB_SOURCE_CANCELED as i64
-                    || kind == Some(io::ErrorKind::WouldBlock)
+                *code == SOURCE_CANCELED || kind == Some(io::ErrorKind::WouldBlock)
             }
             _ => false,
         }
@@ -140,7 +159,7 @@ impl Error {
     pub(crate) fn into_source(self) -> Error {
         match self {
             Error::Canceled => Error::Source {
-                code: sb_source_code::SB_SOURCE_CANCELED as i64,
+                code: SOURCE_CANCELED,
                 cause: None,
             },
             error => error,
@@ -184,7 +203,7 @@ pub(crate) fn text(status: i32) -> &'static std::ffi::CStr {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = text(self.status() as i32).to_str().unwrap_or_default();
+        let line = text(self.code()).to_str().unwrap_or_default();
         match self {
             Error::Source {
                 cause: Some(cause), ..

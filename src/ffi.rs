@@ -11,31 +11,44 @@
     reason = "[in] and [out] are Doxygen's"
 )]
 
-mod answer;
+#[allow(missing_docs)]
+#[cfg(not(loom))]
+pub mod abi;
+#[cfg(not(loom))]
 mod argument;
+#[cfg(not(loom))]
+mod callback;
+#[cfg(any(test, not(loom)))]
+pub(crate) mod handle;
+#[cfg(not(loom))]
+mod handles;
+#[cfg(not(loom))]
+mod status;
 
 // The header's functions come in the order of these lines, which blank ones keep from being sorted.
+#[cfg(not(loom))]
 mod buffer;
 
+#[cfg(not(loom))]
 mod read;
 
+#[cfg(not(loom))]
 mod reader;
 
+#[cfg(not(loom))]
 mod control;
 
+#[cfg(not(loom))]
 mod stats;
 
+#[cfg(not(loom))]
 mod options;
 
+#[cfg(not(loom))]
 mod save;
 
+#[cfg(not(loom))]
 mod library;
 
-pub use buffer::*;
-pub use control::*;
-pub use library::*;
-pub use options::*;
-pub use read::*;
-pub use reader::*;
-pub use save::*;
-pub use stats::*;
+#[cfg(not(loom))]
+pub use {buffer::*, control::*, library::*, options::*, read::*, reader::*, save::*, stats::*};

@@ -20,68 +20,48 @@
 //!
 //! # How it works
 //!
-//! ```text
-//! ffi, handle, callback, reader        what C sees
-//! stream_buffer, cursor                what Rust sees
-//! buffer, stats, save, helper          the object, and what is done with it
-//! pull, gate, state                    whose turn it is; who waits; what is known
-//! store, index, segment, spool         where the bytes are
-//! memory, arena, pins, ranges, source, ahead, disk   what that is made of
-//! error, options, abi, guard, shared, sync, thread
-//! ```
+//! Each folder imports from those below it only; a test keeps it so (`src/layers.rs`).
 //!
-//! `unsafe` is in `ffi`, `callback`, `handle` (the C border), `segment`, `index`, `memory`, `arena`,
-//! `shared` (memory that readers share without locks), `thread` and `disk` (system calls). Every
-//! other file forbids it.
+//! ```text
+//! cursor, stream_buffer   what Rust sees
+//! ffi/                    what C sees: functions, handles, callbacks
+//! buffer/                 the object: reads, saves, counters
+//! pull/                   who calls the source, and who waits
+//! store/                  where the bytes are: index, segments, spool file
+//! disk/                   every operation on a file
+//! source                  what a stream is, and the checked calls of user code
+//! sync/                   locks and atomics (std or loom), RCU, fallible shared ownership, threads
+//! options, error, panic
+//! ```
 
-#[allow(missing_docs)]
-pub mod abi;
-mod ahead;
-mod arena;
+#![deny(unsafe_code)]
+
 mod buffer;
-#[cfg(not(loom))]
-mod callback;
 mod cursor;
 mod disk;
 mod error;
 #[cfg(all(test, not(loom)))]
 mod fault_tests;
-#[cfg(not(loom))]
 pub mod ffi;
-mod gate;
-mod guard;
-#[cfg(any(test, not(loom)))]
-mod handle;
-mod helper;
-mod index;
-mod memory;
+#[cfg(all(test, not(loom)))]
+mod layers;
 #[cfg(all(test, loom))]
-mod models;
+mod loom_tests;
 mod options;
-mod pins;
+mod panic;
 mod pull;
-mod ranges;
-#[cfg(not(loom))]
-mod reader;
-mod save;
-mod segment;
-mod shared;
 mod source;
-mod spool;
-mod state;
-mod stats;
 mod store;
 mod stream_buffer;
 mod sync;
 #[cfg(test)]
 #[path = "../tests/support/tempfile.rs"]
 mod tempfile;
-mod thread;
 
-pub use cursor::{Cursor, Stopper};
+pub use buffer::save::SaveOptions;
+pub use buffer::stats::{SourceState, SpoolState, Stats};
+pub use cursor::{CancelHandle, Cursor};
 pub use error::{Error, Result};
 pub use options::{OnFull, OnShort, Options};
-pub use save::SaveOptions;
 pub use source::{Interrupt, Seekable, Source};
-pub use stats::Stats;
 pub use stream_buffer::StreamBuffer;

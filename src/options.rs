@@ -1,10 +1,6 @@
 //! What a buffer may be told when it is made.
 
-#![forbid(unsafe_code)]
-
 use std::path::PathBuf;
-
-use crate::abi::SB_MAX_DEFAULT;
 
 /// What a disk that is full, or fails, does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,11 +59,14 @@ pub struct Options {
 /// The most by which a request is rounded up, in bytes.
 pub(crate) const ROUND_UP_MOST: u32 = 16 * 1024;
 
+/// The default memory limit, in bytes.
+pub(crate) const DEFAULT_MAX: u64 = 5 * 1024 * 1024;
+
 impl Default for Options {
     fn default() -> Options {
         Options {
             size: None,
-            max: SB_MAX_DEFAULT,
+            max: DEFAULT_MAX,
             spool_dir: None,
             on_full: OnFull::Fail,
             on_short: OnShort::End,

@@ -1,12 +1,10 @@
 //! Sources: where a buffer's bytes come from.
 
-#![forbid(unsafe_code)]
-
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::guard::guard;
+use crate::panic::catch;
 
 /// What makes a blocked [`Source::pull`] return soon; callable from any thread.
 pub type Interrupt = Box<dyn Fn() + Send + Sync>;
@@ -170,7 +168,7 @@ fn read(reader: &mut impl Read, out: &mut [u8]) -> Result<usize> {
 /// place where what comes back is checked.
 pub(crate) fn ask(source: &mut dyn Source, out: &mut [u8]) -> Result<usize> {
     let room = out.len();
-    match guard(Err(Error::Panic), || source.pull(out)) {
+    match catch(Err(Error::Panic), || source.pull(out)) {
         Ok(count) if count > room => Err(Error::Source {
             code: i64::try_from(count).unwrap_or(i64::MAX),
             cause: None,
@@ -186,7 +184,7 @@ fn own(error: Error) -> Error {
     match error {
         Error::Source { .. } | Error::Panic | Error::Canceled | Error::Unsupported => error,
         other => Error::Source {
-            code: other.status() as i64,
+            code: other.code().into(),
             cause: Some(Arc::new(other.into())),
         },
     }
@@ -194,11 +192,11 @@ fn own(error: Error) -> Error {
 
 /// Asks a source to go elsewhere.
 pub(crate) fn seek(source: &mut dyn Source, offset: u64) -> Result<()> {
-    guard(Err(Error::Panic), || source.jump(offset)).map_err(own)
+    catch(Err(Error::Panic), || source.jump(offset)).map_err(own)
 }
 
 /// Closes a source: its own code runs, so no lock is held here.
 pub(crate) fn close(source: Option<Box<dyn Source>>) {
     // A source that panics as it goes has nobody left to tell.
-    guard((), || drop(source));
+    catch((), || drop(source));
 }

@@ -16,7 +16,10 @@
 //! they copy from memory, without one when they read the spool file, since what is there stays
 //! there.
 
-#![forbid(unsafe_code)]
+pub(crate) mod index;
+pub(crate) mod memory;
+pub(crate) mod segment;
+pub(crate) mod spool;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -24,16 +27,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::arena::{ARENA, Pieces};
 use crate::disk::{self, Target};
 use crate::error::{Error, Result};
-use crate::index::{BLOCK, Index, Place, Spiller, Unlinked, Writer};
-use crate::memory::Block;
 use crate::options::{OnFull, Options};
-use crate::pins::{Keeper, Pin};
-use crate::segment::{Room, Segment};
-use crate::shared::Shared;
-use crate::spool::Spool;
+use crate::store::index::{Index, Place, Spiller, Unlinked, Writer};
+use crate::store::memory::BLOCK;
+use crate::store::memory::arena::ARENA;
+use crate::store::memory::chunk::Chunk;
+use crate::store::memory::chunk_allocator::ChunkAllocator;
+use crate::store::segment::{Room, Segment};
+use crate::store::spool::Spool;
+use crate::sync::rcu::{Keeper, Pin};
+use crate::sync::shared::Shared;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
 
 /// The smallest segment, in bytes: what a short stream, or a jump, costs at first.
@@ -67,8 +72,8 @@ struct Writing {
     /// Memory taken by `sealed`, in bytes.
     sealed_bytes: u64,
     /// What the last piece that was spilled left behind.
-    spare: Option<Block>,
-    pieces: Pieces,
+    spare: Option<Chunk>,
+    pieces: ChunkAllocator,
 }
 
 impl Store {
@@ -90,7 +95,7 @@ impl Store {
                 sealed: VecDeque::new(),
                 sealed_bytes: 0,
                 spare: None,
-                pieces: Pieces::default(),
+                pieces: ChunkAllocator::default(),
             }),
         }
     }
@@ -261,7 +266,7 @@ impl Store {
         self.finished.store(true, Ordering::Relaxed);
         let mut writing = lock(&self.writing);
         let spare = writing.spare.take();
-        writing.pieces = Pieces::default();
+        writing.pieces = ChunkAllocator::default();
         drop(writing);
         if let Some(spare) = spare {
             spare.give_back();
@@ -284,7 +289,7 @@ impl Store {
         position: u64,
         run: u64,
         expected: Option<u64>,
-    ) -> Result<Block> {
+    ) -> Result<Chunk> {
         if position % BLOCK == 0 {
             if let Some(spare) = writing.spare.take() {
                 return Ok(spare);
@@ -302,7 +307,7 @@ impl Store {
             spare.give_back();
         }
         writing.pieces.give_back();
-        Block::zeroed(capacity(position, run, expected))
+        Chunk::zeroed(capacity(position, run, expected))
     }
 
     /// Spills until memory holds no more than `max`.
@@ -454,7 +459,7 @@ impl Store {
     /// those to come.
     pub(crate) fn taken(&self) -> u64 {
         let writing = lock(&self.writing);
-        let kept = writing.spare.as_ref().map_or(0, Block::size) + writing.pieces.left();
+        let kept = writing.spare.as_ref().map_or(0, Chunk::size) + writing.pieces.left();
         let tail = writing.tail.as_ref().map_or(0, |tail| tail.capacity());
         let queue = writing.sealed.capacity() * size_of::<Shared<Segment>>();
         writing.sealed_bytes + (writing.writer.taken() + queue + tail + kept) as u64

@@ -1,20 +1,18 @@
 //! `StreamBuffer`: the buffer as Rust sees it.
 
-#![forbid(unsafe_code)]
-
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::buffer::{Buffer, Limit, Wish};
-use crate::cursor::{Cursor, Place};
+use crate::buffer::Buffer;
+use crate::buffer::read::{Limit, Wish};
+use crate::buffer::save::{self, SaveOptions};
+use crate::buffer::stats::Stats;
 use crate::error::Result;
 use crate::options::Options;
-use crate::pins::Keeper;
-use crate::save::{self, SaveOptions};
-use crate::shared::{Shared, try_box};
 use crate::source::Source;
-use crate::stats::Stats;
+use crate::sync::rcu::Keeper;
+use crate::sync::shared::{Shared, try_box};
 
 /// A stream that arrives once, readable anywhere, any number of times, from any number of threads.
 ///
@@ -91,7 +89,7 @@ impl StreamBuffer {
         let wish = Wish {
             all: true,
             limit: Limit::None,
-            stop: None,
+            cancel_token: None,
         };
         Buffer::read(self.inner(), offset, out, wish)
     }
@@ -131,7 +129,7 @@ impl StreamBuffer {
             Wish {
                 all: false,
                 limit,
-                stop: None,
+                cancel_token: None,
             },
         )
     }
@@ -166,17 +164,6 @@ impl StreamBuffer {
         mut progress: impl FnMut(u64, Option<u64>) -> bool,
     ) -> Result<u64> {
         save::to_path(self.inner(), path.as_ref(), options, &mut progress)
-    }
-
-    /// A place in this buffer, as `Read` and `Seek`.
-    ///
-    /// # Errors
-    /// [`Error::NoMemory`](crate::Error::NoMemory).
-    pub fn cursor(&self) -> Result<Cursor> {
-        Ok(Cursor {
-            buffer: self.clone(),
-            place: Shared::try_new(Place::new())?,
-        })
     }
 
     /// Stops every call that waits, and those that would need the source, until

@@ -3,7 +3,9 @@
 //! std's locks live wholly in the object they belong to; a library whose handles a forked child must
 //! be able to make anew can't use a lock with a process-wide table behind it.
 
-#![forbid(unsafe_code)]
+pub(crate) mod rcu;
+pub(crate) mod shared;
+pub(crate) mod thread;
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{

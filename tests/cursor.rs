@@ -115,7 +115,7 @@ fn looking_for_the_end_can_be_stopped() {
     // Its own thread calls the source, so that a stop of the cursor alone is at once.
     buffer.prefetch(u64::MAX).expect("a thread");
     let mut cursor = buffer.cursor().expect("a cursor");
-    let stopper = cursor.stopper();
+    let stopper = cursor.cancel_handle();
     let waiting = buffer.clone();
     let stop = thread::spawn(move || {
         while waiting.stats().waits == 0 {

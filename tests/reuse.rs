@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use spoolbuf::abi::{sb_buffer, sb_callback, sb_save_flag, sb_stats, sb_status};
+use spoolbuf::ffi::abi::{sb_buffer, sb_callback, sb_save_flag, sb_stats, sb_status};
 use spoolbuf::ffi::{
     sb_cancel, sb_free, sb_new, sb_prefetch, sb_read, sb_read_some, sb_resume, sb_save_with,
     sb_spill, sb_stat,

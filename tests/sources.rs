@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use child::alone;
-use spoolbuf::abi::sb_source_code;
+use spoolbuf::ffi::abi::sb_source_code;
 use spoolbuf::{Error, Interrupt, Options, Result, Seekable, Source, StreamBuffer};
 use support::{Stream, assert_bytes, bytes};
 
@@ -48,7 +48,7 @@ fn whatever_error_a_source_answers_is_a_failure_of_the_source() {
         Error::Short,
     ];
     for error in own {
-        let status = error.status() as i64;
+        let status = i64::from(error.code());
         let left = bytes(0, 10);
         let buffer = StreamBuffer::new(Failing { left, error }, None, 0).expect("a buffer");
         let mut out = [0; 100];
@@ -97,9 +97,9 @@ fn a_reader_that_does_not_stand_at_its_start_is_taken_there() {
 }
 
 #[test]
-fn a_stopper_keeps_nothing_of_its_buffer() {
+fn a_cancel_handle_keeps_nothing_of_its_buffer() {
     // The memory in use is the process's.
-    if !alone("a_stopper_keeps_nothing_of_its_buffer") {
+    if !alone("a_cancel_handle_keeps_nothing_of_its_buffer") {
         return;
     }
     const EACH: usize = 4 << 20;
@@ -111,7 +111,7 @@ fn a_stopper_keeps_nothing_of_its_buffer() {
             let mut cursor = buffer.cursor().expect("a cursor");
             cursor.seek(SeekFrom::Start(EACH as u64)).expect("a place");
             assert!(cursor.read(&mut [0; 10]).expect("bytes") > 0);
-            let stopper = cursor.stopper();
+            let stopper = cursor.cancel_handle();
             drop((cursor, buffer));
             assert!(seen.dropped.load(Ordering::SeqCst));
             stopper

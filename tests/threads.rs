@@ -149,7 +149,7 @@ fn all_at_once(seeks: bool, max: u64) {
         }
         // A reader that somebody else stops again and again.
         let mut cursor = buffer.cursor().expect("a cursor");
-        let stopper = cursor.stopper();
+        let stopper = cursor.cancel_handle();
         let done = Arc::new(AtomicBool::new(false));
         let over = done.clone();
         let reader = buffer.clone();

@@ -9,8 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use spoolbuf::abi::sb_state;
-use spoolbuf::{Error, Interrupt, OnShort, Options, Result, Source, StreamBuffer};
+use spoolbuf::{Error, Interrupt, OnShort, Options, Result, Source, SourceState, StreamBuffer};
 use support::{assert_bytes, byte};
 
 /// Far more than anything takes on a busy machine.
@@ -124,7 +123,7 @@ fn a_source_that_ends_under_a_stop_is_closed_after_it() {
     });
     let stats = buffer.stats();
     assert_eq!(stats.final_size, Some(10));
-    assert_eq!(stats.state, sb_state::SB_STATE_ENDED);
+    assert_eq!(stats.state, SourceState::Ended);
     let mut out = [0; 20];
     assert_eq!(buffer.read_at(0, &mut out).expect("bytes"), 10);
     assert_bytes(0, &out[..10]);
@@ -250,7 +249,7 @@ fn an_end_before_what_is_held_is_a_failure() {
             }
             let stats = buffer.stats();
             assert_eq!((stats.final_size, stats.bound), (None, None));
-            assert_eq!(stats.state, sb_state::SB_STATE_FAILED);
+            assert_eq!(stats.state, SourceState::Failed);
             // What is held stays.
             check(&buffer, 2_000_000);
             check(&buffer, 499_000);
@@ -337,7 +336,7 @@ fn a_panic_in_a_seek_is_a_failure_until_a_retry() {
             assert!(matches!(failed, Err(Error::Panic)), "{failed:?}");
         }
         let stats = buffer.stats();
-        assert_eq!(stats.state, sb_state::SB_STATE_FAILED);
+        assert_eq!(stats.state, SourceState::Failed);
         assert!(matches!(stats.failure, Some(Error::Panic)));
         assert_eq!(stats.seeks, 2, "not called again");
         check(&buffer, 1_000_000);

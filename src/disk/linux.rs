@@ -1,5 +1,7 @@
 //! Files on Linux and Android.
 
+#![allow(unsafe_code)]
+
 use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};

@@ -1,5 +1,7 @@
 //! Files on macOS, iOS and the BSDs.
 
+#![allow(unsafe_code)]
+
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;

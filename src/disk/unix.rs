@@ -1,5 +1,7 @@
 //! Files on every Unix: what Linux, macOS and the BSDs have in common.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;

@@ -1,10 +1,12 @@
 //! What C hands in, as Rust has it.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{CStr, c_char, c_void};
 use std::path::Path;
 
-use crate::abi::SB_SIZE_UNKNOWN;
 use crate::error::{Error, Result};
+use crate::ffi::abi::SB_SIZE_UNKNOWN;
 
 pub(super) fn known(size: u64) -> Option<u64> {
     (size != SB_SIZE_UNKNOWN).then_some(size)

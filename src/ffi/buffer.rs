@@ -1,20 +1,24 @@
 //! The whole program: a buffer is made, read, saved and freed.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{c_char, c_void};
 
-use super::answer::{PANIC, count};
 use super::argument::known;
 use super::read::read;
 use super::save::save;
-use crate::abi::{sb_buffer, sb_callback};
-use crate::buffer::{Buffer, Limit, Wish};
-use crate::callback::{CallbackSource, Progress};
+use super::status::{PANIC, count};
+use crate::buffer::Buffer;
+use crate::buffer::read::{Limit, Wish};
+use crate::buffer::save::SaveOptions;
 use crate::error::{Error, Result};
-use crate::guard::guard;
-use crate::handle::{BUFFERS, Raw};
+use crate::ffi::abi::{sb_buffer, sb_callback};
+use crate::ffi::callback::{CallbackSource, Progress};
+use crate::ffi::handle::Raw;
+use crate::ffi::handles::{BUFFERS, insert_buffer};
 use crate::options::Options;
-use crate::pins::Keeper;
-use crate::save::SaveOptions;
+use crate::panic::catch;
+use crate::sync::rcu::Keeper;
 
 /// Makes a buffer over a source.
 ///
@@ -40,7 +44,7 @@ pub unsafe extern "C" fn sb_new(
     size: u64,
     max: u64,
 ) -> *mut sb_buffer {
-    guard(std::ptr::null_mut(), || {
+    catch(std::ptr::null_mut(), || {
         let options = || {
             Ok(Options {
                 size: known(size),
@@ -88,11 +92,11 @@ pub unsafe extern "C" fn sb_read(
     len: usize,
     out: *mut c_void,
 ) -> i64 {
-    guard(PANIC, || {
+    catch(PANIC, || {
         let wish = Wish {
             all: true,
             limit: Limit::None,
-            stop: None,
+            cancel_token: None,
         };
         // SAFETY: the caller's.
         count(unsafe { read(handle, off, len, out, wish) })
@@ -127,7 +131,7 @@ pub unsafe extern "C" fn sb_read(
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_save(handle: *mut sb_buffer, path: *const c_char) -> i64 {
-    guard(PANIC, || {
+    catch(PANIC, || {
         let report = Progress {
             call: None,
             opaque: std::ptr::null_mut(),
@@ -152,7 +156,7 @@ pub unsafe extern "C" fn sb_save(handle: *mut sb_buffer, path: *const c_char) ->
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_free(handle: *mut sb_buffer) {
-    guard((), || {
+    catch((), || {
         free(handle as Raw);
     });
 }
@@ -168,7 +172,7 @@ pub(super) unsafe fn make(
     // From here on whatever fails closes the source.
     let source = CallbackSource::boxed(callback)?;
     let options = options()?;
-    BUFFERS.insert(|pins| Buffer::new(source, options, Keeper::Handle(pins)))
+    insert_buffer(|pins| Buffer::new(source, options, Keeper::Handle(pins)))
 }
 
 pub(super) fn free(handle: Raw) {

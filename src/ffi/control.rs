@@ -1,12 +1,15 @@
 //! What a buffer is told to do: to run ahead, stop, go on, spill.
 
+#![allow(unsafe_code)]
+
 use std::ffi::c_int;
 
-use super::answer::{PANIC, status};
-use crate::abi::sb_buffer;
+use super::status::{PANIC, status};
 use crate::buffer::Buffer;
-use crate::guard::guard;
-use crate::handle::{BUFFERS, Raw};
+use crate::ffi::abi::sb_buffer;
+use crate::ffi::handle::Raw;
+use crate::ffi::handles::BUFFERS;
+use crate::panic::catch;
 
 /// Has a helper thread keep bytes ready.
 ///
@@ -28,7 +31,7 @@ use crate::handle::{BUFFERS, Raw};
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_prefetch(handle: *mut sb_buffer, ahead: u64) -> c_int {
-    guard(PANIC as c_int, || {
+    catch(PANIC as c_int, || {
         status(
             BUFFERS
                 .get(handle as Raw)
@@ -52,7 +55,7 @@ pub unsafe extern "C" fn sb_prefetch(handle: *mut sb_buffer, ahead: u64) -> c_in
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_cancel(handle: *mut sb_buffer) -> c_int {
-    guard(PANIC as c_int, || {
+    catch(PANIC as c_int, || {
         status(BUFFERS.get(handle as Raw).map(|buffer| buffer.cancel()))
     })
 }
@@ -71,7 +74,7 @@ pub unsafe extern "C" fn sb_cancel(handle: *mut sb_buffer) -> c_int {
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_retry(handle: *mut sb_buffer) -> c_int {
-    guard(PANIC as c_int, || {
+    catch(PANIC as c_int, || {
         status(BUFFERS.get(handle as Raw).map(|buffer| buffer.retry()))
     })
 }
@@ -88,7 +91,7 @@ pub unsafe extern "C" fn sb_retry(handle: *mut sb_buffer) -> c_int {
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_resume(handle: *mut sb_buffer) -> c_int {
-    guard(PANIC as c_int, || {
+    catch(PANIC as c_int, || {
         status(BUFFERS.get(handle as Raw).map(|buffer| buffer.resume()))
     })
 }
@@ -107,7 +110,7 @@ pub unsafe extern "C" fn sb_resume(handle: *mut sb_buffer) -> c_int {
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_spill(handle: *mut sb_buffer) -> c_int {
-    guard(PANIC as c_int, || {
+    catch(PANIC as c_int, || {
         status(BUFFERS.get(handle as Raw).and_then(|buffer| buffer.spill()))
     })
 }

@@ -1,5 +1,7 @@
 //! What the library tells of itself.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{c_char, c_int};
 
 use crate::error::text;

@@ -1,17 +1,22 @@
 //! Making a buffer with options.
 
+#![allow(unsafe_code)]
+
 use std::ffi::c_int;
 
-use super::answer::{PANIC, status};
 use super::argument::{known, path};
 use super::buffer::{free, make};
-use crate::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_callback, sb_on_full, sb_on_short, sb_options};
+use super::status::{PANIC, status};
 use crate::buffer::Buffer;
 use crate::disk;
 use crate::error::{Error, Result};
-use crate::guard::guard;
-use crate::handle::{BUFFERS, Raw};
+use crate::ffi::abi::{
+    SB_SIZE_UNKNOWN, sb_buffer, sb_callback, sb_on_full, sb_on_short, sb_options,
+};
+use crate::ffi::handle::Raw;
+use crate::ffi::handles::BUFFERS;
 use crate::options::{OnFull, OnShort, Options, ROUND_UP_MOST};
+use crate::panic::catch;
 
 const FULL_FAIL: u32 = sb_on_full::SB_FULL_FAIL as u32;
 const FULL_MEMORY: u32 = sb_on_full::SB_FULL_MEMORY as u32;
@@ -30,7 +35,7 @@ const SHORT_ERROR: u32 = sb_on_short::SB_SHORT_ERROR as u32;
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_options_init(options: *mut sb_options, struct_size: usize) -> c_int {
-    guard(PANIC as c_int, || {
+    catch(PANIC as c_int, || {
         if options.is_null() || !is_of_a_version(struct_size) {
             return status::<()>(Err(Error::Invalid));
         }
@@ -79,7 +84,7 @@ pub unsafe extern "C" fn sb_new_with(
     options: *const sb_options,
     out: *mut *mut sb_buffer,
 ) -> c_int {
-    guard(PANIC as c_int, || {
+    catch(PANIC as c_int, || {
         // SAFETY: the caller's: NULL, or room for a handle.
         let mut out = unsafe { out.as_mut() };
         if let Some(out) = &mut out {

@@ -1,16 +1,20 @@
 //! Reading at an offset.
 
+#![allow(unsafe_code)]
+
 use std::ffi::c_void;
 use std::time::Duration;
 
-use super::answer::{PANIC, count};
 use super::argument::room;
-use crate::abi::sb_buffer;
-use crate::buffer::{Buffer, Found, Limit, Wish};
+use super::status::{PANIC, count};
+use crate::buffer::Buffer;
+use crate::buffer::read::{Found, Limit, Wish};
 use crate::error::{Error, Result};
-use crate::guard::guard;
-use crate::handle::{BUFFERS, Held, Raw};
-use crate::ranges::is_range;
+use crate::ffi::abi::sb_buffer;
+use crate::ffi::handle::{Held, Raw};
+use crate::ffi::handles::BUFFERS;
+use crate::panic::catch;
+use crate::pull::ranges::is_range;
 
 /// Waits only until the first byte at `off` is there, then copies what is there.
 ///
@@ -41,7 +45,7 @@ pub unsafe extern "C" fn sb_read_some(
     out: *mut c_void,
     timeout_ms: i64,
 ) -> i64 {
-    guard(PANIC, || {
+    catch(PANIC, || {
         let limit = match u64::try_from(timeout_ms) {
             Err(_) => Limit::None,
             Ok(0) => Limit::Now,
@@ -50,7 +54,7 @@ pub unsafe extern "C" fn sb_read_some(
         let wish = Wish {
             all: false,
             limit,
-            stop: None,
+            cancel_token: None,
         };
         // SAFETY: the caller's.
         count(unsafe { read(handle, off, len, out, wish) })

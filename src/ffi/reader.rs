@@ -1,17 +1,18 @@
 //! Readers: a place in a buffer, with a stop of its own.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{c_int, c_void};
 use std::io::SeekFrom;
 
-use super::answer::{PANIC, count, status};
 use super::argument::room;
-use crate::abi::{sb_buffer, sb_reader, sb_whence};
-use crate::cursor::Place;
+use super::status::{PANIC, count, status};
+use crate::buffer::reader::Position;
 use crate::error::{Error, Result};
-use crate::guard::guard;
-use crate::handle::{BUFFERS, READERS, Raw};
-use crate::reader::Reader;
-use crate::shared::Shared;
+use crate::ffi::abi::{sb_buffer, sb_reader, sb_whence};
+use crate::ffi::handle::Raw;
+use crate::ffi::handles::{BUFFERS, READERS, Reader, insert_reader};
+use crate::panic::catch;
 
 const SEEK_SET: c_int = sb_whence::SB_SEEK_SET as c_int;
 const SEEK_CUR: c_int = sb_whence::SB_SEEK_CUR as c_int;
@@ -30,15 +31,12 @@ const SEEK_END: c_int = sb_whence::SB_SEEK_END as c_int;
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_reader_new(handle: *mut sb_buffer) -> *mut sb_reader {
-    guard(std::ptr::null_mut(), || {
+    catch(std::ptr::null_mut(), || {
         let buffer = handle as Raw;
-        let reader = |_| {
-            Shared::try_new(Reader {
-                buffer,
-                place: Place::new(),
-            })
-        };
-        let made = BUFFERS.get(buffer).and_then(|_| READERS.insert(reader));
+        let position = Position::new();
+        let made = BUFFERS
+            .get(buffer)
+            .and_then(|_| insert_reader(Reader { buffer, position }));
         made.map_or(std::ptr::null_mut(), |reader| reader as *mut sb_reader)
     })
 }
@@ -63,7 +61,7 @@ pub unsafe extern "C" fn sb_reader_read(
     len: usize,
     out: *mut c_void,
 ) -> i64 {
-    guard(PANIC, || {
+    catch(PANIC, || {
         // SAFETY: the caller's.
         let result = unsafe { room(out, len) }.and_then(|out| read(reader as Raw, out));
         count(result.map(|count| count as u64))
@@ -85,7 +83,7 @@ pub unsafe extern "C" fn sb_reader_read(
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence: c_int) -> i64 {
-    guard(PANIC, || {
+    catch(PANIC, || {
         let to = match whence {
             SEEK_SET => u64::try_from(off)
                 .map(SeekFrom::Start)
@@ -96,7 +94,7 @@ pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence
         };
         let result = READERS.get(reader as Raw).and_then(|reader| {
             let buffer = BUFFERS.get(reader.buffer)?;
-            reader.place.seek(&buffer, to?)
+            reader.position.seek(&buffer, to?)
         });
         count(result)
     })
@@ -116,10 +114,10 @@ pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_reader_cancel(reader: *mut sb_reader) -> c_int {
-    guard(PANIC as c_int, || {
+    catch(PANIC as c_int, || {
         status(READERS.get(reader as Raw).and_then(|reader| {
             let buffer = BUFFERS.get(reader.buffer)?;
-            reader.place.cancel(&buffer.gate);
+            reader.position.cancel(&buffer.gate);
             Ok(())
         }))
     })
@@ -135,10 +133,10 @@ pub unsafe extern "C" fn sb_reader_cancel(reader: *mut sb_reader) -> c_int {
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_reader_resume(reader: *mut sb_reader) -> c_int {
-    guard(PANIC as c_int, || {
+    catch(PANIC as c_int, || {
         status(READERS.get(reader as Raw).and_then(|reader| {
             BUFFERS.get(reader.buffer)?;
-            reader.place.resume();
+            reader.position.resume();
             Ok(())
         }))
     })
@@ -153,10 +151,10 @@ pub unsafe extern "C" fn sb_reader_resume(reader: *mut sb_reader) -> c_int {
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_reader_free(reader: *mut sb_reader) {
-    guard((), || {
+    catch((), || {
         if let Ok(reader) = READERS.remove(reader as Raw) {
             if let Ok(buffer) = BUFFERS.get(reader.buffer) {
-                reader.place.cancel(&buffer.gate);
+                reader.position.cancel(&buffer.gate);
             }
         }
     });
@@ -166,9 +164,9 @@ pub unsafe extern "C" fn sb_reader_free(reader: *mut sb_reader) {
 fn read(reader: Raw, out: &mut [u8]) -> Result<usize> {
     let reader = READERS.hold(reader)?;
     let buffer = BUFFERS.hold(reader.buffer)?;
-    if let Some(count) = reader.place.read_memory(&buffer, out, buffer.pin()) {
+    if let Some(count) = reader.position.read_memory(&buffer, out, buffer.pin()) {
         return Ok(count);
     }
     let (reader, buffer) = (reader.keep(), buffer.keep());
-    reader.place.read(&buffer, out)
+    reader.position.read(&buffer, out)
 }

@@ -1,15 +1,18 @@
 //! Saving with options.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{c_char, c_int, c_void};
 
-use super::answer::{PANIC, count};
 use super::argument::path;
-use crate::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_progress, sb_save_flag};
-use crate::callback::Progress;
+use super::status::{PANIC, count};
+use crate::buffer::save::{self, SaveOptions};
 use crate::error::Error;
-use crate::guard::guard;
-use crate::handle::{BUFFERS, Raw};
-use crate::save::{self, SaveOptions};
+use crate::ffi::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_progress, sb_save_flag};
+use crate::ffi::callback::Progress;
+use crate::ffi::handle::Raw;
+use crate::ffi::handles::BUFFERS;
+use crate::panic::catch;
 
 const ALL_FLAGS: u32 = sb_save_flag::SB_SAVE_SYNC as u32
     | sb_save_flag::SB_SAVE_KEEP as u32
@@ -58,7 +61,7 @@ pub unsafe extern "C" fn sb_save_with(
     progress: sb_progress,
     opaque: *mut c_void,
 ) -> i64 {
-    guard(PANIC, || {
+    catch(PANIC, || {
         let has = |flag: sb_save_flag| flags & flag as u32 != 0;
         if flags & !ALL_FLAGS != 0 {
             return count(Err(Error::Invalid));

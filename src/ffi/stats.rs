@@ -1,14 +1,17 @@
 //! What a buffer tells of itself.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{c_char, c_int};
 use std::path::Path;
 
-use super::answer::{PANIC, count, status};
-use crate::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_range, sb_stats};
+use super::status::{PANIC, count, status};
+use crate::buffer::stats::{SourceState, SpoolState, Stats};
 use crate::error::Error;
-use crate::guard::guard;
-use crate::handle::{BUFFERS, Raw};
-use crate::stats::Stats;
+use crate::ffi::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_range, sb_spool, sb_state, sb_stats};
+use crate::ffi::handle::Raw;
+use crate::ffi::handles::BUFFERS;
+use crate::panic::catch;
 
 /// Tells the size of the resource.
 ///
@@ -23,7 +26,7 @@ use crate::stats::Stats;
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_size(handle: *mut sb_buffer) -> i64 {
-    guard(PANIC, || {
+    catch(PANIC, || {
         let buffer = BUFFERS.get(handle as Raw);
         count(buffer.and_then(|buffer| buffer.gate.lock().size().ok_or(Error::Unknown)))
     })
@@ -40,7 +43,7 @@ pub unsafe extern "C" fn sb_size(handle: *mut sb_buffer) -> i64 {
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_buffered(handle: *mut sb_buffer, off: u64) -> i64 {
-    guard(PANIC, || {
+    catch(PANIC, || {
         count(
             BUFFERS
                 .get(handle as Raw)
@@ -65,7 +68,7 @@ pub unsafe extern "C" fn sb_ranges(
     out: *mut sb_range,
     cap: usize,
 ) -> usize {
-    guard(0, || {
+    catch(0, || {
         let Ok(buffer) = BUFFERS.get(handle as Raw) else {
             return 0;
         };
@@ -103,7 +106,7 @@ pub unsafe extern "C" fn sb_stat(
     out: *mut sb_stats,
     out_size: usize,
 ) -> c_int {
-    guard(PANIC as c_int, || {
+    catch(PANIC as c_int, || {
         if out.is_null() {
             return status::<()>(Err(Error::Invalid));
         }
@@ -144,16 +147,30 @@ fn stats(stats: &Stats, spool_directory: Option<&Path>) -> sb_stats {
         waits: stats.waits,
         source_error: stats.source_error,
         system_error: stats.system_error,
-        state: stats.state as i32,
-        status: stats
-            .failure
-            .as_ref()
-            .map_or(0, |failure| failure.status() as i32),
+        state: state(stats.state) as i32,
+        status: stats.failure.as_ref().map_or(0, |failure| failure.code()),
         seekable: stats.seekable.into(),
-        spool: stats.spool as i32,
+        spool: spool(stats.spool) as i32,
         helper: stats.helper.into(),
         ended_short: stats.ended_short.into(),
         reserved: 0,
         spool_dir,
+    }
+}
+
+fn state(state: SourceState) -> sb_state {
+    match state {
+        SourceState::Open => sb_state::SB_STATE_OPEN,
+        SourceState::Ended => sb_state::SB_STATE_ENDED,
+        SourceState::Failed => sb_state::SB_STATE_FAILED,
+        SourceState::Canceled => sb_state::SB_STATE_CANCELED,
+    }
+}
+
+fn spool(spool: SpoolState) -> sb_spool {
+    match spool {
+        SpoolState::None => sb_spool::SB_SPOOL_NONE,
+        SpoolState::Disk => sb_spool::SB_SPOOL_DISK,
+        SpoolState::Memory => sb_spool::SB_SPOOL_MEMORY,
     }
 }

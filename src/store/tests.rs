@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::*;
-use crate::ranges::Ranges;
+use crate::pull::ranges::Ranges;
 
 const NODE: u64 = 64 * BLOCK;
 
@@ -243,7 +243,7 @@ fn memory_that_was_spilled_is_kept() {
         lock(&case.store.writing).seal_unless(|_| false);
         case.store.make_room().expect("room");
         assert_eq!(case.store.spooled(), BLOCK);
-        let kept = lock(&case.store.writing).spare.as_ref().map(Block::size);
+        let kept = lock(&case.store.writing).spare.as_ref().map(Chunk::size);
         assert_eq!(kept, (!finished).then_some(whole));
         case.store.finish();
         assert!(lock(&case.store.writing).spare.is_none());

@@ -17,7 +17,7 @@ fn main() {
     let mut opaque = Vec::new();
 
     list.push_str("use core::ffi::{c_char, c_int, c_void};\n");
-    for item in parse(&root.join("src/abi.rs")) {
+    for item in parse(&root.join("src/ffi/abi.rs")) {
         match item {
             Item::Enum(item) => {
                 let (listed, constant) = as_constants(&item);
@@ -87,7 +87,7 @@ fn main() {
         .rename_struct_ty(|name| Some(name.to_owned()));
     generator.skip_struct(move |item| opaque.iter().any(|name| name == item.ident()));
     ctest::generate_test(&mut generator, &listed, "comparison.rs").expect("a comparison");
-    for file in ["src/abi.rs", "src/ffi", "include/spoolbuf.h"] {
+    for file in ["src/ffi/abi.rs", "src/ffi", "include/spoolbuf.h"] {
         println!("cargo::rerun-if-changed={}", root.join(file).display());
     }
 }

@@ -8,9 +8,9 @@ use std::sync::mpsc::channel;
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
-use spoolbuf::abi::sb_save_flag::{SB_SAVE_KEEP, SB_SAVE_SYNC};
-use spoolbuf::abi::sb_stats;
-use spoolbuf::abi::sb_status::{
+use spoolbuf::ffi::abi::sb_save_flag::{SB_SAVE_KEEP, SB_SAVE_SYNC};
+use spoolbuf::ffi::abi::sb_stats;
+use spoolbuf::ffi::abi::sb_status::{
     SB_ERR_CANCELED, SB_ERR_DISK_FULL, SB_ERR_INVALID, SB_ERR_IO, SB_ERR_UNSUPPORTED,
 };
 use spoolbuf::ffi::{sb_cancel, sb_free, sb_stat};

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 
 use spoolbuf::SaveOptions;
-use spoolbuf::abi::sb_save_flag;
+use spoolbuf::ffi::abi::sb_save_flag;
 
 use crate::files::{assert_saved, names};
 use crate::handle::Handle;

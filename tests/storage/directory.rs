@@ -3,8 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use spoolbuf::abi::sb_spool::{SB_SPOOL_DISK, SB_SPOOL_MEMORY, SB_SPOOL_NONE};
-use spoolbuf::{Error, OnFull, Options, StreamBuffer};
+use spoolbuf::{Error, OnFull, Options, SpoolState, StreamBuffer};
 
 use crate::child::alone_with;
 use crate::mount::{Mount, own_namespace};
@@ -21,7 +20,7 @@ fn a_missing_directory_may_appear_later() {
     let error = read_until_trouble(&buffer, &seen, 65_536);
     assert!(matches!(error, Error::Io(libc::ENOENT)), "{error:?}");
     assert_eq!(buffer.stats().system_error, libc::ENOENT);
-    assert_eq!(buffer.stats().spool, SB_SPOOL_NONE);
+    assert_eq!(buffer.stats().spool, SpoolState::None);
     std::fs::create_dir(&path).expect("a directory");
     read_all(&buffer, &seen);
     assert_eq!(buffer.stats().spool_dir, Some(path));
@@ -136,7 +135,7 @@ fn a_temporary_directory_in_memory_is_passed_over() {
         }
         let stats = spilled().stats();
         assert_eq!(stats.spool_dir.as_deref(), Some(Path::new("/var/tmp")));
-        assert_eq!(stats.spool, SB_SPOOL_DISK);
+        assert_eq!(stats.spool, SpoolState::Disk);
     }
 }
 
@@ -149,7 +148,7 @@ fn a_temporary_directory_in_memory_that_was_asked_for_is_used() {
         }
         let stats = spilled().stats();
         assert_eq!(stats.spool_dir.as_deref(), Some(Path::new("/tmp")));
-        assert_eq!(stats.spool, SB_SPOOL_MEMORY);
+        assert_eq!(stats.spool, SpoolState::Memory);
     }
 }
 

@@ -4,8 +4,7 @@ use std::sync::atomic::Ordering;
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
-use spoolbuf::abi::sb_spool::SB_SPOOL_MEMORY;
-use spoolbuf::{Error, OnFull, Options, SaveOptions, StreamBuffer};
+use spoolbuf::{Error, OnFull, Options, SaveOptions, SpoolState, StreamBuffer};
 
 use crate::files::assert_saved;
 use crate::mount::Mount;
@@ -25,13 +24,13 @@ fn full_is_a_state_until_there_is_room() {
         let stats = buffer.stats();
         assert_eq!(stats.system_error, libc::ENOSPC);
         assert_eq!(
-            stats.failure.map(|error| error.status()),
+            stats.failure.map(|error| error.code()),
             None,
             "a full disk is no failure of the source"
         );
         if max == 0 {
             // Some fitted.
-            assert_eq!(stats.spool, SB_SPOOL_MEMORY);
+            assert_eq!(stats.spool, SpoolState::Memory);
             assert_eq!(stats.spool_dir.as_deref(), Some(&*mount.path));
         }
         assert!(matches!(buffer.spill(), Err(Error::DiskFull(libc::ENOSPC))));

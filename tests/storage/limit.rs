@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Seek;
 use std::os::fd::AsRawFd;
 
-use spoolbuf::abi::sb_status::SB_ERR_DISK_FULL;
+use spoolbuf::ffi::abi::sb_status::SB_ERR_DISK_FULL;
 use spoolbuf::{Error, OnFull};
 
 use crate::child::alone;

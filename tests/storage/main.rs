@@ -84,7 +84,7 @@ fn read_until_trouble(buffer: &StreamBuffer, seen: &Seen, max: u64) -> Error {
     for _ in 0..3 {
         let (again, same) = read_on(buffer, 0);
         assert_eq!(again, reached);
-        assert_eq!(same.map(|same| same.status()), Some(error.status()));
+        assert_eq!(same.map(|same| same.code()), Some(error.code()));
     }
     // A read over the border gets what is there.
     let mut out = [0; 100];

@@ -6,7 +6,7 @@ use std::ffi::{c_int, c_void};
 use std::ptr::{null, null_mut};
 
 use spoolbuf::Source;
-use spoolbuf::abi::{sb_buffer, sb_callback};
+use spoolbuf::ffi::abi::{sb_buffer, sb_callback};
 use spoolbuf::ffi::{sb_free, sb_new, sb_save_with};
 
 use super::support::Stream;

@@ -1,5 +1,7 @@
 //! A directory that is held open, and what stands in it at a name.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{CStr, CString};
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -5,6 +5,8 @@
 //! behind is swept by a later save that needs a name there itself: once its owner cannot be at work any
 //! more, which is known of a process of this host, and taken for granted after a week.
 
+#![allow(unsafe_code)]
+
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;

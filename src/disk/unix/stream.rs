@@ -5,6 +5,8 @@
 //! are opened once more, not to wait. Where that can't be, a pipe is given no more than it takes in
 //! one piece, and a terminal does not wait for the length of each write.
 
+#![allow(unsafe_code)]
+
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Write};

@@ -1,5 +1,7 @@
 //! The system's calls that std does not make, or makes otherwise.
 
+#![allow(unsafe_code)]
+
 use std::ffi::c_void;
 use std::fs::File;
 use std::io;

@@ -1,5 +1,7 @@
 //! The C runtime's descriptors.
 
+#![allow(unsafe_code)]
+
 use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;

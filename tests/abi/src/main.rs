@@ -4,7 +4,7 @@
 
 use core::ffi::{c_char, c_int, c_void};
 
-use spoolbuf::abi::*;
+use spoolbuf::ffi::abi::*;
 use spoolbuf::ffi::*;
 
 include!(concat!(env!("OUT_DIR"), "/constants.rs"));

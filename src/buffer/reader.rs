@@ -1,0 +1,111 @@
+//! A read position with its own cancellation: what a cursor and a C reader have in common.
+
+use std::io::SeekFrom;
+
+use crate::buffer::Buffer;
+use crate::buffer::read::{Found, Limit, Wish};
+use crate::error::{Error, Result};
+use crate::pull::cancel_token::CancelToken;
+use crate::pull::gate::Gate;
+use crate::sync::rcu::Pin;
+use crate::sync::shared::Shared;
+use crate::sync::{AtomicU64, Ordering};
+
+/// A read position. It refers to no buffer: each call is given one.
+pub(crate) struct Position {
+    offset: AtomicU64,
+    cancel_token: CancelToken,
+}
+
+impl Position {
+    pub(crate) fn new() -> Position {
+        Position {
+            offset: AtomicU64::new(0),
+            cancel_token: CancelToken::new(),
+        }
+    }
+
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_canceled(&self) -> bool {
+        self.cancel_token.is_canceled()
+    }
+
+    /// Reads if all that is wanted is in memory; else nothing has happened.
+    #[inline]
+    pub(crate) fn read_memory(
+        &self,
+        buffer: &Buffer,
+        out: &mut [u8],
+        pin: &Pin<'_>,
+    ) -> Option<usize> {
+        let at = self.offset();
+        let mut done = 0;
+        let found = buffer.read_memory(at, out, false, &mut done, pin);
+        matches!(found, Found::All).then(|| {
+            self.offset.store(at + done as u64, Ordering::Relaxed);
+            done
+        })
+    }
+
+    pub(crate) fn read(&self, buffer: &Shared<Buffer>, out: &mut [u8]) -> Result<usize> {
+        let at = self.offset();
+        let wish = Wish {
+            all: false,
+            limit: Limit::None,
+            cancel_token: Some(&self.cancel_token),
+        };
+        let count = Buffer::read(buffer, at, out, wish)?;
+        self.offset.store(at + count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+
+    /// Reads the source to its end, so that the size is known. The position does not move.
+    pub(crate) fn find_end(&self, buffer: &Shared<Buffer>) -> Result<()> {
+        const STEP: usize = 64 * 1024;
+        // Not on the stack, of which a caller may have little.
+        let mut scratch = Vec::new();
+        scratch
+            .try_reserve_exact(STEP)
+            .map_err(|_| Error::NoMemory)?;
+        scratch.resize(STEP, 0);
+        let mut at = 0;
+        loop {
+            at += buffer.gate.lock().buffered(at);
+            let wish = Wish {
+                all: false,
+                limit: Limit::None,
+                cancel_token: Some(&self.cancel_token),
+            };
+            match Buffer::read(buffer, at, &mut scratch, wish)? {
+                0 => return Ok(()),
+                count => at += count as u64,
+            }
+        }
+    }
+
+    pub(crate) fn seek(&self, buffer: &Buffer, to: SeekFrom) -> Result<u64> {
+        let (from, by) = match to {
+            SeekFrom::Start(offset) => (offset, 0),
+            SeekFrom::Current(by) => (self.offset(), by),
+            SeekFrom::End(by) => (buffer.gate.lock().size().ok_or(Error::Unknown)?, by),
+        };
+        let to = from
+            .checked_add_signed(by)
+            .filter(|to| i64::try_from(*to).is_ok());
+        let to = to.ok_or(Error::Invalid)?;
+        self.offset.store(to, Ordering::Relaxed);
+        Ok(to)
+    }
+
+    pub(crate) fn cancel(&self, gate: &Gate) {
+        self.cancel_token.cancel();
+        gate.wake_reader(self.cancel_token.id());
+    }
+
+    pub(crate) fn resume(&self) {
+        self.cancel_token.resume();
+    }
+}

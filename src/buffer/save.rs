@@ -1,0 +1,376 @@
+//! Saving: the whole resource into a file, which is there completely or not at all.
+//!
+//! A save is a reader like any other: it takes what is buffered, pulls what is missing, and writes
+//! as the bytes come. What is in the spool file is shared, block by block, where the file system can;
+//! else it is read and written, which is faster than having the kernel copy from file to file
+//! (`bench/`, row `save-256`: 64 against 76 ms on ext4). A save to a path writes to a draft beside the target, which becomes the target in
+//! one step at the end; a save to a descriptor just writes.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use crate::buffer::Buffer;
+use crate::buffer::read::{Limit, Wish};
+use crate::disk::preallocate::Ahead;
+use crate::disk::{self, Stream, Target};
+use crate::error::{Error, Result};
+use crate::sync::shared::Shared;
+
+/// How a resource is saved. More may come: end with `..Default::default()`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SaveOptions {
+    /// Returns when the file, and for a path its name, are on the disk.
+    pub sync: bool,
+    /// Leaves an existing target alone: [`Error::Exists`]. [`Error::Unsupported`] on a file system
+    /// that can neither rename nor link without replacing.
+    pub keep: bool,
+    /// Saves nothing unless the final size is the declared one: [`Error::Size`], or
+    /// [`Error::Unknown`] if none was declared.
+    pub exact: bool,
+    /// Saves what is buffered now, without calling the source; [`Error::Size`] if that has holes.
+    pub buffered: bool,
+    /// May let the file be the spool file itself, where both are on one file system: done in no
+    /// time, but whoever edits the saved file in place edits the buffer. What is in memory is
+    /// spilled for that; where no link can be, nothing is.
+    pub link: bool,
+}
+
+/// Bytes taken at a time from what is buffered, and the most memory that a save takes.
+const LARGE: usize = 256 * 1024;
+/// Bytes asked for at a time where the source has to bring them.
+const SMALL: usize = 64 * 1024;
+/// Bytes shared at a time with the spool file.
+const HUGE: u64 = 16 * 1024 * 1024;
+
+/// Told `(done, total)` in bytes after each step; false stops the save.
+pub(crate) type Report<'r> = &'r mut dyn FnMut(u64, Option<u64>) -> bool;
+
+/// Saves to a path; returns how many bytes that were.
+pub(crate) fn to_path(
+    buffer: &Shared<Buffer>,
+    path: &Path,
+    options: SaveOptions,
+    report: Report<'_>,
+) -> Result<u64> {
+    let failed = |error: io::Error| buffer.target_failed(&error);
+    if path.as_os_str().is_empty() || disk::is_reserved(path) {
+        return Err(Error::Invalid);
+    }
+    if !names_a_file(path) {
+        return Err(Error::Unsupported);
+    }
+    let mut saving = Saving::begin(buffer, options, report)?;
+    let target = disk::target(path, options.keep, options.sync).map_err(failed)?;
+    let size = match saving.link(&target)? {
+        Some(size) => size,
+        None => {
+            let draft = disk::draft(&target).map_err(failed)?;
+            let size = saving.copy(&Sink::Draft(&draft.file, Ahead::new()))?;
+            // All that can fail comes before the old file goes.
+            disk::settle(&draft.file).map_err(failed)?;
+            if options.sync {
+                disk::sync(&draft.file).map_err(failed)?;
+            }
+            disk::publish(draft, &target, options.keep).map_err(failed)?;
+            size
+        }
+    };
+    if options.sync {
+        disk::sync_name(&target).map_err(failed)?;
+    }
+    Ok(size)
+}
+
+/// Saves to an open descriptor, from where it stands, and leaves it after the last byte.
+pub(crate) fn to_descriptor(
+    buffer: &Shared<Buffer>,
+    descriptor: i32,
+    options: SaveOptions,
+    report: Report<'_>,
+) -> Result<u64> {
+    let failed = |error: io::Error| buffer.target_failed(&error);
+    let file = disk::borrow(descriptor).map_err(|_| Error::Invalid)?;
+    // What is open exists.
+    if options.keep {
+        return Err(Error::Invalid);
+    }
+    // Before anything is delivered that could not be synced.
+    if options.sync && !disk::can_sync(&file) {
+        return Err(Error::Unsupported);
+    }
+    let mut saving = Saving::begin(buffer, options, report)?;
+    let standing = disk::standing(&file);
+    let sink = match standing {
+        Some(at) => Sink::At(&file, at),
+        None => Sink::Stream(Stream::new(&file)),
+    };
+    let size = saving.copy(&sink)?;
+    if let Some(at) = standing {
+        io::Seek::seek(&mut &*file, io::SeekFrom::Start(at + size)).map_err(failed)?;
+    }
+    disk::settle_borrowed(&file).map_err(failed)?;
+    if options.sync {
+        disk::sync(&file).map_err(failed)?;
+    }
+    Ok(size)
+}
+
+/// Whether a path can be that of a file, going by its text: what ends in a separator or in `.` is a
+/// directory, even if `Path` sees the name before that.
+fn names_a_file(path: &Path) -> bool {
+    let text = path.as_os_str().as_encoded_bytes();
+    let name = path.file_name().map(|name| name.as_encoded_bytes());
+    name.is_some_and(|name| text.ends_with(name))
+}
+
+/// Where the bytes go.
+enum Sink<'f> {
+    /// Into a file of our own.
+    Draft(&'f File, Ahead),
+    /// Into a file, from an offset on.
+    At(&'f File, u64),
+    /// Down a pipe, or to the end of a file.
+    Stream(Stream<'f>),
+    /// Nowhere: it is enough that they are buffered.
+    Buffer,
+}
+
+impl Sink<'_> {
+    /// False if `go_on` stopped it.
+    fn write(&self, bytes: &[u8], offset: u64, go_on: &dyn Fn() -> bool) -> io::Result<bool> {
+        match self {
+            Sink::Draft(file, ahead) => {
+                ahead.reserve(file, offset, bytes.len() as u64);
+                disk::write_all_at(file, bytes, offset).map(|()| true)
+            }
+            Sink::At(file, start) => disk::write_all_at(file, bytes, start + offset).map(|()| true),
+            Sink::Stream(stream) => disk::write_all(stream, bytes, go_on),
+            Sink::Buffer => Ok(true),
+        }
+    }
+}
+
+struct Saving<'s> {
+    buffer: &'s Shared<Buffer>,
+    options: SaveOptions,
+    report: Report<'s>,
+    /// Where what was buffered at the beginning ended, if only that is to be saved.
+    until: Option<u64>,
+    /// How often the buffer had been cancelled when the save began.
+    cancels: u64,
+    /// Whether the file system is worth asking to share blocks.
+    may_share: bool,
+    bytes: Vec<u8>,
+    /// What the report was told last.
+    told: u64,
+    told_total: Option<u64>,
+}
+
+impl<'s> Saving<'s> {
+    fn begin(
+        buffer: &'s Shared<Buffer>,
+        options: SaveOptions,
+        report: Report<'s>,
+    ) -> Result<Saving<'s>> {
+        let state = buffer.gate.lock();
+        if options.exact && state.declared.is_none() {
+            return Err(Error::Unknown);
+        }
+        if options.buffered && state.ranges.total() != state.frontier() {
+            return Err(Error::Size);
+        }
+        let until = options.buffered.then(|| state.frontier());
+        let cancels = state.cancels;
+        Ok(Saving {
+            buffer,
+            options,
+            report,
+            until,
+            cancels,
+            may_share: true,
+            bytes: Vec::new(),
+            told: 0,
+            told_total: None,
+        })
+    }
+
+    /// Copies from the start to the end, or to the frontier if only what is buffered is wanted.
+    fn copy(&mut self, sink: &Sink<'_>) -> Result<u64> {
+        self.run_on()?;
+        let mut done = 0;
+        loop {
+            let (ready, total) = self.look(done)?;
+            if done > 0 {
+                // After the look, whose total may be the one that the last step found.
+                self.tell(done, total)?;
+            }
+            let count = match self.share_spooled(done, ready, sink)? {
+                0 => self.copy_read(done, ready, sink)?,
+                count => count,
+            };
+            if count == 0 {
+                break;
+            }
+            done += count;
+        }
+        self.check(done)?;
+        // The end shows only behind the last bytes, and of no bytes nothing was told.
+        if self.told_total != Some(done) || self.told != done {
+            self.tell(done, Some(done))?;
+        }
+        if let Sink::Draft(file, ahead) = sink {
+            ahead.trim(file);
+        }
+        Ok(done)
+    }
+
+    /// Has everything buffered and returns how much that is.
+    fn fetch(&mut self) -> Result<u64> {
+        loop {
+            let missing = self.look(0)?.0;
+            let total = self.look(missing)?.1;
+            if self.copy_read(missing, 0, &Sink::Buffer)? == 0 {
+                return Ok(missing);
+            }
+            self.tell(missing, total)?;
+        }
+    }
+
+    /// Has a source that jumped ahead run on to the end from where it stands, which costs no jump,
+    /// before the holes behind it are filled in order.
+    fn run_on(&mut self) -> Result<()> {
+        while !self.options.buffered {
+            let (missing, total) = {
+                let state = self.buffer.gate.lock();
+                (state.missing_ahead(), state.size())
+            };
+            let Some(missing) = missing else { break };
+            self.look(0)?;
+            if self.copy_read(missing, 0, &Sink::Buffer)? == 0 {
+                break;
+            }
+            self.tell(0, total)?;
+        }
+        Ok(())
+    }
+
+    /// Tells how far it is, and never less than before: what could not be linked is copied.
+    fn tell(&mut self, done: u64, total: Option<u64>) -> Result<()> {
+        self.told = self.told.max(done);
+        self.told_total = total;
+        if (self.report)(self.told, total) {
+            Ok(())
+        } else {
+            Err(Error::Canceled)
+        }
+    }
+
+    /// How much can be had at `offset` without the source, and how much there is in all.
+    fn look(&self, offset: u64) -> Result<(u64, Option<u64>)> {
+        let state = self.buffer.gate.lock();
+        if state.freed || state.cancels != self.cancels {
+            return Err(Error::Canceled);
+        }
+        let ready = state.buffered(offset);
+        Ok(match self.until {
+            Some(until) => (ready.min(until.saturating_sub(offset)), self.until),
+            None => (ready, state.size()),
+        })
+    }
+
+    /// Has the target share blocks of the spool file at `offset`; 0 if that can't be.
+    fn share_spooled(&mut self, offset: u64, ready: u64, sink: &Sink<'_>) -> Result<u64> {
+        let (Sink::Draft(file, _), true) = (sink, self.may_share) else {
+            return Ok(0);
+        };
+        match self
+            .buffer
+            .store
+            .clone_to(offset, ready.min(HUGE), file, offset)
+        {
+            Ok(count) => Ok(count),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                self.may_share = false;
+                Ok(0)
+            }
+            Err(error) => Err(self.buffer.target_failed(&error)),
+        }
+    }
+
+    /// Reads at `offset` like any reader and writes that.
+    fn copy_read(&mut self, offset: u64, ready: u64, sink: &Sink<'_>) -> Result<u64> {
+        let ready = usize::try_from(ready).unwrap_or(usize::MAX);
+        let (length, limit) = match (ready, self.options.buffered) {
+            (0, true) => return Ok(0),
+            (ready, true) => (ready.min(LARGE), Limit::Now),
+            (0..SMALL, false) => (SMALL, Limit::None),
+            (ready, false) => (ready.min(LARGE), Limit::None),
+        };
+        if self.bytes.len() < length {
+            let more = length - self.bytes.len();
+            self.bytes
+                .try_reserve_exact(more)
+                .map_err(|_| Error::NoMemory)?;
+            self.bytes.resize(length, 0);
+        }
+        let bytes = &mut self.bytes[..length];
+        let count = Buffer::read(
+            self.buffer,
+            offset,
+            bytes,
+            Wish {
+                all: true,
+                limit,
+                cancel_token: None,
+            },
+        )?;
+        let go_on = || self.look(0).is_ok();
+        match sink.write(&self.bytes[..count], offset, &go_on) {
+            Ok(true) => Ok(count as u64),
+            Ok(false) => Err(Error::Canceled),
+            Err(error) => Err(self.buffer.target_failed(&error)),
+        }
+    }
+
+    fn check(&self, done: u64) -> Result<()> {
+        let declared = self.buffer.gate.lock().declared;
+        if self.options.exact && declared != Some(done) {
+            Err(Error::Size)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Makes the spool file itself the target, if that was asked for and can be.
+    fn link(&mut self, target: &Target) -> Result<Option<u64>> {
+        // Where no link can be, memory is left as it is, and the bytes go to the target as they come.
+        if !self.options.link || !self.buffer.store.can_link(target) {
+            return Ok(None);
+        }
+        let size = if self.options.buffered {
+            self.look(0)?.0
+        } else {
+            self.fetch()?
+        };
+        self.check(size)?;
+        // The spool file of a stream that goes on would go on under its new name.
+        if !self.buffer.gate.lock().is_complete() {
+            return Ok(None);
+        }
+        self.tell(size, Some(size))?;
+        // Without room to spill to, there may still be some at the target.
+        if self.buffer.spill().is_err() {
+            return Ok(None);
+        }
+        match self
+            .buffer
+            .store
+            .link(target, self.options.keep, size, self.options.sync)
+        {
+            Ok(done) => Ok(done.then_some(size)),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(None),
+            Err(error) => Err(self.buffer.target_failed(&error)),
+        }
+    }
+}

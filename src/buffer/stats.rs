@@ -1,0 +1,133 @@
+//! Stats: one consistent snapshot of a buffer.
+
+use std::path::PathBuf;
+
+use crate::buffer::Buffer;
+use crate::error::Error;
+use crate::pull::gate::Gate;
+use crate::sync::shared::Shared;
+
+/// A snapshot of a [`StreamBuffer`](crate::StreamBuffer); all sizes and offsets in bytes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Stats {
+    /// What the size was said to be.
+    pub declared: Option<u64>,
+    /// What the size is, once the source has ended.
+    pub final_size: Option<u64>,
+    /// The lowest offset at which the source had nothing: an upper limit of the size.
+    pub bound: Option<u64>,
+    /// Whether the source ended below the declared size.
+    pub ended_short: bool,
+    /// How far the resource is buffered without a gap from its start.
+    pub frontier: u64,
+    /// Buffered bytes in memory.
+    pub memory: u64,
+    /// Buffered bytes in the spool file.
+    pub disk: u64,
+    /// Memory that the buffer takes besides the bytes in `memory`: what it knows them by, room that is
+    /// not filled yet, and memory kept for bytes to come.
+    pub overhead: u64,
+    /// How often the source was read.
+    pub pulls: u64,
+    /// How often the source was made to seek.
+    pub seeks: u64,
+    /// How often a call slept.
+    pub waits: u64,
+    /// The source's own code at its last error, else 0.
+    pub source_error: i64,
+    /// The system's code at the last file operation that failed, else 0.
+    pub system_error: i32,
+    /// What the source is doing.
+    pub state: SourceState,
+    /// Why the source is not asked any more.
+    pub failure: Option<Error>,
+    /// Whether the source is asked to seek.
+    pub seekable: bool,
+    /// Where the spool file is.
+    pub spool: SpoolState,
+    /// The directory of the spool file, or the one where it could not be made; None before the first
+    /// attempt to make it.
+    pub spool_dir: Option<PathBuf>,
+    /// Whether a helper thread exists.
+    pub helper: bool,
+}
+
+/// What reads that need the source meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SourceState {
+    /// The source has more, or may have.
+    Open,
+    /// The end was found: the final size is known.
+    Ended,
+    /// The source failed; `failure` says how.
+    Failed,
+    /// [`cancel`](crate::StreamBuffer::cancel) is in force.
+    Canceled,
+}
+
+/// Where bytes beyond the memory limit are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SpoolState {
+    /// No spool file was needed yet.
+    None,
+    /// In a file on disk.
+    Disk,
+    /// In a file of a file system that is memory, such as tmpfs.
+    Memory,
+}
+
+impl Buffer {
+    /// What a buffer takes without a byte.
+    const TAKEN: u64 = (Shared::<Buffer>::SIZE + Shared::<Gate>::SIZE) as u64;
+
+    pub(crate) fn stats(&self) -> Stats {
+        // Before the lock of those who wait: whoever has the store's may be asking for memory.
+        let taken = self.store.taken() + Buffer::TAKEN;
+        let state = self.gate.lock();
+        // Spilling moves bytes without this lock; what is held in all is under it.
+        let disk = self.store.spooled().min(state.ranges.total());
+        let memory = state.ranges.total() - disk;
+        let spool = self.store.spool();
+        // Where every byte is held, nothing is left to be stopped.
+        let failure = if state.canceled && !state.is_complete() {
+            Some(Error::Canceled)
+        } else {
+            state.failure.clone()
+        };
+        Stats {
+            declared: state.declared,
+            final_size: state.end,
+            bound: state.end.or(state.bound),
+            ended_short: state.has_ended_short(),
+            frontier: state.frontier(),
+            memory,
+            disk,
+            // Bytes may have come since.
+            overhead: (taken + state.ranges.taken() as u64).saturating_sub(memory),
+            pulls: state.pulls,
+            seeks: state.seeks,
+            waits: state.waits,
+            source_error: state.source_error,
+            system_error: state.system_error,
+            state: match (&failure, state.end) {
+                (Some(Error::Canceled), _) => SourceState::Canceled,
+                (Some(_), _) => SourceState::Failed,
+                (None, Some(_)) => SourceState::Ended,
+                (None, None) => SourceState::Open,
+            },
+            failure,
+            seekable: state.can_seek,
+            spool: match spool {
+                None => SpoolState::None,
+                Some(spool) if spool.is_in_memory() => SpoolState::Memory,
+                Some(_) => SpoolState::Disk,
+            },
+            // Not here: the C side asks for no memory.
+            spool_dir: None,
+            helper: self.has_helper(),
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Sources that are C callbacks.
+//!
+//! The only calls through function pointers of the host. Each passes a function that can't unwind:
+//! an exception that leaves a callback ends the process there, with a message, before it could run
+//! through frames that know nothing of it.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{c_int, c_void};
+
+use crate::error::{Error, Result};
+use crate::ffi::abi::{sb_callback, sb_progress, sb_source_code, sb_source_flag};
+use crate::source::{Interrupt, Source};
+use crate::sync::shared::try_box;
+
+type Read = unsafe extern "C-unwind" fn(*mut c_void, *mut c_void, usize) -> i64;
+type Seek = unsafe extern "C-unwind" fn(*mut c_void, u64) -> i64;
+type Pull = unsafe extern "C-unwind" fn(*mut c_void, u64, *mut c_void, usize, *mut usize) -> c_int;
+type Notify = unsafe extern "C-unwind" fn(*mut c_void);
+
+/// The caller's state, which the contract of `sb_callback` makes usable from any thread.
+#[derive(Clone, Copy)]
+struct Opaque(*mut c_void);
+
+// SAFETY: the host has promised so: see `opaque` in `sb_callback`.
+unsafe impl Send for Opaque {}
+// SAFETY: as above.
+unsafe impl Sync for Opaque {}
+
+pub(crate) struct CallbackSource {
+    form: Form,
+    cancel: Option<Notify>,
+    close: Option<Notify>,
+    opaque: Opaque,
+}
+
+/// How the host's source brings bytes.
+enum Form {
+    /// Where it stands; it is told apart to go elsewhere.
+    Read { read: Read, seek: Option<Seek> },
+    /// From an offset that it is given with each call.
+    Pull {
+        pull: Pull,
+        seeks: bool,
+        /// What the next call asks for.
+        at: u64,
+        /// Where the last call that went well ended.
+        stands: u64,
+    },
+}
+
+const SEEKS: u32 = sb_source_flag::SB_SOURCE_SEEKS as u32;
+
+impl Form {
+    fn of(callback: &sb_callback) -> Result<Form> {
+        let &sb_callback {
+            read,
+            seek,
+            pull,
+            flags,
+            ..
+        } = callback;
+        match (read, pull) {
+            (Some(read), None) if flags == 0 => Ok(Form::Read { read, seek }),
+            (None, Some(pull)) if seek.is_none() && flags & !SEEKS == 0 => Ok(Form::Pull {
+                pull,
+                seeks: flags & SEEKS != 0,
+                at: 0,
+                stands: 0,
+            }),
+            _ => Err(Error::Invalid),
+        }
+    }
+}
+
+impl CallbackSource {
+    /// A source out of a copy of the caller's callbacks; dropping it calls `close`.
+    pub(crate) fn boxed(callback: &sb_callback) -> Result<Box<dyn Source>> {
+        let form = Form::of(callback)?;
+        let reserved = callback.reserved.iter();
+        if callback.reserved_flags != 0 || !reserved.copied().all(<*mut c_void>::is_null) {
+            return Err(Error::Invalid);
+        }
+        let &sb_callback {
+            cancel,
+            close,
+            opaque,
+            ..
+        } = callback;
+        Ok(try_box(CallbackSource {
+            form,
+            cancel,
+            close,
+            opaque: Opaque(opaque),
+        })?)
+    }
+}
+
+/// What a callback's code means.
+fn error_of(code: i64) -> Error {
+    const CANCELED: i64 = sb_source_code::SB_SOURCE_CANCELED as i64;
+    const UNSUPPORTED: i64 = sb_source_code::SB_SOURCE_UNSUPPORTED as i64;
+    match code {
+        CANCELED => Error::Canceled,
+        UNSUPPORTED => Error::Unsupported,
+        code => Error::Source { code, cause: None },
+    }
+}
+
+impl Source for CallbackSource {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
+        let (opaque, room, size) = (self.opaque.0, out.as_mut_ptr().cast(), out.len());
+        match &mut self.form {
+            Form::Read { read, .. } => {
+                // SAFETY: `out` is writable for its length; the rest is the host's contract.
+                let count = unsafe { call_read(*read, opaque, room, size) };
+                usize::try_from(count).map_err(|_| error_of(count))
+            }
+            Form::Pull {
+                pull, at, stands, ..
+            } => {
+                // One that is never set is more than any room.
+                let mut count = usize::MAX;
+                // SAFETY: as above; `count` is written during the call only.
+                let status = unsafe { call_pull(*pull, opaque, *at, room, size, &mut count) };
+                if status == 0 && count <= size {
+                    *at += count as u64;
+                    *stands = *at;
+                } else {
+                    *at = *stands;
+                }
+                match status {
+                    0 => Ok(count),
+                    code => Err(error_of(code.into())),
+                }
+            }
+        }
+    }
+
+    fn can_seek(&self) -> bool {
+        match self.form {
+            Form::Read { seek, .. } => seek.is_some(),
+            Form::Pull { seeks, .. } => seeks,
+        }
+    }
+
+    fn jump(&mut self, offset: u64) -> Result<()> {
+        match &mut self.form {
+            Form::Read { seek, .. } => {
+                let seek = seek.ok_or(Error::Unsupported)?;
+                // SAFETY: the host's contract.
+                match unsafe { call_seek(seek, self.opaque.0, offset) } {
+                    0.. => Ok(()),
+                    code => Err(error_of(code)),
+                }
+            }
+            Form::Pull { at, .. } => {
+                *at = offset;
+                Ok(())
+            }
+        }
+    }
+
+    fn jumps_lazily(&self) -> bool {
+        matches!(self.form, Form::Pull { .. })
+    }
+
+    fn interrupt(&self) -> Option<Interrupt> {
+        let (cancel, opaque) = (self.cancel?, self.opaque);
+        let call = move || {
+            let opaque = opaque;
+            // SAFETY: the host's contract; the buffer calls this before it drops the source only.
+            unsafe { call_notify(cancel, opaque.0) }
+        };
+        // Without memory for it the source has no cancel.
+        try_box(call).ok().map(|call| call as Interrupt)
+    }
+
+    fn must_return(&self) -> bool {
+        self.close.is_none()
+    }
+}
+
+impl Drop for CallbackSource {
+    fn drop(&mut self) {
+        if let Some(close) = self.close {
+            // SAFETY: the host's contract; the source is gone after this.
+            unsafe { call_notify(close, self.opaque.0) }
+        }
+    }
+}
+
+/// Reports to the caller of a save; false stops it.
+pub(crate) struct Progress {
+    pub(crate) call: sb_progress,
+    pub(crate) opaque: *mut c_void,
+}
+
+impl Progress {
+    pub(crate) fn report(&self, done: u64, total: u64) -> bool {
+        // SAFETY: the host's contract.
+        self.call
+            .is_none_or(|call| unsafe { call_progress(call, self.opaque, done, total) } == 0)
+    }
+}
+
+// Not "C-unwind": nothing unwinds out of these. That is defined to end the process.
+
+unsafe extern "C" fn call_read(f: Read, opaque: *mut c_void, out: *mut c_void, size: usize) -> i64 {
+    // SAFETY: the caller's.
+    unsafe { f(opaque, out, size) }
+}
+
+unsafe extern "C" fn call_seek(f: Seek, opaque: *mut c_void, offset: u64) -> i64 {
+    // SAFETY: the caller's.
+    unsafe { f(opaque, offset) }
+}
+
+unsafe extern "C" fn call_pull(
+    f: Pull,
+    opaque: *mut c_void,
+    offset: u64,
+    out: *mut c_void,
+    size: usize,
+    count: *mut usize,
+) -> c_int {
+    // SAFETY: the caller's.
+    unsafe { f(opaque, offset, out, size, count) }
+}
+
+unsafe extern "C" fn call_notify(f: Notify, opaque: *mut c_void) {
+    // SAFETY: the caller's.
+    unsafe { f(opaque) }
+}
+
+unsafe extern "C" fn call_progress(
+    f: unsafe extern "C-unwind" fn(*mut c_void, u64, u64) -> c_int,
+    opaque: *mut c_void,
+    done: u64,
+    total: u64,
+) -> c_int {
+    // SAFETY: the caller's.
+    unsafe { f(opaque, done, total) }
+}

@@ -1,0 +1,295 @@
+//! Handles: what C holds instead of pointers.
+//!
+//! A handle is a slot's number and a generation, packed into a pointer-sized odd number. Slots live
+//! in tables that only grow, so looking at one is always safe; a handle whose generation is not the
+//! slot's is invalid, be it freed, freed twice or made up. A look-up pins its slot for as long as it
+//! uses what is in it, and who frees takes the generation away first, then waits for the pins. The
+//! same pin keeps the bytes that a buffer shows: see [`Keeper`](crate::sync::rcu::Keeper).
+//!
+//! Nothing here locks, so a forked child starts over with empty tables: everything its parent's
+//! threads were in the middle of is left behind, and every handle from before is invalid.
+
+#![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::ptr::null_mut;
+use std::sync::atomic::AtomicUsize as PlainUsize;
+
+use crate::error::{Error, Result};
+use crate::sync::rcu::{Pin, Pins};
+use crate::sync::shared::Shared;
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+/// What a handle looks like from outside.
+pub(crate) type Raw = usize;
+
+/// Bits of a handle: 1, then the slot's number, then the generation.
+const SLOT_BITS: u32 = if usize::BITS == 64 { 24 } else { 15 };
+const SLOT_MASK: usize = (1 << SLOT_BITS) - 1;
+const GENERATION_BITS: u32 = usize::BITS - 1 - SLOT_BITS;
+const GENERATION_MASK: usize = (1 << GENERATION_BITS) - 1;
+
+/// Rows of 64, 128, 256 slots and so on.
+const FIRST_ROW: usize = if cfg!(loom) { 2 } else { 64 };
+#[cfg(not(loom))]
+const ROWS: usize = (SLOT_BITS - FIRST_ROW.ilog2()) as usize;
+// Each is one more object that a model has to follow.
+#[cfg(loom)]
+const ROWS: usize = 2;
+
+pub(crate) struct Table<T: Send + Sync + 'static> {
+    rows: [AtomicPtr<Slot<T>>; ROWS],
+    /// Slots handed out so far.
+    used: AtomicUsize,
+    /// The most recently freed slot: its number plus 1, under a count that tells changes apart.
+    free: AtomicU64,
+    holds: PhantomData<Shared<T>>,
+}
+
+/// A value that stays while this does: its slot is pinned.
+pub(crate) struct Held<'t, T> {
+    value: *mut T,
+    pin: Pin<'t>,
+}
+
+impl<T> Held<'_, T> {
+    #[inline]
+    pub(crate) fn pin(&self) -> &Pin<'_> {
+        &self.pin
+    }
+
+    /// The value, for longer than a moment.
+    #[inline]
+    pub(crate) fn keep(self) -> Shared<T> {
+        // SAFETY: as in `deref`: the slot's count is held while it is pinned.
+        unsafe { Shared::clone_raw(self.value) }
+    }
+}
+
+impl<T> Deref for Held<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the slot is pinned and had the handle's generation then, so its value is live.
+        unsafe { &*self.value }
+    }
+}
+
+struct Slot<T> {
+    /// Even while the slot is empty, odd while it is taken; counts up with both.
+    generation: AtomicUsize,
+    value: AtomicPtr<T>,
+    next_free: AtomicU32,
+    pins: Pins,
+}
+
+impl<T: Send + Sync> Table<T> {
+    #[cfg(not(loom))]
+    pub(crate) const fn new() -> Table<T> {
+        Table {
+            rows: [const { AtomicPtr::new(null_mut()) }; ROWS],
+            used: AtomicUsize::new(0),
+            free: AtomicU64::new(0),
+            holds: PhantomData,
+        }
+    }
+
+    /// The same of loom's atomics, which are not made by constant functions.
+    #[cfg(loom)]
+    pub(crate) fn new() -> Table<T> {
+        Table {
+            rows: std::array::from_fn(|_| AtomicPtr::new(null_mut())),
+            used: AtomicUsize::new(0),
+            free: AtomicU64::new(0),
+            holds: PhantomData,
+        }
+    }
+
+    /// Puts a value into the table; it is made of the pins that will keep it.
+    pub(crate) fn insert(
+        &'static self,
+        make: impl FnOnce(&'static Pins) -> Result<Shared<T>>,
+    ) -> Result<Raw> {
+        let (number, slot) = self.take_slot()?;
+        let value = make(&slot.pins).inspect_err(|_| self.give_slot_back(number, slot))?;
+        slot.value.store(value.into_raw(), Ordering::Relaxed);
+        // The only one to change an empty slot is who took it from the list.
+        let generation = slot.generation.load(Ordering::Relaxed) + 1;
+        slot.generation.store(generation, Ordering::SeqCst);
+        Ok((generation & GENERATION_MASK) << (SLOT_BITS + 1) | number << 1 | 1)
+    }
+
+    /// Holds the value, for a moment: for what waits, `keep` it.
+    #[inline]
+    pub(crate) fn hold(&self, handle: Raw) -> Result<Held<'_, T>> {
+        let slot = self.slot_of(handle).ok_or(Error::Invalid)?;
+        let pin = slot.pins.enter();
+        // SeqCst: see `Pins::enter`. An odd generation, so of a taken slot, or no handle's.
+        let generation = slot.generation.load(Ordering::SeqCst);
+        if generation & GENERATION_MASK != handle >> (SLOT_BITS + 1) || generation % 2 == 0 {
+            return Err(Error::Invalid);
+        }
+        let value = slot.value.load(Ordering::Relaxed);
+        Ok(Held { value, pin })
+    }
+
+    /// The value, to keep.
+    #[inline]
+    pub(crate) fn get(&self, handle: Raw) -> Result<Shared<T>> {
+        self.hold(handle).map(Held::keep)
+    }
+
+    /// Takes the value out: from here on the handle is invalid. Of several callers one gets it.
+    pub(crate) fn remove(&self, handle: Raw) -> Result<Shared<T>> {
+        let slot = self.slot_of(handle).ok_or(Error::Invalid)?;
+        let generation = slot.generation.load(Ordering::SeqCst);
+        let same = generation & GENERATION_MASK == handle >> (SLOT_BITS + 1);
+        let (order, seen) = (Ordering::SeqCst, Ordering::Relaxed);
+        let empty = generation.wrapping_add(1);
+        if !same
+            || generation % 2 == 0
+            || slot
+                .generation
+                .compare_exchange(generation, empty, order, seen)
+                .is_err()
+        {
+            return Err(Error::Invalid);
+        }
+        let value = slot.value.load(Ordering::Relaxed);
+        slot.pins.wait();
+        // SAFETY: put there by `insert`; the exchange lets one caller through for each insert.
+        let value = unsafe { Shared::from_raw(value) };
+        // A slot whose generations are used up is not used again.
+        if (empty + 1) & GENERATION_MASK > 1 {
+            self.give_slot_back((handle >> 1) & SLOT_MASK, slot);
+        }
+        Ok(value)
+    }
+
+    #[inline]
+    fn slot_of(&self, handle: Raw) -> Option<&Slot<T>> {
+        if handle % 2 == 0 {
+            None
+        } else {
+            self.slot((handle >> 1) & SLOT_MASK)
+        }
+    }
+
+    #[inline]
+    fn slot(&self, number: usize) -> Option<&Slot<T>> {
+        // Numbered from FIRST_ROW on, a row is a power of two.
+        let number = number + FIRST_ROW;
+        let row = number.ilog2() - FIRST_ROW.ilog2();
+        let start = self.rows.get(row as usize)?.load(Ordering::Acquire);
+        if start.is_null() {
+            return None;
+        }
+        // SAFETY: a row that is there has all its slots, for ever.
+        Some(unsafe { &*start.add(number - (FIRST_ROW << row)) })
+    }
+
+    fn take_slot(&self) -> Result<(usize, &Slot<T>)> {
+        let mut head = self.free.load(Ordering::Acquire);
+        while let Some(number) = (head as u32 as usize).checked_sub(1) {
+            let Some(slot) = self.slot(number) else { break };
+            let next = count_up(head) | u64::from(slot.next_free.load(Ordering::Relaxed));
+            match self
+                .free
+                .compare_exchange(head, next, Ordering::AcqRel, Ordering::Acquire)
+            {
+                Ok(_) => return Ok((number, slot)),
+                Err(now) => head = now,
+            }
+        }
+        let number = self.used.fetch_add(1, Ordering::Relaxed);
+        let row = ((number + FIRST_ROW).ilog2() - FIRST_ROW.ilog2()) as usize;
+        let slot = self.rows.get(row).ok_or(Error::NoMemory).and_then(|place| {
+            make_row(place, FIRST_ROW << row)?;
+            self.slot(number).ok_or(Error::NoMemory)
+        });
+        // Without memory the number is lost; there are millions.
+        slot.map(|slot| (number, slot))
+    }
+
+    fn give_slot_back(&self, number: usize, slot: &Slot<T>) {
+        let mut head = self.free.load(Ordering::Relaxed);
+        loop {
+            slot.next_free.store(head as u32, Ordering::Relaxed);
+            let next = count_up(head) | (number as u64 + 1);
+            match self
+                .free
+                .compare_exchange(head, next, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Starts over in a forked child.
+    #[cfg(all(unix, not(loom)))]
+    pub(super) fn forget(&self) {
+        for row in &self.rows {
+            row.store(null_mut(), Ordering::Relaxed);
+        }
+        self.used.store(0, Ordering::Relaxed);
+        self.free.store(0, Ordering::Relaxed);
+    }
+}
+
+/// The handle that a slot has next.
+#[cfg(all(test, loom))]
+pub(crate) fn next_of(handle: Raw) -> Raw {
+    handle.wrapping_add(2 << (SLOT_BITS + 1))
+}
+
+/// The head of the free list with its count one up and no number.
+fn count_up(head: u64) -> u64 {
+    ((head >> 32) + 1) << 32
+}
+
+/// Makes a row of slots, unless somebody else has.
+fn make_row<T>(place: &AtomicPtr<Slot<T>>, size: usize) -> Result<()> {
+    if !place.load(Ordering::Acquire).is_null() {
+        return Ok(());
+    }
+    let mut row: Vec<Slot<T>> = Vec::new();
+    row.try_reserve_exact(size).map_err(|_| Error::NoMemory)?;
+    row.resize_with(size, Slot::new);
+    let made = Box::into_raw(row.into_boxed_slice());
+    let first = made.cast::<Slot<T>>();
+    if place
+        .compare_exchange(null_mut(), first, Ordering::AcqRel, Ordering::Acquire)
+        .is_err()
+    {
+        // SAFETY: made above and shown to nobody.
+        drop(unsafe { Box::from_raw(made) });
+    }
+    Ok(())
+}
+
+impl<T> Slot<T> {
+    fn new() -> Slot<T> {
+        // Scattered, so that a number that happens to look like a handle does not fit; the same slot
+        // starts elsewhere in a forked child, so that its parent's handles don't fit.
+        static SEED: PlainUsize = PlainUsize::new(1);
+        let seed = SEED.fetch_add(1, Ordering::Relaxed) + (FORKS.load(Ordering::Relaxed) << 20);
+        let scattered = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as usize);
+        // The top half of the generations are left for counting.
+        let generation = (scattered >> (usize::BITS - GENERATION_BITS + 1)) & !1;
+        Slot {
+            generation: AtomicUsize::new(generation),
+            value: AtomicPtr::new(null_mut()),
+            next_free: AtomicU32::new(0),
+            pins: Pins::new(),
+        }
+    }
+}
+
+/// How many forks lie between this process and the first.
+pub(super) static FORKS: PlainUsize = PlainUsize::new(0);
+
+#[cfg(all(test, not(loom)))]
+mod tests;

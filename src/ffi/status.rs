@@ -1,0 +1,42 @@
+//! What C gets back: a count, or a status.
+
+use std::ffi::c_int;
+
+use crate::error::{Result, SOURCE_CANCELED, SOURCE_UNSUPPORTED, code};
+use crate::ffi::abi::{SB_MAX_DEFAULT, sb_source_code, sb_status};
+use crate::options::DEFAULT_MAX;
+
+pub(super) const PANIC: i64 = sb_status::SB_ERR_PANIC as i64;
+
+pub(super) fn status<T>(result: Result<T>) -> c_int {
+    result.map_or_else(|error| error.code(), |_| 0)
+}
+
+#[inline]
+pub(super) fn count(result: Result<u64>) -> i64 {
+    match result {
+        Ok(count) => i64::try_from(count).unwrap_or(i64::MAX),
+        Err(error) => error.code().into(),
+    }
+}
+
+// The numbers of the C ABI and those that the rest of the library uses are the same.
+const _: () = {
+    assert!(code::INVALID == sb_status::SB_ERR_INVALID as i32);
+    assert!(code::SOURCE == sb_status::SB_ERR_SOURCE as i32);
+    assert!(code::IO == sb_status::SB_ERR_IO as i32);
+    assert!(code::DISK_FULL == sb_status::SB_ERR_DISK_FULL as i32);
+    assert!(code::NO_MEMORY == sb_status::SB_ERR_NO_MEMORY as i32);
+    assert!(code::CANCELED == sb_status::SB_ERR_CANCELED as i32);
+    assert!(code::TIMEOUT == sb_status::SB_ERR_TIMEOUT as i32);
+    assert!(code::REENTRANT == sb_status::SB_ERR_REENTRANT as i32);
+    assert!(code::UNKNOWN == sb_status::SB_ERR_UNKNOWN as i32);
+    assert!(code::UNSUPPORTED == sb_status::SB_ERR_UNSUPPORTED as i32);
+    assert!(code::EXISTS == sb_status::SB_ERR_EXISTS as i32);
+    assert!(code::SIZE == sb_status::SB_ERR_SIZE as i32);
+    assert!(code::PANIC == sb_status::SB_ERR_PANIC as i32);
+    assert!(code::SHORT == sb_status::SB_ERR_SHORT as i32);
+    assert!(SOURCE_CANCELED == sb_source_code::SB_SOURCE_CANCELED as i64);
+    assert!(SOURCE_UNSUPPORTED == sb_source_code::SB_SOURCE_UNSUPPORTED as i64);
+    assert!(DEFAULT_MAX == SB_MAX_DEFAULT);
+};

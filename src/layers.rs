@@ -1,0 +1,109 @@
+//! The layers: each folder imports from those below it only, and no imports form a circle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// From the top down. Those on a line know nothing of each other.
+const LAYERS: [&[&str]; 8] = [
+    &["cursor", "ffi"],
+    &["stream_buffer"],
+    &["buffer"],
+    &["pull"],
+    &["store"],
+    &["disk"],
+    &["source", "sync"],
+    &["error", "options", "panic"],
+];
+
+/// What each module imports of this crate, tests left out.
+type Imports = BTreeMap<String, BTreeSet<String>>;
+
+fn collect(folder: &Path, prefix: &str, sources: &mut BTreeMap<String, String>) {
+    for entry in fs::read_dir(folder).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
+        let stem = path.file_stem().expect("a name").to_string_lossy();
+        let name = format!("{prefix}{stem}");
+        if path.is_dir() {
+            collect(&path, &format!("{name}::"), sources);
+        } else if !["lib", "layers", "tests", "fault_tests"].contains(&&*stem) {
+            sources.insert(name, fs::read_to_string(&path).expect("UTF-8"));
+        }
+    }
+}
+
+fn imports() -> Imports {
+    let mut sources = BTreeMap::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    collect(&root, "", &mut sources);
+    sources.retain(|name, _| !name.starts_with("loom_tests"));
+    let longest = |path: &str| {
+        let path: String = path
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | ':'))
+            .collect();
+        let ends = path.match_indices("::").map(|(end, _)| end);
+        let mut candidates: Vec<_> = ends.chain([path.len()]).map(|end| &path[..end]).collect();
+        candidates.reverse();
+        let known = candidates
+            .into_iter()
+            .find(|name| sources.contains_key(*name));
+        known
+            .unwrap_or_else(|| panic!("crate::{path} is no module"))
+            .to_owned()
+    };
+    let of = |text: &str| {
+        let code = text
+            .split("#[cfg(test)]\nmod tests {")
+            .next()
+            .unwrap_or_default();
+        let lines = code
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        lines
+            .flat_map(|line| line.split("crate::").skip(1).map(longest))
+            .collect()
+    };
+    sources
+        .iter()
+        .map(|(name, text)| (name.clone(), of(text)))
+        .collect()
+}
+
+fn layer(module: &str) -> usize {
+    let top = module.split("::").next().unwrap_or_default();
+    let found = LAYERS.iter().position(|layer| layer.contains(&top));
+    found.unwrap_or_else(|| panic!("{top} is in no layer: add it to LAYERS"))
+}
+
+#[test]
+fn imports_go_down() {
+    for (module, imported) in imports() {
+        for other in imported {
+            let same = module.split("::").next() == other.split("::").next();
+            assert!(
+                same || layer(&module) < layer(&other),
+                "{module} imports {other}, which is not below it"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_imports_form_a_circle() {
+    let mut left = imports();
+    // Takes away what imports nothing that is left; what stays is in a circle, or above one.
+    loop {
+        let modules: BTreeSet<_> = left.keys().cloned().collect();
+        let before = left.len();
+        left.retain(|module, imported| {
+            imported
+                .iter()
+                .any(|other| other != module && modules.contains(other))
+        });
+        if left.len() == before {
+            break;
+        }
+    }
+    assert!(left.is_empty(), "in a circle, or above one: {left:#?}");
+}

@@ -1,0 +1,103 @@
+//! The helper: it comes when it is called, serves those who must not call the source, and goes.
+
+use loom::sync::Arc;
+use loom::thread;
+
+use super::explore;
+use super::tap::{BY_HELPER, Flow, Tap, Valve, buffer, is_canceled, read, reader};
+use crate::buffer::Buffer;
+use crate::buffer::read::Limit;
+use crate::buffer::reader::Position;
+
+/// A call with a limit has the helper fetch, one without fetches itself; both get theirs, and the
+/// helper is gone after the end.
+#[test]
+fn helper() {
+    explore(3, || {
+        let buffer = buffer(Tap::new(2));
+        let other = reader(&buffer, 0, 1, Limit::None);
+        assert_eq!(read(&buffer, 1, 1, BY_HELPER).unwrap(), 1);
+        assert_eq!(other.join().unwrap().unwrap(), 1);
+        buffer.free();
+        assert!(buffer.gate.lock().helper.is_none());
+    });
+}
+
+/// A helper that went to sleep is called for the next call.
+#[test]
+fn helper_sleeps_between_calls() {
+    explore(3, || {
+        let buffer = buffer(Tap::new(2));
+        assert_eq!(read(&buffer, 0, 1, BY_HELPER).unwrap(), 1);
+        assert_eq!(read(&buffer, 1, 1, BY_HELPER).unwrap(), 1);
+        buffer.free();
+    });
+}
+
+/// The end of the buffer while the helper is held up inside the source for a reader: the reader
+/// returns, the source is closed when the helper comes out.
+#[test]
+fn free_against_the_helper() {
+    for must_return in [false, true] {
+        explore(5, move || {
+            let valve = Valve::new();
+            let mut tap = Tap::behind(1, &valve);
+            tap.must_return = must_return;
+            let buffer = buffer(tap);
+            let other = reader(&buffer, 0, 1, BY_HELPER);
+            buffer.free();
+            assert!(is_canceled(&other.join().unwrap()));
+            valve.wait_until_closed();
+        });
+    }
+}
+
+/// A source that does not come back holds up neither the end nor whoever waited: the helper stays
+/// behind, and closes it.
+#[test]
+fn free_leaves_the_helper_inside() {
+    explore(4, || {
+        let valve = Valve::new();
+        let mut tap = Tap::behind(1, &valve);
+        tap.deaf = true;
+        let buffer = buffer(tap);
+        let other = reader(&buffer, 0, 1, BY_HELPER);
+        valve.wait(|flow| flow == Flow::Blocked);
+        buffer.free();
+        assert!(is_canceled(&other.join().unwrap()));
+        valve.set(Flow::Open);
+        valve.wait_until_closed();
+    });
+}
+
+/// With a prefetch no reader's thread is ever inside the source, so a stop never waits for it.
+#[test]
+fn reader_stop_with_a_prefetch() {
+    explore(3, || {
+        let valve = Valve::new();
+        let buffer = buffer(Tap::behind(1, &valve));
+        Buffer::prefetch(&buffer, 1).unwrap();
+        let place = Arc::new(Position::new());
+        let stopped = thread::spawn({
+            let (buffer, place) = (buffer.clone(), place.clone());
+            move || place.read(&buffer, &mut [0])
+        });
+        place.cancel(&buffer.gate);
+        assert!(is_canceled(&stopped.join().unwrap()));
+        buffer.free();
+        valve.wait_until_closed();
+    });
+}
+
+/// Whoever waits while the prefetch is switched on and off is served by the helper or by itself.
+#[test]
+fn prefetch_against_wait() {
+    explore(3, || {
+        let buffer = buffer(Tap::new(2));
+        let other = reader(&buffer, 1, 1, Limit::None);
+        Buffer::prefetch(&buffer, 1).unwrap();
+        Buffer::prefetch(&buffer, 0).unwrap();
+        assert_eq!(other.join().unwrap().unwrap(), 1);
+        buffer.free();
+    });
+}

@@ -1,0 +1,303 @@
+//! Stops, of one call and of all, and the end: whoever waits returns, and the source is left alone.
+
+use std::io::SeekFrom;
+
+use loom::sync::Arc;
+use loom::thread;
+
+use super::explore;
+use super::tap::{BY_HELPER, Flow, Tap, Valve, buffer, byte, is_canceled, read, reader};
+use crate::buffer::Buffer;
+use crate::buffer::read::Limit;
+use crate::buffer::reader::Position;
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::source::{Interrupt, Source};
+use crate::sync::rcu::Keeper;
+use crate::sync::shared::Shared;
+use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
+
+/// One reader is inside a source that only an interrupt ends, another may be waiting.
+#[test]
+fn cancel_against_wait() {
+    explore(4, || {
+        let valve = Valve::new();
+        let buffer = buffer(Tap::behind(1, &valve));
+        let others = [0, 0].map(|offset| reader(&buffer, offset, 1, Limit::None));
+        buffer.cancel();
+        for other in others {
+            assert!(is_canceled(&other.join().unwrap()));
+        }
+    });
+}
+
+/// Who waits while another is inside a source that nothing ends returns at once, at a cancel and at
+/// the end of the buffer.
+#[test]
+fn stop_of_all_against_wait() {
+    for stop in [Buffer::cancel, Buffer::free] {
+        explore(4, move || {
+            let valve = Valve::new();
+            let mut tap = Tap::behind(1, &valve);
+            tap.deaf = true;
+            let buffer = buffer(tap);
+            let inside = reader(&buffer, 0, 1, Limit::None);
+            valve.wait(|flow| flow == Flow::Blocked);
+            let waiting = reader(&buffer, 0, 1, Limit::None);
+            stop(&buffer);
+            assert!(is_canceled(&waiting.join().unwrap()));
+            valve.set(Flow::Open);
+            let inside = inside.join().unwrap();
+            assert!(matches!(inside, Ok(1) | Err(Error::Canceled)), "{inside:?}");
+        });
+    }
+}
+
+/// After a resume the source goes on where it stood.
+#[test]
+fn resume_after_cancel() {
+    explore(5, || {
+        let valve = Valve::new();
+        let buffer = buffer(Tap::behind(1, &valve));
+        let other = reader(&buffer, 0, 1, Limit::None);
+        buffer.cancel();
+        valve.set(Flow::Open);
+        buffer.resume();
+        assert_eq!(read(&buffer, 0, 1, Limit::None).unwrap(), 1);
+        let other = other.join().unwrap();
+        assert!(matches!(other, Ok(1) | Err(Error::Canceled)), "{other:?}");
+    });
+}
+
+/// The end of the buffer while one reader is blocked in the source and another may be waiting. The
+/// source is closed once, when it has come back.
+#[test]
+fn free_against_blocked_read() {
+    for must_return in [false, true] {
+        explore(4, move || {
+            let valve = Valve::new();
+            let mut tap = Tap::behind(1, &valve);
+            tap.must_return = must_return;
+            let closed = tap.closed.clone();
+            let buffer = buffer(tap);
+            let others = [0, 0].map(|offset| reader(&buffer, offset, 1, Limit::None));
+            buffer.free();
+            if must_return {
+                // Nobody is inside any more, nor comes back.
+                assert!(buffer.gate.lock().in_source.is_none());
+            }
+            for other in others {
+                assert!(is_canceled(&other.join().unwrap()));
+            }
+            assert_eq!(closed.load(Ordering::Relaxed), 1);
+        });
+    }
+}
+
+/// One reader is stopped while another is inside the source: it returns at once, the other gets its
+/// byte.
+#[test]
+fn reader_stop_against_wait() {
+    explore(5, || {
+        let valve = Valve::new();
+        let buffer = buffer(Tap::behind(1, &valve));
+        let inside = reader(&buffer, 0, 1, Limit::None);
+        valve.wait(|flow| flow == Flow::Blocked);
+        let place = Arc::new(Position::new());
+        let stopped = thread::spawn({
+            let (buffer, place) = (buffer.clone(), place.clone());
+            move || place.read(&buffer, &mut [0])
+        });
+        place.cancel(&buffer.gate);
+        assert!(is_canceled(&stopped.join().unwrap()));
+        valve.set(Flow::Open);
+        assert_eq!(inside.join().unwrap().unwrap(), 1);
+    });
+}
+
+/// A reader that was woken to take the turn and is stopped before it looks leaves it to the next.
+#[test]
+fn reader_stop_against_hand_over() {
+    explore(3, || {
+        let buffer = buffer(Tap::new(2));
+        let place = Arc::new(Position::new());
+        place.seek(&buffer, SeekFrom::Start(1)).unwrap();
+        let stopped = thread::spawn({
+            let (buffer, place) = (buffer.clone(), place.clone());
+            move || place.read(&buffer, &mut [0])
+        });
+        let other = reader(&buffer, 1, 1, Limit::None);
+        assert_eq!(read(&buffer, 0, 1, Limit::None).unwrap(), 1);
+        place.cancel(&buffer.gate);
+        let stopped = stopped.join().unwrap();
+        assert!(
+            matches!(stopped, Ok(1) | Err(Error::Canceled)),
+            "{stopped:?}"
+        );
+        assert_eq!(other.join().unwrap().unwrap(), 1);
+    });
+}
+
+/// A source whose reads can be interrupted while they run, and only then.
+struct Interruptible {
+    at: u64,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// A read runs, which an interrupt has come for or not.
+    interrupted: Option<bool>,
+    entered: usize,
+    left: usize,
+    /// An interrupt lasted into a read that came after the one it was for.
+    strayed: bool,
+}
+
+impl Source for Interruptible {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
+        let mut seen = lock(&self.seen);
+        seen.interrupted = Some(false);
+        seen.entered += 1;
+        drop(seen);
+        thread::yield_now();
+        let mut seen = lock(&self.seen);
+        seen.left += 1;
+        if seen.interrupted.take() == Some(true) {
+            return Err(Error::Canceled);
+        }
+        out[0] = byte(self.at);
+        self.at += 1;
+        Ok(1)
+    }
+
+    fn interrupt(&self) -> Option<Interrupt> {
+        let seen = self.seen.clone();
+        Some(Box::new(move || {
+            let mine = lock(&seen).left + 1;
+            thread::yield_now();
+            let mut seen = lock(&seen);
+            seen.strayed |= seen.entered > mine;
+            if let Some(interrupted) = seen.interrupted.as_mut() {
+                *interrupted = true;
+            }
+        }))
+    }
+}
+
+/// An interrupt that is on its way when a resume lets a new call into the source does not reach that
+/// call, be it only to break what it uses, and does not become its failure.
+#[test]
+fn resume_against_cancel() {
+    explore(3, || {
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let tap = Interruptible {
+            at: 0,
+            seen: seen.clone(),
+        };
+        let options = Options {
+            round_up: 0,
+            ..Options::default()
+        };
+        let buffer = Buffer::new(Box::new(tap), options, Keeper::own()).unwrap();
+        let other = reader(&buffer, 0, 1, Limit::None);
+        let canceler = thread::spawn({
+            let buffer = buffer.clone();
+            move || buffer.cancel()
+        });
+        buffer.resume();
+        let mine = read(&buffer, 1, 1, Limit::None);
+        assert!(matches!(mine, Ok(1) | Err(Error::Canceled)), "{mine:?}");
+        let other = other.join().unwrap();
+        assert!(matches!(other, Ok(1) | Err(Error::Canceled)), "{other:?}");
+        canceler.join().unwrap();
+        assert!(!lock(&seen).strayed);
+    });
+}
+
+/// The end of the buffer from inside the source's interrupt, while a call that came after a resume
+/// waits until that interrupt is over.
+#[test]
+fn free_from_an_interrupt() {
+    for must_return in [false, true] {
+        explore(3, move || {
+            let valve = Valve::new();
+            let itself = std::sync::Arc::new(std::sync::Mutex::new(None::<Shared<Buffer>>));
+            let mut tap = Tap::behind(1, &valve);
+            tap.must_return = must_return;
+            let slot = itself.clone();
+            tap.at_interrupt = Some(std::sync::Arc::new(move || {
+                let itself = slot.lock().unwrap().take();
+                itself.unwrap().free();
+            }));
+            let buffer = buffer(tap);
+            *itself.lock().unwrap() = Some(buffer.clone());
+            let other = reader(&buffer, 0, 1, BY_HELPER);
+            valve.wait(|flow| flow == Flow::Blocked);
+            let canceler = thread::spawn({
+                let buffer = buffer.clone();
+                move || buffer.cancel()
+            });
+            buffer.resume();
+            assert!(read(&buffer, 0, 1, BY_HELPER).is_err());
+            assert!(is_canceled(&other.join().unwrap()));
+            canceler.join().unwrap();
+            valve.wait_until_closed();
+        });
+    }
+}
+
+/// Where only the end's return says so, nobody is inside the source's interrupt any more after it.
+#[test]
+fn free_against_an_interrupt() {
+    explore(3, || {
+        let valve = Valve::new();
+        let inside = Arc::new(AtomicUsize::new(0));
+        let mut tap = Tap::behind(1, &valve);
+        tap.must_return = true;
+        let counted = inside.clone();
+        tap.at_interrupt = Some(std::sync::Arc::new(move || {
+            counted.store(1, Ordering::SeqCst);
+            thread::yield_now();
+            counted.store(0, Ordering::SeqCst);
+        }));
+        let buffer = buffer(tap);
+        let other = reader(&buffer, 0, 1, Limit::None);
+        valve.wait(|flow| flow == Flow::Blocked);
+        let canceler = thread::spawn({
+            let buffer = buffer.clone();
+            move || buffer.cancel()
+        });
+        buffer.free();
+        assert_eq!(inside.load(Ordering::SeqCst), 0);
+        assert!(is_canceled(&other.join().unwrap()));
+        canceler.join().unwrap();
+    });
+}
+
+/// A reader that is stopped and let go again has been stopped.
+#[test]
+fn reader_resume_after_stop() {
+    explore(4, || {
+        let valve = Valve::new();
+        let mut tap = Tap::behind(1, &valve);
+        tap.deaf = true;
+        let buffer = buffer(tap);
+        let inside = reader(&buffer, 0, 1, Limit::None);
+        valve.wait(|flow| flow == Flow::Blocked);
+        let place = Arc::new(Position::new());
+        let stopped = thread::spawn({
+            let (buffer, place) = (buffer.clone(), place.clone());
+            move || place.read(&buffer, &mut [0])
+        });
+        while buffer.gate.lock().waits == 0 {
+            thread::yield_now();
+        }
+        place.cancel(&buffer.gate);
+        place.resume();
+        // Nothing else would end it.
+        assert!(is_canceled(&stopped.join().unwrap()));
+        valve.set(Flow::Open);
+        assert_eq!(inside.join().unwrap().unwrap(), 1);
+    });
+}

@@ -1,0 +1,244 @@
+//! What is buffered is found while it moves to the spool file, a real one, and its memory is used
+//! for bytes to come.
+
+#![allow(unsafe_code)]
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::thread;
+
+use super::explore;
+use super::tap::byte;
+use crate::options::Options;
+use crate::store::Store;
+use crate::store::memory::BLOCK;
+use crate::sync::rcu::{Keeper, Pins};
+use crate::sync::{AtomicBool, Ordering, take_stripe};
+
+fn store(max: u64) -> Arc<Store> {
+    store_of(max, Keeper::own())
+}
+
+fn store_of(max: u64, keeper: Keeper) -> Arc<Store> {
+    let options = Options {
+        max,
+        ..Options::default()
+    };
+    Arc::new(Store::new(options, keeper))
+}
+
+/// Takes bytes in as a turn at the source does, as many at a time as there is room for.
+fn fill(store: &Store, from: u64, to: u64) {
+    fill_by(store, from, to, usize::MAX);
+}
+
+fn fill_by(store: &Store, from: u64, to: u64, most: usize) {
+    let (mut at, mut kept) = (from, None);
+    while at < to {
+        let most = most.min((to - at) as usize);
+        let mut room = kept
+            .take()
+            .unwrap_or_else(|| store.room(at, at, None, || Ok(())).unwrap());
+        let bytes = room.bytes(most);
+        let count = bytes.len();
+        for (byte_out, offset) in bytes.iter_mut().zip(at..) {
+            *byte_out = byte(offset);
+        }
+        at += count as u64;
+        kept = store.accept(room, count, at < to);
+    }
+}
+
+/// All of `[from, to)` is there, and right.
+fn check(store: &Store, from: u64, to: u64) {
+    let mut out = vec![0; (to - from) as usize];
+    let mut done = 0;
+    store.copy(from, &mut out, &mut done).unwrap();
+    assert_eq!(done, out.len());
+    for (found, offset) in out.iter().zip(from..) {
+        assert_eq!(*found, byte(offset), "at {offset}");
+    }
+}
+
+fn checks(store: &Arc<Store>, from: u64, to: u64) -> thread::JoinHandle<()> {
+    let store = store.clone();
+    thread::spawn(move || {
+        take_stripe(1);
+        check(&store, from, to);
+    })
+}
+
+/// A read of a block in several segments while they leave memory.
+#[test]
+fn read_against_spill() {
+    explore(3, || {
+        let store = store(u64::MAX);
+        fill(&store, 0, BLOCK);
+        let reader = checks(&store, 0, BLOCK);
+        store.spill().unwrap();
+        reader.join().unwrap();
+        check(&store, 0, BLOCK);
+        assert_eq!(store.spooled(), BLOCK);
+    });
+}
+
+/// A handle is freed while its buffer, which somebody keeps, is spilled: both wait for the same pins,
+/// and a read by the handle needs what the one and the other take away.
+#[test]
+fn read_by_handle_against_spill_and_free() {
+    explore(2, || {
+        let pins: &'static Pins = Box::leak(Box::new(Pins::new()));
+        let store = store_of(u64::MAX, Keeper::Handle(pins));
+        fill(&store, 0, BLOCK);
+        let valid = Arc::new(AtomicBool::new(true));
+        // True once freed. loom knows every access, and which happens before which.
+        let freed = Arc::new(UnsafeCell::new(false));
+        let reader = thread::spawn({
+            let (store, valid, freed) = (store.clone(), valid.clone(), freed.clone());
+            move || {
+                take_stripe(1);
+                let pin = pins.enter();
+                if !valid.load(Ordering::SeqCst) {
+                    return;
+                }
+                // SAFETY: checked by loom.
+                freed.with(|freed| assert!(!unsafe { *freed }, "read after free"));
+                let (mut out, mut done) = ([0; BLOCK as usize], 0);
+                let spooled = store.copy_memory(0, &mut out, &mut done, &pin);
+                assert_eq!(done == out.len(), spooled == 0);
+                for (found, offset) in out[..done].iter().zip(0..) {
+                    assert_eq!(*found, byte(offset), "at {offset}");
+                }
+            }
+        });
+        let spiller = thread::spawn({
+            let store = store.clone();
+            move || store.spill().unwrap()
+        });
+        valid.store(false, Ordering::SeqCst);
+        pins.wait();
+        // SAFETY: checked by loom.
+        freed.with_mut(|freed| unsafe { *freed = true });
+        reader.join().unwrap();
+        spiller.join().unwrap();
+    });
+}
+
+/// A read of what has to make room while its memory is filled again.
+#[test]
+fn read_against_making_room() {
+    explore(3, || {
+        let store = store(0);
+        fill(&store, 0, 2 * BLOCK);
+        // Of a whole block, whose memory serves the one that comes.
+        let reader = checks(&store, BLOCK, 2 * BLOCK);
+        fill(&store, 2 * BLOCK, 3 * BLOCK);
+        reader.join().unwrap();
+        check(&store, 0, 3 * BLOCK);
+    });
+}
+
+/// A read of what has come while more comes, up to a higher tree.
+#[test]
+fn read_against_filling() {
+    explore(3, || {
+        let store = store(u64::MAX);
+        fill(&store, 0, 1);
+        let reader = checks(&store, 0, 1);
+        fill(&store, 1, 3 * BLOCK);
+        reader.join().unwrap();
+        check(&store, 0, 3 * BLOCK);
+    });
+}
+
+/// A read from a leaf that becomes a mark, under a root above it.
+#[test]
+fn read_against_folding() {
+    explore(3, || {
+        let store = store(u64::MAX);
+        fill(&store, 0, 2 * BLOCK + 1);
+        let reader = checks(&store, BLOCK, 2 * BLOCK);
+        store.spill().unwrap();
+        reader.join().unwrap();
+        check(&store, 0, 2 * BLOCK + 1);
+        assert_eq!(store.spooled(), 2 * BLOCK + 1);
+    });
+}
+
+/// A read from a block that was alone under its slot, while one beside it comes and both leave memory.
+#[test]
+fn read_against_company() {
+    explore(3, || {
+        let store = store(u64::MAX);
+        fill(&store, 0, 1);
+        fill(&store, 2 * BLOCK, 3 * BLOCK);
+        let reader = checks(&store, 2 * BLOCK, 3 * BLOCK);
+        fill(&store, 3 * BLOCK, 3 * BLOCK + 1);
+        store.spill().unwrap();
+        reader.join().unwrap();
+        check(&store, 2 * BLOCK, 3 * BLOCK + 1);
+    });
+}
+
+/// The same for a block that gets its leaf only to be a mark in it.
+#[test]
+fn read_against_folding_alone() {
+    explore(3, || {
+        let store = store(u64::MAX);
+        fill(&store, 0, 1);
+        fill(&store, 2 * BLOCK, 3 * BLOCK);
+        let reader = checks(&store, 2 * BLOCK, 3 * BLOCK);
+        store.spill().unwrap();
+        reader.join().unwrap();
+        check(&store, 2 * BLOCK, 3 * BLOCK);
+        check(&store, 0, 1);
+    });
+}
+
+/// A spill by somebody who has read the last bytes takes them too.
+#[test]
+fn spill_of_what_was_read() {
+    explore(3, || {
+        let store = store(u64::MAX);
+        fill(&store, 0, 1);
+        let filler = thread::spawn({
+            let store = store.clone();
+            move || {
+                take_stripe(1);
+                fill(&store, 1, 2);
+            }
+        });
+        let (mut out, mut done) = ([0; 2], 0);
+        while done < 2 {
+            thread::yield_now();
+            done = 0;
+            store.copy(0, &mut out, &mut done).unwrap();
+        }
+        store.spill().unwrap();
+        assert_eq!(store.spooled(), 2);
+        filler.join().unwrap();
+        check(&store, 0, 2);
+    });
+}
+
+/// A spill on request while a segment is filled byte by byte.
+#[test]
+fn spill_against_filling() {
+    explore(3, || {
+        let store = store(u64::MAX);
+        fill(&store, 0, BLOCK);
+        let spiller = thread::spawn({
+            let store = store.clone();
+            move || {
+                take_stripe(1);
+                store.spill().unwrap();
+            }
+        });
+        fill_by(&store, BLOCK, 2 * BLOCK, 1);
+        spiller.join().unwrap();
+        check(&store, 0, 2 * BLOCK);
+        store.spill().unwrap();
+        assert_eq!(store.spooled(), 2 * BLOCK);
+        check(&store, 0, 2 * BLOCK);
+    });
+}

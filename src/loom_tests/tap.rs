@@ -1,0 +1,235 @@
+//! What the models of the buffer share: a source in memory, with a valve that holds it up.
+
+#![allow(unsafe_code)]
+
+use std::time::Duration;
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::thread;
+
+use crate::buffer::Buffer;
+use crate::buffer::read::{Limit, Wish};
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::source::{Interrupt, Source};
+use crate::sync::rcu::Keeper;
+use crate::sync::shared::Shared;
+use crate::sync::{AtomicUsize, Condvar, Mutex, Ordering, lock};
+
+/// The byte at an offset.
+pub(super) fn byte(offset: u64) -> u8 {
+    offset as u8 + 0x41
+}
+
+/// A source that delivers one byte at a time, behind a valve if there is one.
+pub(super) struct Tap {
+    at: u64,
+    size: u64,
+    pub(super) valve: Option<Arc<Valve>>,
+    pub(super) must_return: bool,
+    /// It has no interrupt.
+    pub(super) deaf: bool,
+    pub(super) closed: Arc<AtomicUsize>,
+    /// Where it fails, once and for all.
+    pub(super) fails_at: Option<u64>,
+    /// What its interrupt does besides.
+    pub(super) at_interrupt: Option<std::sync::Arc<dyn Fn() + Send + Sync>>,
+    /// loom sees to it that calls come one after the other, and the drop after all of them.
+    touched: UnsafeCell<()>,
+    /// The same for its interrupt and the drop.
+    interrupted: Arc<Interrupted>,
+}
+
+struct Interrupted(UnsafeCell<()>);
+
+// SAFETY: loom checks the accesses.
+unsafe impl Sync for Interrupted {}
+// SAFETY: as above.
+unsafe impl Send for Interrupted {}
+
+/// Holds a source up until it is opened.
+pub(super) struct Valve {
+    now: Mutex<Flow>,
+    changed: Condvar,
+    closed: Mutex<bool>,
+    gone: Condvar,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Flow {
+    /// Nobody has come yet.
+    Shut,
+    /// Somebody is held up inside the source.
+    Blocked,
+    /// The source was interrupted.
+    Interrupted,
+    Open,
+}
+
+impl Valve {
+    pub(super) fn new() -> Arc<Valve> {
+        Arc::new(Valve {
+            now: Mutex::new(Flow::Shut),
+            changed: Condvar::new(),
+            closed: Mutex::new(false),
+            gone: Condvar::new(),
+        })
+    }
+
+    pub(super) fn wait_until_closed(&self) {
+        let mut closed = lock(&self.closed);
+        while !*closed {
+            closed = self.gone.wait(closed).unwrap();
+        }
+    }
+
+    pub(super) fn set(&self, flow: Flow) {
+        *lock(&self.now) = flow;
+        self.changed.notify_all();
+    }
+
+    pub(super) fn wait(&self, over: impl Fn(Flow) -> bool) -> Flow {
+        let mut now = lock(&self.now);
+        while !over(*now) {
+            now = self.changed.wait(now).unwrap();
+        }
+        *now
+    }
+
+    /// As the source: what ended the wait.
+    fn pass(&self) -> Flow {
+        let mut now = lock(&self.now);
+        if *now == Flow::Shut {
+            *now = Flow::Blocked;
+            self.changed.notify_all();
+        }
+        drop(now);
+        self.wait(|flow| matches!(flow, Flow::Open | Flow::Interrupted))
+    }
+}
+
+impl Tap {
+    pub(super) fn new(size: u64) -> Tap {
+        Tap {
+            at: 0,
+            size,
+            valve: None,
+            must_return: false,
+            deaf: false,
+            closed: Arc::new(AtomicUsize::new(0)),
+            fails_at: None,
+            at_interrupt: None,
+            touched: UnsafeCell::new(()),
+            interrupted: Arc::new(Interrupted(UnsafeCell::new(()))),
+        }
+    }
+
+    pub(super) fn behind(size: u64, valve: &Arc<Valve>) -> Tap {
+        let mut tap = Tap::new(size);
+        tap.valve = Some(valve.clone());
+        tap
+    }
+}
+
+impl Source for Tap {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
+        self.touched.with_mut(|_| ());
+        if let Some(valve) = &self.valve {
+            if valve.pass() == Flow::Interrupted {
+                return Err(Error::Canceled);
+            }
+        }
+        if self.fails_at == Some(self.at) {
+            return Err(Error::Source {
+                code: -7,
+                cause: None,
+            });
+        }
+        if self.at == self.size {
+            return Ok(0);
+        }
+        out[0] = byte(self.at);
+        self.at += 1;
+        Ok(1)
+    }
+
+    fn interrupt(&self) -> Option<Interrupt> {
+        let valve = self.valve.clone().filter(|_| !self.deaf)?;
+        let (also, interrupted) = (self.at_interrupt.clone(), self.interrupted.clone());
+        Some(Box::new(move || {
+            interrupted.0.with(|_| ());
+            valve.set(Flow::Interrupted);
+            if let Some(also) = &also {
+                also();
+            }
+            interrupted.0.with(|_| ());
+        }))
+    }
+
+    fn must_return(&self) -> bool {
+        self.must_return
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.touched.with_mut(|_| ());
+        self.interrupted.0.with_mut(|_| ());
+        assert_eq!(
+            self.closed.fetch_add(1, Ordering::Relaxed),
+            0,
+            "closed twice"
+        );
+        if let Some(valve) = &self.valve {
+            *lock(&valve.closed) = true;
+            valve.gone.notify_all();
+        }
+    }
+}
+
+/// A buffer that asks for no more than is needed.
+pub(super) fn buffer(tap: Tap) -> Shared<Buffer> {
+    let options = Options {
+        round_up: 0,
+        ..Options::default()
+    };
+    Buffer::new(Box::new(tap), options, Keeper::own()).unwrap()
+}
+
+pub(super) fn read(
+    buffer: &Shared<Buffer>,
+    offset: u64,
+    length: usize,
+    limit: Limit,
+) -> Result<usize> {
+    let mut out = [0; 4];
+    let wish = Wish {
+        all: true,
+        limit,
+        cancel_token: None,
+    };
+    let count = Buffer::read(buffer, offset, &mut out[..length], wish)?;
+    for (at, found) in out[..count].iter().enumerate() {
+        assert_eq!(*found, byte(offset + at as u64), "at {offset} + {at}");
+    }
+    Ok(count)
+}
+
+/// A limit that makes the helper do the work, and never passes.
+pub(super) const BY_HELPER: Limit = Limit::Within(Duration::MAX);
+
+/// Starts a thread that reads.
+pub(super) fn reader(
+    buffer: &Shared<Buffer>,
+    offset: u64,
+    length: usize,
+    limit: Limit,
+) -> thread::JoinHandle<Result<usize>> {
+    let buffer = buffer.clone();
+    thread::spawn(move || read(&buffer, offset, length, limit))
+}
+
+pub(super) fn is_canceled(result: &Result<usize>) -> bool {
+    matches!(result, Err(Error::Canceled))
+}

@@ -1,0 +1,100 @@
+//! The turn at the source goes round, and whoever waits for what it brings is woken.
+
+use super::explore;
+use super::tap::{BY_HELPER, Tap, buffer, read, reader};
+use crate::buffer::read::Limit;
+use crate::error::{Error, Result};
+
+/// Both want the same bytes: one fetches, the other sleeps until they are published.
+#[test]
+fn publish_against_wait() {
+    explore(5, || {
+        let buffer = buffer(Tap::new(2));
+        let other = reader(&buffer, 0, 1, Limit::None);
+        assert_eq!(read(&buffer, 0, 2, Limit::None).unwrap(), 2);
+        assert_eq!(other.join().unwrap().unwrap(), 1);
+    });
+}
+
+/// What has been read is buffered, whoever is asked.
+#[test]
+fn read_is_buffered() {
+    explore(3, || {
+        let buffer = buffer(Tap::new(2));
+        let other = reader(&buffer, 0, 2, Limit::None);
+        if let Ok(count) = read(&buffer, 0, 1, Limit::Now) {
+            assert!(buffer.gate.lock().buffered(0) >= count as u64);
+        }
+        assert_eq!(other.join().unwrap().unwrap(), 2);
+    });
+}
+
+/// Whoever has what it wants leaves the turn to the one that wants more, end of the source included.
+#[test]
+fn hand_over() {
+    explore(3, || {
+        let buffer = buffer(Tap::new(2));
+        let others = [1, 2].map(|offset| reader(&buffer, offset, 1, Limit::None));
+        assert_eq!(read(&buffer, 0, 1, Limit::None).unwrap(), 1);
+        let [second, third] = others.map(|other| other.join().unwrap().unwrap());
+        assert_eq!((second, third), (1, 0));
+    });
+}
+
+/// A call that was woken to take the turn, and stopped before it looks, leaves it to one that came
+/// after the stop.
+#[test]
+fn cancel_against_hand_over() {
+    explore(3, || {
+        let buffer = buffer(Tap::new(2));
+        let other = reader(&buffer, 1, 1, Limit::None);
+        assert_eq!(read(&buffer, 0, 1, Limit::None).unwrap(), 1);
+        buffer.cancel();
+        buffer.resume();
+        assert_eq!(read(&buffer, 1, 1, Limit::None).unwrap(), 1);
+        let other = other.join().unwrap();
+        assert!(matches!(other, Ok(1) | Err(Error::Canceled)), "{other:?}");
+    });
+}
+
+/// The source's failure reaches everybody that waits for what it will not bring, whoever called it.
+#[test]
+fn failure_reaches_all() {
+    fn is_failure(result: &Result<usize>) -> bool {
+        matches!(result, Err(Error::Source { code: -7, .. }))
+    }
+    for limits in [[Limit::None, BY_HELPER], [BY_HELPER, BY_HELPER]] {
+        explore(3, move || {
+            let mut tap = Tap::new(2);
+            tap.fails_at = Some(1);
+            let buffer = buffer(tap);
+            let [first, second] = limits;
+            let other = reader(&buffer, 1, 1, second);
+            // What comes before it is delivered.
+            assert_eq!(read(&buffer, 0, 2, first).unwrap(), 1);
+            let other = other.join().unwrap();
+            assert!(is_failure(&other), "{other:?}");
+            assert!(is_failure(&read(&buffer, 1, 1, first)));
+            buffer.free();
+        });
+    }
+}
+
+/// Everybody that waits at the end, or past it, gets to know of it.
+#[test]
+fn end_reaches_all() {
+    for limits in [
+        [Limit::None, Limit::None],
+        [Limit::None, BY_HELPER],
+        [BY_HELPER, BY_HELPER],
+    ] {
+        explore(3, move || {
+            let buffer = buffer(Tap::new(1));
+            let [first, second] = limits;
+            let other = reader(&buffer, 3, 1, second);
+            assert_eq!(read(&buffer, 0, 2, first).unwrap(), 1);
+            assert_eq!(other.join().unwrap().unwrap(), 0);
+            buffer.free();
+        });
+    }
+}

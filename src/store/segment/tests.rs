@@ -1,0 +1,84 @@
+//! What a room shows the source, and what it touches.
+
+#![allow(unsafe_code)]
+
+use super::*;
+
+/// What was in the memory before.
+const DIRT: u8 = 0xee;
+const SIZE: usize = 100;
+
+/// A segment whose memory is half as long as the block it is of, and clean up to a place.
+fn dirty(clean: usize) -> Shared<Segment> {
+    let mut parts = Chunk::zeroed(2 * SIZE).expect("memory").into_parts();
+    // SAFETY: so long is the block, which nobody else has.
+    unsafe { parts.start.add(clean).write_bytes(DIRT, 2 * SIZE - clean) };
+    (parts.size, parts.clean) = (SIZE, clean);
+    // SAFETY: given back once, and made whole again in `rest`.
+    let block = unsafe { Chunk::from_parts(parts) };
+    Segment::new(1000, block.expect("a block")).expect("memory")
+}
+
+/// What is behind the segment's memory, which goes.
+fn rest(segment: &Segment) -> Vec<u8> {
+    let mut parts = segment.release().expect("its block").into_parts();
+    assert_eq!(parts.size, SIZE);
+    parts.size = 2 * SIZE;
+    // SAFETY: the whole block, which nobody else has any more.
+    let rest = unsafe { std::slice::from_raw_parts(parts.start.add(SIZE), SIZE) }.to_vec();
+    // SAFETY: as it came from `Chunk::zeroed`.
+    drop(unsafe { Chunk::from_parts(parts) });
+    rest
+}
+
+#[test]
+fn a_room_shows_nothing_of_before_and_touches_nothing_behind() {
+    for clean in [0, 1, 10, 50, SIZE] {
+        for most in [1, 7, 30, SIZE] {
+            let segment = dirty(clean);
+            let mut at = 0;
+            while let Some(mut room) = Segment::room(&segment) {
+                assert_eq!(room.position(), 1000 + at as u64);
+                assert_eq!(room.is_first(), at == 0);
+                let bytes = room.bytes(most);
+                assert_eq!(bytes.len(), most.min(SIZE - at));
+                // What the source left there the last time is its own.
+                assert!(bytes.iter().all(|byte| [0, 1].contains(byte)), "at {at}");
+                bytes.fill(1);
+                let count = most.div_ceil(2).min(SIZE - at);
+                room.publish(count);
+                at += count;
+                assert!(Segment::room(&segment).is_none(), "one at a time");
+                assert!(segment.is_filling() && segment.release().is_none());
+            }
+            assert_eq!((at, segment.filled(), segment.end()), (SIZE, SIZE, 1100));
+            assert!(!segment.is_filling() && segment.is_in_memory());
+            // SAFETY: nobody releases it meanwhile.
+            let bytes = unsafe { segment.bytes() }.map(<[u8]>::to_vec);
+            assert_eq!(bytes, Some(vec![1; SIZE]));
+            assert_eq!(rest(&segment), [DIRT; SIZE]);
+            assert!(!segment.is_in_memory() && Segment::room(&segment).is_none());
+            // SAFETY: as above.
+            assert!(unsafe { segment.bytes() }.is_none());
+        }
+    }
+}
+
+#[test]
+fn there_is_room_where_the_bytes_end() {
+    let segment = Segment::new(1000, Chunk::zeroed(SIZE).expect("memory")).expect("memory");
+    let at = |position| segment.has_room_at(position);
+    assert!(at(1000) && !at(999) && !at(1001));
+    let mut room = Segment::room(&segment).expect("room");
+    assert!(room.has_space());
+    room.bytes(SIZE);
+    room.publish(40);
+    assert!(at(1040) && !at(1000) && !at(1041));
+    room.publish(60);
+    assert!(!room.has_space() && !at(1100));
+    drop(room);
+    assert!(Segment::room(&segment).is_none() && !segment.is_filling());
+    let empty = Segment::new(0, Chunk::zeroed(SIZE).expect("memory")).expect("memory");
+    drop(empty.release());
+    assert!(!empty.has_room_at(0), "its memory is gone");
+}

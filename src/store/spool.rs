@@ -1,0 +1,108 @@
+//! The spool file: the resource's bytes at their own offsets, in a file without a name.
+//!
+//! It decides nothing: what is written to it, and when, is the store's business. Reads and writes
+//! are positioned, from any number of threads, and never overlap.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::disk::preallocate::Ahead;
+use crate::disk::{self, Target};
+
+pub(crate) struct Spool {
+    file: File,
+    ahead: Ahead,
+    directory: PathBuf,
+    in_memory: bool,
+    /// It has, or had, a name: others may have it open.
+    was_linked: AtomicBool,
+    /// Whose it is: a child of fork() has a copy of all this.
+    process: u32,
+}
+
+impl Spool {
+    /// Over a file that has no name, in the directory where it was made.
+    pub(crate) fn new(file: File, directory: PathBuf) -> Spool {
+        Spool {
+            in_memory: disk::is_memory_backed(&file),
+            file,
+            ahead: Ahead::new(),
+            directory,
+            was_linked: AtomicBool::new(false),
+            process: std::process::id(),
+        }
+    }
+
+    /// Writes `bytes` at `offset`; `more` says that more are likely to follow.
+    pub(crate) fn write(&self, bytes: &[u8], offset: u64, more: bool) -> io::Result<()> {
+        if more && !self.in_memory {
+            self.ahead.reserve(&self.file, offset, bytes.len() as u64);
+        }
+        disk::write_all_at(&self.file, bytes, offset)
+    }
+
+    /// Gives back what is reserved and not written; nobody writes meanwhile, and nothing more is to
+    /// come.
+    pub(crate) fn trim(&self) {
+        self.ahead.trim(&self.file);
+    }
+
+    /// Fills `out` from `offset`, adding to `done` how much of it is filled, also before an error.
+    pub(crate) fn read(&self, out: &mut [u8], offset: u64, done: &mut usize) -> io::Result<()> {
+        disk::read_exact_at(&self.file, out, offset, done)
+    }
+
+    /// Has another file share blocks of this one; returns of how many bytes.
+    pub(crate) fn clone_to(
+        &self,
+        offset: u64,
+        length: u64,
+        file: &File,
+        to: u64,
+    ) -> io::Result<u64> {
+        disk::clone_range(&self.file, offset, file, to, length)
+    }
+
+    /// Whether the file could become the target: once, and on its own file system.
+    pub(crate) fn can_link(&self, target: &Target) -> bool {
+        !self.was_linked.load(Ordering::Relaxed)
+            && disk::can_link(Some(&self.file), &self.directory, target)
+    }
+
+    /// Makes the file, which holds the first `size` bytes of the resource, the target.
+    pub(crate) fn link(
+        &self,
+        target: &Target,
+        keep: bool,
+        size: u64,
+        sync: bool,
+    ) -> io::Result<()> {
+        disk::link(&self.file, target, keep, size, sync)?;
+        self.was_linked.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn cut(&self, size: u64) {
+        self.file.set_len(size).expect("an open file");
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.in_memory
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        // A child of fork() has the file open, perhaps for long, and must not keep its blocks.
+        if self.process == std::process::id() && !self.was_linked.load(Ordering::Relaxed) {
+            disk::discard(&self.file);
+        }
+    }
+}
