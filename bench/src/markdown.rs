@@ -31,7 +31,7 @@ pub fn render(results: &Results) -> String {
     let outcomes = results.outcomes();
     targets(&mut out, &outcomes);
     for (python, title) in [
-        (false, "Everybody's medians"),
+        (false, "Medians of every contender"),
         (true, "The same from Python"),
     ] {
         let of_kind: Vec<_> = outcomes
@@ -57,7 +57,7 @@ fn targets(out: &mut String, outcomes: &[Outcome]) {
     if judged.is_empty() {
         return;
     }
-    *out += "\n| work | to reach | spoolbuf (quartiles) | best other | floor | reached |\n\
+    *out += "\n| work | target | spoolbuf (quartiles) | best alternative | floor | met |\n\
              |---|---|---|---|---|---|\n";
     for outcome in judged {
         let (wanted, met): (Vec<_>, Vec<_>) = outcome.verdicts().into_iter().unzip();
@@ -134,10 +134,10 @@ fn sizes(out: &mut String, results: &Results) {
     };
     let _ = writeln!(
         out,
-        "\nWhat is in the stripped library, {} bytes (parts from 1 KiB):",
+        "\nContents of the stripped library, {} bytes (parts of 1 KiB or more):",
         size.stripped
     );
-    *out += "\n| section | bytes | code of | bytes |\n|---|---|---|---|\n";
+    *out += "\n| section | bytes | crate | bytes |\n|---|---|---|---|\n";
     for i in 0..size.sections.len().max(size.crates.len()) {
         let cell = |parts: &[(String, u64)]| match parts.get(i) {
             Some((name, size)) => format!("{name} | {size}"),

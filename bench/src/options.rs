@@ -4,21 +4,21 @@ use std::path::PathBuf;
 
 /// What the user may say.
 pub const HELP: &str = "\
-Measures spoolbuf beside its rivals and the machine's own limit.
+Measures spoolbuf, its alternatives and the limit of the machine.
 
   cargo run --release --manifest-path bench/Cargo.toml [-- OPTIONS]
 
-  --quick            fewer rounds, without the slowest rivals and Python, for tuning
-  --only ROW[,ROW]   these rows alone; a name also stands for all that begin with it
-  --with NAME[,NAME] these contenders alone; none of them may be missing
-  --rounds N         how often each is run (9; 3 with --quick)
-  --rt               at a real-time priority, where that is allowed: steadier on a busy machine
-  --library FILE     this shared library, instead of building the one of the repository
+  --quick            fewer rounds, without the slowest alternatives and Python, for tuning
+  --only ROW[,ROW]   only these rows; a name also selects every row whose name begins with it
+  --with NAME[,NAME] only these contenders; none of them may be missing
+  --rounds N         how many times each is run (9; 3 with --quick)
+  --rt               at a real-time priority, if permitted: steadier on a busy machine
+  --library FILE     uses this shared library instead of building the repository's
   --dir DIR          where temporary files go (bench/target/spool)
   --out DIR          where the report goes (bench/report)
-  --add              keeps the values that are in DIR already: a report made in parts
+  --add              keeps the values already in DIR: a report made in parts
   --publish          also puts the tables into bench/README.md, the picture into docs/speed.svg
-  --list             names the rows and the contenders
+  --list             lists the rows and the contenders
 ";
 
 const COMMAND: &str = "cargo run --release --manifest-path bench/Cargo.toml";

@@ -43,7 +43,7 @@ pub fn render(results: &Results) -> String {
         |o: &&Outcome| !o.row.targets.is_empty() && o.ours.is_some() && o.row.work != Work::Size;
     let columns = columns(all.iter().filter(shown).collect());
     let height = TOP + columns.iter().map(|c| tall(c)).max().unwrap_or(0) + 44;
-    let title = "spoolbuf beside what one would use instead, and the machine's limit";
+    let title = "spoolbuf, its alternatives, and the machine's limit";
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
          width=\"{WIDTH}\" height=\"{height}\" role=\"img\" aria-label=\"{title}\">\n\
@@ -115,7 +115,7 @@ fn group(outcome: &Outcome) -> Option<&'static str> {
 fn legend(out: &mut String) {
     let entries = [
         ("ours", "spoolbuf", 20),
-        ("rival", "best of the others", 110),
+        ("rival", "best alternative", 110),
         ("floor", "the machine's limit", 254),
     ];
     for (class, words, x) in entries {
@@ -126,7 +126,7 @@ fn legend(out: &mut String) {
         label(out, x + 17, 61, "", words);
     }
     let _ = writeln!(out, "<path class=\"reach\" d=\"M402 49v14\"/>");
-    label(out, 410, 61, "", "what we want to reach");
+    label(out, 410, 61, "", "target");
     let words = "a longer bar is better, for times and sizes too";
     label(out, 566, 61, "soft", words);
 }
