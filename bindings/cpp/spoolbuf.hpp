@@ -2,58 +2,63 @@
  * spoolbuf for C++17 (and a little nicer in C++20): a stream that arrives once, readable anywhere.
  *
  *     spoolbuf::buffer film(std::ifstream("/dev/stdin"));
- *     film.read(1000, bytes);                                 // any array, vector, string; waits
- *     spoolbuf::reader place = film.reader();                 // a place of its own
+ *     film.read(1000, bytes);                                 // any array, vector, string; blocks
+ *     spoolbuf::reader reader = film.reader();                // has its own position
  *     spoolbuf::istream in(film);                             // the same as a std::istream
  *     film.save("whole.mp4");
  *
- * Header only; needs spoolbuf.h beside it and the library to link. spoolbuf.h is the manual: who
- * waits, who calls the source and on which thread is said there, and holds here.
+ * Header only. It needs spoolbuf.h beside it, and the library to link. spoolbuf.h is the manual: what it
+ * says about blocking, and about which thread calls the source, holds here too.
  *
  * SOURCES
  *
- *   Any of these, moved (or copied) into the buffer and destroyed once it can't be asked for a byte
- *   any more, on whatever thread that is:
+ *   A source is moved (or copied) into the buffer. It is destroyed, on any thread, once no more bytes
+ *   can be requested from it. It is one of these:
  *     - a callable that takes room for bytes and returns how many it wrote, 0 at the end:
- *       std::size_t (void *, std::size_t), with std::byte *, unsigned char * or char * as well, and
- *       in C++20 with std::span<std::byte>. Last it may take a std::error_code &;
- *     - an object whose member `read` is such a callable. Two more members are optional:
- *       `seek(std::uint64_t)`, which makes the next read deliver from there, and `cancel()`, which
- *       makes a blocked read return soon (from any thread). `seek` may return void, a bool (false is
- *       a failure) or a number (< 0 is one), and may take a std::error_code &;
- *     - a std::istream: a temporary is moved in, std::unique_ptr is owned, a plain one must outlive
- *       the buffer. It can seek if its tellg() works. Open files with std::ios::binary; std::cin
- *       brings a byte at a time unless std::ios::sync_with_stdio(false) was called first.
+ *       std::size_t (void *, std::size_t). The pointer may also be std::byte *, unsigned char * or
+ *       char *; in C++20 a std::span<std::byte> may replace both arguments. The last argument may be
+ *       a std::error_code &.
+ *     - an object whose member `read` is such a callable. Two more members are optional.
+ *       `seek(std::uint64_t)` makes the next read deliver from that offset. It may return void, a bool
+ *       (false is a failure) or a number (< 0 is a failure), and may take a std::error_code &.
+ *       `cancel()` makes a blocked read return soon. Any thread may call it.
+ *     - a std::istream. A temporary is moved in, a std::unique_ptr is owned, and an lvalue must outlive
+ *       the buffer. It can seek if its tellg() works. Open files with std::ios::binary. std::cin
+ *       delivers one byte at a time unless std::ios::sync_with_stdio(false) was called first.
  *
- *   A source fails by an exception, by the std::error_code, or by returning a negative number. One
- *   that obeyed a cancel says so: by spoolbuf::canceled, by a std::system_error or an error code that
- *   is std::errc::operation_canceled, or by SB_SOURCE_CANCELED. The same, or operation_would_block,
- *   is for one that has nothing yet. A `seek` that can never work says std::errc::not_supported, or
- *   SB_SOURCE_UNSUPPORTED: the source then goes forwards only. Any other failure of a seek is that of
- *   the read that needed it; the source must then stand where it stood, and the next read tries again.
+ *   A source reports a failure by an exception, by the std::error_code, or by a negative result. These
+ *   results have a meaning of their own:
+ *     - canceled: spoolbuf::canceled, SB_SOURCE_CANCELED, or a std::system_error or error code equal to
+ *       std::errc::operation_canceled. The source obeyed a cancel. If it has no bytes yet, it reports
+ *       the same, or operation_would_block.
+ *     - can't seek: std::errc::not_supported or SB_SOURCE_UNSUPPORTED from `seek`. The source only goes
+ *       forward from then on.
+ *   Any other failure of a seek is the error of the read that needed it. The source's position must then be
+ *   unchanged, and the next read tries again.
  *
  * ERRORS
  *
- *   Functions throw, or fill a std::error_code where they are given one: then they never throw.
- *   What they throw is spoolbuf::error, a std::system_error with spoolbuf::category(); what() has the
- *   path and the system's own words where they are known. A cancel is spoolbuf::canceled, which is
- *   such an error. Codes compare equal to std::errc: canceled to operation_canceled, timeout to
+ *   Functions throw. With a std::error_code argument they set that instead, and never throw.
+ *   They throw spoolbuf::error, a std::system_error with spoolbuf::category(). what() contains the
+ *   path and the system's own words, if they are known. A cancellation is spoolbuf::canceled, which is
+ *   derived from it. Codes compare equal to std::errc: canceled to operation_canceled, timeout to
  *   timed_out, disk_full to no_space_on_device, and so on.
- *   An exception that the source throws, of any type, arrives as itself at each read that reaches
- *   that place, on whatever thread it was thrown, until retry() or resume(); threads that read at the
- *   same time get the same object. With a std::error_code it is errc::source, and source_exception()
- *   has it. An error code that the source sets arrives as itself in both ways.
  *
- *   Compiled without exceptions (-fno-exceptions, with -fno-rtti or without) everything is there that
- *   takes a std::error_code, and all that can't fail; a std::istream over a buffer is bad() after an
+ *   An exception of any type that the source throws is rethrown, unchanged, by each read that reaches
+ *   that offset, on any thread, until retry() or resume(). Concurrent reads throw the same object. With
+ *   a std::error_code the error is errc::source, and source_exception() returns the exception. An error
+ *   code that the source sets is reported unchanged in both ways.
+ *
+ *   Without exceptions (-fno-exceptions, with -fno-rtti or without), the functions that take a
+ *   std::error_code remain, and those that can't fail. A std::istream over a buffer is bad() after an
  *   error.
  *
  * THREADS
  *
- *   A buffer's member functions, reset() among them, may be called from any thread at any time, except
- *   for moving from it, assigning to it and the destructor. A reader, a streambuf and an istream are
- *   for one thread each; their cancel() and resume() are for any.
- *   Readers do not keep their buffer alive: without it their calls fail with errc::invalid.
+ *   A buffer's member functions, including reset(), may be called from any thread at any time. The
+ *   exceptions are moving from it, assigning to it and the destructor. A reader, a streambuf and an istream
+ *   are for one thread each; any thread may call their cancel() and resume().
+ *   Readers do not keep their buffer alive: after it is gone, their calls fail with errc::invalid.
  */
 #ifndef SPOOLBUF_HPP
 #define SPOOLBUF_HPP
@@ -96,7 +101,7 @@
 #include <span>
 #endif
 
-/* One object for all libraries of a process, also where they hide their symbols. */
+/* One object for all libraries of a process, even if they hide their symbols. */
 #if defined(__GNUC__)
 #define SPOOLBUF_SHARED __attribute__((visibility("default")))
 #else
@@ -175,15 +180,15 @@ template <> struct std::is_error_code_enum<spoolbuf::errc> : std::true_type {};
 
 namespace spoolbuf {
 
-/// What a buffer may be told when it is made. The meanings are those of sb_options.
+/// The options of a new buffer. The meanings are those of sb_options.
 struct options {
     std::optional<std::uint64_t> size;   ///< declared size in bytes, a hint
-    std::uint64_t max = SB_MAX_DEFAULT;  ///< the memory part's limit in bytes
-    std::string spool_dir;               ///< directory of the spool file; empty: the system's
-    std::uint64_t prefetch = 0;          ///< bytes to keep ready past the furthest read
+    std::uint64_t max = SB_MAX_DEFAULT;  ///< most bytes to keep in memory
+    std::string spool_dir;               ///< directory of the spool file; empty: the default
+    std::uint64_t prefetch = 0;          ///< bytes to keep buffered past the furthest read
     std::optional<std::uint64_t> seek_gap;
     std::optional<std::uint32_t> round_up;
-    bool memory_when_full = false;       ///< a full disk: go on in memory instead of failing
+    bool memory_when_full = false;       ///< on a full disk, go on in memory instead of failing
     sb_on_short on_short = SB_SHORT_END; ///< an end before the declared size: the end, or an error
 };
 
@@ -191,21 +196,21 @@ using stats = sb_stats;
 using range = sb_range;
 
 #if SPOOLBUF_THROWS
-/// What functions throw that failed, with the system's own error where there was one.
+/// Thrown by functions that fail; has the system's error, if there was one.
 class SPOOLBUF_SHARED error : public std::system_error {
 public:
     explicit error(std::error_code code) : std::system_error(code) {}
 
-    /// `about` is what it happened to, and what the system said.
+    /// `about` is the object that the error concerns, and the system's message.
     error(std::error_code code, const std::string &about, std::error_code system, std::string path)
         : std::system_error(code, about), system_(system), path_(std::move(path))
     {
     }
 
-    /// What the system, or the source, said; none where nobody did.
+    /// The error code of the system or the source; empty if there was none.
     const std::error_code &system_code() const noexcept { return system_; }
 
-    /// The file or directory that it happened to, empty if that is not known.
+    /// The file or directory that the error concerns; empty if unknown.
     const std::string &path() const noexcept { return path_; }
 
 private:
@@ -213,7 +218,7 @@ private:
     std::string path_;
 };
 
-/// A call that was stopped; thrown by a source, that it obeyed a cancel.
+/// A call was canceled. A source throws this to report that it obeyed a cancel.
 class SPOOLBUF_SHARED canceled : public error {
 public:
     canceled() : error(errc::canceled) {}
@@ -227,7 +232,7 @@ inline std::error_code code_of(std::int64_t status) noexcept
     return {static_cast<int>(status), category()};
 }
 
-/// Why the source failed last. Shared by the source and by whoever reads it, since either may go first.
+/// The source's last failure. Shared by the source and its readers, since either may be destroyed first.
 class fault {
 public:
     struct cause {
@@ -237,20 +242,20 @@ public:
 #endif
     };
 
-    /// Keeps what a callback fails with, and returns that it does: `result` is what C gets.
+    /// Stores the cause of a callback's failure, and returns `result`, which is the code that C gets.
     int keep(std::int64_t result, cause why) noexcept
     {
-        // What does not fit has no meaning of its own.
+        // A code that does not fit has no meaning of its own.
         bool is_special = result == SB_SOURCE_CANCELED || result == SB_SOURCE_UNSUPPORTED;
         if (!is_special && (result >= 0 || result < SB_SOURCE_UNSUPPORTED))
             result = -1;
-        // The one before is destroyed after the guard, since that may run anything.
+        // The previous cause is destroyed after the guard, since its destructor may run arbitrary code.
         std::lock_guard<std::mutex> guard(lock_);
         std::swap(slot(result), why);
         return static_cast<int>(result);
     }
 
-    /// What a source that returned this code failed with.
+    /// The cause of the failure for which the source returned this code.
     cause get(std::int64_t source_error) noexcept
     {
         std::lock_guard<std::mutex> guard(lock_);
@@ -271,8 +276,8 @@ private:
 
 using faults = std::shared_ptr<fault>;
 
-/// The cause behind a status, if it is one of the source's. Unsupported: a source that can't seek, and
-/// maybe threw that, has passed the bytes.
+/// The source's own error behind a status, if there is one. Unsupported: the bytes lie before the current
+/// position of a source that can't seek, and that may have thrown to say so.
 inline fault::cause cause_of(std::int64_t status, sb_buffer *handle, const faults &from) noexcept
 {
     sb_stats facts;
@@ -283,7 +288,7 @@ inline fault::cause cause_of(std::int64_t status, sb_buffer *handle, const fault
     return from->get(sb_stat(handle, &facts, sizeof facts) == SB_OK ? facts.source_error : 0);
 }
 
-/// A count; 0 with the code filled if it is none.
+/// Returns the count, or 0 and sets the code if `result` is an error.
 inline std::uint64_t settled(std::int64_t result, sb_buffer *handle, const faults &from,
                              std::error_code &code) noexcept
 {
@@ -297,19 +302,19 @@ inline std::uint64_t settled(std::int64_t result, sb_buffer *handle, const fault
 }
 
 #if SPOOLBUF_THROWS
-/// What the system or the source said: where it is known, what that was about.
+/// The error code of the system or the source, if it is known.
 inline std::error_code said_by_system(std::int64_t status, const sb_stats &facts)
 {
     if (status == SB_ERR_IO || status == SB_ERR_DISK_FULL)
         return {facts.system_error, std::system_category()};
-    // Sources return -errno, if anything that can be named; -1 is what those return that don't.
+    // Sources return -errno, if they return a known code at all. Those that don't return -1.
     if (status == SB_ERR_SOURCE && facts.source_error < -1 && facts.source_error > -4096)
         return {static_cast<int>(-facts.source_error), std::generic_category()};
     return {};
 }
 
-/// Throws what a status stands for: the source's own exception where it was one. `path` is the file
-/// that was to be written, if one was.
+/// Throws the exception for a status: the source's own exception, if it threw one. `path` is the file
+/// that was being written, if any.
 [[noreturn]] inline void raise(std::int64_t status, sb_buffer *handle, const faults &from,
                                std::string path = {})
 {
@@ -345,8 +350,8 @@ inline std::uint64_t checked(std::int64_t result, sb_buffer *handle, const fault
 }
 #endif
 
-/// Milliseconds, up, from any duration. As a floating-point number in between, since all the hours that
-/// there are don't fit into milliseconds.
+/// Milliseconds, rounded up, from any duration. Computed in floating point, since hours can overflow an
+/// integer number of milliseconds.
 template <class Rep, class Period>
 std::int64_t milliseconds(std::chrono::duration<Rep, Period> limit) noexcept
 {
@@ -354,7 +359,7 @@ std::int64_t milliseconds(std::chrono::duration<Rep, Period> limit) noexcept
     return ms < 9e18 ? static_cast<std::int64_t>(ms > 0 ? ms : 0) : -1;
 }
 
-/// What bytes can be read into, one element for each.
+/// Whether bytes can be read into such elements, one byte per element.
 template <class Element>
 constexpr bool room_for =
     !std::is_const_v<Element> && std::is_trivially_copyable_v<Element> && sizeof(Element) == 1;
@@ -381,7 +386,7 @@ template <class Room> constexpr bool is_span = false;
 template <class Callable, class... More> constexpr bool takes_span = false;
 #endif
 
-/// An array, a vector, a string, whatever has bytes in a row; spans have functions of their own.
+/// An array, a vector, a string or any other contiguous bytes; spans have their own functions.
 template <class Room>
 using if_room = std::enable_if_t<is_room<std::remove_reference_t<Room>>
                                  && !is_span<std::decay_t<Room>>>;
@@ -393,7 +398,7 @@ template <class Callable, class... More>
 constexpr bool takes_any = takes_span<Callable, More...> || takes<Callable, std::byte, More...>
     || takes<Callable, unsigned char, More...> || takes<Callable, char, More...>;
 
-/// Asks a callable for bytes, with whichever pointer it takes, and with what else it takes.
+/// Asks a callable for bytes, with the pointer type and the further arguments that it takes.
 template <class Callable, class... More>
 std::int64_t ask_with(Callable &callable, void *out, std::size_t capacity, More &...more)
 {
@@ -424,7 +429,7 @@ std::int64_t ask(Callable &callable, void *out, std::size_t capacity, std::error
         return ask_with(callable, out, capacity);
 }
 
-/// A source's member `read` as a callable, which takes nothing if there is none.
+/// A source's member `read` as a callable; not invocable if there is no such member.
 template <class Source> struct reading {
     Source &source;
 
@@ -455,7 +460,7 @@ constexpr bool has<Member, Source, std::void_t<Member<Source>>> = true;
 template <class Source>
 constexpr bool has_seek = has<seek_of, Source> || has<seek_with_of, Source>;
 
-/// What a seek returned, as C has it: < 0 it failed.
+/// The result of a seek as a C code: < 0 if it failed.
 template <class Seek> std::int64_t seek_result(Seek &&seek)
 {
     using result = std::invoke_result_t<Seek>;
@@ -470,7 +475,7 @@ template <class Seek> std::int64_t seek_result(Seek &&seek)
 }
 
 /// A std::istream as a source; Holder points to it and may own it.
-/// Goes by its streambuf, whose exceptions arrive as they are thrown, whatever its exceptions() say.
+/// Reads from its streambuf, so that the streambuf's exceptions propagate whatever exceptions() is set to.
 template <class Holder> class stream_source {
 public:
     explicit stream_source(Holder holder) : stream_(std::move(holder))
@@ -491,16 +496,16 @@ public:
             return 0;
         }
         lost_ = false;
-        // The first byte may take its time; what has come with it is taken, and no more waited for.
+        // The first byte may block. The bytes that arrived with it are taken; no others are waited for.
         auto first = past_end_ ? traits::eof() : bytes.sbumpc();
         if (first == traits::eof()) {
-            // One that could not be opened has no end.
+            // A stream that could not be opened is not at its end: that is an error.
             if (stream_->bad() || (stream_->fail() && !stream_->eof()))
                 refuse(code);
             return 0;
         }
         *out = traits::to_char_type(first);
-        // Negative is a guess that no more will come: the next call sees what does.
+        // A negative count is a guess that there are no more bytes: the next call finds out.
         std::streamsize more = bytes.in_avail();
         if (more > 0 && static_cast<std::uint64_t>(more) >= capacity)
             more = static_cast<std::streamsize>(capacity) - 1;
@@ -517,7 +522,7 @@ public:
             lost_ = false;
             return true;
         }
-        // It may stand anywhere; its next read finds back to where it stood.
+        // Its position is now unknown; the next read seeks back to the old one.
         lost_ = true;
         past_end_ = was_past_end;
         return false;
@@ -529,7 +534,7 @@ private:
     bool go(std::uint64_t offset)
     {
         std::streambuf &bytes = *stream_->rdbuf();
-        // Further than a stream can count there is nothing.
+        // There are no bytes past the largest offset of a stream.
         auto most = (std::numeric_limits<std::streamoff>::max)() - start_;
         past_end_ = offset > static_cast<std::uint64_t>(most);
         if (past_end_)
@@ -537,7 +542,7 @@ private:
         std::streamoff to = static_cast<std::streamoff>(offset) + start_;
         if (bytes.pubseekpos(to, std::ios_base::in) == std::streampos(to))
             return true;
-        // Some streams refuse a place past their end, others go there.
+        // Some streams refuse an offset past their end, others accept it.
         std::streamoff end = bytes.pubseekoff(0, std::ios_base::end, std::ios_base::in);
         past_end_ = end >= 0 && to > end;
         return past_end_;
@@ -559,11 +564,11 @@ private:
     bool past_end_ = false, lost_ = false;
 };
 
-/// A stream that was moved in. It stays at its place in memory while the holder is moved.
+/// Moves a stream to the heap, so that its address stays the same when the holder is moved.
 template <class Stream> std::unique_ptr<std::istream> hold(Stream &&stream)
 {
     if constexpr (std::is_same_v<std::decay_t<Stream>, std::istream>) {
-        // It owns nothing, and can't be moved: another one like it.
+        // A plain std::istream owns nothing and can't be moved: make another one on the same streambuf.
         auto held = std::make_unique<std::istream>(stream.rdbuf());
         held->clear(stream.rdstate());
         return held;
@@ -572,7 +577,7 @@ template <class Stream> std::unique_ptr<std::istream> hold(Stream &&stream)
     }
 }
 
-/// What an error code of a source's means to the library.
+/// The callback result for a source's error code.
 inline std::int64_t meaning_of(const std::error_code &code, bool seeks) noexcept
 {
     if (code == std::errc::operation_canceled || code == std::errc::operation_would_block
@@ -586,14 +591,14 @@ inline std::int64_t meaning_of(const std::error_code &code, bool seeks) noexcept
     return is_errno && code.value() > 0 ? -std::int64_t(code.value()) : -1;
 }
 
-/// The border: the user's source behind C callbacks. No exception leaves it.
+/// The boundary: the user's source behind C callbacks. No exception leaves it.
 template <class Source> struct border {
     Source source;
     faults failed;
-    std::uint64_t at = 0; ///< where the source stands
-    bool seeks = false;   ///< what it is doing
+    std::uint64_t at = 0; ///< the source's position
+    bool seeks = false;   ///< whether the current call seeks
 
-    /// Makes the source stand there.
+    /// Seeks the source to `offset`.
     std::int64_t go(std::uint64_t offset, std::error_code &code)
     {
         if (offset == at)
@@ -609,7 +614,7 @@ template <class Source> struct border {
         return result;
     }
 
-    /// The bytes from there: how many.
+    /// Reads bytes from `offset` on; returns how many.
     std::int64_t bring(std::uint64_t offset, void *out, std::size_t capacity, std::error_code &code)
     {
         seeks = false;
@@ -664,7 +669,7 @@ template <class Source> struct border {
             try {
                 static_cast<border *>(opaque)->source.cancel();
             } catch (...) {
-                // There is nobody to tell: the call that it was to stop goes on.
+                // Nobody can be told: the call that it should have stopped goes on.
             }
 #else
             static_cast<border *>(opaque)->source.cancel();
@@ -674,7 +679,7 @@ template <class Source> struct border {
 
     static void close(void *opaque) noexcept { delete static_cast<border *>(opaque); }
 
-    /// The C source, which owns the border from sb_new_with() on.
+    /// The C source, which owns this object from sb_new_with() on.
     sb_callback callback()
     {
         bool can = has_seek<Source>;
@@ -708,8 +713,8 @@ template <class Source> auto into_source(Source &&source)
     }
 }
 
-/// Told how a save goes, by any callable: (done, total) with or without a total, which is a
-/// std::optional or, as in C, SB_SIZE_UNKNOWN; false stops it, what is void goes on.
+/// Reports a save's progress to any callable: (done, total) or (done). The total is a std::optional or,
+/// as in C, SB_SIZE_UNKNOWN. If it returns false the save stops; if it returns void the save goes on.
 template <class Tell> bool report(Tell &tell, std::uint64_t done, std::uint64_t total)
 {
     auto with = [&](auto... facts) {
@@ -736,7 +741,7 @@ constexpr bool is_told = std::is_invocable_v<Tell &, std::uint64_t, std::optiona
 
 template <class Tell> using if_told = std::enable_if_t<is_told<std::remove_reference_t<Tell>>>;
 
-/// A progress callback and what it threw.
+/// A progress callback and the exception that it threw.
 template <class Tell> struct telling {
     Tell &tell;
 #if SPOOLBUF_THROWS
@@ -763,7 +768,7 @@ template <class Tell> struct telling {
     }
 };
 
-/// A path as the library wants it.
+/// A path in the encoding that the library takes.
 inline std::string path_text(const std::filesystem::path &path)
 {
 #ifdef _WIN32
@@ -779,14 +784,14 @@ inline std::string path_text(const std::filesystem::path &path)
 class reader;
 class istream;
 
-/// A resource that arrives once, readable anywhere. Owns its sb_buffer; moves, does not copy.
+/// A resource that arrives once, readable anywhere. Owns its sb_buffer; movable, not copyable.
 class buffer {
 public:
-    /// No buffer: every call on it fails with errc::invalid.
+    /// An empty object: every call on it fails with errc::invalid.
     buffer() noexcept = default;
 
 #if SPOOLBUF_THROWS
-    /// Makes a buffer over a source. Starts nothing and reads nothing, unless `prefetch` is set.
+    /// Creates a buffer over a source. Starts nothing and reads nothing, unless `prefetch` is set.
     template <class Source,
               class = std::enable_if_t<!std::is_same_v<std::decay_t<Source>, buffer>>>
     explicit buffer(Source &&source, const options &how = {})
@@ -795,7 +800,7 @@ public:
     }
 #endif
 
-    /// The same; no buffer, with the code filled, if it can't be had.
+    /// The same. On failure the object is empty and the code is set.
     template <class Source,
               class = std::enable_if_t<!std::is_same_v<std::decay_t<Source>, buffer>>>
     buffer(Source &&source, const options &how, std::error_code &code)
@@ -805,7 +810,7 @@ public:
         detail::settled(start(std::move(made), how), nullptr, failed_, code);
     }
 
-    /// Takes over a handle of the C API's.
+    /// Takes ownership of a handle of the C API.
     static buffer adopt(sb_buffer *handle)
     {
         buffer result;
@@ -817,7 +822,7 @@ public:
 
     buffer &operator=(buffer &&other) noexcept
     {
-        // To itself as well: it has nothing to free then.
+        // Self-assignment is safe: there is nothing to free then.
         sb_free(handle_.exchange(other.release()));
         failed_ = std::move(other.failed_);
         return *this;
@@ -825,33 +830,33 @@ public:
 
     ~buffer() { reset(); }
 
-    /// Frees the buffer now, see sb_free(); from any thread: calls that wait on other ones fail with
-    /// errc::canceled, later ones with errc::invalid.
+    /// Frees the buffer now, from any thread: see sb_free(). Calls that are blocked on other threads fail
+    /// with errc::canceled, later calls with errc::invalid.
     void reset() noexcept { sb_free(release()); }
 
-    /// Gives the handle away.
+    /// Gives up ownership of the handle, and returns it.
     sb_buffer *release() noexcept { return handle_.exchange(nullptr); }
 
     sb_buffer *native_handle() const noexcept { return handle_; }
 
     explicit operator bool() const noexcept { return handle_ != nullptr; }
 
-    /// Copies the bytes at `[off, off + len)` to `out`; returns how many: fewer than `len` only if
-    /// the resource ends or fails first.
+    /// Copies the bytes at `[off, off + len)` to `out` and returns how many. These are fewer than `len`
+    /// only if the resource ends or fails first.
     std::size_t read(std::uint64_t off, void *out, std::size_t len,
                      std::error_code &code) const noexcept
     {
         return settled(sb_read(handle_, off, len, out), code);
     }
 
-    /// Fills an array, a vector, a string and the like, none of which change their size.
+    /// Fills an array, a vector, a string and the like. Their size does not change.
     template <class Room, class = detail::if_room<Room>>
     std::size_t read(std::uint64_t off, Room &&out, std::error_code &code) const noexcept
     {
         return read(off, std::data(out), std::size(out), code);
     }
 
-    /// Waits only for the first byte at `off`; returns how many bytes were there, 0 at the end.
+    /// Blocks only for the first byte at `off`; returns how many bytes were available, 0 at the end.
     std::size_t read_some(std::uint64_t off, void *out, std::size_t len,
                           std::error_code &code) const noexcept
     {
@@ -864,8 +869,8 @@ public:
         return read_some(off, std::data(out), std::size(out), code);
     }
 
-    /// The same within a time, which holds whatever the source does: a helper thread calls it.
-    /// errc::timeout if no byte came in time; 0 without a code is the end.
+    /// The same with a timeout, which holds whatever the source does: a helper thread calls the source.
+    /// errc::timeout if no byte arrived in time; 0 without an error code is the end.
     template <class Rep, class Period>
     std::size_t read_for(std::uint64_t off, void *out, std::size_t len,
                          std::chrono::duration<Rep, Period> limit,
@@ -881,7 +886,7 @@ public:
         return read_for(off, std::data(out), std::size(out), limit, code);
     }
 
-    /// All of the resource. What came before an error is kept.
+    /// Reads the whole resource. The bytes before an error are returned too.
     std::vector<std::byte> read_all(std::error_code &code) const
     {
         std::vector<std::byte> bytes;
@@ -889,9 +894,9 @@ public:
         return bytes;
     }
 
-    /// Reads to the end and puts the whole resource at `path`, there completely or not at all.
-    /// `flags` are sb_save_flag values. `progress(done, total)` returns false to stop, which is
-    /// errc::canceled. Returns the bytes saved.
+    /// Reads to the end and writes the whole resource to `path`, atomically.
+    /// `flags` are sb_save_flag values. If `progress(done, total)` returns false, the save stops with
+    /// errc::canceled. Returns the number of bytes saved.
     std::uint64_t save(const std::filesystem::path &path, std::error_code &code) const
     {
         return save(path, 0, [](std::uint64_t) {}, code);
@@ -905,7 +910,7 @@ public:
         return settled(save_to(detail::path_text(path), flags, told), code);
     }
 
-    /// The final size, else the declared one while nothing has disproved it, else nothing.
+    /// The final size; else the declared size, unless it is disproved; else nothing.
     std::optional<std::uint64_t> size(std::error_code &code) const noexcept
     {
         std::int64_t size = sb_size(handle_);
@@ -916,13 +921,13 @@ public:
         return code ? std::nullopt : std::optional(count);
     }
 
-    /// Bytes readable at `off` without waiting.
+    /// The number of bytes that can be read at `off` without blocking.
     std::uint64_t buffered(std::uint64_t off, std::error_code &code) const noexcept
     {
         return settled(sb_buffered(handle_, off), code);
     }
 
-    /// One consistent snapshot.
+    /// Takes one consistent snapshot.
     sb_stats stats(std::error_code &code) const noexcept
     {
         sb_stats out = {};
@@ -930,19 +935,19 @@ public:
         return out;
     }
 
-    /// Has a helper thread keep `ahead` bytes ready; SB_ALL everything; 0 stops.
+    /// Has a helper thread keep `ahead` bytes buffered past the furthest read; SB_ALL: all; 0 stops it.
     void prefetch(std::uint64_t ahead, std::error_code &code) const noexcept
     {
         settled(sb_prefetch(handle_, ahead), code);
     }
 
-    /// Moves the memory part to the spool file now.
+    /// Moves the buffered bytes in memory to the spool file now.
     void spill(std::error_code &code) const noexcept { settled(sb_spill(handle_), code); }
 
-    /// A place in the buffer, with a stop of its own.
+    /// A position in the buffer, with its own cancellation.
     inline spoolbuf::reader reader(std::error_code &code) const noexcept;
 
-    /// A std::istream over it, which stays where it is made: `auto in = film.stream();`
+    /// A std::istream over the buffer. It can't be moved: `auto in = film.stream();`
     inline spoolbuf::istream stream() const;
 
 #if SPOOLBUF_THROWS
@@ -959,7 +964,7 @@ public:
         return read(off, std::data(out), std::size(out));
     }
 
-    /// Up to `len` bytes at `off`.
+    /// At most `len` bytes at `off`.
     std::vector<std::byte> read(std::uint64_t off, std::size_t len) const
     {
         std::vector<std::byte> bytes(len);
@@ -985,7 +990,7 @@ public:
         return read_some(off, std::data(out), std::size(out));
     }
 
-    /// Nothing if no byte came in time; 0 is the end.
+    /// Returns nothing if no byte arrived in time; 0 is the end.
     template <class Rep, class Period>
     std::optional<std::size_t> read_for(std::uint64_t off, void *out, std::size_t len,
                                         std::chrono::duration<Rep, Period> limit) const
@@ -1010,7 +1015,7 @@ public:
         return read_for(off, out, len, limit);
     }
 
-    /// Buffered bytes only: never waits, never calls the source.
+    /// Reads buffered bytes only: never blocks, never calls the source.
     std::optional<std::size_t> read_now(std::uint64_t off, void *out, std::size_t len) const
     {
         return read_for(off, out, len, std::chrono::milliseconds(0));
@@ -1023,7 +1028,7 @@ public:
     }
 
 #ifdef __cpp_lib_span
-    /// Fills `out` with the bytes at `off`; returns the part that is filled.
+    /// Fills `out` with the bytes at `off`; returns the filled part.
     template <class Element, std::size_t Extent>
         requires detail::room_for<Element>
     std::span<Element> read(std::uint64_t off, std::span<Element, Extent> out) const
@@ -1039,7 +1044,7 @@ public:
     }
 #endif
 
-    /// What `progress` throws arrives as itself.
+    /// An exception that `progress` throws is rethrown unchanged.
     template <class Tell, class = detail::if_told<Tell>>
     std::uint64_t save(const std::filesystem::path &path, std::uint32_t flags, Tell &&progress) const
     {
@@ -1075,7 +1080,7 @@ public:
         return checked(sb_buffered(handle_, off));
     }
 
-    /// What is buffered, in order.
+    /// The buffered ranges, in order.
     std::vector<range> ranges() const
     {
         checked(sb_buffered(handle_, 0));
@@ -1100,7 +1105,7 @@ public:
 
     void spill() const { checked(sb_spill(handle_)); }
 
-    /// What the source threw last, if that is why reads fail with errc::source.
+    /// The exception that the source threw last, if it is the reason why reads fail with errc::source.
     std::exception_ptr source_exception() const noexcept
     {
         if (!failed_)
@@ -1109,13 +1114,13 @@ public:
     }
 #endif
 
-    /// Stops every call that waits, and those that would, until resume().
+    /// Cancels every blocked call, and every later call that would block, until resume().
     void cancel() const noexcept { sb_cancel(handle_); }
 
-    /// Clears a cancel and the source's failure: it is asked again, where it stands.
+    /// Clears a cancel and the source's failure: the source is asked again, from its current position.
     void resume() const noexcept { sb_resume(handle_); }
 
-    /// Clears the source's failure only.
+    /// Clears only the source's failure.
     void retry() const noexcept { sb_retry(handle_); }
 
 private:
@@ -1156,7 +1161,7 @@ private:
         plain.on_full = how.memory_when_full ? SB_FULL_MEMORY : SB_FULL_FAIL;
         plain.on_short = how.on_short;
         sb_callback callback = made->callback();
-        // A good callback is the library's from the call on, whatever comes of it.
+        // The library owns a valid callback from the call on, even if the call fails.
         made.release();
         sb_buffer *handle = nullptr;
         int status = sb_new_with(&callback, &plain, &handle);
@@ -1164,13 +1169,13 @@ private:
         return status;
     }
 
-    /// Everything, up to the end, which is 0, or to an error.
+    /// Reads everything up to the end, which returns 0, or up to an error.
     std::int64_t bring_all(std::vector<std::byte> &bytes) const
     {
         constexpr std::size_t step = 65536;
         std::int64_t count = sb_size(handle_);
         std::size_t at = 0;
-        // With room for the end, where it is known and is not absurd.
+        // Reserves all of it at once, if the size is known and not absurd.
         bool is_sane = count > 0 && count < (std::int64_t(1) << 30);
         bytes.reserve(step + (is_sane ? static_cast<std::size_t>(count) : 0));
         do {
@@ -1209,7 +1214,7 @@ private:
     detail::faults failed_;
 };
 
-/// A place in a buffer, with a stop of its own. Owns its sb_reader; moves, does not copy.
+/// A position in a buffer, with its own cancellation. Owns its sb_reader; movable, not copyable.
 class reader {
 public:
     reader() noexcept = default;
@@ -1219,7 +1224,7 @@ public:
         detail::settled(status(), buffer_, nullptr, code);
     }
 
-    /// Waits for the first byte, returns what is there and moves on by it; 0 at the end.
+    /// Blocks for the first byte, reads the available bytes and advances past them; 0 at the end.
     std::size_t read(void *out, std::size_t len, std::error_code &code) noexcept
     {
         return settled(sb_reader_read(native_handle(), len, out), code);
@@ -1231,7 +1236,7 @@ public:
         return read(std::data(out), std::size(out), code);
     }
 
-    /// Moves; reads nothing and costs nothing. `whence` is SB_SEEK_SET, _CUR or _END.
+    /// Moves the position; reads nothing and costs nothing. `whence` is SB_SEEK_SET, _CUR or _END.
     std::uint64_t seek(std::int64_t off, int whence, std::error_code &code) noexcept
     {
         return settled(sb_reader_seek(native_handle(), off, whence), code);
@@ -1239,14 +1244,14 @@ public:
 
     std::uint64_t tell(std::error_code &code) noexcept { return seek(0, SB_SEEK_CUR, code); }
 
-    /// Bytes readable at the place without waiting.
+    /// The number of bytes that can be read at the position without blocking.
     std::uint64_t buffered(std::error_code &code) noexcept
     {
         std::uint64_t place = tell(code);
         return code ? 0 : settled(sb_buffered(buffer_, place), code);
     }
 
-    /// Whether the place is at the end, or past it, as far as is known without waiting.
+    /// Whether the position is at or past the end, as far as is known without blocking.
     bool at_end(std::error_code &code) noexcept
     {
         sb_stats facts;
@@ -1304,7 +1309,7 @@ public:
     }
 #endif
 
-    /// Stops this reader only; from any thread.
+    /// Cancels only this reader, from any thread.
     void cancel() const noexcept { sb_reader_cancel(native_handle()); }
 
     void resume() const noexcept { sb_reader_resume(native_handle()); }
@@ -1321,7 +1326,7 @@ private:
     {
     }
 
-    /// Why there is none.
+    /// Why there is no reader.
     int status() const noexcept
     {
         return handle_ ? SB_OK : sb_buffered(buffer_, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY;
@@ -1344,12 +1349,12 @@ private:
     detail::faults failed_;
 };
 
-/// A std::streambuf over a place in a buffer: for reading, seekable; any byte can be put back.
+/// A std::streambuf over a position in a buffer: read-only and seekable. Any byte can be put back.
 ///
-/// Errors are thrown, so that an istream shows them as badbit (or throws them itself if its
-/// exceptions() say so), never as the end. A read of several bytes that an error ends does not move
-/// the place: what there is before the error is still to be read after clear(). Without exceptions it
-/// says that nothing more comes, error() says why, and spoolbuf::istream is bad().
+/// Errors are thrown, so that an istream reports them as badbit (or throws them itself if its
+/// exceptions() say so), never as the end. A read of several bytes that fails does not move the
+/// position: the bytes before the error can still be read after clear(). Without exceptions it
+/// reports that there are no more bytes, error() says why, and spoolbuf::istream is bad().
 class streambuf : public std::streambuf {
 public:
 #if SPOOLBUF_THROWS
@@ -1360,11 +1365,11 @@ public:
     {
     }
 
-    /// What went wrong last.
+    /// The last error.
     std::error_code error() const noexcept { return error_; }
 #endif
 
-    /// Stops this one only; from any thread.
+    /// Cancels only this object, from any thread.
     void cancel() const noexcept { reader_.cancel(); }
     void resume() const noexcept { reader_.resume(); }
 
@@ -1416,7 +1421,7 @@ protected:
             return traits_type::not_eof(byte);
         if (traits_type::eq_int_type(byte, traits_type::to_int_type(*gptr())))
             return byte;
-        // There is no writing.
+        // Read-only: a different byte can't be put back.
         gbump(1);
         return traits_type::eof();
     }
@@ -1447,7 +1452,7 @@ protected:
 private:
     static constexpr std::streamsize area_size = 16384;
 
-    /// Where the next byte comes from: the reader is ahead of it by what is in the area.
+    /// The offset of the next byte. The reader is ahead of it by the bytes left in the area.
     off_type place()
     {
         std::error_code code;
@@ -1509,13 +1514,13 @@ private:
     char area_[area_size];
 };
 
-/// A std::istream over a place in a buffer.
+/// A std::istream over a position in a buffer.
 class istream : public std::istream {
 public:
 #if SPOOLBUF_THROWS
     explicit istream(const buffer &from) : std::istream(nullptr), bytes_(from) { rdbuf(&bytes_); }
 #else
-    /// bad() from the start if there is no such buffer.
+    /// bad() from the start if the buffer is not valid.
     explicit istream(const buffer &from) : std::istream(nullptr), bytes_(from, this)
     {
         rdbuf(&bytes_);
@@ -1523,17 +1528,17 @@ public:
             setstate(std::ios_base::badbit);
     }
 
-    /// What went wrong last.
+    /// The last error.
     std::error_code error() const noexcept { return bytes_.error(); }
 #endif
 
-    /// For a function that takes a std::istream &, of a temporary: `parse(film.stream().ref())`.
+    /// Passes a temporary to a function that takes a std::istream &: `parse(film.stream().ref())`.
     std::istream &ref() noexcept { return *this; }
 
-    /// Stops this one only; from any thread.
+    /// Cancels only this object, from any thread.
     void cancel() const noexcept { bytes_.cancel(); }
 
-    /// Lets it wait again; the stream's own state is cleared by clear().
+    /// Lets it block again. clear() clears the stream's own state.
     void resume() const noexcept { bytes_.resume(); }
 
 private:

@@ -1,5 +1,5 @@
 /*
- * spoolbuf_curl.h - an URL as a source, by libcurl: ranges, reconnects, one resource from start to end.
+ * spoolbuf_curl.h - a URL as a source, through libcurl: ranges, reconnects, one resource from start to end.
  *
  *     sb_callback source;
  *     sb_options options;
@@ -10,47 +10,49 @@
  *     sb_new_with(&source, &options, &buffer);
  *
  *   what                 how
- *   data                 as it comes, in no content encoding. What nobody has read yet is held back, 64 KiB
- *                        at most; then the transfer is paused. Every request is `Range: bytes=N-`
- *   an encoding          that nobody asked for (Content-Encoding, Transfer-Encoding, icy-metaint) is an
- *                        error: those bytes are not the resource's. For a server that labels a .tar.gz
- *                        as an encoded .tar define SPOOLBUF_CURL_ENCODED as 1: the bytes as they come
- *   the end              the size that the server told; where it told none, the end of the whole body, or
- *                        416 after the last part. A whole body without a length ends with its connection
- *                        (HTTP/1.0 knows no better). With spoolbuf_curl_declare() an end before the
- *                        declared size is SB_ERR_SHORT
- *   a seek               a new request from there. One that fails (a 503, a broken connection) fails the
- *                        read that needed it, and the next read tries it again. A server that sends all
- *                        instead knows no ranges: SB_SOURCE_UNSUPPORTED, and the source goes on where it
- *                        stood, from what the server sends
- *   a broken connection  is made again from the next byte that is missing, SPOOLBUF_CURL_RETRIES times
- *                        in a row without a byte, after 0.25 s, 0.5 s, 1 s and so on; 408, 429 and 5xx
- *                        as well, after Retry-After if that is longer, 30 s at most. Not before the first
- *                        response, so that a wrong name shows at once, and not where the server knows no
- *                        ranges: there it is an error, and after sb_retry() or sb_resume() the bytes that
- *                        were delivered are skipped
- *   a part of a part     a server may send less than asked for: the rest is asked for at once
- *   a range              must be the one that was asked for, agree with Content-Length and the total, and
- *                        be one part (no multipart/byteranges); a body that is longer is an error
- *   a changed resource   is an error, never a mixture: each response must have the first one's ETag, or
- *                        where that is weak or missing its Last-Modified, and its size. Compared here, not
- *                        by If-Range, which a server may ignore. One that tells none of them is believed
- *   an error             in sb_stats, source_error: -CURLcode, -(1000 + HTTP status), or a
- *                        SPOOLBUF_CURL_ code from below. sb_retry() and sb_resume() try again
- *   a blocked read       is released at once by the source's `cancel` (curl_multi_wakeup): while it
- *                        resolves, connects, waits for bytes or waits to try again. It returns
- *                        SB_SOURCE_CANCELED. sb_cancel() and sb_free() return at once; before there is a
+ *   data                 as it arrives, in no content encoding. At most 64 KiB that nobody has read yet are
+ *                        held back; then the transfer is paused. Every request has `Range: bytes=N-`
+ *   an encoding          that was not requested (Content-Encoding, Transfer-Encoding, icy-metaint) is an
+ *                        error: its bytes are not those of the resource. If a server labels a .tar.gz as
+ *                        an encoded .tar, define SPOOLBUF_CURL_ENCODED as 1 to get the bytes as they arrive
+ *   the end              is at the size that the server declared. Without a size, it is the end of the
+ *                        whole body, or a 416 after the last part. A whole body without a length ends with
+ *                        its connection (HTTP/1.0 has no other way). With spoolbuf_curl_declare(), an end
+ *                        before the declared size is SB_ERR_SHORT
+ *   a seek               is a new request from that offset. If it fails (a 503, a broken connection), the
+ *                        read that needed it fails, and the next read tries again. A server that sends the
+ *                        whole resource instead has no ranges: that is SB_SOURCE_UNSUPPORTED, and the
+ *                        source goes on at its old position, from the bytes that the server sends
+ *   a broken connection  is reopened at the next missing byte, at most SPOOLBUF_CURL_RETRIES times in a row
+ *                        without a byte, after 0.25 s, 0.5 s, 1 s and so on. So are 408, 429 and 5xx. The
+ *                        wait is that of Retry-After, if that is longer, but at most 30 s. Before the first
+ *                        response there is no retry, so that a wrong name is reported at once. If the
+ *                        server has no ranges it is an error; after sb_retry() or sb_resume(), the bytes
+ *                        that were already delivered are skipped
+ *   a partial response   may be shorter than requested: the rest is requested at once
+ *   a range              must be the requested one, agree with Content-Length and the total, and be a
+ *                        single part (no multipart/byteranges). A longer body is an error
+ *   a changed resource   is an error, never a mixture. Each response must have the size of the first one
+ *                        and its ETag, or its Last-Modified if the ETag is weak or missing. They are
+ *                        compared here, not by If-Range, which a server may ignore. A server that sends
+ *                        none of them is believed
+ *   an error             is source_error in sb_stats: -CURLcode, -(1000 + HTTP status), or one of the
+ *                        SPOOLBUF_CURL_ codes below. sb_retry() and sb_resume() try again
+ *   a blocked read       is released at once by the source's `cancel` (curl_multi_wakeup), whether it
+ *                        resolves, connects, waits for bytes or waits to retry. It returns
+ *                        SB_SOURCE_CANCELED. sb_cancel() and sb_free() return at once. Before there is a
  *                        buffer, call source.cancel(source.opaque)
- *   time limits          none but libcurl's for connecting (300 s): CURLOPT_CONNECTTIMEOUT_MS,
- *                        CURLOPT_LOW_SPEED_TIME and so on, on a handle of your own. What takes too long
- *                        is a broken connection
- *   who calls            whoever reads the buffer, one at a time, or the helper thread. No thread of
- *                        its own: while nobody reads, nothing comes (sb_prefetch())
- *   lifetime             all is freed at the source's `close`
+ *   timeouts             only libcurl's connect timeout (300 s). Set others (CURLOPT_CONNECTTIMEOUT_MS,
+ *                        CURLOPT_LOW_SPEED_TIME and so on) on a handle of your own. A timeout counts as a
+ *                        broken connection
+ *   threads              the source runs on the thread that reads the buffer, one at a time, or on the
+ *                        helper thread. It has no thread of its own: while nobody reads, nothing is
+ *                        received (see sb_prefetch())
+ *   lifetime             everything is freed at the source's `close`
  *
- * HTTP, HTTPS and FTP; files are for spoolbuf_fd.h. Call curl_global_init() first if other threads run.
- * libcurl 7.68 or newer, from 7.87 on also for a `close` that does not wait for a name that is being
- * resolved; GCC, Clang or MSVC; C99 and C++.
+ * HTTP, HTTPS and FTP; for files use spoolbuf_fd.h. If other threads are running, call curl_global_init()
+ * first. Needs libcurl 7.68 or newer; with 7.87 or newer, `close` does not wait for a pending name
+ * resolution. GCC, Clang or MSVC; C99 and C++.
  */
 #ifndef SPOOLBUF_CURL_H
 #define SPOOLBUF_CURL_H
@@ -73,30 +75,30 @@
 extern "C" {
 #endif
 
-/* How often in a row a request is made again without a byte having come. */
+/* How many times in a row a request is retried without receiving a byte. */
 #ifndef SPOOLBUF_CURL_RETRIES
 #define SPOOLBUF_CURL_RETRIES 5
 #endif
 
-/* Whether bytes in an encoding that the server chose by itself are taken for the resource. */
+/* Whether bytes in an encoding that was not requested are accepted as the resource. */
 #ifndef SPOOLBUF_CURL_ENCODED
 #define SPOOLBUF_CURL_ENCODED 0
 #endif
 
 enum {
-    SPOOLBUF_CURL_CHANGED = -2001,     /* the resource is not the one it was */
-    SPOOLBUF_CURL_NO_RANGES = -2002,   /* the server, which knows ranges, sent all */
-    SPOOLBUF_CURL_BAD_RANGE = -2003,   /* the range is not the one asked for, or contradicts itself */
-    SPOOLBUF_CURL_CUT = -2004,         /* the response ended before its end */
-    SPOOLBUF_CURL_NO_SIZE = -2005,     /* spoolbuf_curl_size(): the server does not tell */
-    SPOOLBUF_CURL_BAD_ENCODING = -2006 /* the bytes are in an encoding, or have others among them */
+    SPOOLBUF_CURL_CHANGED = -2001,     /* the resource has changed */
+    SPOOLBUF_CURL_NO_RANGES = -2002,   /* a server that supports ranges sent the whole resource */
+    SPOOLBUF_CURL_BAD_RANGE = -2003,   /* the range is not the requested one, or contradicts itself */
+    SPOOLBUF_CURL_CUT = -2004,         /* the response is truncated */
+    SPOOLBUF_CURL_NO_SIZE = -2005,     /* spoolbuf_curl_size(): the server declares no size */
+    SPOOLBUF_CURL_BAD_ENCODING = -2006 /* the bytes are encoded, or have other bytes among them */
 };
 
-/* What is known of the server: nothing yet, that it has no ranges, that it says so, that it has them. */
+/* Whether the server supports ranges: unknown, no, it claims to, it was seen to. */
 enum { SPOOLBUF_CURL_RANGES_UNKNOWN = -1, SPOOLBUF_CURL_RANGES_NONE, SPOOLBUF_CURL_RANGES_CLAIMED,
        SPOOLBUF_CURL_RANGES_SEEN };
 
-/* What a response was found to be; an error is < 0. */
+/* The verdict on a response; < 0 is an error. */
 enum { SPOOLBUF_CURL_UNJUDGED, SPOOLBUF_CURL_WHOLE, SPOOLBUF_CURL_PART, SPOOLBUF_CURL_NOTHING };
 
 typedef struct spoolbuf_curl {
@@ -105,33 +107,33 @@ typedef struct spoolbuf_curl {
     volatile long canceled;
     int tries;
     /* The resource. */
-    int64_t place, reach; /* the next byte to deliver; the end of the furthest that was */
+    int64_t place, reach; /* the next offset to deliver; the end of the furthest delivered byte */
     int64_t size;         /* or -1 */
-    uint64_t mark;        /* stands for its validators; 0: none */
-    int ranges;           /* what is known of the server, from above */
-    /* The request that runs, from `asked` on. */
+    uint64_t mark;        /* hash of its validators; 0: none */
+    int ranges;           /* one of SPOOLBUF_CURL_RANGES_ */
+    /* The current request, from `asked` on. */
     int running, finished, paused;
     CURLcode outcome;
     int64_t asked;
-    int64_t before;       /* where to go on if the server sends all: for a seek, where it stood */
-    /* Its response: hashes of its validators, its Content-Range, and what else its headers say. */
+    int64_t before;       /* where to go on if the server sends everything: for a seek, the old position */
+    /* Its response: hashes of its validators, its Content-Range, and facts from its other headers. */
     int64_t verdict;
     int http, weak, encoded, chunked, parts, has_range, claims_ranges;
     uint64_t etag, modified;
     int64_t start, last, total; /* of Content-Range, or -1 */
-    int64_t skip;               /* bytes of the body that were delivered before */
-    /* Bytes that have come and were not delivered. */
+    int64_t skip;               /* bytes of the body that were already delivered */
+    /* Bytes received and not yet delivered. */
     size_t from, to;
     char kept[4 * CURL_MAX_WRITE_SIZE];
 } spoolbuf_curl;
 
-/* Whether a total, or -1, can be that of the resource. */
+/* Whether the resource can have this total size; -1: unknown. */
 static inline int spoolbuf_curl_fits(const spoolbuf_curl *self, int64_t size)
 {
     return size < 0 || (self->size >= 0 ? size == self->size : size >= self->reach);
 }
 
-/* Whether this is a response about the resource of the first one; keeps what it says of it. */
+/* Whether this response is about the same resource as the first one; stores its validators and size. */
 static inline int spoolbuf_curl_same(spoolbuf_curl *self, int64_t size)
 {
     uint64_t mark = self->etag;
@@ -148,7 +150,7 @@ static inline int spoolbuf_curl_same(spoolbuf_curl *self, int64_t size)
     return 1;
 }
 
-/* Whether the Content-Range of a response is possible, and agrees with the body's length, or -1. */
+/* Whether the Content-Range of a response is possible, and agrees with the body's length; -1: unknown. */
 static inline int spoolbuf_curl_range_is_sound(const spoolbuf_curl *self, int64_t length)
 {
     if (self->start < 0 || self->last < self->start || self->parts)
@@ -158,10 +160,10 @@ static inline int spoolbuf_curl_range_is_sound(const spoolbuf_curl *self, int64_
     return length < 0 || length == self->last - self->start + 1;
 }
 
-/* What a response with all of the resource comes to, whatever was asked for. */
+/* The verdict on a response with the whole resource, whatever was requested. */
 static inline int64_t spoolbuf_curl_judge_whole(spoolbuf_curl *self, int64_t length)
 {
-    /* One that says of itself that it is a part is that only if it is all. */
+    /* One that claims to be a part is accepted only if that part is everything. */
     if (self->has_range && (!spoolbuf_curl_range_is_sound(self, length) || self->start != 0
                             || (self->total >= 0 && self->last + 1 != self->total)))
         return SPOOLBUF_CURL_BAD_RANGE;
@@ -169,7 +171,7 @@ static inline int64_t spoolbuf_curl_judge_whole(spoolbuf_curl *self, int64_t len
         return SPOOLBUF_CURL_NO_RANGES;
     if (!spoolbuf_curl_same(self, length))
         return SPOOLBUF_CURL_CHANGED;
-    /* All of it, when all was asked for, says nothing of ranges; in the middle it does. */
+    /* Sending everything proves that there are no ranges only if the request was not from the start. */
     if (self->ranges != SPOOLBUF_CURL_RANGES_SEEN)
         self->ranges = self->asked == 0 && self->claims_ranges ? SPOOLBUF_CURL_RANGES_CLAIMED
                                                                : SPOOLBUF_CURL_RANGES_NONE;
@@ -177,7 +179,7 @@ static inline int64_t spoolbuf_curl_judge_whole(spoolbuf_curl *self, int64_t len
     return SPOOLBUF_CURL_WHOLE;
 }
 
-/* What the headers of a response come to. */
+/* The verdict on a response, from its headers. */
 static inline int64_t spoolbuf_curl_judge(spoolbuf_curl *self)
 {
     curl_off_t length = -1;
@@ -190,7 +192,7 @@ static inline int64_t spoolbuf_curl_judge(spoolbuf_curl *self)
     if (self->chunked)
         length = -1;
     if (!self->http && (scheme == NULL || !curl_strnequal(scheme, "http", 4))) {
-        /* FTP, which has no headers, sends from where it was asked to. */
+        /* FTP has no headers, and sends from the requested offset. */
         self->ranges = SPOOLBUF_CURL_RANGES_SEEN;
         if (!spoolbuf_curl_same(self, length < 0 ? -1 : self->asked + length))
             return SPOOLBUF_CURL_CHANGED;
@@ -211,7 +213,7 @@ static inline int64_t spoolbuf_curl_judge(spoolbuf_curl *self)
         return spoolbuf_curl_same(self, self->total) ? (int64_t)SPOOLBUF_CURL_PART
                                                      : (int64_t)SPOOLBUF_CURL_CHANGED;
     }
-    if (code == 416) { /* Has no validators; where the resource is longer than this, it was another. */
+    if (code == 416) { /* Has no validators. If the resource is longer than this offset, it has changed. */
         if (self->total > self->asked || (self->total >= 0 && self->total < self->reach)
             || self->size > self->asked)
             return SPOOLBUF_CURL_CHANGED;
@@ -222,7 +224,7 @@ static inline int64_t spoolbuf_curl_judge(spoolbuf_curl *self)
     return -1000 - code;
 }
 
-/* The value of a header, to compare. FNV-1a. */
+/* A hash of a header's value, for comparison. FNV-1a. */
 static inline uint64_t spoolbuf_curl_hash(const char *value, size_t length)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
@@ -238,7 +240,7 @@ static inline uint64_t spoolbuf_curl_hash(const char *value, size_t length)
     return hash;
 }
 
-/* Whether one of a header's words, which commas separate, is this one; with `other`, is none of the two. */
+/* Whether one of a header's comma-separated words is `word`; with `other`, whether one is neither of them. */
 static inline int spoolbuf_curl_has(const char *value, const char *word, const char *other)
 {
     size_t length, size = strlen(word);
@@ -255,7 +257,7 @@ static inline int spoolbuf_curl_has(const char *value, const char *word, const c
     }
 }
 
-/* A number of a header; `*at` goes past it. -1 if there is none, or more than a resource can have. */
+/* Parses a number in a header and moves `*at` past it. -1 if there is none, or it is too large. */
 static inline int64_t spoolbuf_curl_number(const char **at)
 {
     int64_t number = -1;
@@ -268,7 +270,7 @@ static inline int64_t spoolbuf_curl_number(const char **at)
     return number;
 }
 
-/* Content-Range: `bytes 7-99/100`, `bytes 7-99/x` or `bytes x/100`, x a star. Twice must be the same. */
+/* Content-Range: `bytes 7-99/100`, `bytes 7-99/x` or `bytes x/100`, x a star. Repeated, it must be equal. */
 static inline void spoolbuf_curl_content_range(spoolbuf_curl *self, const char *at)
 {
     int64_t start = -1, last = -1, total = -1;
@@ -296,7 +298,7 @@ static inline void spoolbuf_curl_content_range(spoolbuf_curl *self, const char *
     self->total = total;
 }
 
-/* A response begins: others may have come before it, redirections, a hundred to go on. */
+/* A response begins. Others may have come before it: redirections, 100 Continue. */
 static inline void spoolbuf_curl_forget(spoolbuf_curl *self)
 {
     self->weak = self->encoded = self->chunked = self->parts = 0;
@@ -332,7 +334,7 @@ static inline size_t spoolbuf_curl_header(char *line, size_t one, size_t length,
     } else if (curl_strnequal(text, "content-encoding:", 17)) {
         self->encoded |= spoolbuf_curl_has(value, "identity", "none");
     } else if (curl_strnequal(text, "transfer-encoding:", 18)) {
-        /* libcurl undoes `chunked` only. */
+        /* libcurl decodes only `chunked`. */
         self->chunked |= spoolbuf_curl_has(value, "chunked", NULL);
         self->encoded |= spoolbuf_curl_has(value, "chunked", "identity");
     } else if (curl_strnequal(text, "icy-metaint:", 12)) {
@@ -344,7 +346,7 @@ static inline size_t spoolbuf_curl_header(char *line, size_t one, size_t length,
         self->claims_ranges = spoolbuf_curl_has(value, "bytes", NULL);
     } else if (text[0] == '\r' || text[0] == '\n') {
         curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &code);
-        if (code == 200 || code == 206) /* Before there is a body; others may be on the way to these. */
+        if (code == 200 || code == 206) /* Before the body. Other statuses may precede these. */
             self->verdict = spoolbuf_curl_judge(self);
     }
     return length;
@@ -360,7 +362,7 @@ static inline size_t spoolbuf_curl_body(char *bytes, size_t one, size_t length, 
     if (self->verdict == SPOOLBUF_CURL_UNJUDGED)
         self->verdict = spoolbuf_curl_judge(self);
     if (self->verdict < 0)
-        return length + 1; /* An error, which ends the transfer. */
+        return length + 1; /* Reports an error, which ends the transfer. */
     if (self->verdict == SPOOLBUF_CURL_NOTHING)
         return length;
     if (self->from == self->to)
@@ -368,11 +370,11 @@ static inline size_t spoolbuf_curl_body(char *bytes, size_t one, size_t length, 
     skipped = (uint64_t)self->skip < length ? (size_t)self->skip : length;
     count = length - skipped;
     if (count > sizeof self->kept - self->to) {
-        self->paused = 1; /* All of it comes again then. */
+        self->paused = 1; /* libcurl passes all of it again later. */
         return CURL_WRITEFUNC_PAUSE;
     }
     if (self->verdict == SPOOLBUF_CURL_PART && self->last >= 0) {
-        /* What is kept, and this, must be in the range. */
+        /* The kept bytes and these must lie in the range. */
         left = self->last + 1 - self->place - (int64_t)(self->to - self->from);
         if (count > (uint64_t)left) {
             count = (size_t)left;
@@ -419,7 +421,7 @@ static inline int spoolbuf_curl_was_canceled(spoolbuf_curl *self)
     return SPOOLBUF_CURL_EXCHANGE(&self->canceled, 0) != 0;
 }
 
-/* Lets libcurl do what it can without waiting. */
+/* Lets libcurl do all it can without blocking. */
 static inline void spoolbuf_curl_step(spoolbuf_curl *self)
 {
     CURLMsg *message;
@@ -436,7 +438,7 @@ static inline void spoolbuf_curl_step(spoolbuf_curl *self)
             spoolbuf_curl_finish(self, message->data.result);
 }
 
-/* What a transfer that is over, and read, came to: 0 the end, 1 there is more to ask for, < 0 an error. */
+/* The result of a finished transfer whose bytes were read: 0 the end, 1 more to request, < 0 an error. */
 static inline int64_t spoolbuf_curl_result(spoolbuf_curl *self)
 {
     if (self->verdict == SPOOLBUF_CURL_UNJUDGED
@@ -446,7 +448,7 @@ static inline int64_t spoolbuf_curl_result(spoolbuf_curl *self)
         return self->verdict;
     if (self->outcome != CURLE_OK)
         return -(int64_t)self->outcome;
-    if (self->skip > 0) /* It ends before what was delivered of it. */
+    if (self->skip > 0) /* It ends before the bytes already delivered. */
         return SPOOLBUF_CURL_CHANGED;
     if (self->verdict == SPOOLBUF_CURL_NOTHING)
         return 0;
@@ -455,7 +457,7 @@ static inline int64_t spoolbuf_curl_result(spoolbuf_curl *self)
     return self->verdict == SPOOLBUF_CURL_PART && self->place > self->asked ? 1 : SPOOLBUF_CURL_CUT;
 }
 
-/* Whether it may be otherwise the next time. */
+/* Whether a retry may succeed. */
 static inline int spoolbuf_curl_may_pass(const spoolbuf_curl *self, int64_t error)
 {
     if (error <= -1000)
@@ -477,7 +479,7 @@ static inline int spoolbuf_curl_may_pass(const spoolbuf_curl *self, int64_t erro
     }
 }
 
-/* After an error: waits for the time to ask again. Returns 0, or the error if there is no use. */
+/* After an error: waits until it is time to retry. Returns 0, or the error if a retry is pointless. */
 static inline int64_t spoolbuf_curl_pause(spoolbuf_curl *self, int64_t error)
 {
     int64_t left = self->tries < 7 ? (int64_t)250 << self->tries : 30000;
@@ -493,7 +495,7 @@ static inline int64_t spoolbuf_curl_pause(spoolbuf_curl *self, int64_t error)
     self->tries++;
     if (told > left / 1000)
         left = told < 30 ? told * 1000 : 30000;
-    /* In steps, since a wake-up may be for something that is over. */
+    /* In steps, since a wake-up may be a stale one. */
     for (; left > 0; left -= 50) {
         curl_multi_poll(self->multi, NULL, 0, 50, NULL);
         if (spoolbuf_curl_was_canceled(self))
@@ -502,8 +504,8 @@ static inline int64_t spoolbuf_curl_pause(spoolbuf_curl *self, int64_t error)
     return 0;
 }
 
-/* Waits for bytes at the place, or only for the headers of the response that brings them. 1 they are there,
- * 0 it is the end, < 0 an error. */
+/* Waits for bytes at the position, or only for the headers of their response. Returns 1 if there are bytes,
+ * 0 at the end, < 0 for an error. */
 static inline int64_t spoolbuf_curl_wait(spoolbuf_curl *self, int headers_do)
 {
     int64_t status;
@@ -520,7 +522,7 @@ static inline int64_t spoolbuf_curl_wait(spoolbuf_curl *self, int headers_do)
         if (spoolbuf_curl_was_canceled(self))
             return SB_SOURCE_CANCELED;
         if (!self->finished && self->verdict >= 0) {
-            /* As long as it takes: libcurl minds its own times, and a stop wakes it. */
+            /* Without a timeout: libcurl keeps its own timeouts, and a cancel wakes it. */
             curl_multi_poll(self->multi, NULL, 0, 3600 * 1000, NULL);
             continue;
         }
@@ -554,7 +556,7 @@ static inline int64_t spoolbuf_curl_read(void *opaque, void *out, size_t capacit
     if (self->reach < self->place)
         self->reach = self->place;
     self->tries = 0;
-    /* A stop that came meanwhile is obeyed: the bytes are here. */
+    /* A cancel that came meanwhile counts as obeyed: the read returns bytes. */
     spoolbuf_curl_was_canceled(self);
     return (int64_t)count;
 }
@@ -568,7 +570,7 @@ static inline int64_t spoolbuf_curl_seek(void *opaque, uint64_t offset)
         return SB_SOURCE_UNSUPPORTED;
     spoolbuf_curl_end(self);
     self->before = self->place;
-    /* Past what a resource can have: the server says that there is nothing. */
+    /* Past the largest offset: the server reports that there are no bytes. */
     self->place = offset > INT64_MAX ? INT64_MAX : (int64_t)offset;
     self->tries = 0;
     status = spoolbuf_curl_wait(self, 1);
@@ -576,9 +578,9 @@ static inline int64_t spoolbuf_curl_seek(void *opaque, uint64_t offset)
                         || self->ranges != SPOOLBUF_CURL_RANGES_NONE))
         return 0;
     self->place = self->before;
-    if (status >= 0) /* The server sends all: that is gone on with. */
+    if (status >= 0) /* The server sends the whole resource: keep reading that. */
         return SB_SOURCE_UNSUPPORTED;
-    /* The next read asks again for what comes where it stood. */
+    /* The next read requests the bytes at the old position again. */
     spoolbuf_curl_end(self);
     return status;
 }
@@ -602,7 +604,7 @@ static inline void spoolbuf_curl_close(void *opaque)
 }
 
 #ifdef SOCK_CLOEXEC
-/* A connection that a program executed meanwhile can't inherit; libcurl's own can be inherited. */
+/* A socket that is closed across exec(); libcurl's own sockets are inherited. */
 static inline curl_socket_t spoolbuf_curl_socket(void *opaque, curlsocktype purpose,
                                                  struct curl_sockaddr *address)
 {
@@ -613,9 +615,9 @@ static inline curl_socket_t spoolbuf_curl_socket(void *opaque, curlsocktype purp
 #endif
 
 /*
- * Makes a source of an URL; asks for nothing yet. `easy`, if not NULL, is a handle with options of your
- * own (headers, passwords, proxies, time limits, redirections), which becomes the source's; without one
- * redirections are followed. Returns 0, or -CURLcode with `easy` still yours.
+ * Creates a source from a URL; sends no request yet. `easy`, if not NULL, is a handle with your own options
+ * (headers, passwords, proxies, timeouts, redirections). The source takes ownership of it. Without one,
+ * redirections are followed. Returns 0, or -CURLcode; then `easy` is still yours.
  */
 static inline int spoolbuf_curl_source(sb_callback *source, const char *url, CURL *easy)
 {
@@ -632,7 +634,7 @@ static inline int spoolbuf_curl_source(sb_callback *source, const char *url, CUR
     self->easy = easy != NULL ? easy : curl_easy_init();
     if (self->multi != NULL && self->easy != NULL)
         status = curl_easy_setopt(self->easy, CURLOPT_URL, url);
-    /* libcurl can't pause the reading of a file. */
+    /* libcurl can't pause reading a file. */
     if (status == CURLE_OK && curl_strnequal(url, "file:", 5))
         status = CURLE_UNSUPPORTED_PROTOCOL;
     if (status != CURLE_OK) {
@@ -654,10 +656,10 @@ static inline int spoolbuf_curl_source(sb_callback *source, const char *url, CUR
 #if LIBCURL_VERSION_NUM >= 0x075700
     curl_easy_setopt(self->easy, CURLOPT_QUICK_EXIT, 1L);
 #endif
-    /* A range of an encoding is none of the resource. */
+    /* A range of an encoded body is not a range of the resource. */
     curl_easy_setopt(self->easy, CURLOPT_ACCEPT_ENCODING, "identity");
     curl_easy_setopt(self->easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
-    /* The bytes of the body, as the server has them, and nothing else. */
+    /* Only the bytes of the body, as the server stores them. */
     curl_easy_setopt(self->easy, CURLOPT_TRANSFER_ENCODING, 0L);
     curl_easy_setopt(self->easy, CURLOPT_HTTP_TRANSFER_DECODING, 1L);
     curl_easy_setopt(self->easy, CURLOPT_HEADER, 0L);
@@ -672,8 +674,9 @@ static inline int spoolbuf_curl_source(sb_callback *source, const char *url, CUR
     return 0;
 }
 
-/* Connects, and tells the size that the server declares; SPOOLBUF_CURL_NO_SIZE if it does not, or the
- * error, as in the table. Before the source is given to a buffer, whose first read goes on from there. */
+/* Connects, and returns the size that the server declares, SPOOLBUF_CURL_NO_SIZE if it declares none, or the
+ * error, as in the table. Call it before the source is given to a buffer: the buffer's first read continues
+ * the same response. */
 static inline int64_t spoolbuf_curl_size(sb_callback *source)
 {
     spoolbuf_curl *self = (spoolbuf_curl *)source->opaque;
@@ -684,8 +687,8 @@ static inline int64_t spoolbuf_curl_size(sb_callback *source)
     return self->size >= 0 ? self->size : status == 0 ? 0 : (int64_t)SPOOLBUF_CURL_NO_SIZE;
 }
 
-/* As spoolbuf_curl_size(), and declares that size in the options of the buffer; an end before it is to be
- * SB_ERR_SHORT, since the server told it. Without a size the options stay as they are. */
+/* The same, and declares that size in the buffer's options. It also sets `on_short`: an end before that size is
+ * SB_ERR_SHORT, since the server declared it. Without a size, `size` stays as it is. */
 static inline int64_t spoolbuf_curl_declare(sb_callback *source, sb_options *options)
 {
     int64_t size = spoolbuf_curl_size(source);
