@@ -1,4 +1,4 @@
-"""A stream that arrives once becomes a buffer that is readable anywhere, any number of times.
+"""A stream that arrives only once becomes a buffer that is readable anywhere, any number of times.
 
 >>> from spoolbuf import StreamBuffer
 >>> buf = StreamBuffer(iter([b"some ", b"stream ", b"of bytes"]))
@@ -61,7 +61,7 @@ __all__ = [
 
 
 def _name_as_users_do() -> None:
-    """Tracebacks and documentation say `spoolbuf.InvalidError`, not in which file it is."""
+    """Tracebacks and documentation show `spoolbuf.InvalidError`, without the module it is in."""
     for name in __all__:
         thing = globals()[name]
         if isinstance(thing, type):

@@ -1,4 +1,4 @@
-"""Reads for asyncio: a thread waits, the loop does not."""
+"""Reads for asyncio: a thread blocks, the event loop does not."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ._reader import Reader
 if TYPE_CHECKING:
     from ._buffer import StreamBuffer
 
-# So many bytes that are there are copied on the loop's own thread.
+# At most this many buffered bytes are copied on the event loop's own thread.
 _AT_ONCE = 1 << 16
 
-# An idle thread goes after so many seconds.
+# An idle thread exits after this many seconds.
 _IDLE = 5.0
 
 _idle: list[queue.SimpleQueue[Callable[[], None]]] = []
 
 
 def _start(work: Callable[[], None]) -> None:
-    """Runs `work` on a thread that is free, else on a new one.
+    """Runs `work` on an idle thread, or else on a new one.
 
-    Not on the loop's own executor: a few reads that wait for a slow stream would fill that, and
-    stop everything else that the program does there.
+    The event loop's own executor is not used: a few reads that wait for a slow stream would fill
+    it, and block everything else that the program runs there.
     """
     inbox: queue.SimpleQueue[Callable[[], None]]
     try:
@@ -46,7 +46,7 @@ def _run(inbox: queue.SimpleQueue[Callable[[], None]]) -> None:
             try:
                 _idle.remove(inbox)
             except ValueError:
-                # Taken this very moment: the work comes.
+                # Another thread has just taken it: work is about to arrive.
                 continue
             return
         work()
@@ -55,7 +55,7 @@ def _run(inbox: queue.SimpleQueue[Callable[[], None]]) -> None:
 
 
 async def aread(buffer: StreamBuffer, offset: int, size: int) -> bytes:
-    """Reads as `StreamBuffer.read` does, on another thread if that could wait."""
+    """Reads like `StreamBuffer.read`, on another thread if the read could block."""
     if 0 <= size <= min(_AT_ONCE, buffer.buffered(offset)):
         return buffer._read_at(offset, size)
     loop = asyncio.get_running_loop()
@@ -74,19 +74,19 @@ async def aread(buffer: StreamBuffer, offset: int, size: int) -> bytes:
         try:
             loop.call_soon_threadsafe(_settle, future, part, raised)
         except RuntimeError:
-            # The loop is closed; nobody waits.
+            # The event loop is closed: nobody is waiting.
             pass
 
     _start(work)
     try:
         return await future
     finally:
-        # Canceled, or the loop was closed. What the stream still delivers stays buffered.
+        # The task was canceled, or the event loop closed. Bytes that still arrive stay buffered.
         reader.cancel()
 
 
 def _settle(future: asyncio.Future[bytes], part: bytes, raised: Optional[BaseException]) -> None:
-    """On the loop's thread."""
+    """Sets the result, on the event loop's thread."""
     if future.done():
         return
     if raised is None:
@@ -96,7 +96,7 @@ def _settle(future: asyncio.Future[bytes], part: bytes, raised: Optional[BaseExc
 
 
 def _fit(error: BaseException) -> BaseException:
-    """A future takes no StopIteration."""
+    """Wraps a StopIteration, which a future does not accept."""
     if isinstance(error, StopIteration):
         stand_in = RuntimeError("the stream raised StopIteration")
         stand_in.__cause__ = error
@@ -105,5 +105,5 @@ def _fit(error: BaseException) -> BaseException:
 
 
 def forget() -> None:
-    """The threads of a parent process are not this one's."""
+    """Forgets the idle threads in a forked child: they exist only in the parent."""
     _idle.clear()

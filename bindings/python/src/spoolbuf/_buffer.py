@@ -45,15 +45,15 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 MAX_SIZE = MAX_DEFAULT
-"""How much of a resource is kept in memory unless told otherwise: 5 MiB."""
+"""The default of `max_size`: at most 5 MiB of a resource are kept in memory."""
 
-# What an iteration yields at most.
+# The largest chunk that an iteration yields.
 _CHUNK = 1 << 16
 
-# What a save asks the stream for at a time.
+# How many bytes a save asks the stream for at a time.
 _STEP = 1 << 16
 
-# What a file reads ahead: little, so that a jump costs little.
+# How far a file reads ahead: little, so that a seek wastes little.
 _BUFFERING = 1 << 13
 
 _NONE: Any = object()
@@ -64,8 +64,8 @@ class StreamBuffer(Core):
 
     `stream` is any iterable of bytes-like chunks (a generator, a list, `response.iter_content()`),
     one bytes object, or anything with `readinto` or `read` (a file, `urlopen(…)`). It is read only
-    as far as somebody wants bytes. One that has `seek` and says that it is `seekable()` is made to
-    seek where that saves reading; its bytes count from where it stands now.
+    as far as bytes are requested. A stream that has `seek` and is `seekable()` is sought where that
+    saves reading. Its current position is offset 0 of the resource.
 
     >>> buf = StreamBuffer(iter([b"some ", b"stream ", b"of bytes"]))
     >>> buf[5:11]
@@ -74,23 +74,23 @@ class StreamBuffer(Core):
     b'some'
 
     Args:
-        stream: where the bytes come from.
-        size: how long the resource is said to be. A hint: a longer one is read to its end all the
-            same, and a shorter one is an error, see `on_short`.
-        max_size: how many bytes to keep in memory; older ones go to a temporary file without a
-            name. None keeps everything in memory.
-        prefetch: bytes to keep ready past the furthest read, as by `prefetch()`.
-        cancel: called, on any thread, when a call inside the stream is to return soon: shut the
+        stream: the source of the bytes.
+        size: the declared size of the resource. It is a hint: a longer resource is still read to
+            its end, and a shorter one is an error, see `on_short`.
+        max_size: most bytes to keep in memory; older ones are spilled to an unnamed temporary file.
+            None keeps everything in memory.
+        prefetch: bytes to keep buffered past the furthest read, as by `prefetch()`.
+        cancel: called, on any thread, to make a blocked call of the stream return soon: shut the
             socket down there. Must not block.
-        close_stream: whether the stream's `close()` is called once no byte of it is wanted any more.
+        close_stream: whether to call the stream's `close()` once no more of its bytes are needed.
         spool_dir: the directory of the temporary file.
         memory_on_full: whether to go on in memory past `max_size` when the disk is full.
-        on_short: what a stream means that ends before its declared size: "error" raises `ShortError`
-            at that place, until `resume()` asks the stream again; "end" believes it. Without it an
-            error where `size` was given or an HTTP response has a length, and an end for files.
-        seek_gap: a gap of up to so many bytes is read, not seeked over.
-        round_up: the stream is asked for what is needed, rounded up to a multiple of so many bytes,
-            16384 at most.
+        on_short: the meaning of an end before the declared size. "error" raises `ShortError` at
+            that offset, until `resume()` asks the stream again; "end" believes the stream. The
+            default is "error" if `size` is given or an HTTP response has a length, else "end".
+        seek_gap: a gap of at most this many bytes is read instead of sought over.
+        round_up: the stream is asked for the bytes needed, rounded up to a multiple of this, which
+            is at most 16384.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class StreamBuffer(Core):
         seek_gap: Optional[int] = None,
         round_up: Optional[int] = None,
     ) -> None:
-        """See the class."""
+        """Takes the arguments described at the class."""
         self._handle = None
         self._why_closed = "the buffer is closed"
         _interpreter.check_patches()
@@ -134,7 +134,7 @@ class StreamBuffer(Core):
             raise ValueError('on_short must be "error" or "end"')
         self._name = _name_of(stream)
         if isinstance(stream, StreamBuffer):
-            # Its `read` is not a file's.
+            # A StreamBuffer's `read` is not that of a file.
             stream = iter(stream)
         self._source = Source(stream, size, cancel, close_stream)
         if on_short == "error" or (
@@ -164,13 +164,13 @@ class StreamBuffer(Core):
     def read(self, offset: int = _NONE, size: Optional[int] = _NONE) -> bytes:
         """Returns the bytes at `[offset, offset + size)`, or all of them.
 
-        Waits for what is missing. Fewer come back where the resource ends or fails first; at or
-        past the end none. A failure raises at the next read that reaches it.
+        Blocks until the missing bytes have arrived. Returns fewer bytes if the resource ends or
+        fails first, and none at or past the end. The next read that reaches a failure raises it.
 
-        Without a size, or with None or a negative one, it reads to the end. Then a failure raises at
-        once, and the exception's `partial` has the bytes before it.
+        Without a size, or with None or a negative one, it reads to the end. A failure then raises
+        at once, and the exception's `partial` has the bytes before it.
 
-        A file's `read(size)` is that of `open()`: with one argument this is a `TypeError`.
+        With one argument it raises a `TypeError`: for a file's `read(size)` use `open()`.
 
         >>> StreamBuffer(b"some stream").read(5, 6)
         b'stream'
@@ -179,7 +179,7 @@ class StreamBuffer(Core):
         TypeError: read() takes an offset and a size; for a file's read(size) use open()
         """
         if type(offset) is int and type(size) is int and 0 <= offset < LIMIT and 0 <= size <= HELD:
-            # What `_read_at` does, for what is asked most often.
+            # A fast path of `_read_at` for the most frequent arguments.
             if self._source.taken <= self._in_memory:
                 out = bytes(size)
                 count: int = read_bytes(self._handle, offset, size, out, 0)
@@ -194,17 +194,17 @@ class StreamBuffer(Core):
         return self._read_at(offset, -1 if size is None else operator.index(size))
 
     def readinto(self, offset: int, buffer: Buffer) -> int:
-        """Reads at `offset` into any writable memory, without a copy between; returns how many.
+        """Reads at `offset` into any writable memory, without a copy; returns the number of bytes.
 
-        Memory of any shape is filled as it lies there; what is not in one piece is a `ValueError`
-        or a `BufferError`.
+        Memory of any shape is filled in its order in memory. Memory that is not contiguous raises a
+        `ValueError` or a `BufferError`.
 
         >>> out = bytearray(6)
         >>> StreamBuffer(b"some stream").readinto(5, out), out
         (6, bytearray(b'stream'))
         """
         if type(buffer) is bytearray and 0 <= offset < LIMIT:
-            # What follows after this, for what is asked most often.
+            # A fast path of the code below for the most frequent arguments.
             size = len(buffer)
             if size <= HELD and self._source.taken <= self._in_memory:
                 try:
@@ -212,18 +212,18 @@ class StreamBuffer(Core):
                     if count == size:
                         return count
                 except ctypes.ArgumentError:
-                    # A number of another kind.
+                    # The number has another type.
                     pass
         offset = _count("offset", offset)
         with pinned(buffer) as memory:
             return self._fill(offset, memory.address, memory.size)
 
     def read_some(self, offset: int, size: int, timeout: Optional[float] = None) -> bytes:
-        """Waits only until the first byte at `offset` is there, then returns what is there.
+        """Blocks only until the first byte at `offset` arrives; returns the available bytes.
 
-        With `timeout`, in seconds, the stream is called on a thread of the library's own, so that
-        the limit holds; 0 takes buffered bytes only. Nothing in time raises `TimedOutError`; at or
-        past the end there are none.
+        With a `timeout`, in seconds, a thread of the library calls the stream, so that the timeout
+        holds. 0 returns buffered bytes only. If no byte arrives in time it raises `TimedOutError`.
+        At or past the end it returns none.
 
         >>> StreamBuffer([b"by", b"tes"]).read_some(0, 100)
         b'by'
@@ -254,10 +254,10 @@ class StreamBuffer(Core):
         return out if count == size else out[:count]
 
     async def aread(self, offset: int = 0, size: Optional[int] = -1) -> bytes:
-        """Reads as `read` does, for asyncio: the loop goes on meanwhile.
+        """Reads like `read`, for asyncio: the event loop is not blocked.
 
-        Canceling the task, or a timeout of asyncio's, stops this read alone. A read to the end raises
-        if the stream fails first; the exception's `partial` has the bytes before.
+        Canceling the task, or a timeout of asyncio, cancels only this read. A read to the end
+        raises if the stream fails first; the exception's `partial` has the bytes before that.
 
         >>> import asyncio
         >>> asyncio.run(StreamBuffer(b"some stream").aread(5, 6))
@@ -272,9 +272,9 @@ class StreamBuffer(Core):
     @overload
     def __getitem__(self, key: int) -> int: ...
     def __getitem__(self, key: Union[slice, tuple[int, int], int]) -> Union[bytes, int]:
-        """`buf[a:b]` as of bytes, `buf[a, b]` the same, `buf[i]` one byte as a number.
+        """`buf[a:b]` is a slice as of bytes, `buf[a, b]` the same, `buf[i]` one byte as a number.
 
-        Places counted from the end need the end, and wait for it.
+        Offsets counted from the end need the end, and block until it is known.
 
         >>> buf = StreamBuffer(b"some stream")
         >>> buf[5:], buf[:4], buf[-3:], buf[5, 11], buf[0]
@@ -310,7 +310,7 @@ class StreamBuffer(Core):
         return self._read_at(start, -1 if stop is None else stop - start)[::step]
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yields the resource from its start, in chunks as they come: a stream again.
+        """Yields the resource from its start, in chunks as they arrive: a stream again.
 
         >>> b"".join(StreamBuffer([b"by", b"tes"]))
         b'bytes'
@@ -320,7 +320,7 @@ class StreamBuffer(Core):
             yield chunk
             offset += len(chunk)
 
-    # What Python would make of the above looks at whole chunks, or asks for a byte at a time.
+    # Python's defaults would compare whole chunks, or read one byte at a time.
     __contains__ = None
     __reversed__ = None
 
@@ -347,10 +347,10 @@ class StreamBuffer(Core):
     def open(
         self, mode: Union[int, str] = "rb", buffering: int = -1
     ) -> Union[StreamFile, RawStreamFile]:
-        """Opens the resource as a binary file, with a place and a `cancel` of its own.
+        """Opens the resource as a binary file object, with its own position and `cancel`.
 
-        Any number of them work on one buffer, each used by one thread at a time. `buffering` is as
-        of the builtin `open`: a size in bytes, 0 for none; it may also come alone.
+        Any number of them can share one buffer; only one thread at a time may use each. `buffering`
+        is as in the builtin `open`: a size in bytes, 0 for none. It may also be the only argument.
 
         >>> with StreamBuffer([b"by", b"tes"]).open() as file:
         ...     file.seek(-3, 2), file.read()
@@ -370,13 +370,13 @@ class StreamBuffer(Core):
             raw if buffering == 0 else StreamFile(raw, buffering if buffering > 1 else _BUFFERING)
         )
 
-    # What is known.
+    # State.
 
     def is_exhausted(self) -> bool:
-        """Whether the stream has nothing more.
+        """Whether the stream has no more bytes.
 
-        Where that can't be told, by the size or by an end that was seen, it asks the stream for
-        one more byte, and waits for it.
+        If neither the size nor an end that was seen tells, it asks the stream for one more byte,
+        and blocks until that arrives.
 
         >>> buf = StreamBuffer([b"by", b"tes"])
         >>> buf.is_exhausted()
@@ -393,7 +393,7 @@ class StreamBuffer(Core):
 
     @property
     def size(self) -> Optional[int]:
-        """The size: the true one once the stream has ended, else the declared one, or None.
+        """The size: the true one once the stream has ended, else the declared one, else None.
 
         >>> StreamBuffer([b"by", b"tes"]).size is None
         True
@@ -402,7 +402,7 @@ class StreamBuffer(Core):
         return None if size == Status.UNKNOWN else self._check(size)
 
     def __len__(self) -> int:
-        """The size; raises `UnknownSizeError`, a `TypeError`, while nobody knows it.
+        """The size; raises `UnknownSizeError`, a `TypeError`, while it is unknown.
 
         >>> len(StreamBuffer([b"by", b"tes"], size=5))
         5
@@ -410,12 +410,12 @@ class StreamBuffer(Core):
         return self._check(held.sb_size(self._handle))
 
     def __bool__(self) -> bool:
-        """True: a buffer is there, whatever its size."""
+        """True, even if the resource is empty."""
         return True
 
     @property
     def stream_index(self) -> int:
-        """How far the stream was read, in bytes.
+        """How far the stream has been read, in bytes.
 
         >>> buf = StreamBuffer([b"by", b"tes"])
         >>> buf.read(0, 1), buf.stream_index
@@ -432,7 +432,7 @@ class StreamBuffer(Core):
         return _stats.from_native(self._stats())
 
     def buffered(self, offset: int = 0) -> int:
-        """How many bytes at `offset` can be read without waiting.
+        """Returns how many bytes at `offset` can be read without blocking.
 
         >>> StreamBuffer(b"bytes").buffered(0)
         0
@@ -440,7 +440,7 @@ class StreamBuffer(Core):
         return self._buffered(_count("offset", offset))
 
     def ranges(self) -> list[range]:
-        """What is buffered, in order: for drawing a seek bar.
+        """Returns the buffered ranges, in order: for drawing a seek bar.
 
         >>> buf = StreamBuffer([b"by", b"tes"])
         >>> buf.read(0, 1), buf.ranges()
@@ -456,7 +456,7 @@ class StreamBuffer(Core):
             room = 2 * count
 
     def __repr__(self) -> str:
-        """The size, how far the stream was read, and where that is.
+        """Shows the size, how far the stream has been read, and where the bytes are.
 
         >>> StreamBuffer(b"bytes", 5)
         StreamBuffer<5, 0, memory 0, disk 0>
@@ -481,7 +481,7 @@ class StreamBuffer(Core):
         buffered_only: bool = False,
         link: bool = False,
     ) -> int:
-        """Reads the stream to its end and saves the resource, wholly or not at all.
+        """Reads the stream to its end and saves the resource, atomically.
 
         >>> import os, tempfile
         >>> with tempfile.TemporaryDirectory() as there:
@@ -489,18 +489,19 @@ class StreamBuffer(Core):
         5
 
         Args:
-            target: a path, whose file is replaced in one step or left whole; or an open descriptor
-                or binary file, which is written to at its place. A plain file or pipe is written to
-                by the library, anything else with `write` (a GzipFile, a BytesIO, a socket's file)
-                by that.
-            progress: called with the bytes saved and the total, None while that is not known; or a
-                bar with `update`, such as tqdm's. What it raises stops the save.
-            sync: on the disk (fsync) before the call returns.
+            target: a path, whose file is replaced atomically or left unchanged; or an open
+                descriptor or binary file object, which is written to at its position. The library
+                writes to a plain file or pipe itself. It calls the `write` of any other object
+                (a GzipFile, a BytesIO, a socket's file).
+            progress: called with the number of bytes saved and the total, None while that is
+                unknown; or a progress bar with `update`, such as tqdm's. An exception that it
+                raises stops the save.
+            sync: whether the file is on the disk (fsync) before the call returns.
             replace: False leaves an existing file alone, and raises `ExistsError`.
             exact: raises `SizeError` unless the size is the declared one.
-            buffered_only: what is buffered now, without asking the stream.
-            link: the file may share its blocks with the temporary file, or be it: done in no time.
-                Only for a file that nobody edits in place while the buffer lives.
+            buffered_only: saves the bytes buffered now, without asking the stream.
+            link: the file may share its blocks with the temporary file, or be that file. This takes
+                almost no time. Only for a file that nobody edits in place while the buffer lives.
         """
         flags = SaveFlag(0)
         flags |= SaveFlag.SYNC if sync else flags
@@ -515,18 +516,18 @@ class StreamBuffer(Core):
         return _save.save(self, target, flags, progress)
 
     def _await(self, offset: int) -> None:
-        """On the main thread, waits for what a save takes next: a signal gets through here."""
+        """On the main thread, waits for the next bytes of a save: signals interrupt this."""
         if not self._may_wait() or self.buffered(offset) >= _STEP:
             return
-        # What fails here does so in the save as well.
+        # A failure here is one in the save as well.
         room: bytes = fresh(None, _STEP)
         with contextlib.suppress(Exception):
             self._bring(offset, address_of(room), _STEP)
 
     def prefetch(self, ahead: Optional[int] = None) -> None:
-        """Has a thread keep `ahead` bytes ready past the furthest read; None everything, 0 stops.
+        """Has a thread keep `ahead` bytes buffered past the furthest read; None: all, 0 stops it.
 
-        The stream is then called on that thread.
+        That thread then calls the stream.
 
         >>> buf = StreamBuffer([b"by", b"tes"])
         >>> buf.prefetch()
@@ -540,10 +541,10 @@ class StreamBuffer(Core):
         self._check(lib.sb_prefetch(self._handle, distance))
 
     def cancel(self) -> None:
-        """Stops every call that waits, and those to come, until `resume`.
+        """Cancels every blocked call, and later calls that would block, until `resume`.
 
-        The call that is inside the stream returns when the stream does, for which the `cancel` that
-        was given with the stream is called. Buffered bytes stay readable.
+        A call that is inside the stream returns when the stream does: the `cancel` that was passed
+        with the stream is called for that. Buffered bytes stay readable.
 
         >>> buf = StreamBuffer(b"bytes")
         >>> buf.cancel()
@@ -555,11 +556,11 @@ class StreamBuffer(Core):
         try:
             self._check(lib.sb_cancel(self._handle))
         finally:
-            # An exception may have come between C and the stream's `cancel`.
+            # An exception may have been raised between C and the stream's `cancel`.
             self._source.stop_unless(stops)
 
     def retry(self) -> None:
-        """Clears a failure: the stream is asked again, where it stands. Leaves a `cancel`.
+        """Clears a failure, but not a `cancel`: the stream is asked again at its current position.
 
         >>> buf = StreamBuffer(b"bytes")
         >>> buf.retry()
@@ -570,7 +571,7 @@ class StreamBuffer(Core):
         self._check(lib.sb_retry(self._handle))
 
     def resume(self) -> None:
-        """Clears a cancel and a failure: the stream is asked again, where it stands.
+        """Clears a cancel and a failure: the stream is asked again at its current position.
 
         >>> buf = StreamBuffer(b"bytes")
         >>> buf.cancel()
@@ -582,7 +583,7 @@ class StreamBuffer(Core):
         self._check(lib.sb_resume(self._handle))
 
     def spill(self) -> None:
-        """Moves what is in memory to the temporary file now.
+        """Moves the bytes in memory to the temporary file now.
 
         >>> buf = StreamBuffer(b"bytes")
         >>> buf[:], buf.spill(), buf.stat().memory, buf.stat().disk
@@ -603,9 +604,9 @@ class StreamBuffer(Core):
         return self._handle is None
 
     def close(self) -> None:
-        """Lets go of everything, at once; calls on other threads raise `CanceledError`.
+        """Releases everything at once; blocked calls on other threads raise `CanceledError`.
 
-        Collecting the buffer and leaving its `with` do the same.
+        Garbage collection of the buffer and leaving its `with` block do the same.
 
         >>> buf = StreamBuffer(b"bytes")
         >>> buf.close()
@@ -618,7 +619,7 @@ class StreamBuffer(Core):
             lib.sb_free(handle)
 
     def __enter__(self) -> StreamBuffer:
-        """The buffer itself.
+        """Returns the buffer itself.
 
         >>> with StreamBuffer(b"bytes") as buf:
         ...     buf[:2]
@@ -632,11 +633,11 @@ class StreamBuffer(Core):
         error: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        """Closes."""
+        """Closes the buffer."""
         self.close()
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        """Neither copied nor pickled: the copy would close the original's handle."""
+        """Refuses copying and pickling: the copy would close the original's handle."""
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
     def __del__(self) -> None:
@@ -645,7 +646,7 @@ class StreamBuffer(Core):
 
 
 def _count(name: str, value: int, limit: int = 2**64 - 1) -> int:
-    """Any kind of whole number that C can take."""
+    """Converts any kind of integer to one that C can take."""
     value = operator.index(value)
     if not 0 <= value <= limit:
         raise ValueError(f"{name} must be from 0 to {limit}, not {value}")
@@ -653,7 +654,7 @@ def _count(name: str, value: int, limit: int = 2**64 - 1) -> int:
 
 
 def _directory(path: Union[str, bytes, os.PathLike[str], os.PathLike[bytes]]) -> bytes:
-    """Whatever the working directory is once the spool file is made."""
+    """An absolute path: the working directory may change before the spool file is created."""
     name = os.fsencode(path)
     if b"\0" in name:
         raise ValueError("embedded null byte")

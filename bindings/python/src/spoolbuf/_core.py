@@ -1,4 +1,4 @@
-"""C's buffer over a source, and how calls of it wait: for the stream, for others, for signals."""
+"""The C buffer over a source, and how its calls block: on the stream, on others, on signals."""
 
 from __future__ import annotations
 
@@ -25,50 +25,50 @@ from ._native import Stats as NativeStats
 from ._reader import Reader
 from ._source import Source
 
-# What is read into at a time, where nobody knows how much will come.
+# The size of a read if the number of bytes to come is unknown.
 PIECE = 1 << 20
 
-# Up to this many bytes of memory are copied without letting go of the GIL.
+# At most this many bytes of memory are copied without releasing the GIL.
 HELD = 1 << 16
 
-# Up to this many bytes are zeroed sooner than `fresh` is called.
+# At most this many bytes are zeroed in less time than a call of `fresh` takes.
 _CLEAN = 1 << 13
 
-# The longest resource, and so a place past every end.
+# The largest size of a resource, and so an offset past every end.
 LIMIT = 2**63 - 1
 
-# How long a read with a timeout keeps the main thread from its signals, in milliseconds.
+# How long a read with a timeout may delay signals on the main thread, in milliseconds.
 _SLICE = 50
 
-# How often a read asks again after another one was interrupted inside the stream.
+# How many times a read retries after another one was interrupted inside the stream.
 _TRIES = 1000
 
 
 class Core:
-    """A handle of C's, and what the calls on it need."""
+    """A C handle, and the state that calls on it need."""
 
     _handle: Optional[int]
     _source: Source
-    # So much may come from the stream before some of it is on disk.
+    # This many bytes can be taken from the stream before any of them is on disk.
     _in_memory: int
-    # Whether no thread but the main one ever called the stream, so that one never waits.
+    # Whether only the main thread ever called the stream, so that it never waits for another.
     _alone: bool
-    # Whether the stream is asked for no more than is needed.
+    # Whether the stream is asked only for the bytes needed.
     _is_exact: bool
     _why_closed: str
     _name: str
 
     def close(self) -> None:
-        """Lets go of everything."""
+        """Releases everything."""
         raise NotImplementedError
 
     # Reading.
 
     def _read_at(self, offset: int, size: int, reader: Optional[Reader] = None) -> bytes:
-        """Reads for the buffer, or for a reader that can be canceled. Without a size to the end."""
+        """Reads, for a cancelable reader if one is given. A negative `size` reads to the end."""
         if not 0 <= size <= PIECE:
             return self._read_long(offset, size, reader)
-        # To be made clean costs little where that is little.
+        # Zeroing a small object is cheap.
         out = bytes(size) if size <= _CLEAN else fresh(None, size)
         count = self._now(offset, size, out)
         if count != size:
@@ -79,7 +79,7 @@ class Core:
         out = io.BytesIO()
         done = 0
         while size < 0 or done < size:
-            # As much again as there is, so that what is copied while it grows adds up to little.
+            # Doubles the buffer, so that copying it while it grows costs little in total.
             room = max(PIECE, done, self._buffered(offset + done))
             room = room if size < 0 else min(room, size - done)
             out.seek(done + room - 1)
@@ -94,7 +94,7 @@ class Core:
                         del anchor
             except BaseException as error:
                 if size < 0:
-                    # There is no next read that could raise it.
+                    # No later read could raise it.
                     out.truncate(done)
                     keep_partial(error, out.getvalue())
                     raise
@@ -107,27 +107,27 @@ class Core:
         return out.getvalue()
 
     def _is_end(self, place: int) -> bool:
-        """Whether a read that came short did so at the end; a failure raises at the next one."""
+        """Whether a short read ended at the end. If not, the next read raises the failure."""
         final = self._stats().final_size
         return final != SIZE_UNKNOWN and place >= final
 
     def _now(self, offset: int, size: int, out: Any) -> int:
-        """What C answers for what is buffered: it calls nobody and waits for nobody."""
-        # On disk it may still take a while, in which other threads can run.
+        """Reads buffered bytes only: calls no stream and never blocks on anybody."""
+        # A read from disk may take a while: other threads can run meanwhile.
         quick = size <= HELD and self._source.taken <= self._in_memory
         count: int = (read_bytes if quick else lib.sb_read_some)(self._handle, offset, size, out, 0)
         return count
 
     def _fill(self, offset: int, address: int, size: int, reader: Optional[Reader] = None) -> int:
-        """Fills memory as far as the resource goes. Who calls this holds the memory."""
+        """Fills memory as far as the resource goes. The caller keeps the memory alive."""
         count = self._now(offset, size, address)
         return count if count == size else self._bring(offset, address, size, reader)
 
     def _bring(self, offset: int, address: int, size: int, reader: Optional[Reader] = None) -> int:
-        """Fills memory with what has to come first."""
+        """Fills memory with bytes that may have to arrive first."""
         if reader is None:
             if not self._may_wait():
-                # No closure: Python 3.12 and 3.13 crash where there is no memory to make one.
+                # Not a closure: Python 3.12 and 3.13 crash if there is no memory to create one.
                 read = functools.partial(lib.sb_read, self._handle, offset, size, address)
                 return self._wait(read)
             reader = Reader(self)
@@ -149,20 +149,20 @@ class Core:
         return done
 
     def _read_on(self, offset: int, address: int, size: int, reader: Reader) -> int:
-        """What is there, after waiting for the first byte."""
+        """Reads the available bytes, after blocking for the first one."""
         count = self._now(offset, size, address)
         return count if count >= 0 else reader.read(offset, address, size)
 
     # Waiting.
 
     def _may_wait(self) -> bool:
-        """Whether this is the main thread and may wait for others: a reader can be woken."""
+        """Whether this is the main thread, and it may wait for others."""
         return not self._alone and _signals.is_main()
 
     def _wait(self, call: Callable[[], int], reader: Optional[Reader] = None) -> int:
-        """Calls C for bytes that may have to come first, and raises what is to be raised."""
+        """Calls C for bytes that may have to arrive first. Raises its error, or a pending one."""
         source = self._source
-        # Of a call that could not raise it any more.
+        # Drops the exception of an earlier call that could no longer raise it.
         source.take_kept()
         tries = 0
         while True:
@@ -188,19 +188,19 @@ class Core:
                 try:
                     raise kept
                 finally:
-                    # Or it would hold this frame, which holds it.
+                    # Breaks the cycle between the exception and this frame.
                     del kept
             if count == Status.CANCELED and rung and reader and not reader.is_canceled:
-                # A signal, whose handler has run by now.
+                # A signal woke it, and its handler has run by now.
                 continue
             if count != Status.SOURCE or tries == _TRIES or not self._go_on():
                 return self._check(count)
-            # Somebody else was interrupted.
+            # Another thread was interrupted.
             tries += 1
             time.sleep(0.001)
 
     def _wait_within(self, take: Callable[[int], int], timeout: float) -> int:
-        """Takes what comes in time, in seconds; 0 takes what is there."""
+        """Reads the bytes that arrive within `timeout` seconds; 0 reads buffered bytes only."""
         if timeout:
             self._alone = False
         until = time.monotonic() + timeout
@@ -214,7 +214,7 @@ class Core:
                     raise
 
     def _go_on(self) -> bool:
-        """Whether it was an interrupt alone that the stream failed of, and so may well go on."""
+        """Whether the stream failed only because of an interrupt. If so, clears the failure."""
         if self._source.error() is not None:
             return False
         lib.sb_retry(self._handle)
@@ -223,12 +223,12 @@ class Core:
     # The end.
 
     def _end(self) -> int:
-        """The size by which a file seeks from its end."""
+        """The size that a file uses to seek from its end."""
         size: int = held.sb_size(self._handle)
         return self._find_end() if size == Status.UNKNOWN else self._check(size)
 
     def _find_end(self) -> int:
-        """The true size. Asks a stream that seeks for its end, else reads to it."""
+        """The true size. Asks a seekable stream for its end, or else reads to it."""
         asked = False
         while True:
             stats = self._stats()
@@ -238,14 +238,14 @@ class Core:
                 asked = True
                 end = self._source.find_end()
                 if end is not None:
-                    # By its last byte and by what is not behind it the end is seen.
+                    # Its last byte, and the absence of one after it, prove the end.
                     self._read_at(max(end - 1, 0), 2)
                 continue
-            # A stream that can't seek is read on to anywhere without a byte of it being copied.
+            # A forward-only stream is read up to any offset without copying a byte of it.
             place = stats.frontier if stats.seekable else LIMIT - 1
             self._read_at(place, PIECE if stats.seekable else 1)
 
-    # What C says.
+    # Queries.
 
     def _buffered(self, offset: int) -> int:
         return self._check(held.sb_buffered(self._handle, offset))
@@ -260,7 +260,7 @@ class Core:
             self._check(Status.INVALID)
 
     def _check(self, code: int, path: object = None) -> int:
-        """The count, or the exception that the status stands for."""
+        """Returns the count, or raises the exception for the status."""
         if code >= 0:
             return code
         if code == Status.SOURCE:
@@ -269,7 +269,7 @@ class Core:
                 try:
                     raise error
                 finally:
-                    # Or it would hold this frame, which holds it.
+                    # Breaks the cycle between the exception and this frame.
                     del error
         if self._handle is None:
             if _lifetime.is_ending():
@@ -292,11 +292,11 @@ class Core:
 
 
 def comes_later(error: BaseException) -> bool:
-    """Whether bytes that came before an error are returned, and the error at the next read."""
+    """Whether the bytes before an error are returned now, and the next read raises it."""
     return isinstance(error, Exception) and not isinstance(error, (CanceledError, InvalidError))
 
 
 def text_of(code: int) -> str:
-    """The library's words for a status."""
+    """The library's description of a status."""
     text: bytes = lib.sb_strerror(code)
     return text.decode()

@@ -1,11 +1,11 @@
-"""Where C enters Python: in the middle of a `try`.
+"""Where C enters Python: in the middle of a `try` block.
 
-An exception can come where ctypes calls a Python function, before its first line: from a signal's
-handler, thrown in by another thread, at the recursion limit. No `try` of the function's own catches
-it. ctypes prints it, it is lost, and C gets an undefined result. So what C calls is no function, but
-a generator that waits inside its `try`, and everything between ctypes and the generator is C.
+An exception can be raised where ctypes calls a Python function, before its first line: by a signal
+handler, thrown in by another thread, or at the recursion limit. The function's own `try` can't
+catch it. ctypes prints it, it is lost, and C gets an undefined result. So C does not call a
+function, but a generator that waits inside its `try`. Everything in between is C code.
 
-The undefined result does no harm: `pull` counts only what was set (see `sb_callback`).
+The undefined result does no harm: `pull` uses only a count that was set (see `sb_callback`).
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ Request = tuple[int, ...]
 
 
 class Server(Protocol):
-    """Who handles C's calls."""
+    """Handles the calls from C."""
 
     def serve(self, request: Request) -> int:
-        """Returns what C gets."""
+        """Returns the result for C."""
         ...
 
 
 class Entry:
-    """A function for C, which calls a server. The server is not kept alive by it."""
+    """A function for C that calls a server. It does not keep the server alive."""
 
     def __init__(
         self, prototype: Callable[[Any], Any], arity: int, server: Server, given_up: int
     ) -> None:
-        """`prototype` is made by CFUNCTYPE, for `arity` whole numbers and an int as the result.
+        """`prototype` is made by CFUNCTYPE, for `arity` integers and an int as the result.
 
-        C gets `given_up` where an exception came before the server was called, or out of it.
+        C gets `given_up` if an exception is raised before the server is called, or by it.
         """
         self._begun = (weakref.ref(server), given_up)
-        # `send` is looked up at each call, so that another generator can take the place of one that
-        # is over. `came` is an exception that is to be raised when C is back.
+        # `send` is looked up at each call, so that a new generator can replace a finished one.
+        # `came` is an exception to raise once C has returned.
         self._holder = types.SimpleNamespace(send=None, came=None)
         self._generator: Any = self._begin()
         self.function = prototype(_sender(self._holder, arity))
 
     def take(self) -> Optional[BaseException]:
-        """What came where C entered Python; once C is back, it is to be raised."""
+        """The exception raised where C entered Python, to be raised once C has returned."""
         came: Optional[BaseException] = self._holder.came
         self._holder.came = None
         if self._generator.gi_frame is None:
@@ -72,8 +72,8 @@ def _serve(
     holder: types.SimpleNamespace, reference: weakref.ref[Server], given_up: int
 ) -> Generator[int, Request, None]:
     result = given_up
-    # Exceptions come at jumps too, so each loop's is inside a `try`, except for the outermost one's.
-    # A handler of an exception calls nothing: another one could come there.
+    # Exceptions are raised at jumps too: each loop's jump is inside a `try`, except the last.
+    # An exception handler calls nothing: another exception could be raised there.
     while True:
         try:
             while True:
@@ -98,9 +98,9 @@ def _serve(
 
 
 def _sender(holder: types.SimpleNamespace, arity: int) -> Callable[..., Any]:
-    """Calls `holder.send((a, b, …))`, without a line of Python's."""
+    """Returns a function that calls `holder.send((a, b, …))` without running Python code."""
     if sys.platform == "darwin" and platform.machine() == "arm64":
-        # Variable arguments are passed in another way there.
+        # Variadic arguments are passed in another way there.
         return lambda *request: holder.send(request)
     numbers = [ctypes.c_uint64] * arity
     call = ctypes.PYFUNCTYPE(

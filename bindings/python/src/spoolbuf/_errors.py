@@ -1,7 +1,7 @@
-"""One exception class for each status of the library.
+"""One exception class for each status code of the library.
 
-Each derives from the builtin that says the same, so that code which knows nothing of spoolbuf
-catches the right thing. What the user's own stream raises is not wrapped in any of these.
+Each derives from the matching builtin exception, so that code which does not know spoolbuf catches
+the right thing. Exceptions that the user's own stream raises are not wrapped.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ __all__ = [
 
 
 class SpoolbufError(Exception):
-    """What all exceptions of this package have in common.
+    """The base class of all exceptions of this package.
 
     >>> issubclass(TimedOutError, SpoolbufError) and issubclass(TimedOutError, TimeoutError)
     True
     """
 
     status: Status
-    """The status of the C library that the class stands for."""
+    """The C status code of the class."""
 
 
 class InvalidError(SpoolbufError, ValueError):
-    """The buffer is closed, belongs to the parent process, or an argument makes no sense.
+    """The buffer is closed or belongs to the parent process, or an argument is invalid.
 
     >>> buf = StreamBuffer(b"bytes")
     >>> buf.close()
@@ -60,13 +60,13 @@ class InvalidError(SpoolbufError, ValueError):
 
 
 class SourceError(SpoolbufError, OSError):
-    """The stream failed without an exception of its own that could be raised instead."""
+    """The stream failed, without an exception of its own that could be raised instead."""
 
     status = Status.SOURCE
 
 
 class ShortError(SourceError):
-    """The stream ended before the size that was declared. What came is buffered.
+    """The stream ended before its declared size. The bytes that arrived are buffered.
 
     >>> buf = StreamBuffer([b"by", b"tes"], size=8)
     >>> buf.read(5, 1)
@@ -76,16 +76,16 @@ class ShortError(SourceError):
 
     status = Status.SHORT
     received: Optional[int] = None
-    """Where the stream ended, in bytes from the start."""
+    """The offset at which the stream ended, in bytes."""
     declared: Optional[int] = None
-    """The size that was declared."""
+    """The declared size."""
 
 
 class FileError(SpoolbufError, OSError):
-    """A file operation failed; `errno` says how.
+    """A file operation failed; `errno` has the system's code.
 
-    It is also what `open` would have raised: a `FileNotFoundError`, a `PermissionError`, a
-    `BrokenPipeError` and so on.
+    It is also the exception that `open` would have raised: a `FileNotFoundError`, a
+    `PermissionError`, a `BrokenPipeError` and so on.
 
     >>> try:
     ...     StreamBuffer(b"bytes").save("/absent/file")
@@ -97,13 +97,13 @@ class FileError(SpoolbufError, OSError):
     status = Status.IO
 
     def __reduce__(self) -> Any:
-        """Pickled by what it was made from."""
+        """Pickles the arguments it was created with."""
         _, *rest = cast("tuple[Any, ...]", super().__reduce__())
         return (file_error, *rest)
 
 
 def file_error(number: int, *rest: Any) -> FileError:
-    """A `FileError` that is also what `OSError` makes of the number."""
+    """A `FileError` that is also the subclass of `OSError` for the number."""
     return _file_error(number)(number, *rest)
 
 
@@ -122,19 +122,19 @@ class DiskFullError(SpoolbufError, OSError):
 
 
 class NoMemoryError(SpoolbufError, MemoryError):
-    """No memory, or no thread to be had. Nothing is lost; the next call tries again."""
+    """Memory or a thread could not be allocated. Nothing is lost; the next call tries again."""
 
     status = Status.NO_MEMORY
 
 
 class CanceledError(SpoolbufError, OSError):
-    """`cancel()` or `close()` stopped the call."""
+    """`cancel()` or `close()` ended the call."""
 
     status = Status.CANCELED
 
 
 class TimedOutError(SpoolbufError, TimeoutError):
-    """Not a byte came in time. Never the end of the resource.
+    """No byte arrived in time. This is never the end of the resource.
 
     >>> StreamBuffer(b"bytes").read_some(0, 5, timeout=0)
     Traceback (most recent call last):
@@ -153,7 +153,7 @@ class ReentrantError(SpoolbufError, RuntimeError):
 class UnknownSizeError(SpoolbufError, TypeError):
     """The size is not known yet.
 
-    A `TypeError`, as for anything else that has no `len()`: `list(buf)` counts on that.
+    It is a `TypeError`, as for any object without `len()`: `list(buf)` depends on that.
 
     >>> len(StreamBuffer([b"by", b"tes"]))
     Traceback (most recent call last):
@@ -170,13 +170,13 @@ class UnsupportedError(SpoolbufError, io.UnsupportedOperation):
 
 
 class ExistsError(SpoolbufError, FileExistsError):
-    """The target of a save exists and was not to be replaced."""
+    """The target of a save exists, and the save must not replace it."""
 
     status = Status.EXISTS
 
 
 class SizeError(SpoolbufError, ValueError):
-    """The resource does not have the size that was demanded, or is not wholly buffered."""
+    """The resource does not have the required size, or is not completely buffered."""
 
     status = Status.SIZE
 
@@ -219,7 +219,7 @@ _ERRNOS = {
 
 
 def error_for(status: int, text: str, system_error: int = 0, path: object = None) -> SpoolbufError:
-    """The exception for a status, `system_error` being the system's own code if there is one."""
+    """The exception for a status. `system_error` is the system's own code, or 0."""
     kind = _CLASSES.get(status, SpoolbufError)
     if status == Status.UNSUPPORTED or not issubclass(kind, OSError):
         return kind(text)
@@ -234,7 +234,7 @@ def error_for(status: int, text: str, system_error: int = 0, path: object = None
 
 
 def short_error(received: int, declared: int) -> ShortError:
-    """The stream ended too early."""
+    """The exception for a stream that ended too early."""
     text = f"the stream ended after {received} of {declared} bytes"
     error = ShortError(errno.EIO, text)
     error.received, error.declared = received, declared
@@ -242,6 +242,6 @@ def short_error(received: int, declared: int) -> ShortError:
 
 
 def keep_partial(error: BaseException, part: bytes) -> None:
-    """What a whole read had before the error: there is no next read that could return it."""
+    """Stores the bytes before the error of a read to the end, which no later read could return."""
     with contextlib.suppress(AttributeError, TypeError):
         error.partial = part  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
-"""Files over a buffer: each has a place of its own and a stop of its own.
+"""File objects over a buffer, each with its own position and its own cancellation.
 
-A place moves when a call has succeeded, never before: whatever ends a call, an error, a cancel or
-Ctrl-C, no byte is passed over.
+A position moves only after a call has succeeded. Whatever ends a call, an error, a cancel or
+Ctrl-C, no byte is skipped.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ._reader import Reader
 if TYPE_CHECKING:
     from ._buffer import StreamBuffer
 
-# The place of a file that is closed: before every other one.
+# The position of a closed file: less than any other.
 _CLOSED = -(2**62)
 
 
 class RawStreamFile(io.RawIOBase):
-    """An unbuffered file: each read takes what is there, and waits for the first byte only.
+    """An unbuffered file: each read blocks only for the first byte and returns the available ones.
 
-    Used by one thread at a time, but for `cancel`, which comes from any.
+    Only one thread at a time may use it, except for `cancel`, which any thread may call.
 
     >>> raw = StreamBuffer([b"by", b"tes"]).open(buffering=0)
     >>> raw.read(4)
@@ -36,7 +36,7 @@ class RawStreamFile(io.RawIOBase):
     mode = "rb"
 
     def __init__(self, buffer: StreamBuffer) -> None:
-        """The buffer lives at least as long as the file."""
+        """The file keeps the buffer alive."""
         super().__init__()
         buffer._check_open()
         self._buffer = buffer
@@ -53,15 +53,15 @@ class RawStreamFile(io.RawIOBase):
         return self._buffer._name
 
     def readable(self) -> bool:
-        """True."""
+        """Returns True."""
         return True
 
     def seekable(self) -> bool:
-        """True, whatever the stream can do: the buffer holds what has passed."""
+        """Returns True, even if the stream can't seek: the buffer keeps all bytes."""
         return True
 
     def readinto(self, out: Any, /) -> int:
-        """Reads up to `len(out)` bytes; 0 at the end."""
+        """Reads at most `len(out)` bytes; returns 0 at the end."""
         place = self._check_open()
         with pinned(out) as memory:
             count = self._buffer._read_on(place, memory.address, memory.size, self._reader)
@@ -69,7 +69,7 @@ class RawStreamFile(io.RawIOBase):
         return count
 
     def readall(self) -> bytes:
-        """Reads to the end. An error has in `partial` what came before it.
+        """Reads to the end. On an error, the exception's `partial` has the bytes before it.
 
         >>> StreamBuffer([b"by", b"tes"]).open(buffering=0).readall()
         b'bytes'
@@ -80,9 +80,9 @@ class RawStreamFile(io.RawIOBase):
         return whole
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Moves; reads nothing, except for a seek from an end that nobody knows.
+        """Moves the position. Reads nothing, except for a seek from an unknown end.
 
-        Such a one asks the stream, if that can tell by seeking, else it reads to the end.
+        For that it asks a seekable stream for its end, or else reads to the end.
 
         >>> file = StreamBuffer([b"by", b"tes"]).open(buffering=0)
         >>> file.seek(-3, 2)
@@ -109,11 +109,11 @@ class RawStreamFile(io.RawIOBase):
         return place
 
     def tell(self) -> int:
-        """The place, in bytes from the start."""
+        """Returns the position, in bytes from the start."""
         return self._place if self._place >= 0 else self._check_open()
 
     def cancel(self) -> None:
-        """Stops this file alone: its waiting call and later ones that would wait raise.
+        """Cancels only this file: its blocked call, and later ones that would block, raise.
 
         >>> file = StreamBuffer([b"by", b"tes"]).open(buffering=0)
         >>> file.cancel()
@@ -124,11 +124,11 @@ class RawStreamFile(io.RawIOBase):
         self._reader.cancel()
 
     def resume(self) -> None:
-        """Lets a canceled file wait again."""
+        """Lets a canceled file block again."""
         self._reader.resume()
 
     def buffered(self) -> int:
-        """How many bytes can be read here without waiting.
+        """Returns how many bytes can be read at the position without blocking.
 
         >>> StreamBuffer(b"bytes").open(buffering=0).buffered()
         0
@@ -136,19 +136,19 @@ class RawStreamFile(io.RawIOBase):
         return self._buffer.buffered(self.tell())
 
     def close(self) -> None:
-        """Lets go of the place; the buffer stays."""
-        # Where `__init__` was interrupted, there is nothing to let go of.
+        """Closes the file; the buffer stays open."""
+        # If `__init__` was interrupted, there is nothing to free.
         if not self.closed and hasattr(self, "_reader"):
             self._place = _CLOSED
             self._reader.free()
         super().close()
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        """Neither copied nor pickled."""
+        """Refuses copying and pickling."""
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
     def _check_open(self) -> int:
-        """The place, of an open file over an open buffer."""
+        """Returns the position; raises if the file or its buffer is closed."""
         if self._place < 0:
             raise ValueError("I/O operation on closed file.")
         self._buffer._check_open()
@@ -156,9 +156,9 @@ class RawStreamFile(io.RawIOBase):
 
 
 class StreamFile(io.BufferedReader):
-    """A buffered file, as `open(path, "rb")` returns; `cancel` stops it alone.
+    """A buffered file, as `open(path, "rb")` returns; `cancel` cancels only this file.
 
-    Small reads are served from a piece that was read ahead, of what was there then.
+    Small reads are served from a chunk of bytes that were buffered when it was read ahead.
 
     >>> with StreamBuffer([b"one\\n", b"two\\n"]).open() as file:
     ...     [line for line in file]
@@ -168,18 +168,19 @@ class StreamFile(io.BufferedReader):
     raw: RawStreamFile  # type: ignore[assignment,unused-ignore]
 
     def __init__(self, raw: RawStreamFile, buffering: int = 8192) -> None:
-        """The place is `raw`'s; nothing of what the base class keeps is used."""
+        """The position is that of `raw`. The state of the base class is not used."""
         super().__init__(raw, 1)
         self._raw = raw
         self._buffering = buffering
-        # A piece of the resource, and where it begins.
+        # A chunk of the resource, and its offset.
         self._piece = b""
         self._begin = 0
 
     def read(self, size: Optional[int] = -1, /) -> bytes:
-        """Reads `size` bytes; bytes before an error are returned first.
+        """Reads `size` bytes; the bytes before an error are returned first.
 
-        To the end without a size: then an error is raised, and has in `partial` what came before it.
+        Without a size it reads to the end. An error is then raised, and its `partial` has the bytes
+        before it.
 
         >>> StreamBuffer(b"bytes").open().read(2)
         b'by'
@@ -209,26 +210,26 @@ class StreamFile(io.BufferedReader):
         try:
             return buffer._read_at(place, size, self._raw._reader)
         except Exception:
-            # A cancel.
+            # It was canceled.
             there = buffer._buffered(place)
             if not there:
                 raise
             return buffer._read_at(place, min(size, there))
 
     def _read_ahead(self, place: int, size: int) -> bytes:
-        """What is there, without waiting."""
+        """Reads available bytes ahead, without blocking."""
         out = bytes(size)
         count = self._raw._buffer._now(place, size, out)
         if count <= 0:
             return b""
-        # In this order: a piece that is empty is nowhere.
+        # In this order: while the chunk is empty, its offset does not matter.
         self._piece = b""
         self._begin = place
         self._piece = out if count == size else out[:count]
         return self._piece
 
     def _next(self, place: int, size: int = 0) -> bytes:
-        """A piece that begins at `place`, after waiting for its first byte; none at the end."""
+        """Bytes from `place` on, after blocking for the first one; none at the end."""
         begin = place - self._begin
         if 0 <= begin < len(self._piece):
             return self._piece[begin:]
@@ -242,7 +243,7 @@ class StreamFile(io.BufferedReader):
         return out[:count]
 
     def readinto(self, out: Any, /) -> int:
-        """Fills `out`; bytes before an error come first.
+        """Fills `out`; the bytes before an error are returned first.
 
         >>> out = bytearray(2)
         >>> StreamBuffer(b"bytes").open().readinto(out), out
@@ -256,7 +257,7 @@ class StreamFile(io.BufferedReader):
         return count
 
     def readinto1(self, out: Any, /) -> int:
-        """Takes what is there, after waiting for the first byte.
+        """Reads the available bytes, after blocking for the first one.
 
         >>> out = bytearray(5)
         >>> StreamBuffer([b"by", b"tes"]).open().readinto1(out), out
@@ -265,7 +266,7 @@ class StreamFile(io.BufferedReader):
         return self._raw.readinto(out)
 
     def read1(self, size: int = -1, /) -> bytes:
-        """Returns what is there, after waiting for the first byte.
+        """Returns the available bytes, after blocking for the first one.
 
         >>> StreamBuffer([b"by", b"tes"]).open().read1(5)
         b'by'
@@ -281,7 +282,7 @@ class StreamFile(io.BufferedReader):
         return part
 
     def peek(self, size: int = 0, /) -> bytes:
-        """The next bytes, at least one except at the end; the place stays.
+        """Returns the next bytes, at least one except at the end, without moving the position.
 
         >>> file = StreamBuffer([b"by", b"tes"]).open()
         >>> file.peek(), file.tell()
@@ -290,7 +291,7 @@ class StreamFile(io.BufferedReader):
         return self._next(self._raw._check_open())
 
     def readline(self, size: Optional[int] = -1, /) -> bytes:
-        """Reads a line, wholly or not at all.
+        """Reads a whole line; on an error the position does not move.
 
         >>> StreamBuffer(b"one\\ntwo\\n").open().readline()
         b'one\\n'
@@ -320,7 +321,7 @@ class StreamFile(io.BufferedReader):
         return b"".join(parts)
 
     def readlines(self, hint: Optional[int] = -1, /) -> list[bytes]:
-        """Reads all lines, or none.
+        """Reads all lines; on an error the position does not move.
 
         >>> StreamBuffer(b"one\\ntwo\\n").open().readlines()
         [b'one\\n', b'two\\n']
@@ -333,7 +334,7 @@ class StreamFile(io.BufferedReader):
             raise
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Moves, as the raw file does.
+        """Moves the position, as the raw file does.
 
         >>> StreamBuffer(b"bytes").open().seek(-3, 2)
         2
@@ -341,7 +342,7 @@ class StreamFile(io.BufferedReader):
         return self._raw.seek(offset, whence)
 
     def tell(self) -> int:
-        """The place, in bytes from the start.
+        """Returns the position, in bytes from the start.
 
         >>> StreamBuffer(b"bytes").open().tell()
         0
@@ -349,7 +350,7 @@ class StreamFile(io.BufferedReader):
         return self._raw.tell()
 
     def cancel(self) -> None:
-        """Stops this file alone: its waiting call and later ones that would wait raise.
+        """Cancels only this file: its blocked call, and later ones that would block, raise.
 
         >>> file = StreamBuffer(b"bytes").open()
         >>> file.cancel()
@@ -357,7 +358,7 @@ class StreamFile(io.BufferedReader):
         self._raw.cancel()
 
     def resume(self) -> None:
-        """Lets a canceled file wait again.
+        """Lets a canceled file block again.
 
         >>> file = StreamBuffer(b"bytes").open()
         >>> file.resume()

@@ -1,4 +1,4 @@
-"""Which interpreter this is."""
+"""Checks of the interpreter: whether it is the main one, and whether threads are patched."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _ask() -> bool:
             current: Any = importlib.import_module(name).get_current()
         except ImportError:
             continue
-        # The main one has the number 0; since 3.13 it comes with where it is from.
+        # The main interpreter has the number 0; since 3.13 this is a tuple with its origin.
         number: Any = cast(Any, current)[0] if isinstance(current, tuple) else current
         return int(number) == 0
     return True
@@ -25,18 +25,18 @@ is_main = _ask()
 
 
 def check_helper() -> None:
-    """Raises where a thread that is not Python's own can't call Python.
+    """Raises if a thread that Python did not create can't call the stream.
 
-    Python runs such a thread in the main interpreter, whichever one the stream belongs to.
+    Python runs such a thread in the main interpreter, whichever interpreter owns the stream.
     """
     if not is_main:
         raise UnsupportedError("a subinterpreter's stream can't be called on a helper thread")
 
 
 def check_patches() -> None:
-    """Raises where threads are not what they are to C: greenlets that take turns on one thread.
+    """Raises if Python's threads are greenlets, which take turns on one native thread.
 
-    One that waits in C would keep all others from running, the one that it waits for among them.
+    A greenlet that blocks in C would keep all others from running, including the one it waits for.
     """
     for name, question, what in (
         ("gevent.monkey", "is_module_patched", "threading"),

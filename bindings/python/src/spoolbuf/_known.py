@@ -1,4 +1,4 @@
-"""What can be known of a stream without reading it: where it stands, how long it is, what it bears."""
+"""Facts about a stream without reading it: its position, its size, whether it is interruptible."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any, Optional, cast
 
 
 def is_of_python(stream: Any) -> bool:
-    """Whether it is a file of Python's own, written in C all the way down.
+    """Whether it is one of Python's own files, implemented entirely in C.
 
-    Those take nothing when they are interrupted, and keep nothing of the memory they are given.
+    When interrupted, they consume no bytes. They keep no view of the memory that they are given.
     """
     if type(stream) in (io.BufferedReader, io.BufferedRandom):
         stream = stream.raw
@@ -21,7 +21,7 @@ def is_of_python(stream: Any) -> bool:
 
 
 def seek_of(stream: Any) -> Optional[Callable[..., Any]]:
-    """How to move the stream, if that can be done."""
+    """The stream's `seek`, if it is seekable."""
     seek: Any = getattr(stream, "seek", None)
     if not callable(seek) or isinstance(stream, memoryview):
         return None
@@ -29,23 +29,23 @@ def seek_of(stream: Any) -> Optional[Callable[..., Any]]:
         seekable: Any = getattr(stream, "seekable", None)
         return None if callable(seekable) and not seekable() else cast(Any, seek)
     except OSError:
-        # A pipe's, for one.
+        # Raised by a pipe, for example.
         return None
 
 
 def tell_of(stream: Any) -> Optional[Callable[[], Any]]:
-    """How to find out where it stands."""
+    """The stream's `tell`, if it has one."""
     tell: Any = getattr(stream, "tell", None)
     return cast(Any, tell) if callable(tell) else None
 
 
 def size_of(stream: Any, base: int) -> Optional[int]:
-    """How long a file is, from where it stands, where it costs nothing to know."""
+    """The number of bytes from the file's position to its end, if that is cheap to find out."""
     if isinstance(stream, io.BytesIO):
         return max(stream.getbuffer().nbytes - base, 0)
     if isinstance(stream, (io.BufferedReader, io.BufferedRandom)):
         stream = cast(Any, stream).raw
-    # Not any file: one that unpacks has to unpack all of itself to tell.
+    # Not for any file: one that decompresses has to decompress all of itself.
     if not isinstance(stream, io.FileIO):
         return None
     status = os.fstat(stream.fileno())
@@ -61,7 +61,7 @@ _UNPACKERS = (
 
 
 def unpacks(stream: Any) -> bool:
-    """Whether it has to read all of itself to find its end."""
+    """Whether it decompresses, and has to read all of itself to find its end."""
     if isinstance(stream, (io.BufferedReader, io.BufferedRandom)):
         stream = cast(Any, stream).raw
     kinds = [getattr(sys.modules.get(module), name, None) for module, name in _UNPACKERS]
@@ -69,14 +69,14 @@ def unpacks(stream: Any) -> bool:
 
 
 def expected_of(stream: Any) -> Optional[int]:
-    """How many bytes an HTTP response still has, as its headers said."""
+    """How many bytes an HTTP response still has, according to its headers."""
     client: Any = sys.modules.get("http.client")
     if client and isinstance(stream, client.HTTPResponse):
         return _number(stream.length)
     urllib3: Any = sys.modules.get("urllib3.response")
     if urllib3 and isinstance(stream, urllib3.HTTPResponse):
         response: Any = stream
-        # What is unpacked on the way has another size.
+        # A decoded body has another size.
         if response.headers.get("content-encoding") and response.decode_content:
             return None
         return _number(response.length_remaining)
@@ -88,9 +88,9 @@ def _number(value: Any) -> Optional[int]:
 
 
 def check_whole(stream: Any, believed: bool) -> None:
-    """Raises if an HTTP response has ended before its headers said, unless the end is believed.
+    """Raises if an HTTP response is shorter than its headers say, unless the end is believed.
 
-    One that is whole is closed: its connection can be used again.
+    A complete response is closed, so that its connection can be reused.
     """
     client: Any = sys.modules.get("http.client")
     if not client:

@@ -1,4 +1,4 @@
-"""The end of the interpreter, and a fork: what becomes of the buffers that are alive then."""
+"""What happens to live buffers when the interpreter exits, and in a forked child."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ _ending = False
 
 
 def is_ending() -> bool:
-    """Whether the interpreter ends, and all buffers are closed."""
+    """Whether the interpreter is exiting and all buffers are being closed."""
     return _ending
 
 
 def park() -> None:
-    """Keeps a daemon thread where it is, as Python does with all of them a moment later.
+    """Blocks a daemon thread for good, as Python does with all of them a moment later.
 
-    An exception would have it print while the interpreter ends, and that is how Python 3.13t hangs.
+    An exception would make it print while the interpreter exits, which makes Python 3.13t hang.
     """
     while threading.current_thread().daemon:
         time.sleep(3600)
 
 
 def _close_all() -> None:
-    """At the interpreter's end: no thread may come back into Python after that."""
+    """Closes all buffers at exit: no thread may return into Python after that."""
     global _ending
     _ending = True
     for reference in list(live.values()):
         if buffer := reference():
             buffer.close()
-    # A stream that does not return for so long hardly will in the moment that is left.
+    # A stream that does not return within this time hardly will in the little that is left.
     _source.wait_for_all(2.0)
 
 
 def _after_fork() -> None:
-    """In a forked child: nothing of the parent's can be used, or may be closed here."""
+    """In a forked child: nothing that belongs to the parent can be used, or may be closed."""
     for reference in list(live.values()):
         if buffer := reference():
             buffer._handle = None

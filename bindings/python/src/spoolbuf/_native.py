@@ -1,6 +1,6 @@
 """The shared library: its types and functions, as `include/spoolbuf.h` declares them.
 
-A test compares every declaration here with the header. Calls through `lib` release the GIL, those
+A test compares every declaration here with the header. Calls through `lib` release the GIL. Calls
 through `held` do not.
 """
 
@@ -19,7 +19,7 @@ MAX_DEFAULT = 5242880
 
 
 class Status(enum.IntEnum):
-    """`sb_status`: what a call of the C library answers when it does not answer with a count.
+    """`sb_status`: the status codes. A C call that returns a count returns one on failure.
 
     >>> Status.TIMEOUT
     <Status.TIMEOUT: -7>
@@ -112,7 +112,7 @@ class SaveFlag(enum.IntFlag):
     LINK = 16
 
 
-# The callbacks. The convention of C, not of Windows' own functions.
+# The callbacks, in the calling convention of C, not that of the Windows API.
 ReadCallback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 SeekCallback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_uint64)
 PullCallback = ctypes.CFUNCTYPE(
@@ -217,7 +217,7 @@ class Options(ctypes.Structure):
 
 _handle = ctypes.c_void_p
 
-# Every function of the header: what it returns, and its parameters.
+# Every function of the header: its result and its parameters.
 PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "sb_new": (_handle, (ctypes.POINTER(Callback), ctypes.c_uint64, ctypes.c_uint64)),
     "sb_read": (
@@ -265,12 +265,12 @@ PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "sb_version": (ctypes.c_uint32, ()),
 }
 
-# The C interface that is declared here: a library with another one is refused.
+# The version of the C interface declared here. A library of another version is refused.
 _VERSION = (0, 1)
 
 
 def _names() -> tuple[str, str]:
-    """The library's file beside this one, and its name where the system looks for libraries."""
+    """The name of the bundled library file, and the name in the system's library path."""
     major = _VERSION[0]
     if sys.platform == "win32":
         return "spoolbuf.dll", "spoolbuf.dll"
@@ -280,7 +280,7 @@ def _names() -> tuple[str, str]:
 
 
 def _path() -> str:
-    """SPOOLBUF_LIBRARY, else what the wheel brought, else the system's."""
+    """SPOOLBUF_LIBRARY, else the library in the wheel, else the system's."""
     told = os.environ.get("SPOOLBUF_LIBRARY")
     if told:
         return told
@@ -319,15 +319,15 @@ def load(path: str, kind: type[ctypes.CDLL] = ctypes.CDLL) -> ctypes.CDLL:
 
 
 lib = load(_path())
-# For what is over sooner than the GIL is handed to another thread: two that read from memory get twice
-# as much done (the bench's python-memory-4k-threads).
+# For calls that take less time than handing the GIL to another thread: two threads that read from
+# memory get twice as much done (the bench's python-memory-4k-threads).
 held = load(_path(), ctypes.PyDLL)
 
 
 def _read_quickly(memory: Any) -> Any:
-    """`held.sb_read_some`, with the memory as one type alone and numbers as ctypes takes them fastest.
+    """`held.sb_read_some`, for one type of memory, with integers in the form fastest for ctypes.
 
-    Half of what a read from memory costs is what ctypes does with its arguments.
+    Half the cost of a read from memory is the conversion of arguments by ctypes.
     """
     number = ctypes.c_void_p if ctypes.sizeof(ctypes.c_void_p) == 8 else ctypes.c_uint64
     size = ctypes.c_void_p if number is ctypes.c_void_p else ctypes.c_size_t
@@ -336,14 +336,14 @@ def _read_quickly(memory: Any) -> Any:
 
 
 _Anchor = ctypes.c_char * 0
-# `anchored(object)` passes the memory of a writable object to C, and holds it as long as it exists.
+# `anchored(object)` passes the memory of a writable object to C, and pins it while it exists.
 anchored: Any = _Anchor.from_buffer
-# Both with the GIL held; the second takes what `anchored` returns.
+# Both hold the GIL; the second takes the result of `anchored`.
 read_bytes = _read_quickly(ctypes.c_void_p)
 read_anchored = _read_quickly(_Anchor)
 
-# `fresh(None, size)` is a bytes object with nothing in it yet, which C may write to as long as nobody
-# else has seen it. Made here, since what is declared at `pythonapi` itself is declared for everybody.
+# `fresh(None, size)` is an uninitialized bytes object. C may write to it as long as no other code
+# has seen it. It has its own prototype: a declaration on `pythonapi` itself would affect all users.
 fresh = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t)(
     ("PyBytes_FromStringAndSize", ctypes.pythonapi)
 )
@@ -353,7 +353,7 @@ address_of = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object)(
 
 
 class _PyBuffer(ctypes.Structure):
-    """`Py_buffer`, as far as it is looked at."""
+    """The part of `Py_buffer` that is used."""
 
     _fields_ = [
         ("address", ctypes.c_void_p),
@@ -374,16 +374,16 @@ _IN_ONE_PIECE = 0x99
 
 
 class pinned:
-    """The memory of a writable object of any shape, which stays where it is while this is entered.
+    """The memory of a writable object of any shape, pinned while this is entered.
 
-    Let go of by the `with`, not when the frame is collected: what the stream raised meanwhile keeps
-    the frames alive that it came through.
+    The end of the `with` block releases it, not the collection of the frame: an exception of the
+    stream keeps alive the frames that it passed through.
     """
 
     __slots__ = ("_view", "address", "size")
 
     def __init__(self, thing: Any) -> None:
-        """What is in one piece will do, in Fortran's order as well. Empty memory has no address."""
+        """Takes contiguous memory, in C or Fortran order. The address of empty memory is 0."""
         self._view = _PyBuffer()
         _get_buffer(thing, ctypes.byref(self._view), _IN_ONE_PIECE)
         self.size: int = self._view.size

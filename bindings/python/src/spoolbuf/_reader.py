@@ -1,4 +1,4 @@
-"""Who waits for bytes in C, and can be stopped there. It has no place of its own."""
+"""A cancelable wait for bytes in C. It has no position of its own."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ if TYPE_CHECKING:
     from ._core import Core
 
 
-# How much is asked for at a time where no more than that is to be asked for.
+# The size of a read if the stream must be asked only for the bytes needed.
 _EXACTLY = 1 << 14
 
 
 class Reader:
-    """A reader of C's, made when it is first needed: what is buffered is read without one.
+    """A C reader, created when it is first needed: buffered bytes are read without one.
 
-    Whoever makes one frees it. No finalizer does: what a signal's handler raises in one is lost.
+    Its creator frees it. No finalizer does: an exception of a signal handler would be lost there.
     """
 
     _reader: Optional[int] = None
-    # Found here also at the interpreter's end, where modules are empty.
+    # A class attribute is still found while the interpreter exits and modules are already empty.
     _free = staticmethod(lib.sb_reader_free)
 
     def __init__(self, buffer: Core) -> None:
-        """The buffer lives at least as long as this."""
+        """The reader keeps the buffer alive."""
         self._buffer = buffer
         self.is_canceled = False
 
     def read(self, offset: int, address: int, size: int) -> int:
-        """Waits for the first byte only; raises what a read raises."""
+        """Blocks only for the first byte; raises the same errors as a read."""
         buffer = self._buffer
         if buffer._is_exact and not buffer._may_wait():
-            # A reader of C's needs one byte, and for one byte the stream would be asked each time.
+            # A C reader needs one byte, so the stream would be asked for one byte each time.
             if self.is_canceled:
                 buffer._check(Status.CANCELED)
             size = min(size, _EXACTLY)
@@ -50,36 +50,36 @@ class Reader:
                 self._buffer._check(Status.NO_MEMORY)
                 raise AssertionError
             self._reader = reader
-            # A `cancel` of before, or of right now.
+            # `cancel` was called before, or just now.
             if self.is_canceled:
                 self.wake()
         return self._reader
 
     def cancel(self) -> None:
-        """Stops the waiting call and later ones that would wait."""
+        """Cancels the blocked call, and later ones that would block."""
         self.is_canceled = True
         self.wake()
 
     def resume(self) -> None:
-        """Lets it wait again."""
+        """Lets it block again."""
         self.is_canceled = False
         if self._reader is not None:
             lib.sb_reader_resume(self._reader)
 
     def wake(self) -> None:
-        """Has the waiting call return; for a signal."""
+        """Makes the blocked call return, so that a signal is handled."""
         if self._reader is not None:
             lib.sb_reader_cancel(self._reader)
 
     def calm(self) -> None:
-        """Makes up for a `wake`, but not for a `cancel`."""
+        """Undoes a `wake`, but not a `cancel`."""
         if self._reader is not None:
             lib.sb_reader_resume(self._reader)
         if self.is_canceled:
             self.wake()
 
     def free(self) -> None:
-        """Lets go of what C has."""
+        """Frees the C reader."""
         reader, self._reader = self._reader, None
         if reader is not None:
             self._free(reader)

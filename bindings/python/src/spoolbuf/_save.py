@@ -1,4 +1,4 @@
-"""Saving: to a path or a descriptor by the library, to any other file by its `write`."""
+"""Saving: the library writes to a path or a descriptor; other files by their own `write`."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from ._native import SIZE_UNKNOWN, ProgressCallback, SaveFlag, lib
 if TYPE_CHECKING:
     from ._buffer import StreamBuffer
 
-# Not NULL, which ctypes would hand over as None.
+# Not NULL, which ctypes would pass as None.
 _OPAQUE = ctypes.c_void_p(1)
 
-# What is written at a time.
+# How many bytes are written at a time.
 _STEP = 1 << 16
 
 
 class ProgressBar(Protocol):
-    """What tqdm's bars and their like have."""
+    """The interface of tqdm's progress bars and similar ones."""
 
     total: Any
 
     def update(self, n: int, /) -> object:
-        """Moves the bar on by `n`."""
+        """Advances the bar by `n`."""
 
 
 Progress = Union[Callable[[int, Optional[int]], object], ProgressBar]
@@ -41,7 +41,7 @@ Target = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]", int, IO[byt
 def save(
     buffer: StreamBuffer, target: Target, flags: SaveFlag, progress: Optional[Progress]
 ) -> int:
-    """Saves, and returns the size."""
+    """Saves the resource, and returns the size."""
     if isinstance(target, (str, bytes, os.PathLike)):
         path = os.fsencode(target)
         if b"\0" in path:
@@ -59,13 +59,13 @@ def save(
     descriptor = _descriptor_of(file)
     if descriptor is None:
         return _Saved(buffer, flags, progress).by_write(file)
-    # What the file object has in hand comes before what is written past it.
+    # The bytes in the file object's buffer precede those written to its descriptor.
     file.flush()
     return _Saved(buffer, flags, progress).by_library(None, descriptor, None)
 
 
 def _descriptor_of(file: Any) -> Optional[int]:
-    """The descriptor of a file that is nothing but that: one that packs or encrypts is not."""
+    """The descriptor of a plain file or pipe; None for one that compresses or encrypts."""
     raw = file.raw if type(file) is io.BufferedWriter else file
     if type(raw) is not io.FileIO:
         return None
@@ -75,9 +75,9 @@ def _descriptor_of(file: Any) -> Optional[int]:
 
 
 class _Saved:
-    """One save, which tells the user's callable or bar how far it is, and keeps what that raises.
+    """One save. It reports progress to the user's callable or bar, and stores its exception.
 
-    A callable is called with the bytes done and the total, None if that is not known.
+    A callable is called with the number of bytes done and the total, None if that is unknown.
     """
 
     def __init__(self, buffer: StreamBuffer, flags: SaveFlag, progress: Optional[Progress]) -> None:
@@ -91,11 +91,11 @@ class _Saved:
         self._last: tuple[int, Optional[int]] = (0, None)
 
     def by_library(self, path: Optional[bytes], descriptor: int, named: object) -> int:
-        """Where the library can write to."""
+        """Saves to a path or descriptor, written by the library."""
         buffer = self._buffer
         if self._waits:
             buffer._await(0)
-        # On the main thread always: a signal's handler runs there, and may stop the save.
+        # Always on the main thread: signal handlers run there, and may stop the save.
         entry: Optional[Entry] = None
         callback = ProgressCallback()
         if self._progress is not None or _signals.is_main():
@@ -123,7 +123,7 @@ class _Saved:
         return size
 
     def by_write(self, file: Any) -> int:
-        """To anything that has `write`."""
+        """Saves to any object that has `write`."""
         buffer, flags = self._buffer, self._flags
         if flags & SaveFlag.KEEP:
             raise InvalidError("replace=False is for a path: what is open exists")
@@ -146,7 +146,7 @@ class _Saved:
         return done
 
     def _limit(self) -> Optional[int]:
-        """How much is to be written, where that must be known first."""
+        """How many bytes to write, if that must be known first."""
         buffer = self._buffer
         if self._flags & SaveFlag.BUFFERED:
             ranges = buffer.ranges()
@@ -162,7 +162,7 @@ class _Saved:
             return declared
         return None
 
-    # What C asks while it saves.
+    # The progress callback.
 
     def serve(self, request: Request) -> int:
         """`sb_progress`."""
@@ -188,18 +188,18 @@ class _Saved:
         self._progress.update(step)
 
     def _finish(self, size: int) -> None:
-        """Tells that all is saved, if the last step did not know yet that it was the last."""
+        """Reports completion, if the last step did not know yet that it was the last."""
         if self._last != (size, size):
             self._tell(size, size)
 
 
 def _write(file: Any, part: bytes) -> None:
-    """Writes all of it, as a raw file may not."""
+    """Writes all of `part`: a raw file may write less at a time."""
     while part:
         count: Optional[int] = file.write(part)
         if count is None:
             if isinstance(file, io.RawIOBase):
                 raise BlockingIOError("the file is non-blocking and takes nothing now")
-            # Whoever returns nothing has taken everything.
+            # A `write` that returns None has written everything.
             return
         part = part[count:]

@@ -1,4 +1,4 @@
-"""Several buffers over one stream object: each gets its own bytes, or an error."""
+"""Several buffers over one stream object: each reads its own bytes, or gets an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._errors import SourceError
 
 
 class Share:
-    """What the buffers over one object have in common: entered while its place must not change."""
+    """The lock that buffers over one object share; held while its position must not change."""
 
     def __init__(self) -> None:
         """Nobody reads the stream."""
@@ -21,7 +21,7 @@ class Share:
 
     @staticmethod
     def of(stream: object) -> Share:
-        """The one of this object, which exists as long as somebody holds it."""
+        """The share of this object, which lives as long as it is referenced."""
         with _lock:
             return _shares.setdefault(id(stream), Share())
 
@@ -37,7 +37,7 @@ class Share:
         self._lock.release()
 
     def take(self, user: object) -> bool:
-        """Whether nobody else used the stream since this one did, who does now."""
+        """Makes `user` the current user of the stream; returns whether it already was."""
         current = self._user() if self._user is not None else None
         if current is user:
             return True
@@ -45,7 +45,7 @@ class Share:
         return False
 
     def claim(self, user: object, is_done: Any) -> None:
-        """For a stream that can't go back: whoever begins reads it to the end."""
+        """For a forward-only stream: the first user reads it to the end. Raises for any other."""
         current = self._user() if self._user is not None else None
         if current is user:
             return
@@ -54,13 +54,13 @@ class Share:
         self._user = weakref.ref(user)
 
 
-# By the object's id: whoever holds the share holds the object.
+# By the object's id: the owner of a share keeps the object alive.
 _shares: weakref.WeakValueDictionary[int, Share] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
 
 
 def forget() -> None:
-    """In a forked child: nobody gives the parent's locks back."""
+    """In a forked child: nobody will release the parent's locks."""
     global _lock
     _lock = threading.Lock()
     _shares.clear()

@@ -1,11 +1,11 @@
-"""Signals, while the main thread waits in C.
+"""Signals, while the main thread is blocked in C.
 
-Python runs the handlers on the main thread, between two of its instructions. A call that waits in C
-for what another thread is to bring would keep a handler waiting as long. So while the main thread
-may wait, Python tells of signals on a socket, and a thread that listens there wakes the call. No
-handler is ever exchanged.
+Python runs signal handlers on the main thread, between two bytecode instructions. A call that is
+blocked in C until another thread delivers bytes would delay a handler as long. So while the main
+thread may block, Python reports signals on a socket (`signal.set_wakeup_fd`), and a thread that
+listens there wakes the call. No handler is ever replaced.
 
-What a handler raises where C calls back is caught there: see `_entry`.
+An exception that a handler raises where C calls back is caught there: see `_entry`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from . import _interpreter
 
 
 def _find_main() -> Optional[int]:
-    """The thread on which handlers run; a subinterpreter has none."""
+    """The thread on which signal handlers run; a subinterpreter has none."""
     return threading.main_thread().ident if _interpreter.is_main else None
 
 
@@ -30,25 +30,25 @@ _main = _find_main()
 
 
 def is_main() -> bool:
-    """Whether handlers run on this thread."""
+    """Whether signal handlers run on this thread."""
     return threading.get_ident() == _main
 
 
 class Waiter(Protocol):
-    """Who may wait in C, and can be woken there."""
+    """A call that may block in C, and can be woken."""
 
     def wake(self) -> None:
-        """Has the call return now. Comes from any thread."""
+        """Makes the call return now. Any thread may call this."""
 
     def calm(self) -> None:
-        """Makes up for a `wake`."""
+        """Undoes a `wake`."""
 
 
 class Watch:
-    """While entered on the main thread, a signal wakes the waiter; then `rung` is true."""
+    """While entered on the main thread, a signal wakes the waiter and sets `rung`."""
 
     def __init__(self, waiter: Waiter) -> None:
-        """Nothing is listened to yet."""
+        """Does not listen yet."""
         self.rung = False
         self._waiter = waiter
         self._bell: Optional[_Bell] = None
@@ -58,7 +58,7 @@ class Watch:
         try:
             bell.hang(self)
         except ValueError:
-            # Embedded, where `threading` takes another thread for the main one.
+            # An embedded Python, in which `threading` takes another thread for the main one.
             return self
         self._bell = bell
         return self
@@ -75,21 +75,21 @@ class Watch:
             self._waiter.calm()
 
     def ring(self) -> None:
-        """Called by the bell."""
+        """Wakes the waiter. Called by the bell."""
         self.rung = True
         self._waiter.wake()
 
 
 class _Bell:
-    """Wakes the main thread's calls when a signal has come."""
+    """Wakes the main thread's calls when a signal arrives."""
 
     def __init__(self) -> None:
-        """The thread is a daemon: it ends with the interpreter."""
+        """The listening thread is a daemon: it ends with the interpreter."""
         self._ear, self._rope = socket.socketpair()
         self._rope.setblocking(False)
         self._lock = threading.Lock()
         self._watches: list[Watch] = []
-        # Where Python told of signals before: an event loop's, as a rule.
+        # The previous wakeup descriptor, usually that of an event loop.
         self._former = -1
         threading.Thread(target=self._listen, name="spoolbuf-signals", daemon=True).start()
 
@@ -103,16 +103,16 @@ class _Bell:
                     os.write(self._former, rung)
 
     def hang(self, watch: Watch) -> None:
-        """From here on a signal rings for `watch`."""
+        """Registers `watch`: from here on a signal rings for it."""
         former = signal.set_wakeup_fd(self._rope.fileno(), warn_on_full_buffer=False)
-        # Else it hangs already, or an interrupt kept it from being taken down.
+        # If equal, it is set already, or an interrupt kept it from being reset.
         if former != self._rope.fileno():
             self._former = former
         with self._lock:
             self._watches.append(watch)
 
     def take_down(self, watch: Watch) -> None:
-        """No ring comes after this."""
+        """Unregisters `watch`: it is not rung after this."""
         with self._lock:
             self._watches.remove(watch)
             last = not self._watches
@@ -121,11 +121,11 @@ class _Bell:
         try:
             signal.set_wakeup_fd(self._former)
         except (ValueError, OSError):
-            # It was closed meanwhile.
+            # The previous descriptor was closed meanwhile.
             signal.set_wakeup_fd(-1)
 
     def forget(self) -> None:
-        """In a forked child, which has the sockets but not the thread."""
+        """Closes the sockets in a forked child, which does not have the thread."""
         with contextlib.suppress(ValueError, OSError):
             former = signal.set_wakeup_fd(-1)
             signal.set_wakeup_fd(self._former if former == self._rope.fileno() else former)
@@ -137,7 +137,7 @@ _bell: Optional[_Bell] = None
 
 
 def _get_bell() -> _Bell:
-    """Only the main thread has use for it."""
+    """The one bell, created at first use. Only the main thread uses it."""
     global _bell
     if _bell is None:
         _bell = _Bell()
@@ -145,7 +145,7 @@ def _get_bell() -> _Bell:
 
 
 def forget() -> None:
-    """In a forked child, whose main thread is the one that forked."""
+    """In a forked child, the main thread is the one that called fork."""
     global _bell, _main
     _main = _find_main()
     if _bell is not None:

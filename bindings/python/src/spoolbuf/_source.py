@@ -1,11 +1,11 @@
 """The user's stream as the callbacks of a source.
 
-Nothing of what C hands over as `opaque` is a pointer: it is a number, under which the source is
-found until `close`. The functions that C calls are kept as long.
+The `opaque` that C passes is not a pointer: it is a number, under which the source is found until
+`close`. The functions that C calls are kept alive as long.
 
-C says at each call from which place on it wants bytes. That is compared with where the stream stands
-and with the chunk that it gave last, so bytes that were taken from the stream and did not reach C,
-since an exception came at that very moment, are handed over again.
+At each call C passes the offset from which it wants bytes. It is compared with the position of the
+stream and with the last chunk. If an exception is raised after bytes were taken from the stream
+and before C got them, they are delivered again.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from ._streams import BytesLike, Question, Readable, ReadableInto, Stream
 
 __all__ = ["BytesLike", "Readable", "ReadableInto", "Source", "Stream"]
 
-# What a callback answers when it failed; sb_stats has it as `source_error`.
+# The result of a failed callback; sb_stats has it as `source_error`.
 _FAILED = -errno.EIO
 
 
 class Source:
-    """A stream and what became of it. The library calls it on one thread at a time."""
+    """A stream and its state. The library calls it on one thread at a time."""
 
     def __init__(
         self,
@@ -54,32 +54,32 @@ class Source:
         cancel: Optional[Callable[[], object]],
         close_stream: bool,
     ) -> None:
-        """Nothing of the stream is read here."""
+        """Reads nothing from the stream."""
         self._chunks: Optional[_streams.Chunks] = _streams.chunks_of(stream)
         self._stream: Any = stream
         self._cancel = cancel
         self._close_stream = close_stream
-        # The chunk that was given last, and the place of its first byte.
+        # The last chunk, and the offset of its first byte.
         self._chunk: Optional[memoryview] = None
         self._start = 0
-        # Where the stream stands, what it is asked for, and where the last call of C's ended.
+        # The stream's position, the offset it is asked for, and the end of C's last call.
         self._place = 0
         self._asked: int = 0
         self._due = 0
         self._seeking = False
         self._question = Question()
-        # What interrupted the stream where nobody knows what it has done by then.
+        # The exception that interrupted the stream in an unknown state.
         self._interrupted: Optional[BaseException] = None
-        # How many bytes it delivered, at whatever places.
+        # How many bytes it delivered in total, at any offset.
         self.taken = 0
-        # How often C called `cancel`, and whether it is inside the stream.
+        # How many times C called `cancel`, and whether C is inside the stream.
         self.stops = 0
         self.inside = False
-        # Why the stream failed last, until it delivers again: with that an end is not believed.
+        # The last failure, until the stream delivers again. Until then an end is not believed.
         self._doubt: Optional[BaseException] = None
-        # What the reader is to be told, with the traceback it had when it came.
+        # The exception for the reader, with its original traceback.
         self._error: Optional[tuple[BaseException, Optional[types.TracebackType]]] = None
-        # The threads that read, and what each is to be told that was inside when it came.
+        # The threads that read, and the exception that each of them has to raise.
         self._readers: collections.Counter[int] = collections.Counter()
         self._kept: dict[int, BaseException] = {}
         self._seek, self._tell, self._base = _movable(stream)
@@ -89,7 +89,7 @@ class Source:
         self._entry = Entry(PullCallback, 5, self, SourceCode.CANCELED)
 
     def register(self) -> tuple[int, Callback]:
-        """Makes the callbacks. Who calls this holds the source for as long as it is wanted."""
+        """Creates the callbacks. The caller keeps the source alive as long as it is needed."""
         key = next(_keys)
         _sources[key] = weakref.ref(self)
         _functions[key] = self._entry
@@ -100,12 +100,12 @@ class Source:
             callback.cancel = _cancel
         return key, callback
 
-    # What the readers ask.
+    # For readers.
 
     def error(self) -> Optional[BaseException]:
-        """The exception that the stream failed with, fit to be raised again.
+        """The exception that the stream failed with, ready to be raised again.
 
-        None if it did not fail by itself, but was interrupted on another thread.
+        None if the stream did not fail by itself, but was interrupted on another thread.
         """
         if self._error is None:
             return None
@@ -114,7 +114,7 @@ class Source:
 
     @contextlib.contextmanager
     def reading(self) -> Generator[None, None, None]:
-        """While this thread is in a C call that may call the stream."""
+        """Entered while this thread is in a C call that may call the stream."""
         thread = threading.get_ident()
         self._readers[thread] += 1
         try:
@@ -128,24 +128,24 @@ class Source:
                 self._kept.setdefault(thread, came)
 
     def keep(self, error: BaseException) -> None:
-        """Has the C call that this thread is in raise `error` once it is back."""
+        """Makes this thread raise `error` once its current C call has returned."""
         thread = threading.get_ident()
         if thread in self._readers:
             self._kept.setdefault(thread, error)
         else:
-            # The library's own thread: whoever reads next is told.
+            # The library's own thread: the next reader raises it.
             self._failed(error)
 
     def take_kept(self) -> Optional[BaseException]:
-        """What is to be raised on this thread."""
+        """The exception that this thread has to raise, if any."""
         return self._kept.pop(threading.get_ident(), None) if self._kept else None
 
     def resumed(self) -> None:
-        """Somebody says that a stream that was interrupted can be asked again."""
+        """Called by the user's `resume` or `retry`: an interrupted stream can be asked again."""
         self._interrupted = None
 
     def find_end(self) -> Optional[int]:
-        """Where the stream says that it ends, if it can tell without reading."""
+        """The offset of the stream's end, if it can tell without reading."""
         if self._seek is None or self._tell is None or _known.unpacks(self._stream):
             return None
         if self._share is None:
@@ -161,10 +161,10 @@ class Source:
                 seek(there)
                 return max(operator.index(end) - self._base, 0)
             except (OSError, ValueError, TypeError):
-                # Where it stands now is looked at by the next `pull`.
+                # The next `pull` checks its position.
                 return None
 
-    # What C asks.
+    # Called by C.
 
     def serve(self, request: Request) -> int:
         """`pull`."""
@@ -178,7 +178,7 @@ class Source:
                 self.keep(late)
 
     def _pull(self, offset: int, out: int, capacity: int, count: int) -> int:
-        # Who is to raise something is on the way out.
+        # This thread has an exception to raise, and is on its way out.
         if threading.get_ident() in self._kept:
             return SourceCode.CANCELED
         chunks = self._chunks
@@ -202,12 +202,12 @@ class Source:
         self._error = None
         self._due = offset + size
         self.taken += size
-        # Last of all: what C did not get it asks for again.
+        # Set last: if C does not get the count, it asks for these bytes again.
         ctypes.c_size_t.from_address(count).value = size
         return Status.OK
 
     def _part(self, offset: int, capacity: int, chunks: _streams.Chunks) -> memoryview:
-        """Bytes from `offset` on; none at the end."""
+        """Returns bytes from `offset` on; none at the end."""
         if self._chunk is None or not self._start <= offset < self._start + len(self._chunk):
             self._fetch(offset, capacity, chunks)
         if self._chunk is None:
@@ -219,14 +219,14 @@ class Source:
         """Asks the stream for the chunk that begins at `offset`."""
         if self._interrupted is not None and self._seek is None:
             raise _interruption(self._interrupted)
-        # An answer is for the place that it was asked for: then it may be given already.
+        # A pending result is for the offset that was asked for, and may exist already.
         if not (self._question.answered and offset == self._asked):
             self._question.settle()
             self._seeking = True
             self._go(offset)
             self._seeking = False
             self._asked = offset
-        # The stream may use its memory anew.
+        # The stream may reuse the memory of its last chunk.
         self._chunk = None
         while self._chunk is None:
             chunk = chunks.fetch(capacity, self._question)
@@ -244,7 +244,7 @@ class Source:
             raise chunks.fault
 
     def _go(self, offset: int) -> None:
-        """Moves the stream to where bytes are wanted, unless it is there."""
+        """Moves the stream to `offset`, unless it is there already."""
         if self._seek is None:
             if self._place != offset:
                 raise SourceError(errno.EIO, "an interrupt has lost bytes of the stream")
@@ -256,7 +256,7 @@ class Source:
             if operator.index(self._tell()) == target:
                 self._place = offset
                 if self._interrupted is not None:
-                    # It knows where it stands.
+                    # It knows its position.
                     self._doubt = self._interrupted = None
                 return
         elif self._is_here_untold(offset):
@@ -270,7 +270,7 @@ class Source:
         self._doubt = self._interrupted = None
 
     def _is_here_untold(self, offset: int) -> bool:
-        """The same for a stream that does not tell."""
+        """Whether a stream without `tell` is at `offset`."""
         alone = self._share is None or self._share.take(self)
         return alone and self._place == offset and self._interrupted is None
 
@@ -280,7 +280,7 @@ class Source:
         except OSError as error:
             if isinstance(error, io.UnsupportedOperation) or error.errno == errno.ESPIPE:
                 raise _Elsewhere from error
-            # File systems refuse places past what they can hold: the file's end is as good.
+            # File systems refuse offsets past their largest file: seek to the file's end instead.
             end = _known.size_of(self._stream, self._base)
             if end is None or end > offset:
                 raise
@@ -288,20 +288,20 @@ class Source:
             return target
 
     def stop(self) -> None:
-        """Has the stream's own `cancel` make it return."""
+        """Calls the stream's own `cancel`, which makes it return."""
         self.stops += 1
-        # What ends after this ended because of it, unless it shows otherwise.
+        # An end after this is taken as its result, until the stream delivers again.
         self._doubt = self._doubt or CanceledError(errno.ECANCELED, "the stream was canceled")
         if self._cancel:
             self._cancel()
 
     def stop_unless(self, stops: int) -> None:
-        """Makes up for a `cancel` of C's that did not get here."""
+        """Calls `stop` if the `cancel` of C did not get here."""
         if self.inside and self._cancel and self.stops == stops:
             self.stop()
 
     def finish(self) -> None:
-        """Lets go of the stream."""
+        """Releases the stream."""
         stream, self._stream, self._chunks, self._seek = self._stream, None, None, None
         self._tell = self._cancel = self._chunk = self._share = None
         self._question.settle()
@@ -309,15 +309,15 @@ class Source:
             close()
 
     def __del__(self) -> None:
-        # Where the collector came first, C finds nothing to close.
+        # If the garbage collector came first, C finds nothing to close.
         if getattr(self, "_stream", None) is not None:
             self.finish()
 
     def _check_end(self) -> None:
-        """Raises unless the end that the stream reports can be one.
+        """Raises unless the end that the stream reports is plausible.
 
-        A generator that raised is over and an HTTP connection that broke says "no more bytes": both
-        look like the end when they are asked again, but the bytes after the failure never came.
+        A generator that raised is exhausted, and a broken HTTP connection reports "no more bytes".
+        Both look like the end when asked again, but the bytes after the failure never arrived.
         """
         believed = self._place == self.size
         if self._doubt is not None and not believed:
@@ -327,11 +327,11 @@ class Source:
         _known.check_whole(self._stream, believed)
 
     def _raised(self, error: BaseException, chunks: _streams.Chunks) -> int:
-        """What the stream raised, or what came while it was asked."""
+        """Handles an exception that the stream raised, or that was raised while it was asked."""
         inside, self._question.asking = self._question.asking, False
         seeking, self._seeking = self._seeking, False
         if isinstance(error, KeyboardInterrupt) and self._is_read_here():
-            # Meant for this thread, not for whoever else waits for the stream.
+            # Meant for this thread, not for others that wait for the stream.
             self._error = None
             self.keep(error)
             if inside and not chunks.bears:
@@ -349,7 +349,7 @@ class Source:
         return threading.get_ident() in self._readers
 
     def _failed(self, error: BaseException) -> int:
-        # The frames of this package are of no use to anybody.
+        # The frames of this package are of no use to the user.
         traceback = error.__traceback__
         while traceback is not None and traceback.tb_frame.f_code.co_filename in _OUR_FILES:
             traceback = traceback.tb_next
@@ -357,7 +357,7 @@ class Source:
         return _FAILED
 
     def _known_size(self) -> Optional[int]:
-        """What nobody declared and can be known all the same."""
+        """A size that was not declared, but can be found out."""
         if self.expected is not None:
             return self.expected
         return _known.size_of(self._stream, self._base) if self._seek else None
@@ -367,19 +367,19 @@ class Source:
         return self._seek is not None or hasattr(stream, "read") or hasattr(stream, "__next__")
 
 
-# What C's memory is looked at through: more than the library ever asks for at a time. What is behind
-# `capacity` is not touched.
+# A window onto C's memory, larger than any request of the library. The bytes past `capacity` are
+# not touched.
 _WINDOW = ctypes.c_char * (1 << 18)
 
 _NOTHING = contextlib.nullcontext()
 
 
 class _Elsewhere(Exception):
-    """The stream can't go where it was to go, or went somewhere else."""
+    """The stream can't seek to the offset, or went to another one."""
 
 
 class _OnTheWay(Exception):
-    """An interrupt came, and the stream is not asked any more."""
+    """An interrupt arrived, and the stream is not asked again."""
 
 
 _OUR_FILES = frozenset({__file__, _streams.__file__})
@@ -398,7 +398,7 @@ def _is_done(source: Source) -> bool:
 def _movable(
     stream: Any,
 ) -> tuple[Optional[Callable[..., Any]], Optional[Callable[[], Any]], int]:
-    """How to move the stream, how to see where it is, and where the resource's first byte is."""
+    """The stream's `seek` and `tell`, and its position at the resource's first byte."""
     seek, tell = _known.seek_of(stream), _known.tell_of(stream)
     if seek is None:
         return None, None, 0
@@ -408,12 +408,12 @@ def _movable(
         return None, None, 0
 
 
-# Weak: a stream, or the frames that an exception of it keeps, may well hold the buffer that holds
-# this source, and all of them are to be collected together.
+# Weak: a stream, or the frames that its exception keeps alive, may reference the buffer that owns
+# this source, and all of them must be collectable together.
 _sources: dict[int, weakref.ref[Source]] = {}
 # The functions that C may call.
 _functions: dict[int, Entry] = {}
-# What a forked child has of its parent's: kept, since letting go could close what they share.
+# Sources of the parent in a forked child: kept, since releasing them could close shared resources.
 _parents: list[Optional[Source]] = []
 _keys = itertools.count(1)
 
@@ -430,7 +430,7 @@ def _on_close(key: int) -> None:
         if reference and (source := reference()):
             source.finish()
     finally:
-        # Last of all: who waits for the number to go waits for the stream to be let go of.
+        # Last: waiting for the number to disappear is waiting for the stream to be released.
         forget(key)
 
 
@@ -439,20 +439,20 @@ _close = NotifyCallback(_on_close)
 
 
 def forget(key: int) -> None:
-    """For a source that nobody calls any more."""
+    """Removes a source that is not called any more."""
     _functions.pop(key, None)
     _sources.pop(key, None)
 
 
 def leave_to_parent() -> None:
-    """In a forked child: nothing of what the parent reads is touched."""
+    """In a forked child: leaves the parent's streams untouched."""
     _parents.extend(source() for source in list(_sources.values()))
     _sources.clear()
     _functions.clear()
 
 
 def wait_for_all(seconds: float) -> None:
-    """Waits until the library has let go of every stream, for so long at most."""
+    """Waits until the library has released every stream, at most `seconds`."""
     deadline = time.monotonic() + seconds
     while _sources and time.monotonic() < deadline:
         time.sleep(0.001)

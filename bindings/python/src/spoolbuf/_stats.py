@@ -21,45 +21,45 @@ class Stats(NamedTuple):
     """
 
     declared: Optional[int]
-    """The size that the caller was told, a hint; None if none was."""
+    """The declared size, a hint; None if there is none."""
     final_size: Optional[int]
     """The true size; None until the stream has ended."""
     bound: Optional[int]
-    """The lowest place at which the stream had nothing, an upper limit of the size; None if none."""
+    """The lowest offset at which the stream had no bytes, an upper limit of the size; else None."""
     frontier: int
-    """How far the resource is buffered without a gap, from its start."""
+    """How far the resource is buffered without a gap, in bytes from its start."""
     memory: int
     """Buffered bytes in memory."""
     disk: int
     """Buffered bytes in the spool file."""
     overhead: int
-    """Memory that the buffer takes besides the bytes."""
+    """Memory that the buffer takes besides its bytes."""
     pulls: int
-    """How often the stream was asked for bytes."""
+    """How many times the stream was asked for bytes."""
     seeks: int
-    """How often the stream was asked to seek."""
+    """How many times the stream was asked to seek."""
     waits: int
-    """How often a call went to sleep for bytes that another one was to bring."""
+    """How many times a call blocked until another one delivered bytes."""
     system_error: int
-    """The system's code at the last file operation that failed, else 0."""
+    """The system's code of the last failed file operation, else 0."""
     state: State
-    """What the stream is doing."""
+    """The state of the stream."""
     status: Status
-    """Why the stream is not asked any more; OK if it is, or has ended."""
+    """Why the stream is not asked any more; OK if it is asked, or has ended."""
     seekable: bool
-    """Whether the stream is asked to seek."""
+    """Whether the stream can be asked to seek."""
     spool: Spool
     """Where the spool file is."""
     helper: bool
-    """Whether a thread of the library's own exists."""
+    """Whether a thread of the library exists."""
     ended_short: bool
     """Whether the stream ended before the declared size."""
     spool_dir: Optional[str]
-    """The directory of the spool file, or the one where it could not be made; None before that."""
+    """The spool file's directory, or where creating it failed; None before the first attempt."""
 
 
 def from_native(stats: _native.Stats) -> Stats:
-    """The C struct's content."""
+    """Converts the C struct."""
     return Stats(
         declared=_known(stats.declared),
         final_size=_known(stats.final_size),

@@ -1,8 +1,8 @@
-"""Streams of every kind, each seen as something that gives its next chunk.
+"""Streams of every kind, each adapted to an interface that returns its next chunk.
 
-A chunk is bytes that the stream has given, in memory that nobody else writes to any more or that is
-the stream's own until it is asked again. The library's memory is shown only to the files of Python
-itself, which don't keep it.
+A chunk is bytes that the stream has delivered. No other code writes to its memory any more, or it
+belongs to the stream until that is asked again. Only Python's own files are shown the library's
+memory, since they keep no view of it.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class Readable(Protocol):
     """Anything with `read`: a file, a socket's file, a response."""
 
     def read(self, size: int, /) -> Optional[Buffer]:
-        """Returns up to `size` of the next bytes; none at the end."""
+        """Returns at most `size` of the next bytes; none at the end."""
 
 
 class ReadableInto(Protocol):
     """Anything with `readinto`."""
 
     def readinto(self, out: memoryview, /) -> Optional[int]:
-        """Puts the next bytes into `out` and returns how many; 0 at the end."""
+        """Writes the next bytes to `out` and returns how many; 0 at the end."""
 
 
 Stream = Union["Buffer", Iterable["Buffer"], Readable, ReadableInto]
@@ -48,26 +48,26 @@ T = TypeVar("T")
 
 
 class Question:
-    """What the stream is asked, and its answer until that is accounted for.
+    """A call of the stream, and its result until that is consumed.
 
-    An exception may come when the stream has answered and Python is between two instructions of
-    ours: then the answer counts, since the stream won't give it again. So it is C that calls and
-    puts the answer where it is found.
+    An exception may be raised after the stream has returned, between two instructions of ours. The
+    result then still counts, since the stream won't return it again. So C code makes the call, and
+    stores the result where it is found.
     """
 
     def __init__(self) -> None:
-        """Nothing is asked."""
-        # An exception that came after the answer.
+        """Nothing is asked yet."""
+        # An exception that was raised after the result.
         self.late: Optional[BaseException] = None
         self._answers: dict[Any, Any] = {}
-        # Also after an exception came out of the stream.
+        # Stays set after the stream raised an exception.
         self.asking = False
 
     def ask(self, call: Callable[[], T]) -> T:
-        """What the stream answers, or has answered already and nobody took."""
+        """Returns the stream's result, or an earlier one that was not consumed."""
         if not self.answered:
             asked: collections.defaultdict[Any, T] = collections.defaultdict(call)
-            # Makes room, so that no memory is needed any more when the answer has come.
+            # Allocates in advance, so that storing the result needs no memory.
             asked[0] = cast(T, None)
             del asked[0]
             self._answers = asked
@@ -85,16 +85,16 @@ class Question:
 
     @property
     def answered(self) -> bool:
-        """Whether a result has not been handed over yet."""
+        """Whether there is a result that was not consumed yet."""
         return None in self._answers
 
     def settle(self) -> None:
-        """The answer is accounted for."""
+        """Marks the result as consumed."""
         self._answers = {}
 
     @contextlib.contextmanager
     def judged(self) -> Generator[None, None, None]:
-        """Drop a result that turns out wrong in this block: it was none."""
+        """Drops a result that turns out to be invalid in this block."""
         try:
             yield
         except (TypeError, ValueError, BlockingIOError):
@@ -104,21 +104,21 @@ class Question:
 
 
 class Chunks(Protocol):
-    """A stream, whatever its kind."""
+    """A stream of any kind."""
 
     gives_up: bool
-    """Whether a call of it may end without bytes and leave it as it was."""
+    """Whether a call may end without bytes and leave the stream unchanged."""
     bears: bool
-    """Whether it is known to be as it was after an interrupt inside it."""
+    """Whether an interrupt inside the stream is known to leave it unchanged."""
     fault: Optional[Exception]
-    """What was wrong with the last chunk, which is right by itself."""
+    """An error that accompanies the last chunk, whose bytes are valid."""
 
     def fetch(self, size: int, question: Question) -> Optional[memoryview]:
-        """The next chunk, of any size, if possible at most `size`; None at the end."""
+        """Returns the next chunk, if possible of at most `size` bytes; None at the end."""
 
 
 class _Iterated:
-    """Takes an iterator's next chunk."""
+    """Reads an iterator's chunks."""
 
     gives_up = bears = False
     fault: Optional[Exception] = None
@@ -136,7 +136,7 @@ class _Iterated:
 
 
 class _Read:
-    """Reads by `read`, which may return more than it was asked for."""
+    """Reads with `read`, which may return more than it was asked for."""
 
     gives_up = True
     bears = False
@@ -154,7 +154,7 @@ class _Read:
 
 
 class _ReadInto:
-    """Reads by `readinto` into memory that is the chunk's own."""
+    """Reads with `readinto` into memory that the chunk owns."""
 
     gives_up = True
 
@@ -162,8 +162,8 @@ class _ReadInto:
         self._readinto = readinto
         self._room = bytearray()
         self._size = 0
-        # What the stream is shown of the room. Kept here and not in a frame alone: an exception that
-        # comes before it is released keeps the frame alive.
+        # The part of the room that the stream is shown. Stored here and not only in a frame: an
+        # exception that is raised before it is released keeps the frame alive.
         self._view = memoryview(b"")
         self.bears = bears
         self.fault: Optional[Exception] = None
@@ -171,7 +171,7 @@ class _ReadInto:
     def fetch(self, size: int, question: Question) -> Optional[memoryview]:
         self.fault = None
         if not question.answered:
-            # One byte more, so that there is always one to take away: see `_shrink`.
+            # One byte more, so that there is always one to remove: see `_shrink`.
             self._room, self._size = bytearray(size + 1), size
         room = self._room
         _let_go(self._view)
@@ -200,7 +200,7 @@ def _let_go(view: memoryview) -> bool:
 
 
 def _shrink(room: bytearray, size: int) -> bool:
-    """False if somebody looks at the memory."""
+    """Truncates the memory; returns False if a view of it exists."""
     try:
         del room[size:]
     except BufferError:
@@ -237,13 +237,13 @@ def _bytes_of(chunk: object) -> memoryview:
 
 
 def no_data() -> BlockingIOError:
-    """For what a non-blocking stream returns."""
+    """The exception for a non-blocking stream that has no bytes now."""
     return BlockingIOError(errno.EAGAIN, "the stream is non-blocking and has no data now")
 
 
 def gave_up(error: BaseException) -> bool:
-    """Whether a call ended without bytes, by itself or because it was told to."""
-    # Before Python 3.10 a socket's is not a TimeoutError.
+    """Whether a call ended without bytes, by itself or because it was canceled."""
+    # Before Python 3.10 a socket's timeout is not a TimeoutError.
     if isinstance(error, (BlockingIOError, TimeoutError, socket.timeout, CanceledError)):
         return True
     ssl: Any = sys.modules.get("ssl")
@@ -251,7 +251,7 @@ def gave_up(error: BaseException) -> bool:
 
 
 def chunks_of(stream: Any) -> Chunks:
-    """The stream as chunks; a TypeError if it is none."""
+    """Returns the stream as chunks; raises a TypeError if it is not a stream."""
     if isinstance(stream, str):
         raise TypeError("a stream yields bytes, not str")
     if isinstance(stream, io.TextIOBase):
@@ -287,18 +287,18 @@ _WAYS = {"readinto1", "read1", "readinto"}
 
 def _readinto_of(stream: Any) -> Optional[Callable[[memoryview], Any]]:
     readinto: Any = getattr(stream, "readinto", None)
-    # What a class says last counts: one may count or slow down what it inherits.
+    # The most derived class counts: it may count or slow down what it inherits.
     kinds: tuple[type, ...] = type(stream).__mro__
     own = next((ways for kind in kinds if (ways := _WAYS & vars(kind).keys())), _WAYS)
     if own != {"readinto"} and not _lacks_read1(stream):
-        # One system call at a time, where a `readinto` would go on until all of its room is full,
-        # and lose what came before an error.
+        # Makes one system call at a time. `readinto` would go on until its room is full, and lose
+        # the bytes before an error.
         readinto = getattr(stream, "readinto1", readinto)
     return cast(Any, readinto) if callable(readinto) else None
 
 
 def _lacks_read1(stream: Any) -> bool:
-    """Whether its `readinto1` is the one of the base class, for which there is no `read1`."""
+    """Whether `readinto1` is that of the base class, which calls a `read1` that does not exist."""
     base: Any = io.BufferedIOBase
     kind: Any = cast(Any, type(stream))
     return (
