@@ -24,7 +24,7 @@ const GROUPS: [(&str, &str); 6] = [
     ("peak-256", "Memory"),
 ];
 
-/// Colours for both modes, on a ground of its own. Plain rules: not every viewer knows variables.
+/// Colors for both modes, on a ground of its own. Plain rules: not every viewer knows variables.
 const STYLE: &str = "
     text { font: 12px -apple-system, 'Segoe UI', 'DejaVu Sans', Helvetica, Arial, sans-serif; fill: #1f2328 }
     .head { font-size: 19px; font-weight: 600 } .group { font-size: 15px; font-weight: 600 }

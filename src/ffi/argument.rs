@@ -22,7 +22,7 @@ pub(super) unsafe fn room<'o>(out: *mut c_void, len: usize) -> Result<&'o mut [u
     if out.is_null() || isize::try_from(len).is_err() {
         return Err(Error::Invalid);
     }
-    // SAFETY: the caller's. The bytes may not be initialised: they are written, never read.
+    // SAFETY: the caller's. The bytes may not be initialized: they are written, never read.
     Ok(unsafe { std::slice::from_raw_parts_mut(out.cast(), len) })
 }
 

@@ -91,7 +91,7 @@ impl Segment {
         if data.is_null() {
             return None;
         }
-        // SAFETY: `filled` bytes are initialised and never written again; the memory lives as long
+        // SAFETY: `filled` bytes are initialized and never written again; the memory lives as long
         // as the caller's pin or the caller's not releasing it.
         Some(unsafe { std::slice::from_raw_parts(data, filled) })
     }
@@ -169,7 +169,7 @@ impl Room {
         let size = most.min(self.segment.capacity - self.offset);
         let end = self.offset + size;
         // SAFETY: a segment with a room is not released, and this room is the only one: nobody
-        // reads or writes past `filled`. What was not initialised before is so now.
+        // reads or writes past `filled`. What was not initialized before is so now.
         unsafe {
             if clean < end {
                 data.add(clean).write_bytes(0, end - clean);

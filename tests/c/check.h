@@ -89,7 +89,7 @@ static inline void pause_ms(int ms)
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
-/* The resource's byte at an offset: every neighbour, and every power of two away, is another. */
+/* The resource's byte at an offset: every neighbor, and every power of two away, is another. */
 static inline unsigned char byte_at(uint64_t offset)
 {
     return (unsigned char)((offset + 1) * UINT64_C(0x9e3779b97f4a7c15) >> 56);

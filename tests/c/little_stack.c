@@ -1,6 +1,6 @@
 /*
  * Threads with little stack: every kind of work that is done on the caller's thread takes little of
- * it, the source's own part among it; about 3 KiB as the library ships, 13 without optimisation.
+ * it, the source's own part among it; about 3 KiB as the library ships, 13 without optimization.
  */
 #include "check.h"
 #include <sys/mman.h>

@@ -87,7 +87,7 @@ static void plan_source(rng *random, plan *out)
     out->nothings = one_of(random, 0, 0, 30, 100);
     out->false_ends = one_of(random, 0, 0, 0, 15);
     out->reentries = one_of(random, 0, 0, 50, 300);
-    out->lates = one_of(random, 0, 0, 0, 700);
+    out->late_ends = one_of(random, 0, 0, 0, 700);
     out->seek_errors = one_of(random, 0, 0, 100, 500);
     out->refusals = one_of(random, 0, 0, 0, out->giant ? 0 : 60);
 }
@@ -121,7 +121,7 @@ void plan_of(uint64_t seed, plan *out)
         out->threads = (unsigned)only_threads;
     out->operations = 3 + (unsigned)below(&random, 40);
     out->reads = one_of(&random, 5, 10, 20, 30);
-    out->somes = one_of(&random, 0, 5, 5, 20);
+    out->some_reads = one_of(&random, 0, 5, 5, 20);
     out->readers = one_of(&random, 0, 0, 5, 20);
     out->controls = one_of(&random, 0, 2, 5, 20);
     out->looks = one_of(&random, 0, 2, 5, 5);
@@ -147,6 +147,6 @@ void plan_print(const plan *self, FILE *out)
             forms[self->form], self->has_cancel ? how[self->manners] : "no cancel",
             self->has_close ? "" : ", no close", self->giant ? ", giant" : "", self->errors,
             self->zeros_after, self->stalls, self->lies, self->nothings, self->false_ends,
-            self->lates, self->reentries, self->seek_errors, self->refusals);
+            self->late_ends, self->reentries, self->seek_errors, self->refusals);
     fprintf(out, "  %u threads, %u operations each\n", self->threads, self->operations);
 }

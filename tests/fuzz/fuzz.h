@@ -122,10 +122,10 @@ typedef struct plan {
     bool has_cancel, has_close, spool_dir, giant, chunk_varies;
     unsigned threads, operations;
     /* What goes wrong, per mille of the source's calls. */
-    unsigned errors, zeros_after, stalls, lies, nothings, false_ends, reentries, scribbles, lates;
+    unsigned errors, zeros_after, stalls, lies, nothings, false_ends, reentries, scribbles, late_ends;
     unsigned seek_errors, refusals, pauses;
     /* What the threads do, as weights. */
-    unsigned reads, somes, readers, controls, saves, looks, frees, disk;
+    unsigned reads, some_reads, readers, controls, saves, looks, frees, disk;
 } plan;
 
 extern form only_form; /* FORMS: all */

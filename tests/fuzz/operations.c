@@ -163,7 +163,7 @@ void perform(void)
 {
     rng *random = &me->random;
     const plan *plan = &the.plan;
-    const unsigned weights[] = { plan->reads, plan->somes, plan->readers, plan->controls, plan->looks,
+    const unsigned weights[] = { plan->reads, plan->some_reads, plan->readers, plan->controls, plan->looks,
                                  plan->saves, plan->frees ? 1 : 0, plan->disk, 1 };
     unsigned total = 0, at = 0;
     for (size_t place = 0; place < COUNT_OF(weights); place++)

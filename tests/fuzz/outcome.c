@@ -49,7 +49,7 @@ outcome choose(rng *random, uint64_t offset, uint64_t capacity, bool is_int)
             return (outcome){ .kind = LIE, .count = below(random, 4) };
         if (chance(random, plan->false_ends))
             return (outcome){ .kind = ZERO };
-        if (left == 0 && chance(random, plan->lates))
+        if (left == 0 && chance(random, plan->late_ends))
             return (outcome){ .kind = below(random, 2) ? NOTHING : ERROR, .code = SB_SOURCE_CANCELED };
     }
     if (left == 0)

@@ -237,7 +237,7 @@ def test_nothing_yet_and_then_the_end(kind: str, place: str, makes: type[Excepti
     assert buf.stat().final_size == SIZE
 
 
-def test_a_thread_of_the_librarys_own() -> None:
+def test_a_thread_of_the_library_itself() -> None:
     for kind in KINDS:
         buf = StreamBuffer(stream_of(kind, Plan(4000)), prefetch=100_000)
         with pytest.raises(Cut):

@@ -21,7 +21,7 @@ from support import skip
 
 PACKAGE = Path(__file__).resolve().parents[1]
 ROOT = PACKAGE.parents[1]
-LICENCES = ["LICENSE-APACHE", "LICENSE-MIT"]
+LICENSES = ["LICENSE-APACHE", "LICENSE-MIT"]
 
 # Reads by what was installed, from a directory that has nothing of the package.
 USE = """
@@ -63,7 +63,7 @@ def check(wheel: Path) -> None:
     modules = [path.name for path in (PACKAGE / "src" / "spoolbuf").glob("*.py")]
     expected = [f"spoolbuf/{name}" for name in [*modules, "py.typed", library()]]
     expected += [f"{about}/{name}" for name in ("METADATA", "WHEEL", "RECORD")]
-    expected += [f"{about}/licenses/{name}" for name in LICENCES]
+    expected += [f"{about}/licenses/{name}" for name in LICENSES]
     assert sorted(files) == sorted(expected)
     assert len(files[f"spoolbuf/{library()}"]) > 100_000
     tag = files[f"{about}/WHEEL"].decode()
@@ -94,10 +94,10 @@ def test_wheel() -> None:
     check(Path(os.environ["SPOOLBUF_WHEEL"]))
 
 
-def test_the_licences_are_those_of_the_repository() -> None:
+def test_the_licenses_are_those_of_the_repository() -> None:
     if not (ROOT / "Cargo.toml").exists():
         skip("the repository", "this is a source distribution")
-    for name in LICENCES:
+    for name in LICENSES:
         assert (PACKAGE / name).read_bytes() == (ROOT / name).read_bytes()
 
 

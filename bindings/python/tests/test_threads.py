@@ -276,7 +276,7 @@ def test_fork() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="not on this system")
-def test_the_thread_that_forked_is_the_childs_main_one() -> None:
+def test_the_thread_that_forked_is_the_main_one_of_the_child() -> None:
     program = """
         import os, threading, warnings
         warnings.simplefilter("ignore")
