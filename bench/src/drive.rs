@@ -3,61 +3,15 @@
 use crate::contender::{self, Contender, spoolbuf};
 use crate::machine;
 use crate::options::Options;
+use crate::results::{Results, SIZE, Values};
 use crate::rows::{self, Row};
-use crate::size::{self, Size};
-use crate::table::Outcome;
+use crate::size;
 use crate::work::Work;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-/// The row that the driver does by itself.
-pub const SIZE: &str = "library-size";
-
-/// Values of all rounds, by row and contender.
-pub type Values = BTreeMap<(&'static str, &'static str), Vec<f64>>;
-
-/// What a run gave.
-pub struct Results {
-    pub rows: Vec<&'static Row>,
-    pub contenders: Vec<&'static Contender>,
-    pub values: Values,
-    /// Who was left out, and why.
-    pub missing: Vec<(String, String)>,
-    /// Whether one that is there did something wrong.
-    pub failed: bool,
-    pub size: Option<Size>,
-    pub facts: Vec<(&'static str, String)>,
-    /// How to run it again.
-    pub command: String,
-}
-
-impl Results {
-    /// How often each piece of work was done.
-    pub fn rounds(&self) -> String {
-        let done = self.values.iter().filter(|((row, _), _)| *row != SIZE);
-        let counts: Vec<_> = done.map(|(_, values)| values.len()).collect();
-        let (least, most) = (counts.iter().min(), counts.iter().max());
-        match (least.unwrap_or(&0), most.unwrap_or(&0)) {
-            (least, most) if least == most => most.to_string(),
-            (least, most) => format!("{least} to {most}"),
-        }
-    }
-
-    /// The library's size, if that was asked for.
-    pub fn shown_size(&self) -> Option<&Size> {
-        let asked = self.rows.iter().any(|row| row.id == SIZE);
-        self.size.as_ref().filter(|_| asked)
-    }
-
-    /// The rows that gave something.
-    pub fn outcomes(&self) -> Vec<Outcome> {
-        let all = self.rows.iter().map(|row| Outcome::of(self, row));
-        all.filter(|o| !o.all.is_empty()).collect()
-    }
-}
 
 /// Runs what was asked for.
 pub fn run(options: &Options) -> Result<Results, String> {

@@ -1,9 +1,9 @@
 //! The report for programs.
 
 use crate::contender::Kind;
-use crate::drive::Results;
+use crate::outcome::Outcome;
+use crate::results::Results;
 use crate::rows::Better;
-use crate::table::Outcome;
 use std::fmt::{Display, Write};
 
 /// The whole report as one JSON object.

@@ -1,7 +1,7 @@
 //! The values of earlier runs, kept as text, so that a report can be made in parts.
 
 use crate::contender;
-use crate::drive::{Results, SIZE, Values};
+use crate::results::{Results, SIZE, Values};
 use crate::rows;
 use std::fmt::Write;
 use std::path::Path;

@@ -8,7 +8,9 @@ mod machine;
 mod markdown;
 mod memory;
 mod options;
+mod outcome;
 mod picture;
+mod results;
 mod rows;
 mod size;
 mod source;
@@ -37,7 +39,7 @@ fn main() -> ExitCode {
         table::list();
         return ExitCode::SUCCESS;
     }
-    let failed = |mut results: drive::Results| {
+    let failed = |mut results: results::Results| {
         if options.add {
             kept::add(&mut results, &options.out.join("values"))?;
         }
@@ -58,7 +60,7 @@ fn main() -> ExitCode {
 }
 
 /// The report's files.
-fn report(results: &drive::Results, options: &Options) -> Result<(), String> {
+fn report(results: &results::Results, options: &Options) -> Result<(), String> {
     let put = |path: &Path, text: String| {
         std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
     };

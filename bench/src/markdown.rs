@@ -2,9 +2,10 @@
 //! in the library.
 
 use crate::contender::Kind;
-use crate::drive::Results;
+use crate::outcome::Outcome;
+use crate::results::Results;
 use crate::rows::Row;
-use crate::table::{Outcome, number, short};
+use crate::table::{number, short};
 use std::fmt::Write;
 use std::path::Path;
 

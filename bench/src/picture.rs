@@ -1,10 +1,11 @@
 //! The report as a picture: for each figure ours, the best rival and the better floor, as bars.
 
 use crate::contender::Kind;
-use crate::drive::Results;
+use crate::outcome::Outcome;
+use crate::results::Results;
 use crate::rows::{Better, Target};
 use crate::stats::Summary;
-use crate::table::{Outcome, number};
+use crate::table::number;
 use crate::work::Work;
 use std::fmt::Write;
 

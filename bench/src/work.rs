@@ -1,18 +1,22 @@
 //! What is measured: one piece of work with one contender, in a process of its own.
 
-use crate::contender::{Buffer, Contender, Keeps, MAX};
+use crate::contender::{Contender, Keeps, MAX};
 use crate::memory;
-use crate::source::{self, Pace, Plan, Source, mix};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::source::{self, Pace, Plan, Source};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 mod check;
+mod opener;
 mod reads;
+mod target;
+mod values;
 mod wait;
 
-const MIB: u64 = 1 << 20;
-const KIB: usize = 1 << 10;
+use opener::{Opener, pulled, sample};
+use target::Target;
+pub use values::Values;
+use values::{KIB, MIB, millis, rate};
 
 /// A piece of work.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -40,9 +44,6 @@ pub enum Work {
     /// Looks at the file of the library; the driver does that.
     Size,
 }
-
-/// What came out: by name of the metric.
-pub type Values = Vec<(&'static str, f64)>;
 
 impl Work {
     /// Whether one that keeps what came there has a part in it.
@@ -102,17 +103,6 @@ impl Work {
     }
 }
 
-/// How a row opens a buffer.
-type Opener<'a> = &'a dyn Fn(Plan, u64) -> Box<dyn Buffer>;
-
-/// A buffer that has all of its source.
-fn pulled(open: Opener, plan: Plan) -> Box<dyn Buffer> {
-    let buffer = open(plan, MAX);
-    let mut last = [0];
-    assert_eq!(buffer.read(plan.size - 1, &mut last), 1, "the last byte");
-    buffer
-}
-
 fn pull(open: Opener, plan: Plan) -> Values {
     source::block();
     let start = Instant::now();
@@ -123,17 +113,6 @@ fn pull(open: Opener, plan: Plan) -> Values {
     drop(buffer);
     let free = millis(start.elapsed());
     vec![("rate", rate(plan.size, time)), ("free", free)]
-}
-
-/// Compares bytes at the start, at the end and at places between.
-fn sample(buffer: &dyn Buffer, plan: &Plan) {
-    let mut out = vec![0; 64 * KIB];
-    let span = plan.size - out.len() as u64;
-    let places = (0..50).map(|i| mix(i) % span).chain([0, span]);
-    for off in places {
-        assert_eq!(buffer.read(off, &mut out), out.len(), "a read at {off}");
-        assert!(plan.agrees(off, &out), "wrong bytes at {off}");
-    }
 }
 
 fn stream(open: Opener, size: u64) -> Values {
@@ -176,15 +155,6 @@ fn save(open: Opener, size: u64, dir: &Path) -> Values {
     values
 }
 
-/// A file that is gone when the work is done, or has failed.
-struct Target(PathBuf);
-
-impl Drop for Target {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
 fn peak(open: Opener, size: u64) -> Values {
     let plan = Plan::new(size, 64 * KIB);
     let mut out = vec![1; 64 * KIB];
@@ -222,12 +192,4 @@ fn handles(open: Opener, count: usize, each: u64) -> Values {
     }
     drop(all);
     vec![("held", held), ("left", memory::now() - before)]
-}
-
-fn rate(size: u64, time: Duration) -> f64 {
-    size as f64 / MIB as f64 / time.as_secs_f64()
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
 }

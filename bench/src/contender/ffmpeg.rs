@@ -1,7 +1,7 @@
 //! FFmpeg's `cache:` protocol, loaded at run time; its source is a thread that writes to a pipe.
 
+use super::buffer::{Buffer, save_by_reads};
 use super::library::{self, functions};
-use super::{Buffer, save_by_reads};
 use crate::source::Source;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::io::{PipeReader, PipeWriter, Write, pipe};

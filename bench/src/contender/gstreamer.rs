@@ -5,8 +5,8 @@
 //! all that follows. So a read waits here until all before its place was pushed, and for the rest
 //! as `queue2` lets it wait.
 
+use super::buffer::{Buffer, save_by_reads};
 use super::library::{self, functions};
-use super::{Buffer, save_by_reads};
 use crate::source::Source;
 use std::ffi::{c_char, c_int, c_void};
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! A spooled temporary file behind a mutex: what one writes in an hour.
 
-use super::Buffer;
+use super::buffer::Buffer;
 use crate::source::Source;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};

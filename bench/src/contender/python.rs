@@ -1,7 +1,8 @@
 //! Contenders that are driven from Python: `contender.py` does the work.
 
+use super::buffer::Buffer;
 use super::spoolbuf::LIBRARY;
-use super::{Buffer, Source};
+use crate::source::Source;
 use std::path::Path;
 use std::process::Command;
 

@@ -1,6 +1,6 @@
 //! This library, loaded as its users load it: the release shared library, by its C interface.
 
-use super::Buffer;
+use super::buffer::Buffer;
 use super::library::{self, functions};
 use crate::source::Source;
 use std::ffi::{CString, c_char, c_int, c_void};

@@ -1,6 +1,6 @@
 //! Crate stream-download: a task fetches ahead into its storage, a reader seeks and reads.
 
-use super::Buffer;
+use super::buffer::Buffer;
 use crate::source::Source;
 use bytes::Bytes;
 use futures_core::Stream;

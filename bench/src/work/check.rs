@@ -1,6 +1,8 @@
 //! That the bytes are the right ones.
 
-use super::{KIB, MIB, Opener, Target, Values};
+use super::opener::Opener;
+use super::target::Target;
+use super::values::{KIB, MIB, Values};
 use crate::contender::MAX;
 use crate::source::{Plan, mix};
 use std::fs::File;

@@ -1,7 +1,8 @@
 //! Reads of what is buffered, at random unaligned places, on one thread and on two at once.
 
-use super::{Opener, Values, pulled, sample};
-use crate::contender::Buffer;
+use super::opener::{Opener, pulled, sample};
+use super::values::Values;
+use crate::contender::{Buffer, MAX};
 use crate::source::Plan;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -14,8 +15,8 @@ const SLICE: Duration = Duration::from_millis(15);
 pub fn run(open: Opener, plan: Plan, len: usize) -> Values {
     let buffer = pulled(open, plan);
     // What a contender still has in memory is not what a row of the disk is about.
-    let span = if plan.size > crate::contender::MAX {
-        plan.size - crate::contender::MAX - (1 << 20)
+    let span = if plan.size > MAX {
+        plan.size - MAX - (1 << 20)
     } else {
         plan.size
     };

@@ -1,8 +1,12 @@
 //! Reads of what is buffered while another reader waits for the source.
 
+use super::opener::Opener;
 use super::reads::Places;
-use super::{AtomicBool, Duration, Instant, KIB, MIB, Opener, Ordering, Plan, Values, millis};
+use super::values::{KIB, MIB, Values, millis};
 use crate::contender::{Buffer, MAX};
+use crate::source::Plan;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 const SLEEP: Duration = Duration::from_millis(950);
 const WORK: Duration = Duration::from_millis(8);

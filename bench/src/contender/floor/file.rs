@@ -1,7 +1,7 @@
 //! Writes to a file and positioned reads from it: plainly, and in the best way known.
 
-use super::Filled;
-use crate::contender::Buffer;
+use super::filled::Filled;
+use crate::contender::buffer::Buffer;
 use crate::source::Source;
 use std::fs::File;
 use std::io::{Read, Seek, Write};

@@ -1,7 +1,7 @@
 //! Copies to memory: to memory mapped already, to fresh small pages, to fresh huge pages.
 
-use super::Filled;
-use crate::contender::Buffer;
+use super::filled::Filled;
+use crate::contender::buffer::Buffer;
 use crate::source::Source;
 use std::path::Path;
 use std::ptr;

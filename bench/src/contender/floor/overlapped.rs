@@ -1,8 +1,8 @@
 //! The pieces of `file`, written by a second thread while the next ones come from the source.
 
-use super::Filled;
 use super::file::{PIECE, Pieces};
-use crate::contender::Buffer;
+use super::filled::Filled;
+use crate::contender::buffer::Buffer;
 use crate::source::Source;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

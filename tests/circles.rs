@@ -1,0 +1,96 @@
+//! No module of the bench names one that names it, directly or by way of others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What each module names: its submodules, and the modules of its `crate::` and `super::` paths.
+type Imports = BTreeMap<String, BTreeSet<String>>;
+
+/// The code of the modules in a folder, by their paths; the root's is empty.
+fn read(folder: &Path, parent: &str, code: &mut BTreeMap<String, String>) {
+    for entry in std::fs::read_dir(folder).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        let name = match stem.expect("a name") {
+            "main" | "lib" => String::new(),
+            stem if parent.is_empty() => stem.to_owned(),
+            stem => format!("{parent}::{stem}"),
+        };
+        if path.is_dir() {
+            read(&path, &name, code);
+        } else {
+            let text = std::fs::read_to_string(&path).expect("a source file");
+            let lines = text.lines().filter(|line| !line.trim().starts_with("//"));
+            code.insert(name, lines.collect::<Vec<_>>().join("\n"));
+        }
+    }
+}
+
+/// The paths that begin with `start`, each name of a list in braces as a path of its own.
+fn paths<'c>(code: &'c str, start: &'c str) -> impl Iterator<Item = String> + 'c {
+    code.split(start).skip(1).flat_map(|rest| {
+        let end = rest.find(|c: char| !c.is_alphanumeric() && !"_:".contains(c));
+        let (path, rest) = rest.split_at(end.unwrap_or(rest.len()));
+        let list = rest.strip_prefix('{').and_then(|rest| rest.split_once('}'));
+        let names = list.map_or("", |(names, _)| names).split(',');
+        assert!(
+            names.clone().all(|name| !name.contains('{')),
+            "one list in another: {rest}"
+        );
+        names.map(move |name| format!("{path}{}", name.trim()))
+    })
+}
+
+fn imports(folder: &Path) -> Imports {
+    let mut code = BTreeMap::new();
+    read(folder, "", &mut code);
+    let of = |(module, text): (&String, &String)| {
+        let parent = module.rsplit_once("::").map_or("", |(parent, _)| parent);
+        let in_parent = |path: String| format!("{parent}::{path}");
+        let in_module = |path: String| format!("{module}::{path}");
+        let named = paths(text, "crate::")
+            .chain(paths(text, "super::").map(in_parent))
+            .chain(paths(text, "mod ").map(in_module));
+        let module_of = |path: String| {
+            let path = path.trim_start_matches("::");
+            let ends = path.match_indices("::").map(|(end, _)| end);
+            let mut prefixes: Vec<_> = ends.chain([path.len()]).map(|end| &path[..end]).collect();
+            prefixes.reverse();
+            let known = prefixes.into_iter().find(|path| code.contains_key(*path));
+            known.unwrap_or("").to_owned()
+        };
+        let others = named.map(module_of).filter(|name| name != module);
+        (module.clone(), others.collect())
+    };
+    code.iter().map(of).collect()
+}
+
+/// Leaves what is in a circle, or between two: without those who name nobody, or whom nobody names.
+fn circles(mut imports: Imports) -> Imports {
+    loop {
+        let named: BTreeSet<_> = imports.values().flatten().cloned().collect();
+        let before = imports.len();
+        imports.retain(|module, names| !names.is_empty() && named.contains(module));
+        if imports.len() == before {
+            return imports;
+        }
+        let left: BTreeSet<_> = imports.keys().cloned().collect();
+        imports
+            .values_mut()
+            .for_each(|names| names.retain(|name| left.contains(name)));
+    }
+}
+
+#[test]
+fn the_bench_has_no_import_circle() {
+    let imports = imports(&Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/src"));
+    assert!(
+        imports[""].len() > 10,
+        "main.rs names the modules: {imports:?}"
+    );
+    let circles = circles(imports);
+    assert!(
+        circles.is_empty(),
+        "modules that name each other: {circles:#?}"
+    );
+}
