@@ -1,5 +1,5 @@
 /*
- * spoolbuf_ffmpeg.h - FFmpeg reads from a buffer: an AVIOContext over a place in it.
+ * spoolbuf_ffmpeg.h - FFmpeg reads from a buffer: an AVIOContext over a position in it.
  *
  *     spoolbuf_ffmpeg io;
  *     if (spoolbuf_ffmpeg_open(&io, buffer) < 0) ...
@@ -8,37 +8,38 @@
  *     avformat_open_input(&format, NULL, NULL, NULL);  ...  avformat_close_input(&format);
  *     spoolbuf_ffmpeg_close(&io);
  *
- *   FFmpeg asks          it gets
- *   data                 what is there once the first byte is (sb_reader_read); 0 bytes only if it
- *                        asks for none
+ *   FFmpeg requests      result
+ *   data                 the bytes available once the first one is (sb_reader_read). 0 bytes only if it
+ *                        asks for 0
  *   the end              AVERROR_EOF
- *   an end that is       before the declared size: the end, or with SB_SHORT_ERROR an error; the status
- *   too early            is SB_ERR_SHORT in both cases
- *   an error             AVERROR(ENOSPC) for a full disk, ENOMEM, EDEADLK where a source's own
- *                        callback reads, ENOSYS for bytes that a source can't go back to, else EIO.
- *                        FFmpeg keeps it in context->error, but many demuxers make an ordinary end or
- *                        "invalid data" of it, and the packet it is in may come cut
- *                        (AV_PKT_FLAG_CORRUPT): spoolbuf_ffmpeg_status() has the library's code. To
+ *   an end too early     before the declared size: it is the end, or with SB_SHORT_ERROR an error.
+ *                        spoolbuf_ffmpeg_status() is SB_ERR_SHORT in both cases
+ *   an error             AVERROR(ENOSPC) for a full disk; ENOMEM; EDEADLK if a source's own callback
+ *                        reads; ENOSYS for bytes that a source can't go back to; else EIO. FFmpeg keeps
+ *                        it in context->error. But many demuxers turn it into an ordinary end or
+ *                        "invalid data", and the packet in which it occurs may be truncated
+ *                        (AV_PKT_FLAG_CORRUPT). spoolbuf_ffmpeg_status() returns the library's code. To
  *                        go on: sb_retry(), spoolbuf_ffmpeg_resume(), av_seek_frame() to the last
- *                        whole packet
- *   AVSEEK_SIZE          the final size, else the declared one, else AVERROR(ENOSYS)
- *   a seek               costs nothing, whatever the source can: an MP4 with its index at the end
- *                        plays from a pipe. SEEK_END as AVSEEK_SIZE
- *   a blocked read       spoolbuf_ffmpeg_stop(), from any thread, makes it and all that would wait
- *                        return AVERROR_EXIT, until spoolbuf_ffmpeg_resume(). FFmpeg's own
+ *                        complete packet
+ *   AVSEEK_SIZE          the final size, else the declared size, else AVERROR(ENOSYS)
+ *   a seek               costs nothing, whatever the source can do: an MP4 with its index at the end
+ *                        plays from a pipe. SEEK_END uses the size of AVSEEK_SIZE
+ *   a blocked read       spoolbuf_ffmpeg_stop(), from any thread, makes it and every read that would
+ *                        block return AVERROR_EXIT, until spoolbuf_ffmpeg_resume(). FFmpeg's own
  *                        interrupt_callback does not reach a custom AVIOContext
- *   with a prefetch      (sb_prefetch(), the option `prefetch`) the library calls the source on a
- *                        thread of its own, and a stop is at once
- *   without one          the source is called on the thread that reads, and a stop waits until it
- *                        returns. Only sb_cancel() asks it to, and stops all that wait on the buffer,
- *                        until sb_resume()
- *   who calls            the thread that is in avformat_open_input(), av_read_frame() and so on
- *   lifetime             close after avformat_close_input(), before sb_free()
+ *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
+ *                        source, and a stop takes effect at once
+ *   without one          the source is called on the thread that reads, and a stop takes effect when
+ *                        the source returns. Only sb_cancel() makes the source return; it cancels every
+ *                        blocked call on the buffer, until sb_resume()
+ *   threads              data is read on the thread that is in avformat_open_input(), av_read_frame()
+ *                        and so on
+ *   lifetime             close it after avformat_close_input() and before sb_free()
  *
- * Demuxers that look at the end first because they may (MPEG-TS with a known size, to tell the
- * duration) make a forward-only source run to its end first; context->seekable = 0 stops that. Some
- * go by the size in what they deliver (MP3 cuts the encoder's padding off only then): declare it if
- * it is known.
+ * Some demuxers look at the end first if they can seek (MPEG-TS with a known size, for the duration).
+ * They make a forward-only source run to its end first; context->seekable = 0 prevents that. The output
+ * of some depends on the size (MP3 removes the encoder's padding only with it): declare the size if it
+ * is known.
  *
  * FFmpeg 4.0 to 8. C99 and C++.
  */
@@ -59,7 +60,7 @@ extern "C" {
 
 #include "spoolbuf.h"
 
-/* One player's place in a buffer. Stays where it is in memory while it is open. */
+/* One player's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_ffmpeg {
     AVIOContext *context; /* for AVFormatContext.pb */
     sb_buffer *buffer;
@@ -67,7 +68,7 @@ typedef struct spoolbuf_ffmpeg {
     int status;
 } spoolbuf_ffmpeg;
 
-/* FFmpeg's code for one of the library's. */
+/* FFmpeg's code for one of the library's codes. */
 static inline int spoolbuf_ffmpeg_error(int64_t status)
 {
     switch (status) {
@@ -94,7 +95,7 @@ static inline int spoolbuf_ffmpeg_read(void *opaque, uint8_t *out, int length)
         return (int)count;
     if (count == 0)
         return AVERROR_EOF;
-    /* The first: a read of buffered bytes after it does not hide it. */
+    /* Keeps the first error: a later read of buffered bytes must not hide it. */
     if (self->status == SB_OK)
         self->status = (int)count;
     return spoolbuf_ffmpeg_error(count);
@@ -112,7 +113,7 @@ static inline int64_t spoolbuf_ffmpeg_seek(void *opaque, int64_t offset, int whe
     return place < 0 ? spoolbuf_ffmpeg_error(place) : place;
 }
 
-/* Opens a place in a buffer. Returns 0 or an AVERROR, with nothing left to close. */
+/* Opens a position in a buffer. Returns 0 or an AVERROR; after an error there is nothing to close. */
 static inline int spoolbuf_ffmpeg_open(spoolbuf_ffmpeg *self, sb_buffer *buffer)
 {
     enum { AREA = 32768 };
@@ -135,13 +136,13 @@ static inline int spoolbuf_ffmpeg_open(spoolbuf_ffmpeg *self, sb_buffer *buffer)
     return 0;
 }
 
-/* Makes the player's waiting read, and those that would wait, fail. From any thread. */
+/* Makes the player's blocked read, and those that would block, fail. From any thread. */
 static inline void spoolbuf_ffmpeg_stop(spoolbuf_ffmpeg *self)
 {
     sb_reader_cancel(self->reader);
 }
 
-/* Lets it go on; not while a read runs. */
+/* Lets it go on. Not while a read is running. */
 static inline void spoolbuf_ffmpeg_resume(spoolbuf_ffmpeg *self)
 {
     sb_reader_resume(self->reader);
@@ -150,8 +151,8 @@ static inline void spoolbuf_ffmpeg_resume(spoolbuf_ffmpeg *self)
     self->context->eof_reached = 0;
 }
 
-/* What went wrong first since the opening, or since resume: SB_OK or the library's code; SB_ERR_SHORT
- * also once the source has ended before the declared size. */
+/* The first error since the opening or the last resume: SB_OK or the library's code. It is also
+ * SB_ERR_SHORT once the source has ended before the declared size. */
 static inline int spoolbuf_ffmpeg_status(const spoolbuf_ffmpeg *self)
 {
     sb_stats facts;
@@ -161,11 +162,11 @@ static inline int spoolbuf_ffmpeg_status(const spoolbuf_ffmpeg *self)
     return self->status;
 }
 
-/* Closes the place; the buffer stays. After avformat_close_input(). */
+/* Closes the position; the buffer stays open. After avformat_close_input(). */
 static inline void spoolbuf_ffmpeg_close(spoolbuf_ffmpeg *self)
 {
     if (self->context != NULL) {
-        /* FFmpeg may have replaced the area that it was given. */
+        /* FFmpeg may have replaced the area. */
         av_freep(&self->context->buffer);
         avio_context_free(&self->context);
     }

@@ -10,33 +10,33 @@
  *     gst_element_set_state(pipeline, GST_STATE_NULL);
  *     spoolbuf_gst_close(&io);
  *
- * With playbin: uri `appsrc://`, and open in the handler of its signal `source-setup`.
+ * With playbin: set uri to `appsrc://`, and open in the handler of its signal `source-setup`.
  *
- *   GStreamer asks       it gets
- *   data (need-data)     one GstBuffer with its offset: in a random-access stream of all the bytes that
- *                        it names, since its demuxers take fewer for a cut file; else of what is there
- *                        once the first byte is, 64 KiB at most
+ *   GStreamer requests   result
+ *   data (need-data)     one GstBuffer with its offset. In a random-access stream it has all the bytes
+ *                        requested, since GStreamer's demuxers take fewer for a truncated file.
+ *                        Otherwise it has the bytes available once the first one is, at most 64 KiB
  *   the end              gst_app_src_end_of_stream()
- *   an end that is       before the declared size: the end and a warning on the bus, or with
- *   too early            SB_SHORT_ERROR an error; the status is SB_ERR_SHORT in both cases. Demuxers
- *                        that looked for the declared end may have given up without a message
- *   an error             an error message of the element's on the bus (GST_RESOURCE_ERROR_READ);
- *                        spoolbuf_gst_status() has the library's code. To go on: the pipeline to
- *                        NULL, sb_retry(), spoolbuf_gst_resume(), play, seek
- *   the size             the final one, else the declared one: the appsrc is `random-access`. Where
- *                        neither is known it is `seekable`, with no size
- *   a seek (seek-data)   costs nothing, whatever the source can
- *   a blocked read       gives way by itself, within a twentieth of a second, to a flushing seek and
- *                        to a change of state. spoolbuf_gst_stop(), from any thread, makes it and
- *                        all that would wait fail as soon, until spoolbuf_gst_resume()
- *   the source           is called on a thread of the library's own, with a prefetch or without one:
- *                        nothing of GStreamer's ever waits for it
- *   who calls            a streaming thread of the pipeline's for data, others for seeks, never two
- *                        at once
- *   lifetime             close after the pipeline is in the state NULL, before sb_free()
+ *   an end too early     before the declared size: it is the end and a warning on the bus, or with
+ *                        SB_SHORT_ERROR an error. spoolbuf_gst_status() is SB_ERR_SHORT in both cases.
+ *                        Demuxers that looked for the declared end may have given up without a message
+ *   an error             an error message of the element on the bus (GST_RESOURCE_ERROR_READ).
+ *                        spoolbuf_gst_status() returns the library's code. To go on: set the pipeline
+ *                        to NULL, sb_retry(), spoolbuf_gst_resume(), play, seek
+ *   the size             the final size, else the declared size: the appsrc is `random-access`. If
+ *                        neither is known the appsrc is `seekable`, without a size
+ *   a seek (seek-data)   costs nothing, whatever the source can do
+ *   a blocked read       yields within a twentieth of a second to a flushing seek and to a change of
+ *                        state. spoolbuf_gst_stop(), from any thread, makes it and every read that
+ *                        would block fail as soon, until spoolbuf_gst_resume()
+ *   the source           is called on a thread of the library, with a prefetch or without one: no
+ *                        thread of GStreamer ever waits for it
+ *   threads              data is requested on a streaming thread of the pipeline, seeks on others,
+ *                        never both at once
+ *   lifetime             close it after the pipeline is in the state NULL and before sb_free()
  *
- * To know what it plays GStreamer looks at the end, if it may: a source that goes forwards only then
- * runs to its end first. Where the size is not declared it plays as it comes.
+ * GStreamer looks at the end to detect the type of the stream, if it can: a forward-only source then
+ * runs to its end first. If the size is not declared, the stream plays as it arrives.
  *
  * GStreamer 1.10 or newer. C99 and C++.
  */
@@ -53,11 +53,11 @@
 extern "C" {
 #endif
 
-/* How long a read waits, in milliseconds, before it looks whether it is still wanted. */
+/* How long a read blocks, in milliseconds, before it checks whether it is still needed. */
 enum { SPOOLBUF_GST_PATIENCE = 50 };
 
-/* One pipeline's place in a buffer. Stays where it is in memory while it is open. It is no sb_reader:
- * a pipeline tells nobody that it wants its thread back, so a read has to look up now and then. */
+/* One pipeline's position in a buffer. It must not be moved in memory while it is open. It is not an
+ * sb_reader: a pipeline does not announce that it wants its thread back, so a read has to poll. */
 typedef struct spoolbuf_gst {
     sb_buffer *buffer;
     GstAppSrc *source;
@@ -78,7 +78,7 @@ static inline gboolean spoolbuf_gst_is_flushing(spoolbuf_gst *self)
     return flushing;
 }
 
-/* As sb_read_some(); SB_ERR_TIMEOUT if the pipeline wants its thread back. */
+/* Like sb_read_some(); SB_ERR_TIMEOUT if the pipeline wants its thread back. */
 static inline int64_t spoolbuf_gst_read(spoolbuf_gst *self, guint64 place, gsize room, char *out)
 {
     gboolean stopped;
@@ -91,7 +91,7 @@ static inline int64_t spoolbuf_gst_read(spoolbuf_gst *self, guint64 place, gsize
     return count == SB_ERR_TIMEOUT && stopped ? (int64_t)SB_ERR_CANCELED : count;
 }
 
-/* All of `length` bytes, or less at the end only; without `all` what there is. Or an error. */
+/* Reads `length` bytes, fewer only at the end; without `all`, the available bytes. Or returns an error. */
 static inline int64_t spoolbuf_gst_fill(spoolbuf_gst *self, gboolean all, gsize length, char *out)
 {
     gsize done = 0;
@@ -106,7 +106,7 @@ static inline int64_t spoolbuf_gst_fill(spoolbuf_gst *self, gboolean all, gsize 
     return (int64_t)done;
 }
 
-/* At the end: tells whether it came before the size that GStreamer was told. */
+/* At the end: reports whether it came before the size that GStreamer was given. */
 static inline void spoolbuf_gst_warn(spoolbuf_gst *self, GstAppSrc *source)
 {
     sb_stats facts;
@@ -147,7 +147,7 @@ static inline void spoolbuf_gst_need_data(GstAppSrc *source, guint hint, gpointe
     }
     if (count == 0)
         spoolbuf_gst_warn(self, source);
-    /* After an error too: or the pipeline would wait for more. */
+    /* After an error too: otherwise the pipeline would wait for more. */
     gst_app_src_end_of_stream(source);
 }
 
@@ -158,8 +158,8 @@ static inline gboolean spoolbuf_gst_seek_data(GstAppSrc *source, guint64 offset,
     return TRUE;
 }
 
-/* Makes an appsrc read from a buffer; before the pipeline is started. Returns SB_OK or an sb_status,
- * with nothing left to close. */
+/* Makes an appsrc read from a buffer. Call it before the pipeline is started. Returns SB_OK or an
+ * sb_status; after an error there is nothing to close. */
 static inline int spoolbuf_gst_open(spoolbuf_gst *self, sb_buffer *buffer, GstAppSrc *source)
 {
     GstAppSrcCallbacks callbacks;
@@ -181,21 +181,21 @@ static inline int spoolbuf_gst_open(spoolbuf_gst *self, sb_buffer *buffer, GstAp
     return SB_OK;
 }
 
-/* Makes the waiting read, and those that would wait, fail. From any thread. */
+/* Makes the blocked read, and those that would block, fail. From any thread. */
 static inline void spoolbuf_gst_stop(spoolbuf_gst *self)
 {
     g_atomic_int_set(&self->stopped, TRUE);
 }
 
-/* Lets it go on: before the pipeline, in the state NULL, is started anew. */
+/* Lets it go on. Call it while the pipeline is in the state NULL, before it is restarted. */
 static inline void spoolbuf_gst_resume(spoolbuf_gst *self)
 {
     g_atomic_int_set(&self->status, SB_OK);
     g_atomic_int_set(&self->stopped, FALSE);
 }
 
-/* What went wrong first since the opening, or since resume: SB_OK or the library's code; SB_ERR_SHORT
- * also once the source has ended before the declared size. From any thread. */
+/* The first error since the opening or the last resume: SB_OK or the library's code. It is also
+ * SB_ERR_SHORT once the source has ended before the declared size. From any thread. */
 static inline int spoolbuf_gst_status(spoolbuf_gst *self)
 {
     int status = g_atomic_int_get(&self->status);
@@ -206,8 +206,8 @@ static inline int spoolbuf_gst_status(spoolbuf_gst *self)
     return status;
 }
 
-/* Closes the place; the buffer stays. After the pipeline is in the state NULL, which may be played
- * again only with another source. */
+/* Closes the position; the buffer stays open. After the pipeline is in the state NULL. The pipeline
+ * can be played again only with another source. */
 static inline void spoolbuf_gst_close(spoolbuf_gst *self)
 {
     GstAppSrcCallbacks none;

@@ -11,28 +11,30 @@
  *     archive_read_free(archive);
  *     spoolbuf_archive_close(&in);
  *
- *   libarchive asks      it gets
- *   data                 what is there once the first byte is, up to 64 KiB, in memory of the
- *                        adapter's that is good until the next call
+ *   libarchive requests  result
+ *   data                 the bytes available once the first one is, at most 64 KiB, in memory of the
+ *                        adapter that is valid until the next call
  *   the end              0
- *   an end that is       before the declared size: the end, or with SB_SHORT_ERROR an error; the status
- *   too early            is SB_ERR_SHORT in both cases
- *   an error             ARCHIVE_FATAL, and sb_strerror()'s words; its filters put "truncated input"
- *                        over them: spoolbuf_archive_status() has the library's code. To go on:
- *                        sb_retry(), spoolbuf_archive_resume(), and another archive
- *   a skip               costs nothing, but not past a known size; with an unknown size 0, so that it
- *                        reads instead and sees where a cut archive ends
- *   a seek               costs nothing, whatever the source can. Of ZIP and 7-Zip only. From an end
- *                        that is not known: ARCHIVE_FATAL, and a ZIP is read as it comes
- *   a blocked read       spoolbuf_archive_stop(), from any thread, makes it and all that would wait
- *                        fail, until spoolbuf_archive_resume()
- *   with a prefetch      (sb_prefetch(), the option `prefetch`) the library calls the source on a
- *                        thread of its own, and a stop is at once
- *   without one          the source is called on the thread that reads, and a stop waits until it
- *                        returns. Only sb_cancel() asks it to, and stops all that wait on the buffer,
- *                        until sb_resume()
- *   who calls            the thread that is in archive_read_next_header() and so on
- *   lifetime             close after archive_read_free(), before sb_free()
+ *   an end too early     before the declared size: it is the end, or with SB_SHORT_ERROR an error.
+ *                        spoolbuf_archive_status() is SB_ERR_SHORT in both cases
+ *   an error             ARCHIVE_FATAL, and the text of sb_strerror(). libarchive's filters overwrite
+ *                        the text with "truncated input". spoolbuf_archive_status() returns the
+ *                        library's code. To go on: sb_retry(), spoolbuf_archive_resume(), and another
+ *                        archive
+ *   a skip               costs nothing, but does not go past a known size. With an unknown size it
+ *                        returns 0, so that libarchive reads instead and sees where a truncated archive
+ *                        ends
+ *   a seek               costs nothing, whatever the source can do. Only ZIP and 7-Zip seek. A seek
+ *                        from an unknown end is ARCHIVE_FATAL, and a ZIP is then read as it arrives
+ *   a blocked read       spoolbuf_archive_stop(), from any thread, makes it and every read that would
+ *                        block fail, until spoolbuf_archive_resume()
+ *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
+ *                        source, and a stop takes effect at once
+ *   without one          the source is called on the thread that reads, and a stop takes effect when
+ *                        the source returns. Only sb_cancel() makes the source return; it cancels every
+ *                        blocked call on the buffer, until sb_resume()
+ *   threads              data is read on the thread that is in archive_read_next_header() and so on
+ *   lifetime             close it after archive_read_free() and before sb_free()
  *
  * libarchive 3.2 or newer. C99 and C++.
  */
@@ -50,7 +52,7 @@ extern "C" {
 
 enum { SPOOLBUF_ARCHIVE_AREA = 65536 };
 
-/* One archive's place in a buffer. Stays where it is in memory while it is open. */
+/* One archive's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_archive {
     sb_buffer *buffer;
     sb_reader *reader;
@@ -63,7 +65,7 @@ static inline int64_t spoolbuf_archive_settle(spoolbuf_archive *self, struct arc
 {
     if (result >= 0)
         return result;
-    /* An end that is not known is no failure: libarchive does without. */
+    /* An unknown end is not a failure: libarchive works without it. */
     if (result != SB_ERR_UNKNOWN && self->status == SB_OK)
         self->status = (int)result;
     archive_set_error(archive, (int)result, "%s", sb_strerror((int)result));
@@ -105,7 +107,7 @@ static inline la_int64_t spoolbuf_archive_seek(struct archive *archive, void *op
                                                sb_reader_seek(self->reader, offset, whence));
 }
 
-/* Opens a place in a buffer. Returns SB_OK or an sb_status, with nothing left to close. */
+/* Opens a position in a buffer. Returns SB_OK or an sb_status; after an error there is nothing to close. */
 static inline int spoolbuf_archive_open(spoolbuf_archive *self, sb_buffer *buffer)
 {
     self->buffer = buffer;
@@ -120,8 +122,8 @@ static inline int spoolbuf_archive_open(spoolbuf_archive *self, sb_buffer *buffe
     return sb_buffered(buffer, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY;
 }
 
-/* Has libarchive read from the place: instead of archive_read_open(), and returns what that does. It
- * reads, and so may wait. */
+/* Makes libarchive read from the position. Use it instead of archive_read_open(); it returns the same.
+ * It reads, and so may block. */
 static inline int spoolbuf_archive_read_open(spoolbuf_archive *self, struct archive *archive)
 {
     archive_read_set_read_callback(archive, spoolbuf_archive_read);
@@ -131,14 +133,14 @@ static inline int spoolbuf_archive_read_open(spoolbuf_archive *self, struct arch
     return archive_read_open1(archive);
 }
 
-/* Makes the waiting read, and those that would wait, fail. From any thread. An archive that met an
- * error can't be gone on with: open another one. */
+/* Makes the blocked read, and those that would block, fail. From any thread. After an
+ * error an archive can't go on: open another one. */
 static inline void spoolbuf_archive_stop(spoolbuf_archive *self)
 {
     sb_reader_cancel(self->reader);
 }
 
-/* Lets it read again, from the start, for another archive; not while a read runs. */
+/* Lets it read again, from the start, for another archive. Not while a read is running. */
 static inline void spoolbuf_archive_resume(spoolbuf_archive *self)
 {
     self->status = SB_OK;
@@ -146,8 +148,8 @@ static inline void spoolbuf_archive_resume(spoolbuf_archive *self)
     sb_reader_resume(self->reader);
 }
 
-/* What went wrong first since the opening, or since resume: SB_OK or the library's code; SB_ERR_SHORT
- * also once the source has ended before the declared size. */
+/* The first error since the opening or the last resume: SB_OK or the library's code. It is also
+ * SB_ERR_SHORT once the source has ended before the declared size. */
 static inline int spoolbuf_archive_status(const spoolbuf_archive *self)
 {
     sb_stats facts;
@@ -157,7 +159,7 @@ static inline int spoolbuf_archive_status(const spoolbuf_archive *self)
     return self->status;
 }
 
-/* Closes the place; the buffer stays. After archive_read_free(). */
+/* Closes the position; the buffer stays open. After archive_read_free(). */
 static inline void spoolbuf_archive_close(spoolbuf_archive *self)
 {
     sb_reader_free(self->reader);

@@ -11,32 +11,34 @@
  *     ma_decoder_uninit(&decoder);
  *     spoolbuf_miniaudio_close(&io);
  *
- * A dr_lib by itself, included before this file: SPOOLBUF_DR(drflac, DRFLAC) defines
+ * A dr_lib alone, included before this file: SPOOLBUF_DR(drflac, DRFLAC) defines
  * spoolbuf_drflac_read, spoolbuf_drflac_seek and spoolbuf_drflac_tell for its open and init functions.
  *
- *   the decoder asks     it gets
- *   data                 all that it asked for: it waits for it, since decoders take less for the end
- *   the end              MA_AT_END if there was nothing, else less; dr_libs: less
- *   an end that is       before the declared size: the end, or with SB_SHORT_ERROR an error; the status
- *   too early            is SB_ERR_SHORT in both cases
- *   an error             MA_IO_ERROR, MA_CANCELLED, MA_NO_SPACE, MA_OUT_OF_MEMORY; less to dr_libs.
- *                        Decoders make an ordinary end of it: spoolbuf_miniaudio_status() has the
- *                        library's code. To go on: a new decoder, after sb_retry() and
- *                        spoolbuf_miniaudio_resume(), and a seek to where the old one was
- *   a seek, the place    cost nothing, whatever the source can; from an end that is not known: fails
- *   a blocked read       spoolbuf_miniaudio_stop(), from any thread, makes it and all that would wait
- *                        fail, until spoolbuf_miniaudio_resume()
- *   with a prefetch      (sb_prefetch(), the option `prefetch`) the library calls the source on a
- *                        thread of its own, and a stop is at once
- *   without one          the source is called on the thread that decodes, and a stop waits until it
- *                        returns. Only sb_cancel() asks it to, and stops all that wait on the buffer,
- *                        until sb_resume()
- *   who calls            the thread that decodes: the caller's, or the device's if its callback does,
- *                        which a blocked read holds up: prefetch, or decode on a thread of your own
- *   lifetime             close after the decoder, before sb_free()
+ *   the decoder requests result
+ *   data                 all the bytes that it asks for. The read blocks until they have arrived, since
+ *                        decoders take fewer for the end
+ *   the end              MA_AT_END if there are none, else fewer; dr_libs get fewer
+ *   an end too early     before the declared size: it is the end, or with SB_SHORT_ERROR an error.
+ *                        spoolbuf_miniaudio_status() is SB_ERR_SHORT in both cases
+ *   an error             MA_IO_ERROR, MA_CANCELLED, MA_NO_SPACE, MA_OUT_OF_MEMORY; dr_libs get fewer
+ *                        bytes. Decoders turn it into an ordinary end. spoolbuf_miniaudio_status()
+ *                        returns the library's code. To go on: sb_retry(), spoolbuf_miniaudio_resume(),
+ *                        a new decoder, and a seek to the old position
+ *   a seek, the position cost nothing, whatever the source can do. A seek from an unknown end fails
+ *   a blocked read       spoolbuf_miniaudio_stop(), from any thread, makes it and every read that would
+ *                        block fail, until spoolbuf_miniaudio_resume()
+ *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
+ *                        source, and a stop takes effect at once
+ *   without one          the source is called on the thread that decodes, and a stop takes effect when
+ *                        the source returns. Only sb_cancel() makes the source return; it cancels every
+ *                        blocked call on the buffer, until sb_resume()
+ *   threads              data is read on the thread that decodes. That is the caller's, or the device's
+ *                        if the device callback decodes. A blocked read then holds up the device:
+ *                        prefetch, or decode on a thread of your own
+ *   lifetime             close it after the decoder and before sb_free()
  *
- * miniaudio 0.11. C99 and C++. One file to copy: what it has in
- * common with the other adapters it repeats.
+ * miniaudio 0.11. C99 and C++. The header is self-contained: what it
+ * has in common with the other adapters is repeated.
  */
 #ifndef SPOOLBUF_MINIAUDIO_H
 #define SPOOLBUF_MINIAUDIO_H
@@ -47,14 +49,14 @@
 extern "C" {
 #endif
 
-/* One decoder's place in a buffer. Stays where it is in memory while it is open. */
+/* One decoder's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_miniaudio {
     sb_buffer *buffer;
     sb_reader *reader;
     int status; /* written by the thread that decodes */
 } spoolbuf_miniaudio;
 
-/* Opens a place in a buffer. Returns SB_OK or an sb_status, with nothing left to close. */
+/* Opens a position in a buffer. Returns SB_OK or an sb_status; after an error there is nothing to close. */
 static inline int spoolbuf_miniaudio_open(spoolbuf_miniaudio *self, sb_buffer *buffer)
 {
     self->buffer = buffer;
@@ -65,8 +67,8 @@ static inline int spoolbuf_miniaudio_open(spoolbuf_miniaudio *self, sb_buffer *b
     return sb_buffered(buffer, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY;
 }
 
-/* Reads all of `length` bytes, or those that there are before the end or an error: how many, or if
- * none the error. */
+/* Reads `length` bytes, or those before the end or an error. Returns how many, or the error if there
+ * are none. */
 static inline int64_t spoolbuf_miniaudio_fill(spoolbuf_miniaudio *self, void *out, size_t length)
 {
     size_t done = 0;
@@ -84,13 +86,13 @@ static inline int64_t spoolbuf_miniaudio_fill(spoolbuf_miniaudio *self, void *ou
     return count < 0 && done == 0 ? count : (int64_t)done;
 }
 
-/* Makes the waiting read, and those that would wait, fail. From any thread. */
+/* Makes the blocked read, and those that would block, fail. From any thread. */
 static inline void spoolbuf_miniaudio_stop(spoolbuf_miniaudio *self)
 {
     sb_reader_cancel(self->reader);
 }
 
-/* Lets it read again, from the start; not while a read runs. */
+/* Lets it read again, from the start. Not while a read is running. */
 static inline void spoolbuf_miniaudio_resume(spoolbuf_miniaudio *self)
 {
     self->status = SB_OK;
@@ -98,8 +100,8 @@ static inline void spoolbuf_miniaudio_resume(spoolbuf_miniaudio *self)
     sb_reader_resume(self->reader);
 }
 
-/* What went wrong first since the opening, or since resume: SB_OK or the library's code; SB_ERR_SHORT
- * also once the source has ended before the declared size. */
+/* The first error since the opening or the last resume: SB_OK or the library's code. It is also
+ * SB_ERR_SHORT once the source has ended before the declared size. */
 static inline int spoolbuf_miniaudio_status(const spoolbuf_miniaudio *self)
 {
     sb_stats facts;
@@ -109,7 +111,7 @@ static inline int spoolbuf_miniaudio_status(const spoolbuf_miniaudio *self)
     return self->status;
 }
 
-/* Closes the place; the buffer stays. */
+/* Closes the position; the buffer stays open. */
 static inline void spoolbuf_miniaudio_close(spoolbuf_miniaudio *self)
 {
     sb_reader_free(self->reader);
@@ -153,7 +155,7 @@ static inline ma_result spoolbuf_miniaudio_seek(ma_decoder *decoder, ma_int64 of
 
 #endif
 
-/* The callbacks of a dr_lib, of the versions whose origins are PREFIX_SEEK_SET, _CUR and _END. */
+/* The callbacks of a dr_lib, for the versions whose origins are PREFIX_SEEK_SET, _CUR and _END. */
 #define SPOOLBUF_DR(name, PREFIX)                                                                  \
     static size_t spoolbuf_##name##_read(void *opaque, void *out, size_t length)                   \
     {                                                                                              \

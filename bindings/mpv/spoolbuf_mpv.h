@@ -1,5 +1,5 @@
 /*
- * spoolbuf_mpv.h - mpv plays from a buffer: a stream_cb protocol of libmpv's.
+ * spoolbuf_mpv.h - mpv plays from a buffer: a stream_cb protocol of libmpv.
  *
  *     spoolbuf_mpv film;
  *     spoolbuf_mpv_open(&film, buffer);
@@ -10,30 +10,31 @@
  *     mpv_terminate_destroy(mpv);
  *     spoolbuf_mpv_close(&film);
  *
- * What follows `spoolbuf://` is for mpv's eyes only (a title, an extension); for several buffers in
- * one player add a protocol for each. Every loadfile opens a place of its own.
+ * Only mpv uses the text after `spoolbuf://` (a title, an extension). For several buffers in one player,
+ * add a protocol for each. Every loadfile opens its own position.
  *
- *   mpv asks             it gets
- *   data                 what is there once the first byte is (sb_reader_read)
+ *   mpv requests         result
+ *   data                 the bytes available once the first one is (sb_reader_read)
  *   the end              0
- *   an end that is       before the declared size: the end, or with SB_SHORT_ERROR an error; the status
- *   too early            is SB_ERR_SHORT in both cases
- *   an error             -1, which mpv in the middle of a file shows as an ordinary end of it
- *                        (MPV_END_FILE_REASON_EOF): at each MPV_EVENT_END_FILE ask
+ *   an end too early     before the declared size: it is the end, or with SB_SHORT_ERROR an error.
+ *                        spoolbuf_mpv_status() is SB_ERR_SHORT in both cases
+ *   an error             -1, which in the middle of a file mpv reports as an ordinary end
+ *                        (MPV_END_FILE_REASON_EOF). At each MPV_EVENT_END_FILE call
  *                        spoolbuf_mpv_status() for the library's code. To go on: sb_retry(), and
- *                        loadfile with `start` where it was
- *   the size             the final one, else the declared one, else MPV_ERROR_UNSUPPORTED
- *   a seek               costs nothing, whatever the source can
- *   a blocked read       is released by mpv itself (cancel_fn) at stop, quit, the next loadfile and
- *                        mpv_terminate_destroy(), for good; the next loadfile has a new place
- *   with a prefetch      (sb_prefetch(), the option `prefetch`) the library calls the source on a
- *                        thread of its own, and mpv stops at once
- *   without one          the source is called on mpv's threads, and mpv stops when it returns. Only
- *                        sb_cancel() asks it to, and stops all that wait on the buffer: before the
- *                        stop, with sb_resume() after it
- *   who calls            opened, read and closed on threads of mpv's, stopped from yet another
- *   lifetime             `film` stays where it is until mpv_terminate_destroy() has returned;
- *                        sb_free() after that (before is no harm: the player gets an error)
+ *                        loadfile with `start` at the old position
+ *   the size             the final size, else the declared size, else MPV_ERROR_UNSUPPORTED
+ *   a seek               costs nothing, whatever the source can do
+ *   a blocked read       is released for good by mpv itself (cancel_fn) at stop, quit, the next
+ *                        loadfile and mpv_terminate_destroy(). The next loadfile has a new position
+ *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
+ *                        source, and mpv's stop takes effect at once
+ *   without one          the source is called on mpv's threads, and mpv stops when the source returns.
+ *                        Only sb_cancel() makes the source return; it cancels every blocked call on the
+ *                        buffer. Call it before the stop, and sb_resume() after it
+ *   threads              streams are opened, read and closed on threads of mpv, and canceled on yet
+ *                        another
+ *   lifetime             `film` must not be moved until mpv_terminate_destroy() has returned. Call
+ *                        sb_free() after that (an earlier call is harmless: the player gets an error)
  *
  * Client API 1.106 (mpv 0.32) or newer. GCC, Clang or MSVC; C99 and C++.
  */
@@ -59,15 +60,15 @@
 extern "C" {
 #endif
 
-/* What mpv is to play. */
+/* A buffer that mpv plays. */
 typedef struct spoolbuf_mpv {
     sb_buffer *buffer;
-    void *volatile streams; /* the newest, which knows the one before it */
+    void *volatile streams; /* the newest, linked to the one before it */
     volatile long status;
 } spoolbuf_mpv;
 
-/* One opened stream. It stays until the film is closed: mpv calls close_fn and cancel_fn at the same
- * time if it is told to stop just as a file ends. */
+/* One opened stream. It is kept until the film is closed: mpv calls close_fn and cancel_fn at the same
+ * time if it is stopped just as a file ends. */
 typedef struct spoolbuf_mpv_stream {
     spoolbuf_mpv *film;
     sb_reader *reader;
@@ -82,7 +83,7 @@ static inline int64_t spoolbuf_mpv_read_fn(void *cookie, char *out, uint64_t len
 
     if (count >= 0)
         return count;
-    /* The first: the stop that follows an error does not hide it. */
+    /* Keeps the first error: the stop that follows must not hide it. */
     SPOOLBUF_MPV_SWAP(&self->film->status, 0, (long)count);
     return -1;
 }
@@ -105,7 +106,7 @@ static inline int64_t spoolbuf_mpv_size_fn(void *cookie)
 
 static inline void spoolbuf_mpv_cancel_fn(void *cookie)
 {
-    /* A reader is a handle that is checked: one that close_fn has freed does no harm. */
+    /* Reader handles are checked: one that close_fn has freed is harmless. */
     sb_reader_cancel(((spoolbuf_mpv_stream *)cookie)->reader);
 }
 
@@ -138,7 +139,7 @@ static inline int spoolbuf_mpv_open_fn(void *film, char *uri, mpv_stream_cb_info
     return 0;
 }
 
-/* Makes a film of a buffer. Opens nothing yet. */
+/* Makes a film from a buffer. Opens nothing yet. */
 static inline void spoolbuf_mpv_open(spoolbuf_mpv *film, sb_buffer *buffer)
 {
     film->buffer = buffer;
@@ -152,8 +153,8 @@ static inline int spoolbuf_mpv_add(mpv_handle *mpv, const char *protocol, spoolb
     return mpv_stream_cb_add_ro(mpv, protocol, film, spoolbuf_mpv_open_fn);
 }
 
-/* What went wrong first since the last loadfile: SB_OK or the library's code; SB_ERR_SHORT also once
- * the source has ended before the declared size. SB_ERR_CANCELED is a stop of mpv's own, unless
+/* The first error since the last loadfile: SB_OK or the library's code. It is also SB_ERR_SHORT once
+ * the source has ended before the declared size. SB_ERR_CANCELED means that mpv itself stopped, unless
  * sb_cancel() was called. From any thread. */
 static inline int spoolbuf_mpv_status(spoolbuf_mpv *film)
 {
@@ -165,7 +166,7 @@ static inline int spoolbuf_mpv_status(spoolbuf_mpv *film)
     return status;
 }
 
-/* Closes the film; the buffer stays. After mpv_terminate_destroy(). */
+/* Closes the film; the buffer stays open. After mpv_terminate_destroy(). */
 static inline void spoolbuf_mpv_close(spoolbuf_mpv *film)
 {
     spoolbuf_mpv_stream *self, *before;

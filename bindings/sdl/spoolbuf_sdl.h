@@ -1,5 +1,5 @@
 /*
- * spoolbuf_sdl.h - SDL 2 reads from a buffer: an SDL_RWops over a place in it.
+ * spoolbuf_sdl.h - SDL 2 reads from a buffer: an SDL_RWops over a position in it.
  *
  *     spoolbuf_sdl io;
  *     SDL_RWops *file = spoolbuf_sdl_open(&io, buffer);
@@ -8,36 +8,37 @@
  *     Mix_FreeMusic(music);
  *     spoolbuf_sdl_close(&io);
  *
- *   SDL asks             it gets
- *   objects              as many whole ones as there are: it waits for all, since SDL takes fewer for
- *                        the end
+ *   SDL requests         result
+ *   objects              as many whole ones as it asks for. The read blocks until they have arrived,
+ *                        since SDL takes fewer for the end
  *   the end              0, or fewer
- *   an end that is       before the declared size: the end, or with SB_SHORT_ERROR an error; the status
- *   too early            is SB_ERR_SHORT in both cases
- *   an error             fewer, or 0, and SDL_GetError() is sb_strerror()'s; most of what sits on SDL
- *                        makes an ordinary end or an error of its own of it: spoolbuf_sdl_status()
- *                        has the library's code. To go on: sb_retry(), spoolbuf_sdl_resume(), and
- *                        load it again, from the SDL_RWops after a seek to its start
- *   the size             the final one, else the declared one, else -1
- *   a seek, the place    cost nothing, whatever the source can. From an end that is not known the source
- *                        is read to it first: opusfile does not look whether that went well, and would
- *                        take what has come for all there is
- *   a write              0, read only
- *   a blocked read       spoolbuf_sdl_stop(), from any thread, makes it and all that would wait
+ *   an end too early     before the declared size: it is the end, or with SB_SHORT_ERROR an error.
+ *                        spoolbuf_sdl_status() is SB_ERR_SHORT in both cases
+ *   an error             fewer, or 0, and SDL_GetError() has the text of sb_strerror(). Most code on
+ *                        top of SDL turns it into an ordinary end or an error of its own.
+ *                        spoolbuf_sdl_status() returns the library's code. To go on: sb_retry(),
+ *                        spoolbuf_sdl_resume(), seek the SDL_RWops to its start, and load it again
+ *   the size             the final size, else the declared size, else -1
+ *   a seek, the position cost nothing, whatever the source can do. For a seek from an unknown end the
+ *                        source is read to its end first: opusfile ignores a failure of that seek, and
+ *                        would take the bytes received so far for everything
+ *   a write              0: read-only
+ *   a blocked read       spoolbuf_sdl_stop(), from any thread, makes it and every read that would block
  *                        fail, until spoolbuf_sdl_resume()
- *   with a prefetch      (sb_prefetch(), the option `prefetch`) the library calls the source on a
- *                        thread of its own, and a stop is at once
- *   without one          the source is called on the thread that reads, and a stop waits until it
- *                        returns. Only sb_cancel() asks it to, and stops all that wait on the buffer,
- *                        until sb_resume()
- *   who calls            the thread that loads; music that is played as it comes also the audio
- *                        thread. SDL_mixer holds its lock while it plays music or loads anything but
- *                        a WAV: a blocked read holds up all that it plays and loads, so prefetch
- *   lifetime             SDL_RWclose(), by whoever it is, frees the SDL_RWops only; close the place
- *                        after that, before sb_free()
+ *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
+ *                        source, and a stop takes effect at once
+ *   without one          the source is called on the thread that reads, and a stop takes effect when
+ *                        the source returns. Only sb_cancel() makes the source return; it cancels every
+ *                        blocked call on the buffer, until sb_resume()
+ *   threads              data is read on the thread that loads, and for streamed music also on the
+ *                        audio thread. SDL_mixer holds its lock while it plays music or loads anything
+ *                        but a WAV. A blocked read then holds up everything that it plays and loads, so
+ *                        prefetch
+ *   lifetime             SDL_RWclose() frees only the SDL_RWops, whoever calls it. Close the position
+ *                        after that and before sb_free()
  *
- * SDL 2.0 or newer (SDL 3 has another interface). C99 and C++. One file to copy: what it has in
- * common with the other adapters it repeats.
+ * SDL 2.0 or newer (SDL 3 has another interface). C99 and C++. The header is self-contained: what it
+ * has in common with the other adapters is repeated.
  */
 #ifndef SPOOLBUF_SDL_H
 #define SPOOLBUF_SDL_H
@@ -50,11 +51,11 @@
 extern "C" {
 #endif
 
-/* One player's place in a buffer. Stays where it is in memory while it is open. */
+/* One player's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_sdl {
     sb_buffer *buffer;
     sb_reader *reader;
-    SDL_atomic_t status; /* set on the thread that reads, which may be the audio thread */
+    SDL_atomic_t status; /* set on the thread that reads, possibly the audio thread */
 } spoolbuf_sdl;
 
 static inline spoolbuf_sdl *spoolbuf_sdl_of(SDL_RWops *file)
@@ -62,7 +63,7 @@ static inline spoolbuf_sdl *spoolbuf_sdl_of(SDL_RWops *file)
     return (spoolbuf_sdl *)file->hidden.unknown.data1;
 }
 
-/* The result as SDL knows it. */
+/* The result in the form that SDL expects. */
 static inline Sint64 spoolbuf_sdl_settle(int64_t result)
 {
     if (result >= 0)
@@ -82,7 +83,7 @@ static inline Sint64 SDLCALL spoolbuf_sdl_size(SDL_RWops *file)
     return spoolbuf_sdl_settle(sb_size(spoolbuf_sdl_of(file)->buffer));
 }
 
-/* Reads on to the end, so that the size is known; the place is kept. Returns SB_OK or an sb_status. */
+/* Reads to the end, so that the size is known. The position stays. Returns SB_OK or an sb_status. */
 static inline int64_t spoolbuf_sdl_find_end(spoolbuf_sdl *self)
 {
     int64_t place = sb_reader_seek(self->reader, 0, SB_SEEK_CUR), at = 0, count, held;
@@ -135,7 +136,7 @@ static inline size_t SDLCALL spoolbuf_sdl_read(SDL_RWops *file, void *out, size_
             break;
         done += (size_t)count;
     }
-    /* The part of an object that there is no whole of is to be read again. */
+    /* The bytes of an incomplete object must be read again. */
     if (done % size != 0)
         sb_reader_seek(self->reader, -(int64_t)(done % size), SB_SEEK_CUR);
     return done / size;
@@ -158,7 +159,7 @@ static inline int SDLCALL spoolbuf_sdl_close_file(SDL_RWops *file)
     return 0;
 }
 
-/* Opens a place in a buffer. NULL, and SDL_GetError(), if it can't be had. */
+/* Opens a position in a buffer. On an error returns NULL and sets SDL_GetError(). */
 static inline SDL_RWops *spoolbuf_sdl_open(spoolbuf_sdl *self, sb_buffer *buffer)
 {
     SDL_RWops *file;
@@ -185,21 +186,21 @@ static inline SDL_RWops *spoolbuf_sdl_open(spoolbuf_sdl *self, sb_buffer *buffer
     return file;
 }
 
-/* Makes the waiting read, and those that would wait, fail. From any thread. */
+/* Makes the blocked read, and those that would block, fail. From any thread. */
 static inline void spoolbuf_sdl_stop(spoolbuf_sdl *self)
 {
     sb_reader_cancel(self->reader);
 }
 
-/* Lets it go on; not while a read runs. */
+/* Lets it go on. Not while a read is running. */
 static inline void spoolbuf_sdl_resume(spoolbuf_sdl *self)
 {
     SDL_AtomicSet(&self->status, SB_OK);
     sb_reader_resume(self->reader);
 }
 
-/* What went wrong first since the opening, or since resume: SB_OK or the library's code; SB_ERR_SHORT
- * also once the source has ended before the declared size. From any thread. */
+/* The first error since the opening or the last resume: SB_OK or the library's code. It is also
+ * SB_ERR_SHORT once the source has ended before the declared size. From any thread. */
 static inline int spoolbuf_sdl_status(spoolbuf_sdl *self)
 {
     int status = SDL_AtomicGet(&self->status);
@@ -210,7 +211,7 @@ static inline int spoolbuf_sdl_status(spoolbuf_sdl *self)
     return status;
 }
 
-/* Closes the place; the buffer stays. After the SDL_RWops is closed. */
+/* Closes the position; the buffer stays open. After the SDL_RWops is closed. */
 static inline void spoolbuf_sdl_close(spoolbuf_sdl *self)
 {
     sb_reader_free(self->reader);

@@ -1,5 +1,5 @@
 /*
- * spoolbuf_sndfile.h - libsndfile reads from a buffer: an SF_VIRTUAL_IO over a place in it.
+ * spoolbuf_sndfile.h - libsndfile reads from a buffer: an SF_VIRTUAL_IO over a position in it.
  *
  *     spoolbuf_sndfile io;
  *     if (spoolbuf_sndfile_open(&io, buffer) < 0) ...
@@ -8,33 +8,34 @@
  *     sf_close(sound);
  *     spoolbuf_sndfile_close(&io);
  *
- *   libsndfile asks      it gets
- *   data                 all that it asked for: it waits for it, since libsndfile drops the part of a
- *                        sample that a shorter read ends with, and goes on out of step
- *   the end              less, or 0
- *   an end that is       before the declared size: the end, or with SB_SHORT_ERROR an error; the status
- *   too early            is SB_ERR_SHORT in both cases
- *   an error             the same, since libsndfile knows no other: the sound is cut short without
- *                        a word. spoolbuf_sndfile_status() has the library's code: look at it
- *                        whenever fewer frames came than were asked for. To go on: sf_close(),
- *                        sb_retry(), spoolbuf_sndfile_resume(), open it anew, sf_seek() to where it
- *                        was
- *   the length           which it needs at opening: the final size, else the declared one. Where
- *                        neither is known the source is read to its end first
- *   a seek, the place    cost nothing, whatever the source can
- *   a write              0: read only
- *   a blocked read       spoolbuf_sndfile_stop(), from any thread, makes it and all that would wait
- *                        return, until spoolbuf_sndfile_resume()
- *   with a prefetch      (sb_prefetch(), the option `prefetch`) the library calls the source on a
- *                        thread of its own, and a stop is at once
- *   without one          the source is called on the thread that reads, and a stop waits until it
- *                        returns. Only sb_cancel() asks it to, and stops all that wait on the buffer,
- *                        until sb_resume()
- *   who calls            the thread that is in sf_open_virtual(), sf_readf_short() and so on
- *   lifetime             close after sf_close(), before sb_free()
+ *   libsndfile requests  result
+ *   data                 all the bytes that it asks for. The read blocks until they have arrived: after
+ *                        a shorter read libsndfile drops the partial sample and gets out of step
+ *   the end              fewer bytes, or 0
+ *   an end too early     before the declared size: it is the end, or with SB_SHORT_ERROR an error.
+ *                        spoolbuf_sndfile_status() is SB_ERR_SHORT in both cases
+ *   an error             the same, since libsndfile has no other result: the sound is truncated
+ *                        silently. spoolbuf_sndfile_status() returns the library's code. Check it
+ *                        whenever you get fewer frames than requested. To go on: sf_close(),
+ *                        sb_retry(), spoolbuf_sndfile_resume(), open it again, sf_seek() to the old
+ *                        position
+ *   the length           libsndfile needs it at opening: the final size, else the declared size. If
+ *                        neither is known, the source is read to its end first
+ *   a seek, the position cost nothing, whatever the source can do
+ *   a write              0: read-only
+ *   a blocked read       spoolbuf_sndfile_stop(), from any thread, makes it and every read that would
+ *                        block return, until spoolbuf_sndfile_resume()
+ *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
+ *                        source, and a stop takes effect at once
+ *   without one          the source is called on the thread that reads, and a stop takes effect when
+ *                        the source returns. Only sb_cancel() makes the source return; it cancels every
+ *                        blocked call on the buffer, until sb_resume()
+ *   threads              data is read on the thread that is in sf_open_virtual(), sf_readf_short() and
+ *                        so on
+ *   lifetime             close it after sf_close() and before sb_free()
  *
- * libsndfile 1.0.17 or newer. C99 and C++. One file to copy: what it has in
- * common with the other adapters it repeats.
+ * libsndfile 1.0.17 or newer. C99 and C++. The header is self-contained: what it
+ * has in common with the other adapters is repeated.
  */
 #ifndef SPOOLBUF_SNDFILE_H
 #define SPOOLBUF_SNDFILE_H
@@ -48,7 +49,7 @@
 extern "C" {
 #endif
 
-/* One sound's place in a buffer. Stays where it is in memory while it is open. */
+/* One sound's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_sndfile {
     SF_VIRTUAL_IO calls; /* for sf_open_virtual() */
     sb_buffer *buffer;
@@ -56,7 +57,7 @@ typedef struct spoolbuf_sndfile {
     int status;
 } spoolbuf_sndfile;
 
-/* Reads on to the end, so that the size is known; the place is kept. */
+/* Reads to the end, so that the size is known. The position stays. */
 static inline int64_t spoolbuf_sndfile_find_end(spoolbuf_sndfile *self)
 {
     int64_t place = sb_reader_seek(self->reader, 0, SB_SEEK_CUR), at = 0, count, held;
@@ -124,7 +125,7 @@ static inline sf_count_t spoolbuf_sndfile_tell(void *opaque)
     return sb_reader_seek(((spoolbuf_sndfile *)opaque)->reader, 0, SB_SEEK_CUR);
 }
 
-/* Opens a place in a buffer. Returns SB_OK or an sb_status. */
+/* Opens a position in a buffer. Returns SB_OK or an sb_status. */
 static inline int spoolbuf_sndfile_open(spoolbuf_sndfile *self, sb_buffer *buffer)
 {
     self->calls.get_filelen = spoolbuf_sndfile_length;
@@ -140,13 +141,13 @@ static inline int spoolbuf_sndfile_open(spoolbuf_sndfile *self, sb_buffer *buffe
     return sb_buffered(buffer, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY;
 }
 
-/* Makes the waiting read, and those that would wait, fail. From any thread. */
+/* Makes the blocked read, and those that would block, fail. From any thread. */
 static inline void spoolbuf_sndfile_stop(spoolbuf_sndfile *self)
 {
     sb_reader_cancel(self->reader);
 }
 
-/* Lets it read again, from the start; not while a read runs. */
+/* Lets it read again, from the start. Not while a read is running. */
 static inline void spoolbuf_sndfile_resume(spoolbuf_sndfile *self)
 {
     self->status = SB_OK;
@@ -154,8 +155,8 @@ static inline void spoolbuf_sndfile_resume(spoolbuf_sndfile *self)
     sb_reader_resume(self->reader);
 }
 
-/* What went wrong first since the opening, or since resume: SB_OK or the library's code; SB_ERR_SHORT
- * also once the source has ended before the declared size. */
+/* The first error since the opening or the last resume: SB_OK or the library's code. It is also
+ * SB_ERR_SHORT once the source has ended before the declared size. */
 static inline int spoolbuf_sndfile_status(const spoolbuf_sndfile *self)
 {
     sb_stats facts;
@@ -165,7 +166,7 @@ static inline int spoolbuf_sndfile_status(const spoolbuf_sndfile *self)
     return self->status;
 }
 
-/* Closes the place; the buffer stays. After sf_close(). */
+/* Closes the position; the buffer stays open. After sf_close(). */
 static inline void spoolbuf_sndfile_close(spoolbuf_sndfile *self)
 {
     sb_reader_free(self->reader);

@@ -6,31 +6,33 @@
  *     if (spoolbuf_fd_source(&source, 0, 0, &size) < 0) ...         (standard input)
  *     sb_buffer *buffer = sb_new(&source, size, SB_MAX_DEFAULT);
  *
- * The resource is what follows the place where the descriptor stands.
+ * The resource begins at the current position of the descriptor.
  *
  *   what                 how
- *   data                 what one read(2) brings, without waiting for more; EINTR is tried again;
- *                        a descriptor that does not block is waited for by poll(2)
+ *   data                 the bytes that one read(2) returns, without waiting for more. EINTR is
+ *                        retried. A non-blocking descriptor is waited for by poll(2)
  *   the end              read(2) returns 0
- *   an error             -errno, which sb_stats keeps as source_error. A 0 right after it (a socket that
- *                        was reset says that) is the same error again
- *   seek, size           regular files and block devices: pread(2), so the descriptor's own place
- *                        does not move; the size is what is left of the file now. All else goes
- *                        forwards only and has SB_SIZE_UNKNOWN
- *   a blocked read       is released at once by the source's `cancel` (poll(2) also waits for a pipe
- *                        of its own) and returns SB_SOURCE_CANCELED: sb_cancel() and sb_free()
- *                        return at once. What comes later is read after sb_resume(), nothing is
- *                        lost. A file's pread(2) can't be interrupted
- *   a new program        does not inherit the pipe (pipe2(2) where there is one, as on Linux and the BSDs)
- *   who calls            whoever reads the buffer, one at a time, or the helper thread
- *   lifetime             with `owned` the descriptor is closed at the source's `close`, else it must
- *                        stay open until sb_free() has returned
+ *   an error             -errno, which sb_stats keeps as source_error. A 0 directly after it (as a
+ *                        reset socket returns) is the same error again
+ *   seek, size           regular files and block devices use pread(2), so that the descriptor's own
+ *                        position does not move. The size is the rest of the file at this time. All
+ *                        others are forward-only and have SB_SIZE_UNKNOWN
+ *   a blocked read       is released at once by the source's `cancel` (poll(2) also waits for a pipe of
+ *                        the source) and returns SB_SOURCE_CANCELED: sb_cancel() and sb_free() return
+ *                        at once. Later bytes are read after sb_resume(); nothing is lost. A file's
+ *                        pread(2) can't be interrupted
+ *   exec                 the pipe is closed across exec(), atomically where pipe2(2) exists, as on
+ *                        Linux and the BSDs
+ *   threads              the source runs on the thread that reads the buffer, one at a time, or on the
+ *                        helper thread
+ *   lifetime             with `owned` the descriptor is closed at the source's `close`. Otherwise it
+ *                        must stay open until sb_free() has returned
  *
- * A FILE (popen, fopencookie, ...) by spoolbuf_file_source(): fread(3), forward-only, waits for all
- * that is asked for (the option `round_up` 0 keeps that to what is needed), and can't be released
- * while it blocks. An error comes after the bytes before it. EAGAIN is waited for by poll(2); of a FILE
- * without a descriptor it is SB_SOURCE_CANCELED, and sb_retry() asks again. Prefer fileno() and the
- * descriptor, where nothing has been read from the FILE.
+ * For a FILE (popen, fopencookie, ...) use spoolbuf_file_source(). It uses fread(3) and is forward-only.
+ * It blocks until all requested bytes have arrived; with the option `round_up` 0 these are only the bytes
+ * needed. It can't be released while it blocks. The bytes before an error are delivered first. EAGAIN is
+ * waited for by poll(2). For a FILE without a descriptor it is SB_SOURCE_CANCELED, and sb_retry() asks
+ * again. Prefer fileno() and the descriptor if nothing has been read from the FILE.
  *
  * POSIX; needs _POSIX_C_SOURCE 200809L or more. C99.
  */
@@ -53,7 +55,7 @@
 extern "C" {
 #endif
 
-/* A pipe that a program, executed by another thread meanwhile, can't inherit. Declared here, since strict
+/* Creates a pipe that is closed across exec(), even one by another thread. Declared here, since strict
  * POSIX modes hide it; C++ on Linux always shows it. */
 #if defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)          \
     || defined(__DragonFly__)
@@ -66,9 +68,9 @@ int pipe2(int *ends, int flags);
 typedef struct spoolbuf_fd {
     int fd;
     int owned;
-    int wake[2];     /* written to by `cancel`, read by whom it has stopped; -1 for files */
-    int64_t start;   /* where a file's resource begins */
-    int64_t place;   /* of a file, from its own start */
+    int wake[2];     /* written by `cancel`, read by the call that it stopped; -1 for files */
+    int64_t start;   /* the resource's start in a file */
+    int64_t place;   /* the position in a file, from its own start */
 } spoolbuf_fd;
 
 static inline int64_t spoolbuf_fd_pread(void *opaque, void *out, size_t capacity)
@@ -77,7 +79,7 @@ static inline int64_t spoolbuf_fd_pread(void *opaque, void *out, size_t capacity
     off_t at = (off_t)self->place;
     ssize_t count;
 
-    /* Past what a file can hold, or an off_t of 32 bits: pread(2) would call that an error. */
+    /* Past the largest offset of a file, or of a 32-bit off_t: pread(2) would report an error. */
     if ((int64_t)at != self->place || capacity > (uint64_t)(INT64_MAX - self->place))
         return 0;
     do
@@ -93,7 +95,7 @@ static inline int64_t spoolbuf_fd_seek(void *opaque, uint64_t offset)
 {
     spoolbuf_fd *self = (spoolbuf_fd *)opaque;
 
-    /* An offset past the end is no error, however far. */
+    /* An offset past the end is not an error, however far. */
     if (offset > (uint64_t)(INT64_MAX - self->start))
         self->place = INT64_MAX;
     else
@@ -129,7 +131,7 @@ static inline int64_t spoolbuf_fd_read(void *opaque, void *out, size_t capacity)
         if (waits[0].revents != 0) {
             count = read(self->fd, out, capacity);
             if (count >= 0 && waits[1].revents != 0)
-                spoolbuf_fd_drain(self); /* A stop that came meanwhile is obeyed: the bytes are here. */
+                spoolbuf_fd_drain(self); /* A cancel that came meanwhile counts as obeyed: the read returns bytes. */
             if (count >= 0)
                 return count;
             if (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK)
@@ -147,7 +149,7 @@ static inline void spoolbuf_fd_cancel(void *opaque)
     spoolbuf_fd *self = (spoolbuf_fd *)opaque;
     int kept = errno;
 
-    /* A pipe that is full has woken the reader already. */
+    /* If the pipe is full, the reader is awake already. */
     if (write(self->wake[1], "", 1) < 0)
         errno = kept;
 }
@@ -165,13 +167,13 @@ static inline void spoolbuf_fd_close(void *opaque)
     free(self);
 }
 
-/* -errno, and < 0 for the compiler as well, which would warn of a `size` that is not set. */
+/* -errno, visibly < 0 to the compiler, which would otherwise warn that `size` may not be set. */
 static inline int spoolbuf_fd_failed(void)
 {
     return errno > 0 ? -errno : -EIO;
 }
 
-/* A pipe that does not block and that no program inherits. Returns 0, or -1 and errno. */
+/* Creates a non-blocking pipe that is closed across exec(). Returns 0, or -1 and sets errno. */
 static inline int spoolbuf_fd_pipe(int *ends)
 {
 #ifdef SPOOLBUF_FD_PIPE2
@@ -190,8 +192,8 @@ static inline int spoolbuf_fd_pipe(int *ends)
 }
 
 /*
- * Makes a source of a descriptor. `*size` is what to declare to sb_new(). Returns 0, or -errno with
- * nothing changed. The source is freed by its `close`: give it to sb_new(), or call that yourself.
+ * Creates a source from a descriptor. Pass `*size` to sb_new() as the declared size. Returns 0, or -errno
+ * and changes nothing. The source is freed by its `close`: pass it to sb_new(), or call `close` yourself.
  */
 static inline int spoolbuf_fd_source(sb_callback *source, int fd, int owned, uint64_t *size)
 {
@@ -223,7 +225,7 @@ static inline int spoolbuf_fd_source(sb_callback *source, int fd, int owned, uin
         made.read = spoolbuf_fd_pread;
         made.seek = spoolbuf_fd_seek;
         made.cancel = NULL;
-        /* Files of /proc say 0 and have more. */
+        /* Files in /proc report a size of 0 and have more. */
         *size = end <= 0 ? SB_SIZE_UNKNOWN : end > self->start ? (uint64_t)(end - self->start) : 0;
         *source = made;
         return 0;
@@ -241,16 +243,16 @@ static inline int spoolbuf_fd_source(sb_callback *source, int fd, int owned, uin
 typedef struct spoolbuf_file {
     FILE *file;
     int (*close)(FILE *file);
-    int failed; /* an errno that came with bytes, for the next call */
+    int failed; /* an errno that came together with bytes, for the next call */
 } spoolbuf_file;
 
-/* Whether a FILE that said so had nothing yet. */
+/* Whether this errno means that a FILE has no bytes yet. */
 static inline int spoolbuf_file_may_go_on(int failed)
 {
     return failed == EINTR || failed == EAGAIN || failed == EWOULDBLOCK;
 }
 
-/* Waits until a FILE that had nothing yet has something. 0 if that can't be waited for. */
+/* Waits until a FILE has bytes. Returns 0 if that can't be waited for. */
 static inline int spoolbuf_file_wait(FILE *file)
 {
     struct pollfd wait;
@@ -273,7 +275,7 @@ static inline int64_t spoolbuf_file_read(void *opaque, void *out, size_t capacit
         count = fread(out, 1, capacity, self->file);
         if (ferror(self->file))
             failed = errno != 0 ? errno : EIO;
-        clearerr(self->file); /* So that it can be asked again. */
+        clearerr(self->file); /* So that it can be read again. */
         if (count > 0) {
             self->failed = spoolbuf_file_may_go_on(failed) ? 0 : failed;
             return (int64_t)count;
@@ -296,7 +298,7 @@ static inline void spoolbuf_file_close(void *opaque)
 }
 
 /*
- * Makes a forward-only source of a FILE. `close_file` is fclose, pclose or NULL, and is called at the
+ * Creates a forward-only source from a FILE. `close_file` is fclose, pclose or NULL, and is called at the
  * source's `close`. Returns 0 or -ENOMEM.
  */
 static inline int spoolbuf_file_source(sb_callback *source, FILE *file, int (*close_file)(FILE *))

@@ -1,29 +1,32 @@
 /*
- * spoolbuf_stdio.h - a FILE over a place in a buffer, for whatever reads a FILE.
+ * spoolbuf_stdio.h - a FILE over a position in a buffer, for any code that reads a FILE.
  *
  *     sb_reader *place;
  *     FILE *file = spoolbuf_fopen(buffer, &place);
  *     fseek(file, -128, SEEK_END);  fread(...);  fclose(file);
  *
- *   stdio asks           it gets
- *   data                 what is there once the first byte is; stdio asks again for the rest
- *   the end              0: feof(). By then the size is known; sb_stats says in `ended_short` whether
- *                        it came before the declared size. With SB_SHORT_ERROR that is an error
+ *   stdio requests       result
+ *   data                 the bytes available once the first one is; stdio asks again for the rest
+ *   the end              0: feof(). By then the size is known, and `ended_short` in sb_stats says
+ *                        whether the end came before the declared size. With SB_SHORT_ERROR such an end
+ *                        is an error
  *   an error             -1: ferror(), and errno ECANCELED, ENOSPC, ENOMEM, EDEADLK, ENOTSUP, EBADF
- *                        (the buffer is gone) or EIO
- *   a seek, the place    cost nothing, whatever the source can; SEEK_END goes by the final size, else
- *                        the declared one, else it fails with ESPIPE (opusfile, for one, does not look,
- *                        and takes the place where it stands for the end: have sb_read() find the end
- *                        first, or declare the size); before the start is EINVAL
- *   a blocked read       sb_reader_cancel(place), from any thread, makes it and all that would wait
- *                        fail, until sb_reader_resume(place) and clearerr(). At once where the
- *                        library calls the source on a thread of its own (sb_prefetch(), the option
- *                        `prefetch`); else when the source returns, for which sb_cancel() asks it
- *   who calls            the thread that uses the FILE
- *   lifetime             fclose() frees the place, so no stop after it; the buffer stays
+ *                        (the buffer was freed) or EIO
+ *   a seek, the position cost nothing, whatever the source can do. SEEK_END uses the final size, else
+ *                        the declared size, else it fails with ESPIPE. Some callers ignore that:
+ *                        opusfile takes the current position for the end. For these, let sb_read() find
+ *                        the end first, or declare the size. A position before the start is EINVAL
+ *   a blocked read       sb_reader_cancel(place), from any thread, makes it and every read that would
+ *                        block fail, until sb_reader_resume(place) and clearerr(). It takes effect at
+ *                        once if a thread of the library calls the source (sb_prefetch(), the option
+ *                        `prefetch`). Otherwise it takes effect when the source returns, and
+ *                        sb_cancel() makes it return
+ *   threads              the source is called on the thread that uses the FILE
+ *   lifetime             fclose() frees the reader, so do not cancel it after that; the buffer stays
+ *                        open
  *
- * fopencookie(3) of glibc, musl and others, which needs _GNU_SOURCE; funopen(3) of the BSDs, macOS
- * and Android. Windows has neither. C99 and C++.
+ * Uses fopencookie(3) of glibc, musl and others, which needs _GNU_SOURCE, or funopen(3) of the BSDs,
+ * macOS and Android. Windows has neither. C99 and C++.
  */
 #ifndef SPOOLBUF_STDIO_H
 #define SPOOLBUF_STDIO_H
@@ -38,7 +41,7 @@
 extern "C" {
 #endif
 
-/* errno for one of the library's codes. */
+/* The errno for one of the library's codes. */
 static inline int spoolbuf_stdio_errno(int64_t status)
 {
     switch (status) {
@@ -61,7 +64,7 @@ static inline int64_t spoolbuf_stdio_fail(int64_t result)
     return -1;
 }
 
-/* As lseek(2), which calls a place before the start EINVAL, and a reader that is gone EBADF. */
+/* As lseek(2): a position before the start is EINVAL, and a freed reader EBADF. */
 static inline int64_t spoolbuf_stdio_move(void *place, int64_t offset, int whence)
 {
     sb_reader *reader = (sb_reader *)place;
@@ -125,8 +128,8 @@ static inline FILE *spoolbuf_stdio_file(sb_reader *place)
 
 #endif
 
-/* Opens a FILE for reading. `*place`, if not NULL, is set to what stops it. NULL and errno if it
- * can't be had. */
+/* Opens a FILE for reading. `*place`, if not NULL, is set to the reader that cancels it. On an error
+ * returns NULL and sets errno. */
 static inline FILE *spoolbuf_fopen(sb_buffer *buffer, sb_reader **place)
 {
     sb_reader *reader = sb_reader_new(buffer);

@@ -12,31 +12,33 @@
  *     libvlc_media_player_release(player);  libvlc_media_release(media);
  *     spoolbuf_vlc_close(&film);
  *
- *   VLC asks             it gets
- *   data                 what is there once the first byte is (sb_reader_read), whatever it asks for:
- *                        up to 16 MiB in one call
+ *   VLC requests         result
+ *   data                 the bytes available once the first one is (sb_reader_read), whatever it asks
+ *                        for: up to 16 MiB in one call
  *   the end              0
- *   an end that is       before the declared size: the end, or with SB_SHORT_ERROR an error; the status
- *   too early            is SB_ERR_SHORT in both cases
+ *   an end too early     before the declared size: it is the end, or with SB_SHORT_ERROR an error.
+ *                        spoolbuf_vlc_status() is SB_ERR_SHORT in both cases
  *   an error             -1, after which the player ends as if at the end
- *                        (libvlc_MediaPlayerEndReached): spoolbuf_vlc_status() has the library's
- *                        code. To go on: sb_retry(), spoolbuf_vlc_resume(), stop the player, play,
- *                        set the time
- *   the size             the final one, else the declared one, else UINT64_MAX, asked at the opening
- *                        only
- *   a seek               costs nothing, whatever the source can
- *   a blocked read       libVLC 3 has no cancel: spoolbuf_vlc_stop(), from any thread, makes it and all
- *                        that would wait return -1, until spoolbuf_vlc_resume()
- *   with a prefetch      (sb_prefetch(), the option `prefetch`) the library calls the source on a
- *                        thread of its own, and a stop is at once
- *   without one          the source is called on a thread of VLC's, and a stop waits until it
- *                        returns. Only sb_cancel() asks it to, and stops all that wait on the buffer,
- *                        until sb_resume()
- *   who calls            opened and closed on one thread of VLC's, read on another. A media may be
- *                        open several times at once (two players, or one that also parses it); each
- *                        has a place of its own, SPOOLBUF_VLC_PLACES of them at most, and one stop
- *                        for all: for players with a stop of their own, a spoolbuf_vlc each
- *   lifetime             close after the last player and the media are released, before sb_free()
+ *                        (libvlc_MediaPlayerEndReached). spoolbuf_vlc_status() returns the library's
+ *                        code. To go on: sb_retry(), spoolbuf_vlc_resume(), stop the player, play, set
+ *                        the time
+ *   the size             the final size, else the declared size, else UINT64_MAX. VLC asks for it only
+ *                        at the opening
+ *   a seek               costs nothing, whatever the source can do
+ *   a blocked read       libVLC 3 has no cancel. spoolbuf_vlc_stop(), from any thread, makes it and
+ *                        every read that would block return -1, until spoolbuf_vlc_resume()
+ *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
+ *                        source, and a stop takes effect at once
+ *   without one          the source is called on a thread of VLC, and a stop takes effect when the
+ *                        source returns. Only sb_cancel() makes the source return; it cancels every
+ *                        blocked call on the buffer, until sb_resume()
+ *   threads              a media is opened and closed on one thread of VLC, and read on another. It may
+ *                        be open several times at once (two players, or one that also parses it), at
+ *                        most SPOOLBUF_VLC_PLACES times. Each has its own position, but one stop
+ *                        cancels all of them. For players with their own cancellation, use one
+ *                        spoolbuf_vlc each
+ *   lifetime             close it after the last player and the media are released, and before
+ *                        sb_free()
  *
  * libVLC 3.0 or newer. GCC, Clang or MSVC; C99 and C++.
  */
@@ -61,20 +63,20 @@ extern "C" {
 #define SPOOLBUF_VLC_SWAP(place, old, value) __sync_val_compare_and_swap((place), (old), (value))
 #endif
 
-/* How often a film may be open at once. */
+/* How many times a film can be open at once. */
 #define SPOOLBUF_VLC_PLACES 4
 
 struct spoolbuf_vlc;
 
-/* One of the places at which a film can be open. */
+/* One of the positions at which a film can be open. */
 typedef struct spoolbuf_vlc_place {
     struct spoolbuf_vlc *film;
     sb_reader *reader;
     volatile long taken;
 } spoolbuf_vlc_place;
 
-/* What VLC is to play. Stays where it is in memory while it is open. The places are made at the
- * opening, so that a stop finds all of them whatever VLC does at that moment. */
+/* A buffer that VLC plays. It must not be moved in memory while it is open. All positions are created
+ * at the opening, so that a stop finds them whatever VLC is doing at that moment. */
 typedef struct spoolbuf_vlc {
     sb_buffer *buffer;
     spoolbuf_vlc_place places[SPOOLBUF_VLC_PLACES];
@@ -124,7 +126,7 @@ static inline void spoolbuf_vlc_close_cb(void *opaque)
     SPOOLBUF_VLC_SWAP(&((spoolbuf_vlc_place *)opaque)->taken, 1, 0);
 }
 
-/* Closes the film; the buffer stays. After the last player and the media are released. */
+/* Closes the film; the buffer stays open. After the last player and the media are released. */
 static inline void spoolbuf_vlc_close(spoolbuf_vlc *self)
 {
     int at;
@@ -134,7 +136,7 @@ static inline void spoolbuf_vlc_close(spoolbuf_vlc *self)
     memset(self, 0, sizeof *self);
 }
 
-/* Makes a film of a buffer. Returns SB_OK or an sb_status, with nothing left to close. */
+/* Makes a film from a buffer. Returns SB_OK or an sb_status; after an error there is nothing to close. */
 static inline int spoolbuf_vlc_open(spoolbuf_vlc *self, sb_buffer *buffer)
 {
     int at;
@@ -152,7 +154,7 @@ static inline int spoolbuf_vlc_open(spoolbuf_vlc *self, sb_buffer *buffer)
     return SB_OK;
 }
 
-/* The media that plays it; NULL on an error of libVLC's. */
+/* The media that plays it; NULL if libVLC reports an error. */
 static inline libvlc_media_t *spoolbuf_vlc_media(spoolbuf_vlc *self, libvlc_instance_t *vlc)
 {
     (void)vlc;
@@ -165,7 +167,7 @@ static inline libvlc_media_t *spoolbuf_vlc_media(spoolbuf_vlc *self, libvlc_inst
 #endif
 }
 
-/* Makes every waiting read of the film's players, and those that would wait, fail. From any thread;
+/* Makes every blocked read of the film's players, and those that would block, fail. From any thread,
  * before libvlc_media_player_stop(). */
 static inline void spoolbuf_vlc_stop(spoolbuf_vlc *self)
 {
@@ -175,7 +177,7 @@ static inline void spoolbuf_vlc_stop(spoolbuf_vlc *self)
         sb_reader_cancel(self->places[at].reader);
 }
 
-/* Lets them wait again: before the film is played anew. */
+/* Lets them block again. Call it before the film is played again. */
 static inline void spoolbuf_vlc_resume(spoolbuf_vlc *self)
 {
     int at;
@@ -185,8 +187,8 @@ static inline void spoolbuf_vlc_resume(spoolbuf_vlc *self)
         sb_reader_resume(self->places[at].reader);
 }
 
-/* What went wrong first since the opening, or since resume: SB_OK or the library's code; SB_ERR_SHORT
- * also once the source has ended before the declared size. From any thread. */
+/* The first error since the opening or the last resume: SB_OK or the library's code. It is also
+ * SB_ERR_SHORT once the source has ended before the declared size. From any thread. */
 static inline int spoolbuf_vlc_status(spoolbuf_vlc *self)
 {
     int status = (int)SPOOLBUF_VLC_SWAP(&self->status, 0, 0);
