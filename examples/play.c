@@ -1,15 +1,15 @@
 /*
- * play: a file arrives over a network that is silent now and then. Two programs play it and jump
- * back in it meanwhile: one keeps it in a temporary file behind a mutex, the other in spoolbuf.
+ * play: a file arrives over a network that falls silent now and then. Meanwhile two sides play it and
+ * jump back in it: one keeps it in a temporary file behind a mutex, the other in spoolbuf.
  *
  * What to copy:
- *   make_spoolbuf()   a buffer over a source, which reads ahead
+ *   make_spoolbuf()   a buffer over a source, with a prefetch
  *   spoolbuf_read()   a read at any offset, from any thread
  *   play/network.c    the source: the callbacks that deliver the stream
- *   stop_on_signal()  how Ctrl-C ends reads that wait
- *   save()            the whole file at a path, with progress
- * What not to copy: play/mutexed.c. The threads that read are in play/actors.c, the same for both.
- * Every byte that is read is compared with the file that was sent.
+ *   stop_on_signal()  how Ctrl-C ends blocked reads
+ *   save()            saves the whole file to a path, with progress
+ * What not to copy: play/mutexed.c. The reading threads are in play/actors.c, and are the same for both.
+ * Every byte read is compared with the file that was sent.
  */
 
 #define _POSIX_C_SOURCE 200809L
@@ -36,7 +36,7 @@ enum { PIECE_IN_FLIGHT = 256 * 1024 };
 
 struct show {
     struct options options;
-    int file;                /* what is sent */
+    int file;                /* the file that is sent */
     uint64_t size, max, ahead;
     struct server *server;
     struct network *net;     /* of the mutexed side */
@@ -83,7 +83,7 @@ static void make_spoolbuf(struct show *show)
     callback.read = network_read;
     callback.cancel = network_cancel;
     callback.close = network_close;
-    callback.opaque = net;  /* the buffer's from here on */
+    callback.opaque = net;  /* owned by the buffer from here on */
     sb_options options;
     sb_options_init(&options, sizeof options);
     options.size = show->size;
@@ -126,7 +126,7 @@ static void *read_ahead(void *opaque)
             return NULL;
         if (mutexed_fetch(show->spool, seen.played + show->ahead) < 0)
             return NULL;  /* the player meets the same error */
-        nap(1);  /* or this thread would have the mutex again before anybody else */
+        nap(1);  /* otherwise this thread would take the mutex again before any other */
     }
 }
 
@@ -138,7 +138,7 @@ static int stopped_by(struct show *show)
     return number;
 }
 
-/* Those that stop the program, and SIGUSR1, by which it tells the thread below that it is over. */
+/* The signals that stop the program, and SIGUSR1, which tells the thread below that the program is done. */
 static sigset_t stop_signals(void)
 {
     sigset_t signals;
@@ -164,10 +164,10 @@ static void *stop_on_signal(void *opaque)
     pthread_mutex_unlock(&show->lock);
     side_stop(&show->spoolbuf);
     side_stop(&show->mutexed);
-    sb_cancel(show->buffer);  /* every read that waits returns */
+    sb_cancel(show->buffer);  /* every blocked read returns */
     network_cancel(show->net);
     signal(number, SIG_DFL);
-    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);  /* a second Ctrl-C ends the program the hard way */
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);  /* a second Ctrl-C kills the program */
     return NULL;
 }
 
@@ -178,7 +178,7 @@ static void start(struct side *side, enum actor actor)
         give_up("a thread", error);
 }
 
-/* Until spoolbuf's player is done. Prints what has happened as soon as it has. */
+/* Runs until spoolbuf's player is done. Prints events as they happen. */
 static void watch(struct show *show, struct report *report)
 {
     int is_seeking = 0;
@@ -209,7 +209,7 @@ static void watch(struct show *show, struct report *report)
 
 static int save_progress(void *opaque, uint64_t done, uint64_t total)
 {
-    (void)done;  /* of `total`; a program of yours may show them */
+    (void)done;  /* of `total`; your program may show them */
     (void)total;
     return stopped_by(opaque) != 0;
 }
@@ -285,7 +285,7 @@ int main(int argc, char **argv)
     if (show.server == NULL)
         give_up("a server", errno);
 
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);  /* in every thread that is made from here on */
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);  /* in every thread that is created from here on */
     pthread_mutex_init(&show.lock, NULL);
     make_mutexed(&show);
     make_spoolbuf(&show);
@@ -312,7 +312,7 @@ int main(int argc, char **argv)
     }
     watch(&show, &report);
 
-    /* The other side is stopped where it is. */
+    /* The other side is stopped wherever it is. */
     side_stop(&show.mutexed);
     network_cancel(show.net);
     pthread_join(reader, NULL);

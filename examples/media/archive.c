@@ -1,5 +1,5 @@
 /*
- * Lists an archive of any kind, from a file or what a pipe brings, with the sum of each file in it.
+ * Lists an archive of any kind, from a file or a pipe, with the sum of each file in it.
  *
  *     archive things.zip
  *     curl -s https://example.com/things.tar.xz | archive -

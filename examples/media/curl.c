@@ -1,5 +1,5 @@
 /*
- * Tells the size and the last byte of what is at an URL, then reads all of it; saves it if told where to.
+ * Prints the size and the last byte of the resource at a URL, then reads all of it. Saves it if a path is given.
  *
  *     curl https://example.com/film.mp4 [film.mp4]
  */

@@ -1,5 +1,5 @@
 /*
- * Decodes the sound and the pictures of a file, or of what a pipe brings, with FFmpeg.
+ * Decodes the sound and the pictures of a file, or of a pipe, with FFmpeg.
  *
  *     ffmpeg film.mp4
  *     curl -s https://example.com/film.mp4 | ffmpeg -
@@ -40,7 +40,7 @@ int main(int argc, char **argv)
         status = avcodec_open2(decoders[at], codec, NULL);
     }
     for (; status >= 0; av_packet_unref(packet)) {
-        status = av_read_frame(format, packet); /* After the last one each decoder is emptied. */
+        status = av_read_frame(format, packet); /* After the last packet each decoder is drained. */
         for (at = 0; at < 2; at++)
             if (decoders[at] != NULL && (status < 0 || packet->stream_index == streams[at]))
                 for (avcodec_send_packet(decoders[at], status < 0 ? NULL : packet);

@@ -1,5 +1,5 @@
 /*
- * Plays a file, or what a pipe brings, with GStreamer: what comes after the source is up to you.
+ * Plays a file, or a pipe, with GStreamer. The elements after the source are up to you.
  *
  *     gstreamer song.ogg
  *     curl -s https://example.com/film.mp4 | gstreamer - 'decodebin ! audioconvert ! autoaudiosink'
@@ -44,7 +44,7 @@ int main(int argc, char **argv)
                                          GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
     if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR)
         gst_message_parse_error(message, &error, NULL);
-    spoolbuf_gst_stop(&io); /* Or a read that waits would keep the pipeline from stopping. */
+    spoolbuf_gst_stop(&io); /* Otherwise a blocked read would keep the pipeline from stopping. */
     gst_element_set_state(pipeline, GST_STATE_NULL);
     status = stopped ? SB_ERR_CANCELED : spoolbuf_gst_status(&io);
     status = resource_end(status, error != NULL ? error->message : NULL);

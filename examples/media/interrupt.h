@@ -1,6 +1,5 @@
 /*
- * Ctrl-C as the stop button: a thread of its own waits for it, since a signal handler may not do what a stop
- * does.
+ * Ctrl-C as the stop button. A separate thread waits for it, since a signal handler may not do what a stop does.
  */
 #ifndef INTERRUPT_H
 #define INTERRUPT_H
@@ -18,7 +17,7 @@ typedef struct resource_stopper {
     sigset_t signals;
 } resource_stopper;
 
-/* Before a thread is started, since threads inherit it: Ctrl-C is for the one that waits for it. */
+/* Blocks Ctrl-C, except for the thread that waits for it. Call it before a thread is started: threads inherit it. */
 static inline sigset_t resource_block_interrupt(void)
 {
     sigset_t signals;
@@ -39,7 +38,7 @@ static inline void *resource_wait_for_interrupt(void *opaque)
     return NULL;
 }
 
-/* Calls `stop` on a thread of its own at Ctrl-C. */
+/* Calls `stop` on a separate thread at Ctrl-C. */
 static inline void resource_on_interrupt(void (*stop)(void *), void *opaque)
 {
     static resource_stopper self;

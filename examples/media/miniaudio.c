@@ -1,5 +1,5 @@
 /*
- * Decodes a sound, from a file or what a pipe brings, with miniaudio, one header from https://miniaud.io.
+ * Decodes a sound, from a file or a pipe, with miniaudio, one header from https://miniaud.io.
  *
  *     miniaudio song.flac
  *     curl -s https://example.com/song.flac | miniaudio -

@@ -1,9 +1,9 @@
 /*
- * Plays a file, or what a pipe brings, with mpv: on the screen, or to a file as fast as it goes.
+ * Plays a file, or a pipe, with mpv: on the screen, or to a file as fast as possible.
  *
  *     mpv film.mp4
  *     curl -s https://example.com/film.mp4 | mpv -
- *     mpv film.mp4 ao=pcm ao-pcm-file=sound.wav vo=null        (any options of mpv's)
+ *     mpv film.mp4 ao=pcm ao-pcm-file=sound.wav vo=null        (any options of mpv)
  */
 #define _GNU_SOURCE
 #include "resource.h"

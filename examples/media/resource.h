@@ -1,9 +1,9 @@
 /*
- * What the programs of this folder share, so that each shows its library only: a buffer over what was named,
- * Ctrl-C as the stop button (interrupt.h), a sum of what came out, and how it ended.
+ * Code that the programs of this folder share, so that each shows only its library: a buffer over the named
+ * resource, Ctrl-C as the stop button (interrupt.h), a sum of the output, and a message at the end.
  *
- * In the environment: SPOOLBUF_MAX (bytes in memory), SPOOLBUF_DIR (where the spool file goes) and
- * SPOOLBUF_FULL=memory (what a full disk does).
+ * Environment variables: SPOOLBUF_MAX (bytes in memory), SPOOLBUF_DIR (the directory of the spool file) and
+ * SPOOLBUF_FULL=memory (go on in memory when the disk is full).
  */
 #ifndef RESOURCE_H
 #define RESOURCE_H
@@ -16,7 +16,7 @@
 
 #include <sys/stat.h>
 
-/* A source over a file, or standard input if it is named `-`; with libcurl over an URL too. */
+/* A source over a file, or standard input if the name is `-`; with libcurl also over a URL. */
 static inline int resource_source(sb_callback *source, const char *name, sb_options *options)
 {
     int fd = strcmp(name, "-") == 0 ? 0 : -1;
@@ -33,17 +33,17 @@ static inline int resource_source(sb_callback *source, const char *name, sb_opti
     if (fd < 0)
         fd = open(name, O_RDONLY | O_CLOEXEC);
     if (fd >= 0 && fstat(fd, &kind) == 0 && S_ISDIR(kind.st_mode)) {
-        close(fd); /* It opens, and only a read fails. */
+        close(fd); /* A directory can be opened; only reading it fails. */
         return -EISDIR;
     }
     return fd < 0 ? -errno : spoolbuf_fd_source(source, fd, 1, &options->size);
 }
 
-/* What the program plays; what it then saves to, if it does. */
+/* The resource that the program plays; the file that it saves to, if any. */
 static sb_buffer *resource_buffer;
 static const char *resource_name, *resource_target;
 
-/* Why it could not be opened or read: URLs have codes of libcurl's. */
+/* Why the resource could not be opened or read. For URLs the codes are those of libcurl. */
 static inline const char *resource_reason(const char *name, int status)
 {
 #ifdef WITH_CURL
@@ -54,7 +54,7 @@ static inline const char *resource_reason(const char *name, int status)
     return strerror(-status);
 }
 
-/* A buffer over what is named. NULL, with a message, if it can't be had. */
+/* A buffer over the named resource. On an error prints a message and returns NULL. */
 static inline sb_buffer *resource_open(const char *name)
 {
     const char *max = getenv("SPOOLBUF_MAX"), *full = getenv("SPOOLBUF_FULL");
@@ -79,7 +79,7 @@ static inline sb_buffer *resource_open(const char *name)
         options.max = strtoull(max, NULL, 10);
     if (full != NULL && strcmp(full, "memory") == 0)
         options.on_full = SB_FULL_MEMORY;
-    options.prefetch = 1 << 20; /* A thread of the library's calls the source: a stop never waits for it. */
+    options.prefetch = 1 << 20; /* A thread of the library calls the source: a stop never waits for it. */
     status = sb_new_with(&source, &options, &buffer);
     if (status < 0)
         fprintf(stderr, "%s: %s\n", name, sb_strerror(status));
@@ -88,7 +88,7 @@ static inline sb_buffer *resource_open(const char *name)
     return buffer;
 }
 
-/* Adler-32 of what came out, as ffmpeg's `crc` format has it; the sum of nothing is 1. */
+/* Adler-32 of the output, as in ffmpeg's `crc` format; the sum of no bytes is 1. */
 static inline uint32_t resource_sum(uint32_t sum, const void *bytes, size_t count)
 {
     const unsigned char *next = (const unsigned char *)bytes;
@@ -101,7 +101,7 @@ static inline uint32_t resource_sum(uint32_t sum, const void *bytes, size_t coun
     return high << 16 | low;
 }
 
-/* What the system, or the source, said of it, and where, while the buffer is not freed. */
+/* Prints the error of the system or the source, and its path. Call it before the buffer is freed. */
 static inline void resource_detail(int64_t status)
 {
     sb_stats stats;
@@ -117,8 +117,8 @@ static inline void resource_detail(int64_t status)
         printf(": %s", strerror(stats.system_error));
 }
 
-/* Says how it ended: as the buffer has it, since libraries make "invalid data" or an ordinary end of many an
- * error; then as the library has it, NULL if it is content. Returns what the program is to return. */
+/* Prints how it ended. The buffer's status comes first, since libraries turn many errors into "invalid data" or
+ * an ordinary end. `trouble` is the library's own error, or NULL. Returns the program's exit code. */
 static inline int resource_end(int64_t status, const char *trouble)
 {
     if (status == SB_ERR_CANCELED)

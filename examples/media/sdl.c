@@ -1,5 +1,5 @@
 /*
- * Loads a sound, from a file or what a pipe brings, with SDL_mixer, tells its sum and plays it.
+ * Loads a sound, from a file or a pipe, with SDL_mixer, prints its sum and plays it.
  *
  *     sdl song.ogg
  *     curl -s https://example.com/song.ogg | sdl -

@@ -1,5 +1,5 @@
 /*
- * Decodes a sound file, or what a pipe brings, with libsndfile.
+ * Decodes a sound, from a file or a pipe, with libsndfile.
  *
  *     sndfile song.flac
  *     curl -s https://example.com/song.flac | sndfile -

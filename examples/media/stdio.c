@@ -1,5 +1,5 @@
 /*
- * Reads a file, or what a pipe brings, as a FILE: the sum of all of it, then its last bytes again.
+ * Reads a file, or a pipe, as a FILE: the sum of all of it, then its last bytes again.
  *
  *     stdio anything
  *     curl -s https://example.com/anything | stdio -

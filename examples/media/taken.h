@@ -1,5 +1,5 @@
 /*
- * What FFmpeg's decoders brought: counted, and the samples summed up in the order in which they are heard.
+ * The output of FFmpeg's decoders: counted, with a sum of the samples in the order in which they are heard.
  */
 #ifndef TAKEN_H
 #define TAKEN_H
@@ -12,7 +12,7 @@ struct taken {
     uint32_t sum, pictures, samples;
 };
 
-/* Each channel may have an area of its own, or all share one, sample by sample. */
+/* Each channel may have its own area (planar), or all share one (interleaved). */
 static inline void take(struct taken *self, const AVFrame *frame)
 {
     int size = av_get_bytes_per_sample((enum AVSampleFormat)frame->format);

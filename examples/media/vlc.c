@@ -1,5 +1,5 @@
 /*
- * Plays a file, or what a pipe brings, with VLC: on the screen, or as one of its stream outputs.
+ * Plays a file, or a pipe, with VLC: on the screen, or to one of its stream outputs.
  *
  *     vlc film.mp4
  *     curl -s https://example.com/film.mp4 | vlc -
@@ -40,7 +40,7 @@ int main(int argc, char **argv)
         state = libvlc_media_player_get_state(player);
     } while (!stopped && state != libvlc_Ended && state != libvlc_Error);
     status = stopped ? SB_ERR_CANCELED : spoolbuf_vlc_status(&film);
-    spoolbuf_vlc_stop(&film); /* Or a read that waits would keep the player from stopping. */
+    spoolbuf_vlc_stop(&film); /* Otherwise a blocked read would keep the player from stopping. */
     libvlc_media_player_stop(player);
     printf("duration %.2f\n", (double)libvlc_media_get_duration(media) / 1e3);
     status = resource_end(status, state == libvlc_Error ? "VLC can't play it" : NULL);

@@ -1,7 +1,7 @@
 /*
- * The threads of one side. A player reads in order, at its pace. A jumper reads anywhere in what has
- * been played, so what it wants has always come already: it should never wait. A seeker reads the end
- * of the file, which has not come yet, once.
+ * The threads of one side. A player reads in order, at its pace. A jumper reads anywhere in the part that
+ * has been played, so its bytes have always arrived already: it should never wait. A seeker reads the end
+ * of the file once, before it has arrived.
  */
 
 #define _POSIX_C_SOURCE 200809L
@@ -152,7 +152,7 @@ static void *play(void *opaque)
         if (count <= 0 || !side_is_right(side, at, bytes, count))
             break;
         at += (uint64_t)count;
-        if (side->pace > 0)  /* one that was held up goes on at its pace from there */
+        if (side->pace > 0)  /* a player that was held up goes on at its pace from there */
             due = (due > now() - 0.1 ? due : now()) + (double)count / side->pace;
         pthread_mutex_lock(&side->lock);
         side->progress.played = at;

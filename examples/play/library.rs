@@ -18,10 +18,10 @@ pub fn give_up(why: &str) -> ! {
     exit(1);
 }
 
-/// Has cargo say where the shared library is, and returns a directory that holds it under both its
+/// Asks cargo where the shared library is, and returns a directory that holds it under both its
 /// names: the linker's and the loader's.
 ///
-/// Where cargo puts what it builds is cargo's own business, so it is asked. It has just built this
+/// The layout of cargo's target directory is not stable, so cargo is asked. It has just built this
 /// example, so it builds nothing more.
 pub fn shared_library() -> PathBuf {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -58,14 +58,14 @@ pub fn shared_library() -> PathBuf {
     directory
 }
 
-/// The strings of some JSON.
+/// The strings in a JSON text.
 fn strings(json: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = json.chars();
     while rest.any(|sign| sign == '"') {
         let mut text = String::new();
         while let Some(sign) = rest.next().filter(|sign| *sign != '"') {
-            // What a path has escaped is a quote or a backslash.
+            // Only quotes and backslashes are escaped in a path.
             text.extend(if sign == '\\' {
                 rest.next()
             } else {
@@ -77,7 +77,7 @@ fn strings(json: &str) -> Vec<String> {
     found
 }
 
-/// The C compiler: the variable CC, which may have arguments, else the first that there is.
+/// The C compiler: the variable CC, which may have arguments, else the first one found.
 pub fn compiler() -> Vec<String> {
     let chosen = env::var("CC").unwrap_or_default();
     let mut candidates = vec![vec!["cc"], vec!["gcc"], vec!["clang"]];
@@ -103,7 +103,7 @@ pub fn compiler() -> Vec<String> {
     ));
 }
 
-/// How a C compiler and its headers are installed.
+/// How to install a C compiler and its headers.
 const HOW: &str = if cfg!(target_os = "macos") {
     "xcode-select --install"
 } else {
@@ -123,7 +123,7 @@ pub fn compile(compiler: &[String], sources: &[&str], program: &Path, directory:
             .arg("-L")
             .arg(directory)
             .args(["-lspoolbuf", "-lpthread"])
-            // A comma or a space in its name does no harm in this form.
+            // In this form a comma or a space in its name is harmless.
             .args(["-Xlinker", "-rpath", "-Xlinker"])
             .arg(directory)
             .status();
@@ -136,13 +136,13 @@ pub fn compile(compiler: &[String], sources: &[&str], program: &Path, directory:
     });
 }
 
-/// What an operation on a path returned; an error ends the program.
+/// The result of an operation on a path; an error ends the program.
 fn tried<T>(path: &Path, result: std::io::Result<T>) -> T {
     result.unwrap_or_else(|error| give_up(&format!("{}: {error}", path.display())))
 }
 
-/// Makes a file under another name and moves it to its own, since another process may be using
-/// the old one.
+/// Creates a file under another name and renames it, since another process may be using the old
+/// one.
 fn in_one_step(path: &Path, make: impl FnOnce(&Path)) {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}", std::process::id()));

@@ -1,7 +1,7 @@
 /*
- * A temporary file behind a mutex: what comes is appended to the file, everybody reads in the file,
- * and the mutex keeps the threads apart. It is correct, and it is short. But whoever receives holds
- * the mutex while the network is silent, so nobody reads, not even what came long ago.
+ * A temporary file behind a mutex: received bytes are appended to the file, all threads read from the
+ * file, and the mutex keeps them apart. It is correct, and it is short. But the receiving thread holds
+ * the mutex while the network is silent, so no thread can read, not even bytes that arrived long ago.
  */
 
 #define _POSIX_C_SOURCE 200809L
@@ -76,7 +76,7 @@ void mutexed_explain(void *spool, int64_t error, char *out, size_t size)
 int mutexed_have(struct mutexed *spool, uint64_t *have)
 {
     if (pthread_mutex_trylock(&spool->lock) != 0)
-        return 0;  /* whoever asks would wait for the network, too */
+        return 0;  /* the caller would wait for the network too */
     *have = spool->have;
     pthread_mutex_unlock(&spool->lock);
     return 1;

@@ -7,19 +7,19 @@
 
 struct mutexed;
 
-/* Makes one over a connection, which it then owns; `file` is an empty file to keep the bytes in. */
+/* Creates one over a connection, which it then owns; `file` is an empty file for the bytes. */
 struct mutexed *mutexed_open(struct network *net, int file);
 
-/* Copies `len` bytes at `off` to `out`, receiving what is missing; fewer at the end, < 0 an error. */
+/* Copies `len` bytes at `off` to `out` and receives missing ones; fewer at the end, < 0: an error. */
 int64_t mutexed_read(void *spool, uint64_t off, size_t len, void *out);
 
-/* Receives until `off`, ahead of whoever will read there. > 0 if it had something to do. */
+/* Receives up to `off`, ahead of later reads. > 0 if there was something to receive. */
 int64_t mutexed_fetch(void *spool, uint64_t off);
 
-/* What an error of the others means, in words. */
+/* Describes an error of the other functions. */
 void mutexed_explain(void *spool, int64_t error, char *out, size_t size);
 
-/* How much it has: 1, or 0 if the mutex is held. */
+/* Sets the number of bytes it has: returns 1, or 0 if the mutex is held. */
 int mutexed_have(struct mutexed *spool, uint64_t *have);
 
 void mutexed_close(struct mutexed *spool);

@@ -1,6 +1,6 @@
 /*
- * A source, made to be copied: it receives from a socket, and another thread can end its wait, by a
- * byte in a pipe. A source of yours that has such a wait looks the same.
+ * A source to copy from: it receives from a socket, and another thread can end its wait with a byte in a
+ * pipe. Any source that waits like this looks the same.
  */
 
 #define _GNU_SOURCE /* pipe2() */
@@ -16,7 +16,7 @@
 
 struct network {
     int socket;
-    uint64_t left;  /* bytes that have not come yet */
+    uint64_t left;  /* bytes that have not arrived yet */
     int wake[2];    /* a pipe: a byte in it ends a wait */
 };
 
@@ -44,7 +44,7 @@ int64_t network_read(void *opaque, void *out, size_t capacity)
     }
 }
 
-/* From any thread, while network_read() waits: makes it return. */
+/* Makes a blocked network_read() return. From any thread. */
 void network_cancel(void *opaque)
 {
     struct network *net = opaque;
@@ -52,7 +52,7 @@ void network_cancel(void *opaque)
     (void)ignored;  /* a full pipe wakes as well */
 }
 
-/* The last call: nobody is inside network_read() any more. */
+/* The last call: no thread is inside network_read() any more. */
 void network_close(void *opaque)
 {
     struct network *net = opaque;
@@ -62,7 +62,7 @@ void network_close(void *opaque)
     free(net);
 }
 
-/* A pipe that a program executed meanwhile can't inherit. 0 or -1. */
+/* Creates a pipe that is closed across exec(). Returns 0 or -1. */
 static int wake_pipe(int ends[2])
 {
 #ifdef __APPLE__  /* has no pipe2() */

@@ -8,8 +8,8 @@
 struct network;
 
 /*
- * Takes over `socket`, on which `size` bytes are to come. NULL, and errno is set, if that cannot be
- * had; the socket is closed then.
+ * Takes ownership of `socket`, on which `size` bytes will arrive. On an error closes the socket, sets
+ * errno and returns NULL.
  */
 struct network *network_open(int socket, uint64_t size);
 

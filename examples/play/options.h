@@ -1,10 +1,10 @@
-/* What the example `play` is told on its command line. */
+/* The command line of the example `play`. */
 
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
 struct options {
-    const char *file;  /* NULL: makes one */
+    const char *file;  /* NULL: creates one */
     const char *out;   /* NULL: a temporary one */
     double rate;       /* MiB/s */
     double silence;    /* ms */
@@ -14,7 +14,7 @@ struct options {
     int plain;
 };
 
-/* Reads the command line. Ends the program for --help (0) and for what it does not understand (2). */
+/* Reads the command line. Ends the program for --help (0) and for an invalid argument (2). */
 struct options options_read(int argc, char **argv);
 
 #endif

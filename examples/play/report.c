@@ -37,7 +37,7 @@ void report_begin(struct report *report, struct side *mutexed, struct side *spoo
     report->begin = report->drawn_at = now();
 }
 
-/* What a side does, in words. A jumper that waits is a freeze: what it wants came long ago. */
+/* Describes what a side does. A blocked jumper is a freeze: its bytes arrived long ago. */
 static enum mood describe(const struct progress *progress, char *out, size_t size)
 {
     double time = now(), jumper = progress->waiting_since[JUMPER];
@@ -67,7 +67,7 @@ static int is_silent(struct side *side, double *for_how_long)
     return 0;
 }
 
-/* One side as a line: what it does, how far it is, and its seek bar. */
+/* One side as a line: its state, its position, and its seek bar. */
 static void draw_side(struct report *report, struct side *side)
 {
     struct progress seen = side_look(side);
@@ -88,7 +88,7 @@ static void draw_side(struct report *report, struct side *side)
             struct mark range = {ranges[i].start, ranges[i].end, '#'};
             marks[count++] = range;
         }
-        /* The oldest bytes are spilled first; a source that goes forwards brings them in order. */
+        /* The oldest bytes are spilled first; a forward-only source delivers them in order. */
         if (sb_stat(report->buffer, &stats, sizeof stats) == SB_OK) {
             struct mark disk = {0, stats.disk, '='};
             marks[count++] = disk;
@@ -168,7 +168,7 @@ void report_silences(struct report *report)
            && now() > silence.end) {
         struct progress theirs = side_look(report->mutexed), ours = side_look(report->spoolbuf);
         if (is_held_up(&theirs, silence.end) || is_held_up(&ours, silence.end))
-            return;  /* it is not known yet how long that took */
+            return;  /* its length is not known yet */
         screen_say("The network was silent for %.0f ms:", (silence.end - silence.begin) * 1e3);
         say_silence("mutex", &theirs.silences[report->silences]);
         say_silence("spoolbuf", &ours.silences[report->silences]);

@@ -1,4 +1,4 @@
-/* What the example `play` says while it runs. */
+/* The output of the example `play`. */
 
 #ifndef REPORT_H
 #define REPORT_H
@@ -13,8 +13,8 @@ struct report {
     struct side *mutexed, *spoolbuf;
     struct mutexed *spool;
     sb_buffer *buffer;
-    uint64_t have;    /* what the mutexed side had when it was last free to say so */
-    int silences;     /* that have been told */
+    uint64_t have;    /* bytes on the mutexed side when its mutex was last free */
+    int silences;     /* that were reported */
     int has_told_seek;
     double begin, drawn_at;
 };
@@ -24,16 +24,16 @@ void report_title(const char *path, uint64_t size, const struct line *line);
 void report_begin(struct report *report, struct side *mutexed, struct side *spoolbuf,
                   struct mutexed *spool, sb_buffer *buffer);
 
-/* Draws how it is now; on no terminal, a line each second. */
+/* Draws the current state; without a terminal, prints a line each second. */
 void report_draw(struct report *report);
 
-/* Tells what happened in each silence that is over, once all that it held up is done. */
+/* Reports each silence that is over, once all the calls that it held up are done. */
 void report_silences(struct report *report);
 
-/* Tells how the read of the end went, once both have it, or now. */
+/* Reports how the read of the end went, once both sides have it, or now. */
 void report_seek(struct report *report, int is_late);
 
-/* Tells the rest. */
+/* Reports the rest. */
 void report_end(struct report *report);
 
 #endif

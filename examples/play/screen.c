@@ -45,7 +45,7 @@ int screen_columns(void)
     return columns - 1 < MOST_COLUMNS ? columns - 1 : MOST_COLUMNS;
 }
 
-/* Back to where the drawn lines begin; all below goes. */
+/* Moves back to the start of the drawn lines, and clears everything below. */
 static void go_back(void)
 {
     if (drawn > 0)
@@ -87,7 +87,7 @@ void screen_bar(char *out, int cells, uint64_t size, const struct mark *marks, s
     memset(out, '.', (size_t)cells);
     out[cells] = '\0';
     for (size_t i = 0; i < count; i++) {
-        /* A mark that has a place but no length is one cell. */
+        /* A mark without a length is one cell. */
         int is_point = marks[i].start == marks[i].end;
         int point = size > 0 ? (int)((double)marks[i].start / (double)size * cells) : 0;
         for (int cell = 0; cell < cells; cell++) {

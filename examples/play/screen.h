@@ -1,4 +1,4 @@
-/* Lines that stay and, on a terminal, a few below them that are drawn again and again. */
+/* Lines that stay and, on a terminal, a few lines below them that are redrawn. */
 
 #ifndef SCREEN_H
 #define SCREEN_H
@@ -8,10 +8,10 @@
 
 enum { MOST_COLUMNS = 200 };
 
-/* What a line's color says. */
+/* The meaning of a line's color. */
 enum mood { PLAIN, GOOD, BAD };
 
-/* A part of the file, as bytes, and the sign that its cells show. */
+/* A part of the file, in bytes, and the character that its cells show. */
 struct mark {
     uint64_t start, end;
     char sign;
@@ -19,13 +19,13 @@ struct mark {
 
 void screen_open(int plain);
 
-/* Whether lines are drawn again. */
+/* Whether lines are redrawn. */
 int screen_is_live(void);
 
 /* How wide a line may be. */
 int screen_columns(void);
 
-/* Begins the lines that are drawn again, in the place of the last ones. */
+/* Begins the redrawn lines, over the last ones. */
 void screen_redraw(void);
 
 /* Adds one of them, cut to fit. */
@@ -37,10 +37,10 @@ __attribute__((format(printf, 1, 2)))
 #endif
 void screen_say(const char *format, ...);
 
-/* Draws a file of `size` bytes as `cells` signs, later marks over earlier ones, and a NUL. */
+/* Draws a file of `size` bytes as `cells` characters and a NUL, later marks over earlier ones. */
 void screen_bar(char *out, int cells, uint64_t size, const struct mark *marks, size_t count);
 
-/* Leaves the terminal as it was. */
+/* Restores the terminal. */
 void screen_close(void);
 
 #endif

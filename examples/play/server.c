@@ -1,6 +1,6 @@
 /*
- * The far end of a simulated network: a thread that sends a file to its connections, all of them at
- * the same pace, and now and then falls silent for all of them at the same moment.
+ * The far end of a simulated network: a thread that sends a file to its connections, all at the same
+ * pace. Now and then it falls silent for all of them at the same moment.
  */
 
 #define _POSIX_C_SOURCE 200809L
@@ -64,7 +64,7 @@ int server_connect(struct server *server)
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
         return -1;
     for (int i = 0; i < 2; i++) {
-        int bytes = 4 * CHUNK;  /* as much as a connection holds on its way */
+        int bytes = 4 * CHUNK;  /* as many bytes as a connection holds in transit */
         setsockopt(pair[i], SOL_SOCKET, i == 0 ? SO_SNDBUF : SO_RCVBUF, &bytes, sizeof bytes);
         fcntl(pair[i], F_SETFL, O_NONBLOCK);
         fcntl(pair[i], F_SETFD, FD_CLOEXEC);
@@ -73,7 +73,7 @@ int server_connect(struct server *server)
     return pair[1];
 }
 
-/* Sends at most `most` bytes to one connection: as many as it takes now. */
+/* Sends at most `most` bytes to one connection: as many as it takes without blocking. */
 static void send_some(struct server *server, int index, uint64_t most)
 {
     unsigned char bytes[CHUNK];
@@ -84,7 +84,7 @@ static void send_some(struct server *server, int index, uint64_t most)
     while (most > 0) {
         size_t want = most < CHUNK ? (size_t)most : CHUNK;
         ssize_t got = pread(server->file, bytes, want, (off_t)*sent);
-        if (got <= 0) {  /* the file has become shorter: the connection breaks off */
+        if (got <= 0) {  /* the file was truncated: the connection breaks */
             shutdown(server->sockets[index], SHUT_WR);
             break;
         }
@@ -137,7 +137,7 @@ static void *serve(void *opaque)
             uint64_t room = next_silence > server->sent[i] ? next_silence - server->sent[i] : 0;
             uint64_t before = server->sent[i];
             credit[i] += earned;
-            /* What a receiver did not take in time is not made up for in one go. */
+            /* Bytes that a receiver did not take in time are not sent all at once later. */
             if (credit[i] > 2 * CHUNK)
                 credit[i] = 2 * CHUNK;
             uint64_t most = server->line.rate > 0 && credit[i] < (double)room ? (uint64_t)credit[i]

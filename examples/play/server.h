@@ -17,16 +17,16 @@ struct silence {
     double begin, end;
 };
 
-/* Serves `size` bytes of `file`. NULL, and errno is set, if that cannot be had. */
+/* Serves `size` bytes of `file`. On an error returns NULL and sets errno. */
 struct server *server_start(int file, uint64_t size, const struct line *line);
 
-/* A connection that receives the whole file from its start: a socket, or -1 and errno. Up to two. */
+/* Opens a connection that receives the whole file from its start: a socket, or -1 and errno. At most two. */
 int server_connect(struct server *server);
 
-/* Begins to send, to all connections at the same pace and with the same silences. 0 or an errno. */
+/* Starts sending, to all connections at the same pace and with the same silences. Returns 0 or an errno. */
 int server_send(struct server *server);
 
-/* The silence number `index`, counted from 0: 1, or 0 if it has not begun. */
+/* Sets the silence number `index`, counted from 0. Returns 1, or 0 if it has not begun. */
 int server_silence(struct server *server, int index, struct silence *out);
 
 /* Ends all connections and frees the server. */

@@ -1,4 +1,4 @@
-/* A media file to play where none was given: 48 kHz, 16 bits, stereo, three and a half minutes. */
+/* A media file to play if none is given: 48 kHz, 16 bits, stereo, three and a half minutes. */
 
 #include "tune.h"
 
@@ -31,13 +31,13 @@ static const unsigned char order[] = {0, 1, 2, 3, 4, 2, 3, 4};
 
 struct voice {
     double phase;  /* in the table */
-    double speed;  /* table places a frame */
+    double speed;  /* table entries per frame */
     double level;
 };
 
 static double wave[TABLE];
 
-/* A sine with two overtones. By rotation, so that no mathematics library is needed. */
+/* A sine with two overtones, computed by rotation, so that no math library is needed. */
 static void fill_wave(void)
 {
     const double angle = 2 * 3.14159265358979323846 / TABLE;
@@ -88,7 +88,7 @@ static int write_header(FILE *file, uint32_t data)
     return fwrite(header, sizeof header, 1, file) == 1 ? 0 : -1;
 }
 
-/* One note's time of sound, all voices that still ring included. */
+/* The sound of one note's duration, including all voices that still ring. */
 static int write_step(FILE *file, struct voice *voices)
 {
     static unsigned char out[STEP * FRAME];
