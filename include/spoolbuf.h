@@ -84,17 +84,17 @@
 #include <stdint.h>
 
 /**
- * A size that is not known.
+ * An unknown size.
  */
 #define SB_SIZE_UNKNOWN UINT64_MAX
 
 /**
- * The memory limit for callers without an opinion: 5 MiB, in bytes.
+ * The default memory limit: 5 MiB, in bytes.
  */
 #define SB_MAX_DEFAULT 5242880
 
 /**
- * As the distance of sb_prefetch(): everything, to the end.
+ * For sb_prefetch(): keep everything buffered, up to the end of the resource.
  */
 #define SB_ALL UINT64_MAX
 
@@ -104,40 +104,43 @@
  */
 typedef enum sb_status {
     /**
-     * Done.
+     * Success.
      */
     SB_OK = 0,
     /**
-     * A NULL, freed or made-up handle, a NULL where bytes were asked for, a range past 2^64.
+     * A NULL, freed or forged handle; a required pointer that is NULL; a range that extends past
+     * 2^64.
      */
     SB_ERR_INVALID = -1,
     /**
-     * The source failed; its own code is in sb_stats. Stays until sb_retry() or sb_resume(), except
-     * for a failed seek, which the next read tries again.
+     * The source failed. Its own error code is in sb_stats. The error persists until sb_retry() or
+     * sb_resume(), except after a failed seek, which the next read tries again.
      */
     SB_ERR_SOURCE = -2,
     /**
-     * A file operation failed; the system's code is in sb_stats.
+     * A file operation failed. The system's error code is in sb_stats.
      */
     SB_ERR_IO = -3,
     /**
-     * The disk, a quota or a file size limit is full. Nothing is lost; the next call tries again.
+     * The disk is full, or a quota or file size limit is reached. Nothing is lost; the next call
+     * tries again.
      */
     SB_ERR_DISK_FULL = -4,
     /**
-     * No memory, or no thread to be had. Nothing is lost; the next call tries again.
+     * Out of memory, or no thread could be created. Nothing is lost; the next call tries again.
      */
     SB_ERR_NO_MEMORY = -5,
     /**
-     * sb_cancel(), sb_reader_cancel() or sb_free() stopped the call.
+     * The call was canceled by sb_cancel(), sb_reader_cancel(), sb_free(), sb_reader_free(), or by
+     * the progress callback of a save.
      */
     SB_ERR_CANCELED = -6,
     /**
-     * Nothing came within the time allowed. Never the end of the resource.
+     * No byte arrived before the timeout. Never means the end of the resource (EOF).
      */
     SB_ERR_TIMEOUT = -7,
     /**
-     * A source's callback asked its own handle for bytes that only the source could deliver.
+     * A source's callback asked its own buffer for bytes that only the source can deliver.
      */
     SB_ERR_REENTRANT = -8,
     /**
@@ -149,11 +152,11 @@ typedef enum sb_status {
      */
     SB_ERR_UNSUPPORTED = -10,
     /**
-     * The target exists and was not to be replaced.
+     * The target exists and must not be replaced.
      */
     SB_ERR_EXISTS = -11,
     /**
-     * The resource does not have the size that was demanded, or is not wholly buffered.
+     * The resource does not have the required size, or is not completely buffered.
      */
     SB_ERR_SIZE = -12,
     /**
@@ -161,14 +164,14 @@ typedef enum sb_status {
      */
     SB_ERR_PANIC = -13,
     /**
-     * The source ended below the declared size, which SB_SHORT_ERROR makes an error. Stays until
-     * sb_retry() or sb_resume().
+     * The source ended below the declared size, and `on_short` is SB_SHORT_ERROR. The error
+     * persists until sb_retry() or sb_resume().
      */
     SB_ERR_SHORT = -14,
 } sb_status;
 
 /**
- * Where sb_reader_seek() counts from. The values are those of lseek(2).
+ * The origin of a seek with sb_reader_seek(). The values are those of lseek(2).
  */
 typedef enum sb_whence {
     /**
@@ -176,21 +179,21 @@ typedef enum sb_whence {
      */
     SB_SEEK_SET = 0,
     /**
-     * From the reader's place.
+     * From the reader's position.
      */
     SB_SEEK_CUR = 1,
     /**
-     * From the final size, else the declared one.
+     * From the final size or, until it is known, from the declared size.
      */
     SB_SEEK_END = 2,
 } sb_whence;
 
 /**
- * What a buffer's source is doing, in sb_stats.
+ * The state of a buffer's source, in sb_stats.
  */
 typedef enum sb_state {
     /**
-     * More may come.
+     * More bytes may arrive.
      */
     SB_STATE_OPEN = 0,
     /**
@@ -198,11 +201,11 @@ typedef enum sb_state {
      */
     SB_STATE_ENDED = 1,
     /**
-     * The source failed; sb_retry() or sb_resume() asks it again.
+     * The source failed. It is called again after sb_retry() or sb_resume().
      */
     SB_STATE_FAILED = 2,
     /**
-     * sb_cancel() was called; sb_resume() goes on.
+     * sb_cancel() is in force, until sb_resume().
      */
     SB_STATE_CANCELED = 3,
 } sb_state;
@@ -212,11 +215,11 @@ typedef enum sb_state {
  */
 typedef enum sb_spool {
     /**
-     * There is none: nothing was spilled so far.
+     * There is no spool file: nothing has been spilled yet.
      */
     SB_SPOOL_NONE = 0,
     /**
-     * On a file system that frees memory.
+     * On a file system that does not use memory, so that spilling frees memory.
      */
     SB_SPOOL_DISK = 1,
     /**
@@ -226,181 +229,204 @@ typedef enum sb_spool {
 } sb_spool;
 
 /**
- * What a disk that is full, or fails, does, in sb_options.
+ * What happens when the disk is full or fails, in sb_options.
  */
 typedef enum sb_on_full {
     /**
-     * Reads that need more return SB_ERR_DISK_FULL or SB_ERR_IO; memory stays within its limit.
+     * Reads that need more space return SB_ERR_DISK_FULL or SB_ERR_IO. Memory stays within its
+     * limit.
      */
     SB_FULL_FAIL = 0,
     /**
-     * Goes on in memory past `max`, until the disk has room again.
+     * The buffer grows in memory past `max` until the disk has space again.
      */
     SB_FULL_MEMORY = 1,
 } sb_on_full;
 
 /**
- * What a source that ends below the declared size means, in sb_options.
+ * What an end below the declared size means, in sb_options.
  */
 typedef enum sb_on_short {
     /**
-     * The end. The source's word wins over the declared size. Where a source that was sought to an
-     * offset had nothing, and the bytes before that come later, it is asked there once more.
+     * The end of the resource: the source takes precedence over the declared size. If the source
+     * was sought to an offset and had no bytes there, and the bytes before that offset arrive
+     * later, the source is asked at that offset once more.
      */
     SB_SHORT_END = 0,
     /**
-     * SB_ERR_SHORT: the connection was cut, and more may come when the source is asked again. Where the
-     * source says that nothing is at an offset that it was sought to, reads there return 0 until
-     * sb_retry() or sb_resume(), which ask again.
+     * SB_ERR_SHORT: the connection was cut, and more bytes may arrive when the source is called
+     * again. If the source was sought to an offset and had no bytes there, reads there return 0
+     * until sb_retry() or sb_resume(), after which the source is asked again.
      */
     SB_SHORT_ERROR = 1,
 } sb_on_short;
 
 /**
- * Codes of a source's callback that mean something to the library. Every other negative code is the
- * source's own and a failure.
+ * Return codes of a source's callbacks that have a meaning to the library. Every other negative
+ * code is the source's own error code and a failure.
  */
 typedef enum sb_source_code {
     /**
-     * The call was given up without bytes, and the source is as it was: it obeyed `cancel`, or it
-     * has nothing yet and does not wait. While a cancel is in force that is no failure. After it, the
-     * request may be a stale one: the source is asked again, at most as often as `cancel` was called
-     * and not yet obeyed. If no cancel explains it, the call returns SB_ERR_SOURCE; an end after that
-     * is still believed.
+     * The call gave up without bytes, and the source's state is unchanged. Either the source
+     * obeyed `cancel`, or it has no bytes yet and does not block.
+     *
+     * While a cancel is in force, this is not a failure. Afterwards the cancel request may be
+     * stale: the source is then called again, at most as often as `cancel` was called and not yet
+     * obeyed. If no cancel explains the code, the call returns SB_ERR_SOURCE. An end after that
+     * error is still believed (see sb_callback).
      */
     SB_SOURCE_CANCELED = -2147483647,
     /**
-     * From `seek`, or from `pull` for another offset than the one after the last call: the source
-     * cannot go there, nor anywhere. It only goes forwards from then on.
+     * From `seek`, or from `pull` at an offset other than where the last call ended: the source
+     * cannot seek there, nor anywhere else. From then on it is only read forward.
      */
     SB_SOURCE_UNSUPPORTED = -2147483646,
 } sb_source_code;
 
 /**
- * What a source can do, in sb_callback: any of these, added up.
+ * Capabilities of a source, in sb_callback: any of these, ORed together.
  */
 typedef enum sb_source_flag {
     /**
-     * `pull` can be asked for any offset.
+     * `pull` accepts any offset.
      */
     SB_SOURCE_SEEKS = 1,
 } sb_source_flag;
 
 /**
- * How sb_save_with() saves: any of these, added up.
+ * Options of sb_save_with(): any of these, ORed together.
  */
 typedef enum sb_save_flag {
     /**
-     * The file, and for a path its directory, are on the disk (fsync) before the call returns.
+     * Flushes the file to disk (fsync) before the call returns, and for a path also its directory.
      */
     SB_SAVE_SYNC = 1,
     /**
-     * An existing target is left alone: SB_ERR_EXISTS.
+     * If the target exists, leaves it alone and returns SB_ERR_EXISTS.
      */
     SB_SAVE_KEEP = 2,
     /**
-     * Nothing is saved unless the final size is the declared one: SB_ERR_SIZE.
+     * If the final size is not the declared size, saves nothing and returns SB_ERR_SIZE.
      */
     SB_SAVE_EXACT = 4,
     /**
-     * Saves what is buffered now, from the start, without calling the source; SB_ERR_SIZE if
-     * that has holes.
+     * Saves the bytes that are buffered now, from the start, without calling the source. If they
+     * have gaps, returns SB_ERR_SIZE.
      */
     SB_SAVE_BUFFERED = 8,
     /**
-     * May let the file share its blocks with the spool file, or be it, where both are on one file
-     * system: done in no time. What is in memory is spilled for that; where no link can be, nothing
-     * is. The caller promises not to edit the saved file
-     * in place while the buffer lives.
+     * Allows the file to share its blocks with the spool file, or to be the spool file, if both
+     * are on the same file system. The save then takes almost no time. The bytes in memory are
+     * spilled for that; if linking is impossible, nothing is spilled. The caller promises not to
+     * modify the saved file in place while the buffer exists.
      */
     SB_SAVE_LINK = 16,
 } sb_save_flag;
 
 /**
- * A buffer: an opaque handle, checked at each call, never a pointer to look through.
+ * A buffer: an opaque handle, validated by each call, and not a pointer to dereference.
  */
 typedef struct sb_buffer sb_buffer;
 
 /**
- * A place in a buffer with a stop of its own: an opaque handle, checked at each call.
+ * A read position in a buffer, with its own cancellation: an opaque handle, validated by each
+ * call.
  */
 typedef struct sb_reader sb_reader;
 
 /**
- * A source of bytes: the caller's callbacks. Copied by sb_new(); the struct may be gone after it.
+ * A source of bytes: the caller's callbacks. sb_new() copies the struct, so it need not outlive
+ * that call.
  *
- * `{ my_read, my_state }` is a whole source. `pull` replaces `read` and `seek`: it is the form for
- * languages in which a callback that fails returns 0, or anything. Setting both forms is
- * SB_ERR_INVALID.
+ * `{ my_read, my_state }` is a complete source. `pull` replaces `read` and `seek`: it is the form
+ * for languages in which a callback that fails returns 0 or an arbitrary value. Setting both forms
+ * is SB_ERR_INVALID.
  *
- * The library calls `read`, `seek` and `pull` on one thread at a time, never with a lock held, never
- * after `close`. After the end they are called again only for bytes at another place that the source
- * can reach, after a failure not until sb_retry() or sb_resume(). They run on the thread of the
- * reader that needs bytes; only after sb_prefetch() or a finite time limit also on a helper thread of
- * the library's own. A callback may call any function of this library, also on its own handle:
- * buffered bytes are served; what would need the source is SB_ERR_REENTRANT.
+ * The library calls `read`, `seek` and `pull` from one thread at a time, never with a lock held,
+ * and never after `close`. After the end it calls them only for bytes elsewhere that the source
+ * can reach. After an error it does not call them until sb_retry() or sb_resume(), except after a
+ * failed seek or a stale `cancel` (see `seek` and `cancel`). They run on the thread of the reader
+ * that needs bytes. Only after sb_prefetch() or a read with a positive timeout do they also run on
+ * a helper thread of the library.
  *
- * An error is never the end: after one that is not SB_SOURCE_CANCELED an end is believed only once
- * the source has delivered a byte, a `seek` has succeeded, or the end is at the declared size. Until
- * then it is the same error again; where `pull` was asked for another offset than the one after the
- * last call, that of this read alone. After sb_retry() or sb_resume() a source that can seek is first
- * asked for up to 64 KiB of buffered bytes again, those before that place, and an end that follows
- * them is believed. Without such bytes, and for a source that only goes forwards, the error comes
- * again however often it is retried, unless the declared size is that of the resource: to go on, free
- * the buffer and make another. What is buffered stays readable, and SB_SAVE_BUFFERED saves it.
+ * A callback may call any function of this library, even on its own handle. Buffered bytes are
+ * returned. A call that would need the source returns SB_ERR_REENTRANT.
  *
- * A callback returns: no C++ exception may leave it (the process would be aborted, with a message),
- * and no longjmp(), pthread_exit() or pthread_cancel() (nobody else would get to the source).
+ * An error is never the end of the stream (EOF). After an error other than SB_SOURCE_CANCELED, an
+ * end is believed only if the source has delivered a byte since, if a `seek` has succeeded since,
+ * or if the end is at the declared size. Any other end is reported as the same error again. If
+ * `pull` was called for an offset other than where its last call ended, only the read that needed
+ * those bytes gets that error.
+ *
+ * After sb_retry() or sb_resume(), a source that can seek is first asked again for up to 64 KiB of
+ * buffered bytes before the end that was not believed. An end that follows those bytes is
+ * believed. Without such bytes, and for a source that is only read forward, the error returns
+ * however often it is retried, unless the end is at the declared size. To continue, free the
+ * buffer and create another. Buffered bytes stay readable, and SB_SAVE_BUFFERED saves them.
+ *
+ * A callback must return. No C++ exception may leave it: the process would be aborted, with a
+ * message. Nor may longjmp(), pthread_exit() or pthread_cancel() leave it: no other thread could
+ * reach the source again.
  */
 typedef struct sb_callback {
     /**
-     * Required unless `pull` is set. Writes the resource's next bytes to `out`, at most `capacity`
-     * (never 0), and returns how many: > 0 bytes written, 0 the end, < 0 an error (kept for
-     * sb_stats). May block. After `cancel` it returns soon: with bytes, or with SB_SOURCE_CANCELED,
-     * never with a 0 that is not the end. Any other error is a failure, whatever was canceled
-     * meanwhile. More than `capacity` is SB_ERR_SOURCE.
+     * Required unless `pull` is set. Writes the next bytes of the resource to `out`, at most
+     * `capacity` (never 0). Returns the number of bytes written, 0 at the end (EOF), or a negative
+     * code on error, which is kept for sb_stats. More than `capacity` is SB_ERR_SOURCE.
+     *
+     * May block. After `cancel` it must return soon, with bytes or with SB_SOURCE_CANCELED, and
+     * with 0 only at the real end. Any other error is a failure, even if a cancel came in the
+     * meantime.
      */
     int64_t (*read)(void *opaque, void *out, size_t capacity);
     /**
-     * Handed to every callback, never looked at. Must be usable from any thread.
+     * Passed to every callback and never dereferenced. Must be usable from any thread.
      */
     void *opaque;
     /**
-     * Optional, NULL for a source that only goes forwards. Makes the next `read` deliver the bytes
-     * at `offset`, counted from the start of the resource, below 2^63: >= 0 done, < 0 an error, after
-     * which the source stands where it stood. SB_SOURCE_UNSUPPORTED means that it only goes forwards
-     * from then on; any other error is SB_ERR_SOURCE for the read that needed the bytes, and the next
-     * read tries again. After that the bytes must be those of `offset`, which the library can't
-     * verify. An offset past the end is no error: the next `read` returns 0.
+     * Optional; NULL for a source that is only read forward. Makes the next `read` deliver the
+     * bytes at `offset`, which is below 2^63 and counted from the start of the resource. Returns 0
+     * or more on success, and a negative code on error. After an error the source must still be
+     * where it was.
+     *
+     * SB_SOURCE_UNSUPPORTED means that the source is only read forward from then on. Any other
+     * error is SB_ERR_SOURCE for the read that needed the bytes, and the next read tries again.
+     * After success the bytes must be those at `offset`, which the library cannot verify. An
+     * offset past the end is not an error: the next `read` returns 0.
      */
     int64_t (*seek)(void *opaque, uint64_t offset);
     /**
-     * Optional. Makes a `read`, `seek` or `pull` that blocks return soon. Called while one runs or is
-     * about to, from any other thread, possibly more than once; must not block. It may come when
-     * that call is returning already; if it leaves a mark that a later call finds and returns
-     * SB_SOURCE_CANCELED for, the source is asked again.
+     * Optional. Makes a blocked `read`, `seek` or `pull` return soon. Called while one runs or is
+     * about to run, from any other thread, possibly more than once. Must not block.
+     *
+     * `cancel` can race with a call that is already returning. If the source records the request
+     * (in a flag, say) and a later call returns SB_SOURCE_CANCELED because of the stale flag, the
+     * library calls the source again instead of reporting an error.
      */
     void (*cancel)(void *opaque);
     /**
-     * Optional. Called exactly once, after the last other call, on any thread: as soon as every
-     * byte is held, else at sb_free(). sb_free() may call it, or wait while another thread is inside
-     * it, so it must not take a lock that a caller of sb_free() holds.
+     * Optional. Called exactly once, after the last other callback has returned, on any thread: as
+     * soon as every byte is buffered, or else at sb_free(). sb_free() may call it, or block while
+     * another thread is inside it, so it must not take a lock that a caller of sb_free() holds.
      */
     void (*close)(void *opaque);
     /**
-     * Instead of `read` and `seek`. Writes the resource's bytes from `offset` on to `out`, at most
-     * `capacity` (never 0), sets `*count` to how many (0: the end is at or before `offset`), and
-     * returns SB_OK. `*count` counts only with SB_OK; it is SIZE_MAX at the call, so a count that was
-     * never set is SB_ERR_SOURCE, and so are more than `capacity` and a positive result. A negative
-     * result is an error, as for `read`.
+     * Replaces `read` and `seek`. Writes the bytes of the resource from `offset` on to `out`, at
+     * most `capacity` (never 0), sets `*count` to the number of bytes written, and returns SB_OK.
+     * A `*count` of 0 means that the end (EOF) is at or before `offset`. A negative result is an
+     * error, as for `read`.
      *
-     * Without SB_SOURCE_SEEKS in `flags`, `offset` is always where the last call ended, 0 at first.
-     * With it, any offset below 2^63 may be asked for. An error for another offset than the one
-     * after the last call is a failed seek, as for `seek`.
+     * `*count` is used only if the result is SB_OK. It is SIZE_MAX when `pull` is called, so a
+     * `*count` that was never set is SB_ERR_SOURCE. So are a `*count` greater than `capacity` and
+     * a positive result.
+     *
+     * Without SB_SOURCE_SEEKS in `flags`, `offset` is always where the last call ended, and 0 at
+     * first. With it, `offset` can be any offset below 2^63. An error at an offset other than
+     * where the last call ended is a failed seek, as for `seek`.
      */
     int (*pull)(void *opaque, uint64_t offset, void *out, size_t capacity, size_t *count);
     /**
-     * sb_source_flag values, added up; 0 with `read`.
+     * sb_source_flag values, ORed together; 0 with `read`.
      */
     uint32_t flags;
     /**
@@ -414,21 +440,21 @@ typedef struct sb_callback {
 } sb_callback;
 
 /**
- * Bytes of the resource that are buffered: from `start` up to, without, `end`.
+ * A range of buffered bytes: from `start` up to, but not including, `end`.
  */
 typedef struct sb_range {
     /**
-     * Offset of the first byte.
+     * The offset of the first byte.
      */
     uint64_t start;
     /**
-     * Offset after the last byte.
+     * The offset after the last byte.
      */
     uint64_t end;
 } sb_range;
 
 /**
- * One consistent snapshot of a buffer, by sb_stat(). Grows at its end only.
+ * A consistent snapshot of a buffer, taken by sb_stat(). New members are only added at the end.
  */
 typedef struct sb_stats {
     /**
@@ -440,7 +466,7 @@ typedef struct sb_stats {
      */
     uint64_t final_size;
     /**
-     * The lowest offset at which the source had nothing, an upper limit of the size, or
+     * The lowest offset at which the source had no bytes, which is an upper bound of the size, or
      * SB_SIZE_UNKNOWN.
      */
     uint64_t bound;
@@ -457,41 +483,42 @@ typedef struct sb_stats {
      */
     uint64_t disk;
     /**
-     * Memory that the buffer takes besides the bytes in `memory`: what it knows them by, room that is
-     * not filled yet, and memory kept for bytes to come.
+     * Memory that the buffer uses besides the bytes in `memory`: bookkeeping, space that is not
+     * filled yet, and memory kept for future bytes.
      */
     uint64_t overhead;
     /**
-     * How often the source's `read` or `pull` was called.
+     * The number of calls of the source's `read` or `pull`.
      */
     uint64_t pulls;
     /**
-     * How often the source was sought to another offset; with `pull` that needs no call of its own.
+     * The number of seeks of the source to another offset. With `pull`, a seek is not a call of
+     * its own.
      */
     uint64_t seeks;
     /**
-     * How often a call went to sleep for bytes that another one was to bring.
+     * How often a call blocked to wait for bytes that another call was fetching.
      */
     uint64_t waits;
     /**
-     * The source's own code at its last error (what its callback returned), else 0. An obeyed `cancel`
-     * is no error.
+     * The source's own code at its last error (the return value of its callback), or 0. An obeyed
+     * `cancel` is not recorded.
      */
     int64_t source_error;
     /**
-     * The system's code (errno, GetLastError) at the last file operation that failed, else 0.
+     * The system's code (errno, GetLastError) at the last failed file operation, or 0.
      */
     int32_t system_error;
     /**
-     * An sb_state. With every byte held it is SB_STATE_ENDED, whatever is canceled.
+     * An sb_state. Once every byte is buffered it is SB_STATE_ENDED, even after sb_cancel().
      */
     int32_t state;
     /**
-     * Why the source is not asked any more: an sb_status, SB_OK if it is or has ended.
+     * Why the source is no longer called: an sb_status. SB_OK if it is still called or has ended.
      */
     int32_t status;
     /**
-     * 1 if the source can seek, 0 if it can't or said SB_SOURCE_UNSUPPORTED.
+     * 1 if the source can seek; 0 if it cannot, or returned SB_SOURCE_UNSUPPORTED.
      */
     int32_t seekable;
     /**
@@ -499,69 +526,70 @@ typedef struct sb_stats {
      */
     int32_t spool;
     /**
-     * 1 while a helper thread of the library's own exists, else 0.
+     * 1 while a helper thread of the library exists, else 0.
      */
     int32_t helper;
     /**
-     * 1 if the source ended below the declared size, or had nothing at an offset below it, whatever
-     * `on_short` makes of that, else 0.
+     * 1 if the source ended below the declared size, or had no bytes at an offset below it,
+     * regardless of `on_short`; else 0.
      */
     int32_t ended_short;
     /**
-     * 0.
+     * Always 0.
      */
     int32_t reserved;
     /**
-     * The directory of the spool file, or the one where it could not be made; NUL-terminated, cut to
-     * fit; empty before the first attempt to make it.
+     * The directory of the spool file, or the one where it could not be created. NUL-terminated,
+     * truncated to fit. Empty before the first attempt to create the file.
      */
     char spool_dir[256];
 } sb_stats;
 
 /**
- * What sb_new_with() may be told. sb_options_init() fills it with the defaults.
+ * Options of sb_new_with(). sb_options_init() sets them to the defaults.
  */
 typedef struct sb_options {
     /**
-     * sizeof(sb_options) of the caller's header; set by sb_options_init().
+     * sizeof(sb_options) in the caller's header; set by sb_options_init().
      */
     size_t struct_size;
     /**
-     * The declared size in bytes, a hint; SB_SIZE_UNKNOWN, the default.
+     * The declared size in bytes, a hint. Default: SB_SIZE_UNKNOWN.
      */
     uint64_t size;
     /**
-     * The memory part's limit in bytes; SB_MAX_DEFAULT.
+     * The memory limit in bytes. Default: SB_MAX_DEFAULT.
      */
     uint64_t max;
     /**
-     * The directory of the spool file, copied; NULL, the default, means TMPDIR, else the
-     * system's own, else /var/tmp where that one is kept in memory. Looked at at the first spill.
-     * Bytes whose offsets are past what a file there can hold (4 GiB on FAT) can't be spilled.
+     * The directory of the spool file. The path is copied. Default: NULL, which means TMPDIR if it
+     * is set. If it is not, NULL means the system's temporary directory, or /var/tmp if that one
+     * is kept in memory. The directory is not accessed before the first spill. Bytes at offsets
+     * past the largest file that it can hold (4 GiB on FAT) cannot be spilled.
      */
     const char *spool_dir;
     /**
-     * Bytes to keep ready, as by sb_prefetch(); 0, the default: none.
+     * The number of bytes to keep buffered ahead, as with sb_prefetch(). Default: 0, none.
      */
     uint64_t prefetch;
     /**
-     * A source that can seek is read on through a gap of up to this many bytes, instead of being
-     * made to seek over it; 262144.
+     * If the source can seek, a gap of at most this many bytes is read through, and a larger one
+     * is sought over. Default: 262144.
      */
     uint64_t seek_gap;
     /**
-     * The source is asked for what is needed rounded up to a multiple of this many bytes, 0 to
-     * 16384; 0 asks for exactly what is needed. Where a call waits for the first byte only, what its
-     * `len` has room for is needed, up to 256 KiB with 0, else as far as the sum with this stays within
-     * 16384. 16384 is the default.
+     * The source is asked for the bytes that are needed, rounded up to a multiple of `round_up`
+     * bytes, which is at most 16384. 0 requests exactly what is needed. A call that waits only for
+     * the first byte needs what its `len` has room for: at most 256 KiB if `round_up` is 0,
+     * otherwise at most 16384 - `round_up` bytes. Default: 16384.
      */
     uint32_t round_up;
     /**
-     * What a full disk does: an sb_on_full; SB_FULL_FAIL.
+     * What happens when the disk is full: an sb_on_full. Default: SB_FULL_FAIL.
      */
     uint32_t on_full;
     /**
-     * What an end below the declared size means: an sb_on_short; SB_SHORT_END.
+     * What an end below the declared size means: an sb_on_short. Default: SB_SHORT_END.
      */
     uint32_t on_short;
     /**
@@ -571,11 +599,12 @@ typedef struct sb_options {
 } sb_options;
 
 /**
- * Told how a save goes: `done` of `total` bytes are saved; `total` is SB_SIZE_UNKNOWN until known, and
- * the declared size until the final one is. The last report of a save that succeeds has the final size
- * as both, which may be 0.
- * Called on the saving thread, without a lock; returns 0 to go on, anything else to stop with
- * SB_ERR_CANCELED.
+ * Reports the progress of a save: `done` of `total` bytes are saved. `total` is SB_SIZE_UNKNOWN
+ * until a size is known, and the declared size until the final size is known. The last report of a
+ * successful save has the final size as both, which may be 0.
+ *
+ * Called on the saving thread, without a lock held. Returns 0 to continue; any other value stops
+ * the save with SB_ERR_CANCELED.
  */
 typedef int (*sb_progress)(void *opaque, uint64_t done, uint64_t total);
 
