@@ -1,13 +1,14 @@
 /*
- * spoolbuf - a stream that arrives once, readable anywhere, any number of times.
+ * spoolbuf - a stream that arrives once, readable at any offset, any number of times.
  *
- * Generated from src/ffi by `BLESS=1 cargo full --test header`; never edited.
+ * Generated from src/ffi by `BLESS=1 cargo full --test header`. Do not edit.
  *
  * OVERVIEW
  *
- *   A resource arrives as a stream: chunks, forwards, once. The caller's callbacks deliver it (the
- *   source); a buffer keeps what came, in memory first, past `max` bytes in an unnamed temporary
- *   file (the spool file), oldest bytes first; anyone reads it anywhere.
+ *   A resource arrives as a stream: in chunks, in order, once. The caller's callbacks (the source)
+ *   deliver it. A buffer keeps the received bytes: in memory up to `max` bytes, and beyond that in
+ *   an unnamed temporary file (the spool file), oldest bytes first. Any thread can read at any
+ *   offset.
  *
  *       sb_callback cb = { my_read, my_state };
  *       sb_buffer *b = sb_new(&cb, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
@@ -15,65 +16,75 @@
  *       sb_save(b, "whole.mp4");
  *       sb_free(b);
  *
- *   Frontier is how far the source has been read without a gap, from the start of the resource.
- *   The declared size is what the caller was told, a hint; the final size is known once the source
- *   has ended.
+ *   The frontier is how far the resource is buffered without a gap, from its start. The declared
+ *   size is the size that the caller expects; it is a hint. The final size is known once the source
+ *   has reached its end (EOF). Bytes are buffered and spilled in segments of at most 256 KiB.
  *
  * NUMBERS
  *
- *   Offsets and sizes of the resource are uint64_t bytes, lengths of the caller's memory size_t
- *   bytes. Functions that count return int64_t: >= 0 a count, < 0 an sb_status; any of them may be
- *   SB_ERR_PANIC, which is an error of this library's own. Times are int64_t
- *   milliseconds on a monotonic clock, negative for no limit. A resource has less than 2^63 bytes.
+ *   Offsets and sizes of the resource are uint64_t, in bytes. Lengths of the caller's memory are
+ *   size_t, in bytes. A resource has less than 2^63 bytes.
+ *
+ *   Functions that return a count return int64_t: 0 or more is a count, a negative value is an
+ *   sb_status. Any function may return SB_ERR_PANIC, which indicates a bug in this library.
+ *
+ *   Times are int64_t milliseconds on a monotonic clock. A negative timeout means no limit.
  *
  * PROMISES
  *
- *   1. Buffered is buffered: reading buffered bytes never waits for the source, for a spill, for a
- *      save or for another reader; such reads run in parallel.
- *   2. Nothing accepted is lost: a byte that the source handed over stays readable until sb_free(),
- *      through a full disk, a failed write, a cancel, an error, a panic.
- *   3. The end is the end: an error is never reported as the end, nor the end as an error. Bytes
- *      before an error are delivered first; the error then stays until sb_retry() or sb_resume().
- *   4. Memory for bytes is bounded by `max` plus one piece in flight (256 KiB at most), and at most
- *      256 KiB more for each save while it runs. Bookkeeping comes on top: some 3 KiB for each
- *      buffer, and 100 to 500 bytes for each place that the source seeks to, as long as the bytes
- *      before it are missing. sb_stats counts it (`overhead`). Freed buffers leave at most 4 MiB to
- *      the process, which the system may take back, and some 1 KiB for each handle of the most that
- *      existed at one time.
- *   5. A source is called by one thread at a time, never with a lock held, never after it ended,
- *      failed or was closed. It is asked for what the waiting readers need, rounded up by at most
- *      16 KiB; a prefetch asks for up to 64 KiB.
- *   6. The border is checked: every argument and every result of a callback has a defined outcome.
- *   7. No trace: the spool file has no name (or goes when it is closed, where the system lacks
- *      that), mode 0600, is not inherited by a program that is executed, and is made at the first
- *      spill only.
- *   8. A full disk is a state: reads that need more return SB_ERR_DISK_FULL, all that is buffered
- *      stays readable, and the next read tries again.
- *   9. Any number of handles, any number of threads on each.
+ *   1. Reading buffered bytes never blocks: not on the source, a spill, a save or another reader.
+ *      Such reads run in parallel.
+ *   2. No received byte is lost: a byte that the source delivered stays readable until sb_free(),
+ *      despite a full disk, a failed write, a cancellation, an error or a panic.
+ *   3. An error is never reported as the end of the stream (EOF), and the end is never reported as
+ *      an error. Bytes before an error are delivered first. The error then persists until
+ *      sb_retry() or sb_resume().
+ *   4. Memory for bytes is bounded by `max` plus one segment in flight (at most 256 KiB), plus at
+ *      most 256 KiB for each save while it runs. Bookkeeping takes about 3 KiB more for each
+ *      buffer, and 100 to 500 bytes for each offset that the source seeks to, as long as bytes
+ *      before it are missing. sb_stats counts it as `overhead`. Freed buffers leave at most 4 MiB
+ *      allocated in the process, which the system can reclaim. They also leave about 1 KiB times
+ *      the largest number of handles that were alive at once.
+ *   5. At most one thread calls the source at a time. The source is never called with a lock held,
+ *      nor after it has ended, failed or been closed. It is asked for what the waiting readers
+ *      need, rounded up by at most 16 KiB. A prefetch asks for up to 64 KiB.
+ *   6. Inputs are validated: no argument and no callback result causes undefined behavior.
+ *   7. No trace is left. The spool file has no name; where the system does not support that, it is
+ *      deleted when it is closed. Its mode is 0600, executed programs do not inherit it, and it is
+ *      not created before the first spill.
+ *   8. A full disk is a state. Reads that need more space return SB_ERR_DISK_FULL, all buffered
+ *      bytes stay readable, and the next read tries again.
+ *   9. There can be any number of handles, and any number of threads on each.
  *
  * LIFETIME
  *
- *   Handles are checked at each call, never trusted: NULL, a freed and a made-up handle return
- *   SB_ERR_INVALID, and freeing one does nothing. Freeing is fine at any time, from any thread, also
- *   from inside a callback. Readers (sb_reader) do not keep their buffer alive. Where pointers have
- *   32 bits, 32,704 buffers and as many readers can exist at a time, and some 700 million be made.
- *   In a child of fork(), every handle from before is invalid; the child may make its own.
+ *   Every call validates its handle. A NULL, freed or forged handle returns SB_ERR_INVALID, and
+ *   freeing one does nothing. A handle may be freed at any time, from any thread, even inside a
+ *   callback. Readers (sb_reader) do not keep their buffer alive. In a child of fork(), the handles
+ *   of the parent are invalid; the child can create its own.
+ *
+ *   On 32-bit targets at most 32,704 buffers and 32,704 readers can be alive at once, and about 700
+ *   million of each can be created per process.
  *
  * THREADS
  *
- *   Every function may be called from any thread at any time, except the calls of one sb_reader,
- *   which are made one at a time. The library calls the source on the thread of the reader that
- *   needs bytes; on a thread of its own only where the caller asked for that: sb_prefetch(), the
- *   option `prefetch`, and sb_read_some() with a finite limit. Some hosts' runtimes (synchronous
- *   Node, Deno, Ruby, Perl, LuaJIT) can't bear callbacks on a thread that is not theirs: there, use
- *   none of these. Nothing here is made to be called from a signal handler, nor for threads that
- *   are ended from outside (pthread_cancel) while they are inside a call. A call takes less than
- *   8 KiB of its thread's stack, besides what the callbacks take.
+ *   Every function may be called from any thread at any time, except that the calls of
+ *   sb_reader_read() and sb_reader_seek() on one reader must not overlap.
+ *
+ *   The library calls the source on the thread of the reader that needs bytes. It calls the source
+ *   on a helper thread only if the caller asks for that: by sb_prefetch(), by the option
+ *   `prefetch`, or by sb_read_some() with a positive timeout. The runtimes of some languages
+ *   (synchronous Node, Deno, Ruby, Perl, LuaJIT) cannot run callbacks on foreign threads. Use none
+ *   of these three there.
+ *
+ *   No function is async-signal-safe. A thread must not be canceled from outside (pthread_cancel)
+ *   while it is inside a call. A call uses less than 8 KiB of its thread's stack, plus what the
+ *   callbacks use.
  *
  * COMPATIBILITY
  *
- *   Structs that may grow carry their size. Codes and values are never reused. What a function is
- *   since is said at each.
+ *   Structs that may grow carry their size. Codes and values are never reused. Each function states
+ *   the version that introduced it.
  */
 
 
