@@ -624,22 +624,24 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * Makes a buffer over a source.
+ * Creates a buffer over a source.
  *
- * Copies `*callback`; starts no thread, opens no file, calls nothing.
+ * Copies `*callback`. Starts no thread, opens no file and calls no callback.
  *
- * @param callback [in] the source. NULL is a bad one, and one with neither `read` nor `pull`, with
- *                 both forms, with an unknown flag, or with a reserved member that is not 0.
- * @param size     declared size of the resource in bytes, a hint; SB_SIZE_UNKNOWN.
- * @param max      most bytes to keep in memory: SB_MAX_DEFAULT is 5 MiB; 0 keeps no more than the
- *                 piece in flight (256 KiB at most); UINT64_MAX never spills.
- * @return the handle; NULL for a bad callback or without memory. A good callback is the library's
- *         from the call on: without memory its `close` is called before sb_new() returns.
+ * @param callback [in] the source. It is invalid if it is NULL, has neither `read` nor `pull`, has
+ *                 both forms, has an unknown flag, or has a reserved member that is not 0.
+ * @param size     the declared size of the resource in bytes, a hint; or SB_SIZE_UNKNOWN.
+ * @param max      the most bytes to keep in memory. SB_MAX_DEFAULT is 5 MiB. 0 keeps no more than
+ *                 the segment in flight (at most 256 KiB). UINT64_MAX never spills.
+ * @return the handle; NULL if the callback is invalid or memory runs out. A valid callback belongs
+ *         to the library from the call on: if memory runs out, its `close` is called before
+ *         sb_new() returns.
  *
  * Threads: any thread, concurrently.
  *
- * Ownership: the caller frees the handle by sb_free(). `callback` may be gone after the call;
- * what `opaque` points to is used until `close`, or without one until sb_free() has returned.
+ * Ownership: the caller frees the handle with sb_free(). `callback` is not used after the call.
+ * The object that `opaque` points to is used until `close` is called or, without a `close`, until
+ * sb_free() returns.
  *
  * Since: 0.1
  */
@@ -648,27 +650,31 @@ struct sb_buffer *sb_new(const struct sb_callback *callback, uint64_t size, uint
 /**
  * Copies the bytes at `[off, off + len)` to `out`.
  *
- * Waits for what is missing and may call the source on this thread. Bytes that are buffered never
- * wait, for whatever it may be.
+ * Blocks until they are buffered, and may call the source on this thread. Reading buffered bytes
+ * never blocks.
  *
  * @param handle the buffer.
- * @param off    offset of the first byte, from the start of the resource.
- * @param len    bytes wanted; 0 reads nothing.
- * @param out    [out] room for `len` bytes; may be NULL if `len` is 0. Past the bytes returned
- *               its content is undefined.
- * @return bytes copied: `len`, or fewer when the resource ends or fails first (the next call at
- *         that place returns 0 or the error); 0 at or past the end.
- *         SB_ERR_INVALID: a bad handle, `out` NULL, `off + len` past 2^64, `len` past half
- *         of what a size_t holds.
- *         SB_ERR_SOURCE: the source failed here, or could not seek here this time.
- *         SB_ERR_SHORT: the source ended here, below the declared size, and `on_short` is
- *         SB_SHORT_ERROR.
- *         SB_ERR_CANCELED: sb_cancel() or sb_free() came while it waited, also if it had some
- *         bytes already, or the source came back with them: they are buffered.
- *         SB_ERR_REENTRANT: called by the source's own callback for bytes that are not there.
- *         SB_ERR_DISK_FULL, SB_ERR_NO_MEMORY: there is no room for more; later calls try again.
- *         SB_ERR_IO: the spool file can't be made, written or read.
- *         SB_ERR_UNSUPPORTED: a source that said SB_SOURCE_UNSUPPORTED has passed these bytes.
+ * @param off    the offset of the first byte, from the start of the resource.
+ * @param len    the number of bytes to read; 0 reads nothing.
+ * @param out    [out] space for `len` bytes; may be NULL if `len` is 0. Its content past the
+ *               returned number of bytes is undefined.
+ * @return the number of bytes copied: `len`, or fewer if the resource ends or fails first (the
+ *         next call at that offset returns 0 or the error); 0 at or past the end (EOF).
+ *         SB_ERR_INVALID: the handle is invalid, `out` is NULL, `off + len` is greater than 2^64,
+ *         or `len` is greater than half of SIZE_MAX.
+ *         SB_ERR_SOURCE: the source failed at this offset, or could not seek to it this time.
+ *         SB_ERR_SHORT: the source ended at this offset, below the declared size, and `on_short`
+ *         is SB_SHORT_ERROR.
+ *         SB_ERR_CANCELED: sb_cancel() or sb_free() was called while the call was blocked. This is
+ *         returned even if some bytes had been read, or if the source returned them: they are
+ *         buffered.
+ *         SB_ERR_REENTRANT: the source's own callback called this function for bytes that are not
+ *         buffered.
+ *         SB_ERR_DISK_FULL, SB_ERR_NO_MEMORY: there is no space or memory for more bytes; later
+ *         calls try again.
+ *         SB_ERR_IO: the spool file cannot be created, written or read.
+ *         SB_ERR_UNSUPPORTED: the bytes lie before the current position of a source that can no
+ *         longer seek (it returned SB_SOURCE_UNSUPPORTED).
  *
  * Threads: any thread, concurrently.
  *
@@ -677,46 +683,51 @@ struct sb_buffer *sb_new(const struct sb_callback *callback, uint64_t size, uint
 int64_t sb_read(struct sb_buffer *handle, uint64_t off, size_t len, void *out);
 
 /**
- * Reads the source to its end and puts the whole resource at `path`.
+ * Reads the source to its end (EOF) and saves the whole resource to the file `path`.
  *
- * It is there either completely or not at all: an existing file is replaced in one step or left
- * whole, also where the system reports a failed write no earlier than at close. Waits for the source
- * and may call it on this thread; other readers go on meanwhile. Takes at most 256 KiB of memory of
- * its own while it runs, whatever `max` is. The new file has the mode of any new file.
+ * The file is written atomically: either it is complete or `path` is unchanged. An existing file
+ * is replaced in one step or left as it is, even if the system reports a failed write only at
+ * close. Blocks until the source has ended, and may call it on this thread. Other readers are not
+ * blocked. The save uses at most 256 KiB of memory while it runs, regardless of `max`. The new
+ * file has the default mode of new files.
  *
- * A symbolic link to a file, or to nothing, is replaced, not followed. One to anything else is refused
- * like that itself, and so is what leads to a descriptor, as /dev/stdout and /dev/fd/3 do: a descriptor is for
- * sb_save_with(). The path is judged when the save begins, and again before the file is replaced.
+ * A symbolic link to a file, or to nothing, is replaced, not followed. A symbolic link to anything
+ * else is refused with SB_ERR_UNSUPPORTED, as its target is. So is a path that leads to a
+ * descriptor (/dev/stdout or /dev/fd/3, for example); to write to a descriptor use sb_save_with().
+ * The path is checked when the save begins, and again before the file is replaced.
  *
- * Until it is whole, the file has no name, or where a file must have one, one of its own beside the
- * target: `.spoolbuf-*.part`. If the process is killed that file may stay; a later save into the
- * directory removes it if its process has ended on this host, or after a week.
+ * Until it is complete, the file has no name. Where a file must have a name, it has one of its own
+ * next to the target: `.spoolbuf-*.part`. If the process is killed, that file may remain. A later
+ * save into the directory removes it if its process has ended on this host, or after a week.
  *
  * @param handle the buffer.
  * @param path   [in] the file, NUL-terminated: the platform's bytes on Unix, UTF-8 on Windows.
- * @return bytes saved, the final size; or what sb_read() returns for a byte that it can't deliver, or
- *         SB_ERR_INVALID: `path` is NULL, empty or not UTF-8 on Windows; its name is like
- *         `.spoolbuf-*.part`.
+ * @return the number of bytes saved, which is the final size; an error of sb_read() if a byte
+ *         cannot be read; or
+ *         SB_ERR_INVALID: `path` is NULL, empty or, on Windows, not UTF-8; or its file name
+ *         matches `.spoolbuf-*.part`.
  *         SB_ERR_UNSUPPORTED: `path` is a directory, a device or a pipe, or has become one.
- *         SB_ERR_DISK_FULL, SB_ERR_IO: the file can't be written.
+ *         SB_ERR_DISK_FULL, SB_ERR_IO: the file cannot be written.
  *
  * Threads: any thread, concurrently, any number of saves.
  *
  * Since: 0.1
  */
-int64_t sb_save(struct sb_buffer *handle,
-                const char *path);
+int64_t sb_save(struct sb_buffer *handle, const char *path);
 
 /**
- * Frees a buffer; leaves no trace.
+ * Frees a buffer, its memory and its spool file, without a trace.
  *
- * May be called at any time, also while other threads are inside calls on the handle (they return
- * SB_ERR_CANCELED), from inside the source's callbacks, twice, or on NULL. If the source is inside
- * a callback on another thread, its `cancel` is called; then, with a `close`, sb_free() returns at
- * once, and `close` runs when the source has come back; without one it waits for the source, since
- * its return is the only sign that `opaque` is free again. Never waits for a write to the spool file.
+ * May be called at any time: while other threads are inside calls on the handle (they return
+ * SB_ERR_CANCELED), from inside the source's callbacks, twice, or on NULL. Never blocks on a write
+ * to the spool file.
  *
- * @param handle the buffer; NULL, a freed or a made-up handle do nothing.
+ * If the source is inside a callback on another thread, its `cancel` is called. With a `close`,
+ * sb_free() then returns at once, and `close` is called when the source has returned. Without a
+ * `close`, sb_free() blocks until the source has returned, which is the only sign that `opaque` is
+ * no longer in use.
+ *
+ * @param handle the buffer; a NULL, freed or forged handle is ignored.
  *
  * Threads: any thread, concurrently.
  *
