@@ -736,25 +736,29 @@ int64_t sb_save(struct sb_buffer *handle, const char *path);
 void sb_free(struct sb_buffer *handle);
 
 /**
- * Waits only until the first byte at `off` is there, then copies what is there.
+ * Blocks only until the first byte at `off` is buffered, then copies the bytes that are buffered
+ * there.
  *
- * With `timeout_ms` 0 it takes buffered bytes only: it never waits and never calls the source. With
- * a finite limit it never calls the source on this thread: a helper thread of the library's own,
- * started at the first such call that finds nothing, does, so the limit holds whatever the source
- * does. Without a limit it may call the source on this thread.
+ * If `timeout_ms` is 0, the call is non-blocking: it copies buffered bytes only, and never calls
+ * the source. If `timeout_ms` is positive, the call never calls the source on this thread. A
+ * helper thread of the library calls it instead, so the timeout holds whatever the source does.
+ * The first such call that finds no buffered bytes starts that thread. If `timeout_ms` is
+ * negative, there is no timeout, and the call may call the source on this thread.
  *
  * @param handle     the buffer.
- * @param off        offset of the first byte, from the start of the resource.
- * @param len        most bytes to copy.
- * @param out        [out] room for `len` bytes; may be NULL if `len` is 0.
- * @param timeout_ms milliseconds on a monotonic clock; 0 doesn't wait, negative is no limit.
- * @return bytes copied, at least 1 unless `len` is 0 or `off` is at or past the end.
- *         SB_ERR_TIMEOUT: not a byte in time; never the end.
- *         SB_ERR_NO_MEMORY: also if no thread can be had.
- *         Else as sb_read().
+ * @param off        the offset of the first byte, from the start of the resource.
+ * @param len        the most bytes to copy.
+ * @param out        [out] space for `len` bytes; may be NULL if `len` is 0.
+ * @param timeout_ms the timeout in milliseconds on a monotonic clock; 0 is non-blocking, a
+ *                   negative value means no timeout.
+ * @return the number of bytes copied, at least 1 unless `len` is 0 or `off` is at or past the end
+ *         (EOF).
+ *         SB_ERR_TIMEOUT: no byte arrived in time; never means the end.
+ *         SB_ERR_NO_MEMORY: also if the helper thread cannot be created.
+ *         Otherwise as sb_read().
  *
- * Threads: any thread, concurrently. With `timeout_ms` 0 fit for an audio thread, as far as the
- * bytes are in memory: those in the spool file are read from it.
+ * Threads: any thread, concurrently. With `timeout_ms` 0 it suits a real-time audio thread, as
+ * long as the bytes are in memory: bytes in the spool file are read from that file.
  *
  * Since: 0.1
  */
