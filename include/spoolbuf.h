@@ -769,31 +769,31 @@ int64_t sb_read_some(struct sb_buffer *handle,
                      int64_t timeout_ms);
 
 /**
- * Makes a reader: a place in a buffer, at 0 at first, with a stop of its own.
+ * Creates a reader: a read position in a buffer, initially 0, with its own cancellation.
  *
- * @param handle the buffer. The reader does not keep it alive: after sb_free() of the buffer the
+ * @param handle the buffer. The reader does not keep it alive: after sb_free() of the buffer, the
  *               reader's calls return SB_ERR_INVALID.
- * @return the reader; NULL for a bad handle or without memory.
+ * @return the reader; NULL if the handle is invalid or memory runs out.
  *
  * Threads: any thread, concurrently; any number of readers on one buffer.
  *
- * Ownership: the caller frees it by sb_reader_free().
+ * Ownership: the caller frees it with sb_reader_free().
  *
  * Since: 0.1
  */
 struct sb_reader *sb_reader_new(struct sb_buffer *handle);
 
 /**
- * Reads at the reader's place, which moves on by what it returns.
+ * Reads at the reader's position, and advances it by the number of bytes read.
  *
- * Waits until the first byte is there, then copies what is there; may call the source on this
- * thread, unless a prefetch runs.
+ * Blocks until the first byte is buffered, then copies the bytes that are buffered there. May call
+ * the source on this thread, except while a prefetch runs.
  *
  * @param reader the reader.
- * @param len    most bytes to copy.
- * @param out    [out] room for `len` bytes; may be NULL if `len` is 0.
- * @return bytes copied, 0 at the end, else as sb_read_some();
- *         SB_ERR_CANCELED: also by sb_reader_cancel() or sb_reader_free().
+ * @param len    the most bytes to copy.
+ * @param out    [out] space for `len` bytes; may be NULL if `len` is 0.
+ * @return the number of bytes copied, 0 at the end (EOF), otherwise as sb_read_some().
+ *         SB_ERR_CANCELED: also if sb_reader_cancel() or sb_reader_free() was called.
  *
  * Threads: one at a time for one reader.
  *
@@ -802,15 +802,16 @@ struct sb_reader *sb_reader_new(struct sb_buffer *handle);
 int64_t sb_reader_read(struct sb_reader *reader, size_t len, void *out);
 
 /**
- * Moves the reader's place. Reads nothing, waits for nothing, costs nothing.
+ * Sets the reader's position. Reads nothing, never blocks and costs next to nothing.
  *
  * @param reader the reader.
- * @param off    bytes, counted from where `whence` says; the place may lie past the end.
- * @param whence SB_SEEK_SET, SB_SEEK_CUR or SB_SEEK_END, which means the final size, else the
- *               declared one.
- * @return the new place, from the start of the resource; the place is unchanged on an error.
- *         SB_ERR_INVALID: a bad reader or `whence`, a place before the start.
- *         SB_ERR_UNKNOWN: from an end that is not known.
+ * @param off    the offset in bytes, relative to `whence`. The new position may lie past the end.
+ * @param whence SB_SEEK_SET, SB_SEEK_CUR or SB_SEEK_END. The end is the final size or, until that
+ *               is known, the declared size.
+ * @return the new position, from the start of the resource. On error the position is unchanged.
+ *         SB_ERR_INVALID: the reader or `whence` is invalid, or the position would lie before the
+ *         start.
+ *         SB_ERR_UNKNOWN: SB_SEEK_END, and neither size is known.
  *
  * Threads: one at a time for one reader.
  *
@@ -819,14 +820,16 @@ int64_t sb_reader_read(struct sb_reader *reader, size_t len, void *out);
 int64_t sb_reader_seek(struct sb_reader *reader, int64_t off, int whence);
 
 /**
- * Stops one reader: its waiting call, and later ones that would wait, return SB_ERR_CANCELED.
+ * Cancels one reader: its blocked call, and later calls that would block, return SB_ERR_CANCELED.
  *
- * Other readers and the source are not disturbed: where the reader's own thread is inside the
- * source at that moment, its call returns when the source does; with a prefetch running no reader's
- * thread ever is, and the stop is immediate. Never waits; any number of times.
+ * Other readers and the source are not affected. If the reader's own thread is inside the source
+ * at that moment, its call returns when the source does. While a prefetch runs, no reader's thread
+ * is ever inside the source, and cancellation is immediate. Never blocks. May be called any number
+ * of times.
  *
  * @param reader the reader.
- * @return SB_OK; SB_ERR_INVALID: a bad reader, or its buffer was freed.
+ * @return SB_OK.
+ *         SB_ERR_INVALID: the reader is invalid, or its buffer was freed.
  *
  * Threads: any thread, concurrently.
  *
@@ -835,10 +838,11 @@ int64_t sb_reader_seek(struct sb_reader *reader, int64_t off, int whence);
 int sb_reader_cancel(struct sb_reader *reader);
 
 /**
- * Lets a stopped reader wait again.
+ * Lets a canceled reader block again.
  *
  * @param reader the reader.
- * @return SB_OK; SB_ERR_INVALID: a bad reader, or its buffer was freed.
+ * @return SB_OK.
+ *         SB_ERR_INVALID: the reader is invalid, or its buffer was freed.
  *
  * Threads: any thread, concurrently.
  *
@@ -847,9 +851,11 @@ int sb_reader_cancel(struct sb_reader *reader);
 int sb_reader_resume(struct sb_reader *reader);
 
 /**
- * Frees a reader. A call of it that waits on another thread returns SB_ERR_CANCELED.
+ * Frees a reader. If a call of the reader is blocked on another thread, that call returns
+ * SB_ERR_CANCELED.
  *
- * @param reader the reader; NULL, a freed or a made-up one do nothing. The buffer may be gone.
+ * @param reader the reader; a NULL, freed or forged one is ignored. The buffer may already be
+ *               freed.
  *
  * Threads: any thread.
  *
