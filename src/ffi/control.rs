@@ -1,4 +1,4 @@
-//! What a buffer is told to do: to run ahead, stop, go on, spill.
+//! Controls a buffer: prefetch, cancel, retry, resume, spill.
 
 #![allow(unsafe_code)]
 
@@ -11,20 +11,24 @@ use crate::ffi::handle::Raw;
 use crate::ffi::handles::BUFFERS;
 use crate::panic::catch;
 
-/// Has a helper thread keep bytes ready.
+/// Makes a helper thread keep bytes buffered ahead of the readers.
 ///
-/// The source is then called on that thread alone, for prefetch and readers alike, once a reader
-/// that is inside it has come out. Its errors surface at the read that reaches them, not before. The
-/// thread is started here, sleeps while the distance is kept, and blocks all signals except those that
-/// a fault raises. It has ended when sb_free() returns, except while it is inside the source or the
-/// spool file: then it ends when that call returns. Never blocks.
+/// The source is then called on that thread only, for the prefetch and for readers, once a reader
+/// that is inside it has returned. An error of the source is reported to the read that reaches it,
+/// not before.
+///
+/// This call starts the thread, which sleeps while enough bytes are buffered ahead. It blocks all
+/// signals except synchronous ones (SIGSEGV and the like). It exits before sb_free() returns or, if
+/// it is inside the source or the spool file at that moment, when that call returns. Never blocks.
 ///
 /// @param handle the buffer.
-/// @param ahead  bytes to keep past the furthest read in the buffered range that was read last;
-///               SB_ALL everything, holes included; 0 stops, and readers call the source on their own
-///               threads again.
-/// @return SB_OK; SB_ERR_INVALID: a bad handle; SB_ERR_NO_MEMORY: no thread to be had;
-///         SB_ERR_CANCELED: it is being freed.
+/// @param ahead  the number of bytes to keep buffered past the furthest read in the buffered range
+///               that was read last. SB_ALL means everything, gaps included. 0 stops the prefetch;
+///               readers then call the source on their own threads again.
+/// @return SB_OK.
+///         SB_ERR_INVALID: the handle is invalid.
+///         SB_ERR_NO_MEMORY: the thread cannot be created.
+///         SB_ERR_CANCELED: the buffer is being freed.
 ///
 /// Threads: any thread, concurrently.
 ///
@@ -40,15 +44,16 @@ pub unsafe extern "C" fn sb_prefetch(handle: *mut sb_buffer, ahead: u64) -> c_in
     })
 }
 
-/// Stops every call that waits: it returns SB_ERR_CANCELED now.
+/// Cancels every blocked call: it returns SB_ERR_CANCELED at once.
 ///
-/// The one that is inside the source returns as soon as that does, for which the source's `cancel`
-/// is called. Later calls that would need the source return SB_ERR_CANCELED too, until
-/// sb_resume(). Buffered bytes stay readable. Never waits; any number of times, also from inside a
-/// callback.
+/// A call that is inside the source returns when the source does; the source's `cancel` is called
+/// to make it return. Later calls that would need the source return SB_ERR_CANCELED too, until
+/// sb_resume(). Buffered bytes stay readable. Never blocks. May be called any number of times, even
+/// from inside a callback.
 ///
 /// @param handle the buffer.
-/// @return SB_OK; SB_ERR_INVALID: a bad handle.
+/// @return SB_OK.
+///         SB_ERR_INVALID: the handle is invalid.
 ///
 /// Threads: any thread, concurrently.
 ///
@@ -60,14 +65,15 @@ pub unsafe extern "C" fn sb_cancel(handle: *mut sb_buffer) -> c_int {
     })
 }
 
-/// Clears a source's failure. A cancel stays in force.
+/// Clears a source error, but not a cancellation.
 ///
-/// The source is asked again, where it stands, and the prefetch goes on unless it is canceled. Clears
-/// SB_ERR_SHORT and SB_ERR_PANIC too. Nothing is fetched twice, except after an end that was not believed
-/// (see sb_callback). Never waits.
+/// The source is called again at its current position, and the prefetch continues unless it is
+/// canceled. Clears SB_ERR_SHORT and SB_ERR_PANIC too. Nothing is fetched twice, except after an
+/// end that was not believed (see sb_callback). Never blocks.
 ///
 /// @param handle the buffer.
-/// @return SB_OK, also if there was nothing to clear; SB_ERR_INVALID: a bad handle.
+/// @return SB_OK, even if there was nothing to clear.
+///         SB_ERR_INVALID: the handle is invalid.
 ///
 /// Threads: any thread, concurrently.
 ///
@@ -79,12 +85,13 @@ pub unsafe extern "C" fn sb_retry(handle: *mut sb_buffer) -> c_int {
     })
 }
 
-/// Clears a cancel and a source's failure.
+/// Clears a cancellation and a source error.
 ///
-/// The source is asked again, where it stands, as after sb_retry(). Never waits.
+/// The source is called again at its current position, as after sb_retry(). Never blocks.
 ///
 /// @param handle the buffer.
-/// @return SB_OK, also if there was nothing to clear; SB_ERR_INVALID: a bad handle.
+/// @return SB_OK, even if there was nothing to clear.
+///         SB_ERR_INVALID: the handle is invalid.
 ///
 /// Threads: any thread, concurrently.
 ///
@@ -96,14 +103,14 @@ pub unsafe extern "C" fn sb_resume(handle: *mut sb_buffer) -> c_int {
     })
 }
 
-/// Spills all buffered bytes now, except the piece that the source is filling.
+/// Spills all buffered bytes now, except the segment that the source is filling.
 ///
-/// Waits for the disk, never
-/// for the source; readers are not held up.
+/// Blocks on the disk, never on the source. Readers are not blocked.
 ///
 /// @param handle the buffer.
-/// @return SB_OK; SB_ERR_INVALID: a bad handle; SB_ERR_DISK_FULL, SB_ERR_IO: what could not be moved
-///         is still in memory.
+/// @return SB_OK.
+///         SB_ERR_INVALID: the handle is invalid.
+///         SB_ERR_DISK_FULL, SB_ERR_IO: the bytes that could not be spilled are still in memory.
 ///
 /// Threads: any thread, concurrently.
 ///
