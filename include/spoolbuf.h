@@ -956,63 +956,65 @@ int sb_resume(struct sb_buffer *handle);
 int sb_spill(struct sb_buffer *handle);
 
 /**
- * Tells the size of the resource.
+ * Returns the size of the resource.
  *
  * @param handle the buffer.
- * @return bytes: the final size once the source has ended, else the declared one as long as nothing
- *         has disproved it: no byte past it is buffered, and the source did not say that there is
- *         nothing at a lower offset (`bound` in sb_stats). Else SB_ERR_UNKNOWN; SB_ERR_INVALID: a bad
- *         handle.
+ * @return the size in bytes: the final size once the source has ended, else the declared size
+ *         unless it has been disproved. A buffered byte past it disproves it, and so does a source
+ *         that had no bytes at a lower offset (`bound` in sb_stats).
+ *         SB_ERR_UNKNOWN: no size is known.
+ *         SB_ERR_INVALID: the handle is invalid.
  *
- * Threads: any thread, concurrently; never waits.
+ * Threads: any thread, concurrently; never blocks.
  *
  * Since: 0.1
  */
 int64_t sb_size(struct sb_buffer *handle);
 
 /**
- * Tells how many bytes can be read at `off` without waiting.
+ * Returns the number of bytes that can be read at `off` without blocking.
  *
  * @param handle the buffer.
- * @param off    offset, from the start of the resource.
- * @return bytes, without a gap from `off` on; SB_ERR_INVALID: a bad handle.
+ * @param off    the offset, from the start of the resource.
+ * @return the number of bytes that are buffered from `off` on without a gap.
+ *         SB_ERR_INVALID: the handle is invalid.
  *
- * Threads: any thread, concurrently; never waits, cheap enough for every frame.
+ * Threads: any thread, concurrently; never blocks; cheap enough to call for every frame.
  *
  * Since: 0.1
  */
 int64_t sb_buffered(struct sb_buffer *handle, uint64_t off);
 
 /**
- * Lists the buffered ranges, in order, never touching: what a seek bar draws.
+ * Lists the buffered ranges, for a seek bar. They are sorted, and no two of them touch.
  *
  * @param handle the buffer.
- * @param out    [out] room for `cap` ranges; may be NULL if `cap` is 0.
- * @param cap    how many ranges to write at most.
- * @return how many ranges there are, which may be more than `cap`; 0 also for a bad handle.
+ * @param out    [out] space for `cap` ranges; may be NULL if `cap` is 0.
+ * @param cap    the most ranges to write.
+ * @return the number of buffered ranges, which may be greater than `cap`; 0 also if the handle is
+ *         invalid.
  *
- * Threads: any thread, concurrently; never waits, cheap enough for every frame.
+ * Threads: any thread, concurrently; never blocks; cheap enough to call for every frame.
  *
  * Since: 0.1
  */
 size_t sb_ranges(struct sb_buffer *handle, struct sb_range *out, size_t cap);
 
 /**
- * Takes one consistent snapshot.
+ * Takes a consistent snapshot of a buffer.
  *
  * @param handle   the buffer.
  * @param out      [out] the snapshot; not NULL.
- * @param out_size sizeof(sb_stats) of the caller's header: that many bytes are written, whatever the
- *                 library's version; members it does not know are 0.
- * @return SB_OK; SB_ERR_INVALID: a bad handle or NULL.
+ * @param out_size sizeof(sb_stats) in the caller's header. That many bytes are written, whatever
+ *                 the version of the library. Members that the library does not know are set to 0.
+ * @return SB_OK.
+ *         SB_ERR_INVALID: the handle is invalid, or `out` is NULL.
  *
- * Threads: any thread, concurrently; never waits.
+ * Threads: any thread, concurrently; never blocks.
  *
  * Since: 0.1
  */
-int sb_stat(struct sb_buffer *handle,
-            struct sb_stats *out,
-            size_t out_size);
+int sb_stat(struct sb_buffer *handle, struct sb_stats *out, size_t out_size);
 
 /**
  * Fills options with the defaults.
