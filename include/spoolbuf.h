@@ -1017,12 +1017,13 @@ size_t sb_ranges(struct sb_buffer *handle, struct sb_range *out, size_t cap);
 int sb_stat(struct sb_buffer *handle, struct sb_stats *out, size_t out_size);
 
 /**
- * Fills options with the defaults.
+ * Sets options to the defaults.
  *
  * @param options     [out] the options; not NULL.
- * @param struct_size sizeof(sb_options) of the caller's header.
- * @return SB_OK; SB_ERR_INVALID: NULL, or a size that no version has: less than the first one's, or
- *         more than 4,096 bytes.
+ * @param struct_size sizeof(sb_options) in the caller's header.
+ * @return SB_OK.
+ *         SB_ERR_INVALID: `options` is NULL, or no version has this size: it is less than in the
+ *         first version, or more than 4,096 bytes.
  *
  * Threads: any thread, concurrently.
  *
@@ -1031,17 +1032,21 @@ int sb_stat(struct sb_buffer *handle, struct sb_stats *out, size_t out_size);
 int sb_options_init(struct sb_options *options, size_t struct_size);
 
 /**
- * Makes a buffer over a source, with options.
+ * Creates a buffer over a source, with options.
  *
- * Like sb_new(); with `prefetch` it also starts the helper thread, which calls the source: `*out` is
- * written before.
+ * Like sb_new(). With the option `prefetch` it also starts the helper thread, which calls the
+ * source; `*out` is written before that.
  *
  * @param callback [in] the source, as for sb_new().
- * @param options  [in] the options, copied; NULL for the defaults. Begin with sb_options_init().
- * @param out      [out] the handle, NULL on an error; not NULL.
- * @return SB_OK; SB_ERR_INVALID: a bad callback or option, `out` NULL; SB_ERR_UNSUPPORTED: an option
- *         of a later version that is not 0; SB_ERR_NO_MEMORY. A good callback is the library's from
- *         the call on: if the rest fails its `close` is called.
+ * @param options  [in] the options, which are copied; NULL for the defaults. Initialize them with
+ *                 sb_options_init().
+ * @param out      [out] the handle, NULL on error; not NULL.
+ * @return SB_OK.
+ *         SB_ERR_INVALID: the callback or an option is invalid, or `out` is NULL.
+ *         SB_ERR_UNSUPPORTED: an option of a later version is not 0.
+ *         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
+ *         A valid callback belongs to the library from the call on: if the call fails, its `close`
+ *         is called.
  *
  * Threads: any thread, concurrently.
  *
