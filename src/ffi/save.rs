@@ -1,4 +1,4 @@
-//! Saving with options.
+//! Saves with options.
 
 #![allow(unsafe_code)]
 
@@ -20,34 +20,37 @@ const ALL_FLAGS: u32 = sb_save_flag::SB_SAVE_SYNC as u32
     | sb_save_flag::SB_SAVE_BUFFERED as u32
     | sb_save_flag::SB_SAVE_LINK as u32;
 
-/// Saves, as sb_save() does, with options.
+/// Saves with options, to a path or to a descriptor.
 ///
-/// To a path: as sb_save(). To a descriptor: writes at its place, without a rename, so what was
-/// written when a save fails stays there. A pipe, a socket or a terminal that takes nothing more for
-/// now is waited for, whether or not its writes wait; sb_cancel() and sb_free() end that, except on
-/// Windows. A descriptor's flags are changed for none but a terminal that can't be opened a second
-/// time, and for that one only while it is written to. What a file system reports no earlier than at
-/// close, the caller's own close() returns.
+/// A path is written as by sb_save(). A descriptor is written from its current position and not
+/// atomically: if the save fails, the bytes written so far remain. An error that a file system
+/// reports only at close is returned by the caller's own close().
+///
+/// If a pipe, socket or terminal is full, the call blocks until it can be written, even if the
+/// descriptor is non-blocking. sb_cancel() and sb_free() interrupt that wait, except on Windows.
+/// The flags of a descriptor are not changed, except those of a terminal that cannot be opened a
+/// second time, and those only during a write.
 ///
 /// @param handle   the buffer.
 /// @param path     [in] the file, as for sb_save(); NULL saves to `fd`.
-/// @param fd       an open descriptor to write to if `path` is NULL, which stays the caller's (on
-///                 Windows one of the C runtime that the library was built for; written to as bytes,
-///                 where its handle stands, even if it was opened as text or to append); else
-///                 ignored.
-/// @param flags    sb_save_flag values, added up; 0 saves as sb_save() does.
-/// @param progress told how far the save is, after each step; may be NULL.
-/// @param opaque   handed to `progress`.
-/// @return bytes saved, else as sb_save(), or
-///         SB_ERR_INVALID: unknown flags, neither a path nor a descriptor, or SB_SAVE_KEEP and a
-///         descriptor: it exists.
-///         SB_ERR_UNSUPPORTED: SB_SAVE_SYNC, and the descriptor is no file's: nothing is written.
-///         SB_SAVE_KEEP, and the file system can neither rename nor link without replacing.
-///         SB_ERR_CANCELED: `progress` or sb_cancel() stopped the save; a path is what it was.
+/// @param fd       an open descriptor to write to if `path` is NULL, else ignored. It stays the
+///                 caller's. On Windows it is a descriptor of the C runtime that the library was
+///                 built for. It is written as binary, at the position of its handle, even if it
+///                 was opened in text or append mode.
+/// @param flags    sb_save_flag values, ORed together; 0 saves as sb_save() does.
+/// @param progress called after each step to report progress; may be NULL.
+/// @param opaque   passed to `progress`.
+/// @return the number of bytes saved, otherwise as sb_save(), or
+///         SB_ERR_INVALID: a flag is unknown, there is neither a path nor a descriptor, or
+///         SB_SAVE_KEEP is used with a descriptor, whose target exists.
+///         SB_ERR_UNSUPPORTED: SB_SAVE_SYNC, and the descriptor is not that of a file; nothing is
+///         written. SB_SAVE_KEEP, and the file system can neither rename nor link without
+///         replacing.
+///         SB_ERR_CANCELED: `progress` or sb_cancel() stopped the save; `path` is unchanged.
 ///         SB_ERR_EXISTS: SB_SAVE_KEEP, and the target exists.
 ///         SB_ERR_UNKNOWN: SB_SAVE_EXACT, and no size was declared.
-///         SB_ERR_SIZE: SB_SAVE_EXACT, and the size is another; SB_SAVE_BUFFERED, and what is buffered
-///         has holes.
+///         SB_ERR_SIZE: SB_SAVE_EXACT, and the final size is not the declared one; or
+///         SB_SAVE_BUFFERED, and the buffered bytes have gaps.
 ///
 /// Threads: any thread, concurrently, any number of saves.
 ///
