@@ -1106,7 +1106,7 @@ int64_t sb_save_with(struct sb_buffer *handle,
  * Describes a status code.
  *
  * @param status any value.
- * @return one line of English without a full stop; static, never NULL.
+ * @return one line of English without a period at its end; static, never NULL.
  *
  * Threads: any thread, concurrently.
  *
@@ -1115,7 +1115,7 @@ int64_t sb_save_with(struct sb_buffer *handle,
 const char *sb_strerror(int status);
 
 /**
- * Tells the library's version.
+ * Returns the version of the library.
  *
  * @return major * 65536 + minor * 256 + patch.
  *

@@ -1,4 +1,4 @@
-//! What the library tells of itself.
+//! What the library says about itself: its status texts and version.
 
 #![allow(unsafe_code)]
 
@@ -9,7 +9,7 @@ use crate::error::text;
 /// Describes a status code.
 ///
 /// @param status any value.
-/// @return one line of English without a full stop; static, never NULL.
+/// @return one line of English without a period at its end; static, never NULL.
 ///
 /// Threads: any thread, concurrently.
 ///
@@ -19,7 +19,7 @@ pub extern "C" fn sb_strerror(status: c_int) -> *const c_char {
     text(status).as_ptr()
 }
 
-/// Tells the library's version.
+/// Returns the version of the library.
 ///
 /// @return major * 65536 + minor * 256 + patch.
 ///
