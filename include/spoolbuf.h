@@ -872,7 +872,8 @@ void sb_reader_free(struct sb_reader *reader);
  *
  * This call starts the thread, which sleeps while enough bytes are buffered ahead. It blocks all
  * signals except synchronous ones (SIGSEGV and the like). It exits before sb_free() returns or, if
- * it is inside the source or the spool file at that moment, when that call returns. Never blocks.
+ * it is inside a call of the source or an operation on the spool file at that moment, when that
+ * returns. Never blocks.
  *
  * @param handle the buffer.
  * @param ahead  the number of bytes to keep buffered past the furthest read in the buffered range
