@@ -1,9 +1,9 @@
-//! A stream that arrives once becomes a buffer that is readable anywhere, any number of times.
+//! A stream that arrives once becomes a buffer that is readable at any offset, any number of times.
 //!
-//! A [`Source`] (any `Read`) yields a resource's bytes in order. A [`StreamBuffer`] keeps them, in
-//! memory first, past a limit in an unnamed temporary file, and serves reads at any offset from any
-//! number of threads, asking the source for what is missing. Reading buffered bytes never waits for
-//! anything. The same is there for C: `include/spoolbuf.h`, whose functions live in `ffi`.
+//! A [`Source`] (any `Read`) delivers a resource's bytes in order. A [`StreamBuffer`] keeps them:
+//! in memory up to a limit, and beyond that in an unnamed temporary file. Any number of threads can
+//! read it at any offset, and missing bytes are requested from the source. Reading buffered bytes
+//! never blocks. C has the same API: `include/spoolbuf.h`, whose functions are in `ffi`.
 //!
 //! ```
 //! use std::io::Read;
@@ -20,16 +20,16 @@
 //!
 //! # How it works
 //!
-//! Each folder imports from those below it only; a test keeps it so (`src/layers.rs`).
+//! Each folder imports only from the ones below it; a test enforces that (`src/layers.rs`).
 //!
 //! ```text
-//! cursor, stream_buffer   what Rust sees
-//! ffi/                    what C sees: functions, handles, callbacks
+//! cursor, stream_buffer   the Rust API
+//! ffi/                    the C API: functions, handles, callbacks
 //! buffer/                 the object: reads, saves, counters
 //! pull/                   who calls the source, and who waits
-//! store/                  where the bytes are: index, segments, spool file
-//! disk/                   every operation on a file
-//! source                  what a stream is, and the checked calls of user code
+//! store/                  where bytes are kept: index, segments, spool file
+//! disk/                   every file operation
+//! source                  the trait for streams, and the checked calls of user code
 //! sync/                   locks and atomics (std or loom), RCU, fallible shared ownership, threads
 //! options, error, panic
 //! ```
