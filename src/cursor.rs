@@ -10,15 +10,17 @@ use crate::sync::shared::Shared;
 
 /// A read position in a [`StreamBuffer`], as `Read` and `Seek`.
 ///
-/// Any number of cursors share a buffer, each with its own position; one is used by one thread at a
-/// time. `read` waits for the first byte only. Seeking reads nothing and never waits, except from an
-/// end that is neither known nor declared: that reads the source to its end first, which a
-/// [`CancelHandle`] or [`cancel`](StreamBuffer::cancel) stops like a read.
+/// Any number of cursors share a buffer, each with its own position. A cursor is used by one thread
+/// at a time. `read` blocks for the first byte only.
 ///
-/// An error of the source is never [`Interrupted`](io::ErrorKind::Interrupted),
+/// Seeking reads nothing and never blocks, except from an end whose size is neither known nor
+/// declared. That reads the source to its end first. A [`CancelHandle`] or
+/// [`cancel`](StreamBuffer::cancel) cancels it like a read.
+///
+/// An error of the source never has the kind [`Interrupted`](io::ErrorKind::Interrupted),
 /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), [`WouldBlock`](io::ErrorKind::WouldBlock) or
-/// [`WriteZero`](io::ErrorKind::WriteZero), which readers take for a reason to ask again or for the
-/// end. Such an error is [`Other`](io::ErrorKind::Other), with the [`Error`] inside.
+/// [`WriteZero`](io::ErrorKind::WriteZero), since readers take those as a reason to try again or as
+/// the end. Such an error has the kind [`Other`](io::ErrorKind::Other), with the [`Error`] inside.
 ///
 /// ```
 /// use std::io::{Read, Seek, SeekFrom};
@@ -37,7 +39,7 @@ pub struct Cursor {
 }
 
 impl StreamBuffer {
-    /// A read position in this buffer, as `Read` and `Seek`.
+    /// Creates a read position in this buffer, as `Read` and `Seek`.
     ///
     /// # Errors
     /// [`Error::NoMemory`](crate::Error::NoMemory).
@@ -50,7 +52,7 @@ impl StreamBuffer {
 }
 
 impl Cursor {
-    /// A handle that cancels this cursor's calls from other threads.
+    /// Returns a handle that cancels this cursor's calls from other threads.
     pub fn cancel_handle(&self) -> CancelHandle {
         CancelHandle {
             gate: self.buffer.inner().gate.clone(),
@@ -59,20 +61,20 @@ impl Cursor {
     }
 }
 
-/// Cancels the calls of a [`Cursor`] from any thread. Does not keep its buffer alive.
+/// Cancels the calls of a [`Cursor`], from any thread. Does not keep its buffer alive.
 pub struct CancelHandle {
     gate: Shared<Gate>,
     position: Shared<Position>,
 }
 
 impl CancelHandle {
-    /// The cursor's waiting read, and later ones that would wait, fail with
-    /// [`Error::Canceled`]. Other readers and the source go on.
+    /// The cursor's blocked read, and later reads that would block, fail with [`Error::Canceled`].
+    /// Other readers and the source are not affected.
     pub fn cancel(&self) {
         self.position.cancel(&self.gate);
     }
 
-    /// Lets the cursor wait again.
+    /// Lets the cursor block again.
     pub fn resume(&self) {
         self.position.resume();
     }

@@ -1,4 +1,4 @@
-//! `StreamBuffer`: the buffer as Rust sees it.
+//! `StreamBuffer`: the buffer in the Rust API.
 
 use std::ops::Range;
 use std::path::Path;
@@ -14,11 +14,13 @@ use crate::source::Source;
 use crate::sync::rcu::Keeper;
 use crate::sync::shared::{Shared, try_box};
 
-/// A stream that arrives once, readable anywhere, any number of times, from any number of threads.
+/// A stream that arrives once, readable at any offset, any number of times, from any number of
+/// threads.
 ///
-/// Clones are the same buffer. It ends with its last clone and its last [`Cursor`]: calls that are
-/// inside then fail with [`Error::Canceled`](crate::Error::Canceled), the source is dropped, the
-/// spool file goes. In a child of `fork` a buffer from before is neither used nor dropped.
+/// Clones refer to the same buffer. The buffer is freed with its last clone and its last
+/// [`Cursor`](crate::Cursor): calls that are still inside fail with
+/// [`Error::Canceled`](crate::Error::Canceled), the source is dropped, and the spool file is
+/// deleted. In a child of `fork`, a buffer of the parent must be neither used nor dropped.
 ///
 /// ```
 /// let stream = std::io::Cursor::new((0..=255u8).cycle().take(1_000_000).collect::<Vec<_>>());
@@ -35,7 +37,7 @@ pub struct StreamBuffer {
     owner: Shared<Owner>,
 }
 
-/// Ends the buffer when it goes.
+/// Frees the buffer when dropped.
 struct Owner(Shared<Buffer>);
 
 impl Drop for Owner {
@@ -45,8 +47,9 @@ impl Drop for Owner {
 }
 
 impl StreamBuffer {
-    /// A buffer over a source, of the declared size (a hint, never trusted), that keeps up to `max`
-    /// bytes in memory. Starts no thread, opens no file, reads nothing.
+    /// Creates a buffer over a source. It keeps at most `max` bytes in memory. `size` is the
+    /// declared size, a hint that is never trusted. Starts no thread, opens no file and reads
+    /// nothing.
     ///
     /// # Errors
     /// [`Error::NoMemory`](crate::Error::NoMemory).
@@ -61,7 +64,7 @@ impl StreamBuffer {
         )
     }
 
-    /// A buffer with [`Options`].
+    /// Creates a buffer with [`Options`].
     ///
     /// # Errors
     /// [`Error::NoMemory`](crate::Error::NoMemory).
@@ -80,11 +83,13 @@ impl StreamBuffer {
         &self.owner.0
     }
 
-    /// Copies the bytes at `offset` to `out`, waiting for what is missing, and returns how many:
-    /// all of `out`, or fewer when the resource ends or fails first. At or past the end: 0.
+    /// Copies the bytes at `offset` to `out`, and blocks until they are buffered. Returns the
+    /// number of bytes copied: all of `out`, or fewer if the resource ends or fails first. Returns
+    /// 0 at or past the end.
     ///
     /// # Errors
-    /// What the source, the disk or a cancel did, at the first byte that it kept from coming.
+    /// The error of the source, the disk or a cancellation. If bytes before an error were copied,
+    /// they are returned first, and the next read fails. A cancellation fails the whole call.
     pub fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<usize> {
         let wish = Wish {
             all: true,
@@ -94,9 +99,9 @@ impl StreamBuffer {
         Buffer::read(self.inner(), offset, out, wish)
     }
 
-    /// Waits only until the first byte at `offset` is there, at most for `timeout`, and returns
-    /// what is there. With a limit of zero it never waits and never calls the source; with any
-    /// limit the source is called on a helper thread.
+    /// Blocks only until the first byte at `offset` is buffered, at most for `timeout`, and returns
+    /// the bytes that are buffered there. A timeout of zero makes it non-blocking: it never calls
+    /// the source. With any other timeout, the source is called on a helper thread.
     ///
     /// ```
     /// use std::time::Duration;
@@ -134,8 +139,8 @@ impl StreamBuffer {
         )
     }
 
-    /// Reads to the end and puts the whole resource at `path`: completely or not at all. Returns
-    /// its size.
+    /// Reads the source to its end and saves the whole resource at `path` atomically. Returns its
+    /// size.
     ///
     /// ```
     /// let buffer = spoolbuf::StreamBuffer::new(&b"all of it"[..], None, 0)?;
@@ -147,16 +152,16 @@ impl StreamBuffer {
     /// ```
     ///
     /// # Errors
-    /// As [`read_at`](StreamBuffer::read_at), and what kept the file from being written.
+    /// As [`read_at`](StreamBuffer::read_at), and the errors of writing the file.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<u64> {
         self.save_with(path, SaveOptions::default(), |_, _| true)
     }
 
-    /// Saves with options. `progress` is told `(done, total)` in bytes after each step and stops
-    /// the save by returning false.
+    /// Saves with options. `progress` is called with `(done, total)`, in bytes, after each step. It
+    /// stops the save by returning false.
     ///
     /// # Errors
-    /// As [`save`](StreamBuffer::save), and as the options say.
+    /// As [`save`](StreamBuffer::save), and those that the options add.
     pub fn save_with(
         &self,
         path: impl AsRef<Path>,
@@ -166,56 +171,58 @@ impl StreamBuffer {
         save::to_path(self.inner(), path.as_ref(), options, &mut progress)
     }
 
-    /// Stops every call that waits, and those that would need the source, until
+    /// Cancels every blocked call, and every later call that would need the source, until
     /// [`resume`](StreamBuffer::resume). Buffered bytes stay readable.
     pub fn cancel(&self) {
         self.inner().cancel();
     }
 
-    /// Clears a source's failure, [`Error::Short`](crate::Error::Short) and a panic too: the source is
-    /// asked again, where it stands. Leaves a cancel.
+    /// Clears a source error, including [`Error::Short`](crate::Error::Short) and a panic, but not
+    /// a cancellation. The source is called again at its current position.
     pub fn retry(&self) {
         self.inner().retry();
     }
 
-    /// Clears a cancel and a source's failure: the source is asked again, where it stands.
+    /// Clears a cancellation and a source error. The source is called again at its current
+    /// position.
     pub fn resume(&self) {
         self.inner().resume();
     }
 
-    /// Has a helper thread keep `ahead` bytes ready past the furthest read; `u64::MAX` everything,
-    /// 0 none.
+    /// Makes a helper thread keep `ahead` bytes buffered past the furthest read. `u64::MAX` means
+    /// everything; 0 stops the prefetch.
     ///
     /// # Errors
-    /// [`Error::NoMemory`](crate::Error::NoMemory) if no thread can be had.
+    /// [`Error::NoMemory`](crate::Error::NoMemory) if the thread cannot be created.
     pub fn prefetch(&self, ahead: u64) -> Result<()> {
         Buffer::prefetch(self.inner(), ahead)
     }
 
-    /// Moves what is in memory to the spool file, but for what the source is filling right now.
+    /// Spills all buffered bytes to the spool file, except the segment that the source is filling.
     ///
     /// # Errors
-    /// [`Error::DiskFull`](crate::Error::DiskFull), [`Error::Io`](crate::Error::Io): what could not be moved is still in memory.
+    /// [`Error::DiskFull`](crate::Error::DiskFull), [`Error::Io`](crate::Error::Io): the bytes that
+    /// could not be spilled are still in memory.
     pub fn spill(&self) -> Result<()> {
         self.inner().spill()
     }
 
-    /// The final size, else the declared one as long as nothing has disproved it, else `None`.
+    /// Returns the final size, else the declared size unless it has been disproved, else `None`.
     pub fn size(&self) -> Option<u64> {
         self.inner().gate.lock().size()
     }
 
-    /// Bytes readable at `offset` without waiting.
+    /// Returns the number of bytes that can be read at `offset` without blocking.
     pub fn buffered(&self, offset: u64) -> u64 {
         self.inner().gate.lock().buffered(offset)
     }
 
-    /// What is buffered, in order.
+    /// Returns the buffered ranges, in order.
     pub fn ranges(&self) -> Vec<Range<u64>> {
         self.inner().gate.lock().ranges.iter().collect()
     }
 
-    /// A snapshot.
+    /// Returns a snapshot.
     pub fn stats(&self) -> Stats {
         let mut stats = self.inner().stats();
         stats.spool_dir = self.inner().store.spool_directory().map(Path::to_path_buf);
@@ -225,7 +232,7 @@ impl StreamBuffer {
 
 #[cfg(test)]
 impl StreamBuffer {
-    /// Cuts the spool file, as a fault of the disk would.
+    /// Truncates the spool file, as a disk fault would.
     pub(crate) fn cut_spool(&self, size: u64) {
         self.inner().store.spool().expect("a spool file").cut(size);
     }
