@@ -1,10 +1,10 @@
-//! What can go wrong, once for Rust and once for C.
+//! The errors, for Rust and for C.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-/// The number of each error, the same for Rust and C.
+/// The number of each error, the same in Rust and C.
 pub(crate) mod code {
     pub(crate) const INVALID: i32 = -1;
     pub(crate) const SOURCE: i32 = -2;
@@ -22,61 +22,63 @@ pub(crate) mod code {
     pub(crate) const SHORT: i32 = -14;
 }
 
-/// The code of a source that gave up without bytes because it was told to.
+/// The code of a source that gave up without bytes because it was canceled.
 pub(crate) const SOURCE_CANCELED: i64 = -2147483647;
 
-/// The code of a source that can't do what it was asked for.
+/// The code of a source that cannot do what was requested.
 pub(crate) const SOURCE_UNSUPPORTED: i64 = -2147483646;
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a call did not deliver. One variant per status code of the C header.
+/// Why a call failed. One variant per status code of the C header.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// A freed handle, a missing pointer, a range past 2^64.
+    /// A freed handle, a missing pointer, or a range that extends past 2^64.
     Invalid,
-    /// The source failed. Stays until [`retry`](crate::StreamBuffer::retry) or
-    /// [`resume`](crate::StreamBuffer::resume), except for a failed seek, which the next read tries again.
+    /// The source failed. The error persists until [`retry`](crate::StreamBuffer::retry) or
+    /// [`resume`](crate::StreamBuffer::resume), except after a failed seek, which the next read
+    /// tries again.
     Source {
-        /// The source's own code: what the C callback returned, or the `io::Error`'s OS code, or -1.
+        /// The source's own code: the return value of the C callback, the OS code of the
+        /// `io::Error`, or -1.
         code: i64,
-        /// The error itself, where the source is written in Rust.
+        /// The error itself, if the source is written in Rust.
         cause: Option<Arc<io::Error>>,
     },
     /// A file operation failed, with the system's code.
     Io(i32),
-    /// The disk, a quota or a file size limit is full, with the system's code. The next call tries
-    /// again.
+    /// The disk is full, or a quota or file size limit is reached; with the system's code. The next
+    /// call tries again.
     DiskFull(i32),
-    /// No memory, or no thread to be had. The next call tries again.
+    /// Out of memory, or no thread could be created. The next call tries again.
     NoMemory,
-    /// Stopped by a cancel, or by the end of the buffer itself.
+    /// The call was canceled, or the buffer was freed.
     Canceled,
-    /// Nothing came within the time allowed.
+    /// No byte arrived before the timeout.
     Timeout,
-    /// The source asked its own buffer for bytes that only the source could deliver.
+    /// The source asked its own buffer for bytes that only the source can deliver.
     Reentrant,
     /// The size is not known yet.
     Unknown,
     /// The source, the system or the target cannot do this.
     Unsupported,
-    /// The target exists and was not to be replaced.
+    /// The target exists and must not be replaced.
     Exists,
-    /// The resource does not have the size that was demanded, or is not wholly buffered.
+    /// The resource does not have the required size, or is not completely buffered.
     Size,
-    /// The source panicked; the panic was caught. Stays until [`retry`](crate::StreamBuffer::retry)
-    /// or [`resume`](crate::StreamBuffer::resume).
+    /// The source panicked; the panic was caught. The error persists until
+    /// [`retry`](crate::StreamBuffer::retry) or [`resume`](crate::StreamBuffer::resume).
     Panic,
-    /// The source ended below the declared size, and [`OnShort::Error`](crate::OnShort::Error) makes
-    /// that an error. Stays until [`retry`](crate::StreamBuffer::retry) or
-    /// [`resume`](crate::StreamBuffer::resume), which ask the source again.
+    /// The source ended below the declared size, and [`OnShort::Error`](crate::OnShort::Error)
+    /// makes that an error. It persists until [`retry`](crate::StreamBuffer::retry) or
+    /// [`resume`](crate::StreamBuffer::resume), after which the source is called again.
     Short,
 }
 
 impl Error {
-    /// The code that C sees.
+    /// Returns the status code of the C API.
     pub fn code(&self) -> i32 {
         match self {
             Error::Invalid => code::INVALID,
@@ -96,8 +98,9 @@ impl Error {
         }
     }
 
-    /// A failed operation on the spool file: full disks apart from everything else. Whatever the
-    /// system calls it, it is nothing that the source or the target of a save did.
+    /// Converts a failed operation on the spool file; a full disk is told apart from other
+    /// failures. Whatever the system's code, the error is never attributed to the source or to the
+    /// target of a save.
     pub(crate) fn from_file(error: &io::Error) -> Error {
         let code = error.raw_os_error().unwrap_or(0);
         match error.kind() {
@@ -109,8 +112,8 @@ impl Error {
         }
     }
 
-    /// A failed operation on the target of a save. What was refused for its kind, and not by the
-    /// system, has no code of the system's.
+    /// Converts a failed operation on the target of a save. If this library refused the target for
+    /// its kind, there is no system code.
     pub(crate) fn from_target(error: &io::Error) -> Error {
         match (error.kind(), error.raw_os_error()) {
             (io::ErrorKind::AlreadyExists, None) => Error::Exists,
@@ -120,7 +123,7 @@ impl Error {
         }
     }
 
-    /// Whether a write failed because of where in the file it was to go.
+    /// Returns whether a write failed because of its offset in the file.
     pub(crate) fn is_of_the_place(&self) -> bool {
         let kind = |code| io::Error::from_raw_os_error(code).kind();
         match *self {
@@ -130,7 +133,7 @@ impl Error {
         }
     }
 
-    /// Whether a source gave up without bytes, and is as it was.
+    /// Returns whether a source gave up without bytes and is unchanged.
     pub(crate) fn is_of_a_stop(&self) -> bool {
         match self {
             Error::Source { code, cause } => {
@@ -141,7 +144,7 @@ impl Error {
         }
     }
 
-    /// The same without what its maker put into it: nothing of the user's goes when this does.
+    /// Returns the same error without the user's payload, so that dropping it runs no user code.
     pub(crate) fn without_payload(&self) -> Error {
         match self {
             Error::Source { code, cause } => Error::Source {
@@ -155,7 +158,8 @@ impl Error {
         }
     }
 
-    /// A source's error for its readers: one that gave up though nobody had stopped it has failed.
+    /// Converts a source's error for its readers: a source that gave up although nobody canceled it
+    /// has failed.
     pub(crate) fn into_source(self) -> Error {
         match self {
             Error::Canceled => Error::Source {
@@ -166,7 +170,8 @@ impl Error {
         }
     }
 
-    /// An error of a source written in Rust. One that carries [`Error::Canceled`] is the obeyed stop.
+    /// Converts an error of a source written in Rust. One that contains [`Error::Canceled`] means
+    /// that the source obeyed a cancel.
     pub(crate) fn from_source(error: io::Error) -> Error {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
         if let Some(Error::Canceled) = inner {
@@ -179,7 +184,7 @@ impl Error {
     }
 }
 
-/// One line for people, by status code; total.
+/// Describes a status code in one line, for people. Accepts any value.
 pub(crate) fn text(status: i32) -> &'static std::ffi::CStr {
     match status {
         0 => c"success",
@@ -228,8 +233,9 @@ impl std::error::Error for Error {
     }
 }
 
-/// Whether readers take an error of this kind for more than a failure: std's helpers ask again after
-/// `Interrupted`, decoders take `UnexpectedEof` for the end, and `WouldBlock` promises a wake-up.
+/// Returns whether readers take an error of this kind for more than a failure: std's helpers try
+/// again after `Interrupted`, decoders take `UnexpectedEof` for the end, and `WouldBlock` promises
+/// a wake-up.
 fn means_more(kind: io::ErrorKind) -> bool {
     matches!(
         kind,

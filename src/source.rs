@@ -6,20 +6,24 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::panic::catch;
 
-/// What makes a blocked [`Source::pull`] return soon; callable from any thread.
+/// Makes a blocked [`Source::pull`] return soon; callable from any thread.
 pub type Interrupt = Box<dyn Fn() + Send + Sync>;
 
 /// Where a buffer's bytes come from: any [`Read`], a [`Seekable`] one, or a type of your own.
 ///
-/// It is called by one thread at a time, without a lock held, and never again after it has ended or
-/// failed (until [`retry`](crate::StreamBuffer::retry) or [`resume`](crate::StreamBuffer::resume)).
-/// Dropping it is its close: that happens as soon as every byte is held, else with the buffer.
+/// A source is called by one thread at a time, without a lock held. After it has ended or failed,
+/// it is not called again until [`retry`](crate::StreamBuffer::retry) or
+/// [`resume`](crate::StreamBuffer::resume). It is closed by dropping it: as soon as every byte is
+/// buffered, or else with the buffer.
 ///
-/// A call that gave up without bytes, since its [interrupt](Source::interrupt) came or nothing is
-/// there yet, fails with [`Error::Canceled`], a `Read` with an `io::Error` that carries that. Any other
-/// error is a failure: an end that follows one at once is not believed. After a retry or a resume a
-/// source that can seek is asked for up to 64 KiB of held bytes before that place again, and an end that
-/// follows them is believed; one that only goes forwards is believed at the declared size.
+/// A call gives up without bytes if its [interrupt](Source::interrupt) was called, or if no bytes
+/// are available yet. It then fails with [`Error::Canceled`]; a `Read` fails with an `io::Error`
+/// that contains that.
+///
+/// Any other error is a failure, and an end right after a failure is not believed. After a retry or
+/// a resume, a source that can seek is first asked again for up to 64 KiB of buffered bytes before
+/// that end, and an end that follows them is believed. A source that is only read forward is
+/// believed if the end is at the declared size.
 ///
 /// ```
 /// struct Zeroes(u64);
@@ -38,40 +42,43 @@ pub type Interrupt = Box<dyn Fn() + Send + Sync>;
 /// # Ok::<(), spoolbuf::Error>(())
 /// ```
 pub trait Source: Send {
-    /// Writes the next bytes to `out`, which is never empty, and returns how many; 0 is the end.
+    /// Writes the next bytes to `out`, which is never empty. Returns the number of bytes written; 0
+    /// is the end.
     ///
     /// # Errors
-    /// Whatever went wrong, usually [`Error::Source`]; readers get it after the bytes before it.
+    /// Any failure, usually [`Error::Source`]. Readers get the bytes before it first.
     fn pull(&mut self, out: &mut [u8]) -> Result<usize>;
 
-    /// Whether `jump` can be expected to work. Asked once, when the buffer is made.
+    /// Returns whether `jump` is expected to work. Called once, when the buffer is created.
     fn can_seek(&self) -> bool {
         false
     }
 
-    /// Makes the next `pull` deliver the bytes at `offset` from the start of the resource.
+    /// Makes the next `pull` deliver the bytes at `offset`, counted from the start of the resource.
     ///
     /// # Errors
-    /// The source then stands where it stood. After [`Error::Unsupported`] it is not asked to seek
-    /// again; any other error is that of the read that needed the bytes, and the next read tries
-    /// again.
+    /// After an error the source must still be where it was. After [`Error::Unsupported`] it is not
+    /// asked to seek again. Any other error is returned by the read that needed the bytes, and the
+    /// next read tries again.
     fn jump(&mut self, _offset: u64) -> Result<()> {
         Err(Error::Unsupported)
     }
 
-    /// Whether a `jump` only notes the offset, and the `pull` after it shows whether that works: an
-    /// error of that `pull` is then the jump's, and takes it back. Asked once, when the buffer is made.
+    /// Returns whether `jump` only records the offset, and the next `pull` shows whether the seek
+    /// works. An error of that `pull` then counts as a failed `jump`, and undoes it. Called once,
+    /// when the buffer is created.
     fn jumps_lazily(&self) -> bool {
         false
     }
 
-    /// What makes a blocked `pull` or `jump` return soon. Asked once, when the buffer is made.
+    /// Returns a function that makes a blocked `pull` or `jump` return soon. Called once, when the
+    /// buffer is created.
     fn interrupt(&self) -> Option<Interrupt> {
         None
     }
 
-    /// Whether the end of the buffer has to wait for a `pull` that is running, because nothing else
-    /// tells the source's owner that it is over. Asked once, when the buffer is made.
+    /// Returns whether freeing the buffer must wait for a running `pull`, because nothing else
+    /// tells the source's owner that the call is over. Called once, when the buffer is created.
     fn must_return(&self) -> bool {
         false
     }
@@ -83,8 +90,8 @@ impl<R: Read + Send> Source for R {
     }
 }
 
-/// A source that can seek: any `Read + Seek`, whose offset 0 is the start of the resource. Where it
-/// stands at first does not matter.
+/// A source that can seek: any `Read + Seek` whose offset 0 is the start of the resource. Its
+/// initial position does not matter.
 ///
 /// ```
 /// let file = std::io::Cursor::new(vec![7u8; 1_000_000]);
@@ -97,16 +104,16 @@ impl<R: Read + Send> Source for R {
 #[derive(Debug)]
 pub struct Seekable<R> {
     reader: R,
-    /// Where the buffer believes it to stand.
+    /// The position at which the buffer believes it to be.
     at: u64,
-    /// It stands there.
+    /// Whether it is at that position.
     placed: bool,
-    /// It can't stand there: that is past its end.
+    /// Whether it cannot be at that position, which is past its end.
     past_end: bool,
 }
 
 impl<R> Seekable<R> {
-    /// A source out of a reader. It is not touched before the first byte is needed.
+    /// Makes a source from a reader. The reader is not used before the first byte is needed.
     pub fn new(reader: R) -> Seekable<R> {
         Seekable {
             reader,
@@ -164,8 +171,8 @@ fn read(reader: &mut impl Read, out: &mut [u8]) -> Result<usize> {
     }
 }
 
-/// Asks a source for bytes. With [`seek`] the only call of user code that brings bytes, and the
-/// place where what comes back is checked.
+/// Asks a source for bytes and validates the result. Only this and [`seek`] call user code that
+/// delivers bytes.
 pub(crate) fn ask(source: &mut dyn Source, out: &mut [u8]) -> Result<usize> {
     let room = out.len();
     match catch(Err(Error::Panic), || source.pull(out)) {
@@ -177,9 +184,9 @@ pub(crate) fn ask(source: &mut dyn Source, out: &mut [u8]) -> Result<usize> {
     }
 }
 
-/// A source's error as such, whatever it calls it: another buffer that is a source may be short or
-/// out of time, which says nothing of this one. What the library asks a source for keeps its meaning:
-/// to stop, or to go elsewhere.
+/// Turns any error of a source into [`Error::Source`]: if the source is another buffer, its `Short`
+/// or `Timeout` says nothing about this one. A panic keeps its meaning, and so do the codes that
+/// the library understands: canceled, and cannot seek.
 fn own(error: Error) -> Error {
     match error {
         Error::Source { .. } | Error::Panic | Error::Canceled | Error::Unsupported => error,
@@ -190,12 +197,12 @@ fn own(error: Error) -> Error {
     }
 }
 
-/// Asks a source to go elsewhere.
+/// Asks a source to seek.
 pub(crate) fn seek(source: &mut dyn Source, offset: u64) -> Result<()> {
     catch(Err(Error::Panic), || source.jump(offset)).map_err(own)
 }
 
-/// Closes a source: its own code runs, so no lock is held here.
+/// Closes a source. This runs its own code, so no lock may be held here.
 pub(crate) fn close(source: Option<Box<dyn Source>>) {
     // A source that panics as it goes has nobody left to tell.
     catch((), || drop(source));
