@@ -1,29 +1,30 @@
-//! What a buffer may be told when it is made.
+//! The options of a buffer.
 
 use std::path::PathBuf;
 
-/// What a disk that is full, or fails, does.
+/// What happens when the disk is full or fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFull {
-    /// Reads that need more fail with [`Error::DiskFull`](crate::Error::DiskFull) or
-    /// [`Error::Io`](crate::Error::Io); memory stays within its limit.
+    /// Reads that need more space fail with [`Error::DiskFull`](crate::Error::DiskFull) or
+    /// [`Error::Io`](crate::Error::Io). Memory stays within its limit.
     #[default]
     Fail,
-    /// Goes on in memory past the limit, until the disk has room again.
+    /// The buffer grows in memory past the limit until the disk has space again.
     Memory,
 }
 
-/// What a source that ends below the declared size means.
+/// What an end below the declared size means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnShort {
-    /// The end. The source's word wins over the declared size.
+    /// The end of the resource: the source takes precedence over the declared size.
     #[default]
     End,
-    /// [`Error::Short`](crate::Error::Short): more may come when the source is asked again.
+    /// [`Error::Short`](crate::Error::Short): more bytes may arrive when the source is called
+    /// again.
     Error,
 }
 
-/// Options of a [`StreamBuffer`](crate::StreamBuffer). More may come: end with
+/// Options of a [`StreamBuffer`](crate::StreamBuffer). Later versions may add some, so end with
 /// `..Default::default()`.
 ///
 /// ```
@@ -35,28 +36,29 @@ pub enum OnShort {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The declared size in bytes: a hint, never trusted. Default: unknown.
+    /// The declared size in bytes: a hint that is never trusted. Default: unknown.
     pub size: Option<u64>,
-    /// The memory part's limit in bytes. Default: 5 MiB.
+    /// The memory limit in bytes. Default: 5 MiB.
     pub max: u64,
-    /// The directory of the spool file, looked at at the first spill. Default: `TMPDIR`, else the
-    /// system's own, else `/var/tmp` where that one is kept in memory.
+    /// The directory of the spool file, not accessed before the first spill. Default: `TMPDIR`,
+    /// else the system's temporary directory, or `/var/tmp` if that one is kept in memory.
     pub spool_dir: Option<PathBuf>,
-    /// What a full disk does. Default: reads fail.
+    /// What happens when the disk is full. Default: reads fail.
     pub on_full: OnFull,
     /// What an end below the declared size means. Default: the end.
     pub on_short: OnShort,
-    /// Bytes to keep ready past the furthest read, by a helper thread. Default: 0, none.
+    /// The number of bytes that a helper thread keeps buffered past the furthest read. Default: 0,
+    /// none.
     pub prefetch: u64,
-    /// The largest gap, in bytes, that is read through where the source could seek over it.
-    /// Default: 256 KiB.
+    /// If the source can seek, a gap of at most this many bytes is read through, and a larger one
+    /// is sought over. Default: 256 KiB.
     pub seek_gap: u64,
-    /// The source is asked for what is needed rounded up to a multiple of this, in bytes, at most
-    /// 16 KiB; 0 for exactly what is needed. Default: 16 KiB.
+    /// The source is asked for the bytes that are needed, rounded up to a multiple of this many
+    /// bytes, which is at most 16 KiB. 0 requests exactly what is needed. Default: 16 KiB.
     pub round_up: u32,
 }
 
-/// The most by which a request is rounded up, in bytes.
+/// The largest value of `round_up`, in bytes.
 pub(crate) const ROUND_UP_MOST: u32 = 16 * 1024;
 
 /// The default memory limit, in bytes.

@@ -1,10 +1,12 @@
-//! Saving: the whole resource into a file, which is there completely or not at all.
+//! Saves the whole resource to a file, atomically.
 //!
-//! A save is a reader like any other: it takes what is buffered, pulls what is missing, and writes
-//! as the bytes come. What is in the spool file is shared, block by block, where the file system can;
-//! else it is read and written, which is faster than having the kernel copy from file to file
-//! (`bench/`, row `save-256`: 64 against 76 ms on ext4). A save to a path writes to a draft beside the target, which becomes the target in
-//! one step at the end; a save to a descriptor just writes.
+//! A save is a reader like any other: it copies buffered bytes, pulls missing ones, and writes them
+//! as they arrive. Bytes in the spool file are shared block by block (reflink) if the file system
+//! supports that. Otherwise they are read and written, which is faster than letting the kernel copy
+//! from file to file (`bench/`, row `save-256`: 64 against 76 ms on ext4).
+//!
+//! A save to a path writes a draft next to the target, which replaces the target in one step at the
+//! end. A save to a descriptor only writes.
 
 use std::fs::File;
 use std::io;
@@ -17,36 +19,37 @@ use crate::disk::{self, Stream, Target};
 use crate::error::{Error, Result};
 use crate::sync::shared::Shared;
 
-/// How a resource is saved. More may come: end with `..Default::default()`.
+/// How a resource is saved. Later versions may add options, so end with `..Default::default()`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SaveOptions {
-    /// Returns when the file, and for a path its name, are on the disk.
+    /// Flushes the file to disk before returning, and for a path also its directory entry.
     pub sync: bool,
-    /// Leaves an existing target alone: [`Error::Exists`]. [`Error::Unsupported`] on a file system
-    /// that can neither rename nor link without replacing.
+    /// If the target exists, leaves it alone and returns [`Error::Exists`]. Returns
+    /// [`Error::Unsupported`] on a file system that can neither rename nor link without replacing.
     pub keep: bool,
-    /// Saves nothing unless the final size is the declared one: [`Error::Size`], or
-    /// [`Error::Unknown`] if none was declared.
+    /// If the final size is not the declared size, saves nothing and returns [`Error::Size`].
+    /// Returns [`Error::Unknown`] if no size was declared.
     pub exact: bool,
-    /// Saves what is buffered now, without calling the source; [`Error::Size`] if that has holes.
+    /// Saves the bytes that are buffered now, without calling the source. Returns [`Error::Size`]
+    /// if they have gaps.
     pub buffered: bool,
-    /// May let the file be the spool file itself, where both are on one file system: done in no
-    /// time, but whoever edits the saved file in place edits the buffer. What is in memory is
-    /// spilled for that; where no link can be, nothing is.
+    /// Allows the file to be the spool file itself, if both are on the same file system. The save
+    /// then takes almost no time, but modifying the saved file in place modifies the buffer. The
+    /// bytes in memory are spilled for that; if linking is impossible, nothing is spilled.
     pub link: bool,
 }
 
-/// Bytes taken at a time from what is buffered, and the most memory that a save takes.
+/// The most buffered bytes that are read at a time, and the most memory that a save uses.
 const LARGE: usize = 256 * 1024;
-/// Bytes asked for at a time where the source has to bring them.
+/// The number of bytes requested at a time if the source has to deliver them.
 const SMALL: usize = 64 * 1024;
-/// Bytes shared at a time with the spool file.
+/// The most bytes of the spool file that are shared at a time.
 const HUGE: u64 = 16 * 1024 * 1024;
 
-/// Told `(done, total)` in bytes after each step; false stops the save.
+/// Called with `(done, total)`, in bytes, after each step; returns false to stop the save.
 pub(crate) type Report<'r> = &'r mut dyn FnMut(u64, Option<u64>) -> bool;
 
-/// Saves to a path; returns how many bytes that were.
+/// Saves to a path. Returns the number of bytes saved.
 pub(crate) fn to_path(
     buffer: &Shared<Buffer>,
     path: &Path,
@@ -82,7 +85,8 @@ pub(crate) fn to_path(
     Ok(size)
 }
 
-/// Saves to an open descriptor, from where it stands, and leaves it after the last byte.
+/// Saves to an open descriptor, from its current position, and leaves the position after the last
+/// byte.
 pub(crate) fn to_descriptor(
     buffer: &Shared<Buffer>,
     descriptor: i32,
@@ -116,28 +120,28 @@ pub(crate) fn to_descriptor(
     Ok(size)
 }
 
-/// Whether a path can be that of a file, going by its text: what ends in a separator or in `.` is a
-/// directory, even if `Path` sees the name before that.
+/// Returns whether a path can be that of a file, judging by its text. A path that ends in a
+/// separator or in `.` is a directory, even if `Path` sees the name before that.
 fn names_a_file(path: &Path) -> bool {
     let text = path.as_os_str().as_encoded_bytes();
     let name = path.file_name().map(|name| name.as_encoded_bytes());
     name.is_some_and(|name| text.ends_with(name))
 }
 
-/// Where the bytes go.
+/// Where the bytes are written.
 enum Sink<'f> {
-    /// Into a file of our own.
+    /// To a draft file.
     Draft(&'f File, Ahead),
-    /// Into a file, from an offset on.
+    /// To a file, from an offset on.
     At(&'f File, u64),
-    /// Down a pipe, or to the end of a file.
+    /// To a pipe, or appended to a file.
     Stream(Stream<'f>),
     /// Nowhere: it is enough that they are buffered.
     Buffer,
 }
 
 impl Sink<'_> {
-    /// False if `go_on` stopped it.
+    /// Returns false if `go_on` stopped it.
     fn write(&self, bytes: &[u8], offset: u64, go_on: &dyn Fn() -> bool) -> io::Result<bool> {
         match self {
             Sink::Draft(file, ahead) => {
@@ -155,14 +159,14 @@ struct Saving<'s> {
     buffer: &'s Shared<Buffer>,
     options: SaveOptions,
     report: Report<'s>,
-    /// Where what was buffered at the beginning ended, if only that is to be saved.
+    /// The end of the bytes that were buffered when the save began, if only those are to be saved.
     until: Option<u64>,
-    /// How often the buffer had been cancelled when the save began.
+    /// The number of times that the buffer had been canceled when the save began.
     cancels: u64,
-    /// Whether the file system is worth asking to share blocks.
+    /// Whether the file system may be able to share blocks.
     may_share: bool,
     bytes: Vec<u8>,
-    /// What the report was told last.
+    /// The last values reported.
     told: u64,
     told_total: Option<u64>,
 }
@@ -195,7 +199,7 @@ impl<'s> Saving<'s> {
         })
     }
 
-    /// Copies from the start to the end, or to the frontier if only what is buffered is wanted.
+    /// Copies from the start to the end, or to the frontier if only buffered bytes are saved.
     fn copy(&mut self, sink: &Sink<'_>) -> Result<u64> {
         self.run_on()?;
         let mut done = 0;
@@ -225,7 +229,7 @@ impl<'s> Saving<'s> {
         Ok(done)
     }
 
-    /// Has everything buffered and returns how much that is.
+    /// Buffers everything. Returns the number of bytes.
     fn fetch(&mut self) -> Result<u64> {
         loop {
             let missing = self.look(0)?.0;
@@ -237,8 +241,8 @@ impl<'s> Saving<'s> {
         }
     }
 
-    /// Has a source that jumped ahead run on to the end from where it stands, which costs no jump,
-    /// before the holes behind it are filled in order.
+    /// Reads a source that was sought forward on to its end, before the gaps are filled in order:
+    /// this saves one seek.
     fn run_on(&mut self) -> Result<()> {
         while !self.options.buffered {
             let (missing, total) = {
@@ -255,7 +259,7 @@ impl<'s> Saving<'s> {
         Ok(())
     }
 
-    /// Tells how far it is, and never less than before: what could not be linked is copied.
+    /// Reports progress, never less than before: bytes that could not be linked are copied.
     fn tell(&mut self, done: u64, total: Option<u64>) -> Result<()> {
         self.told = self.told.max(done);
         self.told_total = total;
@@ -266,7 +270,8 @@ impl<'s> Saving<'s> {
         }
     }
 
-    /// How much can be had at `offset` without the source, and how much there is in all.
+    /// Returns the number of bytes readable at `offset` without the source, and the total if it is
+    /// known.
     fn look(&self, offset: u64) -> Result<(u64, Option<u64>)> {
         let state = self.buffer.gate.lock();
         if state.freed || state.cancels != self.cancels {
@@ -279,7 +284,8 @@ impl<'s> Saving<'s> {
         })
     }
 
-    /// Has the target share blocks of the spool file at `offset`; 0 if that can't be.
+    /// Makes the target share blocks of the spool file at `offset`. Returns 0 if that is
+    /// impossible.
     fn share_spooled(&mut self, offset: u64, ready: u64, sink: &Sink<'_>) -> Result<u64> {
         let (Sink::Draft(file, _), true) = (sink, self.may_share) else {
             return Ok(0);
@@ -298,7 +304,7 @@ impl<'s> Saving<'s> {
         }
     }
 
-    /// Reads at `offset` like any reader and writes that.
+    /// Reads at `offset` like any reader, and writes the bytes.
     fn copy_read(&mut self, offset: u64, ready: u64, sink: &Sink<'_>) -> Result<u64> {
         let ready = usize::try_from(ready).unwrap_or(usize::MAX);
         let (length, limit) = match (ready, self.options.buffered) {
@@ -342,7 +348,7 @@ impl<'s> Saving<'s> {
         }
     }
 
-    /// Makes the spool file itself the target, if that was asked for and can be.
+    /// Makes the spool file itself the target, if that was requested and is possible.
     fn link(&mut self, target: &Target) -> Result<Option<u64>> {
         // Where no link can be, memory is left as it is, and the bytes go to the target as they come.
         if !self.options.link || !self.buffer.store.can_link(target) {

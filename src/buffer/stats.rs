@@ -1,4 +1,4 @@
-//! Stats: one consistent snapshot of a buffer.
+//! Stats: a consistent snapshot of a buffer.
 
 use std::path::PathBuf;
 
@@ -7,15 +7,15 @@ use crate::error::Error;
 use crate::pull::gate::Gate;
 use crate::sync::shared::Shared;
 
-/// A snapshot of a [`StreamBuffer`](crate::StreamBuffer); all sizes and offsets in bytes.
+/// A snapshot of a [`StreamBuffer`](crate::StreamBuffer). All sizes and offsets are in bytes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stats {
-    /// What the size was said to be.
+    /// The declared size.
     pub declared: Option<u64>,
-    /// What the size is, once the source has ended.
+    /// The final size, once the source has ended.
     pub final_size: Option<u64>,
-    /// The lowest offset at which the source had nothing: an upper limit of the size.
+    /// The lowest offset at which the source had no bytes, which is an upper bound of the size.
     pub bound: Option<u64>,
     /// Whether the source ended below the declared size.
     pub ended_short: bool,
@@ -25,62 +25,62 @@ pub struct Stats {
     pub memory: u64,
     /// Buffered bytes in the spool file.
     pub disk: u64,
-    /// Memory that the buffer takes besides the bytes in `memory`: what it knows them by, room that is
-    /// not filled yet, and memory kept for bytes to come.
+    /// Memory that the buffer uses besides the bytes in `memory`: bookkeeping, space that is not
+    /// filled yet, and memory kept for future bytes.
     pub overhead: u64,
-    /// How often the source was read.
+    /// The number of calls of the source's `pull`.
     pub pulls: u64,
-    /// How often the source was made to seek.
+    /// The number of seeks of the source.
     pub seeks: u64,
-    /// How often a call slept.
+    /// How often a call blocked.
     pub waits: u64,
-    /// The source's own code at its last error, else 0.
+    /// The source's own code at its last error, or 0.
     pub source_error: i64,
-    /// The system's code at the last file operation that failed, else 0.
+    /// The system's code at the last failed file operation, or 0.
     pub system_error: i32,
-    /// What the source is doing.
+    /// The state of the source.
     pub state: SourceState,
-    /// Why the source is not asked any more.
+    /// Why the source is no longer called.
     pub failure: Option<Error>,
-    /// Whether the source is asked to seek.
+    /// Whether the source can seek.
     pub seekable: bool,
     /// Where the spool file is.
     pub spool: SpoolState,
-    /// The directory of the spool file, or the one where it could not be made; None before the first
-    /// attempt to make it.
+    /// The directory of the spool file, or the one where it could not be created; None before the
+    /// first attempt to create the file.
     pub spool_dir: Option<PathBuf>,
     /// Whether a helper thread exists.
     pub helper: bool,
 }
 
-/// What reads that need the source meet.
+/// The state of a source, as seen by reads that need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SourceState {
-    /// The source has more, or may have.
+    /// More bytes may arrive.
     Open,
-    /// The end was found: the final size is known.
+    /// The source has ended; the final size is known.
     Ended,
-    /// The source failed; `failure` says how.
+    /// The source failed; `failure` is the error.
     Failed,
     /// [`cancel`](crate::StreamBuffer::cancel) is in force.
     Canceled,
 }
 
-/// Where bytes beyond the memory limit are.
+/// Where the bytes beyond the memory limit are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpoolState {
-    /// No spool file was needed yet.
+    /// There is no spool file: nothing has been spilled yet.
     None,
     /// In a file on disk.
     Disk,
-    /// In a file of a file system that is memory, such as tmpfs.
+    /// In a file on a file system that is kept in memory, such as tmpfs.
     Memory,
 }
 
 impl Buffer {
-    /// What a buffer takes without a byte.
+    /// The memory of a buffer without any bytes.
     const TAKEN: u64 = (Shared::<Buffer>::SIZE + Shared::<Gate>::SIZE) as u64;
 
     pub(crate) fn stats(&self) -> Stats {
