@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from spoolbuf import _source
+from spoolbuf import _registry
 
 
 @pytest.fixture(autouse=True)
@@ -24,12 +24,12 @@ def no_hang() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
     """What a test made and dropped is collected, and the streams are let go of."""
-    before = set(_source._sources)
+    before = set(_registry.sources)
     yield
     # A stream's close may still run on the library's own thread.
     for _ in range(20):
         gc.collect()
-        if not set(_source._sources) - before:
+        if not set(_registry.sources) - before:
             return
         time.sleep(0.01)
-    raise AssertionError(f"streams are left: {_source._sources}")
+    raise AssertionError(f"streams are left: {_registry.sources}")

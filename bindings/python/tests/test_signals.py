@@ -25,6 +25,7 @@ from spoolbuf import (
     StreamBuffer,
     _entry,
     _native,
+    _registry,
     _source,
     _streams,
 )
@@ -313,7 +314,7 @@ def test_a_storm(others: bool) -> None:
     def handler(number: int, frame: Optional[FrameType]) -> None:
         # Not where the test itself is, nor where Python would only print it: in a finalizer, and
         # where C lets go of the stream.
-        printed = (RawStreamFile.close.__code__, _source._on_close.__code__)
+        printed = (RawStreamFile.close.__code__, _registry._on_close.__code__)
         while frame is not None and frame.f_code not in printed:
             if frame.f_code is StreamBuffer.read.__code__:
                 raise KeyboardInterrupt

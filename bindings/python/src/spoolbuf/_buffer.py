@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Optional, Union, overload
 
-from . import _aio, _interpreter, _lifetime, _save, _signals, _source, _stats
+from . import _aio, _interpreter, _lifetime, _save, _signals, _stats
 from ._core import HELD, LIMIT, PIECE, Core, text_of
 from ._errors import InvalidError, error_for
 from ._file import RawStreamFile, StreamFile
@@ -146,14 +146,21 @@ class StreamBuffer(Core):
         self._open(options)
 
     def _open(self, options: Options) -> None:
-        self._key, callback = self._source.register()
+        source = self._source
+        callback = source.register()
         handle = ctypes.c_void_p()
-        code = lib.sb_new_with(ctypes.byref(callback), ctypes.byref(options), ctypes.byref(handle))
+        code = int(Status.OK)
+        try:
+            with source.noticing():
+                code = lib.sb_new_with(
+                    ctypes.byref(callback), ctypes.byref(options), ctypes.byref(handle)
+                )
+        finally:
+            # Also if an exception was raised right after it was made.
+            self._handle = handle.value
         if code != Status.OK:
-            _source.forget(self._key)
             raise error_for(code, text_of(code))
-        self._handle = handle.value
-        _lifetime.live[self._key] = weakref.ref(self)
+        _lifetime.live[source.key] = weakref.ref(self)
 
     # Reading.
 
@@ -552,12 +559,9 @@ class StreamBuffer(Core):
         Traceback (most recent call last):
         spoolbuf.CanceledError: [Errno ...] ...
         """
-        stops = self._source.stops
-        try:
-            self._check(lib.sb_cancel(self._handle))
-        finally:
-            # An exception may have been raised between C and the stream's `cancel`.
-            self._source.stop_unless(stops)
+        with self._source.noticing():
+            code: int = lib.sb_cancel(self._handle)
+        self._check(code)
 
     def retry(self) -> None:
         """Clears a failure, but not a `cancel`: the stream is asked again at its current position.
@@ -613,10 +617,13 @@ class StreamBuffer(Core):
         >>> buf.closed
         True
         """
-        handle, self._handle = self._handle, None
+        handle = self._handle
         if handle is not None:
-            _lifetime.live.pop(self._key, None)
-            lib.sb_free(handle)
+            with self._source.noticing():
+                # Before C wakes blocked calls: they look here for the reason.
+                self._handle = None
+                lib.sb_free(handle)
+                _lifetime.live.pop(self._source.key, None)
 
     def __enter__(self) -> StreamBuffer:
         """Returns the buffer itself.

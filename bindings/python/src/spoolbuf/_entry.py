@@ -5,7 +5,8 @@ handler, thrown in by another thread, or at the recursion limit. The function's 
 catch it. ctypes prints it, it is lost, and C gets an undefined result. So C does not call a
 function, but a generator that waits inside its `try`. Everything in between is C code.
 
-The undefined result does no harm: `pull` uses only a count that was set (see `sb_callback`).
+The undefined result does no harm: `pull` uses only a count that was set (see `sb_callback`), and
+`close` and `cancel` have no result.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import errno
 import functools
 import platform
 import sys
+import threading
 import types
 import weakref
 from collections.abc import Callable, Generator
 from typing import Any, Optional, Protocol
 
 from ._errors import SourceError
+from ._native import NotifyCallback
 
 Request = tuple[int, ...]
 
@@ -52,13 +55,11 @@ class Entry:
 
     def take(self) -> Optional[BaseException]:
         """The exception raised where C entered Python, to be raised once C has returned."""
-        came: Optional[BaseException] = self._holder.came
-        self._holder.came = None
+        if self._generator.gi_frame is not None and self._holder.came is None:
+            return None
+        came = _taken(self._holder, self._generator)
         if self._generator.gi_frame is None:
             self._generator = self._begin()
-            came = came or SourceError(
-                errno.EIO, "Python could not be entered: it is at the recursion limit"
-            )
         return came
 
     def _begin(self) -> Any:
@@ -68,8 +69,78 @@ class Entry:
         return generator
 
 
+class Notices:
+    """A C callback without a result, which several threads may call at once.
+
+    A running generator can't be entered, so each thread has its own, and another one for a call
+    inside the callback. A thread of the library has none: Python knows it only during the callback,
+    so that no other thread throws an exception into it.
+    """
+
+    def __init__(self, serve: Callable[[int], object]) -> None:
+        """`serve` is called with the number of the source."""
+        self._serve = serve
+        self._thread = _Thread(self.serve)
+        self.function = NotifyCallback(_sender(self._thread, 1))
+
+    def serve(self, request: Request) -> int:
+        """Called by the generator."""
+        self._serve(*request)
+        return 0
+
+    def expect(self) -> Way:
+        """To be called before a C call that may call back on this thread."""
+        thread = self._thread
+        way = thread.way
+        if way is None or not way.is_free():
+            # It stays: when this one is free again, so is the thread.
+            way = Way(self)
+            thread.way, thread.send = way, way.send
+        return way
+
+
+class _Thread(threading.local):
+    """What a thread uses to enter Python."""
+
+    def __init__(self, send: Callable[[Request], object]) -> None:
+        self.send = send
+        self.way: Optional[Way] = None
+
+
+class Way:
+    """A way into Python, and the exception raised on it."""
+
+    def __init__(self, server: Server) -> None:
+        """The way keeps the server alive."""
+        self._holder = types.SimpleNamespace(came=None)
+        self._generator: Any = _serve(self._holder, lambda: server, 0)
+        next(self._generator)
+        self.send = self._generator.send
+
+    def is_free(self) -> bool:
+        """Whether it can be used: nobody does, and `take` has nothing to return."""
+        generator = self._generator
+        return (
+            self._holder.came is None
+            and not generator.gi_running
+            and generator.gi_frame is not None
+        )
+
+    def take(self) -> Optional[BaseException]:
+        """The exception to raise, if any. The callback's work may not have been done then."""
+        return _taken(self._holder, self._generator)
+
+
+def _taken(holder: types.SimpleNamespace, generator: Any) -> Optional[BaseException]:
+    came: Optional[BaseException] = holder.came
+    holder.came = None
+    if came is None and generator.gi_frame is None:
+        came = SourceError(errno.EIO, "Python could not be entered: it is at the recursion limit")
+    return came
+
+
 def _serve(
-    holder: types.SimpleNamespace, reference: weakref.ref[Server], given_up: int
+    holder: types.SimpleNamespace, reference: Callable[[], Optional[Server]], given_up: int
 ) -> Generator[int, Request, None]:
     result = given_up
     # Exceptions are raised at jumps too: each loop's jump is inside a `try`, except the last.
@@ -97,8 +168,8 @@ def _serve(
                 holder.came = error
 
 
-def _sender(holder: types.SimpleNamespace, arity: int) -> Callable[..., Any]:
-    """Returns a function that calls `holder.send((a, b, …))` without running Python code."""
+def _sender(holder: Any, arity: int) -> Callable[..., Any]:
+    """Calls `holder.send((a, b, …))`, without a line of Python's."""
     if sys.platform == "darwin" and platform.machine() == "arm64":
         # Variadic arguments are passed in another way there.
         return lambda *request: holder.send(request)
@@ -107,3 +178,19 @@ def _sender(holder: types.SimpleNamespace, arity: int) -> Callable[..., Any]:
         ctypes.py_object, ctypes.py_object, ctypes.c_char_p, ctypes.c_char_p, *numbers
     )(("PyObject_CallMethod", ctypes.pythonapi))
     return functools.partial(call, holder, b"send", b"((" + b"K" * arity + b"))")
+
+
+def tell(call: Callable[[], object]) -> None:
+    """Calls a function of the user. Python prints its error, which is not that of the C call."""
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001
+        _print(error)
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+# ctypes prints what a callback raises.
+_print: Any = ctypes.PYFUNCTYPE(None, ctypes.py_object)(_raise)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
 import time
 import weakref
 from typing import TYPE_CHECKING
 
-from . import _aio, _share, _signals, _source
+from . import _aio, _registry, _share, _signals
 
 if TYPE_CHECKING:
     from ._core import Core
@@ -37,11 +38,13 @@ def _close_all() -> None:
     """Closes all buffers at exit: no thread may return into Python after that."""
     global _ending
     _ending = True
-    for reference in list(live.values()):
-        if buffer := reference():
-            buffer.close()
-    # A stream that does not return within this time hardly will in the little that is left.
-    _source.wait_for_all(2.0)
+    # An exception of one must not keep the others open.
+    with contextlib.ExitStack() as stack:
+        # A stream that does not return within this time hardly will in the little that is left.
+        stack.callback(_registry.wait_for_all, 2.0)
+        for reference in list(live.values()):
+            if buffer := reference():
+                stack.callback(buffer.close)
 
 
 def _after_fork() -> None:
@@ -51,7 +54,7 @@ def _after_fork() -> None:
             buffer._handle = None
             buffer._why_closed = "the buffer belongs to the parent process"
     live.clear()
-    _source.leave_to_parent()
+    _registry.leave_to_parent()
     _share.forget()
     _signals.forget()
     _aio.forget()

@@ -1,7 +1,6 @@
 """The user's stream as the callbacks of a source.
 
-The `opaque` that C passes is not a pointer: it is a number, under which the source is found until
-`close`. The functions that C calls are kept alive as long.
+The `opaque` that C passes is not a pointer: it is a number, see `_registry`.
 
 At each call C passes the offset from which it wants bytes. It is compared with the position of the
 stream and with the last chunk. If an exception is raised after bytes were taken from the stream
@@ -14,22 +13,19 @@ import collections
 import contextlib
 import ctypes
 import errno
+import functools
 import io
-import itertools
 import operator
 import threading
-import time
 import types
-import weakref
 from collections.abc import Callable, Generator
 from typing import Any, Optional
 
-from . import _known, _streams
-from ._entry import Entry, Request
+from . import _known, _registry, _streams
+from ._entry import Entry, Request, Way, tell
 from ._errors import CanceledError, SourceError
 from ._native import (
     Callback,
-    NotifyCallback,
     PullCallback,
     SourceCode,
     SourceFlag,
@@ -72,9 +68,9 @@ class Source:
         self._interrupted: Optional[BaseException] = None
         # How many bytes it delivered in total, at any offset.
         self.taken = 0
-        # How many times C called `cancel`, and whether C is inside the stream.
-        self.stops = 0
-        self.inside = False
+        # How many times `cancel` was called.
+        self._stops = 0
+        self._is_closed = False
         # The last failure, until the stream delivers again. Until then an end is not believed.
         self._doubt: Optional[BaseException] = None
         # The exception for the reader, with its original traceback.
@@ -88,17 +84,17 @@ class Source:
         self._share = Share.of(stream) if self._is_shared(stream) else None
         self._entry = Entry(PullCallback, 5, self, SourceCode.CANCELED)
 
-    def register(self) -> tuple[int, Callback]:
+    def register(self) -> Callback:
         """Creates the callbacks. The caller keeps the source alive as long as it is needed."""
-        key = next(_keys)
-        _sources[key] = weakref.ref(self)
-        _functions[key] = self._entry
-        callback = Callback(opaque=key, close=_close, pull=self._entry.function)
+        self.key = _registry.add(self, self._entry)
+        callback = Callback(
+            opaque=self.key, close=_registry.closes.function, pull=self._entry.function
+        )
         if self._seek:
             callback.flags = SourceFlag.SEEKS
         if self._cancel:
-            callback.cancel = _cancel
-        return key, callback
+            callback.cancel = _registry.cancels.function
+        return callback
 
     # For readers.
 
@@ -116,6 +112,7 @@ class Source:
     def reading(self) -> Generator[None, None, None]:
         """Entered while this thread is in a C call that may call the stream."""
         thread = threading.get_ident()
+        closing = _registry.closes.expect()
         self._readers[thread] += 1
         try:
             yield
@@ -124,8 +121,40 @@ class Source:
             if not self._readers[thread]:
                 del self._readers[thread]
             came = self._entry.take()
+            if not closing.is_free():
+                came = self._take_close(closing) or came
             if came is not None:
                 self._kept.setdefault(thread, came)
+
+    @contextlib.contextmanager
+    def noticing(self) -> Generator[None, None, None]:
+        """Entered while this thread is in any other C call that may call `cancel` or `close`.
+
+        Raises the exception that was raised where they entered Python, after doing their work.
+        """
+        stops = self._stops
+        canceling, closing = _registry.cancels.expect(), _registry.closes.expect()
+        try:
+            yield
+        finally:
+            came = canceling.take()
+            if came is not None and self._stops == stops:
+                self.stop()
+            came = self._take_close(closing) or came
+            if came is not None:
+                try:
+                    raise came
+                finally:
+                    # Breaks the cycle between the exception and this frame.
+                    del came
+
+    def _take_close(self, closing: Way) -> Optional[BaseException]:
+        """The exception raised where C called `close`, whose work is done here then."""
+        came = closing.take()
+        if came is not None:
+            self.finish()
+            _registry.forget(self.key)
+        return came
 
     def keep(self, error: BaseException) -> None:
         """Makes this thread raise `error` once its current C call has returned."""
@@ -168,11 +197,9 @@ class Source:
 
     def serve(self, request: Request) -> int:
         """`pull`."""
-        self.inside = True
         try:
             return self._pull(*request[1:])
         finally:
-            self.inside = False
             late, self._question.late = self._question.late, None
             if late is not None:
                 self.keep(late)
@@ -289,24 +316,28 @@ class Source:
 
     def stop(self) -> None:
         """Calls the stream's own `cancel`, which makes it return."""
-        self.stops += 1
         # An end after this is taken as its result, until the stream delivers again.
         self._doubt = self._doubt or CanceledError(errno.ECANCELED, "the stream was canceled")
         if self._cancel:
-            self._cancel()
-
-    def stop_unless(self, stops: int) -> None:
-        """Calls `stop` if the `cancel` of C did not get here."""
-        if self.inside and self._cancel and self.stops == stops:
-            self.stop()
+            tell(self._cancel)
+        # Last: after an exception it is called again.
+        self._stops += 1
 
     def finish(self) -> None:
-        """Releases the stream."""
-        stream, self._stream, self._chunks, self._seek = self._stream, None, None, None
+        """Releases the stream. After an exception, another call does the rest."""
+        stream = self._stream
+        if self._close_stream and not self._is_closed:
+            close = getattr(stream, "close", None)
+            if callable(close):
+                tell(functools.partial(self._close, close))
+        self._stream = self._chunks = self._seek = None
         self._tell = self._cancel = self._chunk = self._share = None
         self._question.settle()
-        if self._close_stream and callable(close := getattr(stream, "close", None)):
-            close()
+
+    def _close(self, close: Callable[[], object]) -> None:
+        # Before the call: an exception inside it must not lead to a second one.
+        self._is_closed = True
+        close()
 
     def __del__(self) -> None:
         # If the garbage collector came first, C finds nothing to close.
@@ -406,53 +437,3 @@ def _movable(
         return seek, tell, operator.index(tell()) if tell is not None else 0
     except (OSError, TypeError):
         return None, None, 0
-
-
-# Weak: a stream, or the frames that its exception keeps alive, may reference the buffer that owns
-# this source, and all of them must be collectable together.
-_sources: dict[int, weakref.ref[Source]] = {}
-# The functions that C may call.
-_functions: dict[int, Entry] = {}
-# Sources of the parent in a forked child: kept, since releasing them could close shared resources.
-_parents: list[Optional[Source]] = []
-_keys = itertools.count(1)
-
-
-def _on_cancel(key: int) -> None:
-    reference = _sources.get(key)
-    if reference and (source := reference()):
-        source.stop()
-
-
-def _on_close(key: int) -> None:
-    try:
-        reference = _sources.get(key)
-        if reference and (source := reference()):
-            source.finish()
-    finally:
-        # Last: waiting for the number to disappear is waiting for the stream to be released.
-        forget(key)
-
-
-_cancel = NotifyCallback(_on_cancel)
-_close = NotifyCallback(_on_close)
-
-
-def forget(key: int) -> None:
-    """Removes a source that is not called any more."""
-    _functions.pop(key, None)
-    _sources.pop(key, None)
-
-
-def leave_to_parent() -> None:
-    """In a forked child: leaves the parent's streams untouched."""
-    _parents.extend(source() for source in list(_sources.values()))
-    _sources.clear()
-    _functions.clear()
-
-
-def wait_for_all(seconds: float) -> None:
-    """Waits until the library has released every stream, at most `seconds`."""
-    deadline = time.monotonic() + seconds
-    while _sources and time.monotonic() < deadline:
-        time.sleep(0.001)

@@ -1,0 +1,84 @@
+"""The sources that the library may call, each under a number until `close`.
+
+A thread of the library may call `close` after `sb_free` has returned. Until then C uses the number
+and the functions, so they are kept alive here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+import weakref
+from typing import Optional, Protocol
+
+from ._entry import Entry, Notices
+
+
+class Registered(Protocol):
+    """A source, as the library notifies it."""
+
+    def stop(self) -> None:
+        """`cancel`."""
+        ...
+
+    def finish(self) -> None:
+        """`close`."""
+        ...
+
+
+# Weak: a stream, or the frames that its exception keeps alive, may reference the buffer that owns
+# the source, and all of them must be collectable together.
+sources: dict[int, weakref.ref[Registered]] = {}
+# The functions that C may call.
+_functions: dict[int, Entry] = {}
+# Sources of the parent in a forked child: kept, since releasing them could close shared resources.
+_parents: list[Optional[Registered]] = []
+_keys = itertools.count(1)
+
+
+def add(source: Registered, entry: Entry) -> int:
+    """Registers a source and the function that delivers its bytes. Returns its number."""
+    key = next(_keys)
+    sources[key] = weakref.ref(source)
+    _functions[key] = entry
+    return key
+
+
+def _on_cancel(key: int) -> None:
+    reference = sources.get(key)
+    if reference and (source := reference()):
+        source.stop()
+
+
+def _on_close(key: int) -> None:
+    try:
+        reference = sources.get(key)
+        if reference and (source := reference()):
+            source.finish()
+    finally:
+        # Last: waiting for the number to disappear is waiting for the stream to be released.
+        forget(key)
+
+
+cancels = Notices(_on_cancel)
+closes = Notices(_on_close)
+
+
+def forget(key: int) -> None:
+    """Removes a source that is not called any more."""
+    _functions.pop(key, None)
+    sources.pop(key, None)
+
+
+def leave_to_parent() -> None:
+    """In a forked child: leaves the parent's streams untouched."""
+    _parents.extend(source() for source in list(sources.values()))
+    sources.clear()
+    _functions.clear()
+
+
+def wait_for_all(seconds: float) -> None:
+    """Waits until the library has released every stream, at most `seconds`."""
+    deadline = time.monotonic() + seconds
+    while sources and time.monotonic() < deadline:
+        time.sleep(0.001)

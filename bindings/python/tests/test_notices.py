@@ -1,0 +1,266 @@
+"""An exception where C calls `close` or `cancel` is raised by the call at work, and both are done.
+
+Each one becomes pending in C code, between the library and the callback's first instruction.
+"""
+
+from __future__ import annotations
+
+import _thread
+import collections
+import contextlib
+import ctypes
+import functools
+import operator
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import pytest
+
+from spoolbuf import CanceledError, NoMemoryError, StreamBuffer, _native
+from support import data
+
+
+class Stop(Exception):
+    """Thrown in by another thread, as a job queue does at its time limit."""
+
+
+class Stream:
+    """Counts how often it is closed."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self.chunks = chunks
+        self.closes = 0
+
+    def read(self, size: int) -> bytes:
+        return next(self.chunks, b"")
+
+    def close(self) -> None:
+        self.closes += 1
+
+
+def bring_ctrl_c(_thread_id: int) -> Callable[[], object]:
+    return _thread.interrupt_main
+
+
+def bring_stop(thread_id: int) -> Callable[[], object]:
+    throw = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    return functools.partial(throw, ctypes.c_ulong(thread_id), ctypes.py_object(Stop))
+
+
+KINDS = [(bring_ctrl_c, KeyboardInterrupt), (bring_stop, Stop)]
+
+
+@pytest.fixture
+def before(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Calls functions just before a callback of later buffers, with no Python code in between."""
+    sb_new_with = _native.lib.sb_new_with
+    kept: list[object] = []
+
+    def arrange(name: str, *calls: Callable[[], object]) -> None:
+        def new_with(callback: Any, *rest: Any) -> int:
+            source = callback._obj
+            # A copy: the value of a field is a view of it.
+            pointer = _native.NotifyCallback.from_buffer_copy(getattr(source, name))
+            real = functools.partial(pointer, source.opaque)
+            each = map(operator.methodcaller("__call__"), (*calls, real))
+            # A deque exhausts the iterator. The number that C passes is its maximum length.
+            function = _native.NotifyCallback(functools.partial(collections.deque, each))
+            kept.extend((function, real))
+            setattr(source, name, function)
+            return sb_new_with(callback, *rest)
+
+        monkeypatch.setattr(_native.lib, "sb_new_with", new_with)
+
+    return arrange
+
+
+@pytest.fixture(autouse=True)
+def printed(monkeypatch: pytest.MonkeyPatch) -> Generator[list[object], None, None]:
+    """The exceptions that Python prints because nobody can catch them: none."""
+    lost: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda args: lost.append(args.exc_value))
+    yield lost
+    assert not lost
+
+
+@pytest.mark.parametrize(("bring", "error"), KINDS)
+def test_close_when_the_buffer_is_closed(before: Any, bring: Any, error: Any) -> None:
+    before("close", bring(threading.get_ident()))
+    stream = Stream(iter([data(0, 10)]))
+    buf = StreamBuffer(stream, close_stream=True)
+    assert buf.read(0, 10) == data(0, 10)
+    with pytest.raises(error):
+        buf.close()
+    assert stream.closes == 1 and buf.closed
+    buf.close()
+
+
+@pytest.mark.parametrize(("bring", "error"), KINDS)
+def test_close_when_all_is_read(before: Any, bring: Any, error: Any) -> None:
+    before("close", bring(threading.get_ident()))
+    stream = Stream(iter([data(0, 10)]))
+    buf = StreamBuffer(stream, close_stream=True)
+    with pytest.raises(error):
+        buf.read()
+    assert stream.closes == 1
+    assert buf.read() == data(0, 10)
+
+
+@pytest.mark.parametrize(("bring", "error"), KINDS)
+def test_close_when_a_save_ends(before: Any, bring: Any, error: Any, tmp_path: Any) -> None:
+    before("close", bring(threading.get_ident()))
+    stream = Stream(iter([data(0, 10)]))
+    buf = StreamBuffer(stream, close_stream=True)
+    with pytest.raises(error):
+        buf.save(tmp_path / "file")
+    assert stream.closes == 1
+    assert buf.save(tmp_path / "file") == 10
+
+
+@pytest.mark.parametrize(("bring", "error"), KINDS)
+def test_close_when_no_buffer_can_be_made(
+    before: Any, bring: Any, error: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before("close", bring(threading.get_ident()))
+    new_with = _native.lib.sb_new_with
+
+    def fails(callback: Any, options: Any, out: Any) -> int:
+        new_with(callback, options, out)
+        _native.lib.sb_free(out._obj)
+        out._obj.value = None
+        return _native.Status.NO_MEMORY
+
+    monkeypatch.setattr(_native.lib, "sb_new_with", fails)
+    stream = Stream(iter([data(0, 10)]))
+    with pytest.raises((error, NoMemoryError)) as caught:
+        StreamBuffer(stream, close_stream=True)
+    assert isinstance(caught.value, error)
+    assert stream.closes == 1
+
+
+@contextlib.contextmanager
+def a_read_that_waits(
+    also: Callable[[], object] = int,
+) -> Generator[tuple[StreamBuffer, list[object]], None, None]:
+    """A buffer with another thread inside its stream, and the calls of its `cancel`."""
+    inside, told = threading.Event(), threading.Event()
+    cancels: list[object] = []
+    outcome: list[object] = []
+
+    def cancel() -> None:
+        cancels.append(also())
+        told.set()
+
+    def stream() -> Generator[bytes, None, None]:
+        yield b"abc"
+        inside.set()
+        assert told.wait(60)
+        raise CanceledError("told to")
+
+    stands = Stream(stream())
+    buf = StreamBuffer(stands, cancel=cancel, close_stream=True)
+    buf.read(0, 3)
+
+    def wait() -> None:
+        try:
+            outcome.append(buf.read(3, 1))
+        except BaseException as error:
+            outcome.append(type(error))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert inside.wait(60)
+    try:
+        yield buf, cancels
+    finally:
+        told.set()
+        thread.join()
+    assert outcome == [CanceledError]
+    buf.close()
+    assert stands.closes == 1
+
+
+@pytest.mark.parametrize("how", ["cancel", "close"])
+@pytest.mark.parametrize(("bring", "error"), KINDS)
+def test_cancel(before: Any, bring: Any, error: Any, how: str) -> None:
+    before("cancel", bring(threading.get_ident()))
+    with a_read_that_waits() as (buf, cancels):
+        with pytest.raises(error):
+            getattr(buf, how)()
+        assert len(cancels) == 1
+
+
+def test_several_threads_cancel_at_once() -> None:
+    """Each enters Python on its own, and each `cancel` closes another buffer meanwhile."""
+    everybody = threading.Barrier(4)
+    others: list[Stream] = []
+
+    def also() -> None:
+        everybody.wait(60)
+        others.append(Stream(iter([b"abc"])))
+        StreamBuffer(others[-1], close_stream=True).close()
+        everybody.wait(60)
+
+    with a_read_that_waits(also) as (buf, cancels):
+        threads = [threading.Thread(target=buf.cancel) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(cancels) == 4
+        assert [other.closes for other in others] == [1] * 4
+
+
+def test_an_interrupt_inside_the_streams_close() -> None:
+    """It is raised, and the stream is not closed twice."""
+    stream = Stream(iter([b"abc"]))
+    count = stream.close
+
+    def close() -> None:
+        count()
+        raise KeyboardInterrupt
+
+    stream.close = close  # type: ignore[method-assign]
+    buf = StreamBuffer(stream, close_stream=True)
+    with pytest.raises(KeyboardInterrupt):
+        buf.close()
+    assert stream.closes == 1
+
+
+def test_what_the_streams_close_raises_is_printed(printed: list[object]) -> None:
+    """As in a finalizer: a read that got its bytes has not failed."""
+    stream = Stream(iter([b"abc"]))
+
+    def close() -> None:
+        raise KeyError("mine")
+
+    stream.close = close  # type: ignore[method-assign]
+    assert StreamBuffer(stream, close_stream=True).read() == b"abc"
+    assert isinstance(printed.pop(), KeyError) and not printed
+
+
+def test_a_close_that_comes_when_the_buffer_is_gone() -> None:
+    """On a thread of the library, after `close()` has returned: the callbacks live until then."""
+    inside, go, closed = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(Stream):
+        def close(self) -> None:
+            super().close()
+            closed.set()
+
+    def stream() -> Generator[bytes, None, None]:
+        inside.set()
+        assert go.wait(60)
+        yield b"abc"
+
+    stands = Slow(stream())
+    buf = StreamBuffer(stands, prefetch=100, close_stream=True)
+    assert inside.wait(60)
+    buf.close()
+    del buf
+    assert not stands.closes
+    go.set()
+    assert closed.wait(60)
+    assert stands.closes == 1
