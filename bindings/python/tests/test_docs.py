@@ -11,13 +11,17 @@ from types import ModuleType
 import pytest
 
 import spoolbuf
-from spoolbuf import _buffer, _errors, _file, _native, _stats
+from spoolbuf import _buffer, _errors, _file, _native, _queries, _sequence, _stats
 
 PACKAGE = Path(__file__).resolve().parents[1]
 README = PACKAGE / "README.md"
 
 
-@pytest.mark.parametrize("module", [spoolbuf, _native], ids=lambda module: module.__name__)
+# Where the public classes are, and the bases of `StreamBuffer`.
+MODULES = [spoolbuf, _native, _queries, _sequence]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_doctests(module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     scope = {**vars(spoolbuf), **vars(_native)}
@@ -31,7 +35,9 @@ def public() -> list[tuple[str, object]]:
         thing = getattr(spoolbuf, name)
         if inspect.isclass(thing):
             found.append((name, thing))
-            for member, value in vars(thing).items():
+            bases = [base for base in thing.__mro__ if base.__module__.startswith("spoolbuf")]
+            members = {key: value for base in reversed(bases) for key, value in vars(base).items()}
+            for member, value in members.items():
                 if not member.startswith("_") and (callable(value) or isinstance(value, property)):
                     found.append((f"{name}.{member}", value))
     return found

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
+from ._core import Core
 from ._reader import Reader
-
-if TYPE_CHECKING:
-    from ._buffer import StreamBuffer
 
 # At most this many buffered bytes are copied on the event loop's own thread.
 _AT_ONCE = 1 << 16
@@ -54,9 +53,9 @@ def _run(inbox: queue.SimpleQueue[Callable[[], None]]) -> None:
         _idle.append(inbox)
 
 
-async def aread(buffer: StreamBuffer, offset: int, size: int) -> bytes:
+async def aread(buffer: Core, offset: int, size: int) -> bytes:
     """Reads like `StreamBuffer.read`, on another thread if the read could block."""
-    if 0 <= size <= min(_AT_ONCE, buffer.buffered(offset)):
+    if 0 <= size <= min(_AT_ONCE, buffer._buffered(offset)):
         return buffer._read_at(offset, size)
     loop = asyncio.get_running_loop()
     future: asyncio.Future[bytes] = loop.create_future()
@@ -104,6 +103,6 @@ def _fit(error: BaseException) -> BaseException:
     return error
 
 
-def forget() -> None:
-    """Forgets the idle threads in a forked child: they exist only in the parent."""
-    _idle.clear()
+# The idle threads exist only in the parent.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)

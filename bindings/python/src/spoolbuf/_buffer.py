@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import functools
-import math
 import operator
 import os
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Optional, Union, overload
+from typing import Literal, NoReturn, Optional, Union, overload
 
-from . import _aio, _interpreter, _lifetime, _save, _signals, _stats
-from ._core import HELD, LIMIT, PIECE, Core, text_of
-from ._errors import InvalidError, error_for
+from . import _aio, _interpreter, _lifetime, _save, _signals
+from ._arguments import directory, natural
+from ._errors import error_for
 from ._file import RawStreamFile, StreamFile
+from ._handle import text_of
 from ._native import (
     ALL,
     MAX_DEFAULT,
@@ -24,42 +22,21 @@ from ._native import (
     OnFull,
     OnShort,
     Options,
-    Range,
     SaveFlag,
     Status,
-    address_of,
-    anchored,
-    fresh,
-    held,
     lib,
-    pinned,
-    read_anchored,
-    read_bytes,
 )
-from ._reader import Reader
+from ._queries import Queries
 from ._save import Progress, Target
 from ._source import Source, Stream
-from ._stats import Stats
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 MAX_SIZE = MAX_DEFAULT
 """The default of `max_size`: at most 5 MiB of a resource are kept in memory."""
 
-# The largest chunk that an iteration yields.
-_CHUNK = 1 << 16
-
-# How many bytes a save asks the stream for at a time.
-_STEP = 1 << 16
-
 # How far a file reads ahead: little, so that a seek wastes little.
 _BUFFERING = 1 << 13
 
-_NONE: Any = object()
-
-
-class StreamBuffer(Core):
+class StreamBuffer(Queries):
     """Makes the bytes of a stream readable anywhere, any number of times, from any thread.
 
     `stream` is any iterable of bytes-like chunks (a generator, a list, `response.iter_content()`),
@@ -116,20 +93,20 @@ class StreamBuffer(Core):
         self._is_exact = round_up is not None and not round_up
         options = Options()
         lib.sb_options_init(ctypes.byref(options), ctypes.sizeof(options))
-        self._in_memory = SIZE_UNKNOWN if max_size is None else _count("max_size", max_size)
+        self._in_memory = SIZE_UNKNOWN if max_size is None else natural("max_size", max_size)
         options.max = self._in_memory
-        options.prefetch = _count("prefetch", prefetch)
+        options.prefetch = natural("prefetch", prefetch)
         options.on_full = OnFull.MEMORY if memory_on_full else OnFull.FAIL
         if spool_dir is not None:
-            options.spool_dir = _directory(spool_dir)
+            options.spool_dir = directory(spool_dir)
         if seek_gap is not None:
-            options.seek_gap = _count("seek_gap", seek_gap)
+            options.seek_gap = natural("seek_gap", seek_gap)
         if round_up is not None:
-            options.round_up = _count("round_up", round_up, 16384)
+            options.round_up = natural("round_up", round_up, 16384)
         if prefetch:
             _interpreter.check_helper()
         if size is not None:
-            size = _count("size", size)
+            size = natural("size", size)
         if on_short not in (None, "error", "end"):
             raise ValueError('on_short must be "error" or "end"')
         self._name = _name_of(stream)
@@ -162,104 +139,6 @@ class StreamBuffer(Core):
             raise error_for(code, text_of(code))
         _lifetime.live[source.key] = weakref.ref(self)
 
-    # Reading.
-
-    @overload
-    def read(self) -> bytes: ...
-    @overload
-    def read(self, offset: int, size: Optional[int]) -> bytes: ...
-    def read(self, offset: int = _NONE, size: Optional[int] = _NONE) -> bytes:
-        """Returns the bytes at `[offset, offset + size)`, or all of them.
-
-        Blocks until the missing bytes have arrived. Returns fewer bytes if the resource ends or
-        fails first, and none at or past the end. The next read that reaches a failure raises it.
-
-        Without a size, or with None or a negative one, it reads to the end. A failure then raises
-        at once, and the exception's `partial` has the bytes before it.
-
-        With one argument it raises a `TypeError`: for a file's `read(size)` use `open()`.
-
-        >>> StreamBuffer(b"some stream").read(5, 6)
-        b'stream'
-        >>> StreamBuffer(b"some stream").read(6)
-        Traceback (most recent call last):
-        TypeError: read() takes an offset and a size; for a file's read(size) use open()
-        """
-        if type(offset) is int and type(size) is int and 0 <= offset < LIMIT and 0 <= size <= HELD:
-            # A fast path of `_read_at` for the most frequent arguments.
-            if self._source.taken <= self._in_memory:
-                out = bytes(size)
-                count: int = read_bytes(self._handle, offset, size, out, 0)
-                if count == size:
-                    return out
-            return self._read_at(offset, size)
-        if offset is _NONE and size is _NONE:
-            return self._read_at(0, -1)
-        if offset is _NONE or size is _NONE:
-            raise TypeError("read() takes an offset and a size; for a file's read(size) use open()")
-        offset = _count("offset", offset)
-        return self._read_at(offset, -1 if size is None else operator.index(size))
-
-    def readinto(self, offset: int, buffer: Buffer) -> int:
-        """Reads at `offset` into any writable memory, without a copy; returns the number of bytes.
-
-        Memory of any shape is filled in its order in memory. Memory that is not contiguous raises a
-        `ValueError` or a `BufferError`.
-
-        >>> out = bytearray(6)
-        >>> StreamBuffer(b"some stream").readinto(5, out), out
-        (6, bytearray(b'stream'))
-        """
-        if type(buffer) is bytearray and 0 <= offset < LIMIT:
-            # A fast path of the code below for the most frequent arguments.
-            size = len(buffer)
-            if size <= HELD and self._source.taken <= self._in_memory:
-                try:
-                    count: int = read_anchored(self._handle, offset, size, anchored(buffer), 0)
-                    if count == size:
-                        return count
-                except ctypes.ArgumentError:
-                    # The number has another type.
-                    pass
-        offset = _count("offset", offset)
-        with pinned(buffer) as memory:
-            return self._fill(offset, memory.address, memory.size)
-
-    def read_some(self, offset: int, size: int, timeout: Optional[float] = None) -> bytes:
-        """Blocks only until the first byte at `offset` arrives; returns the available bytes.
-
-        With a `timeout`, in seconds, a thread of the library calls the stream, so that the timeout
-        holds. 0 returns buffered bytes only. If no byte arrives in time it raises `TimedOutError`.
-        At or past the end it returns none.
-
-        >>> StreamBuffer([b"by", b"tes"]).read_some(0, 100)
-        b'by'
-        """
-        offset, size = _count("offset", offset), _count("size", size)
-        if timeout is not None and not timeout >= 0:
-            raise ValueError("timeout must not be negative")
-        if timeout == math.inf:
-            timeout = None
-        if timeout:
-            _interpreter.check_helper()
-        if size > PIECE:
-            size = min(size, max(PIECE, self.buffered(offset)))
-        out: bytes = fresh(None, size)
-        count = self._now(offset, size, out)
-        if count < 0:
-            take = functools.partial(lib.sb_read_some, self._handle, offset, size, out)
-            if timeout is not None:
-                count = self._wait_within(take, timeout)
-            elif self._may_wait():
-                reader = Reader(self)
-                try:
-                    count = reader.read(offset, address_of(out), size)
-                finally:
-                    reader.free()
-            else:
-                count = self._wait(functools.partial(take, -1))
-        return out if count == size else out[:count]
-
     async def aread(self, offset: int = 0, size: Optional[int] = -1) -> bytes:
         """Reads like `read`, for asyncio: the event loop is not blocked.
 
@@ -270,74 +149,9 @@ class StreamBuffer(Core):
         >>> asyncio.run(StreamBuffer(b"some stream").aread(5, 6))
         b'stream'
         """
-        offset = _count("offset", offset)
+        offset = natural("offset", offset)
         size = -1 if size is None else operator.index(size)
         return await _aio.aread(self, offset, size)
-
-    @overload
-    def __getitem__(self, key: Union[slice, tuple[int, int]]) -> bytes: ...
-    @overload
-    def __getitem__(self, key: int) -> int: ...
-    def __getitem__(self, key: Union[slice, tuple[int, int], int]) -> Union[bytes, int]:
-        """`buf[a:b]` is a slice as of bytes, `buf[a, b]` the same, `buf[i]` one byte as a number.
-
-        Offsets counted from the end need the end, and block until it is known.
-
-        >>> buf = StreamBuffer(b"some stream")
-        >>> buf[5:], buf[:4], buf[-3:], buf[5, 11], buf[0]
-        (b'stream', b'some', b'eam', b'stream', 115)
-        """
-        if isinstance(key, tuple):
-            if len(key) != 2:
-                raise TypeError("buf[a, b] takes two places")
-            key = slice(*key)
-        if isinstance(key, slice):
-            return self._slice(key)
-        place = operator.index(key)
-        if place < 0:
-            place += self._find_end()
-        byte = self._read_at(place, 1) if 0 <= place < LIMIT else b""
-        if not byte:
-            raise IndexError("place out of range")
-        return byte[0]
-
-    def _slice(self, key: slice) -> bytes:
-        start = 0 if key.start is None else operator.index(key.start)
-        stop = None if key.stop is None else operator.index(key.stop)
-        step = 1 if key.step is None else operator.index(key.step)
-        if start < 0 or (stop is not None and stop < 0) or step < 1:
-            places = range(*key.indices(self._find_end()))
-            if not places:
-                return b""
-            low, high = min(places[0], places[-1]), max(places[0], places[-1])
-            return self._read_at(low, high + 1 - low)[::step]
-        if stop is not None and stop <= start:
-            return b""
-        start = _count("offset", start)
-        return self._read_at(start, -1 if stop is None else stop - start)[::step]
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Yields the resource from its start, in chunks as they arrive: a stream again.
-
-        >>> b"".join(StreamBuffer([b"by", b"tes"]))
-        b'bytes'
-        """
-        offset = 0
-        while chunk := self.read_some(offset, _CHUNK):
-            yield chunk
-            offset += len(chunk)
-
-    # Python's defaults would compare whole chunks, or read one byte at a time.
-    __contains__ = None
-    __reversed__ = None
-
-    def __bytes__(self) -> bytes:
-        """The whole resource.
-
-        >>> bytes(StreamBuffer([b"by", b"tes"]))
-        b'bytes'
-        """
-        return self._read_at(0, -1)
 
     @overload
     def open(self, mode: Literal[0]) -> RawStreamFile: ...  # type: ignore[overload-overlap]
@@ -376,104 +190,6 @@ class StreamBuffer(Core):
         return (
             raw if buffering == 0 else StreamFile(raw, buffering if buffering > 1 else _BUFFERING)
         )
-
-    # State.
-
-    def is_exhausted(self) -> bool:
-        """Whether the stream has no more bytes.
-
-        If neither the size nor an end that was seen tells, it asks the stream for one more byte,
-        and blocks until that arrives.
-
-        >>> buf = StreamBuffer([b"by", b"tes"])
-        >>> buf.is_exhausted()
-        False
-        >>> buf[:], buf.is_exhausted()
-        (b'bytes', True)
-        """
-        stats = self.stat()
-        if stats.final_size is not None:
-            return stats.frontier >= stats.final_size
-        if stats.declared is not None and stats.frontier < stats.declared:
-            return False
-        return not self.read_some(stats.frontier, 1)
-
-    @property
-    def size(self) -> Optional[int]:
-        """The size: the true one once the stream has ended, else the declared one, else None.
-
-        >>> StreamBuffer([b"by", b"tes"]).size is None
-        True
-        """
-        size: int = held.sb_size(self._handle)
-        return None if size == Status.UNKNOWN else self._check(size)
-
-    def __len__(self) -> int:
-        """The size; raises `UnknownSizeError`, a `TypeError`, while it is unknown.
-
-        >>> len(StreamBuffer([b"by", b"tes"], size=5))
-        5
-        """
-        return self._check(held.sb_size(self._handle))
-
-    def __bool__(self) -> bool:
-        """True, even if the resource is empty."""
-        return True
-
-    @property
-    def stream_index(self) -> int:
-        """How far the stream has been read, in bytes.
-
-        >>> buf = StreamBuffer([b"by", b"tes"])
-        >>> buf.read(0, 1), buf.stream_index
-        (b'b', 2)
-        """
-        return self.stat().frontier
-
-    def stat(self) -> Stats:
-        """Takes one consistent snapshot.
-
-        >>> StreamBuffer(b"bytes").stat().pulls
-        0
-        """
-        return _stats.from_native(self._stats())
-
-    def buffered(self, offset: int = 0) -> int:
-        """Returns how many bytes at `offset` can be read without blocking.
-
-        >>> StreamBuffer(b"bytes").buffered(0)
-        0
-        """
-        return self._buffered(_count("offset", offset))
-
-    def ranges(self) -> list[range]:
-        """Returns the buffered ranges, in order: for drawing a seek bar.
-
-        >>> buf = StreamBuffer([b"by", b"tes"])
-        >>> buf.read(0, 1), buf.ranges()
-        (b'b', [range(0, 2)])
-        """
-        self._check(held.sb_buffered(self._handle, 0))
-        room = 16
-        while True:
-            ranges = (Range * room)()
-            count = lib.sb_ranges(self._handle, ranges, room)
-            if count <= room:
-                return [range(part.start, part.end) for part in ranges[:count]]
-            room = 2 * count
-
-    def __repr__(self) -> str:
-        """Shows the size, how far the stream has been read, and where the bytes are.
-
-        >>> StreamBuffer(b"bytes", 5)
-        StreamBuffer<5, 0, memory 0, disk 0>
-        """
-        try:
-            stats = self.stat()
-        except InvalidError:
-            return "StreamBuffer<closed>"
-        place = f"memory {stats.memory}, disk {stats.disk}"
-        return f"StreamBuffer<{self.size}, {stats.frontier}, {place}>"
 
     # Control.
 
@@ -522,15 +238,6 @@ class StreamBuffer(Core):
             self._alone = False
         return _save.save(self, target, flags, progress)
 
-    def _await(self, offset: int) -> None:
-        """On the main thread, waits for the next bytes of a save: signals interrupt this."""
-        if not self._may_wait() or self.buffered(offset) >= _STEP:
-            return
-        # A failure here is one in the save as well.
-        room: bytes = fresh(None, _STEP)
-        with contextlib.suppress(Exception):
-            self._bring(offset, address_of(room), _STEP)
-
     def prefetch(self, ahead: Optional[int] = None) -> None:
         """Has a thread keep `ahead` bytes buffered past the furthest read; None: all, 0 stops it.
 
@@ -544,7 +251,7 @@ class StreamBuffer(Core):
         if ahead != 0:
             _interpreter.check_helper()
             self._alone = False
-        distance = ALL if ahead is None else _count("ahead", ahead)
+        distance = ALL if ahead is None else natural("ahead", ahead)
         self._check(lib.sb_prefetch(self._handle, distance))
 
     def cancel(self) -> None:
@@ -650,22 +357,6 @@ class StreamBuffer(Core):
     def __del__(self) -> None:
         if getattr(self, "_handle", None) is not None:
             self.close()
-
-
-def _count(name: str, value: int, limit: int = 2**64 - 1) -> int:
-    """Converts any kind of integer to one that C can take."""
-    value = operator.index(value)
-    if not 0 <= value <= limit:
-        raise ValueError(f"{name} must be from 0 to {limit}, not {value}")
-    return value
-
-
-def _directory(path: Union[str, bytes, os.PathLike[str], os.PathLike[bytes]]) -> bytes:
-    """An absolute path: the working directory may change before the spool file is created."""
-    name = os.fsencode(path)
-    if b"\0" in name:
-        raise ValueError("embedded null byte")
-    return os.path.abspath(name)
 
 
 def _name_of(stream: object) -> str:

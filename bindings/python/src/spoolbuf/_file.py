@@ -9,15 +9,13 @@ from __future__ import annotations
 import io
 import operator
 import os
-from typing import TYPE_CHECKING, Any, NoReturn, Optional
+from typing import Any, NoReturn, Optional
 
-from ._core import LIMIT
+from ._core import Core
 from ._errors import InvalidError
+from ._handle import LIMIT
 from ._native import address_of, pinned
 from ._reader import Reader
-
-if TYPE_CHECKING:
-    from ._buffer import StreamBuffer
 
 # The position of a closed file: less than any other.
 _CLOSED = -(2**62)
@@ -35,7 +33,7 @@ class RawStreamFile(io.RawIOBase):
 
     mode = "rb"
 
-    def __init__(self, buffer: StreamBuffer) -> None:
+    def __init__(self, buffer: Core) -> None:
         """The file keeps the buffer alive."""
         super().__init__()
         buffer._check_open()
@@ -133,7 +131,7 @@ class RawStreamFile(io.RawIOBase):
         >>> StreamBuffer(b"bytes").open(buffering=0).buffered()
         0
         """
-        return self._buffer.buffered(self.tell())
+        return self._buffer._buffered(self.tell())
 
     def close(self) -> None:
         """Closes the file; the buffer stays open."""

@@ -8,14 +8,24 @@ import os
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from . import _aio, _registry, _share, _signals
+from . import _registry, _share, _signals
 
-if TYPE_CHECKING:
-    from ._core import Core
 
-live: dict[int, weakref.ref[Core]] = {}
+class Live(Protocol):
+    """A buffer that is open."""
+
+    def close(self) -> None:
+        """Releases everything."""
+        ...
+
+    def _leave_to_parent(self) -> None:
+        """Releases nothing, since all of it is the parent's."""
+        ...
+
+
+live: dict[int, weakref.ref[Live]] = {}
 
 _ending = False
 
@@ -51,13 +61,11 @@ def _after_fork() -> None:
     """In a forked child: nothing that belongs to the parent can be used, or may be closed."""
     for reference in list(live.values()):
         if buffer := reference():
-            buffer._handle = None
-            buffer._why_closed = "the buffer belongs to the parent process"
+            buffer._leave_to_parent()
     live.clear()
     _registry.leave_to_parent()
     _share.forget()
     _signals.forget()
-    _aio.forget()
 
 
 atexit.register(_close_all)

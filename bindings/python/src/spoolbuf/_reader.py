@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
+from ._handle import Handle
 from ._native import Status, Whence, held, lib
-
-if TYPE_CHECKING:
-    from ._core import Core
-
 
 # The size of a read if the stream must be asked only for the bytes needed.
 _EXACTLY = 1 << 14
@@ -25,7 +22,7 @@ class Reader:
     # A class attribute is still found while the interpreter exits and modules are already empty.
     _free = staticmethod(lib.sb_reader_free)
 
-    def __init__(self, buffer: Core) -> None:
+    def __init__(self, buffer: Handle) -> None:
         """The reader keeps the buffer alive."""
         self._buffer = buffer
         self.is_canceled = False

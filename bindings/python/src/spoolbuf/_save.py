@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import io
 import operator
 import os
 import stat
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Any, Optional, Protocol, Union
+from typing import IO, Any, Optional, Protocol, Union
 
 from . import _signals
 from ._entry import Entry, Request
 from ._errors import InvalidError, SizeError, UnknownSizeError
-from ._native import SIZE_UNKNOWN, ProgressCallback, SaveFlag, lib
-
-if TYPE_CHECKING:
-    from ._buffer import StreamBuffer
+from ._native import SIZE_UNKNOWN, ProgressCallback, SaveFlag, address_of, fresh, lib
+from ._queries import Queries
 
 # Not NULL, which ctypes would pass as None.
 _OPAQUE = ctypes.c_void_p(1)
@@ -39,7 +38,7 @@ Target = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]", int, IO[byt
 
 
 def save(
-    buffer: StreamBuffer, target: Target, flags: SaveFlag, progress: Optional[Progress]
+    buffer: Queries, target: Target, flags: SaveFlag, progress: Optional[Progress]
 ) -> int:
     """Saves the resource, and returns the size."""
     if isinstance(target, (str, bytes, os.PathLike)):
@@ -80,7 +79,7 @@ class _Saved:
     A callable is called with the number of bytes done and the total, None if that is unknown.
     """
 
-    def __init__(self, buffer: StreamBuffer, flags: SaveFlag, progress: Optional[Progress]) -> None:
+    def __init__(self, buffer: Queries, flags: SaveFlag, progress: Optional[Progress]) -> None:
         """Nothing is saved yet."""
         self._buffer = buffer
         self._flags = flags
@@ -94,7 +93,7 @@ class _Saved:
         """Saves to a path or descriptor, written by the library."""
         buffer = self._buffer
         if self._waits:
-            buffer._await(0)
+            _await(buffer, 0)
         # Always on the main thread: signal handlers run there, and may stop the save.
         entry: Optional[Entry] = None
         callback = ProgressCallback()
@@ -170,7 +169,7 @@ class _Saved:
         try:
             self._tell(done, None if total == SIZE_UNKNOWN else total)
             if self._waits:
-                self._buffer._await(done)
+                _await(self._buffer, done)
         except BaseException as error:  # noqa: BLE001
             self._raised = error
         return 0 if self._raised is None else 1
@@ -203,3 +202,13 @@ def _write(file: Any, part: bytes) -> None:
             # A `write` that returns None has written everything.
             return
         part = part[count:]
+
+
+def _await(buffer: Queries, offset: int) -> None:
+    """On the main thread, waits for the next bytes of a save: signals interrupt this."""
+    if not buffer._may_wait() or buffer.buffered(offset) >= _STEP:
+        return
+    # A failure here is one in the save as well.
+    room: bytes = fresh(None, _STEP)
+    with contextlib.suppress(Exception):
+        buffer._bring(offset, address_of(room), _STEP)

@@ -1,0 +1,23 @@
+"""Checked arguments."""
+
+from __future__ import annotations
+
+import operator
+import os
+from typing import Union
+
+
+def natural(name: str, value: int, limit: int = 2**64 - 1) -> int:
+    """Converts any kind of integer to one that C can take."""
+    value = operator.index(value)
+    if not 0 <= value <= limit:
+        raise ValueError(f"{name} must be from 0 to {limit}, not {value}")
+    return value
+
+
+def directory(path: Union[str, bytes, os.PathLike[str], os.PathLike[bytes]]) -> bytes:
+    """An absolute path: the working directory may change before the spool file is created."""
+    name = os.fsencode(path)
+    if b"\0" in name:
+        raise ValueError("embedded null byte")
+    return os.path.abspath(name)

@@ -1,0 +1,169 @@
+"""The C handle of a buffer: how its calls block, and what their results mean."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import math
+import os
+import time
+from collections.abc import Callable
+from typing import Optional, Protocol
+
+from . import _lifetime, _signals
+from ._errors import InvalidError, TimedOutError, error_for, short_error
+from ._native import Status, held, lib
+from ._native import Stats as NativeStats
+from ._source import Source
+
+# The largest size of a resource, and so an offset past every end.
+LIMIT = 2**63 - 1
+
+# How long a read with a timeout may delay signals on the main thread, in milliseconds.
+_SLICE = 50
+
+# How many times a read retries after another one was interrupted inside the stream.
+_TRIES = 1000
+
+
+class Cancelable(_signals.Waiter, Protocol):
+    """A blocked call that a signal can wake, and its user can cancel."""
+
+    is_canceled: bool
+
+
+class Handle:
+    """A C handle, and the state that calls on it need."""
+
+    _handle: Optional[int]
+    _source: Source
+    # Whether only the main thread ever called the stream, so that it never waits for another.
+    _alone: bool
+    # Whether the stream is asked only for the bytes needed.
+    _is_exact: bool
+    _why_closed: str
+
+    # Waiting.
+
+    def _may_wait(self) -> bool:
+        """Whether this is the main thread, and it may wait for others."""
+        return not self._alone and _signals.is_main()
+
+    def _wait(self, call: Callable[[], int], reader: Optional[Cancelable] = None) -> int:
+        """Calls C for bytes that may have to arrive first. Raises its error, or a pending one."""
+        source = self._source
+        # Drops the exception of an earlier call that could no longer raise it.
+        source.take_kept()
+        tries = 0
+        while True:
+            is_main = _signals.is_main()
+            if not is_main:
+                self._alone = False
+            rung = False
+            try:
+                with source.reading():
+                    if is_main and reader is not None and not self._alone:
+                        with _signals.Watch(reader) as watch:
+                            count = call()
+                        rung = watch.rung
+                    else:
+                        count = call()
+            except BaseException:
+                source.take_kept()
+                self._go_on()
+                raise
+            kept = source.take_kept()
+            if kept is not None:
+                self._go_on()
+                try:
+                    raise kept
+                finally:
+                    # Breaks the cycle between the exception and this frame.
+                    del kept
+            if count == Status.CANCELED and rung and reader and not reader.is_canceled:
+                # A signal woke it, and its handler has run by now.
+                continue
+            if count != Status.SOURCE or tries == _TRIES or not self._go_on():
+                return self._check(count)
+            # Another thread was interrupted.
+            tries += 1
+            time.sleep(0.001)
+
+    def _wait_within(self, take: Callable[[int], int], timeout: float) -> int:
+        """Reads the bytes that arrive within `timeout` seconds; 0 reads buffered bytes only."""
+        if timeout:
+            self._alone = False
+        until = time.monotonic() + timeout
+        while True:
+            left = max(math.ceil((until - time.monotonic()) * 1000), 0) if timeout else 0
+            limit = min(left, _SLICE if _signals.is_main() else LIMIT)
+            try:
+                return self._wait(functools.partial(take, limit))
+            except TimedOutError:
+                if limit == left:
+                    raise
+
+    def _go_on(self) -> bool:
+        """Whether the stream failed only because of an interrupt. If so, clears the failure."""
+        if self._source.error() is not None:
+            return False
+        lib.sb_retry(self._handle)
+        return True
+
+    # Results.
+
+    def _buffered(self, offset: int) -> int:
+        return self._check(held.sb_buffered(self._handle, offset))
+
+    def _stats(self) -> NativeStats:
+        stats = NativeStats()
+        self._check(lib.sb_stat(self._handle, ctypes.byref(stats), ctypes.sizeof(stats)))
+        return stats
+
+    def _check_open(self) -> None:
+        if self._handle is None:
+            self._check(Status.INVALID)
+
+    def _check(self, code: int, path: object = None) -> int:
+        """Returns the count, or raises the exception for the status."""
+        if code >= 0:
+            return code
+        if code == Status.SOURCE:
+            error = self._source.error()
+            if error is not None:
+                try:
+                    raise error
+                finally:
+                    # Breaks the cycle between the exception and this frame.
+                    del error
+        if self._handle is None:
+            if _lifetime.is_ending():
+                _lifetime.park()
+            if code == Status.INVALID:
+                raise InvalidError(self._why_closed)
+            if code == Status.CANCELED:
+                raise error_for(code, "the buffer was closed")
+        system_error = 0
+        if code in (Status.IO, Status.DISK_FULL, Status.SHORT):
+            stats = NativeStats()
+            size = ctypes.sizeof(stats)
+            if lib.sb_stat(self._handle, ctypes.byref(stats), size) == Status.OK:
+                if code == Status.SHORT:
+                    raise short_error(min(stats.bound, stats.frontier), stats.declared)
+                system_error = stats.system_error
+                if path is None and system_error and stats.spool_dir:
+                    path = os.fsdecode(stats.spool_dir)
+        raise error_for(code, text_of(code), system_error, path)
+
+    # Forks.
+
+    def _leave_to_parent(self) -> None:
+        """In a forked child: leaves the handle to the parent, and closes nothing."""
+        self._handle = None
+        self._why_closed = "the buffer belongs to the parent process"
+
+
+def text_of(code: int) -> str:
+    """The library's description of a status."""
+    text: bytes = lib.sb_strerror(code)
+    return text.decode()
