@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import http.client
 import io
 import os
@@ -368,6 +369,18 @@ def test_the_stream_is_let_go_of_and_closed_if_wished() -> None:
     assert file.closed
     del file
     assert gone() is None
+
+
+def test_a_stream_that_fails_at_the_start_is_closed() -> None:
+    class File(io.BytesIO):
+        def seekable(self) -> bool:
+            raise ValueError("mine")
+
+    file = File(b"abc")
+    with pytest.raises(ValueError, match="mine"):
+        StreamBuffer(file, close_stream=True)
+    gc.collect()
+    assert file.closed
 
 
 def test_a_dropped_buffer_ends_its_generator() -> None:

@@ -14,14 +14,12 @@ import contextlib
 import ctypes
 import errno
 import functools
-import io
-import operator
 import threading
 import types
 from collections.abc import Callable, Generator
 from typing import Any, Optional
 
-from . import _known, _registry, _streams
+from . import _known, _position, _registry, _streams
 from ._entry import Entry, Request, Way, tell
 from ._errors import CanceledError, SourceError
 from ._native import (
@@ -31,7 +29,7 @@ from ._native import (
     SourceFlag,
     Status,
 )
-from ._share import Share
+from ._position import Elsewhere, Position
 from ._streams import BytesLike, Question, Readable, ReadableInto, Stream
 
 __all__ = ["BytesLike", "Readable", "ReadableInto", "Source", "Stream"]
@@ -58,8 +56,7 @@ class Source:
         # The last chunk, and the offset of its first byte.
         self._chunk: Optional[memoryview] = None
         self._start = 0
-        # The stream's position, the offset it is asked for, and the end of C's last call.
-        self._place = 0
+        # The offset that the stream is asked for, and the end of C's last call.
         self._asked: int = 0
         self._due = 0
         self._seeking = False
@@ -78,10 +75,9 @@ class Source:
         # The threads that read, and the exception that each of them has to raise.
         self._readers: collections.Counter[int] = collections.Counter()
         self._kept: dict[int, BaseException] = {}
-        self._seek, self._tell, self._base = _movable(stream)
+        self._position = Position(stream)
         self.expected = _known.expected_of(stream)
         self.size = self._known_size() if size is None else size
-        self._share = Share.of(stream) if self._is_shared(stream) else None
         self._entry = Entry(PullCallback, 5, self, SourceCode.CANCELED)
 
     def register(self) -> Callback:
@@ -90,7 +86,7 @@ class Source:
         callback = Callback(
             opaque=self.key, close=_registry.closes.function, pull=self._entry.function
         )
-        if self._seek:
+        if self._position.is_movable():
             callback.flags = SourceFlag.SEEKS
         if self._cancel:
             callback.cancel = _registry.cancels.function
@@ -175,23 +171,7 @@ class Source:
 
     def find_end(self) -> Optional[int]:
         """The offset of the stream's end, if it can tell without reading."""
-        if self._seek is None or self._tell is None or _known.unpacks(self._stream):
-            return None
-        if self._share is None:
-            return None
-        with self._share:
-            stream, seek, tell = self._stream, self._seek, self._tell
-            if stream is None:
-                return None
-            try:
-                there = tell()
-                end = seek(0, io.SEEK_END)
-                end = tell() if end is None else end
-                seek(there)
-                return max(operator.index(end) - self._base, 0)
-            except (OSError, ValueError, TypeError):
-                # The next `pull` checks its position.
-                return None
+        return self._position.find_end()
 
     # Called by C.
 
@@ -212,9 +192,9 @@ class Source:
         if chunks is None:
             return _FAILED
         try:
-            with self._share if self._share is not None and self._seek else _NOTHING:
+            with self._position.guard():
                 part = self._part(offset, capacity, chunks)
-        except _Elsewhere:
+        except Elsewhere:
             if offset != self._due:
                 return SourceCode.UNSUPPORTED
             return self._failed(SourceError(errno.EIO, "the stream does not go back to its place"))
@@ -244,13 +224,14 @@ class Source:
 
     def _fetch(self, offset: int, capacity: int, chunks: _streams.Chunks) -> None:
         """Asks the stream for the chunk that begins at `offset`."""
-        if self._interrupted is not None and self._seek is None:
+        if self._interrupted is not None and not self._position.is_movable():
             raise _interruption(self._interrupted)
         # A pending result is for the offset that was asked for, and may exist already.
         if not (self._question.answered and offset == self._asked):
             self._question.settle()
             self._seeking = True
-            self._go(offset)
+            if self._position.go(offset, self._interrupted is not None):
+                self._doubt = self._interrupted = None
             self._seeking = False
             self._asked = offset
         # The stream may reuse the memory of its last chunk.
@@ -262,57 +243,13 @@ class Source:
                 self._check_end()
                 break
             if len(chunk):
-                self._place = offset + len(chunk)
+                self._position.offset = offset + len(chunk)
                 self._start, self._chunk = offset, chunk
             self._question.settle()
             if not len(chunk) and threading.get_ident() in self._kept:
                 raise _OnTheWay
         if chunks.fault is not None:
             raise chunks.fault
-
-    def _go(self, offset: int) -> None:
-        """Moves the stream to `offset`, unless it is there already."""
-        if self._seek is None:
-            if self._place != offset:
-                raise SourceError(errno.EIO, "an interrupt has lost bytes of the stream")
-            if self._share is not None:
-                self._share.claim(self, _is_done)
-            return
-        target = self._base + offset
-        if self._tell is not None:
-            if operator.index(self._tell()) == target:
-                self._place = offset
-                if self._interrupted is not None:
-                    # It knows its position.
-                    self._doubt = self._interrupted = None
-                return
-        elif self._is_here_untold(offset):
-            return
-        there = self._move(self._seek, offset, target)
-        if there is None:
-            there = self._tell() if self._tell is not None else target
-        if operator.index(there) != target:
-            raise _Elsewhere
-        self._place = offset
-        self._doubt = self._interrupted = None
-
-    def _is_here_untold(self, offset: int) -> bool:
-        """Whether a stream without `tell` is at `offset`."""
-        alone = self._share is None or self._share.take(self)
-        return alone and self._place == offset and self._interrupted is None
-
-    def _move(self, seek: Callable[..., Any], offset: int, target: int) -> Any:
-        try:
-            return seek(target)
-        except OSError as error:
-            if isinstance(error, io.UnsupportedOperation) or error.errno == errno.ESPIPE:
-                raise _Elsewhere from error
-            # File systems refuse offsets past their largest file: seek to the file's end instead.
-            end = _known.size_of(self._stream, self._base)
-            if end is None or end > offset:
-                raise
-            seek(self._base + end)
-            return target
 
     def stop(self) -> None:
         """Calls the stream's own `cancel`, which makes it return."""
@@ -330,8 +267,10 @@ class Source:
             close = getattr(stream, "close", None)
             if callable(close):
                 tell(functools.partial(self._close, close))
-        self._stream = self._chunks = self._seek = None
-        self._tell = self._cancel = self._chunk = self._share = None
+        # Missing if the stream raised an exception in `__init__`.
+        if hasattr(self, "_position"):
+            self._position.release()
+        self._stream = self._chunks = self._cancel = self._chunk = None
         self._question.settle()
 
     def _close(self, close: Callable[[], object]) -> None:
@@ -350,7 +289,7 @@ class Source:
         A generator that raised is exhausted, and a broken HTTP connection reports "no more bytes".
         Both look like the end when asked again, but the bytes after the failure never arrived.
         """
-        believed = self._place == self.size
+        believed = self._position.offset == self.size
         if self._doubt is not None and not believed:
             if isinstance(self._doubt, Exception):
                 raise self._doubt
@@ -391,49 +330,22 @@ class Source:
         """A size that was not declared, but can be found out."""
         if self.expected is not None:
             return self.expected
-        return _known.size_of(self._stream, self._base) if self._seek else None
-
-    def _is_shared(self, stream: Any) -> bool:
-        """Whether another buffer over the same object would take bytes from this one."""
-        return self._seek is not None or hasattr(stream, "read") or hasattr(stream, "__next__")
+        return self._position.size()
 
 
 # A window onto C's memory, larger than any request of the library. The bytes past `capacity` are
 # not touched.
 _WINDOW = ctypes.c_char * (1 << 18)
 
-_NOTHING = contextlib.nullcontext()
-
-
-class _Elsewhere(Exception):
-    """The stream can't seek to the offset, or went to another one."""
-
 
 class _OnTheWay(Exception):
     """An interrupt arrived, and the stream is not asked again."""
 
 
-_OUR_FILES = frozenset({__file__, _streams.__file__})
+_OUR_FILES = frozenset({__file__, _position.__file__, _streams.__file__})
 
 
 def _interruption(error: BaseException) -> SourceError:
     raised = SourceError(errno.EIO, "the stream was interrupted; resume() asks it again")
     raised.__cause__ = error
     return raised
-
-
-def _is_done(source: Source) -> bool:
-    return source._chunks is None
-
-
-def _movable(
-    stream: Any,
-) -> tuple[Optional[Callable[..., Any]], Optional[Callable[[], Any]], int]:
-    """The stream's `seek` and `tell`, and its position at the resource's first byte."""
-    seek, tell = _known.seek_of(stream), _known.tell_of(stream)
-    if seek is None:
-        return None, None, 0
-    try:
-        return seek, tell, operator.index(tell()) if tell is not None else 0
-    except (OSError, TypeError):
-        return None, None, 0
