@@ -5,7 +5,8 @@
 use std::process::{Child, Command, Stdio};
 
 const MARK: &str = "SPOOLBUF_TEST_ALONE";
-/// A process of a test that hangs is ended after this many seconds.
+/// A process of a test that hangs is ended after this many seconds, where the system has a timer for that.
+#[cfg(unix)]
 const PATIENCE: u32 = 300;
 
 /// True in the process that `test` has for itself. Elsewhere it runs that process, checks that it
@@ -39,6 +40,7 @@ pub fn alone_with(test: &str, variables: &[(&str, Option<&str>)]) -> bool {
 /// Whether this is the process that `test` has for itself.
 pub fn is_alone(test: &str) -> bool {
     let alone = std::env::var_os(MARK).is_some_and(|name| name == test);
+    #[cfg(unix)]
     if alone {
         // SAFETY: sets a timer that ends this process.
         unsafe { libc::alarm(PATIENCE) };
