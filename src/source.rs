@@ -203,7 +203,7 @@ pub(crate) fn seek(source: &mut dyn Source, offset: u64) -> Result<()> {
 }
 
 /// Closes a source. This runs its own code, so no lock may be held here.
-pub(crate) fn close(source: Option<Box<dyn Source>>) {
+pub(crate) fn close(source: Box<dyn Source>) {
     // A source that panics as it goes has nobody left to tell.
     catch((), || drop(source));
 }

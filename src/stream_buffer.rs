@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::buffer::Buffer;
-use crate::buffer::read::{Limit, Wish};
+use crate::buffer::read::{ReadRequest, Wait};
 use crate::buffer::save::{self, SaveOptions};
 use crate::buffer::stats::Stats;
 use crate::error::Result;
@@ -91,12 +91,12 @@ impl StreamBuffer {
     /// The error of the source, the disk or a cancellation. If bytes before an error were copied,
     /// they are returned first, and the next read fails. A cancellation fails the whole call.
     pub fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<usize> {
-        let wish = Wish {
+        let request = ReadRequest {
             all: true,
-            limit: Limit::None,
+            wait: Wait::Forever,
             cancel_token: None,
         };
-        Buffer::read(self.inner(), offset, out, wish)
+        Buffer::read(self.inner(), offset, out, request)
     }
 
     /// Blocks only until the first byte at `offset` is buffered, at most for `timeout`, and returns
@@ -122,18 +122,18 @@ impl StreamBuffer {
         out: &mut [u8],
         timeout: Option<Duration>,
     ) -> Result<usize> {
-        let limit = match timeout {
-            None => Limit::None,
-            Some(Duration::ZERO) => Limit::Now,
-            Some(time) => Limit::Within(time),
+        let wait = match timeout {
+            None => Wait::Forever,
+            Some(Duration::ZERO) => Wait::Never,
+            Some(time) => Wait::For(time),
         };
         Buffer::read(
             self.inner(),
             offset,
             out,
-            Wish {
+            ReadRequest {
                 all: false,
-                limit,
+                wait,
                 cancel_token: None,
             },
         )
@@ -209,17 +209,17 @@ impl StreamBuffer {
 
     /// Returns the final size, else the declared size unless it has been disproved, else `None`.
     pub fn size(&self) -> Option<u64> {
-        self.inner().gate.lock().size()
+        self.inner().gate.lock().extent().size()
     }
 
     /// Returns the number of bytes that can be read at `offset` without blocking.
     pub fn buffered(&self, offset: u64) -> u64 {
-        self.inner().gate.lock().buffered(offset)
+        self.inner().gate.lock().extent().buffered(offset)
     }
 
     /// Returns the buffered ranges, in order.
     pub fn ranges(&self) -> Vec<Range<u64>> {
-        self.inner().gate.lock().ranges.iter().collect()
+        self.inner().gate.lock().extent().ranges().iter().collect()
     }
 
     /// Returns a snapshot.

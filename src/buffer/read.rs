@@ -1,37 +1,36 @@
-//! One read: what is in memory without a lock, what is missing through the gate or by a turn.
+//! One read: memory first, without a lock; missing bytes through the gate, or from the source.
 
 use std::time::{Duration, Instant};
 
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::pull::cancel_token::CancelToken;
-use crate::pull::gate::Manner;
+use crate::pull::demand::Demand;
+use crate::pull::gate::WaitOptions;
 use crate::pull::ranges::is_range;
-use crate::pull::source_guard::Turn;
-use crate::pull::state::{Need, State, Verdict};
+use crate::pull::source_guard::SourceGuard;
+use crate::pull::state::{State, Verdict};
 use crate::store::memory::BLOCK;
 use crate::sync::rcu::Pin;
 use crate::sync::shared::Shared;
-use crate::sync::this_thread;
 
-/// What a read wants and how long it goes for it.
+/// What a read asks for, and how long it waits.
 #[derive(Clone, Copy)]
-pub(crate) struct Wish<'s> {
-    /// All bytes asked for, or else whatever is there once the first one is.
+pub(crate) struct ReadRequest<'s> {
+    /// All bytes asked for; else the first one, and whatever is held after it.
     pub(crate) all: bool,
-    pub(crate) limit: Limit,
+    pub(crate) wait: Wait,
     /// Cancels this call alone.
     pub(crate) cancel_token: Option<&'s CancelToken>,
 }
 
 #[derive(Clone, Copy)]
-pub(crate) enum Limit {
-    /// As long as it takes, on this thread.
-    None,
-    /// No waiting at all.
-    Now,
-    /// So long and no longer; the helper does the work.
-    Within(Duration),
+pub(crate) enum Wait {
+    /// As long as it takes; this thread may call the source.
+    Forever,
+    Never,
+    /// At most that long; the helper calls the source.
+    For(Duration),
 }
 
 /// What a read found in memory.
@@ -39,23 +38,83 @@ pub(crate) enum Limit {
 pub(crate) enum Found {
     /// All that it wants.
     All,
-    /// All that it wants, at a place that is news to the prefetch.
-    News,
-    /// Less; the spool file goes on for so many bytes at least.
+    /// All that it wants, and the prefetch has to know.
+    AllAndTrigger,
+    /// Less; the spool file holds at least that many bytes after them.
     Part(u64),
 }
 
-/// What a call is that has not got all it wants at once.
-struct Call<'s> {
-    wish: Wish<'s>,
+/// A read that misses bytes.
+struct PendingRead<'s> {
+    request: ReadRequest<'s>,
     /// The cancellation token's when the call began.
     generation: u64,
-    cancels: u64,
+    /// The state's when the call first locked it.
+    cancels: Option<u64>,
     deadline: Option<Instant>,
 }
 
+impl<'s> PendingRead<'s> {
+    fn new(request: ReadRequest<'s>) -> PendingRead<'s> {
+        PendingRead {
+            request,
+            // Before the lock: a cancellation that comes later finds the call at the gate.
+            generation: request.cancel_token.map_or(0, CancelToken::generation),
+            cancels: None,
+            deadline: match request.wait {
+                Wait::For(time) => Instant::now().checked_add(time),
+                Wait::Forever | Wait::Never => None,
+            },
+        }
+    }
+
+    /// What it waits for, of the `left` bytes from `offset` on.
+    fn demand(&mut self, state: &State, offset: u64, left: u64) -> Demand {
+        let room = left.min(BLOCK);
+        Demand {
+            offset,
+            length: if self.request.all { room } else { 1 },
+            room,
+            cancels: *self.cancels.get_or_insert(state.cancels()),
+        }
+    }
+
+    /// The state's verdict, and what ends only this call.
+    fn verdict(&self, state: &State, demand: Demand) -> Result<Option<Verdict>> {
+        let verdict = state.verdict(demand)?;
+        if verdict.is_some() {
+            return Ok(verdict);
+        }
+        if self.is_canceled() {
+            Err(Error::Canceled)
+        } else if self.is_out_of_time() {
+            Err(Error::Timeout)
+        } else if state.source().is_inside() {
+            Err(Error::Reentrant)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn is_canceled(&self) -> bool {
+        self.request
+            .cancel_token
+            .is_some_and(|token| token.is_canceled_since(self.generation))
+    }
+
+    fn is_out_of_time(&self) -> bool {
+        match self.request.wait {
+            Wait::Forever => false,
+            Wait::Never => true,
+            Wait::For(_) => self
+                .deadline
+                .is_some_and(|deadline| Instant::now() >= deadline),
+        }
+    }
+}
+
 impl Buffer {
-    /// Takes what is in memory, under a pin of this buffer.
+    /// Copies what is in memory, under a pin of this buffer.
     #[inline]
     pub(crate) fn read_memory(
         &self,
@@ -68,8 +127,8 @@ impl Buffer {
         let spooled = self.store.copy_memory(offset, out, done, pin);
         if *done < out.len() && (all || *done == 0 || spooled > 0) {
             Found::Part(spooled)
-        } else if !out.is_empty() && self.gate.is_news(offset + *done as u64) {
-            Found::News
+        } else if !out.is_empty() && self.gate.triggers_prefetch(offset + *done as u64) {
+            Found::AllAndTrigger
         } else {
             Found::All
         }
@@ -80,72 +139,68 @@ impl Buffer {
         this: &Shared<Buffer>,
         offset: u64,
         out: &mut [u8],
-        wish: Wish<'_>,
+        request: ReadRequest<'_>,
     ) -> Result<usize> {
         if !is_range(offset, out.len()) {
             return Err(Error::Invalid);
         }
         let mut done = 0;
         let pin = this.store.pin();
-        let found = this.read_memory(offset, out, wish.all, &mut done, &pin);
+        let found = this.read_memory(offset, out, request.all, &mut done, &pin);
         drop(pin);
         match found {
             Found::All => Ok(done),
-            found => Buffer::read_on(this, offset, out, done, found, wish),
+            found => Buffer::read_slow(this, offset, out, done, found, request),
         }
     }
 
-    /// What a read does that did not find all in memory, or has to tell the prefetch of it.
+    /// A read that did not find all in memory, or that the prefetch has to know of.
     #[cold]
-    pub(crate) fn read_on(
+    pub(crate) fn read_slow(
         this: &Shared<Buffer>,
         offset: u64,
         out: &mut [u8],
         mut done: usize,
         found: Found,
-        wish: Wish<'_>,
+        request: ReadRequest<'_>,
     ) -> Result<usize> {
         let result = match found {
-            Found::Part(spooled) => Buffer::bring(this, offset, out, &mut done, spooled, wish),
-            Found::All | Found::News => Ok(()),
+            Found::Part(spooled) => {
+                Buffer::fetch_missing(this, offset, out, &mut done, spooled, request)
+            }
+            Found::All | Found::AllAndTrigger => Ok(()),
         };
-        this.passed(offset + done as u64);
+        this.report_progress(offset + done as u64);
         match result {
             Ok(()) => Ok(done),
-            // What stops a call stops all of it; what it got stays buffered.
+            // A cancel ends all of a call; the bytes that it got stay buffered.
             Err(Error::Canceled) => Err(Error::Canceled),
             Err(_) if done > 0 => Ok(done),
             Err(error) => Err(error),
         }
     }
 
-    fn bring(
+    fn fetch_missing(
         this: &Shared<Buffer>,
         offset: u64,
         out: &mut [u8],
         done: &mut usize,
         spooled: u64,
-        wish: Wish<'_>,
+        request: ReadRequest<'_>,
     ) -> Result<()> {
         let mut copied = this.store.copy_on(offset, out, done, spooled);
-        // Only once something is missing: what is buffered needs no lock, be it on disk.
-        let mut call: Option<Call<'_>> = None;
-        let mut turn: Option<Turn<'_>> = None;
+        // Only once something is missing: buffered bytes need no lock, not even on disk.
+        let mut pending: Option<PendingRead<'_>> = None;
+        let mut guard: Option<SourceGuard<'_>> = None;
         loop {
-            copied.inspect_err(|error| this.gate.lock().note(error))?;
+            copied.inspect_err(|error| this.gate.lock().record(error))?;
             let left = (out.len() - *done) as u64;
-            if left == 0 || (*done > 0 && !wish.all) {
+            if left == 0 || (*done > 0 && !request.all) {
                 return Ok(());
             }
-            let call = call.get_or_insert_with(|| this.begin(wish));
-            let room = left.min(BLOCK);
-            let need = Need {
-                offset: offset + *done as u64,
-                length: if wish.all { room } else { 1 },
-                room,
-                cancels: call.cancels,
-            };
-            let verdict = Buffer::await_bytes(this, need, call, &mut turn);
+            let pending = pending.get_or_insert_with(|| PendingRead::new(request));
+            let missing = offset + *done as u64;
+            let verdict = Buffer::wait_or_pull(this, missing, left, pending, &mut guard);
             let verdict = verdict.inspect_err(|error| {
                 // Bytes may have come before it while the call slept: those are delivered first.
                 if !matches!(error, Error::Canceled) {
@@ -159,60 +214,47 @@ impl Buffer {
         }
     }
 
-    fn begin<'s>(&self, wish: Wish<'s>) -> Call<'s> {
-        // Before the lock: a cancellation that comes later finds the call at the gate.
-        let generation = wish.cancel_token.map_or(0, CancelToken::generation);
-        let deadline = match wish.limit {
-            Limit::Within(time) => Instant::now().checked_add(time),
-            _ => None,
-        };
-        Call {
-            wish,
-            generation,
-            cancels: self.gate.lock().cancels,
-            deadline,
-        }
-    }
-
-    /// Waits for what a call needs, or brings it. The turn at the source stays with the call for what
-    /// it needs next.
-    fn await_bytes<'b>(
+    /// Waits for the missing bytes, or has the source deliver them. The source guard stays with the call
+    /// for what it needs next.
+    fn wait_or_pull<'b>(
         this: &'b Shared<Buffer>,
-        need: Need,
-        call: &Call<'_>,
-        turn: &mut Option<Turn<'b>>,
+        missing: u64,
+        left: u64,
+        pending: &mut PendingRead<'_>,
+        guard: &mut Option<SourceGuard<'b>>,
     ) -> Result<Verdict> {
+        let request = pending.request;
         let mut state = this.gate.lock();
-        state.visit(need.offset);
-        this.gate.retune(&state);
-        if matches!(call.wish.limit, Limit::Now) {
+        let demand = pending.demand(&state, missing, left);
+        state.note_miss(missing);
+        if matches!(request.wait, Wait::Never) {
             // It does not stay until the helper has come this far, but it may come again.
-            this.gate.call_helper(&state);
+            state.call_helper();
         }
         loop {
-            let verdict = this.verdict(&state, need, call);
-            if turn.is_none() && !matches!(verdict, Ok(None)) {
-                // If this call was to take the turn, it does not.
-                this.gate.pass_turn(&mut state);
+            let verdict = pending.verdict(&state, demand);
+            if guard.is_none() && !matches!(verdict, Ok(None)) {
+                // If this call was elected, it does not use the source.
+                state.hand_off();
             }
             if let Some(verdict) = verdict? {
                 return Ok(verdict);
             }
-            let by_helper = !matches!(call.wish.limit, Limit::None) || state.prefetch > 0;
-            if turn.is_none() && !by_helper {
-                *turn = Turn::take(&this.gate, &this.store, &mut state);
+            let by_helper = !matches!(request.wait, Wait::Forever) || state.prefetch().is_on();
+            if guard.is_none() && !by_helper {
+                *guard = SourceGuard::take(&this.gate, &this.store, &mut state);
             }
-            if let Some(mine) = turn {
-                state = mine.advance(state, need, true)?;
-                let has_come = state.buffered(need.offset) > 0;
+            if let Some(mine) = guard {
+                state = mine.advance(state, demand, true)?;
+                let has_come = state.extent().buffered(missing) > 0;
                 // Also if a prefetch was begun meanwhile: its thread alone calls the source.
-                if mine.is_over(&state) || state.prefetch > 0 {
+                if mine.is_over(&state) || state.prefetch().is_on() {
                     drop(state);
-                    *turn = None;
+                    *guard = None;
                     state = this.gate.lock();
                 }
                 if has_come {
-                    // Taken at once: what waits for the last byte finds the first on disk.
+                    // Copied at once: a call that waits for its last byte finds the first on disk.
                     return Ok(Verdict::Ready);
                 }
                 continue;
@@ -220,51 +262,19 @@ impl Buffer {
             if by_helper {
                 Buffer::start_helper(this)?;
             }
-            let reader = call.wish.cancel_token.map_or(0, CancelToken::id);
-            let manner = Manner {
-                deadline: call.deadline,
+            let options = WaitOptions {
+                deadline: pending.deadline,
                 by_helper,
-                reader,
+                reader: request.cancel_token.map_or(0, CancelToken::id),
             };
-            state = this.gate.wait(state, need, manner)?;
-        }
-    }
-
-    /// The state's verdict, and what only this call is bound by.
-    fn verdict(&self, state: &State, need: Need, call: &Call<'_>) -> Result<Option<Verdict>> {
-        let verdict = state.verdict(need)?;
-        if verdict.is_some() {
-            return Ok(verdict);
-        }
-        let out_of_time = match call.wish.limit {
-            Limit::None => false,
-            Limit::Now => true,
-            Limit::Within(_) => call
-                .deadline
-                .is_some_and(|deadline| Instant::now() >= deadline),
-        };
-        if call
-            .wish
-            .cancel_token
-            .is_some_and(|token| token.is_canceled_since(call.generation))
-        {
-            Err(Error::Canceled)
-        } else if out_of_time {
-            Err(Error::Timeout)
-        } else if state.in_source == Some(this_thread()) {
-            Err(Error::Reentrant)
-        } else {
-            Ok(None)
+            state = state.wait(demand, options)?;
         }
     }
 
     /// Tells the prefetch how far a read came.
-    fn passed(&self, offset: u64) {
-        if self.gate.is_news(offset) {
-            let mut state = self.gate.lock();
-            state.reach(offset);
-            self.gate.retune(&state);
-            self.gate.call_helper(&state);
+    fn report_progress(&self, offset: u64) {
+        if self.gate.triggers_prefetch(offset) {
+            self.gate.lock().note_read(offset);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io::SeekFrom;
 
 use crate::buffer::Buffer;
-use crate::buffer::read::{Found, Limit, Wish};
+use crate::buffer::read::{Found, ReadRequest, Wait};
 use crate::error::{Error, Result};
 use crate::pull::cancel_token::CancelToken;
 use crate::pull::gate::Gate;
@@ -52,12 +52,12 @@ impl Position {
 
     pub(crate) fn read(&self, buffer: &Shared<Buffer>, out: &mut [u8]) -> Result<usize> {
         let at = self.offset();
-        let wish = Wish {
+        let request = ReadRequest {
             all: false,
-            limit: Limit::None,
+            wait: Wait::Forever,
             cancel_token: Some(&self.cancel_token),
         };
-        let count = Buffer::read(buffer, at, out, wish)?;
+        let count = Buffer::read(buffer, at, out, request)?;
         self.offset.store(at + count as u64, Ordering::Relaxed);
         Ok(count)
     }
@@ -73,13 +73,13 @@ impl Position {
         scratch.resize(STEP, 0);
         let mut at = 0;
         loop {
-            at += buffer.gate.lock().buffered(at);
-            let wish = Wish {
+            at += buffer.gate.lock().extent().buffered(at);
+            let request = ReadRequest {
                 all: false,
-                limit: Limit::None,
+                wait: Wait::Forever,
                 cancel_token: Some(&self.cancel_token),
             };
-            match Buffer::read(buffer, at, &mut scratch, wish)? {
+            match Buffer::read(buffer, at, &mut scratch, request)? {
                 0 => return Ok(()),
                 count => at += count as u64,
             }
@@ -90,7 +90,10 @@ impl Position {
         let (from, by) = match to {
             SeekFrom::Start(offset) => (offset, 0),
             SeekFrom::Current(by) => (self.offset(), by),
-            SeekFrom::End(by) => (buffer.gate.lock().size().ok_or(Error::Unknown)?, by),
+            SeekFrom::End(by) => (
+                buffer.gate.lock().extent().size().ok_or(Error::Unknown)?,
+                by,
+            ),
         };
         let to = from
             .checked_add_signed(by)

@@ -13,7 +13,7 @@ use std::io;
 use std::path::Path;
 
 use crate::buffer::Buffer;
-use crate::buffer::read::{Limit, Wish};
+use crate::buffer::read::{ReadRequest, Wait};
 use crate::disk::preallocate::Ahead;
 use crate::disk::{self, Stream, Target};
 use crate::error::{Error, Result};
@@ -178,14 +178,14 @@ impl<'s> Saving<'s> {
         report: Report<'s>,
     ) -> Result<Saving<'s>> {
         let state = buffer.gate.lock();
-        if options.exact && state.declared.is_none() {
+        if options.exact && state.extent().declared().is_none() {
             return Err(Error::Unknown);
         }
-        if options.buffered && state.ranges.total() != state.frontier() {
+        if options.buffered && state.extent().ranges().total() != state.extent().frontier() {
             return Err(Error::Size);
         }
-        let until = options.buffered.then(|| state.frontier());
-        let cancels = state.cancels;
+        let until = options.buffered.then(|| state.extent().frontier());
+        let cancels = state.cancels();
         Ok(Saving {
             buffer,
             options,
@@ -247,7 +247,7 @@ impl<'s> Saving<'s> {
         while !self.options.buffered {
             let (missing, total) = {
                 let state = self.buffer.gate.lock();
-                (state.missing_ahead(), state.size())
+                (state.missing_ahead(), state.extent().size())
             };
             let Some(missing) = missing else { break };
             self.look(0)?;
@@ -274,13 +274,13 @@ impl<'s> Saving<'s> {
     /// known.
     fn look(&self, offset: u64) -> Result<(u64, Option<u64>)> {
         let state = self.buffer.gate.lock();
-        if state.freed || state.cancels != self.cancels {
+        if state.was_canceled_since(self.cancels) {
             return Err(Error::Canceled);
         }
-        let ready = state.buffered(offset);
+        let ready = state.extent().buffered(offset);
         Ok(match self.until {
             Some(until) => (ready.min(until.saturating_sub(offset)), self.until),
-            None => (ready, state.size()),
+            None => (ready, state.extent().size()),
         })
     }
 
@@ -307,11 +307,11 @@ impl<'s> Saving<'s> {
     /// Reads at `offset` like any reader, and writes the bytes.
     fn copy_read(&mut self, offset: u64, ready: u64, sink: &Sink<'_>) -> Result<u64> {
         let ready = usize::try_from(ready).unwrap_or(usize::MAX);
-        let (length, limit) = match (ready, self.options.buffered) {
+        let (length, wait) = match (ready, self.options.buffered) {
             (0, true) => return Ok(0),
-            (ready, true) => (ready.min(LARGE), Limit::Now),
-            (0..SMALL, false) => (SMALL, Limit::None),
-            (ready, false) => (ready.min(LARGE), Limit::None),
+            (ready, true) => (ready.min(LARGE), Wait::Never),
+            (0..SMALL, false) => (SMALL, Wait::Forever),
+            (ready, false) => (ready.min(LARGE), Wait::Forever),
         };
         if self.bytes.len() < length {
             let more = length - self.bytes.len();
@@ -325,9 +325,9 @@ impl<'s> Saving<'s> {
             self.buffer,
             offset,
             bytes,
-            Wish {
+            ReadRequest {
                 all: true,
-                limit,
+                wait,
                 cancel_token: None,
             },
         )?;
@@ -340,7 +340,7 @@ impl<'s> Saving<'s> {
     }
 
     fn check(&self, done: u64) -> Result<()> {
-        let declared = self.buffer.gate.lock().declared;
+        let declared = self.buffer.gate.lock().extent().declared();
         if self.options.exact && declared != Some(done) {
             Err(Error::Size)
         } else {
@@ -361,7 +361,7 @@ impl<'s> Saving<'s> {
         };
         self.check(size)?;
         // The spool file of a stream that goes on would go on under its new name.
-        if !self.buffer.gate.lock().is_complete() {
+        if !self.buffer.gate.lock().extent().is_complete() {
             return Ok(None);
         }
         self.tell(size, Some(size))?;

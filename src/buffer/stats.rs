@@ -87,39 +87,41 @@ impl Buffer {
         // Before the lock of those who wait: whoever has the store's may be asking for memory.
         let taken = self.store.taken() + Buffer::TAKEN;
         let state = self.gate.lock();
+        let (extent, counters) = (state.extent(), state.counters());
         // Spilling moves bytes without this lock; what is held in all is under it.
-        let disk = self.store.spooled().min(state.ranges.total());
-        let memory = state.ranges.total() - disk;
+        let held = extent.ranges().total();
+        let disk = self.store.spooled().min(held);
+        let memory = held - disk;
         let spool = self.store.spool();
-        // Where every byte is held, nothing is left to be stopped.
-        let failure = if state.canceled && !state.is_complete() {
+        // Where every byte is held, nothing is left to be canceled.
+        let failure = if state.is_canceled() && !extent.is_complete() {
             Some(Error::Canceled)
         } else {
-            state.failure.clone()
+            state.failure().cloned()
         };
         Stats {
-            declared: state.declared,
-            final_size: state.end,
-            bound: state.end.or(state.bound),
+            declared: extent.declared(),
+            final_size: extent.end(),
+            bound: extent.bound(),
             ended_short: state.has_ended_short(),
-            frontier: state.frontier(),
+            frontier: extent.frontier(),
             memory,
             disk,
             // Bytes may have come since.
-            overhead: (taken + state.ranges.taken() as u64).saturating_sub(memory),
-            pulls: state.pulls,
-            seeks: state.seeks,
-            waits: state.waits,
-            source_error: state.source_error,
-            system_error: state.system_error,
-            state: match (&failure, state.end) {
+            overhead: (taken + extent.ranges().taken() as u64).saturating_sub(memory),
+            pulls: counters.pulls,
+            seeks: counters.seeks,
+            waits: counters.waits,
+            source_error: counters.source_error,
+            system_error: counters.system_error,
+            state: match (&failure, extent.end()) {
                 (Some(Error::Canceled), _) => SourceState::Canceled,
                 (Some(_), _) => SourceState::Failed,
                 (None, Some(_)) => SourceState::Ended,
                 (None, None) => SourceState::Open,
             },
             failure,
-            seekable: state.can_seek,
+            seekable: state.can_seek(),
             spool: match spool {
                 None => SpoolState::None,
                 Some(spool) if spool.is_in_memory() => SpoolState::Memory,

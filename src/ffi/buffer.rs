@@ -9,7 +9,7 @@ use super::read::read;
 use super::save::save;
 use super::status::{PANIC, count};
 use crate::buffer::Buffer;
-use crate::buffer::read::{Limit, Wish};
+use crate::buffer::read::{ReadRequest, Wait};
 use crate::buffer::save::SaveOptions;
 use crate::error::{Error, Result};
 use crate::ffi::abi::{sb_buffer, sb_callback};
@@ -99,13 +99,13 @@ pub unsafe extern "C" fn sb_read(
     out: *mut c_void,
 ) -> i64 {
     catch(PANIC, || {
-        let wish = Wish {
+        let request = ReadRequest {
             all: true,
-            limit: Limit::None,
+            wait: Wait::Forever,
             cancel_token: None,
         };
         // SAFETY: the caller's.
-        count(unsafe { read(handle, off, len, out, wish) })
+        count(unsafe { read(handle, off, len, out, request) })
     })
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::argument::room;
 use super::status::{PANIC, count};
 use crate::buffer::Buffer;
-use crate::buffer::read::{Found, Limit, Wish};
+use crate::buffer::read::{Found, ReadRequest, Wait};
 use crate::error::{Error, Result};
 use crate::ffi::abi::sb_buffer;
 use crate::ffi::handle::{Held, Raw};
@@ -50,18 +50,18 @@ pub unsafe extern "C" fn sb_read_some(
     timeout_ms: i64,
 ) -> i64 {
     catch(PANIC, || {
-        let limit = match u64::try_from(timeout_ms) {
-            Err(_) => Limit::None,
-            Ok(0) => Limit::Now,
-            Ok(time) => Limit::Within(Duration::from_millis(time)),
+        let wait = match u64::try_from(timeout_ms) {
+            Err(_) => Wait::Forever,
+            Ok(0) => Wait::Never,
+            Ok(time) => Wait::For(Duration::from_millis(time)),
         };
-        let wish = Wish {
+        let request = ReadRequest {
             all: false,
-            limit,
+            wait,
             cancel_token: None,
         };
         // SAFETY: the caller's.
-        count(unsafe { read(handle, off, len, out, wish) })
+        count(unsafe { read(handle, off, len, out, request) })
     })
 }
 
@@ -73,7 +73,7 @@ pub(super) unsafe fn read(
     off: u64,
     len: usize,
     out: *mut c_void,
-    wish: Wish<'_>,
+    request: ReadRequest<'_>,
 ) -> Result<u64> {
     // SAFETY: the caller's.
     let out = unsafe { room(out, len)? };
@@ -83,9 +83,9 @@ pub(super) unsafe fn read(
     let held = BUFFERS.hold(handle as Raw)?;
     let mut done = 0;
     // Bytes in memory by the one pin that holds the buffer: no lock, no count that readers share.
-    match held.read_memory(off, out, wish.all, &mut done, held.pin()) {
+    match held.read_memory(off, out, request.all, &mut done, held.pin()) {
         Found::All => Ok(done as u64),
-        found => read_on(held, off, out, done, found, wish),
+        found => read_on(held, off, out, done, found, request),
     }
 }
 
@@ -96,9 +96,9 @@ fn read_on(
     out: &mut [u8],
     done: usize,
     found: Found,
-    wish: Wish<'_>,
+    request: ReadRequest<'_>,
 ) -> Result<u64> {
     // What follows takes its time: the buffer is kept, not held.
     let buffer = held.keep();
-    Buffer::read_on(&buffer, off, out, done, found, wish).map(|count| count as u64)
+    Buffer::read_slow(&buffer, off, out, done, found, request).map(|count| count as u64)
 }

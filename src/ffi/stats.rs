@@ -29,7 +29,7 @@ use crate::panic::catch;
 pub unsafe extern "C" fn sb_size(handle: *mut sb_buffer) -> i64 {
     catch(PANIC, || {
         let buffer = BUFFERS.get(handle as Raw);
-        count(buffer.and_then(|buffer| buffer.gate.lock().size().ok_or(Error::Unknown)))
+        count(buffer.and_then(|buffer| buffer.gate.lock().extent().size().ok_or(Error::Unknown)))
     })
 }
 
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn sb_buffered(handle: *mut sb_buffer, off: u64) -> i64 {
         count(
             BUFFERS
                 .get(handle as Raw)
-                .map(|buffer| buffer.gate.lock().buffered(off)),
+                .map(|buffer| buffer.gate.lock().extent().buffered(off)),
         )
     })
 }
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn sb_ranges(
             return 0;
         };
         let state = buffer.gate.lock();
-        let ranges = state.ranges.iter();
+        let ranges = state.extent().ranges().iter();
         let there = ranges.len();
         if !out.is_null() {
             for (place, range) in ranges.take(cap).enumerate() {

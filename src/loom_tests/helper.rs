@@ -6,7 +6,7 @@ use loom::thread;
 use super::explore;
 use super::tap::{BY_HELPER, Flow, Tap, Valve, buffer, is_canceled, read, reader};
 use crate::buffer::Buffer;
-use crate::buffer::read::Limit;
+use crate::buffer::read::Wait;
 use crate::buffer::reader::Position;
 
 /// A call with a limit has the helper fetch, one without fetches itself; both get theirs, and the
@@ -15,11 +15,11 @@ use crate::buffer::reader::Position;
 fn helper() {
     explore(3, || {
         let buffer = buffer(Tap::new(2));
-        let other = reader(&buffer, 0, 1, Limit::None);
+        let other = reader(&buffer, 0, 1, Wait::Forever);
         assert_eq!(read(&buffer, 1, 1, BY_HELPER).unwrap(), 1);
         assert_eq!(other.join().unwrap().unwrap(), 1);
         buffer.free();
-        assert!(buffer.gate.lock().helper.is_none());
+        assert!(!buffer.gate.lock().has_helper());
     });
 }
 
@@ -94,7 +94,7 @@ fn reader_stop_with_a_prefetch() {
 fn prefetch_against_wait() {
     explore(3, || {
         let buffer = buffer(Tap::new(2));
-        let other = reader(&buffer, 1, 1, Limit::None);
+        let other = reader(&buffer, 1, 1, Wait::Forever);
         Buffer::prefetch(&buffer, 1).unwrap();
         Buffer::prefetch(&buffer, 0).unwrap();
         assert_eq!(other.join().unwrap().unwrap(), 1);

@@ -8,7 +8,7 @@ use loom::thread;
 use super::explore;
 use super::tap::{BY_HELPER, Flow, Tap, Valve, buffer, byte, is_canceled, read, reader};
 use crate::buffer::Buffer;
-use crate::buffer::read::Limit;
+use crate::buffer::read::Wait;
 use crate::buffer::reader::Position;
 use crate::error::{Error, Result};
 use crate::options::Options;
@@ -23,7 +23,7 @@ fn cancel_against_wait() {
     explore(4, || {
         let valve = Valve::new();
         let buffer = buffer(Tap::behind(1, &valve));
-        let others = [0, 0].map(|offset| reader(&buffer, offset, 1, Limit::None));
+        let others = [0, 0].map(|offset| reader(&buffer, offset, 1, Wait::Forever));
         buffer.cancel();
         for other in others {
             assert!(is_canceled(&other.join().unwrap()));
@@ -41,9 +41,9 @@ fn stop_of_all_against_wait() {
             let mut tap = Tap::behind(1, &valve);
             tap.deaf = true;
             let buffer = buffer(tap);
-            let inside = reader(&buffer, 0, 1, Limit::None);
+            let inside = reader(&buffer, 0, 1, Wait::Forever);
             valve.wait(|flow| flow == Flow::Blocked);
-            let waiting = reader(&buffer, 0, 1, Limit::None);
+            let waiting = reader(&buffer, 0, 1, Wait::Forever);
             stop(&buffer);
             assert!(is_canceled(&waiting.join().unwrap()));
             valve.set(Flow::Open);
@@ -59,11 +59,11 @@ fn resume_after_cancel() {
     explore(5, || {
         let valve = Valve::new();
         let buffer = buffer(Tap::behind(1, &valve));
-        let other = reader(&buffer, 0, 1, Limit::None);
+        let other = reader(&buffer, 0, 1, Wait::Forever);
         buffer.cancel();
         valve.set(Flow::Open);
         buffer.resume();
-        assert_eq!(read(&buffer, 0, 1, Limit::None).unwrap(), 1);
+        assert_eq!(read(&buffer, 0, 1, Wait::Forever).unwrap(), 1);
         let other = other.join().unwrap();
         assert!(matches!(other, Ok(1) | Err(Error::Canceled)), "{other:?}");
     });
@@ -80,11 +80,11 @@ fn free_against_blocked_read() {
             tap.must_return = must_return;
             let closed = tap.closed.clone();
             let buffer = buffer(tap);
-            let others = [0, 0].map(|offset| reader(&buffer, offset, 1, Limit::None));
+            let others = [0, 0].map(|offset| reader(&buffer, offset, 1, Wait::Forever));
             buffer.free();
             if must_return {
                 // Nobody is inside any more, nor comes back.
-                assert!(buffer.gate.lock().in_source.is_none());
+                assert!(!buffer.gate.lock().source().is_called());
             }
             for other in others {
                 assert!(is_canceled(&other.join().unwrap()));
@@ -101,7 +101,7 @@ fn reader_stop_against_wait() {
     explore(5, || {
         let valve = Valve::new();
         let buffer = buffer(Tap::behind(1, &valve));
-        let inside = reader(&buffer, 0, 1, Limit::None);
+        let inside = reader(&buffer, 0, 1, Wait::Forever);
         valve.wait(|flow| flow == Flow::Blocked);
         let place = Arc::new(Position::new());
         let stopped = thread::spawn({
@@ -126,8 +126,8 @@ fn reader_stop_against_hand_over() {
             let (buffer, place) = (buffer.clone(), place.clone());
             move || place.read(&buffer, &mut [0])
         });
-        let other = reader(&buffer, 1, 1, Limit::None);
-        assert_eq!(read(&buffer, 0, 1, Limit::None).unwrap(), 1);
+        let other = reader(&buffer, 1, 1, Wait::Forever);
+        assert_eq!(read(&buffer, 0, 1, Wait::Forever).unwrap(), 1);
         place.cancel(&buffer.gate);
         let stopped = stopped.join().unwrap();
         assert!(
@@ -200,13 +200,13 @@ fn resume_against_cancel() {
             ..Options::default()
         };
         let buffer = Buffer::new(Box::new(tap), options, Keeper::own()).unwrap();
-        let other = reader(&buffer, 0, 1, Limit::None);
+        let other = reader(&buffer, 0, 1, Wait::Forever);
         let canceler = thread::spawn({
             let buffer = buffer.clone();
             move || buffer.cancel()
         });
         buffer.resume();
-        let mine = read(&buffer, 1, 1, Limit::None);
+        let mine = read(&buffer, 1, 1, Wait::Forever);
         assert!(matches!(mine, Ok(1) | Err(Error::Canceled)), "{mine:?}");
         let other = other.join().unwrap();
         assert!(matches!(other, Ok(1) | Err(Error::Canceled)), "{other:?}");
@@ -262,7 +262,7 @@ fn free_against_an_interrupt() {
             counted.store(0, Ordering::SeqCst);
         }));
         let buffer = buffer(tap);
-        let other = reader(&buffer, 0, 1, Limit::None);
+        let other = reader(&buffer, 0, 1, Wait::Forever);
         valve.wait(|flow| flow == Flow::Blocked);
         let canceler = thread::spawn({
             let buffer = buffer.clone();
@@ -283,14 +283,14 @@ fn reader_resume_after_stop() {
         let mut tap = Tap::behind(1, &valve);
         tap.deaf = true;
         let buffer = buffer(tap);
-        let inside = reader(&buffer, 0, 1, Limit::None);
+        let inside = reader(&buffer, 0, 1, Wait::Forever);
         valve.wait(|flow| flow == Flow::Blocked);
         let place = Arc::new(Position::new());
         let stopped = thread::spawn({
             let (buffer, place) = (buffer.clone(), place.clone());
             move || place.read(&buffer, &mut [0])
         });
-        while buffer.gate.lock().waits == 0 {
+        while buffer.gate.lock().counters().waits == 0 {
             thread::yield_now();
         }
         place.cancel(&buffer.gate);

@@ -9,7 +9,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use crate::buffer::Buffer;
-use crate::buffer::read::{Limit, Wish};
+use crate::buffer::read::{ReadRequest, Wait};
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::source::{Interrupt, Source};
@@ -201,33 +201,33 @@ pub(super) fn read(
     buffer: &Shared<Buffer>,
     offset: u64,
     length: usize,
-    limit: Limit,
+    wait: Wait,
 ) -> Result<usize> {
     let mut out = [0; 4];
-    let wish = Wish {
+    let request = ReadRequest {
         all: true,
-        limit,
+        wait,
         cancel_token: None,
     };
-    let count = Buffer::read(buffer, offset, &mut out[..length], wish)?;
+    let count = Buffer::read(buffer, offset, &mut out[..length], request)?;
     for (at, found) in out[..count].iter().enumerate() {
         assert_eq!(*found, byte(offset + at as u64), "at {offset} + {at}");
     }
     Ok(count)
 }
 
-/// A limit that makes the helper do the work, and never passes.
-pub(super) const BY_HELPER: Limit = Limit::Within(Duration::MAX);
+/// A wait that makes the helper do the work, and never passes.
+pub(super) const BY_HELPER: Wait = Wait::For(Duration::MAX);
 
 /// Starts a thread that reads.
 pub(super) fn reader(
     buffer: &Shared<Buffer>,
     offset: u64,
     length: usize,
-    limit: Limit,
+    wait: Wait,
 ) -> thread::JoinHandle<Result<usize>> {
     let buffer = buffer.clone();
-    thread::spawn(move || read(&buffer, offset, length, limit))
+    thread::spawn(move || read(&buffer, offset, length, wait))
 }
 
 pub(super) fn is_canceled(result: &Result<usize>) -> bool {

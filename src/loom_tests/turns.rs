@@ -2,7 +2,7 @@
 
 use super::explore;
 use super::tap::{BY_HELPER, Tap, buffer, read, reader};
-use crate::buffer::read::Limit;
+use crate::buffer::read::Wait;
 use crate::error::{Error, Result};
 
 /// Both want the same bytes: one fetches, the other sleeps until they are published.
@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 fn publish_against_wait() {
     explore(5, || {
         let buffer = buffer(Tap::new(2));
-        let other = reader(&buffer, 0, 1, Limit::None);
-        assert_eq!(read(&buffer, 0, 2, Limit::None).unwrap(), 2);
+        let other = reader(&buffer, 0, 1, Wait::Forever);
+        assert_eq!(read(&buffer, 0, 2, Wait::Forever).unwrap(), 2);
         assert_eq!(other.join().unwrap().unwrap(), 1);
     });
 }
@@ -21,9 +21,9 @@ fn publish_against_wait() {
 fn read_is_buffered() {
     explore(3, || {
         let buffer = buffer(Tap::new(2));
-        let other = reader(&buffer, 0, 2, Limit::None);
-        if let Ok(count) = read(&buffer, 0, 1, Limit::Now) {
-            assert!(buffer.gate.lock().buffered(0) >= count as u64);
+        let other = reader(&buffer, 0, 2, Wait::Forever);
+        if let Ok(count) = read(&buffer, 0, 1, Wait::Never) {
+            assert!(buffer.gate.lock().extent().buffered(0) >= count as u64);
         }
         assert_eq!(other.join().unwrap().unwrap(), 2);
     });
@@ -34,8 +34,8 @@ fn read_is_buffered() {
 fn hand_over() {
     explore(3, || {
         let buffer = buffer(Tap::new(2));
-        let others = [1, 2].map(|offset| reader(&buffer, offset, 1, Limit::None));
-        assert_eq!(read(&buffer, 0, 1, Limit::None).unwrap(), 1);
+        let others = [1, 2].map(|offset| reader(&buffer, offset, 1, Wait::Forever));
+        assert_eq!(read(&buffer, 0, 1, Wait::Forever).unwrap(), 1);
         let [second, third] = others.map(|other| other.join().unwrap().unwrap());
         assert_eq!((second, third), (1, 0));
     });
@@ -47,11 +47,11 @@ fn hand_over() {
 fn cancel_against_hand_over() {
     explore(3, || {
         let buffer = buffer(Tap::new(2));
-        let other = reader(&buffer, 1, 1, Limit::None);
-        assert_eq!(read(&buffer, 0, 1, Limit::None).unwrap(), 1);
+        let other = reader(&buffer, 1, 1, Wait::Forever);
+        assert_eq!(read(&buffer, 0, 1, Wait::Forever).unwrap(), 1);
         buffer.cancel();
         buffer.resume();
-        assert_eq!(read(&buffer, 1, 1, Limit::None).unwrap(), 1);
+        assert_eq!(read(&buffer, 1, 1, Wait::Forever).unwrap(), 1);
         let other = other.join().unwrap();
         assert!(matches!(other, Ok(1) | Err(Error::Canceled)), "{other:?}");
     });
@@ -63,7 +63,7 @@ fn failure_reaches_all() {
     fn is_failure(result: &Result<usize>) -> bool {
         matches!(result, Err(Error::Source { code: -7, .. }))
     }
-    for limits in [[Limit::None, BY_HELPER], [BY_HELPER, BY_HELPER]] {
+    for limits in [[Wait::Forever, BY_HELPER], [BY_HELPER, BY_HELPER]] {
         explore(3, move || {
             let mut tap = Tap::new(2);
             tap.fails_at = Some(1);
@@ -84,8 +84,8 @@ fn failure_reaches_all() {
 #[test]
 fn end_reaches_all() {
     for limits in [
-        [Limit::None, Limit::None],
-        [Limit::None, BY_HELPER],
+        [Wait::Forever, Wait::Forever],
+        [Wait::Forever, BY_HELPER],
         [BY_HELPER, BY_HELPER],
     ] {
         explore(3, move || {

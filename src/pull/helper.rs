@@ -1,5 +1,5 @@
-//! The helper: a thread of the buffer's own that takes turns at the source for callers that must
-//! not, and ahead of need.
+//! The helper: a thread of the buffer's own that uses the source for callers that must not, and ahead
+//! of need.
 //!
 //! It is started when first needed, sleeps at the gate while there is nothing to do, and goes with
 //! the buffer.
@@ -7,8 +7,7 @@
 use crate::error::{Error, Result};
 use crate::panic::catch;
 use crate::pull::gate::Gate;
-use crate::pull::source_guard::Turn;
-use crate::pull::state::HELPER;
+use crate::pull::source_guard::SourceGuard;
 use crate::store::Store;
 use crate::sync::shared::Shared;
 use crate::sync::this_thread;
@@ -40,8 +39,8 @@ impl Helper {
 /// After a panic: those who relied on the work get to know, and it goes on with the next to come.
 fn recover(gate: &Gate) {
     let mut state = gate.lock();
-    state.prefetch_rests = true;
-    gate.wake(&mut state, Some(&Error::Panic), |waiter| waiter.by_helper);
+    state.prefetch.pause();
+    state.wake(Some(&Error::Panic), |waiter| waiter.by_helper);
 }
 
 /// Works until the buffer is freed; then true.
@@ -49,18 +48,16 @@ fn run(gate: &Gate, store: &Store) -> bool {
     let mut state = gate.lock();
     state.helper = Some(this_thread());
     while !state.freed {
-        if state.elected == Some(HELPER) {
-            state.elected = None;
-        }
+        state.waiters.helper_has_looked();
         let work = state.helper_work();
-        let turn = work.and_then(|_| Turn::take(gate, store, &mut state));
-        let (Some((need, ahead)), Some(mut turn)) = (work, turn) else {
-            // If it was to take the turn, it does not.
-            gate.pass_turn_from_helper(&mut state);
-            state = gate.wait_as_helper(state);
+        let guard = work.and_then(|_| SourceGuard::take(gate, store, &mut state));
+        let (Some((demand, ahead)), Some(mut guard)) = (work, guard) else {
+            // If it was elected, it does not use the source.
+            state.hand_off_from_helper();
+            state = state.wait_as_helper();
             continue;
         };
-        match turn.advance(state, need, !ahead) {
+        match guard.advance(state, demand, !ahead) {
             Ok(state) => drop(state),
             Err(Error::Canceled) => {}
             Err(error) => {
@@ -68,14 +65,16 @@ fn run(gate: &Gate, store: &Store) -> bool {
                 // be reached, or could not this time, concerns only those who want it.
                 let for_all = !matches!(error, Error::Unsupported | Error::Source { .. });
                 let mut state = gate.lock();
-                // A place that can't be reached is no reason to stop running ahead elsewhere.
-                state.prefetch_rests |= ahead || !matches!(error, Error::Unsupported);
-                gate.wake(&mut state, Some(&error), |waiter| {
-                    waiter.by_helper && (for_all || waiter.need.offset == need.offset)
+                // An offset that can't be reached is no reason to stop running ahead elsewhere.
+                if ahead || !matches!(error, Error::Unsupported) {
+                    state.prefetch.pause();
+                }
+                state.wake(Some(&error), |waiter| {
+                    waiter.by_helper && (for_all || waiter.demand.offset == demand.offset)
                 });
             }
         }
-        drop(turn);
+        drop(guard);
         state = gate.lock();
     }
     state.helper = None;

@@ -1,105 +1,113 @@
-//! A turn at the source: whoever has it is the one that may call the source.
+//! The source guard: exclusive use of the source, handed over when it is dropped.
 //!
-//! The source itself is handed to the turn and put back when the turn ends, so that two callers
-//! at a time can't be written. One [`advance`](Turn::advance) decides under the gate's lock what
-//! the source is to do, makes room without that lock, calls the source without any lock, and takes
-//! in what came.
+//! The guard holds the source itself, so that two callers at a time can't be written. One
+//! [`advance`](SourceGuard::advance) decides under the gate's lock what the source is to do, makes
+//! room without that lock, calls the source without any lock, and records the outcome.
 
 use crate::error::{Error, Result};
-use crate::pull::gate::Gate;
-use crate::pull::state::{Need, State, Step};
+use crate::pull::demand::Demand;
+use crate::pull::gate::{Gate, StateGuard};
+use crate::pull::state::State;
+use crate::pull::step::Step;
 use crate::source::{self, Source};
 use crate::store::Store;
 use crate::store::segment::Room;
-use crate::sync::{MutexGuard, this_thread};
 
-pub(crate) struct Turn<'b> {
+pub(crate) struct SourceGuard<'b> {
     gate: &'b Gate,
     store: &'b Store,
     source: Option<Box<dyn Source>>,
     /// What the last read left of its room, for the next one.
     room: Option<Room>,
-    /// Bytes that came in this turn.
-    brought: u64,
+    /// Bytes that came since the source was taken, or since others had their turn.
+    delivered: u64,
 }
 
-type Locked<'b> = MutexGuard<'b, State>;
-
-/// Bytes that a turn may bring while others wait for bytes elsewhere.
+/// Bytes that one call may fetch while others wait for bytes elsewhere.
 const FAIR_SHARE: u64 = 1024 * 1024;
 
 /// Bytes that are read at a time to go past them.
 const SKIPPED: u64 = 64 * 1024;
 
-impl<'b> Turn<'b> {
-    /// Takes the turn, if nobody has it and nobody was woken to take it.
-    pub(crate) fn take(gate: &'b Gate, store: &'b Store, state: &mut State) -> Option<Turn<'b>> {
-        if state.elected.is_some() {
+impl<'b> SourceGuard<'b> {
+    /// Takes the source, if nobody uses it and nobody was elected to.
+    pub(crate) fn take(
+        gate: &'b Gate,
+        store: &'b Store,
+        state: &mut State,
+    ) -> Option<SourceGuard<'b>> {
+        if state.waiters.has_elected() {
             return None;
         }
-        let source = state.source.take()?;
-        Some(Turn {
+        let source = state.slot.take()?;
+        Some(SourceGuard {
             gate,
             store,
             source: Some(source),
             room: None,
-            brought: 0,
+            delivered: 0,
         })
     }
 
-    /// Whether it is time to let others have a turn: those that wait for another place of a source
+    /// Whether it is time to let others use the source: those that wait for another place of a source
     /// that can seek would otherwise wait for all of a long read.
     pub(crate) fn is_over(&mut self, state: &State) -> bool {
-        if self.brought < FAIR_SHARE {
+        if self.delivered < FAIR_SHARE {
             return false;
         }
-        self.brought = 0;
-        state.can_seek && state.waiters.iter().any(|waiter| !waiter.woken)
+        self.delivered = 0;
+        state.can_seek() && state.waiters.asleep().next().is_some()
     }
 
-    /// Lets the source take one step towards `need`; the lock is let go meanwhile. The source's own
-    /// failure or end is not an error here: it is in the state then, for every call to see. A failed
-    /// seek is one: it is this call's alone.
+    /// Lets the source take one step towards a demand, without the lock. The source's failure or end
+    /// is not an error here: it is in the state then, for every call to see. A failed seek is one: it is
+    /// this call's alone.
     pub(crate) fn advance(
         &mut self,
-        state: Locked<'b>,
-        need: Need,
+        state: StateGuard<'b>,
+        demand: Demand,
         narrow: bool,
-    ) -> Result<Locked<'b>> {
-        match state.step(need, narrow)? {
-            Step::Seek(offset) => self.jump(state, need, offset),
-            Step::Read { most } => self.read(state, need, most),
-            Step::Skip { most } => self.skip(state, need, most),
+    ) -> Result<StateGuard<'b>> {
+        match state.step(demand, narrow)? {
+            Step::Seek(offset) => self.jump(state, demand, offset),
+            Step::Read { most } => self.read(state, demand, most),
+            Step::Skip { most } => self.skip(state, demand, most),
         }
     }
 
-    fn read(&mut self, mut state: Locked<'b>, need: Need, most: u64) -> Result<Locked<'b>> {
-        let position = state.position;
+    fn read(
+        &mut self,
+        mut state: StateGuard<'b>,
+        demand: Demand,
+        most: u64,
+    ) -> Result<StateGuard<'b>> {
+        let position = state.position.offset();
         let kept = self.room.take();
         let mut room = match kept.filter(|room| room.position() == position) {
             Some(room) => room,
             None => {
-                let run = position - state.run_start;
-                let expected = state.declared.and_then(|size| size.checked_sub(position));
+                let run = state.position.run();
+                let declared = state.extent.declared();
+                let expected = declared.and_then(|size| size.checked_sub(position));
                 drop(state);
-                let enter = || self.enter_disk();
+                let enter = || self.enter_spool();
                 let room = self.store.room(position, run, expected, enter);
                 state = self.gate.lock();
-                state.at_disk = None;
-                room.inspect_err(|error| state.note(error))?
+                state.slot.leave_spool();
+                room.inspect_err(|error| state.record(error))?
             }
         };
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let asked = self.call(state, need, false, |source| {
+        let asked = self.call(state, demand, false, |source| {
             source::ask(source, room.bytes(most))
         });
         let Ok(Ok(count @ 1..)) = asked else {
             self.store.decline(room);
             let ended = |state: &mut State, _| state.ended();
-            return self.settle(need, asked?, ended, State::read_failed);
+            return self.settle(demand, asked?, ended, State::read_failed);
         };
-        self.brought += count as u64;
-        let more = position + (count as u64) < need.offset.saturating_add(need.length);
+        self.delivered += count as u64;
+        let more = position + (count as u64) < demand.offset.saturating_add(demand.length);
         let mut left = None;
         // Readable and known to be at once: who has read it may ask.
         let arrived = |state: &mut State, count| {
@@ -107,13 +115,13 @@ impl<'b> Turn<'b> {
             state.arrived(count);
             Ok(())
         };
-        let settled = self.settle(need, Ok(count as u64), arrived, State::read_failed);
+        let settled = self.settle(demand, Ok(count as u64), arrived, State::read_failed);
         self.room = left;
         settled
     }
 
     /// Reads what is held already, because the source has to go past it and can't jump.
-    fn skip(&mut self, state: Locked<'b>, need: Need, most: u64) -> Result<Locked<'b>> {
+    fn skip(&mut self, state: StateGuard<'b>, demand: Demand, most: u64) -> Result<StateGuard<'b>> {
         // Not on the stack, of which a caller may have little.
         let most = most.min(SKIPPED) as usize;
         let mut scratch = Vec::new();
@@ -121,7 +129,7 @@ impl<'b> Turn<'b> {
             .try_reserve_exact(most)
             .map_err(|_| Error::NoMemory)?;
         scratch.resize(most, 0);
-        let result = self.call(state, need, false, |source| {
+        let result = self.call(state, demand, false, |source| {
             source::ask(source, &mut scratch)
         })?;
         let passed = |state: &mut State, count| match count {
@@ -131,112 +139,110 @@ impl<'b> Turn<'b> {
                 Ok(())
             }
         };
-        self.settle(need, result, passed, State::read_failed)
+        self.settle(demand, result, passed, State::read_failed)
     }
 
-    fn jump(&mut self, state: Locked<'b>, need: Need, offset: u64) -> Result<Locked<'b>> {
-        let result = self.call(state, need, true, |source| source::seek(source, offset))?;
+    fn jump(
+        &mut self,
+        state: StateGuard<'b>,
+        demand: Demand,
+        offset: u64,
+    ) -> Result<StateGuard<'b>> {
+        let result = self.call(state, demand, true, |source| source::seek(source, offset))?;
         let jumped = |state: &mut State, ()| {
             state.jumped(offset);
             Ok(())
         };
-        self.settle(need, result, jumped, State::seek_failed)
+        self.settle(demand, result, jumped, State::seek_failed)
     }
 
-    /// Calls the source, as long as nobody has stopped it.
+    /// Calls the source, unless that was canceled.
     fn call<T>(
         &mut self,
-        mut state: Locked<'b>,
-        need: Need,
+        mut state: StateGuard<'b>,
+        demand: Demand,
         seeks: bool,
         work: impl FnOnce(&mut dyn Source) -> Result<T>,
     ) -> Result<Result<T>> {
         // An interrupt that a resume has overtaken must not hit this call.
-        let me = this_thread();
-        while !state.is_canceled(need) && state.interrupting.iter().any(|thread| *thread != me) {
-            state = self.gate.wait_until_left(state);
+        while !state.stops(demand) && state.slot.is_interrupted_elsewhere() {
+            state = state.wait_source_idle();
         }
-        if state.is_canceled(need) {
+        if state.stops(demand) {
             return Err(Error::Canceled);
         }
-        state.ranges.reserve()?;
-        state.in_source = Some(me);
-        state.pulls += u64::from(!seeks);
-        state.seeks += u64::from(seeks);
+        state.extent.reserve()?;
+        state.slot.enter();
+        state.counters.pulls += u64::from(!seeks);
+        state.counters.seeks += u64::from(seeks);
         drop(state);
         let source = self
             .source
             .as_mut()
-            .expect("a turn has its source until it ends");
+            .expect("a guard has its source until it is dropped");
         Ok(work(source.as_mut()))
     }
 
-    /// Puts what a call of the source brought, or its error, into the state. An error if its caller was
-    /// stopped meanwhile, or if it is this caller's alone: what came is buffered all the same.
+    /// Records the outcome of a source call. Returns `Canceled` if the caller was canceled meanwhile,
+    /// or the error that is this caller's alone; the bytes are kept either way.
     fn settle<T>(
         &self,
-        need: Need,
+        demand: Demand,
         result: Result<T>,
         good: impl FnOnce(&mut State, T) -> Result<()>,
         bad: impl FnOnce(&mut State, Error) -> Result<()>,
-    ) -> Result<Locked<'b>> {
-        let mut guard = self.gate.lock();
-        let state = &mut *guard;
-        state.in_source = None;
+    ) -> Result<StateGuard<'b>> {
+        let mut state = self.gate.lock();
+        state.slot.leave();
         let settled = match result {
-            Ok(value) => good(state, value),
-            Err(Error::Canceled) if state.obeyed(need) => Ok(()),
-            Err(error) => bad(state, error.into_source()),
+            Ok(value) => good(&mut state, value),
+            Err(Error::Canceled) if state.obeyed(demand) => Ok(()),
+            Err(error) => bad(&mut state, error.into_source()),
         };
-        if state.failure.is_some() {
-            self.gate.wake(state, None, |_| true);
+        if state.failure().is_some() {
+            state.wake(None, |_| true);
         } else {
-            self.gate.wake_ready(state);
+            state.wake_ready();
         }
-        self.gate.retune(state);
-        self.gate.announce_left(state);
-        if state.is_canceled(need) {
-            // Before the error that the stop stands for, which may be of the user's making.
-            drop(guard);
+        state.update_prefetch_trigger();
+        state.notify_source_idle();
+        if state.stops(demand) {
+            // Unlocked before the error goes that this replaces, which may be of the user's making.
+            drop(state);
             return Err(Error::Canceled);
         }
-        settled.map(|()| guard)
+        settled.map(|()| state)
     }
-}
 
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.room = None;
-        let mut state = self.gate.lock();
-        state.source = self.source.take();
-        let retired = state.retire();
-        let complete = state.is_complete();
-        self.gate.pass_turn(&mut state);
-        drop(state);
-        source::close(retired);
-        if complete {
-            self.finish();
-        }
-    }
-}
-
-impl Turn<'_> {
-    /// Says that this thread is going to work on the spool file, which may take any time: who frees
-    /// the buffer then does not wait for it. Not for one that is being freed.
-    fn enter_disk(&self) -> Result<()> {
+    /// Notes that this thread is going to work on the spool file, which may take any time: who frees
+    /// the buffer then does not wait for it. Fails for a buffer that is being freed.
+    fn enter_spool(&self) -> Result<()> {
         let mut state = self.gate.lock();
         if state.freed {
             return Err(Error::Canceled);
         }
-        state.at_disk = Some(this_thread());
+        state.slot.enter_spool();
         Ok(())
     }
 
     /// Has the store give back what it kept for more bytes. What is being freed goes as a whole.
     fn finish(&self) {
-        if self.enter_disk().is_ok() {
+        if self.enter_spool().is_ok() {
             self.store.finish();
-            self.gate.lock().at_disk = None;
+            self.gate.lock().slot.leave_spool();
+        }
+    }
+}
+
+impl Drop for SourceGuard<'_> {
+    fn drop(&mut self) {
+        self.room = None;
+        let mut state = self.gate.lock();
+        state.slot.put_back(self.source.take());
+        let complete = state.extent.is_complete();
+        state.release();
+        if complete {
+            self.finish();
         }
     }
 }

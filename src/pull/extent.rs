@@ -1,0 +1,131 @@
+//! The extent: which bytes are held, and what is known of the resource's size.
+
+use std::ops::Range;
+
+use crate::error::Result;
+use crate::options::{OnShort, Options};
+use crate::pull::ranges::Ranges;
+
+/// No resource has a byte here, or beyond: counts are `i64`.
+pub(super) const MAX_SIZE: u64 = i64::MAX as u64;
+
+pub(crate) struct Extent {
+    ranges: Ranges,
+    declared: Option<u64>,
+    end: Option<u64>,
+    bound: Option<u64>,
+    on_short: OnShort,
+}
+
+impl Extent {
+    pub(super) fn new(options: &Options) -> Extent {
+        Extent {
+            ranges: Ranges::default(),
+            declared: options.size,
+            end: None,
+            bound: None,
+            on_short: options.on_short,
+        }
+    }
+
+    /// The bytes that are held.
+    pub(crate) fn ranges(&self) -> &Ranges {
+        &self.ranges
+    }
+
+    /// The size that the caller declared.
+    pub(crate) fn declared(&self) -> Option<u64> {
+        self.declared
+    }
+
+    /// The final size.
+    pub(crate) fn end(&self) -> Option<u64> {
+        self.end
+    }
+
+    /// The final size, or else an offset where the source had nothing: the end is there or before.
+    pub(crate) fn bound(&self) -> Option<u64> {
+        self.end.or(self.bound)
+    }
+
+    /// The final size, or else the declared one unless something has disproved it.
+    pub(crate) fn size(&self) -> Option<u64> {
+        let (least, most) = (self.ranges.last_end(), self.bound.unwrap_or(u64::MAX));
+        let stated = self.declared.filter(|size| (least..=most).contains(size));
+        self.end.or(stated)
+    }
+
+    /// How far the resource is held without a gap from its start.
+    pub(crate) fn frontier(&self) -> u64 {
+        self.ranges.end_of(0)
+    }
+
+    /// How many bytes are held at `offset` without a gap.
+    pub(crate) fn buffered(&self, offset: u64) -> u64 {
+        self.ranges.end_of(offset) - offset
+    }
+
+    /// Whether the final size, or else the bound, is below the declared size.
+    pub(super) fn has_short_bound(&self) -> bool {
+        self.bound().is_some_and(|end| self.is_short(end))
+    }
+
+    fn is_short(&self, end: u64) -> bool {
+        self.declared.is_some_and(|size| end < size)
+    }
+
+    /// Whether an end at this offset is an error.
+    pub(super) fn is_short_error(&self, end: u64) -> bool {
+        self.on_short == OnShort::Error && self.is_short(end)
+    }
+
+    pub(super) fn is_past_end(&self, offset: u64) -> bool {
+        offset >= MAX_SIZE || self.bound().is_some_and(|end| offset >= end)
+    }
+
+    /// Every byte is held: the source has nothing more to give.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.end == Some(self.ranges.total())
+    }
+
+    /// Whether `length` bytes are held at `offset`, or all that are left to the end.
+    pub(super) fn has(&self, offset: u64, length: u64) -> bool {
+        let end = self.ranges.end_of(offset);
+        end - offset >= length || self.is_past_end(end)
+    }
+
+    /// Makes room for one more range, so that `add` can't fail.
+    pub(super) fn reserve(&mut self) -> Result<()> {
+        self.ranges.reserve()
+    }
+
+    /// Bytes came.
+    pub(super) fn add(&mut self, new: Range<u64>) {
+        self.ranges.add(new);
+        let last = self.ranges.last_end();
+        match self.bound {
+            // Whether that is the end the source has to say again, since more was declared.
+            Some(bound) if bound == last && self.is_short(last) => self.bound = None,
+            Some(bound) if bound == last => self.end = Some(last),
+            Some(bound) if bound < last => self.bound = None,
+            _ => {}
+        }
+    }
+
+    /// The resource ends at `at`.
+    pub(super) fn set_end(&mut self, at: u64) {
+        self.end = Some(at);
+    }
+
+    /// The source had nothing at `at`, which lies beyond the bytes that are held.
+    pub(super) fn set_bound(&mut self, at: u64) {
+        self.bound = Some(self.bound.unwrap_or(at).min(at));
+    }
+
+    /// Forgets an offset where the source had nothing, if an end there would be an error.
+    pub(super) fn forget_short_bound(&mut self) {
+        if self.bound.is_some_and(|bound| self.is_short_error(bound)) && self.end.is_none() {
+            self.bound = None;
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The outcome of a call of the source, as the state records it.
+//!
+//! An error that one of these functions returns is that of the call that made the source do this;
+//! any other failure of the source is in the state then, for every call to see.
+
+use crate::error::{Error, Result, SOURCE_UNSUPPORTED};
+use crate::pull::demand::Demand;
+use crate::pull::state::State;
+
+impl State {
+    /// `count` bytes came where the source stood.
+    pub(super) fn arrived(&mut self, count: u64) {
+        let position = self.position.offset();
+        self.extent.add(position..position + count);
+        self.passed(count);
+    }
+
+    /// The source passed `count` bytes that are held already.
+    pub(super) fn skipped(&mut self, count: u64) {
+        self.passed(count);
+    }
+
+    fn passed(&mut self, count: u64) {
+        self.position.advance(count);
+        self.health.trust();
+        if self.health.recheck().is_some() {
+            let position = self.position.offset();
+            let left = self.to_recheck();
+            if !left.is_some_and(|held| held.contains(&position)) {
+                self.health.recheck_passed();
+            }
+        }
+    }
+
+    /// The source had nothing more where it stands.
+    pub(super) fn ended(&mut self) -> Result<()> {
+        let jumped = self.position.confirm();
+        let (at, last) = (self.position.offset(), self.extent.ranges().last_end());
+        let suspicion = self.health.suspicion();
+        if let Some(error) = suspicion.filter(|_| self.extent.declared() != Some(at)) {
+            return self.refuse_end(error, jumped);
+        } else if at == last && self.extent.is_short_error(at) {
+            self.health.fail(Error::Short);
+        } else if at == last {
+            // It ran on to here from bytes that are held.
+            self.extent.set_end(at);
+        } else if at > last {
+            self.extent.set_bound(at);
+        } else {
+            // It delivered bytes beyond this offset before: that is no end.
+            self.health.fail(Error::Source {
+                code: 0,
+                cause: None,
+            });
+        }
+        Ok(())
+    }
+
+    /// An end is not believed, since a broken connection reports the same: it is the error before it
+    /// again.
+    fn refuse_end(&mut self, error: Error, jumped: bool) -> Result<()> {
+        self.record_source_error(&error);
+        let at = self.position.offset();
+        // Where held bytes follow, no end can be, and nothing is to be tried again.
+        if at >= self.extent.ranges().last_end() {
+            self.health.refuse(at);
+            if jumped {
+                return Err(error);
+            }
+        }
+        self.health.fail(error);
+        Ok(())
+    }
+
+    /// The source stands elsewhere, or will once its next read has confirmed that.
+    pub(super) fn jumped(&mut self, offset: u64) {
+        if self.position.jump(offset) {
+            self.health.trust();
+        }
+    }
+
+    /// The source can't go where it was sought to.
+    pub(super) fn seek_failed(&mut self, error: Error) -> Result<()> {
+        match error {
+            Error::Unsupported => self.position.lose_seek(),
+            error => {
+                self.suspect(&error);
+                if !matches!(error, Error::Panic) {
+                    return Err(error);
+                }
+                self.health.fail(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// The source could not deliver what is next.
+    pub(super) fn read_failed(&mut self, error: Error) -> Result<()> {
+        if self.position.take_jump_back() {
+            return self.seek_failed(error);
+        }
+        let error = match error {
+            Error::Unsupported => Error::Source {
+                code: SOURCE_UNSUPPORTED,
+                cause: None,
+            },
+            error => error,
+        };
+        self.suspect(&error);
+        self.health.fail(error);
+        Ok(())
+    }
+
+    /// The source gave up without bytes: whether because it was told to. It may have heard late of a
+    /// cancel that is over, once for each interrupt; then it is asked again.
+    pub(super) fn obeyed(&mut self, demand: Demand) -> bool {
+        let told = self.slot.obey_interrupt();
+        let obeyed = told || self.stops(demand);
+        if obeyed {
+            self.position.take_jump_back();
+        }
+        obeyed
+    }
+
+    fn suspect(&mut self, error: &Error) {
+        self.record_source_error(error);
+        self.health.suspect(error);
+    }
+
+    fn record_source_error(&mut self, error: &Error) {
+        if let Error::Source { code, .. } = *error {
+            self.counters.source_error = code;
+        }
+    }
+}

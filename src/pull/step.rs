@@ -1,0 +1,106 @@
+//! The next step: what the source is to do towards a demand.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::options::ROUND_UP_MOST;
+use crate::pull::demand::Demand;
+use crate::pull::prefetch::MAX_REQUEST;
+use crate::pull::state::State;
+use crate::store::memory::BLOCK;
+
+/// The most held bytes, before a refused end, that a source has to deliver again. More than what
+/// usually lies between a library and a connection, which would hide that the connection is broken.
+const RECHECK: u64 = 64 * 1024;
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Deliver up to `most` bytes where it stands.
+    Read { most: u64 },
+    /// Go to an offset.
+    Seek(u64),
+    /// Deliver up to `most` bytes that are held already, which go nowhere.
+    Skip { most: u64 },
+}
+
+impl State {
+    /// What the source does next towards a demand. `narrow` ends a request where another call on the
+    /// way waits for its last byte; a prefetch does not narrow, and asks for little.
+    pub(super) fn step(&self, demand: Demand, narrow: bool) -> Result<Step> {
+        let ranges = self.extent.ranges();
+        let (missing, _) = ranges.gap(demand.offset);
+        let position = self.position.offset();
+        if let Some(held) = self.to_recheck() {
+            return Ok(if held.contains(&position) {
+                let most = held.end - position;
+                Step::Skip { most }
+            } else {
+                Step::Seek(held.start)
+            });
+        }
+        let held = ranges.next_start(position);
+        let inside = ranges.end_of(position) > position;
+        if self.can_seek() && position != missing {
+            let from = self.landing(missing);
+            let on_the_way =
+                missing > position && !inside && held.is_none_or(|start| start >= missing);
+            if !on_the_way || missing - position > self.seek_gap.max(missing - from) {
+                return Ok(Step::Seek(from));
+            }
+        }
+        if position > missing {
+            // The source can't go back.
+            return Err(Error::Unsupported);
+        }
+        if inside {
+            return Ok(Step::Skip {
+                most: (ranges.end_of(position) - position).min(BLOCK),
+            });
+        }
+        let mut until = self.goal(demand);
+        if narrow {
+            let ends = self.waiters.iter().map(|waiter| self.goal(waiter.demand));
+            until = ends.filter(|end| *end > position).fold(until, u64::min);
+        }
+        if self.round_up > 0 {
+            until = until
+                .checked_next_multiple_of(self.round_up)
+                .unwrap_or(until);
+        }
+        let most = until.min(held.unwrap_or(u64::MAX)) - position;
+        Ok(Step::Read {
+            most: if narrow { most } else { most.min(MAX_REQUEST) },
+        })
+    }
+
+    /// How far a demand goes, before rounding. A call that waits for one byte and has room for more
+    /// would get them one at a time where nothing, or little, is rounded up.
+    fn goal(&self, demand: Demand) -> u64 {
+        let most = match self.round_up {
+            0 => demand.room,
+            step => demand.room.min(u64::from(ROUND_UP_MOST) - step),
+        };
+        demand.offset.saturating_add(demand.length.max(most))
+    }
+
+    /// The held bytes that the source has to deliver again, if it is able to.
+    pub(super) fn to_recheck(&self) -> Option<Range<u64>> {
+        let at = self.health.recheck().filter(|_| self.can_seek())?;
+        let ranges = self.extent.ranges();
+        let end = ranges.end_before(at);
+        let start = ranges.start_of(end).max(end.saturating_sub(RECHECK));
+        (start < end).then_some(start..end)
+    }
+
+    /// Where a jump for the byte at `missing` goes: there, or up to a rounding step before it where the
+    /// gap ends soon. A reader going backwards in small steps will want those bytes next.
+    fn landing(&self, missing: u64) -> u64 {
+        let ranges = self.extent.ranges();
+        match ranges.next_start(missing) {
+            Some(next) => missing
+                .min(next.saturating_sub(self.round_up))
+                .max(ranges.end_before(missing)),
+            None => missing,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The calls that sleep at the gate, and which of them is to use the source next.
+
+use crate::error::{Error, Result};
+use crate::pull::demand::Demand;
+
+/// Stands for the helper where a ticket is asked for. Those of calls start at 1.
+const HELPER: u64 = 0;
+
+/// A call that sleeps until its bytes have come.
+pub(crate) struct Waiter {
+    ticket: u64,
+    pub(super) demand: Demand,
+    /// The helper pulls for it; else its own thread does when it is elected.
+    pub(super) by_helper: bool,
+    /// The reader that it belongs to, 0 for none.
+    pub(super) reader: usize,
+    /// The number of its condition variable.
+    pub(super) condvar: usize,
+    /// It was woken and is to look again.
+    pub(super) woken: bool,
+    /// An error that ends this call without staying.
+    pub(super) error: Option<Error>,
+}
+
+#[derive(Default)]
+pub(crate) struct Waiters {
+    /// In order of arrival.
+    list: Vec<Waiter>,
+    /// The waiter, or the helper, that was woken to use the source and has not looked yet.
+    elected: Option<u64>,
+    last_ticket: u64,
+    /// Condition variables that no waiter uses, and how many there are in all.
+    free_condvars: Vec<usize>,
+    condvars: usize,
+}
+
+impl Waiters {
+    /// Makes room for one more waiter.
+    pub(super) fn reserve(&mut self) -> Result<()> {
+        self.list.try_reserve(1).map_err(|_| Error::NoMemory)
+    }
+
+    /// Adds a waiter; returns its ticket. There is room for it.
+    pub(super) fn add(
+        &mut self,
+        demand: Demand,
+        by_helper: bool,
+        reader: usize,
+        condvar: usize,
+    ) -> u64 {
+        self.last_ticket += 1;
+        self.list.push(Waiter {
+            ticket: self.last_ticket,
+            demand,
+            by_helper,
+            reader,
+            condvar,
+            woken: false,
+            error: None,
+        });
+        self.last_ticket
+    }
+
+    pub(super) fn is_woken(&self, ticket: u64) -> bool {
+        let mut waiters = self.list.iter();
+        waiters.any(|waiter| waiter.ticket == ticket && waiter.woken)
+    }
+
+    /// Takes a waiter out; returns the error that ends its call, if there is one.
+    pub(super) fn remove(&mut self, ticket: u64) -> Option<Error> {
+        let mut waiters = self.list.iter();
+        let index = waiters.position(|waiter| waiter.ticket == ticket)?;
+        let waiter = self.list.remove(index);
+        self.give_condvar_back(waiter.condvar);
+        waiter.error
+    }
+
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, Waiter> {
+        self.list.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Waiter> {
+        self.list.iter_mut()
+    }
+
+    /// Those that have not been woken.
+    pub(super) fn asleep(&self) -> impl Iterator<Item = &Waiter> {
+        self.list.iter().filter(|waiter| !waiter.woken)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(super) fn get_mut(&mut self, index: usize) -> &mut Waiter {
+        &mut self.list[index]
+    }
+
+    pub(super) fn has_elected(&self) -> bool {
+        self.elected.is_some()
+    }
+
+    /// Elects the waiter that has slept longest.
+    pub(super) fn elect_first(&mut self) -> Option<&mut Waiter> {
+        let first = self.list.iter_mut().find(|waiter| !waiter.woken)?;
+        self.elected = Some(first.ticket);
+        Some(first)
+    }
+
+    pub(super) fn elect_helper(&mut self) {
+        self.elected = Some(HELPER);
+    }
+
+    /// A waiter has looked: if it was elected, it no longer is.
+    pub(super) fn has_looked(&mut self, ticket: u64) {
+        if self.elected == Some(ticket) {
+            self.elected = None;
+        }
+    }
+
+    pub(super) fn helper_has_looked(&mut self) {
+        self.has_looked(HELPER);
+    }
+
+    /// The number of a condition variable for one waiter.
+    pub(super) fn take_condvar(&mut self) -> Result<usize> {
+        if let Some(condvar) = self.free_condvars.pop() {
+            return Ok(condvar);
+        }
+        // With room for all of them to be given back.
+        self.free_condvars
+            .try_reserve(self.condvars + 1)
+            .map_err(|_| Error::NoMemory)?;
+        self.condvars += 1;
+        Ok(self.condvars - 1)
+    }
+
+    pub(super) fn give_condvar_back(&mut self, condvar: usize) {
+        self.free_condvars.push(condvar);
+    }
+}
