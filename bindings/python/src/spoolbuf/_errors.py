@@ -157,7 +157,7 @@ class UnknownSizeError(SpoolbufError, TypeError):
 
     >>> len(StreamBuffer([b"by", b"tes"]))
     Traceback (most recent call last):
-    spoolbuf.UnknownSizeError: not known yet
+    spoolbuf.UnknownSizeError: the size is not known yet
     """
 
     status = Status.UNKNOWN
