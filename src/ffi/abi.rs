@@ -207,10 +207,10 @@ pub struct sb_reader {
 /// returned. A call that would need the source returns SB_ERR_REENTRANT.
 ///
 /// An error is never the end of the stream (EOF). After an error other than SB_SOURCE_CANCELED, an
-/// end is believed only if the source has delivered a byte since, if a `seek` has succeeded since,
-/// or if the end is at the declared size. Any other end is reported as the same error again. If
-/// `pull` was called for an offset other than where its last call ended, only the read that needed
-/// those bytes gets that error.
+/// end is believed only in three cases: the source has delivered a byte since, a `seek` has
+/// succeeded since, or the end is at the declared size. Any other end is reported as the same error
+/// again. If `pull` was called for an offset other than where its last call ended, only the read
+/// that needed those bytes gets that error.
 ///
 /// After sb_retry() or sb_resume(), a source that can seek is first asked again for up to 64 KiB of
 /// buffered bytes before the end that was not believed. An end that follows those bytes is
@@ -249,9 +249,9 @@ pub struct sb_callback {
     /// Optional. Makes a blocked `read`, `seek` or `pull` return soon. Called while one runs or is
     /// about to run, from any other thread, possibly more than once. Must not block.
     ///
-    /// `cancel` can race with a call that is already returning. If the source records the request
-    /// (in a flag, say) and a later call returns SB_SOURCE_CANCELED because of the stale flag, the
-    /// library calls the source again instead of reporting an error.
+    /// `cancel` can race with a call that is already returning. The source may record the request,
+    /// in a flag, say, and a later call may return SB_SOURCE_CANCELED because of the stale flag.
+    /// The library then calls the source again instead of reporting an error.
     pub cancel: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Optional. Called exactly once, after the last other callback has returned, on any thread: as
     /// soon as every byte is buffered, or else at sb_free(). sb_free() may call it, or block while
