@@ -17,7 +17,7 @@ use crate::pull::helper::Helper;
 use crate::pull::state::State;
 use crate::source::{self, Interrupt, Source};
 use crate::store::Store;
-use crate::sync::rcu::Keeper;
+use crate::sync::rcu::DomainRef;
 use crate::sync::shared::Shared;
 use crate::sync::{Mutex, lock};
 
@@ -34,13 +34,13 @@ impl Buffer {
     pub(crate) fn new(
         source: Box<dyn Source>,
         options: Options,
-        pins: Keeper,
+        domain: DomainRef,
     ) -> Result<Shared<Buffer>> {
         Shared::try_new(Buffer {
             interrupt: source.interrupt(),
             free_waits_for_pull: source.must_return(),
             gate: Shared::try_new(Gate::new(State::new(source, &options)))?,
-            store: Store::new(options, pins),
+            store: Store::new(options, domain),
             helper: Mutex::new(None),
         })
     }

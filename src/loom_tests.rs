@@ -10,8 +10,8 @@
 //!
 //! | fault | red |
 //! |---|---|
-//! | `Pins::enter` or `Pins::wait` without its fence; a pin dropped, or drained, `Relaxed`; `wait` without its second drain; only the first line drained | `a_reader_and_two_waits`, `two_readers_and_a_wait` |
-//! | `Pins::wait` without its first drain | `a_reader_and_two_waits` |
+//! | `Domain::enter` or `Domain::synchronize` without its fence; a guard dropped, or drained, `Relaxed`; `synchronize` without its second drain; only the first line drained | `a_reader_and_two_waits`, `two_readers_and_a_wait` |
+//! | `Domain::synchronize` without its first drain | `a_reader_and_two_waits` |
 //! | `wake_ready` rings nobody | `helper`, `prefetch_against_wait` |
 //! | `pass_turn` elects without ringing | `hand_over`, `reader_stop_against_hand_over` |
 //! | a turn ends without `pass_turn` | `hand_over`, `helper`, `publish_against_wait` and others |
@@ -36,14 +36,14 @@
 //! | the source is dropped under an interrupt, or nobody closes it after one | `free_against_an_interrupt`, `free_against_blocked_read` |
 //! | an interrupted read is a failure; calls from before a cancel go on | `resume_against_cancel` |
 //! | a reader's stop that was lifted is none | `stops` |
-//! | who finds somebody else in `Pins::wait` does not wait as well | `read_by_handle_against_spill_and_free` |
+//! | who finds somebody else in `Domain::synchronize` does not wait as well | `read_by_handle_against_spill_and_free` |
 //! | memory, or segments, go without waiting for readers; before the write; a block is folded with memory in it | `read_against_spill` |
 //! | a leaf goes without waiting for readers | `read_against_folding` |
 //! | what hangs alone from a slot does not move into the node that company makes, or goes meanwhile | `read_against_company`, `read_against_folding_alone` |
-//! | readers count on one phase only, or `Pins::wait` leaves the phase as it is | `a_wait_is_not_for_those_who_come_later` |
+//! | readers count on one phase only, or `Domain::synchronize` leaves the phase as it is | `a_wait_is_not_for_those_who_come_later` |
 //! | the head of the list of free slots without its count (ABA) | `a_free_slot_goes_to_one` |
 //! | a row of slots replaces one that another thread made | `a_new_slot_goes_to_one` |
-//! | `remove` does not wait for the pins | `a_look_up_against_a_removal` |
+//! | `remove` does not synchronize | `a_look_up_against_a_removal` |
 //! | `remove` takes the generation away unseen | `two_removals` |
 //! | a slot's generation is shown `Relaxed` | `a_made_up_handle` |
 //! | a segment is linked `Relaxed`; a root is shown without its child | `read_against_filling` |
@@ -52,13 +52,13 @@
 //!
 //! Harmless, and so green: `settle` wakes only the ready at the end (they know it); any waiter is elected, also an awake one (it
 //! looks, and passes on); a cancel's error is not kept (calls know by its number); `prefetch` wakes nobody (they ask again when it
-//! is their turn); `Pins::wait` without its lock (each drains both phases; those who come later may then prolong it); `Relaxed` where a fence of `Pins::wait` follows. Beyond the models: barging past the elected (`tests/turns.rs`),
+//! is their turn); `Domain::synchronize` without its lock (each drains both phases; those who come later may then prolong it); `Relaxed` where a fence of `Domain::synchronize` follows. Beyond the models: barging past the elected (`tests/turns.rs`),
 //! and bytes published `Relaxed`, since loom does not follow them (ThreadSanitizer does).
 
 mod handles;
 mod helper;
-mod pins;
 mod poison;
+mod rcu;
 mod stops;
 mod store;
 mod tap;

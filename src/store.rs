@@ -12,8 +12,8 @@
 //!
 //! Two locks, and readers take neither. `spilling` orders those who spill and is held across the
 //! write to the file. `writing` is held for a few instructions at a time, so that bytes that have
-//! come are taken in while a spill goes on. Readers look bytes up in the index, under a pin while
-//! they copy from memory, without one when they read the spool file, since what is there stays
+//! come are taken in while a spill goes on. Readers look bytes up in the index, under a read
+//! guard while they copy from memory, without one when they read the spool file, since what is there stays
 //! there.
 
 pub(crate) mod index;
@@ -37,7 +37,7 @@ use crate::store::memory::chunk::Chunk;
 use crate::store::memory::chunk_allocator::ChunkAllocator;
 use crate::store::segment::{Room, Segment};
 use crate::store::spool::Spool;
-use crate::sync::rcu::{Keeper, Pin};
+use crate::sync::rcu::{DomainRef, ReadGuard};
 use crate::sync::shared::Shared;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
 
@@ -77,7 +77,7 @@ struct Writing {
 }
 
 impl Store {
-    pub(crate) fn new(options: Options, keeper: Keeper) -> Store {
+    pub(crate) fn new(options: Options, keeper: DomainRef) -> Store {
         let (index, writer, spiller) = Index::new(keeper);
         Store {
             index,
@@ -102,11 +102,11 @@ impl Store {
 
     /// What keeps the memory that is being copied from.
     #[inline]
-    pub(crate) fn pin(&self) -> Pin<'_> {
-        self.index.pin()
+    pub(crate) fn enter(&self) -> ReadGuard<'_> {
+        self.index.enter()
     }
 
-    /// Copies what is in memory from `offset` on without a gap, under a pin of this store. Adds to
+    /// Copies what is in memory from `offset` on without a gap, under a read guard of this store. Adds to
     /// `done` how much that was; returns how much more the spool file has at least.
     #[inline]
     pub(crate) fn copy_memory(
@@ -114,10 +114,10 @@ impl Store {
         offset: u64,
         out: &mut [u8],
         done: &mut usize,
-        pin: &Pin<'_>,
+        guard: &ReadGuard<'_>,
     ) -> u64 {
         while *done < out.len() {
-            match self.index.find(offset + *done as u64, pin) {
+            match self.index.find(offset + *done as u64, guard) {
                 Place::Memory(bytes) => {
                     let count = bytes.len().min(out.len() - *done);
                     out[*done..*done + count].copy_from_slice(&bytes[..count]);
@@ -132,7 +132,7 @@ impl Store {
 
     /// Copies what is buffered from `offset` on without a gap. Adds to `done` how much that was.
     pub(crate) fn copy(&self, offset: u64, out: &mut [u8], done: &mut usize) -> Result<()> {
-        let spooled = self.copy_memory(offset, out, done, &self.index.pin());
+        let spooled = self.copy_memory(offset, out, done, &self.index.enter());
         self.copy_on(offset, out, done, spooled)
     }
 
@@ -155,7 +155,7 @@ impl Store {
             if run == most {
                 break;
             }
-            spooled = self.copy_memory(offset, out, done, &self.index.pin());
+            spooled = self.copy_memory(offset, out, done, &self.index.enter());
         }
         Ok(())
     }
@@ -168,7 +168,7 @@ impl Store {
     /// The same, where `run` of them are known to be there.
     fn extend(&self, offset: u64, mut run: u64, most: u64) -> u64 {
         while run < most {
-            match self.index.find(offset + run, &self.index.pin()) {
+            match self.index.find(offset + run, &self.index.enter()) {
                 Place::Spool(count) => run += count,
                 _ => break,
             }

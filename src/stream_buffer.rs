@@ -11,7 +11,7 @@ use crate::buffer::stats::Stats;
 use crate::error::Result;
 use crate::options::Options;
 use crate::source::Source;
-use crate::sync::rcu::Keeper;
+use crate::sync::rcu::DomainRef;
 use crate::sync::shared::{Shared, try_box};
 
 /// A stream that arrives once, readable at any offset, any number of times, from any number of
@@ -70,7 +70,7 @@ impl StreamBuffer {
     /// [`Error::NoMemory`](crate::Error::NoMemory).
     pub fn with_options(source: impl Source + 'static, options: Options) -> Result<StreamBuffer> {
         let prefetch = options.prefetch;
-        let buffer = Buffer::new(try_box(source)?, options, Keeper::own())?;
+        let buffer = Buffer::new(try_box(source)?, options, DomainRef::own())?;
         let owner = Shared::try_new(Owner(buffer))?;
         let made = StreamBuffer { owner };
         if prefetch > 0 {

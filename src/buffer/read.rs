@@ -11,7 +11,7 @@ use crate::pull::ranges::is_range;
 use crate::pull::source_guard::SourceGuard;
 use crate::pull::state::{State, Verdict};
 use crate::store::memory::BLOCK;
-use crate::sync::rcu::Pin;
+use crate::sync::rcu::ReadGuard;
 use crate::sync::shared::Shared;
 
 /// What a read asks for, and how long it waits.
@@ -114,7 +114,7 @@ impl<'s> PendingRead<'s> {
 }
 
 impl Buffer {
-    /// Copies what is in memory, under a pin of this buffer.
+    /// Copies what is in memory, under a read guard of this buffer.
     #[inline]
     pub(crate) fn read_memory(
         &self,
@@ -122,9 +122,9 @@ impl Buffer {
         out: &mut [u8],
         all: bool,
         done: &mut usize,
-        pin: &Pin<'_>,
+        guard: &ReadGuard<'_>,
     ) -> Found {
-        let spooled = self.store.copy_memory(offset, out, done, pin);
+        let spooled = self.store.copy_memory(offset, out, done, guard);
         if *done < out.len() && (all || *done == 0 || spooled > 0) {
             Found::Part(spooled)
         } else if !out.is_empty() && self.gate.triggers_prefetch(offset + *done as u64) {
@@ -145,9 +145,9 @@ impl Buffer {
             return Err(Error::Invalid);
         }
         let mut done = 0;
-        let pin = this.store.pin();
-        let found = this.read_memory(offset, out, request.all, &mut done, &pin);
-        drop(pin);
+        let guard = this.store.enter();
+        let found = this.read_memory(offset, out, request.all, &mut done, &guard);
+        drop(guard);
         match found {
             Found::All => Ok(done),
             found => Buffer::read_slow(this, offset, out, done, found, request),

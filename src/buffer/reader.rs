@@ -7,7 +7,7 @@ use crate::buffer::read::{Found, ReadRequest, Wait};
 use crate::error::{Error, Result};
 use crate::pull::cancel_token::CancelToken;
 use crate::pull::gate::Gate;
-use crate::sync::rcu::Pin;
+use crate::sync::rcu::ReadGuard;
 use crate::sync::shared::Shared;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -39,11 +39,11 @@ impl Position {
         &self,
         buffer: &Buffer,
         out: &mut [u8],
-        pin: &Pin<'_>,
+        guard: &ReadGuard<'_>,
     ) -> Option<usize> {
         let at = self.offset();
         let mut done = 0;
-        let found = buffer.read_memory(at, out, false, &mut done, pin);
+        let found = buffer.read_memory(at, out, false, &mut done, guard);
         matches!(found, Found::All).then(|| {
             self.offset.store(at + done as u64, Ordering::Relaxed);
             done

@@ -18,7 +18,7 @@ use crate::ffi::handle::Raw;
 use crate::ffi::handles::{BUFFERS, insert_buffer};
 use crate::options::Options;
 use crate::panic::catch;
-use crate::sync::rcu::Keeper;
+use crate::sync::rcu::DomainRef;
 
 /// Creates a buffer over a source.
 ///
@@ -184,7 +184,7 @@ pub(super) unsafe fn make(
     // From here on whatever fails closes the source.
     let source = CallbackSource::boxed(callback)?;
     let options = options()?;
-    insert_buffer(|pins| Buffer::new(source, options, Keeper::Handle(pins)))
+    insert_buffer(|domain| Buffer::new(source, options, DomainRef::OfHandle(domain)))
 }
 
 pub(super) fn free(handle: Raw) {

@@ -4,7 +4,7 @@
 //! in tables that only grow, so looking at one is always safe; a handle whose generation is not the
 //! slot's is invalid, be it freed, freed twice or made up. A look-up pins its slot for as long as it
 //! uses what is in it, and who frees takes the generation away first, then waits for the pins. The
-//! same pin keeps the bytes that a buffer shows: see [`Keeper`](crate::sync::rcu::Keeper).
+//! same pin keeps the bytes that a buffer shows: see [`DomainRef`](crate::sync::rcu::DomainRef).
 //!
 //! Nothing here locks, so a forked child starts over with empty tables: everything its parent's
 //! threads were in the middle of is left behind, and every handle from before is invalid.
@@ -17,7 +17,7 @@ use std::ptr::null_mut;
 use std::sync::atomic::AtomicUsize as PlainUsize;
 
 use crate::error::{Error, Result};
-use crate::sync::rcu::{Pin, Pins};
+use crate::sync::rcu::{Domain, ReadGuard};
 use crate::sync::shared::Shared;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -50,13 +50,13 @@ pub(crate) struct Table<T: Send + Sync + 'static> {
 /// A value that stays while this does: its slot is pinned.
 pub(crate) struct Held<'t, T> {
     value: *mut T,
-    pin: Pin<'t>,
+    guard: ReadGuard<'t>,
 }
 
 impl<T> Held<'_, T> {
     #[inline]
-    pub(crate) fn pin(&self) -> &Pin<'_> {
-        &self.pin
+    pub(crate) fn enter(&self) -> &ReadGuard<'_> {
+        &self.guard
     }
 
     /// The value, for longer than a moment.
@@ -82,7 +82,7 @@ struct Slot<T> {
     generation: AtomicUsize,
     value: AtomicPtr<T>,
     next_free: AtomicU32,
-    pins: Pins,
+    domain: Domain,
 }
 
 impl<T: Send + Sync> Table<T> {
@@ -110,10 +110,10 @@ impl<T: Send + Sync> Table<T> {
     /// Puts a value into the table; it is made of the pins that will keep it.
     pub(crate) fn insert(
         &'static self,
-        make: impl FnOnce(&'static Pins) -> Result<Shared<T>>,
+        make: impl FnOnce(&'static Domain) -> Result<Shared<T>>,
     ) -> Result<Raw> {
         let (number, slot) = self.take_slot()?;
-        let value = make(&slot.pins).inspect_err(|_| self.give_slot_back(number, slot))?;
+        let value = make(&slot.domain).inspect_err(|_| self.give_slot_back(number, slot))?;
         slot.value.store(value.into_raw(), Ordering::Relaxed);
         // The only one to change an empty slot is who took it from the list.
         let generation = slot.generation.load(Ordering::Relaxed) + 1;
@@ -125,14 +125,14 @@ impl<T: Send + Sync> Table<T> {
     #[inline]
     pub(crate) fn hold(&self, handle: Raw) -> Result<Held<'_, T>> {
         let slot = self.slot_of(handle).ok_or(Error::Invalid)?;
-        let pin = slot.pins.enter();
-        // SeqCst: see `Pins::enter`. An odd generation, so of a taken slot, or no handle's.
+        let guard = slot.domain.enter();
+        // SeqCst: see `Domain::enter`. An odd generation, so of a taken slot, or no handle's.
         let generation = slot.generation.load(Ordering::SeqCst);
         if generation & GENERATION_MASK != handle >> (SLOT_BITS + 1) || generation % 2 == 0 {
             return Err(Error::Invalid);
         }
         let value = slot.value.load(Ordering::Relaxed);
-        Ok(Held { value, pin })
+        Ok(Held { value, guard })
     }
 
     /// The value, to keep.
@@ -158,7 +158,7 @@ impl<T: Send + Sync> Table<T> {
             return Err(Error::Invalid);
         }
         let value = slot.value.load(Ordering::Relaxed);
-        slot.pins.wait();
+        slot.domain.synchronize();
         // SAFETY: put there by `insert`; the exchange lets one caller through for each insert.
         let value = unsafe { Shared::from_raw(value) };
         // A slot whose generations are used up is not used again.
@@ -283,7 +283,7 @@ impl<T> Slot<T> {
             generation: AtomicUsize::new(generation),
             value: AtomicPtr::new(null_mut()),
             next_free: AtomicU32::new(0),
-            pins: Pins::new(),
+            domain: Domain::new(),
         }
     }
 }

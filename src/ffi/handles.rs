@@ -8,7 +8,7 @@ use crate::buffer::Buffer;
 use crate::buffer::reader::Position;
 use crate::error::Result;
 use crate::ffi::handle::{Raw, Table};
-use crate::sync::rcu::Pins;
+use crate::sync::rcu::Domain;
 use crate::sync::shared::Shared;
 
 pub(crate) static BUFFERS: Table<Buffer> = Table::new();
@@ -23,7 +23,7 @@ pub(crate) struct Reader {
 
 /// Puts a buffer into its table.
 pub(crate) fn insert_buffer(
-    make: impl FnOnce(&'static Pins) -> Result<Shared<Buffer>>,
+    make: impl FnOnce(&'static Domain) -> Result<Shared<Buffer>>,
 ) -> Result<Raw> {
     watch_forks();
     BUFFERS.insert(make)

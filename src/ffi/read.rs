@@ -82,8 +82,8 @@ pub(super) unsafe fn read(
     }
     let held = BUFFERS.hold(handle as Raw)?;
     let mut done = 0;
-    // Bytes in memory by the one pin that holds the buffer: no lock, no count that readers share.
-    match held.read_memory(off, out, request.all, &mut done, held.pin()) {
+    // Bytes in memory under the one read guard that protects the buffer: no lock, no shared counter.
+    match held.read_memory(off, out, request.all, &mut done, held.enter()) {
         Found::All => Ok(done as u64),
         found => read_on(held, off, out, done, found, request),
     }

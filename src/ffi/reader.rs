@@ -170,7 +170,7 @@ pub unsafe extern "C" fn sb_reader_free(reader: *mut sb_reader) {
 fn read(reader: Raw, out: &mut [u8]) -> Result<usize> {
     let reader = READERS.hold(reader)?;
     let buffer = BUFFERS.hold(reader.buffer)?;
-    if let Some(count) = reader.position.read_memory(&buffer, out, buffer.pin()) {
+    if let Some(count) = reader.position.read_memory(&buffer, out, buffer.enter()) {
         return Ok(count);
     }
     let (reader, buffer) = (reader.keep(), buffer.keep());

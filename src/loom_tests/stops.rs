@@ -13,7 +13,7 @@ use crate::buffer::reader::Position;
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::source::{Interrupt, Source};
-use crate::sync::rcu::Keeper;
+use crate::sync::rcu::DomainRef;
 use crate::sync::shared::Shared;
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 
@@ -199,7 +199,7 @@ fn resume_against_cancel() {
             round_up: 0,
             ..Options::default()
         };
-        let buffer = Buffer::new(Box::new(tap), options, Keeper::own()).unwrap();
+        let buffer = Buffer::new(Box::new(tap), options, DomainRef::own()).unwrap();
         let other = reader(&buffer, 0, 1, Wait::Forever);
         let canceler = thread::spawn({
             let buffer = buffer.clone();

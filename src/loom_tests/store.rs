@@ -12,14 +12,14 @@ use super::tap::byte;
 use crate::options::Options;
 use crate::store::Store;
 use crate::store::memory::BLOCK;
-use crate::sync::rcu::{Keeper, Pins};
+use crate::sync::rcu::{Domain, DomainRef};
 use crate::sync::{AtomicBool, Ordering, take_stripe};
 
 fn store(max: u64) -> Arc<Store> {
-    store_of(max, Keeper::own())
+    store_of(max, DomainRef::own())
 }
 
-fn store_of(max: u64, keeper: Keeper) -> Arc<Store> {
+fn store_of(max: u64, keeper: DomainRef) -> Arc<Store> {
     let options = Options {
         max,
         ..Options::default()
@@ -82,13 +82,13 @@ fn read_against_spill() {
     });
 }
 
-/// A handle is freed while its buffer, which somebody keeps, is spilled: both wait for the same pins,
+/// A handle is freed while its buffer, which somebody keeps, is spilled: both synchronize the same domain,
 /// and a read by the handle needs what the one and the other take away.
 #[test]
 fn read_by_handle_against_spill_and_free() {
     explore(2, || {
-        let pins: &'static Pins = Box::leak(Box::new(Pins::new()));
-        let store = store_of(u64::MAX, Keeper::Handle(pins));
+        let domain: &'static Domain = Box::leak(Box::new(Domain::new()));
+        let store = store_of(u64::MAX, DomainRef::OfHandle(domain));
         fill(&store, 0, BLOCK);
         let valid = Arc::new(AtomicBool::new(true));
         // True once freed. loom knows every access, and which happens before which.
@@ -97,14 +97,14 @@ fn read_by_handle_against_spill_and_free() {
             let (store, valid, freed) = (store.clone(), valid.clone(), freed.clone());
             move || {
                 take_stripe(1);
-                let pin = pins.enter();
+                let guard = domain.enter();
                 if !valid.load(Ordering::SeqCst) {
                     return;
                 }
                 // SAFETY: checked by loom.
                 freed.with(|freed| assert!(!unsafe { *freed }, "read after free"));
                 let (mut out, mut done) = ([0; BLOCK as usize], 0);
-                let spooled = store.copy_memory(0, &mut out, &mut done, &pin);
+                let spooled = store.copy_memory(0, &mut out, &mut done, &guard);
                 assert_eq!(done == out.len(), spooled == 0);
                 for (found, offset) in out[..done].iter().zip(0..) {
                     assert_eq!(*found, byte(offset), "at {offset}");
@@ -116,7 +116,7 @@ fn read_by_handle_against_spill_and_free() {
             move || store.spill().unwrap()
         });
         valid.store(false, Ordering::SeqCst);
-        pins.wait();
+        domain.synchronize();
         // SAFETY: checked by loom.
         freed.with_mut(|freed| unsafe { *freed = true });
         reader.join().unwrap();

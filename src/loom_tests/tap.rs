@@ -13,7 +13,7 @@ use crate::buffer::read::{ReadRequest, Wait};
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::source::{Interrupt, Source};
-use crate::sync::rcu::Keeper;
+use crate::sync::rcu::DomainRef;
 use crate::sync::shared::Shared;
 use crate::sync::{AtomicUsize, Condvar, Mutex, Ordering, lock};
 
@@ -194,7 +194,7 @@ pub(super) fn buffer(tap: Tap) -> Shared<Buffer> {
         round_up: 0,
         ..Options::default()
     };
-    Buffer::new(Box::new(tap), options, Keeper::own()).unwrap()
+    Buffer::new(Box::new(tap), options, DomainRef::own()).unwrap()
 }
 
 pub(super) fn read(

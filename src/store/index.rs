@@ -8,8 +8,8 @@
 //! as in the processor's caches. And where a source jumps about, the segments of a block that is alone
 //! under a slot hang from that slot, without the nodes in between.
 //!
-//! Readers take no lock: they pin, walk, and use what they found until the pin is dropped. The one
-//! [`Writer`] links and unlinks; the one [`Spiller`] waits for the pins before memory goes.
+//! Readers take no lock: they enter the domain, walk, and use what they found until they drop the guard. The one
+//! [`Writer`] links and unlinks; the one [`Spiller`] synchronizes before memory goes.
 
 #![allow(unsafe_code)]
 
@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::store::memory::BLOCK;
 use crate::store::memory::chunk::Chunk;
 use crate::store::segment::Segment;
-use crate::sync::rcu::{Keeper, Pin, Pins};
+use crate::sync::rcu::{Domain, DomainRef, ReadGuard};
 use crate::sync::shared::{Shared, try_box};
 use crate::sync::{AtomicPtr, Ordering};
 
@@ -41,7 +41,7 @@ const NO_NODE: usize = MARK | LONE;
 const SEGMENT: usize = Shared::<Segment>::SIZE;
 
 pub(crate) struct Index {
-    pins: Keeper,
+    domain: DomainRef,
     root: AtomicPtr<Node>,
 }
 
@@ -56,14 +56,14 @@ pub(crate) struct Spiller(());
 
 /// Memory that new readers don't find, and old ones may still read.
 pub(crate) struct Unlinked<'i> {
-    pins: &'i Pins,
+    domain: &'i Domain,
     freed: Option<(Chunk, Folded)>,
 }
 
 impl Unlinked<'_> {
     /// The memory, once the last reader has left it.
     pub(crate) fn wait(mut self) -> Option<Chunk> {
-        self.pins.wait();
+        self.domain.synchronize();
         self.freed.take().map(|(block, _folded)| block)
     }
 }
@@ -71,7 +71,7 @@ impl Unlinked<'_> {
 impl Drop for Unlinked<'_> {
     fn drop(&mut self) {
         if self.freed.is_some() {
-            self.pins.wait();
+            self.domain.synchronize();
         }
     }
 }
@@ -93,10 +93,10 @@ pub(crate) enum Place<'p> {
 }
 
 impl Index {
-    pub(crate) fn new(pins: Keeper) -> (Index, Writer, Spiller) {
+    pub(crate) fn new(domain: DomainRef) -> (Index, Writer, Spiller) {
         (
             Index {
-                pins,
+                domain,
                 root: AtomicPtr::new(null_mut()),
             },
             Writer { taken: 0 },
@@ -105,23 +105,23 @@ impl Index {
     }
 
     #[inline]
-    pub(crate) fn pin(&self) -> Pin<'_> {
-        self.pins.enter()
+    pub(crate) fn enter(&self) -> ReadGuard<'_> {
+        self.domain.enter()
     }
 
-    /// Looks `offset` up, with a pin of this index.
+    /// Looks `offset` up, with a read guard of this index.
     #[inline]
-    pub(crate) fn find<'p>(&'p self, offset: u64, pin: &'p Pin<'_>) -> Place<'p> {
-        debug_assert!(self.pins.gave(pin));
+    pub(crate) fn find<'p>(&'p self, offset: u64, guard: &'p ReadGuard<'_>) -> Place<'p> {
+        debug_assert!(self.domain.gave(guard));
         let mut segment = self.newest(offset / BLOCK);
         if segment == SPOOLED {
             return Place::Spool(BLOCK - offset % BLOCK);
         }
-        // SAFETY: what is linked is live until the pins are waited for after its unlinking.
+        // SAFETY: what is linked is live until `synchronize` has returned after its unlinking.
         while let Some(candidate) = unsafe { segment.as_ref() } {
             let skip = offset.wrapping_sub(candidate.start());
             if skip < candidate.filled() as u64 {
-                // SAFETY: the pin was taken before the call.
+                // SAFETY: the guard was taken before the call.
                 return match unsafe { candidate.bytes() } {
                     Some(bytes) => Place::Memory(&bytes[skip as usize..]),
                     None => Place::Spool(candidate.filled() as u64 - skip),
@@ -135,7 +135,7 @@ impl Index {
     /// The newest segment of a block, null, or `SPOOLED`.
     #[inline]
     fn newest(&self, block: u64) -> *mut Segment {
-        // SAFETY: here and below: leaves live until the pins are waited for after they became a mark,
+        // SAFETY: here and below: leaves live until `synchronize` has returned after they became a mark,
         // the nodes above them as long as the index.
         let root = unsafe { self.root.load(Ordering::Acquire).as_ref() };
         let mut node = match root {
@@ -143,7 +143,7 @@ impl Index {
             _ => return null_mut(),
         };
         loop {
-            // SeqCst: see `Pins::enter`.
+            // SeqCst: see `Domain::enter`.
             let child = node.slot(block).load(Ordering::SeqCst);
             if node.height == 0 {
                 return child.cast();
@@ -200,7 +200,7 @@ impl Index {
         let folded = self.fold(writer, segment.start() / BLOCK);
         let folded = folded.unwrap_or_default();
         Some(Unlinked {
-            pins: &self.pins,
+            domain: &self.domain,
             freed: Some((block, folded)),
         })
     }
@@ -358,7 +358,7 @@ impl Drop for Index {
 /// What a mark has replaced: segments, and the leaf that they were the last of.
 type Folded = (Chain, Option<Leaf>);
 
-/// A leaf that is linked to nothing any more. Not a box: until the pins are waited for, it is seen.
+/// A leaf that is linked to nothing any more. Not a box: until `synchronize` has returned, readers see it.
 struct Leaf(NonNull<Node>);
 
 impl Drop for Leaf {

@@ -81,18 +81,18 @@ impl Segment {
     /// The published bytes, if they are in memory.
     ///
     /// # Safety
-    /// While the slice lives, either a pin of the index is held that was taken before the call, or
+    /// While the slice lives, either a read guard of the index is held that was taken before the call, or
     /// the caller is the one that could `release` the memory.
     #[inline]
     pub(crate) unsafe fn bytes(&self) -> Option<&[u8]> {
         let filled = self.filled();
-        // SeqCst: see `Pins::enter`.
+        // SeqCst: see `Domain::enter`.
         let data = self.data.load(Ordering::SeqCst);
         if data.is_null() {
             return None;
         }
         // SAFETY: `filled` bytes are initialized and never written again; the memory lives as long
-        // as the caller's pin or the caller's not releasing it.
+        // as the caller's guard, or until the caller releases it.
         Some(unsafe { std::slice::from_raw_parts(data, filled) })
     }
 

@@ -34,7 +34,7 @@ impl Case {
             ..Options::default()
         };
         Case {
-            store: Store::new(options, Keeper::own()),
+            store: Store::new(options, DomainRef::own()),
             held: Ranges::default(),
             dice: seed,
         }

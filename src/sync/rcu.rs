@@ -1,126 +1,177 @@
-//! Pins: how a reader keeps what it reads from being freed, without a shared lock or count.
+//! RCU (read-copy-update): readers without a lock, and memory that is freed once nobody reads it.
 //!
-//! A reader [enters](Pins::enter) for the length of a copy, by one addition to a counter on a line
-//! that its thread has to itself. Whoever takes something away first makes it unreachable, then
-//! [waits](Pins::wait) until every reader that could still see it has left. Readers that come later
-//! don't prolong the wait: they count on the other one of two phases.
+//! A reader [enters](Domain::enter) a domain for the length of a copy and holds a [`ReadGuard`]
+//! meanwhile. A writer that takes something away first makes it unreachable, then calls
+//! [`synchronize`](Domain::synchronize), which returns once every reader that could still see it has
+//! left, and only then frees it. Guards are held for copies only, never across the source, a file or
+//! a wait.
 //!
-//! Pins are held for copies only, never across the source, a file or a wait.
+//! # The naive idea, and why it fails
+//!
+//! One counter of readers would do: a reader adds 1, copies, subtracts 1, and the writer waits for 0.
+//! It fails twice. Every reader on every core writes the same cache line, so that two threads that
+//! read from memory are slower than one. And the writer may wait forever: with readers that overlap
+//! each other, the counter never is 0.
+//!
+//! # The real one
+//!
+//! ```text
+//!             stripe 0         stripe 1        ...  stripe 7       (a cache line each)
+//! group 0   [ readers ]      [ readers ]            [ readers ]
+//! group 1   [ readers ]      [ readers ]            [ readers ]
+//!                    phase: the group that new readers count themselves in
+//! ```
+//!
+//! The counter is striped: each thread counts on a line of its own, as far as there are enough. And
+//! it exists twice. `synchronize` waits for the group that nobody enters now, makes that the one that
+//! new readers enter, and waits for the other one. So each wait is for a group that gets no new
+//! readers, and ends. (A reader that loads the phase and is then delayed may still enter the other
+//! group: it prolongs one wait, once.)
+//!
+//! # Why it is right, edge by edge
+//!
+//! ```text
+//! reader                                   writer
+//! R1  phase.load          Relaxed          U1  pointer.store(null)      SeqCst
+//! R2  counter.fetch_add   SeqCst           U2  counters of one group, each loaded until 0   SeqCst
+//! R3  pointer.load        SeqCst           U3  phase.store              SeqCst
+//! R4  the bytes are read                   U4  counters of the other group, likewise        SeqCst
+//! R5  counter.fetch_sub   Release          U5  the memory is freed
+//! ```
+//!
+//! - *A reader that saw the old pointer is waited for.* If R3 loads what was there before U1, then R3
+//!   comes before U1 in the one order that all SeqCst operations have, and so does R2, which comes
+//!   before R3. Both groups are looked at after U1, one by U2 and one by U4. Whichever of them the
+//!   reader is in, that look comes after R2 and sees the reader until R5.
+//! - *Acquire and Release would not do.* They allow R3 to load the old pointer and U2 or U4 to load a
+//!   count from before R2, in the same run: each thread's store may still be on its way when the other
+//!   one loads (store buffering).
+//! - *The bytes are read before they are freed.* R5 is a Release and pairs with the load of U2 or U4
+//!   that sees 0: R4 happens before U5.
+//! - *R1 may be Relaxed.* The phase decides only how long a writer waits, not whether it waits for
+//!   this reader, since it looks at both groups.
+//! - *Two writers at a time* would each change the phase under the other's wait, and readers that come
+//!   later could prolong it. A mutex orders them; readers never take it.
+//!
+//! The fence in `synchronize` makes U1 part of that order where the caller's store was weaker, and
+//! loom, which knows sequential consistency of fences only, gets one in `enter`.
+//! `src/loom_tests/rcu.rs` runs every order of these steps.
 
 use std::ops::Deref;
 
 use crate::sync::{AtomicUsize, Backoff, Mutex, Ordering, STRIPES, fence, lock, stripe};
 
-pub(crate) struct Pins {
+pub(crate) struct Domain {
     phase: AtomicUsize,
     stripes: [Stripe; STRIPES],
-    /// Held by whoever waits, so that readers who come later prolong nobody's wait.
-    waiting: Mutex<()>,
+    /// Held by the writer that waits.
+    synchronizing: Mutex<()>,
 }
 
-/// Whose pins keep what a buffer shows its readers.
+/// The domain that protects what a buffer shows its readers.
 #[allow(
     clippy::large_enum_variant,
     reason = "one a buffer; a box is one more thing to have no memory for"
 )]
-pub(crate) enum Keeper {
+pub(crate) enum DomainRef {
     /// The buffer's own.
-    Own(Pins),
-    /// Those of the handle that C knows it by: one pin then keeps the buffer and its bytes.
-    Handle(&'static Pins),
+    Own(Domain),
+    /// That of its handle in C: one guard then protects the buffer and its bytes.
+    OfHandle(&'static Domain),
 }
 
+/// The readers that count themselves here, by group.
 #[repr(align(64))]
 struct Stripe {
-    held: [AtomicUsize; 2],
+    readers: [AtomicUsize; 2],
 }
 
 /// Proof that its holder was counted before it looked.
-pub(crate) struct Pin<'p> {
-    held: &'p AtomicUsize,
+pub(crate) struct ReadGuard<'d> {
+    readers: &'d AtomicUsize,
 }
 
-impl Pins {
-    pub(crate) fn new() -> Pins {
-        Pins {
+impl Domain {
+    pub(crate) fn new() -> Domain {
+        Domain {
             phase: AtomicUsize::new(0),
             stripes: std::array::from_fn(|_| Stripe {
-                held: [AtomicUsize::new(0), AtomicUsize::new(0)],
+                readers: [AtomicUsize::new(0), AtomicUsize::new(0)],
             }),
-            waiting: Mutex::new(()),
+            synchronizing: Mutex::new(()),
         }
     }
 
-    /// Counts this thread in. What it then loads with `SeqCst` stays until the pin is dropped.
+    /// Counts this thread as a reader. What it then loads with `SeqCst` stays until the guard is
+    /// dropped.
     #[inline]
-    pub(crate) fn enter(&self) -> Pin<'_> {
-        let held = &self.stripes[stripe()].held[self.phase.load(Ordering::Relaxed) & 1];
-        // SeqCst, as are the loads behind it and the stores before `wait`: either the waiter sees
-        // this count, or this thread sees what the waiter did before it looked.
-        held.fetch_add(1, Ordering::SeqCst);
+    pub(crate) fn enter(&self) -> ReadGuard<'_> {
+        let group = self.phase.load(Ordering::Relaxed) & 1;
+        let readers = &self.stripes[stripe()].readers[group];
+        readers.fetch_add(1, Ordering::SeqCst);
         // loom knows sequential consistency of fences only.
         if cfg!(loom) {
             fence(Ordering::SeqCst);
         }
-        Pin { held }
+        ReadGuard { readers }
     }
 
-    /// Returns once every pin that was taken before the call is dropped.
-    pub(crate) fn wait(&self) {
-        let _alone = lock(&self.waiting);
+    /// Returns once every guard that was taken before the call is dropped.
+    pub(crate) fn synchronize(&self) {
+        let _alone = lock(&self.synchronizing);
         fence(Ordering::SeqCst);
         let old = self.phase.load(Ordering::Relaxed) & 1;
-        // Stragglers that read the phase before the last wait and counted themselves after it.
+        // Those that loaded the phase before the last change of it and counted themselves after.
         self.drain(1 - old);
         self.phase.store(1 - old, Ordering::SeqCst);
         self.drain(old);
     }
 
-    /// Whether a pin is one of these.
-    pub(crate) fn gave(&self, pin: &Pin<'_>) -> bool {
-        let mut counters = self.stripes.iter().flat_map(|stripe| &stripe.held);
-        counters.any(|held| std::ptr::eq(held, pin.held))
+    /// Whether a guard is of this domain.
+    pub(crate) fn gave(&self, guard: &ReadGuard<'_>) -> bool {
+        let mut counters = self.stripes.iter().flat_map(|stripe| &stripe.readers);
+        counters.any(|readers| std::ptr::eq(readers, guard.readers))
     }
 
-    /// Whether those who come now count elsewhere than the first ones did.
+    /// Whether new readers enter another group than the first ones did.
     #[cfg(test)]
     pub(crate) fn has_turned(&self) -> bool {
         self.phase.load(Ordering::SeqCst) == 1
     }
 
-    fn drain(&self, phase: usize) {
+    fn drain(&self, group: usize) {
         for stripe in &self.stripes {
             let mut backoff = Backoff::new();
-            // Pairs with the Release of a dropped pin: its reads are over.
-            while stripe.held[phase].load(Ordering::SeqCst) != 0 {
+            // Pairs with the Release of a dropped guard: its reads are over.
+            while stripe.readers[group].load(Ordering::SeqCst) != 0 {
                 backoff.pause();
             }
         }
     }
 }
 
-impl Keeper {
-    pub(crate) fn own() -> Keeper {
-        Keeper::Own(Pins::new())
+impl DomainRef {
+    pub(crate) fn own() -> DomainRef {
+        DomainRef::Own(Domain::new())
     }
 }
 
-impl Deref for Keeper {
-    type Target = Pins;
+impl Deref for DomainRef {
+    type Target = Domain;
 
     #[inline]
-    fn deref(&self) -> &Pins {
+    fn deref(&self) -> &Domain {
         match self {
-            Keeper::Own(pins) => pins,
-            Keeper::Handle(pins) => pins,
+            DomainRef::Own(domain) => domain,
+            DomainRef::OfHandle(domain) => domain,
         }
     }
 }
 
-impl Drop for Pin<'_> {
+impl Drop for ReadGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.held.fetch_sub(1, Ordering::Release);
+        self.readers.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -128,40 +179,40 @@ impl Drop for Pin<'_> {
 mod tests {
     use super::*;
 
-    /// How many are counted, by phase.
-    fn held(pins: &Pins) -> [usize; 2] {
-        [0, 1].map(|phase| {
-            let held = pins.stripes.iter().map(|stripe| &stripe.held[phase]);
-            held.map(|held| held.load(Ordering::SeqCst)).sum()
+    /// How many readers are counted, by group.
+    fn readers(domain: &Domain) -> [usize; 2] {
+        [0, 1].map(|group| {
+            let counters = domain.stripes.iter().map(|stripe| &stripe.readers[group]);
+            counters.map(|readers| readers.load(Ordering::SeqCst)).sum()
         })
     }
 
     #[test]
-    fn a_wait_changes_where_is_counted() {
-        let pins = Pins::new();
+    fn synchronize_changes_the_group_of_new_readers() {
+        let domain = Domain::new();
         for turn in 0..5 {
-            let pin = pins.enter();
-            assert!(pins.gave(&pin));
+            let guard = domain.enter();
+            assert!(domain.gave(&guard));
             let mut due = [0, 0];
             due[turn % 2] = 1;
-            assert_eq!(held(&pins), due, "after {turn} waits");
-            drop(pin);
-            assert_eq!(held(&pins), [0, 0]);
-            pins.wait();
+            assert_eq!(readers(&domain), due, "after {turn} waits");
+            drop(guard);
+            assert_eq!(readers(&domain), [0, 0]);
+            domain.synchronize();
         }
-        assert!(!pins.gave(&Pins::new().enter()));
+        assert!(!domain.gave(&Domain::new().enter()));
     }
 
     #[test]
-    fn a_wait_is_for_the_pins_of_before_and_not_for_later_ones() {
-        let pins = Pins::new();
-        let first = pins.enter();
+    fn synchronize_waits_for_earlier_guards_and_not_for_later_ones() {
+        let domain = Domain::new();
+        let first = domain.enter();
         std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| pins.wait());
-            while !pins.has_turned() {
+            let waiter = scope.spawn(|| domain.synchronize());
+            while !domain.has_turned() {
                 std::thread::yield_now();
             }
-            let later = pins.enter();
+            let later = domain.enter();
             assert!(!waiter.is_finished());
             drop(first);
             waiter.join().expect("no panic");

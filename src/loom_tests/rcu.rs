@@ -6,12 +6,12 @@ use loom::cell::UnsafeCell;
 use loom::thread;
 
 use super::explore;
-use crate::sync::rcu::Pins;
+use crate::sync::rcu::Domain;
 use crate::sync::{AtomicUsize, Ordering, take_stripe};
 
-/// Values of which one is to be seen, and the pins that keep it.
+/// Values of which one is to be seen, and the domain that protects it.
 struct Case {
-    pins: Pins,
+    domain: Domain,
     shown: AtomicUsize,
     /// True once freed. loom knows every access, and which happens before which.
     freed: [UnsafeCell<bool>; 3],
@@ -23,23 +23,23 @@ unsafe impl Sync for Case {}
 impl Case {
     fn new() -> loom::sync::Arc<Case> {
         loom::sync::Arc::new(Case {
-            pins: Pins::new(),
+            domain: Domain::new(),
             shown: AtomicUsize::new(0),
             freed: std::array::from_fn(|_| UnsafeCell::new(false)),
         })
     }
 
     fn read(&self) {
-        let pin = self.pins.enter();
+        let guard = self.domain.enter();
         let shown = self.shown.load(Ordering::SeqCst);
         // SAFETY: checked by loom.
         self.freed[shown].with(|freed| assert!(!unsafe { *freed }, "read after free"));
-        drop(pin);
+        drop(guard);
     }
 
     fn replace(&self, next: usize) {
         let last = self.shown.swap(next, Ordering::SeqCst);
-        self.pins.wait();
+        self.domain.synchronize();
         // SAFETY: checked by loom.
         self.freed[last].with_mut(|freed| unsafe { *freed = true });
     }
@@ -90,18 +90,18 @@ fn two_readers_and_a_wait() {
 fn a_wait_is_not_for_those_who_come_later() {
     explore(4, || {
         let case = Case::new();
-        let first = case.pins.enter();
+        let first = case.domain.enter();
         let waiter = thread::spawn({
             let case = case.clone();
             move || {
                 take_stripe(1);
-                case.pins.wait();
+                case.domain.synchronize();
             }
         });
-        while !case.pins.has_turned() {
+        while !case.domain.has_turned() {
             thread::yield_now();
         }
-        let later = case.pins.enter();
+        let later = case.domain.enter();
         drop(first);
         // Nothing else would end it.
         waiter.join().unwrap();
