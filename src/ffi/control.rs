@@ -39,7 +39,7 @@ pub unsafe extern "C" fn sb_prefetch(handle: *mut sb_buffer, ahead: u64) -> c_in
     catch(PANIC as c_int, || {
         status(
             BUFFERS
-                .get(handle as Raw)
+                .get_shared(handle as Raw)
                 .and_then(|buffer| Buffer::prefetch(&buffer, ahead)),
         )
     })
@@ -62,7 +62,11 @@ pub unsafe extern "C" fn sb_prefetch(handle: *mut sb_buffer, ahead: u64) -> c_in
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_cancel(handle: *mut sb_buffer) -> c_int {
     catch(PANIC as c_int, || {
-        status(BUFFERS.get(handle as Raw).map(|buffer| buffer.cancel()))
+        status(
+            BUFFERS
+                .get_shared(handle as Raw)
+                .map(|buffer| buffer.cancel()),
+        )
     })
 }
 
@@ -82,7 +86,11 @@ pub unsafe extern "C" fn sb_cancel(handle: *mut sb_buffer) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_retry(handle: *mut sb_buffer) -> c_int {
     catch(PANIC as c_int, || {
-        status(BUFFERS.get(handle as Raw).map(|buffer| buffer.retry()))
+        status(
+            BUFFERS
+                .get_shared(handle as Raw)
+                .map(|buffer| buffer.retry()),
+        )
     })
 }
 
@@ -100,7 +108,11 @@ pub unsafe extern "C" fn sb_retry(handle: *mut sb_buffer) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_resume(handle: *mut sb_buffer) -> c_int {
     catch(PANIC as c_int, || {
-        status(BUFFERS.get(handle as Raw).map(|buffer| buffer.resume()))
+        status(
+            BUFFERS
+                .get_shared(handle as Raw)
+                .map(|buffer| buffer.resume()),
+        )
     })
 }
 
@@ -119,6 +131,10 @@ pub unsafe extern "C" fn sb_resume(handle: *mut sb_buffer) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_spill(handle: *mut sb_buffer) -> c_int {
     catch(PANIC as c_int, || {
-        status(BUFFERS.get(handle as Raw).and_then(|buffer| buffer.spill()))
+        status(
+            BUFFERS
+                .get_shared(handle as Raw)
+                .and_then(|buffer| buffer.spill()),
+        )
     })
 }

@@ -1,13 +1,35 @@
-//! Handles: what C holds instead of pointers.
+//! Handles, in a generational slab: what C holds instead of pointers. It knows no buffer.
 //!
-//! A handle is a slot's number and a generation, packed into a pointer-sized odd number. Slots live
-//! in tables that only grow, so looking at one is always safe; a handle whose generation is not the
-//! slot's is invalid, be it freed, freed twice or made up. A look-up pins its slot for as long as it
-//! uses what is in it, and who frees takes the generation away first, then waits for the pins. The
-//! same pin keeps the bytes that a buffer shows: see [`DomainRef`](crate::sync::rcu::DomainRef).
+//! ```text
+//! 64 bits   | generation, 39 bits            | slot number, 24 bits | 1 |
+//! 32 bits   | generation, 16 bits            | slot number, 15 bits | 1 |
+//! ```
 //!
-//! Nothing here locks, so a forked child starts over with empty tables: everything its parent's
-//! threads were in the middle of is left behind, and every handle from before is invalid.
+//! A handle names a slot of the table and the generation that the slot had when the value was put in.
+//! A slot's generation is even while it is empty and odd while it holds a value, and counts up at each
+//! change. So a handle is valid as long as its slot has its generation: one that was freed, freed
+//! twice, or made up is not. The lowest bit is always 1, so that no aligned pointer, and not NULL, is
+//! a handle.
+//!
+//! - **Slots never go.** They live in rows of 64, 128, 256 and so on, which are never freed or moved:
+//!   looking at a slot is safe whatever number C passes.
+//! - **Look-up against removal.** A look-up enters the slot's RCU [domain](crate::sync::rcu), then
+//!   compares the generation; a removal first changes the generation, then synchronizes, then takes
+//!   the value. Either the look-up sees the new generation, or the removal waits for it. The same
+//!   read guard protects the bytes of a buffer (see [`DomainRef`](crate::sync::rcu::DomainRef)), so
+//!   that a read from memory counts itself once.
+//! - **Removal against removal.** Both compare and exchange the generation; one succeeds.
+//! - **ABA.** Empty slots form a list, whose head is one atomic: the number of its first slot and a
+//!   count. A thread that pops loads the head and the slot's successor and exchanges the head. If
+//!   others have popped that slot and pushed it again meanwhile, the number is the same but the count
+//!   is not, and the exchange fails. The count has 32 bits: that many changes would have to fit between
+//!   a load and an exchange.
+//! - **Wrap-around.** A slot whose generations are used up is left empty for good, so that no handle
+//!   is ever valid twice. On 32 bits that is after 16,384 to 32,768 values a slot, on 64 bits never in
+//!   practice.
+//! - **Fork.** Nothing here locks. A forked child starts with empty tables: what its parent's threads
+//!   were in the middle of is left behind. Its slots start at other generations than its parent's, so
+//!   that its parent's handles are invalid there.
 
 #![allow(unsafe_code)]
 
@@ -21,10 +43,10 @@ use crate::sync::rcu::{Domain, ReadGuard};
 use crate::sync::shared::Shared;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-/// What a handle looks like from outside.
+/// A handle as an integer.
 pub(crate) type Raw = usize;
 
-/// Bits of a handle: 1, then the slot's number, then the generation.
+/// Bits of a handle, from the lowest: 1, the slot's number, the generation.
 const SLOT_BITS: u32 = if usize::BITS == 64 { 24 } else { 15 };
 const SLOT_MASK: usize = (1 << SLOT_BITS) - 1;
 const GENERATION_BITS: u32 = usize::BITS - 1 - SLOT_BITS;
@@ -47,32 +69,32 @@ pub(crate) struct Table<T: Send + Sync + 'static> {
     holds: PhantomData<Shared<T>>,
 }
 
-/// A value that stays while this does: its slot is pinned.
-pub(crate) struct Held<'t, T> {
+/// A value that was looked up: the slot's domain protects it.
+pub(crate) struct Entry<'t, T> {
     value: *mut T,
     guard: ReadGuard<'t>,
 }
 
-impl<T> Held<'_, T> {
+impl<T> Entry<'_, T> {
     #[inline]
-    pub(crate) fn enter(&self) -> &ReadGuard<'_> {
+    pub(crate) fn guard(&self) -> &ReadGuard<'_> {
         &self.guard
     }
 
-    /// The value, for longer than a moment.
+    /// The value, for a call that may wait: no guard is held then.
     #[inline]
-    pub(crate) fn keep(self) -> Shared<T> {
-        // SAFETY: as in `deref`: the slot's count is held while it is pinned.
+    pub(crate) fn upgrade(self) -> Shared<T> {
+        // SAFETY: as in `deref`: the table's count of the value is not dropped while the guard is held.
         unsafe { Shared::clone_raw(self.value) }
     }
 }
 
-impl<T> Deref for Held<'_, T> {
+impl<T> Deref for Entry<'_, T> {
     type Target = T;
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: the slot is pinned and had the handle's generation then, so its value is live.
+        // SAFETY: the guard was taken before the slot was seen to have the handle's generation, and `remove` waits for such guards before it drops the value.
         unsafe { &*self.value }
     }
 }
@@ -107,7 +129,7 @@ impl<T: Send + Sync> Table<T> {
         }
     }
 
-    /// Puts a value into the table; it is made of the pins that will keep it.
+    /// Puts a value into the table. It is made with the domain that will protect it.
     pub(crate) fn insert(
         &'static self,
         make: impl FnOnce(&'static Domain) -> Result<Shared<T>>,
@@ -121,27 +143,27 @@ impl<T: Send + Sync> Table<T> {
         Ok((generation & GENERATION_MASK) << (SLOT_BITS + 1) | number << 1 | 1)
     }
 
-    /// Holds the value, for a moment: for what waits, `keep` it.
+    /// Looks a value up, for a moment. Before a wait, `upgrade` it.
     #[inline]
-    pub(crate) fn hold(&self, handle: Raw) -> Result<Held<'_, T>> {
+    pub(crate) fn get(&self, handle: Raw) -> Result<Entry<'_, T>> {
         let slot = self.slot_of(handle).ok_or(Error::Invalid)?;
         let guard = slot.domain.enter();
-        // SeqCst: see `Domain::enter`. An odd generation, so of a taken slot, or no handle's.
+        // SeqCst: R3 in `sync::rcu`. The generation of a slot that holds a value is odd.
         let generation = slot.generation.load(Ordering::SeqCst);
         if generation & GENERATION_MASK != handle >> (SLOT_BITS + 1) || generation % 2 == 0 {
             return Err(Error::Invalid);
         }
         let value = slot.value.load(Ordering::Relaxed);
-        Ok(Held { value, guard })
+        Ok(Entry { value, guard })
     }
 
-    /// The value, to keep.
+    /// Looks a value up, to hold it for longer.
     #[inline]
-    pub(crate) fn get(&self, handle: Raw) -> Result<Shared<T>> {
-        self.hold(handle).map(Held::keep)
+    pub(crate) fn get_shared(&self, handle: Raw) -> Result<Shared<T>> {
+        self.get(handle).map(Entry::upgrade)
     }
 
-    /// Takes the value out: from here on the handle is invalid. Of several callers one gets it.
+    /// Takes the value out: from here on the handle is invalid. Of several callers one gets the value.
     pub(crate) fn remove(&self, handle: Raw) -> Result<Shared<T>> {
         let slot = self.slot_of(handle).ok_or(Error::Invalid)?;
         let generation = slot.generation.load(Ordering::SeqCst);
@@ -159,7 +181,7 @@ impl<T: Send + Sync> Table<T> {
         }
         let value = slot.value.load(Ordering::Relaxed);
         slot.domain.synchronize();
-        // SAFETY: put there by `insert`; the exchange lets one caller through for each insert.
+        // SAFETY: `insert` stored the pointer with the count that it stands for, and the exchange lets one caller through for each insert.
         let value = unsafe { Shared::from_raw(value) };
         // A slot whose generations are used up is not used again.
         if (empty + 1) & GENERATION_MASK > 1 {
@@ -186,7 +208,7 @@ impl<T: Send + Sync> Table<T> {
         if start.is_null() {
             return None;
         }
-        // SAFETY: a row that is there has all its slots, for ever.
+        // SAFETY: `make_row` published a row of this many slots, which is never freed.
         Some(unsafe { &*start.add(number - (FIRST_ROW << row)) })
     }
 
@@ -264,7 +286,7 @@ fn make_row<T>(place: &AtomicPtr<Slot<T>>, size: usize) -> Result<()> {
         .compare_exchange(null_mut(), first, Ordering::AcqRel, Ordering::Acquire)
         .is_err()
     {
-        // SAFETY: made above and shown to nobody.
+        // SAFETY: made by `into_raw` above; the exchange failed, so nobody else has it.
         drop(unsafe { Box::from_raw(made) });
     }
     Ok(())
@@ -272,12 +294,12 @@ fn make_row<T>(place: &AtomicPtr<Slot<T>>, size: usize) -> Result<()> {
 
 impl<T> Slot<T> {
     fn new() -> Slot<T> {
-        // Scattered, so that a number that happens to look like a handle does not fit; the same slot
-        // starts elsewhere in a forked child, so that its parent's handles don't fit.
+        // Start at a pseudo-random generation, so that an arbitrary integer is unlikely to be a valid
+        // handle, and at a different one after fork(), so that the parent's handles are rejected.
         static SEED: PlainUsize = PlainUsize::new(1);
         let seed = SEED.fetch_add(1, Ordering::Relaxed) + (FORKS.load(Ordering::Relaxed) << 20);
         let scattered = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as usize);
-        // The top half of the generations are left for counting.
+        // The upper half of the generations is left to count up.
         let generation = (scattered >> (usize::BITS - GENERATION_BITS + 1)) & !1;
         Slot {
             generation: AtomicUsize::new(generation),

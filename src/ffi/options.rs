@@ -122,7 +122,7 @@ fn begin(handle: Raw, ahead: u64) -> Result<()> {
         return Ok(());
     }
     BUFFERS
-        .get(handle)
+        .get_shared(handle)
         .and_then(|buffer| Buffer::prefetch(&buffer, ahead))
 }
 

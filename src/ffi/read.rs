@@ -11,7 +11,7 @@ use crate::buffer::Buffer;
 use crate::buffer::read::{Found, ReadRequest, Wait};
 use crate::error::{Error, Result};
 use crate::ffi::abi::sb_buffer;
-use crate::ffi::handle::{Held, Raw};
+use crate::ffi::handle::{Entry, Raw};
 use crate::ffi::handles::BUFFERS;
 use crate::panic::catch;
 use crate::pull::ranges::is_range;
@@ -80,25 +80,25 @@ pub(super) unsafe fn read(
     if !is_range(off, len) {
         return Err(Error::Invalid);
     }
-    let held = BUFFERS.hold(handle as Raw)?;
+    let entry = BUFFERS.get(handle as Raw)?;
     let mut done = 0;
     // Bytes in memory under the one read guard that protects the buffer: no lock, no shared counter.
-    match held.read_memory(off, out, request.all, &mut done, held.enter()) {
+    match entry.read_memory(off, out, request.all, &mut done, entry.guard()) {
         Found::All => Ok(done as u64),
-        found => read_on(held, off, out, done, found, request),
+        found => read_on(entry, off, out, done, found, request),
     }
 }
 
 #[cold]
 fn read_on(
-    held: Held<'_, Buffer>,
+    entry: Entry<'_, Buffer>,
     off: u64,
     out: &mut [u8],
     done: usize,
     found: Found,
     request: ReadRequest<'_>,
 ) -> Result<u64> {
-    // What follows takes its time: the buffer is kept, not held.
-    let buffer = held.keep();
+    // What follows may wait, and no read guard is held across a wait.
+    let buffer = entry.upgrade();
     Buffer::read_slow(&buffer, off, out, done, found, request).map(|count| count as u64)
 }

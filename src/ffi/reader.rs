@@ -35,7 +35,7 @@ pub unsafe extern "C" fn sb_reader_new(handle: *mut sb_buffer) -> *mut sb_reader
         let buffer = handle as Raw;
         let position = Position::new();
         let made = BUFFERS
-            .get(buffer)
+            .get_shared(buffer)
             .and_then(|_| insert_reader(Reader { buffer, position }));
         made.map_or(std::ptr::null_mut(), |reader| reader as *mut sb_reader)
     })
@@ -93,8 +93,8 @@ pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence
             SEEK_END => Ok(SeekFrom::End(off)),
             _ => Err(Error::Invalid),
         };
-        let result = READERS.get(reader as Raw).and_then(|reader| {
-            let buffer = BUFFERS.get(reader.buffer)?;
+        let result = READERS.get_shared(reader as Raw).and_then(|reader| {
+            let buffer = BUFFERS.get_shared(reader.buffer)?;
             reader.position.seek(&buffer, to?)
         });
         count(result)
@@ -118,8 +118,8 @@ pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_reader_cancel(reader: *mut sb_reader) -> c_int {
     catch(PANIC as c_int, || {
-        status(READERS.get(reader as Raw).and_then(|reader| {
-            let buffer = BUFFERS.get(reader.buffer)?;
+        status(READERS.get_shared(reader as Raw).and_then(|reader| {
+            let buffer = BUFFERS.get_shared(reader.buffer)?;
             reader.position.cancel(&buffer.gate);
             Ok(())
         }))
@@ -138,8 +138,8 @@ pub unsafe extern "C" fn sb_reader_cancel(reader: *mut sb_reader) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_reader_resume(reader: *mut sb_reader) -> c_int {
     catch(PANIC as c_int, || {
-        status(READERS.get(reader as Raw).and_then(|reader| {
-            BUFFERS.get(reader.buffer)?;
+        status(READERS.get_shared(reader as Raw).and_then(|reader| {
+            BUFFERS.get_shared(reader.buffer)?;
             reader.position.resume();
             Ok(())
         }))
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn sb_reader_resume(reader: *mut sb_reader) -> c_int {
 pub unsafe extern "C" fn sb_reader_free(reader: *mut sb_reader) {
     catch((), || {
         if let Ok(reader) = READERS.remove(reader as Raw) {
-            if let Ok(buffer) = BUFFERS.get(reader.buffer) {
+            if let Ok(buffer) = BUFFERS.get_shared(reader.buffer) {
                 reader.position.cancel(&buffer.gate);
             }
         }
@@ -168,11 +168,11 @@ pub unsafe extern "C" fn sb_reader_free(reader: *mut sb_reader) {
 
 #[inline]
 fn read(reader: Raw, out: &mut [u8]) -> Result<usize> {
-    let reader = READERS.hold(reader)?;
-    let buffer = BUFFERS.hold(reader.buffer)?;
-    if let Some(count) = reader.position.read_memory(&buffer, out, buffer.enter()) {
+    let reader = READERS.get(reader)?;
+    let buffer = BUFFERS.get(reader.buffer)?;
+    if let Some(count) = reader.position.read_memory(&buffer, out, buffer.guard()) {
         return Ok(count);
     }
-    let (reader, buffer) = (reader.keep(), buffer.keep());
+    let (reader, buffer) = (reader.upgrade(), buffer.upgrade());
     reader.position.read(&buffer, out)
 }

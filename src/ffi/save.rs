@@ -103,7 +103,7 @@ pub(super) unsafe fn save(
 ) -> i64 {
     let mut report =
         |done, total: Option<u64>| progress.report(done, total.unwrap_or(SB_SIZE_UNKNOWN));
-    let result = BUFFERS.get(handle as Raw).and_then(|buffer| {
+    let result = BUFFERS.get_shared(handle as Raw).and_then(|buffer| {
         // SAFETY: the caller's.
         match unsafe { path(to)? } {
             Some(path) => save::to_path(&buffer, path, options, &mut report),

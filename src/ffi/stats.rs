@@ -28,7 +28,7 @@ use crate::panic::catch;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_size(handle: *mut sb_buffer) -> i64 {
     catch(PANIC, || {
-        let buffer = BUFFERS.get(handle as Raw);
+        let buffer = BUFFERS.get_shared(handle as Raw);
         count(buffer.and_then(|buffer| buffer.gate.lock().extent().size().ok_or(Error::Unknown)))
     })
 }
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn sb_buffered(handle: *mut sb_buffer, off: u64) -> i64 {
     catch(PANIC, || {
         count(
             BUFFERS
-                .get(handle as Raw)
+                .get_shared(handle as Raw)
                 .map(|buffer| buffer.gate.lock().extent().buffered(off)),
         )
     })
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn sb_ranges(
     cap: usize,
 ) -> usize {
     catch(0, || {
-        let Ok(buffer) = BUFFERS.get(handle as Raw) else {
+        let Ok(buffer) = BUFFERS.get_shared(handle as Raw) else {
             return 0;
         };
         let state = buffer.gate.lock();
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn sb_stat(
         if out.is_null() {
             return status::<()>(Err(Error::Invalid));
         }
-        status(BUFFERS.get(handle as Raw).map(|buffer| {
+        status(BUFFERS.get_shared(handle as Raw).map(|buffer| {
             let found = buffer.stats();
             let stats = stats(&found, buffer.store.spool_directory());
             let known = out_size.min(size_of::<sb_stats>());

@@ -47,7 +47,7 @@ impl Case {
     }
 
     fn number_of(&self, handle: Raw) -> Option<usize> {
-        match self.table.hold(handle) {
+        match self.table.get(handle) {
             Ok(held) => Some(held.number),
             Err(Error::Invalid) => None,
             Err(error) => panic!("{error}"),
@@ -117,10 +117,10 @@ fn a_look_up_against_a_removal() {
             let case = case.clone();
             move || {
                 take_stripe(1);
-                let kept = match case.table.hold(handle) {
+                let kept = match case.table.get(handle) {
                     Ok(held) => {
                         assert_eq!(case.gone.load(Ordering::Relaxed), 0, "gone while held");
-                        Some(held.keep())
+                        Some(held.upgrade())
                     }
                     Err(_) => None,
                 };

@@ -11,9 +11,9 @@ fn insert(table: &'static Values, value: usize) -> Raw {
 }
 
 fn value(table: &Values, handle: Raw) -> Option<usize> {
-    let held = table.hold(handle).ok().map(|held| *held);
-    assert_eq!(held, table.get(handle).ok().map(|kept| *kept));
-    held
+    let entry = table.get(handle).ok().map(|entry| *entry);
+    assert_eq!(entry, table.get_shared(handle).ok().map(|shared| *shared));
+    entry
 }
 
 fn slot_number(handle: Raw) -> usize {
@@ -150,20 +150,20 @@ fn a_forked_child_starts_over() {
 }
 
 #[test]
-fn what_is_held_or_kept_stays_until_it_is_let_go() {
+fn a_value_stays_while_an_entry_or_a_count_of_it_is_held() {
     static TABLE: Values = Table::new();
     let handle = insert(&TABLE, 7);
-    let kept = TABLE.get(handle).expect("a value");
-    let held = TABLE.hold(handle).expect("a value");
+    let shared = TABLE.get_shared(handle).expect("a value");
+    let entry = TABLE.get(handle).expect("a value");
     std::thread::scope(|scope| {
         let remover = scope.spawn(|| TABLE.remove(handle).is_ok());
-        while TABLE.hold(handle).is_ok() {
+        while TABLE.get(handle).is_ok() {
             std::thread::yield_now();
         }
-        assert!(!remover.is_finished(), "it waits for who holds it");
-        assert_eq!(*held, 7);
-        drop(held);
+        assert!(!remover.is_finished(), "it waits for the entry");
+        assert_eq!(*entry, 7);
+        drop(entry);
         assert!(remover.join().expect("no panic"));
     });
-    assert_eq!(*kept, 7);
+    assert_eq!(*shared, 7);
 }
