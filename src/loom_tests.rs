@@ -37,7 +37,7 @@
 //! | an interrupted read is a failure; calls from before a cancel go on | `resume_against_cancel` |
 //! | a reader's stop that was lifted is none | `stops` |
 //! | who finds somebody else in `Domain::synchronize` does not wait as well | `read_by_handle_against_spill_and_free` |
-//! | memory, or segments, go without waiting for readers; before the write; a block is folded with memory in it | `read_against_spill` |
+//! | memory, or segments, go without waiting for readers; before the write; a block is collapsed with memory in it | `read_against_spill` |
 //! | a leaf goes without waiting for readers | `read_against_folding` |
 //! | what hangs alone from a slot does not move into the node that company makes, or goes meanwhile | `read_against_company`, `read_against_folding_alone` |
 //! | readers count on one phase only, or `Domain::synchronize` leaves the phase as it is | `a_wait_is_not_for_those_who_come_later` |

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use crate::buffer::Buffer;
 use crate::buffer::read::{ReadRequest, Wait};
-use crate::disk::preallocate::Ahead;
+use crate::disk::preallocate::Preallocation;
 use crate::disk::{self, Stream, Target};
 use crate::error::{Error, Result};
 use crate::sync::shared::Shared;
@@ -69,7 +69,7 @@ pub(crate) fn to_path(
         Some(size) => size,
         None => {
             let draft = disk::draft(&target).map_err(failed)?;
-            let size = saving.copy(&Sink::Draft(&draft.file, Ahead::new()))?;
+            let size = saving.copy(&Sink::Draft(&draft.file, Preallocation::new()))?;
             // All that can fail comes before the old file goes.
             disk::settle(&draft.file).map_err(failed)?;
             if options.sync {
@@ -131,7 +131,7 @@ fn names_a_file(path: &Path) -> bool {
 /// Where the bytes are written.
 enum Sink<'f> {
     /// To a draft file.
-    Draft(&'f File, Ahead),
+    Draft(&'f File, Preallocation),
     /// To a file, from an offset on.
     At(&'f File, u64),
     /// To a pipe, or appended to a file.
@@ -144,8 +144,8 @@ impl Sink<'_> {
     /// Returns false if `go_on` stopped it.
     fn write(&self, bytes: &[u8], offset: u64, go_on: &dyn Fn() -> bool) -> io::Result<bool> {
         match self {
-            Sink::Draft(file, ahead) => {
-                ahead.reserve(file, offset, bytes.len() as u64);
+            Sink::Draft(file, preallocation) => {
+                preallocation.reserve(file, offset, bytes.len() as u64);
                 disk::write_all_at(file, bytes, offset).map(|()| true)
             }
             Sink::At(file, start) => disk::write_all_at(file, bytes, start + offset).map(|()| true),
@@ -223,8 +223,8 @@ impl<'s> Saving<'s> {
         if self.told_total != Some(done) || self.told != done {
             self.tell(done, Some(done))?;
         }
-        if let Sink::Draft(file, ahead) = sink {
-            ahead.trim(file);
+        if let Sink::Draft(file, preallocation) = sink {
+            preallocation.trim(file);
         }
         Ok(done)
     }

@@ -14,14 +14,14 @@ const DISTANCE: u64 = 8 * 1024 * 1024;
 const WORTH_IT: u64 = 1024 * 1024;
 
 /// How far a file is written and reserved. One thread writes at a time.
-pub(crate) struct Ahead {
+pub(crate) struct Preallocation {
     written: AtomicU64,
     reserved: AtomicU64,
 }
 
-impl Ahead {
-    pub(crate) fn new() -> Ahead {
-        Ahead {
+impl Preallocation {
+    pub(crate) fn new() -> Preallocation {
+        Preallocation {
             written: AtomicU64::new(0),
             reserved: AtomicU64::new(0),
         }

@@ -36,16 +36,16 @@ fn fill_by(store: &Store, from: u64, to: u64, most: usize) {
     let (mut at, mut kept) = (from, None);
     while at < to {
         let most = most.min((to - at) as usize);
-        let mut room = kept
+        let mut grant = kept
             .take()
-            .unwrap_or_else(|| store.room(at, at, None, || Ok(())).unwrap());
-        let bytes = room.bytes(most);
+            .unwrap_or_else(|| store.reserve(at, at, None, || Ok(())).unwrap());
+        let bytes = grant.bytes(most);
         let count = bytes.len();
         for (byte_out, offset) in bytes.iter_mut().zip(at..) {
             *byte_out = byte(offset);
         }
         at += count as u64;
-        kept = store.accept(room, count, at < to);
+        kept = store.commit(grant, count, at < to);
     }
 }
 

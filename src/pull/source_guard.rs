@@ -11,14 +11,14 @@ use crate::pull::state::State;
 use crate::pull::step::Step;
 use crate::source::{self, Source};
 use crate::store::Store;
-use crate::store::segment::Room;
+use crate::store::segment::WriteGrant;
 
 pub(crate) struct SourceGuard<'b> {
     gate: &'b Gate,
     store: &'b Store,
     source: Option<Box<dyn Source>>,
     /// What the last read left of its room, for the next one.
-    room: Option<Room>,
+    grant: Option<WriteGrant>,
     /// Bytes that came since the source was taken, or since others had their turn.
     delivered: u64,
 }
@@ -44,7 +44,7 @@ impl<'b> SourceGuard<'b> {
             gate,
             store,
             source: Some(source),
-            room: None,
+            grant: None,
             delivered: 0,
         })
     }
@@ -82,27 +82,27 @@ impl<'b> SourceGuard<'b> {
         most: u64,
     ) -> Result<StateGuard<'b>> {
         let position = state.position.offset();
-        let kept = self.room.take();
-        let mut room = match kept.filter(|room| room.position() == position) {
-            Some(room) => room,
+        let kept = self.grant.take();
+        let mut grant = match kept.filter(|grant| grant.position() == position) {
+            Some(grant) => grant,
             None => {
                 let run = state.position.run();
                 let declared = state.extent.declared();
                 let expected = declared.and_then(|size| size.checked_sub(position));
                 drop(state);
                 let enter = || self.enter_spool();
-                let room = self.store.room(position, run, expected, enter);
+                let grant = self.store.reserve(position, run, expected, enter);
                 state = self.gate.lock();
                 state.slot.leave_spool();
-                room.inspect_err(|error| state.record(error))?
+                grant.inspect_err(|error| state.record(error))?
             }
         };
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let asked = self.call(state, demand, false, |source| {
-            source::ask(source, room.bytes(most))
+            source::ask(source, grant.bytes(most))
         });
         let Ok(Ok(count @ 1..)) = asked else {
-            self.store.decline(room);
+            self.store.discard(grant);
             let ended = |state: &mut State, _| state.ended();
             return self.settle(demand, asked?, ended, State::read_failed);
         };
@@ -111,12 +111,12 @@ impl<'b> SourceGuard<'b> {
         let mut left = None;
         // Readable and known to be at once: who has read it may ask.
         let arrived = |state: &mut State, count| {
-            left = self.store.accept(room, count as usize, more);
+            left = self.store.commit(grant, count as usize, more);
             state.arrived(count);
             Ok(())
         };
         let settled = self.settle(demand, Ok(count as u64), arrived, State::read_failed);
-        self.room = left;
+        self.grant = left;
         settled
     }
 
@@ -236,7 +236,7 @@ impl<'b> SourceGuard<'b> {
 
 impl Drop for SourceGuard<'_> {
     fn drop(&mut self) {
-        self.room = None;
+        self.grant = None;
         let mut state = self.gate.lock();
         state.slot.put_back(self.source.take());
         let complete = state.extent.is_complete();

@@ -3,9 +3,9 @@
 //! A radix tree over the blocks of the resource (256 KiB each, 64 to a node) that grows upwards as
 //! offsets grow; a leaf holds the newest segment of its block, which links to older ones. A stream
 //! that is only read forwards has one segment a block, apart from the first block, where segments
-//! start small. A block that is wholly in the spool file is a mark instead of segments, and a leaf of
-//! such blocks is a mark instead of a leaf, so that what is far behind takes next to nothing, in memory
-//! as in the processor's caches. And where a source jumps about, the segments of a block that is alone
+//! start small. A block that is wholly in the spool file is a sentinel instead of segments, and a leaf of
+//! such blocks is collapsed to a sentinel too, so that what is far behind takes next to nothing, in
+//! memory and in the processor's caches. And where a source jumps about, the segments of a block that is alone
 //! under a slot hang from that slot, without the nodes in between.
 //!
 //! Readers take no lock: they enter the domain, walk, and use what they found until they drop the guard. The one
@@ -27,15 +27,15 @@ const FANOUT_BITS: u32 = if cfg!(loom) { 1 } else { 6 };
 const FANOUT: usize = 1 << FANOUT_BITS;
 
 /// Instead of a segment, or of a leaf: all of the block, or of the leaf's, is in the spool file.
-const SPOOLED: *mut Segment = std::ptr::without_provenance_mut(MARK);
-const MARK: usize = 1;
+const SPOOLED: *mut Segment = std::ptr::without_provenance_mut(SENTINEL);
+const SENTINEL: usize = 1;
 
 /// Set in a pointer that a node above the leaves holds: it is to the segments of the one block that
 /// has any below.
 const LONE: usize = 2;
 
 /// Set in what is no pointer to a node.
-const NO_NODE: usize = MARK | LONE;
+const NO_NODE: usize = SENTINEL | LONE;
 
 /// What a segment takes besides its bytes.
 const SEGMENT: usize = Shared::<Segment>::SIZE;
@@ -54,13 +54,13 @@ pub(crate) struct Writer {
 /// The right to take memory away from an index; there is one for each.
 pub(crate) struct Spiller(());
 
-/// Memory that new readers don't find, and old ones may still read.
-pub(crate) struct Unlinked<'i> {
+/// Memory that new readers do not find and old ones may still read.
+pub(crate) struct Retired<'i> {
     domain: &'i Domain,
-    freed: Option<(Chunk, Folded)>,
+    freed: Option<(Chunk, Collapsed)>,
 }
 
-impl Unlinked<'_> {
+impl Retired<'_> {
     /// The memory, once the last reader has left it.
     pub(crate) fn wait(mut self) -> Option<Chunk> {
         self.domain.synchronize();
@@ -68,7 +68,7 @@ impl Unlinked<'_> {
     }
 }
 
-impl Drop for Unlinked<'_> {
+impl Drop for Retired<'_> {
     fn drop(&mut self) {
         if self.freed.is_some() {
             self.domain.synchronize();
@@ -83,11 +83,11 @@ struct Node {
     slots: [AtomicPtr<()>; FANOUT],
 }
 
-/// Where the byte at an offset is, and what follows it there.
-pub(crate) enum Place<'p> {
+/// The location of the byte at an offset, and of those that follow it there.
+pub(crate) enum Location<'p> {
     /// In memory; the slice starts at the offset.
     Memory(&'p [u8]),
-    /// In the spool file, with so many bytes from the offset on.
+    /// In the spool file, with that many bytes from the offset on.
     Spool(u64),
     Absent,
 }
@@ -111,11 +111,11 @@ impl Index {
 
     /// Looks `offset` up, with a read guard of this index.
     #[inline]
-    pub(crate) fn find<'p>(&'p self, offset: u64, guard: &'p ReadGuard<'_>) -> Place<'p> {
+    pub(crate) fn find<'p>(&'p self, offset: u64, guard: &'p ReadGuard<'_>) -> Location<'p> {
         debug_assert!(self.domain.gave(guard));
         let mut segment = self.newest(offset / BLOCK);
         if segment == SPOOLED {
-            return Place::Spool(BLOCK - offset % BLOCK);
+            return Location::Spool(BLOCK - offset % BLOCK);
         }
         // SAFETY: what is linked is live until `synchronize` has returned after its unlinking.
         while let Some(candidate) = unsafe { segment.as_ref() } {
@@ -123,19 +123,19 @@ impl Index {
             if skip < candidate.filled() as u64 {
                 // SAFETY: the guard was taken before the call.
                 return match unsafe { candidate.bytes() } {
-                    Some(bytes) => Place::Memory(&bytes[skip as usize..]),
-                    None => Place::Spool(candidate.filled() as u64 - skip),
+                    Some(bytes) => Location::Memory(&bytes[skip as usize..]),
+                    None => Location::Spool(candidate.filled() as u64 - skip),
                 };
             }
             segment = candidate.next.load(Ordering::Acquire);
         }
-        Place::Absent
+        Location::Absent
     }
 
     /// The newest segment of a block, null, or `SPOOLED`.
     #[inline]
     fn newest(&self, block: u64) -> *mut Segment {
-        // SAFETY: here and below: leaves live until `synchronize` has returned after they became a mark,
+        // SAFETY: here and below: leaves live until `synchronize` has returned after a sentinel replaced them,
         // the nodes above them as long as the index.
         let root = unsafe { self.root.load(Ordering::Acquire).as_ref() };
         let mut node = match root {
@@ -195,22 +195,25 @@ impl Index {
         writer: &mut Writer,
         _spiller: &'i mut Spiller,
         segment: &Segment,
-    ) -> Option<Unlinked<'i>> {
+    ) -> Option<Retired<'i>> {
         let block = segment.release()?;
-        let folded = self.fold(writer, segment.start() / BLOCK);
-        let folded = folded.unwrap_or_default();
-        Some(Unlinked {
+        let collapsed = self.collapse(writer, segment.start() / BLOCK);
+        let collapsed = collapsed.unwrap_or_default();
+        Some(Retired {
             domain: &self.domain,
-            freed: Some((block, folded)),
+            freed: Some((block, collapsed)),
         })
     }
 
-    /// Replaces the segments of a block by the mark, if they fill it and none is in memory; and its
-    /// leaf, if that holds nothing but marks then. None if nothing is to be replaced.
-    fn fold(&self, writer: &mut Writer, block: u64) -> Option<Folded> {
+    /// Replaces the segments of a block by the sentinel, if they fill it and none is in memory; and its
+    /// leaf, if that holds only sentinels then. None if nothing is to be replaced.
+    fn collapse(&self, writer: &mut Writer, block: u64) -> Option<Collapsed> {
         let (node, _) = self.node(writer, block, true).ok()?;
         let newest = segments(node.slot(block).load(Ordering::Relaxed));
-        debug_assert!(newest != SPOOLED, "what is in memory is no mark");
+        debug_assert!(
+            newest != SPOOLED,
+            "a block with bytes in memory is no sentinel"
+        );
         let (mut bytes, mut count, mut segment) = (0, 0, newest);
         // SAFETY: this is the writer: nobody else unlinks.
         while let Some(here) = unsafe { segment.as_ref() } {
@@ -224,12 +227,12 @@ impl Index {
         if bytes < BLOCK {
             return None;
         }
-        // A mark is in a leaf. Without memory for one the segments stay.
+        // A sentinel is in a leaf. Without memory for one the segments stay.
         let (leaf, above) = self.node(writer, block, false).ok()?;
         leaf.slot(block).store(SPOOLED.cast(), Ordering::SeqCst);
         writer.taken -= count * SEGMENT;
-        let marks = leaf.slots.iter();
-        let is_full = marks
+        let slots = leaf.slots.iter();
+        let is_full = slots
             .map(|slot| slot.load(Ordering::Relaxed))
             .all(|held| held == SPOOLED.cast());
         let leaf = above.filter(|_| is_full).and_then(|above| {
@@ -242,7 +245,7 @@ impl Index {
     /// The node whose slot is, or will be, that of a block's segments, with the nodes down to it made
     /// where they are missing; and the slot that it hangs from, if it is not the root. It is the leaf,
     /// or, where `lone` will do, the first node below which no other block has segments. For the
-    /// writer, and for blocks that are not marked yet.
+    /// writer, and for blocks without a sentinel.
     fn node(
         &self,
         writer: &mut Writer,
@@ -332,7 +335,7 @@ impl Node {
         if node.is_null() {
             return;
         }
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees that `node` came from `Box::into_raw` and is unreachable.
         let node = unsafe { Box::from_raw(node) };
         for slot in &node.slots {
             let child = slot.load(Ordering::Relaxed);
@@ -355,8 +358,8 @@ impl Drop for Index {
     }
 }
 
-/// What a mark has replaced: segments, and the leaf that they were the last of.
-type Folded = (Chain, Option<Leaf>);
+/// What a sentinel has replaced: segments, and the leaf that they were the last of.
+type Collapsed = (Chain, Option<Leaf>);
 
 /// A leaf that is linked to nothing any more. Not a box: until `synchronize` has returned, readers see it.
 struct Leaf(NonNull<Node>);

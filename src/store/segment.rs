@@ -1,6 +1,6 @@
 //! A segment: one run of the resource's bytes, in memory first, later in the spool file.
 //!
-//! Its memory never moves and is filled from the left by one [`Room`] at a time; what is published
+//! Its memory never moves and is filled from the left by one [`WriteGrant`] at a time; what is published
 //! never changes again, so readers copy without a lock. A segment decides nothing: when it is filled
 //! and when it leaves memory is the store's business.
 
@@ -17,16 +17,17 @@ use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 pub(crate) struct Segment {
     start: u64,
     capacity: usize,
-    /// Bytes published, from `start`. Stored with Release by the room, loaded with Acquire.
+    /// Bytes that are readable, from `start`. The grant stores it with Release, readers load it with
+    /// Acquire.
     filled: AtomicUsize,
-    /// A room exists.
+    /// A grant exists.
     filling: AtomicBool,
-    /// Bytes from the start of the memory that may be shown to the source; the room's business.
-    clean: AtomicUsize,
+    /// Bytes from the start of the memory that may be shown to the source. Only the grant uses it.
+    initialized: AtomicUsize,
     /// The memory, or null: the bytes are in the spool file.
     data: AtomicPtr<u8>,
-    /// What the memory is a part of; goes where `data` goes.
-    home: AtomicPtr<Arena>,
+    /// The arena that the memory is a part of, or null; goes where `data` goes.
+    arena: AtomicPtr<Arena>,
     /// The segment before this one in the same block of the index, owned by the index.
     pub(crate) next: AtomicPtr<Segment>,
 }
@@ -40,9 +41,9 @@ impl Segment {
             capacity: parts.size,
             filled: AtomicUsize::new(0),
             filling: AtomicBool::new(false),
-            clean: AtomicUsize::new(parts.clean),
+            initialized: AtomicUsize::new(parts.initialized),
             data: AtomicPtr::new(parts.start),
-            home: AtomicPtr::new(parts.home),
+            arena: AtomicPtr::new(parts.arena),
             next: AtomicPtr::new(null_mut()),
         })
     }
@@ -96,36 +97,36 @@ impl Segment {
         Some(unsafe { std::slice::from_raw_parts(data, filled) })
     }
 
-    /// Room for more bytes; None when it is full or being filled.
-    pub(crate) fn room(this: &Shared<Segment>) -> Option<Room> {
+    /// A grant for more bytes; None when it is full or being filled.
+    pub(crate) fn grant(this: &Shared<Segment>) -> Option<WriteGrant> {
         if !this.is_in_memory() || this.filling.swap(true, Ordering::AcqRel) {
             return None;
         }
         // Made at once, so that its drop ends the filling.
-        let room = Room {
+        let grant = WriteGrant {
             segment: this.clone(),
             offset: this.filled(),
         };
-        room.has_space().then_some(room)
+        grant.has_space().then_some(grant)
     }
 
     /// Makes the memory unreachable: from now on the bytes are looked for in the spool file.
-    /// The caller waits for the readers that still see it, then drops the block. None while a room
+    /// The caller waits for the readers that still see it, then drops the chunk. None while a grant
     /// exists: the source may be writing.
     pub(crate) fn release(&self) -> Option<Chunk> {
         if self.is_filling() {
             return None;
         }
         let start = self.data.swap(null_mut(), Ordering::SeqCst);
-        let home = self.home.swap(null_mut(), Ordering::Relaxed);
-        let clean = self.clean.load(Ordering::Relaxed);
+        let arena = self.arena.swap(null_mut(), Ordering::Relaxed);
+        let initialized = self.initialized.load(Ordering::Relaxed);
         // SAFETY: made by `into_parts` in `new`; the swaps hand it out once.
         unsafe {
             Chunk::from_parts(RawParts {
                 start,
                 size: self.capacity,
-                clean,
-                home,
+                initialized,
+                arena,
             })
         }
     }
@@ -138,12 +139,12 @@ impl Drop for Segment {
 }
 
 /// The unfilled part of a segment, for the source to write to. There is one at a time.
-pub(crate) struct Room {
+pub(crate) struct WriteGrant {
     segment: Shared<Segment>,
     offset: usize,
 }
 
-impl Room {
+impl WriteGrant {
     pub(crate) fn segment(&self) -> &Shared<Segment> {
         &self.segment
     }
@@ -162,32 +163,36 @@ impl Room {
         self.segment.start + self.offset as u64
     }
 
-    /// Up to `most` bytes to fill: zeroes, or bytes of this same resource, never anyone else's.
+    /// Up to `most` bytes to fill: they hold zeroes, or bytes of this same resource, never others.
     pub(crate) fn bytes(&mut self, most: usize) -> &mut [u8] {
         let data = self.segment.data.load(Ordering::Relaxed);
-        let clean = self.segment.clean.load(Ordering::Relaxed).max(self.offset);
+        let initialized = self
+            .segment
+            .initialized
+            .load(Ordering::Relaxed)
+            .max(self.offset);
         let size = most.min(self.segment.capacity - self.offset);
         let end = self.offset + size;
         // SAFETY: a segment with a room is not released, and this room is the only one: nobody
         // reads or writes past `filled`. What was not initialized before is so now.
         unsafe {
-            if clean < end {
-                data.add(clean).write_bytes(0, end - clean);
-                self.segment.clean.store(end, Ordering::Relaxed);
+            if initialized < end {
+                data.add(initialized).write_bytes(0, end - initialized);
+                self.segment.initialized.store(end, Ordering::Relaxed);
             }
             std::slice::from_raw_parts_mut(data.add(self.offset), size)
         }
     }
 
-    /// Makes the first `count` bytes of the room readable, which begins after them then.
-    pub(crate) fn publish(&mut self, count: usize) {
+    /// Makes the first `count` bytes of the grant readable; the grant then begins after them.
+    pub(crate) fn commit(&mut self, count: usize) {
         assert!(count <= self.segment.capacity - self.offset);
         self.offset += count;
         self.segment.filled.store(self.offset, Ordering::Release);
     }
 }
 
-impl Drop for Room {
+impl Drop for WriteGrant {
     fn drop(&mut self) {
         self.segment.filling.store(false, Ordering::Release);
     }

@@ -8,12 +8,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::disk::preallocate::Ahead;
+use crate::disk::preallocate::Preallocation;
 use crate::disk::{self, Target};
 
 pub(crate) struct Spool {
     file: File,
-    ahead: Ahead,
+    preallocation: Preallocation,
     directory: PathBuf,
     in_memory: bool,
     /// It has, or had, a name: others may have it open.
@@ -28,7 +28,7 @@ impl Spool {
         Spool {
             in_memory: disk::is_memory_backed(&file),
             file,
-            ahead: Ahead::new(),
+            preallocation: Preallocation::new(),
             directory,
             was_linked: AtomicBool::new(false),
             process: std::process::id(),
@@ -38,7 +38,8 @@ impl Spool {
     /// Writes `bytes` at `offset`; `more` says that more are likely to follow.
     pub(crate) fn write(&self, bytes: &[u8], offset: u64, more: bool) -> io::Result<()> {
         if more && !self.in_memory {
-            self.ahead.reserve(&self.file, offset, bytes.len() as u64);
+            self.preallocation
+                .reserve(&self.file, offset, bytes.len() as u64);
         }
         disk::write_all_at(&self.file, bytes, offset)
     }
@@ -46,7 +47,7 @@ impl Spool {
     /// Gives back what is reserved and not written; nobody writes meanwhile, and nothing more is to
     /// come.
     pub(crate) fn trim(&self) {
-        self.ahead.trim(&self.file);
+        self.preallocation.trim(&self.file);
     }
 
     /// Fills `out` from `offset`, adding to `done` how much of it is filled, also before an error.

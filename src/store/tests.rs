@@ -4,6 +4,10 @@ use std::sync::LazyLock;
 
 use super::*;
 use crate::pull::ranges::Ranges;
+use crate::store::fill::{LARGE_RUN, SMALLEST, capacity, is_large};
+use crate::store::memory::BLOCK;
+use crate::store::memory::arena::ARENA;
+use crate::store::segment::WriteGrant;
 
 const NODE: u64 = 64 * BLOCK;
 
@@ -62,23 +66,29 @@ impl Case {
         let end = next.unwrap_or(u64::MAX).min(start + length);
         let (mut at, mut kept) = (start, None);
         while at < end {
-            let room = kept.take().unwrap_or_else(|| {
-                let room = self.store.room(at, at - start, None, || Ok(()));
-                room.expect("room")
+            let grant = kept.take().unwrap_or_else(|| {
+                let grant = self.store.reserve(at, at - start, None, || Ok(()));
+                grant.expect("grant")
             });
-            at = self.put(room, at, end, &mut kept);
+            at = self.put(grant, at, end, &mut kept);
         }
         self.held.add(start..end.max(start));
     }
 
-    fn put(&mut self, mut room: Room, at: u64, end: u64, kept: &mut Option<Room>) -> u64 {
-        assert_eq!(room.position(), at);
+    fn put(
+        &mut self,
+        mut grant: WriteGrant,
+        at: u64,
+        end: u64,
+        kept: &mut Option<WriteGrant>,
+    ) -> u64 {
+        assert_eq!(grant.position(), at);
         let most = 1 + self.roll(70_000);
-        let bytes = room.bytes(most.min(end - at) as usize);
+        let bytes = grant.bytes(most.min(end - at) as usize);
         bytes.copy_from_slice(bytes_at(at, bytes.len()));
         let count = bytes.len();
         let end_here = at + count as u64;
-        *kept = self.store.accept(room, count, end_here < end);
+        *kept = self.store.commit(grant, count, end_here < end);
         end_here
     }
 
@@ -104,7 +114,7 @@ impl Case {
     }
 }
 
-/// Blocks that are alone under a slot, that get company, near and far, and that fold to marks.
+/// Blocks that are alone under a slot, that get company, near and far, and that collapse to sentinels.
 #[test]
 fn what_jumps_bring_is_found() {
     for (seed, max) in [(1, 0), (2, 100_000), (3, 1_000_000), (4, u64::MAX)] {
@@ -117,7 +127,7 @@ fn what_jumps_bring_is_found() {
             case.check(elsewhere, 300_000);
             case.check(place, 1000);
             if round % 20 == 19 {
-                case.store.spill().expect("room");
+                case.store.spill().expect("grant");
                 assert_eq!(case.store.spooled(), case.held.total());
             }
             if round % 20 == 19 {
@@ -125,7 +135,7 @@ fn what_jumps_bring_is_found() {
             }
         }
         let full = case.store.taken();
-        case.store.spill().expect("room");
+        case.store.spill().expect("grant");
         case.store.finish();
         case.check_all();
         assert_eq!(case.store.spooled(), case.held.total());
@@ -136,28 +146,28 @@ fn what_jumps_bring_is_found() {
 /// What the index takes is what it holds: a block that is wholly in the file takes nothing, nor do
 /// sixty-four.
 #[test]
-fn marks_take_nothing() {
+fn sentinels_take_nothing() {
     let mut case = Case::new(0, 1);
     let empty = case.store.taken();
     assert_eq!(empty, 0);
     let mut taken = Vec::new();
     for node in 0..4 {
         case.fill(node * NODE, NODE);
-        case.store.spill().expect("room");
+        case.store.spill().expect("grant");
         taken.push(case.store.taken());
     }
-    // The first is the root, and stays below the next one; the others are marks in that.
+    // The first is the root, and stays below the next one; the others are sentinels in that.
     assert_eq!(taken[1], taken[2]);
     assert_eq!(taken[2], taken[3]);
     assert!(taken[3] < 1200, "{taken:?}");
     case.check(NODE - 5, LONGEST);
     // A byte in the next one hangs from the root without a leaf.
     case.fill(5 * NODE, 1);
-    case.store.spill().expect("room");
+    case.store.spill().expect("grant");
     let one = case.store.taken() - taken[3];
     assert_eq!(one, Shared::<Segment>::SIZE as u64);
     case.fill(5 * NODE + BLOCK, 1);
-    case.store.spill().expect("room");
+    case.store.spill().expect("grant");
     let leaf = case.store.taken() - taken[3] - 2 * one;
     let slots = 64 * size_of::<usize>() as u64;
     assert!(slots < leaf && leaf < slots + 64, "{leaf}");
@@ -170,21 +180,21 @@ fn memory_that_was_spilled_is_used_again() {
     case.fill(0, BLOCK);
     let mut before = None;
     for block in 1..5 {
-        let mut room = case
+        let mut grant = case
             .store
-            .room(block * BLOCK, block * BLOCK, None, || Ok(()))
-            .expect("room");
-        let here = room.bytes(1).as_ptr().addr();
+            .reserve(block * BLOCK, block * BLOCK, None, || Ok(()))
+            .expect("grant");
+        let here = grant.bytes(1).as_ptr().addr();
         if let Some(before) = before {
             assert_eq!(here, before, "block {block}");
         }
         let mut kept = None;
         let mut at = block * BLOCK;
         let end = at + BLOCK;
-        at = case.put(room, at, end, &mut kept);
+        at = case.put(grant, at, end, &mut kept);
         while at < end {
-            let room = kept.take().expect("the rest of it");
-            at = case.put(room, at, end, &mut kept);
+            let grant = kept.take().expect("the rest of it");
+            at = case.put(grant, at, end, &mut kept);
         }
         case.held.add(block * BLOCK..end);
         before = (block > 1).then_some(here);
@@ -198,9 +208,9 @@ fn a_segment_is_filled_up() {
     let mut case = Case::new(u64::MAX, 1);
     let (mut at, mut first) = (0, None);
     while at < 2 * SMALLEST {
-        let mut room = case.store.room(at, at, None, || Ok(())).expect("room");
+        let mut grant = case.store.reserve(at, at, None, || Ok(())).expect("grant");
         let end = (at + 1000).min((at / SMALLEST + 1) * SMALLEST);
-        let bytes = room.bytes((end - at) as usize);
+        let bytes = grant.bytes((end - at) as usize);
         assert_eq!(bytes.len() as u64, end - at);
         bytes.copy_from_slice(bytes_at(at, bytes.len()));
         // Where the segment's memory starts, if this is a part of it.
@@ -208,7 +218,7 @@ fn a_segment_is_filled_up() {
         if at % SMALLEST > 0 {
             assert_eq!(Some(start), first, "at {at}");
         }
-        let left = case.store.accept(room, (end - at) as usize, false);
+        let left = case.store.commit(grant, (end - at) as usize, false);
         assert!(left.is_none(), "no more is to come at once");
         case.held.add(at..end);
         (at, first) = (end, Some(start));
@@ -218,11 +228,11 @@ fn a_segment_is_filled_up() {
     let elsewhere = 10 * BLOCK + 5;
     let mut other = case
         .store
-        .room(elsewhere, 0, None, || Ok(()))
-        .expect("room");
+        .reserve(elsewhere, 0, None, || Ok(()))
+        .expect("grant");
     assert_eq!(other.position(), elsewhere);
     assert_eq!(other.bytes(usize::MAX).len() as u64, SMALLEST);
-    case.store.decline(other);
+    case.store.discard(other);
 }
 
 /// The memory of a piece that was spilled is kept for the next one, as long as more comes.
@@ -230,18 +240,18 @@ fn a_segment_is_filled_up() {
 fn memory_that_was_spilled_is_kept() {
     for finished in [false, true] {
         let case = Case::new(0, 1);
-        let mut room = case
+        let mut grant = case
             .store
-            .room(BLOCK, BLOCK, None, || Ok(()))
-            .expect("room");
-        let whole = room.bytes(usize::MAX).len();
+            .reserve(BLOCK, BLOCK, None, || Ok(()))
+            .expect("grant");
+        let whole = grant.bytes(usize::MAX).len();
         assert_eq!(whole as u64, BLOCK);
-        case.store.accept(room, whole, false);
+        case.store.commit(grant, whole, false);
         if finished {
             case.store.finish();
         }
         lock(&case.store.writing).seal_unless(|_| false);
-        case.store.make_room().expect("room");
+        case.store.make_room().expect("grant");
         assert_eq!(case.store.spooled(), BLOCK);
         let kept = lock(&case.store.writing).spare.as_ref().map(Chunk::size);
         assert_eq!(kept, (!finished).then_some(whole));
@@ -256,12 +266,12 @@ fn room_that_was_declined_is_used_again() {
     let case = Case::new(u64::MAX, 1);
     let mut addresses = Vec::new();
     for _ in 0..3 {
-        let mut room = case
+        let mut grant = case
             .store
-            .room(4 * BLOCK, 4 * BLOCK, None, || Ok(()))
-            .expect("room");
-        addresses.push(room.bytes(1).as_ptr().addr());
-        case.store.decline(room);
+            .reserve(4 * BLOCK, 4 * BLOCK, None, || Ok(()))
+            .expect("grant");
+        addresses.push(grant.bytes(1).as_ptr().addr());
+        case.store.discard(grant);
         assert!(case.store.taken() >= BLOCK);
         assert_eq!(case.store.copy(4 * BLOCK, &mut [0], &mut 0).ok(), Some(()));
     }

@@ -30,12 +30,13 @@ static POOL: Mutex<[Option<Kept>; KEPT]> = Mutex::new([const { None }; KEPT]);
 
 pub(crate) struct Arena {
     start: NonNull<u8>,
-    clean: bool,
+    /// Nothing was ever written to it.
+    zeroed: bool,
 }
 
 // SAFETY: an Arena itself only frees its memory, when its last block is gone.
 unsafe impl Send for Arena {}
-// SAFETY: as above.
+// SAFETY: a shared Arena hands out only its address.
 unsafe impl Sync for Arena {}
 
 impl Arena {
@@ -44,8 +45,8 @@ impl Arena {
         self.start
     }
 
-    pub(crate) fn is_clean(&self) -> bool {
-        self.clean
+    pub(crate) fn is_zeroed(&self) -> bool {
+        self.zeroed
     }
 
     /// One that is kept, which costs no memory that the process does not have already.
@@ -55,7 +56,7 @@ impl Arena {
         let kept = pool.iter_mut().find_map(Option::take)?;
         Some(Arena {
             start: kept.0,
-            clean: false,
+            zeroed: false,
         })
     }
 
@@ -79,7 +80,7 @@ impl Arena {
             libc::madvise(aligned.as_ptr().cast(), ARENA, libc::MADV_HUGEPAGE);
             Some(Arena {
                 start: aligned,
-                clean: true,
+                zeroed: true,
             })
         }
     }

@@ -5,7 +5,7 @@
 //! of large buffers come out of [arenas](crate::store::memory::arena) instead.
 //!
 //! What a source is given to write to must not show anyone else's bytes if it writes less than it
-//! says: a block knows up to where it is clean, and is cleaned before it is handed out beyond that.
+//! says: a chunk knows how far it is initialized, and is zeroed before it is handed out beyond that.
 
 #![allow(unsafe_code)]
 
@@ -16,26 +16,26 @@ use crate::store::memory::arena::Arena;
 use crate::store::memory::map::{map, unmap};
 use crate::sync::shared::Shared;
 
-/// From here on a block is mapped.
+/// Chunks of this size or more are mapped.
 const MAPPED: usize = 16 * 1024;
 
 pub(crate) struct Chunk {
     start: NonNull<u8>,
     size: usize,
     /// Bytes from the start that hold zeroes, or bytes of the very resource it is to hold.
-    clean: usize,
-    home: Option<Shared<Arena>>,
+    initialized: usize,
+    arena: Option<Shared<Arena>>,
 }
 
-// SAFETY: a Chunk is the only owner of its memory and gives out nothing but its address.
+// SAFETY: a Chunk is the only owner of its memory and hands out only its address.
 unsafe impl Send for Chunk {}
 
-/// A block taken apart, for an owner that shares its memory with readers.
+/// A chunk taken apart, for an owner that shares its memory with readers.
 pub(crate) struct RawParts {
     pub(crate) start: *mut u8,
     pub(crate) size: usize,
-    pub(crate) clean: usize,
-    pub(crate) home: *mut Arena,
+    pub(crate) initialized: usize,
+    pub(crate) arena: *mut Arena,
 }
 
 impl Chunk {
@@ -51,19 +51,19 @@ impl Chunk {
         Ok(Chunk {
             start,
             size,
-            clean: size,
-            home: None,
+            initialized: size,
+            arena: None,
         })
     }
 
-    /// A part of an arena, which lives as long as the block does.
-    pub(crate) fn of_arena(home: Shared<Arena>, start: NonNull<u8>, size: usize) -> Chunk {
-        let clean = if home.is_clean() { size } else { 0 };
+    /// A part of an arena, which lives at least as long as the chunk.
+    pub(crate) fn of_arena(arena: Shared<Arena>, start: NonNull<u8>, size: usize) -> Chunk {
+        let initialized = if arena.is_zeroed() { size } else { 0 };
         Chunk {
             start,
             size,
-            clean,
-            home: Some(home),
+            initialized,
+            arena: Some(arena),
         }
     }
 
@@ -72,53 +72,54 @@ impl Chunk {
     }
 
     /// Gives the memory back to the system even if its arena lives on.
-    pub(crate) fn give_back(self) {
+    pub(crate) fn release_pages(self) {
         #[cfg(unix)]
-        if self.home.is_some() {
+        if self.arena.is_some() {
             // SAFETY: whole pages, whose only owner is being dropped.
             unsafe { libc::madvise(self.start.as_ptr().cast(), self.size, libc::MADV_DONTNEED) };
         }
     }
 
-    /// What the block is made of, and the duty to give it back by `from_parts`.
+    /// What the chunk consists of; `from_parts` has to take it back.
     pub(crate) fn into_parts(self) -> RawParts {
         let mut this = std::mem::ManuallyDrop::new(self);
-        let home = this
-            .home
+        let arena = this
+            .arena
             .take()
             .map_or(std::ptr::null_mut(), Shared::into_raw);
         RawParts {
             start: this.start.as_ptr(),
             size: this.size,
-            clean: this.clean,
-            home,
+            initialized: this.initialized,
+            arena,
         }
     }
 
     /// # Safety
-    /// The parts came from `into_parts` and are given back once, but for `clean`, which may be less.
+    /// The parts came from `into_parts` and are given back once, except that `initialized` may be less.
     pub(crate) unsafe fn from_parts(parts: RawParts) -> Option<Chunk> {
         let RawParts {
             start,
             size,
-            clean,
-            home,
+            initialized,
+            arena,
         } = parts;
-        // SAFETY: the caller's: `into_parts` left this count.
-        let home = (!home.is_null()).then(|| unsafe { Shared::from_raw(home) });
+        // SAFETY: the caller guarantees that these are parts of `into_parts`, which left this count of
+        // the arena in them.
+        let arena = (!arena.is_null()).then(|| unsafe { Shared::from_raw(arena) });
         NonNull::new(start).map(|start| Chunk {
             start,
             size,
-            clean,
-            home,
+            initialized,
+            arena,
         })
     }
 }
 
 impl Drop for Chunk {
     fn drop(&mut self) {
-        if self.home.is_some() {
-            // The arena goes with its last block.
+        if self.arena.is_some() {
+            // The arena goes with its last chunk.
         } else if self.size >= MAPPED {
             // SAFETY: mapped in `zeroed`, and its only owner is being dropped.
             unsafe { unmap(self.start, self.size) };
@@ -130,11 +131,11 @@ impl Drop for Chunk {
 }
 
 fn layout(size: usize) -> std::alloc::Layout {
-    // SAFETY: 16 is a power of two, and a block is far smaller than isize::MAX.
+    // SAFETY: 16 is a power of two, and a chunk is far smaller than isize::MAX.
     unsafe { std::alloc::Layout::from_size_align_unchecked(size, 16) }
 }
 
 fn allocate(size: usize) -> Option<NonNull<u8>> {
-    // SAFETY: the caller's size is not 0.
+    // SAFETY: `zeroed` is not called with 0, so the layout's size is not 0.
     NonNull::new(unsafe { std::alloc::alloc_zeroed(layout(size)) })
 }

@@ -17,7 +17,7 @@ pub(crate) struct ChunkAllocator {
 impl ChunkAllocator {
     /// Gives what is left of the arena back to the system: it is resident as a whole, and no piece of it
     /// is needed soon.
-    pub(crate) fn give_back(&mut self) {
+    pub(crate) fn release_pages(&mut self) {
         let Some(arena) = self.arena.take() else {
             return;
         };
@@ -52,10 +52,10 @@ impl ChunkAllocator {
             self.arena = Some(Shared::try_new(arena).ok()?);
             self.taken = 0;
         }
-        let home = self.arena.clone()?;
+        let arena = self.arena.clone()?;
         // SAFETY: within the arena.
-        let start = unsafe { home.start().add(self.taken) };
+        let start = unsafe { arena.start().add(self.taken) };
         self.taken += piece;
-        Some(Chunk::of_arena(home, start, piece))
+        Some(Chunk::of_arena(arena, start, piece))
     }
 }

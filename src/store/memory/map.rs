@@ -22,7 +22,7 @@ pub(crate) fn map(size: usize) -> Option<NonNull<u8>> {
 /// `start` and `size` are, or are whole pages of, what `map` gave, and nobody uses it any more.
 #[cfg(unix)]
 pub(crate) unsafe fn unmap(start: NonNull<u8>, size: usize) {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees that these pages are mapped and unused.
     unsafe { libc::munmap(start.as_ptr().cast(), size) };
 }
 
@@ -49,6 +49,6 @@ pub(crate) fn map(size: usize) -> Option<NonNull<u8>> {
 #[cfg(windows)]
 pub(crate) unsafe fn unmap(start: NonNull<u8>, _size: usize) {
     const RELEASE: u32 = 0x8000;
-    // SAFETY: the caller's. All of it goes.
+    // SAFETY: the caller guarantees that the region is mapped and unused; all of it is released.
     unsafe { VirtualFree(start.as_ptr(), 0, RELEASE) };
 }

@@ -8,12 +8,17 @@ use super::*;
 const DIRT: u8 = 0xee;
 const SIZE: usize = 100;
 
-/// A segment whose memory is half as long as the block it is of, and clean up to a place.
-fn dirty(clean: usize) -> Shared<Segment> {
+/// A segment whose memory is half as long as the block it is of, and initialized up to a place.
+fn dirty(initialized: usize) -> Shared<Segment> {
     let mut parts = Chunk::zeroed(2 * SIZE).expect("memory").into_parts();
     // SAFETY: so long is the block, which nobody else has.
-    unsafe { parts.start.add(clean).write_bytes(DIRT, 2 * SIZE - clean) };
-    (parts.size, parts.clean) = (SIZE, clean);
+    unsafe {
+        parts
+            .start
+            .add(initialized)
+            .write_bytes(DIRT, 2 * SIZE - initialized)
+    };
+    (parts.size, parts.initialized) = (SIZE, initialized);
     // SAFETY: given back once, and made whole again in `rest`.
     let block = unsafe { Chunk::from_parts(parts) };
     Segment::new(1000, block.expect("a block")).expect("memory")
@@ -33,22 +38,22 @@ fn rest(segment: &Segment) -> Vec<u8> {
 
 #[test]
 fn a_room_shows_nothing_of_before_and_touches_nothing_behind() {
-    for clean in [0, 1, 10, 50, SIZE] {
+    for initialized in [0, 1, 10, 50, SIZE] {
         for most in [1, 7, 30, SIZE] {
-            let segment = dirty(clean);
+            let segment = dirty(initialized);
             let mut at = 0;
-            while let Some(mut room) = Segment::room(&segment) {
-                assert_eq!(room.position(), 1000 + at as u64);
-                assert_eq!(room.is_first(), at == 0);
-                let bytes = room.bytes(most);
+            while let Some(mut grant) = Segment::grant(&segment) {
+                assert_eq!(grant.position(), 1000 + at as u64);
+                assert_eq!(grant.is_first(), at == 0);
+                let bytes = grant.bytes(most);
                 assert_eq!(bytes.len(), most.min(SIZE - at));
                 // What the source left there the last time is its own.
                 assert!(bytes.iter().all(|byte| [0, 1].contains(byte)), "at {at}");
                 bytes.fill(1);
                 let count = most.div_ceil(2).min(SIZE - at);
-                room.publish(count);
+                grant.commit(count);
                 at += count;
-                assert!(Segment::room(&segment).is_none(), "one at a time");
+                assert!(Segment::grant(&segment).is_none(), "one at a time");
                 assert!(segment.is_filling() && segment.release().is_none());
             }
             assert_eq!((at, segment.filled(), segment.end()), (SIZE, SIZE, 1100));
@@ -57,7 +62,7 @@ fn a_room_shows_nothing_of_before_and_touches_nothing_behind() {
             let bytes = unsafe { segment.bytes() }.map(<[u8]>::to_vec);
             assert_eq!(bytes, Some(vec![1; SIZE]));
             assert_eq!(rest(&segment), [DIRT; SIZE]);
-            assert!(!segment.is_in_memory() && Segment::room(&segment).is_none());
+            assert!(!segment.is_in_memory() && Segment::grant(&segment).is_none());
             // SAFETY: as above.
             assert!(unsafe { segment.bytes() }.is_none());
         }
@@ -69,15 +74,15 @@ fn there_is_room_where_the_bytes_end() {
     let segment = Segment::new(1000, Chunk::zeroed(SIZE).expect("memory")).expect("memory");
     let at = |position| segment.has_room_at(position);
     assert!(at(1000) && !at(999) && !at(1001));
-    let mut room = Segment::room(&segment).expect("room");
-    assert!(room.has_space());
-    room.bytes(SIZE);
-    room.publish(40);
+    let mut grant = Segment::grant(&segment).expect("grant");
+    assert!(grant.has_space());
+    grant.bytes(SIZE);
+    grant.commit(40);
     assert!(at(1040) && !at(1000) && !at(1041));
-    room.publish(60);
-    assert!(!room.has_space() && !at(1100));
-    drop(room);
-    assert!(Segment::room(&segment).is_none() && !segment.is_filling());
+    grant.commit(60);
+    assert!(!grant.has_space() && !at(1100));
+    drop(grant);
+    assert!(Segment::grant(&segment).is_none() && !segment.is_filling());
     let empty = Segment::new(0, Chunk::zeroed(SIZE).expect("memory")).expect("memory");
     drop(empty.release());
     assert!(!empty.has_room_at(0), "its memory is gone");

@@ -1,0 +1,54 @@
+//! The write state: the segment that is being filled, those that wait to be spilled, and spare memory.
+
+use std::collections::VecDeque;
+
+use crate::store::index::Writer;
+use crate::store::memory::chunk::Chunk;
+use crate::store::memory::chunk_allocator::ChunkAllocator;
+use crate::store::segment::Segment;
+use crate::sync::shared::Shared;
+
+pub(super) struct WriteState {
+    pub(super) writer: Writer,
+    /// The segment that is being filled; linked into the index at its first byte.
+    pub(super) tail: Option<Shared<Segment>>,
+    /// Segments in memory that get no more bytes, oldest first.
+    pub(super) sealed: VecDeque<Shared<Segment>>,
+    /// Memory taken by `sealed`, in bytes.
+    pub(super) sealed_bytes: u64,
+    /// What the last piece that was spilled left behind.
+    pub(super) spare: Option<Chunk>,
+    pub(super) pieces: ChunkAllocator,
+}
+
+impl WriteState {
+    pub(super) fn new(writer: Writer) -> WriteState {
+        WriteState {
+            writer,
+            tail: None,
+            sealed: VecDeque::new(),
+            sealed_bytes: 0,
+            spare: None,
+            pieces: ChunkAllocator::default(),
+        }
+    }
+
+    /// Memory taken: what a sealed segment could have held, what the tail does hold.
+    pub(super) fn held(&self) -> u64 {
+        self.sealed_bytes + self.tail.as_ref().map_or(0, |tail| tail.filled() as u64)
+    }
+
+    /// Whether there is more than `max`, and something of it can go.
+    pub(super) fn is_over(&self, max: u64) -> bool {
+        self.held() > max && !self.sealed.is_empty()
+    }
+
+    /// Ends the filling of the tail, unless it is as it should be. There is a place in the queue for
+    /// every tail.
+    pub(super) fn seal_unless(&mut self, is_fine: impl FnOnce(&Segment) -> bool) {
+        if let Some(tail) = self.tail.take_if(|tail| !is_fine(tail)) {
+            self.sealed_bytes += tail.capacity() as u64;
+            self.sealed.push_back(tail);
+        }
+    }
+}
