@@ -30,7 +30,7 @@ mod name;
 #[cfg(test)]
 pub(crate) mod faults;
 
-pub(crate) use system::{Draft, Stream, Target};
+pub(crate) use system::{Stream, Target, TempFile};
 
 /// The kinds of operation that a test can make fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +42,12 @@ pub(crate) enum Operation {
     Clone,
     Close,
     Sync,
-    Publish,
+    Persist,
 }
 
 /// What stands at a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum Existing {
     Nothing,
     /// A file, or a link to one, or to nothing.
     Replaceable,
@@ -58,7 +58,7 @@ enum Standing {
 #[inline]
 fn fault(_operation: Operation, length: usize) -> io::Result<usize> {
     #[cfg(test)]
-    return faults::strike(_operation, length);
+    return faults::inject(_operation, length);
     #[cfg(not(test))]
     Ok(length)
 }
@@ -202,7 +202,7 @@ pub(crate) fn sync_name(target: &Target) -> io::Result<()> {
     target.sync_name()
 }
 
-/// Whether a path ends in a name of the kind that drafts have.
+/// Whether a path ends in a name of the kind that temporary files have.
 pub(crate) fn is_reserved(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.as_encoded_bytes());
     name.is_some_and(name::is_reserved)
@@ -220,12 +220,12 @@ pub(crate) fn target(path: &Path, keep: bool, synced: bool) -> io::Result<Target
 /// Refuses a target that must not be replaced. It is looked at when a save begins, and again when it
 /// ends, which may be hours later.
 fn check(target: &Target, keep: bool) -> io::Result<()> {
-    match target.standing()? {
-        Standing::Nothing => Ok(()),
+    match target.existing()? {
+        Existing::Nothing => Ok(()),
         _ if keep => Err(io::ErrorKind::AlreadyExists.into()),
-        Standing::Replaceable => Ok(()),
+        Existing::Replaceable => Ok(()),
         // /dev/stdout and its like name a descriptor, whatever that stands for.
-        Standing::Odd => Err(io::ErrorKind::Unsupported.into()),
+        Existing::Odd => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
@@ -240,16 +240,18 @@ fn as_checked(error: io::Error, keep: bool) -> io::Error {
 }
 
 /// A file beside the target that becomes the target in one step, or goes.
-pub(crate) fn draft(target: &Target) -> io::Result<Draft<'_>> {
+pub(crate) fn temp_file(target: &Target) -> io::Result<TempFile<'_>> {
     fault(Operation::Create, 0)?;
-    Draft::beside(target)
+    TempFile::beside(target)
 }
 
-/// Makes the draft the target, in one step. With `keep` an existing one is an error.
-pub(crate) fn publish(draft: Draft<'_>, target: &Target, keep: bool) -> io::Result<()> {
-    fault(Operation::Publish, 0)?;
+/// Makes the temporary file the target, in one step. With `keep` an existing one is an error.
+pub(crate) fn persist(temp_file: TempFile<'_>, target: &Target, keep: bool) -> io::Result<()> {
+    fault(Operation::Persist, 0)?;
     check(target, keep)?;
-    draft.publish(keep).map_err(|error| as_checked(error, keep))
+    temp_file
+        .persist(keep)
+        .map_err(|error| as_checked(error, keep))
 }
 
 /// Whether the file without a name, or one that would be made in `spool_dir`, could become the target.
@@ -271,7 +273,7 @@ pub(crate) fn link(
     system::make_linkable(unnamed, target, size)?;
     let synced = settle(unnamed).and_then(|()| if on_disk { sync(unnamed) } else { Ok(()) });
     let linked = synced
-        .and_then(|()| fault(Operation::Publish, 0))
+        .and_then(|()| fault(Operation::Persist, 0))
         .and_then(|_| check(target, keep))
         .and_then(|()| system::link(unnamed, target, keep))
         .map_err(|error| as_checked(error, keep));
@@ -293,8 +295,8 @@ pub(crate) fn borrow(descriptor: i32) -> io::Result<ManuallyDrop<File>> {
 }
 
 /// Where a descriptor stands, if it can be written to at any place.
-pub(crate) fn standing(file: &File) -> Option<u64> {
-    system::standing(file)
+pub(crate) fn position(file: &File) -> Option<u64> {
+    system::position(file)
 }
 
 /// Whether a file takes memory instead of disk.

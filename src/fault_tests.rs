@@ -81,7 +81,7 @@ fn read(buffer: &StreamBuffer, from: u64, to: u64) -> (u64, Option<Error>) {
 
 /// Every fault at every operation of `scenario`, which returns once it has seen to it that nothing
 /// was lost.
-fn strike_everywhere(scenario: impl Fn(Fault)) {
+fn inject_everywhere(scenario: impl Fn(Fault)) {
     for fault in FAULTS {
         for lasting in [false, true] {
             for after in 0.. {
@@ -142,7 +142,7 @@ fn pull_through(max: u64, on_full: OnFull, fault: Fault) {
                 fault,
             }));
             assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
-            // Counts as struck for `strike_everywhere`.
+            // Counts as struck for `inject_everywhere`.
             faults::mark_struck();
             return;
         }
@@ -164,7 +164,7 @@ fn pull_through(max: u64, on_full: OnFull, fault: Fault) {
 #[test]
 fn a_spill_that_fails_loses_nothing() {
     for max in [0, 300_000, SIZE - 1] {
-        strike_everywhere(|fault| pull_through(max, OnFull::Fail, fault));
+        inject_everywhere(|fault| pull_through(max, OnFull::Fail, fault));
     }
 }
 
@@ -196,7 +196,7 @@ fn a_full_disk_can_go_on_in_memory() {
 
 #[test]
 fn a_spill_on_request_that_fails_leaves_the_rest_in_memory() {
-    strike_everywhere(|fault| {
+    inject_everywhere(|fault| {
         let buffer = StreamBuffer::new(Stream(0), None, u64::MAX).expect("a buffer");
         assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
         if let Err(error) = buffer.spill() {
@@ -277,7 +277,7 @@ fn a_save_that_fails_leaves_the_target_as_it_was() {
             exact: true,
             ..SaveOptions::default()
         };
-        strike_everywhere(|fault| save_once(max, options, fault));
+        inject_everywhere(|fault| save_once(max, options, fault));
     }
     for sync in [false, true] {
         let link = SaveOptions {
@@ -285,7 +285,7 @@ fn a_save_that_fails_leaves_the_target_as_it_was() {
             sync,
             ..SaveOptions::default()
         };
-        strike_everywhere(|fault| save_once(300_000, link, fault));
+        inject_everywhere(|fault| save_once(300_000, link, fault));
     }
 }
 
@@ -358,7 +358,7 @@ fn a_synced_save_is_on_the_disk_before_it_has_its_name() {
         faults::plan(None);
         let seen = SEEN.take().operations;
         let operations: Vec<_> = seen.iter().map(|(operation, _)| *operation).collect();
-        let last = [Operation::Sync, Operation::Publish, Operation::Sync];
+        let last = [Operation::Sync, Operation::Persist, Operation::Sync];
         assert!(operations.ends_with(&last), "{operations:?}");
         let first = operations.iter().position(|it| *it == Operation::Sync);
         assert_eq!(first, Some(operations.len() - last.len()));

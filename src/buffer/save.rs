@@ -5,7 +5,7 @@
 //! supports that. Otherwise they are read and written, which is faster than letting the kernel copy
 //! from file to file (`bench/`, row `save-256`: 64 against 76 ms on ext4).
 //!
-//! A save to a path writes a draft next to the target, which replaces the target in one step at the
+//! A save to a path writes a temporary file next to the target, which replaces the target in one step at the
 //! end. A save to a descriptor only writes.
 
 use std::fs::File;
@@ -68,14 +68,14 @@ pub(crate) fn to_path(
     let size = match saving.link(&target)? {
         Some(size) => size,
         None => {
-            let draft = disk::draft(&target).map_err(failed)?;
-            let size = saving.copy(&Sink::Draft(&draft.file, Preallocation::new()))?;
+            let temp_file = disk::temp_file(&target).map_err(failed)?;
+            let size = saving.copy(&Sink::TempFile(&temp_file.file, Preallocation::new()))?;
             // All that can fail comes before the old file goes.
-            disk::settle(&draft.file).map_err(failed)?;
+            disk::settle(&temp_file.file).map_err(failed)?;
             if options.sync {
-                disk::sync(&draft.file).map_err(failed)?;
+                disk::sync(&temp_file.file).map_err(failed)?;
             }
-            disk::publish(draft, &target, options.keep).map_err(failed)?;
+            disk::persist(temp_file, &target, options.keep).map_err(failed)?;
             size
         }
     };
@@ -104,13 +104,13 @@ pub(crate) fn to_descriptor(
         return Err(Error::Unsupported);
     }
     let mut saving = Saving::begin(buffer, options, report)?;
-    let standing = disk::standing(&file);
-    let sink = match standing {
+    let position = disk::position(&file);
+    let sink = match position {
         Some(at) => Sink::At(&file, at),
         None => Sink::Stream(Stream::new(&file)),
     };
     let size = saving.copy(&sink)?;
-    if let Some(at) = standing {
+    if let Some(at) = position {
         io::Seek::seek(&mut &*file, io::SeekFrom::Start(at + size)).map_err(failed)?;
     }
     disk::settle_borrowed(&file).map_err(failed)?;
@@ -130,8 +130,8 @@ fn names_a_file(path: &Path) -> bool {
 
 /// Where the bytes are written.
 enum Sink<'f> {
-    /// To a draft file.
-    Draft(&'f File, Preallocation),
+    /// To the temporary file.
+    TempFile(&'f File, Preallocation),
     /// To a file, from an offset on.
     At(&'f File, u64),
     /// To a pipe, or appended to a file.
@@ -144,7 +144,7 @@ impl Sink<'_> {
     /// Returns false if `go_on` stopped it.
     fn write(&self, bytes: &[u8], offset: u64, go_on: &dyn Fn() -> bool) -> io::Result<bool> {
         match self {
-            Sink::Draft(file, preallocation) => {
+            Sink::TempFile(file, preallocation) => {
                 preallocation.reserve(file, offset, bytes.len() as u64);
                 disk::write_all_at(file, bytes, offset).map(|()| true)
             }
@@ -223,7 +223,7 @@ impl<'s> Saving<'s> {
         if self.told_total != Some(done) || self.told != done {
             self.tell(done, Some(done))?;
         }
-        if let Sink::Draft(file, preallocation) = sink {
+        if let Sink::TempFile(file, preallocation) = sink {
             preallocation.trim(file);
         }
         Ok(done)
@@ -287,7 +287,7 @@ impl<'s> Saving<'s> {
     /// Makes the target share blocks of the spool file at `offset`. Returns 0 if that is
     /// impossible.
     fn share_spooled(&mut self, offset: u64, ready: u64, sink: &Sink<'_>) -> Result<u64> {
-        let (Sink::Draft(file, _), true) = (sink, self.may_share) else {
+        let (Sink::TempFile(file, _), true) = (sink, self.may_share) else {
             return Ok(0);
         };
         match self

@@ -55,7 +55,7 @@ pub(crate) fn go_on(plan: Option<Plan>) {
     PLAN.set(plan);
 }
 
-pub(super) fn strike(operation: Operation, length: usize) -> io::Result<usize> {
+pub(super) fn inject(operation: Operation, length: usize) -> io::Result<usize> {
     let Some(mut plan) = PLAN.get() else {
         return Ok(length);
     };

@@ -10,9 +10,9 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::unix::{self, Directory};
-pub(crate) use super::unix::{Draft, Stream, Target};
+pub(crate) use super::unix::{Stream, Target, TempFile};
 pub(super) use super::unix::{
-    borrow, can_sync, check_limit, copy_of, discard, read_at, standing, write_at,
+    borrow, can_sync, check_limit, copy_of, discard, position, read_at, write_at,
 };
 
 /// A file may be longer than a 32-bit number says.
@@ -350,7 +350,7 @@ pub(super) fn give_name(file: &File, target: &Target, keep: bool) -> io::Result<
     match target.directory.link_here(unnamed, &target.name) {
         // A link can't replace, a rename can.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !keep => {
-            unix::publish_by_name(file, target, |name| {
+            unix::persist_by_name(file, target, |name| {
                 target.directory.link_here(unnamed, name)
             })
         }

@@ -9,9 +9,9 @@ use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use super::unix::{self, Directory};
-pub(crate) use super::unix::{Draft, Stream, Target};
+pub(crate) use super::unix::{Stream, Target, TempFile};
 pub(super) use super::unix::{
-    borrow, can_sync, check_limit, copy_of, discard, read_at, standing, write_at,
+    borrow, can_sync, check_limit, copy_of, discard, position, read_at, write_at,
 };
 
 /// Files may be long without saying so.
@@ -215,7 +215,7 @@ pub(super) fn session() -> Option<u64> {
     known.then_some(hash)
 }
 
-/// Not known: drafts of others are left to age.
+/// Not known: temporary files of others are left to age.
 #[cfg(not(target_vendor = "apple"))]
 pub(super) fn session() -> Option<u64> {
     None

@@ -1,4 +1,4 @@
-//! The names of drafts: who made one, and a number that nobody else has.
+//! The names of temporary files: who made one, and a number that nobody else has.
 //!
 //! `.spoolbuf-SESSION-PROCESS-RANDOM.part`, in hexadecimal digits. Two hosts may work in one
 //! directory and see nothing of each other's locks, so no name is ever used twice, and a name tells
@@ -13,7 +13,7 @@ const END: &[u8] = b".part";
 /// Three numbers with their separators.
 const LENGTH: usize = START.len() + 16 + 1 + 8 + 1 + 32 + END.len();
 
-/// Who made a draft.
+/// Who made a temporary file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Owner {
     /// 0 where that is not known.
@@ -21,7 +21,7 @@ pub(super) struct Owner {
     pub(super) process: u32,
 }
 
-/// The name of a draft, NUL-terminated.
+/// The name of a temporary file, NUL-terminated.
 #[derive(Clone)]
 pub(super) struct Name([u8; LENGTH + 1]);
 
@@ -48,7 +48,7 @@ impl Name {
     }
 }
 
-/// Whose draft has this name; None if it is not exactly one of a draft.
+/// Whose temporary file has this name; None if it is not exactly one of a temporary file.
 pub(super) fn owner(name: &[u8]) -> Option<Owner> {
     let numbers = name.strip_prefix(START)?.strip_suffix(END)?;
     let mut parts = numbers.split(|byte| *byte == b'-');

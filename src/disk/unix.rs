@@ -14,18 +14,18 @@ use super::system;
 
 #[path = "unix/directory.rs"]
 mod directory;
-#[path = "unix/draft.rs"]
-mod draft;
 #[path = "unix/stream.rs"]
 mod stream;
+#[path = "unix/temp_file.rs"]
+mod temp_file;
 
 pub(super) use directory::Directory;
 pub(crate) use directory::Target;
-pub(crate) use draft::Draft;
-pub(super) use draft::create_unlinked;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) use draft::publish_by_name;
 pub(crate) use stream::Stream;
+pub(crate) use temp_file::TempFile;
+pub(super) use temp_file::create_unlinked;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) use temp_file::persist_by_name;
 
 pub(super) fn read_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
     FileExt::read_at(file, out, offset)
@@ -77,7 +77,7 @@ pub(super) fn borrow(descriptor: i32) -> io::Result<std::mem::ManuallyDrop<File>
     }))
 }
 
-pub(super) fn standing(file: &File) -> Option<u64> {
+pub(super) fn position(file: &File) -> Option<u64> {
     // SAFETY: asks about an open descriptor.
     let (flags, at) = unsafe {
         let descriptor = file.as_raw_fd();
@@ -158,11 +158,11 @@ mod tests {
     fn files_of_every_kind_can_be_longer_than_two_gib() {
         let directory = crate::tempfile::tempdir().expect("a directory");
         let target = Target::new(directory.path(), Path::new("saved"), false).expect("a target");
-        let draft = Draft::beside(&target).expect("a draft");
-        let named = Draft::with_name(&target).expect("a draft");
+        let temp_file = TempFile::beside(&target).expect("a temporary file");
+        let named = TempFile::with_name(&target).expect("a temporary file");
         let unnamed = system::create_unnamed(directory.path()).expect("a spool file");
         let unlinked = create_unlinked(directory.path()).expect("a spool file");
-        for file in [&draft.file, &named.file, &unnamed, &unlinked] {
+        for file in [&temp_file.file, &named.file, &unnamed, &unlinked] {
             let (far, mut out) = (3 << 30, [0; 3]);
             assert_eq!(write_at(file, b"far", far).expect("a hole before it"), 3);
             assert_eq!(read_at(file, &mut out, far).expect("a file"), 3);

@@ -15,7 +15,7 @@ mod runtime;
 #[path = "windows/tests.rs"]
 mod tests;
 
-use super::Standing;
+use super::Existing;
 use super::name::{self, Name, Owner};
 pub(super) use kernel::{read_at, write_at};
 pub(super) use runtime::borrow;
@@ -137,14 +137,14 @@ pub(super) fn copy_of(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// The C runtime keeps to itself whether a descriptor is one to append to: written to in order only.
-pub(super) fn standing(_file: &File) -> Option<u64> {
+pub(super) fn position(_file: &File) -> Option<u64> {
     None
 }
 
 /// How many names a file is tried with.
 const TRIES: usize = 100;
 
-/// In the names of all drafts that are made on Windows, on whatever host: whether somebody works on
+/// In the names of all temporary files that are made on Windows, on whatever host: whether somebody works on
 /// one is told by the system that has the file.
 const SESSION: u64 = u64::from_be_bytes(*b"Windows ");
 
@@ -159,8 +159,8 @@ fn own_name() -> Name {
     Name::new(owner, [random(), random()])
 }
 
-/// Removes drafts that nobody works on any more, from where the system does not do so itself.
-fn sweep(directory: &Path) {
+/// Removes temporary files that nobody works on any more, from where the system does not do so itself.
+fn remove_stale(directory: &Path) {
     const SWEPT_AT_ONCE: usize = 1000;
     let entries = std::fs::read_dir(directory).into_iter().flatten();
     for entry in entries.take(SWEPT_AT_ONCE).flatten() {
@@ -215,18 +215,18 @@ impl Target {
         })
     }
 
-    pub(super) fn standing(&self) -> io::Result<Standing> {
+    pub(super) fn existing(&self) -> io::Result<Existing> {
         Ok(match self.path.symlink_metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Standing::Nothing,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Existing::Nothing,
             Err(error) => return Err(error),
-            Ok(about) if about.is_file() => Standing::Replaceable,
+            Ok(about) if about.is_file() => Existing::Replaceable,
             // One that leads nowhere leads to no directory either.
             Ok(about)
                 if about.is_symlink() && self.path.metadata().map_or(true, |to| to.is_file()) =>
             {
-                Standing::Replaceable
+                Existing::Replaceable
             }
-            Ok(_) => Standing::Odd,
+            Ok(_) => Existing::Odd,
         })
     }
 
@@ -258,15 +258,15 @@ fn whole(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// A file beside the target of a save. It goes when it is closed, also by the end of its process,
-/// unless it was published; where the system can't do that, it is left under a name that a later
+/// unless it was persisted; where the system can't do that, it is left under a name that a later
 /// save sweeps. While it is open nobody else can delete it or give its name to another.
-pub(crate) struct Draft<'t> {
+pub(crate) struct TempFile<'t> {
     pub(crate) file: File,
     target: &'t Target,
 }
 
-impl<'t> Draft<'t> {
-    pub(super) fn beside(target: &'t Target) -> io::Result<Draft<'t>> {
+impl<'t> TempFile<'t> {
+    pub(super) fn beside(target: &'t Target) -> io::Result<TempFile<'t>> {
         let mut options = OpenOptions::new();
         options
             .write(true)
@@ -275,12 +275,12 @@ impl<'t> Draft<'t> {
             .share_mode(FILE_SHARE_READ);
         let (_, file) = create(&target.directory, &options)?;
         if kernel::set_deleted(&file, true).is_err() {
-            sweep(&target.directory);
+            remove_stale(&target.directory);
         }
-        Ok(Draft { file, target })
+        Ok(TempFile { file, target })
     }
 
-    pub(super) fn publish(self, keep: bool) -> io::Result<()> {
+    pub(super) fn persist(self, keep: bool) -> io::Result<()> {
         kernel::set_deleted(&self.file, false)?;
         // Renamed by what is open, not by its name: it is this file or none.
         if let Err(error) = kernel::rename(&self.file, &self.target.path, !keep) {

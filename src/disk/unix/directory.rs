@@ -11,7 +11,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Mutex;
 
-use super::super::Standing;
+use super::super::Existing;
 use super::{c_string, succeeded, system};
 
 /// A file that is to be: the directory, and the name there.
@@ -34,9 +34,9 @@ impl Target {
         self.directory.0.sync_all()
     }
 
-    pub(in crate::disk) fn standing(&self) -> io::Result<Standing> {
+    pub(in crate::disk) fn existing(&self) -> io::Result<Existing> {
         let about = match self.directory.about(&self.name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Standing::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Existing::Nothing),
             about => about?,
         };
         let is_odd = match about.st_mode & libc::S_IFMT {
@@ -45,9 +45,9 @@ impl Target {
             _ => true,
         };
         Ok(if is_odd {
-            Standing::Odd
+            Existing::Odd
         } else {
-            Standing::Replaceable
+            Existing::Replaceable
         })
     }
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{
-    Draft, Name, Owner, SESSION, Target, borrow, can_sync, check_limit, create_unnamed, kernel,
-    own_name, settle, sweep, whole,
+    Name, Owner, SESSION, Target, TempFile, borrow, can_sync, check_limit, create_unnamed, kernel,
+    own_name, remove_stale, settle, whole,
 };
 
 fn names(directory: &Path) -> Vec<String> {
@@ -95,19 +95,19 @@ fn a_draft_becomes_the_target_or_goes() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let path = directory.path().join("saved");
     let target = target(&path);
-    let draft = Draft::beside(&target).expect("a draft");
-    kernel::write_at(&draft.file, b"one", 0).expect("a write");
-    drop(draft);
+    let temp_file = TempFile::beside(&target).expect("a temporary file");
+    kernel::write_at(&temp_file.file, b"one", 0).expect("a write");
+    drop(temp_file);
     assert_eq!(names(directory.path()), [""; 0]);
 
     for (bytes, keep) in [(b"one", true), (b"two", false)] {
-        let draft = Draft::beside(&target).expect("a draft");
-        kernel::write_at(&draft.file, bytes, 0).expect("a write");
-        draft.publish(keep).expect("published");
+        let temp_file = TempFile::beside(&target).expect("a temporary file");
+        kernel::write_at(&temp_file.file, bytes, 0).expect("a write");
+        temp_file.persist(keep).expect("persisted");
         assert_eq!(fs::read(&path).expect("the target"), bytes);
     }
-    let draft = Draft::beside(&target).expect("a draft");
-    let refused = draft.publish(true).expect_err("there is one");
+    let temp_file = TempFile::beside(&target).expect("a temporary file");
+    let refused = temp_file.persist(true).expect_err("there is one");
     assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
     assert_eq!(fs::read(&path).expect("the target"), b"two");
     assert_eq!(names(directory.path()), ["saved"]);
@@ -132,23 +132,24 @@ fn drafts_at_work_stay_and_strays_go() {
     }
     fs::create_dir(path(own_name().as_str())).expect("a directory");
     let (one, two) = (target(&path("1")), target(&path("2")));
-    let many: Vec<Draft<'_>> = (0..20)
+    let many: Vec<TempFile<'_>> = (0..20)
         .map(|number| {
-            let draft = Draft::beside(if number == 0 { &one } else { &two }).expect("a draft");
-            kernel::write_at(&draft.file, &[number], 0).expect("a write");
-            kernel::set_deleted(&draft.file, false).expect("a draft of ours");
-            draft
+            let temp_file =
+                TempFile::beside(if number == 0 { &one } else { &two }).expect("a temporary file");
+            kernel::write_at(&temp_file.file, &[number], 0).expect("a write");
+            kernel::set_deleted(&temp_file.file, false).expect("a temporary file of ours");
+            temp_file
         })
         .collect();
     let before = names(directory.path());
-    sweep(directory.path());
+    remove_stale(directory.path());
     let mut after = before.clone();
     after.retain(|name| name != stray.as_str());
     assert_eq!(before.len(), after.len() + 1);
     assert_eq!(names(directory.path()), after);
-    for (number, draft) in many.into_iter().enumerate() {
-        let path = &draft.target.path.clone();
-        draft.publish(false).expect("published");
+    for (number, temp_file) in many.into_iter().enumerate() {
+        let path = &temp_file.target.path.clone();
+        temp_file.persist(false).expect("persisted");
         assert_eq!(fs::read(path).expect("the target"), [number as u8]);
     }
     let mut left = names(directory.path());
@@ -179,9 +180,9 @@ fn a_target_may_have_a_long_path_and_any_name() {
     let path = deep.join("Überspult 🎵.mkv");
     let target = target(&path);
     for bytes in [b"one", b"two"] {
-        let draft = Draft::beside(&target).expect("a draft");
-        kernel::write_at(&draft.file, bytes, 0).expect("a write");
-        draft.publish(false).expect("published");
+        let temp_file = TempFile::beside(&target).expect("a temporary file");
+        kernel::write_at(&temp_file.file, bytes, 0).expect("a write");
+        temp_file.persist(false).expect("persisted");
         assert_eq!(fs::read(&path).expect("the target"), bytes);
     }
     let file = create_unnamed(&deep).expect("a file");

@@ -1,7 +1,7 @@
 //! The file beside the target of a save, and those that others left behind.
 //!
-//! A draft has no name until it is published, so that a process that is killed leaves nothing. Where
-//! the system lacks that, it has a name that nobody else can have (see `name`). A draft that is left
+//! A temporary file has no name until it is persisted, so that a process that is killed leaves nothing. Where
+//! the system lacks that, it has a name that nobody else can have (see `name`). A temporary file that is left
 //! behind is swept by a later save that needs a name there itself: once its owner cannot be at work any
 //! more, which is known of a process of this host, and taken for granted after a week.
 
@@ -20,43 +20,43 @@ use super::{Directory, Target, system};
 /// Names that are looked at in one sweep.
 const SWEPT_AT_ONCE: usize = 1000;
 
-/// After this many seconds without a change a draft of another host is left behind.
+/// After this many seconds without a change a temporary file of another host is left behind.
 const LEFT_BEHIND: i64 = 7 * 24 * 3600;
 
-/// A file beside the target of a save; it goes when this is dropped, unless it was published.
-pub(crate) struct Draft<'t> {
+/// A file beside the target of a save; it goes when this is dropped, unless it was persisted.
+pub(crate) struct TempFile<'t> {
     pub(crate) file: File,
     target: &'t Target,
     name: Option<Name>,
 }
 
-impl<'t> Draft<'t> {
-    pub(in crate::disk) fn beside(target: &'t Target) -> io::Result<Draft<'t>> {
+impl<'t> TempFile<'t> {
+    pub(in crate::disk) fn beside(target: &'t Target) -> io::Result<TempFile<'t>> {
         match system::create_nameless(&target.directory) {
-            Some(file) => Ok(Draft {
+            Some(file) => Ok(TempFile {
                 file,
                 target,
                 name: None,
             }),
-            None => Draft::with_name(target),
+            None => TempFile::with_name(target),
         }
     }
 
-    pub(super) fn with_name(target: &'t Target) -> io::Result<Draft<'t>> {
+    pub(super) fn with_name(target: &'t Target) -> io::Result<TempFile<'t>> {
         let (name, file) = create_named(&target.directory, 0o666)?;
-        sweep(&target.directory, &file);
-        Ok(Draft {
+        remove_stale(&target.directory, &file);
+        Ok(TempFile {
             file,
             target,
             name: Some(name),
         })
     }
 
-    pub(in crate::disk) fn publish(mut self, keep: bool) -> io::Result<()> {
+    pub(in crate::disk) fn persist(mut self, keep: bool) -> io::Result<()> {
         let Some(name) = &self.name else {
             return system::give_name(&self.file, self.target, keep);
         };
-        publish_name(&self.file, self.target, name, keep)?;
+        persist_name(&self.file, self.target, name, keep)?;
         // With `keep` it may have two names now.
         if !keep {
             self.name = None;
@@ -65,7 +65,7 @@ impl<'t> Draft<'t> {
     }
 }
 
-impl Drop for Draft<'_> {
+impl Drop for TempFile<'_> {
     fn drop(&mut self) {
         if let Some(name) = &self.name {
             remove(&self.target.directory, name, &self.file);
@@ -75,26 +75,26 @@ impl Drop for Draft<'_> {
 
 /// Gives a file that has no name the target's, by way of one of its own: that can replace.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(in crate::disk) fn publish_by_name(
+pub(in crate::disk) fn persist_by_name(
     file: &File,
     target: &Target,
     link: impl Fn(&CStr) -> io::Result<()>,
 ) -> io::Result<()> {
     let directory = &target.directory;
-    mark(file);
+    lock(file);
     let named = take_name(|name| link(name.as_c_str()));
-    let published = named.and_then(|(name, ())| {
-        sweep(directory, file);
-        publish_name(file, target, &name, false).inspect_err(|_| remove(directory, &name, file))
+    let persisted = named.and_then(|(name, ())| {
+        remove_stale(directory, file);
+        persist_name(file, target, &name, false).inspect_err(|_| remove(directory, &name, file))
     });
     // It would last as long as the file is open, which can be long.
-    unmark(file);
-    published
+    unlock(file);
+    persisted
 }
 
 /// Makes a file the target under which it has `name` now. With `keep` it has both names or the new
 /// one afterwards.
-fn publish_name(file: &File, target: &Target, name: &Name, keep: bool) -> io::Result<()> {
+fn persist_name(file: &File, target: &Target, name: &Name, keep: bool) -> io::Result<()> {
     let Target {
         directory,
         name: to,
@@ -136,7 +136,7 @@ pub(in crate::disk) fn create_unlinked(directory: &Path) -> io::Result<File> {
 fn create_named(directory: &Directory, mode: u32) -> io::Result<(Name, File)> {
     let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
     let (name, file) = take_name(|name| directory.open_file(name.as_c_str(), flags, mode))?;
-    mark(&file);
+    lock(&file);
     Ok((name, file))
 }
 
@@ -164,20 +164,26 @@ fn remove(directory: &Directory, name: &Name, file: &File) {
     }
 }
 
-/// Removes drafts that nobody works on any more. `new` is a file there that has just been written:
+/// Removes temporary files that nobody works on any more. `new` is a file there that has just been written:
 /// it shows what the time is for the file system.
-fn sweep(directory: &Directory, new: &File) {
+fn remove_stale(directory: &Directory, new: &File) {
     let (Ok(about), session) = (new.metadata(), system::session()) else {
         return;
     };
     directory.some_names(SWEPT_AT_ONCE, |name| {
         if let Some(owner) = name::owner(name.to_bytes()) {
-            sweep_one(directory, name, owner, session, about.mtime());
+            remove_if_stale(directory, name, owner, session, about.mtime());
         }
     });
 }
 
-fn sweep_one(directory: &Directory, name: &CStr, owner: Owner, session: Option<u64>, now: i64) {
+fn remove_if_stale(
+    directory: &Directory,
+    name: &CStr,
+    owner: Owner,
+    session: Option<u64>,
+    now: i64,
+) {
     let Ok(about) = directory.about(name) else {
         return;
     };
@@ -200,7 +206,7 @@ fn sweep_one(directory: &Directory, name: &CStr, owner: Owner, session: Option<u
     // NFS marks only what is open for writing.
     let file = directory.open_file(name, flags | libc::O_RDWR, 0);
     let file = file.or_else(|_| directory.open_file(name, flags | libc::O_RDONLY, 0));
-    if file.is_ok_and(|file| mark(&file)) {
+    if file.is_ok_and(|file| lock(&file)) {
         directory.remove(name);
     }
 }
@@ -216,14 +222,14 @@ fn is_gone(process: u32) -> bool {
 }
 
 /// Marks a file as being worked on, for as long as it is open. False if somebody else has done so.
-fn mark(file: &File) -> bool {
+fn lock(file: &File) -> bool {
     // SAFETY: a call on an open descriptor.
     unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
 }
 
 /// Takes a mark back that would last longer than the work.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn unmark(file: &File) {
+fn unlock(file: &File) {
     // SAFETY: a call on an open descriptor.
     unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_UN) };
 }
