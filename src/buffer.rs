@@ -38,7 +38,7 @@ impl Buffer {
     ) -> Result<Shared<Buffer>> {
         Shared::try_new(Buffer {
             interrupt: source.interrupt(),
-            free_waits_for_pull: source.must_return(),
+            free_waits_for_pull: source.free_waits_for_pull(),
             gate: Shared::try_new(Gate::new(State::new(source, &options)))?,
             store: Store::new(options, domain),
             helper: Mutex::new(None),

@@ -124,7 +124,7 @@ impl Error {
     }
 
     /// Returns whether a write failed because of its offset in the file.
-    pub(crate) fn is_of_the_place(&self) -> bool {
+    pub(crate) fn depends_on_offset(&self) -> bool {
         let kind = |code| io::Error::from_raw_os_error(code).kind();
         match *self {
             Error::DiskFull(code) => kind(code) == io::ErrorKind::FileTooLarge,
@@ -134,7 +134,7 @@ impl Error {
     }
 
     /// Returns whether a source gave up without bytes and is unchanged.
-    pub(crate) fn is_of_a_stop(&self) -> bool {
+    pub(crate) fn is_cancellation(&self) -> bool {
         match self {
             Error::Source { code, cause } => {
                 let kind = cause.as_ref().map(|cause| cause.kind());

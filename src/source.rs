@@ -79,7 +79,7 @@ pub trait Source: Send {
 
     /// Returns whether freeing the buffer must wait for a running `pull`, because nothing else
     /// tells the source's owner that the call is over. Called once, when the buffer is created.
-    fn must_return(&self) -> bool {
+    fn free_waits_for_pull(&self) -> bool {
         false
     }
 }

@@ -167,8 +167,8 @@ struct Saving<'s> {
     may_share: bool,
     bytes: Vec<u8>,
     /// The last values reported.
-    told: u64,
-    told_total: Option<u64>,
+    reported: u64,
+    reported_total: Option<u64>,
 }
 
 impl<'s> Saving<'s> {
@@ -194,20 +194,20 @@ impl<'s> Saving<'s> {
             cancels,
             may_share: true,
             bytes: Vec::new(),
-            told: 0,
-            told_total: None,
+            reported: 0,
+            reported_total: None,
         })
     }
 
     /// Copies from the start to the end, or to the frontier if only buffered bytes are saved.
     fn copy(&mut self, sink: &Sink<'_>) -> Result<u64> {
-        self.run_on()?;
+        self.drain_forward()?;
         let mut done = 0;
         loop {
-            let (ready, total) = self.look(done)?;
+            let (ready, total) = self.snapshot(done)?;
             if done > 0 {
-                // After the look, whose total may be the one that the last step found.
-                self.tell(done, total)?;
+                // After the snapshot, whose total may be the size that the last step found.
+                self.report_progress(done, total)?;
             }
             let count = match self.share_spooled(done, ready, sink)? {
                 0 => self.copy_read(done, ready, sink)?,
@@ -219,9 +219,9 @@ impl<'s> Saving<'s> {
             done += count;
         }
         self.check(done)?;
-        // The end shows only behind the last bytes, and of no bytes nothing was told.
-        if self.told_total != Some(done) || self.told != done {
-            self.tell(done, Some(done))?;
+        // The end may be found only after the last report, and an empty resource had none.
+        if self.reported_total != Some(done) || self.reported != done {
+            self.report_progress(done, Some(done))?;
         }
         if let Sink::TempFile(file, preallocation) = sink {
             preallocation.trim(file);
@@ -232,38 +232,38 @@ impl<'s> Saving<'s> {
     /// Buffers everything. Returns the number of bytes.
     fn fetch(&mut self) -> Result<u64> {
         loop {
-            let missing = self.look(0)?.0;
-            let total = self.look(missing)?.1;
+            let missing = self.snapshot(0)?.0;
+            let total = self.snapshot(missing)?.1;
             if self.copy_read(missing, 0, &Sink::Buffer)? == 0 {
                 return Ok(missing);
             }
-            self.tell(missing, total)?;
+            self.report_progress(missing, total)?;
         }
     }
 
     /// Reads a source that was sought forward on to its end, before the gaps are filled in order:
     /// this saves one seek.
-    fn run_on(&mut self) -> Result<()> {
+    fn drain_forward(&mut self) -> Result<()> {
         while !self.options.buffered {
             let (missing, total) = {
                 let state = self.buffer.gate.lock();
                 (state.missing_ahead(), state.extent().size())
             };
             let Some(missing) = missing else { break };
-            self.look(0)?;
+            self.snapshot(0)?;
             if self.copy_read(missing, 0, &Sink::Buffer)? == 0 {
                 break;
             }
-            self.tell(0, total)?;
+            self.report_progress(0, total)?;
         }
         Ok(())
     }
 
     /// Reports progress, never less than before: bytes that could not be linked are copied.
-    fn tell(&mut self, done: u64, total: Option<u64>) -> Result<()> {
-        self.told = self.told.max(done);
-        self.told_total = total;
-        if (self.report)(self.told, total) {
+    fn report_progress(&mut self, done: u64, total: Option<u64>) -> Result<()> {
+        self.reported = self.reported.max(done);
+        self.reported_total = total;
+        if (self.report)(self.reported, total) {
             Ok(())
         } else {
             Err(Error::Canceled)
@@ -272,7 +272,7 @@ impl<'s> Saving<'s> {
 
     /// Returns the number of bytes readable at `offset` without the source, and the total if it is
     /// known.
-    fn look(&self, offset: u64) -> Result<(u64, Option<u64>)> {
+    fn snapshot(&self, offset: u64) -> Result<(u64, Option<u64>)> {
         let state = self.buffer.gate.lock();
         if state.was_canceled_since(self.cancels) {
             return Err(Error::Canceled);
@@ -331,7 +331,7 @@ impl<'s> Saving<'s> {
                 cancel_token: None,
             },
         )?;
-        let go_on = || self.look(0).is_ok();
+        let go_on = || self.snapshot(0).is_ok();
         match sink.write(&self.bytes[..count], offset, &go_on) {
             Ok(true) => Ok(count as u64),
             Ok(false) => Err(Error::Canceled),
@@ -355,7 +355,7 @@ impl<'s> Saving<'s> {
             return Ok(None);
         }
         let size = if self.options.buffered {
-            self.look(0)?.0
+            self.snapshot(0)?.0
         } else {
             self.fetch()?
         };
@@ -364,7 +364,7 @@ impl<'s> Saving<'s> {
         if !self.buffer.gate.lock().extent().is_complete() {
             return Ok(None);
         }
-        self.tell(size, Some(size))?;
+        self.report_progress(size, Some(size))?;
         // Without room to spill to, there may still be some at the target.
         if self.buffer.spill().is_err() {
             return Ok(None);

@@ -176,7 +176,7 @@ impl Source for CallbackSource {
         try_box(call).ok().map(|call| call as Interrupt)
     }
 
-    fn must_return(&self) -> bool {
+    fn free_waits_for_pull(&self) -> bool {
         self.close.is_none()
     }
 }

@@ -38,11 +38,11 @@ fn helper_sleeps_between_calls() {
 /// returns, the source is closed when the helper comes out.
 #[test]
 fn free_against_the_helper() {
-    for must_return in [false, true] {
+    for free_waits_for_pull in [false, true] {
         explore(5, move || {
             let valve = Valve::new();
             let mut tap = Tap::behind(1, &valve);
-            tap.must_return = must_return;
+            tap.free_waits_for_pull = free_waits_for_pull;
             let buffer = buffer(tap);
             let other = reader(&buffer, 0, 1, BY_HELPER);
             buffer.free();

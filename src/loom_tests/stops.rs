@@ -73,16 +73,16 @@ fn resume_after_cancel() {
 /// source is closed once, when it has come back.
 #[test]
 fn free_against_blocked_read() {
-    for must_return in [false, true] {
+    for free_waits_for_pull in [false, true] {
         explore(4, move || {
             let valve = Valve::new();
             let mut tap = Tap::behind(1, &valve);
-            tap.must_return = must_return;
+            tap.free_waits_for_pull = free_waits_for_pull;
             let closed = tap.closed.clone();
             let buffer = buffer(tap);
             let others = [0, 0].map(|offset| reader(&buffer, offset, 1, Wait::Forever));
             buffer.free();
-            if must_return {
+            if free_waits_for_pull {
                 // Nobody is inside any more, nor comes back.
                 assert!(!buffer.gate.lock().source().is_called());
             }
@@ -219,12 +219,12 @@ fn resume_against_cancel() {
 /// waits until that interrupt is over.
 #[test]
 fn free_from_an_interrupt() {
-    for must_return in [false, true] {
+    for free_waits_for_pull in [false, true] {
         explore(3, move || {
             let valve = Valve::new();
             let itself = std::sync::Arc::new(std::sync::Mutex::new(None::<Shared<Buffer>>));
             let mut tap = Tap::behind(1, &valve);
-            tap.must_return = must_return;
+            tap.free_waits_for_pull = free_waits_for_pull;
             let slot = itself.clone();
             tap.at_interrupt = Some(std::sync::Arc::new(move || {
                 let itself = slot.lock().unwrap().take();
@@ -254,7 +254,7 @@ fn free_against_an_interrupt() {
         let valve = Valve::new();
         let inside = Arc::new(AtomicUsize::new(0));
         let mut tap = Tap::behind(1, &valve);
-        tap.must_return = true;
+        tap.free_waits_for_pull = true;
         let counted = inside.clone();
         tap.at_interrupt = Some(std::sync::Arc::new(move || {
             counted.store(1, Ordering::SeqCst);

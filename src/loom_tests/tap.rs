@@ -27,7 +27,7 @@ pub(super) struct Tap {
     at: u64,
     size: u64,
     pub(super) valve: Option<Arc<Valve>>,
-    pub(super) must_return: bool,
+    pub(super) free_waits_for_pull: bool,
     /// It has no interrupt.
     pub(super) deaf: bool,
     pub(super) closed: Arc<AtomicUsize>,
@@ -115,7 +115,7 @@ impl Tap {
             at: 0,
             size,
             valve: None,
-            must_return: false,
+            free_waits_for_pull: false,
             deaf: false,
             closed: Arc::new(AtomicUsize::new(0)),
             fails_at: None,
@@ -167,8 +167,8 @@ impl Source for Tap {
         }))
     }
 
-    fn must_return(&self) -> bool {
-        self.must_return
+    fn free_waits_for_pull(&self) -> bool {
+        self.free_waits_for_pull
     }
 }
 

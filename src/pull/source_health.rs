@@ -40,7 +40,7 @@ impl SourceHealth {
 
     /// An error came. A source that gave up because it was told to is as it was.
     pub(super) fn suspect(&mut self, error: &Error) {
-        if !error.is_of_a_stop() {
+        if !error.is_cancellation() {
             // Dropped under the lock, so without what the user put into it.
             self.suspicion = Some(error.without_payload());
         }

@@ -69,7 +69,7 @@ impl Store {
             let Err(error) = self.spill_oldest(&mut spiller) else {
                 continue;
             };
-            if error.is_of_the_place() && self.pass_over(&mut passed_over) {
+            if error.depends_on_offset() && self.pass_over(&mut passed_over) {
                 continue;
             }
             let bears_it = self.on_full == OnFull::Memory;
