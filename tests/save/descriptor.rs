@@ -31,6 +31,16 @@ fn system_error(handle: &Handle) -> i32 {
     }
 }
 
+/// A new pipe: the end to read from, the end to write to. That of std came with Rust 1.87.
+fn new_pipe() -> (File, File) {
+    let mut ends = [-1; 2];
+    // SAFETY: writes two descriptors, which nobody else has.
+    unsafe {
+        assert_eq!(libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC), 0);
+        (File::from_raw_fd(ends[0]), File::from_raw_fd(ends[1]))
+    }
+}
+
 #[test]
 fn a_file_is_written_from_where_it_stands() {
     for max in LIMITS {
@@ -76,7 +86,7 @@ fn a_file_that_is_appended_to_gets_all_at_its_end() {
 fn a_pipe_and_a_socket_get_all_in_order() {
     for max in LIMITS {
         let handle = Handle::new(SIZE, max);
-        let (mut end, pipe) = std::io::pipe().expect("a pipe");
+        let (mut end, pipe) = new_pipe();
         assert_bytes(0, &through(&handle, &mut end, pipe));
         let (mut end, socket) = UnixStream::pair().expect("a socket");
         assert_bytes(0, &through(&handle, &mut end, socket));
@@ -88,7 +98,7 @@ fn a_pipe_and_a_socket_get_all_in_order() {
 fn a_pipe_and_a_socket_that_do_not_wait_get_all_in_order() {
     for max in LIMITS {
         let handle = Handle::new(SIZE, max);
-        let (mut end, pipe) = std::io::pipe().expect("a pipe");
+        let (mut end, pipe) = new_pipe();
         // SAFETY: changes an open descriptor.
         unsafe {
             assert!(libc::fcntl(pipe.as_raw_fd(), libc::F_SETPIPE_SZ, 4096) >= 4096);
@@ -210,7 +220,7 @@ fn a_save_to_a_terminal_that_nobody_reads_is_stopped() {
 fn a_pipe_that_is_full_for_long_gets_all_in_the_end() {
     for non_blocking in [false, true] {
         let handle = Handle::new(SIZE, 0);
-        let (mut end, pipe) = std::io::pipe().expect("a pipe");
+        let (mut end, pipe) = new_pipe();
         if non_blocking {
             set_non_blocking(&pipe);
         }
@@ -233,7 +243,7 @@ fn a_pipe_that_is_full_for_long_gets_all_in_the_end() {
 fn what_can_not_be_synced_is_refused_before_a_byte_is_written() {
     let handle = Handle::new(SIZE, 0);
     let sync = SB_SAVE_SYNC as u32;
-    let (end, pipe) = std::io::pipe().expect("a pipe");
+    let (end, pipe) = new_pipe();
     let (other, socket) = UnixStream::pair().expect("a socket");
     let (screen, program) = terminal(true);
     for sink in [pipe.as_raw_fd(), socket.as_raw_fd(), program.as_raw_fd()] {
@@ -256,7 +266,7 @@ fn what_can_not_be_synced_is_refused_before_a_byte_is_written() {
 #[test]
 fn a_descriptor_is_nothing_to_be_kept() {
     let handle = Handle::new(SIZE, 0);
-    let (_end, pipe) = std::io::pipe().expect("a pipe");
+    let (_end, pipe) = new_pipe();
     let file = crate::tempfile::tempfile().expect("a file");
     for sink in [pipe.as_raw_fd(), file.as_raw_fd()] {
         let saved = handle.save(sink, SB_SAVE_KEEP as u32);
@@ -322,7 +332,7 @@ fn what_a_far_disk_refuses_after_the_write_is_an_error() {
 fn a_save_that_nobody_takes_is_stopped() {
     for (non_blocking, free) in [(false, false), (true, false), (false, true), (true, true)] {
         for max in [0, u64::MAX] {
-            let (_end, pipe) = std::io::pipe().expect("a pipe");
+            let (_end, pipe) = new_pipe();
             stopped_when_full(&pipe, max, non_blocking, free);
             let (_end, socket) = UnixStream::pair().expect("a socket");
             stopped_when_full(&socket, max, non_blocking, free);
@@ -373,7 +383,7 @@ fn a_reader_that_goes_away_is_an_error_and_no_signal() {
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     for max in LIMITS {
         let handle = Handle::new(SIZE, max);
-        let (mut end, pipe) = std::io::pipe().expect("a pipe");
+        let (mut end, pipe) = new_pipe();
         scope(|scope| {
             scope.spawn(|| {
                 end.read_exact(&mut [0; 100_000]).expect("bytes");
@@ -386,7 +396,7 @@ fn a_reader_that_goes_away_is_an_error_and_no_signal() {
         drop(end);
         assert_eq!(handle.save(socket.as_raw_fd(), 0), SB_ERR_IO as i64);
         // The handle is as good as before.
-        let (mut end, pipe) = std::io::pipe().expect("a pipe");
+        let (mut end, pipe) = new_pipe();
         assert_bytes(0, &through(&handle, &mut end, pipe));
         // Nor is the signal kept for later.
         // SAFETY: sets that are written before they are read.
