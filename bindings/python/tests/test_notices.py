@@ -10,6 +10,7 @@ import collections
 import contextlib
 import ctypes
 import functools
+import gc
 import operator
 import sys
 import threading
@@ -264,3 +265,17 @@ def test_a_close_that_comes_when_the_buffer_is_gone() -> None:
     go.set()
     assert closed.wait(60)
     assert stands.closes == 1
+
+
+def test_an_interrupt_before_c_has_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody calls `close` then, and no source stays registered: see `nothing_left`."""
+
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_native.lib, "sb_new_with", interrupted)
+    stream = Stream(iter([b"abc"]))
+    with pytest.raises(KeyboardInterrupt):
+        StreamBuffer(stream, close_stream=True)
+    gc.collect()
+    assert stream.closes == 1

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Literal, NoReturn, Optional, Union, overload
 
-from . import _aio, _interpreter, _lifetime, _save, _signals
+from . import _aio, _interpreter, _lifetime, _registry, _save, _signals
 from ._arguments import directory, natural
 from ._errors import error_for
 from ._file import RawStreamFile, StreamFile
@@ -135,6 +135,9 @@ class StreamBuffer(Queries):
         finally:
             # Also if an exception was raised right after it was made.
             self._handle = handle.value
+            if self._handle is None:
+                # C has called `close`, or never had the source.
+                _registry.forget(source.key)
         if code != Status.OK:
             raise error_for(code, text_of(code))
         _lifetime.live[source.key] = weakref.ref(self)
