@@ -26,7 +26,7 @@ fn collect(folder: &Path, prefix: &str, sources: &mut BTreeMap<String, String>) 
         let name = format!("{prefix}{stem}");
         if path.is_dir() {
             collect(&path, &format!("{name}::"), sources);
-        } else if !["lib", "layers", "tests", "fault_tests"].contains(&&*stem) {
+        } else if !["lib", "architecture", "layers", "tests", "fault_tests"].contains(&&*stem) {
             sources.insert(name, fs::read_to_string(&path).expect("UTF-8"));
         }
     }

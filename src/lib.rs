@@ -36,6 +36,8 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(all(test, not(loom)))]
+mod architecture;
 mod buffer;
 mod cursor;
 mod disk;
