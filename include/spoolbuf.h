@@ -1,7 +1,7 @@
 /*
  * spoolbuf - a stream that arrives once, readable at any offset, any number of times.
  *
- * Generated from src/ffi by `BLESS=1 cargo full --test header`. Do not edit.
+ * Generated from src/ffi by `BLESS=1 cargo full --test it header::`. Do not edit.
  *
  * OVERVIEW
  *

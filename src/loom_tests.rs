@@ -52,7 +52,7 @@
 //!
 //! Harmless, and so green: `settle` wakes only the ready at the end (they know it); any waiter is elected, also an awake one (it
 //! looks, and passes on); a cancel's error is not kept (calls know by its number); `prefetch` wakes nobody (they ask again when it
-//! is their turn); `Domain::synchronize` without its lock (each drains both phases; those who come later may then prolong it); `Relaxed` where a fence of `Domain::synchronize` follows. Beyond the models: barging past the elected (`tests/turns.rs`),
+//! is their turn); `Domain::synchronize` without its lock (each drains both phases; those who come later may then prolong it); `Relaxed` where a fence of `Domain::synchronize` follows. Beyond the models: barging past the elected (`tests/it/api/turns.rs`),
 //! and bytes published `Relaxed`, since loom does not follow them (ThreadSanitizer does).
 
 mod handles;

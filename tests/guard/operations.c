@@ -1,5 +1,5 @@
 /*
- * The operations whose cost tests/guard.rs counts. `operations NAME` prepares, then does the
+ * The operations whose cost tests/full/guard.rs counts. `operations NAME` prepares, then does the
  * operation COUNT times inside measured(), between two system calls that can't be mistaken.
  */
 #include "spoolbuf.h"

@@ -29,7 +29,9 @@ pub fn alone_with(test: &str, variables: &[(&str, Option<&str>)]) -> bool {
             None => command.env_remove(name),
         };
     }
-    let output = command.stdout(Stdio::piped()).output().expect("a process");
+    // What it says of a panic, or of what it skips, is for everybody.
+    command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let output = command.output().expect("a process");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{test}: {}\n{said}", output.status);
     // A name that fits no test succeeds as well.
@@ -59,6 +61,7 @@ fn command(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command
         .args([test, "--exact", "--nocapture", "--include-ignored"])
-        .env(MARK, test);
+        .env(MARK, test)
+        .env(crate::skip::LOG, crate::skip::log());
     command
 }

@@ -20,8 +20,14 @@ pub fn skip(what: &str, why: impl std::fmt::Display) {
     let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
 }
 
+/// Where a test in a process of its own finds the log of the program that started it.
+pub const LOG: &str = "SPOOLBUF_TEST_SKIPPED";
+
 /// What was skipped by the test programs that one cargo runs: its children, one after the other.
 pub fn log() -> PathBuf {
+    if let Some(log) = std::env::var_os(LOG) {
+        return log.into();
+    }
     #[cfg(unix)]
     let run = std::os::unix::process::parent_id();
     #[cfg(not(unix))]

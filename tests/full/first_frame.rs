@@ -1,0 +1,150 @@
+//! What a player fetches of a file until its first frame, over a source that can seek and over one
+//! that goes forwards only: the figures of the README's "Sources that can seek".
+
+#![cfg(target_os = "linux")]
+
+#[path = "../support/library.rs"]
+mod library;
+mod player;
+#[path = "../support/skip.rs"]
+mod skip;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use library::{run, scratch, skipped};
+use player::{LIMIT, Player};
+
+/// About 16 Mbit/s for 20 s, with its index at the end; by one thread, which makes the same each time.
+const FILM: &[&str] = &[
+    "-f",
+    "lavfi",
+    "-i",
+    "testsrc2=s=1280x720:r=25:d=20",
+    "-f",
+    "lavfi",
+    "-i",
+    "sine=440:d=20",
+    "-c:v",
+    "libx264",
+    "-preset",
+    "ultrafast",
+    "-threads",
+    "1",
+    "-b:v",
+    "20M",
+    "-minrate",
+    "20M",
+    "-bufsize",
+    "4M",
+    "-c:a",
+    "aac",
+];
+
+/// Three minutes, whose length FFmpeg learns from the last page.
+const SOUND: &[&str] = &[
+    "-f",
+    "lavfi",
+    "-i",
+    "anoisesrc=d=180:r=48000:a=0.3:s=1",
+    "-ac",
+    "2",
+    "-c:a",
+    "libvorbis",
+    "-q:a",
+    "8",
+];
+
+/// What was seen of one run.
+struct Figures {
+    size: u64,
+    fetched: u64,
+    seeks: u64,
+}
+
+impl Figures {
+    fn share(&self) -> f64 {
+        self.fetched as f64 / self.size as f64
+    }
+}
+
+/// Has ffmpeg make a file; none, loudly, where there is no ffmpeg.
+fn make(name: &str, arguments: &[&str]) -> Option<PathBuf> {
+    if Command::new("ffmpeg").arg("-version").output().is_err() {
+        skipped(name, "there is no ffmpeg here");
+        return None;
+    }
+    let path = scratch().join(name);
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error", "-y"]).args(arguments);
+    run(command.arg(&path), LIMIT).expect_success(name);
+    Some(path)
+}
+
+/// The program and its file, if both can be had.
+fn ready(name: &str, arguments: &[&str]) -> Option<(PathBuf, PathBuf)> {
+    let packages = ["libavformat", "libavcodec", "libavutil"];
+    let source = "tests/first_frame/first_frame.c";
+    // Each test builds its own: they run at the same time.
+    let built = name.replace('.', "-");
+    let player = Player::build_as(&built, source, &packages, &[])?;
+    Some((player.program, make(name, arguments)?))
+}
+
+/// Opens a file over a source of that kind. The program itself checks the frame, and that the
+/// whole file comes through the buffer with each byte fetched once.
+fn open(program: &Path, file: &Path, source: &str) -> Figures {
+    let outcome = run(Command::new(program).arg(file).arg(source), LIMIT);
+    outcome.expect_success(source);
+    let number = |name: &str| -> u64 {
+        let mut lines = outcome.output.lines();
+        let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|text| text.parse().ok())
+            .unwrap_or_else(|| panic!("no {name} in {}", outcome.output))
+    };
+    let figures = Figures {
+        size: number("size"),
+        fetched: number("fetched"),
+        seeks: number("seeks"),
+    };
+    println!(
+        "{}, {source}: {} bytes, {} fetched before the first frame ({:.2} %), {} seeks, {} ms",
+        file.file_name().expect("a name").to_string_lossy(),
+        figures.size,
+        figures.fetched,
+        100.0 * figures.share(),
+        figures.seeks,
+        number("ms"),
+    );
+    figures
+}
+
+#[test]
+fn of_a_film_with_its_index_last() {
+    let Some((program, film)) = ready("first-frame.mp4", FILM) else {
+        return;
+    };
+    let bytes = std::fs::read(&film).expect("a film");
+    let place = |name: &[u8]| bytes.windows(4).position(|window| window == name);
+    assert!(place(b"mdat") < place(b"moov"), "the index is not last");
+    let seeking = open(&program, &film, "seek");
+    assert!(seeking.size > 10_000_000, "{} bytes only", seeking.size);
+    assert!(seeking.share() < 0.1, "{:.3} fetched", seeking.share());
+    assert!((1..10).contains(&seeking.seeks), "{} seeks", seeking.seeks);
+    // No way to the index but through all of it.
+    let forward = open(&program, &film, "forward");
+    assert_eq!((forward.fetched, forward.seeks), (forward.size, 0));
+}
+
+#[test]
+fn of_a_sound_whose_length_stands_in_its_last_page() {
+    let Some((program, sound)) = ready("first-frame.ogg", SOUND) else {
+        return;
+    };
+    let seeking = open(&program, &sound, "seek");
+    assert!(seeking.size > 2_000_000, "{} bytes only", seeking.size);
+    assert!(seeking.share() < 0.2, "{:.3} fetched", seeking.share());
+    assert!((1..10).contains(&seeking.seeks), "{} seeks", seeking.seeks);
+    let forward = open(&program, &sound, "forward");
+    assert_eq!((forward.fetched, forward.seeks), (forward.size, 0));
+}

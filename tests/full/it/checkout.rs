@@ -1,0 +1,93 @@
+//! The README's blocks of code, and a directory in which its commands are run.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, OnceLock};
+
+pub const README: &str = include_str!("../../../README.md");
+
+/// The one block of code in a language that contains `what`.
+pub fn block(language: &str, what: &str) -> String {
+    let fence = format!("\n```{language}\n");
+    let blocks: Vec<&str> = README
+        .split(&fence)
+        .skip(1)
+        .map(|text| text.split("```").next().expect("a block"))
+        .filter(|text| text.contains(what))
+        .collect();
+    assert_eq!(blocks.len(), 1, "blocks of {language} with {what:?}");
+    blocks[0].to_owned()
+}
+
+/// A directory that looks like the repository, with a `target` of its own, and nobody else in it.
+/// The same one at each run, so that cargo finds what it has built.
+pub fn checkout() -> (&'static Path, MutexGuard<'static, ()>) {
+    static CHECKOUT: OnceLock<PathBuf> = OnceLock::new();
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(|error| error.into_inner());
+    let path = CHECKOUT.get_or_init(|| {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme");
+        fs::create_dir_all(&path).expect("a directory");
+        for name in ["Cargo.toml", "Cargo.lock", "README.md", "build.rs", "src"] {
+            link(&root.join(name), &path.join(name));
+        }
+        for name in ["include", "bindings", "examples", "tests"] {
+            link(&root.join(name), &path.join(name));
+        }
+        for (name, text) in [
+            ("demo.c", block("c", "int main")),
+            ("demo.py", block("python", "ctypes")),
+        ] {
+            fs::write(path.join(name), text).expect("written");
+        }
+        path
+    });
+    (path, alone)
+}
+
+/// Other test programs do the same at the same time.
+fn link(to: &Path, at: &Path) {
+    if fs::read_link(at).is_ok_and(|old| old == to) {
+        return;
+    }
+    let _ = fs::remove_file(at);
+    let _ = symlink(to, at);
+    assert_eq!(fs::read_link(at).expect("a link"), to);
+}
+
+/// Runs commands as a user's shell does, with the prefix of the installation beside them.
+pub fn shell(directory: &Path, commands: &str) -> Output {
+    shell_with(directory, &directory.join("prefix"), commands)
+}
+
+/// The same, with the prefix given.
+pub fn shell_with(directory: &Path, prefix: &Path, commands: &str) -> Output {
+    Command::new("sh")
+        .args(["-euc", commands])
+        .current_dir(directory)
+        .env_remove("CARGO_TARGET_DIR")
+        .env("CARGO_NET_OFFLINE", "true")
+        .env("PREFIX", prefix)
+        .env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"))
+        .env("LD_LIBRARY_PATH", prefix.join("lib"))
+        .output()
+        .expect("a shell")
+}
+
+#[track_caller]
+pub fn succeeds(directory: &Path, commands: &str) -> String {
+    succeeds_with(directory, &directory.join("prefix"), commands)
+}
+
+#[track_caller]
+pub fn succeeds_with(directory: &Path, prefix: &Path, commands: &str) -> String {
+    let output = shell_with(directory, prefix, commands);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{commands}: {error}");
+    String::from_utf8(output.stdout).expect("text")
+}

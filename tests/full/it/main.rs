@@ -1,0 +1,24 @@
+//! The tests that need more than Rust and a C compiler: one program, a module for each topic. The tests
+//! that measure, and the one that the sanitizers run, are programs of their own beside it.
+
+#![cfg(target_os = "linux")]
+
+mod abi;
+mod cpp;
+mod curl;
+mod doc;
+mod header;
+mod header_use;
+mod media;
+mod projects;
+mod python;
+mod readme;
+mod stdio;
+
+mod checkout;
+#[path = "../../support/library.rs"]
+mod library;
+#[path = "../player.rs"]
+mod player;
+#[path = "../../support/skip.rs"]
+mod skip;

@@ -1,0 +1,51 @@
+//! `bindings/stdio`: descriptors of every kind as sources, places of a FILE, and the FILE of the systems
+//! that are not here.
+
+use std::process::Command;
+
+use crate::library::run;
+use crate::player::{LIMIT, Player};
+
+fn passes(source: &str) {
+    let program = Player::build_with(source, &[], &["-D_GNU_SOURCE"]).expect("needs no library");
+    let outcome = run(&mut Command::new(program.program), LIMIT);
+    outcome.expect_success(source);
+    assert_eq!(outcome.output, "ok\n");
+}
+
+#[test]
+fn descriptors() {
+    passes("tests/stdio/descriptors.c");
+}
+
+/// No program that is executed inherits a descriptor of a source's: also where the headers show strict
+/// POSIX only.
+#[test]
+fn inheritance() {
+    for (name, mode) in [
+        ("inherit-gnu", "-D_GNU_SOURCE"),
+        ("inherit-posix", "-D_POSIX_C_SOURCE=200809L"),
+    ] {
+        let program = Player::build_as(name, "tests/stdio/inherit.c", &[], &[mode]);
+        let program = program.expect("needs no library").program;
+        let outcome = run(&mut Command::new(program), LIMIT);
+        outcome.expect_success(name);
+        assert_eq!(outcome.output, "ok\n");
+    }
+}
+
+/// Sources that fail: at their first call, in the middle, at the last byte, during a cancel.
+#[test]
+fn faults() {
+    passes("tests/stdio/faults.c");
+}
+
+#[test]
+fn places() {
+    passes("tests/stdio/places.c");
+}
+
+#[test]
+fn funopen() {
+    passes("tests/stdio/funopen.c");
+}

@@ -1,0 +1,236 @@
+//! Everything at once from many threads: reads, limits, stops, cancels, prefetches, spills, and the
+//! end of the buffer in the middle of it. Meant for the detectors of races; without one it still
+//! checks every byte, that nothing hangs, and that the source is dropped once.
+
+use std::io::{Read, Seek, SeekFrom};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::{Seen, Stream, assert_bytes};
+use spoolbuf::{Error, Interrupt, Options, Result, Source, StreamBuffer};
+
+const SIZE: u64 = 3_000_000;
+
+/// A [`Stream`] that now and then blocks until it is interrupted or a moment has passed, and now
+/// and then fails.
+struct Moody {
+    stream: Stream,
+    calls: u32,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Source for Moody {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
+        self.calls += 1;
+        if self.calls % 17 == 0 {
+            let until = Instant::now() + Duration::from_millis(3);
+            while Instant::now() < until {
+                if self.stopped.swap(false, Ordering::SeqCst) {
+                    return Err(Error::Source {
+                        code: -2,
+                        cause: None,
+                    });
+                }
+                thread::yield_now();
+            }
+        }
+        if self.calls % 41 == 0 {
+            return Err(Error::Source {
+                code: -1,
+                cause: None,
+            });
+        }
+        self.stream.pull(out)
+    }
+
+    fn can_seek(&self) -> bool {
+        self.stream.seeks
+    }
+
+    fn jump(&mut self, offset: u64) -> Result<()> {
+        self.stream.jump(offset)
+    }
+
+    fn interrupt(&self) -> Option<Interrupt> {
+        let stopped = self.stopped.clone();
+        Some(Box::new(move || stopped.store(true, Ordering::SeqCst)))
+    }
+}
+
+fn buffer(seeks: bool, max: u64) -> (StreamBuffer, Arc<Seen>) {
+    let (mut stream, seen) = Stream::new(SIZE, 30_000);
+    stream.seeks = seeks;
+    let stopped = Arc::new(AtomicBool::new(false));
+    let source = Moody {
+        stream,
+        calls: 0,
+        stopped,
+    };
+    let options = Options {
+        size: Some(SIZE),
+        max,
+        seek_gap: 0,
+        ..Options::default()
+    };
+    (
+        StreamBuffer::with_options(source, options).expect("a buffer"),
+        seen,
+    )
+}
+
+/// A number that looks random; each thread has its own sequence.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// What a call may answer when anything may happen to it.
+fn check(offset: u64, out: &[u8], result: Result<usize>, buffer: &StreamBuffer) {
+    match result {
+        Ok(0) => assert!(offset >= SIZE, "an end at {offset}"),
+        Ok(count) => assert_bytes(offset, &out[..count]),
+        Err(Error::Canceled | Error::Timeout) => {}
+        Err(Error::Source { .. }) => buffer.resume(),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn live(buffer: &StreamBuffer, seed: u64, rounds: u32) {
+    let mut dice = Dice(seed);
+    let mut out = vec![0; 100_000];
+    for _ in 0..rounds {
+        let offset = dice.roll(SIZE + 1000);
+        let length = 1 + dice.roll(out.len() as u64) as usize;
+        let out = &mut out[..length];
+        match dice.roll(12) {
+            0..4 => {
+                let result = buffer.read_at(offset, out);
+                check(offset, out, result, buffer);
+            }
+            4..8 => {
+                let limit = [None, Some(0), Some(1), Some(20)][dice.roll(4) as usize];
+                let result = buffer.read_some(offset, out, limit.map(Duration::from_millis));
+                check(offset, out, result, buffer);
+            }
+            8 => {
+                buffer.cancel();
+                buffer.resume();
+            }
+            9 => {
+                let ahead = [0, 200_000, u64::MAX][dice.roll(3) as usize];
+                buffer.prefetch(ahead).expect("a helper");
+            }
+            10 => buffer.spill().expect("a spill"),
+            _ => {
+                let stats = buffer.stats();
+                assert!(stats.frontier <= SIZE && buffer.buffered(offset) <= SIZE);
+            }
+        }
+    }
+}
+
+fn all_at_once(seeks: bool, max: u64) {
+    let (buffer, seen) = buffer(seeks, max);
+    thread::scope(|scope| {
+        for seed in 0..4 {
+            let buffer = &buffer;
+            scope.spawn(move || live(buffer, (seed * 7919u64).wrapping_add(max), 150));
+        }
+        // A reader that somebody else stops again and again.
+        let mut cursor = buffer.cursor().expect("a cursor");
+        let stopper = cursor.cancel_handle();
+        let done = Arc::new(AtomicBool::new(false));
+        let over = done.clone();
+        let reader = buffer.clone();
+        scope.spawn(move || {
+            let mut dice = Dice(99);
+            let mut out = vec![0; 20_000];
+            for _ in 0..150 {
+                let offset = dice.roll(SIZE);
+                cursor.seek(SeekFrom::Start(offset)).expect("a place");
+                match cursor.read(&mut out) {
+                    Ok(count) => assert_bytes(offset, &out[..count]),
+                    Err(_) => reader.resume(),
+                }
+            }
+            over.store(true, Ordering::SeqCst);
+        });
+        scope.spawn(move || {
+            while !done.load(Ordering::SeqCst) {
+                stopper.cancel();
+                thread::yield_now();
+                stopper.resume();
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+    });
+    // After all that, all of it is there.
+    buffer.prefetch(0).expect("no prefetch");
+    let mut all = vec![0; SIZE as usize];
+    let mut at = 0;
+    let patience = Instant::now() + Duration::from_secs(120);
+    while at < all.len() {
+        assert!(Instant::now() < patience, "it does not come");
+        match buffer.read_at(at as u64, &mut all[at..]) {
+            Ok(count) => at += count,
+            Err(_) => buffer.resume(),
+        }
+    }
+    assert_bytes(0, &all);
+    assert_eq!(
+        seen.fetched.load(Ordering::Relaxed),
+        SIZE,
+        "some bytes were fetched twice"
+    );
+}
+
+#[test]
+fn forwards_in_memory() {
+    all_at_once(false, u64::MAX);
+}
+
+#[test]
+fn forwards_through_the_spool_file() {
+    all_at_once(false, 100_000);
+}
+
+#[test]
+fn with_jumps() {
+    all_at_once(true, 100_000);
+}
+
+#[test]
+fn the_end_in_the_middle_of_it() {
+    for round in 0..20 {
+        let (buffer, seen) = buffer(round % 2 == 0, 50_000);
+        let mut cursor = buffer.cursor().expect("a cursor");
+        let readers: Vec<_> = (0..3)
+            .map(|seed| {
+                let buffer = buffer.clone();
+                thread::spawn(move || live(&buffer, seed + round, 10))
+            })
+            .collect();
+        let mut out = [0; 1000];
+        let _ = cursor.read(&mut out);
+        drop(buffer);
+        for reader in readers {
+            reader.join().expect("no panic");
+        }
+        drop(cursor);
+        // By whoever came out of it last.
+        let patience = Instant::now() + Duration::from_secs(60);
+        while !seen.dropped.load(Ordering::SeqCst) {
+            assert!(Instant::now() < patience, "the source was never dropped");
+            thread::yield_now();
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Whose turn it is at the source, seen by the order in which it is asked.
+
+use std::sync::{Arc, Mutex};
+use std::thread::{scope, yield_now};
+use std::time::{Duration, Instant};
+
+use crate::support::{Stream, assert_bytes};
+use crate::tap::{Tap, Tapped};
+use spoolbuf::{Options, Result, Source, StreamBuffer};
+
+const SIZE: u64 = 10_000_000;
+
+/// Notes where the source stands when it is asked.
+struct Noting {
+    tapped: Tapped,
+    asked: Arc<Mutex<Vec<u64>>>,
+}
+
+impl Source for Noting {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
+        let at = self.tapped.stream.at;
+        self.asked.lock().expect("no panic").push(at);
+        self.tapped.pull(out)
+    }
+
+    fn can_seek(&self) -> bool {
+        true
+    }
+
+    fn jump(&mut self, offset: u64) -> Result<()> {
+        self.tapped.stream.jump(offset)
+    }
+}
+
+/// A buffer that jumps to wherever it is read, and asks for no more than is read.
+fn buffer() -> (StreamBuffer, Arc<Tap>, Arc<Mutex<Vec<u64>>>) {
+    let (tapped, tap) = Tapped::new(Stream::new(SIZE, 50_000).0, 0);
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let source = Noting {
+        tapped,
+        asked: asked.clone(),
+    };
+    let options = Options {
+        round_up: 0,
+        seek_gap: 0,
+        ..Options::default()
+    };
+    let buffer = StreamBuffer::with_options(source, options).expect("a buffer");
+    (buffer, tap, asked)
+}
+
+#[track_caller]
+fn wait_for(buffer: &StreamBuffer, waits: u64) {
+    let began = Instant::now();
+    while buffer.stats().waits < waits {
+        assert!(began.elapsed().as_secs() < 60, "{buffer:?}");
+        yield_now();
+    }
+}
+
+/// Those with a time limit have their turns by way of the helper, and in their order: a thread that
+/// comes back for more as soon as it has got something does not keep the helper away.
+#[test]
+fn calls_with_a_time_limit_have_their_turn_before_those_who_come_later() {
+    // A helper that is only told of the work may be the first to come for it, but not always.
+    for _ in 0..30 {
+        limited_calls_against_one_that_comes_back();
+    }
+}
+
+fn limited_calls_against_one_that_comes_back() {
+    const PLACES: [u64; 3] = [9_000_000, 7_000_000, 8_000_000];
+    let (buffer, tap, asked) = buffer();
+    let read = |offset, limit| {
+        let mut out = [0];
+        assert_eq!(
+            buffer.read_some(offset, &mut out, limit).expect("a byte"),
+            1
+        );
+        assert_bytes(offset, &out);
+    };
+    scope(|scope| {
+        scope.spawn(|| {
+            for offset in 0..10 {
+                read(offset * 100_000, None);
+            }
+        });
+        tap.wait_until_dry();
+        for (before, offset) in PLACES.into_iter().enumerate() {
+            scope.spawn(move || read(offset, Some(Duration::from_secs(600))));
+            wait_for(&buffer, before as u64 + 1);
+        }
+        tap.open(u64::MAX);
+    });
+    let asked = asked.lock().expect("no panic");
+    assert_eq!(
+        asked[..4],
+        [0, PLACES[0], PLACES[1], PLACES[2]],
+        "{asked:?}"
+    );
+}
+
+/// Who reads much leaves the source to those who wait for another place of it, after a mebibyte, and
+/// goes on after them.
+#[test]
+fn a_long_read_leaves_a_turn_to_others() {
+    const LONG: usize = 6_000_000;
+    const FAR: u64 = 9_000_000;
+    let (buffer, tap, asked) = buffer();
+    scope(|scope| {
+        let reads = |offset, length| {
+            let mut out = vec![0; length];
+            assert_eq!(buffer.read_at(offset, &mut out).expect("bytes"), length);
+            assert_bytes(offset, &out);
+        };
+        scope.spawn(move || reads(0, LONG));
+        tap.wait_until_dry();
+        scope.spawn(move || reads(FAR, 1));
+        wait_for(&buffer, 1);
+        tap.open(u64::MAX);
+    });
+    let asked = asked.lock().expect("no panic");
+    let far = asked.iter().position(|at| *at == FAR).expect("it was read");
+    let before = asked[far - 1];
+    assert!((950_000..1_100_000).contains(&before), "{before}");
+    // It was not asked again for what it had brought.
+    assert!(asked[..far].iter().is_sorted() && asked[far + 1..].iter().is_sorted());
+    assert!(asked[far + 1] > before && *asked.last().expect("one") > 5_500_000);
+}

@@ -1,0 +1,280 @@
+//! The C API's promises, each a program in `tests/c`, against the shared and the static library.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::library::{Linkage, compile, library, root, run, scratch, skipped};
+
+/// Far more than any program takes on a busy machine; what takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(100);
+
+/// Runs a program both ways.
+fn promise(source: &str) {
+    both(source, succeeds);
+}
+
+fn succeeds(command: &mut Command, what: &str) {
+    let outcome = run(command, LIMIT);
+    outcome.expect_success(what);
+    for line in outcome.output.lines() {
+        if let Some(reason) = line.strip_prefix("SKIPPED: ") {
+            skipped(what, reason);
+        }
+    }
+}
+
+fn both(source: &str, check: impl Fn(&mut Command, &str)) {
+    for linkage in [Linkage::Shared, Linkage::Static] {
+        with(source, linkage, &check);
+    }
+}
+
+fn with(source: &str, linkage: Linkage, check: impl Fn(&mut Command, &str)) {
+    let program = compile(source, linkage);
+    let what = format!("{source}, {linkage:?}");
+    // Each has a folder of its own for its temporary files, which it is to leave empty.
+    let folder = scratch().join("c/tmp").join(what.replace(", ", "-"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("a folder");
+    let mut command = Command::new(program);
+    command
+        .current_dir(&folder)
+        .env("TMPDIR", &folder)
+        .env("SPOOLBUF_LIBRARY", &library().shared)
+        .env_remove("RUST_BACKTRACE");
+    check(&mut command, &what);
+    let left: Vec<PathBuf> = fs::read_dir(&folder)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    assert!(left.is_empty(), "{what} left files behind: {left:?}");
+}
+
+#[test]
+fn every_program_is_run() {
+    let listed = fs::read_to_string(root().join("tests/it/c.rs")).expect("this file");
+    for entry in fs::read_dir(root().join("tests/c")).expect("tests/c") {
+        let name = entry.expect("an entry").file_name();
+        let name = name.to_str().expect("UTF-8");
+        if !name.ends_with(".h") {
+            assert!(
+                listed.contains(&format!("\"{name}\"")),
+                "no test runs tests/c/{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn core_calls() {
+    promise("core_calls.c");
+}
+
+#[test]
+fn reads() {
+    promise("reads.c");
+}
+
+#[test]
+fn past_frontier() {
+    promise("past_frontier.c");
+}
+
+#[test]
+fn reads_are_repeatable() {
+    promise("reads_are_repeatable.c");
+}
+
+#[test]
+fn declared_size() {
+    promise("declared_size.c");
+}
+
+#[test]
+fn stack_usage() {
+    promise("stack_usage.c");
+}
+
+#[test]
+fn errors_are_not_eof() {
+    promise("errors_are_not_eof.c");
+}
+
+#[test]
+fn pull() {
+    promise("pull.c");
+}
+
+#[test]
+fn short_end() {
+    promise("short_end.c");
+}
+
+#[test]
+fn free_while_spilling() {
+    promise("free_while_spilling.c");
+}
+
+#[test]
+fn handle_before_helper() {
+    promise("handle_before_helper.c");
+}
+
+#[test]
+fn source_error() {
+    promise("source_error.c");
+}
+
+#[test]
+fn lying_source() {
+    promise("lying_source.c");
+}
+
+#[test]
+fn invalid() {
+    promise("invalid.c");
+}
+
+#[test]
+fn buffered_never_waits() {
+    promise("buffered_never_waits.c");
+}
+
+#[test]
+fn cancel() {
+    promise("cancel.c");
+}
+
+#[test]
+fn timeout() {
+    promise("timeout.c");
+}
+
+#[test]
+fn readers() {
+    promise("readers.c");
+}
+
+#[test]
+fn prefetch() {
+    promise("prefetch.c");
+}
+
+#[test]
+fn free_anytime() {
+    promise("free_anytime.c");
+}
+
+#[test]
+fn reentry() {
+    promise("reentry.c");
+}
+
+#[test]
+fn fork() {
+    promise("fork.c");
+}
+
+#[test]
+fn exit_with_waiters() {
+    promise("exit_with_waiters.c");
+}
+
+#[test]
+fn wakeups() {
+    promise("wakeups.c");
+}
+
+#[test]
+fn threads_many() {
+    promise("threads_many.c");
+}
+
+#[test]
+fn unload() {
+    with("unload.c", Linkage::Loaded, succeeds);
+}
+
+/// A C++ exception that leaves a callback ends the process there, and says so.
+#[test]
+fn exceptions() {
+    if crate::library::compiler(true)
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        crate::library::skipped(
+            "exceptions that leave a callback",
+            "there is no C++ compiler",
+        );
+        return;
+    }
+    both("exceptions.cpp", |command, what| {
+        succeeds(command, what);
+        for throws in ["read", "seek", "cancel", "close", "progress"] {
+            for helper in [false, true] {
+                if helper && matches!(throws, "cancel" | "progress") {
+                    continue;
+                }
+                let mut command = again(command);
+                command.arg(throws).args(helper.then_some("helper"));
+                let outcome = run(&mut command, LIMIT);
+                let what = format!("{what}, {throws}: {}", outcome.output);
+                assert_eq!(outcome.status.signal(), Some(libc::SIGABRT), "{what}");
+                assert!(outcome.output.contains("unwind"), "{what}");
+                // What it was saving at that moment is left behind, as by any kill.
+                clean(command.get_current_dir().expect("set above"));
+            }
+        }
+    });
+}
+
+/// The same program in the same surroundings.
+fn again(command: &Command) -> Command {
+    let mut again = Command::new(command.get_program());
+    let set = command
+        .get_envs()
+        .filter_map(|(name, value)| Some((name, value?)));
+    again
+        .envs(set)
+        .current_dir(command.get_current_dir().expect("set above"));
+    again
+}
+
+fn clean(folder: &std::path::Path) {
+    fs::remove_dir_all(folder).expect("removed");
+    fs::create_dir_all(folder).expect("a folder");
+}
+
+#[test]
+fn progress() {
+    promise("progress.c");
+}
+
+#[test]
+fn options() {
+    promise("options.c");
+}
+
+#[test]
+fn small_stream_memory() {
+    promise("small_stream_memory.c");
+}
+
+#[test]
+fn out_of_memory() {
+    promise("out_of_memory.c");
+}
+
+#[test]
+fn sigxfsz() {
+    promise("sigxfsz.c");
+}
+
+#[test]
+fn no_trace() {
+    promise("no_trace.c");
+}

@@ -1,0 +1,62 @@
+//! What `cargo test` runs beside the unit tests: one program, a module for each topic.
+//!
+//! The tests run on several threads of one process. A test that forks, or that changes or measures what
+//! belongs to the whole process (its directory, umask, limits, environment, signals, memory, threads),
+//! calls `child::alone` first, which runs it in a process of its own.
+
+/// Tests of the Rust API that need neither a compiler nor another program: `.ci/asan`, `.ci/tsan` and
+/// `.ci/msrv` run all of these, `.ci/windows` runs some.
+mod api {
+    mod cursor;
+    mod faults;
+    #[cfg(target_os = "linux")]
+    mod midway;
+    mod reuse;
+    mod seek;
+    #[cfg(unix)]
+    mod sources;
+    mod threads;
+    mod trouble;
+    mod turns;
+}
+
+#[cfg(target_os = "linux")]
+mod c;
+mod circles;
+#[cfg(target_os = "linux")]
+mod fuzz;
+#[cfg(unix)]
+mod play;
+#[cfg(target_os = "linux")]
+mod save;
+#[cfg(target_os = "linux")]
+mod storage;
+#[cfg(target_os = "linux")]
+mod symbols;
+
+#[cfg(unix)]
+#[path = "../support/child.rs"]
+mod child;
+#[cfg(target_os = "linux")]
+#[path = "../support/files.rs"]
+mod files;
+#[cfg(target_os = "linux")]
+#[path = "../support/handle.rs"]
+mod handle;
+#[cfg(target_os = "linux")]
+#[path = "../support/library.rs"]
+mod library;
+#[cfg(target_os = "linux")]
+#[path = "../support/mount.rs"]
+mod mount;
+#[path = "../support/skip.rs"]
+mod skip;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../support/tap.rs"]
+mod tap;
+#[path = "../support/tempfile.rs"]
+mod tempfile;
+#[cfg(target_os = "linux")]
+#[path = "../support/without.rs"]
+mod without;

@@ -1,0 +1,239 @@
+//! Keep, exact, buffered; and sources that fail.
+
+use std::sync::atomic::Ordering;
+
+use spoolbuf::{Error, Options, Result, SaveOptions, Source, StreamBuffer};
+
+use super::{LIMITS, SIZE, buffer, over};
+use crate::files::{assert_saved, names};
+use crate::support::{Stream, assert_bytes};
+
+fn yes(_done: u64, _total: Option<u64>) -> bool {
+    true
+}
+
+#[test]
+fn keep_leaves_what_exists_alone() {
+    let directory = crate::tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("file"), b"mine").expect("written");
+    std::os::unix::fs::symlink("nowhere", path("link")).expect("a link");
+    std::fs::create_dir(path("directory")).expect("a directory");
+    for link in [false, true] {
+        let options = SaveOptions {
+            keep: true,
+            link,
+            ..SaveOptions::default()
+        };
+        for name in ["file", "link", "directory"] {
+            let (buffer, seen) = buffer(directory.path(), 0);
+            let saved = buffer.save_with(path(name), options, yes);
+            assert!(matches!(saved, Err(Error::Exists)), "{name}: {saved:?}");
+            assert_eq!(seen.fetched.load(Ordering::Relaxed), 0);
+        }
+        let (buffer, _) = buffer(directory.path(), 0);
+        assert_eq!(
+            buffer.save_with(path("new"), options, yes).expect("a save"),
+            SIZE
+        );
+        assert_saved(&path("new"), SIZE);
+        let again = buffer.save_with(path("new"), options, yes);
+        assert!(matches!(again, Err(Error::Exists)), "{again:?}");
+        std::fs::remove_file(path("new")).expect("a file");
+    }
+    assert_eq!(std::fs::read(path("file")).expect("a file"), b"mine");
+    assert_eq!(names(directory.path()), ["directory", "file", "link"]);
+}
+
+#[test]
+fn exact_demands_the_declared_size() {
+    let directory = crate::tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    std::fs::write(&target, b"old").expect("written");
+    for link in [false, true] {
+        let options = SaveOptions {
+            exact: true,
+            link,
+            ..SaveOptions::default()
+        };
+        for max in LIMITS {
+            for declared in [Some(SIZE - 1), Some(SIZE + 1), Some(0), None] {
+                let options_of_buffer = Options {
+                    size: declared,
+                    max,
+                    spool_dir: Some(directory.path().into()),
+                    ..Options::default()
+                };
+                let (stream, _) = Stream::new(SIZE, 50_001);
+                let buffer =
+                    StreamBuffer::with_options(stream, options_of_buffer).expect("a buffer");
+                match (buffer.save_with(&target, options, yes), declared) {
+                    (Err(Error::Size), Some(_)) | (Err(Error::Unknown), None) => {}
+                    (saved, _) => panic!("{declared:?}: {saved:?}"),
+                }
+                assert_eq!(std::fs::read(&target).expect("a file"), b"old");
+                assert_eq!(names(directory.path()), ["saved"]);
+            }
+        }
+    }
+    let (buffer, _) = buffer(directory.path(), 0);
+    let options = SaveOptions {
+        exact: true,
+        ..SaveOptions::default()
+    };
+    assert_eq!(
+        buffer.save_with(&target, options, yes).expect("a save"),
+        SIZE
+    );
+    assert_saved(&target, SIZE);
+}
+
+#[test]
+fn buffered_saves_what_is_there_and_asks_for_nothing() {
+    let directory = crate::tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    let options = SaveOptions {
+        buffered: true,
+        ..SaveOptions::default()
+    };
+    for max in LIMITS {
+        let (buffer, seen) = buffer(directory.path(), max);
+        for reached in [0, 1, 300_000, 1_000_000] {
+            buffer.read_at(0, &mut vec![0; reached]).expect("bytes");
+            let held = seen.fetched.load(Ordering::Relaxed);
+            assert_eq!(
+                buffer.save_with(&target, options, yes).expect("a save"),
+                held
+            );
+            assert_saved(&target, held);
+            assert_eq!(seen.fetched.load(Ordering::Relaxed), held);
+        }
+    }
+}
+
+#[test]
+fn buffered_is_what_was_there_at_the_call_though_more_keeps_coming() {
+    let directory = crate::tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    for link in [false, true] {
+        let options = SaveOptions {
+            buffered: true,
+            link,
+            ..SaveOptions::default()
+        };
+        for max in LIMITS {
+            let (stream, _) = Stream::new(40 * SIZE, 50_001);
+            let buffer = over(stream, directory.path(), max);
+            buffer.read_at(0, &mut vec![0; 1_000_000]).expect("bytes");
+            let held = buffer.stats().frontier;
+            let mut more = vec![0; 2_000_000];
+            let saved = buffer.save_with(&target, options, |_, _| {
+                // More than a save takes at a time.
+                let count = buffer.read_at(buffer.stats().frontier, &mut more);
+                count.expect("bytes") > 0
+            });
+            assert_eq!(saved.expect("a save"), held);
+            assert!(buffer.stats().frontier > held);
+            assert_saved(&target, held);
+        }
+    }
+}
+
+#[test]
+fn what_is_buffered_with_holes_is_no_file() {
+    let directory = crate::tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    for max in LIMITS {
+        let (mut stream, seen) = Stream::new(SIZE, 50_001);
+        stream.seeks = true;
+        let buffer = over(stream, directory.path(), max);
+        buffer.read_at(1_000_000, &mut [0; 100]).expect("bytes");
+        let fetched = seen.fetched.load(Ordering::Relaxed);
+        for link in [false, true] {
+            let options = SaveOptions {
+                buffered: true,
+                link,
+                ..SaveOptions::default()
+            };
+            let saved = buffer.save_with(&target, options, yes);
+            assert!(matches!(saved, Err(Error::Size)), "{saved:?}");
+            assert!(names(directory.path()).is_empty());
+        }
+        assert_eq!(seen.fetched.load(Ordering::Relaxed), fetched);
+        // A whole save fills the holes.
+        assert_eq!(buffer.save(&target).expect("a save"), SIZE);
+        assert_saved(&target, SIZE);
+        assert_eq!(seen.fetched.load(Ordering::Relaxed), SIZE);
+        std::fs::remove_file(&target).expect("a file");
+    }
+}
+
+#[test]
+fn an_empty_resource_is_an_empty_file() {
+    let directory = crate::tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    for link in [false, true] {
+        for buffered in [false, true] {
+            let (stream, _) = Stream::new(0, 1);
+            let buffer = over(stream, directory.path(), 0);
+            let options = SaveOptions {
+                link,
+                buffered,
+                ..SaveOptions::default()
+            };
+            assert_eq!(buffer.save_with(&target, options, yes).expect("a save"), 0);
+            assert_saved(&target, 0);
+        }
+    }
+}
+
+/// Fails once on the way.
+struct Failing(Stream, bool);
+
+impl Source for Failing {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
+        if self.0.at > 1_000_000 && !std::mem::replace(&mut self.1, true) {
+            return Err(Error::Source {
+                code: -77,
+                cause: None,
+            });
+        }
+        self.0.pull(out)
+    }
+}
+
+#[test]
+fn a_source_that_fails_leaves_the_old_file() {
+    let directory = crate::tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    for link in [false, true] {
+        for max in LIMITS {
+            std::fs::write(&target, b"old").expect("written");
+            let (stream, seen) = Stream::new(SIZE, 50_001);
+            let buffer = over(Failing(stream, false), directory.path(), max);
+            let options = SaveOptions {
+                link,
+                ..SaveOptions::default()
+            };
+            for _ in 0..2 {
+                let saved = buffer.save_with(&target, options, yes);
+                assert!(
+                    matches!(saved, Err(Error::Source { code: -77, .. })),
+                    "{saved:?}"
+                );
+                assert_eq!(std::fs::read(&target).expect("a file"), b"old");
+                assert_eq!(names(directory.path()), ["saved"]);
+            }
+            let mut out = [0; 1000];
+            assert_eq!(buffer.read_at(999_000, &mut out).expect("bytes"), 1000);
+            assert_bytes(999_000, &out);
+            buffer.resume();
+            assert_eq!(
+                buffer.save_with(&target, options, yes).expect("a save"),
+                SIZE
+            );
+            assert_saved(&target, SIZE);
+            assert_eq!(seen.fetched.load(Ordering::Relaxed), SIZE);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Blocks of the spool file are shared, not copied, where the file system can.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+use super::over;
+use crate::files::assert_saved;
+use crate::mount::Mount;
+use crate::support::Stream;
+
+const SIZE: u64 = 24_000_003;
+
+/// The room that is left, in bytes, with everything written down.
+fn room(directory: &Path) -> u64 {
+    let directory = File::open(directory).expect("a directory");
+    // SAFETY: an open descriptor, and room for one statvfs, all zero at first.
+    unsafe {
+        let mut about: libc::statvfs = std::mem::zeroed();
+        assert_eq!(libc::syncfs(directory.as_raw_fd()), 0);
+        assert_eq!(libc::fstatvfs(directory.as_raw_fd(), &mut about), 0);
+        about.f_bfree * about.f_frsize
+    }
+}
+
+#[test]
+fn a_save_takes_no_room_for_what_is_in_the_spool_file() {
+    let Some(mount) = Mount::image_with("xfs", 320, &["-m", "reflink=1"]) else {
+        return;
+    };
+    let target = mount.path.join("saved");
+    let (stream, _) = Stream::new(SIZE, 50_001);
+    let buffer = over(stream, &mount.path, 0);
+    assert_eq!(buffer.read_at(SIZE - 1, &mut [0; 2]).expect("a byte"), 1);
+    buffer.spill().expect("room");
+    let before = room(&mount.path);
+    assert_eq!(buffer.save(&target).expect("a save"), SIZE);
+    let taken = before.saturating_sub(room(&mount.path));
+    assert!(taken < SIZE / 4, "{taken} bytes taken");
+    assert_saved(&target, SIZE);
+    // Neither is the other's copy in part: the file stays when the buffer goes.
+    drop(buffer);
+    assert_saved(&target, SIZE);
+}

@@ -1,0 +1,178 @@
+//! Directories that are missing, read-only or odd, and the one that nobody named.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use spoolbuf::{Error, OnFull, Options, SpoolState, StreamBuffer};
+
+use super::{SIZE, buffer, read_all, read_on, read_until_trouble};
+use crate::child::alone_with;
+use crate::files;
+use crate::mount::{Mount, own_namespace};
+use crate::skip::skip;
+use crate::support::Stream;
+use crate::without::{Lack, without};
+
+#[test]
+fn a_missing_directory_may_appear_later() {
+    let parent = crate::tempfile::tempdir().expect("a directory");
+    let path = parent.path().join("later");
+    let (buffer, seen) = buffer(&path, 65_536, OnFull::Fail);
+    let error = read_until_trouble(&buffer, &seen, 65_536);
+    assert!(matches!(error, Error::Io(libc::ENOENT)), "{error:?}");
+    assert_eq!(buffer.stats().system_error, libc::ENOENT);
+    assert_eq!(buffer.stats().spool, SpoolState::None);
+    std::fs::create_dir(&path).expect("a directory");
+    read_all(&buffer, &seen);
+    assert_eq!(buffer.stats().spool_dir, Some(path));
+}
+
+#[test]
+fn a_file_is_no_directory() {
+    let parent = crate::tempfile::tempdir().expect("a directory");
+    let path = parent.path().join("file");
+    std::fs::write(&path, b"mine").expect("written");
+    let (buffer, seen) = buffer(&path, 0, OnFull::Fail);
+    let error = read_until_trouble(&buffer, &seen, 0);
+    assert!(matches!(error, Error::Io(libc::ENOTDIR)), "{error:?}");
+    assert_eq!(std::fs::read(&path).expect("a file"), b"mine");
+}
+
+#[test]
+fn a_read_only_directory_may_become_writable() {
+    let Some(mount) = Mount::tmpfs("size=4m,ro") else {
+        return;
+    };
+    let (buffer, seen) = buffer(&mount.path, 65_536, OnFull::Fail);
+    let error = read_until_trouble(&buffer, &seen, 65_536);
+    assert!(matches!(error, Error::Io(libc::EROFS)), "{error:?}");
+    assert_eq!(buffer.stats().system_error, libc::EROFS);
+    mount.remount("rw");
+    read_all(&buffer, &seen);
+}
+
+#[test]
+fn a_system_without_unnamed_files_leaves_no_name_either() {
+    let directory = crate::tempfile::tempdir().expect("a directory");
+    without(&[Lack::Unnamed, Lack::Reserve], || {
+        let (buffer, seen) = buffer(directory.path(), 0, OnFull::Fail);
+        read_all(&buffer, &seen);
+        assert!(buffer.stats().disk > 0);
+        assert!(files::names(directory.path()).is_empty());
+    });
+}
+
+#[test]
+fn a_missing_directory_is_missed_where_there_are_no_unnamed_files_too() {
+    let parent = crate::tempfile::tempdir().expect("a directory");
+    let path = parent.path().join("later");
+    without(&[Lack::Unnamed], || {
+        let (buffer, seen) = buffer(&path, 0, OnFull::Fail);
+        let error = read_until_trouble(&buffer, &seen, 0);
+        assert!(matches!(error, Error::Io(libc::ENOENT)), "{error:?}");
+        std::fs::create_dir(&path).expect("a directory");
+        read_all(&buffer, &seen);
+    });
+}
+
+#[test]
+fn any_name_will_do() {
+    let parent = crate::tempfile::tempdir().expect("a directory");
+    let long = "n".repeat(255);
+    for name in [&b"\xff\xfe not UTF-8"[..], b"new\nline", long.as_bytes()] {
+        let path = parent.path().join(std::ffi::OsStr::from_bytes(name));
+        std::fs::create_dir(&path).expect("a directory");
+        let (buffer, seen) = buffer(&path, 0, OnFull::Fail);
+        read_all(&buffer, &seen);
+        assert_eq!(buffer.stats().spool_dir, Some(path));
+    }
+}
+
+/// A buffer that has spilled to where it goes by itself.
+fn spilled() -> StreamBuffer {
+    let (stream, _) = Stream::new(SIZE, 50_000);
+    let options = Options {
+        max: 0,
+        ..Options::default()
+    };
+    let buffer = StreamBuffer::with_options(stream, options).expect("a buffer");
+    let (reached, error) = read_on(&buffer, 0);
+    assert!(reached == SIZE && error.is_none(), "{error:?}");
+    buffer
+}
+
+#[test]
+fn tmpdir_is_used() {
+    let directory = crate::tempfile::tempdir().expect("a directory");
+    let path = directory.path().to_str();
+    if alone_with("storage::directory::tmpdir_is_used", &[("TMPDIR", path)]) {
+        let directory = std::env::var_os("TMPDIR").expect("set above");
+        assert_eq!(
+            spilled().stats().spool_dir.as_deref(),
+            Some(Path::new(&directory))
+        );
+    }
+}
+
+#[test]
+fn an_empty_tmpdir_is_none() {
+    if alone_with(
+        "storage::directory::an_empty_tmpdir_is_none",
+        &[("TMPDIR", Some(""))],
+    ) {
+        let chosen = spilled().stats().spool_dir.expect("a directory");
+        assert!(chosen.is_absolute(), "{chosen:?}");
+    }
+}
+
+#[test]
+fn a_temporary_directory_in_memory_is_passed_over() {
+    if alone_with(
+        "storage::directory::a_temporary_directory_in_memory_is_passed_over",
+        &[("TMPDIR", None)],
+    ) {
+        if !tmpfs_over_tmp() {
+            return;
+        }
+        let stats = spilled().stats();
+        assert_eq!(stats.spool_dir.as_deref(), Some(Path::new("/var/tmp")));
+        assert_eq!(stats.spool, SpoolState::Disk);
+    }
+}
+
+#[test]
+fn a_temporary_directory_in_memory_that_was_asked_for_is_used() {
+    let name = "storage::directory::a_temporary_directory_in_memory_that_was_asked_for_is_used";
+    if alone_with(name, &[("TMPDIR", Some("/tmp"))]) {
+        if !tmpfs_over_tmp() {
+            return;
+        }
+        let stats = spilled().stats();
+        assert_eq!(stats.spool_dir.as_deref(), Some(Path::new("/tmp")));
+        assert_eq!(stats.spool, SpoolState::Memory);
+    }
+}
+
+/// Not by `Mount`, which makes its directory in the one that is to be covered.
+fn tmpfs_over_tmp() -> bool {
+    let what = "a tmpfs over /tmp";
+    if let Err(error) = own_namespace() {
+        skip(what, error);
+        return false;
+    }
+    let (kind, path, size) = (c"tmpfs", c"/tmp", c"size=8m");
+    // SAFETY: NUL-terminated strings.
+    let done = unsafe {
+        libc::mount(
+            kind.as_ptr(),
+            path.as_ptr(),
+            kind.as_ptr(),
+            0,
+            size.as_ptr().cast(),
+        )
+    };
+    if done != 0 {
+        skip(what, std::io::Error::last_os_error());
+    }
+    done == 0
+}

@@ -1,0 +1,100 @@
+//! What the shared library shows to a linker: its functions and nothing else.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use crate::library::{library, root};
+
+fn read_with(tool: &str, arguments: &[&str], file: &Path) -> String {
+    let output = Command::new(tool)
+        .args(arguments)
+        .arg(file)
+        .env("LC_ALL", "C")
+        .output()
+        .unwrap_or_else(|error| panic!("{tool}: {error}"));
+    assert!(output.status.success(), "{tool} {arguments:?} failed");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// The functions that the header declares.
+fn declared() -> BTreeSet<String> {
+    let header =
+        std::fs::read_to_string(root().join("include/spoolbuf.h")).expect("include/spoolbuf.h");
+    // Outside comments a name before a parenthesis is a function; a callback's is in parentheses.
+    let code = crate::library::without_comments(&header);
+    let mut names = BTreeSet::new();
+    for (place, _) in code.match_indices("sb_") {
+        let before = code[..place].chars().next_back();
+        let name: String = code[place..]
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+            .collect();
+        let is_word = before.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '_');
+        if is_word && code[place + name.len()..].starts_with('(') {
+            names.insert(name);
+        }
+    }
+    assert!(
+        names.len() >= 20,
+        "the header has more functions: {names:?}"
+    );
+    names
+}
+
+#[test]
+fn exports_are_the_header_s_functions() {
+    let arguments = ["-D", "--defined-only", "-f", "posix"];
+    let listed = read_with("nm", &arguments, &library().shared);
+    let exported: BTreeSet<String> = listed
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(exported, declared());
+}
+
+/// Not by nm: where LLVM's plugin for it is installed and older than rustc, nm shows nothing of an
+/// object that holds LLVM's own code as well, which a release build's do.
+#[test]
+fn the_archive_has_them_too() {
+    let listed = read_with("readelf", &["--symbols", "-W"], &library().archive);
+    let global: BTreeSet<&str> = listed
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|line| line.len() == 8 && line[3..5] == ["FUNC", "GLOBAL"] && line[6] != "UND")
+        .map(|line| line[7])
+        .filter(|name| name.starts_with("sb_"))
+        .collect();
+    let declared = declared();
+    assert_eq!(global, declared.iter().map(String::as_str).collect());
+}
+
+#[test]
+fn soname_and_nodelete() {
+    let dynamic = read_with("readelf", &["-d", "-W"], &library().shared);
+    let line = |kind: &str| {
+        let found = dynamic.lines().find(|line| line.contains(kind));
+        found.unwrap_or_else(|| panic!("no {kind} in\n{dynamic}"))
+    };
+    let soname = concat!("[libspoolbuf.so.", env!("CARGO_PKG_VERSION_MAJOR"), "]");
+    assert!(line("(SONAME)").contains(soname), "{}", line("(SONAME)"));
+    // A thread may be inside, or have thread-locals to clean up, after a dlclose.
+    assert!(
+        line("(FLAGS_1)").contains("NODELETE"),
+        "{}",
+        line("(FLAGS_1)")
+    );
+    // It needs the C library and its kin, nothing that a user would have to install.
+    for needed in dynamic.lines().filter(|line| line.contains("(NEEDED)")) {
+        let known = [
+            "libc.so",
+            "libgcc_s.so",
+            "ld-linux",
+            "libm.so",
+            "libpthread.so",
+            "libdl.so",
+        ];
+        assert!(known.iter().any(|name| needed.contains(name)), "{needed}");
+    }
+}
