@@ -1,7 +1,7 @@
-//! The primitives under everything: std's, or loom's when the models run.
+//! The synchronization primitives: std's, or loom's when the loom tests run.
 //!
-//! std's locks live wholly in the object they belong to; a library whose handles a forked child must
-//! be able to make anew can't use a lock with a process-wide table behind it.
+//! A std lock lives entirely in the object that it belongs to. A forked child must be able to
+//! create new handles, so this library cannot use locks that depend on a process-wide table.
 
 pub(crate) mod rcu;
 pub(crate) mod shared;
@@ -18,7 +18,8 @@ pub(crate) use std::sync::{
     atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
-/// Locks; a panic of another holder has been caught and dealt with where it happened.
+/// Locks the mutex and ignores poison: a panic of another holder was caught and handled where it
+/// happened.
 #[inline]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex
@@ -26,7 +27,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// How many lines a striped counter is spread over.
+/// The number of stripes, a cache line each, of a striped counter.
 #[cfg(not(loom))]
 pub(crate) const STRIPES: usize = 8;
 #[cfg(loom)]
@@ -38,12 +39,12 @@ mod identity {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     thread_local! {
-        // Without a destructor, so that it works at a thread's very end as well.
+        // Without a destructor, so that it is usable until the very end of a thread.
         static STRIPE: Cell<usize> = const { Cell::new(0) };
     }
     static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-    /// Which thread this is, among those alive.
+    /// Identifies a thread among those that are alive.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub(crate) struct ThreadToken(usize);
 
@@ -51,7 +52,8 @@ mod identity {
         STRIPE.with(|stripe| ThreadToken(std::ptr::from_ref(stripe).addr()))
     }
 
-    /// This thread's line of a striped counter: threads take turns, so the first few never share.
+    /// This thread's stripe of a striped counter. Stripes are assigned round robin, so the first
+    /// few threads never share one.
     #[inline]
     pub(crate) fn stripe() -> usize {
         STRIPE.with(|stripe| match stripe.get() {
@@ -69,7 +71,7 @@ mod identity {
 mod identity {
     use std::cell::Cell;
 
-    /// Which thread this is, among those alive.
+    /// Identifies a thread among those that are alive.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub(crate) struct ThreadToken(loom::thread::ThreadId);
 
@@ -85,7 +87,7 @@ mod identity {
         STRIPE.with(Cell::get)
     }
 
-    /// Puts this thread on a line; a model says which, so that its runs are all the same.
+    /// Assigns this thread a stripe. The loom test chooses it, so that all its runs are alike.
     #[cfg(test)]
     pub(crate) fn take_stripe(stripe: usize) {
         STRIPE.with(|own| own.set(stripe));
@@ -96,8 +98,8 @@ mod identity {
 pub(crate) use identity::take_stripe;
 pub(crate) use identity::{ThreadToken, stripe, this_thread};
 
-/// Lets others run while a condition that is a few instructions away becomes true: first politely,
-/// then asleep, so that a real-time thread can't starve the one it waits for.
+/// Lets other threads run while a condition that is a few instructions away becomes true: spins,
+/// then yields, then sleeps, so that a real-time thread cannot starve the one that it waits for.
 pub(crate) struct Backoff(u32);
 
 impl Backoff {

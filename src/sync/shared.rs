@@ -1,4 +1,4 @@
-//! `Shared`: a counted pointer whose making can fail, which std's `Arc` cannot.
+//! `Shared`: a reference-counted pointer whose allocation can fail, unlike that of std's `Arc`.
 
 #![allow(unsafe_code)]
 
@@ -20,13 +20,14 @@ struct Counted<T> {
     value: T,
 }
 
-// SAFETY: as for Arc: the value is reached from, and may be dropped on, any holder's thread.
+// SAFETY: T is Send and Sync, which is what Arc requires too: any holder's thread may use the
+// value, and the last one drops it.
 unsafe impl<T: Send + Sync> Send for Shared<T> {}
-// SAFETY: as above.
+// SAFETY: T is Send and Sync, so a shared `Shared` gives no more access than an owned one.
 unsafe impl<T: Send + Sync> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
-    /// The memory that one takes, in bytes.
+    /// The size of one allocation, in bytes.
     pub(crate) const SIZE: usize = size_of::<Counted<T>>();
 
     pub(crate) fn try_new(value: T) -> Result<Shared<T>> {
@@ -40,18 +41,19 @@ impl<T> Shared<T> {
         })
     }
 
-    /// The pointer, with the count it stands for; given back to `from_raw`.
+    /// Turns the pointer into a raw one, which keeps its count. `from_raw` takes the count back.
     pub(crate) fn into_raw(self) -> *mut T {
         let counted = std::mem::ManuallyDrop::new(self).counted.as_ptr();
-        // SAFETY: `counted` points to a live Counted.
+        // SAFETY: this count keeps the Counted alive, so `counted` points to a live one.
         unsafe { &raw mut (*counted).value }
     }
 
     /// # Safety
-    /// `value` came from `into_raw` and is given back once.
+    /// `value` came from `into_raw`, and no other call takes that count back.
     pub(crate) unsafe fn from_raw(value: *mut T) -> Shared<T> {
         let offset = std::mem::offset_of!(Counted<T>, value);
-        // SAFETY: into_raw pointed at this field of a live Counted.
+        // SAFETY: the caller guarantees that `value` came from `into_raw`, which pointed it at this
+        // field of a Counted that the count keeps alive.
         let counted = unsafe { NonNull::new_unchecked(value.byte_sub(offset).cast()) };
         Shared {
             counted,
@@ -59,12 +61,13 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Another count of a pointer that `into_raw` gave.
+    /// Adds a count to a pointer that `into_raw` returned.
     ///
     /// # Safety
-    /// The count that `value` stands for is held throughout the call.
+    /// `value` came from `into_raw`, and its count is held throughout the call.
     pub(crate) unsafe fn clone_raw(value: *mut T) -> Shared<T> {
-        // SAFETY: the caller's count keeps it alive; ManuallyDrop leaves that count alone.
+        // SAFETY: the caller guarantees that the count of `value` is held; ManuallyDrop leaves that
+        // count alone.
         let held = std::mem::ManuallyDrop::new(unsafe { Shared::from_raw(value) });
         Shared::clone(&held)
     }
@@ -74,7 +77,7 @@ impl<T> Clone for Shared<T> {
     fn clone(&self) -> Shared<T> {
         // SAFETY: this count keeps the value alive.
         let count = unsafe { &self.counted.as_ref().count };
-        // So many holders there can't be: their counts were leaked, and would come round to 0.
+        // That many holders cannot exist: their counts were leaked, and would wrap around to 0.
         if count.fetch_add(1, Ordering::Relaxed) > isize::MAX as usize {
             std::process::abort();
         }
@@ -97,12 +100,13 @@ impl<T> Deref for Shared<T> {
 
 impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
-        // Release: this holder's uses happen before the drop; Acquire: after all the others'. Not by a
-        // fence, which ThreadSanitizer does not see.
+        // Release: this holder's uses happen before the drop. Acquire: the drop happens after all
+        // other holders' uses. A fence would do for the latter, but ThreadSanitizer does not see
+        // fences.
         if self.count().fetch_sub(1, Ordering::AcqRel) != 1 {
             return;
         }
-        // SAFETY: the last count is gone, so nobody else can reach it.
+        // SAFETY: this was the last count, so nobody else can reach the value.
         unsafe {
             self.counted.drop_in_place();
             dealloc(self.counted.as_ptr().cast(), Layout::new::<Counted<T>>());
@@ -112,27 +116,27 @@ impl<T> Drop for Shared<T> {
 
 impl<T> Shared<T> {
     fn count(&self) -> &AtomicUsize {
-        // SAFETY: called only while a count is held.
+        // SAFETY: `self` holds a count while this is called, which keeps the value alive.
         unsafe { &self.counted.as_ref().count }
     }
 }
 
-/// A box whose making can fail.
+/// A box whose allocation can fail.
 pub(crate) fn try_box<T>(value: T) -> Result<Box<T>> {
-    // SAFETY: `place` wrote a T, into memory that it allocated with the layout of T, as Box does.
+    // SAFETY: `place` wrote a T to memory that it allocated with T's layout, as Box does.
     Ok(unsafe { Box::from_raw(place(value)?.as_ptr()) })
 }
 
 fn place<T>(value: T) -> Result<NonNull<T>> {
     let room = if size_of::<T>() == 0 {
-        // As Box has it: a value without a size is in no memory.
+        // As in Box: a value of size zero occupies no memory.
         NonNull::dangling()
     } else {
-        // SAFETY: the layout is not of size zero.
+        // SAFETY: T's size is not zero here, so neither is the layout's.
         let room = unsafe { alloc(Layout::new::<T>()) }.cast::<T>();
         NonNull::new(room).ok_or(Error::NoMemory)?
     };
-    // SAFETY: fresh memory of T's layout, or none where T takes none.
+    // SAFETY: `room` is fresh memory of T's layout, or dangling and aligned if T's size is zero.
     unsafe { room.write(value) };
     Ok(room)
 }

@@ -1,9 +1,9 @@
-//! Threads of the library's own: named, with every signal blocked that another thread can take, so
-//! that the host's handlers run on the host's threads. What a fault raises stays: it is for the
-//! thread that did it, and a source's code runs here.
+//! The library's own threads. They have a name and block every signal that another thread can take,
+//! so that the host's handlers run on the host's threads. Signals raised by a fault stay unblocked:
+//! they are for the thread that caused them, and a source's code runs here.
 //!
-//! On Unix by the system's own call: std's start of a thread ends the process when it runs out of
-//! memory on the way.
+//! On Unix a thread is created by `pthread_create`: std's function ends the process if memory runs
+//! out while it creates the thread.
 
 #![allow(unsafe_code)]
 
@@ -16,7 +16,8 @@ mod system {
     use crate::error::{Error, Result};
     use crate::sync::shared::try_box;
 
-    /// What a main thread usually has: the host's callbacks run here. Only what is used is taken.
+    /// The usual stack size of a main thread, since the host's callbacks run here. The system
+    /// provides only the pages that are used.
     const STACK: usize = if usize::BITS == 64 { 8 << 20 } else { 2 << 20 };
 
     const FAULTS: [libc::c_int; 6] = [
@@ -28,17 +29,18 @@ mod system {
         libc::SIGSYS,
     ];
 
-    /// A thread that runs, or has run. Dropped without a join it goes its own way.
+    /// A thread handle; detached on drop.
     pub(crate) struct Thread(libc::pthread_t);
 
-    // SAFETY: a pthread_t, a pointer on some systems, is good on every thread.
+    // SAFETY: a pthread_t, a pointer on some systems, is valid on every thread.
     unsafe impl Send for Thread {}
 
     impl Thread {
         pub(crate) fn start<F: FnOnce() + Send + 'static>(work: F) -> Result<Thread> {
             let work = Box::into_raw(try_box(work)?);
             let mut thread = std::mem::MaybeUninit::uninit();
-            // SAFETY: the sets are written before they are read; `main` takes the work back.
+            // SAFETY: the signal sets and the attributes are written before they are read, and
+            // `main` takes the work back.
             let started = unsafe {
                 let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
                 libc::sigfillset(&mut all);
@@ -56,18 +58,20 @@ mod system {
                 started
             };
             if started != 0 {
-                // SAFETY: no thread has it.
+                // SAFETY: `work` came from `Box::into_raw` above, and no thread was created that
+                // owns it.
                 drop(unsafe { Box::from_raw(work) });
                 return Err(Error::NoMemory);
             }
-            // SAFETY: written by a pthread_create that succeeded.
+            // SAFETY: pthread_create succeeded, so it wrote `thread`.
             Ok(Thread(unsafe { thread.assume_init() }))
         }
 
-        /// Waits for the thread's end, unless it is this one.
+        /// Waits until the thread has ended; detaches it instead if it is the calling thread.
         pub(crate) fn join(self) {
             let this = ManuallyDrop::new(self);
-            // SAFETY: a thread that was neither joined nor detached.
+            // SAFETY: `Thread` owns a thread that was neither joined nor detached, and is consumed
+            // here.
             unsafe {
                 if libc::pthread_equal(this.0, libc::pthread_self()) != 0 {
                     libc::pthread_detach(this.0);
@@ -80,23 +84,24 @@ mod system {
 
     impl Drop for Thread {
         fn drop(&mut self) {
-            // SAFETY: a thread that was neither joined nor detached.
+            // SAFETY: `Thread` owns a thread that was neither joined nor detached; `join` skips
+            // this drop.
             unsafe { libc::pthread_detach(self.0) };
         }
     }
 
     extern "C" fn main<F: FnOnce()>(work: *mut c_void) -> *mut c_void {
-        // SAFETY: the name is short enough.
+        // SAFETY: the name is a C string of less than 16 bytes, and the thread is the calling one.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         unsafe {
             libc::pthread_setname_np(libc::pthread_self(), c"spoolbuf".as_ptr());
         }
-        // SAFETY: as above.
+        // SAFETY: the name is a C string.
         #[cfg(target_vendor = "apple")]
         unsafe {
             libc::pthread_setname_np(c"spoolbuf".as_ptr());
         }
-        // SAFETY: from Box::into_raw in `start`, given to this thread alone.
+        // SAFETY: `start` got the pointer from `Box::into_raw` and passed it to this thread alone.
         let work = unsafe { Box::from_raw(work.cast::<F>()) };
         work();
         null_mut()
@@ -112,7 +117,7 @@ mod system {
 
     use crate::error::{Error, Result};
 
-    /// A thread that runs, or has run. Dropped without a join it goes its own way.
+    /// A thread handle; detached on drop.
     pub(crate) struct Thread(thread::JoinHandle<()>);
 
     impl Thread {
@@ -121,7 +126,7 @@ mod system {
             builder.spawn(work).map(Thread).map_err(|_| Error::NoMemory)
         }
 
-        /// Waits for the thread's end, unless it is this one.
+        /// Waits until the thread has ended, unless it is the calling thread.
         pub(crate) fn join(self) {
             if self.0.thread().id() != thread::current().id() {
                 let _ = self.0.join();
