@@ -1,6 +1,6 @@
-//! The C functions. Each maps to safe code elsewhere and has no other body.
+//! The C functions. Each maps its arguments to safe code elsewhere and does nothing more.
 //!
-//! The comments are the header's text.
+//! The doc comments are the header's text.
 
 #![allow(
     clippy::missing_safety_doc,

@@ -1,8 +1,8 @@
 //! The C ABI's types and constants, with no dependency on the rest.
 //!
-//! Everything here is what a C compiler sees: `include/spoolbuf.h` is generated from this file and
-//! from `ffi`, and `tests/abi` compares both with what a C compiler makes of the header. The texts
-//! are the header's texts, hence their style.
+//! Everything here is what a C compiler sees. `include/spoolbuf.h` is generated from this file and
+//! from `ffi`, and `tests/abi` compares both with what a C compiler makes of the header. The doc
+//! comments are the header's text, hence their style.
 
 #![allow(unsafe_code)]
 #![allow(non_camel_case_types)]

@@ -1,4 +1,4 @@
-//! What C hands in, as Rust has it.
+//! Arguments from C, converted to Rust types.
 
 #![allow(unsafe_code)]
 
@@ -22,19 +22,20 @@ pub(super) unsafe fn room<'o>(out: *mut c_void, len: usize) -> Result<&'o mut [u
     if out.is_null() || isize::try_from(len).is_err() {
         return Err(Error::Invalid);
     }
-    // SAFETY: the caller's. The bytes may not be initialized: they are written, never read.
+    // SAFETY: the caller guarantees that `out` is writable for `len` bytes. They may be
+    // uninitialized: they are written, never read.
     Ok(unsafe { std::slice::from_raw_parts_mut(out.cast(), len) })
 }
 
-/// A path of the caller's; None for NULL.
+/// The path that C passed; None for NULL.
 ///
 /// # Safety
-/// `path` is NULL or NUL-terminated.
+/// `path` is NULL or a NUL-terminated string.
 pub(super) unsafe fn path<'p>(path: *const c_char) -> Result<Option<&'p Path>> {
     if path.is_null() {
         return Ok(None);
     }
-    // SAFETY: the caller's.
+    // SAFETY: `path` is not NULL, so the caller guarantees that it is NUL-terminated.
     let bytes = unsafe { CStr::from_ptr(path) }.to_bytes();
     if bytes.is_empty() {
         return Err(Error::Invalid);

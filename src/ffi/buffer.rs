@@ -54,7 +54,7 @@ pub unsafe extern "C" fn sb_new(
                 ..Options::default()
             })
         };
-        // SAFETY: the caller's.
+        // SAFETY: C guarantees that `callback` is NULL or points to an sb_callback.
         let made = unsafe { make(callback, options) };
         made.map_or(std::ptr::null_mut(), |handle| handle as *mut sb_buffer)
     })
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn sb_read(
             wait: Wait::Forever,
             cancel_token: None,
         };
-        // SAFETY: the caller's.
+        // SAFETY: C guarantees that `out` is NULL or writable for `len` bytes.
         count(unsafe { read(handle, off, len, out, request) })
     })
 }
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn sb_save(handle: *mut sb_buffer, path: *const c_char) ->
             call: None,
             opaque: std::ptr::null_mut(),
         };
-        // SAFETY: the caller's.
+        // SAFETY: C guarantees that `path` is NULL or NUL-terminated.
         unsafe { save(handle, path, -1, SaveOptions::default(), &report) }
     })
 }
@@ -179,9 +179,9 @@ pub(super) unsafe fn make(
     callback: *const sb_callback,
     options: impl FnOnce() -> Result<Options>,
 ) -> Result<Raw> {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees that `callback` is NULL or points to an sb_callback.
     let callback = unsafe { callback.as_ref() }.ok_or(Error::Invalid)?;
-    // From here on whatever fails closes the source.
+    // From here on, any failure closes the source.
     let source = CallbackSource::boxed(callback)?;
     let options = options()?;
     insert_buffer(|domain| Buffer::new(source, options, DomainRef::OfHandle(domain)))

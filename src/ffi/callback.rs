@@ -1,8 +1,8 @@
 //! Sources that are C callbacks.
 //!
-//! The only calls through function pointers of the host. Each passes a function that can't unwind:
-//! an exception that leaves a callback ends the process there, with a message, before it could run
-//! through frames that know nothing of it.
+//! Only this module calls the host's function pointers. Each call goes through a function that
+//! cannot unwind: an exception that leaves a callback ends the process there, with a message,
+//! before it could unwind through frames that are not prepared for it.
 
 #![allow(unsafe_code)]
 
@@ -18,13 +18,13 @@ type Seek = unsafe extern "C-unwind" fn(*mut c_void, u64) -> i64;
 type Pull = unsafe extern "C-unwind" fn(*mut c_void, u64, *mut c_void, usize, *mut usize) -> c_int;
 type Notify = unsafe extern "C-unwind" fn(*mut c_void);
 
-/// The caller's state, which the contract of `sb_callback` makes usable from any thread.
+/// The host's state, which the contract of `sb_callback` requires to be usable from any thread.
 #[derive(Clone, Copy)]
 struct Opaque(*mut c_void);
 
-// SAFETY: the host has promised so: see `opaque` in `sb_callback`.
+// SAFETY: the host guarantees that the state is usable from any thread (`opaque` in `sb_callback`).
 unsafe impl Send for Opaque {}
-// SAFETY: as above.
+// SAFETY: the host guarantees that the state is usable from any thread (`opaque` in `sb_callback`).
 unsafe impl Sync for Opaque {}
 
 pub(crate) struct CallbackSource {
@@ -34,17 +34,17 @@ pub(crate) struct CallbackSource {
     opaque: Opaque,
 }
 
-/// How the host's source brings bytes.
+/// How the host's source delivers bytes.
 enum Form {
-    /// Where it stands; it is told apart to go elsewhere.
+    /// From its current position; `seek` moves it.
     Read { read: Read, seek: Option<Seek> },
-    /// From an offset that it is given with each call.
+    /// From the offset that each call passes.
     Pull {
         pull: Pull,
         seeks: bool,
-        /// What the next call asks for.
+        /// The offset of the next call.
         at: u64,
-        /// Where the last call that went well ended.
+        /// Where the last successful call ended.
         stands: u64,
     },
 }
@@ -74,7 +74,7 @@ impl Form {
 }
 
 impl CallbackSource {
-    /// A source out of a copy of the caller's callbacks; dropping it calls `close`.
+    /// Makes a source from a copy of the host's callbacks. Dropping the source calls `close`.
     pub(crate) fn boxed(callback: &sb_callback) -> Result<Box<dyn Source>> {
         let form = Form::of(callback)?;
         let reserved = callback.reserved.iter();
@@ -96,7 +96,7 @@ impl CallbackSource {
     }
 }
 
-/// What a callback's code means.
+/// The error that a callback's return code stands for.
 fn error_of(code: i64) -> Error {
     const CANCELED: i64 = sb_source_code::SB_SOURCE_CANCELED as i64;
     const UNSUPPORTED: i64 = sb_source_code::SB_SOURCE_UNSUPPORTED as i64;
@@ -112,16 +112,18 @@ impl Source for CallbackSource {
         let (opaque, room, size) = (self.opaque.0, out.as_mut_ptr().cast(), out.len());
         match &mut self.form {
             Form::Read { read, .. } => {
-                // SAFETY: `out` is writable for its length; the rest is the host's contract.
+                // SAFETY: `out` is writable for `size` bytes. The host guarantees that `read` may
+                // be called with `opaque` until `close`, which only `drop` calls.
                 let count = unsafe { call_read(*read, opaque, room, size) };
                 usize::try_from(count).map_err(|_| error_of(count))
             }
             Form::Pull {
                 pull, at, stands, ..
             } => {
-                // One that is never set is more than any room.
+                // A count that the callback never sets is greater than any capacity.
                 let mut count = usize::MAX;
-                // SAFETY: as above; `count` is written during the call only.
+                // SAFETY: `out` is writable for `size` bytes, and `count` lives until after the
+                // call. The host guarantees that `pull` may be called with `opaque` until `close`.
                 let status = unsafe { call_pull(*pull, opaque, *at, room, size, &mut count) };
                 if status == 0 && count <= size {
                     *at += count as u64;
@@ -148,7 +150,8 @@ impl Source for CallbackSource {
         match &mut self.form {
             Form::Read { seek, .. } => {
                 let seek = seek.ok_or(Error::Unsupported)?;
-                // SAFETY: the host's contract.
+                // SAFETY: the host guarantees that `seek` may be called with `opaque` until
+                // `close`, which only `drop` calls.
                 match unsafe { call_seek(seek, self.opaque.0, offset) } {
                     0.. => Ok(()),
                     code => Err(error_of(code)),
@@ -169,10 +172,11 @@ impl Source for CallbackSource {
         let (cancel, opaque) = (self.cancel?, self.opaque);
         let call = move || {
             let opaque = opaque;
-            // SAFETY: the host's contract; the buffer calls this before it drops the source only.
+            // SAFETY: the host guarantees that `cancel` may be called with `opaque` until `close`.
+            // The buffer calls an interrupt only before it drops the source.
             unsafe { call_notify(cancel, opaque.0) }
         };
-        // Without memory for it the source has no cancel.
+        // If memory runs out, the source has no cancel.
         try_box(call).ok().map(|call| call as Interrupt)
     }
 
@@ -184,13 +188,14 @@ impl Source for CallbackSource {
 impl Drop for CallbackSource {
     fn drop(&mut self) {
         if let Some(close) = self.close {
-            // SAFETY: the host's contract; the source is gone after this.
+            // SAFETY: the host guarantees that `close` may be called once with `opaque`, after all
+            // other calls. The source is being dropped, so this is the last one.
             unsafe { call_notify(close, self.opaque.0) }
         }
     }
 }
 
-/// Reports to the caller of a save; false stops it.
+/// Reports progress to the caller of a save; a result of false stops the save.
 pub(crate) struct Progress {
     pub(crate) call: sb_progress,
     pub(crate) opaque: *mut c_void,
@@ -198,21 +203,22 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn report(&self, done: u64, total: u64) -> bool {
-        // SAFETY: the host's contract.
+        // SAFETY: the caller of the save guarantees that `call` may be called with `opaque` until
+        // the save returns.
         self.call
             .is_none_or(|call| unsafe { call_progress(call, self.opaque, done, total) } == 0)
     }
 }
 
-// Not "C-unwind": nothing unwinds out of these. That is defined to end the process.
+// Not "C-unwind": an unwind that leaves these functions is defined to abort the process.
 
 unsafe extern "C" fn call_read(f: Read, opaque: *mut c_void, out: *mut c_void, size: usize) -> i64 {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees the contract of `read` in `sb_callback`.
     unsafe { f(opaque, out, size) }
 }
 
 unsafe extern "C" fn call_seek(f: Seek, opaque: *mut c_void, offset: u64) -> i64 {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees the contract of `seek` in `sb_callback`.
     unsafe { f(opaque, offset) }
 }
 
@@ -224,12 +230,12 @@ unsafe extern "C" fn call_pull(
     size: usize,
     count: *mut usize,
 ) -> c_int {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees the contract of `pull` in `sb_callback`.
     unsafe { f(opaque, offset, out, size, count) }
 }
 
 unsafe extern "C" fn call_notify(f: Notify, opaque: *mut c_void) {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees the contract of `cancel` or `close` in `sb_callback`.
     unsafe { f(opaque) }
 }
 
@@ -239,6 +245,6 @@ unsafe extern "C" fn call_progress(
     done: u64,
     total: u64,
 ) -> c_int {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees the contract of `sb_progress`.
     unsafe { f(opaque, done, total) }
 }

@@ -1,35 +1,36 @@
-//! Handles, in a generational slab: what C holds instead of pointers. It knows no buffer.
+//! Handles, in a generational slab: what C holds instead of pointers. This module knows nothing of
+//! buffers.
 //!
 //! ```text
 //! 64 bits   | generation, 39 bits            | slot number, 24 bits | 1 |
 //! 32 bits   | generation, 16 bits            | slot number, 15 bits | 1 |
 //! ```
 //!
-//! A handle names a slot of the table and the generation that the slot had when the value was put in.
-//! A slot's generation is even while it is empty and odd while it holds a value, and counts up at each
-//! change. So a handle is valid as long as its slot has its generation: one that was freed, freed
-//! twice, or made up is not. The lowest bit is always 1, so that no aligned pointer, and not NULL, is
-//! a handle.
+//! A handle names a slot of the table and the generation that the slot had when its value was
+//! inserted. A slot's generation is even while the slot is empty and odd while it holds a value,
+//! and is incremented by each change. A handle is therefore valid as long as its slot has its
+//! generation: a handle that was freed, freed twice or forged is not. The lowest bit is always 1,
+//! so that no aligned pointer, and not NULL, is a handle.
 //!
-//! - **Slots never go.** They live in rows of 64, 128, 256 and so on, which are never freed or moved:
-//!   looking at a slot is safe whatever number C passes.
-//! - **Look-up against removal.** A look-up enters the slot's RCU [domain](crate::sync::rcu), then
-//!   compares the generation; a removal first changes the generation, then synchronizes, then takes
-//!   the value. Either the look-up sees the new generation, or the removal waits for it. The same
+//! - **Slots are never freed.** They live in rows of 64, 128, 256 and so on, which are never freed
+//!   or moved: looking at a slot is safe whatever number C passes.
+//! - **Lookup against removal.** A lookup enters the slot's RCU [domain](crate::sync::rcu), then
+//!   compares the generation. A removal first changes the generation, then synchronizes, then takes
+//!   the value. Either the lookup sees the new generation, or the removal waits for it. The same
 //!   read guard protects the bytes of a buffer (see [`DomainRef`](crate::sync::rcu::DomainRef)), so
 //!   that a read from memory counts itself once.
 //! - **Removal against removal.** Both compare and exchange the generation; one succeeds.
-//! - **ABA.** Empty slots form a list, whose head is one atomic: the number of its first slot and a
-//!   count. A thread that pops loads the head and the slot's successor and exchanges the head. If
-//!   others have popped that slot and pushed it again meanwhile, the number is the same but the count
-//!   is not, and the exchange fails. The count has 32 bits: that many changes would have to fit between
-//!   a load and an exchange.
-//! - **Wrap-around.** A slot whose generations are used up is left empty for good, so that no handle
-//!   is ever valid twice. On 32 bits that is after 16,384 to 32,768 values a slot, on 64 bits never in
-//!   practice.
-//! - **Fork.** Nothing here locks. A forked child starts with empty tables: what its parent's threads
-//!   were in the middle of is left behind. Its slots start at other generations than its parent's, so
-//!   that its parent's handles are invalid there.
+//! - **ABA.** Empty slots form a list whose head is one atomic: the number of its first slot and a
+//!   count. A thread that pops loads the head and the slot's successor, then exchanges the head. If
+//!   other threads have popped that slot and pushed it again meanwhile, the number is the same but
+//!   the count is not, and the exchange fails. The count has 32 bits: to defeat it, 2^32 changes
+//!   would have to happen between a load and an exchange.
+//! - **Wraparound.** A slot that has used up its generations stays empty, so that no handle is ever
+//!   valid twice. On 32 bits that happens after 16,384 to 32,768 values per slot, on 64 bits never
+//!   in practice.
+//! - **Fork.** Nothing here locks. A forked child starts with empty tables and abandons whatever
+//!   its parent's threads were in the middle of. Its slots start at other generations than its
+//!   parent's, so that its parent's handles are invalid there.
 
 #![allow(unsafe_code)]
 
@@ -56,20 +57,20 @@ const GENERATION_MASK: usize = (1 << GENERATION_BITS) - 1;
 const FIRST_ROW: usize = if cfg!(loom) { 2 } else { 64 };
 #[cfg(not(loom))]
 const ROWS: usize = (SLOT_BITS - FIRST_ROW.ilog2()) as usize;
-// Each is one more object that a model has to follow.
+// Few, since each is one more object that loom has to follow.
 #[cfg(loom)]
 const ROWS: usize = 2;
 
 pub(crate) struct Table<T: Send + Sync + 'static> {
     rows: [AtomicPtr<Slot<T>>; ROWS],
-    /// Slots handed out so far.
+    /// The number of slots handed out so far.
     used: AtomicUsize,
-    /// The most recently freed slot: its number plus 1, under a count that tells changes apart.
+    /// The most recently freed slot: its number plus 1, below a count of the changes.
     free: AtomicU64,
     holds: PhantomData<Shared<T>>,
 }
 
-/// A value that was looked up: the slot's domain protects it.
+/// A value that was looked up. The guard of the slot's domain protects it.
 pub(crate) struct Entry<'t, T> {
     value: *mut T,
     guard: ReadGuard<'t>,
@@ -81,10 +82,11 @@ impl<T> Entry<'_, T> {
         &self.guard
     }
 
-    /// The value, for a call that may wait: no guard is held then.
+    /// Turns the entry into a counted pointer, for a call that may block: it drops the guard.
     #[inline]
     pub(crate) fn upgrade(self) -> Shared<T> {
-        // SAFETY: as in `deref`: the table's count of the value is not dropped while the guard is held.
+        // SAFETY: the table drops its count of the value only after `synchronize`, which waits for
+        // the guard that is held here.
         unsafe { Shared::clone_raw(self.value) }
     }
 }
@@ -94,13 +96,14 @@ impl<T> Deref for Entry<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: the guard was taken before the slot was seen to have the handle's generation, and `remove` waits for such guards before it drops the value.
+        // SAFETY: the guard was taken before the slot was seen to have the handle's generation, and
+        // `remove` waits for such guards before it drops the value.
         unsafe { &*self.value }
     }
 }
 
 struct Slot<T> {
-    /// Even while the slot is empty, odd while it is taken; counts up with both.
+    /// Even while the slot is empty, odd while it is taken; incremented by each change.
     generation: AtomicUsize,
     value: AtomicPtr<T>,
     next_free: AtomicU32,
@@ -118,7 +121,7 @@ impl<T: Send + Sync> Table<T> {
         }
     }
 
-    /// The same of loom's atomics, which are not made by constant functions.
+    /// The same with loom's atomics, whose constructors are not const.
     #[cfg(loom)]
     pub(crate) fn new() -> Table<T> {
         Table {
@@ -129,7 +132,7 @@ impl<T: Send + Sync> Table<T> {
         }
     }
 
-    /// Puts a value into the table. It is made with the domain that will protect it.
+    /// Inserts a value, which `make` creates with the domain that will protect it.
     pub(crate) fn insert(
         &'static self,
         make: impl FnOnce(&'static Domain) -> Result<Shared<T>>,
@@ -137,13 +140,13 @@ impl<T: Send + Sync> Table<T> {
         let (number, slot) = self.take_slot()?;
         let value = make(&slot.domain).inspect_err(|_| self.give_slot_back(number, slot))?;
         slot.value.store(value.into_raw(), Ordering::Relaxed);
-        // The only one to change an empty slot is who took it from the list.
+        // Only the thread that took an empty slot from the list changes it.
         let generation = slot.generation.load(Ordering::Relaxed) + 1;
         slot.generation.store(generation, Ordering::SeqCst);
         Ok((generation & GENERATION_MASK) << (SLOT_BITS + 1) | number << 1 | 1)
     }
 
-    /// Looks a value up, for a moment. Before a wait, `upgrade` it.
+    /// Looks up a value for a moment. `upgrade` the entry before a wait.
     #[inline]
     pub(crate) fn get(&self, handle: Raw) -> Result<Entry<'_, T>> {
         let slot = self.slot_of(handle).ok_or(Error::Invalid)?;
@@ -157,13 +160,14 @@ impl<T: Send + Sync> Table<T> {
         Ok(Entry { value, guard })
     }
 
-    /// Looks a value up, to hold it for longer.
+    /// Looks up a value to hold it for longer.
     #[inline]
     pub(crate) fn get_shared(&self, handle: Raw) -> Result<Shared<T>> {
         self.get(handle).map(Entry::upgrade)
     }
 
-    /// Takes the value out: from here on the handle is invalid. Of several callers one gets the value.
+    /// Removes the value and makes the handle invalid. If several threads call this at once, one
+    /// gets the value.
     pub(crate) fn remove(&self, handle: Raw) -> Result<Shared<T>> {
         let slot = self.slot_of(handle).ok_or(Error::Invalid)?;
         let generation = slot.generation.load(Ordering::SeqCst);
@@ -181,9 +185,10 @@ impl<T: Send + Sync> Table<T> {
         }
         let value = slot.value.load(Ordering::Relaxed);
         slot.domain.synchronize();
-        // SAFETY: `insert` stored the pointer with the count that it stands for, and the exchange lets one caller through for each insert.
+        // SAFETY: `insert` stored the pointer with its count, and the exchange succeeds for one
+        // caller per insert, so the count is taken once.
         let value = unsafe { Shared::from_raw(value) };
-        // A slot whose generations are used up is not used again.
+        // A slot that has used up its generations is not used again.
         if (empty + 1) & GENERATION_MASK > 1 {
             self.give_slot_back((handle >> 1) & SLOT_MASK, slot);
         }
@@ -201,14 +206,15 @@ impl<T: Send + Sync> Table<T> {
 
     #[inline]
     fn slot(&self, number: usize) -> Option<&Slot<T>> {
-        // Numbered from FIRST_ROW on, a row is a power of two.
+        // Rows start at powers of two if slots are numbered from FIRST_ROW on.
         let number = number + FIRST_ROW;
         let row = number.ilog2() - FIRST_ROW.ilog2();
         let start = self.rows.get(row as usize)?.load(Ordering::Acquire);
         if start.is_null() {
             return None;
         }
-        // SAFETY: `make_row` published a row of this many slots, which is never freed.
+        // SAFETY: `make_row` stored a row of this size, which is never freed, and the Acquire load
+        // sees its slots initialized.
         Some(unsafe { &*start.add(number - (FIRST_ROW << row)) })
     }
 
@@ -231,7 +237,7 @@ impl<T: Send + Sync> Table<T> {
             make_row(place, FIRST_ROW << row)?;
             self.slot(number).ok_or(Error::NoMemory)
         });
-        // Without memory the number is lost; there are millions.
+        // If memory runs out, the number is lost; there are millions.
         slot.map(|slot| (number, slot))
     }
 
@@ -250,7 +256,7 @@ impl<T: Send + Sync> Table<T> {
         }
     }
 
-    /// Starts over in a forked child.
+    /// Empties the table in a forked child.
     #[cfg(all(unix, not(loom)))]
     pub(super) fn forget(&self) {
         for row in &self.rows {
@@ -261,18 +267,18 @@ impl<T: Send + Sync> Table<T> {
     }
 }
 
-/// The handle that a slot has next.
+/// The handle of the next value in the same slot.
 #[cfg(all(test, loom))]
 pub(crate) fn next_of(handle: Raw) -> Raw {
     handle.wrapping_add(2 << (SLOT_BITS + 1))
 }
 
-/// The head of the free list with its count one up and no number.
+/// The head of the free list with its count incremented and no slot number.
 fn count_up(head: u64) -> u64 {
     ((head >> 32) + 1) << 32
 }
 
-/// Makes a row of slots, unless somebody else has.
+/// Allocates a row of slots unless another thread has done so.
 fn make_row<T>(place: &AtomicPtr<Slot<T>>, size: usize) -> Result<()> {
     if !place.load(Ordering::Acquire).is_null() {
         return Ok(());
@@ -286,7 +292,8 @@ fn make_row<T>(place: &AtomicPtr<Slot<T>>, size: usize) -> Result<()> {
         .compare_exchange(null_mut(), first, Ordering::AcqRel, Ordering::Acquire)
         .is_err()
     {
-        // SAFETY: made by `into_raw` above; the exchange failed, so nobody else has it.
+        // SAFETY: `made` came from `Box::into_raw` above, and the exchange failed, so nobody else
+        // has it.
         drop(unsafe { Box::from_raw(made) });
     }
     Ok(())
@@ -294,12 +301,14 @@ fn make_row<T>(place: &AtomicPtr<Slot<T>>, size: usize) -> Result<()> {
 
 impl<T> Slot<T> {
     fn new() -> Slot<T> {
-        // Start at a pseudo-random generation, so that an arbitrary integer is unlikely to be a valid
-        // handle, and at a different one after fork(), so that the parent's handles are rejected.
+        // Start at a pseudo-random generation, so that an arbitrary integer is unlikely to be a
+        // valid handle, and at a different one after fork(), so that the parent's handles are
+        // rejected.
         static SEED: PlainUsize = PlainUsize::new(1);
         let seed = SEED.fetch_add(1, Ordering::Relaxed) + (FORKS.load(Ordering::Relaxed) << 20);
         let scattered = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as usize);
-        // The upper half of the generations is left to count up.
+        // Only the lower half of the generations is used to start at, so that there are some left
+        // to count up.
         let generation = (scattered >> (usize::BITS - GENERATION_BITS + 1)) & !1;
         Slot {
             generation: AtomicUsize::new(generation),
@@ -310,7 +319,7 @@ impl<T> Slot<T> {
     }
 }
 
-/// How many forks lie between this process and the first.
+/// The number of forks between the first process and this one.
 pub(super) static FORKS: PlainUsize = PlainUsize::new(0);
 
 #[cfg(all(test, not(loom)))]

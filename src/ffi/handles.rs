@@ -1,4 +1,4 @@
-//! The handles of this library: its two tables, and what a C reader is.
+//! This library's two handle tables, and the object behind a C reader's handle.
 
 #![allow(unsafe_code)]
 
@@ -14,14 +14,14 @@ use crate::sync::shared::Shared;
 pub(crate) static BUFFERS: Table<Buffer> = Table::new();
 pub(crate) static READERS: Table<Reader> = Table::new();
 
-/// A read position, and the handle of its buffer.
+/// A read position and the handle of its buffer.
 pub(crate) struct Reader {
-    /// Looked up at each call: a reader does not keep its buffer alive.
+    /// Looked up by each call: a reader does not keep its buffer alive.
     pub(crate) buffer: Raw,
     pub(crate) position: Position,
 }
 
-/// Puts a buffer into its table.
+/// Inserts a buffer into its table.
 pub(crate) fn insert_buffer(
     make: impl FnOnce(&'static Domain) -> Result<Shared<Buffer>>,
 ) -> Result<Raw> {
@@ -29,13 +29,13 @@ pub(crate) fn insert_buffer(
     BUFFERS.insert(make)
 }
 
-/// Puts a reader into its table.
+/// Inserts a reader into its table.
 pub(crate) fn insert_reader(reader: Reader) -> Result<Raw> {
     watch_forks();
     READERS.insert(|_| Shared::try_new(reader))
 }
 
-/// Has every child that is forked from now on start with empty tables.
+/// Makes every child forked from now on start with empty tables.
 fn watch_forks() {
     static WATCHING: AtomicBool = AtomicBool::new(false);
     if WATCHING.load(Ordering::Acquire) {
@@ -48,8 +48,8 @@ fn watch_forks() {
             BUFFERS.forget();
             READERS.forget();
         }
-        // SAFETY: the handler does nothing but store to atomics. Two threads may both register it,
-        // which does no harm.
+        // SAFETY: the handler only stores to atomics, which is allowed in a forked child. If two
+        // threads register it, it runs twice, which is harmless.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     }
     WATCHING.store(true, Ordering::Release);

@@ -53,7 +53,8 @@ pub unsafe extern "C" fn sb_options_init(options: *mut sb_options, struct_size: 
             on_short: SHORT_END,
             reserved: 0,
         };
-        // SAFETY: the caller gave `struct_size` bytes, at least those of this version.
+        // SAFETY: C guarantees that `options` has `struct_size` bytes; `is_of_a_version` has
+        // checked that this version's struct is no larger.
         unsafe {
             options.cast::<u8>().write_bytes(0, struct_size);
             options.write(defaults);
@@ -90,23 +91,23 @@ pub unsafe extern "C" fn sb_new_with(
     out: *mut *mut sb_buffer,
 ) -> c_int {
     catch(PANIC as c_int, || {
-        // SAFETY: the caller's: NULL, or room for a handle.
+        // SAFETY: C guarantees that `out` is NULL or points to space for a handle.
         let mut out = unsafe { out.as_mut() };
         if let Some(out) = &mut out {
             **out = std::ptr::null_mut();
         }
         let mut ahead = 0;
         let chosen = || match &out {
-            // SAFETY: the caller's.
+            // SAFETY: C guarantees that `options` is NULL or points to an sb_options.
             Some(_) => unsafe { chosen(options) }.inspect(|options| ahead = options.prefetch),
-            // Not refused before: the source is the library's.
+            // Reported only now: the library owns the source, so this failure closes it.
             None => Err(Error::Invalid),
         };
-        // SAFETY: the caller's.
+        // SAFETY: C guarantees that `callback` is NULL or points to an sb_callback.
         let made = unsafe { make(callback, chosen) };
         status(made.and_then(|handle| {
             let out = out.ok_or(Error::Invalid)?;
-            // Before the source's callback can run, which may look for it there.
+            // Before the prefetch starts: the source's callback may look for the handle there.
             *out = handle as *mut sb_buffer;
             begin(handle, ahead).inspect_err(|_| {
                 *out = std::ptr::null_mut();
@@ -116,7 +117,7 @@ pub unsafe extern "C" fn sb_new_with(
     })
 }
 
-/// Starts the prefetch that a new buffer was told of.
+/// Starts the prefetch that the options of a new buffer ask for.
 fn begin(handle: Raw, ahead: u64) -> Result<()> {
     if ahead == 0 {
         return Ok(());
@@ -126,15 +127,15 @@ fn begin(handle: Raw, ahead: u64) -> Result<()> {
         .and_then(|buffer| Buffer::prefetch(&buffer, ahead))
 }
 
-/// Whether options of any version, earlier or later, can be so large, in bytes.
+/// Whether the options of any version, earlier or later, can have this size in bytes.
 fn is_of_a_version(struct_size: usize) -> bool {
     (size_of::<sb_options>()..=4096).contains(&struct_size)
 }
 
 /// # Safety
-/// `options` is NULL or points to an sb_options.
+/// `options` is NULL or points to an sb_options of the size that its `struct_size` states.
 unsafe fn chosen(options: *const sb_options) -> Result<Options> {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees that `options` is NULL or points to an sb_options.
     let Some(given) = (unsafe { options.as_ref() }) else {
         return Ok(Options::default());
     };
@@ -143,7 +144,8 @@ unsafe fn chosen(options: *const sb_options) -> Result<Options> {
     {
         return Err(Error::Invalid);
     }
-    // SAFETY: the caller's struct has `struct_size` bytes.
+    // SAFETY: the caller guarantees that the struct has `struct_size` bytes, of which `ours` come
+    // first.
     let theirs = unsafe {
         let start = options.cast::<u8>().add(ours);
         std::slice::from_raw_parts(start, given.struct_size - ours)
@@ -154,7 +156,7 @@ unsafe fn chosen(options: *const sb_options) -> Result<Options> {
     Ok(Options {
         size: known(given.size),
         max: given.max,
-        // SAFETY: the caller's: NULL or NUL-terminated.
+        // SAFETY: the caller guarantees that `spool_dir` is NULL or NUL-terminated.
         spool_dir: match unsafe { path(given.spool_dir)? } {
             Some(path) => Some(disk::copy_of(path).map_err(|_| Error::NoMemory)?),
             None => None,

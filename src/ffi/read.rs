@@ -60,13 +60,13 @@ pub unsafe extern "C" fn sb_read_some(
             wait,
             cancel_token: None,
         };
-        // SAFETY: the caller's.
+        // SAFETY: C guarantees that `out` is NULL or writable for `len` bytes.
         count(unsafe { read(handle, off, len, out, request) })
     })
 }
 
 /// # Safety
-/// As for `room`.
+/// `out` is NULL or writable for `len` bytes.
 #[inline]
 pub(super) unsafe fn read(
     handle: *mut sb_buffer,
@@ -75,14 +75,15 @@ pub(super) unsafe fn read(
     out: *mut c_void,
     request: ReadRequest<'_>,
 ) -> Result<u64> {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees that `out` is NULL or writable for `len` bytes.
     let out = unsafe { room(out, len)? };
     if !is_range(off, len) {
         return Err(Error::Invalid);
     }
     let entry = BUFFERS.get(handle as Raw)?;
     let mut done = 0;
-    // Bytes in memory under the one read guard that protects the buffer: no lock, no shared counter.
+    // Reads bytes in memory under the one read guard that protects the buffer, without a lock and
+    // without a shared counter.
     match entry.read_memory(off, out, request.all, &mut done, entry.guard()) {
         Found::All => Ok(done as u64),
         found => read_on(entry, off, out, done, found, request),
@@ -98,7 +99,7 @@ fn read_on(
     found: Found,
     request: ReadRequest<'_>,
 ) -> Result<u64> {
-    // What follows may wait, and no read guard is held across a wait.
+    // The rest may block, and no read guard is held across a wait.
     let buffer = entry.upgrade();
     Buffer::read_slow(&buffer, off, out, done, found, request).map(|count| count as u64)
 }

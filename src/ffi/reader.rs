@@ -62,7 +62,7 @@ pub unsafe extern "C" fn sb_reader_read(
     out: *mut c_void,
 ) -> i64 {
     catch(PANIC, || {
-        // SAFETY: the caller's.
+        // SAFETY: C guarantees that `out` is NULL or writable for `len` bytes.
         let result = unsafe { room(out, len) }.and_then(|out| read(reader as Raw, out));
         count(result.map(|count| count as u64))
     })

@@ -76,7 +76,7 @@ pub unsafe extern "C" fn sb_save_with(
             buffered: has(sb_save_flag::SB_SAVE_BUFFERED),
             link: has(sb_save_flag::SB_SAVE_LINK),
         };
-        // SAFETY: the caller's.
+        // SAFETY: C guarantees that `path` is NULL or NUL-terminated.
         unsafe {
             save(
                 handle,
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn sb_save_with(
 }
 
 /// # Safety
-/// `to` is NULL or NUL-terminated.
+/// `to` is NULL or NUL-terminated. `progress` may be called until this returns.
 pub(super) unsafe fn save(
     handle: *mut sb_buffer,
     to: *const c_char,
@@ -104,7 +104,7 @@ pub(super) unsafe fn save(
     let mut report =
         |done, total: Option<u64>| progress.report(done, total.unwrap_or(SB_SIZE_UNKNOWN));
     let result = BUFFERS.get_shared(handle as Raw).and_then(|buffer| {
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees that `to` is NULL or NUL-terminated.
         match unsafe { path(to)? } {
             Some(path) => save::to_path(&buffer, path, options, &mut report),
             None if fd < 0 => Err(Error::Invalid),

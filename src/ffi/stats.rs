@@ -84,7 +84,8 @@ pub unsafe extern "C" fn sb_ranges(
                     start: range.start,
                     end: range.end,
                 };
-                // SAFETY: the caller gave room for `cap` of them.
+                // SAFETY: C guarantees space for `cap` ranges, and `take` stops after `cap` of
+                // them.
                 unsafe { out.add(place).write(range) };
             }
         }
@@ -118,8 +119,8 @@ pub unsafe extern "C" fn sb_stat(
             let found = buffer.stats();
             let stats = stats(&found, buffer.store.spool_directory());
             let known = out_size.min(size_of::<sb_stats>());
-            // SAFETY: the caller gave `out_size` bytes; `stats` has `known` of them, none of which
-            // is padding that was not written.
+            // SAFETY: C guarantees that `out` is writable for `out_size` bytes. `stats` has at
+            // least `known` bytes, none of which is uninitialized padding.
             unsafe {
                 out.cast::<u8>().write_bytes(0, out_size);
                 out.cast::<u8>()
@@ -133,7 +134,7 @@ fn stats(stats: &Stats, spool_directory: Option<&Path>) -> sb_stats {
     let mut spool_dir = [0; 256];
     if let Some(directory) = spool_directory {
         let bytes = directory.as_os_str().as_encoded_bytes();
-        // The last one stays NUL.
+        // The last byte stays NUL.
         for (to, from) in spool_dir[..255].iter_mut().zip(bytes) {
             *to = *from as c_char;
         }

@@ -1,4 +1,4 @@
-//! What C gets back: a count, or a status.
+//! The return values for C: a count or a status.
 
 use std::ffi::c_int;
 
@@ -20,7 +20,7 @@ pub(super) fn count(result: Result<u64>) -> i64 {
     }
 }
 
-// The numbers of the C ABI and those that the rest of the library uses are the same.
+// The constants of the C ABI equal those that the rest of the library uses.
 const _: () = {
     assert!(code::INVALID == sb_status::SB_ERR_INVALID as i32);
     assert!(code::SOURCE == sb_status::SB_ERR_SOURCE as i32);

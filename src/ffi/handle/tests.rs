@@ -1,4 +1,4 @@
-//! Handles, their numbers and what becomes of their slots.
+//! Handles: their numbers, and the reuse of their slots.
 
 use super::*;
 
@@ -28,7 +28,7 @@ fn each_handle_is_its_own_values() {
     for (at, handle) in handles.iter().enumerate() {
         assert_eq!(value(&TABLE, *handle), Some(at));
         assert_eq!((slot_number(*handle), handle % 2), (at, 1));
-        // Another generation, another slot of this one, an even number.
+        // Another generation, the slot's next generation, and even numbers.
         for other in [
             handle ^ (1 << (SLOT_BITS + 1)),
             handle ^ (2 << (SLOT_BITS + 1)),
@@ -57,12 +57,12 @@ fn each_handle_is_its_own_values() {
         assert_eq!(TABLE.remove(*handle).map(|value| *value).ok(), Some(at));
         assert!(TABLE.remove(*handle).is_err());
         assert_eq!(value(&TABLE, *handle), None);
-        // The generation of the empty slot, which is no handle's.
+        // The generation of the empty slot, which no handle has.
         let empty = handle.wrapping_add(1 << (SLOT_BITS + 1));
         assert_eq!(value(&TABLE, empty), None);
         assert!(TABLE.remove(empty).is_err());
     }
-    // The slots again, none of them by a handle from before; the last one freed comes first.
+    // The slots are used again, none under an earlier handle; the last one freed comes first.
     for at in (0..500).rev() {
         let handle = insert(&TABLE, 1000 + at);
         assert_eq!(slot_number(handle), at);
@@ -91,7 +91,7 @@ fn a_slot_whose_generations_are_used_up_is_left() {
     let first = insert(&TABLE, 1);
     assert!(TABLE.remove(first).is_ok());
     let slot = TABLE.slot(0).expect("a slot");
-    // Even, for an empty one.
+    // Even: the slot is empty.
     slot.generation.store(GENERATION_MASK - 3, Ordering::SeqCst);
     let mut before = Vec::new();
     for at in 0..2 {
@@ -115,11 +115,11 @@ fn slots_start_where_no_number_is_likely_to_be() {
         .collect();
     for (at, generation) in generations.iter().enumerate() {
         assert_eq!(generation % 2, 1);
-        // Room to count up.
+        // Leaves generations to count up.
         assert!(*generation <= GENERATION_MASK / 2 + 1);
         assert!(!generations[..at].contains(generation));
     }
-    // Far apart: half of them in each half.
+    // Spread out: about half of them lie in each half.
     let middle = GENERATION_MASK / 4;
     let low = generations.iter().filter(|at| **at < middle).count();
     assert!((20..=44).contains(&low), "{low} of 64 are low");
