@@ -1,20 +1,21 @@
-//! The store: what is buffered, and what of it stays in memory.
+//! The store: holds the buffered bytes, in memory and in the spool file.
 //!
-//! Bytes enter through a [write grant](segment::WriteGrant) at the end of the *tail*, the segment that
-//! the source is filling ([`fill`]). A tail that is full, or that the source has left, is *sealed*. Sealed segments wait in order of
-//! arrival; when they and the tail together hold more than `max`, the oldest are written to the
-//! spool file and leave memory ([`spill`]), one at a time, before the source is asked for more. So a
-//! write that fails loses nothing and memory stays bounded.
+//! Bytes enter through a [write grant](segment::WriteGrant) at the end of the *tail*, the segment
+//! that the source is filling ([`fill`]). A tail that is full, or that the source has left, is
+//! *sealed*. Sealed segments wait in order of arrival. When they and the tail together hold more
+//! than `max`, the oldest are written to the spool file and leave memory ([`spill`]), one at a
+//! time, before the source is asked for more. A failed write therefore loses nothing, and memory
+//! stays bounded.
 //!
-//! Whoever pulls also spills. A second thread that writes while the source is pulled was measured
-//! (`bench/`, rows `overlap-*`): an instant source loses a sixth or more to it, a socket gains nothing,
-//! and only a source that itself works at 10 Gbit/s gains, 8 %.
+//! The thread that pulls also spills. A second thread that writes while the source is pulled was
+//! measured (`bench/`, rows `overlap-*`): an instant source loses a sixth or more, a socket gains
+//! nothing, and only a source that itself works at 10 Gbit/s gains, 8 %.
 //!
-//! Two locks, and readers take neither. `spilling` orders those who spill and is held across the
-//! write to the file. `writing` is held for a few instructions at a time, so that bytes that have
-//! come are taken in while a spill goes on. Readers look bytes up in the index, under a read
-//! guard while they copy from memory, without one when they read the spool file, since what is there stays
-//! there.
+//! There are two locks, and readers take neither. `spilling` orders the threads that spill and is
+//! held across the write to the file. `writing` is held for a few instructions at a time, so that
+//! received bytes can be committed during a spill. Readers look up bytes in the index. They hold a
+//! read guard while they copy from memory, but not while they read the spool file, since its bytes
+//! never change.
 
 mod fill;
 pub(crate) mod index;
@@ -44,14 +45,14 @@ use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
 pub(crate) struct Store {
     index: Index,
     spool: OnceLock<Spool>,
-    /// Bytes that are in the spool file.
+    /// The number of bytes in the spool file.
     spooled: AtomicU64,
     max: u64,
     spool_dir: Option<PathBuf>,
-    /// Where the spool file could not be made at the first attempt.
+    /// The directory in which the spool file could not be created at the first attempt.
     refused: OnceLock<PathBuf>,
     on_full: OnFull,
-    /// Nothing more is to come.
+    /// The source delivers nothing more.
     finished: AtomicBool,
     spilling: Mutex<Spiller>,
     writing: Mutex<WriteState>,
@@ -74,14 +75,15 @@ impl Store {
         }
     }
 
-    /// Protects the memory that is being copied from.
+    /// Protects the memory that the caller is about to copy from.
     #[inline]
     pub(crate) fn enter(&self) -> ReadGuard<'_> {
         self.index.enter()
     }
 
-    /// Copies what is in memory from `offset` on without a gap, under a read guard of this store. Adds to
-    /// `done` how much that was; returns how much more the spool file has at least.
+    /// Copies the bytes that are in memory from `offset` on without a gap, under a read guard of
+    /// this store. Adds their number to `done`. Returns how many bytes follow in the spool file, at
+    /// least.
     #[inline]
     pub(crate) fn copy_memory(
         &self,
@@ -104,13 +106,14 @@ impl Store {
         0
     }
 
-    /// Copies what is buffered from `offset` on without a gap. Adds to `done` how much that was.
+    /// Copies the bytes that are buffered from `offset` on without a gap. Adds their number to
+    /// `done`.
     pub(crate) fn copy(&self, offset: u64, out: &mut [u8], done: &mut usize) -> Result<()> {
         let spooled = self.copy_memory(offset, out, done, &self.index.enter());
         self.copy_on(offset, out, done, spooled)
     }
 
-    /// The same, where it is known how much the spool file has there at least.
+    /// The same, if at least `spooled` bytes are known to be next, in the spool file.
     pub(crate) fn copy_on(
         &self,
         offset: u64,
@@ -122,7 +125,7 @@ impl Store {
             let (at, most) = (offset + *done as u64, out.len() - *done);
             let run = self.extend(at, spooled, most as u64) as usize;
             let range = *done..*done + run;
-            // Not by its kind: a file that is too short is no full disk.
+            // The kind does not matter: a file that is too short is not a full disk.
             spool
                 .read(&mut out[range], at, done)
                 .map_err(|error| Error::Io(error.raw_os_error().unwrap_or(0)))?;
@@ -134,12 +137,13 @@ impl Store {
         Ok(())
     }
 
-    /// How many bytes from `offset` on, up to `most`, are in the spool file without a gap.
+    /// The number of bytes, at most `most`, that are in the spool file from `offset` on without a
+    /// gap.
     pub(crate) fn spooled_run(&self, offset: u64, most: u64) -> u64 {
         self.extend(offset, 0, most)
     }
 
-    /// The same, where `run` of them are known to be there.
+    /// The same, if `run` bytes are known to be in the spool file.
     fn extend(&self, offset: u64, mut run: u64, most: u64) -> u64 {
         while run < most {
             match self.index.find(offset + run, &self.index.enter()) {
@@ -150,7 +154,7 @@ impl Store {
         run.min(most)
     }
 
-    /// The directory of the spool file, or the one where it could not be made.
+    /// The directory of the spool file, or the one in which it could not be created.
     pub(crate) fn spool_directory(&self) -> Option<&Path> {
         match self.spool() {
             Some(spool) => Some(spool.directory()),
@@ -158,8 +162,8 @@ impl Store {
         }
     }
 
-    /// Has another file share the blocks of what is in the spool file at `offset`; returns of how many
-    /// bytes, 0 if nothing is there.
+    /// Makes another file share the blocks of the bytes that are in the spool file at `offset`.
+    /// Returns the number of bytes, 0 if none are in the spool file.
     pub(crate) fn clone_to(&self, offset: u64, most: u64, file: &File, to: u64) -> io::Result<u64> {
         match (self.spooled_run(offset, most), self.spool.get()) {
             (run @ 1.., Some(spool)) => spool.clone_to(offset, run, file, to),
@@ -167,7 +171,8 @@ impl Store {
         }
     }
 
-    /// Whether the spool file, or the one that would be made, could become the target. Changes nothing.
+    /// Whether the spool file, or the one that would be created, could become the target. Changes
+    /// nothing.
     pub(crate) fn can_link(&self, target: &Target) -> bool {
         match (self.spool.get(), &self.spool_dir) {
             (Some(spool), _) => spool.can_link(target),
@@ -185,7 +190,7 @@ impl Store {
         size: u64,
         sync: bool,
     ) -> io::Result<bool> {
-        // Nobody writes to it meanwhile.
+        // No other thread writes to the spool file meanwhile.
         let _spiller = lock(&self.spilling);
         let in_memory = {
             let writing = lock(&self.writing);
@@ -199,13 +204,13 @@ impl Store {
         }
     }
 
-    /// The spool file, once there is one.
+    /// The spool file, if it exists.
     pub(crate) fn spool(&self) -> Option<&Spool> {
         self.spool.get()
     }
 
-    /// Memory taken, in bytes: for the resource's bytes, for knowing where they are, and what is kept for
-    /// those to come.
+    /// The memory taken, in bytes: for the resource's bytes, for the index, and for memory kept for
+    /// the next segments.
     pub(crate) fn taken(&self) -> u64 {
         let writing = lock(&self.writing);
         let kept = writing.spare.as_ref().map_or(0, Chunk::size) + writing.pieces.left();
@@ -214,7 +219,7 @@ impl Store {
         writing.sealed_bytes + (writing.writer.taken() + queue + tail + kept) as u64
     }
 
-    /// How many bytes are in the spool file.
+    /// The number of bytes in the spool file.
     pub(crate) fn spooled(&self) -> u64 {
         self.spooled.load(Ordering::Relaxed)
     }

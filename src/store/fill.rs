@@ -9,16 +9,18 @@ use crate::store::segment::{Segment, WriteGrant};
 use crate::store::write_state::WriteState;
 use crate::sync::lock;
 
-/// The smallest segment, in bytes: what a short stream, or a jump, costs at first.
+/// The smallest segment, in bytes: the initial cost of a short stream or of a jump.
 pub(super) const SMALLEST: u64 = if cfg!(loom) { 2 } else { 16 * 1024 };
 
-/// A resource of unknown size that has come so far without a jump is likely to fill an arena.
+/// A resource of unknown size that has delivered this many bytes without a jump is likely to fill
+/// an arena.
 pub(super) const LARGE_RUN: u64 = 512 * 1024;
 
 impl Store {
-    /// Memory for the source to write bytes at `position` to, after making room for it. `run` is how far
-    /// the source has come without a jump, `expected` how much is said to follow. `before_spill` is
-    /// called, without a lock, before the spool file is worked on.
+    /// Reserves memory for the source to write the bytes at `position` to, after spilling if memory
+    /// is over its limit. `run` is how many bytes the source has delivered without a jump,
+    /// `expected` how many are said to follow. `before_spill` is called, without a lock, before the
+    /// spool file is used.
     pub(crate) fn reserve(
         &self,
         position: u64,
@@ -33,13 +35,13 @@ impl Store {
             before_spill()?;
             self.make_room()?;
             writing = lock(&self.writing);
-            // Not the one that was looked at, if a spill came between.
+            // After a spill this may be another tail than the one that was checked.
             writing.seal_unless(|tail| tail.has_room_at(position));
         }
         if let Some(tail) = &writing.tail {
             return Segment::grant(tail).ok_or(Error::NoMemory);
         }
-        // Everything that the commit will need, so that it can't fail.
+        // Allocates everything that the commit will need, so that the commit cannot fail.
         self.index.prepare(&mut writing.writer, position)?;
         writing.sealed.try_reserve(1).map_err(|_| Error::NoMemory)?;
         let block = self.block(&mut writing, position, run, expected)?;
@@ -47,15 +49,15 @@ impl Store {
         Ok(Segment::grant(&segment).expect("a new segment grants its memory"))
     }
 
-    /// Makes `count` bytes that the source wrote readable. If `more` are to come at once, returns what is
-    /// left of the grant.
+    /// Makes `count` bytes that the source wrote readable. If `more` bytes follow at once, returns
+    /// the rest of the grant.
     pub(crate) fn commit(
         &self,
         mut grant: WriteGrant,
         count: usize,
         more: bool,
     ) -> Option<WriteGrant> {
-        // With the last ones the filling ends under the lock, so that a spill that comes after them
+        // The last bytes end the filling under the lock, so that a spill that starts after them
         // takes them too.
         let mut writing = (grant.is_first() || !more).then(|| lock(&self.writing));
         if let (Some(writing), true) = (&mut writing, grant.is_first()) {
@@ -67,8 +69,8 @@ impl Store {
         (more && grant.has_space()).then_some(grant)
     }
 
-    /// Takes a grant back that the source wrote nothing to. If it had a segment of its own, the segment
-    /// goes, and its memory is for the next one.
+    /// Takes back a grant to which the source wrote nothing. If the grant's segment is empty, the
+    /// segment is dropped, and its memory is kept for the next one.
     pub(crate) fn discard(&self, grant: WriteGrant) {
         let segment = grant.is_first().then(|| grant.segment().clone());
         drop(grant);
@@ -84,7 +86,7 @@ impl Store {
         }
     }
 
-    /// Memory for a new segment at `position`.
+    /// Allocates memory for a new segment at `position`.
     fn block(
         &self,
         writing: &mut WriteState,
@@ -96,15 +98,16 @@ impl Store {
             if let Some(spare) = writing.spare.take() {
                 return Ok(spare);
             }
-            // An arena is taken if all of it fits into what memory may hold: one that is kept at
-            // once, a new one if it can be expected to be filled.
+            // An arena is used if all of it fits under the memory limit: a kept one at once, a new
+            // one if it is expected to be filled.
             let fits = writing.held().saturating_add(ARENA as u64) <= self.max;
             let fits = fits && expected != Some(0);
             if let Some(piece) = writing.pieces.take(fits, is_large(run, expected)) {
                 return Ok(piece);
             }
         }
-        // The source has jumped: memory for a whole piece would be one too many beside this one.
+        // The source has jumped: memory for a whole block would be one too many beside this
+        // segment's.
         if let Some(spare) = writing.spare.take() {
             spare.release_pages();
         }
@@ -113,23 +116,25 @@ impl Store {
     }
 }
 
-/// Whether so much is likely to follow that it fills an arena.
+/// Whether enough bytes are likely to follow to fill an arena.
 pub(super) fn is_large(run: u64, expected: Option<u64>) -> bool {
     match expected {
-        // Not by what is said to follow alone: a short stream may be said to be long, and of a long
-        // one only the start may be wanted.
+        // The expected size alone is not enough: the declared size of a short stream may be large,
+        // and only the start of a long one may be wanted.
         Some(left) => run >= LARGE_RUN / 2 && left >= ARENA as u64 / 2,
         None => run >= LARGE_RUN,
     }
 }
 
-/// How large a new segment at `position` is: up to the block's end, for a short resource no larger
-/// than it, after a jump or with an unknown size doubling from a small start.
+/// The size of a new segment at `position`. It ends at the end of the block at the latest. For a
+/// short resource it is no larger than the resource. After a jump, or if the size is unknown,
+/// segments start small and double.
 pub(super) fn capacity(position: u64, run: u64, expected: Option<u64>) -> usize {
     let to_block_end = BLOCK - position % BLOCK;
     let wanted = match expected {
         Some(left @ 1..) if run == position => left,
-        // All that was said to come has come: this one is for the end, or for a little more.
+        // Every byte that was declared has arrived: this segment is for the end, or for a few more
+        // bytes.
         Some(0) => SMALLEST,
         _ => run.max(SMALLEST),
     };

@@ -1,15 +1,19 @@
-//! The index: which segment, or the spool file, holds the byte at an offset.
+//! The index: finds the segment, or the part of the spool file, that holds the byte at an offset.
 //!
-//! A radix tree over the blocks of the resource (256 KiB each, 64 to a node) that grows upwards as
-//! offsets grow; a leaf holds the newest segment of its block, which links to older ones. A stream
-//! that is only read forwards has one segment a block, apart from the first block, where segments
-//! start small. A block that is wholly in the spool file is a sentinel instead of segments, and a leaf of
-//! such blocks is collapsed to a sentinel too, so that what is far behind takes next to nothing, in
-//! memory and in the processor's caches. And where a source jumps about, the segments of a block that is alone
-//! under a slot hang from that slot, without the nodes in between.
+//! It is a radix tree over the blocks of the resource (256 KiB each, 64 to a node) that grows
+//! upwards as offsets grow. A leaf holds the newest segment of each of its blocks, which links to
+//! older ones. A stream that is only read forward has one segment per block, except in the first
+//! block, where segments start small.
 //!
-//! Readers take no lock: they enter the domain, walk, and use what they found until they drop the guard. The one
-//! [`Writer`] links and unlinks; the one [`Spiller`] synchronizes before memory goes.
+//! Two shortcuts keep the tree small, in memory and in the processor's caches. A block that is
+//! entirely in the spool file has a *sentinel* instead of segments, and a leaf of such blocks is
+//! *collapsed* to a sentinel too, so that the part of a resource that was spilled long ago takes
+//! next to nothing. And if a block is the only one below a slot, as happens where a source jumps
+//! about, its segments hang from that slot, without the nodes in between.
+//!
+//! Readers take no lock: they enter the domain, walk the tree, and use what they find until they
+//! drop the guard. The one [`Writer`] links and unlinks. The one [`Spiller`] synchronizes before
+//! memory is freed.
 
 #![allow(unsafe_code)]
 
@@ -26,18 +30,19 @@ use crate::sync::{AtomicPtr, Ordering};
 const FANOUT_BITS: u32 = if cfg!(loom) { 1 } else { 6 };
 const FANOUT: usize = 1 << FANOUT_BITS;
 
-/// Instead of a segment, or of a leaf: all of the block, or of the leaf's, is in the spool file.
+/// The sentinel, in place of a segment or a leaf: the whole block, or all blocks of the leaf, are
+/// in the spool file.
 const SPOOLED: *mut Segment = std::ptr::without_provenance_mut(SENTINEL);
 const SENTINEL: usize = 1;
 
-/// Set in a pointer that a node above the leaves holds: it is to the segments of the one block that
-/// has any below.
+/// Set in a pointer in a node above the leaves: it points to the segments of the only block below
+/// that has any.
 const LONE: usize = 2;
 
-/// Set in what is no pointer to a node.
+/// Set in a pointer that does not point to a node.
 const NO_NODE: usize = SENTINEL | LONE;
 
-/// What a segment takes besides its bytes.
+/// The memory that a segment takes besides its bytes.
 const SEGMENT: usize = Shared::<Segment>::SIZE;
 
 pub(crate) struct Index {
@@ -45,23 +50,23 @@ pub(crate) struct Index {
     root: AtomicPtr<Node>,
 }
 
-/// The right to change an index; there is one for each.
+/// The right to change an index. Each index has one.
 pub(crate) struct Writer {
-    /// Memory that the index takes, in bytes.
+    /// The memory that the index takes, in bytes.
     taken: usize,
 }
 
-/// The right to take memory away from an index; there is one for each.
+/// The right to remove memory from an index. Each index has one.
 pub(crate) struct Spiller(());
 
-/// Memory that new readers do not find and old ones may still read.
+/// Memory that new readers do not find and earlier readers may still read.
 pub(crate) struct Retired<'i> {
     domain: &'i Domain,
     freed: Option<(Chunk, Collapsed)>,
 }
 
 impl Retired<'_> {
-    /// The memory, once the last reader has left it.
+    /// Returns the memory once the last reader has left it.
     pub(crate) fn wait(mut self) -> Option<Chunk> {
         self.domain.synchronize();
         self.freed.take().map(|(block, _folded)| block)
@@ -77,15 +82,15 @@ impl Drop for Retired<'_> {
 }
 
 struct Node {
-    /// Levels below this one; 0 for a leaf.
+    /// The number of levels below this one; 0 for a leaf.
     height: u32,
-    /// Nodes, or in a leaf segments.
+    /// Pointers to nodes or, in a leaf, to segments.
     slots: [AtomicPtr<()>; FANOUT],
 }
 
-/// The location of the byte at an offset, and of those that follow it there.
+/// The location of the byte at an offset, and of the bytes after it.
 pub(crate) enum Location<'p> {
-    /// In memory; the slice starts at the offset.
+    /// In memory. The slice starts at the offset.
     Memory(&'p [u8]),
     /// In the spool file, with that many bytes from the offset on.
     Spool(u64),
@@ -109,7 +114,7 @@ impl Index {
         self.domain.enter()
     }
 
-    /// Looks `offset` up, with a read guard of this index.
+    /// Looks up `offset`, under a read guard of this index.
     #[inline]
     pub(crate) fn find<'p>(&'p self, offset: u64, guard: &'p ReadGuard<'_>) -> Location<'p> {
         debug_assert!(self.domain.gave(guard));
@@ -117,11 +122,12 @@ impl Index {
         if segment == SPOOLED {
             return Location::Spool(BLOCK - offset % BLOCK);
         }
-        // SAFETY: what is linked is live until `synchronize` has returned after its unlinking.
+        // SAFETY: a linked segment lives until `synchronize` has returned after its unlinking, and
+        // `synchronize` waits for the guard.
         while let Some(candidate) = unsafe { segment.as_ref() } {
             let skip = offset.wrapping_sub(candidate.start());
             if skip < candidate.filled() as u64 {
-                // SAFETY: the guard was taken before the call.
+                // SAFETY: the guard was taken before the call and lives as long as the slice.
                 return match unsafe { candidate.bytes() } {
                     Some(bytes) => Location::Memory(&bytes[skip as usize..]),
                     None => Location::Spool(candidate.filled() as u64 - skip),
@@ -132,27 +138,28 @@ impl Index {
         Location::Absent
     }
 
-    /// The newest segment of a block, null, or `SPOOLED`.
+    /// The newest segment of a block, null, or `SPOOLED`. The caller holds a read guard.
     #[inline]
     fn newest(&self, block: u64) -> *mut Segment {
-        // SAFETY: here and below: leaves live until `synchronize` has returned after a sentinel replaced them,
-        // the nodes above them as long as the index.
+        // SAFETY: nodes above the leaves live as long as the index. A leaf lives until
+        // `synchronize` has returned after a sentinel replaced it, and `synchronize` waits for the
+        // caller's guard.
         let root = unsafe { self.root.load(Ordering::Acquire).as_ref() };
         let mut node = match root {
             Some(root) if root.reaches(block) => root,
             _ => return null_mut(),
         };
         loop {
-            // SeqCst: see `Domain::enter`.
+            // SeqCst: R3 in `sync::rcu`.
             let child = node.slot(block).load(Ordering::SeqCst);
             if node.height == 0 {
                 return child.cast();
             }
             if child.addr() & NO_NODE != 0 {
-                // Of another block, they just don't have the offset.
+                // If they are of another block, none of them holds the offset.
                 return segments(child);
             }
-            // SAFETY: as above.
+            // SAFETY: `child` is null or a node, which lives while the caller's guard is held.
             match unsafe { child.cast::<Node>().as_ref() } {
                 Some(below) => node = below,
                 None => return null_mut(),
@@ -160,12 +167,13 @@ impl Index {
         }
     }
 
-    /// Makes the nodes that a segment at `offset` will hang from, so that `insert` can't fail.
+    /// Allocates the nodes from which a segment at `offset` will hang, so that `insert` cannot
+    /// fail.
     pub(crate) fn prepare(&self, writer: &mut Writer, offset: u64) -> Result<()> {
         self.node(writer, offset / BLOCK, true).map(|_| ())
     }
 
-    /// Links a segment whose place was prepared.
+    /// Links a segment for whose offset `prepare` was called.
     pub(crate) fn insert(&self, writer: &mut Writer, segment: Shared<Segment>) {
         let block = segment.start() / BLOCK;
         let place = self.node(writer, block, true);
@@ -182,14 +190,15 @@ impl Index {
         writer.taken += SEGMENT;
     }
 
-    /// The published bytes of a segment in memory.
+    /// The committed bytes of a segment in memory.
     pub(crate) fn bytes<'s>(&self, _spiller: &'s Spiller, segment: &'s Segment) -> &'s [u8] {
-        // SAFETY: unlinking takes the spiller, which is borrowed for as long as the slice.
+        // SAFETY: only `unlink` releases a linked segment, and it needs the spiller, which is
+        // borrowed for as long as the slice.
         unsafe { segment.bytes() }.unwrap_or_default()
     }
 
-    /// The bytes of `segment` are in the spool file: takes its memory away from the readers, and
-    /// the segment itself if that was the last one of its block to go.
+    /// Takes the memory of `segment`, whose bytes are in the spool file, away from the readers. If
+    /// it was the last segment of its block in memory, the block may collapse.
     pub(crate) fn unlink<'i>(
         &'i self,
         writer: &mut Writer,
@@ -205,8 +214,8 @@ impl Index {
         })
     }
 
-    /// Replaces the segments of a block by the sentinel, if they fill it and none is in memory; and its
-    /// leaf, if that holds only sentinels then. None if nothing is to be replaced.
+    /// Replaces the segments of a block by the sentinel, if they fill it and none is in memory.
+    /// Replaces the leaf too, if it then holds only sentinels. None if nothing was replaced.
     fn collapse(&self, writer: &mut Writer, block: u64) -> Option<Collapsed> {
         let (node, _) = self.node(writer, block, true).ok()?;
         let newest = segments(node.slot(block).load(Ordering::Relaxed));
@@ -215,7 +224,7 @@ impl Index {
             "a block with bytes in memory is no sentinel"
         );
         let (mut bytes, mut count, mut segment) = (0, 0, newest);
-        // SAFETY: this is the writer: nobody else unlinks.
+        // SAFETY: only the writer unlinks segments, and it is borrowed here.
         while let Some(here) = unsafe { segment.as_ref() } {
             if here.is_in_memory() {
                 return None;
@@ -227,7 +236,7 @@ impl Index {
         if bytes < BLOCK {
             return None;
         }
-        // A sentinel is in a leaf. Without memory for one the segments stay.
+        // A sentinel is in a leaf. If memory for a leaf runs out, the segments stay.
         let (leaf, above) = self.node(writer, block, false).ok()?;
         leaf.slot(block).store(SPOOLED.cast(), Ordering::SeqCst);
         writer.taken -= count * SEGMENT;
@@ -242,10 +251,10 @@ impl Index {
         Some((Chain(newest), leaf))
     }
 
-    /// The node whose slot is, or will be, that of a block's segments, with the nodes down to it made
-    /// where they are missing; and the slot that it hangs from, if it is not the root. It is the leaf,
-    /// or, where `lone` will do, the first node below which no other block has segments. For the
-    /// writer, and for blocks without a sentinel.
+    /// Finds the node whose slot is, or will be, that of a block's segments, and the slot from
+    /// which that node hangs unless it is the root. Allocates missing nodes on the way. With
+    /// `lone`, the result is the first node below which no other block has segments; else it is the
+    /// leaf. For the writer only, and for blocks without a sentinel.
     fn node(
         &self,
         writer: &mut Writer,
@@ -253,17 +262,17 @@ impl Index {
         lone: bool,
     ) -> Result<(&Node, Option<&AtomicPtr<()>>)> {
         let mut root = self.root.load(Ordering::Relaxed);
-        // SAFETY: here and below: this is the writer: nobody else takes nodes away.
+        // SAFETY: only the writer removes nodes, and it is borrowed here.
         while !unsafe { root.as_ref() }.is_some_and(|root| root.reaches(block)) {
-            // SAFETY: as above.
+            // SAFETY: only the writer removes nodes, and it is borrowed here.
             let height = unsafe { root.as_ref() }.map_or(0, |root| root.height + 1);
             let above = Node::make(writer, height)?;
-            // The old root is the first child of the new one; of none, no child.
+            // The old root, which may be null, is the first child of the new one.
             above.slots[0].store(root.cast(), Ordering::Relaxed);
             root = Box::into_raw(above);
             self.root.store(root, Ordering::Release);
         }
-        // SAFETY: as above, and the loop ended at a node.
+        // SAFETY: the loop ended at a node, and only the writer, borrowed here, removes nodes.
         let mut node = unsafe { &*root };
         let mut above = None;
         while node.height > 0 {
@@ -271,7 +280,7 @@ impl Index {
             let mut child = slot.load(Ordering::Relaxed);
             assert!(child != SPOOLED.cast(), "nothing comes to what is held");
             if child.is_null() || child.addr() & LONE != 0 {
-                // SAFETY: this is the writer: nobody else unlinks.
+                // SAFETY: only the writer unlinks segments, and it is borrowed here.
                 let held = unsafe { segments(child).as_ref() }.map(|held| held.start() / BLOCK);
                 if lone && held.is_none_or(|held| held == block) {
                     break;
@@ -285,20 +294,20 @@ impl Index {
                 slot.store(child, Ordering::SeqCst);
             }
             above = Some(slot);
-            // SAFETY: as above.
+            // SAFETY: `child` is a node, and only the writer, borrowed here, removes nodes.
             node = unsafe { &*child.cast::<Node>() };
         }
         Ok((node, above))
     }
 }
 
-/// The segments that a slot holds, if it holds no node: the newest, null, or `SPOOLED`.
+/// The segments in a slot that holds no node: the newest, null, or `SPOOLED`.
 fn segments(held: *mut ()) -> *mut Segment {
     held.map_addr(|held| held & !LONE).cast()
 }
 
 impl Writer {
-    /// Memory that the index takes, in bytes, without that of the segments' own bytes.
+    /// The memory that the index takes, in bytes, not counting the segments' chunks.
     pub(crate) fn taken(&self) -> usize {
         self.taken
     }
@@ -312,7 +321,7 @@ impl Node {
         Ok(made)
     }
 
-    /// How a slot of this node holds segments.
+    /// The pointer with which a slot of this node holds segments.
     fn held(&self, segments: *mut ()) -> *mut () {
         let lone = if self.height > 0 { LONE } else { 0 };
         segments.map_addr(|segments| segments | lone)
@@ -327,7 +336,7 @@ impl Node {
         &self.slots[(block >> (FANOUT_BITS * self.height)) as usize % FANOUT]
     }
 
-    /// Drops the node with all below it.
+    /// Drops the node and everything below it.
     ///
     /// # Safety
     /// `node` is null or came from `Box::into_raw`, and nobody else can reach it.
@@ -335,14 +344,16 @@ impl Node {
         if node.is_null() {
             return;
         }
-        // SAFETY: the caller guarantees that `node` came from `Box::into_raw` and is unreachable.
+        // SAFETY: `node` is not null, so the caller guarantees that it came from `Box::into_raw`
+        // and that nobody else can reach it.
         let node = unsafe { Box::from_raw(node) };
         for slot in &node.slots {
             let child = slot.load(Ordering::Relaxed);
             if child.is_null() || child == SPOOLED.cast() {
-                // Nothing is there, or left of it.
+                // The slot is empty, or its block or leaf was replaced by a sentinel.
             } else if node.height > 0 && child.addr() & LONE == 0 {
-                // SAFETY: children are made by `node` and reached from here only.
+                // SAFETY: `Index::node` made the child with `Box::into_raw`, and only this node,
+                // which is being dropped, points to it.
                 unsafe { Node::tear_down(child.cast()) };
             } else {
                 drop(Chain(segments(child)));
@@ -353,25 +364,28 @@ impl Node {
 
 impl Drop for Index {
     fn drop(&mut self) {
-        // SAFETY: the index is being dropped: no reader, no writer.
+        // SAFETY: the index is being dropped, so it has no reader and no writer, and its nodes came
+        // from `Box::into_raw`.
         unsafe { Node::tear_down(self.root.load(Ordering::Relaxed)) };
     }
 }
 
-/// What a sentinel has replaced: segments, and the leaf that they were the last of.
+/// What a sentinel has replaced: the segments of a block, and the leaf if it was collapsed too.
 type Collapsed = (Chain, Option<Leaf>);
 
-/// A leaf that is linked to nothing any more. Not a box: until `synchronize` has returned, readers see it.
+/// A leaf that is no longer linked. Not a Box, since readers may see it until `synchronize` has
+/// returned.
 struct Leaf(NonNull<Node>);
 
 impl Drop for Leaf {
     fn drop(&mut self) {
-        // SAFETY: put there by `Box::into_raw`, in `node`, and nobody can reach it any more.
+        // SAFETY: `Index::node` made the leaf with `Box::into_raw`. It is unlinked, and `Retired`
+        // has synchronized, so nobody else can reach it.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
 }
 
-/// Segments that are linked to each other and to nothing else; dropped together.
+/// Segments that are linked only to each other. They are dropped together.
 struct Chain(*mut Segment);
 
 impl Default for Chain {
@@ -383,7 +397,8 @@ impl Default for Chain {
 impl Drop for Chain {
     fn drop(&mut self) {
         while !self.0.is_null() {
-            // SAFETY: `insert` put the pointer there by into_raw, and nobody can reach it any more.
+            // SAFETY: `insert` got the pointer from `into_raw`. The chain is unlinked and
+            // synchronized, or its index is being dropped, so its count is taken back once.
             let segment = unsafe { Shared::from_raw(self.0) };
             self.0 = segment.next.load(Ordering::Relaxed);
         }

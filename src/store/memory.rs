@@ -1,7 +1,8 @@
-//! Memory for the resource's bytes: never moved, given back to the system when it is not used.
+//! Memory for the resource's bytes: never moved, and released to the system when unused.
 //!
-//! A [chunk](chunk::Chunk) is the memory of one segment: [mapped](map), or a part of an
-//! [arena](arena), which [`ChunkAllocator`](chunk_allocator::ChunkAllocator) hands out block by block.
+//! A [chunk](chunk::Chunk) is the memory of one segment. It is [mapped](map), or a part of an
+//! [arena](arena), which [`ChunkAllocator`](chunk_allocator::ChunkAllocator) hands out a block's
+//! worth at a time.
 
 pub(crate) mod arena;
 pub(crate) mod chunk;
@@ -11,6 +12,6 @@ pub(crate) mod map;
 /// The resource is divided into blocks of this many bytes; no segment is larger.
 #[cfg(not(loom))]
 pub(crate) const BLOCK: u64 = 256 * 1024;
-// As small as possible: each slot is one more object that a model has to follow.
+// As small as possible: each slot is one more object that loom has to follow.
 #[cfg(loom)]
 pub(crate) const BLOCK: u64 = 4;

@@ -1,8 +1,8 @@
 //! A segment: one run of the resource's bytes, in memory first, later in the spool file.
 //!
-//! Its memory never moves and is filled from the left by one [`WriteGrant`] at a time; what is published
-//! never changes again, so readers copy without a lock. A segment decides nothing: when it is filled
-//! and when it leaves memory is the store's business.
+//! Its memory never moves and is filled from the left by one [`WriteGrant`] at a time. Committed
+//! bytes never change again, so readers copy without a lock. A segment decides nothing: the store
+//! decides when it is filled and when it leaves memory.
 
 #![allow(unsafe_code)]
 
@@ -17,25 +17,26 @@ use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 pub(crate) struct Segment {
     start: u64,
     capacity: usize,
-    /// Bytes that are readable, from `start`. The grant stores it with Release, readers load it with
-    /// Acquire.
+    /// The number of readable bytes, from `start`. The grant stores it with Release; readers load
+    /// it with Acquire.
     filled: AtomicUsize,
     /// A grant exists.
     filling: AtomicBool,
-    /// Bytes from the start of the memory that may be shown to the source. Only the grant uses it.
+    /// The number of bytes, from the start of the memory, that may be shown to the source. Only the
+    /// grant uses it.
     initialized: AtomicUsize,
-    /// The memory, or null: the bytes are in the spool file.
+    /// The memory, or null if the bytes are in the spool file.
     data: AtomicPtr<u8>,
-    /// The arena that the memory is a part of, or null; goes where `data` goes.
+    /// The arena that the memory is a part of, or null. Taken together with `data`.
     arena: AtomicPtr<Arena>,
-    /// The segment before this one in the same block of the index, owned by the index.
+    /// The next older segment in the same block of the index, owned by the index.
     pub(crate) next: AtomicPtr<Segment>,
 }
 
 impl Segment {
     pub(crate) fn new(start: u64, block: Chunk) -> Result<Shared<Segment>> {
         let parts = block.into_parts();
-        // On failure the block is dropped with the segment.
+        // On failure the chunk is dropped with the segment.
         Shared::try_new(Segment {
             start,
             capacity: parts.size,
@@ -61,12 +62,12 @@ impl Segment {
         self.filled.load(Ordering::Acquire)
     }
 
-    /// The offset after the last published byte.
+    /// The offset after the last committed byte.
     pub(crate) fn end(&self) -> u64 {
         self.start + self.filled() as u64
     }
 
-    /// Whether more can be filled in at `position`.
+    /// Whether the byte at `position` would be the next one, and there is memory for it.
     pub(crate) fn has_room_at(&self, position: u64) -> bool {
         self.end() == position && self.filled() < self.capacity && self.is_in_memory()
     }
@@ -79,30 +80,31 @@ impl Segment {
         !self.data.load(Ordering::SeqCst).is_null()
     }
 
-    /// The published bytes, if they are in memory.
+    /// The committed bytes, if they are in memory.
     ///
     /// # Safety
-    /// While the slice lives, either a read guard of the index is held that was taken before the call, or
-    /// the caller is the one that could `release` the memory.
+    /// While the slice lives, the caller holds a read guard of the index that it took before the
+    /// call, or is the only one that could `release` the memory.
     #[inline]
     pub(crate) unsafe fn bytes(&self) -> Option<&[u8]> {
         let filled = self.filled();
-        // SeqCst: see `Domain::enter`.
+        // SeqCst: R3 in `sync::rcu`.
         let data = self.data.load(Ordering::SeqCst);
         if data.is_null() {
             return None;
         }
-        // SAFETY: `filled` bytes are initialized and never written again; the memory lives as long
-        // as the caller's guard, or until the caller releases it.
+        // SAFETY: the first `filled` bytes are initialized and never written again. The caller
+        // guarantees a guard, for which the memory's owner waits, or that nobody releases the
+        // memory.
         Some(unsafe { std::slice::from_raw_parts(data, filled) })
     }
 
-    /// A grant for more bytes; None when it is full or being filled.
+    /// Grants the unfilled part. None if the segment is full, is being filled, or is not in memory.
     pub(crate) fn grant(this: &Shared<Segment>) -> Option<WriteGrant> {
         if !this.is_in_memory() || this.filling.swap(true, Ordering::AcqRel) {
             return None;
         }
-        // Made at once, so that its drop ends the filling.
+        // Built at once, so that dropping it ends the filling.
         let grant = WriteGrant {
             segment: this.clone(),
             offset: this.filled(),
@@ -110,9 +112,9 @@ impl Segment {
         grant.has_space().then_some(grant)
     }
 
-    /// Makes the memory unreachable: from now on the bytes are looked for in the spool file.
-    /// The caller waits for the readers that still see it, then drops the chunk. None while a grant
-    /// exists: the source may be writing.
+    /// Makes the memory unreachable: from now on readers look for the bytes in the spool file. The
+    /// caller waits for the readers that still see the memory, then drops the chunk. None while a
+    /// grant exists: the source may be writing.
     pub(crate) fn release(&self) -> Option<Chunk> {
         if self.is_filling() {
             return None;
@@ -120,7 +122,9 @@ impl Segment {
         let start = self.data.swap(null_mut(), Ordering::SeqCst);
         let arena = self.arena.swap(null_mut(), Ordering::Relaxed);
         let initialized = self.initialized.load(Ordering::Relaxed);
-        // SAFETY: made by `into_parts` in `new`; the swaps hand it out once.
+        // SAFETY: the parts came from `into_parts` in `new`, with `initialized` updated by the
+        // grant, and the swaps take the pointers once. If they were taken before, both are null,
+        // which gives None.
         unsafe {
             Chunk::from_parts(RawParts {
                 start,
@@ -138,7 +142,7 @@ impl Drop for Segment {
     }
 }
 
-/// The unfilled part of a segment, for the source to write to. There is one at a time.
+/// The unfilled part of a segment, for the source to write to. At most one exists at a time.
 pub(crate) struct WriteGrant {
     segment: Shared<Segment>,
     offset: usize,
@@ -158,12 +162,12 @@ impl WriteGrant {
         self.offset < self.segment.capacity
     }
 
-    /// The offset in the resource of the first byte to come.
+    /// The offset in the resource of the next byte.
     pub(crate) fn position(&self) -> u64 {
         self.segment.start + self.offset as u64
     }
 
-    /// Up to `most` bytes to fill: they hold zeroes, or bytes of this same resource, never others.
+    /// At most `most` bytes to fill. They hold zeros or bytes of this same resource, never others.
     pub(crate) fn bytes(&mut self, most: usize) -> &mut [u8] {
         let data = self.segment.data.load(Ordering::Relaxed);
         let initialized = self
@@ -173,8 +177,9 @@ impl WriteGrant {
             .max(self.offset);
         let size = most.min(self.segment.capacity - self.offset);
         let end = self.offset + size;
-        // SAFETY: a segment with a room is not released, and this room is the only one: nobody
-        // reads or writes past `filled`. What was not initialized before is so now.
+        // SAFETY: a segment is not released while a grant exists, so `data` is valid for `capacity`
+        // bytes. This grant is the only one, and readers stop at `filled`, so nobody else uses the
+        // bytes after it. Those that were uninitialized have just been zeroed.
         unsafe {
             if initialized < end {
                 data.add(initialized).write_bytes(0, end - initialized);
@@ -184,7 +189,7 @@ impl WriteGrant {
         }
     }
 
-    /// Makes the first `count` bytes of the grant readable; the grant then begins after them.
+    /// Makes the first `count` bytes of the grant readable. The grant then begins after them.
     pub(crate) fn commit(&mut self, count: usize) {
         assert!(count <= self.segment.capacity - self.offset);
         self.offset += count;

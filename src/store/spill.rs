@@ -1,4 +1,5 @@
-//! Spilling: the oldest segments go to the spool file while memory holds more than it may.
+//! Spilling: while memory holds more than its limit, the oldest segments are written to the spool
+//! file.
 
 use std::sync::atomic::Ordering;
 
@@ -14,15 +15,16 @@ use crate::store::spool::Spool;
 use crate::sync::lock;
 
 impl Store {
-    /// Moves everything in memory to the spool file, but for what the source is filling right now.
+    /// Moves all bytes in memory to the spool file, except the segment that the source is filling.
     pub(crate) fn spill(&self) -> Result<()> {
         let newest = {
             let mut writing = lock(&self.writing);
             writing.seal_unless(Segment::is_filling);
             writing.sealed.back().cloned()
         };
-        // Up to what was there at the call: a source that goes on does not make this endless. One
-        // at a time, so that whoever needs room for one waits for no more than that.
+        // Only up to the newest segment at the time of the call: a source that goes on does not
+        // make this endless. One segment at a time, so that a thread that needs memory waits for at
+        // most one write.
         while newest.as_ref().is_some_and(|newest| newest.is_in_memory()) {
             self.spill_oldest(&mut lock(&self.spilling))?;
         }
@@ -36,7 +38,7 @@ impl Store {
         Ok(())
     }
 
-    /// Nothing more is to come.
+    /// The source delivers nothing more.
     pub(crate) fn finish(&self) {
         self.finished.store(true, Ordering::Relaxed);
         let mut writing = lock(&self.writing);
@@ -50,19 +52,19 @@ impl Store {
     }
 
     fn trim(&self) {
-        // Whoever spills at this moment is done with one piece soon.
+        // A thread that is spilling writes one segment, so this wait is short.
         let _spiller = lock(&self.spilling);
         if let Some(spool) = self.spool.get() {
             spool.trim();
         }
     }
 
-    /// Spills until memory holds no more than `max`.
+    /// Spills until memory holds at most `max` bytes.
     pub(super) fn make_room(&self) -> Result<()> {
         let mut passed_over = 0;
         while self.is_over_full() {
             let mut spiller = lock(&self.spilling);
-            // Somebody else may have done it meanwhile.
+            // Another thread may have spilled meanwhile.
             if !self.is_over_full() {
                 break;
             }
@@ -81,8 +83,8 @@ impl Store {
         Ok(())
     }
 
-    /// Moves the oldest segment to the back of the queue, for the others to be tried: its offset may
-    /// lie further out than a file can be long. False once all were.
+    /// Moves the oldest segment to the back of the queue, so that the others are tried: its offset
+    /// may be beyond the largest size of a file. Returns false once all have been tried.
     fn pass_over(&self, passed_over: &mut usize) -> bool {
         let mut writing = lock(&self.writing);
         *passed_over += 1;
@@ -96,7 +98,7 @@ impl Store {
     }
 
     fn spill_oldest(&self, spiller: &mut Spiller) -> Result<()> {
-        // It stays the oldest: only who spills takes it away.
+        // It stays the oldest: only the thread that holds the spiller removes it.
         let Some(segment) = lock(&self.writing).sealed.front().cloned() else {
             return Ok(());
         };
@@ -115,7 +117,8 @@ impl Store {
         writing.sealed_bytes -= segment.capacity() as u64;
         let finished = self.finished.load(Ordering::Relaxed);
         let (kept, given_back) = match block {
-            // For the piece that room is made for. It holds bytes of this very resource.
+            // Kept for the next segment, for which memory is being freed. It holds bytes of this
+            // same resource.
             Some(block) if !finished && block.size() as u64 == BLOCK => {
                 (Some(block), writing.spare.take())
             }
@@ -139,7 +142,7 @@ impl Store {
         };
         let directory = directory.map_err(|error| Error::from_file(&error))?;
         match disk::create_unnamed(&directory) {
-            // Only ever set here, under the `spilling` lock.
+            // It is set only here, under the `spilling` lock.
             Ok(file) => Ok(self.spool.get_or_init(|| Spool::new(file, directory))),
             Err(error) => {
                 let _ = self.refused.set(directory);

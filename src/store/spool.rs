@@ -1,7 +1,7 @@
 //! The spool file: the resource's bytes at their own offsets, in a file without a name.
 //!
-//! It decides nothing: what is written to it, and when, is the store's business. Reads and writes
-//! are positioned, from any number of threads, and never overlap.
+//! It decides nothing: the store decides what is written to it, and when. Reads and writes are
+//! positioned, come from any number of threads, and never overlap.
 
 use std::fs::File;
 use std::io;
@@ -16,14 +16,14 @@ pub(crate) struct Spool {
     preallocation: Preallocation,
     directory: PathBuf,
     in_memory: bool,
-    /// It has, or had, a name: others may have it open.
+    /// The file has, or had, a name: other processes may have it open.
     was_linked: AtomicBool,
-    /// Whose it is: a child of fork() has a copy of all this.
+    /// The process that created it: a child of fork() has a copy of this struct.
     process: u32,
 }
 
 impl Spool {
-    /// Over a file that has no name, in the directory where it was made.
+    /// Wraps a file without a name, which was created in `directory`.
     pub(crate) fn new(file: File, directory: PathBuf) -> Spool {
         Spool {
             in_memory: disk::is_memory_backed(&file),
@@ -35,7 +35,7 @@ impl Spool {
         }
     }
 
-    /// Writes `bytes` at `offset`; `more` says that more are likely to follow.
+    /// Writes `bytes` at `offset`. `more` says that more writes are likely to follow.
     pub(crate) fn write(&self, bytes: &[u8], offset: u64, more: bool) -> io::Result<()> {
         if more && !self.in_memory {
             self.preallocation
@@ -44,18 +44,18 @@ impl Spool {
         disk::write_all_at(&self.file, bytes, offset)
     }
 
-    /// Gives back what is reserved and not written; nobody writes meanwhile, and nothing more is to
-    /// come.
+    /// Frees the preallocated blocks that were not written. No other thread may write meanwhile,
+    /// and no more writes may follow.
     pub(crate) fn trim(&self) {
         self.preallocation.trim(&self.file);
     }
 
-    /// Fills `out` from `offset`, adding to `done` how much of it is filled, also before an error.
+    /// Fills `out` from `offset` on. Adds the number of bytes filled to `done`, even if it fails.
     pub(crate) fn read(&self, out: &mut [u8], offset: u64, done: &mut usize) -> io::Result<()> {
         disk::read_exact_at(&self.file, out, offset, done)
     }
 
-    /// Has another file share blocks of this one; returns of how many bytes.
+    /// Makes another file share blocks of this one. Returns the number of bytes.
     pub(crate) fn clone_to(
         &self,
         offset: u64,
@@ -66,13 +66,13 @@ impl Spool {
         disk::clone_range(&self.file, offset, file, to, length)
     }
 
-    /// Whether the file could become the target: once, and on its own file system.
+    /// Whether the file could become the target, which it can do once and on its own file system.
     pub(crate) fn can_link(&self, target: &Target) -> bool {
         !self.was_linked.load(Ordering::Relaxed)
             && disk::can_link(Some(&self.file), &self.directory, target)
     }
 
-    /// Makes the file, which holds the first `size` bytes of the resource, the target.
+    /// Makes the file the target. It holds the first `size` bytes of the resource.
     pub(crate) fn link(
         &self,
         target: &Target,
@@ -101,7 +101,7 @@ impl Spool {
 
 impl Drop for Spool {
     fn drop(&mut self) {
-        // A child of fork() has the file open, perhaps for long, and must not keep its blocks.
+        // A child of fork() may keep the file open for long, so its blocks are freed here.
         if self.process == std::process::id() && !self.was_linked.load(Ordering::Relaxed) {
             disk::discard(&self.file);
         }

@@ -1,4 +1,4 @@
-//! What is put in is found, wherever the source jumped, and nothing else is.
+//! The store finds the bytes that were committed, wherever the source jumped, and no others.
 
 use std::sync::LazyLock;
 
@@ -11,10 +11,10 @@ use crate::store::segment::WriteGrant;
 
 const NODE: u64 = 64 * BLOCK;
 
-/// The most that is compared at a time.
+/// The largest number of bytes compared at a time.
 const LONGEST: u64 = (1 << 20) + 5;
 
-/// The resource repeats after so many bytes, a prime: no two blocks are the same.
+/// The resource repeats after this many bytes, a prime, so that no two blocks are the same.
 const PERIOD: u64 = 600_011;
 static TABLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let byte = |at: u64| ((at % PERIOD).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 51) as u8;
@@ -50,7 +50,7 @@ impl Case {
         (self.dice >> 33) % sides
     }
 
-    /// A place: often near another one, in its block, beside it, or far away in the tree.
+    /// An offset: often near another one, in its block, beside it, or far away in the tree.
     fn place(&mut self) -> u64 {
         let far = [0, NODE, 3 * NODE, 64 * NODE, 65 * NODE, 4096 * NODE];
         let far = far[self.roll(6) as usize];
@@ -59,8 +59,8 @@ impl Case {
         far + block + within
     }
 
-    /// Takes in what of `[from, from + length)` is missing up to the next bytes that are held, as a source
-    /// that jumped there brings it.
+    /// Commits the missing part of `[from, from + length)`, up to the next held bytes, as a source
+    /// that jumped there delivers it.
     fn fill(&mut self, from: u64, length: u64) {
         let (start, next) = self.held.gap(from);
         let end = next.unwrap_or(u64::MAX).min(start + length);
@@ -114,7 +114,8 @@ impl Case {
     }
 }
 
-/// Blocks that are alone under a slot, that get company, near and far, and that collapse to sentinels.
+/// Blocks that are alone under a slot, that get a neighbor, near or far, and that collapse to
+/// sentinels.
 #[test]
 fn what_jumps_bring_is_found() {
     for (seed, max) in [(1, 0), (2, 100_000), (3, 1_000_000), (4, u64::MAX)] {
@@ -143,8 +144,8 @@ fn what_jumps_bring_is_found() {
     }
 }
 
-/// What the index takes is what it holds: a block that is wholly in the file takes nothing, nor do
-/// sixty-four.
+/// The index takes memory only for what it holds: a block that is entirely in the file takes none,
+/// and neither do sixty-four.
 #[test]
 fn sentinels_take_nothing() {
     let mut case = Case::new(0, 1);
@@ -156,12 +157,13 @@ fn sentinels_take_nothing() {
         case.store.spill().expect("grant");
         taken.push(case.store.taken());
     }
-    // The first is the root, and stays below the next one; the others are sentinels in that.
+    // The first leaf is the root, and stays below the next root. The others are sentinels in that
+    // root.
     assert_eq!(taken[1], taken[2]);
     assert_eq!(taken[2], taken[3]);
     assert!(taken[3] < 1200, "{taken:?}");
     case.check(NODE - 5, LONGEST);
-    // A byte in the next one hangs from the root without a leaf.
+    // A byte in the next leaf's range hangs from the root without a leaf.
     case.fill(5 * NODE, 1);
     case.store.spill().expect("grant");
     let one = case.store.taken() - taken[3];
@@ -173,7 +175,7 @@ fn sentinels_take_nothing() {
     assert!(slots < leaf && leaf < slots + 64, "{leaf}");
 }
 
-/// The piece that left memory is used for the one that room was made for.
+/// The chunk of a spilled block is used for the next one.
 #[test]
 fn memory_that_was_spilled_is_used_again() {
     let mut case = Case::new(0, 1);
@@ -202,7 +204,7 @@ fn memory_that_was_spilled_is_used_again() {
     case.check(0, 5 * BLOCK);
 }
 
-/// A segment is filled up before there is a next one, in one piece or in many.
+/// A segment is filled up before the next one begins, by one write or by many.
 #[test]
 fn a_segment_is_filled_up() {
     let mut case = Case::new(u64::MAX, 1);
@@ -213,7 +215,7 @@ fn a_segment_is_filled_up() {
         let bytes = grant.bytes((end - at) as usize);
         assert_eq!(bytes.len() as u64, end - at);
         bytes.copy_from_slice(bytes_at(at, bytes.len()));
-        // Where the segment's memory starts, if this is a part of it.
+        // The start of the segment's memory, if these bytes are a part of it.
         let start = bytes.as_ptr().addr() as u64 - at % SMALLEST;
         if at % SMALLEST > 0 {
             assert_eq!(Some(start), first, "at {at}");
@@ -224,7 +226,8 @@ fn a_segment_is_filled_up() {
         (at, first) = (end, Some(start));
     }
     case.check(0, 2 * SMALLEST + 1);
-    // Elsewhere there is no room in it; and not where a block starts, which may have a piece of an arena.
+    // Elsewhere the segment grants nothing. Not at the start of a block, which may get a chunk of
+    // an arena.
     let elsewhere = 10 * BLOCK + 5;
     let mut other = case
         .store
@@ -235,7 +238,7 @@ fn a_segment_is_filled_up() {
     case.store.discard(other);
 }
 
-/// The memory of a piece that was spilled is kept for the next one, as long as more comes.
+/// The chunk of a spilled block is kept for the next one, unless the source has finished.
 #[test]
 fn memory_that_was_spilled_is_kept() {
     for finished in [false, true] {
@@ -260,7 +263,7 @@ fn memory_that_was_spilled_is_kept() {
     }
 }
 
-/// What the source put nothing into is the next one's.
+/// The next grant uses the memory of a grant that was discarded.
 #[test]
 fn room_that_was_declined_is_used_again() {
     let case = Case::new(u64::MAX, 1);
@@ -280,23 +283,23 @@ fn room_that_was_declined_is_used_again() {
     assert!(case.store.taken() < 2000, "{}", case.store.taken());
 }
 
-/// How large a segment is made.
+/// The size of a new segment.
 #[test]
 fn a_segment_is_as_large_as_what_is_likely_to_follow() {
     // A short resource gets its size, a long one a whole block.
     assert_eq!(capacity(0, 0, Some(5_000)), 5_000);
     assert_eq!(capacity(0, 0, Some(1 << 30)), BLOCK as usize);
     assert_eq!(capacity(BLOCK, BLOCK, Some(5_000)), 5_000);
-    // What goes past the declared size, and what has none, starts small and doubles.
+    // Segments past the declared size, and those of an unknown size, start small and double.
     assert_eq!(capacity(100, 100, Some(0)), 16_384);
     assert_eq!(capacity(0, 0, None), 16_384);
     assert_eq!(capacity(16_384, 16_384, None), 16_384);
     assert_eq!(capacity(65_536, 65_536, None), 65_536);
     assert_eq!(capacity(131_072, 131_072, None), 131_072);
-    // As does a jump, whatever is said to follow.
+    // So do segments after a jump, whatever the declared size.
     assert_eq!(capacity(BLOCK, 0, Some(1 << 30)), 16_384);
     assert_eq!(capacity(BLOCK + 50_000, 50_000, Some(1 << 30)), 50_000);
-    // Never over the block's end.
+    // No segment extends past the end of its block.
     assert_eq!(capacity(BLOCK - 10, 0, None), 10);
     assert_eq!(capacity(BLOCK - 10, BLOCK - 10, Some(1000)), 10);
     assert_eq!(capacity(3 * BLOCK, 3 * BLOCK, None), BLOCK as usize);

@@ -1,4 +1,5 @@
-//! The write state: the segment that is being filled, those that wait to be spilled, and spare memory.
+//! The write state: the segment that is being filled, those that wait to be spilled, and spare
+//! memory.
 
 use std::collections::VecDeque;
 
@@ -16,7 +17,7 @@ pub(super) struct WriteState {
     pub(super) sealed: VecDeque<Shared<Segment>>,
     /// Memory taken by `sealed`, in bytes.
     pub(super) sealed_bytes: u64,
-    /// What the last piece that was spilled left behind.
+    /// The chunk of the last whole block that was spilled.
     pub(super) spare: Option<Chunk>,
     pub(super) pieces: ChunkAllocator,
 }
@@ -33,18 +34,17 @@ impl WriteState {
         }
     }
 
-    /// Memory taken: what a sealed segment could have held, what the tail does hold.
+    /// The memory taken: the capacity of the sealed segments, and the bytes in the tail.
     pub(super) fn held(&self) -> u64 {
         self.sealed_bytes + self.tail.as_ref().map_or(0, |tail| tail.filled() as u64)
     }
 
-    /// Whether there is more than `max`, and something of it can go.
+    /// Whether memory holds more than `max`, and a segment can be spilled.
     pub(super) fn is_over(&self, max: u64) -> bool {
         self.held() > max && !self.sealed.is_empty()
     }
 
-    /// Ends the filling of the tail, unless it is as it should be. There is a place in the queue for
-    /// every tail.
+    /// Seals the tail unless `is_fine`. The queue has space for every tail.
     pub(super) fn seal_unless(&mut self, is_fine: impl FnOnce(&Segment) -> bool) {
         if let Some(tail) = self.tail.take_if(|tail| !is_fine(tail)) {
             self.sealed_bytes += tail.capacity() as u64;

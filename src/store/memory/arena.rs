@@ -1,11 +1,11 @@
-//! Arenas: two MiB at a time for the pieces of one large buffer.
+//! Arenas: 2 MiB of memory each, for the chunks of one large buffer.
 //!
-//! Fresh memory costs ten times a copy into memory that is mapped already. An arena is the size and
-//! the alignment of a huge page, so that it comes by one fault instead of 512 where the system has
-//! huge pages to give; and the last two that nobody uses are kept, for the whole process, marked so
-//! that the system may take them back whenever it wants memory.
+//! Fresh memory costs ten times as much as a copy into memory that is already mapped. An arena has
+//! the size and alignment of a huge page, so that one page fault maps it instead of 512 where the
+//! system has huge pages. The process keeps the last two unused arenas, marked so that the system
+//! may reclaim their pages at any time.
 //!
-//! Only on Linux; elsewhere there are none, and pieces are mapped one by one.
+//! Arenas exist only on Linux; elsewhere chunks are mapped one by one.
 
 #![allow(unsafe_code)]
 
@@ -17,30 +17,30 @@ use crate::store::memory::map::{map, unmap};
 /// The size of an arena, and its alignment, in bytes.
 pub(crate) const ARENA: usize = 2 * 1024 * 1024;
 
-/// How many are kept.
+/// The number of unused arenas that the process keeps.
 const KEPT: usize = 2;
 
-/// Memory of an arena that nobody uses.
+/// The memory of an unused arena.
 struct Kept(NonNull<u8>);
 
-// SAFETY: the only pointer to it.
+// SAFETY: `Kept` holds the only pointer to the memory, so its owner may use it on any thread.
 unsafe impl Send for Kept {}
 
 static POOL: Mutex<[Option<Kept>; KEPT]> = Mutex::new([const { None }; KEPT]);
 
 pub(crate) struct Arena {
     start: NonNull<u8>,
-    /// Nothing was ever written to it.
+    /// Nothing has been written to it.
     zeroed: bool,
 }
 
-// SAFETY: an Arena itself only frees its memory, when its last block is gone.
+// SAFETY: the last owner of an Arena frees its memory, which any thread may do.
 unsafe impl Send for Arena {}
-// SAFETY: a shared Arena hands out only its address.
+// SAFETY: a shared Arena only returns its address and `zeroed`, which never change.
 unsafe impl Sync for Arena {}
 
 impl Arena {
-    /// Its first byte.
+    /// The address of its first byte.
     pub(crate) fn start(&self) -> NonNull<u8> {
         self.start
     }
@@ -49,9 +49,9 @@ impl Arena {
         self.zeroed
     }
 
-    /// One that is kept, which costs no memory that the process does not have already.
+    /// Takes an unused arena that the process kept, whose memory it has already.
     pub(crate) fn kept() -> Option<Arena> {
-        // Not waited for: in a forked child the holder may not exist.
+        // Does not wait for the lock: in a forked child its holder may not exist.
         let mut pool = POOL.try_lock().ok()?;
         let kept = pool.iter_mut().find_map(Option::take)?;
         Some(Arena {
@@ -66,8 +66,8 @@ impl Arena {
         }
         let start = map(2 * ARENA)?;
         let before = start.as_ptr().align_offset(ARENA);
-        // SAFETY: the mapping is twice as long, so an aligned arena lies within; what is before and
-        // after it is whole pages that nobody uses.
+        // SAFETY: the mapping is twice the size of an arena, so an aligned arena lies within it.
+        // The memory before and after it is whole pages that nobody uses.
         unsafe {
             let aligned = start.add(before);
             if before > 0 {
@@ -95,14 +95,15 @@ impl Drop for Arena {
             .and_then(|pool| pool.iter_mut().find(|kept| kept.is_none()))
         {
             #[cfg(target_os = "linux")]
-            // SAFETY: nobody uses it; what is in it may go at any time.
+            // SAFETY: the last chunk is gone, so nobody uses the memory, and its bytes may be lost
+            // at any time.
             unsafe {
                 libc::madvise(self.start.as_ptr().cast(), ARENA, libc::MADV_FREE);
             }
             *free = Some(Kept(self.start));
             return;
         }
-        // SAFETY: mapped in `fresh`; its last block is gone.
+        // SAFETY: `fresh` mapped the memory, and the last chunk of it is gone.
         unsafe { unmap(self.start, ARENA) };
     }
 }

@@ -1,11 +1,12 @@
-//! A chunk: memory for a segment, never moved, and given back to the system when dropped.
+//! A chunk: memory for one segment, never moved, and returned to the system on drop.
 //!
-//! Chunks of a page or more are mapped, so that what is spilled or freed really leaves the process
-//! instead of becoming a hole in a heap, and pages that no byte reached cost nothing. Whole pieces
-//! of large buffers come out of [arenas](crate::store::memory::arena) instead.
+//! Chunks of 16 KiB or more are mapped, so that spilled or freed memory really leaves the process
+//! instead of becoming a hole in the heap, and so that pages without bytes cost nothing. The
+//! block-sized chunks of large buffers are parts of [arenas](crate::store::memory::arena) instead.
 //!
-//! What a source is given to write to must not show anyone else's bytes if it writes less than it
-//! says: a chunk knows how far it is initialized, and is zeroed before it is handed out beyond that.
+//! A source that writes fewer bytes than it claims must not expose bytes that belong to anyone
+//! else. A chunk therefore knows how far it is initialized, and is zeroed beyond that before the
+//! source gets it.
 
 #![allow(unsafe_code)]
 
@@ -22,12 +23,12 @@ const MAPPED: usize = 16 * 1024;
 pub(crate) struct Chunk {
     start: NonNull<u8>,
     size: usize,
-    /// Bytes from the start that hold zeroes, or bytes of the very resource it is to hold.
+    /// The number of bytes, from the start, that hold zeros or bytes of the same resource.
     initialized: usize,
     arena: Option<Shared<Arena>>,
 }
 
-// SAFETY: a Chunk is the only owner of its memory and hands out only its address.
+// SAFETY: a Chunk is the only owner of its memory, so any thread may use and free it.
 unsafe impl Send for Chunk {}
 
 /// A chunk taken apart, for an owner that shares its memory with readers.
@@ -39,7 +40,7 @@ pub(crate) struct RawParts {
 }
 
 impl Chunk {
-    /// `size` bytes of zeroes; `size` is not 0.
+    /// Allocates `size` zeroed bytes; `size` is not 0.
     pub(crate) fn zeroed(size: usize) -> Result<Chunk> {
         debug_assert!(size > 0);
         let start = if size >= MAPPED {
@@ -56,7 +57,7 @@ impl Chunk {
         })
     }
 
-    /// A part of an arena, which lives at least as long as the chunk.
+    /// Makes a chunk of a part of an arena, which lives at least as long as the chunk.
     pub(crate) fn of_arena(arena: Shared<Arena>, start: NonNull<u8>, size: usize) -> Chunk {
         let initialized = if arena.is_zeroed() { size } else { 0 };
         Chunk {
@@ -71,16 +72,16 @@ impl Chunk {
         self.size
     }
 
-    /// Gives the memory back to the system even if its arena lives on.
+    /// Releases the pages to the system, even if the arena lives on.
     pub(crate) fn release_pages(self) {
         #[cfg(unix)]
         if self.arena.is_some() {
-            // SAFETY: whole pages, whose only owner is being dropped.
+            // SAFETY: a chunk of an arena is whole pages, and `self` is their only owner.
             unsafe { libc::madvise(self.start.as_ptr().cast(), self.size, libc::MADV_DONTNEED) };
         }
     }
 
-    /// What the chunk consists of; `from_parts` has to take it back.
+    /// Takes the chunk apart. `from_parts` must take the parts back.
     pub(crate) fn into_parts(self) -> RawParts {
         let mut this = std::mem::ManuallyDrop::new(self);
         let arena = this
@@ -96,7 +97,8 @@ impl Chunk {
     }
 
     /// # Safety
-    /// The parts came from `into_parts` and are given back once, except that `initialized` may be less.
+    /// The parts came from `into_parts` and are taken back once. Only `initialized` may differ: it
+    /// may be any number of bytes that are initialized.
     pub(crate) unsafe fn from_parts(parts: RawParts) -> Option<Chunk> {
         let RawParts {
             start,
@@ -104,8 +106,8 @@ impl Chunk {
             initialized,
             arena,
         } = parts;
-        // SAFETY: the caller guarantees that these are parts of `into_parts`, which left this count of
-        // the arena in them.
+        // SAFETY: the caller guarantees that the parts came from `into_parts`, which put this count
+        // of the arena into them, and are taken back once.
         let arena = (!arena.is_null()).then(|| unsafe { Shared::from_raw(arena) });
         NonNull::new(start).map(|start| Chunk {
             start,
@@ -119,12 +121,13 @@ impl Chunk {
 impl Drop for Chunk {
     fn drop(&mut self) {
         if self.arena.is_some() {
-            // The arena goes with its last chunk.
+            // The arena is freed with its last chunk.
         } else if self.size >= MAPPED {
-            // SAFETY: mapped in `zeroed`, and its only owner is being dropped.
+            // SAFETY: `zeroed` mapped the memory, and its only owner is being dropped.
             unsafe { unmap(self.start, self.size) };
         } else {
-            // SAFETY: allocated in `allocate` with this very layout.
+            // SAFETY: `allocate` allocated the memory with this layout, and its only owner is being
+            // dropped.
             unsafe { std::alloc::dealloc(self.start.as_ptr(), layout(self.size)) };
         }
     }

@@ -1,4 +1,4 @@
-//! A bump allocator: whole blocks, one after the other, out of an arena.
+//! A bump allocator: takes block-sized chunks from an arena, one after the other.
 
 #![allow(unsafe_code)]
 
@@ -7,7 +7,7 @@ use crate::store::memory::arena::{ARENA, Arena};
 use crate::store::memory::chunk::Chunk;
 use crate::sync::shared::Shared;
 
-/// What is left of an arena that pieces are being taken from.
+/// The arena from which chunks are being taken, and how much of it is taken.
 #[derive(Default)]
 pub(crate) struct ChunkAllocator {
     arena: Option<Shared<Arena>>,
@@ -15,15 +15,15 @@ pub(crate) struct ChunkAllocator {
 }
 
 impl ChunkAllocator {
-    /// Gives what is left of the arena back to the system: it is resident as a whole, and no piece of it
-    /// is needed soon.
+    /// Releases the rest of the arena to the system: the arena may be resident as a whole, and no
+    /// chunk of it is needed soon.
     pub(crate) fn release_pages(&mut self) {
         let Some(arena) = self.arena.take() else {
             return;
         };
         let rest = ARENA - std::mem::take(&mut self.taken);
         #[cfg(unix)]
-        // SAFETY: whole pages within the arena that no piece has been taken of.
+        // SAFETY: the rest is whole pages within the arena of which no chunk was taken.
         unsafe {
             libc::madvise(
                 arena.start().add(ARENA - rest).as_ptr().cast(),
@@ -35,13 +35,14 @@ impl ChunkAllocator {
         let _ = (arena, rest);
     }
 
-    /// How much is left of it, in bytes.
+    /// The number of bytes of the arena that are not taken.
     pub(crate) fn left(&self) -> usize {
         self.arena.as_ref().map_or(0, |_| ARENA - self.taken)
     }
 
-    /// The next piece of `BLOCK` bytes, from the arena begun, else one that is kept, else, if
-    /// `fresh`, a new one. None: do without.
+    /// The next chunk of `BLOCK` bytes: from the current arena, else, if `allowed`, from one that
+    /// the process kept, else, if `fresh`, from a new one. None: the caller allocates another kind
+    /// of chunk.
     pub(crate) fn take(&mut self, allowed: bool, fresh: bool) -> Option<Chunk> {
         let piece = BLOCK as usize;
         if self.arena.is_none() || self.taken + piece > ARENA {
@@ -53,7 +54,7 @@ impl ChunkAllocator {
             self.taken = 0;
         }
         let arena = self.arena.clone()?;
-        // SAFETY: within the arena.
+        // SAFETY: `taken + piece` is at most ARENA, so the address lies within the arena.
         let start = unsafe { arena.start().add(self.taken) };
         self.taken += piece;
         Some(Chunk::of_arena(arena, start, piece))

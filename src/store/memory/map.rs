@@ -1,15 +1,15 @@
-//! Memory mapped from the system: zeroed, never moved, given back as whole pages.
+//! Memory mapped from the system: zeroed, never moved, returned as whole pages.
 
 #![allow(unsafe_code)]
 
 use std::ptr::NonNull;
 
-/// Fresh zeroed memory from the system.
+/// Maps fresh zeroed memory.
 #[cfg(unix)]
 pub(crate) fn map(size: usize) -> Option<NonNull<u8>> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     let protection = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: a fresh anonymous mapping touches nothing that exists.
+    // SAFETY: a new anonymous mapping affects no existing memory.
     let start = unsafe { libc::mmap(std::ptr::null_mut(), size, protection, flags, -1, 0) };
     if start == libc::MAP_FAILED {
         None
@@ -19,7 +19,7 @@ pub(crate) fn map(size: usize) -> Option<NonNull<u8>> {
 }
 
 /// # Safety
-/// `start` and `size` are, or are whole pages of, what `map` gave, and nobody uses it any more.
+/// `start` and `size` are a result of `map`, or whole pages of one, and nobody uses them any more.
 #[cfg(unix)]
 pub(crate) unsafe fn unmap(start: NonNull<u8>, size: usize) {
     // SAFETY: the caller guarantees that these pages are mapped and unused.
@@ -33,22 +33,23 @@ unsafe extern "system" {
     fn VirtualFree(start: *mut u8, size: usize, kind: u32) -> i32;
 }
 
-/// Fresh zeroed memory from the system.
+/// Maps fresh zeroed memory.
 #[cfg(windows)]
 pub(crate) fn map(size: usize) -> Option<NonNull<u8>> {
     const RESERVE_AND_COMMIT: u32 = 0x3000;
     const READ_WRITE: u32 = 4;
-    // SAFETY: fresh memory touches nothing that exists.
+    // SAFETY: a new allocation affects no existing memory.
     NonNull::new(unsafe {
         VirtualAlloc(std::ptr::null_mut(), size, RESERVE_AND_COMMIT, READ_WRITE)
     })
 }
 
 /// # Safety
-/// `start` is what `map` gave, and nobody uses it any more.
+/// `start` is a result of `map`, and nobody uses the memory any more.
 #[cfg(windows)]
 pub(crate) unsafe fn unmap(start: NonNull<u8>, _size: usize) {
     const RELEASE: u32 = 0x8000;
-    // SAFETY: the caller guarantees that the region is mapped and unused; all of it is released.
+    // SAFETY: the caller guarantees that `start` is a result of `map` and that nobody uses the
+    // memory. The size 0 releases all of it, as MEM_RELEASE requires.
     unsafe { VirtualFree(start.as_ptr(), 0, RELEASE) };
 }

@@ -1,17 +1,17 @@
-//! What a room shows the source, and what it touches.
+//! What a grant shows the source, and which memory it touches.
 
 #![allow(unsafe_code)]
 
 use super::*;
 
-/// What was in the memory before.
+/// What the memory held before.
 const DIRT: u8 = 0xee;
 const SIZE: usize = 100;
 
-/// A segment whose memory is half as long as the block it is of, and initialized up to a place.
+/// A segment whose memory is half of a chunk, and initialized up to `initialized`.
 fn dirty(initialized: usize) -> Shared<Segment> {
     let mut parts = Chunk::zeroed(2 * SIZE).expect("memory").into_parts();
-    // SAFETY: so long is the block, which nobody else has.
+    // SAFETY: the chunk has 2 * SIZE bytes, and its only owner is this function.
     unsafe {
         parts
             .start
@@ -19,19 +19,20 @@ fn dirty(initialized: usize) -> Shared<Segment> {
             .write_bytes(DIRT, 2 * SIZE - initialized)
     };
     (parts.size, parts.initialized) = (SIZE, initialized);
-    // SAFETY: given back once, and made whole again in `rest`.
+    // SAFETY: the parts came from `into_parts` and are taken back once. The size is smaller until
+    // `rest` restores it.
     let block = unsafe { Chunk::from_parts(parts) };
     Segment::new(1000, block.expect("a block")).expect("memory")
 }
 
-/// What is behind the segment's memory, which goes.
+/// The bytes after the segment's memory. Releases the segment.
 fn rest(segment: &Segment) -> Vec<u8> {
     let mut parts = segment.release().expect("its block").into_parts();
     assert_eq!(parts.size, SIZE);
     parts.size = 2 * SIZE;
-    // SAFETY: the whole block, which nobody else has any more.
+    // SAFETY: the chunk has 2 * SIZE bytes, and its only owner is this function.
     let rest = unsafe { std::slice::from_raw_parts(parts.start.add(SIZE), SIZE) }.to_vec();
-    // SAFETY: as it came from `Chunk::zeroed`.
+    // SAFETY: the parts are those of the chunk that `Chunk::zeroed` made, and are taken back once.
     drop(unsafe { Chunk::from_parts(parts) });
     rest
 }
@@ -47,7 +48,7 @@ fn a_room_shows_nothing_of_before_and_touches_nothing_behind() {
                 assert_eq!(grant.is_first(), at == 0);
                 let bytes = grant.bytes(most);
                 assert_eq!(bytes.len(), most.min(SIZE - at));
-                // What the source left there the last time is its own.
+                // The source itself wrote what is not 0, in an earlier call.
                 assert!(bytes.iter().all(|byte| [0, 1].contains(byte)), "at {at}");
                 bytes.fill(1);
                 let count = most.div_ceil(2).min(SIZE - at);
@@ -58,12 +59,13 @@ fn a_room_shows_nothing_of_before_and_touches_nothing_behind() {
             }
             assert_eq!((at, segment.filled(), segment.end()), (SIZE, SIZE, 1100));
             assert!(!segment.is_filling() && segment.is_in_memory());
-            // SAFETY: nobody releases it meanwhile.
+            // SAFETY: this thread alone could release the memory, and does not while the slice
+            // lives.
             let bytes = unsafe { segment.bytes() }.map(<[u8]>::to_vec);
             assert_eq!(bytes, Some(vec![1; SIZE]));
             assert_eq!(rest(&segment), [DIRT; SIZE]);
             assert!(!segment.is_in_memory() && Segment::grant(&segment).is_none());
-            // SAFETY: as above.
+            // SAFETY: this thread alone could release the memory, and has done so.
             assert!(unsafe { segment.bytes() }.is_none());
         }
     }
