@@ -1,9 +1,11 @@
-//! A cancellation token with a generation: cancels the calls of one reader, and lets them go on.
+//! A cancellation token with a generation: cancels the calls of one reader, and lets later ones
+//! block again.
 
 use crate::sync::{AtomicU64, Ordering};
 
 pub(crate) struct CancelToken {
-    /// Odd while canceled. It counts up, so that a call sees a cancellation that was lifted meanwhile.
+    /// Odd while canceled. It only counts up, so that a call notices a cancellation that a resume
+    /// has already lifted.
     generation: AtomicU64,
 }
 
@@ -22,13 +24,13 @@ impl CancelToken {
         self.generation() % 2 == 1
     }
 
-    /// Whether a call that saw `generation` when it began is canceled.
+    /// Whether a call that saw `generation` when it began has been canceled.
     pub(crate) fn is_canceled_since(&self, generation: u64) -> bool {
         let now = self.generation();
         now % 2 == 1 || now != generation
     }
 
-    /// What the gate knows it by; not 0.
+    /// Identifies the token's reader to the gate; not 0.
     pub(crate) fn id(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }

@@ -1,11 +1,11 @@
-//! Condition variables, one for each call that waits, which stay where they are.
+//! Condition variables, one per waiting call, which are never moved.
 
 use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
 use crate::sync::Condvar;
 
-/// A few at first, then that many again, then twice that many, and so on.
+/// A first row, then a second one of the same size, then rows of twice the size of the one before.
 pub(super) struct Condvars {
     first: [Condvar; Condvars::FIRST],
     more: [OnceLock<Box<[Condvar]>>; 24],
@@ -21,13 +21,13 @@ impl Condvars {
         }
     }
 
-    /// The one of that number, which is made if it is the first of its row. Called under the state's
-    /// lock.
+    /// The condition variable with this number. Allocates its row if necessary. Called under the
+    /// state's lock.
     pub(super) fn get(&self, number: usize) -> Result<&Condvar> {
         if let Some(condvar) = self.first.get(number) {
             return Ok(condvar);
         }
-        // With eight at first: numbers 8 to 15, 16 to 31, and so on.
+        // With a first row of eight: numbers 8 to 15, 16 to 31, and so on.
         let level = (number / Condvars::FIRST).ilog2() as usize;
         let size = Condvars::FIRST << level;
         let row = self.more.get(level).ok_or(Error::NoMemory)?;
@@ -37,7 +37,7 @@ impl Condvars {
                 .try_reserve_exact(size)
                 .map_err(|_| Error::NoMemory)?;
             condvars.resize_with(size, Condvar::new);
-            // Under the state's lock, so nobody else sets it.
+            // The state's lock is held, so no other thread sets it.
             let _ = row.set(condvars.into_boxed_slice());
         }
         row.get()

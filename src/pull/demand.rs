@@ -3,12 +3,12 @@
 /// The bytes that a call waits for.
 #[derive(Clone, Copy)]
 pub(crate) struct Demand {
-    /// The first byte that is missing.
+    /// The offset of the first missing byte.
     pub(crate) offset: u64,
-    /// How many bytes to wait for; 1 or more.
+    /// The number of bytes to wait for; at least 1.
     pub(crate) length: u64,
-    /// How many bytes the call has room for: what the source may be asked for.
+    /// The number of bytes that the call can take, for which the source may be asked.
     pub(crate) room: u64,
-    /// `cancels` when the call began.
+    /// The state's `cancels` when the call began.
     pub(crate) cancels: u64,
 }

@@ -1,4 +1,4 @@
-//! The extent: which bytes are held, and what is known of the resource's size.
+//! The extent: which bytes are held, and what is known about the size of the resource.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::options::{OnShort, Options};
 use crate::pull::ranges::Ranges;
 
-/// No resource has a byte here, or beyond: counts are `i64`.
+/// No resource has a byte at this offset or beyond: counts are `i64`.
 pub(super) const MAX_SIZE: u64 = i64::MAX as u64;
 
 pub(crate) struct Extent {
@@ -28,7 +28,7 @@ impl Extent {
         }
     }
 
-    /// The bytes that are held.
+    /// The ranges of bytes that are held.
     pub(crate) fn ranges(&self) -> &Ranges {
         &self.ranges
     }
@@ -43,24 +43,25 @@ impl Extent {
         self.end
     }
 
-    /// The final size, or else an offset where the source had nothing: the end is there or before.
+    /// The final size, or else the lowest offset at which the source had no bytes: the end is there
+    /// or before.
     pub(crate) fn bound(&self) -> Option<u64> {
         self.end.or(self.bound)
     }
 
-    /// The final size, or else the declared one unless something has disproved it.
+    /// The final size, or else the declared size unless it has been disproved.
     pub(crate) fn size(&self) -> Option<u64> {
         let (least, most) = (self.ranges.last_end(), self.bound.unwrap_or(u64::MAX));
         let stated = self.declared.filter(|size| (least..=most).contains(size));
         self.end.or(stated)
     }
 
-    /// How far the resource is held without a gap from its start.
+    /// The end of the bytes that are held without a gap from the start of the resource.
     pub(crate) fn frontier(&self) -> u64 {
         self.ranges.end_of(0)
     }
 
-    /// How many bytes are held at `offset` without a gap.
+    /// The number of bytes that are held from `offset` on without a gap.
     pub(crate) fn buffered(&self, offset: u64) -> u64 {
         self.ranges.end_of(offset) - offset
     }
@@ -83,28 +84,28 @@ impl Extent {
         offset >= MAX_SIZE || self.bound().is_some_and(|end| offset >= end)
     }
 
-    /// Every byte is held: the source has nothing more to give.
+    /// Whether every byte is held, so that the source is no longer needed.
     pub(crate) fn is_complete(&self) -> bool {
         self.end == Some(self.ranges.total())
     }
 
-    /// Whether `length` bytes are held at `offset`, or all that are left to the end.
+    /// Whether `length` bytes are held from `offset` on, or all bytes up to the end.
     pub(super) fn has(&self, offset: u64, length: u64) -> bool {
         let end = self.ranges.end_of(offset);
         end - offset >= length || self.is_past_end(end)
     }
 
-    /// Makes room for one more range, so that `add` can't fail.
+    /// Allocates space for one more range, so that `add` cannot fail.
     pub(super) fn reserve(&mut self) -> Result<()> {
         self.ranges.reserve()
     }
 
-    /// Bytes came.
+    /// Adds bytes that arrived.
     pub(super) fn add(&mut self, new: Range<u64>) {
         self.ranges.add(new);
         let last = self.ranges.last_end();
         match self.bound {
-            // Whether that is the end the source has to say again, since more was declared.
+            // The declared size is larger, so the source has to report the end here once more.
             Some(bound) if bound == last && self.is_short(last) => self.bound = None,
             Some(bound) if bound == last => self.end = Some(last),
             Some(bound) if bound < last => self.bound = None,
@@ -112,17 +113,17 @@ impl Extent {
         }
     }
 
-    /// The resource ends at `at`.
+    /// Sets the final size.
     pub(super) fn set_end(&mut self, at: u64) {
         self.end = Some(at);
     }
 
-    /// The source had nothing at `at`, which lies beyond the bytes that are held.
+    /// Records that the source had no bytes at `at`, which lies beyond the bytes that are held.
     pub(super) fn set_bound(&mut self, at: u64) {
         self.bound = Some(self.bound.unwrap_or(at).min(at));
     }
 
-    /// Forgets an offset where the source had nothing, if an end there would be an error.
+    /// Forgets an offset at which the source had no bytes, if an end there would be an error.
     pub(super) fn forget_short_bound(&mut self) {
         if self.bound.is_some_and(|bound| self.is_short_error(bound)) && self.end.is_none() {
             self.bound = None;

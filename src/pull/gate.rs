@@ -1,21 +1,21 @@
-//! The gate, a monitor: the lock over the state, and the one place that waits.
+//! The gate, a monitor: the lock over the state, and the only place that blocks on it.
 //!
-//! The lock is held for a few instructions at a time, never across the source, a file, or a copy.
-//! Each waiting call has a condition variable of its own and says what it waits for; whoever changes
-//! the state wakes only those for whom that made a difference. A woken call looks at the state again:
-//! a notification hands nothing over, so nothing can be missed or taken twice.
+//! The lock is held for a few instructions at a time, never across a call of the source, a file
+//! operation or a copy. Each waiting call has its own condition variable and states its demand. A
+//! thread that changes the state wakes only the calls that the change concerns. A woken call checks
+//! the state again: a notification transfers nothing, so nothing can be missed or taken twice.
 //!
-//! | who waits | for what | who wakes it |
+//! | waiter | waits for | woken by |
 //! |---|---|---|
 //! | a call ([`StateGuard::wait`]) | its bytes | `wake_ready`, after each call of the source |
-//! | | the source, for its own turn | `hand_off`, when a [`SourceGuard`] is dropped |
-//! | | an error or a cancel | `wake`, by the helper, `settle`, `cancel`, `free` |
+//! | | its election to use the source | `hand_off`, when a [`SourceGuard`] is dropped |
+//! | | an error or a cancellation | `wake`, from the helper, `settle`, `cancel`, `free` |
 //! | the helper (`wait_as_helper`) | work | `call_helper`, `hand_off`, and each call that waits for it |
-//! | `free`, or a caller behind an interrupt (`wait_source_idle`) | nobody inside the source | `notify_source_idle` |
+//! | `free`, or a caller behind an interrupt (`wait_source_idle`) | no thread inside the source | `notify_source_idle` |
 //!
-//! A call that is *elected* by `hand_off` and then does not use the source, since its bytes came, its
-//! time ran out or it was canceled, hands off again: the source never stays unused while somebody
-//! waits for it.
+//! If an *elected* call does not use the source, since its bytes arrived, it timed out or it was
+//! canceled, it hands the source off again. The source is thus never unused while a call waits for
+//! it.
 //!
 //! [`SourceGuard`]: crate::pull::source_guard::SourceGuard
 
@@ -33,29 +33,30 @@ use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering, lock};
 pub(crate) struct Gate {
     state: Mutex<State>,
     waiters: Condvars,
-    /// Notified when there may be work for the helper.
+    /// Notified when the helper may have work.
     helper: Condvar,
     source_idle: IdleSignal,
-    /// A read that ends past `trigger_above`, or not past `trigger_upto`, triggers the prefetch.
+    /// A read triggers the prefetch if it ends past `trigger_above`, or at or before
+    /// `trigger_upto`.
     trigger_above: AtomicU64,
     trigger_upto: AtomicU64,
 }
 
-/// Notified when somebody has left the source's code.
+/// Notified when a thread has left the source's code.
 struct IdleSignal {
     condvar: Condvar,
-    /// How many wait for it; changed under the state's lock.
+    /// The number of waiting threads; changed under the state's lock.
     waiters: AtomicU64,
 }
 
 /// How a call waits.
 #[derive(Clone, Copy)]
 pub(crate) struct WaitOptions {
-    /// Until when at most.
+    /// The latest time at which the wait ends.
     pub(crate) deadline: Option<Instant>,
-    /// Whether the helper calls the source for it.
+    /// Whether the helper calls the source for this call.
     pub(crate) by_helper: bool,
-    /// The reader that it belongs to, 0 for none.
+    /// The reader whose call this is; 0 for none.
     pub(crate) reader: usize,
 }
 
@@ -87,15 +88,16 @@ impl Gate {
         }
     }
 
-    /// Wakes the calls of one reader, whose token is canceled already.
+    /// Wakes the calls of one reader, whose token has been canceled.
     pub(crate) fn wake_reader(&self, reader: usize) {
         self.lock().wake(None, |waiter| waiter.reader == reader);
     }
 
-    /// Whether the prefetch has to know of a read up to `offset`.
+    /// Whether the prefetch must be told of a read that ends at `offset`.
     #[inline]
     pub(crate) fn triggers_prefetch(&self, offset: u64) -> bool {
-        // Relaxed: a stale value costs one look too many, or one that the next read makes up for.
+        // Relaxed: a stale value costs one unnecessary report, or delays a report until the next
+        // read.
         offset > self.trigger_above.load(Ordering::Relaxed)
             || offset <= self.trigger_upto.load(Ordering::Relaxed)
     }
@@ -118,8 +120,8 @@ impl DerefMut for StateGuard<'_> {
 }
 
 impl<'g> StateGuard<'g> {
-    /// Sleeps until the state has changed for this call, or the deadline has passed. An error is
-    /// one that was meant for the calls that wait at this moment.
+    /// Sleeps until the state has changed for this call, or the deadline has passed. Returns an
+    /// error that was sent to the calls that were waiting.
     pub(crate) fn wait(mut self, demand: Demand, options: WaitOptions) -> Result<StateGuard<'g>> {
         self.waiters.reserve()?;
         let number = self.waiters.take_condvar()?;
@@ -153,7 +155,7 @@ impl<'g> StateGuard<'g> {
         self.waiters.has_looked(ticket);
         match self.waiters.remove(ticket) {
             Some(error) => {
-                // If it was elected, it does not use the source.
+                // If this call was elected, it does not use the source.
                 self.hand_off();
                 Err(error)
             }
@@ -168,7 +170,7 @@ impl<'g> StateGuard<'g> {
         self
     }
 
-    /// Wakes the calls whose bytes have come.
+    /// Wakes the calls whose bytes have arrived.
     pub(super) fn wake_ready(&mut self) {
         for index in 0..self.waiters.len() {
             let Waiter { demand, woken, .. } = *self.waiters.get_mut(index);
@@ -178,7 +180,7 @@ impl<'g> StateGuard<'g> {
         }
     }
 
-    /// Wakes the calls that `whom` names, to look again or with an error.
+    /// Wakes the calls that `whom` selects, to check the state again or to fail with `error`.
     pub(super) fn wake(&mut self, error: Option<&Error>, whom: impl Fn(&Waiter) -> bool) {
         for waiter in self.state.waiters.iter_mut().filter(|waiter| whom(waiter)) {
             if let Some(error) = error {
@@ -188,8 +190,8 @@ impl<'g> StateGuard<'g> {
         }
     }
 
-    /// If the source is free and somebody waits for it: has the one that has waited longest use it
-    /// next, on its own thread or through the helper.
+    /// If the source is free and a call waits for it, elects the call that has waited longest to
+    /// use it next, on its own thread or through the helper.
     pub(crate) fn hand_off(&mut self) {
         if !self.slot.is_free() || self.waiters.has_elected() {
             return;
@@ -211,55 +213,57 @@ impl<'g> StateGuard<'g> {
         }
     }
 
-    /// The same, by the helper, which has looked for work and found none for itself.
+    /// The same, by the helper, which found no work for itself.
     pub(super) fn hand_off_from_helper(&mut self) {
         if self.helper_work().is_none() {
             self.hand_off();
         }
     }
 
-    /// Wakes the helper if there is something for it to do.
+    /// Wakes the helper if it has work.
     pub(crate) fn call_helper(&self) {
-        // One that has only just been started looks before it sleeps.
+        // A helper that has just been started checks for work before it sleeps.
         if self.helper.is_some() && (self.freed || self.helper_work().is_some()) {
             self.gate.helper.notify_one();
         }
     }
 
-    /// The helper's sleep.
+    /// Sleeps until the helper is notified.
     pub(super) fn wait_as_helper(self) -> StateGuard<'g> {
         let gate = self.gate;
         self.sleep(&gate.helper)
     }
 
-    /// Sleeps until somebody has left the source's code.
+    /// Sleeps until a thread has left the source's code.
     pub(super) fn wait_source_idle(self) -> StateGuard<'g> {
         let signal = &self.gate.source_idle;
-        // Relaxed: under the state's lock.
+        // Relaxed: the state's lock is held.
         signal.waiters.fetch_add(1, Ordering::Relaxed);
         let guard = self.sleep(&signal.condvar);
         signal.waiters.fetch_sub(1, Ordering::Relaxed);
         guard
     }
 
-    /// Wakes those that wait for the source to become idle, or who need not wait for that any more.
+    /// Wakes threads that wait for the source to become idle, or that need not wait for it any
+    /// more.
     pub(super) fn notify_source_idle(&self) {
         let signal = &self.gate.source_idle;
-        // A system call even if nobody waits.
+        // A notification is a system call even if no thread waits.
         if signal.waiters.load(Ordering::Relaxed) > 0 {
             signal.condvar.notify_all();
         }
     }
 
-    /// To be called where the prefetch or what is buffered changed.
+    /// Called after each change of the prefetch or of the buffered ranges.
     pub(super) fn update_prefetch_trigger(&self) {
         let (upto, above) = self.quiet();
         self.gate.trigger_upto.store(upto, Ordering::Relaxed);
         self.gate.trigger_above.store(above, Ordering::Relaxed);
     }
 
-    /// Unlocks, and hands the source off. If no byte can be wanted from it any more, and nobody is inside
-    /// it, it is closed instead, after the unlock: the one place that closes it before the buffer goes.
+    /// Unlocks, and hands the source off. If no byte can be needed from the source any more and no
+    /// thread is inside it, closes it after the unlock instead. No other function closes the source
+    /// before the buffer is dropped.
     pub(crate) fn release(mut self) {
         let retired = self.state.retire_source();
         self.hand_off();
@@ -269,7 +273,7 @@ impl<'g> StateGuard<'g> {
         }
     }
 
-    /// A call came for bytes that are missing.
+    /// Records a call for bytes that are missing at `offset`.
     pub(crate) fn note_miss(&mut self, offset: u64) {
         let State {
             prefetch,
@@ -281,7 +285,7 @@ impl<'g> StateGuard<'g> {
         self.update_prefetch_trigger();
     }
 
-    /// A read came this far.
+    /// Records a read that ended at `offset`.
     pub(crate) fn note_read(&mut self, offset: u64) {
         let State {
             prefetch,
@@ -294,16 +298,16 @@ impl<'g> StateGuard<'g> {
         self.call_helper();
     }
 
-    /// Keeps `ahead` bytes ready past the furthest read; 0 stops that.
+    /// Keeps `ahead` bytes buffered past the furthest read; 0 turns the prefetch off.
     pub(crate) fn set_prefetch(&mut self, ahead: u64) {
         self.prefetch.set(ahead);
         self.update_prefetch_trigger();
-        // Who calls the source for them may have changed.
+        // Another thread may have to call the source for them now.
         self.wake(None, |_| true);
         self.call_helper();
     }
 
-    /// Cancels every call that waits, and those that would, until a resume.
+    /// Cancels every call that waits, and later calls that would wait, until a resume.
     pub(crate) fn cancel(&mut self) {
         self.canceled = true;
         self.cancels += 1;
@@ -311,7 +315,8 @@ impl<'g> StateGuard<'g> {
         self.notify_source_idle();
     }
 
-    /// Ends the buffer: every call returns, the helper goes. False if that was done already.
+    /// Marks the buffer as freed: every call returns, and the helper exits. False if it was freed
+    /// already.
     pub(crate) fn free(&mut self) -> bool {
         if self.freed {
             return false;
@@ -324,9 +329,10 @@ impl<'g> StateGuard<'g> {
         true
     }
 
-    /// Waits until nobody else is inside the source's code, if `for_pull`. Returns whether the helper's
-    /// end is to be waited for as well: not while it is inside the source or a file, since neither has
-    /// to come back soon, and it ends by itself when it does.
+    /// Waits until no other thread is inside the source's code, if `for_pull`. Returns whether the
+    /// caller should wait for the helper to exit too. It should not while the helper is inside the
+    /// source or a file operation: neither has to return soon, and the helper exits by itself
+    /// afterwards.
     pub(crate) fn wait_after_free(mut self, for_pull: bool) -> bool {
         while for_pull && (self.slot.is_called_elsewhere() || self.slot.is_interrupted_elsewhere())
         {
@@ -335,7 +341,8 @@ impl<'g> StateGuard<'g> {
         !self.helper.is_some_and(|helper| self.slot.is_away(helper))
     }
 
-    /// Has `interrupt` make the source come back, without the lock, if another thread is inside it.
+    /// Calls `interrupt`, without the lock, if another thread is inside the source, to make it
+    /// return.
     pub(crate) fn interrupt_source(mut self, interrupt: &(dyn Fn() + Send + Sync)) {
         if !self.slot.begin_interrupt() {
             return self.release();

@@ -1,8 +1,8 @@
-//! The helper: a thread of the buffer's own that uses the source for callers that must not, and ahead
-//! of need.
+//! The helper: the buffer's own thread. It uses the source for callers that must not call it, and
+//! ahead of need.
 //!
-//! It is started when first needed, sleeps at the gate while there is nothing to do, and goes with
-//! the buffer.
+//! It is started when it is first needed, sleeps at the gate while it has no work, and exits when
+//! the buffer is freed.
 
 use crate::error::{Error, Result};
 use crate::panic::catch;
@@ -16,7 +16,7 @@ use crate::sync::thread::Thread;
 pub(crate) struct Helper(Thread);
 
 impl Helper {
-    /// Starts the thread, which keeps `owner`; `parts` are the owner's gate and store.
+    /// Starts the thread, which keeps `owner` alive. `parts` returns the owner's gate and store.
     pub(crate) fn start<T: Send + Sync + 'static>(
         owner: Shared<T>,
         parts: fn(&T) -> (&Gate, &Store),
@@ -30,20 +30,21 @@ impl Helper {
         .map(Helper)
     }
 
-    /// Waits for the thread's end, unless it is this one.
+    /// Waits for the thread's end, unless it is the calling thread.
     pub(crate) fn join(self) {
         self.0.join();
     }
 }
 
-/// After a panic: those who relied on the work get to know, and it goes on with the next to come.
+/// After a panic: fails the calls that wait for the helper, which then continues with the next
+/// work.
 fn recover(gate: &Gate) {
     let mut state = gate.lock();
     state.prefetch.pause();
     state.wake(Some(&Error::Panic), |waiter| waiter.by_helper);
 }
 
-/// Works until the buffer is freed; then true.
+/// Works until the buffer is freed; then returns true.
 fn run(gate: &Gate, store: &Store) -> bool {
     let mut state = gate.lock();
     state.helper = Some(this_thread());
@@ -52,7 +53,7 @@ fn run(gate: &Gate, store: &Store) -> bool {
         let work = state.helper_work();
         let guard = work.and_then(|_| SourceGuard::take(gate, store, &mut state));
         let (Some((demand, ahead)), Some(mut guard)) = (work, guard) else {
-            // If it was elected, it does not use the source.
+            // If the helper was elected, it does not use the source.
             state.hand_off_from_helper();
             state = state.wait_as_helper();
             continue;
@@ -61,11 +62,12 @@ fn run(gate: &Gate, store: &Store) -> bool {
             Ok(state) => drop(state),
             Err(Error::Canceled) => {}
             Err(error) => {
-                // It may pass: those who wait now get it, the next to come tries again. What can't
-                // be reached, or could not this time, concerns only those who want it.
+                // The error may be temporary: the calls that wait now get it, and later calls try
+                // again. An offset that is unreachable, always or this time, concerns only the
+                // calls that wait for it.
                 let for_all = !matches!(error, Error::Unsupported | Error::Source { .. });
                 let mut state = gate.lock();
-                // An offset that can't be reached is no reason to stop running ahead elsewhere.
+                // A waiting call's unreachable offset is no reason to pause the prefetch elsewhere.
                 if ahead || !matches!(error, Error::Unsupported) {
                     state.prefetch.pause();
                 }

@@ -1,21 +1,21 @@
 //! The outcome of a call of the source, as the state records it.
 //!
-//! An error that one of these functions returns is that of the call that made the source do this;
-//! any other failure of the source is in the state then, for every call to see.
+//! An error that one of these functions returns is only for the call that made the source do this.
+//! Any other failure of the source is recorded in the state, for every call to see.
 
 use crate::error::{Error, Result, SOURCE_UNSUPPORTED};
 use crate::pull::demand::Demand;
 use crate::pull::state::State;
 
 impl State {
-    /// `count` bytes came where the source stood.
+    /// `count` bytes arrived at the source's position.
     pub(super) fn arrived(&mut self, count: u64) {
         let position = self.position.offset();
         self.extent.add(position..position + count);
         self.passed(count);
     }
 
-    /// The source passed `count` bytes that are held already.
+    /// The source delivered `count` bytes that are held already.
     pub(super) fn skipped(&mut self, count: u64) {
         self.passed(count);
     }
@@ -32,7 +32,7 @@ impl State {
         }
     }
 
-    /// The source had nothing more where it stands.
+    /// The source reported the end at its position.
     pub(super) fn ended(&mut self) -> Result<()> {
         let jumped = self.position.confirm();
         let (at, last) = (self.position.offset(), self.extent.ranges().last_end());
@@ -42,12 +42,12 @@ impl State {
         } else if at == last && self.extent.is_short_error(at) {
             self.health.fail(Error::Short);
         } else if at == last {
-            // It ran on to here from bytes that are held.
+            // The source reached this offset by delivering the bytes before it, so it is the end.
             self.extent.set_end(at);
         } else if at > last {
             self.extent.set_bound(at);
         } else {
-            // It delivered bytes beyond this offset before: that is no end.
+            // The source delivered bytes beyond this offset before, so it is not the end.
             self.health.fail(Error::Source {
                 code: 0,
                 cause: None,
@@ -56,12 +56,12 @@ impl State {
         Ok(())
     }
 
-    /// An end is not believed, since a broken connection reports the same: it is the error before it
-    /// again.
+    /// Refuses to believe an end, since a broken connection reports the same. Repeats the error
+    /// before it instead.
     fn refuse_end(&mut self, error: Error, jumped: bool) -> Result<()> {
         self.record_source_error(&error);
         let at = self.position.offset();
-        // Where held bytes follow, no end can be, and nothing is to be tried again.
+        // If held bytes follow, the end cannot be here, so no recheck is needed.
         if at >= self.extent.ranges().last_end() {
             self.health.refuse(at);
             if jumped {
@@ -72,14 +72,14 @@ impl State {
         Ok(())
     }
 
-    /// The source stands elsewhere, or will once its next read has confirmed that.
+    /// The source was sought to `offset`, or will be once its next read has confirmed that.
     pub(super) fn jumped(&mut self, offset: u64) {
         if self.position.jump(offset) {
             self.health.trust();
         }
     }
 
-    /// The source can't go where it was sought to.
+    /// The source could not seek.
     pub(super) fn seek_failed(&mut self, error: Error) -> Result<()> {
         match error {
             Error::Unsupported => self.position.lose_seek(),
@@ -94,7 +94,7 @@ impl State {
         Ok(())
     }
 
-    /// The source could not deliver what is next.
+    /// The source could not deliver the next bytes.
     pub(super) fn read_failed(&mut self, error: Error) -> Result<()> {
         if self.position.take_jump_back() {
             return self.seek_failed(error);
@@ -111,8 +111,8 @@ impl State {
         Ok(())
     }
 
-    /// The source gave up without bytes: whether because it was told to. It may have heard late of a
-    /// cancel that is over, once for each interrupt; then it is asked again.
+    /// The source gave up without bytes. Returns whether it obeyed a cancellation. It may have
+    /// noticed late a cancellation that is over, once per interrupt; it is then called again.
     pub(super) fn obeyed(&mut self, demand: Demand) -> bool {
         let told = self.slot.obey_interrupt();
         let obeyed = told || self.stops(demand);

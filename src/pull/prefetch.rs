@@ -1,18 +1,18 @@
-//! The prefetch: how many bytes the helper keeps ready, and from where it counts.
+//! The prefetch: how many bytes the helper keeps buffered, and from which offset on.
 
 use crate::pull::extent::{Extent, MAX_SIZE};
 
-/// The most that a prefetch asks for at once, in bytes: a slow source that fills whatever it is
-/// given holds up a reader no longer than this takes.
+/// The most bytes that a prefetch requests at once. If a slow source always fills its buffer, a
+/// reader waits no longer than such a request takes.
 pub(super) const MAX_REQUEST: u64 = 64 * 1024;
 
 #[derive(Default)]
 pub(crate) struct Prefetch {
-    /// Bytes to keep ready past `base`; 0: none.
+    /// The number of bytes to keep buffered past `base`; 0 if the prefetch is off.
     distance: u64,
-    /// The furthest read in the range that was read last.
+    /// The end of the furthest read in the range that was read last.
     base: u64,
-    /// The helper met an error that may pass; it tries again when somebody asks.
+    /// The helper met an error that may be temporary. It tries again at the next request.
     paused: bool,
 }
 
@@ -34,7 +34,7 @@ impl Prefetch {
         self.paused = false;
     }
 
-    /// A call came for bytes that are missing: the prefetch goes on from its offset.
+    /// Records a call for missing bytes: the prefetch continues from their offset.
     pub(super) fn note_miss(&mut self, offset: u64, extent: &Extent, can_seek: bool) {
         if can_seek && offset < MAX_SIZE {
             self.base = offset;
@@ -44,15 +44,15 @@ impl Prefetch {
         self.paused = false;
     }
 
-    /// A read came this far: the prefetch counts from there, unless another one has come further in
-    /// the same range.
+    /// Records a read that ended at `offset`: the prefetch continues from there, unless another
+    /// read has ended further on in the same range.
     pub(super) fn note_read(&mut self, offset: u64, extent: &Extent, can_seek: bool) {
-        // Not from where no byte can be.
+        // Ignores offsets that no byte can have.
         if offset >= MAX_SIZE || offset == self.base {
             return;
         }
         if offset <= self.range_start(extent, can_seek) {
-            // What failed elsewhere does not concern this range.
+            // An error elsewhere does not concern this range.
             self.paused = false;
             self.base = offset;
         } else {
@@ -60,8 +60,8 @@ impl Prefetch {
         }
     }
 
-    /// Where the range starts that the prefetch works on: a read that ends here or before is in
-    /// another one, which a source that can seek continues too.
+    /// The start of the range on which the prefetch works. A read that ends there or before is in
+    /// another range, in which a source that can seek continues too.
     fn range_start(&self, extent: &Extent, can_seek: bool) -> u64 {
         if can_seek {
             extent.ranges().start_of(self.base)
@@ -70,7 +70,7 @@ impl Prefetch {
         }
     }
 
-    /// The bytes to fetch next, as an offset and a length. `position` is where the source stands.
+    /// The bytes to fetch next, as an offset and a length. `position` is the source's position.
     pub(super) fn next(
         &self,
         extent: &Extent,
@@ -83,7 +83,7 @@ impl Prefetch {
         let goal = self.base.saturating_add(self.distance);
         let (mut missing, mut next) = extent.ranges().gap(self.base);
         if extent.is_past_end(missing) && self.distance == u64::MAX {
-            // All from the base on is held: now the holes before it.
+            // All bytes from the base on are held: now the gaps before it.
             (missing, next) = extent.ranges().gap(0);
         }
         let reachable = can_seek || missing >= position;
@@ -96,13 +96,13 @@ impl Prefetch {
         Some((missing, until - missing))
     }
 
-    /// The reads that the prefetch need not know of: those that end in `(from, until]`.
+    /// The reads of which the prefetch need not be told: those that end in `(from, until]`.
     pub(super) fn quiet(&self, extent: &Extent, can_seek: bool) -> (u64, u64) {
         if matches!(self.distance, 0 | u64::MAX) {
-            // Nothing to keep, or nothing that would ever make it stop.
+            // The prefetch is off, or never pauses because enough bytes are buffered.
             return (0, u64::MAX);
         }
-        // A read up to here leaves less than the distance ahead of it.
+        // A read that ends past this offset leaves less than the distance ahead of it.
         let until = extent
             .ranges()
             .end_of(self.base)

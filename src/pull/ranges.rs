@@ -1,10 +1,10 @@
-//! Ranges: which bytes of the resource are buffered, as few ranges in order that never touch.
+//! Ranges: the buffered bytes of the resource, as a sorted list of ranges that never touch.
 
 use std::ops::Range;
 
 use crate::error::{Error, Result};
 
-/// Whether a read may ask for `length` bytes at `offset`: up to 2^64, not past it.
+/// Whether a read may ask for `length` bytes at `offset`: up to 2^64, but not past it.
 #[inline]
 pub(crate) fn is_range(offset: u64, length: usize) -> bool {
     offset.checked_add(length as u64).is_some() || ends_at_the_last(offset, length)
@@ -23,12 +23,12 @@ pub(crate) struct Ranges {
 }
 
 impl Ranges {
-    /// Makes sure that the next `add` needs no memory.
+    /// Allocates space for one more range, so that the next `add` cannot fail.
     pub(crate) fn reserve(&mut self) -> Result<()> {
         self.list.try_reserve(1).map_err(|_| Error::NoMemory)
     }
 
-    /// Adds bytes that were not held, joining what touches.
+    /// Adds bytes that were not held, and joins ranges that touch.
     pub(crate) fn add(&mut self, new: Range<u64>) {
         if new.is_empty() {
             return;
@@ -49,7 +49,7 @@ impl Ranges {
         }
     }
 
-    /// Where the range that holds `offset` ends; `offset` itself if none does.
+    /// The end of the range that holds `offset`; `offset` itself if none does.
     pub(crate) fn end_of(&self, offset: u64) -> u64 {
         let at = self.list.partition_point(|held| held.end <= offset);
         match self.list.get(at) {
@@ -58,7 +58,7 @@ impl Ranges {
         }
     }
 
-    /// Where the range that holds `offset` or ends there starts; `offset` itself if none does.
+    /// The start of the range that holds `offset` or ends there; `offset` itself if none does.
     pub(crate) fn start_of(&self, offset: u64) -> u64 {
         let at = self.list.partition_point(|held| held.end < offset);
         match self.list.get(at) {
@@ -67,20 +67,19 @@ impl Ranges {
         }
     }
 
-    /// Where the first range at or past `offset` starts.
+    /// The start of the first range at or past `offset`.
     pub(crate) fn next_start(&self, offset: u64) -> Option<u64> {
         let at = self.list.partition_point(|held| held.start < offset);
         self.list.get(at).map(|held| held.start)
     }
 
-    /// The first missing bytes at or past `offset`: where they start, and where they end if the
-    /// next range is known.
+    /// The first gap at or past `offset`: its start, and its end if another range follows.
     pub(crate) fn gap(&self, offset: u64) -> (u64, Option<u64>) {
         let start = self.end_of(offset);
         (start, self.next_start(start))
     }
 
-    /// Where the last range that ends at or before `offset` ends; 0 if none does.
+    /// The end of the last range that ends at or before `offset`; 0 if none does.
     pub(crate) fn end_before(&self, offset: u64) -> u64 {
         let after = self.list.partition_point(|held| held.end <= offset);
         self.list[..after].last().map_or(0, |held| held.end)
@@ -95,7 +94,7 @@ impl Ranges {
         self.total
     }
 
-    /// Memory that the list takes, in bytes.
+    /// The memory that the list takes, in bytes.
     pub(crate) fn taken(&self) -> usize {
         self.list.capacity() * size_of::<Range<u64>>()
     }
@@ -135,7 +134,7 @@ mod tests {
         assert!((least..=most).contains(&ranges.taken()));
     }
 
-    /// A number below `most` that is another one each time, and the same in each run.
+    /// A pseudo-random number below `most`; the sequence is the same in each run.
     fn roll(dice: &mut u64, most: u64) -> u64 {
         *dice ^= *dice << 13;
         *dice ^= *dice >> 7;
@@ -157,7 +156,7 @@ mod tests {
         let mut ranges = Ranges::default();
         for (start, length) in cuts {
             let mut at = start;
-            // As a source fills: only what is missing, gap by gap.
+            // Fills only what is missing, gap by gap, as a source does.
             while at < start + length {
                 let (from, until) = ranges.gap(at);
                 let to = until.unwrap_or(u64::MAX).min(start + length);

@@ -1,8 +1,8 @@
-//! The source guard: exclusive use of the source, handed over when it is dropped.
+//! The source guard: exclusive use of the source, which is handed off when the guard is dropped.
 //!
-//! The guard holds the source itself, so that two callers at a time can't be written. One
-//! [`advance`](SourceGuard::advance) decides under the gate's lock what the source is to do, makes
-//! room without that lock, calls the source without any lock, and records the outcome.
+//! The guard owns the source itself, so that code with two callers at a time does not compile. One
+//! [`advance`](SourceGuard::advance) decides under the gate's lock what the source is to do,
+//! reserves memory without that lock, calls the source without any lock, and records the outcome.
 
 use crate::error::{Error, Result};
 use crate::pull::demand::Demand;
@@ -17,20 +17,21 @@ pub(crate) struct SourceGuard<'b> {
     gate: &'b Gate,
     store: &'b Store,
     source: Option<Box<dyn Source>>,
-    /// What the last read left of its room, for the next one.
+    /// The rest of the last read's grant, for the next read.
     grant: Option<WriteGrant>,
-    /// Bytes that came since the source was taken, or since others had their turn.
+    /// The number of bytes delivered since the source was taken, or since others last had a chance
+    /// to take it.
     delivered: u64,
 }
 
-/// Bytes that one call may fetch while others wait for bytes elsewhere.
+/// The most bytes that one call may fetch while other calls wait for bytes elsewhere.
 const FAIR_SHARE: u64 = 1024 * 1024;
 
-/// Bytes that are read at a time to go past them.
+/// The most bytes that are read at a time in order to skip them.
 const SKIPPED: u64 = 64 * 1024;
 
 impl<'b> SourceGuard<'b> {
-    /// Takes the source, if nobody uses it and nobody was elected to.
+    /// Takes the source, if it is free and no call was elected to use it.
     pub(crate) fn take(
         gate: &'b Gate,
         store: &'b Store,
@@ -49,8 +50,8 @@ impl<'b> SourceGuard<'b> {
         })
     }
 
-    /// Whether it is time to let others use the source: those that wait for another place of a source
-    /// that can seek would otherwise wait for all of a long read.
+    /// Whether it is time to let others use the source. Calls that wait for another offset of a
+    /// source that can seek would otherwise wait for the whole of a long read.
     pub(crate) fn is_over(&mut self, state: &State) -> bool {
         if self.delivered < FAIR_SHARE {
             return false;
@@ -59,9 +60,9 @@ impl<'b> SourceGuard<'b> {
         state.can_seek() && state.waiters.asleep().next().is_some()
     }
 
-    /// Lets the source take one step towards a demand, without the lock. The source's failure or end
-    /// is not an error here: it is in the state then, for every call to see. A failed seek is one: it is
-    /// this call's alone.
+    /// Makes the source take one step towards a demand, without the lock. A failure or end of the
+    /// source is not returned as an error: it is recorded in the state, for every call to see. A
+    /// failed seek is returned, since it concerns this call alone.
     pub(crate) fn advance(
         &mut self,
         state: StateGuard<'b>,
@@ -109,7 +110,8 @@ impl<'b> SourceGuard<'b> {
         self.delivered += count as u64;
         let more = position + (count as u64) < demand.offset.saturating_add(demand.length);
         let mut left = None;
-        // Readable and known to be at once: who has read it may ask.
+        // The bytes become readable and counted under one lock: whoever has read them may ask for
+        // the count.
         let arrived = |state: &mut State, count| {
             left = self.store.commit(grant, count as usize, more);
             state.arrived(count);
@@ -120,9 +122,9 @@ impl<'b> SourceGuard<'b> {
         settled
     }
 
-    /// Reads what is held already, because the source has to go past it and can't jump.
+    /// Reads bytes that are held already, because the source has to go past them and cannot jump.
     fn skip(&mut self, state: StateGuard<'b>, demand: Demand, most: u64) -> Result<StateGuard<'b>> {
-        // Not on the stack, of which a caller may have little.
+        // Not on the stack, since a caller's stack may be small.
         let most = most.min(SKIPPED) as usize;
         let mut scratch = Vec::new();
         scratch
@@ -156,7 +158,7 @@ impl<'b> SourceGuard<'b> {
         self.settle(demand, result, jumped, State::seek_failed)
     }
 
-    /// Calls the source, unless that was canceled.
+    /// Calls the source, unless the demand was canceled.
     fn call<T>(
         &mut self,
         mut state: StateGuard<'b>,
@@ -164,7 +166,7 @@ impl<'b> SourceGuard<'b> {
         seeks: bool,
         work: impl FnOnce(&mut dyn Source) -> Result<T>,
     ) -> Result<Result<T>> {
-        // An interrupt that a resume has overtaken must not hit this call.
+        // An interrupt that is still running after a resume must not hit this call.
         while !state.stops(demand) && state.slot.is_interrupted_elsewhere() {
             state = state.wait_source_idle();
         }
@@ -183,8 +185,8 @@ impl<'b> SourceGuard<'b> {
         Ok(work(source.as_mut()))
     }
 
-    /// Records the outcome of a source call. Returns `Canceled` if the caller was canceled meanwhile,
-    /// or the error that is this caller's alone; the bytes are kept either way.
+    /// Records the outcome of a source call. Returns `Canceled` if the caller was canceled
+    /// meanwhile, or an error that concerns this caller alone. The bytes are kept either way.
     fn settle<T>(
         &self,
         demand: Demand,
@@ -207,15 +209,16 @@ impl<'b> SourceGuard<'b> {
         state.update_prefetch_trigger();
         state.notify_source_idle();
         if state.stops(demand) {
-            // Unlocked before the error goes that this replaces, which may be of the user's making.
+            // Unlocks before the replaced error is dropped, since the user may have supplied its
+            // payload.
             drop(state);
             return Err(Error::Canceled);
         }
         settled.map(|()| state)
     }
 
-    /// Notes that this thread is going to work on the spool file, which may take any time: who frees
-    /// the buffer then does not wait for it. Fails for a buffer that is being freed.
+    /// Records that this thread is going to use the spool file, which may take any time, so that a
+    /// thread that frees the buffer does not wait for it. Fails if the buffer is being freed.
     fn enter_spool(&self) -> Result<()> {
         let mut state = self.gate.lock();
         if state.freed {
@@ -225,7 +228,8 @@ impl<'b> SourceGuard<'b> {
         Ok(())
     }
 
-    /// Has the store give back what it kept for more bytes. What is being freed goes as a whole.
+    /// Makes the store release the memory that it kept for more bytes. Unnecessary if the buffer is
+    /// being freed.
     fn finish(&self) {
         if self.enter_spool().is_ok() {
             self.store.finish();

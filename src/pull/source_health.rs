@@ -6,21 +6,21 @@
 //!     +--------trust--------+  +-----retry-----+
 //! ```
 //!
-//! An end that a suspected source reports is [refused](SourceHealth::refuse): a broken connection
-//! reports the same. After a retry the source first has to deliver held bytes before that offset
-//! again.
+//! An end that a suspected source reports is [refused](SourceHealth::refuse), since a broken
+//! connection reports the same. After a retry, the source must first deliver held bytes before that
+//! offset again.
 
 use crate::error::Error;
 
 #[derive(Default)]
 pub(crate) struct SourceHealth {
-    /// Why the source is not called any more.
+    /// The reason why the source is no longer called.
     failure: Option<Error>,
     /// The last error, until the source has shown that it works.
     suspicion: Option<Error>,
-    /// Where an end was refused.
+    /// The offset at which an end was refused.
     refused: Option<u64>,
-    /// Where an end was refused before a retry.
+    /// The offset at which an end was refused before a retry.
     recheck: Option<u64>,
 }
 
@@ -33,15 +33,15 @@ impl SourceHealth {
         self.suspicion.clone()
     }
 
-    /// The offset before which the source has to deliver held bytes again.
+    /// The offset before which the source must deliver held bytes again.
     pub(super) fn recheck(&self) -> Option<u64> {
         self.recheck
     }
 
-    /// An error came. A source that gave up because it was told to is as it was.
+    /// Records an error. A source that gave up because it was canceled is not suspected.
     pub(super) fn suspect(&mut self, error: &Error) {
         if !error.is_cancellation() {
-            // Dropped under the lock, so without what the user put into it.
+            // Dropped under the lock, so it must not contain the user's payload.
             self.suspicion = Some(error.without_payload());
         }
     }
@@ -52,8 +52,8 @@ impl SourceHealth {
         self.refused = None;
     }
 
-    /// The source is not called again until a retry. There is no failure to replace: a source that has
-    /// failed is not called.
+    /// Stops calls of the source until a retry. This replaces no failure: a source that has failed
+    /// is not called.
     pub(super) fn fail(&mut self, error: Error) {
         self.failure = Some(error);
     }
@@ -62,12 +62,12 @@ impl SourceHealth {
         self.refused = Some(at);
     }
 
-    /// The held bytes before the refused end came again.
+    /// The source has delivered the held bytes before the refused end again.
     pub(super) fn recheck_passed(&mut self) {
         self.recheck = None;
     }
 
-    /// The source is called again; what it had failed with.
+    /// Allows calls of the source again. Returns the failure.
     pub(super) fn retry(&mut self) -> Option<Error> {
         self.recheck = self.refused.take().or(self.recheck);
         self.failure.take()

@@ -1,12 +1,13 @@
-//! Where the source stands: what its next read brings, and whether it can go elsewhere.
+//! The source's position: the offset of the bytes that its next read delivers, and whether it can
+//! seek.
 
 use crate::source::Source;
 
 pub(crate) struct SourcePosition {
     offset: u64,
-    /// Where its last jump came to.
+    /// The offset to which it jumped last.
     run_start: u64,
-    /// Where it stood before a jump that its next read has to confirm.
+    /// The position before a jump that the next read has to confirm.
     unconfirmed_from: Option<u64>,
     can_seek: bool,
     seeks_lazily: bool,
@@ -27,7 +28,7 @@ impl SourcePosition {
         self.offset
     }
 
-    /// How far it has come without a jump.
+    /// The number of bytes that it has delivered since the last jump.
     pub(super) fn run(&self) -> u64 {
         self.offset - self.run_start
     }
@@ -40,13 +41,14 @@ impl SourcePosition {
         self.can_seek = false;
     }
 
-    /// It passed `count` bytes.
+    /// The source delivered `count` bytes.
     pub(super) fn advance(&mut self, count: u64) {
         self.unconfirmed_from = None;
         self.offset += count;
     }
 
-    /// It stands at `offset`, or will once its next read has confirmed that; whether it does already.
+    /// Moves the position to `offset`. Returns whether the source is there already; if not, its
+    /// next read has to confirm it.
     pub(super) fn jump(&mut self, offset: u64) -> bool {
         if self.seeks_lazily {
             let from = self.unconfirmed_from.unwrap_or(self.offset);
@@ -57,12 +59,12 @@ impl SourcePosition {
         !self.seeks_lazily
     }
 
-    /// Its read has confirmed where it stands; whether that was after a jump.
+    /// A read has confirmed the position. Returns whether that read followed a jump.
     pub(super) fn confirm(&mut self) -> bool {
         self.unconfirmed_from.take().is_some()
     }
 
-    /// It stands where it stood before a jump that no read has confirmed; whether there was one.
+    /// Takes back a jump that no read has confirmed. Returns whether there was one.
     pub(super) fn take_jump_back(&mut self) -> bool {
         let from = self.unconfirmed_from.take();
         if let Some(from) = from {

@@ -1,18 +1,19 @@
-//! The slot of the source: the source itself while nobody uses it, and who is inside its code.
+//! The slot of the source: the source itself while it is free, and which threads are inside its
+//! code.
 
 use crate::source::Source;
 use crate::sync::{ThreadToken, this_thread};
 
 pub(crate) struct SourceSlot {
-    /// None while somebody uses it, and after its close.
+    /// None while a thread uses it, and after it was closed.
     source: Option<Box<dyn Source>>,
-    /// Who is inside its `read` or `seek`.
+    /// The thread that is inside its `read`, `seek` or `pull`.
     caller: Option<ThreadToken>,
-    /// Who uses it and may be inside the spool file.
+    /// The thread that uses it and may be inside an operation on the spool file.
     spiller: Option<ThreadToken>,
-    /// Who is inside its interrupt.
+    /// The threads that are inside its interrupt.
     interrupters: Vec<ThreadToken>,
-    /// Interrupts that no call of it has obeyed so far.
+    /// The number of interrupts that no call of the source has obeyed so far.
     interrupts_sent: u32,
 }
 
@@ -39,7 +40,7 @@ impl SourceSlot {
         self.source = source;
     }
 
-    /// The source, to be closed, if it is in the slot and no interrupt of it runs.
+    /// Takes the source, to close it, if it is in the slot and no interrupt is running.
     pub(super) fn retire(&mut self) -> Option<Box<dyn Source>> {
         if self.interrupters.is_empty() {
             self.source.take()
@@ -48,7 +49,7 @@ impl SourceSlot {
         }
     }
 
-    /// This thread goes into the source's code.
+    /// This thread enters the source's code.
     pub(super) fn enter(&mut self) {
         self.caller = Some(this_thread());
     }
@@ -78,7 +79,7 @@ impl SourceSlot {
         self.caller.is_some()
     }
 
-    /// This thread may go into the spool file.
+    /// This thread may enter an operation on the spool file.
     pub(super) fn enter_spool(&mut self) {
         self.spiller = Some(this_thread());
     }
@@ -87,13 +88,14 @@ impl SourceSlot {
         self.spiller = None;
     }
 
-    /// Whether that thread is inside the source or the spool file: neither has to come back soon.
+    /// Whether `thread` is inside the source or an operation on the spool file, neither of which
+    /// has to return soon.
     pub(super) fn is_away(&self, thread: ThreadToken) -> bool {
         [self.caller, self.spiller].contains(&Some(thread))
     }
 
-    /// Notes that this thread interrupts the source. False if there is nothing to interrupt: nobody
-    /// is inside it, this thread itself is, or this thread interrupts it already.
+    /// Records that this thread interrupts the source. Returns false if it need not: no thread is
+    /// inside the source, this thread is, or this thread is interrupting it already.
     pub(super) fn begin_interrupt(&mut self) -> bool {
         let me = this_thread();
         if !self.is_called_elsewhere() || self.interrupters.contains(&me) {
@@ -114,7 +116,7 @@ impl SourceSlot {
         }
     }
 
-    /// Whether an interrupt was sent that no call has obeyed yet. One is obeyed by this.
+    /// Whether an interrupt was sent that no call has obeyed yet. Counts one of them as obeyed.
     pub(super) fn obey_interrupt(&mut self) -> bool {
         let sent = self.interrupts_sent > 0;
         self.interrupts_sent = self.interrupts_sent.saturating_sub(1);

@@ -1,11 +1,11 @@
-//! The state: what is known of the resource, its source and the calls that wait.
+//! The state: what is known about the resource, its source and the waiting calls.
 //!
-//! Plain data under the gate's lock. Its functions decide and never act: what a call gets
-//! ([`verdict`](State::verdict)), what the source is to do next ([`step`](State::step)), what the
-//! helper is to fetch ([`helper_work`](State::helper_work)). Nothing here blocks, calls the source or
+//! It is plain data under the gate's lock. Its functions decide and never act: the result of a call
+//! ([`verdict`](State::verdict)), the next step of the source ([`step`](State::step)), the work of
+//! the helper ([`helper_work`](State::helper_work)). Nothing here blocks, calls the source or
 //! touches a file.
 //!
-//! The source goes through these states; each arrow is the function that takes it.
+//! The source goes through these states; each arrow is labeled with the function that makes the transition.
 //!
 //! ```text
 //!           SourceGuard::take            SourceGuard::call
@@ -14,15 +14,15 @@
 //!     |    +-----------------+      +-------------------+
 //!     |     SourceGuard::drop        SourceGuard::settle, which records the outcome:
 //!     |                                bytes      arrived, skipped
-//!     | StateGuard::release      nothing    ended (end, bound, or refused)
+//!     | StateGuard::release            no bytes   ended (end, bound or refused)
 //!     v                                an error   read_failed, seek_failed, obeyed
 //!   closed
 //! ```
 //!
 //! A failed source is not called until [`retry`](State::retry); its health is in
-//! [`source_health`](crate::pull::source_health). The end is known once the source has reported it
-//! where all bytes before are held, or bytes have come up to where it had nothing
-//! ([`extent`](crate::pull::extent)).
+//! [`source_health`](crate::pull::source_health). The end is known in two cases: the source has
+//! reported it after all bytes before it, or bytes have arrived up to an offset at which the source
+//! had none ([`extent`](crate::pull::extent)).
 
 use crate::error::{Error, Result};
 use crate::options::{Options, ROUND_UP_MOST};
@@ -44,17 +44,17 @@ pub(crate) struct State {
     pub(super) waiters: Waiters,
     pub(super) prefetch: Prefetch,
     pub(super) counters: Counters,
-    /// The helper, while it runs.
+    /// The helper's thread, while it runs.
     pub(super) helper: Option<ThreadToken>,
     pub(super) canceled: bool,
-    /// How often `cancel` was called: calls that began before are canceled, whatever came since.
+    /// How often `cancel` was called. Calls that began before are canceled, even after a resume.
     pub(super) cancels: u64,
     pub(super) freed: bool,
     pub(super) round_up: u64,
     pub(super) seek_gap: u64,
 }
 
-/// What the stats count.
+/// The counters of the stats.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Counters {
     pub(crate) pulls: u64,
@@ -64,9 +64,9 @@ pub(crate) struct Counters {
     pub(crate) system_error: i32,
 }
 
-/// What a call gets without anything being done.
+/// The result of a call that needs no action of the source.
 pub(crate) enum Verdict {
-    /// The bytes that it wants, or all that will come before the end or an error.
+    /// Its bytes are buffered, or all that will arrive before the end or an error.
     Ready,
     /// Its offset is at or past the end.
     End,
@@ -128,22 +128,22 @@ impl State {
         self.freed
     }
 
-    /// How often all calls were canceled so far.
+    /// How often all calls have been canceled.
     pub(crate) fn cancels(&self) -> u64 {
         self.cancels
     }
 
-    /// Whether a call that saw `cancels` when it began is to end.
+    /// Whether a call that saw `cancels` when it began has been canceled.
     pub(crate) fn was_canceled_since(&self, cancels: u64) -> bool {
         self.freed || self.cancels != cancels
     }
 
-    /// Whether the source is not to be called for this demand any more.
+    /// Whether the source must not be called for this demand any more.
     pub(super) fn stops(&self, demand: Demand) -> bool {
         self.canceled || self.was_canceled_since(demand.cancels)
     }
 
-    /// Whether the source ended below the declared size, or had nothing at an offset below it.
+    /// Whether the source ended below the declared size, or had no bytes at an offset below it.
     pub(crate) fn has_ended_short(&self) -> bool {
         matches!(self.health.failure(), Some(Error::Short)) || self.extent.has_short_bound()
     }
@@ -152,7 +152,7 @@ impl State {
         self.extent.has(demand.offset, demand.length)
     }
 
-    /// What a call gets as things are; None: the source would have to deliver it.
+    /// The result of a call at this moment. None: the source would have to deliver it.
     pub(crate) fn verdict(&self, demand: Demand) -> Result<Option<Verdict>> {
         if self.freed {
             return Err(Error::Canceled);
@@ -175,8 +175,8 @@ impl State {
         }
     }
 
-    /// What the helper is to fetch, if anything: what a waiting call needs, else what the prefetch
-    /// is to keep ready. The flag says that it is the latter.
+    /// The bytes that the helper should fetch, if any: those that a waiting call needs, else those
+    /// that the prefetch keeps buffered. The flag is true for the latter.
     pub(super) fn helper_work(&self) -> Option<(Demand, bool)> {
         if self.freed || self.canceled || self.health.failure().is_some() {
             return None;
@@ -202,7 +202,7 @@ impl State {
         })
     }
 
-    /// The reads that the prefetch need not know of: those that end in `(from, until]`.
+    /// The reads of which the prefetch need not be told: those that end in `(from, until]`.
     pub(super) fn quiet(&self) -> (u64, u64) {
         if self.freed {
             return (0, u64::MAX);
@@ -210,8 +210,8 @@ impl State {
         self.prefetch.quiet(&self.extent, self.can_seek())
     }
 
-    /// What is missing where the source stands or after that, if something is missing before as well:
-    /// the source jumped.
+    /// The first missing offset at or after the source's position, if bytes before it are missing
+    /// as well because the source jumped.
     pub(crate) fn missing_ahead(&self) -> Option<u64> {
         let extent = &self.extent;
         let missing = extent.ranges().end_of(self.position.offset());
@@ -219,7 +219,8 @@ impl State {
         (jumped && !extent.is_past_end(missing)).then_some(missing)
     }
 
-    /// The source, to be closed, if no byte can be wanted from it any more and nobody is inside it.
+    /// Takes the source, to close it, if no byte can be needed from it any more and no thread is
+    /// inside it.
     pub(super) fn retire_source(&mut self) -> Option<Box<dyn Source>> {
         if self.freed || self.extent.is_complete() {
             self.slot.retire()
@@ -228,7 +229,7 @@ impl State {
         }
     }
 
-    /// The source, whatever it is in the middle of: nobody else has this buffer any more.
+    /// Takes the source in any state: no other thread has this buffer any more.
     pub(crate) fn take_source(&mut self) -> Option<Box<dyn Source>> {
         self.slot.take()
     }
@@ -236,18 +237,18 @@ impl State {
     /// Clears a failure and returns it.
     pub(crate) fn retry(&mut self) -> Option<Error> {
         self.prefetch.unpause();
-        // Where the source had nothing, it is asked again as well.
+        // The source is asked again where it had no bytes, too.
         self.extent.forget_short_bound();
         self.health.retry()
     }
 
-    /// Clears a cancel and a failure; returns the failure.
+    /// Clears a cancellation and a failure. Returns the failure.
     pub(crate) fn resume(&mut self) -> Option<Error> {
         self.canceled = false;
         self.retry()
     }
 
-    /// Records the system's code of a failed file operation for the stats.
+    /// Records the system's error code of a failed file operation for the stats.
     pub(crate) fn record(&mut self, error: &Error) {
         if let Error::Io(code) | Error::DiskFull(code) = error {
             self.counters.system_error = *code;

@@ -1,4 +1,4 @@
-//! The next step: what the source is to do towards a demand.
+//! The next step: what the source does next towards a demand.
 
 use std::ops::Range;
 
@@ -9,23 +9,24 @@ use crate::pull::prefetch::MAX_REQUEST;
 use crate::pull::state::State;
 use crate::store::memory::BLOCK;
 
-/// The most held bytes, before a refused end, that a source has to deliver again. More than what
-/// usually lies between a library and a connection, which would hide that the connection is broken.
+/// The most held bytes before a refused end that a source has to deliver again. More than is
+/// usually buffered between a library and a connection, since such buffered bytes would hide that
+/// the connection is broken.
 const RECHECK: u64 = 64 * 1024;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Deliver up to `most` bytes where it stands.
+    /// Deliver at most `most` bytes at the source's position.
     Read { most: u64 },
-    /// Go to an offset.
+    /// Seek to an offset.
     Seek(u64),
-    /// Deliver up to `most` bytes that are held already, which go nowhere.
+    /// Deliver at most `most` bytes that are held already, to be thrown away.
     Skip { most: u64 },
 }
 
 impl State {
-    /// What the source does next towards a demand. `narrow` ends a request where another call on the
-    /// way waits for its last byte; a prefetch does not narrow, and asks for little.
+    /// The source's next step towards a demand. `narrow` ends a request where another call on the
+    /// way waits for its last byte. A prefetch does not narrow, and requests little at a time.
     pub(super) fn step(&self, demand: Demand, narrow: bool) -> Result<Step> {
         let ranges = self.extent.ranges();
         let (missing, _) = ranges.gap(demand.offset);
@@ -49,7 +50,7 @@ impl State {
             }
         }
         if position > missing {
-            // The source can't go back.
+            // The source cannot seek backward.
             return Err(Error::Unsupported);
         }
         if inside {
@@ -73,8 +74,9 @@ impl State {
         })
     }
 
-    /// How far a demand goes, before rounding. A call that waits for one byte and has room for more
-    /// would get them one at a time where nothing, or little, is rounded up.
+    /// The end of a demand, before rounding. It includes the bytes that the call can take beyond
+    /// those for which it waits: a call that waits for one byte would otherwise get its bytes one
+    /// at a time if nothing, or little, is rounded up.
     fn goal(&self, demand: Demand) -> u64 {
         let most = match self.round_up {
             0 => demand.room,
@@ -83,7 +85,7 @@ impl State {
         demand.offset.saturating_add(demand.length.max(most))
     }
 
-    /// The held bytes that the source has to deliver again, if it is able to.
+    /// The held bytes that the source has to deliver again, if it can seek to them.
     pub(super) fn to_recheck(&self) -> Option<Range<u64>> {
         let at = self.health.recheck().filter(|_| self.can_seek())?;
         let ranges = self.extent.ranges();
@@ -92,8 +94,8 @@ impl State {
         (start < end).then_some(start..end)
     }
 
-    /// Where a jump for the byte at `missing` goes: there, or up to a rounding step before it where the
-    /// gap ends soon. A reader going backwards in small steps will want those bytes next.
+    /// The target of a jump for the byte at `missing`: that offset, or up to a rounding step before
+    /// it if the gap ends soon. A reader going backward in small steps will want those bytes next.
     fn landing(&self, missing: u64) -> u64 {
         let ranges = self.extent.ranges();
         match ranges.next_start(missing) {

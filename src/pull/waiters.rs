@@ -1,24 +1,25 @@
-//! The calls that sleep at the gate, and which of them is to use the source next.
+//! The waiters: the calls that sleep at the gate, and the one that is elected to use the source
+//! next.
 
 use crate::error::{Error, Result};
 use crate::pull::demand::Demand;
 
-/// Stands for the helper where a ticket is asked for. Those of calls start at 1.
+/// The helper's ticket. The tickets of calls start at 1.
 const HELPER: u64 = 0;
 
-/// A call that sleeps until its bytes have come.
+/// A call that sleeps until its bytes have arrived.
 pub(crate) struct Waiter {
     ticket: u64,
     pub(super) demand: Demand,
-    /// The helper pulls for it; else its own thread does when it is elected.
+    /// Whether the helper pulls for it. Otherwise its own thread does when it is elected.
     pub(super) by_helper: bool,
-    /// The reader that it belongs to, 0 for none.
+    /// The reader whose call this is; 0 for none.
     pub(super) reader: usize,
     /// The number of its condition variable.
     pub(super) condvar: usize,
-    /// It was woken and is to look again.
+    /// It was woken and has to check the state again.
     pub(super) woken: bool,
-    /// An error that ends this call without staying.
+    /// An error that ends this call and is not recorded in the state.
     pub(super) error: Option<Error>,
 }
 
@@ -26,21 +27,22 @@ pub(crate) struct Waiter {
 pub(crate) struct Waiters {
     /// In order of arrival.
     list: Vec<Waiter>,
-    /// The waiter, or the helper, that was woken to use the source and has not looked yet.
+    /// The waiter, or the helper, that was woken to use the source and has not checked the state
+    /// yet.
     elected: Option<u64>,
     last_ticket: u64,
-    /// Condition variables that no waiter uses, and how many there are in all.
+    /// The condition variables that no waiter uses, and the number of all of them.
     free_condvars: Vec<usize>,
     condvars: usize,
 }
 
 impl Waiters {
-    /// Makes room for one more waiter.
+    /// Allocates space for one more waiter.
     pub(super) fn reserve(&mut self) -> Result<()> {
         self.list.try_reserve(1).map_err(|_| Error::NoMemory)
     }
 
-    /// Adds a waiter; returns its ticket. There is room for it.
+    /// Adds a waiter and returns its ticket. `reserve` has allocated the space.
     pub(super) fn add(
         &mut self,
         demand: Demand,
@@ -66,7 +68,7 @@ impl Waiters {
         waiters.any(|waiter| waiter.ticket == ticket && waiter.woken)
     }
 
-    /// Takes a waiter out; returns the error that ends its call, if there is one.
+    /// Removes a waiter. Returns the error that ends its call, if it has one.
     pub(super) fn remove(&mut self, ticket: u64) -> Option<Error> {
         let mut waiters = self.list.iter();
         let index = waiters.position(|waiter| waiter.ticket == ticket)?;
@@ -83,7 +85,7 @@ impl Waiters {
         self.list.iter_mut()
     }
 
-    /// Those that have not been woken.
+    /// The waiters that have not been woken.
     pub(super) fn asleep(&self) -> impl Iterator<Item = &Waiter> {
         self.list.iter().filter(|waiter| !waiter.woken)
     }
@@ -111,7 +113,7 @@ impl Waiters {
         self.elected = Some(HELPER);
     }
 
-    /// A waiter has looked: if it was elected, it no longer is.
+    /// A waiter has checked the state: it is no longer elected.
     pub(super) fn has_looked(&mut self, ticket: u64) {
         if self.elected == Some(ticket) {
             self.elected = None;
@@ -122,12 +124,12 @@ impl Waiters {
         self.has_looked(HELPER);
     }
 
-    /// The number of a condition variable for one waiter.
+    /// Takes the number of a condition variable for one waiter.
     pub(super) fn take_condvar(&mut self) -> Result<usize> {
         if let Some(condvar) = self.free_condvars.pop() {
             return Ok(condvar);
         }
-        // With room for all of them to be given back.
+        // Allocates space for all of them, so that `give_condvar_back` cannot fail.
         self.free_condvars
             .try_reserve(self.condvars + 1)
             .map_err(|_| Error::NoMemory)?;
