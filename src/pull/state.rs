@@ -5,7 +5,8 @@
 //! the helper ([`helper_work`](State::helper_work)). Nothing here blocks, calls the source or
 //! touches a file.
 //!
-//! The source goes through these states; each arrow is labeled with the function that makes the transition.
+//! The source goes through these states. Each arrow is labeled with the function that makes the
+//! transition.
 //!
 //! ```text
 //!           SourceGuard::take            SourceGuard::call
