@@ -1,9 +1,9 @@
-//! The buffer: a stream that came once, readable anywhere.
+//! The buffer: a stream that arrives once, readable at any offset.
 //!
-//! A [read] copies buffered bytes without a lock ([`store`](crate::store)). It waits for missing bytes
-//! at the [`gate`](crate::pull::gate), or fetches them itself when it is its
-//! [turn](crate::pull::source_guard) to use the source. Where the caller sets a time limit, or wants
-//! bytes ahead of need, the [helper](crate::pull::helper) takes the turns instead.
+//! A [read] copies buffered bytes without a lock ([`store`](crate::store)). For missing bytes it
+//! waits at the [`gate`](crate::pull::gate), or fetches them itself under the [source
+//! guard](crate::pull::source_guard). If the caller sets a timeout, or wants bytes ahead of need,
+//! the [helper](crate::pull::helper) uses the source instead.
 
 pub(crate) mod read;
 pub(crate) mod reader;
@@ -23,7 +23,7 @@ use crate::sync::{Mutex, lock};
 
 pub(crate) struct Buffer {
     pub(crate) store: Store,
-    /// Shared with those who may cancel a reader without keeping the buffer.
+    /// Shared with threads that may cancel a reader without keeping the buffer alive.
     pub(crate) gate: Shared<Gate>,
     interrupt: Option<Interrupt>,
     free_waits_for_pull: bool,
@@ -45,7 +45,7 @@ impl Buffer {
         })
     }
 
-    /// Keeps `ahead` bytes ready past the furthest read; 0 stops that.
+    /// Keeps `ahead` bytes buffered past the furthest read; 0 turns the prefetch off.
     pub(crate) fn prefetch(this: &Shared<Buffer>, ahead: u64) -> Result<()> {
         let mut state = this.gate.lock();
         if state.is_freed() {
@@ -58,7 +58,7 @@ impl Buffer {
         Ok(())
     }
 
-    /// Called under the gate's lock, so that a buffer that is being freed starts none.
+    /// Called under the gate's lock, so that a buffer that is being freed starts no helper.
     fn start_helper(this: &Shared<Buffer>) -> Result<()> {
         let mut helper = lock(&this.helper);
         if helper.is_none() {
@@ -69,12 +69,12 @@ impl Buffer {
         Ok(())
     }
 
-    /// Whether a helper thread exists; to be asked under the gate's lock.
+    /// Whether a helper thread exists. Called under the gate's lock.
     fn has_helper(&self) -> bool {
         lock(&self.helper).is_some()
     }
 
-    /// Cancels every call that waits, and those that would, until `resume`.
+    /// Cancels every call that waits, and later calls that would wait, until `resume`.
     pub(crate) fn cancel(&self) {
         let mut state = self.gate.lock();
         state.cancel();
@@ -88,7 +88,7 @@ impl Buffer {
         self.clear(State::retry);
     }
 
-    /// Clears a cancel and a failure.
+    /// Clears a cancellation and a failure.
     pub(crate) fn resume(&self) {
         self.clear(State::resume);
     }
@@ -98,11 +98,12 @@ impl Buffer {
         let failure = clear(&mut state);
         state.call_helper();
         drop(state);
-        // After the unlock: it may be of the user's making, with a drop of its own.
+        // Dropped after the unlock: the user may have supplied its payload, which may run code on
+        // drop.
         drop(failure);
     }
 
-    /// Ends the buffer: calls that are inside return, the source is closed, the helper goes.
+    /// Ends the buffer: running calls return, the source is closed, the helper exits.
     pub(crate) fn free(&self) {
         let mut state = self.gate.lock();
         if !state.free() {
@@ -119,13 +120,14 @@ impl Buffer {
         }
     }
 
-    /// Moves what is in memory to the spool file.
+    /// Moves the bytes in memory to the spool file.
     pub(crate) fn spill(&self) -> Result<()> {
         let spilled = self.store.spill();
         spilled.inspect_err(|error| self.gate.lock().record(error))
     }
 
-    /// A failed operation on the target of a save, as the callers get it, recorded for the stats.
+    /// Turns a failed operation on the target of a save into the caller's error, and records it for
+    /// the stats.
     pub(crate) fn target_failed(&self, error: &std::io::Error) -> Error {
         let error = Error::from_target(error);
         self.gate.lock().record(&error);

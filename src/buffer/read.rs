@@ -1,4 +1,4 @@
-//! One read: memory first, without a lock; missing bytes through the gate, or from the source.
+//! One read: first from memory, without a lock; then missing bytes, from the gate or the source.
 
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,11 @@ use crate::store::memory::BLOCK;
 use crate::sync::rcu::ReadGuard;
 use crate::sync::shared::Shared;
 
-/// What a read asks for, and how long it waits.
+/// What a read asks for, and how long it may block.
 #[derive(Clone, Copy)]
 pub(crate) struct ReadRequest<'s> {
-    /// All bytes asked for; else the first one, and whatever is held after it.
+    /// Whether it waits for all bytes. If not, it waits for the first one and also takes those
+    /// buffered after it.
     pub(crate) all: bool,
     pub(crate) wait: Wait,
     /// Cancels this call alone.
@@ -26,30 +27,30 @@ pub(crate) struct ReadRequest<'s> {
 
 #[derive(Clone, Copy)]
 pub(crate) enum Wait {
-    /// As long as it takes; this thread may call the source.
+    /// Blocks as long as necessary. This thread may call the source.
     Forever,
     Never,
-    /// At most that long; the helper calls the source.
+    /// Blocks for at most this long. The helper calls the source.
     For(Duration),
 }
 
-/// What a read found in memory.
+/// The result of a read from memory.
 #[derive(Clone, Copy)]
 pub(crate) enum Found {
-    /// All that it wants.
+    /// All bytes that the read waits for.
     All,
-    /// All that it wants, and the prefetch has to know.
+    /// All bytes that the read waits for, and the prefetch must be told.
     AllAndTrigger,
-    /// Less; the spool file holds at least that many bytes after them.
+    /// Fewer bytes than that; at least this many more are in the spool file.
     Part(u64),
 }
 
 /// A read that misses bytes.
 struct PendingRead<'s> {
     request: ReadRequest<'s>,
-    /// The cancellation token's when the call began.
+    /// The token's generation when the call began.
     generation: u64,
-    /// The state's when the call first locked it.
+    /// The state's `cancels` when the call first locked it.
     cancels: Option<u64>,
     deadline: Option<Instant>,
 }
@@ -58,7 +59,8 @@ impl<'s> PendingRead<'s> {
     fn new(request: ReadRequest<'s>) -> PendingRead<'s> {
         PendingRead {
             request,
-            // Before the lock: a cancellation that comes later finds the call at the gate.
+            // Loaded before the lock is taken, so that a cancellation cannot be missed: a later one
+            // finds the call at the gate.
             generation: request.cancel_token.map_or(0, CancelToken::generation),
             cancels: None,
             deadline: match request.wait {
@@ -68,7 +70,7 @@ impl<'s> PendingRead<'s> {
         }
     }
 
-    /// What it waits for, of the `left` bytes from `offset` on.
+    /// The demand for the next of the `left` bytes from `offset` on.
     fn demand(&mut self, state: &State, offset: u64, left: u64) -> Demand {
         let room = left.min(BLOCK);
         Demand {
@@ -79,7 +81,7 @@ impl<'s> PendingRead<'s> {
         }
     }
 
-    /// The state's verdict, and what ends only this call.
+    /// The state's verdict, or an error that ends only this call.
     fn verdict(&self, state: &State, demand: Demand) -> Result<Option<Verdict>> {
         let verdict = state.verdict(demand)?;
         if verdict.is_some() {
@@ -114,7 +116,7 @@ impl<'s> PendingRead<'s> {
 }
 
 impl Buffer {
-    /// Copies what is in memory, under a read guard of this buffer.
+    /// Copies bytes that are in memory, under a read guard of this buffer.
     #[inline]
     pub(crate) fn read_memory(
         &self,
@@ -134,7 +136,7 @@ impl Buffer {
         }
     }
 
-    /// Reads at `offset`; see `sb_read` and `sb_read_some` for what comes back.
+    /// Reads at `offset`. `sb_read` and `sb_read_some` describe the result.
     pub(crate) fn read(
         this: &Shared<Buffer>,
         offset: u64,
@@ -154,7 +156,7 @@ impl Buffer {
         }
     }
 
-    /// A read that did not find all in memory, or that the prefetch has to know of.
+    /// A read that did not find all bytes in memory, or of which the prefetch must be told.
     #[cold]
     pub(crate) fn read_slow(
         this: &Shared<Buffer>,
@@ -173,7 +175,7 @@ impl Buffer {
         this.report_progress(offset + done as u64);
         match result {
             Ok(()) => Ok(done),
-            // A cancel ends all of a call; the bytes that it got stay buffered.
+            // A cancellation ends the whole call; the bytes that arrived stay buffered.
             Err(Error::Canceled) => Err(Error::Canceled),
             Err(_) if done > 0 => Ok(done),
             Err(error) => Err(error),
@@ -189,7 +191,7 @@ impl Buffer {
         request: ReadRequest<'_>,
     ) -> Result<()> {
         let mut copied = this.store.copy_on(offset, out, done, spooled);
-        // Only once something is missing: buffered bytes need no lock, not even on disk.
+        // Created only if bytes are missing: buffered bytes need no lock, even on disk.
         let mut pending: Option<PendingRead<'_>> = None;
         let mut guard: Option<SourceGuard<'_>> = None;
         loop {
@@ -202,7 +204,8 @@ impl Buffer {
             let missing = offset + *done as u64;
             let verdict = Buffer::wait_or_pull(this, missing, left, pending, &mut guard);
             let verdict = verdict.inspect_err(|error| {
-                // Bytes may have come before it while the call slept: those are delivered first.
+                // Bytes may have arrived before the error while the call slept; they are delivered
+                // first.
                 if !matches!(error, Error::Canceled) {
                     let _ = this.store.copy(offset, out, done);
                 }
@@ -214,8 +217,8 @@ impl Buffer {
         }
     }
 
-    /// Waits for the missing bytes, or has the source deliver them. The source guard stays with the call
-    /// for what it needs next.
+    /// Waits for the missing bytes, or makes the source deliver them. The call keeps the source
+    /// guard for the next missing bytes.
     fn wait_or_pull<'b>(
         this: &'b Shared<Buffer>,
         missing: u64,
@@ -228,7 +231,7 @@ impl Buffer {
         let demand = pending.demand(&state, missing, left);
         state.note_miss(missing);
         if matches!(request.wait, Wait::Never) {
-            // It does not stay until the helper has come this far, but it may come again.
+            // The call does not wait for the helper, but a later call may find the bytes.
             state.call_helper();
         }
         loop {
@@ -247,14 +250,16 @@ impl Buffer {
             if let Some(mine) = guard {
                 state = mine.advance(state, demand, true)?;
                 let has_come = state.extent().buffered(missing) > 0;
-                // Also if a prefetch was begun meanwhile: its thread alone calls the source.
+                // Drops it also if a prefetch has been turned on: then only its thread calls the
+                // source.
                 if mine.is_over(&state) || state.prefetch().is_on() {
                     drop(state);
                     *guard = None;
                     state = this.gate.lock();
                 }
                 if has_come {
-                    // Copied at once: a call that waits for its last byte finds the first on disk.
+                    // Copied at once: a call that waited for its last byte would find the first on
+                    // disk.
                     return Ok(Verdict::Ready);
                 }
                 continue;
@@ -271,7 +276,7 @@ impl Buffer {
         }
     }
 
-    /// Tells the prefetch how far a read came.
+    /// Tells the prefetch where a read ended.
     fn report_progress(&self, offset: u64) {
         if self.gate.triggers_prefetch(offset) {
             self.gate.lock().note_read(offset);

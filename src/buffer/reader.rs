@@ -11,7 +11,7 @@ use crate::sync::rcu::ReadGuard;
 use crate::sync::shared::Shared;
 use crate::sync::{AtomicU64, Ordering};
 
-/// A read position. It refers to no buffer: each call is given one.
+/// A read position. It refers to no buffer: each call passes one.
 pub(crate) struct Position {
     offset: AtomicU64,
     cancel_token: CancelToken,
@@ -33,7 +33,7 @@ impl Position {
         self.cancel_token.is_canceled()
     }
 
-    /// Reads if all that is wanted is in memory; else nothing has happened.
+    /// Reads if every byte that it waits for is in memory; otherwise changes nothing.
     #[inline]
     pub(crate) fn read_memory(
         &self,
@@ -62,10 +62,10 @@ impl Position {
         Ok(count)
     }
 
-    /// Reads the source to its end, so that the size is known. The position does not move.
+    /// Reads the source to its end, so that the size becomes known. The position does not change.
     pub(crate) fn find_end(&self, buffer: &Shared<Buffer>) -> Result<()> {
         const STEP: usize = 64 * 1024;
-        // Not on the stack, of which a caller may have little.
+        // Not on the stack, since a caller's stack may be small.
         let mut scratch = Vec::new();
         scratch
             .try_reserve_exact(STEP)

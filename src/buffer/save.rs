@@ -5,8 +5,8 @@
 //! supports that. Otherwise they are read and written, which is faster than letting the kernel copy
 //! from file to file (`bench/`, row `save-256`: 64 against 76 ms on ext4).
 //!
-//! A save to a path writes a temporary file next to the target, which replaces the target in one step at the
-//! end. A save to a descriptor only writes.
+//! A save to a path writes a temporary file next to the target, which replaces the target in one
+//! step at the end. A save to a descriptor only writes.
 
 use std::fs::File;
 use std::io;
@@ -70,7 +70,7 @@ pub(crate) fn to_path(
         None => {
             let temp_file = disk::temp_file(&target).map_err(failed)?;
             let size = saving.copy(&Sink::TempFile(&temp_file.file, Preallocation::new()))?;
-            // All that can fail comes before the old file goes.
+            // Everything that can fail happens before the old file is replaced.
             disk::settle(&temp_file.file).map_err(failed)?;
             if options.sync {
                 disk::sync(&temp_file.file).map_err(failed)?;
@@ -95,11 +95,11 @@ pub(crate) fn to_descriptor(
 ) -> Result<u64> {
     let failed = |error: io::Error| buffer.target_failed(&error);
     let file = disk::borrow(descriptor).map_err(|_| Error::Invalid)?;
-    // What is open exists.
+    // An open descriptor's target exists.
     if options.keep {
         return Err(Error::Invalid);
     }
-    // Before anything is delivered that could not be synced.
+    // Checked before the first byte is written, which could not be synced.
     if options.sync && !disk::can_sync(&file) {
         return Err(Error::Unsupported);
     }
@@ -350,7 +350,8 @@ impl<'s> Saving<'s> {
 
     /// Makes the spool file itself the target, if that was requested and is possible.
     fn link(&mut self, target: &Target) -> Result<Option<u64>> {
-        // Where no link can be, memory is left as it is, and the bytes go to the target as they come.
+        // If linking is impossible, memory is left as it is, and the bytes are copied as they
+        // arrive.
         if !self.options.link || !self.buffer.store.can_link(target) {
             return Ok(None);
         }
@@ -360,12 +361,12 @@ impl<'s> Saving<'s> {
             self.fetch()?
         };
         self.check(size)?;
-        // The spool file of a stream that goes on would go on under its new name.
+        // If the stream continued, so would the file under its new name.
         if !self.buffer.gate.lock().extent().is_complete() {
             return Ok(None);
         }
         self.report_progress(size, Some(size))?;
-        // Without room to spill to, there may still be some at the target.
+        // If the disk has no space for a spill, the target's may still have some.
         if self.buffer.spill().is_err() {
             return Ok(None);
         }

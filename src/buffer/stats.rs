@@ -84,16 +84,16 @@ impl Buffer {
     const TAKEN: u64 = (Shared::<Buffer>::SIZE + Shared::<Gate>::SIZE) as u64;
 
     pub(crate) fn stats(&self) -> Stats {
-        // Before the lock of those who wait: whoever has the store's may be asking for memory.
+        // Before the gate's lock: a thread that holds the store's lock may be allocating memory.
         let taken = self.store.taken() + Buffer::TAKEN;
         let state = self.gate.lock();
         let (extent, counters) = (state.extent(), state.counters());
-        // Spilling moves bytes without this lock; what is held in all is under it.
+        // Spilling moves bytes without this lock, but the total is only changed under it.
         let held = extent.ranges().total();
         let disk = self.store.spooled().min(held);
         let memory = held - disk;
         let spool = self.store.spool();
-        // Where every byte is held, nothing is left to be canceled.
+        // If every byte is buffered, the cancellation has no effect.
         let failure = if state.is_canceled() && !extent.is_complete() {
             Some(Error::Canceled)
         } else {
@@ -107,7 +107,7 @@ impl Buffer {
             frontier: extent.frontier(),
             memory,
             disk,
-            // Bytes may have come since.
+            // Saturating: bytes may have arrived since `taken` was computed.
             overhead: (taken + extent.ranges().taken() as u64).saturating_sub(memory),
             pulls: counters.pulls,
             seeks: counters.seeks,
@@ -127,7 +127,7 @@ impl Buffer {
                 Some(spool) if spool.is_in_memory() => SpoolState::Memory,
                 Some(_) => SpoolState::Disk,
             },
-            // Not here: the C side asks for no memory.
+            // Left out here, since the path would need an allocation, which the C side avoids.
             spool_dir: None,
             helper: self.has_helper(),
         }
