@@ -1,10 +1,10 @@
-//! ARCHITECTURE.md names only what exists.
+//! ARCHITECTURE.md names only things that exist.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The files of the code with their text, and the words in them.
+/// The code's files with their text, and all words in them.
 struct Code {
     files: Vec<(PathBuf, String)>,
     words: HashSet<String>,
@@ -37,7 +37,8 @@ impl Code {
         Code { files, words }
     }
 
-    /// Whether this is the name of a file or folder, of a function of a type or module, or a word.
+    /// Whether this names a file or folder, a function of a type or module, or any word of the
+    /// code.
     fn has(&self, name: &str) -> bool {
         let is_part = |path: &Path| path.ends_with(name);
         let mut paths = self.files.iter().flat_map(|(path, _)| path.ancestors());
@@ -81,7 +82,7 @@ fn calls(tree: &str) -> impl Iterator<Item = &str> {
     words.filter(|word| word.contains("::") || word.ends_with(".rs"))
 }
 
-/// The names on the page, but of the table of libraries, which names the code of others, only those in
+/// The names on the page. Of the table of libraries, which names other people's code, only those in
 /// the first column.
 fn names(page: &str) -> Vec<&str> {
     let (ours, table) = page

@@ -1,10 +1,10 @@
-//! The layers: each folder imports from those below it only, and no imports form a circle.
+//! The layers: each folder imports only from those below it, and no imports form a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// From the top down. Those on a line know nothing of each other.
+/// From the top down. The modules on one line do not import each other.
 const LAYERS: [&[&str]; 8] = [
     &["cursor", "ffi"],
     &["stream_buffer"],
@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 8] = [
     &["error", "options", "panic"],
 ];
 
-/// What each module imports of this crate, tests left out.
+/// The modules of this crate that each module imports, except in tests.
 type Imports = BTreeMap<String, BTreeSet<String>>;
 
 fn collect(folder: &Path, prefix: &str, sources: &mut BTreeMap<String, String>) {
@@ -92,7 +92,7 @@ fn imports_go_down() {
 #[test]
 fn no_imports_form_a_circle() {
     let mut left = imports();
-    // Takes away what imports nothing that is left; what stays is in a circle, or above one.
+    // Removes every module that imports none of those left. The rest form a circle, or import one.
     loop {
         let modules: BTreeSet<_> = left.keys().cloned().collect();
         let before = left.len();

@@ -1,15 +1,17 @@
-//! The panic boundary: the one place that catches panics, ours at the C border and those of sources.
+//! The panic boundary: the only place that catches panics, the library's at the C API and those of
+//! sources.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What `work` returns, or `fallback` if it panics. The panic hook has then printed its line.
+/// Returns the result of `work`, or `fallback` if it panics. The panic hook has then printed its
+/// message.
 #[inline]
 pub(crate) fn catch<T>(fallback: T, work: impl FnOnce() -> T) -> T {
     if cfg!(loom) {
-        // A panic in a model is what the model found, wherever it surfaces.
+        // A panic in a loom test is its result, so it must surface.
         return work();
     }
-    // Unwind safety: locks are taken through `sync::lock`, which does not mind poison, and nothing
-    // is changed in steps that a panic could part.
+    // Unwind safe: locks are taken through `sync::lock`, which ignores poison, and no code that can
+    // panic leaves a change half done.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(fallback)
 }

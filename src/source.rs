@@ -104,7 +104,7 @@ impl<R: Read + Send> Source for R {
 #[derive(Debug)]
 pub struct Seekable<R> {
     reader: R,
-    /// The position at which the buffer believes it to be.
+    /// The position at which the buffer expects it.
     at: u64,
     /// Whether it is at that position.
     placed: bool,
@@ -146,7 +146,7 @@ impl<R: Read + Seek + Send> Source for Seekable<R> {
     fn jump(&mut self, offset: u64) -> Result<()> {
         match self.reader.seek(SeekFrom::Start(offset)) {
             Ok(_) => (self.placed, self.past_end) = (true, false),
-            // A file system refuses places that are past what it can hold.
+            // A file system rejects offsets beyond the largest that it supports.
             Err(refused) if refused.kind() == io::ErrorKind::InvalidInput => {
                 self.placed = false;
                 let end = self.reader.seek(SeekFrom::End(0));
@@ -204,6 +204,6 @@ pub(crate) fn seek(source: &mut dyn Source, offset: u64) -> Result<()> {
 
 /// Closes a source. This runs its own code, so no lock may be held here.
 pub(crate) fn close(source: Box<dyn Source>) {
-    // A source that panics as it goes has nobody left to tell.
+    // If the drop panics, no caller is left to whom the panic could be reported.
     catch((), || drop(source));
 }
