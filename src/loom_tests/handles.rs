@@ -1,4 +1,4 @@
-//! Handles: each is its own value's, however the slots go round, and a value that is held stays.
+//! Handles: each finds its own value, however slots are reused, and a value lives while it is held.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,8 @@ use crate::ffi::handle::{Raw, Table, next_of};
 use crate::sync::shared::Shared;
 use crate::sync::take_stripe;
 
-/// A value that says so when it goes. Not by loom's counts: a table that lasts keeps some of them.
+/// A value that counts its drop. Not with loom's reference counts, since a table that is never
+/// dropped keeps some of them.
 struct Value {
     number: usize,
     gone: Arc<AtomicUsize>,
@@ -23,7 +24,8 @@ impl Drop for Value {
     }
 }
 
-/// A table, which lasts as a static one does, and how many of its values are gone.
+/// A table that is never dropped, like a static one, and the number of its values that were
+/// dropped.
 #[derive(Clone)]
 struct Case {
     table: &'static Table<Value>,
@@ -59,8 +61,8 @@ impl Case {
     }
 }
 
-/// One thread takes a free slot while another takes two and gives the first back: the list looks as
-/// it did, and is another one.
+/// One thread takes a free slot while another takes two and gives the first back: the list's head
+/// has the same number as before, but its successor differs.
 #[test]
 fn a_free_slot_goes_to_one() {
     explore(3, || {
@@ -88,7 +90,7 @@ fn a_free_slot_goes_to_one() {
     });
 }
 
-/// Slots that no list has yet, and the row they are in, are made by several at a time.
+/// Several threads make new slots, and their row, at a time.
 #[test]
 fn a_new_slot_goes_to_one() {
     explore(3, || {
@@ -107,7 +109,7 @@ fn a_new_slot_goes_to_one() {
     });
 }
 
-/// A look-up finds the value or nothing, never the one that has the slot next.
+/// A lookup finds the value or nothing, never the slot's next value.
 #[test]
 fn a_look_up_against_a_removal() {
     explore(3, || {
@@ -139,7 +141,7 @@ fn a_look_up_against_a_removal() {
     });
 }
 
-/// A number that happens to be the handle of what comes next finds nothing, or that.
+/// A number that happens to be the slot's next handle finds nothing, or the next value.
 #[test]
 fn a_made_up_handle() {
     explore(3, || {
@@ -159,7 +161,7 @@ fn a_made_up_handle() {
     });
 }
 
-/// Of two who remove one gets the value.
+/// If two threads remove a handle, one gets the value.
 #[test]
 fn two_removals() {
     explore(4, || {
@@ -170,11 +172,12 @@ fn two_removals() {
             move || case.table.remove(handle).is_ok()
         });
         let mine = case.table.remove(handle).is_ok();
-        // In the same slot, if that is free already: whoever comes too late does not take this one.
+        // In the same slot, if that is free already: the removal that comes too late does not take
+        // this value.
         let second = case.insert(2);
         assert!(mine ^ other.join().unwrap());
         assert_eq!(case.gone.load(Ordering::Relaxed), 1);
-        // The slot is on the list once.
+        // The slot is on the list only once.
         let third = case.insert(3);
         assert_eq!(case.number_of(second), Some(2));
         assert_eq!(case.number_of(third), Some(3));

@@ -1,4 +1,4 @@
-//! The helper: it comes when it is called, serves those who must not call the source, and goes.
+//! The helper: it starts when it is needed, serves calls that must not call the source, and exits.
 
 use loom::sync::Arc;
 use loom::thread;
@@ -9,8 +9,8 @@ use crate::buffer::Buffer;
 use crate::buffer::read::Wait;
 use crate::buffer::reader::Position;
 
-/// A call with a limit has the helper fetch, one without fetches itself; both get theirs, and the
-/// helper is gone after the end.
+/// The helper fetches for a call with a timeout, and a call without one fetches itself. Both get
+/// their bytes, and the helper has exited after the free.
 #[test]
 fn helper() {
     explore(3, || {
@@ -23,7 +23,7 @@ fn helper() {
     });
 }
 
-/// A helper that went to sleep is called for the next call.
+/// A helper that sleeps is notified for the next call.
 #[test]
 fn helper_sleeps_between_calls() {
     explore(3, || {
@@ -34,8 +34,8 @@ fn helper_sleeps_between_calls() {
     });
 }
 
-/// The end of the buffer while the helper is held up inside the source for a reader: the reader
-/// returns, the source is closed when the helper comes out.
+/// The buffer is freed while the helper is blocked inside the source for a reader: the reader
+/// returns, and the source is closed when the helper comes out.
 #[test]
 fn free_against_the_helper() {
     for free_waits_for_pull in [false, true] {
@@ -52,8 +52,8 @@ fn free_against_the_helper() {
     }
 }
 
-/// A source that does not come back holds up neither the end nor whoever waited: the helper stays
-/// behind, and closes it.
+/// A source that does not return delays neither `free` nor the waiting call: the helper stays
+/// inside, and closes the source later.
 #[test]
 fn free_leaves_the_helper_inside() {
     explore(4, || {
@@ -70,7 +70,8 @@ fn free_leaves_the_helper_inside() {
     });
 }
 
-/// With a prefetch no reader's thread is ever inside the source, so a stop never waits for it.
+/// With a prefetch, no reader's thread is ever inside the source, so a cancellation never waits for
+/// it.
 #[test]
 fn reader_stop_with_a_prefetch() {
     explore(3, || {
@@ -89,7 +90,7 @@ fn reader_stop_with_a_prefetch() {
     });
 }
 
-/// Whoever waits while the prefetch is switched on and off is served by the helper or by itself.
+/// A call that waits while the prefetch is turned on and off is served by the helper or by itself.
 #[test]
 fn prefetch_against_wait() {
     explore(3, || {

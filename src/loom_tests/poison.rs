@@ -1,4 +1,4 @@
-//! Freed memory shows: whoever reads it does not find what was there.
+//! Overwrites freed memory, so that a read of it finds other bytes.
 
 #![allow(unsafe_code)]
 
@@ -9,15 +9,17 @@ struct Poison;
 #[global_allocator]
 static POISON: Poison = Poison;
 
-// SAFETY: the system's allocator, which is given what it gave.
+// SAFETY: every request goes to the system's allocator, which gets back only what it allocated.
 unsafe impl GlobalAlloc for Poison {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees that the layout's size is not 0.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
-        // SAFETY: the caller's: nobody uses it any more. Volatile, or it would be left out.
+        // SAFETY: the caller guarantees that `alloc` returned `start` for this layout and that
+        // nobody uses the memory any more. The writes are volatile, or the compiler would omit
+        // them.
         unsafe {
             for at in 0..layout.size() {
                 start.add(at).write_volatile(0xDD);

@@ -1,4 +1,5 @@
-//! Whoever entered keeps what it sees; whoever waited may free.
+//! Memory that a reader found after it entered is not freed until it leaves; after `synchronize` it
+//! may be.
 
 #![allow(unsafe_code)]
 
@@ -9,15 +10,15 @@ use super::explore;
 use crate::sync::rcu::Domain;
 use crate::sync::{AtomicUsize, Ordering, take_stripe};
 
-/// Values of which one is to be seen, and the domain that protects it.
+/// Several values, one of which is shown, and the domain that protects it.
 struct Case {
     domain: Domain,
     shown: AtomicUsize,
-    /// True once freed. loom knows every access, and which happens before which.
+    /// True once freed. loom tracks every access, and which happens before which.
     freed: [UnsafeCell<bool>; 3],
 }
 
-// SAFETY: the cells are what the model is about; loom checks the accesses.
+// SAFETY: loom reports any two accesses to a cell that are not ordered.
 unsafe impl Sync for Case {}
 
 impl Case {
@@ -32,7 +33,7 @@ impl Case {
     fn read(&self) {
         let guard = self.domain.enter();
         let shown = self.shown.load(Ordering::SeqCst);
-        // SAFETY: checked by loom.
+        // SAFETY: loom reports a write to the cell that is not ordered with this read.
         self.freed[shown].with(|freed| assert!(!unsafe { *freed }, "read after free"));
         drop(guard);
     }
@@ -40,12 +41,13 @@ impl Case {
     fn replace(&self, next: usize) {
         let last = self.shown.swap(next, Ordering::SeqCst);
         self.domain.synchronize();
-        // SAFETY: checked by loom.
+        // SAFETY: loom reports an access to the cell that is not ordered with this write.
         self.freed[last].with_mut(|freed| unsafe { *freed = true });
     }
 }
 
-/// Two waits: the phase flips twice, so a reader may count on the one it read before the first.
+/// Two waits: the phase changes twice, so a reader may count itself in the group that it loaded
+/// before the first.
 #[test]
 fn a_reader_and_two_waits() {
     explore(4, || {
@@ -63,7 +65,7 @@ fn a_reader_and_two_waits() {
     });
 }
 
-/// Readers on one line and on two, one that enters twice.
+/// Readers in one stripe and in two, one of which enters twice.
 #[test]
 fn two_readers_and_a_wait() {
     explore(3, || {
@@ -85,7 +87,7 @@ fn two_readers_and_a_wait() {
     });
 }
 
-/// Whoever comes while somebody waits counts on the other phase, and prolongs nobody's wait.
+/// A reader that comes during a wait counts itself in the other group, and prolongs no wait.
 #[test]
 fn a_wait_is_not_for_those_who_come_later() {
     explore(4, || {
@@ -103,7 +105,7 @@ fn a_wait_is_not_for_those_who_come_later() {
         }
         let later = case.domain.enter();
         drop(first);
-        // Nothing else would end it.
+        // Nothing else would end the wait.
         waiter.join().unwrap();
         drop(later);
     });

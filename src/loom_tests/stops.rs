@@ -1,4 +1,5 @@
-//! Stops, of one call and of all, and the end: whoever waits returns, and the source is left alone.
+//! Cancellation, of one call and of all, and the end of a buffer: every waiting call returns, and
+//! the source is left alone.
 
 use std::io::SeekFrom;
 
@@ -17,7 +18,7 @@ use crate::sync::rcu::DomainRef;
 use crate::sync::shared::Shared;
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 
-/// One reader is inside a source that only an interrupt ends, another may be waiting.
+/// One reader is inside a source that only an interrupt ends; another one may be waiting.
 #[test]
 fn cancel_against_wait() {
     explore(4, || {
@@ -31,8 +32,8 @@ fn cancel_against_wait() {
     });
 }
 
-/// Who waits while another is inside a source that nothing ends returns at once, at a cancel and at
-/// the end of the buffer.
+/// A call that waits while another one is inside a source that nothing ends returns at once, after
+/// a cancel and after a free.
 #[test]
 fn stop_of_all_against_wait() {
     for stop in [Buffer::cancel, Buffer::free] {
@@ -53,7 +54,7 @@ fn stop_of_all_against_wait() {
     }
 }
 
-/// After a resume the source goes on where it stood.
+/// After a resume, the source continues at its position.
 #[test]
 fn resume_after_cancel() {
     explore(5, || {
@@ -69,8 +70,8 @@ fn resume_after_cancel() {
     });
 }
 
-/// The end of the buffer while one reader is blocked in the source and another may be waiting. The
-/// source is closed once, when it has come back.
+/// The buffer is freed while one reader is blocked in the source and another one may be waiting.
+/// The source is closed once, after it has returned.
 #[test]
 fn free_against_blocked_read() {
     for free_waits_for_pull in [false, true] {
@@ -83,7 +84,7 @@ fn free_against_blocked_read() {
             let others = [0, 0].map(|offset| reader(&buffer, offset, 1, Wait::Forever));
             buffer.free();
             if free_waits_for_pull {
-                // Nobody is inside any more, nor comes back.
+                // No thread is inside the source any more, and none enters it again.
                 assert!(!buffer.gate.lock().source().is_called());
             }
             for other in others {
@@ -94,8 +95,8 @@ fn free_against_blocked_read() {
     }
 }
 
-/// One reader is stopped while another is inside the source: it returns at once, the other gets its
-/// byte.
+/// One reader is canceled while another one is inside the source: the first returns at once, the
+/// other gets its byte.
 #[test]
 fn reader_stop_against_wait() {
     explore(5, || {
@@ -115,7 +116,7 @@ fn reader_stop_against_wait() {
     });
 }
 
-/// A reader that was woken to take the turn and is stopped before it looks leaves it to the next.
+/// A reader that was elected, and is canceled before it checks the state, hands the source off.
 #[test]
 fn reader_stop_against_hand_over() {
     explore(3, || {
@@ -146,11 +147,11 @@ struct Interruptible {
 
 #[derive(Default)]
 struct Seen {
-    /// A read runs, which an interrupt has come for or not.
+    /// Some while a read is running: whether it was interrupted.
     interrupted: Option<bool>,
     entered: usize,
     left: usize,
-    /// An interrupt lasted into a read that came after the one it was for.
+    /// An interrupt was still running in a later read than the one that it was meant for.
     strayed: bool,
 }
 
@@ -185,8 +186,8 @@ impl Source for Interruptible {
     }
 }
 
-/// An interrupt that is on its way when a resume lets a new call into the source does not reach that
-/// call, be it only to break what it uses, and does not become its failure.
+/// An interrupt is running when a resume lets a new call into the source. It does not reach that
+/// call, not even to touch what the call uses, and does not become that call's failure.
 #[test]
 fn resume_against_cancel() {
     explore(3, || {
@@ -215,8 +216,8 @@ fn resume_against_cancel() {
     });
 }
 
-/// The end of the buffer from inside the source's interrupt, while a call that came after a resume
-/// waits until that interrupt is over.
+/// The buffer is freed from inside the source's interrupt, while a call that came after a resume
+/// waits for that interrupt to end.
 #[test]
 fn free_from_an_interrupt() {
     for free_waits_for_pull in [false, true] {
@@ -247,7 +248,8 @@ fn free_from_an_interrupt() {
     }
 }
 
-/// Where only the end's return says so, nobody is inside the source's interrupt any more after it.
+/// If the return of `free` is the only sign of the end, no thread is inside the source's interrupt
+/// after it.
 #[test]
 fn free_against_an_interrupt() {
     explore(3, || {
@@ -275,7 +277,7 @@ fn free_against_an_interrupt() {
     });
 }
 
-/// A reader that is stopped and let go again has been stopped.
+/// A reader that is canceled and resumed at once has been canceled.
 #[test]
 fn reader_resume_after_stop() {
     explore(4, || {
@@ -295,7 +297,7 @@ fn reader_resume_after_stop() {
         }
         place.cancel(&buffer.gate);
         place.resume();
-        // Nothing else would end it.
+        // Nothing else would end the read.
         assert!(is_canceled(&stopped.join().unwrap()));
         valve.set(Flow::Open);
         assert_eq!(inside.join().unwrap().unwrap(), 1);

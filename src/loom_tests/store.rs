@@ -1,5 +1,5 @@
-//! What is buffered is found while it moves to the spool file, a real one, and its memory is used
-//! for bytes to come.
+//! Buffered bytes are found while they move to the spool file, a real one, and while their memory
+//! is used for new bytes.
 
 #![allow(unsafe_code)]
 
@@ -27,7 +27,7 @@ fn store_of(max: u64, keeper: DomainRef) -> Arc<Store> {
     Arc::new(Store::new(options, keeper))
 }
 
-/// Takes bytes in as a turn at the source does, as many at a time as there is room for.
+/// Commits bytes as a source guard does, as many at a time as a grant holds.
 fn fill(store: &Store, from: u64, to: u64) {
     fill_by(store, from, to, usize::MAX);
 }
@@ -49,7 +49,7 @@ fn fill_by(store: &Store, from: u64, to: u64, most: usize) {
     }
 }
 
-/// All of `[from, to)` is there, and right.
+/// Checks that all of `[from, to)` is buffered, with the right bytes.
 fn check(store: &Store, from: u64, to: u64) {
     let mut out = vec![0; (to - from) as usize];
     let mut done = 0;
@@ -82,8 +82,8 @@ fn read_against_spill() {
     });
 }
 
-/// A handle is freed while its buffer, which somebody keeps, is spilled: both synchronize the same domain,
-/// and a read by the handle needs what the one and the other take away.
+/// A handle is freed while its buffer, which another thread keeps, is spilled. Both synchronize the
+/// same domain, and a read by the handle needs the memory that each of them removes.
 #[test]
 fn read_by_handle_against_spill_and_free() {
     explore(2, || {
@@ -91,7 +91,7 @@ fn read_by_handle_against_spill_and_free() {
         let store = store_of(u64::MAX, DomainRef::OfHandle(domain));
         fill(&store, 0, BLOCK);
         let valid = Arc::new(AtomicBool::new(true));
-        // True once freed. loom knows every access, and which happens before which.
+        // True once freed. loom tracks every access, and which happens before which.
         let freed = Arc::new(UnsafeCell::new(false));
         let reader = thread::spawn({
             let (store, valid, freed) = (store.clone(), valid.clone(), freed.clone());
@@ -101,7 +101,7 @@ fn read_by_handle_against_spill_and_free() {
                 if !valid.load(Ordering::SeqCst) {
                     return;
                 }
-                // SAFETY: checked by loom.
+                // SAFETY: loom reports a write to the cell that is not ordered with this read.
                 freed.with(|freed| assert!(!unsafe { *freed }, "read after free"));
                 let (mut out, mut done) = ([0; BLOCK as usize], 0);
                 let spooled = store.copy_memory(0, &mut out, &mut done, &guard);
@@ -117,20 +117,20 @@ fn read_by_handle_against_spill_and_free() {
         });
         valid.store(false, Ordering::SeqCst);
         domain.synchronize();
-        // SAFETY: checked by loom.
+        // SAFETY: loom reports an access to the cell that is not ordered with this write.
         freed.with_mut(|freed| unsafe { *freed = true });
         reader.join().unwrap();
         spiller.join().unwrap();
     });
 }
 
-/// A read of what has to make room while its memory is filled again.
+/// A read of a block that must leave memory, while its chunk is filled again.
 #[test]
 fn read_against_making_room() {
     explore(3, || {
         let store = store(0);
         fill(&store, 0, 2 * BLOCK);
-        // Of a whole block, whose memory serves the one that comes.
+        // A read of a whole block, whose chunk the next block uses.
         let reader = checks(&store, BLOCK, 2 * BLOCK);
         fill(&store, 2 * BLOCK, 3 * BLOCK);
         reader.join().unwrap();
@@ -138,7 +138,7 @@ fn read_against_making_room() {
     });
 }
 
-/// A read of what has come while more comes, up to a higher tree.
+/// A read of bytes that were committed while more are, until the tree grows.
 #[test]
 fn read_against_filling() {
     explore(3, || {
@@ -151,7 +151,7 @@ fn read_against_filling() {
     });
 }
 
-/// A read from a leaf that becomes a mark, under a root above it.
+/// A read from a leaf that is collapsed to a sentinel, under a root above it.
 #[test]
 fn read_against_folding() {
     explore(3, || {
@@ -165,7 +165,8 @@ fn read_against_folding() {
     });
 }
 
-/// A read from a block that was alone under its slot, while one beside it comes and both leave memory.
+/// A read from a block that was alone under its slot, while a second one is added and both leave
+/// memory.
 #[test]
 fn read_against_company() {
     explore(3, || {
@@ -180,7 +181,7 @@ fn read_against_company() {
     });
 }
 
-/// The same for a block that gets its leaf only to be a mark in it.
+/// The same for a block that gets its leaf only to be replaced by a sentinel in it.
 #[test]
 fn read_against_folding_alone() {
     explore(3, || {
@@ -195,7 +196,7 @@ fn read_against_folding_alone() {
     });
 }
 
-/// A spill by somebody who has read the last bytes takes them too.
+/// A spill by a thread that has read the last bytes takes them too.
 #[test]
 fn spill_of_what_was_read() {
     explore(3, || {

@@ -1,4 +1,4 @@
-//! What the models of the buffer share: a source in memory, with a valve that holds it up.
+//! Shared by the tests of the buffer: a source in memory, with a valve that blocks it.
 
 #![allow(unsafe_code)]
 
@@ -22,7 +22,7 @@ pub(super) fn byte(offset: u64) -> u8 {
     offset as u8 + 0x41
 }
 
-/// A source that delivers one byte at a time, behind a valve if there is one.
+/// A source that delivers one byte at a time, behind a valve if it has one.
 pub(super) struct Tap {
     at: u64,
     size: u64,
@@ -31,24 +31,24 @@ pub(super) struct Tap {
     /// It has no interrupt.
     pub(super) deaf: bool,
     pub(super) closed: Arc<AtomicUsize>,
-    /// Where it fails, once and for all.
+    /// The offset at which it fails each time.
     pub(super) fails_at: Option<u64>,
-    /// What its interrupt does besides.
+    /// Called by its interrupt in addition.
     pub(super) at_interrupt: Option<std::sync::Arc<dyn Fn() + Send + Sync>>,
-    /// loom sees to it that calls come one after the other, and the drop after all of them.
+    /// Accessed in each call and in the drop, so that loom checks that none of them overlap.
     touched: UnsafeCell<()>,
-    /// The same for its interrupt and the drop.
+    /// Accessed in its interrupt and in the drop, so that loom checks that they do not overlap.
     interrupted: Arc<Interrupted>,
 }
 
 struct Interrupted(UnsafeCell<()>);
 
-// SAFETY: loom checks the accesses.
+// SAFETY: loom reports any two accesses to the cell that are not ordered.
 unsafe impl Sync for Interrupted {}
-// SAFETY: as above.
+// SAFETY: loom reports any two accesses to the cell that are not ordered.
 unsafe impl Send for Interrupted {}
 
-/// Holds a source up until it is opened.
+/// Blocks a source until it is opened.
 pub(super) struct Valve {
     now: Mutex<Flow>,
     changed: Condvar,
@@ -58,9 +58,9 @@ pub(super) struct Valve {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Flow {
-    /// Nobody has come yet.
+    /// No call has reached it yet.
     Shut,
-    /// Somebody is held up inside the source.
+    /// A call is blocked inside the source.
     Blocked,
     /// The source was interrupted.
     Interrupted,
@@ -97,7 +97,7 @@ impl Valve {
         *now
     }
 
-    /// As the source: what ended the wait.
+    /// Blocks the source. Returns what ended the wait.
     fn pass(&self) -> Flow {
         let mut now = lock(&self.now);
         if *now == Flow::Shut {
@@ -188,7 +188,7 @@ impl Drop for Tap {
     }
 }
 
-/// A buffer that asks for no more than is needed.
+/// A buffer that requests no more than is needed.
 pub(super) fn buffer(tap: Tap) -> Shared<Buffer> {
     let options = Options {
         round_up: 0,
@@ -216,7 +216,7 @@ pub(super) fn read(
     Ok(count)
 }
 
-/// A wait that makes the helper do the work, and never passes.
+/// A wait that makes the helper do the work, and never times out.
 pub(super) const BY_HELPER: Wait = Wait::For(Duration::MAX);
 
 /// Starts a thread that reads.

@@ -1,11 +1,11 @@
-//! The turn at the source goes round, and whoever waits for what it brings is woken.
+//! The source is handed off from call to call, and every call that waits for its bytes is woken.
 
 use super::explore;
 use super::tap::{BY_HELPER, Tap, buffer, read, reader};
 use crate::buffer::read::Wait;
 use crate::error::{Error, Result};
 
-/// Both want the same bytes: one fetches, the other sleeps until they are published.
+/// Both calls want the same bytes: one fetches them, the other sleeps until they are committed.
 #[test]
 fn publish_against_wait() {
     explore(5, || {
@@ -16,7 +16,7 @@ fn publish_against_wait() {
     });
 }
 
-/// What has been read is buffered, whoever is asked.
+/// Bytes that were read are buffered according to every function.
 #[test]
 fn read_is_buffered() {
     explore(3, || {
@@ -29,7 +29,7 @@ fn read_is_buffered() {
     });
 }
 
-/// Whoever has what it wants leaves the turn to the one that wants more, end of the source included.
+/// A call that has its bytes hands the source off to a call that wants more, even at the end.
 #[test]
 fn hand_over() {
     explore(3, || {
@@ -41,8 +41,8 @@ fn hand_over() {
     });
 }
 
-/// A call that was woken to take the turn, and stopped before it looks, leaves it to one that came
-/// after the stop.
+/// A call that was elected, and is canceled before it checks the state, hands the source off to one
+/// that came after the cancel.
 #[test]
 fn cancel_against_hand_over() {
     explore(3, || {
@@ -57,7 +57,8 @@ fn cancel_against_hand_over() {
     });
 }
 
-/// The source's failure reaches everybody that waits for what it will not bring, whoever called it.
+/// The source's failure reaches every call that waits for bytes that will not arrive, whichever
+/// thread called the source.
 #[test]
 fn failure_reaches_all() {
     fn is_failure(result: &Result<usize>) -> bool {
@@ -70,7 +71,7 @@ fn failure_reaches_all() {
             let buffer = buffer(tap);
             let [first, second] = limits;
             let other = reader(&buffer, 1, 1, second);
-            // What comes before it is delivered.
+            // The bytes before the failure are delivered.
             assert_eq!(read(&buffer, 0, 2, first).unwrap(), 1);
             let other = other.join().unwrap();
             assert!(is_failure(&other), "{other:?}");
@@ -80,7 +81,7 @@ fn failure_reaches_all() {
     }
 }
 
-/// Everybody that waits at the end, or past it, gets to know of it.
+/// Every call that waits at the end, or past it, returns.
 #[test]
 fn end_reaches_all() {
     for limits in [
