@@ -1,8 +1,9 @@
 //! Every file operation fails once, in every way, and nothing is lost.
 //!
-//! A scenario runs with the Nth operation failing, for N from the first one on until the scenario
-//! needs no more; once with the fault for ever from there on, once with it striking once. After the
-//! fault has gone, every byte is there and right, and was fetched once.
+//! A scenario runs with the Nth operation failing, for each N from the first operation on until the
+//! scenario has no more operations. Each time it runs twice: once with every later operation
+//! failing too, once with a single failure. After the fault has gone, every byte is buffered and
+//! right, and was fetched once.
 
 use std::cell::RefCell;
 use std::io;
@@ -44,7 +45,7 @@ static DATA: LazyLock<Vec<u8>> = LazyLock::new(|| {
         .collect()
 });
 
-/// Delivers `SIZE` bytes once; asked for more than there is, or after its end, it panics.
+/// Delivers `SIZE` bytes once. Panics if it is called after its end.
 struct Stream(u64);
 
 impl Source for Stream {
@@ -58,7 +59,8 @@ impl Source for Stream {
     }
 }
 
-/// Reads `[from, to)` and checks it; how far it came, and what stopped it.
+/// Reads `[from, to)` and checks the bytes. Returns the offset that it reached, and the error that
+/// stopped it.
 fn read(buffer: &StreamBuffer, from: u64, to: u64) -> (u64, Option<Error>) {
     let mut out = vec![0; 40_000];
     let mut at = from;
@@ -79,8 +81,8 @@ fn read(buffer: &StreamBuffer, from: u64, to: u64) -> (u64, Option<Error>) {
     (at, None)
 }
 
-/// Every fault at every operation of `scenario`, which returns once it has seen to it that nothing
-/// was lost.
+/// Injects every fault at every operation of `scenario`, which checks that nothing was lost before
+/// it returns.
 fn inject_everywhere(scenario: impl Fn(Fault)) {
     for fault in FAULTS {
         for lasting in [false, true] {
@@ -100,7 +102,7 @@ fn inject_everywhere(scenario: impl Fn(Fault)) {
     }
 }
 
-/// What a fault at the spool file may show itself as.
+/// Whether a fault at the spool file may cause this error.
 fn is_due(error: &Error, fault: Fault) -> bool {
     match (error, fault) {
         (Error::DiskFull(code), Fault::Code(planned)) => {
@@ -130,7 +132,7 @@ fn pull_through(max: u64, on_full: OnFull, fault: Fault) {
         assert!(stats.system_error != 0);
         failures += 1;
         if failures > 3 {
-            // It lasts. What is in memory stays readable, and when it goes, so does the rest.
+            // The fault lasts. Bytes in memory stay readable; once it is gone, so are all others.
             let in_memory = stats.frontier - stats.memory;
             let (_, error) = read(&buffer, in_memory, stats.frontier);
             assert!(error.is_none(), "{error:?}");
@@ -142,7 +144,7 @@ fn pull_through(max: u64, on_full: OnFull, fault: Fault) {
                 fault,
             }));
             assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
-            // Counts as struck for `inject_everywhere`.
+            // Counts as a fault that struck, for `inject_everywhere`.
             faults::mark_struck();
             return;
         }
@@ -187,7 +189,7 @@ fn a_full_disk_can_go_on_in_memory() {
         assert!(error.is_none(), "{error:?}");
         assert_eq!((reached, buffer.stats().memory), (SIZE, SIZE));
         assert!(faults::plan(None) > 0);
-        // And back to the disk when that has room.
+        // Bytes go to the disk again once it has space.
         buffer.spill().expect("room");
         assert_eq!(buffer.stats().memory, 0);
         assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
@@ -243,7 +245,7 @@ fn save_once(max: u64, options: SaveOptions, fault: Fault) {
         Ok(size) => assert_eq!(size, SIZE),
         Err(error) => {
             assert!(is_due(&error, fault), "{error:?}");
-            // A directory that can't be synced is known when the file is there already.
+            // A failed sync of the directory is noticed only after the file has been replaced.
             let found = std::fs::read(&path).expect("the target");
             assert!(found == b"old" || (options.sync && found.len() as u64 == SIZE));
             let root = directory.path().canonicalize().expect("a directory");
@@ -258,7 +260,7 @@ fn save_once(max: u64, options: SaveOptions, fault: Fault) {
     }
     let found = std::fs::read(&path).expect("the target");
     assert!(found == *DATA, "wrong bytes in the file");
-    // There the spool file may have a name as long as it lives.
+    // On Windows the spool file may have a name while it exists.
     #[cfg(windows)]
     drop(buffer);
     assert_eq!(
@@ -289,11 +291,11 @@ fn a_save_that_fails_leaves_the_target_as_it_was() {
     }
 }
 
-/// What a test saw that looked on.
+/// The operations that a test observed.
 #[derive(Default)]
 struct Seen {
     directory: PathBuf,
-    /// Each with the mode that the directory's file without a name has by then.
+    /// Each operation, with the mode of the directory's unnamed file at that moment.
     operations: Vec<(Operation, Option<u32>)>,
 }
 
@@ -316,7 +318,7 @@ fn mode_of_unnamed(directory: &Path) -> Option<u32> {
     let here = open.filter(|entry| {
         std::fs::read_link(entry.path()).is_ok_and(|file| file.starts_with(directory))
     });
-    // Not by its text: a file that got a name later is still called deleted there.
+    // Not by the link's text: a file that was given a name later is still called deleted there.
     let about = |entry: std::fs::DirEntry| entry.path().metadata().ok();
     let unnamed = here.filter_map(about).find(|about| about.nlink() == 0);
     unnamed.map(|about| about.mode() & 0o777)
@@ -327,7 +329,8 @@ fn mode_of_unnamed(_directory: &Path) -> Option<u32> {
     None
 }
 
-/// The power may go at any time: what has a name has all its bytes, and the mode of a new file.
+/// Power may fail at any time: a file that has a name has all its bytes, and the mode of a new
+/// file.
 #[test]
 fn a_synced_save_is_on_the_disk_before_it_has_its_name() {
     for link in [false, true] {
@@ -373,14 +376,14 @@ fn a_synced_save_is_on_the_disk_before_it_has_its_name() {
     }
 }
 
-/// What a system calls "not supported" or "exists" at the spool file is a failed file operation: it is
-/// not about the source, nor about the target of a save.
+/// A system error such as "not supported" or "exists" at the spool file is a failed file operation.
+/// It does not concern the source, nor the target of a save.
 #[cfg(unix)]
 #[test]
 fn what_is_wrong_with_the_spool_file_is_said_of_it_alone() {
     for code in [libc::EOPNOTSUPP, libc::ENOSYS, libc::EEXIST, libc::EINVAL] {
         let fault = Fault::Code(code);
-        // At its making, and at its first write.
+        // When the file is created, and at the first write.
         for after in [0, 1] {
             let plan = Plan {
                 after,
@@ -413,7 +416,8 @@ fn what_is_wrong_with_the_spool_file_is_said_of_it_alone() {
     }
 }
 
-/// And the same codes at a target are not "exists and was not to be replaced", nor "can't be one".
+/// The same codes at a target do not mean that the target exists and must not be replaced, nor that
+/// it cannot be a target.
 #[cfg(unix)]
 #[test]
 fn what_is_wrong_with_a_target_is_a_failed_file_operation() {
@@ -432,7 +436,7 @@ fn what_is_wrong_with_a_target_is_a_failed_file_operation() {
                 assert!(after > 4, "{saved:?}");
                 break;
             }
-            // A reservation that fails is no error.
+            // A preallocation that fails is not an error.
             assert!(
                 matches!(saved, Err(Error::Io(found)) if found == code),
                 "{after}: {saved:?}"
@@ -467,7 +471,7 @@ fn a_signal_at_a_read_or_a_write_is_no_error() {
     }
 }
 
-/// What could be read before a broken place is delivered, and the error by the next read.
+/// A read delivers the bytes before an unreadable part, and the next read returns the error.
 #[test]
 fn a_read_that_fails_in_the_middle_delivers_what_came_before() {
     let buffer = StreamBuffer::new(Stream(0), None, 0).expect("a buffer");
@@ -506,7 +510,7 @@ fn a_spool_file_that_was_cut_is_an_error_and_never_wrong_bytes() {
     assert!(names(directory.path()).is_empty());
 }
 
-/// The error itself is kept for people.
+/// The text of an error contains the system's description, for people.
 #[test]
 fn errors_say_what_the_system_said() {
     let error = Error::from_file(&io::Error::from_raw_os_error(ENOSPC));
