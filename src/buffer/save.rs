@@ -219,10 +219,7 @@ impl<'s> Saving<'s> {
             done += count;
         }
         self.check(done)?;
-        // The end may be found only after the last report, and an empty resource had none.
-        if self.reported_total != Some(done) || self.reported != done {
-            self.report_progress(done, Some(done))?;
-        }
+        self.report_end(done)?;
         if let Sink::TempFile(file, preallocation) = sink {
             preallocation.trim(file);
         }
@@ -231,30 +228,34 @@ impl<'s> Saving<'s> {
 
     /// Buffers everything. Returns the number of bytes.
     fn fetch(&mut self) -> Result<u64> {
+        let mut fetched = false;
         loop {
-            let missing = self.snapshot(0)?.0;
-            let total = self.snapshot(missing)?.1;
+            let (missing, total) = self.snapshot(0)?;
+            if fetched {
+                self.report_progress(missing, total)?;
+            }
             if self.copy_read(missing, 0, &Sink::Buffer)? == 0 {
                 return Ok(missing);
             }
-            self.report_progress(missing, total)?;
+            fetched = true;
         }
     }
 
     /// Reads a source that was sought forward on to its end, before the gaps are filled in order:
     /// this saves one seek.
     fn drain_forward(&mut self) -> Result<()> {
+        let mut read = false;
         while !self.options.buffered {
-            let (missing, total) = {
-                let state = self.buffer.gate.lock();
-                (state.missing_ahead(), state.extent().size())
-            };
+            let missing = self.buffer.gate.lock().missing_ahead();
+            let (_, total) = self.snapshot(0)?;
+            if read {
+                self.report_progress(0, total)?;
+            }
             let Some(missing) = missing else { break };
-            self.snapshot(0)?;
             if self.copy_read(missing, 0, &Sink::Buffer)? == 0 {
                 break;
             }
-            self.report_progress(0, total)?;
+            read = true;
         }
         Ok(())
     }
@@ -268,6 +269,15 @@ impl<'s> Saving<'s> {
         } else {
             Err(Error::Canceled)
         }
+    }
+
+    /// Reports the final size, unless the last report was that: the end may be found only after it, and
+    /// an empty resource had none.
+    fn report_end(&mut self, size: u64) -> Result<()> {
+        if (self.reported, self.reported_total) == (size, Some(size)) {
+            return Ok(());
+        }
+        self.report_progress(size, Some(size))
     }
 
     /// Returns the number of bytes readable at `offset` without the source, and the total if it is
@@ -365,7 +375,7 @@ impl<'s> Saving<'s> {
         if !self.buffer.gate.lock().extent().is_complete() {
             return Ok(None);
         }
-        self.report_progress(size, Some(size))?;
+        self.report_end(size)?;
         // If the disk has no space for a spill, the target's may still have some.
         if self.buffer.spill().is_err() {
             return Ok(None);

@@ -1,12 +1,13 @@
 /*
- * What a save tells of its progress: it goes forwards, and the last report is that all of a known total
- * is saved, once, of an empty resource too.
+ * What a save reports of its progress: it goes forwards, the total is the final size as soon as that is
+ * known, and the last report is that all of it is saved, once, of an empty resource too.
  */
 #include "check.h"
 
 #include <fcntl.h>
 
 typedef struct told {
+    sb_buffer *buffer;
     uint64_t done, total;
     int calls, whole;
     int stops_at_the_end;
@@ -15,8 +16,12 @@ typedef struct told {
 static int tell(void *opaque, uint64_t done, uint64_t total)
 {
     told *self = opaque;
+    sb_stats stats;
+
     CHECK(done >= self->done);
     CHECK(done <= total);
+    CHECK_EQ(sb_stat(self->buffer, &stats, sizeof stats), SB_OK);
+    CHECK(stats.final_size == SB_SIZE_UNKNOWN || total == stats.final_size);
     self->done = done;
     self->total = total;
     self->calls++;
@@ -29,6 +34,7 @@ static int64_t save(sb_buffer *buffer, int to_path, uint32_t flags, told *told)
     int file = to_path ? -1 : open("saved", O_RDWR | O_CREAT | O_TRUNC, 0600);
     int64_t saved;
     CHECK(to_path || file >= 0);
+    told->buffer = buffer;
     saved = sb_save_with(buffer, to_path ? "saved" : NULL, file, flags, tell, told);
     if (!to_path)
         close(file);
@@ -39,7 +45,7 @@ static void ends_with_the_total(uint64_t size, uint64_t declared, int to_path, u
 {
     stream source;
     sb_buffer *buffer;
-    told told = { 0, 0, 0, 0, 0 };
+    told told = { NULL, 0, 0, 0, 0, 0 };
     unsigned char byte;
 
     stream_init(&source, size, 0);
@@ -60,13 +66,50 @@ static void stopped_at_the_end(uint64_t size)
 {
     stream source;
     sb_buffer *buffer;
-    told told = { 0, 0, 0, 0, 1 };
+    told told = { NULL, 0, 0, 0, 0, 1 };
 
     stream_init(&source, size, 0);
     buffer = stream_open(&source, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
     CHECK_EQ(save(buffer, 1, 0, &told), SB_ERR_CANCELED);
     CHECK_EQ(told.whole, 1);
     CHECK(access("saved", F_OK) != 0);
+    sb_free(buffer);
+}
+
+static int64_t go_to(void *opaque, uint64_t offset)
+{
+    stream *self = opaque;
+    pthread_mutex_lock(&self->lock);
+    self->at = offset < self->size ? offset : self->size;
+    self->ended = 0;
+    pthread_mutex_unlock(&self->lock);
+    return 0;
+}
+
+/* The source was sought forward: a save finds the end before it fills the gap. */
+static void finds_the_end_first(uint64_t declared, int to_path, uint32_t flags)
+{
+    enum { SIZE = 1000000 };
+    stream source;
+    sb_callback callback;
+    sb_options options;
+    sb_buffer *buffer;
+    told told = { NULL, 0, 0, 0, 0, 0 };
+    unsigned char byte;
+
+    stream_init(&source, SIZE, 0);
+    callback = stream_callback(&source);
+    callback.seek = go_to;
+    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
+    options.size = declared;
+    options.seek_gap = 0;
+    CHECK_EQ(sb_new_with(&callback, &options, &buffer), SB_OK);
+    CHECK_EQ(sb_read(buffer, SIZE - 1000, 1, &byte), 1);
+    CHECK_EQ(save(buffer, to_path, flags, &told), SIZE);
+    CHECK_EQ(told.done, SIZE);
+    CHECK_EQ(told.total, SIZE);
+    CHECK_EQ(told.whole, 1);
+    CHECK_EQ(unlink("saved"), 0);
     sb_free(buffer);
 }
 
@@ -77,6 +120,11 @@ int main(void)
     size_t size, flag;
     int to_path;
 
+    for (to_path = 0; to_path < 2; to_path++) {
+        finds_the_end_first(SB_SIZE_UNKNOWN, to_path, 0);
+        finds_the_end_first(1100000, to_path, 0);
+        finds_the_end_first(1100000, to_path, SB_SAVE_LINK);
+    }
     for (size = 0; size < COUNT_OF(sizes); size++) {
         for (flag = 0; flag < COUNT_OF(flags); flag++)
             for (to_path = 0; to_path < 2; to_path++) {
