@@ -171,6 +171,21 @@ static void source_wait_for_stall(source *self)
     pthread_mutex_unlock(&self->lock);
 }
 
+static uint64_t waits_of(sb_buffer *buffer)
+{
+    sb_stats stats;
+
+    assert(sb_stat(buffer, &stats, sizeof stats) == SB_OK);
+    return stats.waits;
+}
+
+/* Waits until one more call sleeps, since its bytes are missing, than did. */
+static void wait_for_a_waiter(sb_buffer *buffer, uint64_t waits)
+{
+    while (waits_of(buffer) <= waits)
+        usleep(1000);
+}
+
 /* Whether it stands still and was told nothing. */
 static int source_stands(source *self)
 {
@@ -266,6 +281,11 @@ static int still_plays(player *self)
 
 static void expect(const player *self, const char *says, int status)
 {
+    int patience = 10000;
+
+    /* A library may report its end before its read, on another thread, has returned. */
+    while (status != SB_OK && player_status((player *)self) == SB_OK && patience-- > 0)
+        usleep(1000);
     if (strcmp(self->says, says) != 0 || player_status((player *)self) != status) {
         fprintf(stderr, "the library says \"%s\" for \"%s\", the adapter \"%s\" for \"%s\"\n",
                 self->says, says, sb_strerror(player_status((player *)self)), sb_strerror(status));
@@ -329,8 +349,10 @@ static void together(void)
     for (at = 0; at < 3; at++)
         start(&stage.players[at]);
     source_wait_for_stall(&stage.source);
-    /* For the players to play all that there is. Where one has not, its stop comes before its stall,
-     * which is to work as well. */
+    /* Each player sleeps once it has played what has come. One that is slower is stopped before its
+     * stall, which works as well. */
+    while (waits_of(stage.buffer) < 3)
+        usleep(1000);
     usleep(300000);
     player_stop(&stage.players[1]);
     finish(&stage.players[1]);
@@ -352,12 +374,14 @@ static void together(void)
 static void stop_beside_the_source(void)
 {
     stage stage;
+    uint64_t waits;
 
     stage_set(&stage, "a stop beside the source", 0, STANDS_STILL);
     start(&stage.players[0]);
     source_wait_for_stall(&stage.source);
+    waits = waits_of(stage.buffer);
     start(&stage.players[1]);
-    usleep(300000);
+    wait_for_a_waiter(stage.buffer, waits);
     player_stop(&stage.players[1]);
     finish(&stage.players[1]);
     expect(&stage.players[1], "stop", SB_ERR_CANCELED);
