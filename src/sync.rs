@@ -1,31 +1,22 @@
 //! The synchronization primitives: std's, or loom's when the loom tests run.
-//!
-//! A std lock lives entirely in the object that it belongs to. A forked child must be able to
-//! create new handles, so this library cannot use locks that depend on a process-wide table.
 
+mod locks;
 pub(crate) mod rcu;
 pub(crate) mod shared;
 pub(crate) mod thread;
 
 #[cfg(loom)]
-pub(crate) use loom::sync::{
-    Condvar, Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+pub(crate) use loom::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 #[cfg(not(loom))]
-pub(crate) use std::sync::{
-    Condvar, Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+pub(crate) use std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 
-/// Locks the mutex and ignores poison: a panic of another holder was caught and handled where it
-/// happened.
-#[inline]
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
+pub(crate) use locks::{
+    Condvar, Mutex, MutexGuard, StaticMutex, lock, try_lock, wait, wait_timeout,
+};
 
 /// The number of stripes, a cache line each, of a striped counter.
 #[cfg(not(loom))]

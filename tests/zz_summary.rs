@@ -26,8 +26,10 @@ fn summary() {
         for line in &lines {
             let _ = writeln!(text, "    {}", line.trim_start_matches("SKIPPED: "));
         }
-        let _ = writeln!(text, "What they need, on Debian or Ubuntu: {INSTALL}");
-        text += "Tests that mount file systems also need root.\n";
+        if lines.iter().any(|line| line.starts_with("SKIPPED: ")) {
+            let _ = writeln!(text, "What they need, on Debian or Ubuntu: {INSTALL}");
+            text += "Tests that mount file systems also need root.\n";
+        }
     }
     if env!("CARGO_PKG_NAME") == "spoolbuf" {
         text += "Bindings, media libraries and tools are tested by `cargo full`.\n";

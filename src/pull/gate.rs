@@ -28,7 +28,7 @@ use crate::pull::demand::Demand;
 use crate::pull::state::State;
 use crate::pull::waiters::Waiter;
 use crate::source;
-use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering, lock};
+use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering, lock, wait, wait_timeout};
 
 pub(crate) struct Gate {
     state: Mutex<State>,
@@ -146,10 +146,7 @@ impl<'g> StateGuard<'g> {
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 None => self = self.sleep(condvar),
                 Some(left) if left.is_zero() => break,
-                Some(left) => {
-                    let slept = condvar.wait_timeout(self.state, left);
-                    self.state = slept.unwrap_or_else(std::sync::PoisonError::into_inner).0;
-                }
+                Some(left) => self.state = wait_timeout(condvar, self.state, left),
             }
         }
         self.waiters.has_looked(ticket);
@@ -164,9 +161,7 @@ impl<'g> StateGuard<'g> {
     }
 
     fn sleep(mut self, condvar: &Condvar) -> StateGuard<'g> {
-        self.state = condvar
-            .wait(self.state)
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.state = wait(condvar, self.state);
         self
     }
 
@@ -208,7 +203,9 @@ impl<'g> StateGuard<'g> {
                 self.waiters.elect_helper();
                 self.gate.helper.notify_one();
             }
-            _ if for_helper => self.gate.helper.notify_one(),
+            _ if for_helper => {
+                self.gate.helper.notify_one();
+            }
             _ => {}
         }
     }

@@ -54,6 +54,16 @@
 /* Says that something could not be tested here. */
 #define SKIP(what, why) fprintf(stderr, "SKIPPED: %s (%s)\n", what, why)
 
+/* Says that this build of the library gives up what the test is about. */
+#define LEAVE_OUT(what, why) fprintf(stderr, "LEFT OUT: %s (%s)\n", what, why)
+
+/* Whether the library's locks are parking_lot's, as whoever built it says. */
+static inline int parking_lot(void)
+{
+    const char *locks = getenv("SPOOLBUF_LOCKS");
+    return locks != NULL && strcmp(locks, "parking_lot") == 0;
+}
+
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
 static inline void check_failed(const char *file, int line, const char *what)

@@ -232,16 +232,18 @@ static void waiting(stream *source)
 static const struct {
     const char *name;
     void (*run)(stream *source);
+    /* Whether a thread sleeps at one of the library's locks. */
+    int sleeps;
 } cases[] = {
-    { "in_memory", in_memory },
-    { "spilling", spilling },
-    { "spilling_at_once", spilling_at_once },
-    { "limited", limited },
-    { "prefetching", prefetching },
-    { "saving", saving },
-    { "reading", reading },
-    { "looking", looking },
-    { "waiting", waiting },
+    { "in_memory", in_memory, 0 },
+    { "spilling", spilling, 0 },
+    { "spilling_at_once", spilling_at_once, 0 },
+    { "limited", limited, 1 },
+    { "prefetching", prefetching, 1 },
+    { "saving", saving, 0 },
+    { "reading", reading, 0 },
+    { "looking", looking, 0 },
+    { "waiting", waiting, 1 },
 };
 
 static void on_abort(int signal)
@@ -303,6 +305,10 @@ int main(void)
     /* The first one allocates by itself. */
     backtrace(frames, 4);
     for (which = 0; which < COUNT_OF(cases); which++) {
+        if (cases[which].sleeps && parking_lot()) {
+            LEAVE_OUT(cases[which].name, "a thread that sleeps needs memory for parking_lot's table");
+            continue;
+        }
         for (lasting = 0; lasting < 2; lasting++) {
             for (after = 0; strike(which, after, lasting, &bad); after++)
                 CHECK(after < 5000);

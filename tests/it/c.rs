@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::library::{Linkage, compile, library, root, run, scratch, skipped};
+use crate::library::{Linkage, compile, left_out, library, root, run, scratch, skipped};
 
 /// Far more than any program takes on a busy machine; what takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(100);
@@ -22,6 +22,9 @@ fn succeeds(command: &mut Command, what: &str) {
     for line in outcome.output.lines() {
         if let Some(reason) = line.strip_prefix("SKIPPED: ") {
             skipped(what, reason);
+        }
+        if let Some(reason) = line.strip_prefix("LEFT OUT: ") {
+            left_out(what, reason);
         }
     }
 }
@@ -45,6 +48,9 @@ fn with(source: &str, linkage: Linkage, check: impl Fn(&mut Command, &str)) {
         .env("TMPDIR", &folder)
         .env("SPOOLBUF_LIBRARY", &library().shared)
         .env_remove("RUST_BACKTRACE");
+    if cfg!(feature = "parking_lot") {
+        command.env("SPOOLBUF_LOCKS", "parking_lot");
+    }
     check(&mut command, &what);
     let left: Vec<PathBuf> = fs::read_dir(&folder)
         .expect("the folder")

@@ -8,9 +8,12 @@ fn play(arguments: &[&str]) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        .args(["run", "--quiet", "--release", "--example", "play", "--"])
-        .args(arguments)
+        .args(["run", "--quiet", "--release", "--example", "play"])
         .current_dir(env!("CARGO_MANIFEST_DIR"));
+    if cfg!(feature = "parking_lot") {
+        command.args(["--features", "parking_lot"]);
+    }
+    command.arg("--").args(arguments);
     command
 }
 

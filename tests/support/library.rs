@@ -46,6 +46,11 @@ pub fn skipped(what: &str, why: &str) {
     crate::skip::skip(what, why);
 }
 
+/// The same of what this build of the library gives up.
+pub fn left_out(what: &str, why: &str) {
+    crate::skip::leave_out(what, why);
+}
+
 /// Builds the library, once for all tests of this program.
 pub fn library() -> &'static Library {
     static LIBRARY: OnceLock<Library> = OnceLock::new();
@@ -58,6 +63,9 @@ fn build() -> Library {
         .args(["build", "--lib", "--message-format=json", "--target-dir"])
         .arg(scratch().join("library"))
         .current_dir(root());
+    if cfg!(feature = "parking_lot") {
+        cargo.args(["--features", "parking_lot"]);
+    }
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

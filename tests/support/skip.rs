@@ -15,6 +15,16 @@ pub fn skip(what: &str, why: impl std::fmt::Display) {
         std::env::var_os("SPOOLBUF_REQUIRE_ALL").is_none(),
         "{line}, and SPOOLBUF_REQUIRE_ALL is set"
     );
+    tell(&line);
+}
+
+/// Says that this build gives up what a test is about. That is a failure nowhere: nothing is missing
+/// that could be installed.
+pub fn leave_out(what: &str, why: impl std::fmt::Display) {
+    tell(&format!("LEFT OUT: {what} ({why})\n"));
+}
+
+fn tell(line: &str) {
     let _ = std::io::stderr().write_all(line.as_bytes());
     let file = OpenOptions::new().append(true).create(true).open(log());
     let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));

@@ -9,10 +9,10 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::Mutex;
 
 use super::super::Existing;
 use super::{c_string, succeeded, system};
+use crate::sync::{StaticMutex, try_lock};
 
 /// A file that is to be: the directory, and the name there.
 pub(crate) struct Target {
@@ -174,14 +174,14 @@ impl Directory {
     /// that was not its end.
     pub(super) fn some_names(&self, most: usize, mut act: impl FnMut(&CStr)) {
         /// Of the directory that was last left half-way, by its device and number.
-        static LEFT_AT: Mutex<Option<((u64, u64), libc::c_long)>> = Mutex::new(None);
+        static LEFT_AT: StaticMutex<Option<((u64, u64), libc::c_long)>> = StaticMutex::new(None);
         let Ok(listed) = self.open_file(c".", libc::O_RDONLY | libc::O_DIRECTORY, 0) else {
             return;
         };
         let Ok(about) = listed.metadata() else { return };
         let here = (about.dev(), about.ino());
         // Not waited for: in a child of fork() it may be held for ever.
-        let left_at = || LEFT_AT.try_lock().ok();
+        let left_at = || try_lock(&LEFT_AT);
         let begin = left_at().and_then(|left| left.filter(|(directory, _)| *directory == here));
         // SAFETY: an open directory, which the stream owns from here on; the entries are looked at
         // before the next one is asked for. A place that is none any more is one of the system's choice.

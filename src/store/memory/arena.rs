@@ -10,9 +10,9 @@
 #![allow(unsafe_code)]
 
 use std::ptr::NonNull;
-use std::sync::Mutex;
 
 use crate::store::memory::map::{map, unmap};
+use crate::sync::{StaticMutex, try_lock};
 
 /// The size of an arena, and its alignment, in bytes.
 pub(crate) const ARENA: usize = 2 * 1024 * 1024;
@@ -26,7 +26,7 @@ struct Kept(NonNull<u8>);
 // SAFETY: `Kept` holds the only pointer to the memory, so its owner may use it on any thread.
 unsafe impl Send for Kept {}
 
-static POOL: Mutex<[Option<Kept>; KEPT]> = Mutex::new([const { None }; KEPT]);
+static POOL: StaticMutex<[Option<Kept>; KEPT]> = StaticMutex::new([const { None }; KEPT]);
 
 pub(crate) struct Arena {
     start: NonNull<u8>,
@@ -52,7 +52,7 @@ impl Arena {
     /// Takes an unused arena that the process kept, whose memory it has already.
     pub(crate) fn kept() -> Option<Arena> {
         // Does not wait for the lock: in a forked child its holder may not exist.
-        let mut pool = POOL.try_lock().ok()?;
+        let mut pool = try_lock(&POOL)?;
         let kept = pool.iter_mut().find_map(Option::take)?;
         Some(Arena {
             start: kept.0,
@@ -88,9 +88,8 @@ impl Arena {
 
 impl Drop for Arena {
     fn drop(&mut self) {
-        let pool = POOL.try_lock();
+        let mut pool = try_lock(&POOL);
         if let Some(free) = pool
-            .ok()
             .as_mut()
             .and_then(|pool| pool.iter_mut().find(|kept| kept.is_none()))
         {
