@@ -124,8 +124,8 @@ pub const ALL: &[Row] = &[
 ];
 
 /// Only when named by `--only`: 4 GiB, to show that the cost of a read does not grow; what reserving
-/// blocks gives, which is another thing on each file system; and what a second thread that writes
-/// would give, for a source as fast as can be and for slower ones.
+/// blocks gives, which is another thing on each file system; what a second thread that writes would
+/// give, for a source as fast as can be and for slower ones; and where the locks matter most.
 #[rustfmt::skip]
 pub const NAMED: &[Row] = &[
     row!("huge-pull", "pull through 4 GiB, 64 KiB chunks", "MiB/s", More, Work::Pull { size: 4096 * M, chunk: 64 * K }, "rate", WRITES, &[]),
@@ -142,6 +142,7 @@ pub const NAMED: &[Row] = &[
     row!("overlap-1g-8", "the same, 8 KiB, source works 1 Gbit/s", "MiB/s", More, Work::Paced { chunk: 8 * K, pace: Works(MIB_1G) }, "rate", OVERLAP, &[]),
     row!("overlap-socket-64", "the same, 64 KiB, bytes arrive at 10 Gbit/s", "MiB/s", More, Work::Paced { chunk: 64 * K, pace: Arrives(MIB_10G) }, "rate", OVERLAP, &[]),
     row!("overlap-socket-8", "the same, 8 KiB, bytes arrive at 10 Gbit/s", "MiB/s", More, Work::Paced { chunk: 8 * K, pace: Arrives(MIB_10G) }, "rate", OVERLAP, &[]),
+    row!("locks-together", "two threads read 64 MiB as it comes, 8 KiB each", "MiB/s", More, Work::Together { size: 64 * M }, "rate", &[], &[]),
 ];
 
 impl Row {

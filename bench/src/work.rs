@@ -35,6 +35,8 @@ pub enum Work {
     Wait,
     /// Reads everything in order, in steps of 64 KiB.
     Stream { size: u64 },
+    /// The same on two threads at once, in steps of 8 KiB: each waits for what the other one fetches.
+    Together { size: u64 },
     /// Saves what was pulled.
     Save { size: u64 },
     /// Pulls and looks how much memory that took at most.
@@ -95,6 +97,7 @@ impl Work {
             Work::Reads { size, len } => reads::run(&open, Plan::new(size, 64 * KIB), len),
             Work::Wait => wait::run(&open),
             Work::Stream { size } => stream(&open, size),
+            Work::Together { size } => together(&open, size),
             Work::Save { size } => save(&open, size, dir),
             Work::Peak { size } => peak(&open, size),
             Work::Handles { count, each } => handles(&open, count, each),
@@ -132,6 +135,26 @@ fn stream(open: Opener, size: u64) -> Values {
     let time = start.elapsed();
     sample(&*buffer, &plan);
     vec![("longest", millis(longest)), ("rate", rate(size, time))]
+}
+
+fn together(open: Opener, size: u64) -> Values {
+    let plan = Plan::new(size, 8 * KIB);
+    source::block();
+    let start = Instant::now();
+    let buffer = open(plan, MAX);
+    let read_all = || {
+        let mut out = vec![1; 8 * KIB];
+        for off in (0..size).step_by(out.len()) {
+            assert_eq!(buffer.read(off, &mut out), out.len(), "a read at {off}");
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(read_all);
+        read_all();
+    });
+    let time = start.elapsed();
+    sample(&*buffer, &plan);
+    vec![("rate", rate(size, time))]
 }
 
 fn save(open: Opener, size: u64, dir: &Path) -> Values {
