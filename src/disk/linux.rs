@@ -3,10 +3,11 @@
 #![allow(unsafe_code)]
 
 use std::ffi::CStr;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::unix::{self, Directory};
@@ -65,42 +66,25 @@ pub(super) fn clone_range(
 }
 
 pub(super) fn create_unnamed(directory: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .custom_flags(libc::O_TMPFILE);
+    let path = unix::c_string(directory.as_os_str().as_bytes())?;
+    let flags = libc::O_RDWR | libc::O_TMPFILE;
     // Whatever a file system without such files calls that; what else is wrong shows then as well.
-    options
-        .open(directory)
-        .or_else(|_| unix::create_unlinked(directory))
+    unix::open_at(libc::AT_FDCWD, &path, flags, 0o600).or_else(|_| unix::create_unlinked(directory))
 }
 
 pub(super) fn default_directory() -> io::Result<PathBuf> {
-    let (usual, disk) = (c"/tmp", c"/var/tmp");
-    // SAFETY: the pointer is used at once; a host that changes its environment meanwhile has a race
-    // with every library that looks at it.
-    let chosen = unsafe {
-        let chosen = libc::getenv(c"TMPDIR".as_ptr());
-        if chosen.is_null() {
-            c""
-        } else {
-            CStr::from_ptr(chosen)
-        }
-    };
-    let directory = if !chosen.is_empty() {
-        chosen
-    } else if is_memory(|about| {
+    if let Some(chosen) = unix::chosen_directory()? {
+        return Ok(chosen);
+    }
+    let in_memory = is_memory(|about| {
         // SAFETY: a NUL-terminated path and room for one statfs64.
-        unsafe { libc::statfs64(usual.as_ptr(), about) }
-    }) && Path::new("/var/tmp").is_dir()
-    {
-        disk
+        unsafe { libc::statfs64(c"/tmp".as_ptr(), about) }
+    });
+    unix::path_of(if in_memory && Path::new("/var/tmp").is_dir() {
+        b"/var/tmp"
     } else {
-        usual
-    };
-    unix::path_of(directory.to_bytes())
+        b"/tmp"
+    })
 }
 
 pub(super) fn is_memory_backed(file: &File) -> bool {
@@ -309,7 +293,9 @@ pub(super) fn create_nameless(directory: &Directory) -> Option<File> {
 pub(super) fn can_link(unnamed: Option<&File>, spool_dir: &Path, target: &Target) -> bool {
     let about = match unnamed {
         Some(unnamed) => unnamed.metadata().ok().filter(|about| about.nlink() == 0),
-        None => spool_dir.metadata().ok(),
+        None => Directory::open(spool_dir, LOOK_UP)
+            .and_then(|directory| directory.0.metadata())
+            .ok(),
     };
     let there = target.directory.0.metadata();
     let together = about
@@ -346,7 +332,7 @@ pub(super) fn link(unnamed: &File, target: &Target, keep: bool) -> io::Result<()
 /// Gives a file without a name that of the target, in one step.
 pub(super) fn give_name(file: &File, target: &Target, keep: bool) -> io::Result<()> {
     let unnamed = path_of_descriptor(file)?;
-    let unnamed = CStr::from_bytes_until_nul(&unnamed).map_err(io::Error::other)?;
+    let unnamed = CStr::from_bytes_until_nul(&unnamed).map_err(|_| io::ErrorKind::InvalidInput)?;
     match target.directory.link_here(unnamed, &target.name) {
         // A link can't replace, a rename can.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !keep => {

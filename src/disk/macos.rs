@@ -43,13 +43,30 @@ pub(super) fn is_memory_backed(_file: &File) -> bool {
 }
 
 pub(super) fn default_directory() -> io::Result<PathBuf> {
-    let usual = std::env::temp_dir();
-    // TMPDIR may be set to nothing.
-    Ok(if usual.as_os_str().is_empty() {
-        PathBuf::from("/tmp")
-    } else {
-        usual
-    })
+    match unix::chosen_directory()? {
+        Some(chosen) => Ok(chosen),
+        None => own_directory(),
+    }
+}
+
+/// The directory that the system made for this user's temporary files.
+#[cfg(target_vendor = "apple")]
+fn own_directory() -> io::Result<PathBuf> {
+    let mut path = [0u8; libc::PATH_MAX as usize];
+    let start = path.as_mut_ptr().cast();
+    // SAFETY: room for that many bytes.
+    let size = unsafe { libc::confstr(libc::_CS_DARWIN_USER_TEMP_DIR, start, path.len()) };
+    // The size includes the NUL. It is 0 without such a directory, and larger than the room if the
+    // path did not fit.
+    match path.get(..size.saturating_sub(1)) {
+        Some(own) if !own.is_empty() => unix::path_of(own),
+        _ => unix::path_of(b"/tmp"),
+    }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn own_directory() -> io::Result<PathBuf> {
+    unix::path_of(b"/tmp")
 }
 
 pub(super) fn create_unnamed(directory: &Path) -> io::Result<File> {

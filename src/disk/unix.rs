@@ -2,10 +2,10 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CString, OsString};
+use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -64,6 +64,23 @@ pub(super) fn path_of(bytes: &[u8]) -> io::Result<PathBuf> {
 
 pub(super) fn copy_of(path: &Path) -> io::Result<PathBuf> {
     path_of(path.as_os_str().as_bytes())
+}
+
+/// The directory that TMPDIR names, if it is set to one.
+pub(super) fn chosen_directory() -> io::Result<Option<PathBuf>> {
+    // SAFETY: the pointer is used at once; a host that changes its environment meanwhile has a race
+    // with every library that looks at it.
+    let chosen = unsafe {
+        let chosen = libc::getenv(c"TMPDIR".as_ptr());
+        if chosen.is_null() {
+            return Ok(None);
+        }
+        CStr::from_ptr(chosen)
+    };
+    if chosen.is_empty() {
+        return Ok(None);
+    }
+    path_of(chosen.to_bytes()).map(Some)
 }
 
 pub(super) fn borrow(descriptor: i32) -> io::Result<std::mem::ManuallyDrop<File>> {
@@ -130,8 +147,24 @@ pub(super) fn close_copy(file: &File) -> io::Result<()> {
     }
 }
 
-/// A name for the system; an error without memory for it.
-fn c_string(name: &[u8]) -> io::Result<CString> {
+/// Opens a path as std does, but without an allocation: std makes one for a long path, and aborts the
+/// process if that fails.
+pub(super) fn open_at(directory: RawFd, path: &CStr, flags: i32, mode: u32) -> io::Result<File> {
+    let flags = flags | libc::O_CLOEXEC | system::LARGE;
+    loop {
+        // SAFETY: AT_FDCWD or an open directory, and a NUL-terminated path.
+        let file = unsafe { libc::openat(directory, path.as_ptr(), flags, mode) };
+        match succeeded(file) {
+            // SAFETY: open, and nobody else's.
+            Ok(()) => return Ok(unsafe { File::from_raw_fd(file) }),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A path or name for the system; an error without memory for it.
+pub(super) fn c_string(name: &[u8]) -> io::Result<CString> {
     let mut bytes = Vec::new();
     bytes
         .try_reserve_exact(name.len() + 1)

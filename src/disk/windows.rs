@@ -209,7 +209,7 @@ impl Target {
         // Only a device's name is in no directory.
         let directory = path.parent().ok_or(io::ErrorKind::Unsupported)?;
         Ok(Target {
-            directory: directory.to_path_buf(),
+            directory: copy_of(directory)?,
             path,
             synced,
         })

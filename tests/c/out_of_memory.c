@@ -2,17 +2,22 @@
  * Memory runs out at any allocation, once or for a while: every call answers, nothing aborts, nothing
  * that was taken in is lost, and it goes on when there is memory again.
  *
- * Each case runs in a child, with the Nth allocation failing, for each N. With SPOOLBUF_FRAMES set, a
- * child that aborts prints where.
+ * Each case runs in a child, with the Nth allocation failing, for each N: once with short paths, and
+ * once with long ones, which Rust's standard library can only open after an allocation. With
+ * SPOOLBUF_FRAMES set, a child that aborts prints where.
  */
 #include "memory.h"
 #include <execinfo.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/wait.h>
 
-enum { SIZE = 700000 };
+enum { SIZE = 700000, LEVELS = 5 };
 
 static unsigned char bytes[SIZE];
+
+/* The directory of the spool files, if it is a long one, and the path of the saves. */
+static char deep[PATH_MAX], target[PATH_MAX + 8] = "saved";
 
 /* Memory is scarce during the library's calls only. */
 static int64_t plan_after;
@@ -149,10 +154,37 @@ static void saving(stream *source)
 {
     sb_buffer *buffer = open_scarcely(source, 100000, 0);
     int64_t result;
-    SCARCE(result, sb_save(buffer, "saved"));
+    SCARCE(result, sb_save(buffer, target));
     CHECK(result == SIZE || result == SB_ERR_NO_MEMORY);
-    CHECK_EQ(access("saved", F_OK) == 0, result == SIZE);
-    unlink("saved");
+    CHECK_EQ(access(target, F_OK) == 0, result == SIZE);
+    unlink(target);
+    read_all(buffer, NO_SOME);
+    close_scarcely(buffer, source);
+}
+
+/* A save that can be a link to the spool file, which does not exist before. */
+static void linking(stream *source)
+{
+    sb_buffer *buffer = open_scarcely(source, UINT64_MAX, 0);
+    int64_t result;
+    SCARCE(result, sb_save_with(buffer, target, -1, SB_SAVE_LINK, NULL, NULL));
+    CHECK(result == SIZE || result == SB_ERR_NO_MEMORY);
+    CHECK_EQ(access(target, F_OK) == 0, result == SIZE);
+    unlink(target);
+    read_all(buffer, NO_SOME);
+    close_scarcely(buffer, source);
+}
+
+/* A save in the place of a symbolic link, which leads to nothing. */
+static void replacing(stream *source)
+{
+    sb_buffer *buffer = open_scarcely(source, UINT64_MAX, 0);
+    int64_t result;
+    CHECK_EQ(symlink("nothing", target), 0);
+    SCARCE(result, sb_save(buffer, target));
+    CHECK(result == SIZE || result == SB_ERR_NO_MEMORY);
+    CHECK_EQ(access(target, F_OK) == 0, result == SIZE);
+    unlink(target);
     read_all(buffer, NO_SOME);
     close_scarcely(buffer, source);
 }
@@ -241,6 +273,8 @@ static const struct {
     { "limited", limited, 1 },
     { "prefetching", prefetching, 1 },
     { "saving", saving, 0 },
+    { "linking", linking, 0 },
+    { "replacing", replacing, 0 },
     { "reading", reading, 0 },
     { "looking", looking, 0 },
     { "waiting", waiting, 1 },
@@ -283,27 +317,22 @@ static int strike(size_t which, int64_t after, int lasting, int *bad)
     CHECK(ended == child);
     if (WIFEXITED(status) && (WEXITSTATUS(status) == 50 || WEXITSTATUS(status) == 51))
         return WEXITSTATUS(status) == 50;
-    fprintf(stderr, "%s, allocation %" PRId64 "%s: %s\n", cases[which].name, after + 1,
-            lasting ? " and all after it" : "",
+    unlink(target);
+    fprintf(stderr, "%s%s, allocation %" PRId64 "%s: %s\n", cases[which].name,
+            deep[0] != 0 ? " with long paths" : "", after + 1, lasting ? " and all after it" : "",
             !WIFEXITED(status) ? "hangs or crashes"
             : WEXITSTATUS(status) == 99 ? "aborts" : "fails");
     (*bad)++;
     return 1;
 }
 
-int main(void)
+/* Returns how often memory ran out as it must not. */
+static int run_all(void)
 {
-    void *frames[4];
     size_t which;
     int bad = 0, lasting;
     int64_t after;
 
-    if (!MEMORY_IS_OURS) {
-        SKIP("running out of memory", "allocations are a sanitizer's or another C library's");
-        return 0;
-    }
-    /* The first one allocates by itself. */
-    backtrace(frames, 4);
     for (which = 0; which < COUNT_OF(cases); which++) {
         if (cases[which].sleeps && parking_lot()) {
             LEAVE_OUT(cases[which].name, "a thread that sleeps needs memory for parking_lot's table");
@@ -317,6 +346,48 @@ int main(void)
             printf("%s: %" PRId64 " allocations\n", cases[which].name, after);
         }
     }
+    return bad;
+}
+
+/* Makes a directory with a path of more than 500 bytes, for all files from now on. */
+static void go_deep(void)
+{
+    int level;
+    CHECK(getcwd(deep, PATH_MAX / 2) != NULL);
+    for (level = 0; level < LEVELS; level++) {
+        size_t end = strlen(deep);
+        snprintf(deep + end, sizeof deep - end, "/%0100d", level);
+        CHECK_EQ(mkdir(deep, 0700), 0);
+    }
+    snprintf(target, sizeof target, "%s/saved", deep);
+    CHECK_EQ(setenv("TMPDIR", deep, 1), 0);
+}
+
+/* Fails if something was left behind. */
+static void remove_deep(void)
+{
+    int level;
+    for (level = 0; level < LEVELS; level++) {
+        CHECK_EQ(rmdir(deep), 0);
+        *strrchr(deep, '/') = 0;
+    }
+}
+
+int main(void)
+{
+    void *frames[4];
+    int bad;
+
+    if (!MEMORY_IS_OURS) {
+        SKIP("running out of memory", "allocations are a sanitizer's or another C library's");
+        return 0;
+    }
+    /* The first one allocates by itself. */
+    backtrace(frames, 4);
+    bad = run_all();
+    go_deep();
+    bad += run_all();
+    remove_deep();
     CHECK_EQ(bad, 0);
     return 0;
 }

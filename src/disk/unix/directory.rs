@@ -3,15 +3,15 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::super::Existing;
-use super::{c_string, succeeded, system};
+use super::{c_string, open_at, succeeded, system};
 use crate::sync::{StaticMutex, try_lock};
 
 /// A file that is to be: the directory, and the name there.
@@ -57,9 +57,9 @@ pub(in crate::disk) struct Directory(pub(in crate::disk) File);
 
 impl Directory {
     pub(in crate::disk) fn open(path: &Path, flags: i32) -> io::Result<Directory> {
-        let mut options = OpenOptions::new();
-        options.read(true).custom_flags(libc::O_DIRECTORY | flags);
-        options.open(path).map(Directory)
+        let path = c_string(path.as_os_str().as_bytes())?;
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | flags;
+        open_at(libc::AT_FDCWD, &path, flags, 0).map(Directory)
     }
 
     pub(in crate::disk) fn open_file(
@@ -68,12 +68,7 @@ impl Directory {
         flags: i32,
         mode: u32,
     ) -> io::Result<File> {
-        let flags = flags | libc::O_CLOEXEC | system::LARGE;
-        // SAFETY: an open directory and a NUL-terminated name.
-        let file = unsafe { libc::openat(self.0.as_raw_fd(), name.as_ptr(), flags, mode) };
-        succeeded(file)?;
-        // SAFETY: open, and nobody else's.
-        Ok(unsafe { File::from_raw_fd(file) })
+        open_at(self.0.as_raw_fd(), name, flags, mode)
     }
 
     /// What has a name here, be it a link.

@@ -238,22 +238,25 @@ pub(super) fn rename(file: &File, to: &Path, replace: bool) -> io::Result<()> {
 }
 
 fn set_name(file: &File, class: i32, flags: u32, to: &Path) -> io::Result<()> {
-    let name: Vec<u16> = to.as_os_str().encode_wide().chain([0]).collect();
-    let size = offset_of!(Rename, name) + name.len() * size_of::<u16>();
+    let name = || to.as_os_str().encode_wide();
+    let name_size = name().count() * size_of::<u16>();
+    // With a NUL after the name.
+    let size = offset_of!(Rename, name) + name_size + size_of::<u16>();
     let size = size.max(size_of::<Rename>());
-    // Words, for the alignment.
-    let mut about = vec![0usize; size.div_ceil(size_of::<usize>())];
+    let mut about = zeros(size.div_ceil(size_of::<usize>()))?;
     let start = about.as_mut_ptr().cast::<Rename>();
     // SAFETY: aligned, and with room for all of the name.
     unsafe {
         start.write(Rename {
             flags,
             root: null_mut(),
-            name_size: ((name.len() - 1) * size_of::<u16>()) as u32,
+            name_size: name_size as u32,
             name: [0],
         });
         let units = start.byte_add(offset_of!(Rename, name)).cast::<u16>();
-        units.copy_from_nonoverlapping(name.as_ptr(), name.len());
+        for (place, unit) in name().enumerate() {
+            units.add(place).write(unit);
+        }
         succeeded(SetFileInformationByHandle(
             file.as_raw_handle(),
             class,
@@ -261,4 +264,14 @@ fn set_name(file: &File, class: i32, flags: u32, to: &Path) -> io::Result<()> {
             size as u32,
         ))
     }
+}
+
+/// Words, which are aligned for the structs of this module; an error without memory.
+fn zeros(count: usize) -> io::Result<Vec<usize>> {
+    let mut words = Vec::new();
+    words
+        .try_reserve_exact(count)
+        .map_err(|_| io::ErrorKind::OutOfMemory)?;
+    words.resize(count, 0);
+    Ok(words)
 }
