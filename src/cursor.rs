@@ -42,7 +42,7 @@ impl StreamBuffer {
     /// Creates a read position in this buffer, as `Read` and `Seek`.
     ///
     /// # Errors
-    /// [`Error::NoMemory`](crate::Error::NoMemory).
+    /// [`Error::NoMemory`].
     pub fn cursor(&self) -> Result<Cursor> {
         Ok(Cursor {
             buffer: self.clone(),

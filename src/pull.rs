@@ -3,8 +3,8 @@
 //! A read that misses bytes locks the [`gate`] and asks the [`state`] for a verdict: the bytes, the
 //! end, an error, or none yet. Without one it takes the source, if the source is free, and holds
 //! the [source guard](source_guard): only the thread with the guard may call the source. That
-//! thread decides a [step](step) under the lock, reserves memory in the store without it, calls the
-//! source without any lock, and records the [outcome](outcome) under the lock again. Threads that
+//! thread decides a [step] under the lock, reserves memory in the store without it, calls the
+//! source without any lock, and records the [outcome] under the lock again. Threads that
 //! wait for the bytes that arrived are woken; all others sleep on. The guard is dropped once the
 //! thread has its own bytes, or once others have waited while it read a mebibyte. The call that has
 //! waited longest is then elected to take the source next.

@@ -1,7 +1,7 @@
 //! Memory for the resource's bytes: never moved, and released to the system when unused.
 //!
 //! A [chunk](chunk::Chunk) is the memory of one segment. It is [mapped](map), or a part of an
-//! [arena](arena), which [`ChunkAllocator`](chunk_allocator::ChunkAllocator) hands out a block's
+//! [arena], which [`ChunkAllocator`](chunk_allocator::ChunkAllocator) hands out a block's
 //! worth at a time.
 
 pub(crate) mod arena;
