@@ -46,6 +46,8 @@ impl Mount {
         let file = File::create(&image).expect("an image");
         file.set_len(mebibytes << 20).expect("its size");
         let what = format!("a file system made by mkfs.{kind}");
+        // First, since mkfs is not in the PATH of every user who may not mount anyway.
+        enter_namespace(&what)?;
         match Command::new(format!("mkfs.{kind}"))
             .arg("-q")
             .args(options)
@@ -53,7 +55,7 @@ impl Mount {
             .output()
         {
             Err(error) => {
-                skip(&what, error);
+                skip(&what, format!("mkfs.{kind}: {error}"));
                 return None;
             }
             Ok(output) => assert!(output.status.success(), "{output:?}"),
@@ -68,6 +70,7 @@ impl Mount {
     /// say (see `passthrough.c`). Every mount has its own locks.
     pub fn passthrough(backing: &Path, options: &[&str]) -> Option<Mount> {
         let what = "a FUSE file system of the test's own";
+        enter_namespace(what)?;
         let program = match passthrough_program() {
             Ok(program) => program,
             Err(error) => {
@@ -79,10 +82,6 @@ impl Mount {
         let path = directory.path().to_path_buf();
         let device = |path: &Path| path.metadata().map(|about| about.dev()).ok();
         let before = device(&path);
-        if let Err(error) = own_namespace() {
-            skip(what, error);
-            return None;
-        }
         let mut server = Command::new(program);
         server.arg(backing).arg(&path).args(options);
         let mut server = server.stdout(Stdio::null()).spawn().expect("a process");
@@ -112,11 +111,12 @@ impl Mount {
             server: None,
             _directories: [Some(directory), None],
         };
-        let mounted = own_namespace().and_then(|()| mount.mount());
-        match mounted {
+        let what = format!("mount {}", arguments.join(" "));
+        enter_namespace(&what)?;
+        match mount.mount() {
             Ok(()) => Some(mount),
             Err(error) => {
-                skip(&format!("mount {}", arguments.join(" ")), error);
+                skip(&what, error);
                 None
             }
         }
@@ -212,7 +212,8 @@ fn passthrough_program() -> Result<&'static Path, &'static str> {
     let compile = || -> Result<PathBuf, String> {
         let mut about = Command::new("pkg-config");
         about.args(["--cflags", "--libs", "fuse3"]);
-        let about = about.output().map_err(|error| error.to_string())?;
+        let about = about.output();
+        let about = about.map_err(|error| format!("pkg-config: {error}"))?;
         if !about.status.success() {
             return Err("libfuse3-dev is not installed".to_owned());
         }
@@ -266,8 +267,23 @@ fn ask(directory: &File, request: libc::c_ulong) -> io::Result<()> {
     }
 }
 
+/// Gives the calling thread its own view of what is mounted; None, and a line about `what` is skipped,
+/// where that is not allowed.
+pub fn enter_namespace(what: &str) -> Option<()> {
+    let entered = own_namespace();
+    entered.map_err(|error| skip(what, reason(error))).ok()
+}
+
+/// Why something that only root may do was refused.
+pub fn reason(error: io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "it needs root".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// Gives the calling thread its own view of what is mounted.
-pub fn own_namespace() -> io::Result<()> {
+fn own_namespace() -> io::Result<()> {
     let root = c"/";
     // SAFETY: plain flags, and a NUL-terminated path.
     let done = unsafe {

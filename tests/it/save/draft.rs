@@ -204,7 +204,7 @@ fn a_save_sweeps_nothing_that_may_be_worked_on_or_is_no_draft() {
     if unsafe { libc::geteuid() } == 0 {
         chown(leave(path(&dead.number(5))), Some(65534), None).expect("root's right");
     } else {
-        skip("a draft of another user", "not root");
+        skip("a draft of another user", "it needs root");
     }
     let before = names(directory.path());
     for lacks in WAYS {

@@ -376,7 +376,8 @@ fn make_node(path: &Path, kind: libc::mode_t, device: libc::dev_t) -> bool {
     // SAFETY: a NUL-terminated path.
     let done = unsafe { libc::mknod(text.as_ptr(), kind | 0o600, device) } == 0;
     if !done {
-        skip("a save to a device", std::io::Error::last_os_error());
+        let error = std::io::Error::last_os_error();
+        skip("a save to a device", crate::mount::reason(error));
     }
     done
 }
