@@ -7,9 +7,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 
-/// The packages of the media libraries, tools and languages, by Debian's names.
-const INSTALL: &str = "sudo apt-get install --no-install-recommends \
-                       $(grep -Ev '^ *(#|$)' .ci/packages | sort -u)";
+/// What the tests of the package `spoolbuf` need beyond Rust and gcc, by Debian's names.
+const FIRST_STEP: &str = "bsdutils e2fsprogs g++ libfuse3-dev mount pkg-config xfsprogs";
+/// What all tests need: media libraries, tools and languages.
+const ALL: &str = "$(grep -Ev '^ *(#|$)' .ci/packages | sort -u)";
+const NEEDS_ROOT: &str = "(it needs root)";
 
 #[test]
 fn summary() {
@@ -18,20 +20,24 @@ fn summary() {
     let mut lines: Vec<_> = skipped.lines().collect();
     lines.sort_unstable();
     lines.dedup();
+    let is_first = env!("CARGO_PKG_NAME") == "spoolbuf";
     let mut text = String::from("\nSummary: ");
     if lines.is_empty() {
         text += "every test of this step ran.\n";
     } else {
-        let _ = writeln!(text, "all tests of this step ran, except {}:", lines.len());
+        text += "every test of this step ran, except for these parts:\n";
         for line in &lines {
             let _ = writeln!(text, "    {}", line.trim_start_matches("SKIPPED: "));
         }
-        if lines.iter().any(|line| line.starts_with("SKIPPED: ")) {
-            let _ = writeln!(text, "What they need, on Debian or Ubuntu: {INSTALL}");
-            text += "Tests that mount file systems also need root.\n";
-        }
     }
-    if env!("CARGO_PKG_NAME") == "spoolbuf" {
+    let lacks = |line: &&str| line.starts_with("SKIPPED: ") && !line.ends_with(NEEDS_ROOT);
+    if lines.iter().any(lacks) {
+        let packages = if is_first { FIRST_STEP } else { ALL };
+        text += "To install what is missing, on Debian or Ubuntu:\n";
+        let install = "sudo apt-get install --no-install-recommends";
+        let _ = writeln!(text, "    {install} {packages}");
+    }
+    if is_first {
         text += "Bindings, media libraries and tools are tested by `cargo full`.\n";
     }
     // Past the harness, which keeps what a test that passes prints.

@@ -111,7 +111,7 @@ impl Mount {
             server: None,
             _directories: [Some(directory), None],
         };
-        let what = format!("mount {}", arguments.join(" "));
+        let what = format!("a mounted {}", arguments[1]);
         enter_namespace(&what)?;
         match mount.mount() {
             Ok(()) => Some(mount),
