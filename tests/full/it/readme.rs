@@ -260,6 +260,8 @@ fn links_lead_somewhere() {
     let links: Vec<&str> = links.filter_map(|text| text.split(')').next()).collect();
     assert!(links.len() >= 5, "{links:?}");
     for link in links.iter().filter(|link| !link.contains("://")) {
-        assert!(root.join(link).exists(), "{link}");
+        // The headings are checked by `.ci/quick`.
+        let file = link.split('#').next().expect("a part");
+        assert!(root.join(file).exists(), "{link}");
     }
 }
