@@ -69,6 +69,9 @@ impl<'b> SourceGuard<'b> {
         demand: Demand,
         narrow: bool,
     ) -> Result<StateGuard<'b>> {
+        if state.is_left_to_helper() {
+            return Ok(state);
+        }
         match state.step(demand, narrow)? {
             Step::Seek(offset) => self.jump(state, demand, offset),
             Step::Read { most } => self.read(state, demand, most),
@@ -95,7 +98,14 @@ impl<'b> SourceGuard<'b> {
                 let grant = self.store.reserve(position, run, expected, enter);
                 state = self.gate.lock();
                 state.slot.leave_spool();
-                grant.inspect_err(|error| state.record(error))?
+                let grant = grant.inspect_err(|error| state.record(error))?;
+                // A prefetch may have begun while the lock was free.
+                if state.is_left_to_helper() {
+                    drop(state);
+                    self.store.discard(grant);
+                    return Ok(self.gate.lock());
+                }
+                grant
             }
         };
         let most = usize::try_from(most).unwrap_or(usize::MAX);

@@ -35,7 +35,7 @@ use crate::pull::source_position::SourcePosition;
 use crate::pull::source_slot::SourceSlot;
 use crate::pull::waiters::Waiters;
 use crate::source::Source;
-use crate::sync::ThreadToken;
+use crate::sync::{ThreadToken, this_thread};
 
 pub(crate) struct State {
     pub(super) extent: Extent,
@@ -147,6 +147,11 @@ impl State {
     /// Whether the source ended below the declared size, or had no bytes at an offset below it.
     pub(crate) fn has_ended_short(&self) -> bool {
         matches!(self.health.failure(), Some(Error::Short)) || self.extent.has_short_bound()
+    }
+
+    /// Whether a prefetch runs and this is not its thread, which alone calls the source then.
+    pub(super) fn is_left_to_helper(&self) -> bool {
+        self.prefetch.is_on() && self.helper != Some(this_thread())
     }
 
     pub(super) fn is_met(&self, demand: Demand) -> bool {

@@ -448,6 +448,68 @@ static void by_option(void)
     free_and_await_close(buffer, &source);
 }
 
+/* Which calls of a source came from which thread, in order. */
+typedef struct callers {
+    pthread_mutex_t lock;
+    pthread_t reader;
+    uint64_t calls, last_of_reader;
+} callers;
+
+static int64_t endless(void *opaque, void *out, size_t capacity)
+{
+    callers *self = opaque;
+    pthread_mutex_lock(&self->lock);
+    self->calls++;
+    if (pthread_equal(pthread_self(), self->reader))
+        self->last_of_reader = self->calls;
+    pthread_mutex_unlock(&self->lock);
+    memset(out, 0, capacity);
+    return (int64_t)capacity;
+}
+
+static void *reads_on(void *opaque)
+{
+    static unsigned char bytes[200000];
+    while (sb_reader_read(opaque, sizeof bytes, bytes) > 0) {
+    }
+    return NULL;
+}
+
+/* Once a prefetch runs, a reader that was not inside the source does not get there any more. */
+static void readers_stay_out(void)
+{
+    int round;
+    for (round = 0; round < 100; round++) {
+        callers self = { PTHREAD_MUTEX_INITIALIZER, pthread_self(), 0, 0 };
+        sb_callback callback = { .read = endless, .opaque = &self };
+        sb_buffer *buffer = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+        sb_reader *reader = sb_reader_new(buffer);
+        sb_stats stats;
+        uint64_t calls;
+
+        CHECK(reader != NULL);
+        pthread_mutex_lock(&self.lock);
+        CHECK_EQ(pthread_create(&self.reader, NULL, reads_on, reader), 0);
+        pthread_mutex_unlock(&self.lock);
+        do {
+            CHECK_EQ(sb_stat(buffer, &stats, sizeof stats), SB_OK);
+        } while (stats.pulls < 5);
+        CHECK_EQ(sb_prefetch(buffer, 1), SB_OK);
+        /* All calls that had begun when the prefetch did, and perhaps some of its own. */
+        CHECK_EQ(sb_stat(buffer, &stats, sizeof stats), SB_OK);
+        do {
+            pthread_mutex_lock(&self.lock);
+            calls = self.calls;
+            pthread_mutex_unlock(&self.lock);
+        } while (calls < stats.pulls + 5);
+        CHECK_EQ(sb_reader_cancel(reader), SB_OK);
+        pthread_join(self.reader, NULL);
+        CHECK(self.last_of_reader <= stats.pulls);
+        sb_reader_free(reader);
+        sb_free(buffer);
+    }
+}
+
 int main(void)
 {
     /* Else malloc() takes addresses of its own for each thread. */
@@ -457,6 +519,7 @@ int main(void)
     everything(100000);
     error_where_reached();
     stops_at_once();
+    readers_stay_out();
     found_is_found();
     on_and_off();
     the_thread();
