@@ -274,6 +274,8 @@ impl<'s> Saving<'s> {
     /// Reports the final size, unless the last report was that: the end may be found only after it, and
     /// an empty resource had none.
     fn report_end(&mut self, size: u64) -> Result<()> {
+        // The read that found the end may have begun after a cancel and a resume.
+        self.snapshot(size)?;
         if (self.reported, self.reported_total) == (size, Some(size)) {
             return Ok(());
         }

@@ -113,6 +113,27 @@ static void finds_the_end_first(uint64_t declared, int to_path, uint32_t flags)
     sb_free(buffer);
 }
 
+static int cancel_and_resume(void *opaque, uint64_t done, uint64_t total)
+{
+    CHECK(done < total);
+    CHECK_EQ(sb_cancel(opaque), SB_OK);
+    CHECK_EQ(sb_resume(opaque), SB_OK);
+    return 0;
+}
+
+/* A cancel while all but the end is known stops a save as well. */
+static void canceled_before_the_end(uint32_t flags)
+{
+    stream source;
+    sb_buffer *buffer;
+
+    stream_init(&source, 65536, 0);
+    buffer = stream_open(&source, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+    CHECK_EQ(sb_save_with(buffer, "saved", -1, flags, cancel_and_resume, buffer), SB_ERR_CANCELED);
+    CHECK(access("saved", F_OK) != 0);
+    sb_free(buffer);
+}
+
 int main(void)
 {
     static const uint64_t sizes[] = { 0, 1, 1000, 65536, 65537, 3 * 65536, 1000000, 1048576 };
@@ -120,6 +141,8 @@ int main(void)
     size_t size, flag;
     int to_path;
 
+    canceled_before_the_end(0);
+    canceled_before_the_end(SB_SAVE_LINK);
     for (to_path = 0; to_path < 2; to_path++) {
         finds_the_end_first(SB_SIZE_UNKNOWN, to_path, 0);
         finds_the_end_first(1100000, to_path, 0);
