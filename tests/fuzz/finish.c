@@ -13,6 +13,8 @@ static void calm_down(void)
     change_prefetch(0);
     clear(true);
     EVENTUALLY(atomic_load(&the.occupied) == 0, "the source does not come back");
+    /* A call of it that was running may have canceled. */
+    clear(true);
 }
 
 /* Reads all there is to be had, hole by hole. */
