@@ -153,6 +153,10 @@ def koffi(venvs: Path) -> None:
         return
     there.mkdir(parents=True, exist_ok=True)
     quiet = ["--no-fund", "--no-audit", "--no-save", "--loglevel=error", "--fetch-timeout=20000"]
+    # Node has certificates of its own, which know nothing of a company's proxy.
+    certificates = Path("/etc/ssl/certs/ca-certificates.crt")
+    if certificates.exists():
+        quiet += ["--cafile", str(certificates)]
     if (there / "node_modules" / "koffi").exists() or run(
         npm, "install", "--prefix", str(there), *quiet, "koffi@2", quiet=True
     ):
