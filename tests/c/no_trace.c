@@ -141,7 +141,10 @@ int main(int count, char **arguments)
         if (round == 4)
             held = memory_live;
     }
-    CHECK_EQ(memory_live, held);
+    if (parking_lot())
+        LEAVE_OUT("the memory that is left", "parking_lot's table of sleeping threads stays");
+    else
+        CHECK_EQ(memory_live, held);
     CHECK_EQ(memory_mapped, 0);
     killed_child();
     return 0;
