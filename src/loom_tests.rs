@@ -14,18 +14,18 @@
 //! | `Domain::enter` or `Domain::synchronize` without its fence; a guard is dropped, or drained, `Relaxed`; `synchronize` without its second drain; only the first stripe is drained | `a_reader_and_two_waits`, `two_readers_and_a_wait` |
 //! | `Domain::synchronize` without its first drain | `a_reader_and_two_waits` |
 //! | `wake_ready` notifies no call | `helper`, `prefetch_against_wait` |
-//! | `hand_off` elects a call without notifying it | `hand_over`, `reader_stop_against_hand_over` |
-//! | a `SourceGuard` is dropped without `hand_off` | `hand_over`, `helper`, `publish_against_wait` and others |
-//! | a call that was elected and is canceled does not `hand_off` | `reader_stop_against_hand_over` |
+//! | `hand_off` elects a call without notifying it | `hand_off`, `reader_cancel_against_hand_off` |
+//! | a `SourceGuard` is dropped without `hand_off` | `hand_off`, `helper`, `commit_against_wait` and others |
+//! | a call that was elected and is canceled does not `hand_off` | `reader_cancel_against_hand_off` |
 //! | `cancel` wakes no call | `stop_of_all_against_wait` |
 //! | `free` wakes no call | `free_against_blocked_read`, `free_against_the_helper` |
 //! | `free` leaves the helper asleep | `helper`, `prefetch_against_wait` |
 //! | a call that waits for the helper does not notify it | `helper_sleeps_between_calls` |
-//! | `wake_reader` wakes no call | `reader_stop_against_wait`, `reader_stop_with_a_prefetch` |
+//! | `wake_reader` wakes no call | `reader_cancel_against_wait`, `reader_cancel_with_a_prefetch` |
 //! | `settle` without `notify_source_idle` | `free_against_blocked_read`, `free_against_the_helper` |
 //! | a source is called while an interrupt of it is running | `resume_against_cancel` |
 //! | `settle` wakes only the calls whose bytes have arrived, after a failure as well | `turns` |
-//! | an error ends the wait of a call that was elected, which does not `hand_off` | `cancel_against_hand_over` |
+//! | an error ends the wait of a call that was elected, which does not `hand_off` | `cancel_against_hand_off` |
 //! | a call that was elected stays elected (no `has_looked`); so does the helper (no `helper_has_looked`) | `turns`; `helper` |
 //! | a helper without work, or a call that has its verdict, does not `hand_off` | more than one file |
 //! | a condition variable is given back before the sleep | `helper` |
@@ -39,7 +39,7 @@
 //! | a reader's cancellation has no effect once it is lifted | `stops` |
 //! | a thread that finds another one in `Domain::synchronize` does not wait as well | `read_by_handle_against_spill_and_free` |
 //! | a spill frees memory, or segments, without waiting for readers; it unlinks before the write; a block is collapsed with bytes in memory | `read_against_spill` |
-//! | a leaf is freed without waiting for readers | `read_against_folding` |
+//! | a leaf is freed without waiting for readers | `read_against_collapsing` |
 //! | segments that hang alone from a slot are not moved into the node that a second block needs, or are freed meanwhile | `read_against_company`, `read_against_folding_alone` |
 //! | readers count in one group only, or `Domain::synchronize` leaves the phase as it is | `a_wait_is_not_for_those_who_come_later` |
 //! | the head of the list of free slots without its count (ABA) | `a_free_slot_goes_to_one` |

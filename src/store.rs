@@ -213,7 +213,7 @@ impl Store {
     /// the next segments.
     pub(crate) fn taken(&self) -> u64 {
         let writing = lock(&self.writing);
-        let kept = writing.spare.as_ref().map_or(0, Chunk::size) + writing.pieces.left();
+        let kept = writing.spare.as_ref().map_or(0, Chunk::size) + writing.chunks.left();
         let tail = writing.tail.as_ref().map_or(0, |tail| tail.capacity());
         let queue = writing.sealed.capacity() * size_of::<Shared<Segment>>();
         writing.sealed_bytes + (writing.writer.taken() + queue + tail + kept) as u64

@@ -86,12 +86,12 @@ pub(super) unsafe fn read(
     // without a shared counter.
     match entry.read_memory(off, out, request.all, &mut done, entry.guard()) {
         Found::All => Ok(done as u64),
-        found => read_on(entry, off, out, done, found, request),
+        found => read_slow(entry, off, out, done, found, request),
     }
 }
 
 #[cold]
-fn read_on(
+fn read_slow(
     entry: Entry<'_, Buffer>,
     off: u64,
     out: &mut [u8],

@@ -73,7 +73,7 @@ fn free_leaves_the_helper_inside() {
 /// With a prefetch, no reader's thread is ever inside the source, so a cancellation never waits for
 /// it.
 #[test]
-fn reader_stop_with_a_prefetch() {
+fn reader_cancel_with_a_prefetch() {
     explore(3, || {
         let valve = Valve::new();
         let buffer = buffer(Tap::behind(1, &valve));

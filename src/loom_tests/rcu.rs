@@ -100,7 +100,7 @@ fn a_wait_is_not_for_those_who_come_later() {
                 case.domain.synchronize();
             }
         });
-        while !case.domain.has_turned() {
+        while !case.domain.has_changed_group() {
             thread::yield_now();
         }
         let later = case.domain.enter();

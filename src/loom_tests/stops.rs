@@ -98,7 +98,7 @@ fn free_against_blocked_read() {
 /// One reader is canceled while another one is inside the source: the first returns at once, the
 /// other gets its byte.
 #[test]
-fn reader_stop_against_wait() {
+fn reader_cancel_against_wait() {
     explore(5, || {
         let valve = Valve::new();
         let buffer = buffer(Tap::behind(1, &valve));
@@ -118,7 +118,7 @@ fn reader_stop_against_wait() {
 
 /// A reader that was elected, and is canceled before it checks the state, hands the source off.
 #[test]
-fn reader_stop_against_hand_over() {
+fn reader_cancel_against_hand_off() {
     explore(3, || {
         let buffer = buffer(Tap::new(2));
         let place = Arc::new(Position::new());

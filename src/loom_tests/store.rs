@@ -153,7 +153,7 @@ fn read_against_filling() {
 
 /// A read from a leaf that is collapsed to a sentinel, under a root above it.
 #[test]
-fn read_against_folding() {
+fn read_against_collapsing() {
     explore(3, || {
         let store = store(u64::MAX);
         fill(&store, 0, 2 * BLOCK + 1);

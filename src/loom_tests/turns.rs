@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 
 /// Both calls want the same bytes: one fetches them, the other sleeps until they are committed.
 #[test]
-fn publish_against_wait() {
+fn commit_against_wait() {
     explore(5, || {
         let buffer = buffer(Tap::new(2));
         let other = reader(&buffer, 0, 1, Wait::Forever);
@@ -31,7 +31,7 @@ fn read_is_buffered() {
 
 /// A call that has its bytes hands the source off to a call that wants more, even at the end.
 #[test]
-fn hand_over() {
+fn hand_off() {
     explore(3, || {
         let buffer = buffer(Tap::new(2));
         let others = [1, 2].map(|offset| reader(&buffer, offset, 1, Wait::Forever));
@@ -44,7 +44,7 @@ fn hand_over() {
 /// A call that was elected, and is canceled before it checks the state, hands the source off to one
 /// that came after the cancel.
 #[test]
-fn cancel_against_hand_over() {
+fn cancel_against_hand_off() {
     explore(3, || {
         let buffer = buffer(Tap::new(2));
         let other = reader(&buffer, 1, 1, Wait::Forever);

@@ -29,14 +29,14 @@ impl Store {
         before_spill: impl FnOnce() -> Result<()>,
     ) -> Result<WriteGrant> {
         let mut writing = lock(&self.writing);
-        writing.seal_unless(|tail| tail.has_room_at(position));
+        writing.seal_unless(|tail| tail.has_space_at(position));
         if writing.is_over(self.max) {
             drop(writing);
             before_spill()?;
             self.make_room()?;
             writing = lock(&self.writing);
             // After a spill this may be another tail than the one that was checked.
-            writing.seal_unless(|tail| tail.has_room_at(position));
+            writing.seal_unless(|tail| tail.has_space_at(position));
         }
         if let Some(tail) = &writing.tail {
             return Segment::grant(tail).ok_or(Error::NoMemory);
@@ -44,8 +44,8 @@ impl Store {
         // Allocates everything that the commit will need, so that the commit cannot fail.
         self.index.prepare(&mut writing.writer, position)?;
         writing.sealed.try_reserve(1).map_err(|_| Error::NoMemory)?;
-        let block = self.block(&mut writing, position, run, expected)?;
-        let segment = Segment::new(position, block)?;
+        let chunk = self.chunk(&mut writing, position, run, expected)?;
+        let segment = Segment::new(position, chunk)?;
         Ok(Segment::grant(&segment).expect("a new segment grants its memory"))
     }
 
@@ -87,7 +87,7 @@ impl Store {
     }
 
     /// Allocates memory for a new segment at `position`.
-    fn block(
+    fn chunk(
         &self,
         writing: &mut WriteState,
         position: u64,
@@ -102,7 +102,7 @@ impl Store {
             // one if it is expected to be filled.
             let fits = writing.held().saturating_add(ARENA as u64) <= self.max;
             let fits = fits && expected != Some(0);
-            if let Some(piece) = writing.pieces.take(fits, is_large(run, expected)) {
+            if let Some(piece) = writing.chunks.take(fits, is_large(run, expected)) {
                 return Ok(piece);
             }
         }
@@ -111,7 +111,7 @@ impl Store {
         if let Some(spare) = writing.spare.take() {
             spare.release_pages();
         }
-        writing.pieces.release_pages();
+        writing.chunks.release_pages();
         Chunk::zeroed(capacity(position, run, expected))
     }
 }

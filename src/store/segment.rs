@@ -68,7 +68,7 @@ impl Segment {
     }
 
     /// Whether the byte at `position` would be the next one, and there is memory for it.
-    pub(crate) fn has_room_at(&self, position: u64) -> bool {
+    pub(crate) fn has_space_at(&self, position: u64) -> bool {
         self.end() == position && self.filled() < self.capacity && self.is_in_memory()
     }
 

@@ -43,7 +43,7 @@ impl Store {
         self.finished.store(true, Ordering::Relaxed);
         let mut writing = lock(&self.writing);
         let spare = writing.spare.take();
-        writing.pieces = ChunkAllocator::default();
+        writing.chunks = ChunkAllocator::default();
         drop(writing);
         if let Some(spare) = spare {
             spare.release_pages();

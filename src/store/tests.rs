@@ -265,7 +265,7 @@ fn memory_that_was_spilled_is_kept() {
 
 /// The next grant uses the memory of a grant that was discarded.
 #[test]
-fn room_that_was_declined_is_used_again() {
+fn memory_of_a_discarded_grant_is_used_again() {
     let case = Case::new(u64::MAX, 1);
     let mut addresses = Vec::new();
     for _ in 0..3 {

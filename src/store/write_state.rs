@@ -19,7 +19,7 @@ pub(super) struct WriteState {
     pub(super) sealed_bytes: u64,
     /// The chunk of the last whole block that was spilled.
     pub(super) spare: Option<Chunk>,
-    pub(super) pieces: ChunkAllocator,
+    pub(super) chunks: ChunkAllocator,
 }
 
 impl WriteState {
@@ -30,7 +30,7 @@ impl WriteState {
             sealed: VecDeque::new(),
             sealed_bytes: 0,
             spare: None,
-            pieces: ChunkAllocator::default(),
+            chunks: ChunkAllocator::default(),
         }
     }
 

@@ -136,7 +136,7 @@ impl Domain {
 
     /// Whether new readers enter another group than the first readers did.
     #[cfg(test)]
-    pub(crate) fn has_turned(&self) -> bool {
+    pub(crate) fn has_changed_group(&self) -> bool {
         self.phase.load(Ordering::SeqCst) == 1
     }
 
@@ -211,7 +211,7 @@ mod tests {
         let first = domain.enter();
         std::thread::scope(|scope| {
             let waiter = scope.spawn(|| domain.synchronize());
-            while !domain.has_turned() {
+            while !domain.has_changed_group() {
                 std::thread::yield_now();
             }
             let later = domain.enter();

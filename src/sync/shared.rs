@@ -36,7 +36,7 @@ impl<T> Shared<T> {
             value,
         };
         Ok(Shared {
-            counted: place(counted)?,
+            counted: allocate(counted)?,
             owns: PhantomData,
         })
     }
@@ -123,11 +123,11 @@ impl<T> Shared<T> {
 
 /// A box whose allocation can fail.
 pub(crate) fn try_box<T>(value: T) -> Result<Box<T>> {
-    // SAFETY: `place` wrote a T to memory that it allocated with T's layout, as Box does.
-    Ok(unsafe { Box::from_raw(place(value)?.as_ptr()) })
+    // SAFETY: `allocate` wrote a T to memory that it allocated with T's layout, as Box does.
+    Ok(unsafe { Box::from_raw(allocate(value)?.as_ptr()) })
 }
 
-fn place<T>(value: T) -> Result<NonNull<T>> {
+fn allocate<T>(value: T) -> Result<NonNull<T>> {
     let room = if size_of::<T>() == 0 {
         // As in Box: a value of size zero occupies no memory.
         NonNull::dangling()

@@ -38,7 +38,7 @@ fn rest(segment: &Segment) -> Vec<u8> {
 }
 
 #[test]
-fn a_room_shows_nothing_of_before_and_touches_nothing_behind() {
+fn a_grant_shows_nothing_of_before_and_touches_nothing_behind() {
     for initialized in [0, 1, 10, 50, SIZE] {
         for most in [1, 7, 30, SIZE] {
             let segment = dirty(initialized);
@@ -74,7 +74,7 @@ fn a_room_shows_nothing_of_before_and_touches_nothing_behind() {
 #[test]
 fn there_is_room_where_the_bytes_end() {
     let segment = Segment::new(1000, Chunk::zeroed(SIZE).expect("memory")).expect("memory");
-    let at = |position| segment.has_room_at(position);
+    let at = |position| segment.has_space_at(position);
     assert!(at(1000) && !at(999) && !at(1001));
     let mut grant = Segment::grant(&segment).expect("grant");
     assert!(grant.has_space());
@@ -87,5 +87,5 @@ fn there_is_room_where_the_bytes_end() {
     assert!(Segment::grant(&segment).is_none() && !segment.is_filling());
     let empty = Segment::new(0, Chunk::zeroed(SIZE).expect("memory")).expect("memory");
     drop(empty.release());
-    assert!(!empty.has_room_at(0), "its memory is gone");
+    assert!(!empty.has_space_at(0), "its memory is gone");
 }
