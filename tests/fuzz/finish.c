@@ -89,14 +89,24 @@ static void expect_little_memory(void)
 #endif
 }
 
-void finish(void)
+static bool is_freed(void)
 {
-    change_disk(&me->random, false);
     lock();
     bool freed = the.frees > 0;
     unlock();
+    return freed;
+}
+
+void finish(void)
+{
+    change_disk(&me->random, false);
+    bool freed = is_freed();
     if (!freed) {
         calm_down();
+        /* A callback that was running may have freed it. */
+        freed = is_freed();
+    }
+    if (!freed) {
         check_quiet();
         if (!the.plan.giant) {
             drain();
