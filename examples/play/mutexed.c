@@ -48,7 +48,8 @@ int64_t mutexed_read(void *opaque, uint64_t off, size_t len, void *out)
     pthread_mutex_lock(&spool->lock);
     while (spool->have < off + len && spool->result > 0)
         receive(spool);
-    ssize_t count = pread(spool->file, out, len, (off_t)off);
+    int is_canceled = spool->have < off + len && spool->result == SB_SOURCE_CANCELED;
+    ssize_t count = is_canceled ? 0 : pread(spool->file, out, len, (off_t)off);
     int64_t result = count < 0 ? -errno : count > 0 || spool->result > 0 ? count : spool->result;
     pthread_mutex_unlock(&spool->lock);
     return result;
