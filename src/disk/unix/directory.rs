@@ -165,7 +165,7 @@ impl Directory {
         }))
     }
 
-    /// Looks at names here, at most so many: from where the last look at this directory ended, if
+    /// Looks at up to `most` names here: from where the last look at this directory ended, if
     /// that was not its end.
     pub(super) fn some_names(&self, most: usize, mut act: impl FnMut(&CStr)) {
         /// Of the directory that was last left half-way, by its device and number.
