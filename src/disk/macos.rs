@@ -100,7 +100,7 @@ impl Quiet {
 impl Drop for Quiet {
     fn drop(&mut self) {
         if let Some(file) = self.loud {
-            // SAFETY: as above; as it was.
+            // SAFETY: puts a flag of an open descriptor back as it was.
             unsafe { libc::fcntl(file, libc::F_SETNOSIGPIPE, 0) };
         }
     }

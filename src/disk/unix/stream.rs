@@ -208,7 +208,7 @@ impl Waitless {
 impl Drop for Waitless {
     fn drop(&mut self) {
         if self.flags >= 0 {
-            // SAFETY: as above; as they were.
+            // SAFETY: puts the flags of an open descriptor back as they were.
             unsafe { libc::fcntl(self.file, libc::F_SETFL, self.flags) };
         }
         WAITLESS.store(0, Ordering::Release);

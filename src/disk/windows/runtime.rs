@@ -39,7 +39,7 @@ fn forgiving<T>(call: impl FnOnce() -> T) -> T {
     // SAFETY: a handler that does nothing, and the one before it.
     let before = unsafe { set(Some(ignore)) };
     let answer = call();
-    // SAFETY: as above.
+    // SAFETY: puts back the handler that the runtime had.
     unsafe { set(before) };
     answer
 }
