@@ -160,7 +160,7 @@ void change_disk(rng *random, bool full)
     setrlimit(RLIMIT_FSIZE, &limit);
     if (!full) {
         lock();
-        cause_close(DISK_FULL, NONE, NONE);
+        disk_lifted();
         unlock();
     }
     pthread_mutex_unlock(&one_at_a_time);

@@ -15,6 +15,9 @@ static void calm_down(void)
     EVENTUALLY(atomic_load(&the.occupied) == 0, "the source does not come back");
     /* A call of it that was running may have canceled. */
     clear(true);
+    lock();
+    disk_settles(true);
+    unlock();
 }
 
 /* Reads all there is to be had, hole by hole. */

@@ -272,6 +272,8 @@ bool cause_overlaps(cause cause, uint64_t from, uint64_t to);
 bool cause_ended(uint64_t offset, uint64_t from, uint64_t to);
 /* What the source said to `by`, NULL for anybody, is known to the library by now. */
 void settle(const worker *by);
+void disk_lifted(void);
+void disk_settles(bool helper_rests);
 uint64_t rounded(uint64_t end);
 /* Where that ends which a call that waits for one byte has the source asked for, before rounding. */
 uint64_t some(uint64_t off, uint64_t len);

@@ -213,6 +213,39 @@ void free_ended(void)
     the.freed = true;
 }
 
+/* A call that met the full disk passes its failure on to those who joined it, until it returns. */
+void disk_lifted(void)
+{
+    uint64_t now = tick();
+    for (size_t at = 0; at < the.causes_count; at++) {
+        interval *one = &the.causes[at];
+        if (one->cause == DISK_FULL && one->to == NONE && !one->closing) {
+            one->closing = true;
+            one->settled = now;
+        }
+    }
+}
+
+static bool runs_since(uint64_t moment)
+{
+    for (size_t at = 0; at < WORKERS; at++)
+        for (const call *call = the.workers[at].call; call; call = call->outer)
+            if (call->begin < moment)
+                return true;
+    return false;
+}
+
+/* The helper's failures belong to no call. */
+void disk_settles(bool helper_rests)
+{
+    for (size_t at = 0; at < the.causes_count; at++) {
+        interval *one = &the.causes[at];
+        if (one->cause == DISK_FULL && one->closing && one->to == NONE
+            && (helper_rests || !the.helper_asked) && !runs_since(one->settled))
+            one->to = tick();
+    }
+}
+
 bool alone(void)
 {
     return the.plan.threads == 1 && !the.helper_asked;
@@ -273,6 +306,7 @@ void call_end(call *self)
         the.gives_up &= the.gave_up != me;
         me->pulled = false;
     }
+    disk_settles(false);
     atomic_fetch_add_explicit(&operations_done, 1, memory_order_relaxed);
     unlock();
 }
