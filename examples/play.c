@@ -87,7 +87,7 @@ static void make_spoolbuf(struct show *show)
     sb_options options;
     sb_options_init(&options, sizeof options);
     options.size = show->size;
-    options.max = show->max;
+    options.max_memory = show->max;
     options.on_short = SB_SHORT_ERROR;
     options.prefetch = show->ahead;
     int status = sb_new_with(&callback, &options, &show->buffer);

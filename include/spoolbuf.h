@@ -6,9 +6,9 @@
  * OVERVIEW
  *
  *   A resource arrives as a stream: in chunks, in order, once. The caller's callbacks (the source)
- *   deliver it. A buffer keeps the received bytes: in memory up to `max` bytes, and beyond that in
- *   an unnamed temporary file (the spool file), oldest bytes first. Any thread can read at any
- *   offset.
+ *   deliver it. A buffer keeps the received bytes: in memory up to `max_memory` bytes, and beyond
+ *   that in an unnamed temporary file (the spool file), oldest bytes first. Any thread can read at
+ *   any offset.
  *
  *       sb_callback cb = { my_read, my_state };
  *       sb_buffer *b = sb_new(&cb, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
@@ -39,9 +39,9 @@
  *   3. An error is never reported as the end of the stream (EOF), and the end is never reported as
  *      an error. Bytes before an error are delivered first. The error then persists until
  *      sb_retry() or sb_resume().
- *   4. Memory for bytes is bounded by `max` plus one segment in flight (at most 256 KiB), plus at
- *      most 256 KiB for each save while it runs. Bookkeeping takes about 3 KiB more for each
- *      buffer, and 100 to 500 bytes for each offset that the source seeks to, as long as bytes
+ *   4. Memory for bytes is bounded by `max_memory` plus one segment in flight (at most 256 KiB),
+ *      plus at most 256 KiB for each save while it runs. Bookkeeping takes about 3 KiB more for
+ *      each buffer, and 100 to 500 bytes for each offset that the source seeks to, as long as bytes
  *      before it are missing. sb_stats counts it as `overhead`. Freed buffers leave at most 4 MiB
  *      allocated in the process, which the system can reclaim. They also leave about 1 KiB times
  *      the largest number of handles that were alive at once.
@@ -107,7 +107,7 @@
 /**
  * For sb_prefetch(): keep everything buffered, up to the end of the resource.
  */
-#define SB_ALL UINT64_MAX
+#define SB_PREFETCH_ALL UINT64_MAX
 
 /**
  * Status codes. Functions that return a count return one of these, negative, on failure. Codes are
@@ -157,7 +157,7 @@ typedef enum sb_status {
     /**
      * The size is not known yet.
      */
-    SB_ERR_UNKNOWN = -9,
+    SB_ERR_UNKNOWN_SIZE = -9,
     /**
      * The source, the system or the target cannot do this.
      */
@@ -247,11 +247,11 @@ typedef enum sb_on_full {
      * Reads that need more space return SB_ERR_DISK_FULL or SB_ERR_IO. Memory stays within its
      * limit.
      */
-    SB_FULL_FAIL = 0,
+    SB_ON_FULL_FAIL = 0,
     /**
-     * The buffer grows in memory past `max` until the disk has space again.
+     * The buffer grows in memory past `max_memory` until the disk has space again.
      */
-    SB_FULL_MEMORY = 1,
+    SB_ON_FULL_MEMORY = 1,
 } sb_on_full;
 
 /**
@@ -315,11 +315,11 @@ typedef enum sb_save_flag {
     /**
      * If the target exists, leaves it alone and returns SB_ERR_EXISTS.
      */
-    SB_SAVE_KEEP = 2,
+    SB_SAVE_NO_REPLACE = 2,
     /**
      * If the final size is not the declared size, saves nothing and returns SB_ERR_SIZE.
      */
-    SB_SAVE_EXACT = 4,
+    SB_SAVE_REQUIRE_SIZE = 4,
     /**
      * Saves the bytes that are buffered now, from the start, without calling the source. If they
      * have gaps, returns SB_ERR_SIZE.
@@ -571,7 +571,7 @@ typedef struct sb_options {
     /**
      * The memory limit in bytes. Default: SB_MAX_DEFAULT.
      */
-    uint64_t max;
+    uint64_t max_memory;
     /**
      * The directory of the spool file. The path is copied. Default: NULL, which means TMPDIR if it
      * is set. If it is not, NULL means the system's temporary directory, or /var/tmp if that one
@@ -589,14 +589,14 @@ typedef struct sb_options {
      */
     uint64_t seek_gap;
     /**
-     * The source is asked for the bytes that are needed, rounded up to a multiple of `round_up`
-     * bytes, which is at most 16384. 0 requests exactly what is needed. A call that waits only for
-     * the first byte needs what its `len` has room for: at most 256 KiB if `round_up` is 0,
-     * otherwise at most 16384 - `round_up` bytes. Default: 16384.
+     * The source is asked for the bytes that are needed, rounded up to a multiple of
+     * `read_granularity` bytes, which is at most 16384. 0 requests exactly what is needed. A call
+     * that waits only for the first byte needs what its `len` has room for: at most 256 KiB if
+     * `read_granularity` is 0, otherwise at most 16384 - `read_granularity` bytes. Default: 16384.
      */
-    uint32_t round_up;
+    uint32_t read_granularity;
     /**
-     * What happens when the disk is full: an sb_on_full. Default: SB_FULL_FAIL.
+     * What happens when the disk is full: an sb_on_full. Default: SB_ON_FULL_FAIL.
      */
     uint32_t on_full;
     /**
@@ -617,7 +617,7 @@ typedef struct sb_options {
  * Called on the saving thread, without a lock held. Returns 0 to continue; any other value stops
  * the save with SB_ERR_CANCELED.
  */
-typedef int (*sb_progress)(void *opaque, uint64_t done, uint64_t total);
+typedef int (*sb_progress_fn)(void *opaque, uint64_t done, uint64_t total);
 
 #ifdef __cplusplus
 extern "C" {
@@ -631,8 +631,8 @@ extern "C" {
  * @param callback [in] the source. It is invalid if it is NULL, has neither `read` nor `pull`, has
  *                 both forms, has an unknown flag, or has a reserved member that is not 0.
  * @param size     the declared size of the resource in bytes, a hint; or SB_SIZE_UNKNOWN.
- * @param max      the most bytes to keep in memory. SB_MAX_DEFAULT is 5 MiB. 0 keeps no more than
- *                 the segment in flight (at most 256 KiB). UINT64_MAX never spills.
+ * @param max_memory the most bytes to keep in memory. SB_MAX_DEFAULT is 5 MiB. 0 keeps no more
+ *                 than the segment in flight (at most 256 KiB). UINT64_MAX never spills.
  * @return the handle; NULL if the callback is invalid or memory runs out. A valid callback belongs
  *         to the library from the call on: if memory runs out, its `close` is called before
  *         sb_new() returns.
@@ -645,7 +645,7 @@ extern "C" {
  *
  * Since: 0.1
  */
-struct sb_buffer *sb_new(const struct sb_callback *callback, uint64_t size, uint64_t max);
+struct sb_buffer *sb_new(const struct sb_callback *callback, uint64_t size, uint64_t max_memory);
 
 /**
  * Copies the bytes at `[off, off + len)` to `out`.
@@ -688,8 +688,8 @@ int64_t sb_read(struct sb_buffer *handle, uint64_t off, size_t len, void *out);
  * The file is written atomically: either it is complete or `path` is unchanged. An existing file
  * is replaced in one step or left as it is, even if the system reports a failed write only at
  * close. Blocks until the source has ended, and may call it on this thread. Other readers are not
- * blocked. The save uses at most 256 KiB of memory while it runs, regardless of `max`. The new
- * file has the default mode of new files.
+ * blocked. The save uses at most 256 KiB of memory while it runs, regardless of `max_memory`. The
+ * new file has the default mode of new files.
  *
  * A symbolic link to a file, or to nothing, is replaced, not followed. A symbolic link to anything
  * else is refused with SB_ERR_UNSUPPORTED, as its target is. So is a path that leads to a
@@ -811,7 +811,7 @@ int64_t sb_reader_read(struct sb_reader *reader, size_t len, void *out);
  * @return the new position, from the start of the resource. On error the position is unchanged.
  *         SB_ERR_INVALID: the reader or `whence` is invalid, or the position would lie before the
  *         start.
- *         SB_ERR_UNKNOWN: SB_SEEK_END, and neither size is known.
+ *         SB_ERR_UNKNOWN_SIZE: SB_SEEK_END, and neither size is known.
  *
  * Threads: one at a time for one reader.
  *
@@ -877,8 +877,8 @@ void sb_reader_free(struct sb_reader *reader);
  *
  * @param handle the buffer.
  * @param ahead  the number of bytes to keep buffered past the furthest read in the buffered range
- *               that was read last. SB_ALL means everything, gaps included. 0 stops the prefetch;
- *               readers then call the source on their own threads again.
+ *               that was read last. SB_PREFETCH_ALL means everything, gaps included. 0 stops the
+ *               prefetch; readers then call the source on their own threads again.
  * @return SB_OK.
  *         SB_ERR_INVALID: the handle is invalid.
  *         SB_ERR_NO_MEMORY: the thread cannot be created.
@@ -963,7 +963,7 @@ int sb_spill(struct sb_buffer *handle);
  * @return the size in bytes: the final size once the source has ended, else the declared size
  *         unless it has been disproved. A buffered byte past it disproves it, and so does a source
  *         that had no bytes at a lower offset (`bound` in sb_stats).
- *         SB_ERR_UNKNOWN: no size is known.
+ *         SB_ERR_UNKNOWN_SIZE: no size is known.
  *         SB_ERR_INVALID: the handle is invalid.
  *
  * Threads: any thread, concurrently; never blocks.
@@ -1082,14 +1082,14 @@ int sb_new_with(const struct sb_callback *callback,
  * @param opaque   passed to `progress`.
  * @return the number of bytes saved, otherwise as sb_save(), or
  *         SB_ERR_INVALID: a flag is unknown, there is neither a path nor a descriptor, or
- *         SB_SAVE_KEEP is used with a descriptor, whose target exists.
+ *         SB_SAVE_NO_REPLACE is used with a descriptor, whose target exists.
  *         SB_ERR_UNSUPPORTED: SB_SAVE_SYNC, and the descriptor is not that of a file; nothing is
- *         written. SB_SAVE_KEEP, and the file system can neither rename nor link without
+ *         written. SB_SAVE_NO_REPLACE, and the file system can neither rename nor link without
  *         replacing.
  *         SB_ERR_CANCELED: `progress` or sb_cancel() stopped the save; `path` is unchanged.
- *         SB_ERR_EXISTS: SB_SAVE_KEEP, and the target exists.
- *         SB_ERR_UNKNOWN: SB_SAVE_EXACT, and no size was declared.
- *         SB_ERR_SIZE: SB_SAVE_EXACT, and the final size is not the declared one; or
+ *         SB_ERR_EXISTS: SB_SAVE_NO_REPLACE, and the target exists.
+ *         SB_ERR_UNKNOWN_SIZE: SB_SAVE_REQUIRE_SIZE, and no size was declared.
+ *         SB_ERR_SIZE: SB_SAVE_REQUIRE_SIZE, and the final size is not the declared one; or
  *         SB_SAVE_BUFFERED, and the buffered bytes have gaps.
  *
  * Threads: any thread, concurrently, any number of saves.
@@ -1100,7 +1100,7 @@ int64_t sb_save_with(struct sb_buffer *handle,
                      const char *path,
                      int fd,
                      uint32_t flags,
-                     sb_progress progress,
+                     sb_progress_fn progress,
                      void *opaque);
 
 /**

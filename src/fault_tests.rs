@@ -115,7 +115,7 @@ fn is_due(error: &Error, fault: Fault) -> bool {
 
 fn pull_through(max: u64, on_full: OnFull, fault: Fault) {
     let options = Options {
-        max,
+        max_memory: max,
         on_full,
         ..Options::default()
     };
@@ -180,7 +180,7 @@ fn a_full_disk_can_go_on_in_memory() {
             fault,
         }));
         let options = Options {
-            max: 0,
+            max_memory: 0,
             on_full: OnFull::Memory,
             ..Options::default()
         };
@@ -233,7 +233,7 @@ fn save_once(max: u64, options: SaveOptions, fault: Fault) {
     let path = directory.path().join("saved");
     std::fs::write(&path, b"old").expect("written");
     let options_of_buffer = Options {
-        max,
+        max_memory: max,
         size: Some(SIZE),
         spool_dir: Some(directory.path().into()),
         ..Options::default()
@@ -276,7 +276,7 @@ fn a_save_that_fails_leaves_the_target_as_it_was() {
     for max in [0, 300_000, u64::MAX] {
         let options = SaveOptions {
             sync: true,
-            exact: true,
+            require_size: true,
             ..SaveOptions::default()
         };
         inject_everywhere(|fault| save_once(max, options, fault));
@@ -336,7 +336,7 @@ fn a_synced_save_is_on_the_disk_before_it_has_its_name() {
     for link in [false, true] {
         let directory = crate::tempfile::tempdir().expect("a directory");
         let options = Options {
-            max: 0,
+            max_memory: 0,
             spool_dir: Some(directory.path().into()),
             ..Options::default()
         };
@@ -403,7 +403,7 @@ fn what_is_wrong_with_the_spool_file_is_said_of_it_alone() {
 
             faults::plan(Some(plan));
             let options = Options {
-                max: 0,
+                max_memory: 0,
                 on_full: OnFull::Memory,
                 ..Options::default()
             };

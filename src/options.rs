@@ -29,7 +29,7 @@ pub enum OnShort {
 ///
 /// ```
 /// # fn main() -> spoolbuf::Result<()> {
-/// let options = spoolbuf::Options { max: 64 * 1024, ..Default::default() };
+/// let options = spoolbuf::Options { max_memory: 64 * 1024, ..Default::default() };
 /// let buffer = spoolbuf::StreamBuffer::with_options(&b"some bytes"[..], options)?;
 /// assert_eq!(buffer.size(), None);
 /// # Ok(()) }
@@ -39,7 +39,7 @@ pub struct Options {
     /// The declared size in bytes: a hint that is never trusted. Default: unknown.
     pub size: Option<u64>,
     /// The memory limit in bytes. Default: 5 MiB.
-    pub max: u64,
+    pub max_memory: u64,
     /// The directory of the spool file, not accessed before the first spill. Default: `TMPDIR`,
     /// else the system's temporary directory, or `/var/tmp` if that one is kept in memory.
     pub spool_dir: Option<PathBuf>,
@@ -55,11 +55,11 @@ pub struct Options {
     pub seek_gap: u64,
     /// The source is asked for the bytes that are needed, rounded up to a multiple of this many
     /// bytes, which is at most 16 KiB. 0 requests exactly what is needed. Default: 16 KiB.
-    pub round_up: u32,
+    pub read_granularity: u32,
 }
 
-/// The largest value of `round_up`, in bytes.
-pub(crate) const ROUND_UP_MOST: u32 = 16 * 1024;
+/// The largest value of `read_granularity`, in bytes.
+pub(crate) const MAX_READ_GRANULARITY: u32 = 16 * 1024;
 
 /// The default memory limit, in bytes.
 pub(crate) const DEFAULT_MAX: u64 = 5 * 1024 * 1024;
@@ -68,13 +68,13 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             size: None,
-            max: DEFAULT_MAX,
+            max_memory: DEFAULT_MAX,
             spool_dir: None,
             on_full: OnFull::Fail,
             on_short: OnShort::End,
             prefetch: 0,
             seek_gap: 256 * 1024,
-            round_up: ROUND_UP_MOST,
+            read_granularity: MAX_READ_GRANULARITY,
         }
     }
 }

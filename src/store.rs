@@ -3,7 +3,7 @@
 //! Bytes enter through a [write grant](segment::WriteGrant) at the end of the *tail*, the segment
 //! that the source is filling ([`fill`]). A tail that is full, or that the source has left, is
 //! *sealed*. Sealed segments wait in order of arrival. When they and the tail together hold more
-//! than `max`, the oldest are written to the spool file and leave memory ([`spill`]), one at a
+//! than `max_memory`, the oldest are written to the spool file and leave memory ([`spill`]), one at a
 //! time, before the source is asked for more. A failed write therefore loses nothing, and memory
 //! stays bounded.
 //!
@@ -47,7 +47,7 @@ pub(crate) struct Store {
     spool: OnceLock<Spool>,
     /// The number of bytes in the spool file.
     spooled: AtomicU64,
-    max: u64,
+    max_memory: u64,
     spool_dir: Option<PathBuf>,
     /// The directory in which the spool file could not be created at the first attempt.
     refused: OnceLock<PathBuf>,
@@ -65,7 +65,7 @@ impl Store {
             index,
             spool: OnceLock::new(),
             spooled: AtomicU64::new(0),
-            max: options.max,
+            max_memory: options.max_memory,
             spool_dir: options.spool_dir,
             refused: OnceLock::new(),
             on_full: options.on_full,

@@ -47,18 +47,22 @@ impl Drop for Owner {
 }
 
 impl StreamBuffer {
-    /// Creates a buffer over a source. It keeps at most `max` bytes in memory. `size` is the
+    /// Creates a buffer over a source. It keeps at most `max_memory` bytes in memory. `size` is the
     /// declared size, a hint that is never trusted. Starts no thread, opens no file and reads
     /// nothing.
     ///
     /// # Errors
     /// [`Error::NoMemory`](crate::Error::NoMemory).
-    pub fn new(source: impl Source + 'static, size: Option<u64>, max: u64) -> Result<StreamBuffer> {
+    pub fn new(
+        source: impl Source + 'static,
+        size: Option<u64>,
+        max_memory: u64,
+    ) -> Result<StreamBuffer> {
         StreamBuffer::with_options(
             source,
             Options {
                 size,
-                max,
+                max_memory,
                 ..Options::default()
             },
         )

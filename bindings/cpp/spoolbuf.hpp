@@ -126,7 +126,7 @@ enum class errc : int {
     canceled = SB_ERR_CANCELED,
     timeout = SB_ERR_TIMEOUT,
     reentrant = SB_ERR_REENTRANT,
-    unknown = SB_ERR_UNKNOWN,
+    unknown = SB_ERR_UNKNOWN_SIZE,
     unsupported = SB_ERR_UNSUPPORTED,
     exists = SB_ERR_EXISTS,
     size = SB_ERR_SIZE,
@@ -183,11 +183,11 @@ namespace spoolbuf {
 /// The options of a new buffer. The meanings are those of sb_options.
 struct options {
     std::optional<std::uint64_t> size;   ///< declared size in bytes, a hint
-    std::uint64_t max = SB_MAX_DEFAULT;  ///< most bytes to keep in memory
+    std::uint64_t max_memory = SB_MAX_DEFAULT;  ///< most bytes to keep in memory
     std::string spool_dir;               ///< directory of the spool file; empty: the default
     std::uint64_t prefetch = 0;          ///< bytes to keep buffered past the furthest read
     std::optional<std::uint64_t> seek_gap;
-    std::optional<std::uint32_t> round_up;
+    std::optional<std::uint32_t> read_granularity;
     bool memory_when_full = false;       ///< on a full disk, go on in memory instead of failing
     sb_on_short on_short = SB_SHORT_END; ///< an end before the declared size: the end, or an error
 };
@@ -915,7 +915,7 @@ public:
     {
         std::int64_t size = sb_size(handle_);
         code.clear();
-        if (size == SB_ERR_UNKNOWN)
+        if (size == SB_ERR_UNKNOWN_SIZE)
             return std::nullopt;
         std::uint64_t count = settled(size, code);
         return code ? std::nullopt : std::optional(count);
@@ -935,7 +935,7 @@ public:
         return out;
     }
 
-    /// Has a helper thread keep `ahead` bytes buffered past the furthest read; SB_ALL: all; 0 stops it.
+    /// Has a helper thread keep `ahead` bytes buffered past the furthest read; SB_PREFETCH_ALL: all; 0 stops it.
     void prefetch(std::uint64_t ahead, std::error_code &code) const noexcept
     {
         settled(sb_prefetch(handle_, ahead), code);
@@ -1070,7 +1070,7 @@ public:
     std::optional<std::uint64_t> size() const
     {
         std::int64_t size = sb_size(handle_);
-        if (size == SB_ERR_UNKNOWN)
+        if (size == SB_ERR_UNKNOWN_SIZE)
             return std::nullopt;
         return checked(size);
     }
@@ -1101,7 +1101,7 @@ public:
 
     sb_stats stat() const { return stats(); }
 
-    void prefetch(std::uint64_t ahead = SB_ALL) const { checked(sb_prefetch(handle_, ahead)); }
+    void prefetch(std::uint64_t ahead = SB_PREFETCH_ALL) const { checked(sb_prefetch(handle_, ahead)); }
 
     void spill() const { checked(sb_spill(handle_)); }
 
@@ -1153,12 +1153,12 @@ private:
         sb_options plain;
         sb_options_init(&plain, sizeof plain);
         plain.size = how.size.value_or(SB_SIZE_UNKNOWN);
-        plain.max = how.max;
+        plain.max_memory = how.max_memory;
         plain.spool_dir = how.spool_dir.empty() ? nullptr : how.spool_dir.c_str();
         plain.prefetch = how.prefetch;
         plain.seek_gap = how.seek_gap.value_or(plain.seek_gap);
-        plain.round_up = how.round_up.value_or(plain.round_up);
-        plain.on_full = how.memory_when_full ? SB_FULL_MEMORY : SB_FULL_FAIL;
+        plain.read_granularity = how.read_granularity.value_or(plain.read_granularity);
+        plain.on_full = how.memory_when_full ? SB_ON_FULL_MEMORY : SB_ON_FULL_FAIL;
         plain.on_short = how.on_short;
         sb_callback callback = made->callback();
         // The library owns a valid callback from the call on, even if the call fails.

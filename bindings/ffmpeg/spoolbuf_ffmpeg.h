@@ -24,7 +24,7 @@
  *   AVSEEK_SIZE          the final size, else the declared size, else AVERROR(ENOSYS)
  *   a seek               costs nothing, whatever the source can do: an MP4 with its index at the end
  *                        plays from a pipe. SEEK_END uses the size of AVSEEK_SIZE
- *   a blocked read       spoolbuf_ffmpeg_stop(), from any thread, makes it and every read that would
+ *   a blocked read       spoolbuf_ffmpeg_cancel(), from any thread, makes it and every read that would
  *                        block return AVERROR_EXIT, until spoolbuf_ffmpeg_resume(). FFmpeg's own
  *                        interrupt_callback does not reach a custom AVIOContext
  *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
@@ -77,7 +77,7 @@ static inline int spoolbuf_ffmpeg_error(int64_t status)
     case SB_ERR_DISK_FULL: return AVERROR(ENOSPC);
     case SB_ERR_NO_MEMORY: return AVERROR(ENOMEM);
     case SB_ERR_REENTRANT: return AVERROR(EDEADLK);
-    case SB_ERR_UNKNOWN:
+    case SB_ERR_UNKNOWN_SIZE:
     case SB_ERR_UNSUPPORTED: return AVERROR(ENOSYS);
     default: return AVERROR(EIO);
     }
@@ -137,7 +137,7 @@ static inline int spoolbuf_ffmpeg_open(spoolbuf_ffmpeg *self, sb_buffer *buffer)
 }
 
 /* Makes the player's blocked read, and those that would block, fail. From any thread. */
-static inline void spoolbuf_ffmpeg_stop(spoolbuf_ffmpeg *self)
+static inline void spoolbuf_ffmpeg_cancel(spoolbuf_ffmpeg *self)
 {
     sb_reader_cancel(self->reader);
 }

@@ -27,7 +27,7 @@
  *                        neither is known the appsrc is `seekable`, without a size
  *   a seek (seek-data)   costs nothing, whatever the source can do
  *   a blocked read       yields within a twentieth of a second to a flushing seek and to a change of
- *                        state. spoolbuf_gst_stop(), from any thread, makes it and every read that
+ *                        state. spoolbuf_gst_cancel(), from any thread, makes it and every read that
  *                        would block fail as soon, until spoolbuf_gst_resume()
  *   the source           is called on a thread of the library, with a prefetch or without one: no
  *                        thread of GStreamer ever waits for it
@@ -182,7 +182,7 @@ static inline int spoolbuf_gst_open(spoolbuf_gst *self, sb_buffer *buffer, GstAp
 }
 
 /* Makes the blocked read, and those that would block, fail. From any thread. */
-static inline void spoolbuf_gst_stop(spoolbuf_gst *self)
+static inline void spoolbuf_gst_cancel(spoolbuf_gst *self)
 {
     g_atomic_int_set(&self->stopped, TRUE);
 }

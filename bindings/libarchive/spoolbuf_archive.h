@@ -26,7 +26,7 @@
  *                        ends
  *   a seek               costs nothing, whatever the source can do. Only ZIP and 7-Zip seek. A seek
  *                        from an unknown end is ARCHIVE_FATAL, and a ZIP is then read as it arrives
- *   a blocked read       spoolbuf_archive_stop(), from any thread, makes it and every read that would
+ *   a blocked read       spoolbuf_archive_cancel(), from any thread, makes it and every read that would
  *                        block fail, until spoolbuf_archive_resume()
  *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
  *                        source, and a stop takes effect at once
@@ -66,7 +66,7 @@ static inline int64_t spoolbuf_archive_settle(spoolbuf_archive *self, struct arc
     if (result >= 0)
         return result;
     /* An unknown end is not a failure: libarchive works without it. */
-    if (result != SB_ERR_UNKNOWN && self->status == SB_OK)
+    if (result != SB_ERR_UNKNOWN_SIZE && self->status == SB_OK)
         self->status = (int)result;
     archive_set_error(archive, (int)result, "%s", sb_strerror((int)result));
     return ARCHIVE_FATAL;
@@ -88,7 +88,7 @@ static inline la_int64_t spoolbuf_archive_skip(struct archive *archive, void *op
     spoolbuf_archive *self = (spoolbuf_archive *)opaque;
     int64_t place = sb_reader_seek(self->reader, 0, SB_SEEK_CUR), left = sb_size(self->buffer);
 
-    if (left == SB_ERR_UNKNOWN || place < 0 || left <= place)
+    if (left == SB_ERR_UNKNOWN_SIZE || place < 0 || left <= place)
         return 0;
     left -= place;
     if (wanted > left)
@@ -135,7 +135,7 @@ static inline int spoolbuf_archive_read_open(spoolbuf_archive *self, struct arch
 
 /* Makes the blocked read, and those that would block, fail. From any thread. After an
  * error an archive can't go on: open another one. */
-static inline void spoolbuf_archive_stop(spoolbuf_archive *self)
+static inline void spoolbuf_archive_cancel(spoolbuf_archive *self)
 {
     sb_reader_cancel(self->reader);
 }

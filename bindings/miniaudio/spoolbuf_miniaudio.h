@@ -25,7 +25,7 @@
  *                        returns the library's code. To go on: sb_retry(), spoolbuf_miniaudio_resume(),
  *                        a new decoder, and a seek to the old position
  *   a seek, the position cost nothing, whatever the source can do. A seek from an unknown end fails
- *   a blocked read       spoolbuf_miniaudio_stop(), from any thread, makes it and every read that would
+ *   a blocked read       spoolbuf_miniaudio_cancel(), from any thread, makes it and every read that would
  *                        block fail, until spoolbuf_miniaudio_resume()
  *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
  *                        source, and a stop takes effect at once
@@ -87,7 +87,7 @@ static inline int64_t spoolbuf_miniaudio_fill(spoolbuf_miniaudio *self, void *ou
 }
 
 /* Makes the blocked read, and those that would block, fail. From any thread. */
-static inline void spoolbuf_miniaudio_stop(spoolbuf_miniaudio *self)
+static inline void spoolbuf_miniaudio_cancel(spoolbuf_miniaudio *self)
 {
     sb_reader_cancel(self->reader);
 }

@@ -102,12 +102,12 @@ def fetched() -> dict[str, str]:
     member, tail = Counted(out.getvalue()), Counted(out.getvalue())
     zipfile.ZipFile(StreamBuffer(member).open()).read("7")
     StreamBuffer(tail)[-10:]
-    exact = StreamBuffer((bytes(65536) for _ in range(10)), round_up=0)
+    exact = StreamBuffer((bytes(65536) for _ in range(10)), read_granularity=0)
     exact.open().read(100_000)
     return {
         "a zip's member of 100,000 bytes": f"{member.taken:,} of {size:,} bytes",
         "buf[-10:]": f"{tail.taken:,} of {size:,} bytes",
-        "round_up=0: open().read(100_000)": f"{exact.stat().pulls} calls of the stream",
+        "read_granularity=0: open().read(100_000)": f"{exact.stat().pulls} calls of the stream",
     }
 
 

@@ -23,7 +23,7 @@
  *                        source is read to its end first: opusfile ignores a failure of that seek, and
  *                        would take the bytes received so far for everything
  *   a write              0: read-only
- *   a blocked read       spoolbuf_sdl_stop(), from any thread, makes it and every read that would block
+ *   a blocked read       spoolbuf_sdl_cancel(), from any thread, makes it and every read that would block
  *                        fail, until spoolbuf_sdl_resume()
  *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
  *                        source, and a stop takes effect at once
@@ -106,7 +106,7 @@ static inline Sint64 SDLCALL spoolbuf_sdl_seek(SDL_RWops *file, Sint64 offset, i
     spoolbuf_sdl *self = spoolbuf_sdl_of(file);
     int64_t place = sb_reader_seek(self->reader, offset, whence);
 
-    if (place == SB_ERR_UNKNOWN) {
+    if (place == SB_ERR_UNKNOWN_SIZE) {
         place = spoolbuf_sdl_find_end(self);
         if (place >= 0)
             place = sb_reader_seek(self->reader, offset, whence);
@@ -187,7 +187,7 @@ static inline SDL_RWops *spoolbuf_sdl_open(spoolbuf_sdl *self, sb_buffer *buffer
 }
 
 /* Makes the blocked read, and those that would block, fail. From any thread. */
-static inline void spoolbuf_sdl_stop(spoolbuf_sdl *self)
+static inline void spoolbuf_sdl_cancel(spoolbuf_sdl *self)
 {
     sb_reader_cancel(self->reader);
 }

@@ -23,7 +23,7 @@
  *                        neither is known, the source is read to its end first
  *   a seek, the position cost nothing, whatever the source can do
  *   a write              0: read-only
- *   a blocked read       spoolbuf_sndfile_stop(), from any thread, makes it and every read that would
+ *   a blocked read       spoolbuf_sndfile_cancel(), from any thread, makes it and every read that would
  *                        block return, until spoolbuf_sndfile_resume()
  *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
  *                        source, and a stop takes effect at once
@@ -79,7 +79,7 @@ static inline sf_count_t spoolbuf_sndfile_length(void *opaque)
     spoolbuf_sndfile *self = (spoolbuf_sndfile *)opaque;
     int64_t size = sb_size(self->buffer);
 
-    if (size == SB_ERR_UNKNOWN)
+    if (size == SB_ERR_UNKNOWN_SIZE)
         size = spoolbuf_sndfile_find_end(self);
     if (size < 0 && self->status == SB_OK)
         self->status = (int)size;
@@ -142,7 +142,7 @@ static inline int spoolbuf_sndfile_open(spoolbuf_sndfile *self, sb_buffer *buffe
 }
 
 /* Makes the blocked read, and those that would block, fail. From any thread. */
-static inline void spoolbuf_sndfile_stop(spoolbuf_sndfile *self)
+static inline void spoolbuf_sndfile_cancel(spoolbuf_sndfile *self)
 {
     sb_reader_cancel(self->reader);
 }

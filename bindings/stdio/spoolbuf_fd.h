@@ -29,7 +29,7 @@
  *                        must stay open until sb_free() has returned
  *
  * For a FILE (popen, fopencookie, ...) use spoolbuf_file_source(). It uses fread(3) and is forward-only.
- * It blocks until all requested bytes have arrived; with the option `round_up` 0 these are only the bytes
+ * It blocks until all requested bytes have arrived; with the option `read_granularity` 0 these are only the bytes
  * needed. It can't be released while it blocks. The bytes before an error are delivered first. EAGAIN is
  * waited for by poll(2). For a FILE without a descriptor it is SB_SOURCE_CANCELED, and sb_retry() asks
  * again. Prefer fileno() and the descriptor if nothing has been read from the FILE.

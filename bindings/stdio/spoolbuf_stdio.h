@@ -50,7 +50,7 @@ static inline int spoolbuf_stdio_errno(int64_t status)
     case SB_ERR_DISK_FULL: return ENOSPC;
     case SB_ERR_NO_MEMORY: return ENOMEM;
     case SB_ERR_REENTRANT: return EDEADLK;
-    case SB_ERR_UNKNOWN: return ESPIPE;
+    case SB_ERR_UNKNOWN_SIZE: return ESPIPE;
     case SB_ERR_UNSUPPORTED: return ENOTSUP;
     default: return EIO;
     }

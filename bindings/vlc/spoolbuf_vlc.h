@@ -7,7 +7,7 @@
  *     libvlc_media_player_t *player = libvlc_media_player_new_from_media(media);
  *     libvlc_media_player_play(player);
  *     ...
- *     spoolbuf_vlc_stop(&film);               (first, or the next line may never return)
+ *     spoolbuf_vlc_cancel(&film);               (first, or the next line may never return)
  *     libvlc_media_player_stop(player);
  *     libvlc_media_player_release(player);  libvlc_media_release(media);
  *     spoolbuf_vlc_close(&film);
@@ -25,7 +25,7 @@
  *   the size             the final size, else the declared size, else UINT64_MAX. VLC asks for it only
  *                        at the opening
  *   a seek               costs nothing, whatever the source can do
- *   a blocked read       libVLC 3 has no cancel. spoolbuf_vlc_stop(), from any thread, makes it and
+ *   a blocked read       libVLC 3 has no cancel. spoolbuf_vlc_cancel(), from any thread, makes it and
  *                        every read that would block return -1, until spoolbuf_vlc_resume()
  *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
  *                        source, and a stop takes effect at once
@@ -169,7 +169,7 @@ static inline libvlc_media_t *spoolbuf_vlc_media(spoolbuf_vlc *self, libvlc_inst
 
 /* Makes every blocked read of the film's players, and those that would block, fail. From any thread,
  * before libvlc_media_player_stop(). */
-static inline void spoolbuf_vlc_stop(spoolbuf_vlc *self)
+static inline void spoolbuf_vlc_cancel(spoolbuf_vlc *self)
 {
     int at;
 

@@ -10,7 +10,7 @@
 
 static void stop(void *in)
 {
-    spoolbuf_archive_stop(in);
+    spoolbuf_archive_cancel(in);
 }
 
 int main(int argc, char **argv)

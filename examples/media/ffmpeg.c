@@ -9,7 +9,7 @@
 
 static void stop(void *io)
 {
-    spoolbuf_ffmpeg_stop(io);
+    spoolbuf_ffmpeg_cancel(io);
 }
 
 int main(int argc, char **argv)

@@ -14,7 +14,7 @@ static volatile int stopped;
 static void stop(void *io)
 {
     stopped = 1;
-    spoolbuf_gst_stop(io);
+    spoolbuf_gst_cancel(io);
     gst_element_post_message(pipeline, gst_message_new_eos(GST_OBJECT(pipeline)));
 }
 
@@ -44,7 +44,7 @@ int main(int argc, char **argv)
                                          GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
     if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR)
         gst_message_parse_error(message, &error, NULL);
-    spoolbuf_gst_stop(&io); /* Otherwise a blocked read would keep the pipeline from stopping. */
+    spoolbuf_gst_cancel(&io); /* Otherwise a blocked read would keep the pipeline from stopping. */
     gst_element_set_state(pipeline, GST_STATE_NULL);
     status = stopped ? SB_ERR_CANCELED : spoolbuf_gst_status(&io);
     status = resource_end(status, error != NULL ? error->message : NULL);

@@ -13,7 +13,7 @@
 
 static void stop(void *io)
 {
-    spoolbuf_miniaudio_stop(io);
+    spoolbuf_miniaudio_cancel(io);
 }
 
 int main(int argc, char **argv)

@@ -76,9 +76,9 @@ static inline sb_buffer *resource_open(const char *name)
     resource_block_interrupt();
     options.spool_dir = getenv("SPOOLBUF_DIR");
     if (max != NULL)
-        options.max = strtoull(max, NULL, 10);
+        options.max_memory = strtoull(max, NULL, 10);
     if (full != NULL && strcmp(full, "memory") == 0)
-        options.on_full = SB_FULL_MEMORY;
+        options.on_full = SB_ON_FULL_MEMORY;
     options.prefetch = 1 << 20; /* A thread of the library calls the source: a stop never waits for it. */
     status = sb_new_with(&source, &options, &buffer);
     if (status < 0)

@@ -12,7 +12,7 @@
 
 static void stop(void *io)
 {
-    spoolbuf_sdl_stop(io);
+    spoolbuf_sdl_cancel(io);
 }
 
 int main(int argc, char **argv)

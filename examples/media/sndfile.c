@@ -9,7 +9,7 @@
 
 static void stop(void *io)
 {
-    spoolbuf_sndfile_stop(io);
+    spoolbuf_sndfile_cancel(io);
 }
 
 int main(int argc, char **argv)

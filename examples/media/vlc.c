@@ -13,7 +13,7 @@ static volatile int stopped;
 static void stop(void *film)
 {
     stopped = 1;
-    spoolbuf_vlc_stop(film);
+    spoolbuf_vlc_cancel(film);
 }
 
 int main(int argc, char **argv)
@@ -40,7 +40,7 @@ int main(int argc, char **argv)
         state = libvlc_media_player_get_state(player);
     } while (!stopped && state != libvlc_Ended && state != libvlc_Error);
     status = stopped ? SB_ERR_CANCELED : spoolbuf_vlc_status(&film);
-    spoolbuf_vlc_stop(&film); /* Otherwise a blocked read would keep the player from stopping. */
+    spoolbuf_vlc_cancel(&film); /* Otherwise a blocked read would keep the player from stopping. */
     libvlc_media_player_stop(player);
     printf("duration %.2f\n", (double)libvlc_media_get_duration(media) / 1e3);
     status = resource_end(status, state == libvlc_Error ? "VLC can't play it" : NULL);

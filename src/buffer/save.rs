@@ -26,10 +26,10 @@ pub struct SaveOptions {
     pub sync: bool,
     /// If the target exists, leaves it alone and returns [`Error::Exists`]. Returns
     /// [`Error::Unsupported`] on a file system that can neither rename nor link without replacing.
-    pub keep: bool,
+    pub no_replace: bool,
     /// If the final size is not the declared size, saves nothing and returns [`Error::Size`].
     /// Returns [`Error::Unknown`] if no size was declared.
-    pub exact: bool,
+    pub require_size: bool,
     /// Saves the bytes that are buffered now, without calling the source. Returns [`Error::Size`]
     /// if they have gaps.
     pub buffered: bool,
@@ -64,7 +64,7 @@ pub(crate) fn to_path(
         return Err(Error::Unsupported);
     }
     let mut saving = Saving::begin(buffer, options, report)?;
-    let target = disk::target(path, options.keep, options.sync).map_err(failed)?;
+    let target = disk::target(path, options.no_replace, options.sync).map_err(failed)?;
     let size = match saving.link(&target)? {
         Some(size) => size,
         None => {
@@ -75,7 +75,7 @@ pub(crate) fn to_path(
             if options.sync {
                 disk::sync(&temp_file.file).map_err(failed)?;
             }
-            disk::persist(temp_file, &target, options.keep).map_err(failed)?;
+            disk::persist(temp_file, &target, options.no_replace).map_err(failed)?;
             size
         }
     };
@@ -96,7 +96,7 @@ pub(crate) fn to_descriptor(
     let failed = |error: io::Error| buffer.target_failed(&error);
     let file = disk::borrow(descriptor).map_err(|_| Error::Invalid)?;
     // An open descriptor's target exists.
-    if options.keep {
+    if options.no_replace {
         return Err(Error::Invalid);
     }
     // Checked before the first byte is written, which could not be synced.
@@ -178,7 +178,7 @@ impl<'s> Saving<'s> {
         report: Report<'s>,
     ) -> Result<Saving<'s>> {
         let state = buffer.gate.lock();
-        if options.exact && state.extent().declared().is_none() {
+        if options.require_size && state.extent().declared().is_none() {
             return Err(Error::Unknown);
         }
         if options.buffered && state.extent().ranges().total() != state.extent().frontier() {
@@ -353,7 +353,7 @@ impl<'s> Saving<'s> {
 
     fn check(&self, done: u64) -> Result<()> {
         let declared = self.buffer.gate.lock().extent().declared();
-        if self.options.exact && declared != Some(done) {
+        if self.options.require_size && declared != Some(done) {
             Err(Error::Size)
         } else {
             Ok(())
@@ -385,7 +385,7 @@ impl<'s> Saving<'s> {
         match self
             .buffer
             .store
-            .link(target, self.options.keep, size, self.options.sync)
+            .link(target, self.options.no_replace, size, self.options.sync)
         {
             Ok(done) => Ok(done.then_some(size)),
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(None),

@@ -16,7 +16,7 @@ pub const SB_SIZE_UNKNOWN: u64 = u64::MAX;
 pub const SB_MAX_DEFAULT: u64 = 5242880;
 
 /// For sb_prefetch(): keep everything buffered, up to the end of the resource.
-pub const SB_ALL: u64 = u64::MAX;
+pub const SB_PREFETCH_ALL: u64 = u64::MAX;
 
 /// Status codes. Functions that return a count return one of these, negative, on failure. Codes are
 /// never reused.
@@ -47,7 +47,7 @@ pub enum sb_status {
     /// A source's callback asked its own buffer for bytes that only the source can deliver.
     SB_ERR_REENTRANT = -8,
     /// The size is not known yet.
-    SB_ERR_UNKNOWN = -9,
+    SB_ERR_UNKNOWN_SIZE = -9,
     /// The source, the system or the target cannot do this.
     SB_ERR_UNSUPPORTED = -10,
     /// The target exists and must not be replaced.
@@ -152,9 +152,9 @@ pub enum sb_spool {
 pub enum sb_on_full {
     /// Reads that need more space return SB_ERR_DISK_FULL or SB_ERR_IO. Memory stays within its
     /// limit.
-    SB_FULL_FAIL = 0,
-    /// The buffer grows in memory past `max` until the disk has space again.
-    SB_FULL_MEMORY = 1,
+    SB_ON_FULL_FAIL = 0,
+    /// The buffer grows in memory past `max_memory` until the disk has space again.
+    SB_ON_FULL_MEMORY = 1,
 }
 
 /// Options of sb_save_with(): any of these, ORed together.
@@ -165,9 +165,9 @@ pub enum sb_save_flag {
     /// Flushes the file to disk (fsync) before the call returns, and for a path also its directory.
     SB_SAVE_SYNC = 1,
     /// If the target exists, leaves it alone and returns SB_ERR_EXISTS.
-    SB_SAVE_KEEP = 2,
+    SB_SAVE_NO_REPLACE = 2,
     /// If the final size is not the declared size, saves nothing and returns SB_ERR_SIZE.
-    SB_SAVE_EXACT = 4,
+    SB_SAVE_REQUIRE_SIZE = 4,
     /// Saves the bytes that are buffered now, from the start, without calling the source. If they
     /// have gaps, returns SB_ERR_SIZE.
     SB_SAVE_BUFFERED = 8,
@@ -295,7 +295,7 @@ pub struct sb_options {
     /// The declared size in bytes, a hint. Default: SB_SIZE_UNKNOWN.
     pub size: u64,
     /// The memory limit in bytes. Default: SB_MAX_DEFAULT.
-    pub max: u64,
+    pub max_memory: u64,
     /// The directory of the spool file. The path is copied. Default: NULL, which means TMPDIR if it
     /// is set. If it is not, NULL means the system's temporary directory, or /var/tmp if that one
     /// is kept in memory. The directory is not accessed before the first spill. Bytes at offsets
@@ -306,12 +306,12 @@ pub struct sb_options {
     /// If the source can seek, a gap of at most this many bytes is read through, and a larger one
     /// is sought over. Default: 262144.
     pub seek_gap: u64,
-    /// The source is asked for the bytes that are needed, rounded up to a multiple of `round_up`
-    /// bytes, which is at most 16384. 0 requests exactly what is needed. A call that waits only for
-    /// the first byte needs what its `len` has room for: at most 256 KiB if `round_up` is 0,
-    /// otherwise at most 16384 - `round_up` bytes. Default: 16384.
-    pub round_up: u32,
-    /// What happens when the disk is full: an sb_on_full. Default: SB_FULL_FAIL.
+    /// The source is asked for the bytes that are needed, rounded up to a multiple of
+    /// `read_granularity` bytes, which is at most 16384. 0 requests exactly what is needed. A call
+    /// that waits only for the first byte needs what its `len` has room for: at most 256 KiB if
+    /// `read_granularity` is 0, otherwise at most 16384 - `read_granularity` bytes. Default: 16384.
+    pub read_granularity: u32,
+    /// What happens when the disk is full: an sb_on_full. Default: SB_ON_FULL_FAIL.
     pub on_full: u32,
     /// What an end below the declared size means: an sb_on_short. Default: SB_SHORT_END.
     pub on_short: u32,
@@ -387,5 +387,5 @@ pub struct sb_stats {
 ///
 /// Called on the saving thread, without a lock held. Returns 0 to continue; any other value stops
 /// the save with SB_ERR_CANCELED.
-pub type sb_progress =
+pub type sb_progress_fn =
     Option<unsafe extern "C-unwind" fn(opaque: *mut c_void, done: u64, total: u64) -> c_int>;

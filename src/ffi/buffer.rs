@@ -27,8 +27,8 @@ use crate::sync::rcu::DomainRef;
 /// @param callback [in] the source. It is invalid if it is NULL, has neither `read` nor `pull`, has
 ///                 both forms, has an unknown flag, or has a reserved member that is not 0.
 /// @param size     the declared size of the resource in bytes, a hint; or SB_SIZE_UNKNOWN.
-/// @param max      the most bytes to keep in memory. SB_MAX_DEFAULT is 5 MiB. 0 keeps no more than
-///                 the segment in flight (at most 256 KiB). UINT64_MAX never spills.
+/// @param max_memory the most bytes to keep in memory. SB_MAX_DEFAULT is 5 MiB. 0 keeps no more
+///                 than the segment in flight (at most 256 KiB). UINT64_MAX never spills.
 /// @return the handle; NULL if the callback is invalid or memory runs out. A valid callback belongs
 ///         to the library from the call on: if memory runs out, its `close` is called before
 ///         sb_new() returns.
@@ -44,13 +44,13 @@ use crate::sync::rcu::DomainRef;
 pub unsafe extern "C" fn sb_new(
     callback: *const sb_callback,
     size: u64,
-    max: u64,
+    max_memory: u64,
 ) -> *mut sb_buffer {
     catch(std::ptr::null_mut(), || {
         let options = || {
             Ok(Options {
                 size: known(size),
-                max,
+                max_memory,
                 ..Options::default()
             })
         };
@@ -114,8 +114,8 @@ pub unsafe extern "C" fn sb_read(
 /// The file is written atomically: either it is complete or `path` is unchanged. An existing file
 /// is replaced in one step or left as it is, even if the system reports a failed write only at
 /// close. Blocks until the source has ended, and may call it on this thread. Other readers are not
-/// blocked. The save uses at most 256 KiB of memory while it runs, regardless of `max`. The new
-/// file has the default mode of new files.
+/// blocked. The save uses at most 256 KiB of memory while it runs, regardless of `max_memory`. The
+/// new file has the default mode of new files.
 ///
 /// A symbolic link to a file, or to nothing, is replaced, not followed. A symbolic link to anything
 /// else is refused with SB_ERR_UNSUPPORTED, as its target is. So is a path that leads to a

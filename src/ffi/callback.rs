@@ -9,7 +9,7 @@
 use std::ffi::{c_int, c_void};
 
 use crate::error::{Error, Result};
-use crate::ffi::abi::{sb_callback, sb_progress, sb_source_code, sb_source_flag};
+use crate::ffi::abi::{sb_callback, sb_progress_fn, sb_source_code, sb_source_flag};
 use crate::source::{Interrupt, Source};
 use crate::sync::shared::try_box;
 
@@ -197,7 +197,7 @@ impl Drop for CallbackSource {
 
 /// Reports progress to the caller of a save; a result of false stops the save.
 pub(crate) struct Progress {
-    pub(crate) call: sb_progress,
+    pub(crate) call: sb_progress_fn,
     pub(crate) opaque: *mut c_void,
 }
 
@@ -245,6 +245,6 @@ unsafe extern "C" fn call_progress(
     done: u64,
     total: u64,
 ) -> c_int {
-    // SAFETY: the caller guarantees the contract of `sb_progress`.
+    // SAFETY: the caller guarantees the contract of `sb_progress_fn`.
     unsafe { f(opaque, done, total) }
 }

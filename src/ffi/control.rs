@@ -24,8 +24,8 @@ use crate::panic::catch;
 ///
 /// @param handle the buffer.
 /// @param ahead  the number of bytes to keep buffered past the furthest read in the buffered range
-///               that was read last. SB_ALL means everything, gaps included. 0 stops the prefetch;
-///               readers then call the source on their own threads again.
+///               that was read last. SB_PREFETCH_ALL means everything, gaps included. 0 stops the
+///               prefetch; readers then call the source on their own threads again.
 /// @return SB_OK.
 ///         SB_ERR_INVALID: the handle is invalid.
 ///         SB_ERR_NO_MEMORY: the thread cannot be created.

@@ -15,11 +15,11 @@ use crate::ffi::abi::{
 };
 use crate::ffi::handle::Raw;
 use crate::ffi::handles::BUFFERS;
-use crate::options::{OnFull, OnShort, Options, ROUND_UP_MOST};
+use crate::options::{MAX_READ_GRANULARITY, OnFull, OnShort, Options};
 use crate::panic::catch;
 
-const FULL_FAIL: u32 = sb_on_full::SB_FULL_FAIL as u32;
-const FULL_MEMORY: u32 = sb_on_full::SB_FULL_MEMORY as u32;
+const FULL_FAIL: u32 = sb_on_full::SB_ON_FULL_FAIL as u32;
+const FULL_MEMORY: u32 = sb_on_full::SB_ON_FULL_MEMORY as u32;
 const SHORT_END: u32 = sb_on_short::SB_SHORT_END as u32;
 const SHORT_ERROR: u32 = sb_on_short::SB_SHORT_ERROR as u32;
 
@@ -44,11 +44,11 @@ pub unsafe extern "C" fn sb_options_init(options: *mut sb_options, struct_size: 
         let defaults = sb_options {
             struct_size,
             size: SB_SIZE_UNKNOWN,
-            max: defaults.max,
+            max_memory: defaults.max_memory,
             spool_dir: std::ptr::null(),
             prefetch: defaults.prefetch,
             seek_gap: defaults.seek_gap,
-            round_up: defaults.round_up,
+            read_granularity: defaults.read_granularity,
             on_full: FULL_FAIL,
             on_short: SHORT_END,
             reserved: 0,
@@ -140,7 +140,9 @@ unsafe fn chosen(options: *const sb_options) -> Result<Options> {
         return Ok(Options::default());
     };
     let ours = size_of::<sb_options>();
-    if !is_of_a_version(given.struct_size) || given.round_up > ROUND_UP_MOST || given.reserved != 0
+    if !is_of_a_version(given.struct_size)
+        || given.read_granularity > MAX_READ_GRANULARITY
+        || given.reserved != 0
     {
         return Err(Error::Invalid);
     }
@@ -155,7 +157,7 @@ unsafe fn chosen(options: *const sb_options) -> Result<Options> {
     }
     Ok(Options {
         size: known(given.size),
-        max: given.max,
+        max_memory: given.max_memory,
         // SAFETY: the caller guarantees that `spool_dir` is NULL or NUL-terminated.
         spool_dir: match unsafe { path(given.spool_dir)? } {
             Some(path) => Some(disk::copy_of(path).map_err(|_| Error::NoMemory)?),
@@ -173,6 +175,6 @@ unsafe fn chosen(options: *const sb_options) -> Result<Options> {
         },
         prefetch: given.prefetch,
         seek_gap: given.seek_gap,
-        round_up: given.round_up,
+        read_granularity: given.read_granularity,
     })
 }

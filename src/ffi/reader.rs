@@ -77,7 +77,7 @@ pub unsafe extern "C" fn sb_reader_read(
 /// @return the new position, from the start of the resource. On error the position is unchanged.
 ///         SB_ERR_INVALID: the reader or `whence` is invalid, or the position would lie before the
 ///         start.
-///         SB_ERR_UNKNOWN: SB_SEEK_END, and neither size is known.
+///         SB_ERR_UNKNOWN_SIZE: SB_SEEK_END, and neither size is known.
 ///
 /// Threads: one at a time for one reader.
 ///

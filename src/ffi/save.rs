@@ -8,15 +8,15 @@ use super::argument::path;
 use super::status::{PANIC, count};
 use crate::buffer::save::{self, SaveOptions};
 use crate::error::Error;
-use crate::ffi::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_progress, sb_save_flag};
+use crate::ffi::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_progress_fn, sb_save_flag};
 use crate::ffi::callback::Progress;
 use crate::ffi::handle::Raw;
 use crate::ffi::handles::BUFFERS;
 use crate::panic::catch;
 
 const ALL_FLAGS: u32 = sb_save_flag::SB_SAVE_SYNC as u32
-    | sb_save_flag::SB_SAVE_KEEP as u32
-    | sb_save_flag::SB_SAVE_EXACT as u32
+    | sb_save_flag::SB_SAVE_NO_REPLACE as u32
+    | sb_save_flag::SB_SAVE_REQUIRE_SIZE as u32
     | sb_save_flag::SB_SAVE_BUFFERED as u32
     | sb_save_flag::SB_SAVE_LINK as u32;
 
@@ -42,14 +42,14 @@ const ALL_FLAGS: u32 = sb_save_flag::SB_SAVE_SYNC as u32
 /// @param opaque   passed to `progress`.
 /// @return the number of bytes saved, otherwise as sb_save(), or
 ///         SB_ERR_INVALID: a flag is unknown, there is neither a path nor a descriptor, or
-///         SB_SAVE_KEEP is used with a descriptor, whose target exists.
+///         SB_SAVE_NO_REPLACE is used with a descriptor, whose target exists.
 ///         SB_ERR_UNSUPPORTED: SB_SAVE_SYNC, and the descriptor is not that of a file; nothing is
-///         written. SB_SAVE_KEEP, and the file system can neither rename nor link without
+///         written. SB_SAVE_NO_REPLACE, and the file system can neither rename nor link without
 ///         replacing.
 ///         SB_ERR_CANCELED: `progress` or sb_cancel() stopped the save; `path` is unchanged.
-///         SB_ERR_EXISTS: SB_SAVE_KEEP, and the target exists.
-///         SB_ERR_UNKNOWN: SB_SAVE_EXACT, and no size was declared.
-///         SB_ERR_SIZE: SB_SAVE_EXACT, and the final size is not the declared one; or
+///         SB_ERR_EXISTS: SB_SAVE_NO_REPLACE, and the target exists.
+///         SB_ERR_UNKNOWN_SIZE: SB_SAVE_REQUIRE_SIZE, and no size was declared.
+///         SB_ERR_SIZE: SB_SAVE_REQUIRE_SIZE, and the final size is not the declared one; or
 ///         SB_SAVE_BUFFERED, and the buffered bytes have gaps.
 ///
 /// Threads: any thread, concurrently, any number of saves.
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn sb_save_with(
     path: *const c_char,
     fd: c_int,
     flags: u32,
-    progress: sb_progress,
+    progress: sb_progress_fn,
     opaque: *mut c_void,
 ) -> i64 {
     catch(PANIC, || {
@@ -71,8 +71,8 @@ pub unsafe extern "C" fn sb_save_with(
         }
         let options = SaveOptions {
             sync: has(sb_save_flag::SB_SAVE_SYNC),
-            keep: has(sb_save_flag::SB_SAVE_KEEP),
-            exact: has(sb_save_flag::SB_SAVE_EXACT),
+            no_replace: has(sb_save_flag::SB_SAVE_NO_REPLACE),
+            require_size: has(sb_save_flag::SB_SAVE_REQUIRE_SIZE),
             buffered: has(sb_save_flag::SB_SAVE_BUFFERED),
             link: has(sb_save_flag::SB_SAVE_LINK),
         };

@@ -19,7 +19,7 @@ use crate::panic::catch;
 /// @return the size in bytes: the final size once the source has ended, else the declared size
 ///         unless it has been disproved. A buffered byte past it disproves it, and so does a source
 ///         that had no bytes at a lower offset (`bound` in sb_stats).
-///         SB_ERR_UNKNOWN: no size is known.
+///         SB_ERR_UNKNOWN_SIZE: no size is known.
 ///         SB_ERR_INVALID: the handle is invalid.
 ///
 /// Threads: any thread, concurrently; never blocks.

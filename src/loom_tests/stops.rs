@@ -197,7 +197,7 @@ fn resume_against_cancel() {
             seen: seen.clone(),
         };
         let options = Options {
-            round_up: 0,
+            read_granularity: 0,
             ..Options::default()
         };
         let buffer = Buffer::new(Box::new(tap), options, DomainRef::own()).unwrap();

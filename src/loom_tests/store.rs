@@ -21,7 +21,7 @@ fn store(max: u64) -> Arc<Store> {
 
 fn store_of(max: u64, keeper: DomainRef) -> Arc<Store> {
     let options = Options {
-        max,
+        max_memory: max,
         ..Options::default()
     };
     Arc::new(Store::new(options, keeper))

@@ -191,7 +191,7 @@ impl Drop for Tap {
 /// A buffer that requests no more than is needed.
 pub(super) fn buffer(tap: Tap) -> Shared<Buffer> {
     let options = Options {
-        round_up: 0,
+        read_granularity: 0,
         ..Options::default()
     };
     Buffer::new(Box::new(tap), options, DomainRef::own()).unwrap()

@@ -26,7 +26,7 @@
 //! had none ([`extent`](crate::pull::extent)).
 
 use crate::error::{Error, Result};
-use crate::options::{Options, ROUND_UP_MOST};
+use crate::options::{MAX_READ_GRANULARITY, Options};
 use crate::pull::demand::Demand;
 use crate::pull::extent::Extent;
 use crate::pull::prefetch::Prefetch;
@@ -51,7 +51,7 @@ pub(crate) struct State {
     /// How often `cancel` was called. Calls that began before are canceled, even after a resume.
     pub(super) cancels: u64,
     pub(super) freed: bool,
-    pub(super) round_up: u64,
+    pub(super) read_granularity: u64,
     pub(super) seek_gap: u64,
 }
 
@@ -87,7 +87,7 @@ impl State {
             canceled: false,
             cancels: 0,
             freed: false,
-            round_up: u64::from(options.round_up.min(ROUND_UP_MOST)),
+            read_granularity: u64::from(options.read_granularity.min(MAX_READ_GRANULARITY)),
             seek_gap: options.seek_gap,
         }
     }

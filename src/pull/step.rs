@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::options::ROUND_UP_MOST;
+use crate::options::MAX_READ_GRANULARITY;
 use crate::pull::demand::Demand;
 use crate::pull::prefetch::MAX_REQUEST;
 use crate::pull::state::State;
@@ -63,9 +63,9 @@ impl State {
             let ends = self.waiters.iter().map(|waiter| self.goal(waiter.demand));
             until = ends.filter(|end| *end > position).fold(until, u64::min);
         }
-        if self.round_up > 0 {
+        if self.read_granularity > 0 {
             until = until
-                .checked_next_multiple_of(self.round_up)
+                .checked_next_multiple_of(self.read_granularity)
                 .unwrap_or(until);
         }
         let most = until.min(held.unwrap_or(u64::MAX)) - position;
@@ -78,9 +78,9 @@ impl State {
     /// those for which it waits: a call that waits for one byte would otherwise get its bytes one
     /// at a time if nothing, or little, is rounded up.
     fn goal(&self, demand: Demand) -> u64 {
-        let most = match self.round_up {
+        let most = match self.read_granularity {
             0 => demand.room,
-            step => demand.room.min(u64::from(ROUND_UP_MOST) - step),
+            step => demand.room.min(u64::from(MAX_READ_GRANULARITY) - step),
         };
         demand.offset.saturating_add(demand.length.max(most))
     }
@@ -100,7 +100,7 @@ impl State {
         let ranges = self.extent.ranges();
         match ranges.next_start(missing) {
             Some(next) => missing
-                .min(next.saturating_sub(self.round_up))
+                .min(next.saturating_sub(self.read_granularity))
                 .max(ranges.end_before(missing)),
             None => missing,
         }

@@ -59,7 +59,7 @@ impl Store {
         }
     }
 
-    /// Spills until memory holds at most `max` bytes.
+    /// Spills until memory holds at most `max_memory` bytes.
     pub(super) fn make_room(&self) -> Result<()> {
         let mut passed_over = 0;
         while self.is_over_full() {
@@ -94,7 +94,7 @@ impl Store {
     }
 
     fn is_over_full(&self) -> bool {
-        lock(&self.writing).is_over(self.max)
+        lock(&self.writing).is_over(self.max_memory)
     }
 
     fn spill_oldest(&self, spiller: &mut Spiller) -> Result<()> {

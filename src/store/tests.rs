@@ -34,7 +34,7 @@ struct Case {
 impl Case {
     fn new(max: u64, seed: u64) -> Case {
         let options = Options {
-            max,
+            max_memory: max,
             ..Options::default()
         };
         Case {

@@ -39,7 +39,7 @@ impl WriteState {
         self.sealed_bytes + self.tail.as_ref().map_or(0, |tail| tail.filled() as u64)
     }
 
-    /// Whether memory holds more than `max`, and a segment can be spilled.
+    /// Whether memory holds more than `max_memory`, and a segment can be spilled.
     pub(super) fn is_over(&self, max: u64) -> bool {
         self.held() > max && !self.sealed.is_empty()
     }

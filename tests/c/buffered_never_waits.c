@@ -41,7 +41,7 @@ static void served_meanwhile(uint64_t max, int spilled)
     CHECK_EQ(sb_reader_read(reader, 100, bytes), 3);
     CHECK_BYTES(bytes, HELD - 3, 3);
     sb_reader_free(reader);
-    CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN);
+    CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN_SIZE);
     CHECK_EQ(sb_buffered(buffer, 1), HELD - 1);
     CHECK_EQ(sb_ranges(buffer, ranges, 2), 1);
     CHECK(ranges[0].start == 0 && ranges[0].end == HELD);

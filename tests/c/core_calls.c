@@ -29,7 +29,7 @@ int main(void)
 
     CHECK(buffer != NULL);
     CHECK_EQ(source.at, 0);
-    CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN);
+    CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN_SIZE);
     CHECK_EQ(sb_read(buffer, 40000, sizeof bytes, bytes), (int64_t)sizeof bytes);
     CHECK_BYTES(bytes, 40000, sizeof bytes);
     CHECK_EQ(sb_read(buffer, 7, 100, bytes), 100);

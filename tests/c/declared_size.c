@@ -20,7 +20,7 @@ static void declared(uint64_t size, uint64_t said, uint64_t max)
         CHECK_EQ(sb_read(buffer, said - 5, 20, bytes), 20);
         CHECK_BYTES(bytes, said - 5, 20);
         /* Disproved: it is no size any more. */
-        CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN);
+        CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN_SIZE);
         CHECK_EQ(sb_read(buffer, said + 1000, 20, bytes), 20);
         CHECK_BYTES(bytes, said + 1000, 20);
     }

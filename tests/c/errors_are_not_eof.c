@@ -282,7 +282,7 @@ static void failure_in_a_stop(int hears, int resumes_before, int64_t code)
     if (hears)
         callback.cancel = late_cancel;
     CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
-    options.round_up = 0;
+    options.read_granularity = 0;
     CHECK_EQ(sb_new_with(&callback, &options, &buffer), SB_OK);
     CHECK_EQ(sb_read(buffer, 0, 100, bytes), 100);
     call_start(&reader, buffer, 100, 10, NULL);

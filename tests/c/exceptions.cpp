@@ -83,7 +83,7 @@ int main(int count, char **arguments)
     CHECK(buffer != nullptr);
     /* Not so far ahead that the read needs no seek. */
     if (helper)
-        CHECK(sb_prefetch(buffer, throwing == "seek" ? 1 : SB_ALL) == SB_OK);
+        CHECK(sb_prefetch(buffer, throwing == "seek" ? 1 : SB_PREFETCH_ALL) == SB_OK);
 
     char bytes[100];
     /* What comes up to here has to be caught here, if anything came: nothing may. */

@@ -37,7 +37,7 @@ static void leave(int how)
     other.stall_at = 5000;
     other.obeys_cancel = 0;
     second = stream_open(&other, SIZE, 0);
-    CHECK_EQ(sb_prefetch(second, SB_ALL), SB_OK);
+    CHECK_EQ(sb_prefetch(second, SB_PREFETCH_ALL), SB_OK);
     stream_await_stall(&other);
     if (how == 1)
         sb_free(buffer);

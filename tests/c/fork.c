@@ -18,7 +18,7 @@ static void own_buffer(int with_thread)
     stream_init(&source, SIZE, 9000);
     buffer = stream_open(&source, SB_SIZE_UNKNOWN, 100000);
     if (with_thread) {
-        CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+        CHECK_EQ(sb_prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
         CHECK_EQ(sb_read_some(buffer, 300000, 10, bytes, 600000), 10);
     }
     CHECK_EQ(sb_read(buffer, 0, SIZE, bytes), SIZE);

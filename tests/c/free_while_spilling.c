@@ -56,7 +56,7 @@ static void freed(int by_helper, int with_close)
     buffer = sb_new(&callback, SB_SIZE_UNKNOWN, 100000);
     CHECK(buffer != NULL);
     if (by_helper)
-        CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+        CHECK_EQ(sb_prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
     else
         call_start(&reader, buffer, 3000000, 10, NULL);
     await_hanging();

@@ -101,7 +101,7 @@ static void bad_callbacks(void)
 
     /* A good one with bad options is the library's, so it is closed, once. */
     CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
-    options.round_up = 16385;
+    options.read_granularity = 16385;
     CHECK_EQ(sb_new_with(&good, &options, &buffer), SB_ERR_INVALID);
     CHECK(buffer == NULL);
     CHECK_EQ(source.closes, 1);
@@ -143,7 +143,7 @@ static void later_options(void)
     CHECK_EQ(sb_options_init(&options.known, sizeof options), SB_OK);
     CHECK_EQ(options.known.struct_size, (int64_t)sizeof options);
     CHECK_EQ((int64_t)options.later, 0);
-    options.known.max = 0;
+    options.known.max_memory = 0;
     CHECK_EQ(sb_new_with(&callback, &options.known, &buffer), SB_OK);
     CHECK_EQ(sb_read(buffer, 5, 1, &byte), 1);
     CHECK_BYTES(&byte, 5, 1);
@@ -221,7 +221,7 @@ static void bad_arguments(void)
     CHECK_EQ(sb_reader_seek(reader, 0, -1), SB_ERR_INVALID);
     CHECK_EQ(sb_reader_seek(reader, -1, SB_SEEK_SET), SB_ERR_INVALID);
     CHECK_EQ(sb_reader_seek(reader, -1, SB_SEEK_CUR), SB_ERR_INVALID);
-    CHECK_EQ(sb_reader_seek(reader, 0, SB_SEEK_END), SB_ERR_UNKNOWN);
+    CHECK_EQ(sb_reader_seek(reader, 0, SB_SEEK_END), SB_ERR_UNKNOWN_SIZE);
     CHECK_EQ(source.reads, 0);
 
     /* A snapshot for an older header, and for a newer one. */
@@ -297,7 +297,7 @@ int main(void)
     CHECK(stale != NULL);
     sb_reader_free(stale);
     bad_reader(stale);
-    CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN);
+    CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN_SIZE);
     sb_free(buffer);
     CHECK_EQ(source.closes, 1);
     bad_buffer(buffer);

@@ -117,7 +117,7 @@ static void once(const char *program)
     executed_child(program);
     CHECK_EQ(sb_save(buffer, "saved"), SIZE);
     CHECK_EQ(unlink("saved"), 0);
-    CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+    CHECK_EQ(sb_prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
     CHECK_EQ(sb_read(buffer, 0, SIZE, bytes), SIZE);
     CHECK_BYTES(bytes, 0, SIZE);
     sb_free(buffer);

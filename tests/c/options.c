@@ -40,17 +40,17 @@ static void defaults(void)
     CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
     CHECK_EQ(options.struct_size, sizeof options);
     CHECK_EQ(options.size, SB_SIZE_UNKNOWN);
-    CHECK_EQ(options.max, SB_MAX_DEFAULT);
+    CHECK_EQ(options.max_memory, SB_MAX_DEFAULT);
     CHECK(options.spool_dir == NULL);
     CHECK_EQ(options.prefetch, 0);
     CHECK_EQ(options.seek_gap, 262144);
-    CHECK_EQ(options.round_up, 16384);
-    CHECK_EQ(options.on_full, SB_FULL_FAIL);
+    CHECK_EQ(options.read_granularity, 16384);
+    CHECK_EQ(options.on_full, SB_ON_FULL_FAIL);
     CHECK_EQ(options.on_short, SB_SHORT_END);
     CHECK_EQ(options.reserved, 0);
     for (given = 0; given < 2; given++) {
         buffer = open_with(&source, given ? &options : NULL);
-        CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN);
+        CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN_SIZE);
         CHECK_EQ(sb_read(buffer, 0, 1, bytes), 1);
         CHECK_EQ(stats_of(buffer).frontier, 16384);
         CHECK_EQ(stats_of(buffer).helper, 0);
@@ -78,7 +78,7 @@ static void directory(void)
     size_t place;
 
     CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
-    options.max = 0;
+    options.max_memory = 0;
     options.spool_dir = path;
     buffer = open_with(&source, &options);
     memset(path, 'x', sizeof path - 1);
@@ -127,7 +127,7 @@ static void directory(void)
     }
 }
 
-/* Past `max` in memory as long as the disk takes nothing; within it from then on. */
+/* Past `max_memory` in memory as long as the disk takes nothing; within it from then on. */
 static void full_disk(void)
 {
     sb_options options;
@@ -136,9 +136,9 @@ static void full_disk(void)
     sb_stats stats;
 
     CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
-    options.max = 500000;
+    options.max_memory = 500000;
     options.spool_dir = "not-yet";
-    options.on_full = SB_FULL_MEMORY;
+    options.on_full = SB_ON_FULL_MEMORY;
     buffer = open_with(&source, &options);
     CHECK_EQ(sb_read(buffer, 0, SIZE / 2, bytes), SIZE / 2);
     CHECK_BYTES(bytes, 0, SIZE / 2);
@@ -155,7 +155,7 @@ static void full_disk(void)
     sb_free(buffer);
 
     /* The other way: memory stays within its limit, and the read fails. */
-    options.on_full = SB_FULL_FAIL;
+    options.on_full = SB_ON_FULL_FAIL;
     options.spool_dir = "never";
     buffer = open_with(&source, &options);
     CHECK(sb_read(buffer, 0, SIZE, bytes) <= 500000 + PIECE);
@@ -195,7 +195,7 @@ static void overhead(void)
 }
 
 /* A call that waits for one byte has the source asked once for what it has room for. */
-static void asks_for_what_has_room(uint32_t round_up, size_t length, uint64_t asked)
+static void asks_for_what_has_room(uint32_t read_granularity, size_t length, uint64_t asked)
 {
     stream source;
     sb_options options;
@@ -205,7 +205,7 @@ static void asks_for_what_has_room(uint32_t round_up, size_t length, uint64_t as
     int way;
 
     CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
-    options.round_up = round_up;
+    options.read_granularity = read_granularity;
     buffer = open_with(&source, &options);
     reader = sb_reader_new(buffer);
     CHECK(reader != NULL);

@@ -80,7 +80,7 @@ static sb_buffer *open_scarcely(stream *source, uint64_t max, uint64_t prefetch)
 
     SCARCE(result, sb_options_init(&options, sizeof options));
     CHECK_EQ(result, SB_OK);
-    options.max = max;
+    options.max_memory = max;
     options.prefetch = prefetch;
     if (prefetch == 0) {
         SCARCE(buffer, sb_new(&callback, SB_SIZE_UNKNOWN, max));
@@ -144,7 +144,7 @@ static void prefetching(stream *source)
 {
     sb_buffer *buffer = open_scarcely(source, 100000, 50000);
     int result;
-    SCARCE(result, sb_prefetch(buffer, SB_ALL));
+    SCARCE(result, sb_prefetch(buffer, SB_PREFETCH_ALL));
     CHECK(is_fine(result));
     read_all(buffer, NO_SOME);
     close_scarcely(buffer, source);
@@ -226,7 +226,7 @@ static void looking(stream *source)
     SCARCE(result, sb_buffered(buffer, 0));
     CHECK(result >= 500000);
     SCARCE(result, sb_size(buffer));
-    CHECK_EQ(result, SB_ERR_UNKNOWN);
+    CHECK_EQ(result, SB_ERR_UNKNOWN_SIZE);
     SCARCE(result, sb_read_some(buffer, 0, 500000, bytes, 0));
     CHECK_EQ(result, 500000);
     SCARCE(result, sb_cancel(buffer));

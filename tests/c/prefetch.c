@@ -48,7 +48,7 @@ static void everything(uint64_t max)
 
     stream_init(&source, SIZE, 30000);
     buffer = stream_open(&source, SB_SIZE_UNKNOWN, max);
-    CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+    CHECK_EQ(sb_prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
     WAIT_UNTIL(stats_of(buffer).state == SB_STATE_ENDED);
     CHECK_EQ(sb_size(buffer), SIZE);
     /* All is held, so the source is closed, though nobody has read a byte. */
@@ -69,7 +69,7 @@ static void error_where_reached(void)
     source.fail_at = 500000;
     source.code = -42;
     buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
-    CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+    CHECK_EQ(sb_prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
     WAIT_UNTIL(stats_of(buffer).state == SB_STATE_FAILED);
     CHECK_EQ(sb_read(buffer, 0, 500000, bytes), 500000);
     CHECK_BYTES(bytes, 0, 500000);
@@ -100,7 +100,7 @@ static void stops_at_once(void)
     source.obeys_cancel = 0;
     buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
     reader = sb_reader_new(buffer);
-    CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+    CHECK_EQ(sb_prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
     stream_await_stall(&source);
     CHECK_EQ(sb_reader_seek(reader, 100000, SB_SEEK_SET), 100000);
     call_start_reader(&waiting, reader, 10, NULL);
@@ -131,7 +131,7 @@ static void found_is_found(void)
     stream_init(&source, SIZE, 10000);
     source.stall_at = 0;
     buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
-    CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+    CHECK_EQ(sb_prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
     stream_await_stall(&source);
     call_start(&early, buffer, 10, 1000, "found");
     WAIT_UNTIL(stats_of(buffer).waits == 1);
@@ -196,7 +196,7 @@ static void on_and_off(void)
     CHECK(called_here());
     CHECK(sb_buffered(buffer, 0) < 900010 + 16384);
     CHECK_EQ(sb_prefetch(buffer, 0), SB_OK);
-    CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+    CHECK_EQ(sb_prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
     WAIT_UNTIL(stats_of(buffer).state == SB_STATE_ENDED);
     free_and_await_close(buffer, &source);
 }
@@ -296,7 +296,7 @@ static void room_for_callbacks(void)
     callback.read = deep_read;
     buffer = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
     CHECK(buffer != NULL);
-    CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+    CHECK_EQ(sb_prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
     WAIT_UNTIL(stats_of(buffer).state == SB_STATE_ENDED);
     free_and_await_close(buffer, &source);
 }
@@ -326,7 +326,7 @@ static void many_are_cheap(void)
     for (place = 0; place < MANY; place++) {
         stream_init(&sources[place], 30000, 10000);
         buffers[place] = stream_open(&sources[place], SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
-        CHECK_EQ(sb_prefetch(buffers[place], SB_ALL), SB_OK);
+        CHECK_EQ(sb_prefetch(buffers[place], SB_PREFETCH_ALL), SB_OK);
     }
     for (place = 0; place < MANY; place++)
         WAIT_UNTIL(stats_of(buffers[place]).state == SB_STATE_ENDED);
@@ -352,7 +352,7 @@ static void freed_inside(void)
     source.stall_at = 0;
     source.obeys_cancel = 0;
     buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
-    CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+    CHECK_EQ(sb_prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
     stream_await_stall(&source);
     sb_free(buffer);
     CHECK_EQ(source.closes, 0);

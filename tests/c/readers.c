@@ -22,7 +22,7 @@ static void places(void)
     two = sb_reader_new(buffer);
     CHECK(one != NULL && two != NULL && one != two);
     CHECK_EQ(sb_reader_seek(one, 0, SB_SEEK_CUR), 0);
-    CHECK_EQ(sb_reader_seek(one, 0, SB_SEEK_END), SB_ERR_UNKNOWN);
+    CHECK_EQ(sb_reader_seek(one, 0, SB_SEEK_END), SB_ERR_UNKNOWN_SIZE);
     CHECK_EQ(sb_reader_seek(one, 5000, SB_SEEK_SET), 5000);
     CHECK_EQ(sb_reader_seek(one, -100, SB_SEEK_CUR), 4900);
     CHECK_EQ(sb_reader_seek(one, -5000, SB_SEEK_CUR), SB_ERR_INVALID);

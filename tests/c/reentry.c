@@ -22,7 +22,7 @@ static int64_t curious_read(void *opaque, void *out, size_t capacity)
     CHECK_EQ(sb_buffered(own, 0), (int64_t)held);
     CHECK_EQ(sb_ranges(own, &range, 1), held > 0);
     CHECK_EQ(stats_of(own).frontier, (int64_t)held);
-    CHECK_EQ(sb_size(own), SB_ERR_UNKNOWN);
+    CHECK_EQ(sb_size(own), SB_ERR_UNKNOWN_SIZE);
     if (held > 300) {
         CHECK_EQ(sb_read(own, held - 300, 300, piece), 300);
         CHECK_BYTES(piece, held - 300, 300);

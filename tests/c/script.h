@@ -97,7 +97,7 @@ static inline sb_buffer *script_open(script *self, form how, uint64_t declared, 
     sb_buffer *buffer;
     CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
     options.size = declared;
-    options.round_up = 0;
+    options.read_granularity = 0;
     options.seek_gap = 0;
     options.on_short = on_short;
     CHECK_EQ(sb_new_with(&callback, &options, &buffer), SB_OK);

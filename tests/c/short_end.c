@@ -87,7 +87,7 @@ static void probe(form how)
     CHECK_EQ(sb_read(buffer, 0, 10, bytes), 10);
     CHECK_EQ(sb_size(buffer), 200);
     CHECK_EQ(sb_read(buffer, 150, 10, bytes), 0);
-    CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN);
+    CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN_SIZE);
     CHECK_EQ(stats_of(buffer).bound, 150);
     CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
     CHECK_EQ(stats_of(buffer).ended_short, 1);
@@ -176,8 +176,8 @@ static void passed(form how)
     sb_reader *reader = sb_reader_new(buffer);
     CHECK_EQ(sb_size(buffer), 50);
     CHECK_EQ(sb_read(buffer, 0, 60, bytes), 60);
-    CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN);
-    CHECK_EQ(sb_reader_seek(reader, 0, SB_SEEK_END), SB_ERR_UNKNOWN);
+    CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN_SIZE);
+    CHECK_EQ(sb_reader_seek(reader, 0, SB_SEEK_END), SB_ERR_UNKNOWN_SIZE);
     CHECK(stats_of(buffer).bound == SB_SIZE_UNKNOWN);
     CHECK_EQ(stats_of(buffer).declared, 50);
     CHECK_EQ(sb_read(buffer, 0, 200, bytes), 100);

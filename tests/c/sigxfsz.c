@@ -63,7 +63,7 @@ int main(void)
     limit_files(0);
     stream_init(&source, SIZE, 30000);
     buffer = stream_open(&source, SIZE, 0);
-    CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+    CHECK_EQ(sb_prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
     CHECK_EQ(sb_read(buffer, SIZE - 10, 10, bytes), SB_ERR_DISK_FULL);
     CHECK(stats_of(buffer).memory <= 262144);
     limit_files(RLIM_INFINITY);

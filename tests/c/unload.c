@@ -95,7 +95,7 @@ static void comes_back_late(void)
     callback = stream_callback(source);
     buffer = calls.create(&callback, SB_SIZE_UNKNOWN, 100000);
     CHECK(buffer != NULL);
-    CHECK_EQ(calls.prefetch(buffer, SB_ALL), SB_OK);
+    CHECK_EQ(calls.prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
     stream_await_stall(source);
     calls.release(buffer);
     CHECK_EQ(dlclose(library), 0);

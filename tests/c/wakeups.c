@@ -18,7 +18,7 @@ static void many(uint64_t chunk, int some, int by_helper)
     source.stall_at = 0;
     buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
     if (by_helper)
-        CHECK_EQ(sb_prefetch(buffer, SB_ALL), SB_OK);
+        CHECK_EQ(sb_prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
     for (place = 0; place < WAITERS; place++) {
         /* From the last offset to the first, so that those who came first wait longest. */
         uint64_t offset = (WAITERS - 1 - place) * STEP + STEP / 2;

@@ -115,7 +115,7 @@ static void destroys_its_source_once()
         CHECK(alive.use_count() == 1);
     }
     spoolbuf::options bad;
-    bad.round_up = 1 << 20;
+    bad.read_granularity = 1 << 20;
     CHECK(failure([&] { spoolbuf::buffer([alive](void *, std::size_t) { return 0; }, bad); })
           == spoolbuf::errc::invalid);
     CHECK(alive.use_count() == 1);
@@ -154,7 +154,7 @@ static void carries_it_over_the_helpers_thread()
         return inner(out, capacity);
     };
     spoolbuf::options how;
-    how.prefetch = SB_ALL;
+    how.prefetch = SB_PREFETCH_ALL;
     spoolbuf::buffer buffer(source, how);
     char bytes[100];
     CHECK(caught<mishap>([&] { buffer.read(2500, bytes, sizeof bytes); }));
@@ -401,7 +401,7 @@ static void saves()
     std::ifstream file("saved", std::ios::binary);
     std::string bytes((std::istreambuf_iterator<char>(file)), {});
     CHECK(bytes == resource(0, 100000));
-    CHECK(failure([&] { buffer.save("saved", SB_SAVE_KEEP); }) == std::errc::file_exists);
+    CHECK(failure([&] { buffer.save("saved", SB_SAVE_NO_REPLACE); }) == std::errc::file_exists);
     CHECK(caught<mishap>([&] {
         buffer.save("other", 0,
                     [](std::uint64_t, std::optional<std::uint64_t>) -> bool { throw mishap{3}; });

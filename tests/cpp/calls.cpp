@@ -161,7 +161,7 @@ static void says_what_went_wrong()
     // The spool file's folder.
     spoolbuf::options how;
     how.spool_dir = "/proc/no-such-folder";
-    how.max = 0;
+    how.max_memory = 0;
     spoolbuf::buffer spilled(stream{1000000}, how);
     said = message([&] { spilled.read_all(); });
     CHECK(has(said, "/proc/no-such-folder: No such file or directory"));

@@ -54,7 +54,7 @@ static void reads_anywhere()
     CHECK(b.stats(code).state == SB_STATE_ENDED && !code);
     b.spill(code);
     CHECK(!code);
-    b.prefetch(SB_ALL, code);
+    b.prefetch(SB_PREFETCH_ALL, code);
     CHECK(!code);
     spoolbuf::reader r = b.reader(code);
     CHECK(!code && r.seek(-10, SB_SEEK_END, code) == size - 10 && !code);
@@ -64,7 +64,7 @@ static void reads_anywhere()
     std::uint64_t last = 0;
     CHECK(b.save("saved", 0, [&](std::uint64_t done) { last = done; }, code) == size && last == size);
     CHECK(b.save("saved", code) == size && !code);
-    CHECK(b.save("saved", SB_SAVE_KEEP, [](std::uint64_t) {}, code) == 0);
+    CHECK(b.save("saved", SB_SAVE_NO_REPLACE, [](std::uint64_t) {}, code) == 0);
     CHECK(code == std::errc::file_exists);
     CHECK(b.save("no/such/folder/saved", code) == 0 && code == spoolbuf::errc::io);
     CHECK(b.save("other", 0, [](std::uint64_t) { return false; }, code) == 0);
@@ -223,7 +223,7 @@ static void says_what_is_wrong()
     CHECK(code == spoolbuf::errc::invalid);
     CHECK(r.read(byte, code) == 0 && code == spoolbuf::errc::invalid);
     spoolbuf::options bad;
-    bad.round_up = 1 << 20;
+    bad.read_granularity = 1 << 20;
     spoolbuf::buffer refused(stream{10}, bad, code);
     CHECK(!refused && code == spoolbuf::errc::invalid);
     spoolbuf::buffer null(std::unique_ptr<std::istream>(), {}, code);

@@ -47,7 +47,7 @@ struct Case {
     size: u64,
     declared: Option<u64>,
     chunk: usize,
-    max: u64,
+    max_memory: u64,
     seeks: bool,
     good_seeks: u32,
     seek_gap: u64,
@@ -90,7 +90,7 @@ fn case() -> impl Strategy<Value = Case> {
                 size,
                 declared,
                 chunk,
-                max,
+                max_memory: max,
                 seeks,
                 good_seeks,
                 seek_gap,
@@ -231,7 +231,7 @@ proptest! {
         stream.delivered = vec![false; case.size as usize];
         let options = Options {
             size: case.declared,
-            max: case.max,
+            max_memory: case.max_memory,
             seek_gap: case.seek_gap,
             ..Options::default()
         };
@@ -243,7 +243,7 @@ proptest! {
                     for operation in operations {
                         perform(buffer, seen, case.size, operation);
                         let stats = buffer.stats();
-                        assert!(stats.memory <= case.max.saturating_add(256 * 1024));
+                        assert!(stats.memory <= case.max_memory.saturating_add(256 * 1024));
                         let held: u64 = buffer.ranges().iter().map(|r| r.end - r.start).sum();
                         assert!(stats.memory + stats.disk <= held);
                     }

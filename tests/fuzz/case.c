@@ -108,12 +108,12 @@ void plan_of(uint64_t seed, plan *out)
     if (out->giant && out->max > 100000000)
         out->max = SB_MAX_DEFAULT;
     out->seek_gap = gaps[below(&random, out->giant ? 3 : 4)];
-    out->round_up = round_ups[below(&random, COUNT_OF(round_ups))];
+    out->read_granularity = round_ups[below(&random, COUNT_OF(round_ups))];
     out->on_short = below(&random, 3) == 0 ? SB_SHORT_ERROR : SB_SHORT_END;
-    out->on_full = below(&random, 3) == 0 ? SB_FULL_MEMORY : SB_FULL_FAIL;
+    out->on_full = below(&random, 3) == 0 ? SB_ON_FULL_MEMORY : SB_ON_FULL_FAIL;
     out->spool_dir = below(&random, 2) == 0;
     if (below(&random, 5) == 0)
-        out->prefetch = below(&random, 2) == 0 && !out->giant ? SB_ALL : 1 + below(&random, 200000);
+        out->prefetch = below(&random, 2) == 0 && !out->giant ? SB_PREFETCH_ALL : 1 + below(&random, 200000);
     out->threads = 1 + (unsigned)below(&random, THREADS);
     if (below(&random, 3) == 0)
         out->threads = 1;
@@ -137,9 +137,9 @@ void plan_print(const plan *self, FILE *out)
                                  "comes back late" };
     fprintf(out,
             "  size %" PRIu64 ", declared %" PRId64 ", chunk %" PRIu64 "%s, max %" PRId64
-            ", prefetch %" PRId64 ", gap %" PRId64 ", round_up %u, on_short %u, on_full %u\n",
+            ", prefetch %" PRId64 ", gap %" PRId64 ", read_granularity %u, on_short %u, on_full %u\n",
             self->size, (int64_t)self->declared, self->chunk, self->chunk_varies ? " at most" : "",
-            (int64_t)self->max, (int64_t)self->prefetch, (int64_t)self->seek_gap, self->round_up,
+            (int64_t)self->max, (int64_t)self->prefetch, (int64_t)self->seek_gap, self->read_granularity,
             self->on_short, self->on_full);
     fprintf(out,
             "  %s, %s%s%s; per mille: errors %u, then 0 %u, stalls %u, lies %u, nothings %u, "

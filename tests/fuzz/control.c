@@ -191,6 +191,6 @@ void control(rng *random)
         else if (below(random, 2))
             change_prefetch(0);
         else
-            change_prefetch(below(random, 4) || the.plan.giant ? 1 + below(random, 300000) : SB_ALL);
+            change_prefetch(below(random, 4) || the.plan.giant ? 1 + below(random, 300000) : SB_PREFETCH_ALL);
     }
 }

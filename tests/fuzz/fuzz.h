@@ -116,7 +116,7 @@ typedef struct plan {
     uint64_t declared; /* or SB_SIZE_UNKNOWN */
     uint64_t chunk;    /* most bytes a call; 0: any number */
     uint64_t max, prefetch, seek_gap;
-    uint32_t round_up, on_short, on_full;
+    uint32_t read_granularity, on_short, on_full;
     form form;
     manners manners;
     bool has_cancel, has_close, spool_dir, giant, chunk_varies;

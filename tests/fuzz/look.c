@@ -9,7 +9,7 @@ void judge_size(const call *self, int64_t size)
     bool right;
     if (size == SB_ERR_INVALID)
         right = gone;
-    else if (size == SB_ERR_UNKNOWN)
+    else if (size == SB_ERR_UNKNOWN_SIZE)
         right = !self->final_shown && (declared == SB_SIZE_UNKNOWN || the.disproved);
     else
         right = (uint64_t)size == the.final
@@ -93,7 +93,7 @@ static void judge_stats(const sb_stats *stats, bool final_shown, uint64_t fronti
            "the frontier is said to be at %" PRIu64, stats->frontier);
     EXPECT(total >= known && total <= spans_total(&the.held),
            "%" PRIu64 " bytes are said to be buffered, at least %" PRIu64 " are", total, known);
-    if (!(plan->on_full == SB_FULL_MEMORY && the.disk_full) && plan->max < INT64_MAX)
+    if (!(plan->on_full == SB_ON_FULL_MEMORY && the.disk_full) && plan->max < INT64_MAX)
         EXPECT(stats->memory <= plan->max + 256 * KIB, "%" PRIu64 " bytes are in memory", stats->memory);
     EXPECT(stats->final_size == the.final || (stats->final_size == SB_SIZE_UNKNOWN && !final_shown),
            "the final size is said to be %" PRId64, (int64_t)stats->final_size);
@@ -182,7 +182,7 @@ static const char *differs(const sb_stats *stats)
         return "the state";
     if (!may_have_failed && stats->status != (the.is_short ? SB_ERR_SHORT : the.failed ? SB_ERR_SOURCE : SB_OK))
         return "the status";
-    if (told != (size == SB_SIZE_UNKNOWN ? SB_ERR_UNKNOWN : (int64_t)size))
+    if (told != (size == SB_SIZE_UNKNOWN ? SB_ERR_UNKNOWN_SIZE : (int64_t)size))
         return "the size";
     return NULL;
 }

@@ -27,10 +27,10 @@ static void make(void)
     sb_options options;
     EXPECT(sb_options_init(&options, sizeof options) == SB_OK, "no options");
     options.size = plan->declared;
-    options.max = plan->max;
+    options.max_memory = plan->max;
     options.prefetch = plan->prefetch;
     options.seek_gap = plan->seek_gap;
-    options.round_up = plan->round_up;
+    options.read_granularity = plan->read_granularity;
     options.on_full = plan->on_full;
     options.on_short = plan->on_short;
     options.spool_dir = plan->spool_dir ? scratch_folder : NULL;

@@ -253,7 +253,7 @@ bool alone(void)
 
 uint64_t rounded(uint64_t end)
 {
-    uint64_t step = the.plan.round_up;
+    uint64_t step = the.plan.read_granularity;
     if (step == 0 || end > INT64_MAX)
         return end;
     return (end + step - 1) / step * step;
@@ -261,7 +261,7 @@ uint64_t rounded(uint64_t end)
 
 uint64_t some(uint64_t off, uint64_t len)
 {
-    uint64_t step = the.plan.round_up, most = step ? 16384 - step : 256 * KIB;
+    uint64_t step = the.plan.read_granularity, most = step ? 16384 - step : 256 * KIB;
     if (len > most)
         len = most;
     return off + (len > 0 ? len : 1);

@@ -80,15 +80,15 @@ static void judge(const call *self, int64_t result, uint32_t flags, uint64_t fro
         else
             EXPECT(count == the.final, "%" PRIu64 " bytes were saved, the final size is %" PRId64, count,
                    (int64_t)the.final);
-        EXPECT(!(flags & SB_SAVE_EXACT) || count == the.plan.declared, "not the declared size");
-        EXPECT(!(flags & SB_SAVE_KEEP) || !exists, "a file was to be kept");
+        EXPECT(!(flags & SB_SAVE_REQUIRE_SIZE) || count == the.plan.declared, "not the declared size");
+        EXPECT(!(flags & SB_SAVE_NO_REPLACE) || !exists, "a file was to be kept");
         spans_add(&the.shown, 0, count, 0);
     } else if (result == SB_ERR_EXISTS) {
-        EXPECT((flags & SB_SAVE_KEEP) && exists, "there is no file to keep");
+        EXPECT((flags & SB_SAVE_NO_REPLACE) && exists, "there is no file to keep");
     } else if (result == SB_ERR_SIZE) {
-        EXPECT((flags & SB_SAVE_EXACT) || ((flags & SB_SAVE_BUFFERED) && the.holes), "no reason for a size");
-    } else if (result == SB_ERR_UNKNOWN) {
-        EXPECT((flags & SB_SAVE_EXACT) && the.plan.declared == SB_SIZE_UNKNOWN, "a size was declared");
+        EXPECT((flags & SB_SAVE_REQUIRE_SIZE) || ((flags & SB_SAVE_BUFFERED) && the.holes), "no reason for a size");
+    } else if (result == SB_ERR_UNKNOWN_SIZE) {
+        EXPECT((flags & SB_SAVE_REQUIRE_SIZE) && the.plan.declared == SB_SIZE_UNKNOWN, "a size was declared");
     } else {
         const char *why = unlawful(self, result);
         EXPECT(!why, "a save returned %s: %s", status_name(result), why);
@@ -140,14 +140,14 @@ static void save(uint32_t flags, bool to_file, rng *random, bool stops)
 void save_something(rng *random)
 {
     static const uint32_t flags[] = {
-        0, 0, 0, SB_SAVE_KEEP, SB_SAVE_EXACT, SB_SAVE_BUFFERED, SB_SAVE_BUFFERED, SB_SAVE_LINK,
-        SB_SAVE_LINK | SB_SAVE_KEEP, SB_SAVE_BUFFERED | SB_SAVE_EXACT, SB_SAVE_BUFFERED | SB_SAVE_LINK,
+        0, 0, 0, SB_SAVE_NO_REPLACE, SB_SAVE_REQUIRE_SIZE, SB_SAVE_BUFFERED, SB_SAVE_BUFFERED, SB_SAVE_LINK,
+        SB_SAVE_LINK | SB_SAVE_NO_REPLACE, SB_SAVE_BUFFERED | SB_SAVE_REQUIRE_SIZE, SB_SAVE_BUFFERED | SB_SAVE_LINK,
         SB_SAVE_SYNC,
     };
     uint32_t chosen = flags[below(random, COUNT_OF(flags))];
     if (the.plan.giant)
         chosen |= SB_SAVE_BUFFERED;
-    save(chosen, below(random, 3) || (chosen & (SB_SAVE_KEEP | SB_SAVE_LINK)), random,
+    save(chosen, below(random, 3) || (chosen & (SB_SAVE_NO_REPLACE | SB_SAVE_LINK)), random,
          below(random, 6) == 0);
 }
 

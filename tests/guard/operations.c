@@ -158,7 +158,7 @@ static void prefetching(void)
 {
     start(64 * MIB, 256 * KIB);
     from.allowed = 0;
-    CHECK(sb_prefetch(buffer, SB_ALL) == SB_OK);
+    CHECK(sb_prefetch(buffer, SB_PREFETCH_ALL) == SB_OK);
 }
 
 static void to_save(void)

@@ -36,7 +36,7 @@ fn buffer(directory: &Path, max: u64) -> (StreamBuffer, Arc<Seen>) {
 fn over(source: impl spoolbuf::Source + 'static, directory: &Path, max: u64) -> StreamBuffer {
     let options = Options {
         size: Some(SIZE),
-        max,
+        max_memory: max,
         spool_dir: Some(directory.to_path_buf()),
         ..Options::default()
     };

@@ -26,7 +26,7 @@ const PIECE: u64 = 256 * 1024;
 fn buffer(directory: &Path, max: u64, on_full: OnFull) -> (StreamBuffer, Arc<Seen>) {
     let (stream, seen) = Stream::new(SIZE, 50_001);
     let options = Options {
-        max,
+        max_memory: max,
         on_full,
         spool_dir: Some(directory.to_path_buf()),
         ..Options::default()

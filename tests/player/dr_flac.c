@@ -15,7 +15,7 @@ SPOOLBUF_DR(ma_dr_flac, MA_DR_FLAC)
 
 static void stop(void *io)
 {
-    spoolbuf_miniaudio_stop(io);
+    spoolbuf_miniaudio_cancel(io);
 }
 
 int main(int argc, char **argv)

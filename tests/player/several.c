@@ -241,8 +241,8 @@ static void stage_set(stage *self, const char *name, int prefetch, enum fate fat
     callback.opaque = &self->source;
     sb_options_init(&options, sizeof options);
     options.size = self->source.size;
-    options.max = 65536;
-    options.prefetch = prefetch ? SB_ALL : 0;
+    options.max_memory = 65536;
+    options.prefetch = prefetch ? SB_PREFETCH_ALL : 0;
     options.on_short = fate == FAILS_SHORT ? SB_SHORT_ERROR : SB_SHORT_END;
     assert(sb_new_with(&callback, &options, &self->buffer) == SB_OK);
     for (at = 0; at < 3; at++) {

@@ -73,7 +73,7 @@ static void a_pipe(int nonblocking)
         fcntl(ends[0], F_SETFL, O_NONBLOCK);
     buffer = over(ends[0], 0);
     put(ends[1], 0, 50);
-    assert(sb_size(buffer) == SB_ERR_UNKNOWN);
+    assert(sb_size(buffer) == SB_ERR_UNKNOWN_SIZE);
     pthread_create(&thread, NULL, cancel_when_inside, buffer);
     assert(sb_read(buffer, 0, 100, bytes) == SB_ERR_CANCELED);
     pthread_join(thread, NULL);
@@ -168,7 +168,7 @@ static void two_files(void)
     int ends[2];
 
     assert(pipe(ends) == 0);
-    buffer = over(ends[0], SB_ALL);
+    buffer = over(ends[0], SB_PREFETCH_ALL);
     first = spoolbuf_fopen(buffer, &first_place);
     second = spoolbuf_fopen(buffer, &second_place);
     assert(fseek(first, 0, SEEK_END) < 0 && errno == ESPIPE);

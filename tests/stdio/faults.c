@@ -86,7 +86,7 @@ static void fails_at(sb_buffer *buffer, int64_t place)
         assert(sb_read(buffer, 0, SIZE, bytes) == (place > 0 ? place : SB_ERR_SOURCE));
         assert(is(bytes, 0, place > 0 ? place : 0));
         assert(sb_read(buffer, (uint64_t)place, 1, bytes) == SB_ERR_SOURCE);
-        assert(source_error(buffer) == -ECONNRESET && sb_size(buffer) == SB_ERR_UNKNOWN);
+        assert(source_error(buffer) == -ECONNRESET && sb_size(buffer) == SB_ERR_UNKNOWN_SIZE);
         assert(sb_save(buffer, "/tmp/never-there") == SB_ERR_SOURCE);
         /* A FILE over it says the same. */
         rewind(file);

@@ -84,12 +84,12 @@ static void what_is_in_the_way(void)
     HANDLE held;
 
     put("target", "old");
-    CHECK_EQ(sb_save_with(buffer, "target", -1, SB_SAVE_KEEP, NULL, NULL), SB_ERR_EXISTS);
-    CHECK_EQ(sb_save_with(buffer, "TARGET", -1, SB_SAVE_KEEP, NULL, NULL), SB_ERR_EXISTS);
+    CHECK_EQ(sb_save_with(buffer, "target", -1, SB_SAVE_NO_REPLACE, NULL, NULL), SB_ERR_EXISTS);
+    CHECK_EQ(sb_save_with(buffer, "TARGET", -1, SB_SAVE_NO_REPLACE, NULL, NULL), SB_ERR_EXISTS);
     CHECK_EQ(sb_save_with(buffer, "target", -1, SB_SAVE_SYNC, NULL, NULL), SIZE);
     check_file(fopen("target", "rb"), SIZE);
     CHECK_EQ(unlink("target"), 0);
-    CHECK_EQ(sb_save_with(buffer, "target", -1, SB_SAVE_KEEP | SB_SAVE_SYNC | SB_SAVE_LINK, NULL,
+    CHECK_EQ(sb_save_with(buffer, "target", -1, SB_SAVE_NO_REPLACE | SB_SAVE_SYNC | SB_SAVE_LINK, NULL,
                           NULL),
              SIZE);
     check_file(fopen("target", "rb"), SIZE);

@@ -7,7 +7,7 @@ koffi.struct('sb_callback', {
     read: 'void *', opaque: 'void *', seek: 'void *', cancel: 'void *', close: 'void *',
     pull: koffi.pointer(Pull), flags: 'uint32_t', reserved_flags: 'uint32_t', reserved: koffi.array('void *', 8),
 });
-const sb_new = lib.func('void *sb_new(sb_callback *callback, uint64_t size, uint64_t max)');
+const sb_new = lib.func('void *sb_new(sb_callback *callback, uint64_t size, uint64_t max_memory)');
 const sb_read = lib.func('int64_t sb_read(void *buffer, uint64_t off, size_t len, _Out_ uint8_t *out)');
 const sb_buffered = lib.func('int64_t sb_buffered(void *buffer, uint64_t off)');
 const sb_retry = lib.func('int sb_retry(void *buffer)');

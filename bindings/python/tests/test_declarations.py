@@ -16,14 +16,14 @@ HEADER = Path(__file__).resolve().parents[3] / "include" / "spoolbuf.h"
 CONSTANTS = {
     "SB_SIZE_UNKNOWN": _native.SIZE_UNKNOWN,
     "SB_MAX_DEFAULT": _native.MAX_DEFAULT,
-    "SB_ALL": _native.ALL,
+    "SB_PREFETCH_ALL": _native.ALL,
 }
 ENUMS = {
     "sb_status": ("SB_OK SB_ERR_", _native.Status),
     "sb_whence": ("SB_SEEK_", _native.Whence),
     "sb_state": ("SB_STATE_", _native.State),
     "sb_spool": ("SB_SPOOL_", _native.Spool),
-    "sb_on_full": ("SB_FULL_", _native.OnFull),
+    "sb_on_full": ("SB_ON_FULL_", _native.OnFull),
     "sb_on_short": ("SB_SHORT_", _native.OnShort),
     "sb_source_code": ("SB_SOURCE_", _native.SourceCode),
     "sb_source_flag": ("SB_SOURCE_", _native.SourceFlag),
@@ -43,7 +43,7 @@ SCALARS = {
     "uint64_t": ctypes.c_uint64,
     "size_t": ctypes.c_size_t,
     "void": None,
-    "sb_progress": _native.ProgressCallback,
+    "sb_progress_fn": _native.ProgressCallback,
     "void *": ctypes.c_void_p,
     "size_t *": ctypes.c_void_p,
     "char *": ctypes.c_char_p,
@@ -131,8 +131,8 @@ def test_functions(header: str) -> None:
 
 
 def test_callback_types(header: str) -> None:
-    match = re.search(r"typedef (int \(\*sb_progress\)\([^)]*\));", header)
-    assert match and declared(match[1]) == ("sb_progress", _native.ProgressCallback)
+    match = re.search(r"typedef (int \(\*sb_progress_fn\)\([^)]*\));", header)
+    assert match and declared(match[1]) == ("sb_progress_fn", _native.ProgressCallback)
 
 
 def test_opaque(header: str) -> None:

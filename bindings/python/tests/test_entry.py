@@ -32,7 +32,7 @@ class Source:
         self.read = functools.partial(next, iter(parts))
 
 def read_all(counts):
-    buf = StreamBuffer(Source(), size=len(W), round_up=0)
+    buf = StreamBuffer(Source(), size=len(W), read_granularity=0)
     at = 0
     while at < len(W):
         try:
@@ -167,7 +167,7 @@ def test_memory_that_is_not_there() -> None:
         import _testcapi
         wrong = seen = 0
         for nth in range(200):
-            buf = StreamBuffer(Source(), round_up=0)
+            buf = StreamBuffer(Source(), read_granularity=0)
             buf.read(0, 64)
             part = b""
             _testcapi.set_nomemory(nth, nth + 1)

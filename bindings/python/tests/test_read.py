@@ -222,7 +222,7 @@ def test_repr_and_closing() -> None:
 
 def test_ranges_and_buffered() -> None:
     source = io.BytesIO(data(0, SIZE))
-    buf = StreamBuffer(source, seek_gap=0, round_up=0)
+    buf = StreamBuffer(source, seek_gap=0, read_granularity=0)
     places = list(range(SIZE - 100, 0, -10_000))
     for place in places:
         buf.read(place, 10)
@@ -236,7 +236,7 @@ def test_options_are_checked() -> None:
         {"size": -1},
         {"max_size": -1},
         {"prefetch": -1},
-        {"round_up": 20_000},
+        {"read_granularity": 20_000},
         {"seek_gap": -1},
         {"size": 2**64},
         {"on_short": "maybe"},

@@ -101,9 +101,9 @@ def test_refusals(tmp_path: Path) -> None:
         stream().save(path, replace=False)
     assert caught.value.filename == path
     with pytest.raises(spoolbuf.SizeError):
-        StreamBuffer([b"abc"], size=5, on_short="end").save(path, exact=True)
+        StreamBuffer([b"abc"], size=5, on_short="end").save(path, require_size=True)
     with pytest.raises(spoolbuf.SizeError):
-        raw = StreamBuffer(__import__("io").BytesIO(bytes(1_000_000)), seek_gap=0, round_up=0)
+        raw = StreamBuffer(__import__("io").BytesIO(bytes(1_000_000)), seek_gap=0, read_granularity=0)
         raw.read(500_000, 10)
         raw.save(path, buffered_only=True)
     with pytest.raises(spoolbuf.UnsupportedError):
@@ -206,9 +206,9 @@ def test_what_a_write_can_not_do() -> None:
     buf = StreamBuffer([b"abc"], size=5, on_short="end")
     memory = io.BytesIO()
     with pytest.raises(spoolbuf.SizeError):
-        buf.save(memory, exact=True)
+        buf.save(memory, require_size=True)
     with pytest.raises(spoolbuf.UnknownSizeError):
-        StreamBuffer([b"abc"]).save(memory, exact=True)
+        StreamBuffer([b"abc"]).save(memory, require_size=True)
     with pytest.raises(spoolbuf.InvalidError):
         buf.save(memory, replace=False)
     with pytest.raises(io.UnsupportedOperation):
@@ -218,12 +218,12 @@ def test_what_a_write_can_not_do() -> None:
     with pytest.raises(TypeError, match="path"):
         buf.save(5.0)  # type: ignore[arg-type]
     assert not memory.getvalue()
-    holes = StreamBuffer(io.BytesIO(bytes(1_000_000)), seek_gap=0, round_up=0)
+    holes = StreamBuffer(io.BytesIO(bytes(1_000_000)), seek_gap=0, read_granularity=0)
     holes.read(500_000, 10)
     with pytest.raises(spoolbuf.SizeError):
         holes.save(memory, buffered_only=True)
     assert StreamBuffer([b"abc"]).save(memory, buffered_only=True) == 0
-    assert StreamBuffer([b"abc"], size=3).save(memory, exact=True) == 3
+    assert StreamBuffer([b"abc"], size=3).save(memory, require_size=True) == 3
     assert memory.getvalue() == b"abc"
 
 

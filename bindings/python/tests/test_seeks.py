@@ -235,6 +235,6 @@ def test_what_is_asked_for_exactly() -> None:
             self.at += size
             return data(self.at - size, size)
 
-    buf = StreamBuffer(Stream(), round_up=0)
+    buf = StreamBuffer(Stream(), read_granularity=0)
     assert buf.open().read(100_000) == data(0, 100_000)
     assert sum(asked) == 100_000 and len(asked) < 100

@@ -30,7 +30,7 @@ fn failing(size: u64, good_seeks: u32, options: Options) -> (StreamBuffer, Arc<S
 fn declared(size: u64) -> Options {
     Options {
         size: Some(size),
-        max: 300_000,
+        max_memory: 300_000,
         ..Options::default()
     }
 }
@@ -71,7 +71,7 @@ fn a_small_gap_is_read_through_and_a_large_one_is_not() {
     for (gap, seeks) in [(50_000, 0), (70_000, 1)] {
         let options = Options {
             seek_gap: 60_000,
-            round_up: 0,
+            read_granularity: 0,
             ..declared(SIZE)
         };
         let (buffer, _) = buffer(SIZE, options);
@@ -144,7 +144,7 @@ fn who_reads_backwards_does_not_seek_for_each_step() {
     // Nothing is fetched twice, nor past a hole's other end, and without rounding all is exact.
     let options = Options {
         seek_gap: 0,
-        round_up: 0,
+        read_granularity: 0,
         ..declared(SIZE)
     };
     let (buffer, seen) = self::buffer(SIZE, options);
@@ -157,7 +157,7 @@ fn who_reads_backwards_does_not_seek_for_each_step() {
 #[test]
 fn memory_is_bounded_however_many_jumps() {
     let options = Options {
-        max: 100_000,
+        max_memory: 100_000,
         seek_gap: 0,
         ..declared(SIZE)
     };
@@ -332,7 +332,7 @@ fn a_prefetch_rests_after_a_failure_and_while_it_is_canceled() {
         };
         let options = Options {
             prefetch: 20_000,
-            round_up: 0,
+            read_granularity: 0,
             ..declared(SIZE)
         };
         let buffer = StreamBuffer::with_options(source, options).expect("a buffer");
@@ -384,7 +384,7 @@ impl Source for Ailing {
 fn a_prefetch_keeps_as_much_ready_as_it_is_told() {
     let options = Options {
         prefetch: 20_000,
-        round_up: 0,
+        read_granularity: 0,
         ..declared(SIZE)
     };
     let (buffer, seen) = buffer(SIZE, options);
@@ -616,7 +616,7 @@ fn a_place_that_no_file_reaches_does_not_block_the_others() {
     let (buffer, _) = buffer(
         far + SIZE,
         Options {
-            max: 1_400_000,
+            max_memory: 1_400_000,
             ..declared(far + SIZE)
         },
     );

@@ -70,7 +70,7 @@ fn buffer(seeks: bool, max: u64) -> (StreamBuffer, Arc<Seen>) {
     };
     let options = Options {
         size: Some(SIZE),
-        max,
+        max_memory: max,
         seek_gap: 0,
         ..Options::default()
     };

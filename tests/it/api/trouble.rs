@@ -228,7 +228,7 @@ fn an_end_before_what_is_held_is_a_failure() {
             jumps: 100,
         };
         let options = Options {
-            max,
+            max_memory: max,
             ..Options::default()
         };
         let buffer = StreamBuffer::with_options(source, options).expect("a buffer");

@@ -41,7 +41,7 @@ fn buffer() -> (StreamBuffer, Arc<Tap>, Arc<Mutex<Vec<u64>>>) {
         asked: asked.clone(),
     };
     let options = Options {
-        round_up: 0,
+        read_granularity: 0,
         seek_gap: 0,
         ..Options::default()
     };

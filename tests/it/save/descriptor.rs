@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
-use spoolbuf::ffi::abi::sb_save_flag::{SB_SAVE_KEEP, SB_SAVE_SYNC};
+use spoolbuf::ffi::abi::sb_save_flag::{SB_SAVE_NO_REPLACE, SB_SAVE_SYNC};
 use spoolbuf::ffi::abi::sb_stats;
 use spoolbuf::ffi::abi::sb_status::{
     SB_ERR_CANCELED, SB_ERR_DISK_FULL, SB_ERR_INVALID, SB_ERR_IO, SB_ERR_UNSUPPORTED,
@@ -269,7 +269,7 @@ fn a_descriptor_is_nothing_to_be_kept() {
     let (_end, pipe) = new_pipe();
     let file = crate::tempfile::tempfile().expect("a file");
     for sink in [pipe.as_raw_fd(), file.as_raw_fd()] {
-        let saved = handle.save(sink, SB_SAVE_KEEP as u32);
+        let saved = handle.save(sink, SB_SAVE_NO_REPLACE as u32);
         assert_eq!(saved, SB_ERR_INVALID as i64);
     }
     assert_eq!(file.metadata().expect("a file").len(), 0);

@@ -291,12 +291,12 @@ fn a_draft_whose_name_was_given_away_is_not_published() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     without(&[Lack::Unnamed], || {
-        for keep in [false, true] {
-            if !keep {
+        for no_replace in [false, true] {
+            if !no_replace {
                 std::fs::write(&target, b"old").expect("written");
             }
             let options = spoolbuf::SaveOptions {
-                keep,
+                no_replace,
                 ..Default::default()
             };
             let (buffer, _) = buffer(directory.path(), 0);
@@ -315,7 +315,7 @@ fn a_draft_whose_name_was_given_away_is_not_published() {
             let taken = taken.expect("a draft");
             assert_eq!(std::fs::read(&taken).expect("a file"), b"theirs");
             std::fs::remove_file(&taken).expect("a file");
-            if !keep {
+            if !no_replace {
                 assert_eq!(std::fs::read(&target).expect("a file"), b"old");
                 std::fs::remove_file(&target).expect("a file");
             }

@@ -27,7 +27,7 @@ fn save_for_ever(directory: &Path, way: &OsStr) -> ! {
     let work = || {
         for round in 1.. {
             let options = Options {
-                max: 65_536,
+                max_memory: 65_536,
                 spool_dir: Some(directory.join("spool")),
                 ..Options::default()
             };

@@ -13,8 +13,8 @@ use crate::without::{Lack, without};
 
 const LINK: SaveOptions = SaveOptions {
     sync: false,
-    keep: false,
-    exact: false,
+    no_replace: false,
+    require_size: false,
     buffered: false,
     link: true,
 };
@@ -253,7 +253,10 @@ fn a_spool_file_that_could_not_be_linked_stays_its_owners_alone() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     let (buffer, _) = buffer(directory.path(), 0);
-    let options = SaveOptions { keep: true, ..LINK };
+    let options = SaveOptions {
+        no_replace: true,
+        ..LINK
+    };
     let saved = buffer.save_with(&target, options, |done, _| {
         if done == SIZE {
             std::fs::write(&target, b"another's").expect("written");

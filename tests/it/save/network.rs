@@ -81,9 +81,9 @@ fn two_hosts_save_into_one_directory() {
         return;
     };
     for first_ends_first in [true, false] {
-        for keep in [false, true] {
+        for no_replace in [false, true] {
             let options = SaveOptions {
-                keep,
+                no_replace,
                 ..SaveOptions::default()
             };
             let (first, first_tap) = tapped(SIZE, spool.path());
@@ -128,21 +128,24 @@ fn keep_works_where_a_rename_can_not_keep() {
         return;
     };
     let target = mount.path.join("saved");
-    let keep = SaveOptions {
-        keep: true,
+    let no_replace = SaveOptions {
+        no_replace: true,
         ..SaveOptions::default()
     };
     let spool = directory();
     let (buffer, _) = buffer(spool.path(), 0);
-    assert_eq!(buffer.save_with(&target, keep, yes).expect("a save"), SIZE);
+    assert_eq!(
+        buffer.save_with(&target, no_replace, yes).expect("a save"),
+        SIZE
+    );
     assert_saved(&target, SIZE);
     assert_eq!(names(&mount.path), ["saved"]);
     std::fs::write(&target, b"theirs").expect("written");
-    let saved = buffer.save_with(&target, keep, yes);
+    let saved = buffer.save_with(&target, no_replace, yes);
     assert!(matches!(saved, Err(Error::Exists)), "{saved:?}");
     // Also one that appears while it is being saved.
     std::fs::remove_file(&target).expect("a file");
-    let saved = buffer.save_with(&target, keep, |_, _| {
+    let saved = buffer.save_with(&target, no_replace, |_, _| {
         std::fs::write(&target, b"theirs").expect("written");
         true
     });
@@ -158,13 +161,13 @@ fn keep_is_refused_where_nothing_can_keep() {
         return;
     };
     let target = mount.path.join("saved");
-    let keep = SaveOptions {
-        keep: true,
+    let no_replace = SaveOptions {
+        no_replace: true,
         ..SaveOptions::default()
     };
     let spool = directory();
     let (buffer, _) = buffer(spool.path(), 0);
-    let saved = buffer.save_with(&target, keep, yes);
+    let saved = buffer.save_with(&target, no_replace, yes);
     assert!(matches!(saved, Err(Error::Unsupported)), "{saved:?}");
     assert!(names(&mount.path).is_empty());
     assert_eq!(buffer.save(&target).expect("a save"), SIZE);

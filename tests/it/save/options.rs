@@ -21,7 +21,7 @@ fn keep_leaves_what_exists_alone() {
     std::fs::create_dir(path("directory")).expect("a directory");
     for link in [false, true] {
         let options = SaveOptions {
-            keep: true,
+            no_replace: true,
             link,
             ..SaveOptions::default()
         };
@@ -52,7 +52,7 @@ fn exact_demands_the_declared_size() {
     std::fs::write(&target, b"old").expect("written");
     for link in [false, true] {
         let options = SaveOptions {
-            exact: true,
+            require_size: true,
             link,
             ..SaveOptions::default()
         };
@@ -60,7 +60,7 @@ fn exact_demands_the_declared_size() {
             for declared in [Some(SIZE - 1), Some(SIZE + 1), Some(0), None] {
                 let options_of_buffer = Options {
                     size: declared,
-                    max,
+                    max_memory: max,
                     spool_dir: Some(directory.path().into()),
                     ..Options::default()
                 };
@@ -78,7 +78,7 @@ fn exact_demands_the_declared_size() {
     }
     let (buffer, _) = buffer(directory.path(), 0);
     let options = SaveOptions {
-        exact: true,
+        require_size: true,
         ..SaveOptions::default()
     };
     assert_eq!(

@@ -14,8 +14,8 @@ use crate::without::{Lack, without};
 
 const SYNC: SaveOptions = SaveOptions {
     sync: true,
-    keep: false,
-    exact: false,
+    no_replace: false,
+    require_size: false,
     buffered: false,
     link: false,
 };

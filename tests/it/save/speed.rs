@@ -37,7 +37,7 @@ fn timed(work: impl FnOnce()) -> f64 {
 
 fn measure(place: &str, directory: &Path) {
     let options = Options {
-        max: 0,
+        max_memory: 0,
         spool_dir: Some(directory.to_path_buf()),
         ..Options::default()
     };

@@ -40,7 +40,7 @@ fn progress_goes_forwards_to_the_total() {
             let (stream, _) = Stream::new(SIZE, 50_001);
             let options = Options {
                 size: declared,
-                max,
+                max_memory: max,
                 ..Options::default()
             };
             let buffer = StreamBuffer::with_options(stream, options).expect("a buffer");

@@ -212,10 +212,10 @@ fn the_target_is_where_it_was_when_the_save_began() {
     std::fs::create_dir(path("there")).expect("a directory");
     std::fs::create_dir(path("elsewhere")).expect("a directory");
     for lacks in [&[][..], &[Lack::Unnamed]] {
-        for (keep, link) in [(false, false), (true, false), (false, true)] {
+        for (no_replace, link) in [(false, false), (true, false), (false, true)] {
             std::env::set_current_dir(path("there")).expect("a directory");
             let options = SaveOptions {
-                keep,
+                no_replace,
                 link,
                 ..SaveOptions::default()
             };
@@ -303,13 +303,13 @@ fn as_nobody<T>(work: impl FnOnce() -> T, all_of: &Path) -> T {
 fn a_target_is_kept_also_where_files_have_one_name_only() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
-    let keep = SaveOptions {
-        keep: true,
+    let no_replace = SaveOptions {
+        no_replace: true,
         ..SaveOptions::default()
     };
     without(&[Lack::Unnamed, Lack::Links], || {
         let (buffer, _) = buffer(directory.path(), 0);
-        let save = || buffer.save_with(&target, keep, |_, _| true);
+        let save = || buffer.save_with(&target, no_replace, |_, _| true);
         assert_eq!(save().expect("a save"), SIZE);
         assert_saved(&target, SIZE);
         std::fs::write(&target, b"theirs").expect("written");
@@ -317,7 +317,7 @@ fn a_target_is_kept_also_where_files_have_one_name_only() {
         assert_eq!(std::fs::read(&target).expect("a file"), b"theirs");
         std::fs::remove_file(&target).expect("a file");
         // Also one that appears while it is being saved.
-        let saved = buffer.save_with(&target, keep, |_, _| {
+        let saved = buffer.save_with(&target, no_replace, |_, _| {
             std::fs::write(&target, b"theirs").expect("written");
             true
         });
@@ -388,17 +388,17 @@ fn what_appears_at_the_target_meanwhile_is_treated_alike() {
     let target = directory.path().join("saved");
     for lacks in [&[][..], &[Lack::Unnamed]] {
         without(lacks, || {
-            for keep in [false, true] {
+            for no_replace in [false, true] {
                 let (buffer, _) = buffer(directory.path(), 0);
                 let options = SaveOptions {
-                    keep,
+                    no_replace,
                     ..SaveOptions::default()
                 };
                 let saved = buffer.save_with(&target, options, |_, _| {
                     std::fs::write(&target, b"theirs").expect("written");
                     true
                 });
-                if keep {
+                if no_replace {
                     assert!(matches!(saved, Err(Error::Exists)), "{saved:?}");
                     assert_eq!(std::fs::read(&target).expect("a file"), b"theirs");
                 } else {

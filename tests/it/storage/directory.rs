@@ -92,7 +92,7 @@ fn any_name_will_do() {
 fn spilled() -> StreamBuffer {
     let (stream, _) = Stream::new(SIZE, 50_000);
     let options = Options {
-        max: 0,
+        max_memory: 0,
         ..Options::default()
     };
     let buffer = StreamBuffer::with_options(stream, options).expect("a buffer");

@@ -116,7 +116,7 @@ fn a_call_that_waits_gets_what_came_before_the_disk_gave_out() {
     let (stream, seen) = Stream::new(SIZE, 50_001);
     let (tapped, tap) = Tapped::new(stream, 0);
     let options = Options {
-        max: 0,
+        max_memory: 0,
         spool_dir: Some(parent.path().join("missing")),
         ..Options::default()
     };

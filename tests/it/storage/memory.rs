@@ -71,7 +71,7 @@ fn open(declared: Option<u64>, max: u64, size: u64, seeks: bool) -> StreamBuffer
     };
     let options = Options {
         size: declared,
-        max,
+        max_memory: max,
         spool_dir: std::env::var_os("SPOOLBUF_TEST_SPOOL").map(Into::into),
         ..Options::default()
     };
@@ -200,7 +200,7 @@ fn in_use() -> u64 {
     (counts.uordblks + counts.hblkhd) as u64
 }
 
-/// What `max` does not bound is little for each place that the source jumps to, and is counted.
+/// What `max_memory` does not bound is little for each place that the source jumps to, and is counted.
 #[test]
 fn a_jump_costs_little_and_is_counted() {
     const JUMPS: u64 = 20_000;
@@ -211,8 +211,8 @@ fn a_jump_costs_little_and_is_counted() {
     // would be 500 more. Then a node for three or four.
     for (distance, each) in [(16 << 20, 150), (300 << 20, 300)] {
         let options = Options {
-            max: 0,
-            round_up: 0,
+            max_memory: 0,
+            read_granularity: 0,
             seek_gap: 0,
             ..Options::default()
         };
@@ -291,8 +291,8 @@ fn memory_that_is_kept_is_counted() {
 fn room_that_is_not_filled_is_counted() {
     const JUMPS: u64 = 20;
     let options = Options {
-        max: u64::MAX,
-        round_up: 0,
+        max_memory: u64::MAX,
+        read_granularity: 0,
         seek_gap: 0,
         ..Options::default()
     };

@@ -18,7 +18,7 @@ const SLACK: u64 = 512 * 1024;
 fn pass(directory: &Path) -> (i64, i64, i64) {
     let (stream, _) = Stream::new(SIZE, 64 * 1024);
     let options = Options {
-        max: 1 << 20,
+        max_memory: 1 << 20,
         spool_dir: Some(directory.to_path_buf()),
         ..Options::default()
     };
@@ -83,7 +83,7 @@ fn saved(directory: &Path) -> [i64; 2] {
         let (stream, _) = Stream::new(SIZE, 64 * 1024);
         let options = Options {
             // Copied from memory, so that no blocks are shared; linked from a spool file.
-            max: if link { 0 } else { u64::MAX },
+            max_memory: if link { 0 } else { u64::MAX },
             spool_dir: Some(directory.to_path_buf()),
             ..Options::default()
         };

@@ -22,7 +22,7 @@ static void player_open(player *self)
 
 static void player_stop(player *self)
 {
-    spoolbuf_archive_stop(&self->io);
+    spoolbuf_archive_cancel(&self->io);
 }
 
 static int player_status(player *self)

@@ -22,7 +22,7 @@ static void player_open(player *self)
 
 static void player_stop(player *self)
 {
-    spoolbuf_ffmpeg_stop(&self->io);
+    spoolbuf_ffmpeg_cancel(&self->io);
 }
 
 static int player_status(player *self)
@@ -57,7 +57,7 @@ static void player_asks(player *self)
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, -1) == AVERROR(EINVAL));
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == 1 && bytes[0] == odd_byte(0));
     /* What can be read after an error does not hide it; a resume clears it. */
-    spoolbuf_ffmpeg_stop(&self->io);
+    spoolbuf_ffmpeg_cancel(&self->io);
     assert(spoolbuf_ffmpeg_seek(&self->io, 500, SEEK_SET) == 500);
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == AVERROR_EXIT);
     assert(spoolbuf_ffmpeg_seek(&self->io, 0, SEEK_SET) == 0);

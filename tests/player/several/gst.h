@@ -50,7 +50,7 @@ static void player_open(player *self)
 
 static void player_stop(player *self)
 {
-    spoolbuf_gst_stop(&self->io);
+    spoolbuf_gst_cancel(&self->io);
 }
 
 static int player_status(player *self)

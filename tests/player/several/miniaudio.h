@@ -25,7 +25,7 @@ static void player_open(player *self)
 
 static void player_stop(player *self)
 {
-    spoolbuf_miniaudio_stop(&self->io);
+    spoolbuf_miniaudio_cancel(&self->io);
 }
 
 static int player_status(player *self)

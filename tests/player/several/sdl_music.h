@@ -32,7 +32,7 @@ static void player_open(player *self)
 
 static void player_stop(player *self)
 {
-    spoolbuf_sdl_stop(&self->io);
+    spoolbuf_sdl_cancel(&self->io);
 }
 
 static int player_status(player *self)

@@ -20,7 +20,7 @@ static void player_open(player *self)
 
 static void player_stop(player *self)
 {
-    spoolbuf_sndfile_stop(&self->io);
+    spoolbuf_sndfile_cancel(&self->io);
 }
 
 static int player_status(player *self)

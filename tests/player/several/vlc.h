@@ -29,7 +29,7 @@ static void player_open(player *self)
 static void player_stop(player *self)
 {
     self->says = "stop";
-    spoolbuf_vlc_stop(&self->film);
+    spoolbuf_vlc_cancel(&self->film);
     sem_post(&self->ended);
 }
 

@@ -66,7 +66,7 @@ class StreamBuffer(Queries):
             that offset, until `resume()` asks the stream again; "end" believes the stream. The
             default is "error" if `size` is given or an HTTP response has a length, else "end".
         seek_gap: a gap of at most this many bytes is read instead of sought over.
-        round_up: the stream is asked for the bytes needed, rounded up to a multiple of this, which
+        read_granularity: the stream is asked for the bytes needed, rounded up to a multiple of this, which
             is at most 16384.
     """
 
@@ -83,26 +83,26 @@ class StreamBuffer(Queries):
         memory_on_full: bool = False,
         on_short: Optional[Literal["error", "end"]] = None,
         seek_gap: Optional[int] = None,
-        round_up: Optional[int] = None,
+        read_granularity: Optional[int] = None,
     ) -> None:
         """Takes the arguments described at the class."""
         self._handle = None
         self._why_closed = "the buffer is closed"
         _interpreter.check_patches()
         self._alone = not prefetch
-        self._is_exact = round_up is not None and not round_up
+        self._is_exact = read_granularity is not None and not read_granularity
         options = Options()
         lib.sb_options_init(ctypes.byref(options), ctypes.sizeof(options))
         self._in_memory = SIZE_UNKNOWN if max_size is None else natural("max_size", max_size)
-        options.max = self._in_memory
+        options.max_memory = self._in_memory
         options.prefetch = natural("prefetch", prefetch)
         options.on_full = OnFull.MEMORY if memory_on_full else OnFull.FAIL
         if spool_dir is not None:
             options.spool_dir = directory(spool_dir)
         if seek_gap is not None:
             options.seek_gap = natural("seek_gap", seek_gap)
-        if round_up is not None:
-            options.round_up = natural("round_up", round_up, 16384)
+        if read_granularity is not None:
+            options.read_granularity = natural("read_granularity", read_granularity, 16384)
         if prefetch:
             _interpreter.check_helper()
         if size is not None:
@@ -203,7 +203,7 @@ class StreamBuffer(Queries):
         progress: Optional[Progress] = None,
         sync: bool = False,
         replace: bool = True,
-        exact: bool = False,
+        require_size: bool = False,
         buffered_only: bool = False,
         link: bool = False,
     ) -> int:
@@ -224,17 +224,17 @@ class StreamBuffer(Queries):
                 raises stops the save.
             sync: whether the file is on the disk (fsync) before the call returns.
             replace: False leaves an existing file alone, and raises `ExistsError`.
-            exact: raises `SizeError` unless the size is the declared one.
+            require_size: raises `SizeError` unless the size is the declared one.
             buffered_only: saves the bytes buffered now, without asking the stream.
             link: the file may share its blocks with the temporary file, or be that file. This takes
                 almost no time. Only for a file that nobody edits in place while the buffer lives.
         """
         flags = SaveFlag(0)
         flags |= SaveFlag.SYNC if sync else flags
-        flags |= SaveFlag.EXACT if exact else flags
+        flags |= SaveFlag.REQUIRE_SIZE if require_size else flags
         flags |= SaveFlag.BUFFERED if buffered_only else flags
         flags |= SaveFlag.LINK if link else flags
-        flags |= flags if replace else SaveFlag.KEEP
+        flags |= flags if replace else SaveFlag.NO_REPLACE
         if link:
             self._in_memory = -1
         if not _signals.is_main():

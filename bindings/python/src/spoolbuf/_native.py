@@ -106,8 +106,8 @@ class SaveFlag(enum.IntFlag):
     """`sb_save_flag`."""
 
     SYNC = 1
-    KEEP = 2
-    EXACT = 4
+    NO_REPLACE = 2
+    REQUIRE_SIZE = 4
     BUFFERED = 8
     LINK = 16
 
@@ -204,11 +204,11 @@ class Options(ctypes.Structure):
     _fields_ = [
         ("struct_size", ctypes.c_size_t),
         ("size", ctypes.c_uint64),
-        ("max", ctypes.c_uint64),
+        ("max_memory", ctypes.c_uint64),
         ("spool_dir", ctypes.c_char_p),
         ("prefetch", ctypes.c_uint64),
         ("seek_gap", ctypes.c_uint64),
-        ("round_up", ctypes.c_uint32),
+        ("read_granularity", ctypes.c_uint32),
         ("on_full", ctypes.c_uint32),
         ("on_short", ctypes.c_uint32),
         ("reserved", ctypes.c_uint32),

@@ -124,7 +124,7 @@ class _Saved:
     def by_write(self, file: Any) -> int:
         """Saves to any object that has `write`."""
         buffer, flags = self._buffer, self._flags
-        if flags & SaveFlag.KEEP:
+        if flags & SaveFlag.NO_REPLACE:
             raise InvalidError("replace=False is for a path: what is open exists")
         descriptor: Optional[int] = file.fileno() if flags & SaveFlag.SYNC else None
         limit = self._limit()
@@ -152,7 +152,7 @@ class _Saved:
             if len(ranges) > 1 or (ranges and ranges[0].start):
                 raise SizeError("what is buffered has holes")
             return ranges[0].stop if ranges else 0
-        if self._flags & SaveFlag.EXACT:
+        if self._flags & SaveFlag.REQUIRE_SIZE:
             declared = buffer.stat().declared
             if declared is None:
                 raise UnknownSizeError("no size was declared")
@@ -164,7 +164,7 @@ class _Saved:
     # The progress callback.
 
     def serve(self, request: Request) -> int:
-        """`sb_progress`."""
+        """`sb_progress_fn`."""
         _, done, total = request
         try:
             self._tell(done, None if total == SIZE_UNKNOWN else total)
