@@ -62,16 +62,18 @@ static int64_t spoolbuf_read(void *buffer, uint64_t off, size_t len, void *out)
 static void spoolbuf_explain(void *buffer, int64_t error, char *out, size_t size)
 {
     sb_stats stats;
+    char directory[200] = "";
     sb_stat(buffer, &stats, sizeof stats);
+    sb_spool_dir(buffer, directory, sizeof directory);
     int is_of_source = error == SB_ERR_SOURCE && stats.source_error > -4096;
     int is_of_system = error == SB_ERR_IO || error == SB_ERR_DISK_FULL;
 
     if (is_of_source)
-        snprintf(out, size, "%s: %s", sb_strerror((int)error), strerror((int)-stats.source_error));
+        snprintf(out, size, "%s: %s", sb_strerror(error), strerror((int)-stats.source_error));
     else if (is_of_system && stats.system_error != 0)
-        snprintf(out, size, "the file in %s: %s", stats.spool_dir, strerror(stats.system_error));
+        snprintf(out, size, "the file in %s: %s", directory, strerror(stats.system_error));
     else
-        snprintf(out, size, "%s", sb_strerror((int)error));
+        snprintf(out, size, "%s", sb_strerror(error));
 }
 
 static void make_spoolbuf(struct show *show)
@@ -233,7 +235,7 @@ static void save(struct show *show)
         sb_stat(show->buffer, &stats, sizeof stats);
         int is_of_system = saved == SB_ERR_IO || saved == SB_ERR_DISK_FULL;
         const char *why = is_of_system && stats.system_error != 0 ? strerror(stats.system_error)
-                                                                  : sb_strerror((int)saved);
+                                                                  : sb_strerror(saved);
         side_fail_because(&show->spoolbuf, "saving %s: %s", path, why);
     } else if (saved != (int64_t)show->size || !side_is_same(&show->spoolbuf, path)) {
         side_fail(&show->spoolbuf, "the saved file is not the one that was sent", 0, saved);
@@ -254,7 +256,7 @@ static int finish(struct show *show)
 
     if (number != 0 && ours.stopped_by == SB_ERR_CANCELED)
         screen_say("The player's read had waited %.0f ms; it returned \"%s\" %.1f ms after the signal",
-                   ours.stopped_wait * 1e3, sb_strerror((int)ours.stopped_by), ours.stopped_at * 1e3);
+                   ours.stopped_wait * 1e3, sb_strerror(ours.stopped_by), ours.stopped_at * 1e3);
     if (failures > 0)
         fprintf(stderr, "play: %s\n", ours.failures > 0 ? ours.failure : theirs.failure);
     screen_say("%s: %llu bytes were read and compared, %d failure%s",

@@ -94,6 +94,47 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef sb_free
+#error "sb_free is a macro of stb's stretchy_buffer.h: define NO_STRETCHY_BUFFER_SHORT_NAMES for it"
+#endif
+
+/**
+ * What precedes the declaration of each function. The program that includes this header can define
+ * it, for example to hide the functions where the library is compiled in.
+ *
+ * With SB_DLL defined, the functions are imported from a DLL of Windows. Without it the program can
+ * be linked with the DLL too, and with the static library.
+ */
+#ifndef SB_API
+#if defined(_WIN32) && defined(SB_DLL)
+#define SB_API __declspec(dllimport)
+#elif defined(__GNUC__) && !defined(_WIN32)
+#define SB_API __attribute__((visibility("default")))
+#else
+#define SB_API
+#endif
+#endif
+
+/**
+ * The major version of this header.
+ */
+#define SB_VERSION_MAJOR 0
+
+/**
+ * The minor version of this header.
+ */
+#define SB_VERSION_MINOR 1
+
+/**
+ * The patch version of this header.
+ */
+#define SB_VERSION_PATCH 0
+
+/**
+ * The version of this header as one number, which sb_version() returns for the library.
+ */
+#define SB_VERSION_NUMBER (((SB_VERSION_MAJOR * 65536) + (SB_VERSION_MINOR * 256)) + SB_VERSION_PATCH)
+
 /**
  * An unknown size.
  */
@@ -113,7 +154,7 @@
  * Status codes. Functions that return a count return one of these, negative, on failure. Codes are
  * never reused.
  */
-typedef enum sb_status {
+typedef enum {
     /**
      * Success.
      */
@@ -184,7 +225,7 @@ typedef enum sb_status {
 /**
  * The origin of a seek with sb_reader_seek(). The values are those of lseek(2).
  */
-typedef enum sb_whence {
+typedef enum {
     /**
      * From the start of the resource.
      */
@@ -202,7 +243,7 @@ typedef enum sb_whence {
 /**
  * The state of a buffer's source, in sb_stats.
  */
-typedef enum sb_state {
+typedef enum {
     /**
      * More bytes may arrive.
      */
@@ -224,7 +265,7 @@ typedef enum sb_state {
 /**
  * Where a buffer's spool file is, in sb_stats.
  */
-typedef enum sb_spool {
+typedef enum {
     /**
      * There is no spool file: nothing has been spilled yet.
      */
@@ -242,7 +283,7 @@ typedef enum sb_spool {
 /**
  * What happens when the disk is full or fails, in sb_options.
  */
-typedef enum sb_on_full {
+typedef enum {
     /**
      * Reads that need more space return SB_ERR_DISK_FULL or SB_ERR_IO. Memory stays within its
      * limit.
@@ -257,7 +298,7 @@ typedef enum sb_on_full {
 /**
  * What an end below the declared size means, in sb_options.
  */
-typedef enum sb_on_short {
+typedef enum {
     /**
      * The end of the resource: the source takes precedence over the declared size. If the source
      * was sought to an offset and had no bytes there, and the bytes before that offset arrive
@@ -276,7 +317,7 @@ typedef enum sb_on_short {
  * Return codes of a source's callbacks that have a meaning to the library. Every other negative
  * code is the source's own error code and a failure.
  */
-typedef enum sb_source_code {
+typedef enum {
     /**
      * The call gave up without bytes, and the source's state is unchanged. Either the source
      * obeyed `cancel`, or it has no bytes yet and does not block.
@@ -297,7 +338,7 @@ typedef enum sb_source_code {
 /**
  * Capabilities of a source, in sb_callback: any of these, ORed together.
  */
-typedef enum sb_source_flag {
+typedef enum {
     /**
      * `pull` accepts any offset.
      */
@@ -307,7 +348,7 @@ typedef enum sb_source_flag {
 /**
  * Options of sb_save_with(): any of these, ORed together.
  */
-typedef enum sb_save_flag {
+typedef enum {
     /**
      * Flushes the file to disk (fsync) before the call returns, and for a path also its directory.
      */
@@ -379,7 +420,7 @@ typedef struct sb_reader sb_reader;
  * message. Nor may longjmp(), pthread_exit() or pthread_cancel() leave it: no other thread could
  * reach the source again.
  */
-typedef struct sb_callback {
+typedef struct {
     /**
      * Required unless `pull` is set. Writes the next bytes of the resource to `out`, at most
      * `capacity` (never 0). Returns the number of bytes written, 0 at the end (EOF), or a negative
@@ -453,7 +494,7 @@ typedef struct sb_callback {
 /**
  * A range of buffered bytes: from `start` up to, but not including, `end`.
  */
-typedef struct sb_range {
+typedef struct {
     /**
      * The offset of the first byte.
      */
@@ -467,7 +508,7 @@ typedef struct sb_range {
 /**
  * A consistent snapshot of a buffer, taken by sb_stat(). New members are only added at the end.
  */
-typedef struct sb_stats {
+typedef struct {
     /**
      * The declared size in bytes, or SB_SIZE_UNKNOWN.
      */
@@ -549,17 +590,12 @@ typedef struct sb_stats {
      * Always 0.
      */
     int32_t reserved;
-    /**
-     * The directory of the spool file, or the one where it could not be created. NUL-terminated,
-     * truncated to fit. Empty before the first attempt to create the file.
-     */
-    char spool_dir[256];
 } sb_stats;
 
 /**
  * Options of sb_new_with(). sb_options_init() sets them to the defaults.
  */
-typedef struct sb_options {
+typedef struct {
     /**
      * sizeof(sb_options) in the caller's header; set by sb_options_init().
      */
@@ -645,7 +681,7 @@ extern "C" {
  *
  * Since: 0.1
  */
-struct sb_buffer *sb_new(const struct sb_callback *callback, uint64_t size, uint64_t max_memory);
+SB_API sb_buffer *sb_new(const sb_callback *callback, uint64_t size, uint64_t max_memory);
 
 /**
  * Copies the bytes at `[off, off + len)` to `out`.
@@ -680,7 +716,7 @@ struct sb_buffer *sb_new(const struct sb_callback *callback, uint64_t size, uint
  *
  * Since: 0.1
  */
-int64_t sb_read(struct sb_buffer *handle, uint64_t off, size_t len, void *out);
+SB_API int64_t sb_read(sb_buffer *handle, uint64_t off, size_t len, void *out);
 
 /**
  * Reads the source to its end (EOF) and saves the whole resource to the file `path`.
@@ -713,7 +749,7 @@ int64_t sb_read(struct sb_buffer *handle, uint64_t off, size_t len, void *out);
  *
  * Since: 0.1
  */
-int64_t sb_save(struct sb_buffer *handle, const char *path);
+SB_API int64_t sb_save(sb_buffer *handle, const char *path);
 
 /**
  * Frees a buffer, its memory and its spool file, without a trace.
@@ -733,7 +769,7 @@ int64_t sb_save(struct sb_buffer *handle, const char *path);
  *
  * Since: 0.1
  */
-void sb_free(struct sb_buffer *handle);
+SB_API void sb_free(sb_buffer *handle);
 
 /**
  * Blocks only until the first byte at `off` is buffered, then copies the bytes that are buffered
@@ -762,7 +798,8 @@ void sb_free(struct sb_buffer *handle);
  *
  * Since: 0.1
  */
-int64_t sb_read_some(struct sb_buffer *handle,
+SB_API
+int64_t sb_read_some(sb_buffer *handle,
                      uint64_t off,
                      size_t len,
                      void *out,
@@ -781,7 +818,7 @@ int64_t sb_read_some(struct sb_buffer *handle,
  *
  * Since: 0.1
  */
-struct sb_reader *sb_reader_new(struct sb_buffer *handle);
+SB_API sb_reader *sb_reader_new(sb_buffer *handle);
 
 /**
  * Reads at the reader's position, and advances it by the number of bytes read.
@@ -799,7 +836,7 @@ struct sb_reader *sb_reader_new(struct sb_buffer *handle);
  *
  * Since: 0.1
  */
-int64_t sb_reader_read(struct sb_reader *reader, size_t len, void *out);
+SB_API int64_t sb_reader_read(sb_reader *reader, size_t len, void *out);
 
 /**
  * Sets the reader's position. Reads nothing, never blocks and costs next to nothing.
@@ -817,7 +854,7 @@ int64_t sb_reader_read(struct sb_reader *reader, size_t len, void *out);
  *
  * Since: 0.1
  */
-int64_t sb_reader_seek(struct sb_reader *reader, int64_t off, int whence);
+SB_API int64_t sb_reader_seek(sb_reader *reader, int64_t off, int whence);
 
 /**
  * Cancels one reader: its blocked call, and later calls that would block, return SB_ERR_CANCELED.
@@ -835,7 +872,7 @@ int64_t sb_reader_seek(struct sb_reader *reader, int64_t off, int whence);
  *
  * Since: 0.1
  */
-int sb_reader_cancel(struct sb_reader *reader);
+SB_API int sb_reader_cancel(sb_reader *reader);
 
 /**
  * Lets a canceled reader block again.
@@ -848,7 +885,7 @@ int sb_reader_cancel(struct sb_reader *reader);
  *
  * Since: 0.1
  */
-int sb_reader_resume(struct sb_reader *reader);
+SB_API int sb_reader_resume(sb_reader *reader);
 
 /**
  * Frees a reader. If a call of the reader is blocked on another thread, that call returns
@@ -861,7 +898,7 @@ int sb_reader_resume(struct sb_reader *reader);
  *
  * Since: 0.1
  */
-void sb_reader_free(struct sb_reader *reader);
+SB_API void sb_reader_free(sb_reader *reader);
 
 /**
  * Makes a helper thread keep bytes buffered ahead of the readers.
@@ -888,7 +925,7 @@ void sb_reader_free(struct sb_reader *reader);
  *
  * Since: 0.1
  */
-int sb_prefetch(struct sb_buffer *handle, uint64_t ahead);
+SB_API int sb_prefetch(sb_buffer *handle, uint64_t ahead);
 
 /**
  * Cancels every blocked call: it returns SB_ERR_CANCELED at once.
@@ -906,7 +943,7 @@ int sb_prefetch(struct sb_buffer *handle, uint64_t ahead);
  *
  * Since: 0.1
  */
-int sb_cancel(struct sb_buffer *handle);
+SB_API int sb_cancel(sb_buffer *handle);
 
 /**
  * Clears a source error, but not a cancellation.
@@ -923,7 +960,7 @@ int sb_cancel(struct sb_buffer *handle);
  *
  * Since: 0.1
  */
-int sb_retry(struct sb_buffer *handle);
+SB_API int sb_retry(sb_buffer *handle);
 
 /**
  * Clears a cancellation and a source error.
@@ -938,7 +975,7 @@ int sb_retry(struct sb_buffer *handle);
  *
  * Since: 0.1
  */
-int sb_resume(struct sb_buffer *handle);
+SB_API int sb_resume(sb_buffer *handle);
 
 /**
  * Spills all buffered bytes now, except the segment that the source is filling.
@@ -954,7 +991,7 @@ int sb_resume(struct sb_buffer *handle);
  *
  * Since: 0.1
  */
-int sb_spill(struct sb_buffer *handle);
+SB_API int sb_spill(sb_buffer *handle);
 
 /**
  * Returns the size of the resource.
@@ -970,7 +1007,7 @@ int sb_spill(struct sb_buffer *handle);
  *
  * Since: 0.1
  */
-int64_t sb_size(struct sb_buffer *handle);
+SB_API int64_t sb_size(const sb_buffer *handle);
 
 /**
  * Returns the number of bytes that can be read at `off` without blocking.
@@ -984,7 +1021,7 @@ int64_t sb_size(struct sb_buffer *handle);
  *
  * Since: 0.1
  */
-int64_t sb_buffered(struct sb_buffer *handle, uint64_t off);
+SB_API int64_t sb_buffered(const sb_buffer *handle, uint64_t off);
 
 /**
  * Lists the buffered ranges, for a seek bar. They are sorted, and no two of them touch.
@@ -992,14 +1029,14 @@ int64_t sb_buffered(struct sb_buffer *handle, uint64_t off);
  * @param handle the buffer.
  * @param out    [out] space for `cap` ranges; may be NULL if `cap` is 0.
  * @param cap    the most ranges to write.
- * @return the number of buffered ranges, which may be greater than `cap`; 0 also if the handle is
- *         invalid.
+ * @return the number of buffered ranges, which may be greater than `cap`.
+ *         SB_ERR_INVALID: the handle is invalid, or `out` is NULL and `cap` is not 0.
  *
  * Threads: any thread, concurrently; never blocks; cheap enough to call for every frame.
  *
  * Since: 0.1
  */
-size_t sb_ranges(struct sb_buffer *handle, struct sb_range *out, size_t cap);
+SB_API int64_t sb_ranges(const sb_buffer *handle, sb_range *out, size_t cap);
 
 /**
  * Takes a consistent snapshot of a buffer.
@@ -1015,7 +1052,25 @@ size_t sb_ranges(struct sb_buffer *handle, struct sb_range *out, size_t cap);
  *
  * Since: 0.1
  */
-int sb_stat(struct sb_buffer *handle, struct sb_stats *out, size_t out_size);
+SB_API int sb_stat(const sb_buffer *handle, sb_stats *out, size_t out_size);
+
+/**
+ * Copies the path of the directory of a buffer's spool file.
+ *
+ * @param handle the buffer.
+ * @param out    [out] space for `cap` bytes; may be NULL if `cap` is 0. The path is terminated by
+ *               a NUL, and truncated if it does not fit.
+ * @param cap    the size of `out` in bytes.
+ * @return the length of the path in bytes without the NUL: the path fits if this is less than
+ *         `cap`. 0 before the first attempt to create the file. After a failed attempt it is the
+ *         directory in which the file could not be created.
+ *         SB_ERR_INVALID: the handle is invalid, or `out` is NULL and `cap` is not 0.
+ *
+ * Threads: any thread, concurrently; never blocks.
+ *
+ * Since: 0.1
+ */
+SB_API int64_t sb_spool_dir(const sb_buffer *handle, char *out, size_t cap);
 
 /**
  * Sets options to the defaults.
@@ -1030,7 +1085,7 @@ int sb_stat(struct sb_buffer *handle, struct sb_stats *out, size_t out_size);
  *
  * Since: 0.1
  */
-int sb_options_init(struct sb_options *options, size_t struct_size);
+SB_API int sb_options_init(sb_options *options, size_t struct_size);
 
 /**
  * Creates a buffer over a source, with options.
@@ -1055,9 +1110,7 @@ int sb_options_init(struct sb_options *options, size_t struct_size);
  *
  * Since: 0.1
  */
-int sb_new_with(const struct sb_callback *callback,
-                const struct sb_options *options,
-                struct sb_buffer **out);
+SB_API int sb_new_with(const sb_callback *callback, const sb_options *options, sb_buffer **out);
 
 /**
  * Saves with options, to a path or to a descriptor.
@@ -1096,7 +1149,8 @@ int sb_new_with(const struct sb_callback *callback,
  *
  * Since: 0.1
  */
-int64_t sb_save_with(struct sb_buffer *handle,
+SB_API
+int64_t sb_save_with(sb_buffer *handle,
                      const char *path,
                      int fd,
                      uint32_t flags,
@@ -1106,17 +1160,19 @@ int64_t sb_save_with(struct sb_buffer *handle,
 /**
  * Describes a status code.
  *
- * @param status any value.
- * @return one line of English without a period at its end; static, never NULL.
+ * @param status any value, such as the result of a function that returns a count.
+ * @return one line of English without a period at its end; static, never NULL. A value of 0 or
+ *         more is a success.
  *
  * Threads: any thread, concurrently.
  *
  * Since: 0.1
  */
-const char *sb_strerror(int status);
+SB_API const char *sb_strerror(int64_t status);
 
 /**
- * Returns the version of the library.
+ * Returns the version of the library. It differs from SB_VERSION_NUMBER if the program runs with
+ * another library than the one whose header it was compiled with.
  *
  * @return major * 65536 + minor * 256 + patch.
  *
@@ -1124,7 +1180,7 @@ const char *sb_strerror(int status);
  *
  * Since: 0.1
  */
-uint32_t sb_version(void);
+SB_API uint32_t sb_version(void);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -106,7 +106,7 @@ impl Seek for Cursor {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let buffer = self.buffer.inner();
         match self.position.seek(buffer, to) {
-            Err(Error::Unknown) => {
+            Err(Error::UnknownSize) => {
                 self.position.find_end(buffer)?;
                 Ok(self.position.seek(buffer, to)?)
             }

@@ -14,7 +14,7 @@ pub(crate) mod code {
     pub(crate) const CANCELED: i32 = -6;
     pub(crate) const TIMEOUT: i32 = -7;
     pub(crate) const REENTRANT: i32 = -8;
-    pub(crate) const UNKNOWN: i32 = -9;
+    pub(crate) const UNKNOWN_SIZE: i32 = -9;
     pub(crate) const UNSUPPORTED: i32 = -10;
     pub(crate) const EXISTS: i32 = -11;
     pub(crate) const SIZE: i32 = -12;
@@ -61,7 +61,7 @@ pub enum Error {
     /// The source asked its own buffer for bytes that only the source can deliver.
     Reentrant,
     /// The size is not known yet.
-    Unknown,
+    UnknownSize,
     /// The source, the system or the target cannot do this.
     Unsupported,
     /// The target exists and must not be replaced.
@@ -89,7 +89,7 @@ impl Error {
             Error::Canceled => code::CANCELED,
             Error::Timeout => code::TIMEOUT,
             Error::Reentrant => code::REENTRANT,
-            Error::Unknown => code::UNKNOWN,
+            Error::UnknownSize => code::UNKNOWN_SIZE,
             Error::Unsupported => code::UNSUPPORTED,
             Error::Exists => code::EXISTS,
             Error::Size => code::SIZE,

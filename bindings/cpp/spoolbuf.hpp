@@ -126,7 +126,7 @@ enum class errc : int {
     canceled = SB_ERR_CANCELED,
     timeout = SB_ERR_TIMEOUT,
     reentrant = SB_ERR_REENTRANT,
-    unknown = SB_ERR_UNKNOWN_SIZE,
+    unknown_size = SB_ERR_UNKNOWN_SIZE,
     unsupported = SB_ERR_UNSUPPORTED,
     exists = SB_ERR_EXISTS,
     size = SB_ERR_SIZE,
@@ -313,6 +313,13 @@ inline std::error_code said_by_system(std::int64_t status, const sb_stats &facts
     return {};
 }
 
+/// As much of the path of the spool file's directory as fits.
+inline std::string spool_dir_of(const sb_buffer *handle)
+{
+    char out[4096];
+    return sb_spool_dir(handle, out, sizeof out) > 0 ? out : "";
+}
+
 /// Throws the exception for a status: the source's own exception, if it threw one. `path` is the file
 /// that was being written, if any.
 [[noreturn]] inline void raise(std::int64_t status, sb_buffer *handle, const faults &from,
@@ -332,7 +339,7 @@ inline std::error_code said_by_system(std::int64_t status, const sb_stats &facts
     if (status == SB_ERR_SOURCE || status == SB_ERR_SHORT)
         path.clear();
     else if (path.empty() && system)
-        path = facts.spool_dir;
+        path = spool_dir_of(handle);
     std::string about = path;
     if (system && !cause.code)
         about += (about.empty() ? "" : ": ") + system.message();
@@ -1083,12 +1090,23 @@ public:
     /// The buffered ranges, in order.
     std::vector<range> ranges() const
     {
-        checked(sb_buffered(handle_, 0));
         std::vector<range> out(4);
-        std::size_t count;
-        while ((count = sb_ranges(handle_, out.data(), out.size())) > out.size())
+        std::uint64_t count;
+        while ((count = checked(sb_ranges(handle_, out.data(), out.size()))) > out.size())
             out.resize(count);
         out.resize(count);
+        return out;
+    }
+
+    /// The directory of the spool file, or the one where it could not be created. Empty before the
+    /// first attempt to create the file.
+    std::string spool_dir() const
+    {
+        std::string out(200, '\0');
+        std::uint64_t length;
+        while ((length = checked(sb_spool_dir(handle_, &out[0], out.size()))) >= out.size())
+            out.resize(length + 1);
+        out.resize(length);
         return out;
     }
 

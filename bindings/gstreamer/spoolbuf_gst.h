@@ -143,7 +143,7 @@ static inline void spoolbuf_gst_need_data(GstAppSrc *source, guint hint, gpointe
         return;
     if (count < 0) {
         g_atomic_int_compare_and_exchange(&self->status, SB_OK, (gint)count);
-        GST_ELEMENT_ERROR(source, RESOURCE, READ, ("%s", sb_strerror((int)count)), (NULL));
+        GST_ELEMENT_ERROR(source, RESOURCE, READ, ("%s", sb_strerror(count)), (NULL));
     }
     if (count == 0)
         spoolbuf_gst_warn(self, source);

@@ -68,7 +68,7 @@ static inline int64_t spoolbuf_archive_settle(spoolbuf_archive *self, struct arc
     /* An unknown end is not a failure: libarchive works without it. */
     if (result != SB_ERR_UNKNOWN_SIZE && self->status == SB_OK)
         self->status = (int)result;
-    archive_set_error(archive, (int)result, "%s", sb_strerror((int)result));
+    archive_set_error(archive, (int)result, "%s", sb_strerror(result));
     return ARCHIVE_FATAL;
 }
 

@@ -68,7 +68,7 @@ static inline Sint64 spoolbuf_sdl_settle(int64_t result)
 {
     if (result >= 0)
         return result;
-    return SDL_SetError("%s", sb_strerror((int)result));
+    return SDL_SetError("%s", sb_strerror(result));
 }
 
 /* Keeps the first error. */

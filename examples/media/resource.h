@@ -105,14 +105,16 @@ static inline uint32_t resource_sum(uint32_t sum, const void *bytes, size_t coun
 static inline void resource_detail(int64_t status)
 {
     sb_stats stats;
+    char directory[1024];
 
-    if (sb_stat(resource_buffer, &stats, sizeof stats) < 0)
+    if (sb_stat(resource_buffer, &stats, sizeof stats) < 0
+        || sb_spool_dir(resource_buffer, directory, sizeof directory) < 0)
         return;
     if (status == SB_ERR_SOURCE)
         printf(": %s (%lld)", resource_reason(resource_name, (int)stats.source_error),
                (long long)stats.source_error);
-    else if (stats.system_error != 0 && resource_target == NULL && stats.spool_dir[0] != 0)
-        printf(": %s: %s", stats.spool_dir, strerror(stats.system_error));
+    else if (stats.system_error != 0 && resource_target == NULL && directory[0] != 0)
+        printf(": %s: %s", directory, strerror(stats.system_error));
     else if (stats.system_error != 0)
         printf(": %s", strerror(stats.system_error));
 }
@@ -124,7 +126,7 @@ static inline int resource_end(int64_t status, const char *trouble)
     if (status == SB_ERR_CANCELED)
         puts("stopped");
     else if (status < 0) {
-        printf("%s: %s", resource_target != NULL ? resource_target : resource_name, sb_strerror((int)status));
+        printf("%s: %s", resource_target != NULL ? resource_target : resource_name, sb_strerror(status));
         resource_detail(status);
         puts("");
     } else if (trouble != NULL)

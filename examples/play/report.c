@@ -83,8 +83,8 @@ static void draw_side(struct report *report, struct side *side)
         marks[count++] = all;
     } else {
         sb_stats stats;
-        size_t known = sb_ranges(report->buffer, ranges, MOST_RANGES);
-        for (size_t i = 0; i < known && i < MOST_RANGES; i++) {
+        int64_t known = sb_ranges(report->buffer, ranges, MOST_RANGES);
+        for (int64_t i = 0; i < known && i < MOST_RANGES; i++) {
             struct mark range = {ranges[i].start, ranges[i].end, '#'};
             marks[count++] = range;
         }

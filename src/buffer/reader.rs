@@ -91,7 +91,12 @@ impl Position {
             SeekFrom::Start(offset) => (offset, 0),
             SeekFrom::Current(by) => (self.offset(), by),
             SeekFrom::End(by) => (
-                buffer.gate.lock().extent().size().ok_or(Error::Unknown)?,
+                buffer
+                    .gate
+                    .lock()
+                    .extent()
+                    .size()
+                    .ok_or(Error::UnknownSize)?,
                 by,
             ),
         };

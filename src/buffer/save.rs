@@ -28,7 +28,7 @@ pub struct SaveOptions {
     /// [`Error::Unsupported`] on a file system that can neither rename nor link without replacing.
     pub no_replace: bool,
     /// If the final size is not the declared size, saves nothing and returns [`Error::Size`].
-    /// Returns [`Error::Unknown`] if no size was declared.
+    /// Returns [`Error::UnknownSize`] if no size was declared.
     pub require_size: bool,
     /// Saves the bytes that are buffered now, without calling the source. Returns [`Error::Size`]
     /// if they have gaps.
@@ -179,7 +179,7 @@ impl<'s> Saving<'s> {
     ) -> Result<Saving<'s>> {
         let state = buffer.gate.lock();
         if options.require_size && state.extent().declared().is_none() {
-            return Err(Error::Unknown);
+            return Err(Error::UnknownSize);
         }
         if options.buffered && state.extent().ranges().total() != state.extent().frontier() {
             return Err(Error::Size);

@@ -9,6 +9,19 @@
 
 use core::ffi::{c_char, c_int, c_void};
 
+/// The major version of this header.
+pub const SB_VERSION_MAJOR: u32 = 0;
+
+/// The minor version of this header.
+pub const SB_VERSION_MINOR: u32 = 1;
+
+/// The patch version of this header.
+pub const SB_VERSION_PATCH: u32 = 0;
+
+/// The version of this header as one number, which sb_version() returns for the library.
+pub const SB_VERSION_NUMBER: u32 =
+    SB_VERSION_MAJOR * 65536 + SB_VERSION_MINOR * 256 + SB_VERSION_PATCH;
+
 /// An unknown size.
 pub const SB_SIZE_UNKNOWN: u64 = u64::MAX;
 
@@ -376,9 +389,6 @@ pub struct sb_stats {
     pub ended_short: i32,
     /// Always 0.
     pub reserved: i32,
-    /// The directory of the spool file, or the one where it could not be created. NUL-terminated,
-    /// truncated to fit. Empty before the first attempt to create the file.
-    pub spool_dir: [c_char; 256],
 }
 
 /// Reports the progress of a save: `done` of `total` bytes are saved. `total` is SB_SIZE_UNKNOWN

@@ -2,24 +2,28 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{c_char, c_int};
+use std::ffi::c_char;
 
 use crate::error::text;
+use crate::ffi::abi::SB_VERSION_NUMBER;
 
 /// Describes a status code.
 ///
-/// @param status any value.
-/// @return one line of English without a period at its end; static, never NULL.
+/// @param status any value, such as the result of a function that returns a count.
+/// @return one line of English without a period at its end; static, never NULL. A value of 0 or
+///         more is a success.
 ///
 /// Threads: any thread, concurrently.
 ///
 /// Since: 0.1
 #[unsafe(no_mangle)]
-pub extern "C" fn sb_strerror(status: c_int) -> *const c_char {
-    text(status).as_ptr()
+pub extern "C" fn sb_strerror(status: i64) -> *const c_char {
+    // Nothing has a code beyond 32 bits.
+    text(i32::try_from(status.min(0)).unwrap_or(i32::MIN)).as_ptr()
 }
 
-/// Returns the version of the library.
+/// Returns the version of the library. It differs from SB_VERSION_NUMBER if the program runs with
+/// another library than the one whose header it was compiled with.
 ///
 /// @return major * 65536 + minor * 256 + patch.
 ///
@@ -28,16 +32,5 @@ pub extern "C" fn sb_strerror(status: c_int) -> *const c_char {
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn sb_version() -> u32 {
-    const fn number(digits: &str) -> u32 {
-        let (mut value, mut at) = (0, 0);
-        while at < digits.len() {
-            value = value * 10 + (digits.as_bytes()[at] - b'0') as u32;
-            at += 1;
-        }
-        value
-    }
-    const MAJOR: u32 = number(env!("CARGO_PKG_VERSION_MAJOR"));
-    const MINOR: u32 = number(env!("CARGO_PKG_VERSION_MINOR"));
-    const PATCH: u32 = number(env!("CARGO_PKG_VERSION_PATCH"));
-    MAJOR << 16 | MINOR << 8 | PATCH
+    SB_VERSION_NUMBER
 }

@@ -3,9 +3,10 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{c_char, c_int};
-use std::path::Path;
 
+use super::argument::room;
 use super::status::{PANIC, count, status};
+use crate::buffer::Buffer;
 use crate::buffer::stats::{SourceState, SpoolState, Stats};
 use crate::error::Error;
 use crate::ffi::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_range, sb_spool, sb_state, sb_stats};
@@ -26,10 +27,12 @@ use crate::panic::catch;
 ///
 /// Since: 0.1
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sb_size(handle: *mut sb_buffer) -> i64 {
+pub unsafe extern "C" fn sb_size(handle: *const sb_buffer) -> i64 {
     catch(PANIC, || {
         let buffer = BUFFERS.get_shared(handle as Raw);
-        count(buffer.and_then(|buffer| buffer.gate.lock().extent().size().ok_or(Error::Unknown)))
+        count(
+            buffer.and_then(|buffer| buffer.gate.lock().extent().size().ok_or(Error::UnknownSize)),
+        )
     })
 }
 
@@ -44,7 +47,7 @@ pub unsafe extern "C" fn sb_size(handle: *mut sb_buffer) -> i64 {
 ///
 /// Since: 0.1
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sb_buffered(handle: *mut sb_buffer, off: u64) -> i64 {
+pub unsafe extern "C" fn sb_buffered(handle: *const sb_buffer, off: u64) -> i64 {
     catch(PANIC, || {
         count(
             BUFFERS
@@ -59,37 +62,37 @@ pub unsafe extern "C" fn sb_buffered(handle: *mut sb_buffer, off: u64) -> i64 {
 /// @param handle the buffer.
 /// @param out    [out] space for `cap` ranges; may be NULL if `cap` is 0.
 /// @param cap    the most ranges to write.
-/// @return the number of buffered ranges, which may be greater than `cap`; 0 also if the handle is
-///         invalid.
+/// @return the number of buffered ranges, which may be greater than `cap`.
+///         SB_ERR_INVALID: the handle is invalid, or `out` is NULL and `cap` is not 0.
 ///
 /// Threads: any thread, concurrently; never blocks; cheap enough to call for every frame.
 ///
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_ranges(
-    handle: *mut sb_buffer,
+    handle: *const sb_buffer,
     out: *mut sb_range,
     cap: usize,
-) -> usize {
-    catch(0, || {
-        let Ok(buffer) = BUFFERS.get_shared(handle as Raw) else {
-            return 0;
-        };
-        let state = buffer.gate.lock();
-        let ranges = state.extent().ranges().iter();
-        let there = ranges.len();
-        if !out.is_null() {
-            for (place, range) in ranges.take(cap).enumerate() {
+) -> i64 {
+    catch(PANIC, || {
+        if out.is_null() && cap > 0 {
+            return count(Err(Error::Invalid));
+        }
+        count(BUFFERS.get_shared(handle as Raw).map(|buffer| {
+            let state = buffer.gate.lock();
+            let ranges = state.extent().ranges().iter();
+            let known = ranges.len() as u64;
+            for (at, range) in ranges.take(cap).enumerate() {
                 let range = sb_range {
                     start: range.start,
                     end: range.end,
                 };
                 // SAFETY: C guarantees space for `cap` ranges, and `take` stops after `cap` of
                 // them.
-                unsafe { out.add(place).write(range) };
+                unsafe { out.add(at).write(range) };
             }
-        }
-        there
+            known
+        }))
     })
 }
 
@@ -107,7 +110,7 @@ pub unsafe extern "C" fn sb_ranges(
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_stat(
-    handle: *mut sb_buffer,
+    handle: *const sb_buffer,
     out: *mut sb_stats,
     out_size: usize,
 ) -> c_int {
@@ -116,8 +119,7 @@ pub unsafe extern "C" fn sb_stat(
             return status::<()>(Err(Error::Invalid));
         }
         status(BUFFERS.get_shared(handle as Raw).map(|buffer| {
-            let found = buffer.stats();
-            let stats = stats(&found, buffer.store.spool_directory());
+            let stats = stats(&buffer.stats());
             let known = out_size.min(size_of::<sb_stats>());
             // SAFETY: C guarantees that `out` is writable for `out_size` bytes. `stats` has at
             // least `known` bytes, none of which is uninitialized padding.
@@ -130,15 +132,52 @@ pub unsafe extern "C" fn sb_stat(
     })
 }
 
-fn stats(stats: &Stats, spool_directory: Option<&Path>) -> sb_stats {
-    let mut spool_dir = [0; 256];
-    if let Some(directory) = spool_directory {
-        let bytes = directory.as_os_str().as_encoded_bytes();
-        // The last byte stays NUL.
-        for (to, from) in spool_dir[..255].iter_mut().zip(bytes) {
-            *to = *from as c_char;
-        }
+/// Copies the path of the directory of a buffer's spool file.
+///
+/// @param handle the buffer.
+/// @param out    [out] space for `cap` bytes; may be NULL if `cap` is 0. The path is terminated by
+///               a NUL, and truncated if it does not fit.
+/// @param cap    the size of `out` in bytes.
+/// @return the length of the path in bytes without the NUL: the path fits if this is less than
+///         `cap`. 0 before the first attempt to create the file. After a failed attempt it is the
+///         directory in which the file could not be created.
+///         SB_ERR_INVALID: the handle is invalid, or `out` is NULL and `cap` is not 0.
+///
+/// Threads: any thread, concurrently; never blocks.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_spool_dir(
+    handle: *const sb_buffer,
+    out: *mut c_char,
+    cap: usize,
+) -> i64 {
+    catch(PANIC, || {
+        // SAFETY: C guarantees that `out` is writable for `cap` bytes.
+        let copied = unsafe { room(out.cast(), cap) }.and_then(|out| {
+            let buffer = BUFFERS.get_shared(handle as Raw)?;
+            Ok(copy_text(spool_directory(&buffer), out))
+        });
+        count(copied)
+    })
+}
+
+fn spool_directory(buffer: &Buffer) -> &[u8] {
+    let directory = buffer.store.spool_directory();
+    directory.map_or(&[], |path| path.as_os_str().as_encoded_bytes())
+}
+
+/// Copies as much of `text` as fits, with a NUL after it. Returns the length of all of it.
+fn copy_text(text: &[u8], out: &mut [u8]) -> u64 {
+    if let Some(most) = out.len().checked_sub(1) {
+        let count = text.len().min(most);
+        out[..count].copy_from_slice(&text[..count]);
+        out[count] = 0;
     }
+    text.len() as u64
+}
+
+fn stats(stats: &Stats) -> sb_stats {
     sb_stats {
         declared: stats.declared.unwrap_or(SB_SIZE_UNKNOWN),
         final_size: stats.final_size.unwrap_or(SB_SIZE_UNKNOWN),
@@ -159,7 +198,6 @@ fn stats(stats: &Stats, spool_directory: Option<&Path>) -> sb_stats {
         helper: stats.helper.into(),
         ended_short: stats.ended_short.into(),
         reserved: 0,
-        spool_dir,
     }
 }
 

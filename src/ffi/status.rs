@@ -30,7 +30,7 @@ const _: () = {
     assert!(code::CANCELED == sb_status::SB_ERR_CANCELED as i32);
     assert!(code::TIMEOUT == sb_status::SB_ERR_TIMEOUT as i32);
     assert!(code::REENTRANT == sb_status::SB_ERR_REENTRANT as i32);
-    assert!(code::UNKNOWN == sb_status::SB_ERR_UNKNOWN_SIZE as i32);
+    assert!(code::UNKNOWN_SIZE == sb_status::SB_ERR_UNKNOWN_SIZE as i32);
     assert!(code::UNSUPPORTED == sb_status::SB_ERR_UNSUPPORTED as i32);
     assert!(code::EXISTS == sb_status::SB_ERR_EXISTS as i32);
     assert!(code::SIZE == sb_status::SB_ERR_SIZE as i32);

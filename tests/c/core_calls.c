@@ -52,7 +52,11 @@ int main(void)
     CHECK_EQ(unlink("saved"), 0);
 
     CHECK_EQ(sb_version(), 0 * 65536 + 1 * 256 + 0);
+    CHECK_EQ(sb_version(), SB_VERSION_NUMBER);
+#if SB_VERSION_NUMBER != SB_VERSION_MAJOR * 65536 + SB_VERSION_MINOR * 256 + SB_VERSION_PATCH
+#error "the preprocessor can compare versions"
+#endif
     CHECK(strcmp(sb_strerror(SB_OK), sb_strerror(SB_ERR_INVALID)) != 0);
-    CHECK(sb_strerror(12345) != NULL && sb_strerror(-12345) != NULL);
+    CHECK(strcmp(sb_strerror(12345), sb_strerror(SB_OK)) == 0 && sb_strerror(-12345) != NULL);
     return 0;
 }

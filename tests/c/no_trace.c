@@ -90,6 +90,7 @@ static void once(const char *program)
     stream source;
     sb_buffer *buffer;
     sb_stats stats;
+    char directory[4096];
     struct stat about;
     int fd, count, before;
 
@@ -101,7 +102,8 @@ static void once(const char *program)
     spool_descriptor(&count);
     CHECK_EQ(count, 0);
     CHECK_EQ(stats_of(buffer).spool, SB_SPOOL_NONE);
-    CHECK_EQ(strlen(stats_of(buffer).spool_dir), 0);
+    CHECK_EQ(sb_spool_dir(buffer, directory, sizeof directory), 0);
+    CHECK_EQ(strlen(directory), 0);
     CHECK_EQ(sb_read(buffer, 0, SIZE - 1, bytes), SIZE - 1);
     fd = spool_descriptor(&count);
     CHECK_EQ(count, 1);
@@ -113,7 +115,8 @@ static void once(const char *program)
     CHECK_EQ(entries_in(getenv("TMPDIR")), 0);
     stats = stats_of(buffer);
     CHECK(stats.spool != SB_SPOOL_NONE);
-    CHECK(strcmp(stats.spool_dir, getenv("TMPDIR")) == 0);
+    CHECK_EQ(sb_spool_dir(buffer, directory, sizeof directory), strlen(getenv("TMPDIR")));
+    CHECK(strcmp(directory, getenv("TMPDIR")) == 0);
     executed_child(program);
     CHECK_EQ(sb_save(buffer, "saved"), SIZE);
     CHECK_EQ(unlink("saved"), 0);

@@ -68,8 +68,7 @@ static void defaults(void)
 /* The path is copied, and looked at when the first byte is spilled. */
 static void directory(void)
 {
-    /* Longer than what sb_stats has room for. */
-    static char deep[400];
+    static char deep[400], directory[500];
     char path[] = "later/././././.";
     sb_options options;
     stream source;
@@ -83,7 +82,9 @@ static void directory(void)
     buffer = open_with(&source, &options);
     memset(path, 'x', sizeof path - 1);
     CHECK_EQ(stats_of(buffer).spool, SB_SPOOL_NONE);
-    CHECK_EQ(stats_of(buffer).spool_dir[0], 0);
+    memset(directory, 'x', sizeof directory);
+    CHECK_EQ(sb_spool_dir(buffer, directory, sizeof directory), 0);
+    CHECK_EQ(directory[0], 0);
     /* It is not there yet: nothing is lost, and the next read tries again. */
     CHECK(sb_read(buffer, 0, SIZE, bytes) <= 2 * PIECE);
     CHECK_EQ(sb_read(buffer, SIZE - 1, 1, bytes), SB_ERR_IO);
@@ -91,27 +92,36 @@ static void directory(void)
     CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
     CHECK_EQ(stats_of(buffer).spool, SB_SPOOL_NONE);
     /* Which directory it was is told. */
-    CHECK(strcmp(stats_of(buffer).spool_dir, "later/././././.") == 0);
+    CHECK_EQ(sb_spool_dir(buffer, directory, sizeof directory), strlen("later/././././."));
+    CHECK(strcmp(directory, "later/././././.") == 0);
     CHECK_EQ(mkdir("later", 0700), 0);
     read_all(buffer);
     stats = stats_of(buffer);
-    CHECK(strcmp(stats.spool_dir, "later/././././.") == 0);
+    memset(directory, 'x', sizeof directory);
+    CHECK_EQ(sb_spool_dir(buffer, directory, sizeof directory), strlen("later/././././."));
+    CHECK(strcmp(directory, "later/././././.") == 0);
     CHECK(stats.spool != SB_SPOOL_NONE && stats.disk >= SIZE - PIECE);
     /* No name in it. */
     CHECK_EQ(entries_in("later"), 0);
     sb_free(buffer);
 
-    /* One whose name does not fit is cut, and ends with a NUL. */
+    /* A path that does not fit is truncated, and ends with a NUL. Nothing is written past that. */
     strcpy(deep, "later");
     for (place = 5; place + 2 < sizeof deep; place += 2)
         memcpy(deep + place, "/.", 3);
     options.spool_dir = deep;
     buffer = open_with(&source, &options);
     read_all(buffer);
-    memset(&stats, 0xEE, sizeof stats);
-    CHECK_EQ(sb_stat(buffer, &stats, sizeof stats), SB_OK);
-    CHECK_EQ(strlen(stats.spool_dir), sizeof stats.spool_dir - 1);
-    CHECK(strncmp(stats.spool_dir, deep, sizeof stats.spool_dir - 1) == 0);
+    CHECK_EQ(sb_spool_dir(buffer, directory, sizeof directory), strlen(deep));
+    CHECK(strcmp(directory, deep) == 0);
+    for (place = 0; place <= 10; place++) {
+        memset(directory, 'x', sizeof directory);
+        CHECK_EQ(sb_spool_dir(buffer, directory, place), strlen(deep));
+        CHECK(place == 0 || (strlen(directory) == place - 1 && strncmp(directory, deep, place - 1) == 0));
+        CHECK_EQ(directory[place], 'x');
+    }
+    CHECK_EQ(sb_spool_dir(buffer, NULL, 0), strlen(deep));
+    CHECK_EQ(sb_spool_dir(buffer, NULL, 1), SB_ERR_INVALID);
     sb_free(buffer);
     CHECK_EQ(rmdir("later"), 0);
 

@@ -221,7 +221,7 @@ static void looking(stream *source)
     CHECK_EQ(sb_read(buffer, 0, 500000, bytes), 500000);
     SCARCE(result, sb_stat(buffer, &stats, sizeof stats));
     CHECK_EQ(result, SB_OK);
-    SCARCE(result, (int64_t)sb_ranges(buffer, &range, 1));
+    SCARCE(result, sb_ranges(buffer, &range, 1));
     CHECK_EQ(result, 1);
     SCARCE(result, sb_buffered(buffer, 0));
     CHECK(result >= 500000);

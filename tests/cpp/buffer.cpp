@@ -442,7 +442,7 @@ static void names_its_errors()
     for (auto [ours, theirs] : meanings)
         CHECK(make_error_code(ours) == theirs);
     // These mean nothing elsewhere.
-    for (auto ours : {spoolbuf::errc::unknown, spoolbuf::errc::size, spoolbuf::errc::panic,
+    for (auto ours : {spoolbuf::errc::unknown_size, spoolbuf::errc::size, spoolbuf::errc::panic,
                       spoolbuf::errc::ended_short})
         CHECK(make_error_code(ours).default_error_condition().category() == spoolbuf::category());
 }

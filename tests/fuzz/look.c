@@ -72,14 +72,18 @@ static void ranges(void)
     lock();
     uint64_t known = spans_total(&the.shown);
     unlock();
-    size_t count = sb_ranges(the.buffer, list, COUNT_OF(list));
+    int64_t count = sb_ranges(the.buffer, list, COUNT_OF(list));
     call_end(&self);
-    trace("sb_ranges: %zu", count);
+    trace("sb_ranges: %" PRId64, count);
+    if (count < 0) {
+        judge_status(&self, count);
+        return;
+    }
     lock();
-    if (count > COUNT_OF(list))
+    if (count > (int64_t)COUNT_OF(list))
         judge_ranges(list, COUNT_OF(list), 0);
-    else if (count > 0 || !cause_overlaps(FREED, self.begin, self.end))
-        judge_ranges(list, count, known);
+    else
+        judge_ranges(list, (size_t)count, known);
     unlock();
 }
 
@@ -191,8 +195,9 @@ static const char *ranges_differ(void)
 {
     size_t room = the.held.count + 8;
     sb_range *list = calloc(room, sizeof *list);
-    size_t count = sb_ranges(the.buffer, list, room);
-    const char *what = count == the.held.count ? NULL : "the number of ranges";
+    int64_t told = sb_ranges(the.buffer, list, room);
+    size_t count = told > 0 ? (size_t)told : 0;
+    const char *what = told == (int64_t)the.held.count ? NULL : "the number of ranges";
     for (size_t at = 0; !what && at < count; at++)
         if (list[at].start != the.held.list[at].start || list[at].end != the.held.list[at].end)
             what = "the ranges";

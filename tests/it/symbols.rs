@@ -98,3 +98,10 @@ fn soname_and_nodelete() {
         assert!(known.iter().any(|name| needed.contains(name)), "{needed}");
     }
 }
+
+#[test]
+fn version_is_the_package_s() {
+    use spoolbuf::ffi::abi::{SB_VERSION_MAJOR, SB_VERSION_MINOR, SB_VERSION_PATCH};
+    let version = format!("{SB_VERSION_MAJOR}.{SB_VERSION_MINOR}.{SB_VERSION_PATCH}");
+    assert_eq!(version, env!("CARGO_PKG_VERSION"));
+}

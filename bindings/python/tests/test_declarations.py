@@ -17,6 +17,8 @@ CONSTANTS = {
     "SB_SIZE_UNKNOWN": _native.SIZE_UNKNOWN,
     "SB_MAX_DEFAULT": _native.MAX_DEFAULT,
     "SB_PREFETCH_ALL": _native.ALL,
+    "SB_VERSION_MAJOR": _native._VERSION[0],
+    "SB_VERSION_MINOR": _native._VERSION[1],
 }
 ENUMS = {
     "sb_status": ("SB_OK SB_ERR_", _native.Status),
@@ -87,15 +89,17 @@ def declared(text: str) -> tuple[str, object]:
 
 
 def test_constants(header: str) -> None:
-    found = dict(re.findall(r"^#define (SB_\w+) (\S+)", header, flags=re.M))
+    found = dict(re.findall(r"^#define (SB_\w+) (\d+|UINT64_MAX)$", header, flags=re.M))
     values = {
         name: 2**64 - 1 if value == "UINT64_MAX" else int(value) for name, value in found.items()
     }
+    # The package accepts any patch of a version.
+    del values["SB_VERSION_PATCH"]
     assert values == CONSTANTS
 
 
 def test_enums(header: str) -> None:
-    found = dict(re.findall(r"typedef enum (\w+) \{(.*?)\}", header, flags=re.S))
+    found = {name: body for body, name in re.findall(r"typedef enum \{(.*?)\} (\w+);", header, re.S)}
     assert found.keys() == ENUMS.keys()
     for name, body in found.items():
         prefixes, python = ENUMS[name]
@@ -108,7 +112,7 @@ def test_enums(header: str) -> None:
 
 
 def test_structs(header: str) -> None:
-    found = dict(re.findall(r"typedef struct (\w+) \{(.*?)\} \1;", header, flags=re.S))
+    found = {name: body for body, name in re.findall(r"typedef struct \{(.*?)\} (\w+);", header, re.S)}
     assert found.keys() == STRUCTS.keys()
     for name, body in found.items():
         fields = [declared(line) for line in body.split(";") if line.strip()]
@@ -116,8 +120,8 @@ def test_structs(header: str) -> None:
 
 
 def test_functions(header: str) -> None:
-    body = re.sub(r"typedef (enum|struct) \w+ \{.*?\} \w+;|typedef [^;]*;", " ", header, flags=re.S)
-    body = re.sub(r"^#.*$", " ", body, flags=re.M)
+    body = re.sub(r"typedef (enum|struct) \{.*?\} \w+;|typedef [^;]*;", " ", header, flags=re.S)
+    body = re.sub(r"^#.*$|\bSB_API\b", " ", body, flags=re.M)
     found = {}
     for statement in filter(str.strip, body.split(";")):
         match = re.fullmatch(r"\s*(.*?)(\w+)\((.*)\)\s*", statement, flags=re.S)

@@ -46,6 +46,60 @@ fn compiles_twice_as_cpp17() {
 }
 
 #[test]
+fn sb_api_can_be_overridden() {
+    let code = "#include <stdint.h>\n#include <stddef.h>\n\
+        #define SB_API static inline __attribute__((unused))\n\
+        #include \"spoolbuf.h\"\n\
+        uint32_t sb_version(void) { return 0; }\n";
+    let mut command = compiler(false);
+    command.args(["-Wno-error", "-w"]);
+    compiles(command, "api.c", code);
+}
+
+/// A host that includes the header where symbols are hidden, as plugins do, can still link it.
+#[test]
+fn functions_stay_visible() {
+    let code = "#pragma GCC visibility push(hidden)\n#include \"spoolbuf.h\"\n\
+        uint32_t version(void) { return sb_version(); }\n";
+    let file = folder("sources").join("hidden.c");
+    fs::write(&file, code).expect("written");
+    let object = folder("sources").join("hidden.o");
+    let output = compiler(false)
+        .args(["-fPIC", "-c", "-o"])
+        .arg(&object)
+        .arg(&file)
+        .output();
+    assert!(output.expect("a compiler runs").status.success());
+    let symbols = Command::new("readelf").args(["-sW"]).arg(&object).output();
+    let symbols = String::from_utf8(symbols.expect("readelf runs").stdout).expect("text");
+    let line = symbols.lines().find(|line| line.ends_with("sb_version"));
+    let line = line.expect("the call's symbol");
+    assert!(line.contains("DEFAULT"), "{line}");
+}
+
+#[test]
+fn stretchy_buffer_is_told_apart() {
+    let code = "#define sb_free(a) ((a) ? 0 : 0)\n#include \"spoolbuf.h\"\n";
+    let file = folder("sources").join("stretchy.c");
+    fs::write(&file, code).expect("written");
+    let output = compiler(false).arg("-fsyntax-only").arg(&file).output();
+    let output = output.expect("a compiler runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(text.contains("NO_STRETCHY_BUFFER_SHORT_NAMES"), "{text}");
+}
+
+#[test]
+fn queries_take_const_handles() {
+    let code = "#include \"spoolbuf.h\"\n\
+        int64_t all(const sb_buffer *b, sb_range *r, sb_stats *s, char *d);\n\
+        int64_t all(const sb_buffer *b, sb_range *r, sb_stats *s, char *d) {\n\
+        return sb_size(b) + sb_buffered(b, 0) + sb_ranges(b, r, 1) + sb_stat(b, s, sizeof *s)\n\
+        + sb_spool_dir(b, d, 1); }\n";
+    compiles(compiler(false), "constant.c", code);
+}
+
+#[test]
 fn compiles_with_clang() {
     if Command::new("clang").arg("--version").output().is_err() {
         return skipped("the header with clang", "clang is not installed");
@@ -130,7 +184,11 @@ fn every_function_is_described() {
         for must in ["Threads:", "Since:"] {
             assert!(comment.contains(must), "no {must} for {declaration}");
         }
-        let returns = !declaration.trim_start().starts_with("void ");
+        let declaration = declaration
+            .trim_start()
+            .trim_start_matches("SB_API")
+            .trim_start();
+        let returns = !declaration.starts_with("void ");
         assert_eq!(
             comment.contains("@return"),
             returns,

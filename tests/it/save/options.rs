@@ -68,7 +68,7 @@ fn exact_demands_the_declared_size() {
                 let buffer =
                     StreamBuffer::with_options(stream, options_of_buffer).expect("a buffer");
                 match (buffer.save_with(&target, options, yes), declared) {
-                    (Err(Error::Size), Some(_)) | (Err(Error::Unknown), None) => {}
+                    (Err(Error::Size), Some(_)) | (Err(Error::UnknownSize), None) => {}
                     (saved, _) => panic!("{declared:?}: {saved:?}"),
                 }
                 assert_eq!(std::fs::read(&target).expect("a file"), b"old");

@@ -123,7 +123,7 @@ class Core(Handle):
     def _end(self) -> int:
         """The size that a file uses to seek from its end."""
         size: int = held.sb_size(self._handle)
-        return self._find_end() if size == Status.UNKNOWN else self._check(size)
+        return self._find_end() if size == Status.UNKNOWN_SIZE else self._check(size)
 
     def _find_end(self) -> int:
         """The true size. Asks a seekable stream for its end, or else reads to it."""

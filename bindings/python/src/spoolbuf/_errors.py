@@ -160,7 +160,7 @@ class UnknownSizeError(SpoolbufError, TypeError):
     spoolbuf.UnknownSizeError: the size is not known yet
     """
 
-    status = Status.UNKNOWN
+    status = Status.UNKNOWN_SIZE
 
 
 class UnsupportedError(SpoolbufError, io.UnsupportedOperation):

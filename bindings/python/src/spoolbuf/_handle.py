@@ -151,8 +151,8 @@ class Handle:
                 if code == Status.SHORT:
                     raise short_error(min(stats.bound, stats.frontier), stats.declared)
                 system_error = stats.system_error
-                if path is None and system_error and stats.spool_dir:
-                    path = os.fsdecode(stats.spool_dir)
+                if path is None and system_error:
+                    path = spool_dir_of(self._handle)
         raise error_for(code, text_of(code), system_error, path)
 
     # Forks.
@@ -161,6 +161,17 @@ class Handle:
         """In a forked child: leaves the handle to the parent, and closes nothing."""
         self._handle = None
         self._why_closed = "the buffer belongs to the parent process"
+
+
+def spool_dir_of(handle: object) -> Optional[str]:
+    """The directory of the spool file, or the one where it could not be created."""
+    room = 256
+    while True:
+        path = ctypes.create_string_buffer(room)
+        length = lib.sb_spool_dir(handle, path, room)
+        if length < room:
+            return os.fsdecode(path.value) or None
+        room = length + 1
 
 
 def text_of(code: int) -> str:

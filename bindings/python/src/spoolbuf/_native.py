@@ -34,7 +34,7 @@ class Status(enum.IntEnum):
     CANCELED = -6
     TIMEOUT = -7
     REENTRANT = -8
-    UNKNOWN = -9
+    UNKNOWN_SIZE = -9
     UNSUPPORTED = -10
     EXISTS = -11
     SIZE = -12
@@ -174,7 +174,6 @@ class Stats(ctypes.Structure):
         ("helper", ctypes.c_int32),
         ("ended_short", ctypes.c_int32),
         ("reserved", ctypes.c_int32),
-        ("spool_dir", ctypes.c_char * 256),
     ]
     declared: int
     final_size: int
@@ -195,7 +194,6 @@ class Stats(ctypes.Structure):
     helper: int
     ended_short: int
     reserved: int
-    spool_dir: bytes
 
 
 class Options(ctypes.Structure):
@@ -243,8 +241,9 @@ PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "sb_spill": (ctypes.c_int, (_handle,)),
     "sb_size": (ctypes.c_int64, (_handle,)),
     "sb_buffered": (ctypes.c_int64, (_handle, ctypes.c_uint64)),
-    "sb_ranges": (ctypes.c_size_t, (_handle, ctypes.POINTER(Range), ctypes.c_size_t)),
+    "sb_ranges": (ctypes.c_int64, (_handle, ctypes.POINTER(Range), ctypes.c_size_t)),
     "sb_stat": (ctypes.c_int, (_handle, ctypes.POINTER(Stats), ctypes.c_size_t)),
+    "sb_spool_dir": (ctypes.c_int64, (_handle, ctypes.c_char_p, ctypes.c_size_t)),
     "sb_options_init": (ctypes.c_int, (ctypes.POINTER(Options), ctypes.c_size_t)),
     "sb_new_with": (
         ctypes.c_int,
@@ -261,7 +260,7 @@ PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
             ctypes.c_void_p,
         ),
     ),
-    "sb_strerror": (ctypes.c_char_p, (ctypes.c_int,)),
+    "sb_strerror": (ctypes.c_char_p, (ctypes.c_int64,)),
     "sb_version": (ctypes.c_uint32, ()),
 }
 

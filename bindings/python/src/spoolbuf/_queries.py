@@ -7,6 +7,7 @@ from typing import Optional
 from . import _stats
 from ._arguments import natural
 from ._errors import InvalidError
+from ._handle import spool_dir_of
 from ._native import Range, Status, held, lib
 from ._sequence import ByteSequence
 from ._stats import Stats
@@ -42,7 +43,7 @@ class Queries(ByteSequence):
         True
         """
         size: int = held.sb_size(self._handle)
-        return None if size == Status.UNKNOWN else self._check(size)
+        return None if size == Status.UNKNOWN_SIZE else self._check(size)
 
     def __len__(self) -> int:
         """The size; raises `UnknownSizeError`, a `TypeError`, while it is unknown.
@@ -72,7 +73,7 @@ class Queries(ByteSequence):
         >>> StreamBuffer(b"bytes").stat().pulls
         0
         """
-        return _stats.from_native(self._stats())
+        return _stats.from_native(self._stats(), spool_dir_of(self._handle))
 
     def buffered(self, offset: int = 0) -> int:
         """Returns how many bytes at `offset` can be read without blocking.
@@ -89,11 +90,10 @@ class Queries(ByteSequence):
         >>> buf.read(0, 1), buf.ranges()
         (b'b', [range(0, 2)])
         """
-        self._check(held.sb_buffered(self._handle, 0))
         room = 16
         while True:
             ranges = (Range * room)()
-            count = lib.sb_ranges(self._handle, ranges, room)
+            count = self._check(lib.sb_ranges(self._handle, ranges, room))
             if count <= room:
                 return [range(part.start, part.end) for part in ranges[:count]]
             room = 2 * count

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple, Optional
 
 from . import _native
@@ -58,8 +57,8 @@ class Stats(NamedTuple):
     """The spool file's directory, or where creating it failed; None before the first attempt."""
 
 
-def from_native(stats: _native.Stats) -> Stats:
-    """Converts the C struct."""
+def from_native(stats: _native.Stats, spool_dir: Optional[str]) -> Stats:
+    """Converts the C struct, which does not have the directory."""
     return Stats(
         declared=_known(stats.declared),
         final_size=_known(stats.final_size),
@@ -78,7 +77,7 @@ def from_native(stats: _native.Stats) -> Stats:
         spool=Spool(stats.spool),
         helper=bool(stats.helper),
         ended_short=bool(stats.ended_short),
-        spool_dir=os.fsdecode(stats.spool_dir) or None,
+        spool_dir=spool_dir,
     )
 
 
