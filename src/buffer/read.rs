@@ -34,15 +34,13 @@ pub(crate) enum Wait {
     For(Duration),
 }
 
-/// The result of a read from memory.
-#[derive(Clone, Copy)]
-pub(crate) enum Found {
-    /// All bytes that the read waits for.
-    All,
-    /// All bytes that the read waits for, and the prefetch must be told.
-    AllAndTrigger,
-    /// Fewer bytes than that; at least this many more are in the spool file.
-    Part(u64),
+/// A read that memory alone did not finish: `Buffer::read_slow` does.
+pub(crate) struct Unfinished {
+    /// The number of bytes copied so far.
+    done: usize,
+    /// If bytes are missing: at least this many of them are in the spool file. `None` if the read
+    /// only has to tell the prefetch.
+    missing: Option<u64>,
 }
 
 /// A read that misses bytes.
@@ -116,23 +114,25 @@ impl<'s> PendingRead<'s> {
 }
 
 impl Buffer {
-    /// Copies bytes that are in memory, under a read guard of this buffer.
+    /// Copies bytes that are in memory, under a read guard of this buffer. Takes no lock.
     #[inline]
     pub(crate) fn read_memory(
         &self,
         offset: u64,
         out: &mut [u8],
         all: bool,
-        done: &mut usize,
         guard: &ReadGuard<'_>,
-    ) -> Found {
-        let spooled = self.store.copy_memory(offset, out, done, guard);
-        if *done < out.len() && (all || *done == 0 || spooled > 0) {
-            Found::Part(spooled)
-        } else if !out.is_empty() && self.gate.triggers_prefetch(offset + *done as u64) {
-            Found::AllAndTrigger
+    ) -> std::result::Result<usize, Unfinished> {
+        let mut done = 0;
+        let spooled = self.store.copy_memory(offset, out, &mut done, guard);
+        if done < out.len() && (all || done == 0 || spooled > 0) {
+            let missing = Some(spooled);
+            Err(Unfinished { done, missing })
+        } else if !out.is_empty() && self.gate.triggers_prefetch(offset + done as u64) {
+            let missing = None;
+            Err(Unfinished { done, missing })
         } else {
-            Found::All
+            Ok(done)
         }
     }
 
@@ -146,32 +146,25 @@ impl Buffer {
         if !is_range(offset, out.len()) {
             return Err(Error::Invalid);
         }
-        let mut done = 0;
         let guard = this.store.enter();
-        let found = this.read_memory(offset, out, request.all, &mut done, &guard);
+        let read = this.read_memory(offset, out, request.all, &guard);
         drop(guard);
-        match found {
-            Found::All => Ok(done),
-            found => Buffer::read_slow(this, offset, out, done, found, request),
-        }
+        read.or_else(|unfinished| Buffer::read_slow(this, offset, out, unfinished, request))
     }
 
-    /// A read that did not find all bytes in memory, or of which the prefetch must be told.
+    /// Finishes a read. May block, so no read guard is held.
     #[cold]
     pub(crate) fn read_slow(
         this: &Shared<Buffer>,
         offset: u64,
         out: &mut [u8],
-        mut done: usize,
-        found: Found,
+        unfinished: Unfinished,
         request: ReadRequest<'_>,
     ) -> Result<usize> {
-        let result = match found {
-            Found::Part(spooled) => {
-                Buffer::fetch_missing(this, offset, out, &mut done, spooled, request)
-            }
-            Found::All | Found::AllAndTrigger => Ok(()),
-        };
+        let Unfinished { mut done, missing } = unfinished;
+        let result = missing.map_or(Ok(()), |spooled| {
+            Buffer::fetch_missing(this, offset, out, &mut done, spooled, request)
+        });
         this.report_progress(offset + done as u64);
         match result {
             Ok(()) => Ok(done),

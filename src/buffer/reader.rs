@@ -3,7 +3,7 @@
 use std::io::SeekFrom;
 
 use crate::buffer::Buffer;
-use crate::buffer::read::{Found, ReadRequest, Wait};
+use crate::buffer::read::{ReadRequest, Wait};
 use crate::error::{Error, Result};
 use crate::pull::cancel_token::CancelToken;
 use crate::pull::gate::Gate;
@@ -42,12 +42,9 @@ impl Position {
         guard: &ReadGuard<'_>,
     ) -> Option<usize> {
         let at = self.offset();
-        let mut done = 0;
-        let found = buffer.read_memory(at, out, false, &mut done, guard);
-        matches!(found, Found::All).then(|| {
-            self.offset.store(at + done as u64, Ordering::Relaxed);
-            done
-        })
+        let count = buffer.read_memory(at, out, false, guard).ok()?;
+        self.offset.store(at + count as u64, Ordering::Relaxed);
+        Some(count)
     }
 
     pub(crate) fn read(&self, buffer: &Shared<Buffer>, out: &mut [u8]) -> Result<usize> {

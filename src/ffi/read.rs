@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::argument::room;
 use super::status::{PANIC, count};
 use crate::buffer::Buffer;
-use crate::buffer::read::{Found, ReadRequest, Wait};
+use crate::buffer::read::{ReadRequest, Unfinished, Wait};
 use crate::error::{Error, Result};
 use crate::ffi::abi::sb_buffer;
 use crate::ffi::handle::{Entry, Raw};
@@ -81,12 +81,10 @@ pub(super) unsafe fn read(
         return Err(Error::Invalid);
     }
     let entry = BUFFERS.get(handle as Raw)?;
-    let mut done = 0;
-    // Reads bytes in memory under the one read guard that protects the buffer, without a lock and
-    // without a shared counter.
-    match entry.read_memory(off, out, request.all, &mut done, entry.guard()) {
-        Found::All => Ok(done as u64),
-        found => read_slow(entry, off, out, done, found, request),
+    // One read guard protects both the buffer and its bytes.
+    match entry.read_memory(off, out, request.all, entry.guard()) {
+        Ok(count) => Ok(count as u64),
+        Err(unfinished) => read_slow(entry, off, out, unfinished, request),
     }
 }
 
@@ -95,11 +93,8 @@ fn read_slow(
     entry: Entry<'_, Buffer>,
     off: u64,
     out: &mut [u8],
-    done: usize,
-    found: Found,
+    unfinished: Unfinished,
     request: ReadRequest<'_>,
 ) -> Result<u64> {
-    // The rest may block, and no read guard is held across a wait.
-    let buffer = entry.upgrade();
-    Buffer::read_slow(&buffer, off, out, done, found, request).map(|count| count as u64)
+    Buffer::read_slow(&entry.upgrade(), off, out, unfinished, request).map(|count| count as u64)
 }
