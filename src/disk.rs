@@ -1,8 +1,8 @@
-//! The seam: every operation on a file passes here, and nothing else does.
+//! The seam: every file operation goes through this module, and nothing else does.
 //!
-//! Each function is one thing that a system does with a file, and can be made to fail: tests plan
-//! faults for the calling thread (see `faults`). What differs between systems is in one file each,
-//! with the same functions in all of them.
+//! Each function is one file operation, and tests can make it fail: they plan faults for the
+//! calling thread (see `faults`). Each system has its implementation in a file of its own, with the
+//! same functions.
 
 pub(crate) mod preallocate;
 
@@ -45,16 +45,17 @@ pub(crate) enum Operation {
     Persist,
 }
 
-/// What stands at a target.
+/// What exists at a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Existing {
     Nothing,
-    /// A file, or a link to one, or to nothing.
+    /// A regular file, or a symbolic link to one or to nothing.
     Replaceable,
     Odd,
 }
 
-/// Asks the test, if there is one, whether this operation is to fail, or how short it is to fall.
+/// In a test: fails if this operation is planned to fail, or returns how many bytes it may
+/// transfer.
 #[inline]
 fn fault(_operation: Operation, length: usize) -> io::Result<usize> {
     #[cfg(test)]
@@ -63,22 +64,22 @@ fn fault(_operation: Operation, length: usize) -> io::Result<usize> {
     Ok(length)
 }
 
-/// A file without a name (or, where the system lacks that, one that goes when it is closed), for
-/// its owner only, not inherited by programs that are executed.
+/// Creates an unnamed file (or, on systems without them, one that is deleted when it is closed).
+/// Only its owner can open it, and programs that this process executes do not inherit it.
 pub(crate) fn create_unnamed(directory: &Path) -> io::Result<File> {
     fault(Operation::Create, 0)?;
     system::create_unnamed(directory)
 }
 
-/// Takes blocks for `[offset, offset + length)` without changing the file's size. A system or file
-/// system that can't is no error.
+/// Allocates blocks for `[offset, offset + length)` without changing the file's size. Not an error
+/// if the system or the file system cannot do that.
 pub(crate) fn reserve(file: &File, offset: u64, length: u64) -> io::Result<()> {
     fault(Operation::Reserve, 0)?;
     system::check_limit(offset, length)?;
     system::reserve(file, offset, length)
 }
 
-/// Gives back what is reserved past `size`, which the file has.
+/// Releases blocks reserved past `size`, which is the file's size.
 pub(crate) fn trim(file: &File, size: u64) -> io::Result<()> {
     fault(Operation::Reserve, 0)?;
     file.set_len(size)
@@ -104,9 +105,10 @@ pub(crate) fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io
     Ok(())
 }
 
-/// Writes all of `bytes` where the file stands: to a pipe, a socket, a file that is appended to.
-/// A reader that has gone is an error, not a signal. Before the next write `go_on` is asked, and now
-/// and then while nothing is taken; false if it said no.
+/// Writes all of `bytes` at the current position of a pipe, a socket or a file opened for
+/// appending. If the reading end is closed, that is an error and not a signal. Calls `go_on`
+/// between writes, and from time to time while nothing can be written. Returns false if `go_on`
+/// did.
 pub(crate) fn write_all(
     stream: &Stream<'_>,
     mut bytes: &[u8],
@@ -129,8 +131,8 @@ pub(crate) fn write_all(
     Ok(true)
 }
 
-/// Fills `out` from `offset`, adding to `done` how much of it is filled, also before an error. A file
-/// that ends too early is one.
+/// Fills `out` from `offset`. Adds the number of bytes read to `done`, also before an error. A file
+/// that ends too early is an error.
 pub(crate) fn read_exact_at(
     file: &File,
     out: &mut [u8],
@@ -155,8 +157,8 @@ pub(crate) fn read_exact_at(
     Ok(())
 }
 
-/// Has another file share the blocks of up to `length` bytes; returns of how many. `Unsupported` where
-/// that is not to be had: the caller then reads and writes.
+/// Makes another file share the blocks of up to `length` bytes. Returns the number of bytes shared.
+/// Fails with `Unsupported` where that is not possible: the caller then copies the bytes.
 pub(crate) fn clone_range(
     from: &File,
     offset: u64,
@@ -172,80 +174,82 @@ pub(crate) fn clone_range(
     system::clone_range(from, offset, to, to_offset, length)
 }
 
-/// Has the system say what it has not said yet about what was written to a file of ours: some file
-/// systems report at close that there was no room.
+/// Reports errors of earlier writes to a file of ours that the system has not reported yet: some
+/// file systems report a full disk only at close.
 pub(crate) fn settle(file: &File) -> io::Result<()> {
     fault(Operation::Close, 0)?;
     system::settle(file)
 }
 
-/// The same for a file of the caller's, as far as it can be done without closing it.
+/// The same for a caller's file, as far as possible without closing it.
 pub(crate) fn settle_borrowed(file: &File) -> io::Result<()> {
     fault(Operation::Close, 0)?;
     system::settle_borrowed(file)
 }
 
-/// Has a file's bytes on the disk before it returns.
+/// Writes a file's bytes to the disk before it returns.
 pub(crate) fn sync(file: &File) -> io::Result<()> {
     fault(Operation::Sync, 0)?;
     file.sync_all()
 }
 
-/// Whether a descriptor is one of what has a disk to be on.
+/// Whether a descriptor refers to something that can be synced to a disk.
 pub(crate) fn can_sync(file: &File) -> bool {
     system::can_sync(file)
 }
 
-/// Has the target's new name on the disk before it returns.
+/// Writes the target's new name to the disk before it returns.
 pub(crate) fn sync_name(target: &Target) -> io::Result<()> {
     fault(Operation::Sync, 0)?;
     target.sync_name()
 }
 
-/// Whether a path ends in a name of the kind that temporary files have.
+/// Whether a path ends in a name that only temporary files have.
 pub(crate) fn is_reserved(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.as_encoded_bytes());
     name.is_some_and(name::is_reserved)
 }
 
-/// What a save is to become. From here on the way there may change: the working directory, or the
-/// name of the target's own. One that a save can't or must not replace is refused; a link to a file
-/// is replaced, not followed. `synced` says that `sync_name` will be called.
+/// Opens the directory of a save's target, so that the target stays the same if the working
+/// directory changes or a directory is renamed. Refuses a target that a save cannot or must not
+/// replace. A symbolic link to a file is replaced, not followed. `synced` says that `sync_name`
+/// will be called.
 pub(crate) fn target(path: &Path, keep: bool, synced: bool) -> io::Result<Target> {
     let target = Target::new(directory_of(path), path, synced)?;
     check(&target, keep)?;
     Ok(target)
 }
 
-/// Refuses a target that must not be replaced. It is looked at when a save begins, and again when it
-/// ends, which may be hours later.
+/// Refuses a target that must not be replaced. Called when a save begins, and again when it ends,
+/// which may be hours later.
 fn check(target: &Target, keep: bool) -> io::Result<()> {
     match target.existing()? {
         Existing::Nothing => Ok(()),
         _ if keep => Err(io::ErrorKind::AlreadyExists.into()),
         Existing::Replaceable => Ok(()),
-        // /dev/stdout and its like name a descriptor, whatever that stands for.
+        // /dev/stdout and the like name a descriptor, whatever it refers to.
         Existing::Odd => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
-/// What the system says of a target that was not to be replaced, as `check` says it.
+/// Turns the system's error for a target that must not be replaced into the one that `check`
+/// returns.
 fn as_checked(error: io::Error, keep: bool) -> io::Error {
     match error.kind() {
         io::ErrorKind::AlreadyExists if keep => io::ErrorKind::AlreadyExists.into(),
-        // It has become a directory after the last look.
+        // It has become a directory since `check`.
         io::ErrorKind::IsADirectory => io::ErrorKind::Unsupported.into(),
         _ => error,
     }
 }
 
-/// A file beside the target that becomes the target in one step, or goes.
+/// Creates a file next to the target. It becomes the target in one step, or is deleted.
 pub(crate) fn temp_file(target: &Target) -> io::Result<TempFile<'_>> {
     fault(Operation::Create, 0)?;
     TempFile::beside(target)
 }
 
-/// Makes the temporary file the target, in one step. With `keep` an existing one is an error.
+/// Makes the temporary file the target in one step. With `keep`, an existing target is an error.
 pub(crate) fn persist(temp_file: TempFile<'_>, target: &Target, keep: bool) -> io::Result<()> {
     fault(Operation::Persist, 0)?;
     check(target, keep)?;
@@ -254,15 +258,15 @@ pub(crate) fn persist(temp_file: TempFile<'_>, target: &Target, keep: bool) -> i
         .map_err(|error| as_checked(error, keep))
 }
 
-/// Whether the file without a name, or one that would be made in `spool_dir`, could become the target.
+/// Whether the unnamed file, or one that would be created in `spool_dir`, could become the target.
 /// Changes nothing.
 pub(crate) fn can_link(unnamed: Option<&File>, spool_dir: &Path, target: &Target) -> bool {
     system::can_link(unnamed, spool_dir, target)
 }
 
-/// Makes a file without a name the target, in one step, with the mode of a new one and `size`
-/// bytes; with `on_disk` they are on the disk first. `Unsupported` where that can't be: on another file
-/// system, say, or a second time.
+/// Makes an unnamed file the target in one step, with the mode of a new file and a size of `size`
+/// bytes. With `on_disk`, the bytes are synced first. Fails with `Unsupported` where that is not
+/// possible: on another file system, for example, or a second time.
 pub(crate) fn link(
     unnamed: &File,
     target: &Target,
@@ -278,39 +282,39 @@ pub(crate) fn link(
         .and_then(|()| system::link(unnamed, target, keep))
         .map_err(|error| as_checked(error, keep));
     if linked.is_err() {
-        // It goes on as what it was: its owner's alone.
+        // It stays a spool file, which only its owner may open.
         system::make_private(unnamed);
     }
     linked
 }
 
-/// Gives the blocks of a file that has no name back at once, whoever else has it open.
+/// Frees the blocks of an unnamed file at once, even if other processes have it open.
 pub(crate) fn discard(file: &File) {
     system::discard(file);
 }
 
-/// A caller's descriptor, to write to; it stays the caller's.
+/// Borrows a caller's descriptor for writing. The caller keeps its ownership.
 pub(crate) fn borrow(descriptor: i32) -> io::Result<ManuallyDrop<File>> {
     system::borrow(descriptor)
 }
 
-/// Where a descriptor stands, if it can be written to at any place.
+/// The position of a descriptor that can be written at any offset; `None` for any other.
 pub(crate) fn position(file: &File) -> Option<u64> {
     system::position(file)
 }
 
-/// Whether a file takes memory instead of disk.
+/// Whether a file is on a file system that is kept in memory.
 pub(crate) fn is_memory_backed(file: &File) -> bool {
     system::is_memory_backed(file)
 }
 
-/// A copy of a path; an error without memory for it.
+/// Copies a path. Running out of memory is an error.
 pub(crate) fn copy_of(path: &Path) -> io::Result<PathBuf> {
     system::copy_of(path)
 }
 
-/// Where a spool file goes when the caller does not say: `TMPDIR` if it is set, else the system's
-/// temporary directory, unless that one takes memory: a spill must free memory.
+/// The directory for spool files if the caller names none: `TMPDIR` if it is set, otherwise the
+/// system's temporary directory. Avoids one that is kept in memory, since a spill must free memory.
 pub(crate) fn default_directory() -> io::Result<PathBuf> {
     system::default_directory()
 }

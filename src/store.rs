@@ -3,6 +3,10 @@
 //! Bytes enter through a [write grant](segment::WriteGrant) at the end of the *tail*, the segment
 //! that the source is filling ([`fill`]). A tail that is full, or that the source has left, is
 //! *sealed*. Sealed segments wait in order of arrival. When they and the tail together hold more
+//! than `max_memory`, the oldest are written to the spool file and leave memory ([`spill`]), one at
+//! a time, before the source is asked for more. A failed write therefore loses nothing, and memory
+//! stays bounded.
+//! *sealed*. Sealed segments wait in order of arrival. When they and the tail together hold more
 //! than `max_memory`, the oldest are written to the spool file and leave memory ([`spill`]), one at a
 //! time, before the source is asked for more. A failed write therefore loses nothing, and memory
 //! stays bounded.

@@ -1,4 +1,5 @@
-//! Faults for tests: the Nth file operation of this thread fails, or falls short, once or for ever.
+//! Faults for tests: the Nth file operation of this thread fails or transfers fewer bytes, once or
+//! from then on.
 
 use std::cell::Cell;
 use std::io;
@@ -8,9 +9,9 @@ pub(crate) use super::Operation;
 /// What happens to operations on this thread.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
-    /// How many operations go well first.
+    /// The number of operations that succeed first.
     pub(crate) after: u32,
-    /// Whether all that follow fail as well.
+    /// Whether all later operations fail as well.
     pub(crate) lasting: bool,
     pub(crate) fault: Fault,
 }
@@ -19,14 +20,16 @@ pub(crate) struct Plan {
 pub(crate) enum Fault {
     /// The system's error code.
     Code(i32),
-    /// Reads and writes take one byte, or for ever half of what they are given; the rest goes well.
+    /// Reads and writes transfer one byte, or half of the bytes if the plan is lasting. Other
+    /// operations succeed.
     Short,
-    /// One byte, and then the system's error code, whatever the plan says of lasting.
+    /// One byte is transferred, and the next operation fails once with the system's error code. The
+    /// plan's `lasting` is ignored.
     ShortThen(i32),
-    /// The system's code for a signal that came in between, at reads and writes.
+    /// Reads and writes fail as if a signal had interrupted them.
     #[cfg(unix)]
     Interrupted,
-    /// None: the test looks on.
+    /// No fault: the function is told of each operation.
     Seen(fn(Operation)),
 }
 
@@ -35,13 +38,13 @@ thread_local! {
     static STRUCK: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Sets the plan, or none; returns how often the last one struck.
+/// Sets or removes the plan. Returns how often the previous one took effect.
 pub(crate) fn plan(plan: Option<Plan>) -> u32 {
     PLAN.set(plan);
     STRUCK.replace(0)
 }
 
-/// Has the plan count as struck, after it was taken away by the test that saw it strike.
+/// Counts the plan as having taken effect, for a test that observed it and then removed it.
 pub(crate) fn mark_struck() {
     STRUCK.set(STRUCK.get() + 1);
 }

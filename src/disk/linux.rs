@@ -16,10 +16,10 @@ pub(super) use super::unix::{
     borrow, can_sync, check_limit, copy_of, discard, position, read_at, write_at,
 };
 
-/// A file may be longer than a 32-bit number says.
+/// Allows files longer than a signed 32-bit offset.
 pub(super) const LARGE: i32 = libc::O_LARGEFILE;
 
-/// Opens a directory for its files, not for itself.
+/// Opens a directory only to look up names in it, which needs no read permission.
 pub(super) const LOOK_UP: i32 = libc::O_PATH;
 
 pub(super) fn reserve(file: &File, offset: u64, length: u64) -> io::Result<()> {
@@ -36,7 +36,7 @@ pub(super) fn reserve(file: &File, offset: u64, length: u64) -> io::Result<()> {
     }
 }
 
-/// By whole blocks only, which the caller's remainder is too short for.
+/// Clones whole blocks only. The caller copies the remainder.
 pub(super) fn clone_range(
     from: &File,
     offset: u64,
@@ -44,7 +44,7 @@ pub(super) fn clone_range(
     to_offset: u64,
     length: u64,
 ) -> io::Result<u64> {
-    // The largest block of a file system that can.
+    // The largest block size of a file system that can clone.
     const BLOCK: u64 = 64 * 1024;
     let range = libc::file_clone_range {
         src_fd: from.as_raw_fd().into(),
@@ -52,7 +52,7 @@ pub(super) fn clone_range(
         src_length: length - length % BLOCK,
         dest_offset: to_offset,
     };
-    // A length of 0 would be everything.
+    // A length of 0 would mean everything up to the end.
     if range.src_length > 0 {
         // SAFETY: an open descriptor and the struct that this request reads.
         let done =
@@ -61,14 +61,16 @@ pub(super) fn clone_range(
             return Ok(range.src_length);
         }
     }
-    // Whatever it was, from another file system to a sandbox: reading and writing tells the truth.
+    // Whatever the reason, such as another file system or a sandbox: a real error shows when the
+    // bytes are copied.
     Err(io::ErrorKind::Unsupported.into())
 }
 
 pub(super) fn create_unnamed(directory: &Path) -> io::Result<File> {
     let path = unix::c_string(directory.as_os_str().as_bytes())?;
     let flags = libc::O_RDWR | libc::O_TMPFILE;
-    // Whatever a file system without such files calls that; what else is wrong shows then as well.
+    // File systems without unnamed files report that in various ways; any other problem shows again
+    // below.
     unix::open_at(libc::AT_FDCWD, &path, flags, 0o600).or_else(|_| unix::create_unlinked(directory))
 }
 
@@ -113,22 +115,23 @@ fn kind_of_system(ask: impl FnOnce(*mut libc::statfs64) -> i32) -> Option<u64> {
     known.then_some(kind)
 }
 
-/// Whether the names in a directory are those of descriptors, as in /proc/self/fd.
+/// Whether the names in a directory stand for descriptors, as in /proc/self/fd.
 pub(super) fn holds_descriptors(directory: &File) -> bool {
     const PROC: u64 = 0x9fa0;
     kind_of_system(|about| about_system(directory, about)) == Some(PROC)
 }
 
-/// Has the system say what it has not said yet about what was written to a file of ours. A close
-/// alone does not always: an error of bytes that were written down early is told to the first who
-/// asks, whoever that is, and to each descriptor only where they are waited for.
+/// Reports errors of earlier writes to a file of ours that the system has not reported yet. Closing
+/// alone may not do that: if the bytes were written back early, the system reports the error only
+/// to the first caller that asks, in any process. A descriptor that waits for the write-back always
+/// learns of it.
 pub(super) fn settle(file: &File) -> io::Result<()> {
     settle_borrowed(file)?;
     unix::close_copy(file)
 }
 
-/// The same for a file of the caller's. Where bytes are held back on their way to another machine they
-/// are sent on, which is when that refuses them.
+/// The same for a caller's file. On a network file system, the bytes that this machine still holds
+/// are sent, since the server refuses them only then.
 pub(super) fn settle_borrowed(file: &File) -> io::Result<()> {
     const NFS: u64 = 0x6969;
     const SMB: u64 = 0x517b;
@@ -148,7 +151,7 @@ pub(super) fn settle_borrowed(file: &File) -> io::Result<()> {
     loop {
         match send_on(file) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // Not of what was written.
+            // Says nothing about the bytes written.
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::ESPIPE)) => {
                 return Ok(());
             }
@@ -157,7 +160,7 @@ pub(super) fn settle_borrowed(file: &File) -> io::Result<()> {
     }
 }
 
-/// Has what was written leave this machine's memory, and waits for that.
+/// Writes back the bytes that are cached on this machine, and waits for that.
 #[cfg(target_os = "linux")]
 fn send_on(file: &File) -> io::Result<()> {
     let how = libc::SYNC_FILE_RANGE_WAIT_BEFORE
@@ -167,7 +170,7 @@ fn send_on(file: &File) -> io::Result<()> {
     unix::succeeded(unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, how) })
 }
 
-/// The same, by the call that is known here.
+/// The same, by a call that Android has.
 #[cfg(target_os = "android")]
 fn send_on(file: &File) -> io::Result<()> {
     if unix::can_sync(file) {
@@ -179,7 +182,7 @@ fn send_on(file: &File) -> io::Result<()> {
 
 pub(super) type Stat = libc::stat64;
 
-/// What has a name in a directory.
+/// The metadata of a name in a directory.
 pub(super) fn stat_at(directory: &File, name: &CStr, flags: i32) -> io::Result<Stat> {
     // SAFETY: an all-zero stat64 is a valid value to be written over.
     let mut about: Stat = unsafe { std::mem::zeroed() };
@@ -189,11 +192,12 @@ pub(super) fn stat_at(directory: &File, name: &CStr, flags: i32) -> io::Result<S
     unix::succeeded(done).map(|()| about)
 }
 
-/// Two numbers that nobody else has.
+/// Two random numbers, 128 bits that nobody else has.
 pub(super) fn random() -> io::Result<[u64; 2]> {
     let mut random = [0u64; 2];
     let size = size_of_val(&random);
-    // SAFETY: room for that many bytes. Not every C library has a name for it.
+    // SAFETY: `random` has room for `size` bytes. A raw system call, since not every C library has
+    // a function for it.
     let count = unsafe { libc::syscall(libc::SYS_getrandom, &raw mut random, size, 0) };
     if count != size as libc::c_long {
         let mut bytes = [0; 16];
@@ -208,13 +212,13 @@ fn halves(bytes: [u8; 16]) -> [u64; 2] {
     [(both >> 64) as u64, both as u64]
 }
 
-/// What processes here have numbers in common with: this host, since it was started, and among its
-/// containers this one. None where that can't be told.
+/// Identifies the scope in which process numbers are unique: this host since it was booted, and on
+/// it this container. `None` if that is unknown.
 pub(super) fn session() -> Option<u64> {
     let mut boot = [0; 36];
     let mut file = File::open("/proc/sys/kernel/random/boot_id").ok()?;
     file.read_exact(&mut boot).ok()?;
-    // Not by a file of its own: a container is asked for again after every fork.
+    // Read anew each time, since a fork can enter another container.
     let numbers = Path::new("/proc/self/ns/pid").metadata().ok()?;
     // SAFETY: an all-zero utsname is a valid value to be written over.
     let mut about: libc::utsname = unsafe { std::mem::zeroed() };
@@ -227,14 +231,14 @@ pub(super) fn session() -> Option<u64> {
         &numbers.ino().to_le_bytes(),
         &host,
     ];
-    // FNV-1a: it has to differ, no more.
+    // FNV-1a: the hash only has to differ.
     let bytes = parts.into_iter().flatten();
     Some(bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     }))
 }
 
-/// The same pipe or terminal by a descriptor that does not wait.
+/// Opens the same pipe or terminal again, as a non-blocking descriptor.
 pub(super) fn open_again(file: &File) -> Option<File> {
     #[cfg(target_os = "linux")]
     use libc::TIOCGPTN;
@@ -243,7 +247,7 @@ pub(super) fn open_again(file: &File) -> Option<File> {
     let mut number: libc::c_uint = 0;
     // SAFETY: an open descriptor, and room for one number.
     let is_master = unsafe { libc::ioctl(file.as_raw_fd(), TIOCGPTN as _, &raw mut number) } == 0;
-    // That would be another terminal.
+    // Opening the master again would create another terminal.
     if is_master {
         return None;
     }
@@ -262,7 +266,7 @@ fn path_of_descriptor(file: &File) -> io::Result<[u8; 32]> {
     Ok(path)
 }
 
-/// A broken pipe's signal goes to the thread that writes, which sees to it itself.
+/// On Linux a broken pipe's SIGPIPE goes to the writing thread, which discards it itself.
 pub(super) struct Quiet;
 
 impl Quiet {
@@ -271,25 +275,26 @@ impl Quiet {
     }
 }
 
-/// Renames within a directory, to a name that nothing has.
+/// Renames within a directory. Fails if the new name exists.
 pub(super) fn rename_new(directory: RawFd, from: &CStr, to: &CStr) -> io::Result<()> {
     let (from, to) = (from.as_ptr(), to.as_ptr());
     let flags = libc::RENAME_NOREPLACE;
-    // SAFETY: an open directory and NUL-terminated names. Not every C library has a name for it.
+    // SAFETY: an open directory and NUL-terminated names. A raw system call, since not every C
+    // library has a function for it.
     let done = unsafe { libc::syscall(libc::SYS_renameat2, directory, from, directory, to, flags) };
     unix::succeeded(done as i32)
 }
 
-/// A file in the directory that goes with its last descriptor, if it never gets a name. None where
-/// there are no such files.
+/// Creates an unnamed file in the directory. It is deleted with its last descriptor unless it is
+/// given a name. `None` if the file system has no unnamed files.
 pub(super) fn create_nameless(directory: &Directory) -> Option<File> {
     let file = directory.open_file(c".", libc::O_RDWR | libc::O_TMPFILE, 0o666);
-    // Without /proc it could not be given its name later.
+    // Without /proc it could not be given a name later.
     file.ok().filter(|_| Path::new("/proc/self/fd").is_dir())
 }
 
-/// Whether a file without a name, or one that would be made in `spool_dir`, could become the target:
-/// on the same file system, where such files can get a name.
+/// Whether an unnamed file, or one that would be created in `spool_dir`, could become the target:
+/// it must be on the same file system, and that must be able to name such files.
 pub(super) fn can_link(unnamed: Option<&File>, spool_dir: &Path, target: &Target) -> bool {
     let about = match unnamed {
         Some(unnamed) => unnamed.metadata().ok().filter(|about| about.nlink() == 0),
@@ -308,9 +313,9 @@ pub(super) fn make_linkable(unnamed: &File, target: &Target, size: u64) -> io::R
     if !can_link(Some(unnamed), Path::new(""), target) {
         return Err(io::ErrorKind::Unsupported.into());
     }
-    // What is reserved past the end must not stay with the file.
+    // Blocks reserved past the end must not stay in the file.
     unnamed.set_len(size)?;
-    // The mode that a new file gets here.
+    // The mode that a new file gets in this directory.
     let new = create_nameless(&target.directory).ok_or(io::ErrorKind::Unsupported)?;
     let mode = new.metadata()?.permissions().mode();
     unnamed.set_permissions(PermissionsExt::from_mode(mode & 0o777))
@@ -329,12 +334,12 @@ pub(super) fn link(unnamed: &File, target: &Target, keep: bool) -> io::Result<()
     }
 }
 
-/// Gives a file without a name that of the target, in one step.
+/// Gives an unnamed file the target's name, in one step.
 pub(super) fn give_name(file: &File, target: &Target, keep: bool) -> io::Result<()> {
     let unnamed = path_of_descriptor(file)?;
     let unnamed = CStr::from_bytes_until_nul(&unnamed).map_err(|_| io::ErrorKind::InvalidInput)?;
     match target.directory.link_here(unnamed, &target.name) {
-        // A link can't replace, a rename can.
+        // A link cannot replace a file, a rename can.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !keep => {
             unix::persist_by_name(file, target, |name| {
                 target.directory.link_here(unnamed, name)

@@ -14,18 +14,18 @@ pub(super) use super::unix::{
     borrow, can_sync, check_limit, copy_of, discard, position, read_at, write_at,
 };
 
-/// Files may be long without saying so.
+/// Files can be long without a flag.
 pub(super) const LARGE: i32 = 0;
 
-/// Directories are opened for reading.
+/// There is no flag for look-ups only: directories are opened for reading.
 pub(super) const LOOK_UP: i32 = 0;
 
-/// Nothing to gain: APFS allocates late by itself.
+/// Would gain nothing: APFS itself delays allocation.
 pub(super) fn reserve(_file: &File, _offset: u64, _length: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Whole files can be cloned here, ranges can't.
+/// macOS clones whole files, but no ranges.
 pub(super) fn clone_range(
     _from: &File,
     _offset: u64,
@@ -36,8 +36,8 @@ pub(super) fn clone_range(
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// On macOS temporary directories are on disk. Some BSDs mount theirs in memory, which is not looked
-/// for: there the host chooses.
+/// On macOS temporary directories are on disk. Some BSDs keep theirs in memory, which is not
+/// checked: there the host chooses a directory.
 pub(super) fn is_memory_backed(_file: &File) -> bool {
     false
 }
@@ -49,15 +49,15 @@ pub(super) fn default_directory() -> io::Result<PathBuf> {
     }
 }
 
-/// The directory that the system made for this user's temporary files.
+/// The user's directory for temporary files.
 #[cfg(target_vendor = "apple")]
 fn own_directory() -> io::Result<PathBuf> {
     let mut path = [0u8; libc::PATH_MAX as usize];
     let start = path.as_mut_ptr().cast();
-    // SAFETY: room for that many bytes.
+    // SAFETY: `path` has room for `path.len()` bytes.
     let size = unsafe { libc::confstr(libc::_CS_DARWIN_USER_TEMP_DIR, start, path.len()) };
-    // The size includes the NUL. It is 0 without such a directory, and larger than the room if the
-    // path did not fit.
+    // The size includes the NUL. It is 0 if there is no such directory, and larger than `path` if
+    // the directory's path did not fit.
     match path.get(..size.saturating_sub(1)) {
         Some(own) if !own.is_empty() => unix::path_of(own),
         _ => unix::path_of(b"/tmp"),
@@ -73,8 +73,8 @@ pub(super) fn create_unnamed(directory: &Path) -> io::Result<File> {
     unix::create_unlinked(directory)
 }
 
-/// Keeps a broken pipe from raising SIGPIPE while a descriptor is written to: macOS sends that signal
-/// to the process, where any thread may get it.
+/// Keeps a broken pipe from raising SIGPIPE while a descriptor is written to: macOS sends that
+/// signal to the process, where any thread may receive it.
 pub(super) struct Quiet {
     #[cfg(target_vendor = "apple")]
     loud: Option<RawFd>,
@@ -84,8 +84,8 @@ pub(super) struct Quiet {
 impl Quiet {
     pub(super) fn new(file: &File) -> Quiet {
         let file = file.as_raw_fd();
-        // SAFETY: asks about and sets a flag of an open descriptor. One that has no such flag
-        // answers an error, and raises no signal either.
+        // SAFETY: reads and sets a flag of an open descriptor. For a descriptor without that flag
+        // the call fails, and such a descriptor raises no signal either.
         let loud = unsafe {
             libc::fcntl(file, libc::F_GETNOSIGPIPE) == 0
                 && libc::fcntl(file, libc::F_SETNOSIGPIPE, 1) == 0
@@ -100,7 +100,7 @@ impl Quiet {
 impl Drop for Quiet {
     fn drop(&mut self) {
         if let Some(file) = self.loud {
-            // SAFETY: puts a flag of an open descriptor back as it was.
+            // SAFETY: restores a flag of an open descriptor.
             unsafe { libc::fcntl(file, libc::F_SETNOSIGPIPE, 0) };
         }
     }
@@ -113,7 +113,7 @@ impl Quiet {
     }
 }
 
-/// Renames within a directory, to a name that nothing has.
+/// Renames within a directory. Fails if the new name exists.
 #[cfg(target_vendor = "apple")]
 pub(super) fn rename_new(directory: RawFd, from: &CStr, to: &CStr) -> io::Result<()> {
     let (from, to) = (from.as_ptr(), to.as_ptr());
@@ -123,24 +123,24 @@ pub(super) fn rename_new(directory: RawFd, from: &CStr, to: &CStr) -> io::Result
     })
 }
 
-/// No such call here.
+/// There is no such call on these systems.
 #[cfg(not(target_vendor = "apple"))]
 pub(super) fn rename_new(_directory: RawFd, _from: &CStr, _to: &CStr) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// There are none here.
+/// These systems have no unnamed files.
 pub(super) fn create_nameless(_directory: &Directory) -> Option<File> {
     None
 }
 
-/// None without such files.
+/// Never called, since these systems have no unnamed files.
 pub(super) fn give_name(_file: &File, _target: &Target, _keep: bool) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Has the system say what it has not said yet about what was written. A descriptor's copy that is
-/// closed says nothing here.
+/// Reports errors of earlier writes that the system has not reported yet. Closing a duplicate of a
+/// descriptor reports nothing on these systems.
 pub(super) fn settle(file: &File) -> io::Result<()> {
     settle_borrowed(file)
 }
@@ -150,7 +150,7 @@ pub(super) fn settle_borrowed(file: &File) -> io::Result<()> {
         return Ok(());
     }
     loop {
-        // SAFETY: a call on an open descriptor. Not all the way to the disk, which `sync_all` would be.
+        // SAFETY: a call on an open descriptor. Unlike `sync_all`, it need not reach the disk.
         match unix::succeeded(unsafe { libc::fsync(file.as_raw_fd()) }) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result,
@@ -158,7 +158,7 @@ pub(super) fn settle_borrowed(file: &File) -> io::Result<()> {
     }
 }
 
-/// Whether a file is on this machine, as far as the system tells.
+/// Whether a file is known to be on this machine.
 #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
 fn is_local(file: &File) -> bool {
     #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
@@ -172,7 +172,7 @@ fn is_local(_file: &File) -> bool {
 
 #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
 fn about_system(file: &File) -> Option<libc::statfs> {
-    // SAFETY: an all-zero statfs is a valid value to be written over; room for one.
+    // SAFETY: an all-zero statfs is a valid value, which the call overwrites.
     unsafe {
         let mut about: libc::statfs = std::mem::zeroed();
         let known = libc::fstatfs(file.as_raw_fd(), &raw mut about) == 0;
@@ -180,7 +180,7 @@ fn about_system(file: &File) -> Option<libc::statfs> {
     }
 }
 
-/// Whether the names in a directory are those of descriptors, as in /dev/fd.
+/// Whether the names in a directory stand for descriptors, as in /dev/fd.
 #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
 pub(super) fn holds_descriptors(directory: &File) -> bool {
     about_system(directory).is_some_and(|about| {
@@ -197,9 +197,9 @@ pub(super) fn holds_descriptors(_directory: &File) -> bool {
 
 pub(super) type Stat = libc::stat;
 
-/// What has a name in a directory.
+/// The metadata of a name in a directory.
 pub(super) fn stat_at(directory: &File, name: &CStr, flags: i32) -> io::Result<Stat> {
-    // SAFETY: an open directory, a NUL-terminated name, and an all-zero stat to be written over.
+    // SAFETY: an open directory, a NUL-terminated name, and an all-zero stat to be overwritten.
     unsafe {
         let mut about: Stat = std::mem::zeroed();
         let (here, name) = (directory.as_raw_fd(), name.as_ptr());
@@ -207,42 +207,43 @@ pub(super) fn stat_at(directory: &File, name: &CStr, flags: i32) -> io::Result<S
     }
 }
 
-/// Two numbers that nobody else has.
+/// Two random numbers, 128 bits that nobody else has.
 pub(super) fn random() -> io::Result<[u64; 2]> {
     let mut random = [0u64; 2];
     let size = size_of_val(&random);
-    // SAFETY: room for that many bytes.
+    // SAFETY: `random` has room for `size` bytes.
     unix::succeeded(unsafe { libc::getentropy((&raw mut random).cast(), size) }).map(|()| random)
 }
 
-/// What processes here have numbers in common with: this host, since it was started.
+/// Identifies the scope in which process numbers are unique: this host since it was booted.
 #[cfg(target_vendor = "apple")]
 pub(super) fn session() -> Option<u64> {
     let (mut boot, mut size) = ([0u8; 40], 40);
-    // SAFETY: a NUL-terminated name, and room for that many bytes.
+    // SAFETY: a NUL-terminated name, and `boot` has room for `size` bytes.
     let known = unsafe {
         let name = c"kern.bootsessionuuid".as_ptr();
         let out = (&raw mut boot).cast();
         libc::sysctlbyname(name, out, &raw mut size, std::ptr::null_mut(), 0) == 0
     };
-    // FNV-1a: it has to differ, no more.
+    // FNV-1a: the hash only has to differ.
     let hash = boot.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
     known.then_some(hash)
 }
 
-/// Not known: temporary files of others are left to age.
+/// Unknown, so temporary files of other processes become stale only by age.
 #[cfg(not(target_vendor = "apple"))]
 pub(super) fn session() -> Option<u64> {
     None
 }
 
-/// The same terminal by a descriptor that does not wait. A pipe has no name to open it by.
+/// Opens the same terminal again, as a non-blocking descriptor. A pipe has no name to open it by.
 pub(super) fn open_again(file: &File) -> Option<File> {
     let mut name = [0u8; 128];
     let flags = libc::O_WRONLY | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
-    // SAFETY: an open descriptor and room for its name; what is opened is nobody else's.
+    // SAFETY: an open descriptor, and room for its name. Nothing else owns the descriptor that was
+    // just opened.
     unsafe {
         let start = name.as_mut_ptr().cast::<libc::c_char>();
         if libc::ttyname_r(file.as_raw_fd(), start, name.len()) != 0 {
@@ -253,7 +254,7 @@ pub(super) fn open_again(file: &File) -> Option<File> {
     }
 }
 
-/// A file that was unlinked can't be given a name again here.
+/// These systems cannot give an unlinked file a name again.
 pub(super) fn can_link(_unnamed: Option<&File>, _spool_dir: &Path, _target: &Target) -> bool {
     false
 }

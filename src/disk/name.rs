@@ -1,22 +1,22 @@
-//! The names of temporary files: who made one, and a number that nobody else has.
+//! The names of temporary files: the owner, and a random number.
 //!
-//! `.spoolbuf-SESSION-PROCESS-RANDOM.part`, in hexadecimal digits. Two hosts may work in one
-//! directory and see nothing of each other's locks, so no name is ever used twice, and a name tells
-//! whose it is: the session is one host since it was started, the process one of that session's.
+//! `.spoolbuf-SESSION-PROCESS-RANDOM.part`, in hexadecimal digits. Two hosts may use one directory
+//! without seeing each other's locks, so no name is used twice, and each name identifies its owner:
+//! the session identifies a host since it was booted, and the process one process of that session.
 
 use std::ffi::CStr;
 
-/// Every name of the library's own begins and ends like this.
+/// Every temporary file's name begins and ends like this.
 const START: &[u8] = b".spoolbuf-";
 const END: &[u8] = b".part";
 
-/// Three numbers with their separators.
+/// The three numbers and their separators.
 const LENGTH: usize = START.len() + 16 + 1 + 8 + 1 + 32 + END.len();
 
-/// Who made a temporary file.
+/// The process that created a temporary file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Owner {
-    /// 0 where that is not known.
+    /// 0 if unknown.
     pub(super) session: u64,
     pub(super) process: u32,
 }
@@ -30,7 +30,7 @@ impl Name {
         let mut name = Name([0; LENGTH + 1]);
         let Owner { session, process } = owner;
         let [high, low] = random;
-        // It fits.
+        // The array is long enough.
         let _ = std::io::Write::write_fmt(
             &mut &mut name.0[..LENGTH],
             format_args!(".spoolbuf-{session:016x}-{process:08x}-{high:016x}{low:016x}.part"),
@@ -48,7 +48,8 @@ impl Name {
     }
 }
 
-/// Whose temporary file has this name; None if it is not exactly one of a temporary file.
+/// The owner of the temporary file with this name; `None` if the name does not have exactly the
+/// form above.
 pub(super) fn owner(name: &[u8]) -> Option<Owner> {
     let numbers = name.strip_prefix(START)?.strip_suffix(END)?;
     let mut parts = numbers.split(|byte| *byte == b'-');
@@ -68,7 +69,7 @@ pub(super) fn owner(name: &[u8]) -> Option<Owner> {
     }
 }
 
-/// Whether a name is the library's own to give.
+/// Whether only this library creates files with such a name.
 pub(super) fn is_reserved(name: &[u8]) -> bool {
     name.len() >= START.len() + END.len() && name.starts_with(START) && name.ends_with(END)
 }

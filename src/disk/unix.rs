@@ -1,4 +1,4 @@
-//! Files on every Unix: what Linux, macOS and the BSDs have in common.
+//! Files on every Unix: the code that Linux, macOS and the BSDs share.
 
 #![allow(unsafe_code)]
 
@@ -35,8 +35,7 @@ pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usi
     FileExt::write_at(file, bytes, offset)
 }
 
-/// Fails as the write would that starts past RLIMIT_FSIZE, without the SIGXFSZ that would end the
-/// host's process.
+/// Fails like a write past RLIMIT_FSIZE, but without the SIGXFSZ that would end the host's process.
 pub(super) fn check_limit(offset: u64, length: u64) -> io::Result<()> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
@@ -53,7 +52,7 @@ pub(super) fn check_limit(offset: u64, length: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// A path of these bytes; an error without memory for it.
+/// A path of these bytes. Running out of memory is an error.
 pub(super) fn path_of(bytes: &[u8]) -> io::Result<PathBuf> {
     let mut path = Vec::new();
     path.try_reserve_exact(bytes.len())
@@ -66,10 +65,10 @@ pub(super) fn copy_of(path: &Path) -> io::Result<PathBuf> {
     path_of(path.as_os_str().as_bytes())
 }
 
-/// The directory that TMPDIR names, if it is set to one.
+/// The directory that TMPDIR names, if it is set and not empty.
 pub(super) fn chosen_directory() -> io::Result<Option<PathBuf>> {
-    // SAFETY: the pointer is used at once; a host that changes its environment meanwhile has a race
-    // with every library that looks at it.
+    // SAFETY: the string is copied before this function returns. A host that changes its
+    // environment at the same time races with every library that reads it.
     let chosen = unsafe {
         let chosen = libc::getenv(c"TMPDIR".as_ptr());
         if chosen.is_null() {
@@ -84,18 +83,18 @@ pub(super) fn chosen_directory() -> io::Result<Option<PathBuf>> {
 }
 
 pub(super) fn borrow(descriptor: i32) -> io::Result<std::mem::ManuallyDrop<File>> {
-    // SAFETY: asks about a number.
+    // SAFETY: a query about a number, which the system validates.
     if descriptor < 0 || unsafe { libc::fcntl(descriptor, libc::F_GETFL) } < 0 {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    // SAFETY: an open descriptor, which ManuallyDrop leaves open.
+    // SAFETY: the descriptor is open, and ManuallyDrop does not close it.
     Ok(std::mem::ManuallyDrop::new(unsafe {
         File::from_raw_fd(descriptor)
     }))
 }
 
 pub(super) fn position(file: &File) -> Option<u64> {
-    // SAFETY: asks about an open descriptor.
+    // SAFETY: queries about an open descriptor.
     let (flags, at) = unsafe {
         let descriptor = file.as_raw_fd();
         (
@@ -110,8 +109,7 @@ pub(super) fn position(file: &File) -> Option<u64> {
     }
 }
 
-/// Whether what is written to a descriptor can be had on a disk: a file or a disk itself, and no
-/// pipe, socket or terminal.
+/// Whether a descriptor can be synced: a file or a disk can, a pipe, a socket or a terminal cannot.
 pub(super) fn can_sync(file: &File) -> bool {
     file.metadata().is_ok_and(|about| {
         let kind = about.file_type();
@@ -119,35 +117,36 @@ pub(super) fn can_sync(file: &File) -> bool {
     })
 }
 
-/// Gives a file's blocks back at once, if nobody can ever open it again: a child of fork() may have
-/// its descriptor for long.
+/// Frees a file's blocks at once if no name is left to open it by: a child of fork() may keep its
+/// descriptor open for long.
 pub(super) fn discard(file: &File) {
     if file.metadata().is_ok_and(|about| about.nlink() == 0) {
         let _ = file.set_len(0);
     }
 }
 
-/// Opens a file's own descriptor once more and closes that: what a file system reports at close only
-/// (NFS, CIFS, FUSE) it reports here. Not for a file of the caller's: it would lose its locks of
-/// fcntl().
+/// Duplicates a file's descriptor and closes the duplicate. File systems that report some errors
+/// only at close (NFS, CIFS, FUSE) report them here. Not for a caller's file, which would lose its
+/// fcntl() locks.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn close_copy(file: &File) -> io::Result<()> {
     loop {
-        // SAFETY: copies an open descriptor, and closes the copy, which is nobody else's.
+        // SAFETY: duplicates an open descriptor, and closes only the duplicate, which nothing else
+        // uses.
         let closed = unsafe {
             let copy = libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 0);
             succeeded(copy)?;
             succeeded(libc::close(copy))
         };
         match closed {
-            // Closed all the same, but perhaps before all was said.
+            // It is closed, but perhaps before every error was reported.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result,
         }
     }
 }
 
-/// Opens a path as std does, but without an allocation: std makes one for a long path, and aborts the
+/// Opens a path as std does, but without allocating: std allocates for a long path, and aborts the
 /// process if that fails.
 pub(super) fn open_at(directory: RawFd, path: &CStr, flags: i32, mode: u32) -> io::Result<File> {
     let flags = flags | libc::O_CLOEXEC | system::LARGE;
@@ -155,7 +154,7 @@ pub(super) fn open_at(directory: RawFd, path: &CStr, flags: i32, mode: u32) -> i
         // SAFETY: AT_FDCWD or an open directory, and a NUL-terminated path.
         let file = unsafe { libc::openat(directory, path.as_ptr(), flags, mode) };
         match succeeded(file) {
-            // SAFETY: open, and nobody else's.
+            // SAFETY: the descriptor was just opened, and nothing else owns it.
             Ok(()) => return Ok(unsafe { File::from_raw_fd(file) }),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -163,7 +162,7 @@ pub(super) fn open_at(directory: RawFd, path: &CStr, flags: i32, mode: u32) -> i
     }
 }
 
-/// A path or name for the system; an error without memory for it.
+/// A path or name as the system takes it. Running out of memory is an error.
 pub(super) fn c_string(name: &[u8]) -> io::Result<CString> {
     let mut bytes = Vec::new();
     bytes
@@ -186,7 +185,8 @@ pub(super) fn succeeded(result: i32) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Where an offset has 32 bits by default, a file is so long only if it was opened for that.
+    /// Where offsets have 32 bits by default, only a file that was opened as a large one can be
+    /// this long.
     #[test]
     fn files_of_every_kind_can_be_longer_than_two_gib() {
         let directory = crate::tempfile::tempdir().expect("a directory");

@@ -29,7 +29,7 @@ const FILE_ATTRIBUTE_TEMPORARY: u32 = 0x100;
 const FILE_FLAG_DELETE_ON_CLOSE: u32 = 0x0400_0000;
 const FILE_FLAG_OVERLAPPED: u32 = 0x4000_0000;
 
-/// A descriptor to write to in order: a write that blocks here does so until all of it is taken.
+/// A descriptor that is written in order. A write blocks until all of its bytes are taken.
 pub(crate) struct Stream<'f>(&'f File);
 
 impl<'f> Stream<'f> {
@@ -41,19 +41,19 @@ impl<'f> Stream<'f> {
         kernel::write(self.0, bytes).map(Some)
     }
 
-    /// Nothing here tells when there is room.
+    /// Windows does not tell when there is room.
     pub(crate) fn wait(&self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// Whether what is written to a descriptor can be had on a disk.
+/// Whether a descriptor can be synced to a disk.
 pub(super) fn can_sync(file: &File) -> bool {
     kernel::is_on_disk(file)
 }
 
-/// Has the system say what it has not said yet about what was written: that it could not be sent to
-/// another machine. A file's close tells nothing here.
+/// Reports an error of earlier writes that the system has not reported yet: that they could not be
+/// sent to another machine. Closing a file reports nothing on Windows.
 pub(super) fn settle(file: &File) -> io::Result<()> {
     if kernel::is_on_disk(file) && kernel::is_remote(file) {
         file.sync_all()
@@ -66,16 +66,16 @@ pub(super) fn settle_borrowed(file: &File) -> io::Result<()> {
     settle(file)
 }
 
-/// The file goes with its last handle, and no other process gets one.
+/// Nothing to do: the file is deleted with its last handle, and no other process gets one.
 pub(super) fn discard(_file: &File) {}
 
-/// Nothing that would keep the file's size.
+/// Windows has no call that reserves blocks and keeps the file's size.
 pub(super) fn reserve(_file: &File, _offset: u64, _length: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// NTFS has no longer files, and what a system says to a write further out differs; at the last
-/// offsets of all it would even append.
+/// NTFS files cannot be longer, and systems report a write past that in different ways. At the very
+/// last offsets, a write would even append.
 pub(super) fn check_limit(offset: u64, length: u64) -> io::Result<()> {
     const LONGEST: u64 = 8 << 50;
     const ERROR_FILE_TOO_LARGE: i32 = 223;
@@ -85,7 +85,7 @@ pub(super) fn check_limit(offset: u64, length: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// No such call here, but on ReFS.
+/// Only ReFS can clone.
 pub(super) fn clone_range(
     _from: &File,
     _offset: u64,
@@ -96,7 +96,7 @@ pub(super) fn clone_range(
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// No such file systems here.
+/// Windows has no such file systems.
 pub(super) fn is_memory_backed(_file: &File) -> bool {
     false
 }
@@ -108,9 +108,10 @@ pub(super) fn default_directory() -> io::Result<PathBuf> {
     }
 }
 
-/// A file that goes when it is closed, by this process or by its end. Nobody else can open it, and
-/// where the system can its name is gone at once. Reads don't wait for writes, nor for each other.
-/// Sparse, so that a byte far out does not fill all before it.
+/// Creates a file that is deleted when it is closed, also by the end of the process. Nobody else
+/// can open it, and its name is removed at once where the system can do that. Reads wait neither
+/// for writes nor for each other. It is sparse, so that a byte at a large offset does not fill the
+/// file before it.
 pub(super) fn create_unnamed(directory: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options
@@ -121,13 +122,13 @@ pub(super) fn create_unnamed(directory: &Path) -> io::Result<File> {
         .attributes(FILE_ATTRIBUTE_TEMPORARY)
         .custom_flags(FILE_FLAG_DELETE_ON_CLOSE | FILE_FLAG_OVERLAPPED);
     let (name, file) = create(directory, &options)?;
-    // A file system that can't is none the worse.
+    // A file system without sparse files works too.
     let _ = kernel::make_sparse(&file);
     let _ = std::fs::remove_file(name);
     Ok(file)
 }
 
-/// A copy of a path; an error without memory for it.
+/// Copies a path. Running out of memory is an error.
 pub(super) fn copy_of(path: &Path) -> io::Result<PathBuf> {
     let mut copy = OsString::new();
     copy.try_reserve_exact(path.as_os_str().len())
@@ -136,21 +137,22 @@ pub(super) fn copy_of(path: &Path) -> io::Result<PathBuf> {
     Ok(copy.into())
 }
 
-/// The C runtime keeps to itself whether a descriptor is one to append to: written to in order only.
+/// The C runtime does not tell whether a descriptor is opened for appending, so each is written in
+/// order only.
 pub(super) fn position(_file: &File) -> Option<u64> {
     None
 }
 
-/// How many names a file is tried with.
+/// How many names are tried for a file.
 const TRIES: usize = 100;
 
-/// In the names of all temporary files that are made on Windows, on whatever host: whether somebody works on
-/// one is told by the system that has the file.
+/// The session in the names of all temporary files that are created on Windows, on any host: the
+/// system that holds the file knows whether it is in use.
 const SESSION: u64 = u64::from_be_bytes(*b"Windows ");
 
-/// A name that nobody else has.
+/// A unique name.
 fn own_name() -> Name {
-    // Hashes of nothing, by keys that are random by the system's doing.
+    // Hashes of nothing, with keys that the system chooses at random.
     let random = || RandomState::new().build_hasher().finish();
     let owner = Owner {
         session: SESSION,
@@ -159,7 +161,7 @@ fn own_name() -> Name {
     Name::new(owner, [random(), random()])
 }
 
-/// Removes temporary files that nobody works on any more, from where the system does not do so itself.
+/// Removes stale temporary files, where the system does not delete them itself.
 fn remove_stale(directory: &Path) {
     const SWEPT_AT_ONCE: usize = 1000;
     let entries = std::fs::read_dir(directory).into_iter().flatten();
@@ -168,20 +170,20 @@ fn remove_stale(directory: &Path) {
         let owner = name::owner(name.as_encoded_bytes());
         let ours = owner.is_some_and(|owner| owner.session == SESSION);
         if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            // Fails while somebody works on it.
+            // Fails while the file is in use.
             let _ = std::fs::remove_file(entry.path());
         }
     }
 }
 
-/// A new file, with a name of its own.
+/// Creates a file with a unique name.
 fn create(directory: &Path, options: &OpenOptions) -> io::Result<(PathBuf, File)> {
     let mut refused = io::ErrorKind::AlreadyExists.into();
     for name in std::iter::repeat_with(own_name).take(TRIES) {
         let path = directory.join(name.as_str());
         match options.open(&path) {
             Ok(file) => return Ok((path, file)),
-            // The name of a file that is being deleted is refused, not taken.
+            // The name of a file that is being deleted is refused, not reported as taken.
             Err(error)
                 if matches!(
                     error.kind(),
@@ -196,7 +198,7 @@ fn create(directory: &Path, options: &OpenOptions) -> io::Result<(PathBuf, File)
     Err(refused)
 }
 
-/// A file that is to be: its directory and its path, from the root.
+/// The file that a save will create: its directory and its absolute path.
 pub(crate) struct Target {
     directory: PathBuf,
     path: PathBuf,
@@ -206,7 +208,7 @@ pub(crate) struct Target {
 impl Target {
     pub(super) fn new(_directory: &Path, path: &Path, synced: bool) -> io::Result<Target> {
         let path = whole(path)?;
-        // Only a device's name is in no directory.
+        // Only a device's name has no directory.
         let directory = path.parent().ok_or(io::ErrorKind::Unsupported)?;
         Ok(Target {
             directory: copy_of(directory)?,
@@ -220,7 +222,7 @@ impl Target {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Existing::Nothing,
             Err(error) => return Err(error),
             Ok(about) if about.is_file() => Existing::Replaceable,
-            // One that leads nowhere leads to no directory either.
+            // A dangling link does not lead to a directory.
             Ok(about)
                 if about.is_symlink() && self.path.metadata().map_or(true, |to| to.is_file()) =>
             {
@@ -230,13 +232,13 @@ impl Target {
         })
     }
 
-    /// A directory can't be synced here; the file was, under its name.
+    /// A directory cannot be synced on Windows; the file was synced under its new name.
     pub(super) fn sync_name(&self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// A path from the root, in the form that may be long.
+/// The absolute form of a path that may be long.
 fn whole(path: &Path) -> io::Result<PathBuf> {
     let path = std::path::absolute(path)?;
     let mut parts = path.components();
@@ -257,9 +259,10 @@ fn whole(path: &Path) -> io::Result<PathBuf> {
     Ok(whole.into())
 }
 
-/// A file beside the target of a save. It goes when it is closed, also by the end of its process,
-/// unless it was persisted; where the system can't do that, it is left under a name that a later
-/// save sweeps. While it is open nobody else can delete it or give its name to another.
+/// A file next to the target of a save. It is deleted when it is closed, also by the end of its
+/// process, unless it was persisted. Where the system cannot do that, it stays under a name that a
+/// later save removes. While it is open, nobody else can delete it or give its name to another
+/// file.
 pub(crate) struct TempFile<'t> {
     pub(crate) file: File,
     target: &'t Target,
@@ -282,7 +285,7 @@ impl<'t> TempFile<'t> {
 
     pub(super) fn persist(self, keep: bool) -> io::Result<()> {
         kernel::set_deleted(&self.file, false)?;
-        // Renamed by what is open, not by its name: it is this file or none.
+        // Renamed by its handle and not by its name, so that no other file can be renamed.
         if let Err(error) = kernel::rename(&self.file, &self.target.path, !keep) {
             let _ = kernel::set_deleted(&self.file, true);
             return Err(error);
@@ -294,7 +297,7 @@ impl<'t> TempFile<'t> {
     }
 }
 
-/// A file that goes when it is closed can't be kept.
+/// A file that is deleted when it is closed cannot be kept.
 pub(super) fn can_link(_unnamed: Option<&File>, _spool_dir: &Path, _target: &Target) -> bool {
     false
 }

@@ -10,8 +10,8 @@
 //! | a call ([`StateGuard::wait`]) | its bytes | `wake_ready`, after each call of the source |
 //! | | its election to use the source | `hand_off`, when a [`SourceGuard`] is dropped |
 //! | | an error or a cancellation | `wake`, from the helper, `settle`, `cancel`, `free` |
-//! | the helper (`wait_as_helper`) | work | `call_helper`, `hand_off`, and each call that waits for it |
-//! | `free`, or a caller behind an interrupt (`wait_source_idle`) | no thread inside the source | `notify_source_idle` |
+//! | the helper (`wait_as_helper`) | work | `call_helper`, `hand_off`, and each call waiting for it |
+//! | `free`, or a call behind an interrupt (`wait_source_idle`) | an idle source | `notify_source_idle` |
 //!
 //! If an *elected* call does not use the source, since its bytes arrived, it timed out or it was
 //! canceled, it hands the source off again. The source is thus never unused while a call waits for

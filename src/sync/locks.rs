@@ -2,9 +2,10 @@
 //! loom's when the loom tests run. No other file names the library that they come from.
 //!
 //! A std lock lives entirely in the object that it belongs to, so a forked child can create new
-//! ones whatever its parent's threads were doing. parking_lot keeps its queues of sleeping threads in
-//! a process-wide table. The child inherits that table as it is, with threads that it does not have,
-//! so std's locks are the default. The table also grows by allocations that abort when they fail.
+//! ones whatever its parent's threads were doing. parking_lot keeps its queues of sleeping threads
+//! in a process-wide table. The child inherits that table as it is, with threads that it does not
+//! have, so std's locks are the default. The table also grows by allocations that abort when they
+//! fail.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
@@ -31,8 +32,8 @@ mod calls {
 
     use super::{Condvar, Mutex, MutexGuard};
 
-    /// Locks the mutex and ignores poison: a panic of another holder was caught and handled where it
-    /// happened.
+    /// Locks the mutex and ignores poison: a panic of another holder was caught and handled where
+    /// it happened.
     #[inline]
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         mutex.lock().unwrap_or_else(PoisonError::into_inner)

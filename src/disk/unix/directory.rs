@@ -1,4 +1,4 @@
-//! A directory that is held open, and what stands in it at a name.
+//! A directory that is held open, and what exists under a name in it.
 
 #![allow(unsafe_code)]
 
@@ -14,7 +14,7 @@ use super::super::Existing;
 use super::{c_string, open_at, succeeded, system};
 use crate::sync::{StaticMutex, try_lock};
 
-/// A file that is to be: the directory, and the name there.
+/// The file that a save will create: its directory, and its name there.
 pub(crate) struct Target {
     pub(in crate::disk) directory: Directory,
     pub(in crate::disk) name: CString,
@@ -24,7 +24,7 @@ impl Target {
     pub(in crate::disk) fn new(directory: &Path, path: &Path, synced: bool) -> io::Result<Target> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         Ok(Target {
-            // One that files can be put into need not be one that can be read.
+            // A directory that files can be created in is not always readable.
             directory: Directory::open(directory, if synced { 0 } else { system::LOOK_UP })?,
             name: c_string(name.as_bytes())?,
         })
@@ -52,7 +52,7 @@ impl Target {
     }
 }
 
-/// A directory that files are made in, held open: its own path may change meanwhile.
+/// A directory in which files are created. It is held open, since its path may change meanwhile.
 pub(in crate::disk) struct Directory(pub(in crate::disk) File);
 
 impl Directory {
@@ -71,12 +71,12 @@ impl Directory {
         open_at(self.0.as_raw_fd(), name, flags, mode)
     }
 
-    /// What has a name here, be it a link.
+    /// The metadata of a name here. Does not follow a symbolic link.
     pub(super) fn about(&self, name: &CStr) -> io::Result<system::Stat> {
         system::stat_at(&self.0, name, libc::AT_SYMLINK_NOFOLLOW)
     }
 
-    /// Whether a name here is the file's.
+    /// Whether a name here refers to the file.
     pub(super) fn has(&self, name: &CStr, file: &File) -> io::Result<bool> {
         let (named, about) = (self.about(name)?, file.metadata()?);
         #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
@@ -89,14 +89,14 @@ impl Directory {
         unsafe { libc::unlinkat(self.0.as_raw_fd(), name.as_ptr(), 0) };
     }
 
-    /// Makes `name` another name of the file at `from`, which is one of this directory's, or any path.
+    /// Makes `name` another name of the file at `from`: a name in this directory, or any path.
     pub(super) fn link(&self, from: &CStr, name: &CStr, flags: i32) -> io::Result<()> {
         let here = self.0.as_raw_fd();
         // SAFETY: an open directory and NUL-terminated names.
         succeeded(unsafe { libc::linkat(here, from.as_ptr(), here, name.as_ptr(), flags) })
     }
 
-    /// Makes the file at a path of the system's known by a name here.
+    /// Gives the file at a path under /proc a name here.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(in crate::disk) fn link_here(&self, from: &CStr, name: &CStr) -> io::Result<()> {
         self.link(from, name, libc::AT_SYMLINK_FOLLOW)
@@ -108,8 +108,8 @@ impl Directory {
         succeeded(unsafe { libc::renameat(here, from.as_ptr(), here, to.as_ptr()) })
     }
 
-    /// Whether a link here leads to what is no file, or to a descriptor, whatever that stands for. One
-    /// that leads nowhere leads to neither.
+    /// Whether a symbolic link here leads to something other than a file, or to a descriptor,
+    /// whatever that refers to. A dangling link does neither.
     fn leads_to_no_file(&self, name: &CStr) -> io::Result<bool> {
         let is_file = |about: system::Stat| about.st_mode & libc::S_IFMT == libc::S_IFREG;
         if !system::stat_at(&self.0, name, 0).map_or(true, is_file) {
@@ -142,14 +142,14 @@ impl Directory {
                 0,
             ) {
                 Ok(next) => place = Directory(next),
-                // Nowhere.
+                // A dangling link.
                 Err(_) => return Ok(false),
             }
         }
         Ok(false)
     }
 
-    /// The text of a link; None if there is no link, or nothing at all.
+    /// The text of a symbolic link; `None` if the name is no link or does not exist.
     fn link_text(&self, name: &CStr) -> io::Result<Option<Vec<u8>>> {
         const LONGEST: usize = 4096;
         let mut text = Vec::new();
@@ -157,7 +157,7 @@ impl Directory {
             .map_err(|_| io::ErrorKind::OutOfMemory)?;
         text.resize(LONGEST, 0);
         let (here, start) = (self.0.as_raw_fd(), text.as_mut_ptr().cast());
-        // SAFETY: an open directory, a NUL-terminated name, and room for that many bytes.
+        // SAFETY: an open directory, a NUL-terminated name, and room for `text.len()` bytes.
         let length = unsafe { libc::readlinkat(here, name.as_ptr(), start, text.len()) };
         Ok(usize::try_from(length).ok().map(|length| {
             text.truncate(length);
@@ -165,21 +165,23 @@ impl Directory {
         }))
     }
 
-    /// Looks at up to `most` names here: from where the last look at this directory ended, if
-    /// that was not its end.
+    /// Calls `act` for up to `most` names here. Continues where the previous call for this
+    /// directory stopped, if that was before its end.
     pub(super) fn some_names(&self, most: usize, mut act: impl FnMut(&CStr)) {
-        /// Of the directory that was last left half-way, by its device and number.
+        /// The device and inode number of the directory whose listing stopped midway, and the
+        /// offset there.
         static LEFT_AT: StaticMutex<Option<((u64, u64), libc::c_long)>> = StaticMutex::new(None);
         let Ok(listed) = self.open_file(c".", libc::O_RDONLY | libc::O_DIRECTORY, 0) else {
             return;
         };
         let Ok(about) = listed.metadata() else { return };
         let here = (about.dev(), about.ino());
-        // Not waited for: in a child of fork() it may be held for ever.
+        // `try_lock`, since in a child of fork() the lock may be held forever.
         let left_at = || try_lock(&LEFT_AT);
         let begin = left_at().and_then(|left| left.filter(|(directory, _)| *directory == here));
-        // SAFETY: an open directory, which the stream owns from here on; the entries are looked at
-        // before the next one is asked for. A place that is none any more is one of the system's choice.
+        // SAFETY: the stream takes ownership of the open directory. Each entry is used before the
+        // next one is read. If `seekdir` gets an offset that is no longer valid, the system chooses
+        // where to continue.
         unsafe {
             let stream = libc::fdopendir(listed.as_raw_fd());
             if stream.is_null() {
@@ -199,7 +201,7 @@ impl Directory {
                     break None;
                 }
                 seen += 1;
-                // Not by a reference: an entry is only as long as its name.
+                // A raw pointer, since an entry is only as long as its name.
                 act(CStr::from_ptr((&raw const (*entry).d_name).cast()));
             };
             libc::closedir(stream);

@@ -1,9 +1,9 @@
-//! Writing to a descriptor that may have to be waited for, without ever being stuck in the write.
+//! Writing to a descriptor that may be full, without ever blocking in the write.
 //!
-//! A caller's descriptor waits or does not wait, as the caller wishes, and others may share it: its
-//! flags are theirs. So a socket is written to by a call that does not wait; a pipe and a terminal
-//! are opened once more, not to wait. Where that can't be, a pipe is given no more than it takes in
-//! one piece, and a terminal does not wait for the length of each write.
+//! Whether a caller's descriptor is non-blocking is the caller's choice, and other processes may
+//! share its flags. So a socket is written with a flag that makes the one call non-blocking. A pipe
+//! or a terminal is opened again as non-blocking. Where that is not possible, a pipe gets no more
+//! than it takes at once, and a terminal is made non-blocking for the length of each write.
 
 #![allow(unsafe_code)]
 
@@ -21,20 +21,20 @@ use super::{succeeded, system};
 pub(crate) struct Stream<'f> {
     file: &'f File,
     way: Way,
-    /// It took nothing though it had said that it would.
+    /// It reported that it was writable, and then took nothing.
     stalled: Cell<bool>,
 }
 
 enum Way {
-    /// A write returns by itself: a file, or what does not wait anyway.
+    /// A write does not block for long: a file, or a descriptor that is non-blocking anyway.
     Plain,
-    /// A write to a connection can be told not to wait.
+    /// A write to a connection can be made non-blocking by itself.
     Socket,
-    /// The same pipe or terminal, opened not to wait.
+    /// The same pipe or terminal, opened again as non-blocking.
     Again(File),
-    /// What says that it is writable takes this much.
+    /// If it is writable, it takes this much.
     Piece,
-    /// The descriptor itself does not wait while it is written to.
+    /// The descriptor itself is made non-blocking while it is written to.
     Flag,
 }
 
@@ -47,9 +47,8 @@ impl<'f> Stream<'f> {
         }
     }
 
-    /// Writes where the file stands, no more than there is room for now: None if there is none. The
-    /// signals of a pipe without a reader and of a file that may not grow are kept from the host: it
-    /// did not write.
+    /// Writes at the current position, at most as much as there is room for; `None` if there is no
+    /// room. Keeps SIGPIPE and SIGXFSZ from the host, which does not expect them from this library.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
         let mut file = self.file;
         let piece = &bytes[..bytes.len().min(libc::PIPE_BUF)];
@@ -73,10 +72,10 @@ impl<'f> Stream<'f> {
         }
     }
 
-    /// Waits for a moment at most, until there may be room again.
+    /// Waits until there may be room again, for a short time at most.
     pub(crate) fn wait(&self) -> io::Result<()> {
         const MOMENT_MS: i32 = 50;
-        // A terminal says that it is writable also where a line's end would not fit.
+        // A terminal reports that it is writable even if the end of a line would not fit.
         if is_writable(self.file, MOMENT_MS)? && self.stalled.replace(true) {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -94,7 +93,7 @@ impl Way {
         let flags = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) };
         let waits = flags & libc::O_NONBLOCK == 0;
         if kind.is_socket() {
-            // What takes messages takes small ones.
+            // A socket for messages takes small ones.
             if is_stream_socket(file) {
                 Way::Socket
             } else {
@@ -114,7 +113,7 @@ impl Way {
     }
 }
 
-/// The same pipe or terminal by a descriptor of our own, which does not wait.
+/// Opens the same pipe or terminal again, as a non-blocking descriptor of our own.
 fn open_again(file: &File) -> Option<File> {
     let again = system::open_again(file)?;
     let identity = |file: &File| {
@@ -146,7 +145,7 @@ fn is_stream_socket(file: &File) -> bool {
 }
 
 fn send(file: &File, bytes: &[u8]) -> io::Result<usize> {
-    // SAFETY: reads no more than `bytes`.
+    // SAFETY: the call reads no more than `bytes`.
     let sent = unsafe {
         let (start, length) = (bytes.as_ptr().cast(), bytes.len());
         libc::send(file.as_raw_fd(), start, length, libc::MSG_DONTWAIT)
@@ -154,14 +153,14 @@ fn send(file: &File, bytes: &[u8]) -> io::Result<usize> {
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
-/// Whether a descriptor takes something, within a time.
+/// Whether a descriptor becomes writable within a time.
 fn is_writable(file: &File, milliseconds: i32) -> io::Result<bool> {
     let mut ask = libc::pollfd {
         fd: file.as_raw_fd(),
         events: libc::POLLOUT,
         revents: 0,
     };
-    // SAFETY: one pollfd.
+    // SAFETY: `ask` is one pollfd.
     match unsafe { libc::poll(&mut ask, 1, milliseconds) } {
         0 => Ok(false),
         1.. => Ok(true),
@@ -172,14 +171,14 @@ fn is_writable(file: &File, milliseconds: i32) -> io::Result<bool> {
     }
 }
 
-/// A descriptor that does not wait, until this is dropped; one at a time, so that each finds the flags
-/// as they were.
+/// Makes a descriptor non-blocking until it is dropped. There is one at a time, so that each finds
+/// the original flags.
 struct Waitless {
     file: RawFd,
     flags: i32,
 }
 
-/// The process in which there is a `Waitless`, or 0. In a child of fork() it may be that of the parent.
+/// The process that has a `Waitless`, or 0. In a child of fork() it may be the parent.
 static WAITLESS: AtomicU32 = AtomicU32::new(0);
 
 impl Waitless {
@@ -196,7 +195,7 @@ impl Waitless {
         }
         // SAFETY: asks about the flags of an open descriptor.
         let flags = unsafe { libc::fcntl(file, libc::F_GETFL) };
-        // Frees the place also where that fails.
+        // Dropped if that fails too, so that another one can exist.
         let waitless = Waitless { file, flags };
         succeeded(flags)?;
         // SAFETY: sets flags of an open descriptor.
@@ -218,9 +217,9 @@ impl Drop for Waitless {
 /// Keeps the signals that a write may raise from the host.
 fn quietly<T>(file: &File, write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let _quiet = system::Quiet::new(file);
-    // SAFETY: sets are written before they are read. What is pending after the write and was not
-    // before is the write's own: both signals go to the thread that wrote, except where `Quiet` knows
-    // better.
+    // SAFETY: the sets are initialized before they are read. A signal that is pending after the
+    // write and was not before it was raised by the write: both signals go to the thread that
+    // wrote, except where `Quiet` handles them.
     unsafe {
         let (mut ours, mut mask) = (std::mem::zeroed(), std::mem::zeroed());
         libc::sigemptyset(&mut ours);

@@ -1,9 +1,10 @@
-//! The file beside the target of a save, and those that others left behind.
+//! The temporary file next to the target of a save, and the removal of stale ones.
 //!
-//! A temporary file has no name until it is persisted, so that a process that is killed leaves nothing. Where
-//! the system lacks that, it has a name that nobody else can have (see `name`). A temporary file that is left
-//! behind is swept by a later save that needs a name there itself: once its owner cannot be at work any
-//! more, which is known of a process of this host, and taken for granted after a week.
+//! A temporary file has no name until it is persisted, so that a process that is killed leaves
+//! nothing behind. Where the system has no unnamed files, it has a unique name (see `name`). A
+//! later save that needs such a name itself removes stale ones: those whose owner cannot be running
+//! any more. For a process of this host the system is asked; for any other, a week without a change
+//! is taken as proof.
 
 #![allow(unsafe_code)]
 
@@ -17,13 +18,13 @@ use std::path::Path;
 use super::super::name::{self, Name, Owner};
 use super::{Directory, Target, system};
 
-/// Names that are looked at in one sweep.
+/// How many names one removal of stale files examines.
 const SWEPT_AT_ONCE: usize = 1000;
 
-/// After this many seconds without a change a temporary file of another host is left behind.
+/// A temporary file of another host is stale after this many seconds without a change.
 const LEFT_BEHIND: i64 = 7 * 24 * 3600;
 
-/// A file beside the target of a save; it goes when this is dropped, unless it was persisted.
+/// A file next to the target of a save. Deleted on drop unless it was persisted.
 pub(crate) struct TempFile<'t> {
     pub(crate) file: File,
     target: &'t Target,
@@ -73,7 +74,8 @@ impl Drop for TempFile<'_> {
     }
 }
 
-/// Gives a file that has no name the target's, by way of one of its own: that can replace.
+/// Gives an unnamed file the target's name, by way of a temporary name: a rename can replace a
+/// file.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(in crate::disk) fn persist_by_name(
     file: &File,
@@ -87,19 +89,19 @@ pub(in crate::disk) fn persist_by_name(
         remove_stale(directory, file);
         persist_name(file, target, &name, false).inspect_err(|_| remove(directory, &name, file))
     });
-    // It would last as long as the file is open, which can be long.
+    // The lock would last as long as the file is open, which can be long.
     unlock(file);
     persisted
 }
 
-/// Makes a file the target under which it has `name` now. With `keep` it has both names or the new
-/// one afterwards.
+/// Makes a file the target. `name` is its current name. With `keep`, it has both names or only the
+/// new one afterwards.
 fn persist_name(file: &File, target: &Target, name: &Name, keep: bool) -> io::Result<()> {
     let Target {
         directory,
         name: to,
     } = target;
-    // Nobody else has such a name, but anybody can give one away.
+    // Names are unique, but anybody can give this one to another file.
     if !directory.has(name.as_c_str(), file)? {
         return Err(io::Error::from_raw_os_error(libc::ESTALE));
     }
@@ -110,9 +112,10 @@ fn persist_name(file: &File, target: &Target, name: &Name, keep: bool) -> io::Re
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {}
         result => return result,
     }
-    // Not every system or file system can; not every one has links either.
+    // Not every system or file system can do that; not every one has links either.
     match directory.link(name.as_c_str(), to, 0) {
-        // An answer that was lost on the way: asked again, it says that the name exists.
+        // If the reply of a server was lost and the system asked again, the server reports that the
+        // name exists.
         Err(_) if directory.has(to, file).unwrap_or(false) => Ok(()),
         Err(error) if cannot_link(&error) => Err(io::ErrorKind::Unsupported.into()),
         result => result,
@@ -124,7 +127,7 @@ fn cannot_link(error: &io::Error) -> bool {
     [libc::EPERM, libc::ENOSYS, libc::EOPNOTSUPP, libc::EMLINK].contains(&code.unwrap_or(0))
 }
 
-/// A file whose name is gone before anyone can use it, where there are none without a name.
+/// Creates a file and removes its name before it is used, where there are no unnamed files.
 pub(in crate::disk) fn create_unlinked(directory: &Path) -> io::Result<File> {
     let directory = Directory::open(directory, system::LOOK_UP)?;
     let (name, file) = create_named(&directory, 0o600)?;
@@ -132,7 +135,7 @@ pub(in crate::disk) fn create_unlinked(directory: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// A new file that has a name, marked as being worked on.
+/// Creates a file with a temporary name and locks it.
 fn create_named(directory: &Directory, mode: u32) -> io::Result<(Name, File)> {
     let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
     let (name, file) = take_name(|name| directory.open_file(name.as_c_str(), flags, mode))?;
@@ -140,7 +143,7 @@ fn create_named(directory: &Directory, mode: u32) -> io::Result<(Name, File)> {
     Ok((name, file))
 }
 
-/// Takes a name that nobody else can have.
+/// Tries `take` with unique names until one does not exist yet.
 fn take_name<T>(mut take: impl FnMut(&Name) -> io::Result<T>) -> io::Result<(Name, T)> {
     const TRIES: usize = 100;
     let owner = Owner {
@@ -157,15 +160,15 @@ fn take_name<T>(mut take: impl FnMut(&Name) -> io::Result<T>) -> io::Result<(Nam
     Err(io::Error::from_raw_os_error(libc::EBUSY))
 }
 
-/// Removes a name as long as it is the file's.
+/// Removes a name if it still refers to the file.
 fn remove(directory: &Directory, name: &Name, file: &File) {
     if directory.has(name.as_c_str(), file).unwrap_or(false) {
         directory.remove(name.as_c_str());
     }
 }
 
-/// Removes temporary files that nobody works on any more. `new` is a file there that has just been written:
-/// it shows what the time is for the file system.
+/// Removes stale temporary files. `new` is a file there that has just been written: its time is the
+/// file system's present.
 fn remove_stale(directory: &Directory, new: &File) {
     let (Ok(about), session) = (new.metadata(), system::session()) else {
         return;
@@ -187,7 +190,7 @@ fn remove_if_stale(
     let Ok(about) = directory.about(name) else {
         return;
     };
-    // SAFETY: asks for a number.
+    // SAFETY: a query without arguments.
     let me = unsafe { libc::geteuid() };
     if about.st_mode & libc::S_IFMT != libc::S_IFREG || about.st_uid != me || about.st_nlink != 1 {
         return;
@@ -203,7 +206,7 @@ fn remove_if_stale(
         return;
     }
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    // NFS marks only what is open for writing.
+    // NFS locks only files that are open for writing.
     let file = directory.open_file(name, flags | libc::O_RDWR, 0);
     let file = file.or_else(|_| directory.open_file(name, flags | libc::O_RDONLY, 0));
     if file.is_ok_and(|file| lock(&file)) {
@@ -216,18 +219,18 @@ fn is_gone(process: u32) -> bool {
     let Ok(process @ 1..) = i32::try_from(process) else {
         return false;
     };
-    // SAFETY: asks whether there is one.
+    // SAFETY: signal 0 only checks whether the process exists.
     let asked = unsafe { libc::kill(process, 0) };
     asked < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
 }
 
-/// Marks a file as being worked on, for as long as it is open. False if somebody else has done so.
+/// Locks a file for as long as it is open. False if another descriptor has the lock.
 fn lock(file: &File) -> bool {
     // SAFETY: a call on an open descriptor.
     unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
 }
 
-/// Takes a mark back that would last longer than the work.
+/// Releases the lock of a file that stays open.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn unlock(file: &File) {
     // SAFETY: a call on an open descriptor.

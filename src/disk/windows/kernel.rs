@@ -1,4 +1,4 @@
-//! The system's calls that std does not make, or makes otherwise.
+//! System calls that std does not make, or makes in another way.
 
 #![allow(unsafe_code)]
 
@@ -14,7 +14,7 @@ use std::ptr::{null, null_mut};
 const ERROR_HANDLE_EOF: i32 = 38;
 const ERROR_IO_PENDING: i32 = 997;
 
-/// As much as one call is given: its length is a 32-bit number.
+/// The most that one call is given: its length is a 32-bit number.
 const MOST: usize = 1 << 30;
 
 #[repr(C)]
@@ -96,22 +96,22 @@ fn succeeded(done: i32) -> io::Result<()> {
     }
 }
 
-/// Starts an operation at an offset and waits for its end, by an event of its own: whoever else is
-/// at work on a file opened for that is not waited for, nor taken for this one.
+/// Starts an operation at an offset and waits for its end, with an event of its own: other
+/// operations on the same file are neither waited for nor mistaken for this one.
 ///
 /// # Safety
-/// `start` starts one operation with what it is given, on memory that is there until this returns.
+/// `start` starts one operation with its arguments, on memory that stays valid until this returns.
 unsafe fn complete(
     file: &File,
     offset: u64,
     start: impl FnOnce(RawHandle, *mut Overlapped) -> i32,
 ) -> io::Result<usize> {
-    // SAFETY: an event without a name.
+    // SAFETY: creates an event without a name.
     let event = unsafe { CreateEventW(null(), 1, 0, null()) };
     if event.is_null() {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: open, and nobody else's.
+    // SAFETY: the event was just created, and nothing else owns it.
     let event = unsafe { OwnedHandle::from_raw_handle(event) };
     let mut overlapped = Overlapped {
         status: 0,
@@ -125,22 +125,22 @@ unsafe fn complete(
         Err(error) if error.raw_os_error() != Some(ERROR_IO_PENDING) => return Err(error),
         _ => {}
     }
-    // SAFETY: the operation was started with these. The wait is for as long as it takes, so that
-    // neither they nor the memory that it works on are used after this.
+    // SAFETY: the operation was started with these. The call waits until it ends, so neither they
+    // nor the memory that it works on are used afterwards.
     succeeded(unsafe { GetOverlappedResult(file, overlapped, &raw mut count, 1) })?;
     Ok(count as usize)
 }
 
 pub(in crate::disk) fn read_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
     let size = out.len().min(MOST) as u32;
-    // SAFETY: reads to no more than `out`.
+    // SAFETY: the call writes no more than `size` bytes to `out`.
     let read = unsafe {
         complete(file, offset, |file, overlapped| {
             ReadFile(file, out.as_mut_ptr(), size, null_mut(), overlapped)
         })
     };
     match read {
-        // What other systems say by a count of 0.
+        // Other systems return a count of 0 there.
         Err(error) if error.raw_os_error() == Some(ERROR_HANDLE_EOF) => Ok(0),
         result => result,
     }
@@ -156,8 +156,8 @@ pub(in crate::disk) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::R
     }
 }
 
-/// Writes where the file stands. One that was opened for overlapped calls stands nowhere, and the
-/// system says so; std would end the process.
+/// Writes at the current position. A file opened for overlapped calls has none, and the system
+/// returns an error; std would end the process.
 pub(in crate::disk) fn write(file: &File, bytes: &[u8]) -> io::Result<usize> {
     let size = bytes.len().min(MOST) as u32;
     let mut count = 0;
@@ -174,18 +174,18 @@ pub(in crate::disk) fn write(file: &File, bytes: &[u8]) -> io::Result<usize> {
     Ok(count as usize)
 }
 
-/// Whether a handle is a file's, and no pipe's or console's.
+/// Whether a handle is that of a file, and not of a pipe or a console.
 pub(super) fn is_on_disk(file: &File) -> bool {
     const DISK: u32 = 1;
-    // SAFETY: asks about an open handle.
+    // SAFETY: a query about an open handle.
     unsafe { GetFileType(file.as_raw_handle()) == DISK }
 }
 
-/// Whether a file is another machine's.
+/// Whether a file is on another machine.
 pub(super) fn is_remote(file: &File) -> bool {
     const REMOTE_PROTOCOL: i32 = 13;
     let mut about = [0u32; 32];
-    // SAFETY: room for more than is written.
+    // SAFETY: `about` has room for more than the call writes.
     unsafe {
         GetFileInformationByHandleEx(
             file.as_raw_handle(),
@@ -196,10 +196,10 @@ pub(super) fn is_remote(file: &File) -> bool {
     }
 }
 
-/// Has what was never written take no room.
+/// Makes the file sparse: ranges that were never written take no space.
 pub(super) fn make_sparse(file: &File) -> io::Result<()> {
     const FSCTL_SET_SPARSE: u32 = 0x0009_00c4;
-    // SAFETY: no input, no output.
+    // SAFETY: the request has no input and no output.
     let done = unsafe {
         complete(file, 0, |file, overlapped| {
             let code = FSCTL_SET_SPARSE;
@@ -209,11 +209,12 @@ pub(super) fn make_sparse(file: &File) -> io::Result<()> {
     done.map(|_| ())
 }
 
-/// Has a file, opened with the right to that, go when it is closed, by whomever, or stay after all.
+/// Marks a file to be deleted when its last handle is closed, or takes the mark back. The file was
+/// opened with the right to delete it.
 pub(super) fn set_deleted(file: &File, deleted: bool) -> io::Result<()> {
     const DISPOSITION: i32 = 4;
     let about = u8::from(deleted);
-    // SAFETY: the one byte that this class reads.
+    // SAFETY: `about` is the one byte that this class reads.
     succeeded(unsafe {
         SetFileInformationByHandle(
             file.as_raw_handle(),
@@ -224,13 +225,13 @@ pub(super) fn set_deleted(file: &File, deleted: bool) -> io::Result<()> {
     })
 }
 
-/// Renames a file, opened with the right to that, in one step.
+/// Renames a file in one step. The file was opened with the right to delete it.
 pub(super) fn rename(file: &File, to: &Path, replace: bool) -> io::Result<()> {
     const RENAME: i32 = 3;
     const RENAME_EX: i32 = 22;
     const REPLACE: u32 = 1;
     const POSIX: u32 = 2;
-    // Over a file that somebody has open too. Not every system and file system can.
+    // Also replaces a file that is open. Not every system and file system can do that.
     if replace && set_name(file, RENAME_EX, REPLACE | POSIX, to).is_ok() {
         return Ok(());
     }
@@ -245,7 +246,7 @@ fn set_name(file: &File, class: i32, flags: u32, to: &Path) -> io::Result<()> {
     let size = size.max(size_of::<Rename>());
     let mut about = zeros(size.div_ceil(size_of::<usize>()))?;
     let start = about.as_mut_ptr().cast::<Rename>();
-    // SAFETY: aligned, and with room for all of the name.
+    // SAFETY: `about` is aligned for the struct and has room for the whole name.
     unsafe {
         start.write(Rename {
             flags,
@@ -266,7 +267,7 @@ fn set_name(file: &File, class: i32, flags: u32, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Words, which are aligned for the structs of this module; an error without memory.
+/// Words, aligned for the structs of this module. Running out of memory is an error.
 fn zeros(count: usize) -> io::Result<Vec<usize>> {
     let mut words = Vec::new();
     words

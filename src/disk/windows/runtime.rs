@@ -1,4 +1,4 @@
-//! The C runtime's descriptors.
+//! The descriptors of the C runtime.
 
 #![allow(unsafe_code)]
 
@@ -12,34 +12,34 @@ unsafe extern "C" {
 }
 
 pub(in crate::disk) fn borrow(descriptor: i32) -> io::Result<ManuallyDrop<File>> {
-    // SAFETY: asks about a number, which the runtime checks.
+    // SAFETY: a query about a number, which the runtime checks.
     let handle = forgiving(|| unsafe { _get_osfhandle(descriptor) });
     match handle {
-        // -2 is one of the standard three without a file behind it.
+        // -2: a standard descriptor without a file.
         -1 | -2 => Err(io::ErrorKind::InvalidInput.into()),
-        // SAFETY: an open handle, which ManuallyDrop leaves open.
+        // SAFETY: the handle is open, and ManuallyDrop does not close it.
         handle => Ok(ManuallyDrop::new(unsafe {
             File::from_raw_handle(handle as RawHandle)
         })),
     }
 }
 
-/// What the runtime calls when it is asked something wrong.
+/// What the runtime calls for an invalid argument.
 type Handler = unsafe extern "C" fn(*const u16, *const u16, *const u16, line: u32, reserved: usize);
 type SetHandler = unsafe extern "C" fn(Option<Handler>) -> Option<Handler>;
 
 unsafe extern "C" fn ignore(_: *const u16, _: *const u16, _: *const u16, _: u32, _: usize) {}
 
-/// Has the runtime answer a wrong number by an error, for this thread and this call: by default it
-/// ends the process.
+/// Makes the runtime return an error for an invalid number, for this thread and this call; by
+/// default it ends the process.
 fn forgiving<T>(call: impl FnOnce() -> T) -> T {
     let Some(set) = set_handler() else {
         return call();
     };
-    // SAFETY: a handler that does nothing, and the one before it.
+    // SAFETY: sets a handler that does nothing, for this thread.
     let before = unsafe { set(Some(ignore)) };
     let answer = call();
-    // SAFETY: puts back the handler that the runtime had.
+    // SAFETY: restores the runtime's previous handler.
     unsafe { set(before) };
     answer
 }
@@ -53,7 +53,8 @@ fn set_handler() -> Option<SetHandler> {
     Some(_set_thread_local_invalid_parameter_handler)
 }
 
-/// The older of the two runtimes that this may be linked with ends nothing and has no such call.
+/// The older of the two runtimes that this may be linked with does not end the process, and has no
+/// such call.
 #[cfg(not(target_env = "msvc"))]
 fn set_handler() -> Option<SetHandler> {
     use std::ffi::c_void;
@@ -63,7 +64,7 @@ fn set_handler() -> Option<SetHandler> {
         fn GetModuleHandleA(name: *const i8) -> RawHandle;
         fn GetProcAddress(module: RawHandle, name: *const i8) -> *const c_void;
     }
-    // SAFETY: NUL-terminated names. The function, where it is, has this type.
+    // SAFETY: NUL-terminated names. If the function exists, it has this type.
     unsafe {
         let module = GetModuleHandleA(c"ucrtbase.dll".as_ptr());
         if module.is_null() {

@@ -1,4 +1,4 @@
-//! What only Windows does.
+//! Tests of what only Windows does.
 
 use std::fs;
 use std::io::ErrorKind;
