@@ -380,7 +380,7 @@ fn a_synced_save_is_on_the_disk_before_it_has_its_name() {
 /// It does not concern the source, nor the target of a save.
 #[cfg(unix)]
 #[test]
-fn what_is_wrong_with_the_spool_file_is_said_of_it_alone() {
+fn an_error_of_the_spool_file_is_reported_for_it_alone() {
     for code in [libc::EOPNOTSUPP, libc::ENOSYS, libc::EEXIST, libc::EINVAL] {
         let fault = Fault::Code(code);
         // When the file is created, and at the first write.
@@ -420,7 +420,7 @@ fn what_is_wrong_with_the_spool_file_is_said_of_it_alone() {
 /// it cannot be a target.
 #[cfg(unix)]
 #[test]
-fn what_is_wrong_with_a_target_is_a_failed_file_operation() {
+fn an_error_of_a_target_is_a_failed_file_operation() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let buffer = StreamBuffer::new(Stream(0), None, u64::MAX).expect("a buffer");
     assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
@@ -447,7 +447,7 @@ fn what_is_wrong_with_a_target_is_a_failed_file_operation() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_at_a_read_or_a_write_is_no_error() {
+fn a_signal_during_a_read_or_a_write_is_not_an_error() {
     for max in [0, 300_000] {
         for after in 0.. {
             let buffer = StreamBuffer::new(Stream(0), None, max).expect("a buffer");
@@ -473,7 +473,7 @@ fn a_signal_at_a_read_or_a_write_is_no_error() {
 
 /// A read delivers the bytes before an unreadable part, and the next read returns the error.
 #[test]
-fn a_read_that_fails_in_the_middle_delivers_what_came_before() {
+fn a_read_that_fails_midway_delivers_the_bytes_before() {
     let buffer = StreamBuffer::new(Stream(0), None, 0).expect("a buffer");
     assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
     buffer.spill().expect("room");
@@ -493,7 +493,7 @@ fn a_read_that_fails_in_the_middle_delivers_what_came_before() {
 }
 
 #[test]
-fn a_spool_file_that_was_cut_is_an_error_and_never_wrong_bytes() {
+fn a_truncated_spool_file_is_an_error_and_never_wrong_bytes() {
     let buffer = StreamBuffer::new(Stream(0), None, 0).expect("a buffer");
     assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
     buffer.spill().expect("room");
@@ -512,7 +512,7 @@ fn a_spool_file_that_was_cut_is_an_error_and_never_wrong_bytes() {
 
 /// The text of an error contains the system's description, for people.
 #[test]
-fn errors_say_what_the_system_said() {
+fn errors_have_the_systems_message() {
     let error = Error::from_file(&io::Error::from_raw_os_error(ENOSPC));
     assert!(error.to_string().len() > "no space left for the spool file".len());
 }

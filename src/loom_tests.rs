@@ -17,7 +17,7 @@
 //! | `hand_off` elects a call without notifying it | `hand_off`, `reader_cancel_against_hand_off` |
 //! | a `SourceGuard` is dropped without `hand_off` | `hand_off`, `helper`, `commit_against_wait` and others |
 //! | a call that was elected and is canceled does not `hand_off` | `reader_cancel_against_hand_off` |
-//! | `cancel` wakes no call | `stop_of_all_against_wait` |
+//! | `cancel` wakes no call | `cancel_of_all_against_wait` |
 //! | `free` wakes no call | `free_against_blocked_read`, `free_against_the_helper` |
 //! | `free` leaves the helper asleep | `helper`, `prefetch_against_wait` |
 //! | a call that waits for the helper does not notify it | `helper_sleeps_between_calls` |
@@ -40,13 +40,13 @@
 //! | a thread that finds another one in `Domain::synchronize` does not wait as well | `read_by_handle_against_spill_and_free` |
 //! | a spill frees memory, or segments, without waiting for readers; it unlinks before the write; a block is collapsed with bytes in memory | `read_against_spill` |
 //! | a leaf is freed without waiting for readers | `read_against_collapsing` |
-//! | segments that hang alone from a slot are not moved into the node that a second block needs, or are freed meanwhile | `read_against_company`, `read_against_folding_alone` |
-//! | readers count in one group only, or `Domain::synchronize` leaves the phase as it is | `a_wait_is_not_for_those_who_come_later` |
-//! | the head of the list of free slots without its count (ABA) | `a_free_slot_goes_to_one` |
-//! | a row of slots replaces one that another thread made | `a_new_slot_goes_to_one` |
+//! | segments that hang alone from a slot are not moved into the node that a second block needs, or are freed meanwhile | `read_against_a_second_block`, `read_against_collapsing_a_lone_segment` |
+//! | readers count in one group only, or `Domain::synchronize` leaves the phase as it is | `synchronize_does_not_wait_for_later_readers` |
+//! | the head of the list of free slots without its count (ABA) | `a_free_slot_is_taken_once` |
+//! | a row of slots replaces one that another thread made | `a_new_slot_is_taken_once` |
 //! | `Table::remove` does not synchronize | `a_look_up_against_a_removal` |
 //! | `Table::remove` stores the generation without comparing it | `two_removals` |
-//! | `Table::insert` stores a slot's generation `Relaxed` | `a_made_up_handle` |
+//! | `Table::insert` stores a slot's generation `Relaxed` | `a_forged_handle` |
 //! | a segment is linked `Relaxed`; a root is stored before its child | `read_against_filling` |
 //! | a spill takes the segment that is being filled | `spill_against_filling` |
 //! | the grant of the last bytes ends without the lock | `spill_of_what_was_read` |

@@ -84,7 +84,7 @@ mod tests {
     };
 
     #[test]
-    fn a_name_tells_whose_it_is() {
+    fn a_name_identifies_its_owner() {
         for random in [[0, 0], [u64::MAX, 1], [7, u64::MAX]] {
             let name = Name::new(OWNER, random);
             assert_eq!(owner(name.as_c_str().to_bytes()), Some(OWNER));
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_draft_has_no_owner() {
+    fn a_name_of_another_form_has_no_owner() {
         let name = Name::new(OWNER, [1, 2]);
         let name = name.as_str();
         let others = [

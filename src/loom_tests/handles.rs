@@ -64,7 +64,7 @@ impl Case {
 /// One thread takes a free slot while another takes two and gives the first back: the list's head
 /// has the same number as before, but its successor differs.
 #[test]
-fn a_free_slot_goes_to_one() {
+fn a_free_slot_is_taken_once() {
     explore(3, || {
         let case = Case::new();
         let old = [10, 11].map(|number| case.insert(number));
@@ -92,7 +92,7 @@ fn a_free_slot_goes_to_one() {
 
 /// Several threads make new slots, and their row, at a time.
 #[test]
-fn a_new_slot_goes_to_one() {
+fn a_new_slot_is_taken_once() {
     explore(3, || {
         let case = Case::new();
         let other = thread::spawn({
@@ -143,7 +143,7 @@ fn a_look_up_against_a_removal() {
 
 /// A number that happens to be the slot's next handle finds nothing, or the next value.
 #[test]
-fn a_made_up_handle() {
+fn a_forged_handle() {
     explore(3, || {
         let case = Case::new();
         let handle = case.insert(1);

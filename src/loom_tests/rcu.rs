@@ -89,7 +89,7 @@ fn two_readers_and_a_wait() {
 
 /// A reader that comes during a wait counts itself in the other group, and prolongs no wait.
 #[test]
-fn a_wait_is_not_for_those_who_come_later() {
+fn synchronize_does_not_wait_for_later_readers() {
     explore(4, || {
         let case = Case::new();
         let first = case.domain.enter();

@@ -35,7 +35,7 @@ fn cancel_against_wait() {
 /// A call that waits while another one is inside a source that nothing ends returns at once, after
 /// a cancel and after a free.
 #[test]
-fn stop_of_all_against_wait() {
+fn cancel_of_all_against_wait() {
     for stop in [Buffer::cancel, Buffer::free] {
         explore(4, move || {
             let valve = Valve::new();
@@ -279,7 +279,7 @@ fn free_against_an_interrupt() {
 
 /// A reader that is canceled and resumed at once has been canceled.
 #[test]
-fn reader_resume_after_stop() {
+fn reader_resume_after_cancel() {
     explore(4, || {
         let valve = Valve::new();
         let mut tap = Tap::behind(1, &valve);

@@ -126,7 +126,7 @@ fn read_by_handle_against_spill_and_free() {
 
 /// A read of a block that must leave memory, while its chunk is filled again.
 #[test]
-fn read_against_making_room() {
+fn read_against_making_space() {
     explore(3, || {
         let store = store(0);
         fill(&store, 0, 2 * BLOCK);
@@ -168,7 +168,7 @@ fn read_against_collapsing() {
 /// A read from a block that was alone under its slot, while a second one is added and both leave
 /// memory.
 #[test]
-fn read_against_company() {
+fn read_against_a_second_block() {
     explore(3, || {
         let store = store(u64::MAX);
         fill(&store, 0, 1);
@@ -183,7 +183,7 @@ fn read_against_company() {
 
 /// The same for a block that gets its leaf only to be replaced by a sentinel in it.
 #[test]
-fn read_against_folding_alone() {
+fn read_against_collapsing_a_lone_segment() {
     explore(3, || {
         let store = store(u64::MAX);
         fill(&store, 0, 1);

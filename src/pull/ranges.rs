@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_list_takes_is_counted() {
+    fn the_list_of_segments_is_counted() {
         let mut ranges = Ranges::default();
         assert_eq!(ranges.taken(), 0);
         for at in 0..100 {

@@ -117,7 +117,7 @@ impl Case {
 /// Blocks that are alone under a slot, that get a neighbor, near or far, and that collapse to
 /// sentinels.
 #[test]
-fn what_jumps_bring_is_found() {
+fn bytes_from_seeks_are_found() {
     for (seed, max) in [(1, 0), (2, 100_000), (3, 1_000_000), (4, u64::MAX)] {
         let mut case = Case::new(max, seed);
         for round in 0..60 {
@@ -285,7 +285,7 @@ fn memory_of_a_discarded_grant_is_used_again() {
 
 /// The size of a new segment.
 #[test]
-fn a_segment_is_as_large_as_what_is_likely_to_follow() {
+fn a_segment_is_as_large_as_the_bytes_likely_to_follow() {
     // A short resource gets its size, a long one a whole block.
     assert_eq!(capacity(0, 0, Some(5_000)), 5_000);
     assert_eq!(capacity(0, 0, Some(1 << 30)), BLOCK as usize);
@@ -307,7 +307,7 @@ fn a_segment_is_as_large_as_what_is_likely_to_follow() {
 
 /// Whether an arena is likely to be filled.
 #[test]
-fn an_arena_is_for_what_is_long() {
+fn only_a_long_stream_gets_an_arena() {
     assert!(!is_large(LARGE_RUN - 1, None));
     assert!(is_large(LARGE_RUN, None));
     assert!(!is_large(LARGE_RUN / 2 - 1, Some(1 << 30)));

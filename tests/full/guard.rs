@@ -68,7 +68,7 @@ fn operations_cost_what_they_did() {
 
 /// The guard itself: what is worse is told, what is better or within the tolerance is not.
 #[test]
-fn a_growth_is_told() {
+fn a_growth_is_reported() {
     let cost = |instructions, allocations, calls| Cost {
         instructions,
         allocations,

@@ -224,7 +224,7 @@ proptest! {
     })]
 
     #[test]
-    fn every_read_is_what_stands_there(case in case()) {
+    fn every_read_returns_the_bytes_at_its_offset(case in case()) {
         let (mut stream, seen) = Stream::new(case.size, case.chunk);
         stream.seeks = case.seeks;
         stream.good_seeks = case.good_seeks;

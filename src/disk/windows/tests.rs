@@ -33,7 +33,7 @@ fn block(number: u64) -> Vec<u8> {
 }
 
 #[test]
-fn many_threads_are_at_work_on_one_spool_file() {
+fn many_threads_use_one_spool_file() {
     const BLOCKS: u64 = 400;
     let directory = crate::tempfile::tempdir().expect("a directory");
     let file = &create_unnamed(directory.path()).expect("a file");
@@ -70,7 +70,7 @@ fn many_threads_are_at_work_on_one_spool_file() {
 }
 
 #[test]
-fn a_spool_file_is_nobody_elses_and_leaves_nothing() {
+fn a_spool_file_is_private_and_leaves_nothing() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let file = create_unnamed(directory.path()).expect("a file");
     kernel::write_at(&file, &block(0), 0).expect("a write");
@@ -91,7 +91,7 @@ fn the_last_offsets_are_refused() {
 }
 
 #[test]
-fn a_draft_becomes_the_target_or_goes() {
+fn a_temporary_file_becomes_the_target_or_is_deleted() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let path = directory.path().join("saved");
     let target = target(&path);
@@ -114,7 +114,7 @@ fn a_draft_becomes_the_target_or_goes() {
 }
 
 #[test]
-fn drafts_at_work_stay_and_strays_go() {
+fn temporary_files_in_use_stay_and_stale_ones_are_removed() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     let of = |session| {
@@ -210,7 +210,7 @@ fn paths_are_made_whole() {
 }
 
 #[test]
-fn a_number_that_is_no_descriptor_is_refused() {
+fn a_number_that_is_not_a_descriptor_is_refused() {
     for number in [-1, -2, 99, i32::MAX] {
         let error = borrow(number).map(|_| ()).expect_err("not open");
         assert_eq!(error.kind(), ErrorKind::InvalidInput);

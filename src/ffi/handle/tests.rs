@@ -74,7 +74,7 @@ fn each_handle_is_its_own_values() {
 }
 
 #[test]
-fn a_value_that_can_not_be_made_costs_no_slot() {
+fn a_value_that_cannot_be_created_takes_no_slot() {
     static TABLE: Values = Table::new();
     for _ in 0..3 {
         let none = TABLE.insert(|_| Err(Error::NoMemory));
@@ -86,7 +86,7 @@ fn a_value_that_can_not_be_made_costs_no_slot() {
 }
 
 #[test]
-fn a_slot_whose_generations_are_used_up_is_left() {
+fn a_slot_without_unused_generations_stays_empty() {
     static TABLE: Values = Table::new();
     let first = insert(&TABLE, 1);
     assert!(TABLE.remove(first).is_ok());
@@ -108,7 +108,7 @@ fn a_slot_whose_generations_are_used_up_is_left() {
 }
 
 #[test]
-fn slots_start_where_no_number_is_likely_to_be() {
+fn generations_start_at_unlikely_numbers() {
     static TABLE: Values = Table::new();
     let generations: Vec<_> = (0..64)
         .map(|at| insert(&TABLE, at) >> (SLOT_BITS + 1))
@@ -127,7 +127,7 @@ fn slots_start_where_no_number_is_likely_to_be() {
 
 #[test]
 #[cfg(unix)]
-fn a_forked_child_starts_over() {
+fn a_forked_child_starts_with_empty_tables() {
     static TABLE: Values = Table::new();
     let handles: Vec<_> = (0..100).map(|at| insert(&TABLE, at)).collect();
     assert!(TABLE.remove(handles[5]).is_ok());

@@ -38,7 +38,7 @@ fn rest(segment: &Segment) -> Vec<u8> {
 }
 
 #[test]
-fn a_grant_shows_nothing_of_before_and_touches_nothing_behind() {
+fn a_write_grant_is_zeroed_and_reaches_nothing_past_its_segment() {
     for initialized in [0, 1, 10, 50, SIZE] {
         for most in [1, 7, 30, SIZE] {
             let segment = dirty(initialized);
@@ -72,7 +72,7 @@ fn a_grant_shows_nothing_of_before_and_touches_nothing_behind() {
 }
 
 #[test]
-fn there_is_room_where_the_bytes_end() {
+fn has_space_only_where_the_bytes_end() {
     let segment = Segment::new(1000, Chunk::zeroed(SIZE).expect("memory")).expect("memory");
     let at = |position| segment.has_space_at(position);
     assert!(at(1000) && !at(999) && !at(1001));

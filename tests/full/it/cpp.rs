@@ -180,7 +180,7 @@ fn says_what_it_needs() {
 
 /// The macros that windows.h defines are in nobody's way.
 #[test]
-fn bears_macros() {
+fn compiles_with_conflicting_macros() {
     let text = "#include <algorithm>\n#include <chrono>\n#include <cmath>\n#include <filesystem>\n\
                 #include <functional>\n#include <limits>\n#include <memory>\n#include <mutex>\n\
                 #include <optional>\n#include <string>\n#include <vector>\n\

@@ -253,7 +253,7 @@ fn is_whole(said: &str) {
 }
 
 #[test]
-fn jumps_where_the_server_knows_ranges() {
+fn seeks_if_the_server_has_ranges() {
     let Some(example) = example() else { return };
     let server = serve(|request| part(request.start));
     let said = fetch(example, &server);
@@ -263,7 +263,7 @@ fn jumps_where_the_server_knows_ranges() {
 }
 
 #[test]
-fn reads_on_where_it_does_not() {
+fn continues_where_the_server_has_no_ranges() {
     let Some(example) = example() else { return };
     for framing in [Framing::Length, Framing::Chunked, Framing::Close] {
         let sized = matches!(framing, Framing::Length);
@@ -281,7 +281,7 @@ fn reads_on_where_it_does_not() {
 
 /// A 200 to `bytes=0-` from a server that says it knows ranges: all that it was asked for.
 #[test]
-fn jumps_where_all_came_as_a_whole_at_first() {
+fn seeks_after_a_whole_response() {
     let Some(example) = example() else { return };
     let server = serve(|request| match request.start {
         0 => whole().with("Accept-Ranges: bytes").cut(700_000),
@@ -297,7 +297,7 @@ fn jumps_where_all_came_as_a_whole_at_first() {
 
 /// One that says so and does not: what it sends from the start is gone on with.
 #[test]
-fn reads_on_where_ranges_were_a_promise_only() {
+fn continues_where_the_server_only_claimed_ranges() {
     let Some(example) = example() else { return };
     for framing in [false, true] {
         let server = serve(move |_| {
@@ -352,7 +352,7 @@ fn goes_on_where_the_connection_broke() {
 }
 
 #[test]
-fn asks_for_the_rest_of_a_part() {
+fn requests_the_rest_of_a_partial_response() {
     let Some(example) = example() else { return };
     const MOST: usize = 300_000;
     let clip = |start: usize| start.min(SIZE)..(start + MOST).min(SIZE);
@@ -374,7 +374,7 @@ fn asks_for_the_rest_of_a_part() {
 }
 
 #[test]
-fn knows_that_nothing_is_all() {
+fn recognizes_an_empty_resource() {
     let Some(example) = example() else { return };
     let empty = || Reply {
         body: Vec::new(),
@@ -391,7 +391,7 @@ fn knows_that_nothing_is_all() {
 }
 
 #[test]
-fn tries_again_where_that_may_help() {
+fn retries_where_that_may_help() {
     let Some(example) = example() else { return };
     let server = serve(|request| match request.number {
         0 => status("503 Service Unavailable").with("Retry-After: 2"),
@@ -405,7 +405,7 @@ fn tries_again_where_that_may_help() {
 }
 
 #[test]
-fn does_not_where_it_may_not() {
+fn does_not_retry_where_that_cannot_help() {
     let Some(example) = example() else { return };
     for (reply, code) in [
         ("404 Not Found", "-1404"),
@@ -539,7 +539,7 @@ fn refuses_bytes_from_elsewhere() {
 }
 
 #[test]
-fn loses_what_can_not_be_asked_for_again() {
+fn fails_where_bytes_cannot_be_requested_again() {
     let Some(example) = example() else { return };
     for framing in [false, true] {
         let server = serve(move |_| match framing {
@@ -707,7 +707,7 @@ fn stops_before_it_tries_again() {
 
 /// A jump that fails is one that failed this time: the next read tries it again.
 #[test]
-fn a_jump_that_fails_is_tried_again() {
+fn a_failed_seek_is_tried_again() {
     let patience = ["-DSPOOLBUF_CURL_RETRIES=0", SANITIZED];
     let calls = Player::build_as("calls-jump", "tests/curl/calls.c", &["libcurl"], &patience);
     let Some(calls) = calls else { return };
@@ -752,7 +752,7 @@ fn goes_on_after_every_fault() {
 
 /// A server without ranges sends all again after a retry: what was delivered is skipped, if it is the same.
 #[test]
-fn skips_what_it_has_where_there_are_no_ranges() {
+fn skips_delivered_bytes_where_there_are_no_ranges() {
     let patience = ["-DSPOOLBUF_CURL_RETRIES=0", SANITIZED];
     let calls = Player::build_as("calls-skip", "tests/curl/calls.c", &["libcurl"], &patience);
     let Some(calls) = calls else { return };
@@ -820,7 +820,7 @@ fn says_ok(command: &mut Command) {
 }
 
 #[test]
-fn finds_nothing_far_past_the_end() {
+fn reads_nothing_far_past_the_end() {
     let Some(calls) = calls() else { return };
     let server = serve(|request| part(request.start));
     says_ok(Command::new(calls).args(["far", &server.url]));
@@ -878,7 +878,7 @@ fn serves_several_at_once() {
 
 /// Reads a resource over TLS from a server that nobody vouches for: not without being told to.
 #[test]
-fn trusts_whom_it_is_told_to() {
+fn trusts_the_given_certificates() {
     let (Some(example), Some(calls)) = (example(), calls()) else {
         return;
     };

@@ -36,7 +36,7 @@ fn over(source: impl spoolbuf::Source + 'static) -> StreamBuffer {
 
 /// Kinds that std or a decoder takes for "ask again", "that was the end" or "ask later".
 #[test]
-fn an_error_of_the_source_is_never_taken_for_something_else() {
+fn an_error_of_the_source_is_never_mistaken_for_another_result() {
     for kind in [
         ErrorKind::UnexpectedEof,
         ErrorKind::WriteZero,
@@ -72,7 +72,7 @@ fn an_error_of_the_source_is_never_taken_for_something_else() {
 }
 
 #[test]
-fn an_unknown_end_is_read_to() {
+fn seeking_from_an_unknown_end_reads_to_it() {
     let buffer = over(io::Cursor::new(resource(300_000)));
     let mut cursor = buffer.cursor().expect("a cursor");
     assert_eq!(cursor.seek(SeekFrom::Start(10)).expect("a place"), 10);
@@ -84,7 +84,7 @@ fn an_unknown_end_is_read_to() {
 }
 
 #[test]
-fn an_end_that_an_error_hides_is_an_error_and_the_place_stays() {
+fn a_failed_seek_from_the_end_keeps_the_position() {
     let buffer = over(Failing {
         bytes: io::Cursor::new(resource(50_000)),
         kind: Some(ErrorKind::ConnectionReset),
@@ -109,7 +109,7 @@ impl Read for Told {
 }
 
 #[test]
-fn looking_for_the_end_can_be_stopped() {
+fn a_search_for_the_end_can_be_canceled() {
     let (sender, receiver) = channel();
     let buffer = over(Told(receiver));
     // Its own thread calls the source, so that a stop of the cursor alone is at once.

@@ -131,7 +131,7 @@ impl Source for Stalling {
 }
 
 #[test]
-fn a_stop_is_one_whatever_the_source_makes_of_it() {
+fn a_cancel_is_a_cancel_whatever_the_source_returns() {
     let failed = || Error::Source {
         code: -5,
         cause: None,
@@ -170,7 +170,7 @@ fn a_stop_is_one_whatever_the_source_makes_of_it() {
 
 /// "Nothing yet" is no failure that keeps the end from being one.
 #[test]
-fn nothing_yet_and_then_the_end() {
+fn no_bytes_yet_and_then_the_end() {
     let buffer = over(Failing {
         place: 0,
         fails_at: SIZE,

@@ -114,7 +114,7 @@ fn free(buffer: &Handle) {
 }
 
 #[test]
-fn while_its_piece_makes_room() {
+fn while_its_segment_is_spilled() {
     // Readers count themselves on several lines.
     for _ in 0..3 {
         stand_still(|buffer| pull(buffer, 20 * PIECE));
@@ -122,12 +122,12 @@ fn while_its_piece_makes_room() {
 }
 
 #[test]
-fn while_all_pieces_are_spilled() {
+fn while_all_segments_are_spilled() {
     stand_still(spill);
 }
 
 #[test]
-fn while_the_buffer_is_freed_and_another_one_comes() {
+fn while_the_buffer_is_freed_and_another_is_created() {
     stand_still(|buffer| {
         free(buffer);
         pull(&Handle::new(100 * PIECE, MAX), 20 * PIECE);

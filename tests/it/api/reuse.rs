@@ -277,7 +277,7 @@ fn rounds(seed: u64) {
 }
 
 #[test]
-fn no_reader_sees_what_its_memory_is_used_for_next() {
+fn no_reader_sees_the_next_use_of_its_memory() {
     thread::scope(|scope| {
         for seed in [1, 2] {
             scope.spawn(move || rounds(seed));

@@ -82,7 +82,7 @@ fn a_small_gap_is_read_through_and_a_large_one_is_not() {
 
 /// A read that takes what is there takes all of it, be it in memory first and then in the file.
 #[test]
-fn what_is_there_is_there_in_memory_and_in_the_file() {
+fn buffered_bytes_are_found_in_memory_and_in_the_file() {
     let (buffer, seen) = buffer(SIZE, declared(SIZE));
     read(&buffer, 1_048_576, 16_384).expect("bytes");
     buffer.spill().expect("room");
@@ -100,7 +100,7 @@ fn what_is_there_is_there_in_memory_and_in_the_file() {
 }
 
 #[test]
-fn what_is_held_is_used_and_ranges_that_meet_become_one() {
+fn buffered_bytes_are_used_and_adjacent_ranges_merge() {
     let options = Options {
         seek_gap: 0,
         ..declared(SIZE)
@@ -125,7 +125,7 @@ fn what_is_held_is_used_and_ranges_that_meet_become_one() {
 }
 
 #[test]
-fn who_reads_backwards_does_not_seek_for_each_step() {
+fn reading_backwards_does_not_seek_for_each_step() {
     const STEP: u64 = 1000;
     const FROM: u64 = 1_000_000;
     let options = Options {
@@ -210,7 +210,7 @@ fn super_buffer(size: u64) -> (StreamBuffer, Arc<Seen>) {
 }
 
 #[test]
-fn an_empty_resource_ends_wherever_one_looks_first() {
+fn an_empty_resource_ends_at_any_offset() {
     let (buffer, _) = buffer(0, declared(SIZE));
     assert_eq!(read(&buffer, SIZE - 10, 10).expect("nothing"), 0);
     assert_eq!(read(&buffer, 0, 10).expect("nothing"), 0);
@@ -218,7 +218,7 @@ fn an_empty_resource_ends_wherever_one_looks_first() {
 }
 
 #[test]
-fn a_save_fills_the_holes_with_the_fewest_jumps() {
+fn a_save_fills_the_gaps_with_the_fewest_seeks() {
     let (buffer, seen) = buffer(SIZE, declared(SIZE));
     read(&buffer, 0, 100_000).expect("the start");
     read(&buffer, 4_000_000, 100_000).expect("the middle");
@@ -239,7 +239,7 @@ fn a_save_fills_the_holes_with_the_fewest_jumps() {
 }
 
 #[test]
-fn a_prefetch_goes_on_after_a_jump_and_fills_the_holes_at_last() {
+fn a_prefetch_continues_after_a_seek_and_fills_the_gaps_last() {
     let (buffer, seen) = buffer(SIZE, declared(SIZE));
     buffer.prefetch(200_000).expect("a helper");
     read(&buffer, 6_000_000, 10).expect("bytes");
@@ -263,7 +263,7 @@ fn wait_until(mut condition: impl FnMut() -> bool) {
 /// The progress of a save is told before the first byte is written: while a source that jumped ahead
 /// runs on to the end. It can stop the save there, and so can a cancel, even one that is over.
 #[test]
-fn a_save_can_be_stopped_while_the_source_runs_on() {
+fn a_save_can_be_stopped_while_the_source_continues() {
     for by_cancel in [false, true] {
         let (buffer, seen) = buffer(SIZE, declared(SIZE));
         read(&buffer, 1_000_000, 10).expect("bytes");
@@ -321,7 +321,7 @@ fn no_prefetch_needs_no_helper() {
 
 /// A helper that keeps bytes ready calls no source that has failed, nor one that is to be left alone.
 #[test]
-fn a_prefetch_rests_after_a_failure_and_while_it_is_canceled() {
+fn a_prefetch_pauses_after_a_failure_and_while_it_is_canceled() {
     for fails in [false, true] {
         let (stream, seen) = Stream::new(SIZE, 1 << 20);
         let calls = Arc::new(AtomicU32::new(0));
@@ -381,7 +381,7 @@ impl Source for Ailing {
 }
 
 #[test]
-fn a_prefetch_keeps_as_much_ready_as_it_is_told() {
+fn a_prefetch_keeps_its_distance_buffered() {
     let options = Options {
         prefetch: 20_000,
         read_granularity: 0,
@@ -484,7 +484,7 @@ fn a_failed_seek_of_one_does_not_stop_the_prefetch_of_another() {
 }
 
 #[test]
-fn what_a_source_has_passed_is_unsupported_once_it_can_not_go_back() {
+fn bytes_behind_a_forward_only_source_are_unsupported() {
     let (buffer, _) = failing(SIZE, 2, declared(SIZE));
     read(&buffer, 8_000_000, 10).expect("the first jump");
     read(&buffer, 4_000_000, 10).expect("the second jump");
@@ -611,7 +611,7 @@ fn a_cancel_during_a_seek_does_not_make_the_source_forward_only() {
 }
 
 #[test]
-fn a_place_that_no_file_reaches_does_not_block_the_others() {
+fn an_offset_that_no_file_can_reach_does_not_block_the_others() {
     let far = 1 << 62;
     let (buffer, _) = buffer(
         far + SIZE,
@@ -633,7 +633,7 @@ fn a_place_that_no_file_reaches_does_not_block_the_others() {
 
 /// Of a source that only goes forwards, whose prefetch has a long way to go.
 #[test]
-fn a_prefetch_asks_for_little_and_is_not_led_past_any_resource() {
+fn a_prefetch_makes_small_requests_and_never_past_the_end() {
     let (stream, seen) = Stream::new(SIZE, 1 << 20);
     let options = Options {
         prefetch: 100_000,
@@ -652,7 +652,7 @@ fn a_prefetch_asks_for_little_and_is_not_led_past_any_resource() {
 }
 
 #[test]
-fn a_read_of_nothing_does_not_lead_the_prefetch() {
+fn an_empty_read_does_not_move_the_prefetch() {
     let options = Options {
         prefetch: 100_000,
         ..declared(SIZE)

@@ -33,7 +33,7 @@ impl Source for Failing {
 }
 
 #[test]
-fn whatever_error_a_source_answers_is_a_failure_of_the_source() {
+fn any_error_of_a_source_is_a_failure_of_the_source() {
     // As a buffer does that is the source of another one.
     let own = [
         Error::Timeout,
@@ -62,7 +62,7 @@ fn whatever_error_a_source_answers_is_a_failure_of_the_source() {
 }
 
 #[test]
-fn what_a_source_says_without_being_asked_for_is_a_failure_too() {
+fn an_unexpected_special_result_of_a_source_is_a_failure() {
     let unasked = [
         (Error::Canceled, sb_source_code::SB_SOURCE_CANCELED),
         (Error::Unsupported, sb_source_code::SB_SOURCE_UNSUPPORTED),
@@ -82,7 +82,7 @@ fn what_a_source_says_without_being_asked_for_is_a_failure_too() {
 }
 
 #[test]
-fn a_reader_that_does_not_stand_at_its_start_is_taken_there() {
+fn a_reader_that_is_not_at_its_start_is_sought_there() {
     let mut reader = Cursor::new(bytes(0, 1000));
     let mut sniffed = [0; 4];
     reader.read_exact(&mut sniffed).expect("bytes");
@@ -93,9 +93,9 @@ fn a_reader_that_does_not_stand_at_its_start_is_taken_there() {
 }
 
 #[test]
-fn a_cancel_handle_keeps_nothing_of_its_buffer() {
+fn a_cancel_handle_does_not_keep_its_buffer_alive() {
     // The memory in use is the process's.
-    if !alone("api::sources::a_cancel_handle_keeps_nothing_of_its_buffer") {
+    if !alone("api::sources::a_cancel_handle_does_not_keep_its_buffer_alive") {
         return;
     }
     const EACH: usize = 4 << 20;
@@ -176,7 +176,7 @@ fn calls_that_fail_cost_no_memory() {
 }
 
 #[test]
-fn an_interrupted_source_is_not_asked_again_by_who_reads_a_cursor() {
+fn an_interrupted_source_is_not_called_again_by_a_cursor() {
     let error = Error::Source {
         code: -4,
         cause: Some(Arc::new(ErrorKind::Interrupted.into())),
@@ -250,7 +250,7 @@ impl Source for Marked {
 }
 
 #[test]
-fn a_stop_that_comes_as_the_source_returns_is_no_failure_of_the_next_call() {
+fn a_cancel_as_the_source_returns_does_not_fail_the_next_call() {
     for (seeks, obeys) in [(false, false), (true, false), (false, true), (true, true)] {
         let (mut stream, _) = Stream::new(1 << 20, 1000);
         stream.seeks = seeks;
@@ -339,7 +339,7 @@ fn strict(last: u64, refusal: ErrorKind) -> StreamBuffer {
 }
 
 #[test]
-fn a_place_that_a_file_refuses_is_past_its_end() {
+fn an_offset_that_a_file_refuses_is_past_its_end() {
     let buffer = strict(100_000, ErrorKind::InvalidInput);
     assert_eq!(buffer.read_at(1 << 45, &mut [0; 10]).expect("the end"), 0);
     let mut out = [0; 10];
@@ -350,7 +350,7 @@ fn a_place_that_a_file_refuses_is_past_its_end() {
 }
 
 #[test]
-fn a_place_that_is_refused_for_now_is_no_end() {
+fn an_offset_refused_once_is_not_the_end() {
     for refusal in [ErrorKind::InvalidInput, ErrorKind::ConnectionReset] {
         let buffer = strict(50_000, refusal);
         assert_eq!(buffer.read_at(0, &mut [0]).expect("a byte"), 1);

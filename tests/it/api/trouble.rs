@@ -95,7 +95,7 @@ impl Drop for Stopped {
 /// A source that ends while a stop is on its way is closed when that is over, and not only with the
 /// buffer.
 #[test]
-fn a_source_that_ends_under_a_stop_is_closed_after_it() {
+fn a_source_that_ends_during_a_cancel_is_closed_after_it() {
     let ((entered, events), (stop, stops)) = (channel(), channel());
     let (returned, closed) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
     let source = Stopped {
@@ -164,7 +164,7 @@ impl Source for Forgetful {
 
 /// The same where the source has to pass what is held, because it can't seek any more.
 #[test]
-fn an_end_within_what_is_held_is_a_failure() {
+fn an_end_within_buffered_bytes_is_a_failure() {
     const HELD: u64 = 1_000_000;
     let source = Forgetful {
         at: 0,
@@ -219,7 +219,7 @@ impl Source for Told {
 
 /// An end before bytes that are held is none: it is the source that is wrong.
 #[test]
-fn an_end_before_what_is_held_is_a_failure() {
+fn an_end_before_buffered_bytes_is_a_failure() {
     for max in [0, u64::MAX] {
         let source = Forgetful {
             at: 0,
@@ -413,7 +413,7 @@ impl Source for Mined {
 /// What is dropped by the library is code of the user's: that of an error too. Wherever it panics,
 /// later reads get right bytes, and those of the helper are served.
 #[test]
-fn an_error_that_panics_when_it_goes_costs_no_byte() {
+fn an_error_that_panics_when_it_is_dropped_loses_no_byte() {
     for by_helper in [false, true] {
         for fails_at in 1..8 {
             let calls = Arc::<AtomicU32>::default();
@@ -454,7 +454,7 @@ fn an_error_that_panics_when_it_goes_costs_no_byte() {
 
 /// A panic in the helper's own work: what it worked on is lost, and the helper goes on with the next.
 #[test]
-fn a_panic_of_the_helper_is_survived() {
+fn a_panic_on_the_helper_is_survived() {
     let calls = Arc::<AtomicU32>::default();
     let gone = Arc::<AtomicBool>::default();
     let source = Mined {
@@ -560,7 +560,7 @@ impl Source for Watched {
 
 /// The library drops an error as it calls any code of the user's: without a lock.
 #[test]
-fn an_error_may_look_at_the_buffer_when_it_goes() {
+fn an_error_may_use_the_buffer_when_it_is_dropped() {
     for canceled in [false, true] {
         let ((entered, events), (let_go, go)) = (channel(), channel());
         let (done, all_done) = channel();

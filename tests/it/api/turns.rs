@@ -61,7 +61,7 @@ fn wait_for(buffer: &StreamBuffer, waits: u64) {
 /// Those with a time limit have their turns by way of the helper, and in their order: a thread that
 /// comes back for more as soon as it has got something does not keep the helper away.
 #[test]
-fn calls_with_a_time_limit_have_their_turn_before_those_who_come_later() {
+fn calls_with_a_timeout_are_served_before_later_calls() {
     // A helper that is only told of the work may be the first to come for it, but not always.
     for _ in 0..30 {
         limited_calls_against_one_that_comes_back();
@@ -103,7 +103,7 @@ fn limited_calls_against_one_that_comes_back() {
 /// Who reads much leaves the source to those who wait for another place of it, after a mebibyte, and
 /// goes on after them.
 #[test]
-fn a_long_read_leaves_a_turn_to_others() {
+fn a_long_read_lets_others_use_the_source() {
     const LONG: usize = 6_000_000;
     const FAR: u64 = 9_000_000;
     let (buffer, tap, asked) = buffer();

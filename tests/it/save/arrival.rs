@@ -43,7 +43,7 @@ fn check(max: u64, size_of_draft: impl Fn(&Path) -> u64) {
 }
 
 #[test]
-fn a_draft_grows_as_bytes_arrive() {
+fn a_temporary_file_grows_as_bytes_arrive() {
     for max in LIMITS {
         check(max, |directory| {
             about_unnamed(directory).map_or(0, |about| about.len())
@@ -52,7 +52,7 @@ fn a_draft_grows_as_bytes_arrive() {
 }
 
 #[test]
-fn a_draft_with_a_name_grows_as_bytes_arrive() {
+fn a_named_temporary_file_grows_as_bytes_arrive() {
     without(&[Lack::Unnamed], || {
         check(0, |directory| {
             let size = |name| std::fs::metadata(directory.join(name)).map_or(0, |it| it.len());

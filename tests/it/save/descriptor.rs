@@ -42,7 +42,7 @@ fn new_pipe() -> (File, File) {
 }
 
 #[test]
-fn a_file_is_written_from_where_it_stands() {
+fn a_descriptor_is_written_from_its_position() {
     for max in LIMITS {
         let handle = Handle::new(SIZE, max);
         let mut file = crate::tempfile::tempfile().expect("a file");
@@ -63,7 +63,7 @@ fn a_file_is_written_from_where_it_stands() {
 }
 
 #[test]
-fn a_file_that_is_appended_to_gets_all_at_its_end() {
+fn a_file_opened_for_appending_gets_all_bytes_at_its_end() {
     for max in LIMITS {
         let directory = crate::tempfile::tempdir().expect("a directory");
         let path = directory.path().join("log");
@@ -83,7 +83,7 @@ fn a_file_that_is_appended_to_gets_all_at_its_end() {
 }
 
 #[test]
-fn a_pipe_and_a_socket_get_all_in_order() {
+fn a_pipe_and_a_socket_get_all_bytes_in_order() {
     for max in LIMITS {
         let handle = Handle::new(SIZE, max);
         let (mut end, pipe) = new_pipe();
@@ -95,7 +95,7 @@ fn a_pipe_and_a_socket_get_all_in_order() {
 
 /// Each takes a little at a time, and says that it is full instead of waiting.
 #[test]
-fn a_pipe_and_a_socket_that_do_not_wait_get_all_in_order() {
+fn a_nonblocking_pipe_and_socket_get_all_bytes_in_order() {
     for max in LIMITS {
         let handle = Handle::new(SIZE, max);
         let (mut end, pipe) = new_pipe();
@@ -179,7 +179,7 @@ fn set_non_blocking(sink: &impl AsRawFd) {
 }
 
 #[test]
-fn a_terminal_gets_all_in_order() {
+fn a_terminal_gets_all_bytes_in_order() {
     for non_blocking in [false, true] {
         for max in LIMITS {
             let (mut screen, program) = terminal(true);
@@ -203,7 +203,7 @@ fn a_terminal_gets_all_in_order() {
 }
 
 #[test]
-fn a_save_to_a_terminal_that_nobody_reads_is_stopped() {
+fn a_save_to_a_terminal_that_nobody_reads_can_be_stopped() {
     for (non_blocking, free) in [(false, false), (true, false), (false, true), (true, true)] {
         for raw in [false, true] {
             let (_screen, program) = terminal(raw);
@@ -217,7 +217,7 @@ fn a_save_to_a_terminal_that_nobody_reads_is_stopped() {
 }
 
 #[test]
-fn a_pipe_that_is_full_for_long_gets_all_in_the_end() {
+fn a_pipe_that_stays_full_for_long_gets_all_bytes_at_last() {
     for non_blocking in [false, true] {
         let handle = Handle::new(SIZE, 0);
         let (mut end, pipe) = new_pipe();
@@ -240,7 +240,7 @@ fn a_pipe_that_is_full_for_long_gets_all_in_the_end() {
 }
 
 #[test]
-fn what_can_not_be_synced_is_refused_before_a_byte_is_written() {
+fn a_descriptor_that_cannot_be_synced_is_refused_before_a_write() {
     let handle = Handle::new(SIZE, 0);
     let sync = SB_SAVE_SYNC as u32;
     let (end, pipe) = new_pipe();
@@ -264,7 +264,7 @@ fn what_can_not_be_synced_is_refused_before_a_byte_is_written() {
 }
 
 #[test]
-fn a_descriptor_is_nothing_to_be_kept() {
+fn no_replace_is_refused_for_a_descriptor() {
     let handle = Handle::new(SIZE, 0);
     let (_end, pipe) = new_pipe();
     let file = crate::tempfile::tempfile().expect("a file");
@@ -298,7 +298,7 @@ fn is_locked(path: &std::path::Path) -> bool {
 }
 
 #[test]
-fn what_a_far_disk_refuses_after_the_write_is_an_error() {
+fn an_error_that_a_server_reports_after_the_write_is_an_error() {
     let backing = crate::tempfile::tempdir().expect("a directory");
     let Some(mount) = Mount::passthrough(backing.path(), &["late", "quota=1000000"]) else {
         return;
@@ -329,7 +329,7 @@ fn what_a_far_disk_refuses_after_the_write_is_an_error() {
 }
 
 #[test]
-fn a_save_that_nobody_takes_is_stopped() {
+fn a_save_to_a_pipe_that_nobody_reads_can_be_stopped() {
     for (non_blocking, free) in [(false, false), (true, false), (false, true), (true, true)] {
         for max in [0, u64::MAX] {
             let (_end, pipe) = new_pipe();
@@ -374,9 +374,9 @@ fn stopped_when_full(sink: &(impl AsRawFd + Sync), max: u64, non_blocking: bool,
 }
 
 #[test]
-fn a_reader_that_goes_away_is_an_error_and_no_signal() {
+fn a_broken_pipe_is_an_error_and_not_a_signal() {
     // The test harness ignores the signal; a host does not have to.
-    if !alone("save::descriptor::a_reader_that_goes_away_is_an_error_and_no_signal") {
+    if !alone("save::descriptor::a_broken_pipe_is_an_error_and_not_a_signal") {
         return;
     }
     // SAFETY: a signal's default.
@@ -409,7 +409,7 @@ fn a_reader_that_goes_away_is_an_error_and_no_signal() {
 }
 
 #[test]
-fn what_can_not_be_written_to_is_an_error() {
+fn an_unwritable_descriptor_is_an_error() {
     let handle = Handle::new(SIZE, 0);
     let null = File::open("/dev/null").expect("a device");
     assert_eq!(handle.save(null.as_raw_fd(), 0), SB_ERR_IO as i64);

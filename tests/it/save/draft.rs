@@ -22,7 +22,7 @@ use crate::without::{Lack, without};
 const WAYS: [&[Lack]; 2] = [&[], &[Lack::Unnamed]];
 
 #[test]
-fn a_draft_with_a_name_is_gone_with_the_save() {
+fn a_named_temporary_file_is_deleted_with_the_save() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     without(&[Lack::Unnamed], || {
@@ -138,7 +138,7 @@ fn save(directory: &Path) {
 }
 
 #[test]
-fn a_save_sweeps_what_nobody_works_on() {
+fn a_save_removes_stale_temporary_files() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("saved"), b"old").expect("written");
@@ -166,7 +166,7 @@ fn a_save_sweeps_what_nobody_works_on() {
 }
 
 #[test]
-fn a_save_sweeps_nothing_that_may_be_worked_on_or_is_no_draft() {
+fn a_save_removes_no_file_in_use_and_no_other_file() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("saved"), b"old").expect("written");
@@ -226,7 +226,7 @@ fn save_little(directory: &Path) {
 
 /// Looking through all of a large directory would take a save a hundred times as long.
 #[test]
-fn a_sweep_looks_at_no_more_than_a_thousand_names() {
+fn a_removal_of_stale_files_examines_at_most_a_thousand_names() {
     const STRAYS: usize = 3000;
     let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
@@ -248,7 +248,7 @@ fn a_sweep_looks_at_no_more_than_a_thousand_names() {
 }
 
 #[test]
-fn a_sweep_goes_on_where_the_last_one_ended() {
+fn a_removal_of_stale_files_continues_where_the_last_one_stopped() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("saved"), b"old").expect("written");
@@ -268,7 +268,7 @@ fn a_sweep_goes_on_where_the_last_one_ended() {
 }
 
 #[test]
-fn a_name_like_a_draft_s_is_no_target() {
+fn a_name_reserved_for_temporary_files_is_refused() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let ours = Name::of_ours().number(1);
     for name in [".spoolbuf-3.part", ".spoolbuf-.part", &ours] {
@@ -287,7 +287,7 @@ fn a_name_like_a_draft_s_is_no_target() {
 }
 
 #[test]
-fn a_draft_whose_name_was_given_away_is_not_published() {
+fn a_temporary_file_whose_name_was_taken_is_not_persisted() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     without(&[Lack::Unnamed], || {
@@ -325,7 +325,7 @@ fn a_draft_whose_name_was_given_away_is_not_published() {
 }
 
 #[test]
-fn without_a_free_name_the_old_file_stays() {
+fn without_a_free_temporary_name_the_old_file_stays() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     std::fs::write(&target, b"old").expect("written");

@@ -72,7 +72,7 @@ fn two_linked_saves_are_two_files() {
 }
 
 #[test]
-fn the_last_that_is_told_of_a_linked_save_is_all_of_it() {
+fn the_last_progress_report_of_a_linked_save_is_complete() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for max in LIMITS {
@@ -94,7 +94,7 @@ fn the_last_that_is_told_of_a_linked_save_is_all_of_it() {
 
 /// All is told of when the bytes are there; then another save has the only link, and they are copied.
 #[test]
-fn what_is_told_of_a_link_that_can_not_be_does_not_go_back() {
+fn progress_of_a_failed_link_does_not_go_back() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     let other = directory.path().join("other");
@@ -119,7 +119,7 @@ fn what_is_told_of_a_link_that_can_not_be_does_not_go_back() {
 }
 
 #[test]
-fn a_linked_file_is_right_also_where_bytes_were_in_memory() {
+fn a_linked_file_includes_the_bytes_that_were_in_memory() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for max in LIMITS {
@@ -153,7 +153,7 @@ fn a_buffer_can_be_linked_more_than_once() {
 }
 
 #[test]
-fn what_comes_after_a_link_does_not_change_the_file() {
+fn bytes_that_arrive_after_a_link_do_not_change_the_file() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for max in LIMITS {
@@ -175,7 +175,7 @@ fn what_comes_after_a_link_does_not_change_the_file() {
 }
 
 #[test]
-fn another_file_system_gets_a_copy() {
+fn a_spool_file_on_another_file_system_is_copied() {
     let Some(mount) = Mount::tmpfs("size=8m") else {
         return;
     };
@@ -198,7 +198,7 @@ fn another_file_system_gets_a_copy() {
 
 /// A buffer that was to stay in memory does so.
 #[test]
-fn where_no_link_can_be_nothing_is_spilled() {
+fn without_a_possible_link_nothing_is_spilled() {
     let Some(mount) = Mount::tmpfs("size=8m") else {
         return;
     };
@@ -221,7 +221,7 @@ fn where_no_link_can_be_nothing_is_spilled() {
 
 /// Whoever plays the saved file goes on when it is deleted, whatever becomes of the buffer.
 #[test]
-fn a_linked_file_that_is_deleted_stays_whole_for_who_has_it_open() {
+fn a_deleted_linked_file_stays_complete_while_it_is_open() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     let (buffer, _) = buffer(directory.path(), 0);
@@ -235,7 +235,7 @@ fn a_linked_file_that_is_deleted_stays_whole_for_who_has_it_open() {
 }
 
 #[test]
-fn a_spool_file_that_had_a_name_gets_a_copy() {
+fn a_spool_file_that_had_a_name_is_copied() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     without(&[Lack::Unnamed], || {
@@ -249,7 +249,7 @@ fn a_spool_file_that_had_a_name_gets_a_copy() {
 
 /// The file gets its mode before its name, which it may not get.
 #[test]
-fn a_spool_file_that_could_not_be_linked_stays_its_owners_alone() {
+fn a_spool_file_that_could_not_be_linked_stays_private() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     let (buffer, _) = buffer(directory.path(), 0);

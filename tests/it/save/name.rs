@@ -13,9 +13,9 @@ use crate::files::{assert_saved, names};
 use crate::without::{Lack, without};
 
 #[test]
-fn a_path_may_be_relative_or_a_mere_name() {
+fn a_path_may_be_relative_or_a_bare_name() {
     // The working directory is the process's.
-    if !alone("save::name::a_path_may_be_relative_or_a_mere_name") {
+    if !alone("save::name::a_path_may_be_relative_or_a_bare_name") {
         return;
     }
     let directory = crate::tempfile::tempdir().expect("a directory");
@@ -54,7 +54,7 @@ fn a_path_may_be_relative_or_a_mere_name() {
 }
 
 #[test]
-fn a_name_is_bytes_and_as_long_as_the_system_has_it() {
+fn a_name_may_have_any_bytes_and_the_longest_length() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let long = "n".repeat(255);
     let all = [
@@ -79,7 +79,7 @@ fn a_name_is_bytes_and_as_long_as_the_system_has_it() {
 }
 
 #[test]
-fn a_path_that_can_not_be_is_refused_before_anything_is_asked_for() {
+fn an_impossible_path_is_refused_before_the_source_is_called() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("file"), b"mine").expect("written");

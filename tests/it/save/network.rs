@@ -21,7 +21,7 @@ fn directory() -> crate::tempfile::TempDir {
 }
 
 #[test]
-fn what_fails_at_close_leaves_the_old_file() {
+fn an_error_at_close_leaves_the_old_file() {
     fails_at_close(&["quota=1000000"], &[libc::EDQUOT]);
     // What became of a page that was written down later may be known as "failed" only.
     fails_at_close(&["quota=1000000", "late"], &[libc::EDQUOT, libc::EIO]);
@@ -122,7 +122,7 @@ fn two_hosts_save_into_one_directory() {
 }
 
 #[test]
-fn keep_works_where_a_rename_can_not_keep() {
+fn no_replace_works_where_a_rename_cannot_do_it() {
     let backing = directory();
     let Some(mount) = Mount::passthrough(backing.path(), &["no-replace"]) else {
         return;
@@ -155,7 +155,7 @@ fn keep_works_where_a_rename_can_not_keep() {
 }
 
 #[test]
-fn keep_is_refused_where_nothing_can_keep() {
+fn no_replace_is_refused_where_the_system_cannot_do_it() {
     let backing = directory();
     let Some(mount) = Mount::passthrough(backing.path(), &["no-replace", "no-links"]) else {
         return;

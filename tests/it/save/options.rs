@@ -13,7 +13,7 @@ fn yes(_done: u64, _total: Option<u64>) -> bool {
 }
 
 #[test]
-fn keep_leaves_what_exists_alone() {
+fn no_replace_leaves_an_existing_file() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("file"), b"mine").expect("written");
@@ -46,7 +46,7 @@ fn keep_leaves_what_exists_alone() {
 }
 
 #[test]
-fn exact_demands_the_declared_size() {
+fn require_size_fails_without_the_declared_size() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     std::fs::write(&target, b"old").expect("written");
@@ -89,7 +89,7 @@ fn exact_demands_the_declared_size() {
 }
 
 #[test]
-fn buffered_saves_what_is_there_and_asks_for_nothing() {
+fn a_buffered_save_copies_buffered_bytes_without_the_source() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     let options = SaveOptions {
@@ -112,7 +112,7 @@ fn buffered_saves_what_is_there_and_asks_for_nothing() {
 }
 
 #[test]
-fn buffered_is_what_was_there_at_the_call_though_more_keeps_coming() {
+fn a_buffered_save_ends_though_more_bytes_keep_arriving() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for link in [false, true] {
@@ -140,7 +140,7 @@ fn buffered_is_what_was_there_at_the_call_though_more_keeps_coming() {
 }
 
 #[test]
-fn what_is_buffered_with_holes_is_no_file() {
+fn a_buffered_save_with_gaps_fails() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for max in LIMITS {

@@ -82,7 +82,7 @@ fn new_mode(mount: &Mount) -> u32 {
 }
 
 #[test]
-fn a_save_under_way_leaves_the_old_file() {
+fn a_running_save_leaves_the_old_file() {
     let Some(mut mount) = Mount::image("ext4", 32) else {
         return;
     };

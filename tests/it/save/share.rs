@@ -24,7 +24,7 @@ fn room(directory: &Path) -> u64 {
 }
 
 #[test]
-fn a_save_takes_no_room_for_what_is_in_the_spool_file() {
+fn a_save_takes_no_disk_space_for_spooled_bytes() {
     let Some(mount) = Mount::image_with("xfs", 320, &["-m", "reflink=1"]) else {
         return;
     };

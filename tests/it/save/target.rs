@@ -53,7 +53,7 @@ fn a_saved_file_has_the_mode_of_a_new_one() {
 }
 
 #[test]
-fn what_had_the_file_open_keeps_the_old_one() {
+fn an_open_descriptor_keeps_the_old_file() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     std::fs::write(&target, b"old").expect("written");
@@ -102,7 +102,7 @@ fn a_symbolic_link_is_replaced_and_not_followed() {
 }
 
 #[test]
-fn a_symbolic_link_to_what_is_no_file_is_refused_like_that() {
+fn a_symbolic_link_to_something_other_than_a_file_is_refused() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     std::fs::create_dir(path("directory")).expect("a directory");
@@ -132,7 +132,7 @@ fn a_symbolic_link_to_what_is_no_file_is_refused_like_that() {
 
 /// The links of /dev/fd and of /proc/self/fd, and those that lead there by way of others.
 #[test]
-fn what_leads_to_a_descriptor_is_refused_also_by_way_of_other_links() {
+fn a_chain_of_links_to_a_descriptor_is_refused() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     let other = std::fs::File::create(path("other")).expect("a file");
@@ -191,7 +191,7 @@ fn a_symbolic_link_to_a_file_in_memory_is_replaced() {
 }
 
 #[test]
-fn links_in_a_circle_lead_nowhere() {
+fn a_circle_of_links_is_replaced() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     symlink("two", path("one")).expect("a link");
@@ -239,8 +239,8 @@ fn the_target_is_where_it_was_when_the_save_began() {
 }
 
 #[test]
-fn a_directory_that_can_not_be_listed_is_good_enough() {
-    if !alone("save::target::a_directory_that_can_not_be_listed_is_good_enough") {
+fn a_save_works_in_a_directory_that_cannot_be_listed() {
+    if !alone("save::target::a_save_works_in_a_directory_that_cannot_be_listed") {
         return;
     }
     let directory = crate::tempfile::tempdir().expect("a directory");
@@ -300,7 +300,7 @@ fn as_nobody<T>(work: impl FnOnce() -> T, all_of: &Path) -> T {
 }
 
 #[test]
-fn a_target_is_kept_also_where_files_have_one_name_only() {
+fn no_replace_works_without_hard_links() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     let no_replace = SaveOptions {
@@ -328,7 +328,7 @@ fn a_target_is_kept_also_where_files_have_one_name_only() {
 }
 
 #[test]
-fn what_is_no_file_is_refused_before_anything_is_asked_for() {
+fn a_target_other_than_a_file_is_refused_before_the_source_is_called() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     std::fs::create_dir(path("directory")).expect("a directory");
@@ -383,7 +383,7 @@ fn make_node(path: &Path, kind: libc::mode_t, device: libc::dev_t) -> bool {
 }
 
 #[test]
-fn what_appears_at_the_target_meanwhile_is_treated_alike() {
+fn a_target_that_appears_during_a_save_is_treated_alike() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for lacks in [&[][..], &[Lack::Unnamed]] {

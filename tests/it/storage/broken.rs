@@ -7,7 +7,7 @@ use crate::mount::Mount;
 use crate::support::assert_bytes;
 
 #[test]
-fn what_can_be_read_before_a_broken_place_is_delivered() {
+fn bytes_before_a_broken_offset_are_delivered() {
     const BROKEN: u64 = 1_000_001;
     let backing = crate::tempfile::tempdir().expect("a directory");
     let options = format!("read={BROKEN}");

@@ -28,7 +28,7 @@ fn a_missing_directory_may_appear_later() {
 }
 
 #[test]
-fn a_file_is_no_directory() {
+fn a_file_as_spool_directory_is_an_error() {
     let parent = crate::tempfile::tempdir().expect("a directory");
     let path = parent.path().join("file");
     std::fs::write(&path, b"mine").expect("written");
@@ -52,7 +52,7 @@ fn a_read_only_directory_may_become_writable() {
 }
 
 #[test]
-fn a_system_without_unnamed_files_leaves_no_name_either() {
+fn a_system_without_unnamed_files_leaves_no_name() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     without(&[Lack::Unnamed, Lack::Reserve], || {
         let (buffer, seen) = buffer(directory.path(), 0, OnFull::Fail);
@@ -63,7 +63,7 @@ fn a_system_without_unnamed_files_leaves_no_name_either() {
 }
 
 #[test]
-fn a_missing_directory_is_missed_where_there_are_no_unnamed_files_too() {
+fn a_missing_directory_is_reported_without_unnamed_files_too() {
     let parent = crate::tempfile::tempdir().expect("a directory");
     let path = parent.path().join("later");
     without(&[Lack::Unnamed], || {
@@ -76,7 +76,7 @@ fn a_missing_directory_is_missed_where_there_are_no_unnamed_files_too() {
 }
 
 #[test]
-fn any_name_will_do() {
+fn a_target_may_have_any_name() {
     let parent = crate::tempfile::tempdir().expect("a directory");
     let long = "n".repeat(255);
     for name in [&b"\xff\xfe not UTF-8"[..], b"new\nline", long.as_bytes()] {
@@ -115,9 +115,9 @@ fn tmpdir_is_used() {
 }
 
 #[test]
-fn an_empty_tmpdir_is_none() {
+fn an_empty_tmpdir_is_ignored() {
     if alone_with(
-        "storage::directory::an_empty_tmpdir_is_none",
+        "storage::directory::an_empty_tmpdir_is_ignored",
         &[("TMPDIR", Some(""))],
     ) {
         let chosen = spilled().stats().spool_dir.expect("a directory");
@@ -126,9 +126,9 @@ fn an_empty_tmpdir_is_none() {
 }
 
 #[test]
-fn a_temporary_directory_in_memory_is_passed_over() {
+fn a_temporary_directory_in_memory_is_not_used() {
     if alone_with(
-        "storage::directory::a_temporary_directory_in_memory_is_passed_over",
+        "storage::directory::a_temporary_directory_in_memory_is_not_used",
         &[("TMPDIR", None)],
     ) {
         if !tmpfs_over_tmp() {
@@ -141,8 +141,8 @@ fn a_temporary_directory_in_memory_is_passed_over() {
 }
 
 #[test]
-fn a_temporary_directory_in_memory_that_was_asked_for_is_used() {
-    let name = "storage::directory::a_temporary_directory_in_memory_that_was_asked_for_is_used";
+fn a_temporary_directory_in_memory_is_used_if_requested() {
+    let name = "storage::directory::a_temporary_directory_in_memory_is_used_if_requested";
     if alone_with(name, &[("TMPDIR", Some("/tmp"))]) {
         if !tmpfs_over_tmp() {
             return;

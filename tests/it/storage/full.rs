@@ -44,7 +44,7 @@ fn full_is_a_state_until_there_is_room() {
 }
 
 #[test]
-fn full_can_go_on_in_memory_until_there_is_room() {
+fn a_full_disk_continues_in_memory_until_there_is_room() {
     let Some(mount) = Mount::tmpfs("size=128k") else {
         return;
     };
@@ -59,9 +59,9 @@ fn full_can_go_on_in_memory_until_there_is_room() {
 }
 
 #[test]
-fn a_prefetch_rests_while_the_disk_is_full_and_goes_on() {
+fn a_prefetch_pauses_while_the_disk_is_full_and_continues() {
     // It watches every helper of its process.
-    if !alone("storage::full::a_prefetch_rests_while_the_disk_is_full_and_goes_on") {
+    if !alone("storage::full::a_prefetch_pauses_while_the_disk_is_full_and_continues") {
         return;
     }
     let Some(mount) = Mount::tmpfs("size=128k") else {
@@ -111,7 +111,7 @@ fn helper_switches() -> Option<Vec<String>> {
 
 /// The call sleeps for more than comes: some of it comes, then the disk gives out.
 #[test]
-fn a_call_that_waits_gets_what_came_before_the_disk_gave_out() {
+fn a_waiting_call_gets_the_bytes_from_before_the_disk_was_full() {
     let parent = crate::tempfile::tempdir().expect("a directory");
     let (stream, seen) = Stream::new(SIZE, 50_001);
     let (tapped, tap) = Tapped::new(stream, 0);
@@ -146,7 +146,7 @@ fn a_call_that_waits_gets_what_came_before_the_disk_gave_out() {
 }
 
 #[test]
-fn a_save_that_meets_a_full_spool_leaves_no_file_and_one_that_does_not_needs_none() {
+fn a_save_that_needs_a_full_spool_fails_and_one_that_does_not_succeeds() {
     let Some(mount) = Mount::tmpfs("size=128k") else {
         return;
     };

@@ -97,12 +97,12 @@ fn grown(before: u64) -> u64 {
 
 /// Large enough for pieces to come out of arenas.
 #[test]
-fn resident_memory_is_the_limit_and_a_piece() {
+fn resident_memory_is_the_limit_and_a_segment() {
     const LIMIT: u64 = 3 << 20;
     const MANY: u64 = 20;
     /// Pages of the process's own that come and go, and the arenas that are kept for all buffers.
     const SLACK: u64 = 16 << 20;
-    if !alone("storage::memory::resident_memory_is_the_limit_and_a_piece") {
+    if !alone("storage::memory::resident_memory_is_the_limit_and_a_segment") {
         return;
     }
     // All there is of it at once: a page that is only reserved does not show.
@@ -288,7 +288,7 @@ fn memory_that_is_kept_is_counted() {
 
 /// A byte alone takes the least that a piece can be, of which the rest is not filled.
 #[test]
-fn room_that_is_not_filled_is_counted() {
+fn unfilled_capacity_is_counted() {
     const JUMPS: u64 = 20;
     let options = Options {
         max_memory: u64::MAX,

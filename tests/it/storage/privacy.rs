@@ -110,8 +110,8 @@ fn no_stream_sees_another_one_in_an_arena() {
 
 /// Pieces of the heap, and mapped ones, which the system gives out again.
 #[test]
-fn no_stream_sees_another_one_in_small_pieces() {
-    if !alone("storage::privacy::no_stream_sees_another_one_in_small_pieces") {
+fn no_stream_sees_another_one_in_small_chunks() {
+    if !alone("storage::privacy::no_stream_sees_another_one_in_small_chunks") {
         return;
     }
     let same = [1000, 12_000, 16_384, 100_000].map(|size| look_after(20, Some(size), size, 500));

@@ -67,7 +67,7 @@ fn xfs_gets_its_blocks_back() {
 }
 
 #[test]
-fn tmpfs_is_asked_for_nothing_ahead() {
+fn nothing_is_reserved_on_tmpfs() {
     if let Some(mount) = Mount::tmpfs("size=64m") {
         let (most, end, spilled) = pass(&mount.path);
         assert!(

@@ -110,7 +110,7 @@ fn half(directory: &Path) -> (StreamBuffer, std::sync::Arc<crate::support::Seen>
 }
 
 #[test]
-fn nobody_waits_for_a_spill_but_who_needs_more() {
+fn only_reads_of_missing_bytes_wait_for_a_spill() {
     let Some(mount) = Mount::image("ext4", 32) else {
         return;
     };
@@ -141,7 +141,7 @@ fn nobody_waits_for_a_spill_but_who_needs_more() {
 }
 
 #[test]
-fn nobody_waits_for_a_spill_on_request() {
+fn no_read_waits_for_a_spill_on_request() {
     let Some(mount) = Mount::image("ext4", 32) else {
         return;
     };
@@ -164,7 +164,7 @@ fn nobody_waits_for_a_spill_on_request() {
 }
 
 #[test]
-fn nobody_waits_for_a_save() {
+fn no_read_waits_for_a_save() {
     let Some(mount) = Mount::image("ext4", 32) else {
         return;
     };

@@ -15,7 +15,7 @@ use crate::mount::Mount;
 use crate::without::{Lack, without};
 
 #[test]
-fn the_spool_file_is_made_at_the_first_spill_and_goes_with_the_buffer() {
+fn the_spool_file_exists_from_the_first_spill_to_the_free() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let (buffer, seen) = buffer(directory.path(), SIZE, OnFull::Fail);
     read_all(&buffer, &seen);
@@ -28,9 +28,9 @@ fn the_spool_file_is_made_at_the_first_spill_and_goes_with_the_buffer() {
 }
 
 #[test]
-fn the_spool_file_is_its_owners_alone() {
+fn the_spool_file_is_private() {
     // The umask is the process's.
-    if !alone("storage::trace::the_spool_file_is_its_owners_alone") {
+    if !alone("storage::trace::the_spool_file_is_private") {
         return;
     }
     let directory = crate::tempfile::tempdir().expect("a directory");
@@ -122,9 +122,9 @@ fn room(path: &Path) -> u64 {
 }
 
 #[test]
-fn a_child_of_fork_keeps_no_room() {
+fn a_child_of_fork_keeps_no_disk_space() {
     // The child holds whatever this process has open: a pipe of another test would not end.
-    if !alone("storage::trace::a_child_of_fork_keeps_no_room") {
+    if !alone("storage::trace::a_child_of_fork_keeps_no_disk_space") {
         return;
     }
     let Some(mount) = Mount::tmpfs("size=16m") else {
