@@ -2,10 +2,9 @@
 
 mod arrival;
 mod descriptor;
-mod draft;
 mod kill;
 mod link;
-mod little;
+mod memory;
 mod name;
 mod network;
 mod options;
@@ -15,6 +14,7 @@ mod share;
 mod speed;
 mod stop;
 mod target;
+mod temp_file;
 
 use std::path::Path;
 use std::sync::Arc;

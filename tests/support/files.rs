@@ -19,8 +19,8 @@ pub fn names(directory: &Path) -> Vec<OsString> {
     names
 }
 
-/// The names of drafts in a directory.
-pub fn drafts(directory: &Path) -> Vec<OsString> {
+/// The names of temporary files in a directory.
+pub fn temp_files(directory: &Path) -> Vec<OsString> {
     let mut names = names(directory);
     names.retain(|name| name.as_encoded_bytes().starts_with(b".spoolbuf-"));
     names

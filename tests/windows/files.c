@@ -57,7 +57,7 @@ static int names(const wchar_t *pattern)
     return count;
 }
 
-static int drafts(void)
+static int temp_files(void)
 {
     return names(L".spoolbuf*");
 }
@@ -104,7 +104,7 @@ static void what_is_in_the_way(void)
           stats_of(buffer).system_error == ERROR_SHARING_VIOLATION);
     CHECK_EQ(GetFileSize(held, NULL), 3);
     CHECK(CloseHandle(held));
-    CHECK_EQ(drafts(), 0);
+    CHECK_EQ(temp_files(), 0);
     CHECK_EQ(sb_save(buffer, "target"), SIZE);
     check_file(fopen("target", "rb"), SIZE);
     CHECK_EQ(unlink("target"), 0);
@@ -114,7 +114,7 @@ static void what_is_in_the_way(void)
     CHECK_EQ(_rmdir("folder"), 0);
     CHECK_EQ(sb_save(buffer, "NUL"), SB_ERR_UNSUPPORTED);
     CHECK_EQ(sb_save(buffer, "what?"), SB_ERR_IO);
-    CHECK_EQ(drafts(), 0);
+    CHECK_EQ(temp_files(), 0);
     sb_free(buffer);
 }
 
@@ -213,13 +213,13 @@ static void a_killed_process_leaves_nothing(const char *self)
     sprintf(command, "\"%s\" killed", self);
     CHECK(CreateProcessA(NULL, command, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &process));
     WAIT_UNTIL(names(L"halfway") == 1);
-    CHECK(drafts() > 0);
-    /* The other's draft is not in the way, and not ours to remove. */
+    CHECK(temp_files() > 0);
+    /* The other's temporary file is not in the way, and not ours to remove. */
     CHECK_EQ(sb_save(buffer, "target"), SIZE);
-    CHECK(drafts() > 0);
+    CHECK(temp_files() > 0);
     CHECK(TerminateProcess(process.hProcess, 9));
     CHECK_EQ(WaitForSingleObject(process.hProcess, 60000), WAIT_OBJECT_0);
-    WAIT_UNTIL(drafts() == 0);
+    WAIT_UNTIL(temp_files() == 0);
     check_file(fopen("target", "rb"), SIZE);
     CHECK_EQ(unlink("target"), 0);
     CHECK_EQ(unlink("halfway"), 0);

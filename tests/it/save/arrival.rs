@@ -4,13 +4,13 @@ use std::path::Path;
 use std::thread::scope;
 
 use super::{LIMITS, SIZE, over};
-use crate::files::{about_unnamed, assert_saved, drafts, names};
+use crate::files::{about_unnamed, assert_saved, names, temp_files};
 use crate::support::Stream;
 use crate::tap::Tapped;
 use crate::without::{Lack, without};
 
-/// Saves from a source that stops on the way; checks that `size_of_draft` has what has come.
-fn check(max: u64, size_of_draft: impl Fn(&Path) -> u64) {
+/// Saves from a source that stops on the way; checks that `size_of_temp_file` has what has come.
+fn check(max: u64, size_of_temp_file: impl Fn(&Path) -> u64) {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let spool = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
@@ -24,15 +24,15 @@ fn check(max: u64, size_of_draft: impl Fn(&Path) -> u64) {
             // What is written at a time is 64 KiB.
             let written = arrived / 65_536 * 65_536;
             let began = std::time::Instant::now();
-            while size_of_draft(directory.path()) < written {
+            while size_of_temp_file(directory.path()) < written {
                 assert!(
                     began.elapsed().as_secs() < 60,
                     "{}",
-                    size_of_draft(directory.path())
+                    size_of_temp_file(directory.path())
                 );
                 std::thread::yield_now();
             }
-            assert!(size_of_draft(directory.path()) <= arrived);
+            assert!(size_of_temp_file(directory.path()) <= arrived);
             assert!(!target.exists() && !save.is_finished());
         }
         tap.open(u64::MAX);
@@ -56,7 +56,7 @@ fn a_named_temporary_file_grows_as_bytes_arrive() {
     without(&[Lack::Unnamed], || {
         check(0, |directory| {
             let size = |name| std::fs::metadata(directory.join(name)).map_or(0, |it| it.len());
-            drafts(directory).pop().map_or(0, size)
+            temp_files(directory).pop().map_or(0, size)
         });
     });
 }

@@ -115,7 +115,7 @@ fn the_target_is_the_old_file_or_the_new_one() {
         assert_saved(&target, length);
     }
     println!("{strays} strays of {KILLS} kills");
-    // With drafts that have a name this must have happened.
+    // With temporary files that have a name this must have happened.
     assert!(strays > 0);
     let (stream, _) = Stream::new(7, 7);
     let buffer = StreamBuffer::new(stream, None, 0).expect("a buffer");

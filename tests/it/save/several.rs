@@ -68,7 +68,7 @@ fn saves_and_reads_of_one_buffer_go_side_by_side() {
 
 #[test]
 fn any_number_of_saves_wait_for_one_source() {
-    // More than a draft has names, where it needs one.
+    // More than a temporary file has names, where it needs one.
     const SAVES: usize = 24;
     let directory = crate::tempfile::tempdir().expect("a directory");
     let spool = crate::tempfile::tempdir().expect("a directory");

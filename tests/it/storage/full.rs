@@ -194,7 +194,7 @@ fn a_full_target_leaves_the_old_file() {
         assert_eq!(std::fs::read(&target).expect("a file"), b"old");
         assert_eq!(crate::files::names(&mount.path), ["saved"]);
         // The room is given back, if not at once: a process that another test is just starting
-        // may still have the draft open.
+        // may still have the temporary file open.
         let began = Instant::now();
         while let Err(error) = std::fs::write(mount.path.join("more"), vec![1; 1_000_000]) {
             assert!(began.elapsed().as_secs() < 30, "{error}");

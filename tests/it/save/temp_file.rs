@@ -13,12 +13,12 @@ use std::time::{Duration, SystemTime};
 use spoolbuf::{Error, StreamBuffer};
 
 use super::{LIMITS, SIZE, buffer};
-use crate::files::{assert_saved, drafts, names};
+use crate::files::{assert_saved, names, temp_files};
 use crate::skip::skip;
 use crate::support::Stream;
 use crate::without::{Lack, without};
 
-/// Where a draft needs a name: always, or only to replace a file.
+/// Where a temporary file needs a name: always, or only to replace a file.
 const WAYS: [&[Lack]; 2] = [&[], &[Lack::Unnamed]];
 
 #[test]
@@ -31,7 +31,7 @@ fn a_named_temporary_file_is_deleted_with_the_save() {
             let (buffer, _) = buffer(directory.path(), max);
             let mut seen: Vec<OsString> = Vec::new();
             let saved = buffer.save_with(&target, Default::default(), |_, _| {
-                seen.extend(drafts(directory.path()));
+                seen.extend(temp_files(directory.path()));
                 true
             });
             assert_eq!(saved.expect("a save"), SIZE);
@@ -46,7 +46,7 @@ fn a_named_temporary_file_is_deleted_with_the_save() {
     });
 }
 
-/// The parts of a draft's name.
+/// The parts of a temporary file's name.
 struct Name {
     session: String,
     process: String,
@@ -54,7 +54,7 @@ struct Name {
 }
 
 impl Name {
-    /// That of a draft of this process.
+    /// That of a temporary file of this process.
     fn of_ours() -> Name {
         let directory = crate::tempfile::tempdir().expect("a directory");
         let (buffer, _) = buffer(directory.path(), 0);
@@ -62,14 +62,14 @@ impl Name {
         without(&[Lack::Unnamed], || {
             let target = directory.path().join("saved");
             let saved = buffer.save_with(target, Default::default(), |_, _| {
-                seen.extend(drafts(directory.path()));
+                seen.extend(temp_files(directory.path()));
                 true
             });
             saved.expect("a save");
         });
         let name = seen[0].to_str().expect("a plain name");
-        let numbers = name.strip_prefix(".spoolbuf-").expect("a draft");
-        let numbers = numbers.strip_suffix(".part").expect("a draft");
+        let numbers = name.strip_prefix(".spoolbuf-").expect("a temporary file");
+        let numbers = numbers.strip_suffix(".part").expect("a temporary file");
         let parts: Vec<&str> = numbers.split('-').collect();
         let [session, process, random] = parts[..] else {
             panic!("{name}");
@@ -204,7 +204,7 @@ fn a_save_removes_no_file_in_use_and_no_other_file() {
     if unsafe { libc::geteuid() } == 0 {
         chown(leave(path(&dead.number(5))), Some(65534), None).expect("root's right");
     } else {
-        skip("a draft of another user", "it needs root");
+        skip("a temporary file of another user", "it needs root");
     }
     let before = names(directory.path());
     for lacks in WAYS {
@@ -236,11 +236,11 @@ fn a_removal_of_stale_files_examines_at_most_a_thousand_names() {
         File::create(path(&dead.number(number))).expect("a file");
     }
     save_little(directory.path());
-    let mut left = drafts(directory.path()).len();
+    let mut left = temp_files(directory.path()).len();
     assert!((STRAYS - 1000..STRAYS).contains(&left), "{left}");
     for _ in 0..20 {
         save_little(directory.path());
-        let now = drafts(directory.path()).len();
+        let now = temp_files(directory.path()).len();
         assert!(now + 1000 >= left, "{left}, then {now}");
         left = now;
     }
@@ -263,7 +263,7 @@ fn a_removal_of_stale_files_continues_where_the_last_one_stopped() {
     for _ in 0..12 {
         save_little(directory.path());
     }
-    assert_eq!(drafts(directory.path()), [""; 0]);
+    assert_eq!(temp_files(directory.path()), [""; 0]);
     assert_eq!(names(directory.path()).len(), 3001);
 }
 
@@ -303,16 +303,18 @@ fn a_temporary_file_whose_name_was_taken_is_not_persisted() {
             let mut taken = None;
             let saved = buffer.save_with(&target, options, |_, _| {
                 if taken.is_none() {
-                    let name = drafts(directory.path()).pop().expect("a draft");
-                    let draft = directory.path().join(name);
-                    std::fs::remove_file(&draft).expect("a draft");
-                    std::fs::write(&draft, b"theirs").expect("written");
-                    taken = Some(draft);
+                    let name = temp_files(directory.path())
+                        .pop()
+                        .expect("a temporary file");
+                    let temp_file = directory.path().join(name);
+                    std::fs::remove_file(&temp_file).expect("a temporary file");
+                    std::fs::write(&temp_file, b"theirs").expect("written");
+                    taken = Some(temp_file);
                 }
                 true
             });
             assert!(matches!(saved, Err(Error::Io(libc::ESTALE))), "{saved:?}");
-            let taken = taken.expect("a draft");
+            let taken = taken.expect("a temporary file");
             assert_eq!(std::fs::read(&taken).expect("a file"), b"theirs");
             std::fs::remove_file(&taken).expect("a file");
             if !no_replace {
