@@ -174,9 +174,9 @@ fn read(reader: &mut impl Read, out: &mut [u8]) -> Result<usize> {
 /// Asks a source for bytes and validates the result. Only this and [`seek`] call user code that
 /// delivers bytes.
 pub(crate) fn ask(source: &mut dyn Source, out: &mut [u8]) -> Result<usize> {
-    let room = out.len();
+    let capacity = out.len();
     match catch(Err(Error::Panic), || source.pull(out)) {
-        Ok(count) if count > room => Err(Error::Source {
+        Ok(count) if count > capacity => Err(Error::Source {
             code: i64::try_from(count).unwrap_or(i64::MAX),
             cause: None,
         }),

@@ -70,11 +70,11 @@ impl<'s> PendingRead<'s> {
 
     /// The demand for the next of the `left` bytes from `offset` on.
     fn demand(&mut self, state: &State, offset: u64, left: u64) -> Demand {
-        let room = left.min(BLOCK);
+        let capacity = left.min(BLOCK);
         Demand {
             offset,
-            length: if self.request.all { room } else { 1 },
-            room,
+            length: if self.request.all { capacity } else { 1 },
+            capacity,
             cancels: *self.cancels.get_or_insert(state.cancels()),
         }
     }

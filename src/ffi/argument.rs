@@ -15,7 +15,7 @@ pub(super) fn known(size: u64) -> Option<u64> {
 /// # Safety
 /// `out` is writable for `len` bytes.
 #[inline]
-pub(super) unsafe fn room<'o>(out: *mut c_void, len: usize) -> Result<&'o mut [u8]> {
+pub(super) unsafe fn out_slice<'o>(out: *mut c_void, len: usize) -> Result<&'o mut [u8]> {
     if len == 0 {
         return Ok(&mut []);
     }

@@ -109,12 +109,12 @@ fn error_of(code: i64) -> Error {
 
 impl Source for CallbackSource {
     fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
-        let (opaque, room, size) = (self.opaque.0, out.as_mut_ptr().cast(), out.len());
+        let (opaque, start, size) = (self.opaque.0, out.as_mut_ptr().cast(), out.len());
         match &mut self.form {
             Form::Read { read, .. } => {
                 // SAFETY: `out` is writable for `size` bytes. The host guarantees that `read` may
                 // be called with `opaque` until `close`, which only `drop` calls.
-                let count = unsafe { call_read(*read, opaque, room, size) };
+                let count = unsafe { call_read(*read, opaque, start, size) };
                 usize::try_from(count).map_err(|_| error_of(count))
             }
             Form::Pull {
@@ -124,7 +124,7 @@ impl Source for CallbackSource {
                 let mut count = usize::MAX;
                 // SAFETY: `out` is writable for `size` bytes, and `count` lives until after the
                 // call. The host guarantees that `pull` may be called with `opaque` until `close`.
-                let status = unsafe { call_pull(*pull, opaque, *at, room, size, &mut count) };
+                let status = unsafe { call_pull(*pull, opaque, *at, start, size, &mut count) };
                 if status == 0 && count <= size {
                     *at += count as u64;
                     *stands = *at;

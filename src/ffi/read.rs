@@ -5,7 +5,7 @@
 use std::ffi::c_void;
 use std::time::Duration;
 
-use super::argument::room;
+use super::argument::out_slice;
 use super::status::{PANIC, count};
 use crate::buffer::Buffer;
 use crate::buffer::read::{ReadRequest, Unfinished, Wait};
@@ -76,7 +76,7 @@ pub(super) unsafe fn read(
     request: ReadRequest<'_>,
 ) -> Result<u64> {
     // SAFETY: the caller guarantees that `out` is NULL or writable for `len` bytes.
-    let out = unsafe { room(out, len)? };
+    let out = unsafe { out_slice(out, len)? };
     if !is_range(off, len) {
         return Err(Error::Invalid);
     }

@@ -5,7 +5,7 @@
 use std::ffi::{c_int, c_void};
 use std::io::SeekFrom;
 
-use super::argument::room;
+use super::argument::out_slice;
 use super::status::{PANIC, count, status};
 use crate::buffer::reader::Position;
 use crate::error::{Error, Result};
@@ -63,7 +63,7 @@ pub unsafe extern "C" fn sb_reader_read(
 ) -> i64 {
     catch(PANIC, || {
         // SAFETY: C guarantees that `out` is NULL or writable for `len` bytes.
-        let result = unsafe { room(out, len) }.and_then(|out| read(reader as Raw, out));
+        let result = unsafe { out_slice(out, len) }.and_then(|out| read(reader as Raw, out));
         count(result.map(|count| count as u64))
     })
 }

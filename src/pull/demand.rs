@@ -8,7 +8,7 @@ pub(crate) struct Demand {
     /// The number of bytes to wait for; at least 1.
     pub(crate) length: u64,
     /// The number of bytes that the call can take, for which the source may be asked.
-    pub(crate) room: u64,
+    pub(crate) capacity: u64,
     /// The state's `cancels` when the call began.
     pub(crate) cancels: u64,
 }

@@ -201,7 +201,7 @@ impl State {
             let demand = Demand {
                 offset,
                 length,
-                room: length,
+                capacity: length,
                 cancels,
             };
             (demand, true)

@@ -79,8 +79,8 @@ impl State {
     /// at a time if nothing, or little, is rounded up.
     fn goal(&self, demand: Demand) -> u64 {
         let most = match self.read_granularity {
-            0 => demand.room,
-            step => demand.room.min(u64::from(MAX_READ_GRANULARITY) - step),
+            0 => demand.capacity,
+            step => demand.capacity.min(u64::from(MAX_READ_GRANULARITY) - step),
         };
         demand.offset.saturating_add(demand.length.max(most))
     }

@@ -128,15 +128,15 @@ pub(crate) fn try_box<T>(value: T) -> Result<Box<T>> {
 }
 
 fn allocate<T>(value: T) -> Result<NonNull<T>> {
-    let room = if size_of::<T>() == 0 {
+    let memory = if size_of::<T>() == 0 {
         // As in Box: a value of size zero occupies no memory.
         NonNull::dangling()
     } else {
         // SAFETY: T's size is not zero here, so neither is the layout's.
-        let room = unsafe { alloc(Layout::new::<T>()) }.cast::<T>();
-        NonNull::new(room).ok_or(Error::NoMemory)?
+        let memory = unsafe { alloc(Layout::new::<T>()) }.cast::<T>();
+        NonNull::new(memory).ok_or(Error::NoMemory)?
     };
-    // SAFETY: `room` is fresh memory of T's layout, or dangling and aligned if T's size is zero.
-    unsafe { room.write(value) };
-    Ok(room)
+    // SAFETY: `memory` is fresh memory of T's layout, or dangling and aligned if T's size is zero.
+    unsafe { memory.write(value) };
+    Ok(memory)
 }
