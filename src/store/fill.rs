@@ -33,7 +33,7 @@ impl Store {
         if writing.is_over(self.max_memory) {
             drop(writing);
             before_spill()?;
-            self.make_room()?;
+            self.make_space()?;
             writing = lock(&self.writing);
             // After a spill this may be another tail than the one that was checked.
             writing.seal_unless(|tail| tail.has_space_at(position));

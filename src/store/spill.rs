@@ -60,7 +60,7 @@ impl Store {
     }
 
     /// Spills until memory holds at most `max_memory` bytes.
-    pub(super) fn make_room(&self) -> Result<()> {
+    pub(super) fn make_space(&self) -> Result<()> {
         let mut passed_over = 0;
         while self.is_over_full() {
             let mut spiller = lock(&self.spilling);

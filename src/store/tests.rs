@@ -254,7 +254,7 @@ fn memory_that_was_spilled_is_kept() {
             case.store.finish();
         }
         lock(&case.store.writing).seal_unless(|_| false);
-        case.store.make_room().expect("grant");
+        case.store.make_space().expect("grant");
         assert_eq!(case.store.spooled(), BLOCK);
         let kept = lock(&case.store.writing).spare.as_ref().map(Chunk::size);
         assert_eq!(kept, (!finished).then_some(whole));
