@@ -163,9 +163,9 @@ fn own_name() -> Name {
 
 /// Removes stale temporary files, where the system does not delete them itself.
 fn remove_stale(directory: &Path) {
-    const SWEPT_AT_ONCE: usize = 1000;
+    const EXAMINED_AT_ONCE: usize = 1000;
     let entries = std::fs::read_dir(directory).into_iter().flatten();
-    for entry in entries.take(SWEPT_AT_ONCE).flatten() {
+    for entry in entries.take(EXAMINED_AT_ONCE).flatten() {
         let name = entry.file_name();
         let owner = name::owner(name.as_encoded_bytes());
         let ours = owner.is_some_and(|owner| owner.session == SESSION);

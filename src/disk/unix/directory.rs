@@ -41,7 +41,7 @@ impl Target {
         };
         let is_odd = match about.st_mode & libc::S_IFMT {
             libc::S_IFREG => system::holds_descriptors(&self.directory.0),
-            libc::S_IFLNK => self.directory.leads_to_no_file(&self.name)?,
+            libc::S_IFLNK => self.directory.leads_beyond_files(&self.name)?,
             _ => true,
         };
         Ok(if is_odd {
@@ -110,20 +110,20 @@ impl Directory {
 
     /// Whether a symbolic link here leads to something other than a file, or to a descriptor,
     /// whatever that refers to. A dangling link does neither.
-    fn leads_to_no_file(&self, name: &CStr) -> io::Result<bool> {
+    fn leads_beyond_files(&self, name: &CStr) -> io::Result<bool> {
         let is_file = |about: system::Stat| about.st_mode & libc::S_IFMT == libc::S_IFREG;
         if !system::stat_at(&self.0, name, 0).map_or(true, is_file) {
             return Ok(true);
         }
         // As many as the system follows.
         const MOST_LINKS: usize = 40;
-        let mut place = Directory(self.0.try_clone()?);
+        let mut directory = Directory(self.0.try_clone()?);
         let mut name = c_string(name.to_bytes())?;
         for _ in 0..MOST_LINKS {
-            if system::holds_descriptors(&place.0) {
+            if system::holds_descriptors(&directory.0) {
                 return Ok(true);
             }
-            let Some(text) = place.link_text(&name)? else {
+            let Some(text) = directory.link_text(&name)? else {
                 return Ok(false);
             };
             let path = Path::new(std::ffi::OsStr::from_bytes(&text));
@@ -136,12 +136,12 @@ impl Directory {
             };
             name = c_string(last.as_bytes())?;
             let parent = c_string(parent.as_os_str().as_bytes())?;
-            match place.open_file(
+            match directory.open_file(
                 &parent,
                 libc::O_RDONLY | libc::O_DIRECTORY | system::LOOK_UP,
                 0,
             ) {
-                Ok(next) => place = Directory(next),
+                Ok(next) => directory = Directory(next),
                 // A dangling link.
                 Err(_) => return Ok(false),
             }
@@ -188,8 +188,8 @@ impl Directory {
                 return;
             }
             std::mem::forget(listed);
-            if let Some((_, place)) = begin {
-                libc::seekdir(stream, place);
+            if let Some((_, offset)) = begin {
+                libc::seekdir(stream, offset);
             }
             let mut seen = 0;
             let end = loop {

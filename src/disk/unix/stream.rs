@@ -20,29 +20,29 @@ use super::{succeeded, system};
 /// A descriptor to write to in order.
 pub(crate) struct Stream<'f> {
     file: &'f File,
-    way: Way,
+    mode: WriteMode,
     /// It reported that it was writable, and then took nothing.
     stalled: Cell<bool>,
 }
 
-enum Way {
+enum WriteMode {
     /// A write does not block for long: a file, or a descriptor that is non-blocking anyway.
     Plain,
     /// A write to a connection can be made non-blocking by itself.
     Socket,
     /// The same pipe or terminal, opened again as non-blocking.
-    Again(File),
+    Reopened(File),
     /// If it is writable, it takes this much.
-    Piece,
+    Small,
     /// The descriptor itself is made non-blocking while it is written to.
-    Flag,
+    SetFlag,
 }
 
 impl<'f> Stream<'f> {
     pub(crate) fn new(file: &'f File) -> Stream<'f> {
         Stream {
             file,
-            way: Way::of(file),
+            mode: WriteMode::of(file),
             stalled: Cell::new(false),
         }
     }
@@ -51,16 +51,16 @@ impl<'f> Stream<'f> {
     /// room. Keeps SIGPIPE and SIGXFSZ from the host, which does not expect them from this library.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
         let mut file = self.file;
-        let piece = &bytes[..bytes.len().min(libc::PIPE_BUF)];
-        let written = match &self.way {
-            Way::Plain => quietly(file, || file.write(bytes)),
-            Way::Socket => quietly(file, || send(file, bytes)),
-            Way::Again(again) => quietly(again, || (&mut &*again).write(bytes)),
-            Way::Piece if !is_writable(file, 0)? => return Ok(None),
-            Way::Piece => quietly(file, || file.write(piece)),
-            Way::Flag => quietly(file, || {
-                let _waitless = Waitless::new(file)?;
-                file.write(piece)
+        let small = &bytes[..bytes.len().min(libc::PIPE_BUF)];
+        let written = match &self.mode {
+            WriteMode::Plain => quietly(file, || file.write(bytes)),
+            WriteMode::Socket => quietly(file, || send(file, bytes)),
+            WriteMode::Reopened(again) => quietly(again, || (&mut &*again).write(bytes)),
+            WriteMode::Small if !is_writable(file, 0)? => return Ok(None),
+            WriteMode::Small => quietly(file, || file.write(small)),
+            WriteMode::SetFlag => quietly(file, || {
+                let _nonblocking = NonBlocking::new(file)?;
+                file.write(small)
             }),
         };
         match written {
@@ -83,10 +83,10 @@ impl<'f> Stream<'f> {
     }
 }
 
-impl Way {
-    fn of(file: &File) -> Way {
+impl WriteMode {
+    fn of(file: &File) -> WriteMode {
         let Ok(about) = file.metadata() else {
-            return Way::Plain;
+            return WriteMode::Plain;
         };
         let kind = about.file_type();
         // SAFETY: asks about an open descriptor.
@@ -95,20 +95,20 @@ impl Way {
         if kind.is_socket() {
             // A socket for messages takes small ones.
             if is_stream_socket(file) {
-                Way::Socket
+                WriteMode::Socket
             } else {
-                Way::Piece
+                WriteMode::Small
             }
         } else if !waits {
-            Way::Plain
+            WriteMode::Plain
         } else if kind.is_fifo() {
-            open_again(file).map_or(Way::Piece, Way::Again)
+            open_again(file).map_or(WriteMode::Small, WriteMode::Reopened)
         } else if is_terminal(file) {
-            open_again(file).map_or(Way::Flag, Way::Again)
+            open_again(file).map_or(WriteMode::SetFlag, WriteMode::Reopened)
         } else if kind.is_char_device() {
-            Way::Piece
+            WriteMode::Small
         } else {
-            Way::Plain
+            WriteMode::Plain
         }
     }
 }
@@ -173,21 +173,21 @@ fn is_writable(file: &File, milliseconds: i32) -> io::Result<bool> {
 
 /// Makes a descriptor non-blocking until it is dropped. There is one at a time, so that each finds
 /// the original flags.
-struct Waitless {
+struct NonBlocking {
     file: RawFd,
     flags: i32,
 }
 
-/// The process that has a `Waitless`, or 0. In a child of fork() it may be the parent.
-static WAITLESS: AtomicU32 = AtomicU32::new(0);
+/// The process that has a `NonBlocking`, or 0. In a child of fork() it may be the parent.
+static NON_BLOCKING: AtomicU32 = AtomicU32::new(0);
 
-impl Waitless {
-    fn new(file: &File) -> io::Result<Waitless> {
+impl NonBlocking {
+    fn new(file: &File) -> io::Result<NonBlocking> {
         let (file, me) = (file.as_raw_fd(), std::process::id());
-        let before = WAITLESS.load(Ordering::Relaxed);
+        let before = NON_BLOCKING.load(Ordering::Relaxed);
         let (acquired, relaxed) = (Ordering::Acquire, Ordering::Relaxed);
         let taken = before != me
-            && WAITLESS
+            && NON_BLOCKING
                 .compare_exchange(before, me, acquired, relaxed)
                 .is_ok();
         if !taken {
@@ -196,21 +196,21 @@ impl Waitless {
         // SAFETY: asks about the flags of an open descriptor.
         let flags = unsafe { libc::fcntl(file, libc::F_GETFL) };
         // Dropped if that fails too, so that another one can exist.
-        let waitless = Waitless { file, flags };
+        let nonblocking = NonBlocking { file, flags };
         succeeded(flags)?;
         // SAFETY: sets flags of an open descriptor.
         succeeded(unsafe { libc::fcntl(file, libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
-        Ok(waitless)
+        Ok(nonblocking)
     }
 }
 
-impl Drop for Waitless {
+impl Drop for NonBlocking {
     fn drop(&mut self) {
         if self.flags >= 0 {
             // SAFETY: puts the flags of an open descriptor back as they were.
             unsafe { libc::fcntl(self.file, libc::F_SETFL, self.flags) };
         }
-        WAITLESS.store(0, Ordering::Release);
+        NON_BLOCKING.store(0, Ordering::Release);
     }
 }
 

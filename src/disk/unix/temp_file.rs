@@ -19,10 +19,10 @@ use super::super::name::{self, Name, Owner};
 use super::{Directory, Target, system};
 
 /// How many names one removal of stale files examines.
-const SWEPT_AT_ONCE: usize = 1000;
+const EXAMINED_AT_ONCE: usize = 1000;
 
 /// A temporary file of another host is stale after this many seconds without a change.
-const LEFT_BEHIND: i64 = 7 * 24 * 3600;
+const STALE_AFTER: i64 = 7 * 24 * 3600;
 
 /// A file next to the target of a save. Deleted on drop unless it was persisted.
 pub(crate) struct TempFile<'t> {
@@ -173,7 +173,7 @@ fn remove_stale(directory: &Directory, new: &File) {
     let (Ok(about), session) = (new.metadata(), system::session()) else {
         return;
     };
-    directory.some_names(SWEPT_AT_ONCE, |name| {
+    directory.some_names(EXAMINED_AT_ONCE, |name| {
         if let Some(owner) = name::owner(name.to_bytes()) {
             remove_if_stale(directory, name, owner, session, about.mtime());
         }
@@ -195,14 +195,14 @@ fn remove_if_stale(
     if about.st_mode & libc::S_IFMT != libc::S_IFREG || about.st_uid != me || about.st_nlink != 1 {
         return;
     }
-    let is_left = if session == Some(owner.session) {
+    let is_stale = if session == Some(owner.session) {
         is_gone(owner.process)
     } else {
         #[allow(clippy::unnecessary_cast, reason = "the type differs between systems")]
         let changed = about.st_mtime as i64;
-        now.saturating_sub(changed) > LEFT_BEHIND
+        now.saturating_sub(changed) > STALE_AFTER
     };
-    if !is_left {
+    if !is_stale {
         return;
     }
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;

@@ -255,8 +255,8 @@ fn set_name(file: &File, class: i32, flags: u32, to: &Path) -> io::Result<()> {
             name: [0],
         });
         let units = start.byte_add(offset_of!(Rename, name)).cast::<u16>();
-        for (place, unit) in name().enumerate() {
-            units.add(place).write(unit);
+        for (index, unit) in name().enumerate() {
+            units.add(index).write(unit);
         }
         succeeded(SetFileInformationByHandle(
             file.as_raw_handle(),

@@ -83,7 +83,7 @@ fn a_spool_file_is_private_and_leaves_nothing() {
 
 #[test]
 fn the_last_offsets_are_refused() {
-    check_limit((8 << 50) - 1, 1).expect("the last place");
+    check_limit((8 << 50) - 1, 1).expect("the last offset");
     for offset in [8 << 50, i64::MAX as u64, u64::MAX] {
         let error = check_limit(offset, 1).expect_err("past it");
         assert_eq!(error.kind(), ErrorKind::FileTooLarge);
