@@ -74,15 +74,15 @@ impl Store {
     pub(crate) fn discard(&self, grant: WriteGrant) {
         let segment = grant.is_first().then(|| grant.segment().clone());
         drop(grant);
-        let Some(block) = segment.and_then(|segment| segment.release()) else {
+        let Some(chunk) = segment.and_then(|segment| segment.release()) else {
             return;
         };
         let mut writing = lock(&self.writing);
-        if block.size() as u64 == BLOCK && writing.spare.is_none() {
-            writing.spare = Some(block);
+        if chunk.size() as u64 == BLOCK && writing.spare.is_none() {
+            writing.spare = Some(chunk);
         } else {
             drop(writing);
-            block.release_pages();
+            chunk.release_pages();
         }
     }
 
@@ -102,8 +102,8 @@ impl Store {
             // one if it is expected to be filled.
             let fits = writing.held().saturating_add(ARENA as u64) <= self.max_memory;
             let fits = fits && expected != Some(0);
-            if let Some(piece) = writing.chunks.take(fits, is_large(run, expected)) {
-                return Ok(piece);
+            if let Some(chunk) = writing.chunks.take(fits, is_large(run, expected)) {
+                return Ok(chunk);
             }
         }
         // The source has jumped: memory for a whole block would be one too many beside this

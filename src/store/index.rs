@@ -69,7 +69,7 @@ impl Retired<'_> {
     /// Returns the memory once the last reader has left it.
     pub(crate) fn wait(mut self) -> Option<Chunk> {
         self.domain.synchronize();
-        self.freed.take().map(|(block, _folded)| block)
+        self.freed.take().map(|(chunk, _collapsed)| chunk)
     }
 }
 
@@ -176,13 +176,13 @@ impl Index {
     /// Links a segment for whose offset `prepare` was called.
     pub(crate) fn insert(&self, writer: &mut Writer, segment: Shared<Segment>) {
         let block = segment.start() / BLOCK;
-        let place = self.node(writer, block, true);
-        let (node, _) = place.expect("the place was prepared");
+        let found = self.node(writer, block, true);
+        let (node, _) = found.expect("`prepare` allocated the nodes");
         let slot = node.slot(block);
         let older = segments(slot.load(Ordering::Relaxed));
         debug_assert!(
             older != SPOOLED,
-            "a block that is wholly held gets no new segment"
+            "a block that is completely buffered gets no new segment"
         );
         segment.next.store(older, Ordering::Relaxed);
         let newest = segment.into_raw().cast::<()>();
@@ -205,12 +205,12 @@ impl Index {
         _spiller: &'i mut Spiller,
         segment: &Segment,
     ) -> Option<Retired<'i>> {
-        let block = segment.release()?;
+        let chunk = segment.release()?;
         let collapsed = self.collapse(writer, segment.start() / BLOCK);
         let collapsed = collapsed.unwrap_or_default();
         Some(Retired {
             domain: &self.domain,
-            freed: Some((block, collapsed)),
+            freed: Some((chunk, collapsed)),
         })
     }
 
@@ -221,7 +221,7 @@ impl Index {
         let newest = segments(node.slot(block).load(Ordering::Relaxed));
         debug_assert!(
             newest != SPOOLED,
-            "a block with bytes in memory is no sentinel"
+            "a block with bytes in memory has no sentinel"
         );
         let (mut bytes, mut count, mut segment) = (0, 0, newest);
         // SAFETY: only the writer unlinks segments, and it is borrowed here.

@@ -34,8 +34,8 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    pub(crate) fn new(start: u64, block: Chunk) -> Result<Shared<Segment>> {
-        let parts = block.into_parts();
+    pub(crate) fn new(start: u64, chunk: Chunk) -> Result<Shared<Segment>> {
+        let parts = chunk.into_parts();
         // On failure the chunk is dropped with the segment.
         Shared::try_new(Segment {
             start,

@@ -74,9 +74,9 @@ impl Store {
             if error.depends_on_offset() && self.pass_over(&mut passed_over) {
                 continue;
             }
-            let bears_it = self.on_full == OnFull::Memory;
+            let is_allowed = self.on_full == OnFull::Memory;
             match error {
-                Error::DiskFull(_) | Error::Io(_) if bears_it => break,
+                Error::DiskFull(_) | Error::Io(_) if is_allowed => break,
                 _ => return Err(error),
             }
         }
@@ -108,26 +108,26 @@ impl Store {
         written.map_err(|error| Error::from_file(&error))?;
         self.spooled
             .fetch_add(segment.filled() as u64, Ordering::Relaxed);
-        let unlinked = self
+        let retired = self
             .index
             .unlink(&mut lock(&self.writing).writer, spiller, &segment);
-        let block = unlinked.and_then(Retired::wait);
+        let chunk = retired.and_then(Retired::wait);
         let mut writing = lock(&self.writing);
         writing.sealed.pop_front();
         writing.sealed_bytes -= segment.capacity() as u64;
         let finished = self.finished.load(Ordering::Relaxed);
-        let (kept, given_back) = match block {
+        let (kept, released) = match chunk {
             // Kept for the next segment, for which memory is being freed. It holds bytes of this
             // same resource.
-            Some(block) if !finished && block.size() as u64 == BLOCK => {
-                (Some(block), writing.spare.take())
+            Some(chunk) if !finished && chunk.size() as u64 == BLOCK => {
+                (Some(chunk), writing.spare.take())
             }
-            block => (writing.spare.take(), block),
+            chunk => (writing.spare.take(), chunk),
         };
         writing.spare = kept;
         drop(writing);
-        if let Some(block) = given_back {
-            block.release_pages();
+        if let Some(chunk) = released {
+            chunk.release_pages();
         }
         Ok(())
     }

@@ -51,7 +51,7 @@ impl Case {
     }
 
     /// An offset: often near another one, in its block, beside it, or far away in the tree.
-    fn place(&mut self) -> u64 {
+    fn offset(&mut self) -> u64 {
         let far = [0, NODE, 3 * NODE, 64 * NODE, 65 * NODE, 4096 * NODE];
         let far = far[self.roll(6) as usize];
         let block = [0, 1, 2, 63, 64, 4000][self.roll(6) as usize] * BLOCK;
@@ -121,12 +121,12 @@ fn bytes_from_seeks_are_found() {
     for (seed, max) in [(1, 0), (2, 100_000), (3, 1_000_000), (4, u64::MAX)] {
         let mut case = Case::new(max, seed);
         for round in 0..60 {
-            let (place, length) = (case.place(), [1, 9_000, 300_000, 600_000]);
+            let (offset, length) = (case.offset(), [1, 9_000, 300_000, 600_000]);
             let length = length[case.roll(4) as usize];
-            case.fill(place, length);
-            let elsewhere = case.place();
+            case.fill(offset, length);
+            let elsewhere = case.offset();
             case.check(elsewhere, 300_000);
-            case.check(place, 1000);
+            case.check(offset, 1000);
             if round % 20 == 19 {
                 case.store.spill().expect("grant");
                 assert_eq!(case.store.spooled(), case.held.total());

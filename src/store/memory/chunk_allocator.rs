@@ -44,8 +44,8 @@ impl ChunkAllocator {
     /// the process kept, else, if `fresh`, from a new one. None: the caller allocates another kind
     /// of chunk.
     pub(crate) fn take(&mut self, allowed: bool, fresh: bool) -> Option<Chunk> {
-        let piece = BLOCK as usize;
-        if self.arena.is_none() || self.taken + piece > ARENA {
+        let size = BLOCK as usize;
+        if self.arena.is_none() || self.taken + size > ARENA {
             if !allowed {
                 return None;
             }
@@ -54,9 +54,9 @@ impl ChunkAllocator {
             self.taken = 0;
         }
         let arena = self.arena.clone()?;
-        // SAFETY: `taken + piece` is at most ARENA, so the address lies within the arena.
+        // SAFETY: `taken + size` is at most ARENA, so the address lies within the arena.
         let start = unsafe { arena.start().add(self.taken) };
-        self.taken += piece;
-        Some(Chunk::of_arena(arena, start, piece))
+        self.taken += size;
+        Some(Chunk::of_arena(arena, start, size))
     }
 }

@@ -21,13 +21,13 @@ fn dirty(initialized: usize) -> Shared<Segment> {
     (parts.size, parts.initialized) = (SIZE, initialized);
     // SAFETY: the parts came from `into_parts` and are taken back once. The size is smaller until
     // `rest` restores it.
-    let block = unsafe { Chunk::from_parts(parts) };
-    Segment::new(1000, block.expect("a block")).expect("memory")
+    let chunk = unsafe { Chunk::from_parts(parts) };
+    Segment::new(1000, chunk.expect("a chunk")).expect("memory")
 }
 
 /// The bytes after the segment's memory. Releases the segment.
 fn rest(segment: &Segment) -> Vec<u8> {
-    let mut parts = segment.release().expect("its block").into_parts();
+    let mut parts = segment.release().expect("its chunk").into_parts();
     assert_eq!(parts.size, SIZE);
     parts.size = 2 * SIZE;
     // SAFETY: the chunk has 2 * SIZE bytes, and its only owner is this function.
