@@ -233,8 +233,8 @@ impl<T: Send + Sync> Table<T> {
         }
         let number = self.used.fetch_add(1, Ordering::Relaxed);
         let row = ((number + FIRST_ROW).ilog2() - FIRST_ROW.ilog2()) as usize;
-        let slot = self.rows.get(row).ok_or(Error::NoMemory).and_then(|place| {
-            make_row(place, FIRST_ROW << row)?;
+        let slot = self.rows.get(row).ok_or(Error::NoMemory).and_then(|start| {
+            make_row(start, FIRST_ROW << row)?;
             self.slot(number).ok_or(Error::NoMemory)
         });
         // If memory runs out, the number is lost; there are millions.
@@ -279,8 +279,8 @@ fn count_up(head: u64) -> u64 {
 }
 
 /// Allocates a row of slots unless another thread has done so.
-fn make_row<T>(place: &AtomicPtr<Slot<T>>, size: usize) -> Result<()> {
-    if !place.load(Ordering::Acquire).is_null() {
+fn make_row<T>(start: &AtomicPtr<Slot<T>>, size: usize) -> Result<()> {
+    if !start.load(Ordering::Acquire).is_null() {
         return Ok(());
     }
     let mut row: Vec<Slot<T>> = Vec::new();
@@ -288,7 +288,7 @@ fn make_row<T>(place: &AtomicPtr<Slot<T>>, size: usize) -> Result<()> {
     row.resize_with(size, Slot::new);
     let made = Box::into_raw(row.into_boxed_slice());
     let first = made.cast::<Slot<T>>();
-    if place
+    if start
         .compare_exchange(null_mut(), first, Ordering::AcqRel, Ordering::Acquire)
         .is_err()
     {

@@ -82,14 +82,14 @@ pub unsafe extern "C" fn sb_ranges(
             let state = buffer.gate.lock();
             let ranges = state.extent().ranges().iter();
             let known = ranges.len() as u64;
-            for (at, range) in ranges.take(cap).enumerate() {
+            for (index, range) in ranges.take(cap).enumerate() {
                 let range = sb_range {
                     start: range.start,
                     end: range.end,
                 };
                 // SAFETY: C guarantees space for `cap` ranges, and `take` stops after `cap` of
                 // them.
-                unsafe { out.add(at).write(range) };
+                unsafe { out.add(index).write(range) };
             }
             known
         }))

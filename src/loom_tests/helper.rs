@@ -78,12 +78,12 @@ fn reader_cancel_with_a_prefetch() {
         let valve = Valve::new();
         let buffer = buffer(Tap::behind(1, &valve));
         Buffer::prefetch(&buffer, 1).unwrap();
-        let place = Arc::new(Position::new());
+        let position = Arc::new(Position::new());
         let stopped = thread::spawn({
-            let (buffer, place) = (buffer.clone(), place.clone());
-            move || place.read(&buffer, &mut [0])
+            let (buffer, position) = (buffer.clone(), position.clone());
+            move || position.read(&buffer, &mut [0])
         });
-        place.cancel(&buffer.gate);
+        position.cancel(&buffer.gate);
         assert!(is_canceled(&stopped.join().unwrap()));
         buffer.free();
         valve.wait_until_closed();

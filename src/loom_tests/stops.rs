@@ -104,12 +104,12 @@ fn reader_cancel_against_wait() {
         let buffer = buffer(Tap::behind(1, &valve));
         let inside = reader(&buffer, 0, 1, Wait::Forever);
         valve.wait(|flow| flow == Flow::Blocked);
-        let place = Arc::new(Position::new());
+        let position = Arc::new(Position::new());
         let stopped = thread::spawn({
-            let (buffer, place) = (buffer.clone(), place.clone());
-            move || place.read(&buffer, &mut [0])
+            let (buffer, position) = (buffer.clone(), position.clone());
+            move || position.read(&buffer, &mut [0])
         });
-        place.cancel(&buffer.gate);
+        position.cancel(&buffer.gate);
         assert!(is_canceled(&stopped.join().unwrap()));
         valve.set(Flow::Open);
         assert_eq!(inside.join().unwrap().unwrap(), 1);
@@ -121,15 +121,15 @@ fn reader_cancel_against_wait() {
 fn reader_cancel_against_hand_off() {
     explore(3, || {
         let buffer = buffer(Tap::new(2));
-        let place = Arc::new(Position::new());
-        place.seek(&buffer, SeekFrom::Start(1)).unwrap();
+        let position = Arc::new(Position::new());
+        position.seek(&buffer, SeekFrom::Start(1)).unwrap();
         let stopped = thread::spawn({
-            let (buffer, place) = (buffer.clone(), place.clone());
-            move || place.read(&buffer, &mut [0])
+            let (buffer, position) = (buffer.clone(), position.clone());
+            move || position.read(&buffer, &mut [0])
         });
         let other = reader(&buffer, 1, 1, Wait::Forever);
         assert_eq!(read(&buffer, 0, 1, Wait::Forever).unwrap(), 1);
-        place.cancel(&buffer.gate);
+        position.cancel(&buffer.gate);
         let stopped = stopped.join().unwrap();
         assert!(
             matches!(stopped, Ok(1) | Err(Error::Canceled)),
@@ -287,16 +287,16 @@ fn reader_resume_after_cancel() {
         let buffer = buffer(tap);
         let inside = reader(&buffer, 0, 1, Wait::Forever);
         valve.wait(|flow| flow == Flow::Blocked);
-        let place = Arc::new(Position::new());
+        let position = Arc::new(Position::new());
         let stopped = thread::spawn({
-            let (buffer, place) = (buffer.clone(), place.clone());
-            move || place.read(&buffer, &mut [0])
+            let (buffer, position) = (buffer.clone(), position.clone());
+            move || position.read(&buffer, &mut [0])
         });
         while buffer.gate.lock().counters().waits == 0 {
             thread::yield_now();
         }
-        place.cancel(&buffer.gate);
-        place.resume();
+        position.cancel(&buffer.gate);
+        position.resume();
         // Nothing else would end the read.
         assert!(is_canceled(&stopped.join().unwrap()));
         valve.set(Flow::Open);

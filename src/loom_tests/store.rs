@@ -19,12 +19,12 @@ fn store(max: u64) -> Arc<Store> {
     store_of(max, DomainRef::own())
 }
 
-fn store_of(max: u64, keeper: DomainRef) -> Arc<Store> {
+fn store_of(max: u64, domain: DomainRef) -> Arc<Store> {
     let options = Options {
         max_memory: max,
         ..Options::default()
     };
-    Arc::new(Store::new(options, keeper))
+    Arc::new(Store::new(options, domain))
 }
 
 /// Commits bytes as a source guard does, as many at a time as a grant holds.
