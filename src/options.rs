@@ -56,6 +56,10 @@ pub struct Options {
     /// The source is asked for the bytes that are needed, rounded up to a multiple of this many
     /// bytes, which is at most 16 KiB. 0 requests exactly what is needed. Default: 16 KiB.
     pub read_granularity: u32,
+    /// With a prefetch, the helper fetches once fewer than this many bytes are buffered past the
+    /// furthest read, until as many as the prefetch keeps are. More than that counts as that.
+    /// Default: 0, half of what the prefetch keeps.
+    pub prefetch_low: u64,
 }
 
 /// The largest value of `read_granularity`, in bytes.
@@ -75,6 +79,7 @@ impl Default for Options {
             prefetch: 0,
             seek_gap: 256 * 1024,
             read_granularity: MAX_READ_GRANULARITY,
+            prefetch_low: 0,
         }
     }
 }

@@ -188,6 +188,7 @@ struct options {
     std::uint64_t prefetch = 0;          ///< bytes to keep buffered past the furthest read
     std::optional<std::uint64_t> seek_gap;
     std::optional<std::uint32_t> read_granularity;
+    std::uint64_t prefetch_low = 0;      ///< the prefetch refills below this; 0: half of what it keeps
     bool memory_when_full = false;       ///< on a full disk, go on in memory instead of failing
     sb_on_short on_short = SB_SHORT_END; ///< an end before the declared size: the end, or an error
 };
@@ -1176,6 +1177,7 @@ private:
         plain.prefetch = how.prefetch;
         plain.seek_gap = how.seek_gap.value_or(plain.seek_gap);
         plain.read_granularity = how.read_granularity.value_or(plain.read_granularity);
+        plain.prefetch_low = how.prefetch_low;
         plain.on_full = how.memory_when_full ? SB_ON_FULL_MEMORY : SB_ON_FULL_FAIL;
         plain.on_short = how.on_short;
         sb_callback callback = made->callback();

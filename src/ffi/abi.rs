@@ -330,6 +330,11 @@ pub struct sb_options {
     pub on_short: u32,
     /// Must be 0.
     pub reserved: u32,
+    /// The low mark of a prefetch, in bytes: the helper thread sleeps until fewer than this many
+    /// bytes are buffered past the furthest read, and then calls the source until as many as the
+    /// prefetch keeps are buffered. A larger value counts as the number that the prefetch keeps:
+    /// UINT64_MAX refills after each read. Default: 0, half of what the prefetch keeps.
+    pub prefetch_low: u64,
 }
 
 /// A range of buffered bytes: from `start` up to, but not including, `end`.

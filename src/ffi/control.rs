@@ -17,10 +17,13 @@ use crate::panic::catch;
 /// that is inside it has returned. An error of the source is reported to the read that reaches it,
 /// not before.
 ///
-/// This call starts the thread, which sleeps while enough bytes are buffered ahead. It blocks all
-/// signals except synchronous ones (SIGSEGV and the like). It exits before sb_free() returns or, if
-/// it is inside a call of the source or an operation on the spool file at that moment, when that
-/// returns. Never blocks.
+/// This call starts the thread, which works in bursts. It sleeps until fewer than `prefetch_low`
+/// bytes (see sb_options) are buffered ahead, by default half of `ahead`. Then it calls the source
+/// until `ahead` bytes are, rounded up to the end of a segment if a burst has 1 MiB or more.
+///
+/// The thread blocks all signals except synchronous ones (SIGSEGV and the like). It exits before
+/// sb_free() returns or, if it is inside a call of the source or an operation on the spool file at
+/// that moment, when that returns. Never blocks.
 ///
 /// @param handle the buffer.
 /// @param ahead  the number of bytes to keep buffered past the furthest read in the buffered range

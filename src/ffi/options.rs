@@ -52,6 +52,7 @@ pub unsafe extern "C" fn sb_options_init(options: *mut sb_options, struct_size: 
             on_full: FULL_FAIL,
             on_short: SHORT_END,
             reserved: 0,
+            prefetch_low: defaults.prefetch_low,
         };
         // SAFETY: C guarantees that `options` has `struct_size` bytes; `is_of_a_version` has
         // checked that this version's struct is no larger.
@@ -176,5 +177,6 @@ unsafe fn chosen(options: *const sb_options) -> Result<Options> {
         prefetch: given.prefetch,
         seek_gap: given.seek_gap,
         read_granularity: given.read_granularity,
+        prefetch_low: given.prefetch_low,
     })
 }

@@ -252,7 +252,9 @@ impl<'g> StateGuard<'g> {
     }
 
     /// Called after each change of the prefetch or of the buffered ranges.
-    pub(super) fn update_prefetch_trigger(&self) {
+    pub(super) fn update_prefetch_trigger(&mut self) {
+        let state = &mut *self.state;
+        state.prefetch.update(&state.extent);
         let (upto, above) = self.quiet();
         self.gate.trigger_upto.store(upto, Ordering::Relaxed);
         self.gate.trigger_above.store(above, Ordering::Relaxed);

@@ -56,6 +56,10 @@ fn run(gate: &Gate, store: &Store) -> bool {
             // If the helper was elected, it does not use the source.
             state.hand_off_from_helper();
             state = state.wait_as_helper();
+            #[cfg(test)]
+            {
+                state.helper_wakes += 1;
+            }
             continue;
         };
         match guard.advance(state, demand, !ahead) {

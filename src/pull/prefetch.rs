@@ -1,15 +1,23 @@
 //! The prefetch: how many bytes the helper keeps buffered, and from which offset on.
+//!
+//! It works in bursts. Once fewer than `low` bytes are buffered past the base, the helper fetches
+//! until `distance` bytes are. In between it sleeps, and reads do not lock the gate.
 
 use crate::pull::extent::{Extent, MAX_SIZE};
+use crate::store::memory::BLOCK;
 
-/// The most bytes that a prefetch requests at once. If a slow source always fills its buffer, a
-/// reader waits no longer than such a request takes.
-pub(super) const MAX_REQUEST: u64 = 64 * 1024;
+/// What a prefetch may always request at once, in bytes. It requests more only if as many bytes are
+/// buffered ahead of the reader: if a slow source always fills its buffer, a reader that has caught
+/// up with the prefetch waits no longer than such a request takes.
+pub(super) const SMALL_REQUEST: u64 = 64 * 1024;
 
-#[derive(Default)]
 pub(crate) struct Prefetch {
+    /// The option `prefetch_low`; 0 for the default.
+    low_option: u64,
     /// The number of bytes to keep buffered past `base`; 0 if the prefetch is off.
     distance: u64,
+    /// A burst is running: fewer than `low` bytes were buffered, and not yet `distance` bytes are.
+    bursting: bool,
     /// The end of the furthest read in the range that was read last.
     base: u64,
     /// The helper met an error that may be temporary. It tries again at the next request.
@@ -17,13 +25,52 @@ pub(crate) struct Prefetch {
 }
 
 impl Prefetch {
+    pub(super) fn new(low_option: u64) -> Prefetch {
+        Prefetch {
+            low_option,
+            distance: 0,
+            bursting: false,
+            base: 0,
+            paused: false,
+        }
+    }
+
     pub(crate) fn is_on(&self) -> bool {
         self.distance > 0
     }
 
     pub(super) fn set(&mut self, distance: u64) {
         self.distance = distance;
+        self.bursting = true;
         self.paused = false;
+    }
+
+    /// A burst begins once fewer bytes than this are buffered past the base.
+    fn low(&self) -> u64 {
+        match self.low_option {
+            0 => self.distance.div_ceil(2),
+            low => low.min(self.distance),
+        }
+    }
+
+    /// The offset at which a burst ends. A long burst ends at the end of a block, so that the next
+    /// one does not begin with a part of one.
+    fn goal(&self) -> u64 {
+        let goal = self.base.saturating_add(self.distance);
+        if self.distance - self.low() < 4 * BLOCK {
+            return goal;
+        }
+        goal.checked_next_multiple_of(BLOCK).unwrap_or(goal)
+    }
+
+    /// Begins or ends a burst. Called after each change of the prefetch or of the buffered ranges.
+    pub(super) fn update(&mut self, extent: &Extent) {
+        let end = extent.ranges().end_of(self.base);
+        if end - self.base < self.low() {
+            self.bursting = true;
+        } else if end >= self.goal() {
+            self.bursting = false;
+        }
     }
 
     pub(super) fn pause(&mut self) {
@@ -77,10 +124,10 @@ impl Prefetch {
         can_seek: bool,
         position: u64,
     ) -> Option<(u64, u64)> {
-        if self.distance == 0 || self.paused {
+        if self.distance == 0 || self.paused || !self.bursting {
             return None;
         }
-        let goal = self.base.saturating_add(self.distance);
+        let (goal, ahead) = (self.goal(), extent.buffered(self.base));
         let (mut missing, mut next) = extent.ranges().gap(self.base);
         if extent.is_past_end(missing) && self.distance == u64::MAX {
             // All bytes from the base on are held: now the gaps before it.
@@ -92,7 +139,7 @@ impl Prefetch {
         }
         let until = goal
             .min(next.unwrap_or(u64::MAX))
-            .min(missing.saturating_add(MAX_REQUEST));
+            .min(missing.saturating_add(ahead.clamp(SMALL_REQUEST, BLOCK)));
         Some((missing, until - missing))
     }
 
@@ -102,12 +149,15 @@ impl Prefetch {
             // The prefetch is off, or never pauses because enough bytes are buffered.
             return (0, u64::MAX);
         }
-        // A read that ends past this offset leaves less than the distance ahead of it.
+        // A read that ends past this offset begins a burst.
         let until = extent
             .ranges()
             .end_of(self.base)
-            .saturating_sub(self.distance)
+            .saturating_sub(self.low())
             .max(self.base);
         (self.range_start(extent, can_seek), until)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -53,6 +53,8 @@ pub(crate) struct State {
     pub(super) freed: bool,
     pub(super) read_granularity: u64,
     pub(super) seek_gap: u64,
+    #[cfg(test)]
+    pub(super) helper_wakes: u64,
 }
 
 /// The counters of the stats.
@@ -81,7 +83,7 @@ impl State {
             slot: SourceSlot::new(source),
             health: SourceHealth::default(),
             waiters: Waiters::default(),
-            prefetch: Prefetch::default(),
+            prefetch: Prefetch::new(options.prefetch_low),
             counters: Counters::default(),
             helper: None,
             canceled: false,
@@ -89,6 +91,8 @@ impl State {
             freed: false,
             read_granularity: u64::from(options.read_granularity.min(MAX_READ_GRANULARITY)),
             seek_gap: options.seek_gap,
+            #[cfg(test)]
+            helper_wakes: 0,
         }
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::options::MAX_READ_GRANULARITY;
 use crate::pull::demand::Demand;
-use crate::pull::prefetch::MAX_REQUEST;
+use crate::pull::prefetch::SMALL_REQUEST;
 use crate::pull::state::State;
 use crate::store::memory::BLOCK;
 
@@ -26,7 +26,7 @@ pub(super) enum Step {
 
 impl State {
     /// The source's next step towards a demand. `narrow` ends a request where another call on the
-    /// way waits for its last byte. A prefetch does not narrow, and requests little at a time.
+    /// way waits for its last byte. A prefetch does not narrow, and its demands are small.
     pub(super) fn step(&self, demand: Demand, narrow: bool) -> Result<Step> {
         let ranges = self.extent.ranges();
         let (missing, _) = ranges.gap(demand.offset);
@@ -70,7 +70,11 @@ impl State {
         }
         let most = until.min(held.unwrap_or(u64::MAX)) - position;
         Ok(Step::Read {
-            most: if narrow { most } else { most.min(MAX_REQUEST) },
+            most: if narrow {
+                most
+            } else {
+                most.min(demand.length.max(SMALL_REQUEST))
+            },
         })
     }
 

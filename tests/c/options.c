@@ -48,6 +48,7 @@ static void defaults(void)
     CHECK_EQ(options.on_full, SB_ON_FULL_FAIL);
     CHECK_EQ(options.on_short, SB_SHORT_END);
     CHECK_EQ(options.reserved, 0);
+    CHECK_EQ(options.prefetch_low, 0);
     for (given = 0; given < 2; given++) {
         buffer = open_with(&source, given ? &options : NULL);
         CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN_SIZE);

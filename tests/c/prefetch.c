@@ -17,26 +17,39 @@ static void free_and_await_close(sb_buffer *buffer, stream *source)
     WAIT_UNTIL(stream_get(source, &source->closes) == 1);
 }
 
-/* It goes so far and no further, and on when a reader does. */
-static void keeps_its_distance(void)
+/* It goes so far and no further, and on when a reader has come to its low mark. */
+static void keeps_its_distance(uint64_t low)
 {
     enum { AHEAD = 300000 };
     stream source;
+    sb_callback callback;
+    sb_options options;
     sb_buffer *buffer;
     uint64_t at;
 
     stream_init(&source, SIZE, 10000);
-    buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
+    callback = stream_callback(&source);
+    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
+    CHECK_EQ(options.prefetch_low, 0);
+    options.prefetch_low = low;
+    CHECK_EQ(sb_new_with(&callback, &options, &buffer), SB_OK);
+    if (low == 0)
+        low = AHEAD / 2;
+    else if (low > AHEAD)
+        low = AHEAD;
     CHECK_EQ(source.reads, 0);
     CHECK_EQ(sb_prefetch(buffer, AHEAD), SB_OK);
     WAIT_UNTIL(stats_of(buffer).helper == 1);
     WAIT_UNTIL(sb_buffered(buffer, 0) >= AHEAD);
     for (at = 50000; at < SIZE; at += 123457) {
-        uint64_t goal = at + 1000 + AHEAD < SIZE ? at + 1000 + AHEAD : SIZE;
+        int64_t before = sb_buffered(buffer, 0), goal = before;
+        /* From where the read began, if that missed bytes, or else from where it ended. */
+        if ((uint64_t)before < at + 1000 + low)
+            goal = at + AHEAD < SIZE ? (int64_t)(at + AHEAD) : SIZE;
         CHECK_EQ(sb_read(buffer, at, 1000, bytes), 1000);
         CHECK_BYTES(bytes, at, 1000);
-        WAIT_UNTIL(sb_buffered(buffer, 0) >= (int64_t)goal);
-        CHECK(sb_buffered(buffer, 0) <= (int64_t)goal + 65536 + 16384);
+        WAIT_UNTIL(sb_buffered(buffer, 0) >= goal);
+        CHECK(sb_buffered(buffer, 0) <= goal + 1000 + 65536 + 16384);
     }
     free_and_await_close(buffer, &source);
 }
@@ -413,6 +426,7 @@ static void goes_back(void)
     CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
     options.seek_gap = 10000;
     options.prefetch = AHEAD;
+    options.prefetch_low = AHEAD;
     CHECK_EQ(sb_new_with(&callback, &options, &buffer), SB_OK);
     CHECK_EQ(sb_read(buffer, 0, 100, bytes), 100);
     WAIT_UNTIL(sb_buffered(buffer, 0) >= AHEAD);
@@ -514,7 +528,10 @@ int main(void)
 {
     /* Else malloc() takes addresses of its own for each thread. */
     mallopt(M_ARENA_MAX, 1);
-    keeps_its_distance();
+    keeps_its_distance(0);
+    keeps_its_distance(1);
+    keeps_its_distance(100000);
+    keeps_its_distance(UINT64_MAX);
     everything(SB_MAX_DEFAULT);
     everything(100000);
     error_where_reached();

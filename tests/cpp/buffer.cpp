@@ -162,6 +162,21 @@ static void carries_it_over_the_helpers_thread()
     CHECK(caught<mishap>([&] { buffer.read_some(2500, bytes, 1, std::chrono::seconds(60)); }));
 }
 
+static void refills_from_its_low_mark()
+{
+    spoolbuf::options how;
+    how.prefetch = 100000;
+    how.prefetch_low = 100000;
+    spoolbuf::buffer buffer(stream{1000000}, how);
+    while (buffer.buffered() < 100000)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    char byte;
+    buffer.read(20000, &byte, 1);
+    // By default it rests as long as half is ahead.
+    while (buffer.buffered() < 120000)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
 static void carries_anything_to_anyone()
 {
     // No std::exception, and for several at once: each gets the one object that was thrown.
@@ -454,6 +469,7 @@ int main()
     destroys_its_source_once();
     carries_the_sources_exception();
     carries_it_over_the_helpers_thread();
+    refills_from_its_low_mark();
     carries_anything_to_anyone();
     goes_on_after_resume();
     seeks_if_the_source_can();

@@ -114,6 +114,8 @@ void plan_of(uint64_t seed, plan *out)
     out->spool_dir = below(&random, 2) == 0;
     if (below(&random, 5) == 0)
         out->prefetch = below(&random, 2) == 0 && !out->giant ? SB_PREFETCH_ALL : 1 + below(&random, 200000);
+    /* Without a number of its own, so that the seeds stay what they are. */
+    out->prefetch_low = out->salt % 3 == 0 ? UINT64_MAX : out->salt % 3 == 1 ? 0 : out->salt / 3 % 100000;
     out->threads = 1 + (unsigned)below(&random, THREADS);
     if (below(&random, 3) == 0)
         out->threads = 1;
@@ -137,9 +139,10 @@ void plan_print(const plan *self, FILE *out)
                                  "comes back late" };
     fprintf(out,
             "  size %" PRIu64 ", declared %" PRId64 ", chunk %" PRIu64 "%s, max %" PRId64
-            ", prefetch %" PRId64 ", gap %" PRId64 ", read_granularity %u, on_short %u, on_full %u\n",
+            ", prefetch %" PRId64 " from %" PRId64 ", gap %" PRId64 ", read_granularity %u, on_short %u, on_full %u\n",
             self->size, (int64_t)self->declared, self->chunk, self->chunk_varies ? " at most" : "",
-            (int64_t)self->max, (int64_t)self->prefetch, (int64_t)self->seek_gap, self->read_granularity,
+            (int64_t)self->max, (int64_t)self->prefetch, (int64_t)self->prefetch_low,
+            (int64_t)self->seek_gap, self->read_granularity,
             self->on_short, self->on_full);
     fprintf(out,
             "  %s, %s%s%s; per mille: errors %u, then 0 %u, stalls %u, lies %u, nothings %u, "

@@ -115,7 +115,7 @@ typedef struct plan {
     uint64_t size;     /* where the source ends, unless it says so before */
     uint64_t declared; /* or SB_SIZE_UNKNOWN */
     uint64_t chunk;    /* most bytes a call; 0: any number */
-    uint64_t max, prefetch, seek_gap;
+    uint64_t max, prefetch, prefetch_low, seek_gap;
     uint32_t read_granularity, on_short, on_full;
     form form;
     manners manners;

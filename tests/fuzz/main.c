@@ -29,6 +29,7 @@ static void make(void)
     options.size = plan->declared;
     options.max_memory = plan->max;
     options.prefetch = plan->prefetch;
+    options.prefetch_low = plan->prefetch_low;
     options.seek_gap = plan->seek_gap;
     options.read_granularity = plan->read_granularity;
     options.on_full = plan->on_full;

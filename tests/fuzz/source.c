@@ -82,7 +82,7 @@ static void expect_wanted(uint64_t offset, uint64_t capacity)
         EXPECT(the.forward_only || the.rechecks, "byte %" PRIu64 " is fetched twice", offset);
         return;
     }
-    if (the.prefetch_most > 0 && capacity <= 64 * KIB) {
+    if (the.prefetch_most > 0 && capacity <= 256 * KIB) {
         /* A save is a reader as well. */
         uint64_t last = spans_last(&the.held), from = the.saved && last > the.furthest ? last : the.furthest;
         uint64_t goal = from + the.prefetch_most;

@@ -236,6 +236,7 @@ def test_options_are_checked() -> None:
         {"size": -1},
         {"max_size": -1},
         {"prefetch": -1},
+        {"prefetch_low": -1},
         {"read_granularity": 20_000},
         {"seek_gap": -1},
         {"size": 2**64},

@@ -444,3 +444,13 @@ def test_only_bytes_in_memory_are_read_without_letting_go_of_the_gil(tmp_path: P
 
 def test_which_interpreter() -> None:
     assert _interpreter.is_main
+
+
+def test_a_prefetch_refills_from_its_low_mark() -> None:
+    buf = StreamBuffer(chunks(1_000_000, 1000), prefetch=100_000, prefetch_low=100_000)
+    while buf.buffered(0) < 100_000:
+        time.sleep(0.001)
+    assert buf.read(20_000, 1) == data(20_000, 1)
+    # By default it rests as long as half is ahead.
+    while buf.buffered(0) < 120_000:
+        time.sleep(0.001)

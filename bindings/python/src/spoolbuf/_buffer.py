@@ -57,6 +57,8 @@ class StreamBuffer(Queries):
         max_size: most bytes to keep in memory; older ones are spilled to an unnamed temporary file.
             None keeps everything in memory.
         prefetch: bytes to keep buffered past the furthest read, as by `prefetch()`.
+        prefetch_low: a prefetch rests until fewer than this many bytes are ahead. Default: 0, half
+            of what it keeps.
         cancel: called, on any thread, to make a blocked call of the stream return soon: shut the
             socket down there. Must not block.
         close_stream: whether to call the stream's `close()` once no more of its bytes are needed.
@@ -77,6 +79,7 @@ class StreamBuffer(Queries):
         max_size: Optional[int] = MAX_SIZE,
         *,
         prefetch: int = 0,
+        prefetch_low: int = 0,
         cancel: Optional[Callable[[], object]] = None,
         close_stream: bool = False,
         spool_dir: Union[None, str, bytes, os.PathLike[str], os.PathLike[bytes]] = None,
@@ -96,6 +99,7 @@ class StreamBuffer(Queries):
         self._in_memory = SIZE_UNKNOWN if max_size is None else natural("max_size", max_size)
         options.max_memory = self._in_memory
         options.prefetch = natural("prefetch", prefetch)
+        options.prefetch_low = natural("prefetch_low", prefetch_low)
         options.on_full = OnFull.MEMORY if memory_on_full else OnFull.FAIL
         if spool_dir is not None:
             options.spool_dir = directory(spool_dir)

@@ -210,6 +210,7 @@ class Options(ctypes.Structure):
         ("on_full", ctypes.c_uint32),
         ("on_short", ctypes.c_uint32),
         ("reserved", ctypes.c_uint32),
+        ("prefetch_low", ctypes.c_uint64),
     ]
 
 
