@@ -71,6 +71,21 @@ pub trait Source: Send {
         false
     }
 
+    /// Returns whether `size` can return a size. Called once, when the buffer is created.
+    fn reports_size(&self) -> bool {
+        false
+    }
+
+    /// Returns the size of the resource, or `None` as long as it is not known: for sources that
+    /// learn it only from their first response. Called after each `pull` or `jump`, until it
+    /// returns a size or the final size is known. The result becomes the declared size. If the
+    /// caller declared a size, that one counts, and this is never called. Must not block.
+    ///
+    /// A panic stops the source like one of `pull`, but the bytes that arrived are kept.
+    fn size(&mut self) -> Option<u64> {
+        None
+    }
+
     /// Returns a function that makes a blocked `pull` or `jump` return soon. Called once, when the
     /// buffer is created.
     fn interrupt(&self) -> Option<Interrupt> {
@@ -200,6 +215,11 @@ fn own(error: Error) -> Error {
 /// Asks a source to seek.
 pub(crate) fn seek(source: &mut dyn Source, offset: u64) -> Result<()> {
     catch(Err(Error::Panic), || source.jump(offset)).map_err(own)
+}
+
+/// Asks a source for the size of the resource.
+pub(crate) fn size(source: &mut dyn Source) -> Result<Option<u64>> {
+    catch(Err(Error::Panic), || Ok(source.size()))
 }
 
 /// Closes a source. This runs its own code, so no lock may be held here.

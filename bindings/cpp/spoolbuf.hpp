@@ -18,9 +18,11 @@
  *       std::size_t (void *, std::size_t). The pointer may also be std::byte *, unsigned char * or
  *       char *; in C++20 a std::span<std::byte> may replace both arguments. The last argument may be
  *       a std::error_code &.
- *     - an object whose member `read` is such a callable. Two more members are optional.
+ *     - an object whose member `read` is such a callable. Three more members are optional.
  *       `seek(std::uint64_t)` makes the next read deliver from that offset. It may return void, a bool
  *       (false is a failure) or a number (< 0 is a failure), and may take a std::error_code &.
+ *       `size()` returns the size of the resource once the source knows it, as a std::optional or as a
+ *       number (< 0: not known yet). It is called after each read until then, unless options::size is set.
  *       `cancel()` makes a blocked read return soon. Any thread may call it.
  *     - a std::istream. A temporary is moved in, a std::unique_ptr is owned, and an lvalue must outlive
  *       the buffer. It can seek if its tellg() works. Open files with std::ios::binary. std::cin
@@ -456,6 +458,25 @@ template <class Source> using seek_of = decltype(std::declval<Source &>().seek(s
 template <class Source>
 using seek_with_of = decltype(std::declval<Source &>().seek(std::uint64_t(),
                                                             std::declval<std::error_code &>()));
+
+/// What a source's `size()` returned, as a C result: < 0 if the size is not known.
+template <class Size>
+std::enable_if_t<std::is_integral_v<Size>, std::int64_t> size_result(const Size &size)
+{
+    if constexpr (std::is_signed_v<Size>)
+        return size;
+    else
+        return size > std::uint64_t(INT64_MAX) ? -1 : static_cast<std::int64_t>(size);
+}
+
+template <class Size>
+std::enable_if_t<std::is_integral_v<Size>, std::int64_t> size_result(const std::optional<Size> &size)
+{
+    return size ? size_result(*size) : -1;
+}
+
+template <class Source>
+using total_of = decltype(size_result(std::declval<Source &>().size()));
 template <class Source> using cancel_of = decltype(std::declval<Source &>().cancel());
 template <class Source> using can_seek_of = decltype(std::declval<Source &>().can_seek());
 
@@ -670,6 +691,23 @@ template <class Source> struct border {
 #endif
     }
 
+    static std::int64_t size(void *opaque) noexcept
+    {
+        std::int64_t result = -1;
+        if constexpr (has<total_of, Source>) {
+#if SPOOLBUF_THROWS
+            try {
+                result = size_result(static_cast<border *>(opaque)->source.size());
+            } catch (...) {
+                // Not known: the bytes have arrived, and it is asked for again.
+            }
+#else
+            result = size_result(static_cast<border *>(opaque)->source.size());
+#endif
+        }
+        return result;
+    }
+
     static void cancel(void *opaque) noexcept
     {
         if constexpr (has<cancel_of, Source>) {
@@ -699,6 +737,7 @@ template <class Source> struct border {
         result.opaque = this;
         result.cancel = has<cancel_of, Source> ? cancel : nullptr;
         result.close = close;
+        result.size = has<total_of, Source> ? size : nullptr;
         return result;
     }
 };

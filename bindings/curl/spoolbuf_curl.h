@@ -6,7 +6,7 @@
  *     sb_buffer *buffer;
  *     sb_options_init(&options, sizeof options);
  *     if (spoolbuf_curl_source(&source, "https://example.com/film.mp4", NULL) < 0) ...
- *     spoolbuf_curl_declare(&source, &options);      (optional: connects and waits for the size)
+ *     options.on_short = SB_SHORT_ERROR;
  *     sb_new_with(&source, &options, &buffer);
  *
  *   what                 how
@@ -17,8 +17,11 @@
  *                        an encoded .tar, define SPOOLBUF_CURL_ENCODED as 1 to get the bytes as they arrive
  *   the end              is at the size that the server declared. Without a size, it is the end of the
  *                        whole body, or a 416 after the last part. A whole body without a length ends with
- *                        its connection (HTTP/1.0 has no other way). With spoolbuf_curl_declare(), an end
- *                        before the declared size is SB_ERR_SHORT
+ *                        its connection (HTTP/1.0 has no other way). A response that ends before the size
+ *                        that it declared is an error
+ *   the size             is the declared size of the buffer as soon as the first response has stated it
+ *                        (`size` in sb_callback), unless the options have one. A program that needs it
+ *                        before the first byte calls spoolbuf_curl_declare(), which connects and waits
  *   a seek               is a new request from that offset. If it fails (a 503, a broken connection), the
  *                        read that needed it fails, and the next read tries again. A server that sends the
  *                        whole resource instead has no ranges: that is SB_SOURCE_UNSUPPORTED, and the
@@ -585,6 +588,12 @@ static inline int64_t spoolbuf_curl_seek(void *opaque, uint64_t offset)
     return status;
 }
 
+/* The size that a response has stated, or -1. */
+static inline int64_t spoolbuf_curl_known(void *opaque)
+{
+    return ((spoolbuf_curl *)opaque)->size;
+}
+
 static inline void spoolbuf_curl_cancel(void *opaque)
 {
     spoolbuf_curl *self = (spoolbuf_curl *)opaque;
@@ -623,7 +632,7 @@ static inline int spoolbuf_curl_source(sb_callback *source, const char *url, CUR
 {
     spoolbuf_curl *self = (spoolbuf_curl *)calloc(1, sizeof *self);
     sb_callback made = { spoolbuf_curl_read, self, spoolbuf_curl_seek, spoolbuf_curl_cancel,
-                         spoolbuf_curl_close, NULL, 0, 0, { NULL } };
+                         spoolbuf_curl_close, NULL, 0, 0, spoolbuf_curl_known, { NULL } };
     CURLcode status = CURLE_OUT_OF_MEMORY;
 
     if (self == NULL)

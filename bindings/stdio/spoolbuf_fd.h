@@ -198,7 +198,7 @@ static inline int spoolbuf_fd_pipe(int *ends)
 static inline int spoolbuf_fd_source(sb_callback *source, int fd, int owned, uint64_t *size)
 {
     sb_callback made = { spoolbuf_fd_read, NULL, NULL, spoolbuf_fd_cancel, spoolbuf_fd_close, NULL, 0, 0,
-                         { NULL } };
+                         NULL, { NULL } };
     spoolbuf_fd *self;
     struct stat facts;
     int64_t end;
@@ -305,7 +305,7 @@ static inline int spoolbuf_file_source(sb_callback *source, FILE *file, int (*cl
 {
     spoolbuf_file *self = (spoolbuf_file *)calloc(1, sizeof *self);
     sb_callback made = { spoolbuf_file_read, self, NULL, NULL, spoolbuf_file_close, NULL, 0, 0,
-                         { NULL } };
+                         NULL, { NULL } };
 
     if (self == NULL)
         return -ENOMEM;

@@ -178,7 +178,8 @@ impl<'s> Saving<'s> {
         report: Report<'s>,
     ) -> Result<Saving<'s>> {
         let state = buffer.gate.lock();
-        if options.require_size && state.extent().declared().is_none() {
+        let extent = state.extent();
+        if options.require_size && extent.declared().is_none() && !extent.awaits_size() {
             return Err(Error::UnknownSize);
         }
         if options.buffered && state.extent().ranges().total() != state.extent().frontier() {
@@ -353,10 +354,10 @@ impl<'s> Saving<'s> {
 
     fn check(&self, done: u64) -> Result<()> {
         let declared = self.buffer.gate.lock().extent().declared();
-        if self.options.require_size && declared != Some(done) {
-            Err(Error::Size)
-        } else {
-            Ok(())
+        match (self.options.require_size, declared) {
+            (true, None) => Err(Error::Unknown),
+            (true, Some(size)) if size != done => Err(Error::Size),
+            _ => Ok(()),
         }
     }
 

@@ -209,8 +209,8 @@ pub struct sb_reader {
 /// for languages in which a callback that fails returns 0 or an arbitrary value. Setting both forms
 /// is SB_ERR_INVALID.
 ///
-/// The library calls `read`, `seek` and `pull` from one thread at a time, never with a lock held,
-/// and never after `close`. After the end it calls them only for bytes elsewhere that the source
+/// The library calls `read`, `seek`, `pull` and `size` from one thread at a time, never with a lock
+/// held, and never after `close`. After the end it calls them only for bytes elsewhere that the source
 /// can reach. After an error it does not call them until sb_retry() or sb_resume(), except after a
 /// failed seek or a stale `cancel` (see `seek` and `cancel`). They run on the thread of the reader
 /// that needs bytes. Only after sb_prefetch() or a read with a positive timeout do they also run on
@@ -295,8 +295,16 @@ pub struct sb_callback {
     pub flags: u32,
     /// Must be 0.
     pub reserved_flags: u32,
+    /// Optional. Returns the size of the resource in bytes, or a negative value as long as it is
+    /// not known: for sources that learn it only from their first response.
+    ///
+    /// Called after each `read`, `seek` or `pull` has returned, on the same thread, until it
+    /// returns 0 or more or the final size is known. The result becomes the declared size: a hint,
+    /// to which `on_short` applies. If the caller declared a size, that one counts, and `size` is
+    /// never called. Must not block.
+    pub size: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void) -> i64>,
     /// Must be NULL.
-    pub reserved: [*mut c_void; 8],
+    pub reserved: [*mut c_void; 7],
 }
 
 /// Options of sb_new_with(). sb_options_init() sets them to the defaults.
@@ -351,7 +359,8 @@ pub struct sb_range {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sb_stats {
-    /// The declared size in bytes, or SB_SIZE_UNKNOWN.
+    /// The declared size in bytes, or the one that the source's `size` returned, or
+    /// SB_SIZE_UNKNOWN.
     pub declared: u64,
     /// The final size in bytes, or SB_SIZE_UNKNOWN until the source has ended.
     pub final_size: u64,

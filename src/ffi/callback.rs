@@ -16,6 +16,7 @@ use crate::sync::shared::try_box;
 type Read = unsafe extern "C-unwind" fn(*mut c_void, *mut c_void, usize) -> i64;
 type Seek = unsafe extern "C-unwind" fn(*mut c_void, u64) -> i64;
 type Pull = unsafe extern "C-unwind" fn(*mut c_void, u64, *mut c_void, usize, *mut usize) -> c_int;
+type Size = unsafe extern "C-unwind" fn(*mut c_void) -> i64;
 type Notify = unsafe extern "C-unwind" fn(*mut c_void);
 
 /// The host's state, which the contract of `sb_callback` requires to be usable from any thread.
@@ -29,6 +30,7 @@ unsafe impl Sync for Opaque {}
 
 pub(crate) struct CallbackSource {
     form: Form,
+    size: Option<Size>,
     cancel: Option<Notify>,
     close: Option<Notify>,
     opaque: Opaque,
@@ -82,6 +84,7 @@ impl CallbackSource {
             return Err(Error::Invalid);
         }
         let &sb_callback {
+            size,
             cancel,
             close,
             opaque,
@@ -89,6 +92,7 @@ impl CallbackSource {
         } = callback;
         Ok(try_box(CallbackSource {
             form,
+            size,
             cancel,
             close,
             opaque: Opaque(opaque),
@@ -168,6 +172,17 @@ impl Source for CallbackSource {
         matches!(self.form, Form::Pull { .. })
     }
 
+    fn reports_size(&self) -> bool {
+        self.size.is_some()
+    }
+
+    fn size(&mut self) -> Option<u64> {
+        // SAFETY: the host guarantees that `size` may be called with `opaque` until `close`, which
+        // only `drop` calls.
+        let size = unsafe { call_size(self.size?, self.opaque.0) };
+        u64::try_from(size).ok()
+    }
+
     fn interrupt(&self) -> Option<Interrupt> {
         let (cancel, opaque) = (self.cancel?, self.opaque);
         let call = move || {
@@ -232,6 +247,11 @@ unsafe extern "C" fn call_pull(
 ) -> c_int {
     // SAFETY: the caller guarantees the contract of `pull` in `sb_callback`.
     unsafe { f(opaque, offset, out, size, count) }
+}
+
+unsafe extern "C" fn call_size(f: Size, opaque: *mut c_void) -> i64 {
+    // SAFETY: the caller guarantees the contract of `size` in `sb_callback`.
+    unsafe { f(opaque) }
 }
 
 unsafe extern "C" fn call_notify(f: Notify, opaque: *mut c_void) {

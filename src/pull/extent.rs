@@ -12,16 +12,19 @@ pub(super) const MAX_SIZE: u64 = i64::MAX as u64;
 pub(crate) struct Extent {
     ranges: Ranges,
     declared: Option<u64>,
+    /// Whether the source may yet state the size.
+    awaits_size: bool,
     end: Option<u64>,
     bound: Option<u64>,
     on_short: OnShort,
 }
 
 impl Extent {
-    pub(super) fn new(options: &Options) -> Extent {
+    pub(super) fn new(options: &Options, reports_size: bool) -> Extent {
         Extent {
             ranges: Ranges::default(),
             declared: options.size,
+            awaits_size: reports_size && options.size.is_none(),
             end: None,
             bound: None,
             on_short: options.on_short,
@@ -33,9 +36,20 @@ impl Extent {
         &self.ranges
     }
 
-    /// The size that the caller declared.
+    /// The size that the caller declared, or else the source.
     pub(crate) fn declared(&self) -> Option<u64> {
         self.declared
+    }
+
+    /// Whether the source may yet state the size.
+    pub(crate) fn awaits_size(&self) -> bool {
+        self.awaits_size && self.end.is_none()
+    }
+
+    /// The source stated the size.
+    pub(super) fn declare(&mut self, size: u64) {
+        self.declared = Some(size);
+        self.awaits_size = false;
     }
 
     /// The final size.

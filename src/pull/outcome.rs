@@ -79,6 +79,13 @@ impl State {
         }
     }
 
+    /// The source panicked when it was asked for the size. What its call did before is recorded.
+    pub(super) fn size_failed(&mut self, error: Error) {
+        if self.health.failure().is_none() && !self.extent.is_complete() {
+            self.health.fail(error);
+        }
+    }
+
     /// The source could not seek.
     pub(super) fn seek_failed(&mut self, error: Error) -> Result<()> {
         match error {

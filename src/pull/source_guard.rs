@@ -19,6 +19,8 @@ pub(crate) struct SourceGuard<'b> {
     source: Option<Box<dyn Source>>,
     /// The rest of the last read's grant, for the next read.
     grant: Option<WriteGrant>,
+    /// The size that the source stated after its last call, or why it could not.
+    stated: Result<Option<u64>>,
     /// The number of bytes delivered since the source was taken, or since others last had a chance
     /// to take it.
     delivered: u64,
@@ -46,6 +48,7 @@ impl<'b> SourceGuard<'b> {
             store,
             source: Some(source),
             grant: None,
+            stated: Ok(None),
             delivered: 0,
         })
     }
@@ -122,8 +125,9 @@ impl<'b> SourceGuard<'b> {
         let mut left = None;
         // The bytes become readable and counted under one lock: whoever has read them may ask for
         // the count.
+        let store = self.store;
         let arrived = |state: &mut State, count| {
-            left = self.store.commit(grant, count as usize, more);
+            left = store.commit(grant, count as usize, more);
             state.arrived(count);
             Ok(())
         };
@@ -184,6 +188,7 @@ impl<'b> SourceGuard<'b> {
             return Err(Error::Canceled);
         }
         state.extent.reserve()?;
+        let asks_size = state.extent.awaits_size();
         state.slot.enter();
         state.counters.pulls += u64::from(!seeks);
         state.counters.seeks += u64::from(seeks);
@@ -192,25 +197,37 @@ impl<'b> SourceGuard<'b> {
             .source
             .as_mut()
             .expect("a guard has its source until it is dropped");
-        Ok(work(source.as_mut()))
+        let result = work(source.as_mut());
+        if asks_size && !matches!(result, Err(Error::Panic)) {
+            self.stated = source::size(source.as_mut());
+        }
+        Ok(result)
     }
 
     /// Records the outcome of a source call. Returns `Canceled` if the caller was canceled
     /// meanwhile, or an error that concerns this caller alone. The bytes are kept either way.
     fn settle<T>(
-        &self,
+        &mut self,
         demand: Demand,
         result: Result<T>,
         good: impl FnOnce(&mut State, T) -> Result<()>,
         bad: impl FnOnce(&mut State, Error) -> Result<()>,
     ) -> Result<StateGuard<'b>> {
+        let stated = std::mem::replace(&mut self.stated, Ok(None));
         let mut state = self.gate.lock();
         state.slot.leave();
+        // Before the outcome: whether an end comes short depends on it.
+        if let Ok(Some(size)) = stated {
+            state.extent.declare(size);
+        }
         let settled = match result {
             Ok(value) => good(&mut state, value),
             Err(Error::Canceled) if state.obeyed(demand) => Ok(()),
             Err(error) => bad(&mut state, error.into_source()),
         };
+        if let Err(error) = stated {
+            state.size_failed(error);
+        }
         if state.failure().is_some() {
             state.wake(None, |_| true);
         } else {

@@ -78,7 +78,7 @@ pub(crate) enum Verdict {
 impl State {
     pub(crate) fn new(source: Box<dyn Source>, options: &Options) -> State {
         State {
-            extent: Extent::new(options),
+            extent: Extent::new(options, source.reports_size()),
             position: SourcePosition::new(source.as_ref()),
             slot: SourceSlot::new(source),
             health: SourceHealth::default(),

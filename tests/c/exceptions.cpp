@@ -41,6 +41,12 @@ int64_t seek(void *, uint64_t)
     return SB_SOURCE_UNSUPPORTED;
 }
 
+int64_t size(void *)
+{
+    may_throw("size");
+    return -1;
+}
+
 void cancel(void *)
 {
     may_throw("cancel");
@@ -77,6 +83,7 @@ int main(int count, char **arguments)
     callback.read = read;
     callback.seek = throwing == "seek" ? seek : nullptr;
     callback.opaque = &left;
+    callback.size = size;
     callback.cancel = cancel;
     callback.close = close;
     sb_buffer *buffer = sb_new(&callback, SB_SIZE_UNKNOWN, 10000);

@@ -256,6 +256,37 @@ static void seeks_if_the_source_can()
     CHECK(buffer.buffered() == 0 && buffer.ranges().size() == 1);
 }
 
+/// Whether a source states its size, by any type, or by none that is a size.
+template <class Size> static void learns_the_size(Size unknown, Size known, bool is_size)
+{
+    struct sized {
+        stream state{100000};
+        Size unknown, known;
+        int asked = 0;
+        std::size_t read(char *out, std::size_t capacity) { return state(out, capacity); }
+        Size size()
+        {
+            if (++asked == 1)
+                throw mishap{1};
+            return asked == 2 ? unknown : known;
+        }
+    };
+    sized source;
+    source.unknown = unknown;
+    source.known = known;
+    spoolbuf::options how;
+    how.read_granularity = 0;
+    spoolbuf::buffer buffer(source, how);
+    char byte;
+    for (std::uint64_t at = 0; at < 2; at++)
+        CHECK(buffer.read(at, &byte, 1) == 1 && is_resource(at, &byte, 1) && !buffer.size());
+    CHECK(buffer.read(2, &byte, 1) == 1 && buffer.size() == (is_size ? std::optional<std::uint64_t>(200) : std::nullopt));
+    // The one that was declared counts.
+    how.size = 70;
+    spoolbuf::buffer declared(source, how);
+    CHECK(declared.read(0, &byte, 1) == 1 && declared.size() == 70u);
+}
+
 /// Blocks until it is cancelled.
 struct stalled {
     struct gate {
@@ -473,6 +504,10 @@ int main()
     carries_anything_to_anyone();
     goes_on_after_resume();
     seeks_if_the_source_can();
+    learns_the_size<std::int64_t>(-1, 200, true);
+    learns_the_size<std::uint64_t>(SB_SIZE_UNKNOWN, 200, true);
+    learns_the_size<std::optional<int>>(std::nullopt, 200, true);
+    learns_the_size<const char *>(nullptr, "200", false);
     stops_a_stall();
     limits_time();
     moves();

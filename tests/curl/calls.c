@@ -124,10 +124,13 @@ static void far_past_the_end(const char *url)
 
     for (at = 0; at < sizeof places / sizeof *places; at++) {
         buffer = over(url, NULL);
+        assert(sb_size(buffer) == SB_ERR_UNKNOWN_SIZE);
         assert(sb_read(buffer, places[at], sizeof bytes, bytes) == 0);
         sb_stat(buffer, &stats, sizeof stats);
         assert(stats.state == SB_STATE_OPEN && stats.seekable == 1 && stats.memory == 0);
         assert(sb_read(buffer, 1000, sizeof bytes, bytes) == sizeof bytes && bytes[3] == byte_at(1003));
+        /* The response has stated it. */
+        assert(sb_size(buffer) == SIZE);
         sb_free(buffer);
     }
 }

@@ -100,6 +100,11 @@ fn declared_size() {
 }
 
 #[test]
+fn source_size() {
+    promise("source_size.c");
+}
+
+#[test]
 fn stack_usage() {
     promise("stack_usage.c");
 }
@@ -220,7 +225,7 @@ fn exceptions() {
     }
     both("exceptions.cpp", |command, what| {
         succeeds(command, what);
-        for throws in ["read", "seek", "cancel", "close", "progress"] {
+        for throws in ["read", "seek", "size", "cancel", "close", "progress"] {
             for helper in [false, true] {
                 if helper && matches!(throws, "cancel" | "progress") {
                     continue;

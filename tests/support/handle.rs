@@ -32,7 +32,8 @@ impl Handle {
             pull: None,
             flags: 0,
             reserved_flags: 0,
-            reserved: [null_mut(); 8],
+            size: None,
+            reserved: [null_mut(); 7],
         };
         // SAFETY: a whole callback; the stream lives longer than the handle.
         let raw = unsafe { sb_new(&callback, size, max) };

@@ -5,7 +5,8 @@ const lib = koffi.load(process.argv[2]);
 const Pull = koffi.proto('int pull_source(void *opaque, uint64_t offset, void *out, size_t capacity, size_t *count)');
 koffi.struct('sb_callback', {
     read: 'void *', opaque: 'void *', seek: 'void *', cancel: 'void *', close: 'void *',
-    pull: koffi.pointer(Pull), flags: 'uint32_t', reserved_flags: 'uint32_t', reserved: koffi.array('void *', 8),
+    pull: koffi.pointer(Pull), flags: 'uint32_t', reserved_flags: 'uint32_t', size: 'void *',
+    reserved: koffi.array('void *', 7),
 });
 const sb_new = lib.func('void *sb_new(sb_callback *callback, uint64_t size, uint64_t max_memory)');
 const sb_read = lib.func('int64_t sb_read(void *buffer, uint64_t off, size_t len, _Out_ uint8_t *out)');
@@ -25,7 +26,7 @@ const pull = koffi.register((opaque, offset, out, capacity, count) => {
 }, koffi.pointer(Pull));
 
 const empty = { read: null, opaque: null, seek: null, cancel: null, close: null };
-const rest = { flags: 0, reserved_flags: 0, reserved: Array(8).fill(null) };
+const rest = { flags: 0, reserved_flags: 0, size: null, reserved: Array(7).fill(null) };
 const buffer = sb_new({ ...empty, pull, ...rest }, 5000, 5 << 20);
 const room = Buffer.alloc(5000);
 

@@ -22,7 +22,8 @@ typedef struct {
     void (*close)(void *);
     int (*pull)(void *, uint64_t, void *, size_t, size_t *);
     uint32_t flags, reserved_flags;
-    void *reserved[8];
+    int64_t (*size)(void *);
+    void *reserved[7];
 } sb_callback;
 void *sb_new(const sb_callback *, uint64_t, uint64_t);
 int64_t sb_read(void *, uint64_t, size_t, void *);

@@ -244,7 +244,8 @@ fn rounds(seed: u64) {
             pull: None,
             flags: 0,
             reserved_flags: 0,
-            reserved: [null_mut(); 8],
+            size: None,
+            reserved: [null_mut(); 7],
         };
         // SAFETY: a whole callback, whose source lives until `sb_free` has returned.
         let raw = unsafe { sb_new(&callback, SIZE, LIMITS[round / 2]) };

@@ -378,3 +378,68 @@ fn resident() -> usize {
     let pages = pages.split(' ').nth(1).and_then(|pages| pages.parse().ok());
     pages.map_or(0, |pages: usize| pages * 4096)
 }
+
+/// Learns its size with its first byte.
+struct Sized {
+    left: usize,
+    size: Option<u64>,
+    panics: bool,
+}
+
+impl Source for Sized {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
+        let count = self.left.min(out.len()).min(10);
+        out[..count].fill(1);
+        self.left -= count;
+        Ok(count)
+    }
+
+    fn reports_size(&self) -> bool {
+        true
+    }
+
+    fn size(&mut self) -> Option<u64> {
+        assert!(!std::mem::take(&mut self.panics), "in `size`");
+        self.size
+    }
+}
+
+#[test]
+fn a_size_that_the_source_reports_is_the_declared_one() {
+    let source = |size, panics| Sized {
+        left: 30,
+        size,
+        panics,
+    };
+    let mut out = [0; 100];
+
+    let buffer = StreamBuffer::new(source(Some(30), false), None, 0).expect("a buffer");
+    assert_eq!(buffer.size(), None);
+    assert_eq!(buffer.read_at(0, &mut out[..5]).expect("bytes"), 5);
+    assert_eq!(buffer.size(), Some(30));
+    let mut cursor = buffer.cursor().expect("a cursor");
+    assert_eq!(cursor.seek(SeekFrom::End(-1)).expect("a place"), 29);
+    assert_eq!(buffer.stats().final_size, None);
+
+    // One that the caller declared counts.
+    let buffer = StreamBuffer::new(source(Some(30), true), Some(40), 0).expect("a buffer");
+    assert_eq!(buffer.read_at(0, &mut out[..5]).expect("bytes"), 5);
+    assert_eq!(buffer.size(), Some(40));
+}
+
+#[test]
+fn a_panic_in_size_loses_no_byte() {
+    let source = Sized {
+        left: 30,
+        size: Some(30),
+        panics: true,
+    };
+    let buffer = StreamBuffer::new(source, None, 0).expect("a buffer");
+    let mut out = [0; 100];
+    assert_eq!(buffer.read_at(0, &mut out).expect("what came before"), 10);
+    assert!(matches!(buffer.read_at(10, &mut out), Err(Error::Panic)));
+    assert_eq!(buffer.size(), None);
+    buffer.retry();
+    assert_eq!(buffer.read_at(0, &mut out).expect("all"), 30);
+    assert_eq!(buffer.stats().declared, Some(30));
+}

@@ -123,6 +123,7 @@ PullCallback = ctypes.CFUNCTYPE(
     ctypes.c_size_t,
     ctypes.c_void_p,
 )
+SizeCallback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
 NotifyCallback = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 ProgressCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)
 
@@ -139,7 +140,8 @@ class Callback(ctypes.Structure):
         ("pull", PullCallback),
         ("flags", ctypes.c_uint32),
         ("reserved_flags", ctypes.c_uint32),
-        ("reserved", ctypes.c_void_p * 8),
+        ("size", SizeCallback),
+        ("reserved", ctypes.c_void_p * 7),
     ]
 
 
