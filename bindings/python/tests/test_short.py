@@ -9,7 +9,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -75,6 +75,45 @@ def test_a_file_knows_its_own_end(tmp_path: Path) -> None:
         assert buf.size == SIZE
         path.write_bytes(data(0, HALF))
         assert buf[:] == data(0, HALF)
+
+
+def test_a_size_that_is_known_late() -> None:
+    sizes = iter([None, None, SIZE])
+    asked = []
+
+    def size() -> Optional[int]:
+        asked.append(buf.buffered())
+        return next(sizes)
+
+    buf = StreamBuffer(chunks(SIZE, 1000), size=size, read_granularity=0)
+    assert buf.size is None and not asked
+    for end in (1000, 2000):
+        buf.read(end - 1, 1)
+        assert buf.size is None
+    buf.read(2999, 1)
+    assert buf.size == len(buf) == SIZE and buf.stat().final_size is None
+    assert buf.open().seek(-1, 2) == SIZE - 1
+    assert buf[:] == data(0, SIZE)
+    # After each chunk, whose bytes count only once it has returned.
+    assert asked == [0, 1000, 2000]
+
+
+def test_a_late_size_is_a_declared_one() -> None:
+    buf = StreamBuffer(chunks(HALF), size=lambda: SIZE)
+    with pytest.raises(ShortError, match=f"{HALF} of {SIZE}"):
+        buf.open().read()
+    assert StreamBuffer(chunks(HALF), size=lambda: SIZE, on_short="end")[:] == data(0, HALF)
+
+
+@pytest.mark.parametrize("wrong", [-1, 2**63, "5", 1.5])
+def test_a_late_size_that_is_none_is_raised(wrong: Any) -> None:
+    answers = [wrong, SIZE]
+    buf = StreamBuffer(chunks(SIZE), size=lambda: answers.pop(0))
+    with pytest.raises((ValueError, TypeError)):
+        buf.read(0, 1)
+    # No byte is lost, and it is asked again.
+    assert buf[:] == data(0, SIZE)
+    assert buf.stat().declared == SIZE
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -53,7 +53,8 @@ class StreamBuffer(Queries):
     Args:
         stream: the source of the bytes.
         size: the declared size of the resource. It is a hint: a longer resource is still read to
-            its end, and a shorter one is an error, see `on_short`.
+            its end, and a shorter one is an error, see `on_short`. A function is called after each
+            chunk until it returns the size instead of None, for a stream that learns it late.
         max_size: most bytes to keep in memory; older ones are spilled to an unnamed temporary file.
             None keeps everything in memory.
         prefetch: bytes to keep buffered past the furthest read, as by `prefetch()`.
@@ -75,7 +76,7 @@ class StreamBuffer(Queries):
     def __init__(
         self,
         stream: Stream,
-        size: Optional[int] = None,
+        size: Union[None, int, Callable[[], Optional[int]]] = None,
         max_size: Optional[int] = MAX_SIZE,
         *,
         prefetch: int = 0,
@@ -109,7 +110,7 @@ class StreamBuffer(Queries):
             options.read_granularity = natural("read_granularity", read_granularity, 16384)
         if prefetch:
             _interpreter.check_helper()
-        if size is not None:
+        if size is not None and not callable(size):
             size = natural("size", size)
         if on_short not in (None, "error", "end"):
             raise ValueError('on_short must be "error" or "end"')
@@ -122,8 +123,8 @@ class StreamBuffer(Queries):
             on_short is None and (size is not None or self._source.expected is not None)
         ):
             options.on_short = OnShort.ERROR
-        size = self._source.size
-        options.size = SIZE_UNKNOWN if size is None else size
+        known = self._source.size
+        options.size = SIZE_UNKNOWN if known is None else known
         self._open(options)
 
     def _open(self, options: Options) -> None:

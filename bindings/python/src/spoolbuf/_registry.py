@@ -30,17 +30,17 @@ class Registered(Protocol):
 # the source, and all of them must be collectable together.
 sources: dict[int, weakref.ref[Registered]] = {}
 # The functions that C may call.
-_functions: dict[int, Entry] = {}
+_functions: dict[int, tuple[Entry, ...]] = {}
 # Sources of the parent in a forked child: kept, since releasing them could close shared resources.
 _parents: list[Optional[Registered]] = []
 _keys = itertools.count(1)
 
 
-def add(source: Registered, entry: Entry) -> int:
-    """Registers a source and the function that delivers its bytes. Returns its number."""
+def add(source: Registered, *entries: Entry) -> int:
+    """Registers a source and the functions that deliver its bytes and size. Returns its number."""
     key = next(_keys)
     sources[key] = weakref.ref(source)
-    _functions[key] = entry
+    _functions[key] = entries
     return key
 
 

@@ -17,7 +17,7 @@ import functools
 import threading
 import types
 from collections.abc import Callable, Generator
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from . import _known, _position, _registry, _streams
 from ._entry import Entry, Request, Way, tell
@@ -25,11 +25,13 @@ from ._errors import CanceledError, SourceError
 from ._native import (
     Callback,
     PullCallback,
+    SizeCallback,
     SourceCode,
     SourceFlag,
     Status,
 )
 from ._position import Elsewhere, Position
+from ._size import Sizer
 from ._streams import BytesLike, Question, Readable, ReadableInto, Stream
 
 __all__ = ["BytesLike", "Readable", "ReadableInto", "Source", "Stream"]
@@ -44,7 +46,7 @@ class Source:
     def __init__(
         self,
         stream: Stream,
-        size: Optional[int],
+        size: Union[None, int, Callable[[], Optional[int]]],
         cancel: Optional[Callable[[], object]],
         close_stream: bool,
     ) -> None:
@@ -77,15 +79,21 @@ class Source:
         self._kept: dict[int, BaseException] = {}
         self._position = Position(stream)
         self.expected = _known.expected_of(stream)
-        self.size = self._known_size() if size is None else size
+        self.size = self._known_size() if size is None else None if callable(size) else size
         self._entry = Entry(PullCallback, 5, self, SourceCode.CANCELED)
+        # The user's function that states the size once it is known, and the way to it.
+        self._sizer = Sizer(self, size) if callable(size) else None
+        self._size_entry = Entry(SizeCallback, 1, self._sizer, -1) if self._sizer else None
 
     def register(self) -> Callback:
         """Creates the callbacks. The caller keeps the source alive as long as it is needed."""
-        self.key = _registry.add(self, self._entry)
+        entries = (self._entry, self._size_entry) if self._size_entry else (self._entry,)
+        self.key = _registry.add(self, *entries)
         callback = Callback(
             opaque=self.key, close=_registry.closes.function, pull=self._entry.function
         )
+        if self._size_entry:
+            callback.size = self._size_entry.function
         if self._position.is_movable():
             callback.flags = SourceFlag.SEEKS
         if self._cancel:
@@ -117,6 +125,8 @@ class Source:
             if not self._readers[thread]:
                 del self._readers[thread]
             came = self._entry.take()
+            if self._size_entry:
+                came = self._size_entry.take() or came
             if not closing.is_free():
                 came = self._take_close(closing) or came
             if came is not None:
