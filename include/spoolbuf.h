@@ -47,7 +47,8 @@
  *      the largest number of handles that were alive at once.
  *   5. At most one thread calls the source at a time. The source is never called with a lock held,
  *      nor after it has ended, failed or been closed. It is asked for what the waiting readers
- *      need, rounded up by at most 16 KiB. A prefetch asks for up to 64 KiB.
+ *      need, rounded up by at most 16 KiB. A prefetch asks for up to 64 KiB, or as much as is
+ *      buffered ahead of the reader, up to 256 KiB.
  *   6. Inputs are validated: no argument and no callback result causes undefined behavior.
  *   7. No trace is left. The spool file has no name; where the system does not support that, it is
  *      deleted when it is closed. Its mode is 0600, executed programs do not inherit it, and it is
@@ -394,8 +395,8 @@ typedef struct sb_reader sb_reader;
  * for languages in which a callback that fails returns 0 or an arbitrary value. Setting both forms
  * is SB_ERR_INVALID.
  *
- * The library calls `read`, `seek` and `pull` from one thread at a time, never with a lock held,
- * and never after `close`. After the end it calls them only for bytes elsewhere that the source
+ * The library calls `read`, `seek`, `pull` and `size` from one thread at a time, never with a lock
+ * held, and never after `close`. After the end it calls them only for bytes elsewhere that the source
  * can reach. After an error it does not call them until sb_retry() or sb_resume(), except after a
  * failed seek or a stale `cancel` (see `seek` and `cancel`). They run on the thread of the reader
  * that needs bytes. Only after sb_prefetch() or a read with a positive timeout do they also run on
@@ -486,9 +487,19 @@ typedef struct {
      */
     uint32_t reserved_flags;
     /**
+     * Optional. Returns the size of the resource in bytes, or a negative value as long as it is
+     * not known: for sources that learn it only from their first response.
+     *
+     * Called after each `read`, `seek` or `pull` has returned, on the same thread, until it
+     * returns 0 or more or the final size is known. The result becomes the declared size: a hint,
+     * to which `on_short` applies. If the caller declared a size, that one counts, and `size` is
+     * never called. Must not block.
+     */
+    int64_t (*size)(void *opaque);
+    /**
      * Must be NULL.
      */
-    void *reserved[8];
+    void *reserved[7];
 } sb_callback;
 
 /**
@@ -510,7 +521,8 @@ typedef struct {
  */
 typedef struct {
     /**
-     * The declared size in bytes, or SB_SIZE_UNKNOWN.
+     * The declared size in bytes, or the one that the source's `size` returned, or
+     * SB_SIZE_UNKNOWN.
      */
     uint64_t declared;
     /**
@@ -643,6 +655,13 @@ typedef struct {
      * Must be 0.
      */
     uint32_t reserved;
+    /**
+     * The low mark of a prefetch, in bytes: the helper thread sleeps until fewer than this many
+     * bytes are buffered past the furthest read, and then calls the source until as many as the
+     * prefetch keeps are buffered. A larger value counts as the number that the prefetch keeps:
+     * UINT64_MAX refills after each read. Default: 0, half of what the prefetch keeps.
+     */
+    uint64_t prefetch_low;
 } sb_options;
 
 /**
@@ -907,10 +926,13 @@ SB_API void sb_reader_free(sb_reader *reader);
  * that is inside it has returned. An error of the source is reported to the read that reaches it,
  * not before.
  *
- * This call starts the thread, which sleeps while enough bytes are buffered ahead. It blocks all
- * signals except synchronous ones (SIGSEGV and the like). It exits before sb_free() returns or, if
- * it is inside a call of the source or an operation on the spool file at that moment, when that
- * returns. Never blocks.
+ * This call starts the thread, which works in bursts. It sleeps until fewer than `prefetch_low`
+ * bytes (see sb_options) are buffered ahead, by default half of `ahead`. Then it calls the source
+ * until `ahead` bytes are, rounded up to the end of a segment if a burst has 1 MiB or more.
+ *
+ * The thread blocks all signals except synchronous ones (SIGSEGV and the like). It exits before
+ * sb_free() returns or, if it is inside a call of the source or an operation on the spool file at
+ * that moment, when that returns. Never blocks.
  *
  * @param handle the buffer.
  * @param ahead  the number of bytes to keep buffered past the furthest read in the buffered range

@@ -355,7 +355,7 @@ impl<'s> Saving<'s> {
     fn check(&self, done: u64) -> Result<()> {
         let declared = self.buffer.gate.lock().extent().declared();
         match (self.options.require_size, declared) {
-            (true, None) => Err(Error::Unknown),
+            (true, None) => Err(Error::UnknownSize),
             (true, Some(size)) if size != done => Err(Error::Size),
             _ => Ok(()),
         }

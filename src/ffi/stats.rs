@@ -4,7 +4,7 @@
 
 use std::ffi::{c_char, c_int};
 
-use super::argument::room;
+use super::argument::out_slice;
 use super::status::{PANIC, count, status};
 use crate::buffer::Buffer;
 use crate::buffer::stats::{SourceState, SpoolState, Stats};
@@ -154,7 +154,7 @@ pub unsafe extern "C" fn sb_spool_dir(
 ) -> i64 {
     catch(PANIC, || {
         // SAFETY: C guarantees that `out` is writable for `cap` bytes.
-        let copied = unsafe { room(out.cast(), cap) }.and_then(|out| {
+        let copied = unsafe { out_slice(out.cast(), cap) }.and_then(|out| {
             let buffer = BUFFERS.get_shared(handle as Raw)?;
             Ok(copy_text(spool_directory(&buffer), out))
         });
