@@ -194,7 +194,7 @@ static void on_and_off(void)
     CHECK_EQ(sb_prefetch(buffer, 50000), SB_OK);
     CHECK_EQ(sb_read(buffer, 200000, 10, bytes), 10);
     CHECK(!called_here());
-    WAIT_UNTIL(sb_buffered(buffer, 200010) >= 50000);
+    WAIT_UNTIL(sb_buffered(buffer, 200000) >= 50000);
     /* One waits while it is turned off. */
     pthread_mutex_lock(&source.lock);
     source.stall_at = source.at;
