@@ -25,7 +25,7 @@ use crate::sync::shared::Shared;
 /// ```
 /// use std::io::{Read, Seek, SeekFrom};
 ///
-/// let buffer = spoolbuf::StreamBuffer::new(&b"once upon a time"[..], Some(16), 0)?;
+/// let buffer = spoolbuf::StreamBuffer::builder(&b"once upon a time"[..]).size(16).max_memory(0).open()?;
 /// let mut cursor = buffer.cursor()?;
 /// cursor.seek(SeekFrom::End(-4))?;
 /// let mut last = String::new();

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use crate::disk::faults::{self, Fault, Operation, Plan};
-use crate::{Error, OnFull, Options, Result, SaveOptions, Source, StreamBuffer};
+use crate::options::Options;
+use crate::{Error, OnFull, Result, SaveOptions, Source, StreamBuffer};
 
 const SIZE: u64 = 900_000;
 const FAULTS: [Fault; 6] = [
@@ -119,7 +120,7 @@ fn pull_through(max: u64, on_full: OnFull, fault: Fault) {
         on_full,
         ..Options::default()
     };
-    let buffer = StreamBuffer::with_options(Stream(0), options).expect("a buffer");
+    let buffer = StreamBuffer::from_options(Stream(0), options).expect("a buffer");
     let mut at = 0;
     let mut failures = 0;
     while at < SIZE {
@@ -184,7 +185,7 @@ fn a_full_disk_can_go_on_in_memory() {
             on_full: OnFull::Memory,
             ..Options::default()
         };
-        let buffer = StreamBuffer::with_options(Stream(0), options).expect("a buffer");
+        let buffer = StreamBuffer::from_options(Stream(0), options).expect("a buffer");
         let (reached, error) = read(&buffer, 0, SIZE + 1);
         assert!(error.is_none(), "{error:?}");
         assert_eq!((reached, buffer.stats().memory), (SIZE, SIZE));
@@ -199,7 +200,10 @@ fn a_full_disk_can_go_on_in_memory() {
 #[test]
 fn a_spill_on_request_that_fails_leaves_the_rest_in_memory() {
     inject_everywhere(|fault| {
-        let buffer = StreamBuffer::new(Stream(0), None, u64::MAX).expect("a buffer");
+        let buffer = StreamBuffer::builder(Stream(0))
+            .max_memory(u64::MAX)
+            .open()
+            .expect("a buffer");
         assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
         if let Err(error) = buffer.spill() {
             assert!(is_due(&error, fault), "{error:?}");
@@ -238,7 +242,7 @@ fn save_once(max: u64, options: SaveOptions, fault: Fault) {
         spool_dir: Some(directory.path().into()),
         ..Options::default()
     };
-    let buffer = StreamBuffer::with_options(Stream(0), options_of_buffer).expect("a buffer");
+    let buffer = StreamBuffer::from_options(Stream(0), options_of_buffer).expect("a buffer");
     let saved = buffer.save_with(&path, options, |_, _| true);
     let plan = faults::pause();
     match saved {
@@ -340,7 +344,7 @@ fn a_synced_save_is_on_the_disk_before_it_has_its_name() {
             spool_dir: Some(directory.path().into()),
             ..Options::default()
         };
-        let buffer = StreamBuffer::with_options(Stream(0), options).expect("a buffer");
+        let buffer = StreamBuffer::from_options(Stream(0), options).expect("a buffer");
         let options = SaveOptions {
             sync: true,
             link,
@@ -391,7 +395,10 @@ fn an_error_of_the_spool_file_is_reported_for_it_alone() {
                 fault,
             };
             faults::plan(Some(plan));
-            let buffer = StreamBuffer::new(Stream(0), None, 0).expect("a buffer");
+            let buffer = StreamBuffer::builder(Stream(0))
+                .max_memory(0)
+                .open()
+                .expect("a buffer");
             let (_, error) = read(&buffer, 0, SIZE + 1);
             assert!(
                 matches!(error, Some(Error::Io(found)) if found == code),
@@ -407,7 +414,7 @@ fn an_error_of_the_spool_file_is_reported_for_it_alone() {
                 on_full: OnFull::Memory,
                 ..Options::default()
             };
-            let buffer = StreamBuffer::with_options(Stream(0), options).expect("a buffer");
+            let buffer = StreamBuffer::from_options(Stream(0), options).expect("a buffer");
             let (reached, error) = read(&buffer, 0, SIZE + 1);
             assert!(error.is_none(), "{error:?}");
             assert_eq!((reached, buffer.stats().memory), (SIZE, SIZE));
@@ -422,7 +429,10 @@ fn an_error_of_the_spool_file_is_reported_for_it_alone() {
 #[test]
 fn an_error_of_a_target_is_a_failed_file_operation() {
     let directory = crate::tempfile::tempdir().expect("a directory");
-    let buffer = StreamBuffer::new(Stream(0), None, u64::MAX).expect("a buffer");
+    let buffer = StreamBuffer::builder(Stream(0))
+        .max_memory(u64::MAX)
+        .open()
+        .expect("a buffer");
     assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
     for code in [libc::EOPNOTSUPP, libc::ENOSYS, libc::EEXIST] {
         for after in 0.. {
@@ -450,7 +460,10 @@ fn an_error_of_a_target_is_a_failed_file_operation() {
 fn a_signal_during_a_read_or_a_write_is_not_an_error() {
     for max in [0, 300_000] {
         for after in 0.. {
-            let buffer = StreamBuffer::new(Stream(0), None, max).expect("a buffer");
+            let buffer = StreamBuffer::builder(Stream(0))
+                .max_memory(max)
+                .open()
+                .expect("a buffer");
             faults::plan(Some(Plan {
                 after,
                 lasting: false,
@@ -474,7 +487,10 @@ fn a_signal_during_a_read_or_a_write_is_not_an_error() {
 /// A read delivers the bytes before an unreadable part, and the next read returns the error.
 #[test]
 fn a_read_that_fails_midway_delivers_the_bytes_before() {
-    let buffer = StreamBuffer::new(Stream(0), None, 0).expect("a buffer");
+    let buffer = StreamBuffer::builder(Stream(0))
+        .max_memory(0)
+        .open()
+        .expect("a buffer");
     assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
     buffer.spill().expect("room");
     let mut out = vec![0; 100_000];
@@ -494,7 +510,10 @@ fn a_read_that_fails_midway_delivers_the_bytes_before() {
 
 #[test]
 fn a_truncated_spool_file_is_an_error_and_never_wrong_bytes() {
-    let buffer = StreamBuffer::new(Stream(0), None, 0).expect("a buffer");
+    let buffer = StreamBuffer::builder(Stream(0))
+        .max_memory(0)
+        .open()
+        .expect("a buffer");
     assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
     buffer.spill().expect("room");
     buffer.cut_spool(SIZE / 2);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// From the top down. The modules on one line do not import each other.
 const LAYERS: [&[&str]; 8] = [
-    &["cursor", "ffi"],
+    &["builder", "cursor", "ffi"],
     &["stream_buffer"],
     &["buffer"],
     &["pull"],

@@ -1,3 +1,6 @@
+#![cfg_attr(doc, doc = include_str!("../README.md"))]
+//! # The Rust API
+//!
 //! A stream that arrives once becomes a buffer that is readable at any offset, any number of times.
 //!
 //! A [`Source`] (any `Read`) delivers a resource's bytes in order. A [`StreamBuffer`] keeps them:
@@ -9,7 +12,7 @@
 //! use std::io::Read;
 //!
 //! let response: &[u8] = b"HTTP bodies, pipes, archives: whatever comes once";
-//! let buffer = spoolbuf::StreamBuffer::new(response, None, 5 << 20)?;
+//! let buffer = spoolbuf::StreamBuffer::new(response)?;
 //! let mut word = [0; 5];
 //! buffer.read_at(13, &mut word)?;
 //! assert_eq!(&word, b"pipes");
@@ -23,7 +26,8 @@
 //! Each folder imports only from the ones below it; a test enforces that (`src/layers.rs`).
 //!
 //! ```text
-//! cursor, stream_buffer   the Rust API
+//! builder, cursor,
+//! stream_buffer           the Rust API
 //! ffi/                    the C API: functions, handles, callbacks
 //! buffer/                 the object: reads, saves, counters
 //! pull/                   who calls the source, and who waits
@@ -39,11 +43,13 @@
 #[cfg(all(test, not(loom)))]
 mod architecture;
 mod buffer;
+mod builder;
 mod cursor;
 mod disk;
 mod error;
 #[cfg(all(test, not(loom)))]
 mod fault_tests;
+#[doc(hidden)]
 pub mod ffi;
 #[cfg(all(test, not(loom)))]
 mod layers;
@@ -62,8 +68,9 @@ mod tempfile;
 
 pub use buffer::save::SaveOptions;
 pub use buffer::stats::{SourceState, SpoolState, Stats};
+pub use builder::Builder;
 pub use cursor::{CancelHandle, Cursor};
 pub use error::{Error, Result};
-pub use options::{OnFull, OnShort, Options};
+pub use options::{OnFull, OnShort};
 pub use source::{Interrupt, Seekable, Source};
 pub use stream_buffer::StreamBuffer;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// What happens when the disk is full or fails.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OnFull {
     /// Reads that need more space fail with [`Error::DiskFull`](crate::Error::DiskFull) or
     /// [`Error::Io`](crate::Error::Io). Memory stays within its limit.
@@ -14,7 +14,7 @@ pub enum OnFull {
 }
 
 /// What an end below the declared size means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OnShort {
     /// The end of the resource: the source takes precedence over the declared size.
     #[default]
@@ -24,42 +24,18 @@ pub enum OnShort {
     Error,
 }
 
-/// Options of a [`StreamBuffer`](crate::StreamBuffer). Later versions may add some, so end with
-/// `..Default::default()`.
-///
-/// ```
-/// # fn main() -> spoolbuf::Result<()> {
-/// let options = spoolbuf::Options { max_memory: 64 * 1024, ..Default::default() };
-/// let buffer = spoolbuf::StreamBuffer::with_options(&b"some bytes"[..], options)?;
-/// assert_eq!(buffer.size(), None);
-/// # Ok(()) }
-/// ```
+/// Options of a buffer, which [`Builder`](crate::Builder) and `sb_options` describe.
 #[derive(Clone, Debug)]
-pub struct Options {
-    /// The declared size in bytes: a hint that is never trusted. Default: unknown.
-    pub size: Option<u64>,
-    /// The memory limit in bytes. Default: 5 MiB.
-    pub max_memory: u64,
-    /// The directory of the spool file, not accessed before the first spill. Default: `TMPDIR`,
-    /// else the system's temporary directory, or `/var/tmp` if that one is kept in memory.
-    pub spool_dir: Option<PathBuf>,
-    /// What happens when the disk is full. Default: reads fail.
-    pub on_full: OnFull,
-    /// What an end below the declared size means. Default: the end.
-    pub on_short: OnShort,
-    /// The number of bytes that a helper thread keeps buffered past the furthest read. Default: 0,
-    /// none.
-    pub prefetch: u64,
-    /// If the source can seek, a gap of at most this many bytes is read through, and a larger one
-    /// is sought over. Default: 256 KiB.
-    pub seek_gap: u64,
-    /// The source is asked for the bytes that are needed, rounded up to a multiple of this many
-    /// bytes, which is at most 16 KiB. 0 requests exactly what is needed. Default: 16 KiB.
-    pub read_granularity: u32,
-    /// With a prefetch, the helper fetches once fewer than this many bytes are buffered past the
-    /// furthest read, until as many as the prefetch keeps are. More than that counts as that.
-    /// Default: 0, half of what the prefetch keeps.
-    pub prefetch_low: u64,
+pub(crate) struct Options {
+    pub(crate) size: Option<u64>,
+    pub(crate) max_memory: u64,
+    pub(crate) spool_dir: Option<PathBuf>,
+    pub(crate) on_full: OnFull,
+    pub(crate) on_short: OnShort,
+    pub(crate) prefetch: u64,
+    pub(crate) seek_gap: u64,
+    pub(crate) read_granularity: u32,
+    pub(crate) prefetch_low: u64,
 }
 
 /// The largest value of `read_granularity`, in bytes.

@@ -37,7 +37,7 @@ pub type Interrupt = Box<dyn Fn() + Send + Sync>;
 ///     }
 /// }
 ///
-/// let buffer = spoolbuf::StreamBuffer::new(Zeroes(10), None, 0)?;
+/// let buffer = spoolbuf::StreamBuffer::builder(Zeroes(10)).max_memory(0).open()?;
 /// assert_eq!(buffer.read_at(4, &mut [1; 100])?, 6);
 /// # Ok::<(), spoolbuf::Error>(())
 /// ```
@@ -110,7 +110,7 @@ impl<R: Read + Send> Source for R {
 ///
 /// ```
 /// let file = std::io::Cursor::new(vec![7u8; 1_000_000]);
-/// let buffer = spoolbuf::StreamBuffer::new(spoolbuf::Seekable::new(file), Some(1_000_000), 0)?;
+/// let buffer = spoolbuf::StreamBuffer::builder(spoolbuf::Seekable::new(file)).size(1_000_000).max_memory(0).open()?;
 /// let mut last = [0; 4];
 /// assert_eq!(buffer.read_at(999_996, &mut last)?, 4);
 /// assert_eq!(buffer.stats().seeks, 1);

@@ -24,7 +24,7 @@ use crate::sync::shared::{Shared, try_box};
 ///
 /// ```
 /// let stream = std::io::Cursor::new((0..=255u8).cycle().take(1_000_000).collect::<Vec<_>>());
-/// let buffer = spoolbuf::StreamBuffer::new(stream, None, 64 * 1024)?;
+/// let buffer = spoolbuf::StreamBuffer::builder(stream).max_memory(64 * 1024).open()?;
 /// let mut out = [0; 4];
 /// assert_eq!(buffer.read_at(513, &mut out)?, 4);
 /// assert_eq!(out, [1, 2, 3, 4]);
@@ -47,32 +47,10 @@ impl Drop for Owner {
 }
 
 impl StreamBuffer {
-    /// Creates a buffer over a source. It keeps at most `max_memory` bytes in memory. `size` is the
-    /// declared size, a hint that is never trusted. Starts no thread, opens no file and reads
-    /// nothing.
-    ///
-    /// # Errors
-    /// [`Error::NoMemory`](crate::Error::NoMemory).
-    pub fn new(
+    pub(crate) fn from_options(
         source: impl Source + 'static,
-        size: Option<u64>,
-        max_memory: u64,
+        options: Options,
     ) -> Result<StreamBuffer> {
-        StreamBuffer::with_options(
-            source,
-            Options {
-                size,
-                max_memory,
-                ..Options::default()
-            },
-        )
-    }
-
-    /// Creates a buffer with [`Options`].
-    ///
-    /// # Errors
-    /// [`Error::NoMemory`](crate::Error::NoMemory).
-    pub fn with_options(source: impl Source + 'static, options: Options) -> Result<StreamBuffer> {
         let prefetch = options.prefetch;
         let buffer = Buffer::new(try_box(source)?, options, DomainRef::own())?;
         let owner = Shared::try_new(Owner(buffer))?;
@@ -110,7 +88,7 @@ impl StreamBuffer {
     /// ```
     /// use std::time::Duration;
     ///
-    /// let buffer = spoolbuf::StreamBuffer::new(&[1u8; 10][..], None, 0)?;
+    /// let buffer = spoolbuf::StreamBuffer::builder(&[1u8; 10][..]).max_memory(0).open()?;
     /// let mut out = [0; 100];
     /// let nothing = buffer.read_some(0, &mut out, Some(Duration::ZERO));
     /// assert!(matches!(nothing, Err(spoolbuf::Error::Timeout)));
@@ -147,7 +125,7 @@ impl StreamBuffer {
     /// size.
     ///
     /// ```
-    /// let buffer = spoolbuf::StreamBuffer::new(&b"all of it"[..], None, 0)?;
+    /// let buffer = spoolbuf::StreamBuffer::builder(&b"all of it"[..]).max_memory(0).open()?;
     /// # let path = std::env::temp_dir().join(format!("spoolbuf-doc-{}", std::process::id()));
     /// assert_eq!(buffer.save(&path)?, 9);
     /// assert_eq!(std::fs::read(&path)?, b"all of it");

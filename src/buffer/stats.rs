@@ -54,7 +54,7 @@ pub struct Stats {
 }
 
 /// The state of a source, as seen by reads that need it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SourceState {
     /// More bytes may arrive.
@@ -68,7 +68,7 @@ pub enum SourceState {
 }
 
 /// Where the bytes beyond the memory limit are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SpoolState {
     /// There is no spool file: nothing has been spilled yet.

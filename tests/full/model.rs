@@ -1,5 +1,7 @@
 //! Random operations on several threads against a plain function of the offset.
 
+#[path = "../support/options.rs"]
+mod options;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/tempfile.rs"]
@@ -9,7 +11,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use spoolbuf::{Error, Options, StreamBuffer};
+use spoolbuf::{Error, StreamBuffer};
+
+use options::{Options, open};
 use support::{Seen, Stream, assert_bytes};
 
 #[derive(Clone, Debug)]
@@ -235,7 +239,7 @@ proptest! {
             seek_gap: case.seek_gap,
             ..Options::default()
         };
-        let buffer = StreamBuffer::with_options(stream, options).expect("a buffer");
+        let buffer = open(stream, options).expect("a buffer");
         std::thread::scope(|scope| {
             for operations in &case.threads {
                 let (buffer, seen) = (&buffer, &seen);

@@ -49,6 +49,8 @@ mod library;
 #[cfg(target_os = "linux")]
 #[path = "../support/mount.rs"]
 mod mount;
+#[path = "../support/options.rs"]
+mod options;
 #[path = "../support/skip.rs"]
 mod skip;
 #[path = "../support/mod.rs"]

@@ -19,8 +19,9 @@ mod temp_file;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::options::{Options, open};
 use crate::support::{Seen, Stream};
-use spoolbuf::{Options, StreamBuffer};
+use spoolbuf::StreamBuffer;
 
 /// What every resource here measures unless it says otherwise.
 const SIZE: u64 = 1_500_007;
@@ -40,5 +41,5 @@ fn over(source: impl spoolbuf::Source + 'static, directory: &Path, max: u64) -> 
         spool_dir: Some(directory.to_path_buf()),
         ..Options::default()
     };
-    StreamBuffer::with_options(source, options).expect("a buffer")
+    open(source, options).expect("a buffer")
 }

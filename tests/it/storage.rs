@@ -14,8 +14,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::options::{Options, open};
 use crate::support::{Seen, Stream, assert_bytes};
-use spoolbuf::{Error, OnFull, Options, StreamBuffer};
+use spoolbuf::{Error, OnFull, StreamBuffer};
 
 /// What every resource here measures unless it says otherwise.
 const SIZE: u64 = 2_000_003;
@@ -31,7 +32,7 @@ fn buffer(directory: &Path, max: u64, on_full: OnFull) -> (StreamBuffer, Arc<See
         spool_dir: Some(directory.to_path_buf()),
         ..Options::default()
     };
-    let buffer = StreamBuffer::with_options(stream, options).expect("a buffer");
+    let buffer = open(stream, options).expect("a buffer");
     (buffer, seen)
 }
 

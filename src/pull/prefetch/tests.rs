@@ -56,7 +56,7 @@ fn play(prefetch_low: u64) -> (u64, u64) {
         prefetch_low,
         ..Options::default()
     };
-    let buffer = StreamBuffer::with_options(source, options).expect("a buffer");
+    let buffer = StreamBuffer::from_options(source, options).expect("a buffer");
     rest(&buffer);
     let counts = || {
         let wakes = buffer.inner().gate.lock().helper_wakes;

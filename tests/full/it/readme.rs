@@ -218,7 +218,7 @@ fn rust_program() {
     );
     fs::write(package.join("Cargo.toml"), manifest).expect("written");
     fs::copy(checkout.join("Cargo.lock"), package.join("Cargo.lock")).expect("copied");
-    fs::write(package.join("src/main.rs"), block("rust", "fn main")).expect("written");
+    fs::write(package.join("src/main.rs"), block("rust,no_run", "fn main")).expect("written");
     succeeds(&package, "cargo build --quiet");
     prints(checkout, "demo-rust/target/debug/demo");
 }

@@ -31,7 +31,10 @@ fn resource(size: u64) -> Vec<u8> {
 }
 
 fn over(source: impl spoolbuf::Source + 'static) -> StreamBuffer {
-    StreamBuffer::new(source, None, 1 << 20).expect("a buffer")
+    StreamBuffer::builder(source)
+        .max_memory(1 << 20)
+        .open()
+        .expect("a buffer")
 }
 
 /// Kinds that std or a decoder takes for "ask again", "that was the end" or "ask later".

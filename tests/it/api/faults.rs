@@ -36,7 +36,10 @@ impl Read for Failing {
 }
 
 fn over(source: impl Source + 'static) -> StreamBuffer {
-    StreamBuffer::new(source, None, 1 << 20).expect("a buffer")
+    StreamBuffer::builder(source)
+        .max_memory(1 << 20)
+        .open()
+        .expect("a buffer")
 }
 
 fn is_whole(buffer: &StreamBuffer) {

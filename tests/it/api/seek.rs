@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
+use crate::options::{Options, open};
 use crate::support::{Seen, Stream, assert_bytes};
-use spoolbuf::{Error, Interrupt, Options, SaveOptions, Source, StreamBuffer};
+use spoolbuf::{Error, Interrupt, SaveOptions, Source, StreamBuffer};
 
 const SIZE: u64 = 10_000_000;
 
@@ -21,10 +22,7 @@ fn failing(size: u64, good_seeks: u32, options: Options) -> (StreamBuffer, Arc<S
     let (mut stream, seen) = Stream::new(size, 1 << 20);
     stream.seeks = true;
     stream.good_seeks = good_seeks;
-    (
-        StreamBuffer::with_options(stream, options).expect("a buffer"),
-        seen,
-    )
+    (open(stream, options).expect("a buffer"), seen)
 }
 
 fn declared(size: u64) -> Options {
@@ -335,7 +333,7 @@ fn a_prefetch_pauses_after_a_failure_and_while_it_is_canceled() {
             read_granularity: 0,
             ..declared(SIZE)
         };
-        let buffer = StreamBuffer::with_options(source, options).expect("a buffer");
+        let buffer = open(source, options).expect("a buffer");
         wait_until(|| fetched(&seen) == 20_000);
         if !fails {
             buffer.cancel();
@@ -444,7 +442,7 @@ impl Source for Stumbling {
 fn a_failed_seek_is_the_error_of_its_read_and_the_next_read_tries_again() {
     for ahead in [0, 1000] {
         let (stream, seen) = Stream::new(SIZE, 1 << 20);
-        let buffer = StreamBuffer::with_options(Stumbling(stream, 0), declared(SIZE));
+        let buffer = open(Stumbling(stream, 0), declared(SIZE));
         let buffer = buffer.expect("a buffer");
         read(&buffer, 0, 10).expect("the start");
         buffer.prefetch(ahead).expect("a helper");
@@ -474,7 +472,7 @@ fn a_failed_seek_of_one_does_not_stop_the_prefetch_of_another() {
         prefetch_low: u64::MAX,
         ..declared(SIZE)
     };
-    let buffer = StreamBuffer::with_options(Stumbling(stream, 0), options);
+    let buffer = open(Stumbling(stream, 0), options);
     let buffer = buffer.expect("a buffer");
     read(&buffer, 0, 10).expect("the start");
     buffer.prefetch(AHEAD).expect("a helper");
@@ -592,7 +590,7 @@ fn a_cancel_during_a_seek_does_not_make_the_source_forward_only() {
             go,
             interrupted: Arc::default(),
         };
-        let buffer = StreamBuffer::with_options(slow, declared(SIZE)).expect("a buffer");
+        let buffer = open(slow, declared(SIZE)).expect("a buffer");
         let limit = helper.then_some(PATIENCE);
         let jump = || buffer.read_some(SIZE / 2, &mut [0; 10], limit);
         std::thread::scope(|scope| {
@@ -648,7 +646,7 @@ fn a_prefetch_makes_small_requests_and_never_past_the_end() {
         prefetch_low: 100_000,
         ..Options::default()
     };
-    let buffer = StreamBuffer::with_options(stream, options).expect("a buffer");
+    let buffer = open(stream, options).expect("a buffer");
     let far = buffer.read_at(u64::MAX - 100, &mut [0; 10]);
     assert_eq!(far.expect("past the end of any resource"), 0);
     let later = buffer.read_some(SIZE / 2, &mut [0; 10], Some(Duration::ZERO));

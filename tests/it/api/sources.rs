@@ -7,9 +7,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use crate::child::alone;
+use crate::options::{Options, open};
 use crate::support::{Stream, assert_bytes, bytes};
 use spoolbuf::ffi::abi::sb_source_code;
-use spoolbuf::{Error, Interrupt, Options, Result, Seekable, Source, StreamBuffer};
+use spoolbuf::{Error, Interrupt, Result, Seekable, Source, StreamBuffer};
 
 /// Far more than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -46,7 +47,10 @@ fn any_error_of_a_source_is_a_failure_of_the_source() {
     for error in own {
         let status = i64::from(error.code());
         let left = bytes(0, 10);
-        let buffer = StreamBuffer::new(Failing { left, error }, None, 0).expect("a buffer");
+        let buffer = StreamBuffer::builder(Failing { left, error })
+            .max_memory(0)
+            .open()
+            .expect("a buffer");
         let mut out = [0; 100];
         assert_eq!(buffer.read_at(0, &mut out).expect("what came before"), 10);
         assert_bytes(0, &out[..10]);
@@ -69,7 +73,10 @@ fn an_unexpected_special_result_of_a_source_is_a_failure() {
     ];
     for (error, expected) in unasked {
         let left = bytes(0, 10);
-        let buffer = StreamBuffer::new(Failing { left, error }, None, 0).expect("a buffer");
+        let buffer = StreamBuffer::builder(Failing { left, error })
+            .max_memory(0)
+            .open()
+            .expect("a buffer");
         let mut out = [0; 100];
         assert_eq!(buffer.read_at(0, &mut out).expect("what came before"), 10);
         for _ in 0..2 {
@@ -86,7 +93,10 @@ fn a_reader_that_is_not_at_its_start_is_sought_there() {
     let mut reader = Cursor::new(bytes(0, 1000));
     let mut sniffed = [0; 4];
     reader.read_exact(&mut sniffed).expect("bytes");
-    let buffer = StreamBuffer::new(Seekable::new(reader), None, 0).expect("a buffer");
+    let buffer = StreamBuffer::builder(Seekable::new(reader))
+        .max_memory(0)
+        .open()
+        .expect("a buffer");
     let mut out = [0; 1001];
     assert_eq!(buffer.read_at(0, &mut out).expect("bytes"), 1000);
     assert_bytes(0, &out[..1000]);
@@ -103,7 +113,10 @@ fn a_cancel_handle_does_not_keep_its_buffer_alive() {
     let stoppers: Vec<_> = (0..16)
         .map(|_| {
             let (stream, seen) = Stream::new(EACH as u64 + 1, 1 << 20);
-            let buffer = StreamBuffer::new(stream, None, u64::MAX).expect("a buffer");
+            let buffer = StreamBuffer::builder(stream)
+                .max_memory(u64::MAX)
+                .open()
+                .expect("a buffer");
             let mut cursor = buffer.cursor().expect("a cursor");
             cursor.seek(SeekFrom::Start(EACH as u64)).expect("a place");
             assert!(cursor.read(&mut [0; 10]).expect("bytes") > 0);
@@ -156,7 +169,10 @@ fn calls_that_fail_cost_no_memory() {
         stream,
         failures: 0,
     };
-    let buffer = StreamBuffer::new(source, None, SIZE).expect("a buffer");
+    let buffer = StreamBuffer::builder(source)
+        .max_memory(SIZE)
+        .open()
+        .expect("a buffer");
     let mut failures = 0;
     while buffer.buffered(0) < SIZE {
         match buffer.read_at(SIZE - 1, &mut [0]) {
@@ -182,7 +198,10 @@ fn an_interrupted_source_is_not_called_again_by_a_cursor() {
         cause: Some(Arc::new(ErrorKind::Interrupted.into())),
     };
     let left = bytes(0, 10);
-    let buffer = StreamBuffer::new(Failing { left, error }, None, 0).expect("a buffer");
+    let buffer = StreamBuffer::builder(Failing { left, error })
+        .max_memory(0)
+        .open()
+        .expect("a buffer");
     let mut cursor = buffer.cursor().expect("a cursor");
     assert_eq!(cursor.read(&mut [0; 100]).expect("bytes"), 10);
     // std's readers to the end ask again after that one, for ever.
@@ -264,7 +283,10 @@ fn a_cancel_as_the_source_returns_does_not_fail_the_next_call() {
             go,
             mark: mark.clone(),
         };
-        let buffer = StreamBuffer::new(marked, None, 0).expect("a buffer");
+        let buffer = StreamBuffer::builder(marked)
+            .max_memory(0)
+            .open()
+            .expect("a buffer");
         std::thread::scope(|scope| {
             let reader = scope.spawn(|| buffer.read_at(0, &mut [0]));
             for _ in 0..=u32::from(obeys) {
@@ -335,7 +357,7 @@ fn strict(last: u64, refusal: ErrorKind) -> StreamBuffer {
         seek_gap: 0,
         ..Options::default()
     };
-    StreamBuffer::with_options(Seekable::new(strict), options).expect("a buffer")
+    open(Seekable::new(strict), options).expect("a buffer")
 }
 
 #[test]
@@ -413,7 +435,10 @@ fn a_size_that_the_source_reports_is_the_declared_one() {
     };
     let mut out = [0; 100];
 
-    let buffer = StreamBuffer::new(source(Some(30), false), None, 0).expect("a buffer");
+    let buffer = StreamBuffer::builder(source(Some(30), false))
+        .max_memory(0)
+        .open()
+        .expect("a buffer");
     assert_eq!(buffer.size(), None);
     assert_eq!(buffer.read_at(0, &mut out[..5]).expect("bytes"), 5);
     assert_eq!(buffer.size(), Some(30));
@@ -422,7 +447,11 @@ fn a_size_that_the_source_reports_is_the_declared_one() {
     assert_eq!(buffer.stats().final_size, None);
 
     // One that the caller declared counts.
-    let buffer = StreamBuffer::new(source(Some(30), true), Some(40), 0).expect("a buffer");
+    let buffer = StreamBuffer::builder(source(Some(30), true))
+        .size(40)
+        .max_memory(0)
+        .open()
+        .expect("a buffer");
     assert_eq!(buffer.read_at(0, &mut out[..5]).expect("bytes"), 5);
     assert_eq!(buffer.size(), Some(40));
 }
@@ -434,7 +463,10 @@ fn a_panic_in_size_loses_no_byte() {
         size: Some(30),
         panics: true,
     };
-    let buffer = StreamBuffer::new(source, None, 0).expect("a buffer");
+    let buffer = StreamBuffer::builder(source)
+        .max_memory(0)
+        .open()
+        .expect("a buffer");
     let mut out = [0; 100];
     assert_eq!(buffer.read_at(0, &mut out).expect("what came before"), 10);
     assert!(matches!(buffer.read_at(10, &mut out), Err(Error::Panic)));

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::options::{Options, open};
 use crate::support::{Seen, Stream, assert_bytes};
-use spoolbuf::{Error, Interrupt, Options, Result, Source, StreamBuffer};
+use spoolbuf::{Error, Interrupt, Result, Source, StreamBuffer};
 
 const SIZE: u64 = 3_000_000;
 
@@ -74,10 +75,7 @@ fn buffer(seeks: bool, max: u64) -> (StreamBuffer, Arc<Seen>) {
         seek_gap: 0,
         ..Options::default()
     };
-    (
-        StreamBuffer::with_options(source, options).expect("a buffer"),
-        seen,
-    )
+    (open(source, options).expect("a buffer"), seen)
 }
 
 /// A number that looks random; each thread has its own sequence.

@@ -8,8 +8,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::options::{Options, open};
 use crate::support::{assert_bytes, byte};
-use spoolbuf::{Error, Interrupt, OnShort, Options, Result, Source, SourceState, StreamBuffer};
+use spoolbuf::{Error, Interrupt, OnShort, Result, Source, SourceState, StreamBuffer};
 
 /// Far more than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,7 +36,10 @@ fn check(buffer: &StreamBuffer, offset: u64) {
 /// A read may end at 2^64, where no byte is, and not past it.
 #[test]
 fn a_read_ends_at_2_to_the_64th_at_most() {
-    let buffer = StreamBuffer::new(&[7u8; 10][..], None, 0).expect("a buffer");
+    let buffer = StreamBuffer::builder(&[7u8; 10][..])
+        .max_memory(0)
+        .open()
+        .expect("a buffer");
     for limit in [None, Some(Duration::ZERO), Some(PATIENCE)] {
         for before in 0..5 {
             let mut out = [0; 10];
@@ -106,7 +110,10 @@ fn a_source_that_ends_during_a_cancel_is_closed_after_it() {
         returned: returned.clone(),
         closed: closed.clone(),
     };
-    let buffer = StreamBuffer::new(source, None, 0).expect("a buffer");
+    let buffer = StreamBuffer::builder(source)
+        .max_memory(0)
+        .open()
+        .expect("a buffer");
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let ended = buffer.read_at(0, &mut [0; 20]);
@@ -174,7 +181,10 @@ fn an_end_within_buffered_bytes_is_a_failure() {
     };
     let (told, tells) = channel();
     let source = Told { source, tells };
-    let buffer = StreamBuffer::new(source, None, 0).expect("a buffer");
+    let buffer = StreamBuffer::builder(source)
+        .max_memory(0)
+        .open()
+        .expect("a buffer");
     check(&buffer, HELD);
     check(&buffer, HELD + 10_000);
     check(&buffer, 0);
@@ -231,7 +241,7 @@ fn an_end_before_buffered_bytes_is_a_failure() {
             max_memory: max,
             ..Options::default()
         };
-        let buffer = StreamBuffer::with_options(source, options).expect("a buffer");
+        let buffer = open(source, options).expect("a buffer");
         check(&buffer, 2_000_000);
         let mut out = vec![0; 600_000];
         let got = buffer.read_at(0, &mut out).expect("what came before");
@@ -272,7 +282,7 @@ fn an_end_is_short_below_the_declared_size_only() {
                 on_short,
                 ..Options::default()
             };
-            let buffer = StreamBuffer::with_options(&[7u8; 10][..], options).expect("a buffer");
+            let buffer = open(&[7u8; 10][..], options).expect("a buffer");
             assert!(!buffer.stats().ended_short);
             assert_eq!(buffer.read_at(0, &mut [0; 20]).expect("bytes"), 10);
             let at_the_end = buffer.read_at(10, &mut [0]);
@@ -329,7 +339,11 @@ fn a_panic_in_a_seek_is_a_failure_until_a_retry() {
             jumps: 0,
             panics_at_jump: 2,
         };
-        let buffer = StreamBuffer::new(source, Some(SIZE), 0).expect("a buffer");
+        let buffer = StreamBuffer::builder(source)
+            .size(SIZE)
+            .max_memory(0)
+            .open()
+            .expect("a buffer");
         check(&buffer, 1_000_000);
         let limit = by_helper.then_some(PATIENCE);
         let mut out = [0; 1000];
@@ -423,7 +437,11 @@ fn an_error_that_panics_when_it_is_dropped_loses_no_byte() {
                 calls: calls.clone(),
                 fails_at,
             };
-            let buffer = StreamBuffer::new(source, Some(SIZE), 0).expect("a buffer");
+            let buffer = StreamBuffer::builder(source)
+                .size(SIZE)
+                .max_memory(0)
+                .open()
+                .expect("a buffer");
             let limit = by_helper.then_some(PATIENCE);
             let places = [0, 2_000_000, 2_001_000, 1_000_000, 1_001_000, 3_000_000];
             for place in places.into_iter().cycle().take(18) {
@@ -463,7 +481,11 @@ fn a_panic_on_the_helper_is_survived() {
         calls,
         fails_at: 1,
     };
-    let buffer = StreamBuffer::new(source, Some(SIZE), 0).expect("a buffer");
+    let buffer = StreamBuffer::builder(source)
+        .size(SIZE)
+        .max_memory(0)
+        .open()
+        .expect("a buffer");
     // Nobody waits for this one, so the error goes where the helper is.
     let nothing = buffer.read_some(2_000_000, &mut [0], Some(Duration::ZERO));
     assert!(matches!(nothing, Err(Error::Timeout)), "{nothing:?}");
@@ -573,7 +595,10 @@ fn an_error_may_use_the_buffer_when_it_is_dropped() {
             entered,
             go,
         };
-        let buffer = StreamBuffer::new(source, None, 0).expect("a buffer");
+        let buffer = StreamBuffer::builder(source)
+            .max_memory(0)
+            .open()
+            .expect("a buffer");
         *itself.lock().expect("no panic") = Some(buffer.clone());
         let reader = std::thread::spawn({
             let buffer = buffer.clone();

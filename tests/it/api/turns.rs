@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::{scope, yield_now};
 use std::time::{Duration, Instant};
 
+use crate::options::{Options, open};
 use crate::support::{Stream, assert_bytes};
 use crate::tap::{Tap, Tapped};
-use spoolbuf::{Options, Result, Source, StreamBuffer};
+use spoolbuf::{Result, Source, StreamBuffer};
 
 const SIZE: u64 = 10_000_000;
 
@@ -45,7 +46,7 @@ fn buffer() -> (StreamBuffer, Arc<Tap>, Arc<Mutex<Vec<u64>>>) {
         seek_gap: 0,
         ..Options::default()
     };
-    let buffer = StreamBuffer::with_options(source, options).expect("a buffer");
+    let buffer = open(source, options).expect("a buffer");
     (buffer, tap, asked)
 }
 

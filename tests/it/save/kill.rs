@@ -5,10 +5,11 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::time::Duration;
 
-use spoolbuf::{Options, SaveOptions, StreamBuffer};
+use spoolbuf::{SaveOptions, StreamBuffer};
 
 use crate::child::{is_alone, spawn};
 use crate::files::{assert_saved, names};
+use crate::options::{Options, open};
 use crate::support::Stream;
 use crate::without::{Lack, without};
 
@@ -32,7 +33,7 @@ fn save_for_ever(directory: &Path, way: &OsStr) -> ! {
                 ..Options::default()
             };
             let (stream, _) = Stream::new(size(round), 50_000);
-            let buffer = StreamBuffer::with_options(stream, options).expect("a buffer");
+            let buffer = open(stream, options).expect("a buffer");
             let options = SaveOptions {
                 link: way == "link",
                 sync: way == "sync",
@@ -118,7 +119,10 @@ fn the_target_is_the_old_file_or_the_new_one() {
     // With temporary files that have a name this must have happened.
     assert!(strays > 0);
     let (stream, _) = Stream::new(7, 7);
-    let buffer = StreamBuffer::new(stream, None, 0).expect("a buffer");
+    let buffer = StreamBuffer::builder(stream)
+        .max_memory(0)
+        .open()
+        .expect("a buffer");
     buffer.save(&target).expect("a save");
     assert_eq!(names(&beside), ["saved"]);
 }

@@ -4,11 +4,12 @@
 use std::path::Path;
 use std::thread::scope;
 
-use spoolbuf::{Error, Options, SaveOptions, StreamBuffer};
+use spoolbuf::{Error, SaveOptions, StreamBuffer};
 
 use super::{LIMITS, SIZE, buffer};
 use crate::files::{assert_saved, names};
 use crate::mount::Mount;
+use crate::options::{Options, open};
 use crate::support::Stream;
 use crate::tap::Tapped;
 
@@ -69,7 +70,7 @@ fn tapped(size: u64, spool: &Path) -> (StreamBuffer, std::sync::Arc<crate::tap::
         spool_dir: Some(spool.to_path_buf()),
         ..Options::default()
     };
-    let buffer = StreamBuffer::with_options(tapped, options).expect("a buffer");
+    let buffer = open(tapped, options).expect("a buffer");
     (buffer, tap)
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use spoolbuf::{Error, Options, Result, SaveOptions, Source, StreamBuffer};
+use spoolbuf::{Error, Result, SaveOptions, Source};
 
 use super::{LIMITS, SIZE, buffer, over};
 use crate::files::{assert_saved, names};
+use crate::options::{Options, open};
 use crate::support::{Stream, assert_bytes};
 
 fn yes(_done: u64, _total: Option<u64>) -> bool {
@@ -65,8 +66,7 @@ fn require_size_fails_without_the_declared_size() {
                     ..Options::default()
                 };
                 let (stream, _) = Stream::new(SIZE, 50_001);
-                let buffer =
-                    StreamBuffer::with_options(stream, options_of_buffer).expect("a buffer");
+                let buffer = open(stream, options_of_buffer).expect("a buffer");
                 match (buffer.save_with(&target, options, yes), declared) {
                     (Err(Error::Size), Some(_)) | (Err(Error::UnknownSize), None) => {}
                     (saved, _) => panic!("{declared:?}: {saved:?}"),

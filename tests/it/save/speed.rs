@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use spoolbuf::{Options, Result, SaveOptions, Source, StreamBuffer};
+use spoolbuf::{Result, SaveOptions, Source};
 
 use crate::mount::Mount;
+use crate::options::{Options, open};
 
 const SIZE: u64 = 256 << 20;
 const ROUNDS: usize = 5;
@@ -41,7 +42,7 @@ fn measure(place: &str, directory: &Path) {
         spool_dir: Some(directory.to_path_buf()),
         ..Options::default()
     };
-    let buffer = StreamBuffer::with_options(Cheap(SIZE), options).expect("a buffer");
+    let buffer = open(Cheap(SIZE), options).expect("a buffer");
     assert_eq!(buffer.read_at(SIZE - 1, &mut [0; 2]).expect("a byte"), 1);
     buffer.spill().expect("room");
     let path = |name: &str| directory.join(name);

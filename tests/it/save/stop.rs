@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::thread::scope;
 
-use spoolbuf::{Error, Options, SaveOptions, StreamBuffer};
+use spoolbuf::{Error, SaveOptions, StreamBuffer};
 
 use super::{LIMITS, SIZE, buffer, over};
 use crate::files::{assert_saved, names};
+use crate::options::{Options, open};
 use crate::support::Stream;
 use crate::tap::Tapped;
 use crate::without::{Lack, without};
@@ -43,7 +44,7 @@ fn progress_goes_forwards_to_the_total() {
                 max_memory: max,
                 ..Options::default()
             };
-            let buffer = StreamBuffer::with_options(stream, options).expect("a buffer");
+            let buffer = open(stream, options).expect("a buffer");
             // The first brings the bytes, the second finds them.
             for _ in 0..2 {
                 let (saved, told) = save(&buffer, &target, false, usize::MAX);

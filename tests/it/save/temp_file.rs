@@ -219,7 +219,10 @@ fn a_save_removes_no_file_in_use_and_no_other_file() {
 #[track_caller]
 fn save_little(directory: &Path) {
     let (stream, _) = Stream::new(1000, 1000);
-    let buffer = StreamBuffer::new(stream, None, u64::MAX).expect("a buffer");
+    let buffer = StreamBuffer::builder(stream)
+        .max_memory(u64::MAX)
+        .open()
+        .expect("a buffer");
     let saved = buffer.save(directory.join("saved"));
     assert_eq!(saved.expect("a save"), 1000);
 }

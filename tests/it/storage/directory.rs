@@ -3,12 +3,13 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use spoolbuf::{Error, OnFull, Options, SpoolState, StreamBuffer};
+use spoolbuf::{Error, OnFull, SpoolState, StreamBuffer};
 
 use super::{SIZE, buffer, read_all, read_on, read_until_trouble};
 use crate::child::alone_with;
 use crate::files;
 use crate::mount::{Mount, enter_namespace};
+use crate::options::{Options, open};
 use crate::skip::skip;
 use crate::support::Stream;
 use crate::without::{Lack, without};
@@ -95,7 +96,7 @@ fn spilled() -> StreamBuffer {
         max_memory: 0,
         ..Options::default()
     };
-    let buffer = StreamBuffer::with_options(stream, options).expect("a buffer");
+    let buffer = open(stream, options).expect("a buffer");
     let (reached, error) = read_on(&buffer, 0);
     assert!(reached == SIZE && error.is_none(), "{error:?}");
     buffer

@@ -4,12 +4,13 @@ use std::sync::atomic::Ordering;
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
-use spoolbuf::{Error, OnFull, Options, SaveOptions, SpoolState, StreamBuffer};
+use spoolbuf::{Error, OnFull, SaveOptions, SpoolState};
 
 use super::{SIZE, buffer, read_all, read_on, read_until_trouble};
 use crate::child::alone;
 use crate::files::assert_saved;
 use crate::mount::Mount;
+use crate::options::{Options, open};
 use crate::support::{Stream, assert_bytes};
 use crate::tap::Tapped;
 
@@ -120,7 +121,7 @@ fn a_waiting_call_gets_the_bytes_from_before_the_disk_was_full() {
         spool_dir: Some(parent.path().join("missing")),
         ..Options::default()
     };
-    let buffer = StreamBuffer::with_options(tapped, options).expect("a buffer");
+    let buffer = open(tapped, options).expect("a buffer");
     // The helper meets the disk; nobody else calls the source.
     buffer.prefetch(u64::MAX).expect("a helper");
     tap.wait_until_dry();

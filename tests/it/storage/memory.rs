@@ -1,8 +1,9 @@
 //! Memory goes back: what was spilled, and what was freed.
 
-use spoolbuf::{Options, Result, Source, StreamBuffer};
+use spoolbuf::{Result, Source, StreamBuffer};
 
 use crate::child::alone;
+use crate::options::{self, Options};
 
 /// Bytes for each buffer, few enough for seconds; SPOOLBUF_TEST_MIB asks for more.
 fn each() -> u64 {
@@ -75,7 +76,7 @@ fn open(declared: Option<u64>, max: u64, size: u64, seeks: bool) -> StreamBuffer
         spool_dir: std::env::var_os("SPOOLBUF_TEST_SPOOL").map(Into::into),
         ..Options::default()
     };
-    StreamBuffer::with_options(source, options).expect("a buffer")
+    options::open(source, options).expect("a buffer")
 }
 
 fn fill() -> StreamBuffer {
@@ -221,7 +222,7 @@ fn a_jump_costs_little_and_is_counted() {
             left: u64::MAX,
             seeks: true,
         };
-        let buffer = StreamBuffer::with_options(source, options).expect("a buffer");
+        let buffer = options::open(source, options).expect("a buffer");
         assert_eq!(buffer.read_at(0, &mut [0]).expect("a byte"), 1);
         buffer.spill().expect("room");
         let (used, before) = (in_use(), buffer.stats());
@@ -301,7 +302,7 @@ fn unfilled_capacity_is_counted() {
         left: u64::MAX,
         seeks: true,
     };
-    let buffer = StreamBuffer::with_options(source, options).expect("a buffer");
+    let buffer = options::open(source, options).expect("a buffer");
     let fixed = buffer.stats().overhead;
     for place in 1..=JUMPS {
         let got = buffer.read_at((place << 20) + 5, &mut [0]).expect("a byte");

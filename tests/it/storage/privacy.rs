@@ -69,7 +69,11 @@ fn look_after(many: usize, declared: Option<u64>, size: u64, chunk: usize) -> bo
                 left: size,
                 rooms: before.clone(),
             };
-            StreamBuffer::new(source, declared, MAX).expect("a buffer")
+            StreamBuffer::builder(source)
+                .size(declared)
+                .max_memory(MAX)
+                .open()
+                .expect("a buffer")
         })
         .collect();
     let mut read = |buffer: &StreamBuffer, of: &[u8]| {
@@ -87,7 +91,11 @@ fn look_after(many: usize, declared: Option<u64>, size: u64, chunk: usize) -> bo
         left: size,
         rooms: after.clone(),
     };
-    let buffer = StreamBuffer::new(source, declared, MAX).expect("a buffer");
+    let buffer = StreamBuffer::builder(source)
+        .size(declared)
+        .max_memory(MAX)
+        .open()
+        .expect("a buffer");
     read(&buffer, &[0, OWN]);
     let (before, after) = (before.lock().expect("it"), after.lock().expect("it"));
     after.iter().any(|new| {

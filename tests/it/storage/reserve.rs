@@ -3,10 +3,11 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use spoolbuf::{Options, SaveOptions, StreamBuffer};
+use spoolbuf::{SaveOptions, StreamBuffer};
 
 use crate::files::about_unnamed;
 use crate::mount::Mount;
+use crate::options::{Options, open};
 use crate::support::Stream;
 
 const SIZE: u64 = 20 << 20;
@@ -22,7 +23,7 @@ fn pass(directory: &Path) -> (i64, i64, i64) {
         spool_dir: Some(directory.to_path_buf()),
         ..Options::default()
     };
-    let buffer = StreamBuffer::with_options(stream, options).expect("a buffer");
+    let buffer = open(stream, options).expect("a buffer");
     let mut out = vec![0; 1 << 20];
     let too_many = |buffer: &StreamBuffer| {
         let taken = about_unnamed(directory).map_or(0, |about| about.blocks() * 512);
@@ -87,7 +88,7 @@ fn saved(directory: &Path) -> [i64; 2] {
             spool_dir: Some(directory.to_path_buf()),
             ..Options::default()
         };
-        let buffer = StreamBuffer::with_options(stream, options).expect("a buffer");
+        let buffer = open(stream, options).expect("a buffer");
         let options = SaveOptions {
             link,
             ..SaveOptions::default()

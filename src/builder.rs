@@ -1,0 +1,124 @@
+//! Creates buffers in the Rust API: `Builder` has one method for each option.
+
+use std::path::PathBuf;
+
+use crate::error::{Error, Result};
+use crate::options::{MAX_READ_GRANULARITY, OnFull, OnShort, Options};
+use crate::source::Source;
+use crate::stream_buffer::StreamBuffer;
+
+impl StreamBuffer {
+    /// Creates a buffer over a source, with the default options: 5 MiB of memory, no declared size.
+    /// Starts no thread, opens no file and reads nothing.
+    ///
+    /// # Errors
+    /// [`Error::NoMemory`](crate::Error::NoMemory).
+    pub fn new(source: impl Source + 'static) -> Result<StreamBuffer> {
+        StreamBuffer::builder(source).open()
+    }
+
+    /// Returns a builder, which creates a buffer over a source with other options.
+    pub fn builder<S: Source + 'static>(source: S) -> Builder<S> {
+        Builder::new(source)
+    }
+}
+
+/// Creates a [`StreamBuffer`] with options; made by [`StreamBuffer::builder`].
+///
+/// ```
+/// let buffer = spoolbuf::StreamBuffer::builder(&b"some bytes"[..])
+///     .size(10)
+///     .max_memory(64 * 1024)
+///     .open()?;
+/// assert_eq!(buffer.size(), Some(10));
+/// # Ok::<(), spoolbuf::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder creates the buffer in `open`"]
+pub struct Builder<S> {
+    source: S,
+    options: Options,
+}
+
+impl<S: Source + 'static> Builder<S> {
+    pub(crate) fn new(source: S) -> Builder<S> {
+        Builder {
+            source,
+            options: Options::default(),
+        }
+    }
+
+    /// The declared size in bytes: a hint that is never trusted. Default: unknown.
+    pub fn size(mut self, size: impl Into<Option<u64>>) -> Builder<S> {
+        self.options.size = size.into();
+        self
+    }
+
+    /// The memory limit in bytes; `u64::MAX` never spills. Default: 5 MiB.
+    pub fn max_memory(mut self, bytes: u64) -> Builder<S> {
+        self.options.max_memory = bytes;
+        self
+    }
+
+    /// The directory of the spool file, not accessed before the first spill. Default: `TMPDIR`,
+    /// else the system's temporary directory, or `/var/tmp` if that one is kept in memory.
+    pub fn spool_dir(mut self, directory: impl Into<PathBuf>) -> Builder<S> {
+        self.options.spool_dir = Some(directory.into());
+        self
+    }
+
+    /// What happens when the disk is full. Default: reads fail.
+    pub fn on_full(mut self, on_full: OnFull) -> Builder<S> {
+        self.options.on_full = on_full;
+        self
+    }
+
+    /// What an end below the declared size means. Default: the end.
+    pub fn on_short(mut self, on_short: OnShort) -> Builder<S> {
+        self.options.on_short = on_short;
+        self
+    }
+
+    /// The number of bytes that a helper thread keeps buffered past the furthest read; `u64::MAX`
+    /// means everything. Default: 0, none.
+    pub fn prefetch(mut self, bytes: u64) -> Builder<S> {
+        self.options.prefetch = bytes;
+        self
+    }
+
+    /// With a prefetch, the helper fetches once fewer than this many bytes are buffered past the
+    /// furthest read, until as many as the prefetch keeps are. More than that counts as that.
+    /// Default: 0, half of what the prefetch keeps.
+    pub fn prefetch_low(mut self, bytes: u64) -> Builder<S> {
+        self.options.prefetch_low = bytes;
+        self
+    }
+
+    /// If the source can seek, a gap of at most this many bytes is read through, and a larger one
+    /// is sought over. Default: 256 KiB.
+    pub fn seek_gap(mut self, bytes: u64) -> Builder<S> {
+        self.options.seek_gap = bytes;
+        self
+    }
+
+    /// The source is asked for the bytes that are needed, rounded up to a multiple of this many
+    /// bytes, which is at most 16 KiB. 0 requests exactly what is needed. Default: 16 KiB.
+    pub fn read_granularity(mut self, bytes: u32) -> Builder<S> {
+        self.options.read_granularity = bytes;
+        self
+    }
+
+    /// Creates the buffer. Reads nothing and opens no file. Starts a thread only with a prefetch.
+    ///
+    /// # Errors
+    /// - [`Error::Invalid`]: the read granularity is greater than 16 KiB.
+    /// - [`Error::NoMemory`]: out of memory, or the helper thread cannot be created.
+    ///
+    /// The source is dropped then.
+    pub fn open(self) -> Result<StreamBuffer> {
+        if self.options.read_granularity > MAX_READ_GRANULARITY {
+            return Err(Error::Invalid);
+        }
+        StreamBuffer::from_options(self.source, self.options)
+    }
+}
