@@ -1,4 +1,5 @@
-/* What a seed stands for: the resource, the options, the source's manners, and what threads do. */
+/* The case that a seed generates: the resource, the options, the source's behavior, and the threads'
+ * operations. */
 #include "fuzz.h"
 
 form only_form = FORMS;
@@ -67,7 +68,7 @@ static void plan_source(rng *random, plan *out)
     out->form = (form)below(random, FORMS);
     if (only_form != FORMS)
         out->form = only_form;
-    /* Nobody reads through so much. */
+    /* Nobody reads through a giant resource, as a source that cannot seek would require. */
     if (out->giant && (out->form == READ || out->form == PULL)) {
         out->giant = false;
         out->size %= 50000;
@@ -80,7 +81,7 @@ static void plan_source(rng *random, plan *out)
     out->scribbles = one_of(random, 0, 0, 0, 300);
     out->chunk_varies = below(random, 2) == 0;
     if (below(random, 4) == 0)
-        return; /* a good one */
+        return; /* well-behaved */
     out->errors = one_of(random, 0, 10, 60, 250);
     out->zeros_after = one_of(random, 0, 300, 700, 1000);
     out->lies = one_of(random, 0, 0, 0, 40);

@@ -1,7 +1,7 @@
 /*
- * The bytes of a resource, in words of eight: each word is its own place and delivery, encrypted with
- * the case's salt. So a byte that is misplaced, old or another case's shows, and a word tells whether
- * it is one of this case.
+ * The bytes of a resource, in words of eight bytes. Each word is its own offset and delivery, encrypted
+ * with the case's salt. So a byte that is misplaced, stale or from another case shows, and a word tells
+ * whether it belongs to this case.
  */
 #include "fuzz.h"
 
@@ -18,7 +18,7 @@ static uint64_t word(uint64_t salt, uint32_t variant, uint64_t place)
     return x ^ x >> 29;
 }
 
-/* The number by which a multiplication with `odd` is undone. */
+/* The number that undoes a multiplication by `odd`. */
 static uint64_t inverse(uint64_t odd)
 {
     uint64_t x = odd;
@@ -74,7 +74,7 @@ size_t content_same(uint64_t salt, uint32_t variant, uint64_t offset, const unsi
 
 bool content_foreign(uint64_t salt, uint64_t offset, const unsigned char *bytes, size_t count)
 {
-    /* Words on the border of two deliveries are nobody's: only several at a time count. */
+    /* A word on the border of two deliveries belongs to neither: only several in a row count. */
     unsigned strange = 0;
     for (size_t at = (8 - offset % 8) % 8; at + 8 <= count; at += 8) {
         uint64_t here;

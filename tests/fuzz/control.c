@@ -1,4 +1,4 @@
-/* What a buffer is told to do: to stop, to go on, to run ahead, to spill, to go. */
+/* Operations that control a buffer: cancel, resume, retry, prefetch, spill, free. */
 #include "fuzz.h"
 
 #include <sys/resource.h>
@@ -28,14 +28,14 @@ void await_stopped(uint64_t before, int reader)
         for (bool waits = true; waits;) {
             waits = false;
             lock();
-            /* One that had only just begun may have come after a resume. */
+            /* A call that had only just begun may have been reached after a resume. */
             bool goes_on = (reader < 0 ? the.resumed_at : the.reader_resumed_at) > before;
             if (other != me && other != the.insider && other->inside == 0 && !goes_on)
                 for (const call *call = other->call; call; call = call->outer)
                     waits |= call->begin < before && call->waits && strcmp(call->name, "sb_free") != 0
                         && (reader < 0 || call->reader == reader);
             if (waits)
-                EXPECT(now_ms() < until, "thread %zu waits on in %s, though it was stopped", at,
+                EXPECT(now_ms() < until, "thread %zu is still blocked in %s after a cancel", at,
                        other->call->name);
             unlock();
             if (waits)
@@ -44,7 +44,8 @@ void await_stopped(uint64_t before, int reader)
     }
 }
 
-/* Whom a stop has to tell: the source, if it is inside for as long as that takes. */
+/* The call of the source that a cancel must interrupt: one that stays stalled for as long as the cancel
+ * takes. */
 typedef struct stall {
     bool is_one;
     uint64_t calls, cancels;
@@ -58,7 +59,7 @@ static stall stall_begins(void)
 static void stall_was_told(stall before, const char *what)
 {
     if (before.is_one && the.stalled && the.calls == before.calls)
-        EXPECT(the.cancels_called > before.cancels, "%s does not tell the source", what);
+        EXPECT(the.cancels_called > before.cancels, "%s does not interrupt the source", what);
 }
 
 void cancel(bool sees)
@@ -117,12 +118,12 @@ static void spill(void)
 
 void free_buffer(void)
 {
-    /* Without a `close` its return is the sign that the source is free again. */
+    /* Without a `close`, its return is the sign that the source is no longer used. */
     bool waits = !the.plan.has_close;
     call self = { .name = "sb_free", .off = NONE, .limit = -1, .reader = -1, .waits = waits };
     call_begin(&self);
     lock();
-    /* Which of several frees nobody knows. */
+    /* Nobody knows which of several frees takes effect. */
     the.frees++;
     free_begins();
     stall before = stall_begins();

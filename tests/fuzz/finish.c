@@ -1,9 +1,9 @@
-/* The end of a case: everything is checked once more where nothing runs, then it goes. */
+/* The end of a case: everything is checked once more while nothing runs, then the buffer is freed. */
 #include "fuzz.h"
 
 #include <unistd.h>
 
-/* From here on the source does as it should. */
+/* From here on the source behaves. */
 static void calm_down(void)
 {
     lock();
@@ -13,14 +13,14 @@ static void calm_down(void)
     change_prefetch(0);
     clear(true);
     EVENTUALLY(atomic_load(&the.occupied) == 0, "the source does not come back");
-    /* A call of it that was running may have canceled. */
+    /* A callback that was still running may have canceled. */
     clear(true);
     lock();
     disk_settles(true);
     unlock();
 }
 
-/* Reads all there is to be had, hole by hole. */
+/* Reads every byte that can be read, gap by gap. */
 static void drain(void)
 {
     uint64_t at = 0, size = the.plan.size;
@@ -32,7 +32,7 @@ static void drain(void)
             at += (uint64_t)count;
             continue;
         }
-        /* What is missing for good, or fails again, is passed over. */
+        /* Bytes that can never arrive, or that fail again, are skipped. */
         lock();
         uint64_t next = spans_next(&the.held, at);
         if (count == SB_ERR_UNSUPPORTED && the.position > at && the.position < next)
@@ -59,7 +59,7 @@ static void expect_whole(void)
     EXPECT(sb_cancel(the.buffer) == SB_OK, "no cancel");
     for (uint64_t off = 0; off < final; off += LARGEST)
         read_at(off, LARGEST, me->bytes);
-    /* Nothing is left to be stopped. */
+    /* Nothing is left that a cancel could stop. */
     EXPECT(read_at(final, 10, me->bytes) == 0, "no end after a cancel");
 }
 
@@ -80,7 +80,7 @@ static void expect_freed(void)
     sb_free(freed);
 }
 
-/* What a case took has to be given back. A sanitizer keeps more for itself. */
+/* A case must release its memory. A sanitizer keeps some for itself. */
 static void expect_little_memory(void)
 {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -106,7 +106,7 @@ void finish(void)
     bool freed = is_freed();
     if (!freed) {
         calm_down();
-        /* A callback that was running may have freed it. */
+        /* A callback that was still running may have freed it. */
         freed = is_freed();
     }
     if (!freed) {

@@ -74,9 +74,9 @@ typedef struct spans {
 
 /* Adds the part that is missing; spans of one variant that touch become one. */
 void spans_add(spans *self, uint64_t start, uint64_t end, uint32_t variant);
-/* Where the bytes without a gap from `offset` on end; `offset` if it is missing. */
+/* The end of the bytes from `offset` on without a gap; `offset` if that byte is missing. */
 uint64_t spans_end(const spans *self, uint64_t offset);
-/* Where the next byte at or past `offset` is; NONE if there is none. */
+/* The offset of the next byte at or past `offset`; NONE if there is none. */
 uint64_t spans_next(const spans *self, uint64_t offset);
 uint64_t spans_total(const spans *self);
 uint64_t spans_last(const spans *self);
@@ -89,32 +89,32 @@ void spans_clear(spans *self);
 
 /* Each byte is a function of the case, of its offset, and of the delivery it came with. */
 void content_fill(uint64_t salt, uint32_t variant, uint64_t offset, unsigned char *out, size_t count);
-/* How many bytes are as they should be. */
+/* The number of bytes that are correct. */
 size_t content_same(uint64_t salt, uint32_t variant, uint64_t offset, const unsigned char *bytes,
                     size_t count);
-/* Whether some of what a source is given to write to belongs to another case. `offset` is that of
- * the first byte. */
+/* Whether some of the memory that a source is given to write to holds bytes of another case. `offset`
+ * is that of the first byte. */
 bool content_foreign(uint64_t salt, uint64_t offset, const unsigned char *bytes, size_t count);
 
-/* ---- case.c: what a seed stands for ---------------------------------------------------------- */
+/* ---- case.c: the case that a seed generates -------------------------------------------------- */
 
 typedef enum form { READ, READ_SEEK, PULL, PULL_SEEKS, FORMS } form;
 
-/* How a source takes a `cancel`. */
+/* How a source reacts to a `cancel`. */
 typedef enum manners {
-    OBEYS_EACH, /* each cancel makes one call come back with SB_SOURCE_CANCELED */
-    OBEYS_ANY,  /* any number of cancels makes one call come back so */
-    DEAF,       /* it ignores them */
-    LATE,       /* it comes back from a stall, with whatever it has */
+    OBEYS_EACH, /* each cancel makes one call return SB_SOURCE_CANCELED */
+    OBEYS_ANY,  /* any number of cancels makes one call return it */
+    DEAF,       /* ignores them */
+    LATE,       /* returns from a stall, with whatever it has */
     MANNERS
 } manners;
 
 typedef struct plan {
     uint64_t seed;
     uint64_t salt;
-    uint64_t size;     /* where the source ends, unless it says so before */
+    uint64_t size;     /* where the source ends, unless it ends earlier */
     uint64_t declared; /* or SB_SIZE_UNKNOWN */
-    uint64_t chunk;    /* most bytes a call; 0: any number */
+    uint64_t chunk;    /* the most bytes per call; 0: no limit */
     uint64_t max, prefetch, prefetch_low, seek_gap;
     uint32_t read_granularity, on_short, on_full;
     form form;
@@ -135,12 +135,12 @@ void plan_print(const plan *self, FILE *out);
 
 /* ---- model.c: what has happened, and what may follow from it --------------------------------- */
 
-/* What makes an error, or an end, lawful for the calls that it overlaps. */
+/* What makes an error, or an end, valid for the calls that it overlaps. */
 typedef enum cause {
     FAILED,          /* the source failed */
     SHORT,           /* it ended below the declared size, which is an error */
-    SEEK_FAILED,     /* it could not go elsewhere this time */
-    FORWARD_ONLY,    /* it can't at all */
+    SEEK_FAILED,     /* a seek failed this time */
+    FORWARD_ONLY,    /* it cannot seek */
     ENDED,           /* it ended at `value` or before */
     CANCELED,        /* sb_cancel() */
     FREED,           /* sb_free() */
@@ -149,8 +149,8 @@ typedef enum cause {
     DISK_FULL, /* files can't grow */
 } cause;
 
-/* A cause from one moment to another. What the source says is the library's knowledge only a little
- * after the source has returned: from `settled` on at the latest. */
+/* A cause over an interval of time. The library knows of it only a little after the source has
+ * returned: at the latest from `settled` on. */
 typedef struct interval {
     cause cause;
     uint64_t value;
@@ -162,18 +162,18 @@ typedef struct interval {
 /* A call of the library. */
 typedef struct call {
     const char *name;
-    uint64_t off, len; /* what it wants; NONE as `off`: nothing in particular */
-    uint64_t need;     /* where what it may have fetched ends; NONE: it may save */
+    uint64_t off, len; /* the requested bytes; NONE as `off`: none in particular */
+    uint64_t need;     /* the end of the bytes that it may fetch; NONE: it may save */
     int64_t limit;     /* milliseconds; < 0: none */
-    int reader;        /* whose, or -1 */
+    int reader;        /* the reader's number, or -1 */
     bool fetches;      /* may run the source on this thread */
     bool waits;        /* may wait for the source */
-    bool stopped;      /* by its own progress function */
+    bool stopped;      /* canceled by its own progress function */
     uint64_t begin, end;
     int64_t begun_ms;
     uint64_t shown; /* bytes from `off` on that were known to be buffered when it began */
-    uint64_t shown_last; /* the end of all that was */
-    bool final_shown;    /* so was the final size */
+    uint64_t shown_last; /* the end of all bytes known to be buffered then */
+    bool final_shown;    /* whether the final size was known then */
     struct call *outer;
 } call;
 
@@ -181,10 +181,10 @@ typedef struct worker {
     unsigned number;
     rng random;
     pthread_t thread;
-    call *call;      /* the innermost one that runs, or NULL */
+    call *call;      /* the innermost one that is running, or NULL */
     unsigned inside; /* how many of the source's callbacks it is in */
-    bool pulled;     /* it ran the source in the call that goes on */
-    char path[256];  /* what it saves to */
+    bool pulled;     /* it called the source in the current call */
+    char path[256];  /* the target of its saves */
     uint64_t saved;  /* bytes there; NONE: no such file */
     unsigned char *bytes;
 } worker;
@@ -202,54 +202,54 @@ struct the {
     size_t causes_count, causes_room;
 
     spans journal; /* every byte's first delivery */
-    spans held;    /* the same, without telling deliveries apart */
-    spans shown;   /* what an answer of the library has shown to be there */
+    spans held;    /* the same without the deliveries */
+    spans shown;   /* bytes that a result of the library has shown to be buffered */
 
-    /* The source, as the library may know it. */
+    /* The source, as far as the library may know it. */
     uint64_t position, final, bound;
-    uint64_t ended_at; /* it said there that it has ended, and was not sent elsewhere since */
-    bool doubt;        /* a 0 is to be taken for the failure before, */
-    int64_t doubted;   /* whose code this is */
-    bool failed;       /* and nothing can have cleared that */
+    uint64_t ended_at; /* it reported its end there, and was not sought elsewhere since */
+    bool doubt;        /* a 0 repeats the failure before it, */
+    int64_t doubted;   /* which has this code */
+    bool failed;       /* it has failed, and nothing can have cleared that */
     bool refused;      /* an end was not believed, */
-    bool rechecks;     /* and once that was retried, held bytes are asked for again */
+    bool rechecks;     /* after a retry of that, buffered bytes are requested again */
     bool forward_only;
-    bool disproved;    /* the declared size is */
-    bool is_short;     /* it has ended below the declared size, and that is its failure */
-    uint64_t passed;   /* how far it has ever been */
+    bool disproved;    /* the declared size is disproved */
+    bool is_short;     /* it ended below the declared size, and that is its failure */
+    uint64_t passed;   /* the largest offset that it reached */
     int64_t code;      /* of its last error */
     bool code_known;
     uint64_t cancels_called;
-    int64_t told_least, told_most; /* cancels that it has not obeyed so far */
-    bool gives_up; /* it came back with nothing, which a cancel may still be the reason of */
+    int64_t told_least, told_most; /* cancels that it has not obeyed so far, at least and at most */
+    bool gives_up; /* it returned no bytes, perhaps because of a cancel */
     const worker *gave_up;
-    /* The source, as it is. */
+    /* The source itself. */
     atomic_int occupied;
     unsigned marks, dead, late_ends, holds;
     int64_t dead_code;
     bool stalled, honest, closed, over;
     worker *insider;
-    uint64_t left_at; /* when it came back last */
+    uint64_t left_at; /* when it last returned */
     uint64_t reads, seeks, calls, deliveries;
     atomic_uint closes;
     unsigned canceling;
-    /* How many of its calls began since these were surely in force. */
+    /* The number of its calls that began since these were surely in force. */
     bool canceled, freed;
     unsigned begun_since_cancel, begun_since_free, frees;
-    unsigned resuming, clearing, prefetching; /* calls that run */
+    unsigned resuming, clearing, prefetching; /* calls that are running */
     uint64_t resumed_at, reader_resumed_at, cleared_at, prefetched_at; /* when the last one began or ended */
-    uint64_t prefetch_most;  /* that may be in force */
-    uint64_t prefetch_sure;  /* or NONE */
+    uint64_t prefetch_most;  /* the largest that may be in force */
+    uint64_t prefetch_sure;  /* the one surely in force, or NONE */
     unsigned begun_since_prefetch;
-    atomic_bool helper_asked; /* a library thread may run the source */
-    uint64_t need;     /* where that ends which calls since the last of the source may have wanted */
-    uint64_t furthest; /* of all calls */
-    bool saving;       /* since then */
-    bool saved;        /* ever */
+    atomic_bool helper_asked; /* a library thread may call the source */
+    uint64_t need;     /* the end of the bytes that calls may need since the source's last call */
+    uint64_t furthest; /* the largest end that any call requested */
+    bool saving;       /* whether a save ran since then */
+    bool saved;        /* whether a save ever ran */
     bool disk_full;
     bool final_shown;
 
-    bool holes; /* there was one, between bytes that came */
+    bool holes; /* there was one between received bytes */
 
     sb_reader *readers[READERS];
     int reader_names[READERS];
@@ -266,18 +266,19 @@ void model_begin(const plan *plan);
 void model_end(void);
 uint64_t tick(void);
 void cause_open(cause cause, uint64_t value, uint64_t settled);
-/* Ends those that had settled before `begun`. */
+/* Ends the causes that had settled before `begun`. */
 void cause_close(cause cause, uint64_t value, uint64_t begun);
 bool cause_overlaps(cause cause, uint64_t from, uint64_t to);
 bool cause_ended(uint64_t offset, uint64_t from, uint64_t to);
-/* What the source said to `by`, NULL for anybody, is known to the library by now. */
+/* From now on the library knows the source's result in a call by `by`; NULL: by any thread. */
 void settle(const worker *by);
 void disk_lifted(void);
 void disk_settles(bool helper_rests);
 uint64_t rounded(uint64_t end);
-/* Where that ends which a call that waits for one byte has the source asked for, before rounding. */
+/* The end of the bytes that a call which waits for one byte requests from the source, before rounding.
+ * */
 uint64_t some(uint64_t off, uint64_t len);
-/* Nothing but this thread can have touched the buffer or its source. */
+/* Whether only this thread can have used the buffer or its source. */
 bool alone(void);
 /* Around sb_cancel(), sb_resume() or sb_retry(), sb_prefetch(), sb_free(). */
 void cancel_begins(void);
@@ -289,10 +290,10 @@ void prefetch_ended(uint64_t ahead, uint64_t begun);
 void free_begins(void);
 void free_ended(void);
 
-/* Around each call of the library; without the lock. */
+/* Called around each call of the library, without the lock. */
 void call_begin(call *self);
 void call_end(call *self);
-/* Fails unless a count of bytes, or an error, is one that this call may get. */
+/* Fails unless this call may return that count of bytes or that error. */
 void judge_count(const call *self, int64_t result, const unsigned char *bytes, bool all);
 void judge_status(const call *self, int64_t status);
 const char *unlawful(const call *self, int64_t status);
@@ -318,7 +319,7 @@ void cancel(bool sees);
 void clear(bool resumes);
 void free_buffer(void);
 void change_disk(rng *random, bool full);
-/* Waits for the calls that began before and could go on: all, or those of one reader. */
+/* Waits for earlier calls that a cancel must end: all, or those of one reader. */
 void await_stopped(uint64_t before, int reader);
 
 /* look.c */
@@ -353,7 +354,7 @@ const char *status_name(int64_t status);
             fail(__VA_ARGS__); \
     } while (0)
 
-/* Waits until something has come true that another thread does. */
+/* Waits until a condition holds that another thread brings about. */
 #define EVENTUALLY(what, ...) \
     do { \
         int64_t eventually_until = now_ms() + patience_ms; \

@@ -1,4 +1,4 @@
-/* What a buffer says of itself, against what its reads and its source showed. */
+/* The queries of a buffer, compared with what its reads and its source showed. */
 #include "fuzz.h"
 
 void judge_size(const call *self, int64_t size)
@@ -147,16 +147,16 @@ void look(rng *random)
     }
 }
 
-/* ---- when nothing runs ----------------------------------------------------------------------- */
+/* ---- while nothing runs --------------------------------------------------------------------- */
 
-/* What is not as the model has it, or NULL. */
+/* The first difference from the model, or NULL. */
 static const char *differs(const sb_stats *stats)
 {
     const plan *plan = &the.plan;
     bool disproved = spans_last(&the.held) > plan->declared || the.bound < plan->declared;
     uint64_t size = the.final != NONE ? the.final : disproved ? SB_SIZE_UNKNOWN : plan->declared;
     int64_t told = sb_size(the.buffer);
-    /* One that came just before the last resume may have been taken in after it. */
+    /* A failure just before the last resume may have been recorded after it. */
     bool may_have_failed = stats->state == SB_STATE_FAILED && !the.failed
         && (cause_overlaps(FAILED, the.clock, NONE) || cause_overlaps(SHORT, the.clock, NONE));
     bool is_short = the.is_short || (may_have_failed && stats->status == SB_ERR_SHORT)
@@ -170,7 +170,7 @@ static const char *differs(const sb_stats *stats)
         return "the final size";
     if (stats->pulls != the.reads)
         return "the pulls";
-    /* One that is told where to go with each call is not sent anywhere else before it. */
+    /* A source that gets an offset with each call is not sought before it. */
     if (plan->form != PULL_SEEKS && stats->seeks != the.seeks)
         return "the seeks";
     if (the.code_known && stats->source_error != the.code)

@@ -63,7 +63,7 @@ static void make_folder(void)
         exit(2);
 }
 
-/* The cases of a list: a seed, how often, and what it found. */
+/* Runs the cases of a list. A line has a seed, how often it runs, and what it found. */
 static uint64_t run_list(const char *path)
 {
     uint64_t done = 0;

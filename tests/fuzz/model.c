@@ -1,4 +1,4 @@
-/* What has happened in a case, and which answers are lawful because of it. */
+/* What has happened in a case, and which results are valid because of it. */
 #include "fuzz.h"
 
 struct the the;
@@ -134,7 +134,7 @@ void cancel_begins(void)
 
 void cancel_ended(uint64_t begun, bool done)
 {
-    /* One that a resume came beside may be over. */
+    /* A cancel that ran concurrently with a resume may be over. */
     for (size_t at = 0; at < the.causes_count; at++)
         if (the.causes[at].cause == CANCELED && the.causes[at].by == me
             && the.causes[at].settled == NONE)
@@ -152,7 +152,7 @@ void clear_begins(bool resumes)
     the.cleared_at = tick();
     the.failed = the.is_short = false;
     the.rechecks |= the.refused;
-    /* A place where nothing was, below the declared size, is asked for again. */
+    /* An offset below the declared size where the source had no bytes is requested again. */
     if (the.plan.on_short == SB_SHORT_ERROR && the.plan.declared != SB_SIZE_UNKNOWN
         && the.bound < the.plan.declared && the.final == NONE) {
         the.bound = the.ended_at = NONE;
@@ -213,7 +213,7 @@ void free_ended(void)
     the.freed = true;
 }
 
-/* A call that met the full disk passes its failure on to those who joined it, until it returns. */
+/* A call that met the full disk passes its failure on to calls that joined it, until it returns. */
 void disk_lifted(void)
 {
     uint64_t now = tick();
@@ -280,7 +280,7 @@ void call_begin(call *self)
     me->call = self;
     if (self->off != NONE) {
         self->shown = spans_end(&the.shown, self->off) - self->off;
-        /* Buffered bytes wait for nothing. */
+        /* A read of buffered bytes never blocks. */
         if (self->len > 0 && self->shown >= self->len)
             self->waits = false;
         uint64_t end = self->off + self->len;
@@ -380,7 +380,7 @@ static void judge_bytes(const call *self, uint64_t count, const unsigned char *b
     atomic_fetch_add_explicit(&bytes_done, count, memory_order_relaxed);
 }
 
-/* Why a read may have stopped before `off + len`, without an end there. */
+/* Whether a read may have stopped before `off + len` without an end there. */
 static bool may_be_short(const call *self)
 {
     static const cause causes[] = { FAILED, SHORT, SEEK_FAILED, FORWARD_ONLY, DISK_FULL };

@@ -1,4 +1,4 @@
-/* What threads do: reads, and the choice among everything else. */
+/* The operations of a thread: reads, and the choice among all the others. */
 #include "fuzz.h"
 
 #include <sched.h>
@@ -96,14 +96,14 @@ static int64_t some_limit(rng *random)
     case 0: case 1:
         return 0;
     case 2: case 3:
-        /* A thread of its own serves this: not where one thread is to decide everything. */
+        /* The helper serves this call: not where one thread decides everything. */
         return the.plan.threads > 1 ? 1 + (int64_t)below(random, 20) : 0;
     default:
         return -1;
     }
 }
 
-/* Arguments that no call takes. */
+/* Invalid arguments. */
 static void misuse(rng *random)
 {
     unsigned char byte[4];

@@ -1,15 +1,15 @@
-/* What the source comes back with, and what the library has to make of that. */
+/* The results of the source, and what the library must make of them. */
 #include "source.h"
 
 #include <limits.h>
 
-/* ---- what it comes back with ----------------------------------------------------------------- */
+/* ---- its results ----------------------------------------------------------------------------- */
 
 int64_t some_error(rng *random, bool is_int)
 {
     const int64_t codes[] = { -104, -5, -1, SB_ERR_CANCELED, SB_ERR_TIMEOUT, SB_ERR_SHORT, INT_MIN,
                               is_int ? -2 : INT64_MIN, SB_SOURCE_UNSUPPORTED };
-    /* Nobody reads through a giant resource because it can't seek any more. */
+    /* The last code makes a source forward-only, and nobody reads through a giant resource. */
     return codes[below(random, COUNT_OF(codes) - the.plan.giant)];
 }
 
@@ -29,7 +29,7 @@ outcome choose(rng *random, uint64_t offset, uint64_t capacity, bool is_int)
     if (!the.honest) {
         if (takes_a_stop() || chance(random, plan->nothings))
             return (outcome){ .kind = NOTHING, .code = SB_SOURCE_CANCELED };
-        /* Late, and with an error that is no answer to the stop. */
+        /* It returns late, and with an error that does not report the cancel. */
         bool late = the.marks > 0 && plan->manners == LATE && plan->errors > 0;
         if (late)
             the.marks = 0;
@@ -63,18 +63,18 @@ outcome choose(rng *random, uint64_t offset, uint64_t capacity, bool is_int)
     return out;
 }
 
-/* ---- what the library has to make of it ------------------------------------------------------ */
+/* ---- what the library must make of them ------------------------------------------------------ */
 
 static void failed(cause cause, int64_t code)
 {
     cause_open(cause, 0, NONE);
-    /* One that is cleared at this moment may be this one. */
+    /* A concurrent clear may clear this failure. */
     the.failed = the.clearing == 0;
     if (cause != SHORT)
         the.code = code;
 }
 
-/* From now on a 0 is no end. */
+/* From now on a 0 does not mean the end. */
 static void doubt(int64_t code)
 {
     the.doubt = true;
@@ -112,9 +112,9 @@ static void said_zero(uint64_t offset, bool jumps)
     uint64_t last = spans_last(&the.held), declared = the.plan.declared;
     the.position = offset;
     if (the.doubt && offset != declared) {
-        /* That failure again; after a jump, of that read alone. */
+        /* The same failure again; after a seek, only that of this read. */
         the.refused |= offset >= last;
-        /* A retry that goes on may be one of this. */
+        /* A concurrent retry may be a retry of this failure. */
         the.rechecks |= the.refused && the.clearing > 0;
         if (jumps && offset >= last) {
             cause_open(SEEK_FAILED, 0, NONE);
@@ -145,8 +145,8 @@ static void said_zero(uint64_t offset, bool jumps)
     cause_open(ENDED, offset, NONE);
 }
 
-/* From when on a stop can be one of the call that goes on: the library may have decided on it a while
- * before the source was entered. */
+/* The earliest time of a cancel that can concern the current call: the library may have decided on the
+ * call a while before it entered the source. */
 static uint64_t decided(void)
 {
     uint64_t from = the.left_at;
@@ -165,7 +165,7 @@ void came_with_nothing(bool seeks)
         || cause_overlaps(FREED, from, the.clock);
     bool surely_told = the.told_least > 0, may_be_told = the.told_most > 0;
     the.told_most -= may_be_told;
-    /* One that is being told may have been counted already. */
+    /* A cancel that is being delivered may have been counted already. */
     the.told_least -= surely_told || may_be_stopped;
     if (surely_told || the.canceled || the.freed)
         return;

@@ -1,4 +1,4 @@
-/* Readers: each in a place of a table that all threads use, one call at a time. */
+/* Readers: each in a slot of a table that all threads use, one call at a time. */
 #include "fuzz.h"
 
 static void make(unsigned at)
@@ -131,7 +131,7 @@ void use_reader(rng *random)
     sb_reader *reader = the.readers[at];
     int name = the.reader_names[at];
     unlock();
-    /* One that another thread is in is stopped, more often than not. */
+    /* A reader that another thread uses is canceled more often than not. */
     uint64_t chosen = mine ? below(random, 20) : 13 + below(random, 7);
     if (reader && chosen >= 17)
         go_on(reader, name);
@@ -142,7 +142,7 @@ void use_reader(rng *random)
     else if (mine && !reader)
         make(at);
     else if (mine && chosen == 13)
-        make(at); /* and forgets the one that was there */
+        make(at); /* and forgets the previous one */
     else if (mine && chosen >= 9)
         move(at, reader, name, random);
     else if (mine)

@@ -1,4 +1,4 @@
-/* What the fuzzer says: a trace of the last events, what failed, and who hangs. */
+/* The fuzzer's output: a trace of the last events, the failure, and which threads hang. */
 #include "fuzz.h"
 
 #include <dirent.h>
@@ -101,7 +101,7 @@ void fail(const char *format, ...)
     if (atomic_flag_test_and_set(&failed))
         for (;;)
             pause_us(1000000);
-    /* What it says may go to a file. */
+    /* The output may go to a file. */
     struct rlimit limit;
     getrlimit(RLIMIT_FSIZE, &limit);
     limit.rlim_cur = limit.rlim_max;
@@ -124,7 +124,7 @@ void fail(const char *format, ...)
     _exit(1);
 }
 
-/* Ends the program when a call takes longer than any call may. */
+/* Ends the program if a call takes longer than any call may. */
 static void *watch(void *opaque)
 {
     for (;;) {

@@ -1,4 +1,4 @@
-/* Saves: the file is the whole resource, or what it was before. */
+/* Saves: the file is the whole resource, or unchanged. */
 #include "fuzz.h"
 
 #include <fcntl.h>
@@ -34,7 +34,7 @@ static int report(void *opaque, uint64_t done, uint64_t total)
     return 0;
 }
 
-/* That a file has the resource's first `count` bytes from `at` on, and nothing after. */
+/* Checks that a file has `at` bytes, then the resource's first `count` bytes, and nothing else. */
 static void expect_content(int file, uint64_t at, uint64_t count, const char *what)
 {
     struct stat stat;

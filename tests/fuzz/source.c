@@ -54,7 +54,7 @@ static void leave(void)
     me->inside--;
     the.left_at = tick();
     the.insider = NULL;
-    /* What comes next is decided only now. */
+    /* The next call is decided only now. */
     the.need = 0;
     the.saving = false;
     for (size_t at = 0; at < WORKERS; at++)
@@ -83,12 +83,12 @@ static void expect_wanted(uint64_t offset, uint64_t capacity)
         return;
     }
     if (the.prefetch_most > 0 && capacity <= 256 * KIB) {
-        /* A save is a reader as well. */
+        /* A save reads, too. */
         uint64_t last = spans_last(&the.held), from = the.saved && last > the.furthest ? last : the.furthest;
         uint64_t goal = from + the.prefetch_most;
         ahead = goal < from || end <= rounded(goal);
     }
-    /* A save that ran on behind a jump, of a source that can't jump back now, wants what is between. */
+    /* A save of a source that has sought forward and cannot seek back needs the bytes in between. */
     bool through = the.saving && the.forward_only && spans_next(&the.held, offset) != NONE;
     EXPECT(ahead || end <= rounded(the.need) || through
            || (the.saving && capacity <= rounded(64 * KIB) + 16384),
@@ -106,7 +106,7 @@ static void expect_sought(uint64_t offset)
 
 /* ---- the callbacks --------------------------------------------------------------------------- */
 
-/* Blocks until its time is over, a stop is obeyed, or nobody sees to it that it goes on any more. */
+/* Blocks until its time is over or a cancel is obeyed, and as long as a call holds it. */
 static void stall(rng *random)
 {
     int64_t until = now_us() + 100 + (int64_t)below(random, below(random, 20) ? 900 : 25000);
@@ -145,7 +145,7 @@ static void fill(rng *random, uint64_t offset, void *out, uint64_t capacity, con
 {
     uint64_t count = came->kind == BYTES ? came->count : 0;
     content_fill(the.plan.salt, came->variant, offset, out, count);
-    /* What it writes beyond that is nothing. */
+    /* Bytes that it writes beyond its count have no meaning. */
     if (chance(random, the.plan.scribbles)) {
         uint64_t more = capacity - count < 200 ? capacity - count : 200;
         content_fill(the.plan.salt, 0, offset + count + (UINT64_C(1) << 40), (unsigned char *)out + count,
@@ -270,7 +270,7 @@ static int pull_bytes(void *opaque, uint64_t offset, void *out, size_t capacity,
             result = INT_MAX;
         }
     } else {
-        /* Says nothing. */
+        /* Returns without setting the count. */
         *count = below(&random, 2) ? 0 : capacity;
         result = (int)came.code;
     }
