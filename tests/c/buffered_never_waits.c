@@ -1,6 +1,7 @@
 /*
- * Buffered is buffered: while one reader waits on a source that does not answer, others are served
- * from memory and from the spool file, everything else answers too, and those reads run in parallel.
+ * Reads of buffered bytes never block: while one reader waits for a source that does not return, others
+ * are served from memory and from the spool file, every other call returns too, and the reads run in
+ * parallel.
  */
 #include "check.h"
 
@@ -25,7 +26,7 @@ static void served_meanwhile(uint64_t max, int spilled)
 
     call_start(&waiting, buffer, HELD - 10, 1000, "the first got its bytes");
     stream_await_stall(&source);
-    /* Nobody moves until it is released below: whatever waits for the source hangs here. */
+    /* The source blocks until it is released below: a call that waits for it hangs here. */
     for (place = 0; place < COUNT_OF(more); place++)
         call_start(&more[place], buffer, place * 40000, 100000, "another was served");
     for (place = 0; place < COUNT_OF(more); place++)
@@ -46,7 +47,7 @@ static void served_meanwhile(uint64_t max, int spilled)
     CHECK_EQ(sb_ranges(buffer, ranges, 2), 1);
     CHECK(ranges[0].start == 0 && ranges[0].end == HELD);
     CHECK_EQ(stats_of(buffer).frontier, HELD);
-    /* Also of what is in memory a spill takes all but the piece that the source has in its hands. */
+    /* A spill takes all bytes in memory except the segment that the source is filling. */
     CHECK_EQ(sb_spill(buffer), SB_OK);
     CHECK(stats_of(buffer).memory <= 262144);
     CHECK_EQ(sb_read(buffer, 0, HELD, bytes), HELD);
@@ -61,7 +62,8 @@ static void served_meanwhile(uint64_t max, int spilled)
     sb_free(buffer);
 }
 
-/* One that waits gets its bytes when they are there, though the source goes on for another. */
+/* A waiting call gets its bytes as soon as they have arrived, though the source continues for another
+ * call. */
 static void waits_for_its_own(void)
 {
     stream source;

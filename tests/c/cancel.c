@@ -1,6 +1,6 @@
 /*
- * sb_cancel() wakes every call that waits, is sticky until sb_resume(), leaves buffered bytes
- * readable, and costs nothing that was fetched.
+ * sb_cancel() wakes every blocked call, lasts until sb_resume(), leaves buffered bytes readable, and
+ * loses no fetched byte.
  */
 #include "check.h"
 
@@ -16,7 +16,7 @@ static void held_bytes_are_served(sb_buffer *buffer)
     CHECK_BYTES(bytes, HELD - 5, 5);
 }
 
-/* Waiters of each kind, and the one that is inside the source. */
+/* Blocked calls of each kind, and the one that is inside the source. */
 static void wakes_all(uint64_t max, int cancels)
 {
     stream source;
@@ -47,7 +47,7 @@ static void wakes_all(uint64_t max, int cancels)
     CHECK_EQ(call_finish(&inside), SB_ERR_CANCELED);
     CHECK(source.cancels >= 1);
 
-    /* It stays, for what would need the source. */
+    /* It lasts, for calls that need the source. */
     reads = source.reads;
     CHECK_EQ(stats_of(buffer).state, SB_STATE_CANCELED);
     CHECK_EQ(stats_of(buffer).status, SB_ERR_CANCELED);
@@ -64,7 +64,7 @@ static void wakes_all(uint64_t max, int cancels)
     CHECK_EQ(source.reads, reads);
     CHECK_EQ(stats_of(buffer).frontier, HELD);
 
-    /* And goes, once. */
+    /* And sb_resume() ends it. */
     stream_release(&source, NEVER);
     CHECK_EQ(sb_resume(buffer), SB_OK);
     CHECK_EQ(sb_resume(buffer), SB_OK);
@@ -75,7 +75,7 @@ static void wakes_all(uint64_t max, int cancels)
     CHECK_BYTES(bytes, 0, SIZE);
     CHECK_EQ(source.at, SIZE);
     CHECK_EQ(stats_of(buffer).source_error == 0 || stats_of(buffer).source_error == -ECANCELED, 1);
-    /* With every byte held a cancel stops nothing, and is not seen. */
+    /* Once every byte is buffered, a cancel stops nothing and does not show. */
     CHECK_EQ(sb_read(buffer, SIZE, 10, bytes), 0);
     CHECK_EQ(sb_cancel(buffer), SB_OK);
     CHECK_EQ(sb_read(buffer, 0, SIZE, bytes), SIZE);
@@ -87,7 +87,7 @@ static void wakes_all(uint64_t max, int cancels)
     sb_free(buffer);
 }
 
-/* A cancel that a resume follows at once still reaches all that waited. */
+/* A cancel that is resumed at once still reaches every call that was blocked. */
 static void resumed_at_once(void)
 {
     stream source;
@@ -114,7 +114,8 @@ static void resumed_at_once(void)
     sb_free(buffer);
 }
 
-/* What the source brings in spite of a cancel is kept: the call is cancelled, the bytes are there. */
+/* Bytes that the source delivers in spite of a cancel are kept: the call is canceled, the bytes are
+ * buffered. */
 static void late_bytes_are_kept(void)
 {
     stream source;
@@ -140,7 +141,7 @@ static void late_bytes_are_kept(void)
     sb_free(buffer);
 }
 
-/* From inside `read`: this call is cancelled when it comes back, nothing hangs. */
+/* From inside `read`: this call is canceled when `read` returns, and nothing hangs. */
 static sb_buffer *own;
 static stream inner;
 
@@ -194,14 +195,15 @@ static void no_lock_around_cancel(void)
     CHECK(own != NULL);
     call_start(&inside, own, HELD, 10, NULL);
     stream_await_stall(&inner);
-    /* calling_cancel() cancels again, which calls it again: the nesting has to end by itself. */
+    /* calling_cancel() cancels again, which calls it again: the recursion must end by itself. */
     CHECK_EQ(sb_cancel(own), SB_OK);
     CHECK_EQ(call_finish(&inside), SB_ERR_CANCELED);
     sb_free(own);
     CHECK_EQ(inner.closes, 1);
 }
 
-/* A source without `cancel`: those who wait return at once, the one inside when the source does. */
+/* A source without `cancel`: blocked calls return at once, the one inside the source when the source
+ * returns. */
 static void without_cancel(void)
 {
     stream source;
@@ -228,7 +230,7 @@ static void without_cancel(void)
     sb_free(buffer);
 }
 
-/* Before anything was asked for. */
+/* Before the source was ever called. */
 static void at_first(void)
 {
     stream source;
@@ -247,7 +249,7 @@ static void at_first(void)
     CHECK_EQ(source.closes, 1);
 }
 
-/* Cancels and resumes from one thread, reads from others: nothing is lost, nothing hangs. */
+/* One thread cancels and resumes, others read: nothing is lost, nothing hangs. */
 static sb_buffer *shared_buffer;
 
 static void *reads_and_reads(void *opaque)

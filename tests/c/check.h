@@ -24,7 +24,7 @@
 
 #include "spoolbuf.h"
 
-/* Ends the program, with its line, unless `what` holds. */
+/* Ends the program with the line's number unless `what` holds. */
 #define CHECK(what) \
     do { \
         if (!(what)) \
@@ -39,8 +39,8 @@
 #define CHECK_BYTES(bytes, offset, count) \
     check_bytes(__FILE__, __LINE__, (bytes), (offset), (count))
 
-/* Waits until something that another thread does has come true; a minute is never enough to wait
- * for a machine that is merely busy, so what takes longer is a failure. */
+/* Waits until a condition holds that another thread brings about. Fails after a minute, which is long
+ * enough even on a busy machine. */
 #define WAIT_UNTIL(what) \
     do { \
         int64_t check_deadline = now_ms() + 60000; \
@@ -51,13 +51,13 @@
         } \
     } while (0)
 
-/* Says that something could not be tested here. */
+/* Reports that something could not be tested here. */
 #define SKIP(what, why) fprintf(stderr, "SKIPPED: %s (%s)\n", what, why)
 
-/* Says that this build of the library gives up what the test is about. */
+/* Reports that this build of the library does not promise what the test is about. */
 #define LEAVE_OUT(what, why) fprintf(stderr, "LEFT OUT: %s (%s)\n", what, why)
 
-/* Whether the library's locks are parking_lot's, as whoever built it says. */
+/* Whether the library uses parking_lot's locks, as its builder reports. */
 static inline int parking_lot(void)
 {
     const char *locks = getenv("SPOOLBUF_LOCKS");
@@ -99,7 +99,8 @@ static inline void pause_ms(int ms)
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
-/* The resource's byte at an offset: every neighbor, and every power of two away, is another. */
+/* The resource's byte at an offset. It differs from each neighbor, and from the bytes a power of two
+ * away. */
 static inline unsigned char byte_at(uint64_t offset)
 {
     return (unsigned char)((offset + 1) * UINT64_C(0x9e3779b97f4a7c15) >> 56);
@@ -119,7 +120,7 @@ static inline void check_bytes(const char *file, int line, const void *bytes, ui
     }
 }
 
-/* A number that is different each time, the same in each run. */
+/* A pseudo-random number. The sequence is the same in each run. */
 static inline uint64_t random_next(uint64_t *state)
 {
     *state ^= *state << 13;
@@ -128,13 +129,13 @@ static inline uint64_t random_next(uint64_t *state)
     return *state;
 }
 
-/* ---- what happened in which order ------------------------------------------------------------ */
+/* ---- the order of events --------------------------------------------------------------------- */
 
 static pthread_mutex_t events_lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *events[64];
 static size_t events_count;
 
-/* Writes an event down. */
+/* Records an event. */
 static inline void note(const char *event)
 {
     pthread_mutex_lock(&events_lock);
@@ -143,7 +144,7 @@ static inline void note(const char *event)
     pthread_mutex_unlock(&events_lock);
 }
 
-/* The number of an event, from 1; 0 if it has not happened. */
+/* The position of an event in the record, from 1; 0 if it has not happened. */
 static inline size_t noted(const char *event)
 {
     size_t place, found = 0;
@@ -155,7 +156,7 @@ static inline size_t noted(const char *event)
     return found;
 }
 
-/* Checks that one event came before another, and both came. */
+/* Checks that both events happened, in this order. */
 #define CHECK_ORDER(first, second) \
     CHECK(noted(first) != 0 && noted(second) != 0 && noted(first) < noted(second))
 
@@ -163,21 +164,21 @@ static inline size_t noted(const char *event)
 
 #define NEVER UINT64_MAX
 
-/* A forward-only source. It checks on its own that it is called as promised. */
+/* A forward-only source. It checks itself that it is called as promised. */
 typedef struct stream {
-    uint64_t size;     /* bytes in all */
-    uint64_t chunk;    /* most bytes a call; 0: as many as there is room for */
-    uint64_t fail_at;  /* the offset at which it fails with `code`, each time it is asked */
+    uint64_t size;     /* the size in bytes */
+    uint64_t chunk;    /* the most bytes per call; 0: as many as requested */
+    uint64_t fail_at;  /* the offset at which it fails with `code`, every time */
     int64_t code;
-    uint64_t stall_at; /* the offset at which it blocks, until it is released or cancelled */
-    int obeys_cancel;  /* a cancel ends the blocking, with SB_SOURCE_CANCELED */
+    uint64_t stall_at; /* the offset at which it blocks, until it is released or canceled */
+    int obeys_cancel;  /* a cancel ends the block, with SB_SOURCE_CANCELED */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
     uint64_t at;
-    int inside;   /* callers in `read`: one at most */
-    int stalled;  /* one of them blocks */
-    int canceled; /* a cancel is to be obeyed */
+    int inside;   /* calls inside `read`: at most one */
+    int stalled;  /* one of them is blocked */
+    int canceled; /* a cancel has not been obeyed yet */
     int ended;
     int reads;
     int cancels;
@@ -245,7 +246,7 @@ static inline int64_t stream_read(void *opaque, void *out, size_t capacity)
 static inline void stream_cancel(void *opaque)
 {
     stream *self = opaque;
-    /* This would hang if the library held a lock of its own that the source needs. */
+    /* This would hang if the library held a lock that the source needs. */
     pthread_mutex_lock(&self->lock);
     self->cancels++;
     self->canceled = 1;
@@ -264,7 +265,7 @@ static inline void stream_close(void *opaque)
     pthread_mutex_unlock(&self->lock);
 }
 
-/* Waits until a caller is blocked inside the source. */
+/* Waits until a call is blocked inside the source. */
 static inline void stream_await_stall(stream *self)
 {
     pthread_mutex_lock(&self->lock);
@@ -273,7 +274,7 @@ static inline void stream_await_stall(stream *self)
     pthread_mutex_unlock(&self->lock);
 }
 
-/* Lets the blocked caller, and all that follow, go on; the next stall is at `next`. */
+/* Releases the blocked call and later ones; the next block is at `next`. */
 static inline void stream_release(stream *self, uint64_t next)
 {
     pthread_mutex_lock(&self->lock);
@@ -292,7 +293,7 @@ static inline int stream_get(stream *self, const int *member)
     return value;
 }
 
-/* A stream's callbacks: all but seek. */
+/* A stream's callbacks, all except `seek`. */
 static inline sb_callback stream_callback(stream *self)
 {
     sb_callback callback = { .read = stream_read, .cancel = stream_cancel, .close = stream_close };
@@ -316,8 +317,8 @@ typedef struct call {
     sb_reader *reader; /* if not NULL: reads from it */
     uint64_t offset;
     size_t length;
-    int64_t limit;     /* sb_read_some() with it; NO_SOME: sb_read() */
-    const char *event; /* noted when it returns */
+    int64_t limit;     /* the timeout of sb_read_some(); NO_SOME: sb_read() */
+    const char *event; /* the event recorded when it returns */
 
     pthread_t thread;
     unsigned char *bytes;
@@ -343,7 +344,7 @@ static inline void *call_run(void *opaque)
     return NULL;
 }
 
-/* With little stack: hundreds of them fit in an address space that is limited. */
+/* With a small stack, so that hundreds fit into a limited address space. */
 static inline void call_thread(call *self)
 {
     pthread_attr_t attributes;
@@ -388,7 +389,7 @@ static inline void call_start_reader(call *self, sb_reader *reader, size_t lengt
     call_thread(self);
 }
 
-/* Waits for the thread; what its call returned. Bytes are checked, unless a reader read them. */
+/* Joins the thread and returns its call's result. Checks the bytes, unless a reader read them. */
 static inline int64_t call_finish(call *self)
 {
     CHECK_EQ(pthread_join(self->thread, NULL), 0);
@@ -407,7 +408,7 @@ static inline sb_stats stats_of(sb_buffer *buffer)
     return stats;
 }
 
-/* How many entries a folder has, like /proc/self/task or /proc/self/fd. */
+/* The number of entries of a directory such as /proc/self/task or /proc/self/fd. */
 static inline int entries_in(const char *path)
 {
     DIR *folder = opendir(path);
@@ -420,7 +421,7 @@ static inline int entries_in(const char *path)
     return count;
 }
 
-/* Whether ThreadSanitizer runs the program; it has a thread of its own. */
+/* Whether the program runs under ThreadSanitizer, which has a thread of its own. */
 #ifdef __SANITIZE_THREAD__
 #define RACES_SOUGHT 1
 #else
@@ -433,7 +434,7 @@ static inline int threads(void)
     return count > 1 ? count - RACES_SOUGHT : count;
 }
 
-/* Open descriptors, with the one that this takes. */
+/* The number of open descriptors, including the one that this function opens. */
 static inline int descriptors(void)
 {
     return entries_in("/proc/self/fd");

@@ -1,5 +1,5 @@
 /*
- * A whole program of four calls: a source of two members, read anywhere, saved, freed.
+ * A complete program of four calls: a source of two members is read anywhere, saved and freed.
  */
 #include "check.h"
 

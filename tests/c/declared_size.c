@@ -1,5 +1,5 @@
 /*
- * The declared size is a hint, never trusted: too small, too large, absurd.
+ * The declared size is a hint and never trusted: it may be too small, too large or absurd.
  */
 #include "check.h"
 
@@ -15,11 +15,11 @@ static void declared(uint64_t size, uint64_t said, uint64_t max)
     CHECK_EQ(stats_of(buffer).declared, (int64_t)said);
     if (said <= INT64_MAX)
         CHECK_EQ(sb_size(buffer), (int64_t)said);
-    /* Across the size that was said. */
+    /* Across the declared size. */
     if (said < size && size - said > 2000) {
         CHECK_EQ(sb_read(buffer, said - 5, 20, bytes), 20);
         CHECK_BYTES(bytes, said - 5, 20);
-        /* Disproved: it is no size any more. */
+        /* It is disproved and dropped. */
         CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN_SIZE);
         CHECK_EQ(sb_read(buffer, said + 1000, 20, bytes), 20);
         CHECK_BYTES(bytes, said + 1000, 20);
@@ -54,7 +54,7 @@ int main(void)
         declared(20000, 10, limits[place]);
         declared(20000, UINT64_C(1) << 60, limits[place]);
     }
-    /* Nothing at all, though something was said, and the other way round. */
+    /* An empty resource with a declared size, and the reverse. */
     {
         stream source;
         sb_buffer *buffer;

@@ -1,12 +1,12 @@
 /*
- * An error is never the end: a source that says 0 right after it failed has not ended, whatever was
- * canceled, resumed or tried again meanwhile; one that gave up without bytes has not failed.
+ * An error is never the end: a source that returns 0 right after a failure has not ended, whatever was
+ * canceled, resumed or retried meanwhile. A source that obeyed a cancel without bytes has not failed.
  */
 #include "script.h"
 
 static unsigned char bytes[1000];
 
-/* What recv() says of a connection that was reset: the error once, then 0. */
+/* As recv() reports a connection that was reset: the error once, then 0. */
 static void reset(form how, int by_retry)
 {
     static const int64_t answers[] = { 100, -104, 0 };
@@ -30,7 +30,7 @@ static void reset(form how, int by_retry)
     CHECK_EQ(source.closes, 1);
 }
 
-/* Once it has delivered something, its word is good again. */
+/* Once it has delivered bytes, its 0 is believed again. */
 static void recovers(form how)
 {
     static const int64_t answers[] = { 100, -104, -110, 50, 0 };
@@ -49,7 +49,7 @@ static void recovers(form how)
     sb_free(buffer);
 }
 
-/* So is its word that the size is the one that was declared. */
+/* So is a 0 at the declared size. */
 static void stands_at_its_size(form how)
 {
     static const int64_t answers[] = { 100, -104, 0 };
@@ -64,7 +64,8 @@ static void stands_at_its_size(form how)
     sb_free(buffer);
 }
 
-/* A source that has nothing yet and does not wait says so; the end that follows is the end. */
+/* A source that has no bytes yet and does not block returns SB_SOURCE_CANCELED; a 0 after that is the
+ * end. */
 static void nothing_yet(form how)
 {
     static const int64_t answers[] = { 100, SB_SOURCE_CANCELED, SB_SOURCE_CANCELED, 0 };
@@ -83,8 +84,8 @@ static void nothing_yet(form how)
     sb_free(buffer);
 }
 
-/* A seek that succeeds shows that the source is all right; with `pull` only bytes do, and what a jump
- * found before is the error of that read alone. */
+/* A successful seek shows that the source works. With `pull` only bytes show it, and a failure found by
+ * a seek is the error of that read alone. */
 static void elsewhere(form how)
 {
     static const int64_t answers[] = { 100, -104, 0, 10, 0 };
@@ -103,8 +104,8 @@ static void elsewhere(form how)
     sb_free(buffer);
 }
 
-/* An end that was not believed is tried again from bytes that are held: it is the end if it follows
- * these. A source that only goes forwards can't go back to any. */
+/* After a retry, an end that was not believed is checked from buffered bytes: it is the end if it
+ * follows these. A forward-only source cannot go back to any. */
 static void looks_back(form how)
 {
     static const int64_t answers[] = { 100, -104, 0, 30, -5, 70, 0 };
@@ -116,7 +117,7 @@ static void looks_back(form how)
     CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SOURCE);
     CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SOURCE);
     CHECK_EQ(source.calls, 3);
-    /* It fails on the way there, too. */
+    /* It also fails on the way there. */
     CHECK_EQ(sb_retry(buffer), SB_OK);
     CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SOURCE);
     CHECK_EQ(stats_of(buffer).source_error, -5);
@@ -133,7 +134,7 @@ static void looks_back(form how)
     sb_free(buffer);
 }
 
-/* Not by far: what was asked for again is at most 64 KiB, and more may follow instead of the end. */
+/* Not by much: at most 64 KiB are requested again, and more bytes may follow instead of the end. */
 static void looks_back_a_little(form how)
 {
     enum { FAR = 100000, BACK = 65536 };
@@ -158,7 +159,7 @@ static void looks_back_a_little(form how)
     sb_free(buffer);
 }
 
-/* What a jump shows that was only tried: nothing. */
+/* A failed seek proves nothing about the end. */
 static void tried_elsewhere(int64_t answer)
 {
     const int64_t answers[] = { -104, answer, 0 };
@@ -174,7 +175,7 @@ static void tried_elsewhere(int64_t answer)
     sb_free(buffer);
 }
 
-/* A failed seek is an error too, and no end follows from it. */
+/* A failed seek is an error too, and never the end. */
 static void failed_seek_then_nothing(void)
 {
     static const int64_t answers[] = { 100, 0, 100, 0 };
@@ -188,7 +189,7 @@ static void failed_seek_then_nothing(void)
     CHECK_EQ(sb_read(buffer, 5000, 10, bytes), SB_ERR_SOURCE);
     CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SOURCE);
     CHECK(stats_of(buffer).final_size == SB_SIZE_UNKNOWN);
-    /* It can't go back: an error, again. Then it can. */
+    /* It cannot go back: an error again. Then it can. */
     CHECK_EQ(sb_retry(buffer), SB_OK);
     CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SOURCE);
     CHECK_EQ(source.calls, 2);
@@ -197,7 +198,7 @@ static void failed_seek_then_nothing(void)
     sb_free(buffer);
 }
 
-/* The same with `pull`, whose seek shows by the bytes. */
+/* The same with `pull`, whose seek shows in its bytes. */
 static void failed_pull_elsewhere_then_nothing(void)
 {
     static const int64_t answers[] = { 100, -5, 0, 0, 100, 0 };
@@ -207,11 +208,11 @@ static void failed_pull_elsewhere_then_nothing(void)
     CHECK_EQ(sb_read(buffer, 0, 100, bytes), 100);
     CHECK_EQ(sb_read(buffer, 5000, 10, bytes), SB_ERR_SOURCE);
     CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
-    /* That is nobody else's error. */
+    /* No other read gets that error. */
     CHECK_EQ(sb_read(buffer, 5000, 10, bytes), SB_ERR_SOURCE);
     CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
     CHECK(stats_of(buffer).bound == SB_SIZE_UNKNOWN);
-    /* It has nothing where it had bytes before, so it is broken; then it has them again. */
+    /* It has no bytes where it had some before: an error. Then it has them again. */
     CHECK_EQ(sb_retry(buffer), SB_OK);
     CHECK_EQ(sb_read(buffer, 5000, 10, bytes), SB_ERR_SOURCE);
     CHECK_EQ(stats_of(buffer).state, SB_STATE_FAILED);
@@ -222,7 +223,7 @@ static void failed_pull_elsewhere_then_nothing(void)
     sb_free(buffer);
 }
 
-/* A stop and a failure in one call: the call was stopped, and the source has failed all the same. */
+/* A cancel and a failure in one call: the call was canceled, and the source has failed too. */
 typedef struct late {
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -307,7 +308,7 @@ static void failure_in_a_stop(int hears, int resumes_before, int64_t code)
         CHECK_EQ(self.calls, 2);
         CHECK_EQ(sb_retry(buffer), SB_OK);
     }
-    /* It says 0 now. */
+    /* It returns 0 now. */
     CHECK_EQ(sb_read(buffer, 100, 10, bytes), obeyed ? 0 : SB_ERR_SOURCE);
     CHECK_EQ(stats_of(buffer).source_error, obeyed ? 0 : code);
     sb_free(buffer);

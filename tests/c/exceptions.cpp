@@ -1,6 +1,6 @@
 /*
- * C++: the header twice in one file; a source in C++; and an exception that leaves a callback, which
- * ends the process with a message. The argument says which callback throws, and on whose thread.
+ * C++: the header included twice, a source in C++, and an exception that leaves a callback, which ends
+ * the process with a message. The argument selects the callback that throws, and its thread.
  */
 #include "spoolbuf.h"
 #include "spoolbuf.h"
@@ -88,12 +88,12 @@ int main(int count, char **arguments)
     callback.close = close;
     sb_buffer *buffer = sb_new(&callback, SB_SIZE_UNKNOWN, 10000);
     CHECK(buffer != nullptr);
-    /* Not so far ahead that the read needs no seek. */
+    /* Not far enough ahead to serve the read without a seek. */
     if (helper)
         CHECK(sb_prefetch(buffer, throwing == "seek" ? 1 : SB_PREFETCH_ALL) == SB_OK);
 
     char bytes[100];
-    /* What comes up to here has to be caught here, if anything came: nothing may. */
+    /* An exception that arrived here would be caught here: none may. */
     try {
         if (throwing == "cancel") {
             std::thread([buffer] {

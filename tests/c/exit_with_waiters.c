@@ -1,6 +1,6 @@
 /*
  * exit() while readers wait, while one is inside a source that never returns, and while a helper is:
- * the process ends, with the code it was given, and after the host's own exit handlers.
+ * the process ends with its exit code, after the host's own exit handlers.
  */
 #include "check.h"
 #include <signal.h>
@@ -8,8 +8,8 @@
 
 enum { SIZE = 100000 };
 
-/* Registered before the library is used, so that it comes after whatever the library might register.
- * Only if it runs does the process end with the code that is looked for. */
+/* Registered before the library is used, so that it runs after any handler of the library. The process
+ * ends with the expected code only if it runs. */
 static int code;
 
 static void at_exit(void)

@@ -1,6 +1,6 @@
 /*
- * fork(): in the child every handle from before is invalid, sb_free() just returns, whatever the
- * parent's threads were doing; the child makes its own buffers, on its own.
+ * fork(): in the child every earlier handle is invalid and sb_free() returns, whatever the parent's
+ * threads were doing. The child creates buffers of its own.
  */
 #include "check.h"
 #include <signal.h>
@@ -56,10 +56,10 @@ static void in_child(sb_buffer *buffer, sb_reader *reader)
         sb_reader_free(reader);
         sb_free(buffer);
         sb_free(buffer);
-        /* Its own, between: the handles from before don't fit those either. */
+        /* A buffer of its own in between: earlier handles do not match that either. */
         own_buffer(round);
     }
-    /* The handles of many buffers of its own are none of the parent's. */
+    /* The handles of many new buffers are none of the parent's. */
     for (round = 0; round < 200; round++) {
         stream source;
         sb_buffer *mine;
@@ -70,7 +70,7 @@ static void in_child(sb_buffer *buffer, sb_reader *reader)
     }
 }
 
-/* Forks, checks in the child, and waits for it; a child that hangs is killed and told of. */
+/* Forks, runs the checks in the child, and waits for it. A child that hangs is killed and reported. */
 static void fork_and_check(sb_buffer *buffer, sb_reader *reader)
 {
     int status;
@@ -80,7 +80,7 @@ static void fork_and_check(sb_buffer *buffer, sb_reader *reader)
     CHECK(child >= 0);
     if (child == 0) {
         in_child(buffer, reader);
-        /* A grandchild is a child as well. */
+        /* A grandchild is a child, too. */
         child = fork();
         CHECK(child >= 0);
         if (child == 0) {
@@ -105,7 +105,7 @@ static void fork_and_check(sb_buffer *buffer, sb_reader *reader)
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-/* Threads of the parent that are in the middle of everything when it forks. */
+/* Threads of the parent that are in the middle of something when it forks. */
 static sb_buffer *busy;
 static int stop;
 static pthread_mutex_t stop_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -158,7 +158,7 @@ int main(void)
     pthread_t threads_of[4];
     int round;
 
-    /* Nothing going on; memory, disk and a helper. */
+    /* No call is running; memory, disk and a helper are in use. */
     stream_init(&source, SIZE, 9000);
     buffer = stream_open(&source, SB_SIZE_UNKNOWN, 50000);
     reader = sb_reader_new(buffer);
@@ -171,7 +171,7 @@ int main(void)
     }
     CHECK_EQ(sb_prefetch(buffer, 10000), SB_OK);
     fork_and_check(buffer, reader);
-    /* The parent is not touched by what the child did. */
+    /* The child's calls do not affect the parent. */
     CHECK_EQ(sb_read(buffer, 0, SIZE, bytes), SIZE);
     CHECK_BYTES(bytes, 0, SIZE);
     CHECK_EQ(sb_reader_read(reader, 10, bytes), 10);
@@ -179,7 +179,7 @@ int main(void)
     sb_free(buffer);
     CHECK_EQ(source.closes, 1);
 
-    /* Threads inside the source, waiting for it, and a helper inside another. */
+    /* Threads inside the source, threads that wait for it, and a helper inside another source. */
     stream_init(&stalled, SIZE, 1000);
     stalled.stall_at = 0;
     waited = stream_open(&stalled, SIZE, SB_MAX_DEFAULT);

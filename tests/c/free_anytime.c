@@ -1,7 +1,7 @@
 /*
- * sb_free() at any moment: waiters get SB_ERR_CANCELED, `close` runs exactly once, after the last
- * other call, early once every byte is held; a source that never returns is waited for only where
- * there is no `close` to tell.
+ * sb_free() at any moment: blocked calls return SB_ERR_CANCELED. `close` is called exactly once, after
+ * the last other call, and early once every byte is buffered. Only a source without `close` is waited
+ * for.
  */
 #include "check.h"
 
@@ -9,7 +9,8 @@ enum { SIZE = 300000, HELD = 100000 };
 
 static unsigned char bytes[SIZE];
 
-/* A source that does not come back: with a close, free returns at once and close comes after. */
+/* A source that does not return: with a `close`, sb_free() returns at once and `close` is called later.
+ * */
 static void with_close(void)
 {
     stream source;
@@ -46,7 +47,7 @@ static void with_close(void)
     sb_reader_free(reader);
 }
 
-/* Without one it waits for the source. */
+/* Without a `close`, sb_free() waits for the source. */
 static sb_buffer *freed_by_thread;
 
 static void *frees(void *opaque)
@@ -78,7 +79,7 @@ static void without_close(int by_helper)
         call_start(&inside, freed_by_thread, 0, 10, "inside");
     stream_await_stall(&source);
     CHECK_EQ(pthread_create(&thread, NULL, frees, NULL), 0);
-    /* From here on the handle is invalid; the free itself has to wait. */
+    /* From here on the handle is invalid; sb_free() itself must wait. */
     WAIT_UNTIL(noted("free begins") && sb_size(freed_by_thread) == SB_ERR_INVALID);
     WAIT_UNTIL(stream_get(&source, &source.cancels) >= 1);
     pause_ms(20);
@@ -86,13 +87,13 @@ static void without_close(int by_helper)
     note("released");
     stream_release(&source, NEVER);
     CHECK_EQ(pthread_join(thread, NULL), 0);
-    /* The source is its owner's again: nothing touches it any more. */
+    /* The source belongs to its owner again: the library no longer uses it. */
     memset(&source, 0xEE, sizeof source);
     CHECK_EQ(call_finish(&inside), SB_ERR_CANCELED);
     CHECK_ORDER("released", "free has returned");
 }
 
-/* From inside the callback, and the read that is going on. */
+/* From inside the callback of the running read. */
 static sb_buffer *own;
 static int free_at_read;
 
@@ -138,7 +139,7 @@ static void from_inside(int has_close, int by_helper, int at)
     CHECK_EQ(source.reads, at + 1);
 }
 
-/* From inside `cancel`, and from inside `close`, which comes by itself at the end. */
+/* From inside `cancel`, and from inside `close`, which is called at the end. */
 static void freeing_notify(void *opaque)
 {
     sb_free(own);
@@ -182,14 +183,13 @@ static void from_the_others(void)
     CHECK_EQ(sb_size(own), SB_ERR_INVALID);
 }
 
-/* From inside `cancel`, while a call that came after a resume waits at the source's door until that
- * `cancel` is over. */
+/* From inside `cancel`, while a call that began after a resume waits for that `cancel` to return. */
 static void freeing_after_resume(void *opaque)
 {
     stream_cancel(opaque);
     note("canceled");
     WAIT_UNTIL(noted("waiting"));
-    /* Time to get to the door; being late proves nothing and fails nothing. */
+    /* Time to reach that wait; a slow machine proves less and fails nothing. */
     pause_ms(20);
     sb_free(own);
 }
@@ -226,7 +226,7 @@ static void beside_a_resume(int has_close, int64_t limit)
     call_start_some(&waiting, own, HELD, 10, limit, NULL);
     note("waiting");
     CHECK_EQ(pthread_join(thread, NULL), 0);
-    /* It may also have come only after the free. */
+    /* It may also have begun only after the free. */
     answer = call_finish(&waiting);
     CHECK(answer == SB_ERR_CANCELED || answer == SB_ERR_INVALID);
     if (has_close)
@@ -234,7 +234,7 @@ static void beside_a_resume(int has_close, int64_t limit)
     WAIT_UNTIL(threads() == 1);
 }
 
-/* Early: as soon as every byte is held, with the handle alive. */
+/* Early: as soon as every byte is buffered, while the handle is alive. */
 static void closed_early(uint64_t declared)
 {
     stream source;
@@ -256,7 +256,7 @@ static void closed_early(uint64_t declared)
     CHECK_EQ(source.closes, 1);
 }
 
-/* Untouched, and after a failure. */
+/* A source that was never called, and one that failed. */
 static void closed_late(void)
 {
     stream source;
@@ -280,7 +280,7 @@ static void closed_late(void)
     CHECK_EQ(source.closes, 1);
 }
 
-/* Readers and frees from all sides: each read has an answer that it may have. */
+/* Reads and frees on many threads: each read returns one of the valid results. */
 static sb_buffer *raced;
 
 static void *races(void *opaque)
@@ -333,7 +333,7 @@ static void race(int round)
         CHECK_EQ(pthread_join(freeing[place], NULL), 0);
     for (place = 0; place < COUNT_OF(readers); place++)
         CHECK_EQ(pthread_join(readers[place], NULL), 0);
-    /* The last to leave may be the library's own thread. */
+    /* The helper may be the last to leave. */
     WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
 }
 

@@ -1,6 +1,6 @@
 /*
- * sb_free() does not wait for a disk that hangs: a thread inside a write to the spool file ends by
- * itself when the write does, and touches the source no more.
+ * sb_free() does not wait for a disk that hangs: a thread inside a write to the spool file ends when
+ * the write does, and does not use the source any more.
  */
 #include "check.h"
 
@@ -10,7 +10,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static int hangs, hanging;
 
-/* The library's writes to a file at an offset come here instead of to the C library. */
+/* Interposes the library's positioned writes. */
 ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t offset)
 {
     (void)fd, (void)bytes, (void)offset;
@@ -61,7 +61,7 @@ static void freed(int by_helper, int with_close)
         call_start(&reader, buffer, 3000000, 10, NULL);
     await_hanging();
     reads = source.reads;
-    /* It would never return. */
+    /* Otherwise it would never return. */
     sb_free(buffer);
     CHECK_EQ(sb_buffered(buffer, 0), SB_ERR_INVALID);
     hang(0);

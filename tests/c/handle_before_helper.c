@@ -1,6 +1,6 @@
 /*
- * sb_new_with() writes the handle before the source can be called: a callback that looks for it there
- * finds it, also on the helper that the option `prefetch` starts.
+ * sb_new_with() writes the handle before the source can be called: a callback that looks for it finds
+ * it, even on the helper that the option `prefetch` starts.
  */
 #include "check.h"
 
@@ -11,7 +11,7 @@ static int started;
 
 typedef int start(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 
-/* The library's start of a thread comes here first: nothing can be called on it any earlier. */
+/* Interposes the library's start of a thread: nothing can be called on that thread earlier. */
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *),
                    void *argument)
 {

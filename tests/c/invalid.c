@@ -1,6 +1,6 @@
 /*
- * Handles are checked, never trusted: NULL, made up, freed, freed twice; so are pointers and ranges.
- * Every function.
+ * Handles are validated: NULL, forged, freed and doubly freed ones are errors. So are invalid pointers
+ * and ranges. Covers every function.
  */
 #include "check.h"
 
@@ -13,7 +13,7 @@ static int progress_never(void *opaque, uint64_t done, uint64_t total)
     return 1;
 }
 
-/* A number that looks like a pointer and is none. */
+/* A number that looks like a pointer. */
 static void *made_up(uintptr_t number)
 {
     void *pointer;
@@ -98,10 +98,10 @@ static void bad_callbacks(void)
     CHECK_EQ(sb_options_init(&options, 0), SB_ERR_INVALID);
     CHECK_EQ(sb_options_init(&options, 7), SB_ERR_INVALID);
     CHECK_EQ(sb_options_init(&options, 4097), SB_ERR_INVALID);
-    /* A bad callback stays its owner's. */
+    /* An invalid callback stays its owner's. */
     CHECK_EQ(source.closes, 0);
 
-    /* A good one with bad options is the library's, so it is closed, once. */
+    /* A valid callback with invalid options belongs to the library, so it is closed, once. */
     CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
     options.read_granularity = 16385;
     CHECK_EQ(sb_new_with(&good, &options, &buffer), SB_ERR_INVALID);
@@ -127,7 +127,7 @@ static void bad_callbacks(void)
     CHECK_EQ(source.reads, 0);
 }
 
-/* A program built with a later header, which has one member more. */
+/* A program built with a later header, whose struct has one more member. */
 static void later_options(void)
 {
     struct {
@@ -150,7 +150,7 @@ static void later_options(void)
     CHECK_EQ(sb_read(buffer, 5, 1, &byte), 1);
     CHECK_BYTES(&byte, 5, 1);
     sb_free(buffer);
-    /* What this version does not know is not passed over in silence. */
+    /* Members that this version does not know are not ignored silently. */
     options.later = 7;
     source.closes = 0;
     CHECK_EQ(sb_new_with(&callback, &options.known, &buffer), SB_ERR_UNSUPPORTED);
@@ -169,7 +169,7 @@ static void last_offsets(sb_buffer *buffer, unsigned char *bytes, size_t room)
 
     for (place = 0; place < COUNT_OF(offsets); place++) {
         uint64_t off = offsets[place];
-        uint64_t before_2_64 = UINT64_MAX - off; /* One less than what a read may have. */
+        uint64_t before_2_64 = UINT64_MAX - off; /* One byte less than a read may have. */
 
         for (len = 0; len <= room; len++) {
             int64_t due = len > 0 && len - 1 > before_2_64 ? SB_ERR_INVALID : 0;
@@ -204,7 +204,7 @@ static void bad_arguments(void)
     CHECK_EQ(sb_read(buffer, 0, 0, NULL), 0);
     CHECK_EQ(sb_read_some(buffer, 0, 0, NULL, 0), 0);
     CHECK_EQ(sb_reader_read(reader, 0, NULL), 0);
-    /* No resource is that long: nobody has to ask the source. */
+    /* No resource is that long, so the source is not called. */
     last_offsets(buffer, bytes, sizeof bytes);
     CHECK_EQ(sb_read(buffer, 1, SIZE_MAX, bytes), SB_ERR_INVALID);
     CHECK_EQ(sb_read(buffer, 0, SIZE_MAX, bytes), SB_ERR_INVALID);
@@ -240,7 +240,7 @@ static void bad_arguments(void)
         CHECK_EQ(large.stats.frontier, 0);
     }
 
-    /* A place far past the end, and none past what a place can be. */
+    /* An offset far past the end is accepted, one past the largest is not. */
     CHECK_EQ(sb_reader_seek(reader, INT64_MAX, SB_SEEK_SET), INT64_MAX);
     CHECK_EQ(sb_reader_seek(reader, 1, SB_SEEK_CUR), SB_ERR_INVALID);
     CHECK_EQ(sb_reader_read(reader, 10, bytes), 0);
@@ -267,7 +267,7 @@ int main(void)
     size_t place, other;
     uint64_t seed = 7;
 
-    /* Before the library knows of any handle, and after. */
+    /* Before the first handle exists, and after. */
     for (other = 0; other < 2; other++) {
         bad_buffer(NULL);
         bad_reader(NULL);
@@ -287,7 +287,7 @@ int main(void)
         bad_arguments();
     }
 
-    /* A buffer is no reader and the other way round. */
+    /* A buffer's handle is not a reader's, and the reverse. */
     stream_init(&source, 100, 0);
     buffer = stream_open(&source, SB_SIZE_UNKNOWN, 0);
     reader = sb_reader_new(buffer);
@@ -306,7 +306,7 @@ int main(void)
     CHECK_EQ(sb_reader_resume(reader), SB_ERR_INVALID);
     bad_reader(reader);
 
-    /* Handles are not handed out again: those freed stay invalid while others live. */
+    /* Handles are not reused: freed ones stay invalid while others live. */
     stream_init(&source, 100, 0);
     for (place = 0; place < MANY; place++) {
         source.closes = 0;
@@ -325,7 +325,7 @@ int main(void)
     CHECK_EQ(sb_size(later), 100);
     sb_free(later);
 
-    /* Any status has a text. */
+    /* Every status has a text. */
     CHECK(strlen(sb_strerror(INT64_MIN)) > 0 && strcmp(sb_strerror(INT64_MAX), sb_strerror(SB_OK)) == 0);
     for (local = 0; local >= SB_ERR_PANIC; local--)
         CHECK(strlen(sb_strerror(local)) > 0 && strcmp(sb_strerror(local), sb_strerror(-1000)) != 0);

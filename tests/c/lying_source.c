@@ -1,12 +1,12 @@
 /*
- * A source that lies. More bytes than it had room for is an error; a count without bytes shows
- * zeroes, never what was in memory before.
+ * A source that returns wrong counts. More bytes than requested is an error. A count without bytes
+ * shows zeros, never earlier contents of the memory.
  */
 #include "check.h"
 
 typedef struct liar {
-    int64_t answer; /* what it says, if it is not 0; else what it was given room for */
-    size_t writes;  /* how many bytes it really writes */
+    int64_t answer; /* the count it returns, unless 0; then the requested one */
+    size_t writes;  /* the number of bytes that it really writes */
     int calls;
 } liar;
 
@@ -42,7 +42,7 @@ static void too_much(int64_t answer)
     sb_free(buffer);
 }
 
-/* Leaves secrets all over the heap, in blocks of the sizes that a buffer asks for. */
+/* Fills the heap with secrets, in blocks of the sizes that a buffer allocates. */
 static void litter(void)
 {
     enum { BLOCKS = 400 };

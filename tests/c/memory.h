@@ -1,7 +1,6 @@
 /*
- * Every allocation of the program and the library passes here: counted, and made to fail.
- *
- * The program's own definitions take precedence over the C library's, for the shared library, too.
+ * Interposes every allocation of the program and the library: counts it, and can make it fail. The
+ * program's own definitions take precedence over the C library's, for the shared library, too.
  */
 #ifndef MEMORY_H
 #define MEMORY_H
@@ -17,14 +16,14 @@
 #define MEMORY_IS_OURS 1
 #endif
 
-/* How many allocations go well before one fails; negative: none is to fail. */
+/* The number of allocations that succeed before one fails; negative: none fails. */
 static int64_t memory_after = -1;
-/* Whether all that follow fail, too. */
+/* Whether all later ones fail, too. */
 static int memory_lasting;
-/* How many were made to fail. */
+/* The number of allocations that were made to fail. */
 static int64_t memory_struck;
-/* Bytes that are held now, and the most that were: from the heap, and mapped. Mapped bytes cost
- * nothing until they are touched, which is for memory_touched() to tell. */
+/* The bytes allocated now, and the most so far: from the heap, and mapped. Mapped bytes cost nothing
+ * until they are touched; memory_touched() counts those. */
 static int64_t memory_live, memory_peak, memory_mapped;
 
 #if MEMORY_IS_OURS
@@ -35,7 +34,7 @@ extern void *__libc_realloc(void *old, size_t size);
 extern void *__libc_memalign(size_t alignment, size_t size);
 extern void __libc_free(void *old);
 
-/* Whether this allocation is to fail. */
+/* Whether this allocation must fail. */
 static int memory_strikes(void)
 {
     int64_t after = __atomic_load_n(&memory_after, __ATOMIC_SEQ_CST);
@@ -44,7 +43,7 @@ static int memory_strikes(void)
     after = __atomic_fetch_sub(&memory_after, 1, __ATOMIC_SEQ_CST);
     if (after > 0)
         return 0;
-    /* It stays at 0, or goes back to none. */
+    /* Stays at 0, or is switched off again. */
     __atomic_store_n(&memory_after, memory_lasting ? 0 : -1, __ATOMIC_SEQ_CST);
     __atomic_add_fetch(&memory_struck, 1, __ATOMIC_SEQ_CST);
     errno = ENOMEM;
@@ -133,7 +132,7 @@ static void memory_map_add(char *start, size_t size)
     memory_maps[place].size = size;
 }
 
-/* Remembers a mapping, or forgets a part of one. */
+/* Records a mapping, or removes a part of one. */
 static void memory_map_changed(char *start, size_t size, int made)
 {
     size_t place;
@@ -170,7 +169,7 @@ int munmap(void *at, size_t size)
     return (int)syscall(SYS_munmap, at, size);
 }
 
-/* How many of the mapped bytes are in memory. */
+/* The number of mapped bytes that are in memory. */
 static inline int64_t memory_touched(void)
 {
     static unsigned char pages[65536];

@@ -1,6 +1,6 @@
 /*
- * No trace: the spool file has no name, is its owner's only, is not inherited by a program that is
- * executed, is gone after a kill; after sb_free() no descriptor, no thread, no memory is left.
+ * No trace: the spool file has no name, only its owner can open it, an executed program does not
+ * inherit it, and it is gone after a kill. After sb_free() no descriptor, thread or memory is left.
  */
 #include "memory.h"
 #include <fcntl.h>
@@ -11,7 +11,7 @@ enum { SIZE = 1000000 };
 
 static unsigned char bytes[SIZE];
 
-/* The descriptor of a file in the temporary folder, and how many there are. */
+/* The descriptor of a file in the temporary directory, and the number of such files. */
 static int spool_descriptor(int *count)
 {
     const char *folder = getenv("TMPDIR");
@@ -34,7 +34,7 @@ static int spool_descriptor(int *count)
     return found;
 }
 
-/* Run by execve(): nothing of the parent's spool files is open. */
+/* Run by execve(): none of the parent's spool files is open. */
 static int as_child(void)
 {
     int count;
@@ -136,11 +136,12 @@ int main(int count, char **arguments)
 
     if (count > 1)
         return as_child();
-    /* The folder's mode and the mask of the process don't matter. */
+    /* The directory's mode and the process's umask do not matter. */
     umask(0);
     for (round = 0; round < 20; round++) {
         once(arguments[0]);
-        /* What is made once for all handles, and what the C library keeps, is there by then. */
+        /* By then everything exists that is allocated once per process, and what the C library keeps.
+         * */
         if (round == 4)
             held = memory_live;
     }

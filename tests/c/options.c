@@ -1,5 +1,5 @@
 /*
- * Options as C gives them: none, a directory of the caller's, and a disk that may be full.
+ * Options: none, a directory of the caller's, and a disk that may be full.
  */
 #include "check.h"
 #include <sys/stat.h>
@@ -66,7 +66,7 @@ static void defaults(void)
     }
 }
 
-/* The path is copied, and looked at when the first byte is spilled. */
+/* The path is copied, and used when the first byte is spilled. */
 static void directory(void)
 {
     static char deep[400], directory[500];
@@ -86,13 +86,13 @@ static void directory(void)
     memset(directory, 'x', sizeof directory);
     CHECK_EQ(sb_spool_dir(buffer, directory, sizeof directory), 0);
     CHECK_EQ(directory[0], 0);
-    /* It is not there yet: nothing is lost, and the next read tries again. */
+    /* The directory does not exist yet: nothing is lost, and the next read tries again. */
     CHECK(sb_read(buffer, 0, SIZE, bytes) <= 2 * PIECE);
     CHECK_EQ(sb_read(buffer, SIZE - 1, 1, bytes), SB_ERR_IO);
     CHECK_EQ(stats_of(buffer).system_error, ENOENT);
     CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
     CHECK_EQ(stats_of(buffer).spool, SB_SPOOL_NONE);
-    /* Which directory it was is told. */
+    /* The directory is reported. */
     CHECK_EQ(sb_spool_dir(buffer, directory, sizeof directory), strlen("later/././././."));
     CHECK(strcmp(directory, "later/././././.") == 0);
     CHECK_EQ(mkdir("later", 0700), 0);
@@ -102,7 +102,7 @@ static void directory(void)
     CHECK_EQ(sb_spool_dir(buffer, directory, sizeof directory), strlen("later/././././."));
     CHECK(strcmp(directory, "later/././././.") == 0);
     CHECK(stats.spool != SB_SPOOL_NONE && stats.disk >= SIZE - PIECE);
-    /* No name in it. */
+    /* It has no entry. */
     CHECK_EQ(entries_in("later"), 0);
     sb_free(buffer);
 
@@ -126,7 +126,7 @@ static void directory(void)
     sb_free(buffer);
     CHECK_EQ(rmdir("later"), 0);
 
-    /* No path at all. */
+    /* An empty path. */
     {
         sb_callback callback = stream_callback(&source);
 
@@ -138,7 +138,7 @@ static void directory(void)
     }
 }
 
-/* Past `max_memory` in memory as long as the disk takes nothing; within it from then on. */
+/* Memory exceeds `max_memory` as long as the disk is full, and is within it from then on. */
 static void full_disk(void)
 {
     sb_options options;
@@ -165,7 +165,7 @@ static void full_disk(void)
     CHECK_EQ(stats.memory + stats.disk, SIZE);
     sb_free(buffer);
 
-    /* The other way: memory stays within its limit, and the read fails. */
+    /* The default: memory stays within its limit, and the read fails. */
     options.on_full = SB_ON_FULL_FAIL;
     options.spool_dir = "never";
     buffer = open_with(&source, &options);
@@ -177,7 +177,7 @@ static void full_disk(void)
     CHECK_EQ(rmdir("not-yet"), 0);
 }
 
-/* What is known by its place is counted: a member that nobody writes would be 0. */
+/* Members identified by their position are counted: one that nobody writes would be 0. */
 static void overhead(void)
 {
     stream source;
@@ -192,7 +192,8 @@ static void overhead(void)
     CHECK(before >= 500 && before <= 8192);
     CHECK_EQ(sb_read(buffer, 0, 100000, bytes), 100000);
     stats = stats_of(buffer);
-    /* A piece is as large as the resource allows, and not filled yet; it may be one of eight. */
+    /* A segment is as large as the resource allows, and not filled yet; its chunk may be one of eight.
+     * */
     CHECK(stats.memory >= 100000 && stats.memory < PIECE);
     CHECK(stats.overhead >= before + PIECE - stats.memory);
     CHECK(stats.overhead <= before + 8 * PIECE - stats.memory + 4096);
@@ -205,7 +206,7 @@ static void overhead(void)
     sb_free(buffer);
 }
 
-/* A call that waits for one byte has the source asked once for what it has room for. */
+/* A call that waits for one byte makes one request, for what its buffer can take. */
 static void asks_for_what_has_room(uint32_t read_granularity, size_t length, uint64_t asked)
 {
     stream source;

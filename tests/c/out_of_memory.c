@@ -1,10 +1,9 @@
 /*
- * Memory runs out at any allocation, once or for a while: every call answers, nothing aborts, nothing
- * that was taken in is lost, and it goes on when there is memory again.
- *
- * Each case runs in a child, with the Nth allocation failing, for each N: once with short paths, and
- * once with long ones, which Rust's standard library can only open after an allocation. With
- * SPOOLBUF_FRAMES set, a child that aborts prints where.
+ * Memory runs out at any allocation, once or for a while: every call returns, nothing aborts, no
+ * received byte is lost, and the buffer continues when there is memory again. Each case runs in a
+ * child, with the Nth allocation failing, for each N: once with short paths, and once with long ones,
+ * for which Rust's standard library allocates. With SPOOLBUF_FRAMES set, a child that aborts prints
+ * where.
  */
 #include "memory.h"
 #include <execinfo.h>
@@ -16,10 +15,10 @@ enum { SIZE = 700000, LEVELS = 5 };
 
 static unsigned char bytes[SIZE];
 
-/* The directory of the spool files, if it is a long one, and the path of the saves. */
+/* The directory of the spool files if it is a long one, and the path of the saves. */
 static char deep[PATH_MAX], target[PATH_MAX + 8] = "saved";
 
-/* Memory is scarce during the library's calls only. */
+/* Allocations fail only during the library's calls. */
 static int64_t plan_after;
 
 static void scarce(void)
@@ -27,7 +26,7 @@ static void scarce(void)
     memory_after = plan_after;
 }
 
-/* Remembers how far the plan has come. */
+/* Remembers the state of the plan. */
 static void plenty(void)
 {
     plan_after = memory_after;
@@ -41,7 +40,7 @@ static int is_fine(int64_t result)
     return result >= 0 || result == SB_ERR_NO_MEMORY;
 }
 
-/* Reads it all, again and again if need be; what came stays. */
+/* Reads everything, repeatedly if needed; received bytes stay. */
 static void read_all(sb_buffer *buffer, int64_t limit)
 {
     uint64_t at = 0;
@@ -60,7 +59,7 @@ static void read_all(sb_buffer *buffer, int64_t limit)
             CHECK(sb_buffered(buffer, 0) >= (int64_t)at + count);
             at += (uint64_t)count;
         } else if (++tries > 20) {
-            /* It has failed for long enough. */
+            /* It has failed often enough. */
             plan_after = -1;
         }
     }
@@ -91,7 +90,7 @@ static sb_buffer *open_scarcely(stream *source, uint64_t max, uint64_t prefetch)
     }
     if (buffer != NULL)
         return buffer;
-    /* The callback was the library's from the call on. */
+    /* The callback belonged to the library from the call on. */
     CHECK_EQ(source->closes, 1);
     source->closes = 0;
     plan_after = -1;
@@ -162,7 +161,7 @@ static void saving(stream *source)
     close_scarcely(buffer, source);
 }
 
-/* A save that can be a link to the spool file, which does not exist before. */
+/* A save that can link the spool file, which does not exist before. */
 static void linking(stream *source)
 {
     sb_buffer *buffer = open_scarcely(source, UINT64_MAX, 0);
@@ -175,7 +174,7 @@ static void linking(stream *source)
     close_scarcely(buffer, source);
 }
 
-/* A save in the place of a symbolic link, which leads to nothing. */
+/* A save that replaces a dangling symbolic link. */
 static void replacing(stream *source)
 {
     sb_buffer *buffer = open_scarcely(source, UINT64_MAX, 0);
@@ -237,7 +236,7 @@ static void looking(stream *source)
     close_scarcely(buffer, source);
 }
 
-/* A call that has to wait for another one's bytes. */
+/* A call that waits for the bytes of another call. */
 static void waiting(stream *source)
 {
     sb_buffer *buffer = stream_open(source, SIZE, 100000);
@@ -264,7 +263,7 @@ static void waiting(stream *source)
 static const struct {
     const char *name;
     void (*run)(stream *source);
-    /* Whether a thread sleeps at one of the library's locks. */
+    /* Whether a thread sleeps in one of the library's locks. */
     int sleeps;
 } cases[] = {
     { "in_memory", in_memory, 0 },
@@ -326,7 +325,7 @@ static int strike(size_t which, int64_t after, int lasting, int *bad)
     return 1;
 }
 
-/* Returns how often memory ran out as it must not. */
+/* Returns the number of failed cases. */
 static int run_all(void)
 {
     size_t which;
@@ -341,7 +340,7 @@ static int run_all(void)
         for (lasting = 0; lasting < 2; lasting++) {
             for (after = 0; strike(which, after, lasting, &bad); after++)
                 CHECK(after < 5000);
-            /* As long as anything was to fail, something did. */
+            /* At least one allocation was made to fail. */
             CHECK(after > 0);
             printf("%s: %" PRId64 " allocations\n", cases[which].name, after);
         }
@@ -349,7 +348,7 @@ static int run_all(void)
     return bad;
 }
 
-/* Makes a directory with a path of more than 500 bytes, for all files from now on. */
+/* Creates a directory with a path of more than 500 bytes, for all later files. */
 static void go_deep(void)
 {
     int level;
@@ -363,7 +362,7 @@ static void go_deep(void)
     CHECK_EQ(setenv("TMPDIR", deep, 1), 0);
 }
 
-/* Fails if something was left behind. */
+/* Fails if a file was left behind. */
 static void remove_deep(void)
 {
     int level;
@@ -382,7 +381,7 @@ int main(void)
         SKIP("running out of memory", "allocations are a sanitizer's or another C library's");
         return 0;
     }
-    /* The first one allocates by itself. */
+    /* The first call of backtrace() allocates. */
     backtrace(frames, 4);
     bad = run_all();
     go_deep();

@@ -1,6 +1,6 @@
 /*
  * A read that starts past the frontier, unaligned with the chunks, returns exactly the bytes at its
- * offset, and what lies before it is buffered then, fetched once.
+ * offset. The bytes before it are then buffered, fetched once.
  */
 #include "check.h"
 
@@ -16,7 +16,7 @@ static void jump(uint64_t chunk, uint64_t offset, size_t length, uint64_t max)
     buffer = stream_open(&source, SB_SIZE_UNKNOWN, max);
     CHECK_EQ(sb_read(buffer, offset, length, bytes), (int64_t)length);
     CHECK_BYTES(bytes, offset, length);
-    /* It was asked for no more than what is needed, rounded up by at most 16 KiB. */
+    /* The source was asked for no more than is needed, rounded up by at most 16 KiB. */
     CHECK(source.at >= offset + length);
     CHECK(source.at < offset + length + 16384);
     CHECK(sb_buffered(buffer, 0) >= (int64_t)(offset + length));
@@ -28,7 +28,7 @@ static void jump(uint64_t chunk, uint64_t offset, size_t length, uint64_t max)
     CHECK_EQ(source.closes, 1);
 }
 
-/* The bound holds for a source that fills whatever it is given, at every single call. */
+/* The bound holds at every call, for a source that fills every request. */
 static int64_t greedy_read(void *opaque, void *out, size_t capacity)
 {
     size_t *largest = opaque;

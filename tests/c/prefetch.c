@@ -1,6 +1,6 @@
 /*
- * A prefetch keeps its distance on a thread of the library's own, tells its errors to the read that
- * reaches them, frees readers from the source, and leaves no thread behind.
+ * A prefetch keeps its distance on a thread of the library, reports its errors to the read that reaches
+ * them, keeps readers' threads out of the source, and leaves no thread behind.
  */
 #include "check.h"
 #include <malloc.h>
@@ -10,14 +10,15 @@ enum { SIZE = 2000000 };
 
 static unsigned char bytes[SIZE];
 
-/* The helper may be inside the source when the buffer is freed: then `close` comes a little later. */
+/* The helper may be inside the source when the buffer is freed: then `close` is called a little later.
+ * */
 static void free_and_await_close(sb_buffer *buffer, stream *source)
 {
     sb_free(buffer);
     WAIT_UNTIL(stream_get(source, &source->closes) == 1);
 }
 
-/* It goes so far and no further, and on when a reader has come to its low mark. */
+/* It stops at its distance, and continues when a reader reaches its low mark. */
 static void keeps_its_distance(uint64_t low)
 {
     enum { AHEAD = 300000 };
@@ -64,7 +65,7 @@ static void everything(uint64_t max)
     CHECK_EQ(sb_prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
     WAIT_UNTIL(stats_of(buffer).state == SB_STATE_ENDED);
     CHECK_EQ(sb_size(buffer), SIZE);
-    /* All is held, so the source is closed, though nobody has read a byte. */
+    /* Every byte is buffered, so the source is closed, though nobody has read. */
     WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
     CHECK_EQ(sb_read_some(buffer, 0, SIZE, bytes, 0), SIZE);
     CHECK_BYTES(bytes, 0, SIZE);
@@ -72,7 +73,7 @@ static void everything(uint64_t max)
     free_and_await_close(buffer, &source);
 }
 
-/* Its error is the reader's who comes there, not before, and stays. */
+/* Its error is returned to the read that reaches it, not earlier, and persists. */
 static void error_where_reached(void)
 {
     stream source;
@@ -92,7 +93,7 @@ static void error_where_reached(void)
     pthread_mutex_lock(&source.lock);
     source.fail_at = NEVER;
     pthread_mutex_unlock(&source.lock);
-    /* Resumed, the prefetch goes on by itself. */
+    /* After a resume, the prefetch continues by itself. */
     CHECK_EQ(sb_resume(buffer), SB_OK);
     WAIT_UNTIL(stats_of(buffer).state == SB_STATE_ENDED);
     CHECK_EQ(sb_read(buffer, 0, SIZE, bytes), SIZE);
@@ -100,7 +101,7 @@ static void error_where_reached(void)
     free_and_await_close(buffer, &source);
 }
 
-/* With a prefetch no reader's thread is inside the source: stops are immediate. */
+/* With a prefetch no reader's thread is inside the source: cancels are immediate. */
 static void stops_at_once(void)
 {
     stream source;
@@ -119,7 +120,7 @@ static void stops_at_once(void)
     call_start_reader(&waiting, reader, 10, NULL);
     call_start(&other, buffer, 150000, 10, NULL);
     WAIT_UNTIL(stats_of(buffer).waits == 2);
-    /* The source does not come back before both have returned. */
+    /* The source does not return before both have returned. */
     CHECK_EQ(sb_reader_cancel(reader), SB_OK);
     CHECK_EQ(call_finish(&waiting), SB_ERR_CANCELED);
     CHECK_EQ(source.cancels, 0);
@@ -133,7 +134,7 @@ static void stops_at_once(void)
     free_and_await_close(buffer, &source);
 }
 
-/* A read that finds its bytes does not wait for the prefetch to go further. */
+/* A read of buffered bytes does not wait for the prefetch. */
 static void found_is_found(void)
 {
     stream source;
@@ -157,7 +158,8 @@ static void found_is_found(void)
     free_and_await_close(buffer, &source);
 }
 
-/* Turned off, readers call the source on their own threads again; those who wait go on, too. */
+/* When it is turned off, readers call the source on their own threads again; blocked calls continue,
+ * too. */
 static pthread_t last_caller;
 
 static int64_t noting_read(void *opaque, void *out, size_t capacity)
@@ -195,7 +197,7 @@ static void on_and_off(void)
     CHECK_EQ(sb_read(buffer, 200000, 10, bytes), 10);
     CHECK(!called_here());
     WAIT_UNTIL(sb_buffered(buffer, 200000) >= 50000);
-    /* One waits while it is turned off. */
+    /* One call is blocked while it is turned off. */
     pthread_mutex_lock(&source.lock);
     source.stall_at = source.at;
     pthread_mutex_unlock(&source.lock);
@@ -238,7 +240,7 @@ static void other_task(const char *name, char *text, size_t size)
     closedir(folder);
 }
 
-/* Its name, its signals, and that it is gone. */
+/* The thread's name, its signal mask, and its end. */
 static void the_thread(void)
 {
     stream source;
@@ -266,25 +268,25 @@ static void the_thread(void)
     CHECK((mask & UINT64_C(1) << (SIGINT - 1)) != 0);
     CHECK((mask & UINT64_C(1) << (SIGUSR1 - 1)) != 0);
     CHECK((mask & UINT64_C(1) << (SIGALRM - 1)) != 0);
-    /* What a fault in the callback raises is for the host's handler. */
+    /* The signal of a fault in the callback reaches the host's handler. */
     CHECK((mask & UINT64_C(1) << (SIGSEGV - 1)) == 0);
     CHECK((mask & UINT64_C(1) << (SIGBUS - 1)) == 0);
     CHECK((mask & UINT64_C(1) << (SIGFPE - 1)) == 0);
     CHECK((mask & UINT64_C(1) << (SIGILL - 1)) == 0);
     CHECK((mask & UINT64_C(1) << (SIGTRAP - 1)) == 0);
     CHECK((mask & UINT64_C(1) << (SIGSYS - 1)) == 0);
-    /* This thread's own signals are as they were. */
+    /* This thread's own signal mask is unchanged. */
     {
         sigset_t mine;
         CHECK_EQ(pthread_sigmask(SIG_BLOCK, NULL, &mine), 0);
         CHECK_EQ(sigismember(&mine, SIGTERM), 0);
     }
     free_and_await_close(buffer, &source);
-    /* The system takes a moment to take a thread that has been joined out of its list. */
+    /* The system takes a moment to remove a joined thread from its list. */
     WAIT_UNTIL(threads() == 1);
 }
 
-/* The host's callbacks have as much room there as on most threads. */
+/* The host's callbacks have as much stack there as on most threads. */
 enum { DEEP = sizeof(void *) == 8 ? 6 << 20 : 3 << 19 };
 
 static int64_t deep_read(void *opaque, void *out, size_t capacity)
@@ -314,7 +316,7 @@ static void room_for_callbacks(void)
     free_and_await_close(buffer, &source);
 }
 
-/* A field of /proc/self/statm, in bytes: 0 the addresses taken, 1 the memory in use. */
+/* A field of /proc/self/statm, in bytes: 0 is the address space, 1 the resident memory. */
 static int64_t taken(int field)
 {
     long pages[2];
@@ -325,7 +327,7 @@ static int64_t taken(int field)
     return pages[field] * (int64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* A helper that sleeps costs a few pages, and addresses for its stack. */
+/* A sleeping helper costs a few pages, and address space for its stack. */
 static void many_are_cheap(void)
 {
     enum { MANY = 100 };
@@ -355,7 +357,7 @@ static void many_are_cheap(void)
         free_and_await_close(buffers[place], &sources[place]);
 }
 
-/* Freed while the helper is inside a source that does not come back: free returns, with a close. */
+/* Freed while the helper is inside a source that does not return: with a `close`, sb_free() returns. */
 static void freed_inside(void)
 {
     stream source;
@@ -384,7 +386,7 @@ static int64_t any_seek(void *opaque, uint64_t offset)
     return 0;
 }
 
-/* Who only ever looks, and never waits, is served as well, also where it went back. */
+/* A caller that only polls is served as well, also after going back. */
 static void polled(int seeks)
 {
     static const uint64_t places[] = { 1500000, 300000, 900000 };
@@ -410,7 +412,7 @@ static void polled(int seeks)
     free_and_await_close(buffer, &source);
 }
 
-/* A reader that goes back into what is buffered is followed there as well. */
+/* The prefetch also follows a reader that goes back into buffered bytes. */
 static void goes_back(void)
 {
     enum { AHEAD = 100000, FAR = 1500000 };
@@ -433,10 +435,10 @@ static void goes_back(void)
     CHECK_EQ(sb_read(buffer, FAR, 100, bytes), 100);
     WAIT_UNTIL(sb_buffered(buffer, FAR) >= AHEAD);
     for (at = 0; at < 5 * AHEAD; at += AHEAD / 2) {
-        /* All of them are there: nobody waits for the source. */
+        /* All of them are buffered: nobody waits for the source. */
         CHECK_EQ(sb_read_some(buffer, at, 100, bytes, 0), 100);
         WAIT_UNTIL(sb_buffered(buffer, at) >= AHEAD);
-        /* In turn with one that goes on where it is. */
+        /* Alternating with a reader that stays where it is. */
         CHECK_EQ(sb_read_some(buffer, FAR + at / 2, 100, bytes, 0), 100);
         WAIT_UNTIL(sb_buffered(buffer, FAR + at / 2) >= AHEAD);
     }
@@ -444,7 +446,7 @@ static void goes_back(void)
     free_and_await_close(buffer, &source);
 }
 
-/* As an option. */
+/* Set as an option. */
 static void by_option(void)
 {
     stream source;
@@ -462,7 +464,7 @@ static void by_option(void)
     free_and_await_close(buffer, &source);
 }
 
-/* Which calls of a source came from which thread, in order. */
+/* The thread of each call of a source, in order. */
 typedef struct callers {
     pthread_mutex_t lock;
     pthread_t reader;
@@ -489,7 +491,7 @@ static void *reads_on(void *opaque)
     return NULL;
 }
 
-/* Once a prefetch runs, a reader that was not inside the source does not get there any more. */
+/* Once a prefetch runs, a reader that was not inside the source does not enter it. */
 static void readers_stay_out(void)
 {
     int round;
@@ -509,7 +511,7 @@ static void readers_stay_out(void)
             CHECK_EQ(sb_stat(buffer, &stats, sizeof stats), SB_OK);
         } while (stats.pulls < 5);
         CHECK_EQ(sb_prefetch(buffer, 1), SB_OK);
-        /* All calls that had begun when the prefetch did, and perhaps some of its own. */
+        /* The calls that had begun when the prefetch did, and perhaps some of its own. */
         CHECK_EQ(sb_stat(buffer, &stats, sizeof stats), SB_OK);
         do {
             pthread_mutex_lock(&self.lock);
@@ -526,7 +528,7 @@ static void readers_stay_out(void)
 
 int main(void)
 {
-    /* Else malloc() takes addresses of its own for each thread. */
+    /* Otherwise malloc() reserves address space for each thread. */
     mallopt(M_ARENA_MAX, 1);
     keeps_its_distance(0);
     keeps_its_distance(1);

@@ -1,6 +1,6 @@
 /*
- * What a save reports of its progress: it goes forwards, the total is the final size as soon as that is
- * known, and the last report is that all of it is saved, once, of an empty resource too.
+ * The progress of a save: it only increases, the total is the final size as soon as that is known, and
+ * the last report is that everything is saved, once, also for an empty resource.
  */
 #include "check.h"
 
@@ -61,7 +61,7 @@ static void ends_with_the_total(uint64_t size, uint64_t declared, int to_path, u
     sb_free(buffer);
 }
 
-/* The last report is no formality: it can still stop the save. */
+/* The last report can still stop the save. */
 static void stopped_at_the_end(uint64_t size)
 {
     stream source;
@@ -121,7 +121,7 @@ static int cancel_and_resume(void *opaque, uint64_t done, uint64_t total)
     return 0;
 }
 
-/* A cancel while all but the end is known stops a save as well. */
+/* A cancel stops a save even if only the end is still unknown. */
 static void canceled_before_the_end(uint32_t flags)
 {
     stream source;

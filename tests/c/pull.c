@@ -1,6 +1,6 @@
 /*
- * `pull`, the form of a source for languages whose callbacks return anything when they fail: only
- * SB_OK makes its count count, and a count that nobody set is an error.
+ * `pull`, the form of a source for languages whose callbacks return anything when they fail: only SB_OK
+ * makes the count valid, and a count that was never set is an error.
  */
 #include "script.h"
 
@@ -8,14 +8,14 @@
 
 static unsigned char bytes[2100000];
 
-/* A resource of SIZE bytes, from any offset; it writes down what it is asked for. */
+/* A resource of SIZE bytes, from any offset. Records the requests. */
 enum { SIZE = 2000000 };
 
 typedef struct resource {
-    uint64_t last_end; /* where the last call that went well ended */
-    int in_order;      /* every call began there */
+    uint64_t last_end; /* where the last successful call ended */
+    int in_order;      /* whether every call began there */
     int calls;
-    uint64_t unsupported_from; /* offsets from here on are refused, but in order */
+    uint64_t unsupported_from; /* from here on, only sequential offsets are accepted */
 } resource;
 
 static int resource_pull(void *opaque, uint64_t offset, void *out, size_t capacity, size_t *count)
@@ -80,7 +80,7 @@ static void anywhere(void)
     sb_free(buffer);
 }
 
-/* It said that it can, and then that it can't: on it goes, forwards. */
+/* It claimed to seek and then cannot: it continues forward. */
 static void turns_out_not_to_seek(void)
 {
     resource self = { .unsupported_from = 0 };
@@ -95,7 +95,7 @@ static void turns_out_not_to_seek(void)
     sb_free(buffer);
 }
 
-/* What a callback of another language does that failed before its first line. */
+/* What a callback of another language does if it fails before its first line. */
 static int never_counts(void *opaque, uint64_t offset, void *out, size_t capacity, size_t *count)
 {
     (void)offset, (void)out, (void)capacity;
@@ -137,7 +137,7 @@ static void fails(pull_fn *pull, int result, int64_t code)
     sb_free(buffer);
 }
 
-/* A failed jump is the error of its read, and the next read tries again. */
+/* A failed seek is the error of its read, and the next read tries again. */
 static void failed_jump(void)
 {
     static const int64_t answers[] = { 100, -503, -503, 10, 10, 0 };
@@ -198,7 +198,7 @@ int main(void)
     fails(never_counts, 1, 1);
     fails(never_counts, -77, -77);
     fails(never_counts, SB_SOURCE_UNSUPPORTED, SB_SOURCE_UNSUPPORTED);
-    /* It was asked for 10 bytes, rounded up. */
+    /* The request was for 10 bytes, rounded up. */
     fails(counts_too_many, SB_OK, 16385);
     fails(counts_and_fails, 1, 1);
     fails(counts_and_fails, INT_MAX, INT_MAX);

@@ -1,6 +1,6 @@
 /*
- * Readers: places of their own, seeking that costs nothing, and a stop that disturbs neither the
- * other readers nor the source.
+ * Readers: positions of their own, seeks that cost nothing, and a cancel that affects neither other
+ * readers nor the source.
  */
 #include "check.h"
 
@@ -30,7 +30,7 @@ static void places(void)
     CHECK_EQ(sb_reader_seek(one, 0, SB_SEEK_CUR), 4900);
     CHECK_EQ(source.reads, 0);
     CHECK_EQ(sb_reader_seek(two, 0, SB_SEEK_CUR), 0);
-    /* What is there, once the first byte is. */
+    /* The available bytes, once the first one is. */
     count = sb_reader_read(one, 5000, bytes);
     CHECK(count >= 1 && count <= 5000);
     CHECK_BYTES(bytes, 4900, (uint64_t)count);
@@ -58,7 +58,7 @@ static void places(void)
     sb_reader_free(two);
     sb_free(buffer);
 
-    /* From a declared end, until the truth is known. */
+    /* From the declared end, until the real one is known. */
     stream_init(&source, SIZE, 0);
     buffer = stream_open(&source, SIZE + 500, 50000);
     one = sb_reader_new(buffer);
@@ -69,7 +69,7 @@ static void places(void)
     sb_free(buffer);
 }
 
-/* Stopping one that waits leaves the other one's pull, and the source, alone. */
+/* Canceling a blocked reader does not affect the other one's pull, nor the source. */
 static void stop_one(void)
 {
     stream source;
@@ -95,7 +95,7 @@ static void stop_one(void)
     CHECK_EQ(call_finish(&waiting), SB_ERR_CANCELED);
     CHECK_EQ(source.cancels, 0);
     CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
-    /* It stays stopped where it would wait; it did not move. */
+    /* It stays canceled where it would block, and did not move. */
     CHECK_EQ(sb_reader_seek(stopped, 0, SB_SEEK_CUR), HELD);
     CHECK_EQ(sb_reader_read(stopped, 10, bytes), SB_ERR_CANCELED);
     CHECK_EQ(sb_reader_seek(stopped, HELD - 5, SB_SEEK_SET), HELD - 5);
@@ -104,7 +104,7 @@ static void stop_one(void)
     stream_release(&source, NEVER);
     CHECK_EQ(call_finish(&inside), 10);
     CHECK_ORDER("the stopped one returned", "the other got its bytes");
-    /* Its bytes are there now: it may have them. */
+    /* Its bytes are buffered now: it can read them. */
     CHECK_EQ(sb_reader_read(stopped, 10, bytes), 10);
     CHECK_EQ(sb_reader_seek(stopped, SIZE - 10, SB_SEEK_SET), SIZE - 10);
     CHECK_EQ(sb_reader_read(stopped, 10, bytes), SB_ERR_CANCELED);
@@ -116,7 +116,7 @@ static void stop_one(void)
     sb_free(buffer);
 }
 
-/* Stopped and let go on at once: the call that waited is stopped all the same. */
+/* Canceled and resumed at once: the blocked call is canceled all the same. */
 static void stopped_and_resumed(void)
 {
     stream source;
@@ -142,7 +142,8 @@ static void stopped_and_resumed(void)
     sb_free(buffer);
 }
 
-/* The stopped one is inside the source itself: the other waiters take over, nothing is cancelled. */
+/* The canceled reader is inside the source itself: another blocked call takes over, nothing else is
+ * canceled. */
 static void stop_the_puller(void)
 {
     stream source;
@@ -169,7 +170,7 @@ static void stop_the_puller(void)
     CHECK_EQ(source.closes, 1);
 }
 
-/* Freed while it waits, by another thread; freed after its buffer. */
+/* Freed by another thread while it is blocked; freed after its buffer. */
 static void freed(void)
 {
     stream source;

@@ -1,7 +1,7 @@
 /*
  * Every read returns exactly the bytes at its offset: wholly buffered, at the frontier, past it,
- * straddling it, straddling or past a declared size that was wrong; with all bytes in memory, some
- * of them, or none; with resources around the memory limit and chunks of any size.
+ * straddling it, straddling or past a wrong declared size; with all bytes in memory, some of them, or
+ * none; with sizes around the memory limit and chunks of any size.
  */
 #include "check.h"
 
@@ -9,7 +9,7 @@
 
 static unsigned char bytes[MAX_SIZE + 4096];
 
-/* One read, checked to the last byte; nothing is written past what is returned. */
+/* One read, checked to the last byte; nothing is written past the returned count. */
 static void read_and_check(sb_buffer *buffer, uint64_t size, uint64_t offset, size_t length)
 {
     uint64_t left = offset < size ? size - offset : 0;
@@ -34,9 +34,9 @@ static void five_cases(uint64_t size, uint64_t declared, uint64_t chunk, uint64_
     read_and_check(buffer, size, 0, 100);
     /* Straddling it. */
     read_and_check(buffer, size, 50, (size_t)(half / 2));
-    /* Past it, aligned with nothing. */
+    /* Past it, unaligned. */
     read_and_check(buffer, size, half + 13, 4099);
-    /* Wholly buffered, of old bytes and of new ones. */
+    /* Wholly buffered, old bytes and new ones. */
     read_and_check(buffer, size, 1, 3000);
     read_and_check(buffer, size, half, 1000);
     /* Straddling the end, and a declared size. */
@@ -49,7 +49,7 @@ static void five_cases(uint64_t size, uint64_t declared, uint64_t chunk, uint64_
     read_and_check(buffer, size, size + 1000, 10);
     read_and_check(buffer, size, UINT64_MAX - 10, 10);
 
-    /* The same again in all states: as it is, then all on disk. */
+    /* Again in all states: as it is, then all on disk. */
     for (round = 0; round < 2; round++) {
         stats = stats_of(buffer);
         CHECK_EQ(stats.memory + stats.disk, size);
@@ -70,7 +70,7 @@ static void five_cases(uint64_t size, uint64_t declared, uint64_t chunk, uint64_
         read_and_check(buffer, size, 3, 0);
         CHECK_EQ(sb_spill(buffer), SB_OK);
     }
-    /* All bytes are held, so the source is closed by now. */
+    /* All bytes are buffered, so the source is closed by now. */
     CHECK_EQ(source.closes, 1);
     sb_free(buffer);
     CHECK_EQ(source.closes, 1);
@@ -107,7 +107,7 @@ int main(void)
         for (place = 0; place < COUNT_OF(around); place++) {
             uint64_t size = around[place];
             five_cases(size, SB_SIZE_UNKNOWN, chunks[chunk], 300000);
-            /* Byte by byte takes its time: once is enough. */
+            /* Byte by byte is slow: once is enough. */
             if (chunks[chunk] == 1)
                 break;
             five_cases(size, size, chunks[chunk], UINT64_MAX);

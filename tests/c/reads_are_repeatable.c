@@ -1,6 +1,6 @@
 /*
- * The same read twice returns the same, from memory and from the spool file, and the source is not
- * asked for a byte a second time.
+ * The same read twice returns the same bytes, from memory and from the spool file, and the source is
+ * not asked for any byte twice.
  */
 #include "check.h"
 
@@ -25,7 +25,7 @@ int main(void)
         CHECK_EQ(sb_read(buffer, offset, LENGTH, second), count);
         CHECK(memcmp(first, second, (size_t)count) == 0);
         CHECK_BYTES(first, offset, (uint64_t)count);
-        /* A read that ran into the end may not ask again either. */
+        /* A read that reached the end must not ask again either. */
         CHECK_EQ(source.reads, reads);
     }
     CHECK_EQ(sb_read(buffer, SIZE - 10, LENGTH, first), 10);

@@ -1,7 +1,7 @@
 /*
- * A callback that calls the library: buffered bytes of its own handle are served, what would need
- * the source is SB_ERR_REENTRANT, another handle works, and two that wait for each other can be
- * cancelled.
+ * A callback that calls the library: it can read buffered bytes of its own handle; calls that need the
+ * source return SB_ERR_REENTRANT; another handle works; and two sources that wait for each other can be
+ * canceled.
  */
 #include "check.h"
 
@@ -11,7 +11,7 @@ static sb_buffer *own, *other;
 static sb_reader *own_reader;
 static unsigned char bytes[SIZE];
 
-/* Everything that a callback may ask of its own handle, at each call. */
+/* Every call that a callback may make on its own handle, at each of its calls. */
 static int64_t curious_read(void *opaque, void *out, size_t capacity)
 {
     stream *source = opaque;
@@ -31,7 +31,7 @@ static int64_t curious_read(void *opaque, void *out, size_t capacity)
         CHECK_EQ(sb_read_some(own, held - 300, 500, piece, -1), 300);
         CHECK_EQ(sb_read_some(own, held - 300, 500, piece, 600000), 300);
         CHECK_EQ(sb_read_some(own, held - 300, 500, piece, 0), 300);
-        /* What is there before what is not: as before an error. */
+        /* Buffered bytes come first, as before an error. */
         CHECK_EQ(sb_read(own, held - 300, 500, piece), 300);
         CHECK_BYTES(piece, held - 300, 300);
         CHECK_EQ(sb_reader_seek(own_reader, (int64_t)held - 10, SB_SEEK_SET), (int64_t)held - 10);
@@ -73,13 +73,13 @@ static void own_handle(uint64_t max, int by_helper)
     }
     CHECK_BYTES(bytes, 0, SIZE);
     CHECK_EQ(sb_read(own, SIZE, 1, bytes), 0);
-    /* A helper tells of the end before it closes the source. */
+    /* A helper reports the end before it closes the source. */
     WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
     sb_reader_free(own_reader);
     sb_free(own);
 }
 
-/* A source that reads from another buffer, which is what a filter is; each byte is one more. */
+/* A source that reads from another buffer, as a filter does; it adds 1 to each byte. */
 static int64_t adding_read(void *opaque, void *out, size_t capacity)
 {
     uint64_t *at = opaque;
@@ -111,7 +111,7 @@ static void another_handle(void)
     sb_free(other);
 }
 
-/* Two whose sources read from each other, each for bytes that only the other could bring. */
+/* Two buffers whose sources read from each other, each for bytes that only the other could deliver. */
 static sb_buffer *pair[2];
 static int entered[2];
 static pthread_mutex_t entered_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -152,7 +152,7 @@ static void two_that_wait(int by_free)
         call_start(&calls[place], pair[place], 0, 10, NULL);
     WAIT_UNTIL(stats_of(pair[0]).waits == 1 && stats_of(pair[1]).waits == 1);
     if (by_free) {
-        /* One free releases both: its waiter is the other's source. */
+        /* One free releases both: its blocked call is the other's source. */
         sb_free(pair[0]);
         CHECK_EQ(call_finish(&calls[0]), SB_ERR_CANCELED);
         CHECK(call_finish(&calls[1]) < 0);
@@ -166,7 +166,7 @@ static void two_that_wait(int by_free)
     sb_free(pair[1]);
 }
 
-/* A callback that makes buffers and frees them. */
+/* A callback that creates buffers and frees them. */
 static int64_t making_read(void *opaque, void *out, size_t capacity)
 {
     stream inner;

@@ -1,6 +1,6 @@
 /*
- * A source that gives one answer of a list after the other, by `read` or by `pull`: what it says at
- * each call is written down in the test.
+ * A source that returns one result of a list after the other, by `read` or by `pull`: the test states
+ * the result of each call.
  */
 #ifndef SCRIPT_H
 #define SCRIPT_H
@@ -8,8 +8,8 @@
 #include "check.h"
 
 typedef struct script {
-    const int64_t *answers; /* > 0: so many bytes at most, 0: the end, < 0: a code */
-    size_t count;           /* the last one is given again and again */
+    const int64_t *answers; /* > 0: at most that many bytes, 0: the end, < 0: a code */
+    size_t count;           /* the last one is repeated */
     size_t calls;           /* `read` or `pull` */
     uint64_t at;            /* the offset of the next byte */
     const int64_t *seeks;   /* what `seek` returns, in turn; then 0 */
@@ -72,7 +72,7 @@ static inline void script_close(void *opaque)
     CHECK_EQ(self->closes, 1);
 }
 
-/* The ways to bring the same bytes. */
+/* The ways to deliver the same bytes. */
 typedef enum form { READ, READ_SEEK, PULL, PULL_SEEKS, FORMS } form;
 
 static inline sb_callback script_callback(script *self, form how)
@@ -89,7 +89,7 @@ static inline sb_callback script_callback(script *self, form how)
     return callback;
 }
 
-/* A buffer over a script that asks for no more than it needs. */
+/* A buffer over a script that requests no more than it needs. */
 static inline sb_buffer *script_open(script *self, form how, uint64_t declared, uint32_t on_short)
 {
     sb_callback callback = script_callback(self, how);

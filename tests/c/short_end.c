@@ -1,6 +1,6 @@
 /*
- * An end below the declared size: the end by default, SB_ERR_SHORT where that was asked for, and told
- * in either case.
+ * An end below the declared size: the end by default, SB_ERR_SHORT if requested, and reported in the
+ * stats in either case.
  */
 #include "script.h"
 
@@ -33,7 +33,7 @@ static void is_an_error(form how, int by_retry)
     sb_stats stats;
     size_t calls;
 
-    /* The bytes before it, then the error, which stays. */
+    /* The bytes before it, then the error, which persists. */
     CHECK_EQ(sb_read(buffer, 0, 200, bytes), 100);
     calls = source.calls;
     CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SHORT);
@@ -49,7 +49,7 @@ static void is_an_error(form how, int by_retry)
     CHECK_EQ(stats.ended_short, 1);
     CHECK(stats.final_size == SB_SIZE_UNKNOWN);
     CHECK_EQ(sb_size(buffer), 200);
-    /* Asked again it says the same, then it goes on. */
+    /* Called again, it returns 0 again; then it continues. */
     CHECK_EQ(by_retry ? sb_retry(buffer) : sb_resume(buffer), SB_OK);
     CHECK_EQ(stats_of(buffer).ended_short, 0);
     CHECK_EQ(sb_read(buffer, 100, 10, bytes), SB_ERR_SHORT);
@@ -78,7 +78,8 @@ static void is_not_short(form how, uint64_t declared)
     sb_free(buffer);
 }
 
-/* A look past the end drops the hint and is no error; the end is still short where it is reached. */
+/* A read past the end drops the hint and is not an error; the end is still short when a read reaches
+ * it. */
 static void probe(form how)
 {
     static const int64_t answers[] = { 10, 0, 90, 0 };
@@ -96,7 +97,7 @@ static void probe(form how)
     sb_free(buffer);
 }
 
-/* A cut right after a jump: the place is asked for again. */
+/* An end right after a seek: that offset is requested again. */
 static void cut_at_the_probe(form how)
 {
     static const int64_t answers[] = { 10, 0, 50, 0 };
@@ -114,7 +115,7 @@ static void cut_at_the_probe(form how)
     sb_free(buffer);
 }
 
-/* The place of a probe is reached: whether that is the end the source has to say again. */
+/* A read reaches the offset of a probe: the source must report again whether that is the end. */
 static void up_to_the_probe(form how)
 {
     static const int64_t answers[] = { 10, 0, 90, 0, 100, 0 };
@@ -131,7 +132,7 @@ static void up_to_the_probe(form how)
     sb_free(buffer);
 }
 
-/* So where a short end is an end: it may have been no more than a bad moment. */
+/* The same if a short end is the end: the 0 may have been a transient fault. */
 static void asked_once_more(form how, int goes_on)
 {
     const int64_t answers[] = { 10, 0, 90, goes_on ? 100 : 0, 0 };
@@ -153,7 +154,7 @@ static void asked_once_more(form how, int goes_on)
     sb_free(buffer);
 }
 
-/* Nobody said that there is more: nothing is asked. */
+/* Nothing says that there is more, so the source is not called. */
 static void not_asked_again(form how, uint64_t declared)
 {
     static const int64_t answers[] = { 10, 0, 90 };
@@ -167,7 +168,7 @@ static void not_asked_again(form how, uint64_t declared)
     sb_free(buffer);
 }
 
-/* What is passed is not a size any more, and no other one is known. */
+/* A size that was exceeded is dropped, and no other one is known. */
 static void passed(form how)
 {
     static const int64_t answers[] = { 50, 10, 40, 0 };

@@ -1,5 +1,5 @@
 /*
- * A file size limit does not kill the process: it is a full disk, a state that passes.
+ * A file size limit does not kill the process: it is a full disk, a state that can end.
  */
 #include "check.h"
 #include <sys/resource.h>
@@ -24,7 +24,7 @@ int main(void)
     int64_t count;
     int reads;
 
-    /* SIGXFSZ does what it does by default: it kills. */
+    /* SIGXFSZ has its default action: it kills. */
     limit_files(LIMIT);
     stream_init(&source, SIZE, 30000);
     buffer = stream_open(&source, SIZE, 200000);
@@ -44,13 +44,13 @@ int main(void)
     CHECK_EQ(stats.system_error, EFBIG);
     CHECK_EQ(stats.state, SB_STATE_OPEN);
     CHECK_EQ(source.closes, 0);
-    /* All that is buffered stays so. */
+    /* Buffered bytes stay. */
     CHECK_EQ(sb_read(buffer, 0, (size_t)count, bytes), count);
     CHECK_BYTES(bytes, 0, (uint64_t)count);
     CHECK_EQ(sb_save_with(buffer, "saved", -1, SB_SAVE_BUFFERED, NULL, NULL), SB_ERR_DISK_FULL);
     CHECK_EQ(sb_save(buffer, "saved"), SB_ERR_DISK_FULL);
     CHECK(access("saved", F_OK) != 0);
-    /* There is room again: the next read goes on, without more ado. */
+    /* There is room again: the next read continues. */
     limit_files(RLIM_INFINITY);
     CHECK_EQ(sb_read(buffer, 0, SIZE, bytes), SIZE);
     CHECK_BYTES(bytes, 0, SIZE);
@@ -59,7 +59,7 @@ int main(void)
     CHECK_EQ(source.at, SIZE);
     sb_free(buffer);
 
-    /* No file at all may have a byte; a prefetch rests, and goes on. */
+    /* No file may have a single byte; a prefetch pauses, and continues. */
     limit_files(0);
     stream_init(&source, SIZE, 30000);
     buffer = stream_open(&source, SIZE, 0);

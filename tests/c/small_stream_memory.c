@@ -1,6 +1,6 @@
 /*
- * A 20 KiB stream costs about 20 KiB: no 256 KiB piece, no thread, no file; a handle by itself costs
- * next to nothing; and all of it is given back.
+ * A stream of 20 KiB costs about 20 KiB: no segment of 256 KiB, no thread, no file. A handle by itself
+ * costs next to nothing, and all memory is released.
  */
 #include "memory.h"
 
@@ -46,7 +46,7 @@ int main(void)
     stream source;
     sb_buffer *buffer;
 
-    /* What is made once for all handles is made here, and nothing for what is printed. */
+    /* Allocations that happen once per process happen here, so that printing adds none. */
     setvbuf(stdout, NULL, _IONBF, 0);
     stream_init(&source, SIZE, 0);
     buffer = stream_open(&source, SIZE, 0);
@@ -54,10 +54,10 @@ int main(void)
     sb_free(buffer);
     descriptors();
 
-    /* The end is asked for with room for more, for a moment. */
+    /* The end is requested with a larger buffer, for a moment. */
     small(SIZE, SB_MAX_DEFAULT, 2 * SIZE + 12000);
     small(SB_SIZE_UNKNOWN, SB_MAX_DEFAULT, 2 * 16384 + 12000);
-    /* A size that is far too large is a mapping at most, of which nothing more is touched. */
+    /* A declared size that is far too large costs at most a mapping, of which no more is touched. */
     small(UINT64_C(1) << 40, UINT64_MAX, 2 * SIZE + 12000);
     CHECK_EQ(memory_mapped, 0);
     return 0;

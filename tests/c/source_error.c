@@ -1,6 +1,6 @@
 /*
- * A source that fails: the bytes before it arrive, the error follows and stays, it is never the end,
- * its own code is kept, and after sb_resume() the source goes on where it stands.
+ * A source that fails: the bytes before the error arrive, the error follows and persists, is never the
+ * end and keeps its own code. After sb_resume() the source continues at its position.
  */
 #include "check.h"
 
@@ -30,7 +30,7 @@ static void fails(uint64_t at, int64_t code, uint64_t max)
     CHECK_EQ(sb_read_some(buffer, at, 10, bytes, 0), SB_ERR_SOURCE);
     CHECK_EQ(sb_save(buffer, "saved"), SB_ERR_SOURCE);
     CHECK(access("saved", F_OK) != 0);
-    /* It stays: the source is not asked again. */
+    /* It persists: the source is not called again. */
     CHECK_EQ(source.reads, reads);
     CHECK_EQ(source.closes, 0);
     stats = stats_of(buffer);
@@ -64,7 +64,7 @@ static void fails(uint64_t at, int64_t code, uint64_t max)
     CHECK_EQ(source.closes, 1);
 }
 
-/* All that wait get it: those whose bytes came before it get their bytes. */
+/* Every blocked call gets the error, except calls whose bytes arrived before it. */
 static void waiters(void)
 {
     stream source;
@@ -96,7 +96,7 @@ int main(void)
     fails(262144, -1, 0);
     fails(0, -123456789012345, SB_MAX_DEFAULT);
     fails(1, -2, 0);
-    /* Exactly where the end would be: still no end. */
+    /* Exactly where the end would be: still not the end. */
     fails(500000, -3, 0);
     waiters();
     return 0;

@@ -1,6 +1,6 @@
 /*
- * Threads with little stack: every kind of work that is done on the caller's thread takes little of
- * it, the source's own part among it; about 3 KiB as the library ships, 13 without optimization.
+ * Threads with a small stack: every kind of work on the caller's thread takes little stack, including
+ * the source's own part: about 3 KiB as the library ships, 13 KiB without optimization.
  */
 #include "check.h"
 #include <sys/mman.h>
@@ -9,7 +9,7 @@ enum { SIZE = 4 << 20, STACK = 256 * 1024, MOST = 16 * 1024, UNTOUCHED = 0x5a };
 
 static unsigned char *stack;
 
-/* A source that can seek until it can't, and then has to be read past what is held already. */
+/* A source that seeks until it cannot any more, and then must be read past buffered bytes. */
 typedef struct place {
     uint64_t at;
     int seeks;
@@ -58,7 +58,7 @@ static void *work(void *opaque)
     callback.opaque = &source;
     buffer = sb_new(&callback, SIZE, 512 * 1024);
     CHECK(buffer != NULL);
-    /* There, and back; then no more seeks: through what is held to what is beyond it. */
+    /* Forward and back; then no more seeks: through buffered bytes to what is beyond them. */
     expect(buffer, 1 << 20, 65536);
     expect(buffer, 0, 100);
     expect(buffer, 2 << 20, 65536);
@@ -80,7 +80,7 @@ static void *work(void *opaque)
     return opaque;
 }
 
-/* What a thread touches of its stack before and after the work. */
+/* The stack that a thread touches before and after the work. */
 static void *nothing(void *opaque)
 {
     return opaque;
@@ -110,7 +110,7 @@ int main(void)
     stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(stack != MAP_FAILED);
     before = touched_by(nothing);
-    /* What is done once for the process is no part of it. */
+    /* Work done once per process is not part of it. */
     touched_by(work);
     used = touched_by(work) - before;
     printf("%zu bytes of stack\n", used);

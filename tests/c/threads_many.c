@@ -1,6 +1,6 @@
 /*
- * Many threads read anywhere, in every way there is, while the resource arrives, spills and is
- * saved; every byte is the one of its offset.
+ * Many threads read anywhere, by every function, while the resource arrives, spills and is saved; every
+ * byte is the one at its offset.
  */
 #include "check.h"
 
@@ -77,7 +77,7 @@ static void run(uint64_t chunk, uint64_t max, int prefetch)
     CHECK_EQ(stats.final_size, SIZE);
     CHECK_EQ(stats.memory + stats.disk, SIZE);
     CHECK_EQ(source.at, SIZE);
-    /* A helper tells of the end before it closes the source. */
+    /* A helper reports the end before it closes the source. */
     WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
     CHECK_EQ(stats.pulls, source.reads);
     sb_free(buffer);

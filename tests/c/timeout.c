@@ -1,6 +1,6 @@
 /*
- * A time limit holds though the source never returns; 0 never calls the source; a time-out is never
- * the end, and the end is never a time-out.
+ * A timeout holds even if the source never returns; a timeout of 0 never calls the source; a timeout is
+ * never reported as the end, nor the end as a timeout.
  */
 #include "check.h"
 
@@ -19,7 +19,7 @@ static void limit_holds(int by_reader)
     source.stall_at = HELD;
     buffer = stream_open(&source, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
     if (by_reader) {
-        /* Somebody else's thread is inside the source. */
+        /* Another thread is inside the source. */
         call_start(&inside, buffer, HELD, 10, NULL);
         stream_await_stall(&source);
     }
@@ -28,15 +28,15 @@ static void limit_holds(int by_reader)
     CHECK(now_ms() - start >= 50);
     CHECK_EQ(sb_read_some(buffer, HELD + 5000, 10, bytes, 1), SB_ERR_TIMEOUT);
     CHECK_EQ(sb_read_some(buffer, INT64_MAX - 10, 10, bytes, 1), SB_ERR_TIMEOUT);
-    /* On a busy machine the helper needs more calls than those to get there: it rests between them. */
+    /* On a busy machine the helper needs more calls to get there: it rests between them. */
     while (!stream_get(&source, &source.stalled))
         CHECK_EQ(sb_read_some(buffer, HELD, 10, bytes, 50), SB_ERR_TIMEOUT);
-    /* What is there comes without delay, and it is what is there, no more. */
+    /* Buffered bytes are returned without delay, and only those. */
     CHECK_EQ(sb_read_some(buffer, HELD - 5, 10, bytes, 600000), 5);
     CHECK_BYTES(bytes, HELD - 5, 5);
     CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
     CHECK_EQ(stats_of(buffer).helper, 1);
-    /* Limited calls never run the source on their own thread: nor does it hang now. */
+    /* Calls with a timeout never run the source on their own thread: nor do they hang now. */
     stream_release(&source, HELD + 20000);
     CHECK_EQ(sb_read_some(buffer, HELD, 10, bytes, 600000), 10);
     CHECK_BYTES(bytes, HELD, 10);
@@ -78,7 +78,7 @@ static void zero_never_asks(void)
     sb_free(buffer);
 }
 
-/* An end that has come is the end, though nobody had asked for it when the call began. */
+/* An end that was reached is the end, even if it was not known when the call began. */
 static void end_in_time(void)
 {
     stream source;
@@ -98,7 +98,7 @@ static void end_in_time(void)
     sb_free(buffer);
 }
 
-/* A source that fails reaches the limited call, too. */
+/* A source's failure reaches the call with a timeout, too. */
 static void error_in_time(void)
 {
     stream source;
@@ -116,7 +116,7 @@ static void error_in_time(void)
     sb_free(buffer);
 }
 
-/* Limited calls keep off the calling thread. */
+/* Calls with a timeout never call the source on the calling thread. */
 static pthread_t main_thread;
 
 static int64_t elsewhere_read(void *opaque, void *out, size_t capacity)

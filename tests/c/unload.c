@@ -1,14 +1,14 @@
 /*
- * Loaded with dlopen(), used from a thread, closed while that thread lives, or while the library's own
- * is inside a source: they end in peace. Loaded again, it works again. Not linked to the library:
- * SPOOLBUF_LIBRARY says where it is.
+ * Loaded with dlopen(), used on a thread, and closed while that thread lives or while the library's
+ * helper is inside a source: both threads end cleanly. Loaded again, it works again. Not linked to the
+ * library: SPOOLBUF_LIBRARY is its path.
  */
 #include "check.h"
 #include <dlfcn.h>
 
 enum { SIZE = 500000 };
 
-/* The calls, looked up by name. */
+/* The functions, looked up by name. */
 static struct calls {
     sb_buffer *(*create)(const sb_callback *, uint64_t, uint64_t);
     int64_t (*read)(sb_buffer *, uint64_t, size_t, void *);
@@ -17,7 +17,7 @@ static struct calls {
     void (*release)(sb_buffer *);
 } calls;
 
-/* ISO C knows no conversion of a data pointer to a function's. */
+/* ISO C has no conversion of a data pointer to a function pointer. */
 static void look_up(void *library, const char *name, void *function)
 {
     void *found = dlsym(library, name);
@@ -74,12 +74,12 @@ static void *user(void *opaque)
     while (!closed)
         pthread_cond_wait(&changed, &lock);
     pthread_mutex_unlock(&lock);
-    /* Its thread-locals are taken down after this. */
+    /* Its thread-locals are destroyed after this. */
     return opaque;
 }
 
-/* The buffer is freed and the library closed, and only then does the source come back, to code that
- * has to be there still. */
+/* The buffer is freed and the library closed; only then does the source return, to code that must still
+ * be mapped. */
 static void comes_back_late(void)
 {
     static stream sources[3];
@@ -127,7 +127,7 @@ int main(void)
         pthread_mutex_unlock(&lock);
         CHECK_EQ(pthread_join(thread, NULL), 0);
     }
-    /* From the main thread as well, whose end is the program's. */
+    /* On the main thread as well, which ends with the program. */
     CHECK_EQ(dlclose((load(), use(), load())), 0);
     return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * Waking is exact: 256 threads that wait for 256 different offsets cost about one wait each, not one
- * each for every chunk that comes.
+ * Wakeups are exact: 256 threads that wait for 256 different offsets cost about one wait each, not one
+ * for every chunk that arrives.
  */
 #include "check.h"
 
@@ -20,14 +20,14 @@ static void many(uint64_t chunk, int some, int by_helper)
     if (by_helper)
         CHECK_EQ(sb_prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
     for (place = 0; place < WAITERS; place++) {
-        /* From the last offset to the first, so that those who came first wait longest. */
+        /* From the last offset to the first, so that the first to come wait longest. */
         uint64_t offset = (WAITERS - 1 - place) * STEP + STEP / 2;
         if (some)
             call_start_some(&calls[place], buffer, offset, 10, -1, NULL);
         else
             call_start(&calls[place], buffer, offset, 10, NULL);
     }
-    /* All of them wait, but for the one that is inside the source. */
+    /* All of them are blocked, except the one inside the source. */
     WAIT_UNTIL(stats_of(buffer).waits >= (by_helper ? WAITERS : WAITERS - 1));
     stream_await_stall(&source);
     CHECK_EQ(stats_of(buffer).waits, by_helper ? WAITERS : WAITERS - 1);
@@ -35,7 +35,7 @@ static void many(uint64_t chunk, int some, int by_helper)
     for (place = 0; place < WAITERS; place++)
         CHECK_EQ(call_finish(&calls[place]), 10);
     stats = stats_of(buffer);
-    /* Who is woken to take its turn at the source may find it taken, and waits once more. */
+    /* A thread woken to use the source may find it taken, and waits once more. */
     printf("chunk %" PRIu64 ": %" PRIu64 " waits, %" PRIu64 " pulls\n", chunk, stats.waits,
            stats.pulls);
     CHECK(stats.waits <= WAITERS + WAITERS / 4);
