@@ -107,88 +107,83 @@ static void close_scarcely(sb_buffer *buffer, stream *source)
     WAIT_UNTIL(stream_get(source, &source->closes) == 1);
 }
 
-static void in_memory(stream *source)
+/* The cases. Each returns its buffer, which is then read completely and freed. */
+
+static sb_buffer *in_memory(stream *source)
 {
-    sb_buffer *buffer = open_scarcely(source, UINT64_MAX, 0);
-    read_all(buffer, NO_SOME);
-    close_scarcely(buffer, source);
+    return open_scarcely(source, UINT64_MAX, 0);
 }
 
-static void spilling(stream *source)
+static sb_buffer *spilling(stream *source)
 {
-    sb_buffer *buffer = open_scarcely(source, 0, 0);
-    read_all(buffer, NO_SOME);
-    close_scarcely(buffer, source);
+    return open_scarcely(source, 0, 0);
 }
 
-static void spilling_at_once(stream *source)
+static sb_buffer *spilling_at_once(stream *source)
 {
     sb_buffer *buffer = stream_open(source, SIZE, UINT64_MAX);
     int result;
     CHECK_EQ(sb_read(buffer, 0, 600000, bytes), 600000);
     SCARCE(result, sb_spill(buffer));
     CHECK(is_fine(result));
-    read_all(buffer, NO_SOME);
-    close_scarcely(buffer, source);
+    return buffer;
 }
 
-static void limited(stream *source)
+static sb_buffer *limited(stream *source)
 {
     sb_buffer *buffer = open_scarcely(source, 100000, 0);
     read_all(buffer, 600000);
-    close_scarcely(buffer, source);
+    return buffer;
 }
 
-static void prefetching(stream *source)
+static sb_buffer *prefetching(stream *source)
 {
     sb_buffer *buffer = open_scarcely(source, 100000, 50000);
     int result;
     SCARCE(result, sb_prefetch(buffer, SB_PREFETCH_ALL));
     CHECK(is_fine(result));
-    read_all(buffer, NO_SOME);
-    close_scarcely(buffer, source);
+    return buffer;
 }
 
-static void saving(stream *source)
+/* A save succeeds, or leaves no file. */
+static void is_saved_or_not(int64_t result)
+{
+    CHECK(result == SIZE || result == SB_ERR_NO_MEMORY);
+    CHECK_EQ(access(target, F_OK) == 0, result == SIZE);
+    unlink(target);
+}
+
+static sb_buffer *saving(stream *source)
 {
     sb_buffer *buffer = open_scarcely(source, 100000, 0);
     int64_t result;
     SCARCE(result, sb_save(buffer, target));
-    CHECK(result == SIZE || result == SB_ERR_NO_MEMORY);
-    CHECK_EQ(access(target, F_OK) == 0, result == SIZE);
-    unlink(target);
-    read_all(buffer, NO_SOME);
-    close_scarcely(buffer, source);
+    is_saved_or_not(result);
+    return buffer;
 }
 
 /* A save that can link the spool file, which does not exist before. */
-static void linking(stream *source)
+static sb_buffer *linking(stream *source)
 {
     sb_buffer *buffer = open_scarcely(source, UINT64_MAX, 0);
     int64_t result;
     SCARCE(result, sb_save_with(buffer, target, -1, SB_SAVE_LINK, NULL, NULL));
-    CHECK(result == SIZE || result == SB_ERR_NO_MEMORY);
-    CHECK_EQ(access(target, F_OK) == 0, result == SIZE);
-    unlink(target);
-    read_all(buffer, NO_SOME);
-    close_scarcely(buffer, source);
+    is_saved_or_not(result);
+    return buffer;
 }
 
 /* A save that replaces a dangling symbolic link. */
-static void replacing(stream *source)
+static sb_buffer *replacing(stream *source)
 {
     sb_buffer *buffer = open_scarcely(source, UINT64_MAX, 0);
     int64_t result;
     CHECK_EQ(symlink("nothing", target), 0);
     SCARCE(result, sb_save(buffer, target));
-    CHECK(result == SIZE || result == SB_ERR_NO_MEMORY);
-    CHECK_EQ(access(target, F_OK) == 0, result == SIZE);
-    unlink(target);
-    read_all(buffer, NO_SOME);
-    close_scarcely(buffer, source);
+    is_saved_or_not(result);
+    return buffer;
 }
 
-static void reading(stream *source)
+static sb_buffer *reading(stream *source)
 {
     sb_buffer *buffer = open_scarcely(source, 100000, 0);
     sb_reader *reader;
@@ -207,11 +202,10 @@ static void reading(stream *source)
         sb_reader_free(reader);
         plenty();
     }
-    read_all(buffer, NO_SOME);
-    close_scarcely(buffer, source);
+    return buffer;
 }
 
-static void looking(stream *source)
+static sb_buffer *looking(stream *source)
 {
     sb_buffer *buffer = open_scarcely(source, 100000, 0);
     sb_stats stats;
@@ -232,12 +226,11 @@ static void looking(stream *source)
     CHECK_EQ(result, SB_OK);
     SCARCE(result, sb_resume(buffer));
     CHECK_EQ(result, SB_OK);
-    read_all(buffer, NO_SOME);
-    close_scarcely(buffer, source);
+    return buffer;
 }
 
 /* A call that waits for the bytes of another call. */
-static void waiting(stream *source)
+static sb_buffer *waiting(stream *source)
 {
     sb_buffer *buffer = stream_open(source, SIZE, 100000);
     call inside;
@@ -256,13 +249,12 @@ static void waiting(stream *source)
     CHECK_EQ(count, SB_OK);
     stream_release(source, NEVER);
     call_finish(&inside);
-    read_all(buffer, NO_SOME);
-    close_scarcely(buffer, source);
+    return buffer;
 }
 
 static const struct {
     const char *name;
-    void (*run)(stream *source);
+    sb_buffer *(*run)(stream *source);
     /* Whether a thread sleeps in one of the library's locks. */
     int sleeps;
 } cases[] = {
@@ -301,11 +293,14 @@ static int strike(size_t which, int64_t after, int lasting, int *bad)
     CHECK(child >= 0);
     if (child == 0) {
         stream source;
+        sb_buffer *buffer;
         stream_init(&source, SIZE, 30000);
         signal(SIGABRT, on_abort);
         memory_lasting = lasting;
         plan_after = after;
-        cases[which].run(&source);
+        buffer = cases[which].run(&source);
+        read_all(buffer, NO_SOME);
+        close_scarcely(buffer, &source);
         _exit(memory_struck > 0 ? 50 : 51);
     }
     while ((ended = waitpid(child, &status, WNOHANG)) == 0) {
