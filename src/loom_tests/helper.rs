@@ -1,13 +1,11 @@
 //! The helper: it starts when it is needed, serves calls that must not call the source, and exits.
 
-use loom::sync::Arc;
-use loom::thread;
-
 use super::explore;
-use super::tap::{BY_HELPER, Flow, Tap, Valve, buffer, is_canceled, read, reader};
+use super::tap::{
+    BY_HELPER, Flow, Tap, Valve, buffer, is_canceled, read, reader, reader_at, stuck,
+};
 use crate::buffer::Buffer;
 use crate::buffer::read::Wait;
-use crate::buffer::reader::Position;
 
 /// The helper fetches for a call with a timeout, and a call without one fetches itself. Both get
 /// their bytes, and the helper has exited after the free.
@@ -57,12 +55,7 @@ fn free_against_the_helper() {
 #[test]
 fn free_leaves_the_helper_inside() {
     explore(4, || {
-        let valve = Valve::new();
-        let mut tap = Tap::behind(1, &valve);
-        tap.deaf = true;
-        let buffer = buffer(tap);
-        let other = reader(&buffer, 0, 1, BY_HELPER);
-        valve.wait(|flow| flow == Flow::Blocked);
+        let (valve, buffer, other) = stuck(BY_HELPER);
         buffer.free();
         assert!(is_canceled(&other.join().unwrap()));
         valve.set(Flow::Open);
@@ -78,11 +71,7 @@ fn reader_cancel_with_a_prefetch() {
         let valve = Valve::new();
         let buffer = buffer(Tap::behind(1, &valve));
         Buffer::prefetch(&buffer, 1).unwrap();
-        let position = Arc::new(Position::new());
-        let stopped = thread::spawn({
-            let (buffer, position) = (buffer.clone(), position.clone());
-            move || position.read(&buffer, &mut [0])
-        });
+        let (position, stopped) = reader_at(&buffer, 0);
         position.cancel(&buffer.gate);
         assert!(is_canceled(&stopped.join().unwrap()));
         buffer.free();

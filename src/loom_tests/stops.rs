@@ -1,16 +1,15 @@
 //! Cancellation, of one call and of all, and the end of a buffer: every waiting call returns, and
 //! the source is left alone.
 
-use std::io::SeekFrom;
-
 use loom::sync::Arc;
 use loom::thread;
 
 use super::explore;
-use super::tap::{BY_HELPER, Flow, Tap, Valve, buffer, byte, is_canceled, read, reader};
+use super::tap::{
+    BY_HELPER, Flow, Tap, Valve, buffer, byte, is_canceled, read, reader, reader_at, stuck,
+};
 use crate::buffer::Buffer;
 use crate::buffer::read::Wait;
-use crate::buffer::reader::Position;
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::source::{Interrupt, Source};
@@ -38,12 +37,7 @@ fn cancel_against_wait() {
 fn cancel_of_all_against_wait() {
     for stop in [Buffer::cancel, Buffer::free] {
         explore(4, move || {
-            let valve = Valve::new();
-            let mut tap = Tap::behind(1, &valve);
-            tap.deaf = true;
-            let buffer = buffer(tap);
-            let inside = reader(&buffer, 0, 1, Wait::Forever);
-            valve.wait(|flow| flow == Flow::Blocked);
+            let (valve, buffer, inside) = stuck(Wait::Forever);
             let waiting = reader(&buffer, 0, 1, Wait::Forever);
             stop(&buffer);
             assert!(is_canceled(&waiting.join().unwrap()));
@@ -104,11 +98,7 @@ fn reader_cancel_against_wait() {
         let buffer = buffer(Tap::behind(1, &valve));
         let inside = reader(&buffer, 0, 1, Wait::Forever);
         valve.wait(|flow| flow == Flow::Blocked);
-        let position = Arc::new(Position::new());
-        let stopped = thread::spawn({
-            let (buffer, position) = (buffer.clone(), position.clone());
-            move || position.read(&buffer, &mut [0])
-        });
+        let (position, stopped) = reader_at(&buffer, 0);
         position.cancel(&buffer.gate);
         assert!(is_canceled(&stopped.join().unwrap()));
         valve.set(Flow::Open);
@@ -121,12 +111,7 @@ fn reader_cancel_against_wait() {
 fn reader_cancel_against_hand_off() {
     explore(3, || {
         let buffer = buffer(Tap::new(2));
-        let position = Arc::new(Position::new());
-        position.seek(&buffer, SeekFrom::Start(1)).unwrap();
-        let stopped = thread::spawn({
-            let (buffer, position) = (buffer.clone(), position.clone());
-            move || position.read(&buffer, &mut [0])
-        });
+        let (position, stopped) = reader_at(&buffer, 1);
         let other = reader(&buffer, 1, 1, Wait::Forever);
         assert_eq!(read(&buffer, 0, 1, Wait::Forever).unwrap(), 1);
         position.cancel(&buffer.gate);
@@ -281,17 +266,8 @@ fn free_against_an_interrupt() {
 #[test]
 fn reader_resume_after_cancel() {
     explore(4, || {
-        let valve = Valve::new();
-        let mut tap = Tap::behind(1, &valve);
-        tap.deaf = true;
-        let buffer = buffer(tap);
-        let inside = reader(&buffer, 0, 1, Wait::Forever);
-        valve.wait(|flow| flow == Flow::Blocked);
-        let position = Arc::new(Position::new());
-        let stopped = thread::spawn({
-            let (buffer, position) = (buffer.clone(), position.clone());
-            move || position.read(&buffer, &mut [0])
-        });
+        let (valve, buffer, inside) = stuck(Wait::Forever);
+        let (position, stopped) = reader_at(&buffer, 0);
         while buffer.gate.lock().counters().waits == 0 {
             thread::yield_now();
         }

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use std::io::SeekFrom;
 use std::time::Duration;
 
 use loom::cell::UnsafeCell;
@@ -10,6 +11,7 @@ use loom::thread;
 
 use crate::buffer::Buffer;
 use crate::buffer::read::{ReadRequest, Wait};
+use crate::buffer::reader::Position;
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::source::{Interrupt, Source};
@@ -228,6 +230,37 @@ pub(super) fn reader(
 ) -> thread::JoinHandle<Result<usize>> {
     let buffer = buffer.clone();
     thread::spawn(move || read(&buffer, offset, length, wait))
+}
+
+/// Starts a thread that reads a byte at a position, which can be canceled on its own.
+pub(super) fn reader_at(
+    buffer: &Shared<Buffer>,
+    offset: u64,
+) -> (Arc<Position>, thread::JoinHandle<Result<usize>>) {
+    let position = Arc::new(Position::new());
+    position.seek(buffer, SeekFrom::Start(offset)).unwrap();
+    let thread = thread::spawn({
+        let (buffer, position) = (buffer.clone(), position.clone());
+        move || position.read(&buffer, &mut [0])
+    });
+    (position, thread)
+}
+
+/// A buffer with a reader that is blocked inside a source, which only the valve releases.
+pub(super) fn stuck(
+    wait: Wait,
+) -> (
+    Arc<Valve>,
+    Shared<Buffer>,
+    thread::JoinHandle<Result<usize>>,
+) {
+    let valve = Valve::new();
+    let mut tap = Tap::behind(1, &valve);
+    tap.deaf = true;
+    let buffer = buffer(tap);
+    let inside = reader(&buffer, 0, 1, wait);
+    valve.wait(|flow| flow == Flow::Blocked);
+    (valve, buffer, inside)
 }
 
 pub(super) fn is_canceled(result: &Result<usize>) -> bool {

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use crate::options::{Options, open};
 use crate::support::{Seen, Stream};
-use spoolbuf::StreamBuffer;
+use spoolbuf::{SaveOptions, StreamBuffer};
 
 /// What every resource here measures unless it says otherwise.
 const SIZE: u64 = 1_500_007;
@@ -34,6 +34,14 @@ fn buffer(directory: &Path, max: u64) -> (StreamBuffer, Arc<Seen>) {
     (over(stream, directory, max), seen)
 }
 
+/// The same with every byte buffered.
+fn full_buffer(directory: &Path, max: u64) -> StreamBuffer {
+    let (buffer, _) = buffer(directory, max);
+    let mut out = vec![0; SIZE as usize + 1];
+    assert_eq!(buffer.read_at(0, &mut out).expect("bytes"), SIZE as usize);
+    buffer
+}
+
 fn over(source: impl spoolbuf::Source + 'static, directory: &Path, max: u64) -> StreamBuffer {
     let options = Options {
         size: Some(SIZE),
@@ -42,4 +50,17 @@ fn over(source: impl spoolbuf::Source + 'static, directory: &Path, max: u64) -> 
         ..Options::default()
     };
     open(source, options).expect("a buffer")
+}
+
+/// Options that fail if the target exists.
+fn no_replace() -> SaveOptions {
+    SaveOptions {
+        no_replace: true,
+        ..SaveOptions::default()
+    }
+}
+
+/// Progress that lets a save go on.
+fn go_on(_done: u64, _total: Option<u64>) -> bool {
+    true
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use spoolbuf::{Error, SaveOptions, StreamBuffer};
 
-use super::{LIMITS, SIZE, buffer};
+use super::{LIMITS, SIZE, buffer, full_buffer};
 use crate::files::{about_unnamed, assert_saved, names};
 use crate::mount::Mount;
 use crate::support::assert_bytes;
@@ -35,10 +35,7 @@ fn a_linked_file_is_the_spool_file() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for max in LIMITS {
-        let (buffer, _) = buffer(directory.path(), max);
-        buffer
-            .read_at(0, &mut vec![0; SIZE as usize + 1])
-            .expect("bytes");
+        let buffer = full_buffer(directory.path(), max);
         buffer.spill().expect("room");
         let spool = about_unnamed(directory.path()).expect("a spool file").ino();
         assert_eq!(link(&buffer, &target), SIZE);

@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use spoolbuf::SaveOptions;
 
-use super::{LIMITS, SIZE, buffer};
+use super::{LIMITS, SIZE, full_buffer};
 use crate::files::assert_saved;
 
 /// The system's allocator, for every test of this program; knows the most that a thread had taken at a time.
@@ -60,10 +60,7 @@ fn a_save_takes_256_kib_at_most() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for max in LIMITS {
-        let (buffer, _) = buffer(directory.path(), max);
-        buffer
-            .read_at(0, &mut vec![0; SIZE as usize + 1])
-            .expect("bytes");
+        let buffer = full_buffer(directory.path(), max);
         for buffered in [false, true] {
             let options = SaveOptions {
                 buffered,

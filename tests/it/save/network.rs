@@ -6,16 +6,12 @@ use std::thread::scope;
 
 use spoolbuf::{Error, SaveOptions, StreamBuffer};
 
-use super::{LIMITS, SIZE, buffer};
+use super::{LIMITS, SIZE, buffer, go_on, no_replace};
 use crate::files::{assert_saved, names};
 use crate::mount::Mount;
 use crate::options::{Options, open};
 use crate::support::Stream;
 use crate::tap::Tapped;
-
-fn yes(_done: u64, _total: Option<u64>) -> bool {
-    true
-}
 
 fn directory() -> crate::tempfile::TempDir {
     crate::tempfile::tempdir().expect("a directory")
@@ -50,7 +46,7 @@ fn fails_at_close(options: &[&str], codes: &[i32]) {
                     link,
                     ..SaveOptions::default()
                 };
-                let saved = buffer.save_with(&target, options, yes);
+                let saved = buffer.save_with(&target, options, go_on);
                 assert!(
                     matches!(saved, Err(Error::DiskFull(found) | Error::Io(found)) if codes.contains(&found)),
                     "{saved:?}, {options:?}, max {max}, {codes:?}"
@@ -90,7 +86,7 @@ fn two_hosts_save_into_one_directory() {
             let (first, first_tap) = tapped(SIZE, spool.path());
             let (second, second_tap) = tapped(900_001, spool.path());
             let save = |buffer: &StreamBuffer, mount: &Mount, name: &str| {
-                buffer.save_with(mount.path.join(name), options, yes)
+                buffer.save_with(mount.path.join(name), options, go_on)
             };
             scope(|scope| {
                 let one_saves = scope.spawn(|| save(&first, &one, "first"));
@@ -129,24 +125,22 @@ fn no_replace_works_where_a_rename_cannot_do_it() {
         return;
     };
     let target = mount.path.join("saved");
-    let no_replace = SaveOptions {
-        no_replace: true,
-        ..SaveOptions::default()
-    };
     let spool = directory();
     let (buffer, _) = buffer(spool.path(), 0);
     assert_eq!(
-        buffer.save_with(&target, no_replace, yes).expect("a save"),
+        buffer
+            .save_with(&target, no_replace(), go_on)
+            .expect("a save"),
         SIZE
     );
     assert_saved(&target, SIZE);
     assert_eq!(names(&mount.path), ["saved"]);
     std::fs::write(&target, b"theirs").expect("written");
-    let saved = buffer.save_with(&target, no_replace, yes);
+    let saved = buffer.save_with(&target, no_replace(), go_on);
     assert!(matches!(saved, Err(Error::Exists)), "{saved:?}");
     // Also one that appears while it is being saved.
     std::fs::remove_file(&target).expect("a file");
-    let saved = buffer.save_with(&target, no_replace, |_, _| {
+    let saved = buffer.save_with(&target, no_replace(), |_, _| {
         std::fs::write(&target, b"theirs").expect("written");
         true
     });
@@ -162,13 +156,9 @@ fn no_replace_is_refused_where_the_system_cannot_do_it() {
         return;
     };
     let target = mount.path.join("saved");
-    let no_replace = SaveOptions {
-        no_replace: true,
-        ..SaveOptions::default()
-    };
     let spool = directory();
     let (buffer, _) = buffer(spool.path(), 0);
-    let saved = buffer.save_with(&target, no_replace, yes);
+    let saved = buffer.save_with(&target, no_replace(), go_on);
     assert!(matches!(saved, Err(Error::Unsupported)), "{saved:?}");
     assert!(names(&mount.path).is_empty());
     assert_eq!(buffer.save(&target).expect("a save"), SIZE);

@@ -4,14 +4,10 @@ use std::sync::atomic::Ordering;
 
 use spoolbuf::{Error, Result, SaveOptions, Source};
 
-use super::{LIMITS, SIZE, buffer, over};
+use super::{LIMITS, SIZE, buffer, go_on, over};
 use crate::files::{assert_saved, names};
 use crate::options::{Options, open};
 use crate::support::{Stream, assert_bytes};
-
-fn yes(_done: u64, _total: Option<u64>) -> bool {
-    true
-}
 
 #[test]
 fn no_replace_leaves_an_existing_file() {
@@ -28,17 +24,19 @@ fn no_replace_leaves_an_existing_file() {
         };
         for name in ["file", "link", "directory"] {
             let (buffer, seen) = buffer(directory.path(), 0);
-            let saved = buffer.save_with(path(name), options, yes);
+            let saved = buffer.save_with(path(name), options, go_on);
             assert!(matches!(saved, Err(Error::Exists)), "{name}: {saved:?}");
             assert_eq!(seen.fetched.load(Ordering::Relaxed), 0);
         }
         let (buffer, _) = buffer(directory.path(), 0);
         assert_eq!(
-            buffer.save_with(path("new"), options, yes).expect("a save"),
+            buffer
+                .save_with(path("new"), options, go_on)
+                .expect("a save"),
             SIZE
         );
         assert_saved(&path("new"), SIZE);
-        let again = buffer.save_with(path("new"), options, yes);
+        let again = buffer.save_with(path("new"), options, go_on);
         assert!(matches!(again, Err(Error::Exists)), "{again:?}");
         std::fs::remove_file(path("new")).expect("a file");
     }
@@ -67,7 +65,7 @@ fn require_size_fails_without_the_declared_size() {
                 };
                 let (stream, _) = Stream::new(SIZE, 50_001);
                 let buffer = open(stream, options_of_buffer).expect("a buffer");
-                match (buffer.save_with(&target, options, yes), declared) {
+                match (buffer.save_with(&target, options, go_on), declared) {
                     (Err(Error::Size), Some(_)) | (Err(Error::UnknownSize), None) => {}
                     (saved, _) => panic!("{declared:?}: {saved:?}"),
                 }
@@ -82,7 +80,7 @@ fn require_size_fails_without_the_declared_size() {
         ..SaveOptions::default()
     };
     assert_eq!(
-        buffer.save_with(&target, options, yes).expect("a save"),
+        buffer.save_with(&target, options, go_on).expect("a save"),
         SIZE
     );
     assert_saved(&target, SIZE);
@@ -102,7 +100,7 @@ fn a_buffered_save_copies_buffered_bytes_without_the_source() {
             buffer.read_at(0, &mut vec![0; reached]).expect("bytes");
             let held = seen.fetched.load(Ordering::Relaxed);
             assert_eq!(
-                buffer.save_with(&target, options, yes).expect("a save"),
+                buffer.save_with(&target, options, go_on).expect("a save"),
                 held
             );
             assert_saved(&target, held);
@@ -155,7 +153,7 @@ fn a_buffered_save_with_gaps_fails() {
                 link,
                 ..SaveOptions::default()
             };
-            let saved = buffer.save_with(&target, options, yes);
+            let saved = buffer.save_with(&target, options, go_on);
             assert!(matches!(saved, Err(Error::Size)), "{saved:?}");
             assert!(names(directory.path()).is_empty());
         }
@@ -181,7 +179,10 @@ fn an_empty_resource_is_an_empty_file() {
                 buffered,
                 ..SaveOptions::default()
             };
-            assert_eq!(buffer.save_with(&target, options, yes).expect("a save"), 0);
+            assert_eq!(
+                buffer.save_with(&target, options, go_on).expect("a save"),
+                0
+            );
             assert_saved(&target, 0);
         }
     }
@@ -216,7 +217,7 @@ fn a_source_that_fails_leaves_the_old_file() {
                 ..SaveOptions::default()
             };
             for _ in 0..2 {
-                let saved = buffer.save_with(&target, options, yes);
+                let saved = buffer.save_with(&target, options, go_on);
                 assert!(
                     matches!(saved, Err(Error::Source { code: -77, .. })),
                     "{saved:?}"
@@ -229,7 +230,7 @@ fn a_source_that_fails_leaves_the_old_file() {
             assert_bytes(999_000, &out);
             buffer.resume();
             assert_eq!(
-                buffer.save_with(&target, options, yes).expect("a save"),
+                buffer.save_with(&target, options, go_on).expect("a save"),
                 SIZE
             );
             assert_saved(&target, SIZE);

@@ -6,7 +6,7 @@ use std::thread::scope;
 
 use spoolbuf::{Error, SaveOptions, StreamBuffer};
 
-use super::{LIMITS, SIZE, buffer, over};
+use super::{LIMITS, SIZE, buffer, full_buffer, over};
 use crate::files::{assert_saved, names};
 use crate::options::{Options, open};
 use crate::support::Stream;
@@ -140,10 +140,7 @@ fn a_cancel_stops_a_save_that_needs_no_source() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
     for max in LIMITS {
-        let (buffer, _) = buffer(directory.path(), max);
-        buffer
-            .read_at(0, &mut vec![0; SIZE as usize + 1])
-            .expect("bytes");
+        let buffer = full_buffer(directory.path(), max);
         let saved = buffer.save_with(&target, SaveOptions::default(), |_, _| {
             buffer.cancel();
             true

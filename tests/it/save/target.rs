@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use spoolbuf::{Error, SaveOptions};
 
-use super::{LIMITS, SIZE, buffer};
+use super::{LIMITS, SIZE, buffer, no_replace};
 use crate::child::alone;
 use crate::files::{assert_saved, names};
 use crate::skip::skip;
@@ -303,13 +303,9 @@ fn as_nobody<T>(work: impl FnOnce() -> T, all_of: &Path) -> T {
 fn no_replace_works_without_hard_links() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let target = directory.path().join("saved");
-    let no_replace = SaveOptions {
-        no_replace: true,
-        ..SaveOptions::default()
-    };
     without(&[Lack::Unnamed, Lack::Links], || {
         let (buffer, _) = buffer(directory.path(), 0);
-        let save = || buffer.save_with(&target, no_replace, |_, _| true);
+        let save = || buffer.save_with(&target, no_replace(), |_, _| true);
         assert_eq!(save().expect("a save"), SIZE);
         assert_saved(&target, SIZE);
         std::fs::write(&target, b"theirs").expect("written");
@@ -317,7 +313,7 @@ fn no_replace_works_without_hard_links() {
         assert_eq!(std::fs::read(&target).expect("a file"), b"theirs");
         std::fs::remove_file(&target).expect("a file");
         // Also one that appears while it is being saved.
-        let saved = buffer.save_with(&target, no_replace, |_, _| {
+        let saved = buffer.save_with(&target, no_replace(), |_, _| {
             std::fs::write(&target, b"theirs").expect("written");
             true
         });
