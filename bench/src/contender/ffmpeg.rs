@@ -8,7 +8,7 @@ use std::io::{PipeReader, PipeWriter, Write, pipe};
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::ptr;
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 use std::thread::JoinHandle;
 
 const AVIO_FLAG_READ: c_int = 1;
@@ -120,16 +120,6 @@ pub fn open(source: Source, _: u64) -> Box<dyn Buffer> {
         writer,
     });
     Box::new(Cache { state, size })
-}
-
-/// Why it can't be had, if it can't.
-pub fn missing() -> Option<String> {
-    api().as_ref().err().cloned()
-}
-
-fn api() -> &'static Result<Api, String> {
-    static API: OnceLock<Result<Api, String>> = OnceLock::new();
-    API.get_or_init(load)
 }
 
 fn load() -> Result<Api, String> {

@@ -12,7 +12,7 @@ use std::ffi::{c_char, c_int, c_void};
 use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
 const STATE_NULL: c_int = 1;
@@ -252,16 +252,6 @@ pub fn open(source: Source, _: u64) -> Box<dyn Buffer> {
         progress,
         feed,
     })
-}
-
-/// Why it can't be had, if it can't.
-pub fn missing() -> Option<String> {
-    api().as_ref().err().cloned()
-}
-
-fn api() -> &'static Result<Api, String> {
-    static API: OnceLock<Result<Api, String>> = OnceLock::new();
-    API.get_or_init(load)
 }
 
 fn load() -> Result<Api, String> {

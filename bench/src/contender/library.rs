@@ -1,13 +1,13 @@
-//! Shared libraries that are loaded at run time: a contender that is not installed is left out.
+//! Shared libraries that are loaded at run time. A contender that is not installed is left out.
 
 use std::ffi::{CStr, CString, c_void};
 
-/// Opens the first of `names` that is there.
+/// Opens the first of `names` that exists.
 pub fn open(names: &[String]) -> Result<*mut c_void, String> {
     let mut why = String::new();
     for name in names {
         let name = CString::new(name.as_str()).map_err(|e| e.to_string())?;
-        // SAFETY: a string with its NUL; dlerror answers for the call before it, with one too.
+        // SAFETY: a NUL-terminated string; dlerror returns one after a failed dlopen.
         unsafe {
             let library = libc::dlopen(name.as_ptr(), libc::RTLD_NOW);
             if !library.is_null() {
@@ -21,7 +21,8 @@ pub fn open(names: &[String]) -> Result<*mut c_void, String> {
     Err(why)
 }
 
-/// Makes a struct `Api` of C functions, each under its own name, and `Api::of` that finds them.
+/// Makes a struct `Api` of C functions, each under its own name; `Api::of`, which finds them; and
+/// `api` and `missing`, which call the contender's own `load` once.
 macro_rules! functions {
     ($($name:ident($($arg:ty),*) $(-> $out:ty)?;)*) => {
         struct Api {
@@ -34,7 +35,7 @@ macro_rules! functions {
                 Ok(Api {
                     $($name: {
                         let name = concat!(stringify!($name), "\0").as_ptr().cast();
-                        // SAFETY: an open library; who names the functions vouches for their types.
+                        // SAFETY: an open library; the list of functions has their types.
                         unsafe {
                             let found = libc::dlsym(library, name);
                             if found.is_null() {
@@ -48,6 +49,16 @@ macro_rules! functions {
                     },)*
                 })
             }
+        }
+
+        fn api() -> &'static Result<Api, String> {
+            static API: std::sync::OnceLock<Result<Api, String>> = std::sync::OnceLock::new();
+            API.get_or_init(load)
+        }
+
+        /// Why the library cannot be loaded, if it cannot.
+        pub fn missing() -> Option<String> {
+            api().as_ref().err().cloned()
         }
     };
 }

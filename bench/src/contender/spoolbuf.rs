@@ -7,7 +7,6 @@ use std::ffi::{CString, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
-use std::sync::OnceLock;
 
 /// The variable that says where the shared library is.
 pub const LIBRARY: &str = "SPOOLBUF_BENCH_LIBRARY";
@@ -118,16 +117,6 @@ pub fn open(source: Source, max: u64) -> Box<dyn Buffer> {
         handle,
         source,
     })
-}
-
-/// Why the library can't be had, if it can't.
-pub fn missing() -> Option<String> {
-    api().as_ref().err().cloned()
-}
-
-fn api() -> &'static Result<Api, String> {
-    static API: OnceLock<Result<Api, String>> = OnceLock::new();
-    API.get_or_init(load)
 }
 
 fn load() -> Result<Api, String> {
