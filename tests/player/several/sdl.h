@@ -2,20 +2,11 @@
  * SDL_mixer loads a sound: a WAV, since it holds a lock of its own while it loads any other, so that
  * nothing else loads or plays meanwhile.
  */
-#define SDL_MAIN_HANDLED
-#include <SDL_mixer.h>
-
-#include "spoolbuf_sdl.h"
+#include "sdl_file.h"
 
 #define FAILED_SAYS "error"
 #define GOES_ON 0
 #define ONE_AT_A_TIME 0
-
-struct player {
-    PLAYER;
-    spoolbuf_sdl io;
-    SDL_RWops *file_of_sdl;
-};
 
 static void player_open(player *self)
 {
@@ -24,32 +15,7 @@ static void player_open(player *self)
     /* It loads sounds only as a device wants them, be there one or not. */
     if (!opened++)
         assert(SDL_Init(SDL_INIT_AUDIO) == 0 && Mix_OpenAudio(44100, AUDIO_S16LSB, 2, 4096) == 0);
-    self->file_of_sdl = self->buffer != NULL ? spoolbuf_sdl_open(&self->io, self->buffer)
-                                             : SDL_RWFromFile(self->file, "rb");
-    assert(self->file_of_sdl != NULL);
-}
-
-static void player_stop(player *self)
-{
-    spoolbuf_sdl_cancel(&self->io);
-}
-
-static int player_status(player *self)
-{
-    return spoolbuf_sdl_status(&self->io);
-}
-
-static void player_resume(player *self)
-{
-    spoolbuf_sdl_resume(&self->io);
-    assert(SDL_RWseek(self->file_of_sdl, 0, RW_SEEK_SET) == 0);
-}
-
-static void player_close(player *self)
-{
-    SDL_RWclose(self->file_of_sdl);
-    if (self->buffer != NULL)
-        spoolbuf_sdl_close(&self->io);
+    file_open(self);
 }
 
 static void player_asks(player *self)

@@ -1,20 +1,11 @@
 /*
  * SDL_mixer plays music as it comes, on its audio thread, to the device `disk`, which is a file.
  */
-#define SDL_MAIN_HANDLED
-#include <SDL_mixer.h>
-
-#include "spoolbuf_sdl.h"
+#include "sdl_file.h"
 
 #define FAILED_SAYS "end"
 #define GOES_ON 0
 #define ONE_AT_A_TIME 1
-
-struct player {
-    PLAYER;
-    spoolbuf_sdl io;
-    SDL_RWops *file_of_sdl;
-};
 
 static SDL_sem *music_ended;
 
@@ -25,32 +16,7 @@ static void on_end(void)
 
 static void player_open(player *self)
 {
-    self->file_of_sdl = self->buffer != NULL ? spoolbuf_sdl_open(&self->io, self->buffer)
-                                             : SDL_RWFromFile(self->file, "rb");
-    assert(self->file_of_sdl != NULL);
-}
-
-static void player_stop(player *self)
-{
-    spoolbuf_sdl_cancel(&self->io);
-}
-
-static int player_status(player *self)
-{
-    return spoolbuf_sdl_status(&self->io);
-}
-
-static void player_resume(player *self)
-{
-    spoolbuf_sdl_resume(&self->io);
-    assert(SDL_RWseek(self->file_of_sdl, 0, RW_SEEK_SET) == 0);
-}
-
-static void player_close(player *self)
-{
-    SDL_RWclose(self->file_of_sdl);
-    if (self->buffer != NULL)
-        spoolbuf_sdl_close(&self->io);
+    file_open(self);
 }
 
 static void player_asks(player *self)
