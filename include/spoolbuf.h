@@ -602,6 +602,25 @@ typedef struct {
      * Always 0.
      */
     int32_t reserved;
+    /**
+     * The number of bytes received from the source. Bytes that it delivered twice count twice.
+     */
+    uint64_t pulled;
+    /**
+     * The time spent inside the source's `read`, `seek` and `pull`, in microseconds, without a call
+     * that has not returned.
+     */
+    uint64_t pull_us;
+    /**
+     * The time for which calls blocked (see `waits`), in microseconds, summed over all threads,
+     * without calls that still do.
+     */
+    uint64_t wait_us;
+    /**
+     * How often a read, while a prefetch was running, found no byte where the buffered bytes before
+     * it end. Repeated reads at one offset count once.
+     */
+    uint64_t underruns;
 } sb_stats;
 
 /**

@@ -21,6 +21,7 @@
 //! | `free` wakes no call | `free_against_blocked_read`, `free_against_the_helper` |
 //! | `free` leaves the helper asleep | `helper`, `prefetch_against_wait` |
 //! | a call that waits for the helper does not notify it | `helper_sleeps_between_calls` |
+//! | `note_read` does not call the helper | `low_mark_against_read` |
 //! | `wake_reader` wakes no call | `reader_cancel_against_wait`, `reader_cancel_with_a_prefetch` |
 //! | `settle` without `notify_source_idle` | `free_against_blocked_read`, `free_against_the_helper` |
 //! | a source is called while an interrupt of it is running | `resume_against_cancel` |

@@ -221,6 +221,9 @@ impl Buffer {
     ) -> Result<Verdict> {
         let request = pending.request;
         let mut state = this.gate.lock();
+        if pending.cancels.is_none() {
+            state.note_absence(missing);
+        }
         let demand = pending.demand(&state, missing, left);
         state.note_miss(missing);
         if matches!(request.wait, Wait::Never) {

@@ -1,6 +1,7 @@
 //! Stats: a consistent snapshot of a buffer.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::buffer::Buffer;
 use crate::error::Error;
@@ -34,6 +35,15 @@ pub struct Stats {
     pub seeks: u64,
     /// How often a call blocked.
     pub waits: u64,
+    /// The number of bytes received from the source. Bytes that it delivered twice count twice.
+    pub pulled: u64,
+    /// The time spent inside the source's `pull` and `jump`, without a call that has not returned.
+    pub pull_time: Duration,
+    /// The time for which calls blocked, summed over all threads, without calls that still do.
+    pub wait_time: Duration,
+    /// How often a read, while a prefetch was running, found no byte where the buffered bytes before
+    /// it end. Repeated reads at one offset count once.
+    pub underruns: u64,
     /// The source's own code at its last error, or 0.
     pub source_error: i64,
     /// The system's code at the last failed file operation, or 0.
@@ -112,6 +122,10 @@ impl Buffer {
             pulls: counters.pulls,
             seeks: counters.seeks,
             waits: counters.waits,
+            pulled: counters.pulled,
+            pull_time: counters.pull_time,
+            wait_time: counters.wait_time,
+            underruns: counters.underruns,
             source_error: counters.source_error,
             system_error: counters.system_error,
             state: match (&failure, extent.end()) {

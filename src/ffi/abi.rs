@@ -403,6 +403,17 @@ pub struct sb_stats {
     pub ended_short: i32,
     /// Always 0.
     pub reserved: i32,
+    /// The number of bytes received from the source. Bytes that it delivered twice count twice.
+    pub pulled: u64,
+    /// The time spent inside the source's `read`, `seek` and `pull`, in microseconds, without a call
+    /// that has not returned.
+    pub pull_us: u64,
+    /// The time for which calls blocked (see `waits`), in microseconds, summed over all threads,
+    /// without calls that still do.
+    pub wait_us: u64,
+    /// How often a read, while a prefetch was running, found no byte where the buffered bytes before
+    /// it end. Repeated reads at one offset count once.
+    pub underruns: u64,
 }
 
 /// Reports the progress of a save: `done` of `total` bytes are saved. `total` is SB_SIZE_UNKNOWN

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{c_char, c_int};
+use std::time::Duration;
 
 use super::argument::out_slice;
 use super::status::{PANIC, count, status};
@@ -198,7 +199,15 @@ fn stats(stats: &Stats) -> sb_stats {
         helper: stats.helper.into(),
         ended_short: stats.ended_short.into(),
         reserved: 0,
+        pulled: stats.pulled,
+        pull_us: micros(stats.pull_time),
+        wait_us: micros(stats.wait_time),
+        underruns: stats.underruns,
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn state(state: SourceState) -> sb_state {

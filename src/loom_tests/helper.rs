@@ -6,6 +6,9 @@ use super::tap::{
 };
 use crate::buffer::Buffer;
 use crate::buffer::read::Wait;
+use crate::buffer::reader::Position;
+use crate::options::Options;
+use crate::sync::rcu::DomainRef;
 
 /// The helper fetches for a call with a timeout, and a call without one fetches itself. Both get
 /// their bytes, and the helper has exited after the free.
@@ -88,6 +91,28 @@ fn prefetch_against_wait() {
         Buffer::prefetch(&buffer, 1).unwrap();
         Buffer::prefetch(&buffer, 0).unwrap();
         assert_eq!(other.join().unwrap().unwrap(), 1);
+        buffer.free();
+    });
+}
+
+/// A read past the low mark, which finds all of its bytes, wakes a helper that sleeps: it fetches
+/// on, here to the end.
+#[test]
+fn low_mark_against_read() {
+    explore(3, || {
+        let valve = Valve::new();
+        valve.set(Flow::Open);
+        let options = Options {
+            prefetch_low: 1,
+            read_granularity: 0,
+            ..Options::default()
+        };
+        let tap = Box::new(Tap::behind(2, &valve));
+        let buffer = Buffer::new(tap, options, DomainRef::own()).unwrap();
+        Buffer::prefetch(&buffer, 2).unwrap();
+        assert_eq!(read(&buffer, 0, 1, Wait::Forever).unwrap(), 1);
+        assert_eq!(read(&buffer, 1, 1, Wait::Forever).unwrap(), 1);
+        valve.wait_until_closed();
         buffer.free();
     });
 }

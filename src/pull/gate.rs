@@ -139,6 +139,7 @@ impl<'g> StateGuard<'g> {
         } = options;
         let ticket = self.waiters.add(demand, by_helper, reader, number);
         self.counters.waits += 1;
+        let start = Instant::now();
         if by_helper {
             self.gate.helper.notify_one();
         }
@@ -149,6 +150,7 @@ impl<'g> StateGuard<'g> {
                 Some(left) => self.state = wait_timeout(condvar, self.state, left),
             }
         }
+        self.counters.wait_time += start.elapsed();
         self.waiters.has_looked(ticket);
         match self.waiters.remove(ticket) {
             Some(error) => {

@@ -22,6 +22,7 @@ impl State {
 
     fn passed(&mut self, count: u64) {
         self.position.advance(count);
+        self.counters.pulled += count;
         self.health.trust();
         if self.health.recheck().is_some() {
             let position = self.position.offset();

@@ -1,7 +1,7 @@
 //! The prefetch: how many bytes the helper keeps buffered, and from which offset on.
 //!
 //! It works in bursts. Once fewer than `low` bytes are buffered past the base, the helper fetches
-//! until `distance` bytes are. In between it sleeps, and reads do not lock the gate.
+//! until `distance` bytes are. Between bursts it sleeps, and reads do not lock the gate.
 
 use crate::pull::extent::{Extent, MAX_SIZE};
 use crate::store::memory::BLOCK;
@@ -22,6 +22,8 @@ pub(crate) struct Prefetch {
     base: u64,
     /// The helper met an error that may be temporary. It tries again at the next request.
     paused: bool,
+    /// The offset of the last underrun.
+    dry_at: Option<u64>,
 }
 
 impl Prefetch {
@@ -32,6 +34,7 @@ impl Prefetch {
             bursting: false,
             base: 0,
             paused: false,
+            dry_at: None,
         }
     }
 
@@ -65,6 +68,9 @@ impl Prefetch {
 
     /// Begins or ends a burst. Called after each change of the prefetch or of the buffered ranges.
     pub(super) fn update(&mut self, extent: &Extent) {
+        if self.distance == 0 {
+            return;
+        }
         let end = extent.ranges().end_of(self.base);
         if end - self.base < self.low() {
             self.bursting = true;
@@ -117,6 +123,12 @@ impl Prefetch {
         }
     }
 
+    /// Records an underrun at `offset`. Returns false if the last one was there: repeated reads count
+    /// once.
+    pub(super) fn runs_dry(&mut self, offset: u64) -> bool {
+        self.dry_at.replace(offset) != Some(offset)
+    }
+
     /// The bytes to fetch next, as an offset and a length. `position` is the source's position.
     pub(super) fn next(
         &self,
@@ -139,7 +151,7 @@ impl Prefetch {
         }
         let until = goal
             .min(next.unwrap_or(u64::MAX))
-            .min(missing.saturating_add(ahead.clamp(SMALL_REQUEST, BLOCK)));
+            .min(missing.saturating_add(ahead.min(BLOCK).max(SMALL_REQUEST)));
         Some((missing, until - missing))
     }
 
@@ -149,12 +161,14 @@ impl Prefetch {
             // The prefetch is off, or never pauses because enough bytes are buffered.
             return (0, u64::MAX);
         }
-        // A read that ends past this offset begins a burst.
-        let until = extent
-            .ranges()
-            .end_of(self.base)
-            .saturating_sub(self.low())
-            .max(self.base);
+        let end = extent.ranges().end_of(self.base);
+        let until = match self.bursting {
+            _ if extent.is_past_end(end) => u64::MAX,
+            // A read moves the end of the burst.
+            true => self.base,
+            // A read that ends past this offset begins a burst.
+            false => end - self.low(),
+        };
         (self.range_start(extent, can_seek), until)
     }
 }

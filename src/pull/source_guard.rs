@@ -4,6 +4,8 @@
 //! [`advance`](SourceGuard::advance) decides under the gate's lock what the source is to do,
 //! reserves memory without that lock, calls the source without any lock, and records the outcome.
 
+use std::time::{Duration, Instant};
+
 use crate::error::{Error, Result};
 use crate::pull::demand::Demand;
 use crate::pull::gate::{Gate, StateGuard};
@@ -24,6 +26,8 @@ pub(crate) struct SourceGuard<'b> {
     /// The number of bytes delivered since the source was taken, or since others last had a chance
     /// to take it.
     delivered: u64,
+    /// The time that the last call of the source took.
+    spent: Duration,
 }
 
 /// The most bytes that one call may fetch while other calls wait for bytes elsewhere.
@@ -50,6 +54,7 @@ impl<'b> SourceGuard<'b> {
             grant: None,
             stated: Ok(None),
             delivered: 0,
+            spent: Duration::ZERO,
         })
     }
 
@@ -197,10 +202,12 @@ impl<'b> SourceGuard<'b> {
             .source
             .as_mut()
             .expect("a guard has its source until it is dropped");
+        let start = Instant::now();
         let result = work(source.as_mut());
         if asks_size && !matches!(result, Err(Error::Panic)) {
             self.stated = source::size(source.as_mut());
         }
+        self.spent = start.elapsed();
         Ok(result)
     }
 
@@ -220,6 +227,7 @@ impl<'b> SourceGuard<'b> {
         if let Ok(Some(size)) = stated {
             state.extent.declare(size);
         }
+        state.counters.pull_time += self.spent;
         let settled = match result {
             Ok(value) => good(&mut state, value),
             Err(Error::Canceled) if state.obeyed(demand) => Ok(()),

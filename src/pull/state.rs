@@ -25,6 +25,8 @@
 //! reported it after all bytes before it, or bytes have arrived up to an offset at which the source
 //! had none ([`extent`](crate::pull::extent)).
 
+use std::time::Duration;
+
 use crate::error::{Error, Result};
 use crate::options::{MAX_READ_GRANULARITY, Options};
 use crate::pull::demand::Demand;
@@ -63,6 +65,10 @@ pub(crate) struct Counters {
     pub(crate) pulls: u64,
     pub(crate) seeks: u64,
     pub(crate) waits: u64,
+    pub(crate) pulled: u64,
+    pub(crate) pull_time: Duration,
+    pub(crate) wait_time: Duration,
+    pub(crate) underruns: u64,
     pub(crate) source_error: i64,
     pub(crate) system_error: i32,
 }
@@ -218,6 +224,19 @@ impl State {
             return (0, u64::MAX);
         }
         self.prefetch.quiet(&self.extent, self.can_seek())
+    }
+
+    /// Records a read that found no byte at `offset`: an underrun, if it follows a prefetch.
+    pub(crate) fn note_absence(&mut self, offset: u64) {
+        if !self.prefetch.is_on() {
+            return;
+        }
+        let follows = self.extent.ranges().start_of(offset) < offset;
+        let may_come = !self.extent.is_past_end(offset) && self.health.failure().is_none();
+        let absent = follows && may_come && self.extent.buffered(offset) == 0;
+        if absent && !self.freed && !self.canceled && self.prefetch.runs_dry(offset) {
+            self.counters.underruns += 1;
+        }
     }
 
     /// The first missing offset at or after the source's position, if bytes before it are missing

@@ -44,7 +44,7 @@ static void keeps_its_distance(uint64_t low)
     WAIT_UNTIL(sb_buffered(buffer, 0) >= AHEAD);
     for (at = 50000; at < SIZE; at += 123457) {
         int64_t before = sb_buffered(buffer, 0), goal = before;
-        /* From where the read began, if that missed bytes, or else from where it ended. */
+        /* The helper may be done before a read that missed bytes returns: from where that began. */
         if ((uint64_t)before < at + 1000 + low)
             goal = at + AHEAD < SIZE ? (int64_t)(at + AHEAD) : SIZE;
         CHECK_EQ(sb_read(buffer, at, 1000, bytes), 1000);

@@ -170,6 +170,11 @@ fn readers() {
 }
 
 #[test]
+fn stats() {
+    promise("stats.c");
+}
+
+#[test]
 fn prefetch() {
     promise("prefetch.c");
 }

@@ -317,3 +317,13 @@ def test_a_spool_directory_that_is_missing_is_named(tmp_path: Path) -> None:
         buf[:]
     assert caught.value.filename == str(missing)
     assert buf.stat().spool_dir == str(missing)
+
+
+def test_the_stats_count_bytes_and_time() -> None:
+    buf = StreamBuffer(chunks(100_000, 1000))
+    before = buf.stat()
+    assert (before.pulled, before.pull_seconds, before.underruns) == (0, 0.0, 0)
+    buf.read(0, 50_000)
+    stats = buf.stat()
+    assert stats.pulled == stats.frontier >= 50_000
+    assert stats.pull_seconds > 0 and stats.wait_seconds == 0.0 and stats.underruns == 0

@@ -176,6 +176,10 @@ class Stats(ctypes.Structure):
         ("helper", ctypes.c_int32),
         ("ended_short", ctypes.c_int32),
         ("reserved", ctypes.c_int32),
+        ("pulled", ctypes.c_uint64),
+        ("pull_us", ctypes.c_uint64),
+        ("wait_us", ctypes.c_uint64),
+        ("underruns", ctypes.c_uint64),
     ]
     declared: int
     final_size: int
@@ -196,6 +200,10 @@ class Stats(ctypes.Structure):
     helper: int
     ended_short: int
     reserved: int
+    pulled: int
+    pull_us: int
+    wait_us: int
+    underruns: int
 
 
 class Options(ctypes.Structure):

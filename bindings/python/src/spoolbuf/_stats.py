@@ -55,6 +55,14 @@ class Stats(NamedTuple):
     """Whether the stream ended before the declared size."""
     spool_dir: Optional[str]
     """The spool file's directory, or where creating it failed; None before the first attempt."""
+    pulled: int
+    """How many bytes the stream has delivered; those that it delivered twice count twice."""
+    pull_seconds: float
+    """The time spent inside the stream, without a call that has not returned."""
+    wait_seconds: float
+    """The time for which calls blocked, summed over all threads, without calls that still do."""
+    underruns: int
+    """How often a read found that a prefetch in front of it had run out of bytes."""
 
 
 def from_native(stats: _native.Stats, spool_dir: Optional[str]) -> Stats:
@@ -78,6 +86,10 @@ def from_native(stats: _native.Stats, spool_dir: Optional[str]) -> Stats:
         helper=bool(stats.helper),
         ended_short=bool(stats.ended_short),
         spool_dir=spool_dir,
+        pulled=stats.pulled,
+        pull_seconds=stats.pull_us / 1e6,
+        wait_seconds=stats.wait_us / 1e6,
+        underruns=stats.underruns,
     )
 
 
