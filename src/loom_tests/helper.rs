@@ -6,7 +6,6 @@ use super::tap::{
 };
 use crate::buffer::Buffer;
 use crate::buffer::read::Wait;
-use crate::buffer::reader::Position;
 use crate::options::Options;
 use crate::sync::rcu::DomainRef;
 
