@@ -9,7 +9,7 @@ use crate::store::memory::BLOCK;
 /// What a prefetch may always request at once, in bytes. It requests more only if as many bytes are
 /// buffered ahead of the reader: if a slow source always fills its buffer, a reader that has caught
 /// up with the prefetch waits no longer than such a request takes.
-pub(super) const SMALL_REQUEST: u64 = if cfg!(loom) { BLOCK } else { 64 * 1024 };
+pub(super) const SMALL_REQUEST: u64 = BLOCK / 4;
 
 pub(crate) struct Prefetch {
     /// The option `prefetch_low`; 0 for the default.
