@@ -34,13 +34,13 @@ use crate::sync::shared::{Shared, try_box};
 /// ```
 #[derive(Clone)]
 pub struct StreamBuffer {
-    owner: Shared<Owner>,
+    owner: Shared<FreeOnDrop>,
 }
 
 /// Frees the buffer when dropped.
-struct Owner(Shared<Buffer>);
+struct FreeOnDrop(Shared<Buffer>);
 
-impl Drop for Owner {
+impl Drop for FreeOnDrop {
     fn drop(&mut self) {
         self.0.free();
     }
@@ -53,7 +53,7 @@ impl StreamBuffer {
     ) -> Result<StreamBuffer> {
         let prefetch = options.prefetch;
         let buffer = Buffer::new(try_box(source)?, options, DomainRef::own())?;
-        let owner = Shared::try_new(Owner(buffer))?;
+        let owner = Shared::try_new(FreeOnDrop(buffer))?;
         let made = StreamBuffer { owner };
         if prefetch > 0 {
             made.prefetch(prefetch)?;

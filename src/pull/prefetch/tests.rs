@@ -1,3 +1,5 @@
+//! How often a prefetch wakes the helper and calls the source while a player reads.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
