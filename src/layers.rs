@@ -19,6 +19,31 @@ const LAYERS: [&[&str]; 8] = [
 /// The modules of this crate that each module imports, except in tests.
 type Imports = BTreeMap<String, BTreeSet<String>>;
 
+/// The code of a module, without its comments and its tests.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    let code = text.split("#[cfg(test)]\nmod tests {").next();
+    let lines = code.unwrap_or_default().lines();
+    lines.filter(|line| !line.trim_start().starts_with("//"))
+}
+
+/// The words that may be modules of the crate's root in the paths of a line that begin with
+/// `super::`. A module's parts may use each other through their parent, so that such paths count for
+/// the layers and not for circles.
+fn by_super<'l>(module: &str, line: &'l str) -> Vec<&'l str> {
+    let depth = module.split("::").count();
+    let mut up = 0;
+    let mut found = Vec::new();
+    for step in line.split("super::").skip(1) {
+        up += 1;
+        if !step.is_empty() {
+            let words = step.split(|c: char| !c.is_alphanumeric() && c != '_');
+            found.extend(words.filter(|_| up >= depth));
+            up = 0;
+        }
+    }
+    found
+}
+
 fn collect(folder: &Path, prefix: &str, sources: &mut BTreeMap<String, String>) {
     for entry in fs::read_dir(folder).expect("a folder of sources") {
         let path = entry.expect("an entry").path();
@@ -32,11 +57,16 @@ fn collect(folder: &Path, prefix: &str, sources: &mut BTreeMap<String, String>) 
     }
 }
 
-fn imports() -> Imports {
+fn sources() -> BTreeMap<String, String> {
     let mut sources = BTreeMap::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     collect(&root, "", &mut sources);
     sources.retain(|name, _| !name.starts_with("loom_tests"));
+    sources
+}
+
+fn imports() -> Imports {
+    let sources = sources();
     let longest = |path: &str| {
         let path: String = path
             .chars()
@@ -53,14 +83,7 @@ fn imports() -> Imports {
             .to_owned()
     };
     let of = |text: &str| {
-        let code = text
-            .split("#[cfg(test)]\nmod tests {")
-            .next()
-            .unwrap_or_default();
-        let lines = code
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("//"));
-        lines
+        code(text)
             .flat_map(|line| line.split("crate::").skip(1).map(longest))
             .collect()
     };
@@ -84,6 +107,19 @@ fn imports_go_down() {
             assert!(
                 same || layer(&module) < layer(&other),
                 "{module} imports {other}, which is not below it"
+            );
+        }
+    }
+}
+
+#[test]
+fn super_does_not_lead_up() {
+    for (module, text) in sources() {
+        for name in code(&text).flat_map(|line| by_super(&module, line)) {
+            let known = LAYERS.iter().any(|layer| layer.contains(&name));
+            assert!(
+                !known || layer(&module) < layer(name),
+                "{module} names {name}, which is not below it"
             );
         }
     }
