@@ -859,6 +859,21 @@ int64_t sb_read_some(sb_buffer *handle,
 SB_API sb_reader *sb_reader_new(sb_buffer *handle);
 
 /**
+ * Returns the buffer of a reader.
+ *
+ * @param reader the reader.
+ * @return the buffer; NULL if the reader is invalid or its buffer was freed. It stays valid until
+ *         sb_free(), which may come at any time.
+ *
+ * Threads: any thread, concurrently; never blocks.
+ *
+ * Ownership: the buffer stays its owner's.
+ *
+ * Since: 0.1
+ */
+SB_API sb_buffer *sb_reader_buffer(const sb_reader *reader);
+
+/**
  * Reads at the reader's position, and advances it by the number of bytes read.
  *
  * Blocks until the first byte is buffered, then copies the bytes that are buffered there. May call
@@ -893,6 +908,20 @@ SB_API int64_t sb_reader_read(sb_reader *reader, size_t len, void *out);
  * Since: 0.1
  */
 SB_API int64_t sb_reader_seek(sb_reader *reader, int64_t off, int whence);
+
+/**
+ * Finds the final size like sb_find_size(), but with the reader's timeout and cancellation, and
+ * leaves its position as it is.
+ *
+ * @param reader the reader.
+ * @return the final size in bytes, otherwise as sb_find_size().
+ *         SB_ERR_CANCELED: also if sb_reader_cancel() or sb_reader_free() was called.
+ *
+ * Threads: one at a time for one reader.
+ *
+ * Since: 0.1
+ */
+SB_API int64_t sb_reader_find_size(sb_reader *reader);
 
 /**
  * Cancels one reader: its blocked call, and later calls that would block, return SB_ERR_CANCELED.
@@ -1049,6 +1078,30 @@ SB_API int sb_spill(sb_buffer *handle);
  * Since: 0.1
  */
 SB_API int64_t sb_size(const sb_buffer *handle);
+
+/**
+ * Finds the final size: reads the source to its end (EOF) if that is necessary.
+ *
+ * Bytes are buffered, not copied, and no prefetch is moved. A source that can seek is sent to the
+ * last byte of the size that sb_size() returns, which proves it, and is read on from there or, if
+ * that size is wrong or unknown, from the furthest buffered byte. Other sources deliver everything.
+ *
+ * @param handle     the buffer.
+ * @param timeout_ms the timeout in milliseconds for the whole call, as for sb_read_some(): 0 never
+ *                   calls the source, with a positive one the helper thread calls it, and a
+ *                   negative value means no timeout.
+ * @return the final size in bytes.
+ *         SB_ERR_TIMEOUT: the size did not become known in time.
+ *         SB_ERR_SHORT: the source ended below the declared size, and `on_short` is
+ *         SB_SHORT_ERROR.
+ *         Otherwise the errors of sb_read_some().
+ *
+ * Threads: any thread, concurrently. sb_cancel() and sb_free() cancel it; for a call that
+ * sb_reader_cancel() cancels use sb_reader_find_size().
+ *
+ * Since: 0.1
+ */
+SB_API int64_t sb_find_size(sb_buffer *handle, int64_t timeout_ms);
 
 /**
  * Returns the number of bytes that can be read at `off` without blocking.

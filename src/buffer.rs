@@ -8,6 +8,7 @@
 pub(crate) mod read;
 pub(crate) mod reader;
 pub(crate) mod save;
+mod size;
 pub(crate) mod stats;
 
 use crate::error::{Error, Result};

@@ -107,7 +107,7 @@ impl Seek for Cursor {
         let buffer = self.buffer.inner();
         match self.position.seek(buffer, to) {
             Err(Error::UnknownSize) => {
-                self.position.find_end(buffer)?;
+                self.position.find_size(buffer)?;
                 Ok(self.position.seek(buffer, to)?)
             }
             result => Ok(result?),

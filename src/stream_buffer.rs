@@ -104,18 +104,13 @@ impl StreamBuffer {
         out: &mut [u8],
         timeout: Option<Duration>,
     ) -> Result<usize> {
-        let wait = match timeout {
-            None => Wait::Forever,
-            Some(Duration::ZERO) => Wait::Never,
-            Some(time) => Wait::For(time),
-        };
         Buffer::read(
             self.inner(),
             offset,
             out,
             ReadRequest {
                 all: false,
-                wait,
+                wait: Wait::from(timeout),
                 cancel_token: None,
             },
         )
@@ -192,6 +187,22 @@ impl StreamBuffer {
     /// Returns the final size, else the declared size unless it has been disproved, else `None`.
     pub fn size(&self) -> Option<u64> {
         self.inner().gate.lock().extent().size()
+    }
+
+    /// Returns the final size. Until it is known, blocks for at most `timeout`, and reads the source
+    /// to its end, as [`read_some`](StreamBuffer::read_some) does. A source that can seek is sent to
+    /// the end of the declared size instead.
+    ///
+    /// ```
+    /// let buffer = spoolbuf::StreamBuffer::new(&[1u8; 1000][..], Some(900), 0)?;
+    /// assert_eq!(buffer.find_size(None)?, 1000);
+    /// # Ok::<(), spoolbuf::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`read_some`](StreamBuffer::read_some).
+    pub fn find_size(&self, timeout: Option<Duration>) -> Result<u64> {
+        Buffer::find_size(self.inner(), Wait::from(timeout), None)
     }
 
     /// Returns the number of bytes that can be read at `offset` without blocking.

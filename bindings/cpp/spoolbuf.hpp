@@ -968,6 +968,20 @@ public:
         return code ? std::nullopt : std::optional(count);
     }
 
+    /// The final size. Reads the source to its end, or seeks it there, if that is necessary.
+    std::uint64_t find_size(std::error_code &code) const noexcept
+    {
+        return settled(sb_find_size(handle_, -1), code);
+    }
+
+    /// The same with a timeout, as for read_for().
+    template <class Rep, class Period>
+    std::uint64_t find_size(std::chrono::duration<Rep, Period> limit,
+                            std::error_code &code) const noexcept
+    {
+        return settled(sb_find_size(handle_, detail::milliseconds(limit)), code);
+    }
+
     /// The number of bytes that can be read at `off` without blocking.
     std::uint64_t buffered(std::uint64_t off, std::error_code &code) const noexcept
     {
@@ -1118,6 +1132,18 @@ public:
     {
         std::int64_t size = sb_size(handle_);
         if (size == SB_ERR_UNKNOWN_SIZE)
+            return std::nullopt;
+        return checked(size);
+    }
+
+    std::uint64_t find_size() const { return checked(sb_find_size(handle_, -1)); }
+
+    /// Returns nothing if the size did not become known in time.
+    template <class Rep, class Period>
+    std::optional<std::uint64_t> find_size(std::chrono::duration<Rep, Period> limit) const
+    {
+        std::int64_t size = sb_find_size(handle_, detail::milliseconds(limit));
+        if (size == SB_ERR_TIMEOUT)
             return std::nullopt;
         return checked(size);
     }
@@ -1303,6 +1329,12 @@ public:
 
     std::uint64_t tell(std::error_code &code) noexcept { return seek(0, SB_SEEK_CUR, code); }
 
+    /// The final size, as buffer::find_size() finds it; cancel() cancels that too. The position stays.
+    std::uint64_t find_size(std::error_code &code) noexcept
+    {
+        return settled(sb_reader_find_size(native_handle()), code);
+    }
+
     /// The number of bytes that can be read at the position without blocking.
     std::uint64_t buffered(std::error_code &code) noexcept
     {
@@ -1356,6 +1388,8 @@ public:
 
     std::uint64_t tell() { return seek(0, SB_SEEK_CUR); }
 
+    std::uint64_t find_size() { return checked(sb_reader_find_size(native_handle())); }
+
     std::uint64_t buffered() { return checked(sb_buffered(buffer_, tell())); }
 
     bool at_end()
@@ -1374,6 +1408,9 @@ public:
     void resume() const noexcept { sb_reader_resume(native_handle()); }
 
     sb_reader *native_handle() const noexcept { return handle_.get(); }
+
+    /// The handle of its buffer; null once that is freed.
+    sb_buffer *native_buffer() const noexcept { return sb_reader_buffer(native_handle()); }
 
 private:
     struct deleter {

@@ -63,7 +63,6 @@ extern "C" {
 /* One player's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_ffmpeg {
     AVIOContext *context; /* for AVFormatContext.pb */
-    sb_buffer *buffer;
     sb_reader *reader;
     int status;
 } spoolbuf_ffmpeg;
@@ -107,7 +106,7 @@ static inline int64_t spoolbuf_ffmpeg_seek(void *opaque, int64_t offset, int whe
     int64_t place;
 
     if (whence & AVSEEK_SIZE)
-        place = sb_size(self->buffer);
+        place = sb_size(sb_reader_buffer(self->reader));
     else
         place = sb_reader_seek(self->reader, offset, whence & ~AVSEEK_FORCE);
     return place < 0 ? spoolbuf_ffmpeg_error(place) : place;
@@ -120,7 +119,6 @@ static inline int spoolbuf_ffmpeg_open(spoolbuf_ffmpeg *self, sb_buffer *buffer)
     unsigned char *area;
 
     memset(self, 0, sizeof *self);
-    self->buffer = buffer;
     self->reader = sb_reader_new(buffer);
     if (self->reader == NULL)
         return sb_buffered(buffer, 0) < 0 ? AVERROR(EINVAL) : AVERROR(ENOMEM);
@@ -157,7 +155,8 @@ static inline int spoolbuf_ffmpeg_status(const spoolbuf_ffmpeg *self)
 {
     sb_stats facts;
 
-    if (self->status == SB_OK && sb_stat(self->buffer, &facts, sizeof facts) == SB_OK && facts.ended_short)
+    if (self->status == SB_OK && sb_stat(sb_reader_buffer(self->reader), &facts, sizeof facts) == SB_OK
+        && facts.ended_short)
         return SB_ERR_SHORT;
     return self->status;
 }

@@ -54,7 +54,6 @@ enum { SPOOLBUF_ARCHIVE_AREA = 65536 };
 
 /* One archive's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_archive {
-    sb_buffer *buffer;
     sb_reader *reader;
     void *area;
     int status;
@@ -86,7 +85,8 @@ static inline la_int64_t spoolbuf_archive_skip(struct archive *archive, void *op
                                                la_int64_t wanted)
 {
     spoolbuf_archive *self = (spoolbuf_archive *)opaque;
-    int64_t place = sb_reader_seek(self->reader, 0, SB_SEEK_CUR), left = sb_size(self->buffer);
+    int64_t place = sb_reader_seek(self->reader, 0, SB_SEEK_CUR);
+    int64_t left = sb_size(sb_reader_buffer(self->reader));
 
     if (left == SB_ERR_UNKNOWN_SIZE || place < 0 || left <= place)
         return 0;
@@ -110,7 +110,6 @@ static inline la_int64_t spoolbuf_archive_seek(struct archive *archive, void *op
 /* Opens a position in a buffer. Returns SB_OK or an sb_status; after an error there is nothing to close. */
 static inline int spoolbuf_archive_open(spoolbuf_archive *self, sb_buffer *buffer)
 {
-    self->buffer = buffer;
     self->status = SB_OK;
     self->reader = sb_reader_new(buffer);
     self->area = malloc(SPOOLBUF_ARCHIVE_AREA);
@@ -154,7 +153,8 @@ static inline int spoolbuf_archive_status(const spoolbuf_archive *self)
 {
     sb_stats facts;
 
-    if (self->status == SB_OK && sb_stat(self->buffer, &facts, sizeof facts) == SB_OK && facts.ended_short)
+    if (self->status == SB_OK && sb_stat(sb_reader_buffer(self->reader), &facts, sizeof facts) == SB_OK
+        && facts.ended_short)
         return SB_ERR_SHORT;
     return self->status;
 }

@@ -51,7 +51,6 @@ extern "C" {
 
 /* One decoder's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_miniaudio {
-    sb_buffer *buffer;
     sb_reader *reader;
     int status; /* written by the thread that decodes */
 } spoolbuf_miniaudio;
@@ -59,7 +58,6 @@ typedef struct spoolbuf_miniaudio {
 /* Opens a position in a buffer. Returns SB_OK or an sb_status; after an error there is nothing to close. */
 static inline int spoolbuf_miniaudio_open(spoolbuf_miniaudio *self, sb_buffer *buffer)
 {
-    self->buffer = buffer;
     self->status = SB_OK;
     self->reader = sb_reader_new(buffer);
     if (self->reader != NULL)
@@ -106,7 +104,8 @@ static inline int spoolbuf_miniaudio_status(const spoolbuf_miniaudio *self)
 {
     sb_stats facts;
 
-    if (self->status == SB_OK && sb_stat(self->buffer, &facts, sizeof facts) == SB_OK && facts.ended_short)
+    if (self->status == SB_OK && sb_stat(sb_reader_buffer(self->reader), &facts, sizeof facts) == SB_OK
+        && facts.ended_short)
         return SB_ERR_SHORT;
     return self->status;
 }

@@ -20,8 +20,8 @@
  *                        spoolbuf_sdl_resume(), seek the SDL_RWops to its start, and load it again
  *   the size             the final size, else the declared size, else -1
  *   a seek, the position cost nothing, whatever the source can do. For a seek from an unknown end the
- *                        source is read to its end first: opusfile ignores a failure of that seek, and
- *                        would take the bytes received so far for everything
+ *                        size is found first (sb_reader_find_size()): opusfile ignores a failure of
+ *                        that seek, and would take the bytes received so far for everything
  *   a write              0: read-only
  *   a blocked read       spoolbuf_sdl_cancel(), from any thread, makes it and every read that would block
  *                        fail, until spoolbuf_sdl_resume()
@@ -53,7 +53,6 @@ extern "C" {
 
 /* One player's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_sdl {
-    sb_buffer *buffer;
     sb_reader *reader;
     SDL_atomic_t status; /* set on the thread that reads, possibly the audio thread */
 } spoolbuf_sdl;
@@ -80,25 +79,7 @@ static inline void spoolbuf_sdl_note(spoolbuf_sdl *self, int64_t result)
 
 static inline Sint64 SDLCALL spoolbuf_sdl_size(SDL_RWops *file)
 {
-    return spoolbuf_sdl_settle(sb_size(spoolbuf_sdl_of(file)->buffer));
-}
-
-/* Reads to the end, so that the size is known. The position stays. Returns SB_OK or an sb_status. */
-static inline int64_t spoolbuf_sdl_find_end(spoolbuf_sdl *self)
-{
-    int64_t place = sb_reader_seek(self->reader, 0, SB_SEEK_CUR), at = 0, count, held;
-    char bytes[4096];
-
-    do {
-        held = sb_buffered(self->buffer, (uint64_t)at);
-        at += held > 0 ? held : 0;
-        sb_reader_seek(self->reader, at, SB_SEEK_SET);
-        count = sb_reader_read(self->reader, sizeof bytes, bytes);
-        at += count > 0 ? count : 0;
-    } while (count > 0);
-    sb_reader_seek(self->reader, place, SB_SEEK_SET);
-    spoolbuf_sdl_note(self, count);
-    return count;
+    return spoolbuf_sdl_settle(sb_size(sb_reader_buffer(spoolbuf_sdl_of(file)->reader)));
 }
 
 static inline Sint64 SDLCALL spoolbuf_sdl_seek(SDL_RWops *file, Sint64 offset, int whence)
@@ -107,7 +88,8 @@ static inline Sint64 SDLCALL spoolbuf_sdl_seek(SDL_RWops *file, Sint64 offset, i
     int64_t place = sb_reader_seek(self->reader, offset, whence);
 
     if (place == SB_ERR_UNKNOWN_SIZE) {
-        place = spoolbuf_sdl_find_end(self);
+        place = sb_reader_find_size(self->reader);
+        spoolbuf_sdl_note(self, place);
         if (place >= 0)
             place = sb_reader_seek(self->reader, offset, whence);
     }
@@ -164,7 +146,6 @@ static inline SDL_RWops *spoolbuf_sdl_open(spoolbuf_sdl *self, sb_buffer *buffer
 {
     SDL_RWops *file;
 
-    self->buffer = buffer;
     SDL_AtomicSet(&self->status, SB_OK);
     self->reader = sb_reader_new(buffer);
     if (self->reader == NULL) {
@@ -206,7 +187,8 @@ static inline int spoolbuf_sdl_status(spoolbuf_sdl *self)
     int status = SDL_AtomicGet(&self->status);
     sb_stats facts;
 
-    if (status == SB_OK && sb_stat(self->buffer, &facts, sizeof facts) == SB_OK && facts.ended_short)
+    if (status == SB_OK && sb_stat(sb_reader_buffer(self->reader), &facts, sizeof facts) == SB_OK
+        && facts.ended_short)
         return SB_ERR_SHORT;
     return status;
 }

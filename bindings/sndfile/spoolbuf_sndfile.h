@@ -20,7 +20,7 @@
  *                        sb_retry(), spoolbuf_sndfile_resume(), open it again, sf_seek() to the old
  *                        position
  *   the length           libsndfile needs it at opening: the final size, else the declared size. If
- *                        neither is known, the source is read to its end first
+ *                        neither is known, it is found first (sb_reader_find_size())
  *   a seek, the position cost nothing, whatever the source can do
  *   a write              0: read-only
  *   a blocked read       spoolbuf_sndfile_cancel(), from any thread, makes it and every read that would
@@ -52,35 +52,17 @@ extern "C" {
 /* One sound's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_sndfile {
     SF_VIRTUAL_IO calls; /* for sf_open_virtual() */
-    sb_buffer *buffer;
     sb_reader *reader;
     int status;
 } spoolbuf_sndfile;
 
-/* Reads to the end, so that the size is known. The position stays. */
-static inline int64_t spoolbuf_sndfile_find_end(spoolbuf_sndfile *self)
-{
-    int64_t place = sb_reader_seek(self->reader, 0, SB_SEEK_CUR), at = 0, count, held;
-    char bytes[4096];
-
-    do {
-        held = sb_buffered(self->buffer, (uint64_t)at);
-        at += held > 0 ? held : 0;
-        sb_reader_seek(self->reader, at, SB_SEEK_SET);
-        count = sb_reader_read(self->reader, sizeof bytes, bytes);
-        at += count > 0 ? count : 0;
-    } while (count > 0);
-    sb_reader_seek(self->reader, place, SB_SEEK_SET);
-    return count < 0 ? count : at;
-}
-
 static inline sf_count_t spoolbuf_sndfile_length(void *opaque)
 {
     spoolbuf_sndfile *self = (spoolbuf_sndfile *)opaque;
-    int64_t size = sb_size(self->buffer);
+    int64_t size = sb_size(sb_reader_buffer(self->reader));
 
     if (size == SB_ERR_UNKNOWN_SIZE)
-        size = spoolbuf_sndfile_find_end(self);
+        size = sb_reader_find_size(self->reader);
     if (size < 0 && self->status == SB_OK)
         self->status = (int)size;
     return size;
@@ -133,7 +115,6 @@ static inline int spoolbuf_sndfile_open(spoolbuf_sndfile *self, sb_buffer *buffe
     self->calls.read = spoolbuf_sndfile_read;
     self->calls.write = spoolbuf_sndfile_write;
     self->calls.tell = spoolbuf_sndfile_tell;
-    self->buffer = buffer;
     self->status = SB_OK;
     self->reader = sb_reader_new(buffer);
     if (self->reader != NULL)
@@ -161,7 +142,8 @@ static inline int spoolbuf_sndfile_status(const spoolbuf_sndfile *self)
 {
     sb_stats facts;
 
-    if (self->status == SB_OK && sb_stat(self->buffer, &facts, sizeof facts) == SB_OK && facts.ended_short)
+    if (self->status == SB_OK && sb_stat(sb_reader_buffer(self->reader), &facts, sizeof facts) == SB_OK
+        && facts.ended_short)
         return SB_ERR_SHORT;
     return self->status;
 }

@@ -34,6 +34,16 @@ pub(crate) enum Wait {
     For(Duration),
 }
 
+impl From<Option<Duration>> for Wait {
+    fn from(timeout: Option<Duration>) -> Wait {
+        match timeout {
+            None => Wait::Forever,
+            Some(Duration::ZERO) => Wait::Never,
+            Some(time) => Wait::For(time),
+        }
+    }
+}
+
 /// A read that memory alone did not finish: `Buffer::read_slow` does.
 pub(crate) struct Unfinished {
     /// The number of bytes copied so far.
@@ -44,8 +54,10 @@ pub(crate) struct Unfinished {
 }
 
 /// A read that misses bytes.
-struct PendingRead<'s> {
+pub(super) struct PendingRead<'s> {
     request: ReadRequest<'s>,
+    /// Whether the prefetch continues from the bytes that it misses.
+    pub(super) moves_prefetch: bool,
     /// The token's generation when the call began.
     generation: u64,
     /// The state's `cancels` when the call first locked it.
@@ -54,9 +66,10 @@ struct PendingRead<'s> {
 }
 
 impl<'s> PendingRead<'s> {
-    fn new(request: ReadRequest<'s>) -> PendingRead<'s> {
+    pub(super) fn new(request: ReadRequest<'s>) -> PendingRead<'s> {
         PendingRead {
             request,
+            moves_prefetch: true,
             // Loaded before the lock is taken, so that a cancellation cannot be missed: a later one
             // finds the call at the gate.
             generation: request.cancel_token.map_or(0, CancelToken::generation),
@@ -212,7 +225,7 @@ impl Buffer {
 
     /// Waits for the missing bytes, or makes the source deliver them. The call keeps the source
     /// guard for the next missing bytes.
-    fn wait_or_pull<'b>(
+    pub(super) fn wait_or_pull<'b>(
         this: &'b Shared<Buffer>,
         missing: u64,
         left: u64,
@@ -221,11 +234,13 @@ impl Buffer {
     ) -> Result<Verdict> {
         let request = pending.request;
         let mut state = this.gate.lock();
-        if pending.cancels.is_none() {
+        if pending.cancels.is_none() && pending.moves_prefetch {
             state.note_absence(missing);
         }
         let demand = pending.demand(&state, missing, left);
-        state.note_miss(missing);
+        if pending.moves_prefetch {
+            state.note_miss(missing);
+        }
         if matches!(request.wait, Wait::Never) {
             // The call does not wait for the helper, but a later call may find the bytes.
             state.call_helper();

@@ -60,27 +60,8 @@ impl Position {
     }
 
     /// Reads the source to its end, so that the size becomes known. The position does not change.
-    pub(crate) fn find_end(&self, buffer: &Shared<Buffer>) -> Result<()> {
-        const STEP: usize = 64 * 1024;
-        // Not on the stack, since a caller's stack may be small.
-        let mut scratch = Vec::new();
-        scratch
-            .try_reserve_exact(STEP)
-            .map_err(|_| Error::NoMemory)?;
-        scratch.resize(STEP, 0);
-        let mut at = 0;
-        loop {
-            at += buffer.gate.lock().extent().buffered(at);
-            let request = ReadRequest {
-                all: false,
-                wait: Wait::Forever,
-                cancel_token: Some(&self.cancel_token),
-            };
-            match Buffer::read(buffer, at, &mut scratch, request)? {
-                0 => return Ok(()),
-                count => at += count as u64,
-            }
-        }
+    pub(crate) fn find_size(&self, buffer: &Shared<Buffer>) -> Result<u64> {
+        Buffer::find_size(buffer, Wait::Forever, Some(&self.cancel_token))
     }
 
     pub(crate) fn seek(&self, buffer: &Buffer, to: SeekFrom) -> Result<u64> {

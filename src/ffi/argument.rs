@@ -4,12 +4,19 @@
 
 use std::ffi::{CStr, c_char, c_void};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::ffi::abi::SB_SIZE_UNKNOWN;
 
 pub(super) fn known(size: u64) -> Option<u64> {
     (size != SB_SIZE_UNKNOWN).then_some(size)
+}
+
+/// A timeout in milliseconds; None for a negative one.
+#[inline]
+pub(super) fn timeout(ms: i64) -> Option<Duration> {
+    u64::try_from(ms).ok().map(Duration::from_millis)
 }
 
 /// # Safety

@@ -3,9 +3,8 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
-use std::time::Duration;
 
-use super::argument::out_slice;
+use super::argument::{out_slice, timeout};
 use super::status::{PANIC, count};
 use crate::buffer::Buffer;
 use crate::buffer::read::{ReadRequest, Unfinished, Wait};
@@ -50,14 +49,9 @@ pub unsafe extern "C" fn sb_read_some(
     timeout_ms: i64,
 ) -> i64 {
     catch(PANIC, || {
-        let wait = match u64::try_from(timeout_ms) {
-            Err(_) => Wait::Forever,
-            Ok(0) => Wait::Never,
-            Ok(time) => Wait::For(Duration::from_millis(time)),
-        };
         let request = ReadRequest {
             all: false,
-            wait,
+            wait: Wait::from(timeout(timeout_ms)),
             cancel_token: None,
         };
         // SAFETY: C guarantees that `out` is NULL or writable for `len` bytes.

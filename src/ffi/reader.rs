@@ -41,6 +41,29 @@ pub unsafe extern "C" fn sb_reader_new(handle: *mut sb_buffer) -> *mut sb_reader
     })
 }
 
+/// Returns the buffer of a reader.
+///
+/// @param reader the reader.
+/// @return the buffer; NULL if the reader is invalid or its buffer was freed. It stays valid until
+///         sb_free(), which may come at any time.
+///
+/// Threads: any thread, concurrently; never blocks.
+///
+/// Ownership: the buffer stays its owner's.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_reader_buffer(reader: *const sb_reader) -> *mut sb_buffer {
+    catch(std::ptr::null_mut(), || {
+        let reader = READERS.get_shared(reader as Raw);
+        let found = reader.and_then(|reader| {
+            BUFFERS.get_shared(reader.buffer)?;
+            Ok(reader.buffer)
+        });
+        found.map_or(std::ptr::null_mut(), |buffer| buffer as *mut sb_buffer)
+    })
+}
+
 /// Reads at the reader's position, and advances it by the number of bytes read.
 ///
 /// Blocks until the first byte is buffered, then copies the bytes that are buffered there. May call
@@ -98,6 +121,26 @@ pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence
             reader.position.seek(&buffer, to?)
         });
         count(result)
+    })
+}
+
+/// Finds the final size like sb_find_size(), but with the reader's timeout and cancellation, and
+/// leaves its position as it is.
+///
+/// @param reader the reader.
+/// @return the final size in bytes, otherwise as sb_find_size().
+///         SB_ERR_CANCELED: also if sb_reader_cancel() or sb_reader_free() was called.
+///
+/// Threads: one at a time for one reader.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_reader_find_size(reader: *mut sb_reader) -> i64 {
+    catch(PANIC, || {
+        count(READERS.get_shared(reader as Raw).and_then(|reader| {
+            let buffer = BUFFERS.get_shared(reader.buffer)?;
+            reader.position.find_size(&buffer)
+        }))
     })
 }
 

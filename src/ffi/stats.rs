@@ -5,9 +5,10 @@
 use std::ffi::{c_char, c_int};
 use std::time::Duration;
 
-use super::argument::out_slice;
+use super::argument::{out_slice, timeout};
 use super::status::{PANIC, count, status};
 use crate::buffer::Buffer;
+use crate::buffer::read::Wait;
 use crate::buffer::stats::{SourceState, SpoolState, Stats};
 use crate::error::Error;
 use crate::ffi::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_range, sb_spool, sb_state, sb_stats};
@@ -34,6 +35,35 @@ pub unsafe extern "C" fn sb_size(handle: *const sb_buffer) -> i64 {
         count(
             buffer.and_then(|buffer| buffer.gate.lock().extent().size().ok_or(Error::UnknownSize)),
         )
+    })
+}
+
+/// Finds the final size: reads the source to its end (EOF) if that is necessary.
+///
+/// Bytes are buffered, not copied, and no prefetch is moved. A source that can seek is sent to the
+/// last byte of the size that sb_size() returns, which proves it, and is read on from there or, if
+/// that size is wrong or unknown, from the furthest buffered byte. Other sources deliver everything.
+///
+/// @param handle     the buffer.
+/// @param timeout_ms the timeout in milliseconds for the whole call, as for sb_read_some(): 0 never
+///                   calls the source, with a positive one the helper thread calls it, and a
+///                   negative value means no timeout.
+/// @return the final size in bytes.
+///         SB_ERR_TIMEOUT: the size did not become known in time.
+///         SB_ERR_SHORT: the source ended below the declared size, and `on_short` is
+///         SB_SHORT_ERROR.
+///         Otherwise the errors of sb_read_some().
+///
+/// Threads: any thread, concurrently. sb_cancel() and sb_free() cancel it; for a call that
+/// sb_reader_cancel() cancels use sb_reader_find_size().
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_find_size(handle: *mut sb_buffer, timeout_ms: i64) -> i64 {
+    catch(PANIC, || {
+        let buffer = BUFFERS.get_shared(handle as Raw);
+        let wait = Wait::from(timeout(timeout_ms));
+        count(buffer.and_then(|buffer| Buffer::find_size(&buffer, wait, None)))
     })
 }
 

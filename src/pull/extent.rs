@@ -70,6 +70,20 @@ impl Extent {
         self.end.or(stated)
     }
 
+    /// The final size, or else the missing bytes to wait for next in order to find it.
+    pub(crate) fn toward_end(&self, can_seek: bool) -> std::result::Result<u64, (u64, u64)> {
+        const STEP: u64 = 64 * 1024;
+        let last = self.ranges.last_end();
+        match (self.end, self.size()) {
+            (Some(end), _) => Ok(end),
+            (None, _) if last >= MAX_SIZE => Ok(last),
+            // No byte is copied on the way to an offset that has none.
+            (None, _) if !can_seek => Err((MAX_SIZE - 1, 1)),
+            (None, Some(size)) if (last + 1..=MAX_SIZE).contains(&size) => Err((size - 1, 1)),
+            (None, _) => Err((last, STEP)),
+        }
+    }
+
     /// The end of the bytes that are held without a gap from the start of the resource.
     pub(crate) fn frontier(&self) -> u64 {
         self.ranges.end_of(0)

@@ -90,6 +90,27 @@ static void tells_about_itself()
     CHECK(b.ranges().size() == 1 && b.ranges()[0].end == size && b.buffered(10) == size - 10);
 }
 
+static void finds_the_size()
+{
+    spoolbuf::options how;
+    how.size = size + 7;
+    spoolbuf::buffer b(stream{size}, how);
+    CHECK(!b.find_size(0ms) && b.buffered() == 0);
+    CHECK(b.find_size() == size && b.find_size(0ms) == size && b.size() == size);
+    spoolbuf::buffer timed(stream{size});
+    CHECK(timed.find_size(60s) == size);
+    spoolbuf::buffer read(stream{size});
+    auto r = read.reader();
+    r.seek(10);
+    CHECK(r.native_buffer() == read.native_handle());
+    CHECK(r.find_size() == size && r.tell() == 10);
+    read.reset();
+    CHECK(r.native_buffer() == nullptr);
+    std::error_code code;
+    CHECK(r.find_size(code) == 0 && code == spoolbuf::errc::invalid);
+    CHECK(b.find_size(code) == size && !code && b.find_size(1ms, code) == size && !code);
+}
+
 static void saves_and_tells()
 {
     spoolbuf::buffer b(stream{size});
@@ -182,6 +203,7 @@ int main()
     waits_for_a_while();
     has_readers();
     tells_about_itself();
+    finds_the_size();
     saves_and_tells();
     is_a_stream();
     says_what_went_wrong();

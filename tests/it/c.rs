@@ -105,6 +105,11 @@ fn source_size() {
 }
 
 #[test]
+fn find_size() {
+    promise("find_size.c");
+}
+
+#[test]
 fn stack_usage() {
     promise("stack_usage.c");
 }

@@ -7,13 +7,14 @@ import io
 import random
 import threading
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional
 
 import pytest
 
-from spoolbuf import SourceError, StreamBuffer
-from support import data
+from spoolbuf import CanceledError, ShortError, SourceError, StreamBuffer, TimedOutError
+from support import chunks, data
 
 SIZE = 3_000_000
 
@@ -238,3 +239,41 @@ def test_what_is_asked_for_exactly() -> None:
     buf = StreamBuffer(Stream(), read_granularity=0)
     assert buf.open().read(100_000) == data(0, 100_000)
     assert sum(asked) == 100_000 and len(asked) < 100
+
+
+def test_find_size() -> None:
+    buf = StreamBuffer(chunks(100_000), size=300_000, on_short="end")
+    with pytest.raises(TimedOutError):
+        buf.find_size(0)
+    assert buf.buffered(0) == 0 and len(buf) == 300_000
+    assert buf.find_size(60) == buf.find_size(0) == len(buf) == 100_000
+    assert StreamBuffer(chunks(100_000), size=300).find_size() == 100_000
+    with pytest.raises(ShortError):
+        StreamBuffer(chunks(100_000), size=300_000).find_size()
+    with pytest.raises(ValueError, match="negative"):
+        buf.find_size(-1)
+
+
+def test_a_seek_from_an_unknown_end_is_canceled_with_its_file() -> None:
+    inside, goes_on = threading.Event(), threading.Event()
+
+    def stream() -> Iterator[bytes]:
+        yield data(0, 1000)
+        inside.set()
+        assert goes_on.wait(60)
+        yield data(1000, 1000)
+
+    buf = StreamBuffer(stream())
+    file = buf.open()
+    first = threading.Thread(target=buf.read, args=(1500, 1))
+    first.start()
+    assert inside.wait(60)
+    stopper = threading.Timer(0.2, file.cancel)
+    stopper.start()
+    with pytest.raises(CanceledError):
+        file.seek(0, 2)
+    goes_on.set()
+    first.join()
+    stopper.join()
+    file.resume()
+    assert file.seek(0, 2) == 2000

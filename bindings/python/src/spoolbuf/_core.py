@@ -8,7 +8,7 @@ import io
 from typing import Any, Optional
 
 from ._errors import CanceledError, InvalidError, keep_partial
-from ._handle import LIMIT, Handle
+from ._handle import Handle
 from ._native import SIZE_UNKNOWN, Status, address_of, fresh, held, lib, read_bytes
 from ._reader import Reader
 
@@ -120,28 +120,27 @@ class Core(Handle):
 
     # The end.
 
-    def _end(self) -> int:
+    def _end(self, reader: Reader) -> int:
         """The size that a file uses to seek from its end."""
         size: int = held.sb_size(self._handle)
-        return self._find_end() if size == Status.UNKNOWN_SIZE else self._check(size)
+        return self._find_end(reader) if size == Status.UNKNOWN_SIZE else self._check(size)
 
-    def _find_end(self) -> int:
+    def _find_end(self, reader: Optional[Reader] = None) -> int:
         """The true size. Asks a seekable stream for its end, or else reads to it."""
-        asked = False
-        while True:
-            stats = self._stats()
-            if stats.final_size != SIZE_UNKNOWN:
-                return stats.final_size
-            if stats.seekable and not asked:
-                asked = True
-                end = self._source.find_end()
-                if end is not None:
-                    # Its last byte, and the absence of one after it, prove the end.
-                    self._read_at(max(end - 1, 0), 2)
-                continue
-            # A forward-only stream is read up to any offset without copying a byte of it.
-            place = stats.frontier if stats.seekable else LIMIT - 1
-            self._read_at(place, PIECE if stats.seekable else 1)
+        stats = self._stats()
+        if stats.final_size != SIZE_UNKNOWN:
+            return stats.final_size
+        end = self._source.find_end() if stats.seekable else None
+        if end is not None:
+            # Its last byte, and the absence of one after it, prove the end.
+            self._read_at(max(end - 1, 0), 2, reader)
+        if reader is not None:
+            return reader.find_size()
+        reader = Reader(self)
+        try:
+            return reader.find_size()
+        finally:
+            reader.free()
 
 
 def comes_later(error: BaseException) -> bool:

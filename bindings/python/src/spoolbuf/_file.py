@@ -96,7 +96,7 @@ class RawStreamFile(io.RawIOBase):
         elif whence == os.SEEK_CUR:
             place += offset
         elif whence == os.SEEK_END:
-            place = self._buffer._end() + offset
+            place = self._buffer._end(self._reader) + offset
         else:
             raise ValueError(f"invalid whence ({whence}, should be 0, 1 or 2)")
         if place >= 2**63 or not -(2**63) <= offset < 2**63:

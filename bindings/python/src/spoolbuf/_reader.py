@@ -39,6 +39,11 @@ class Reader:
             return buffer._wait(read)
         return buffer._wait(functools.partial(_read, self._get(), offset, size, address), self)
 
+    def find_size(self) -> int:
+        """Reads the stream to its end without copying a byte, and returns the true size."""
+        find = functools.partial(lib.sb_reader_find_size, self._get())
+        return self._buffer._wait(find, self)
+
     def _get(self) -> int:
         if self._reader is None:
             reader: Optional[int] = lib.sb_reader_new(self._buffer._handle)

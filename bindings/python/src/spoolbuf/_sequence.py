@@ -100,12 +100,7 @@ class ByteSequence(Core):
         b'by'
         """
         offset, size = natural("offset", offset), natural("size", size)
-        if timeout is not None and not timeout >= 0:
-            raise ValueError("timeout must not be negative")
-        if timeout == math.inf:
-            timeout = None
-        if timeout:
-            _interpreter.check_helper()
+        timeout = _limit(timeout)
         if size > PIECE:
             size = min(size, max(PIECE, self._buffered(offset)))
         out: bytes = fresh(None, size)
@@ -151,6 +146,19 @@ class ByteSequence(Core):
             raise IndexError("place out of range")
         return byte[0]
 
+    def find_size(self, timeout: Optional[float] = None) -> int:
+        """Returns the true size: reads the stream to its end, or seeks it there, if necessary.
+
+        A `timeout` is that of `read_some`: with 0 the stream is not called.
+
+        >>> StreamBuffer([b"by", b"tes"], size=100, on_short="end").find_size()
+        5
+        """
+        timeout = _limit(timeout)
+        if timeout is None:
+            return self._find_end()
+        return self._wait_within(functools.partial(lib.sb_find_size, self._handle), timeout)
+
     def _slice(self, key: slice) -> bytes:
         start = 0 if key.start is None else operator.index(key.start)
         stop = None if key.stop is None else operator.index(key.stop)
@@ -188,3 +196,14 @@ class ByteSequence(Core):
         b'bytes'
         """
         return self._read_at(0, -1)
+
+
+def _limit(timeout: Optional[float]) -> Optional[float]:
+    """The timeout of a call, in seconds; None for none."""
+    if timeout is None or timeout == math.inf:
+        return None
+    if not timeout >= 0:
+        raise ValueError("timeout must not be negative")
+    if timeout:
+        _interpreter.check_helper()
+    return timeout
