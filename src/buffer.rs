@@ -12,7 +12,7 @@ mod size;
 pub(crate) mod stats;
 
 use crate::error::{Error, Result};
-use crate::options::Options;
+use crate::options::{Options, ThreadHooks};
 use crate::pull::gate::Gate;
 use crate::pull::helper::Helper;
 use crate::pull::state::State;
@@ -29,20 +29,26 @@ pub(crate) struct Buffer {
     interrupt: Option<Interrupt>,
     free_waits_for_pull: bool,
     helper: Mutex<Option<Helper>>,
+    hooks: Option<Shared<ThreadHooks>>,
 }
 
 impl Buffer {
     pub(crate) fn new(
         source: Box<dyn Source>,
-        options: Options,
+        mut options: Options,
         domain: DomainRef,
     ) -> Result<Shared<Buffer>> {
+        let hooks = std::mem::take(&mut options.thread);
+        let hooks = (!hooks.is_empty())
+            .then(|| Shared::try_new(hooks))
+            .transpose()?;
         Shared::try_new(Buffer {
             interrupt: source.interrupt(),
             free_waits_for_pull: source.free_waits_for_pull(),
             gate: Shared::try_new(Gate::new(State::new(source, &options)))?,
             store: Store::new(options, domain),
             helper: Mutex::new(None),
+            hooks,
         })
     }
 
@@ -63,9 +69,11 @@ impl Buffer {
     fn start_helper(this: &Shared<Buffer>) -> Result<()> {
         let mut helper = lock(&this.helper);
         if helper.is_none() {
-            *helper = Some(Helper::start(this.clone(), |buffer| {
-                (&buffer.gate, &buffer.store)
-            })?);
+            *helper = Some(Helper::start(
+                this.clone(),
+                |buffer| (&buffer.gate, &buffer.store),
+                this.hooks.clone(),
+            )?);
         }
         Ok(())
     }

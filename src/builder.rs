@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::options::{MAX_READ_GRANULARITY, OnFull, OnShort, Options};
+use crate::options::{MAX_READ_GRANULARITY, OnFull, OnShort, Options, ThreadHook};
 use crate::source::Source;
 use crate::stream_buffer::StreamBuffer;
 
@@ -33,7 +33,7 @@ impl StreamBuffer {
 /// assert_eq!(buffer.size(), Some(10));
 /// # Ok::<(), spoolbuf::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[must_use = "a builder creates the buffer in `open`"]
 pub struct Builder<S> {
     source: S,
@@ -91,6 +91,20 @@ impl<S: Source + 'static> Builder<S> {
     /// Default: 0, half of what the prefetch keeps.
     pub fn prefetch_low(mut self, bytes: u64) -> Builder<S> {
         self.options.prefetch_low = bytes;
+        self
+    }
+
+    /// Called on the helper thread before that first calls the source: to attach it to a runtime,
+    /// say, or to set its priority. A read there that would need the source fails with
+    /// [`Error::Reentrant`]. A panic is caught and ignored. Default: none.
+    pub fn thread_begin(mut self, hook: ThreadHook) -> Builder<S> {
+        self.options.thread.begin = Some(hook);
+        self
+    }
+
+    /// Called as the last act of the helper thread. Default: none.
+    pub fn thread_end(mut self, hook: ThreadHook) -> Builder<S> {
+        self.options.thread.end = Some(hook);
         self
     }
 

@@ -71,6 +71,6 @@ pub use buffer::stats::{SourceState, SpoolState, Stats};
 pub use builder::Builder;
 pub use cursor::{CancelHandle, Cursor};
 pub use error::{Error, Result};
-pub use options::{OnFull, OnShort};
+pub use options::{OnFull, OnShort, ThreadHook};
 pub use source::{Interrupt, Seekable, Source};
 pub use stream_buffer::StreamBuffer;

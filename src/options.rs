@@ -1,5 +1,6 @@
 //! The options of a buffer.
 
+use std::fmt;
 use std::path::PathBuf;
 
 /// What happens when the disk is full or fails.
@@ -24,8 +25,33 @@ pub enum OnShort {
     Error,
 }
 
+/// Called on the helper thread of a buffer.
+pub type ThreadHook = Box<dyn Fn() + Send + Sync>;
+
+/// What the host does on the helper thread when it begins and ends.
+#[derive(Default)]
+pub(crate) struct ThreadHooks {
+    pub(crate) begin: Option<ThreadHook>,
+    pub(crate) end: Option<ThreadHook>,
+}
+
+impl ThreadHooks {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.begin.is_none() && self.end.is_none()
+    }
+}
+
+impl fmt::Debug for ThreadHooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadHooks")
+            .field("begin", &self.begin.is_some())
+            .field("end", &self.end.is_some())
+            .finish()
+    }
+}
+
 /// Options of a buffer, which [`Builder`](crate::Builder) and `sb_options` describe.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) size: Option<u64>,
     pub(crate) max_memory: u64,
@@ -36,6 +62,7 @@ pub(crate) struct Options {
     pub(crate) seek_gap: u64,
     pub(crate) read_granularity: u32,
     pub(crate) prefetch_low: u64,
+    pub(crate) thread: ThreadHooks,
 }
 
 /// The largest value of `read_granularity`, in bytes.
@@ -56,6 +83,7 @@ impl Default for Options {
             seek_gap: 256 * 1024,
             read_granularity: MAX_READ_GRANULARITY,
             prefetch_low: 0,
+            thread: ThreadHooks::default(),
         }
     }
 }

@@ -191,6 +191,9 @@ struct options {
     std::optional<std::uint64_t> seek_gap;
     std::optional<std::uint32_t> read_granularity;
     std::uint64_t prefetch_low = 0;      ///< the prefetch refills below this; 0: half of what it keeps
+    void (*thread_begin)(void *) = nullptr; ///< called on the helper thread before it calls the source
+    void (*thread_end)(void *) = nullptr;   ///< called as that thread's last act, maybe after the buffer's end
+    void *thread_opaque = nullptr;          ///< passed to both; must outlive that thread
     bool memory_when_full = false;       ///< on a full disk, go on in memory instead of failing
     sb_on_short on_short = SB_SHORT_END; ///< an end before the declared size: the end, or an error
 };
@@ -1243,6 +1246,9 @@ private:
         plain.seek_gap = how.seek_gap.value_or(plain.seek_gap);
         plain.read_granularity = how.read_granularity.value_or(plain.read_granularity);
         plain.prefetch_low = how.prefetch_low;
+        plain.thread_begin = how.thread_begin;
+        plain.thread_end = how.thread_end;
+        plain.thread_opaque = how.thread_opaque;
         plain.on_full = how.memory_when_full ? SB_ON_FULL_MEMORY : SB_ON_FULL_FAIL;
         plain.on_short = how.on_short;
         sb_callback callback = made->callback();

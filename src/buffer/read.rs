@@ -102,7 +102,7 @@ impl<'s> PendingRead<'s> {
             Err(Error::Canceled)
         } else if self.is_out_of_time() {
             Err(Error::Timeout)
-        } else if state.source().is_inside() {
+        } else if state.source().is_inside() || state.is_helper_here() {
             Err(Error::Reentrant)
         } else {
             Ok(None)

@@ -343,6 +343,19 @@ pub struct sb_options {
     /// prefetch keeps are buffered. A larger value counts as the number that the prefetch keeps:
     /// UINT64_MAX refills after each read. Default: 0, half of what the prefetch keeps.
     pub prefetch_low: u64,
+    /// Passed to `thread_begin` and `thread_end`, and never dereferenced. Default: NULL.
+    pub thread_opaque: *mut c_void,
+    /// Called once on the helper thread, before that thread calls the source: to attach it to a
+    /// runtime, say, or to set its priority. A read there that would need the source returns
+    /// SB_ERR_REENTRANT. sb_free() may wait for it. Default: NULL, none.
+    pub thread_begin: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
+    /// Called once on the helper thread as its last act, after its last call of the source, including
+    /// `close`. Called if and only if the thread was created. sb_free() waits for it, unless the
+    /// thread is inside the source or an operation on the spool file at that moment. As for a
+    /// source's callbacks, no C++ exception may leave it. Default: NULL, none.
+    pub thread_end: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
+    /// Must be NULL.
+    pub reserved_pointer: *mut c_void,
 }
 
 /// A range of buffered bytes: from `start` up to, but not including, `end`.

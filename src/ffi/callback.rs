@@ -10,6 +10,7 @@ use std::ffi::{c_int, c_void};
 
 use crate::error::{Error, Result};
 use crate::ffi::abi::{sb_callback, sb_progress_fn, sb_source_code, sb_source_flag};
+use crate::options::ThreadHook;
 use crate::source::{Interrupt, Source};
 use crate::sync::shared::try_box;
 
@@ -210,6 +211,21 @@ impl Drop for CallbackSource {
     }
 }
 
+/// Makes a hook from one of the host's thread callbacks, which must stay valid until the thread has
+/// ended.
+pub(crate) fn thread_hook(call: Option<Notify>, opaque: *mut c_void) -> Result<Option<ThreadHook>> {
+    let (Some(call), opaque) = (call, Opaque(opaque)) else {
+        return Ok(None);
+    };
+    let hook = move || {
+        let opaque = opaque;
+        // SAFETY: the host guarantees that the callback may be called with `thread_opaque` on the
+        // helper thread.
+        unsafe { call_notify(call, opaque.0) }
+    };
+    Ok(Some(try_box(hook)? as ThreadHook))
+}
+
 /// Reports progress to the caller of a save; a result of false stops the save.
 pub(crate) struct Progress {
     pub(crate) call: sb_progress_fn,
@@ -255,7 +271,7 @@ unsafe extern "C" fn call_size(f: Size, opaque: *mut c_void) -> i64 {
 }
 
 unsafe extern "C" fn call_notify(f: Notify, opaque: *mut c_void) {
-    // SAFETY: the caller guarantees the contract of `cancel` or `close` in `sb_callback`.
+    // SAFETY: the caller guarantees the contract of this callback in `sb_callback` or `sb_options`.
     unsafe { f(opaque) }
 }
 

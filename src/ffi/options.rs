@@ -6,6 +6,7 @@ use std::ffi::c_int;
 
 use super::argument::{known, path};
 use super::buffer::{free, make};
+use super::callback::thread_hook;
 use super::status::{PANIC, status};
 use crate::buffer::Buffer;
 use crate::disk;
@@ -15,7 +16,7 @@ use crate::ffi::abi::{
 };
 use crate::ffi::handle::Raw;
 use crate::ffi::handles::BUFFERS;
-use crate::options::{MAX_READ_GRANULARITY, OnFull, OnShort, Options};
+use crate::options::{MAX_READ_GRANULARITY, OnFull, OnShort, Options, ThreadHooks};
 use crate::panic::catch;
 
 const FULL_FAIL: u32 = sb_on_full::SB_ON_FULL_FAIL as u32;
@@ -53,6 +54,10 @@ pub unsafe extern "C" fn sb_options_init(options: *mut sb_options, struct_size: 
             on_short: SHORT_END,
             reserved: 0,
             prefetch_low: defaults.prefetch_low,
+            thread_opaque: std::ptr::null_mut(),
+            thread_begin: None,
+            thread_end: None,
+            reserved_pointer: std::ptr::null_mut(),
         };
         // SAFETY: C guarantees that `options` has `struct_size` bytes; `is_of_a_version` has
         // checked that this version's struct is no larger.
@@ -144,6 +149,7 @@ unsafe fn chosen(options: *const sb_options) -> Result<Options> {
     if !is_of_a_version(given.struct_size)
         || given.read_granularity > MAX_READ_GRANULARITY
         || given.reserved != 0
+        || !given.reserved_pointer.is_null()
     {
         return Err(Error::Invalid);
     }
@@ -178,5 +184,9 @@ unsafe fn chosen(options: *const sb_options) -> Result<Options> {
         seek_gap: given.seek_gap,
         read_granularity: given.read_granularity,
         prefetch_low: given.prefetch_low,
+        thread: ThreadHooks {
+            begin: thread_hook(given.thread_begin, given.thread_opaque)?,
+            end: thread_hook(given.thread_end, given.thread_opaque)?,
+        },
     })
 }

@@ -5,6 +5,7 @@
 //! the buffer is freed.
 
 use crate::error::{Error, Result};
+use crate::options::{ThreadHook, ThreadHooks};
 use crate::panic::catch;
 use crate::pull::gate::Gate;
 use crate::pull::source_guard::SourceGuard;
@@ -15,17 +16,31 @@ use crate::sync::thread::Thread;
 
 pub(crate) struct Helper(Thread);
 
+/// Calls one of the host's hooks, if there is one.
+fn call(hooks: Option<&ThreadHooks>, which: fn(&ThreadHooks) -> &Option<ThreadHook>) {
+    if let Some(hook) = hooks.and_then(|hooks| which(hooks).as_ref()) {
+        // If it panics, no caller is left to whom the panic could be reported.
+        catch((), hook);
+    }
+}
+
 impl Helper {
     /// Starts the thread, which keeps `owner` alive. `parts` returns the owner's gate and store.
     pub(crate) fn start<T: Send + Sync + 'static>(
         owner: Shared<T>,
         parts: fn(&T) -> (&Gate, &Store),
+        hooks: Option<Shared<ThreadHooks>>,
     ) -> Result<Helper> {
         Thread::start(move || {
             let (gate, store) = parts(&owner);
+            gate.lock().helper = Some(this_thread());
+            call(hooks.as_deref(), |hooks| &hooks.begin);
             while !catch(false, || run(gate, store)) {
                 recover(gate);
             }
+            // This may free the buffer: the end comes after all that.
+            drop(owner);
+            call(hooks.as_deref(), |hooks| &hooks.end);
         })
         .map(Helper)
     }
@@ -47,7 +62,6 @@ fn recover(gate: &Gate) {
 /// Works until the buffer is freed; then returns true.
 fn run(gate: &Gate, store: &Store) -> bool {
     let mut state = gate.lock();
-    state.helper = Some(this_thread());
     while !state.freed {
         state.waiters.helper_has_looked();
         let work = state.helper_work();

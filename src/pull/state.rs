@@ -161,7 +161,12 @@ impl State {
 
     /// Whether a prefetch runs and this is not its thread, which alone calls the source then.
     pub(super) fn is_left_to_helper(&self) -> bool {
-        self.prefetch.is_on() && self.helper != Some(this_thread())
+        self.prefetch.is_on() && !self.is_helper_here()
+    }
+
+    /// Whether this thread is the helper. A call that waits for bytes would wait for itself.
+    pub(crate) fn is_helper_here(&self) -> bool {
+        self.helper == Some(this_thread())
     }
 
     pub(super) fn is_met(&self, demand: Demand) -> bool {

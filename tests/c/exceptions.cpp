@@ -57,6 +57,16 @@ void close(void *)
     may_throw("close");
 }
 
+void thread_begin(void *)
+{
+    may_throw("thread_begin");
+}
+
+void thread_end(void *)
+{
+    may_throw("thread_end");
+}
+
 int progress(void *, uint64_t, uint64_t)
 {
     may_throw("progress");
@@ -86,8 +96,13 @@ int main(int count, char **arguments)
     callback.size = size;
     callback.cancel = cancel;
     callback.close = close;
-    sb_buffer *buffer = sb_new(&callback, SB_SIZE_UNKNOWN, 10000);
-    CHECK(buffer != nullptr);
+    sb_options options;
+    CHECK(sb_options_init(&options, sizeof options) == SB_OK);
+    options.max_memory = 10000;
+    options.thread_begin = thread_begin;
+    options.thread_end = thread_end;
+    sb_buffer *buffer = nullptr;
+    CHECK(sb_new_with(&callback, &options, &buffer) == SB_OK);
     /* Not far enough ahead to serve the read without a seek. */
     if (helper)
         CHECK(sb_prefetch(buffer, throwing == "seek" ? 1 : SB_PREFETCH_ALL) == SB_OK);

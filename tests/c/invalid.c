@@ -107,6 +107,12 @@ static void bad_callbacks(void)
     CHECK_EQ(sb_new_with(&good, &options, &buffer), SB_ERR_INVALID);
     CHECK(buffer == NULL);
     CHECK_EQ(source.closes, 1);
+    source.closes = 0;
+    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
+    options.reserved_pointer = &source;
+    CHECK_EQ(sb_new_with(&good, &options, &buffer), SB_ERR_INVALID);
+    CHECK(buffer == NULL);
+    CHECK_EQ(source.closes, 1);
     CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
     options.on_full = 99;
     source.closes = 0;

@@ -49,6 +49,8 @@ static void defaults(void)
     CHECK_EQ(options.on_short, SB_SHORT_END);
     CHECK_EQ(options.reserved, 0);
     CHECK_EQ(options.prefetch_low, 0);
+    CHECK(options.thread_begin == NULL && options.thread_end == NULL);
+    CHECK(options.thread_opaque == NULL && options.reserved_pointer == NULL);
     for (given = 0; given < 2; given++) {
         buffer = open_with(&source, given ? &options : NULL);
         CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN_SIZE);

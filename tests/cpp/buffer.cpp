@@ -167,6 +167,11 @@ static void refills_from_its_low_mark()
     spoolbuf::options how;
     how.prefetch = 100000;
     how.prefetch_low = 100000;
+    static std::atomic<int> begun{0}, ended{0};
+    how.thread_begin = [](void *number) { begun += *static_cast<int *>(number); };
+    how.thread_end = [](void *number) { ended += *static_cast<int *>(number); };
+    int number = 5;
+    how.thread_opaque = &number;
     spoolbuf::buffer buffer(stream{1000000}, how);
     while (buffer.buffered() < 100000)
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -174,6 +179,10 @@ static void refills_from_its_low_mark()
     buffer.read(20000, &byte, 1);
     // By default it rests as long as half is ahead.
     while (buffer.buffered() < 120000)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    CHECK(begun == 5 && ended == 0);
+    buffer.reset();
+    while (ended != 5)
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 

@@ -180,6 +180,11 @@ fn stats() {
 }
 
 #[test]
+fn thread_hooks() {
+    promise("thread_hooks.c");
+}
+
+#[test]
 fn prefetch() {
     promise("prefetch.c");
 }
@@ -235,9 +240,21 @@ fn exceptions() {
     }
     both("exceptions.cpp", |command, what| {
         succeeds(command, what);
-        for throws in ["read", "seek", "size", "cancel", "close", "progress"] {
+        let callbacks = [
+            "read",
+            "seek",
+            "size",
+            "cancel",
+            "close",
+            "progress",
+            "thread_begin",
+            "thread_end",
+        ];
+        for throws in callbacks {
             for helper in [false, true] {
-                if helper && matches!(throws, "cancel" | "progress") {
+                let only_with = throws.starts_with("thread");
+                let only_without = matches!(throws, "cancel" | "progress");
+                if (helper && only_without) || (!helper && only_with) {
                     continue;
                 }
                 let mut command = again(command);

@@ -3,8 +3,8 @@
 //! checks every byte, that nothing hangs, and that the source is dropped once.
 
 use std::io::{Read, Seek, SeekFrom};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -230,5 +230,33 @@ fn the_end_in_the_middle_of_it() {
             assert!(Instant::now() < patience, "the source was never dropped");
             thread::yield_now();
         }
+    }
+}
+
+/// The hooks run on the helper's thread, around all that it does. A panic in one stays there.
+#[test]
+fn hooks_around_the_helper() {
+    for panics in [false, true] {
+        let (sender, events) = mpsc::channel();
+        let hook = |event: &'static str| {
+            let sender = sender.clone();
+            let hook = move || {
+                let thread = std::thread::current().id();
+                sender.send((event, thread)).expect("the test listens");
+                assert!(!panics, "as planned");
+            };
+            Box::new(hook) as spoolbuf::ThreadHook
+        };
+        let builder = StreamBuffer::builder(&[7; 100][..]);
+        let builder = builder.thread_begin(hook("begin")).thread_end(hook("end"));
+        let buffer = builder.open().expect("a buffer");
+        buffer.prefetch(10).expect("a helper");
+        assert_eq!(buffer.read_at(0, &mut [0; 100]).expect("bytes"), 100);
+        drop(buffer);
+        let (first, helper) = events.try_recv().expect("an event");
+        assert_eq!(first, "begin");
+        assert_ne!(helper, std::thread::current().id());
+        assert_eq!(events.try_recv().expect("an event"), ("end", helper));
+        assert!(events.try_recv().is_err());
     }
 }

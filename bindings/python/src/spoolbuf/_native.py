@@ -221,6 +221,10 @@ class Options(ctypes.Structure):
         ("on_short", ctypes.c_uint32),
         ("reserved", ctypes.c_uint32),
         ("prefetch_low", ctypes.c_uint64),
+        ("thread_opaque", ctypes.c_void_p),
+        ("thread_begin", NotifyCallback),
+        ("thread_end", NotifyCallback),
+        ("reserved_pointer", ctypes.c_void_p),
     ]
 
 
