@@ -225,17 +225,22 @@ static void save(struct show *show)
         snprintf(path, sizeof path, "%s", out);
     else
         files_make_target(path, sizeof path);
+    sb_error error;
+    sb_error_init(&error, sizeof error);
+    sb_save_options options;
+    sb_save_options_init(&options, sizeof options);
+    options.path = path;
+    options.progress = save_progress;
+    options.opaque = show;
+    options.error = &error;
     double begin = now();
-    int64_t saved = sb_save_with(show->buffer, path, -1, 0, save_progress, show);
+    int64_t saved = sb_save_with(show->buffer, &options);
     double took = now() - begin;
     if (saved == SB_ERR_CANCELED && stopped_by(show) != 0) {
         screen_say("Stopped while saving: no file was left behind");
     } else if (saved < 0) {
-        sb_stats stats;
-        sb_stat(show->buffer, &stats, sizeof stats);
-        int is_of_system = saved == SB_ERR_IO || saved == SB_ERR_DISK_FULL;
-        const char *why = is_of_system && stats.system_error != 0 ? strerror(stats.system_error)
-                                                                  : sb_strerror(saved);
+        char why[512];
+        sb_error_text(&error, why, sizeof why);
         side_fail_because(&show->spoolbuf, "saving %s: %s", path, why);
     } else if (saved != (int64_t)show->size || !side_is_same(&show->spoolbuf, path)) {
         side_fail(&show->spoolbuf, "the saved file is not the one that was sent", 0, saved);

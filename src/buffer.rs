@@ -5,6 +5,7 @@
 //! guard](crate::pull::source_guard). If the caller sets a timeout, or wants bytes ahead of need,
 //! the [helper](crate::pull::helper) uses the source instead.
 
+pub(crate) mod failure;
 pub(crate) mod read;
 pub(crate) mod reader;
 pub(crate) mod save;
@@ -133,14 +134,6 @@ impl Buffer {
     pub(crate) fn spill(&self) -> Result<()> {
         let spilled = self.store.spill();
         spilled.inspect_err(|error| self.gate.lock().record(error))
-    }
-
-    /// Turns a failed operation on the target of a save into the caller's error, and records it for
-    /// the stats.
-    pub(crate) fn target_failed(&self, error: &std::io::Error) -> Error {
-        let error = Error::from_target(error);
-        self.gate.lock().record(&error);
-        error
     }
 }
 

@@ -98,7 +98,8 @@ impl std::fmt::Debug for CancelHandle {
 
 impl Read for Cursor {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        Ok(self.position.read(self.buffer.inner(), out)?)
+        let read = self.position.read(self.buffer.inner(), out);
+        Ok(read.map_err(Error::from)?)
     }
 }
 

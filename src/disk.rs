@@ -24,22 +24,25 @@ mod system;
 #[path = "disk/unix.rs"]
 mod unix;
 
+mod message;
 #[path = "disk/name.rs"]
 mod name;
 
 #[cfg(test)]
 pub(crate) mod faults;
 
+pub(crate) use message::SystemMessage;
 pub(crate) use system::{Stream, Target, TempFile};
 
 /// The kinds of operation that a test can make fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Operation {
+pub(crate) enum FileOperation {
     Create,
     Reserve,
     Write,
     Read,
     Clone,
+    Mode,
     Close,
     Sync,
     Persist,
@@ -57,7 +60,7 @@ enum Existing {
 /// In a test: fails if this operation is planned to fail, or returns how many bytes it may
 /// transfer.
 #[inline]
-fn fault(_operation: Operation, length: usize) -> io::Result<usize> {
+fn fault(_operation: FileOperation, length: usize) -> io::Result<usize> {
     #[cfg(test)]
     return faults::inject(_operation, length);
     #[cfg(not(test))]
@@ -67,28 +70,28 @@ fn fault(_operation: Operation, length: usize) -> io::Result<usize> {
 /// Creates an unnamed file (or, on systems without them, one that is deleted when it is closed).
 /// Only its owner can open it, and programs that this process executes do not inherit it.
 pub(crate) fn create_unnamed(directory: &Path) -> io::Result<File> {
-    fault(Operation::Create, 0)?;
+    fault(FileOperation::Create, 0)?;
     system::create_unnamed(directory)
 }
 
 /// Allocates blocks for `[offset, offset + length)` without changing the file's size. Not an error
 /// if the system or the file system cannot do that.
 pub(crate) fn reserve(file: &File, offset: u64, length: u64) -> io::Result<()> {
-    fault(Operation::Reserve, 0)?;
+    fault(FileOperation::Reserve, 0)?;
     system::check_limit(offset, length)?;
     system::reserve(file, offset, length)
 }
 
 /// Releases blocks reserved past `size`, which is the file's size.
 pub(crate) fn trim(file: &File, size: u64) -> io::Result<()> {
-    fault(Operation::Reserve, 0)?;
+    fault(FileOperation::Reserve, 0)?;
     file.set_len(size)
 }
 
 /// Writes all of `bytes` at `offset`.
 pub(crate) fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {
-        let written = fault(Operation::Write, bytes.len()).and_then(|most| {
+        let written = fault(FileOperation::Write, bytes.len()).and_then(|most| {
             system::check_limit(offset, most as u64)?;
             system::write_at(file, &bytes[..most], offset)
         });
@@ -116,7 +119,7 @@ pub(crate) fn write_all(
 ) -> io::Result<bool> {
     while !bytes.is_empty() {
         let written =
-            fault(Operation::Write, bytes.len()).and_then(|most| stream.write(&bytes[..most]));
+            fault(FileOperation::Write, bytes.len()).and_then(|most| stream.write(&bytes[..most]));
         match written {
             Ok(Some(0)) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(Some(count)) => bytes = &bytes[count..],
@@ -142,7 +145,7 @@ pub(crate) fn read_exact_at(
     let mut filled = 0;
     while filled < out.len() {
         let rest = &mut out[filled..];
-        let read = fault(Operation::Read, rest.len())
+        let read = fault(FileOperation::Read, rest.len())
             .and_then(|most| system::read_at(file, &mut rest[..most], offset + filled as u64));
         match read {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -167,7 +170,7 @@ pub(crate) fn clone_range(
     length: u64,
 ) -> io::Result<u64> {
     let length = fault(
-        Operation::Clone,
+        FileOperation::Clone,
         usize::try_from(length).unwrap_or(usize::MAX),
     )? as u64;
     system::check_limit(to_offset, length)?;
@@ -177,19 +180,19 @@ pub(crate) fn clone_range(
 /// Reports errors of earlier writes to a file of ours that the system has not reported yet: some
 /// file systems report a full disk only at close.
 pub(crate) fn settle(file: &File) -> io::Result<()> {
-    fault(Operation::Close, 0)?;
+    fault(FileOperation::Close, 0)?;
     system::settle(file)
 }
 
 /// The same for a caller's file, as far as possible without closing it.
 pub(crate) fn settle_borrowed(file: &File) -> io::Result<()> {
-    fault(Operation::Close, 0)?;
+    fault(FileOperation::Close, 0)?;
     system::settle_borrowed(file)
 }
 
 /// Writes a file's bytes to the disk before it returns.
 pub(crate) fn sync(file: &File) -> io::Result<()> {
-    fault(Operation::Sync, 0)?;
+    fault(FileOperation::Sync, 0)?;
     file.sync_all()
 }
 
@@ -200,7 +203,7 @@ pub(crate) fn can_sync(file: &File) -> bool {
 
 /// Writes the target's new name to the disk before it returns.
 pub(crate) fn sync_name(target: &Target) -> io::Result<()> {
-    fault(Operation::Sync, 0)?;
+    fault(FileOperation::Sync, 0)?;
     target.sync_name()
 }
 
@@ -213,9 +216,14 @@ pub(crate) fn is_reserved(path: &Path) -> bool {
 /// Opens the directory of a save's target, so that the target stays the same if the working
 /// directory changes or a directory is renamed. Refuses a target that a save cannot or must not
 /// replace. A symbolic link to a file is replaced, not followed. `synced` says that `sync_name`
-/// will be called.
-pub(crate) fn target(path: &Path, keep: bool, synced: bool) -> io::Result<Target> {
-    let target = Target::new(directory_of(path), path, synced)?;
+/// will be called. `mode` has the permission bits of the target, if they are not the default ones.
+pub(crate) fn target(
+    path: &Path,
+    keep: bool,
+    synced: bool,
+    mode: Option<u32>,
+) -> io::Result<Target> {
+    let target = Target::new(directory_of(path), path, synced, mode)?;
     check(&target, keep)?;
     Ok(target)
 }
@@ -245,13 +253,23 @@ fn as_checked(error: io::Error, keep: bool) -> io::Error {
 
 /// Creates a file next to the target. It becomes the target in one step, or is deleted.
 pub(crate) fn temp_file(target: &Target) -> io::Result<TempFile<'_>> {
-    fault(Operation::Create, 0)?;
+    fault(FileOperation::Create, 0)?;
     TempFile::beside(target)
+}
+
+/// Sets the target's permission bits, if they are not the default ones. Until then only the owner
+/// can access the file.
+pub(crate) fn set_mode(file: &File, target: &Target) -> io::Result<()> {
+    let Some(mode) = target.mode else {
+        return Ok(());
+    };
+    fault(FileOperation::Mode, 0)?;
+    system::set_mode(file, mode)
 }
 
 /// Makes the temporary file the target in one step. With `keep`, an existing target is an error.
 pub(crate) fn persist(temp_file: TempFile<'_>, target: &Target, keep: bool) -> io::Result<()> {
-    fault(Operation::Persist, 0)?;
+    fault(FileOperation::Persist, 0)?;
     check(target, keep)?;
     temp_file
         .persist(keep)
@@ -277,7 +295,7 @@ pub(crate) fn link(
     system::make_linkable(unnamed, target, size)?;
     let synced = settle(unnamed).and_then(|()| if on_disk { sync(unnamed) } else { Ok(()) });
     let linked = synced
-        .and_then(|()| fault(Operation::Persist, 0))
+        .and_then(|()| fault(FileOperation::Persist, 0))
         .and_then(|_| check(target, keep))
         .and_then(|()| system::link(unnamed, target, keep))
         .map_err(|error| as_checked(error, keep));

@@ -47,16 +47,27 @@ pub enum Error {
         /// The error itself, if the source is written in Rust.
         cause: Option<Arc<io::Error>>,
     },
-    /// A file operation failed, with the system's code.
-    Io(i32),
-    /// The disk is full, or a quota or file size limit is reached; with the system's code. The next
-    /// call tries again.
-    DiskFull(i32),
+    /// A file operation failed.
+    #[non_exhaustive]
+    Io {
+        /// What failed.
+        operation: Operation,
+        /// The system's code, or 0.
+        code: i32,
+    },
+    /// The disk is full, or a quota or file size limit is reached. The next call tries again.
+    #[non_exhaustive]
+    DiskFull {
+        /// What failed.
+        operation: Operation,
+        /// The system's code, or 0.
+        code: i32,
+    },
     /// Out of memory, or no thread could be created. The next call tries again.
     NoMemory,
     /// The call was canceled, or the buffer was freed.
     Canceled,
-    /// No byte arrived before the timeout.
+    /// No byte arrived before the timeout, or a save was not complete.
     Timeout,
     /// The source asked its own buffer for bytes that only the source can deliver.
     Reentrant,
@@ -77,14 +88,83 @@ pub enum Error {
     Short,
 }
 
+/// What a call was doing when it failed.
+///
+/// As text it is a phrase, such as "open the target".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Reading the source.
+    SourceRead = 1,
+    /// Seeking the source.
+    SourceSeek = 2,
+    /// Creating the spool file.
+    SpoolCreate = 3,
+    /// Writing the spool file.
+    SpoolWrite = 4,
+    /// Reading the spool file.
+    SpoolRead = 5,
+    /// Opening the directory of a save's target, or creating the file there.
+    TargetOpen = 6,
+    /// Writing the target.
+    TargetWrite = 7,
+    /// Setting the target's permission bits.
+    TargetMode = 8,
+    /// Finding out whether the system has accepted what was written, which some file systems only
+    /// report when a file is closed.
+    TargetClose = 9,
+    /// Flushing the target or its directory to disk.
+    TargetSync = 10,
+    /// Giving the complete file the target's name.
+    TargetRename = 11,
+    /// Making the spool file the target.
+    TargetLink = 12,
+}
+
+/// Each operation, in the order of the numbers, which start at 1 and are the same in C. The text
+/// follows "cannot".
+const OPERATIONS: [(Operation, &str); 12] = [
+    (Operation::SourceRead, "read the source"),
+    (Operation::SourceSeek, "seek the source"),
+    (Operation::SpoolCreate, "create the spool file"),
+    (Operation::SpoolWrite, "write the spool file"),
+    (Operation::SpoolRead, "read the spool file"),
+    (Operation::TargetOpen, "open the target"),
+    (Operation::TargetWrite, "write the target"),
+    (Operation::TargetMode, "set the mode of the target"),
+    (Operation::TargetClose, "close the target"),
+    (Operation::TargetSync, "sync the target"),
+    (Operation::TargetRename, "rename the new file to the target"),
+    (Operation::TargetLink, "link the spool file to the target"),
+];
+
+impl Operation {
+    /// The operation with this number in C.
+    pub(crate) fn from_number(number: i32) -> Option<Operation> {
+        let mut all = OPERATIONS.iter().map(|(operation, _)| *operation);
+        all.find(|operation| *operation as i32 == number)
+    }
+
+    /// Whether it is one on the spool file.
+    pub(crate) fn is_of_spool(self) -> bool {
+        use Operation::{SpoolCreate, SpoolRead, SpoolWrite};
+        matches!(self, SpoolCreate | SpoolWrite | SpoolRead)
+    }
+
+    /// Whether it is one of the source.
+    pub(crate) fn is_of_source(self) -> bool {
+        matches!(self, Operation::SourceRead | Operation::SourceSeek)
+    }
+}
+
 impl Error {
     /// Returns the status code of the C API.
     pub fn code(&self) -> i32 {
         match self {
             Error::Invalid => code::INVALID,
             Error::Source { .. } => code::SOURCE,
-            Error::Io(_) => code::IO,
-            Error::DiskFull(_) => code::DISK_FULL,
+            Error::Io { .. } => code::IO,
+            Error::DiskFull { .. } => code::DISK_FULL,
             Error::NoMemory => code::NO_MEMORY,
             Error::Canceled => code::CANCELED,
             Error::Timeout => code::TIMEOUT,
@@ -98,28 +178,37 @@ impl Error {
         }
     }
 
+    /// Returns what failed, as far as the error alone tells.
+    pub(crate) fn operation(&self) -> Option<Operation> {
+        match *self {
+            Error::Io { operation, .. } | Error::DiskFull { operation, .. } => Some(operation),
+            Error::Source { .. } | Error::Short => Some(Operation::SourceRead),
+            _ => None,
+        }
+    }
+
     /// Converts a failed operation on the spool file; a full disk is told apart from other
     /// failures. Whatever the system's code, the error is never attributed to the source or to the
     /// target of a save.
-    pub(crate) fn from_file(error: &io::Error) -> Error {
+    pub(crate) fn from_file(operation: Operation, error: &io::Error) -> Error {
         let code = error.raw_os_error().unwrap_or(0);
         match error.kind() {
             io::ErrorKind::StorageFull
             | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge => Error::DiskFull(code),
+            | io::ErrorKind::FileTooLarge => Error::DiskFull { operation, code },
             io::ErrorKind::OutOfMemory => Error::NoMemory,
-            _ => Error::Io(code),
+            _ => Error::Io { operation, code },
         }
     }
 
     /// Converts a failed operation on the target of a save. If this library refused the target for
     /// its kind, there is no system code.
-    pub(crate) fn from_target(error: &io::Error) -> Error {
+    pub(crate) fn from_target(operation: Operation, error: &io::Error) -> Error {
         match (error.kind(), error.raw_os_error()) {
             (io::ErrorKind::AlreadyExists, None) => Error::Exists,
             (io::ErrorKind::Unsupported, None) => Error::Unsupported,
             (io::ErrorKind::InvalidInput, None) => Error::Invalid,
-            _ => Error::from_file(error),
+            _ => Error::from_file(operation, error),
         }
     }
 
@@ -127,8 +216,8 @@ impl Error {
     pub(crate) fn depends_on_offset(&self) -> bool {
         let kind = |code| io::Error::from_raw_os_error(code).kind();
         match *self {
-            Error::DiskFull(code) => kind(code) == io::ErrorKind::FileTooLarge,
-            Error::Io(code) => kind(code) == io::ErrorKind::InvalidInput,
+            Error::DiskFull { code, .. } => kind(code) == io::ErrorKind::FileTooLarge,
+            Error::Io { code, .. } => kind(code) == io::ErrorKind::InvalidInput,
             _ => false,
         }
     }
@@ -206,6 +295,13 @@ pub(crate) fn text(status: i32) -> &'static std::ffi::CStr {
     }
 }
 
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (_, text) = OPERATIONS[*self as usize - 1];
+        f.write_str(text)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = text(self.code()).to_str().unwrap_or_default();
@@ -214,8 +310,12 @@ impl fmt::Display for Error {
                 cause: Some(cause), ..
             } => write!(f, "{line}: {cause}"),
             Error::Source { code, .. } => write!(f, "{line} (code {code})"),
-            Error::Io(code) | Error::DiskFull(code) if *code != 0 => {
-                write!(f, "{line}: {}", io::Error::from_raw_os_error(*code))
+            Error::Io { operation, code } | Error::DiskFull { operation, code } => {
+                write!(f, "cannot {operation}: ")?;
+                match *code {
+                    0 => f.write_str(line),
+                    code => io::Error::from_raw_os_error(code).fmt(f),
+                }
             }
             _ => f.write_str(line),
         }
@@ -253,7 +353,7 @@ impl From<Error> for io::Error {
             Error::Source {
                 cause: Some(cause), ..
             } if !means_more(cause.kind()) => cause.kind(),
-            Error::DiskFull(_) => io::ErrorKind::StorageFull,
+            Error::DiskFull { .. } => io::ErrorKind::StorageFull,
             Error::NoMemory => io::ErrorKind::OutOfMemory,
             Error::Timeout => io::ErrorKind::TimedOut,
             Error::Reentrant => io::ErrorKind::Deadlock,

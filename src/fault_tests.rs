@@ -10,9 +10,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use crate::disk::faults::{self, Fault, Operation, Plan};
+use crate::disk::faults::{self, Fault, FileOperation, Plan};
 use crate::options::Options;
-use crate::{Error, OnFull, Result, SaveOptions, Source, StreamBuffer};
+use crate::{Error, OnFull, Operation, Result, SaveOptions, Source, StreamBuffer};
 
 const SIZE: u64 = 900_000;
 const FAULTS: [Fault; 6] = [
@@ -106,10 +106,10 @@ fn inject_everywhere(scenario: impl Fn(Fault)) {
 /// Whether a fault at the spool file may cause this error.
 fn is_due(error: &Error, fault: Fault) -> bool {
     match (error, fault) {
-        (Error::DiskFull(code), Fault::Code(planned)) => {
+        (Error::DiskFull { code, .. }, Fault::Code(planned)) => {
             *code == planned && [ENOSPC, EDQUOT, EFBIG].contains(&planned)
         }
-        (Error::Io(code), Fault::Code(planned)) => *code == planned,
+        (Error::Io { code, .. }, Fault::Code(planned)) => *code == planned,
         _ => false,
     }
 }
@@ -128,6 +128,7 @@ fn pull_through(max: u64, on_full: OnFull, fault: Fault) {
         at = reached;
         let Some(error) = error else { break };
         assert!(is_due(&error, fault), "{error:?}");
+        assert!(error.operation().is_some_and(Operation::is_of_spool));
         let stats = buffer.stats();
         assert!(stats.memory <= max + 256 * 1024);
         assert!(stats.system_error != 0);
@@ -281,6 +282,7 @@ fn a_save_that_fails_leaves_the_target_as_it_was() {
         let options = SaveOptions {
             sync: true,
             require_size: true,
+            mode: Some(0o640),
             ..SaveOptions::default()
         };
         inject_everywhere(|fault| save_once(max, options, fault));
@@ -300,14 +302,14 @@ fn a_save_that_fails_leaves_the_target_as_it_was() {
 struct Seen {
     directory: PathBuf,
     /// Each operation, with the mode of the directory's unnamed file at that moment.
-    operations: Vec<(Operation, Option<u32>)>,
+    operations: Vec<(FileOperation, Option<u32>)>,
 }
 
 thread_local! {
     static SEEN: RefCell<Seen> = RefCell::default();
 }
 
-fn note(operation: Operation) {
+fn note(operation: FileOperation) {
     SEEN.with_borrow_mut(|seen| {
         let mode = mode_of_unnamed(&seen.directory);
         seen.operations.push((operation, mode));
@@ -365,9 +367,13 @@ fn a_synced_save_is_on_the_disk_before_it_has_its_name() {
         faults::plan(None);
         let seen = SEEN.take().operations;
         let operations: Vec<_> = seen.iter().map(|(operation, _)| *operation).collect();
-        let last = [Operation::Sync, Operation::Persist, Operation::Sync];
+        let last = [
+            FileOperation::Sync,
+            FileOperation::Persist,
+            FileOperation::Sync,
+        ];
         assert!(operations.ends_with(&last), "{operations:?}");
-        let first = operations.iter().position(|it| *it == Operation::Sync);
+        let first = operations.iter().position(|it| *it == FileOperation::Sync);
         assert_eq!(first, Some(operations.len() - last.len()));
         #[cfg(target_os = "linux")]
         if link {
@@ -401,7 +407,7 @@ fn an_error_of_the_spool_file_is_reported_for_it_alone() {
                 .expect("a buffer");
             let (_, error) = read(&buffer, 0, SIZE + 1);
             assert!(
-                matches!(error, Some(Error::Io(found)) if found == code),
+                matches!(error, Some(Error::Io { code: found, .. }) if found == code),
                 "{error:?}"
             );
             assert_eq!(buffer.stats().system_error, code);
@@ -448,7 +454,7 @@ fn an_error_of_a_target_is_a_failed_file_operation() {
             }
             // A preallocation that fails is not an error.
             assert!(
-                matches!(saved, Err(Error::Io(found)) if found == code),
+                matches!(saved, Err(Error::Io { code: found, .. }) if found == code),
                 "{after}: {saved:?}"
             );
         }
@@ -522,16 +528,17 @@ fn a_truncated_spool_file_is_an_error_and_never_wrong_bytes() {
         reached <= SIZE / 2 && reached > SIZE / 2 - 40_000,
         "{reached}"
     );
-    assert!(matches!(error, Some(Error::Io(_))), "{error:?}");
+    assert!(matches!(error, Some(Error::Io { .. })), "{error:?}");
     let directory = crate::tempfile::tempdir().expect("a directory");
     let saved = buffer.save(directory.path().join("saved"));
-    assert!(matches!(saved, Err(Error::Io(_))), "{saved:?}");
+    assert!(matches!(saved, Err(Error::Io { .. })), "{saved:?}");
     assert!(names(directory.path()).is_empty());
 }
 
 /// The text of an error contains the system's description, for people.
 #[test]
 fn errors_have_the_systems_message() {
-    let error = Error::from_file(&io::Error::from_raw_os_error(ENOSPC));
-    assert!(error.to_string().len() > "no space left for the spool file".len());
+    let said = io::Error::from_raw_os_error(ENOSPC);
+    let error = Error::from_file(Operation::SpoolWrite, &said).to_string();
+    assert_eq!(error, format!("cannot write the spool file: {said}"));
 }

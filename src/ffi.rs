@@ -23,6 +23,8 @@ pub(crate) mod handle;
 #[cfg(not(loom))]
 mod handles;
 #[cfg(not(loom))]
+mod record;
+#[cfg(not(loom))]
 mod status;
 
 // The header's functions come in the order of these lines, which blank ones keep from being sorted.
@@ -48,7 +50,12 @@ mod options;
 mod save;
 
 #[cfg(not(loom))]
+mod error;
+
+#[cfg(not(loom))]
 mod library;
 
 #[cfg(not(loom))]
-pub use {buffer::*, control::*, library::*, options::*, read::*, reader::*, save::*, stats::*};
+pub use {
+    buffer::*, control::*, error::*, library::*, options::*, read::*, reader::*, save::*, stats::*,
+};

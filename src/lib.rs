@@ -70,7 +70,7 @@ pub use buffer::save::SaveOptions;
 pub use buffer::stats::{SourceState, SpoolState, Stats};
 pub use builder::Builder;
 pub use cursor::{CancelHandle, Cursor};
-pub use error::{Error, Result};
+pub use error::{Error, Operation, Result};
 pub use options::{OnFull, OnShort, ThreadHook};
 pub use source::{Interrupt, Seekable, Source};
 pub use stream_buffer::StreamBuffer;

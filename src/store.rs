@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::disk::{self, Target};
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::options::{OnFull, Options};
 use crate::store::index::{Index, Location, Spiller};
 use crate::store::memory::chunk::Chunk;
@@ -132,7 +132,10 @@ impl Store {
             // The kind does not matter: a file that is too short is not a full disk.
             spool
                 .read(&mut out[range], at, done)
-                .map_err(|error| Error::Io(error.raw_os_error().unwrap_or(0)))?;
+                .map_err(|error| Error::Io {
+                    operation: Operation::SpoolRead,
+                    code: error.raw_os_error().unwrap_or(0),
+                })?;
             if run == most {
                 break;
             }

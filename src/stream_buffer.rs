@@ -78,7 +78,7 @@ impl StreamBuffer {
             wait: Wait::Forever,
             cancel_token: None,
         };
-        Buffer::read(self.inner(), offset, out, request)
+        Ok(Buffer::read(self.inner(), offset, out, request)?)
     }
 
     /// Blocks only until the first byte at `offset` is buffered, at most for `timeout`, and returns
@@ -104,16 +104,12 @@ impl StreamBuffer {
         out: &mut [u8],
         timeout: Option<Duration>,
     ) -> Result<usize> {
-        Buffer::read(
-            self.inner(),
-            offset,
-            out,
-            ReadRequest {
-                all: false,
-                wait: Wait::from(timeout),
-                cancel_token: None,
-            },
-        )
+        let request = ReadRequest {
+            all: false,
+            wait: Wait::from(timeout),
+            cancel_token: None,
+        };
+        Ok(Buffer::read(self.inner(), offset, out, request)?)
     }
 
     /// Reads the source to its end and saves the whole resource at `path` atomically. Returns its
@@ -145,7 +141,12 @@ impl StreamBuffer {
         options: SaveOptions,
         mut progress: impl FnMut(u64, Option<u64>) -> bool,
     ) -> Result<u64> {
-        save::to_path(self.inner(), path.as_ref(), options, &mut progress)
+        Ok(save::to_path(
+            self.inner(),
+            path.as_ref(),
+            options,
+            &mut progress,
+        )?)
     }
 
     /// Cancels every blocked call, and every later call that would need the source, until

@@ -42,7 +42,7 @@
  *
  *   Functions throw. With a std::error_code argument they set that instead, and never throw.
  *   They throw spoolbuf::error, a std::system_error with spoolbuf::category(). what() contains the
- *   path and the system's own words, if they are known. A cancellation is spoolbuf::canceled, which is
+ *   operation, the path and the system's own words, if they are known. A cancellation is spoolbuf::canceled, which is
  *   derived from it. Codes compare equal to std::errc: canceled to operation_canceled, timeout to
  *   timed_out, disk_full to no_space_on_device, and so on.
  *
@@ -71,6 +71,7 @@
 
 #include "spoolbuf.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -198,6 +199,15 @@ struct options {
     sb_on_short on_short = SB_SHORT_END; ///< an end before the declared size: the end, or an error
 };
 
+/// The options of a save: sb_save_flag values, ORed together, or more of sb_save_options.
+struct save_options {
+    save_options(std::uint32_t which = 0) noexcept : flags(which) {}
+
+    std::uint32_t flags;                    ///< sb_save_flag values, ORed together
+    std::chrono::milliseconds timeout{0};   ///< for the whole save; 0 or less: no limit
+    std::uint32_t mode = 0;                 ///< permission bits of the file; 0: the default mode
+};
+
 using stats = sb_stats;
 using range = sb_range;
 
@@ -207,11 +217,25 @@ class SPOOLBUF_SHARED error : public std::system_error {
 public:
     explicit error(std::error_code code) : std::system_error(code) {}
 
-    /// `about` is the object that the error concerns, and the system's message.
-    error(std::error_code code, const std::string &about, std::error_code system, std::string path)
-        : std::system_error(code, about), system_(system), path_(std::move(path))
+    /// `text` is the whole of what(); if it is empty, what() is the code's message.
+    error(std::error_code code, std::string text, std::error_code system, std::string path,
+          sb_operation operation, std::optional<std::uint64_t> offset)
+        : std::system_error(code, "spoolbuf"), text_(std::move(text)), system_(system),
+          path_(std::move(path)), operation_(operation), offset_(offset)
     {
     }
+
+    /// One line: the operation, the path, and the system's own words, as far as they are known.
+    const char *what() const noexcept override
+    {
+        return text_.empty() ? std::system_error::what() : text_.c_str();
+    }
+
+    /// What the call was doing when it failed.
+    sb_operation operation() const noexcept { return operation_; }
+
+    /// The offset in the resource of the first byte that could not be read or written, if it is known.
+    const std::optional<std::uint64_t> &offset() const noexcept { return offset_; }
 
     /// The error code of the system or the source; empty if there was none.
     const std::error_code &system_code() const noexcept { return system_; }
@@ -220,8 +244,11 @@ public:
     const std::string &path() const noexcept { return path_; }
 
 private:
+    std::string text_;
     std::error_code system_;
     std::string path_;
+    sb_operation operation_ = SB_OP_NONE;
+    std::optional<std::uint64_t> offset_;
 };
 
 /// A call was canceled. A source throws this to report that it obeyed a cancel.
@@ -308,29 +335,72 @@ inline std::uint64_t settled(std::int64_t result, sb_buffer *handle, const fault
 }
 
 #if SPOOLBUF_THROWS
+/// An sb_error, with space for its path.
+class details {
+public:
+    details() noexcept
+    {
+        sb_error_init(&error, sizeof error);
+        error.path = path_.data();
+        error.path_cap = path_.size();
+        path_[0] = 0;
+    }
+
+    details(const details &) = delete;
+    details &operator=(const details &) = delete;
+
+    /// Fills it for a call that has no sb_error of its own, from its buffer's stats.
+    void guess(std::int64_t status, sb_buffer *handle) noexcept
+    {
+        sb_stats facts;
+        error.status = static_cast<std::int32_t>(status);
+        if (sb_stat(handle, &facts, sizeof facts) != SB_OK)
+            return;
+        if (status == SB_ERR_SOURCE) {
+            error.source = facts.source_error;
+            // A failed seek is the error of one read alone.
+            error.operation = facts.status == SB_ERR_SOURCE ? SB_OP_SOURCE_READ : SB_OP_SOURCE_SEEK;
+        } else if (status == SB_ERR_IO || status == SB_ERR_DISK_FULL) {
+            error.system = facts.system_error;
+            error.operation = facts.system_operation;
+            std::int64_t length = sb_spool_dir(handle, path_.data(), path_.size());
+            error.path_len = length > 0 ? static_cast<std::size_t>(length) : 0;
+        }
+    }
+
+    std::string path() const
+    {
+        return {path_.data(), std::min(error.path_len, path_.size() - 1)};
+    }
+
+    std::string text() const
+    {
+        std::string line(static_cast<std::size_t>(sb_error_text(&error, nullptr, 0)), ' ');
+        sb_error_text(&error, line.data(), line.size() + 1);
+        return line;
+    }
+
+    sb_error error;
+
+private:
+    std::array<char, 4096> path_;
+};
+
 /// The error code of the system or the source, if it is known.
-inline std::error_code said_by_system(std::int64_t status, const sb_stats &facts)
+inline std::error_code said_by_system(const sb_error &error)
 {
-    if (status == SB_ERR_IO || status == SB_ERR_DISK_FULL)
-        return {facts.system_error, std::system_category()};
+    if (error.system != 0)
+        return {error.system, std::system_category()};
     // Sources return -errno, if they return a known code at all. Those that don't return -1.
-    if (status == SB_ERR_SOURCE && facts.source_error < -1 && facts.source_error > -4096)
-        return {static_cast<int>(-facts.source_error), std::generic_category()};
+    if (error.status == SB_ERR_SOURCE && error.source < -1 && error.source > -4096)
+        return {static_cast<int>(-error.source), std::generic_category()};
     return {};
 }
 
-/// As much of the path of the spool file's directory as fits.
-inline std::string spool_dir_of(const sb_buffer *handle)
+/// Throws the exception for a failed call: the source's own exception, if it threw one.
+[[noreturn]] inline void raise(const details &known, sb_buffer *handle, const faults &from)
 {
-    char out[4096];
-    return sb_spool_dir(handle, out, sizeof out) > 0 ? out : "";
-}
-
-/// Throws the exception for a status: the source's own exception, if it threw one. `path` is the file
-/// that was being written, if any.
-[[noreturn]] inline void raise(std::int64_t status, sb_buffer *handle, const faults &from,
-                               std::string path = {})
-{
+    std::int32_t status = known.error.status;
     if (status == SB_ERR_NO_MEMORY)
         throw std::bad_alloc();
     if (status == SB_ERR_CANCELED)
@@ -338,28 +408,44 @@ inline std::string spool_dir_of(const sb_buffer *handle)
     fault::cause cause = cause_of(status, handle, from);
     if (cause.thrown)
         std::rethrow_exception(cause.thrown);
-    std::error_code code = cause.code ? cause.code : code_of(status), system;
-    sb_stats facts = {};
-    if (sb_stat(handle, &facts, sizeof facts) == SB_OK)
-        system = said_by_system(status, facts);
-    if (status == SB_ERR_SOURCE || status == SB_ERR_SHORT)
-        path.clear();
-    else if (path.empty() && system)
-        path = spool_dir_of(handle);
-    std::string about = path;
-    if (system && !cause.code)
-        about += (about.empty() ? "" : ": ") + system.message();
-    else if (status == SB_ERR_SOURCE && !cause.code)
-        about = "code " + std::to_string(facts.source_error);
-    throw error(code, about.empty() ? "spoolbuf" : about, system, std::move(path));
+    std::error_code code = cause.code ? cause.code : code_of(status);
+    std::error_code system = said_by_system(known.error);
+    std::string text;
+    // A code that the source set says it best itself.
+    if (known.error.operation != SB_OP_NONE && !cause.code) {
+        text = known.text();
+        if (status == SB_ERR_SOURCE && system)
+            text += ": " + system.message();
+    }
+    std::optional<std::uint64_t> offset;
+    if (known.error.offset != SB_SIZE_UNKNOWN)
+        offset = known.error.offset;
+    throw error(code, std::move(text), system, known.path(),
+                static_cast<sb_operation>(known.error.operation), offset);
 }
 
-inline std::uint64_t checked(std::int64_t result, sb_buffer *handle, const faults &from,
-                             const std::string &path = {})
+[[noreturn]] inline void raise(std::int64_t status, sb_buffer *handle, const faults &from)
+{
+    details known;
+    known.guess(status, handle);
+    raise(known, handle, from);
+}
+
+inline std::uint64_t checked(std::int64_t result, sb_buffer *handle, const faults &from)
 {
     if (result < 0)
-        raise(result, handle, from, path);
+        raise(result, handle, from);
     return static_cast<std::uint64_t>(result);
+}
+
+/// The same for a call of a reader, which knows more of its failure.
+inline std::uint64_t checked(std::int64_t result, const sb_reader *reader, sb_buffer *handle,
+                             const faults &from)
+{
+    details known;
+    if (result < 0 && sb_reader_error(reader, &known.error) == SB_OK && known.error.status == result)
+        raise(known, handle, from);
+    return checked(result, handle, from);
 }
 #endif
 
@@ -945,7 +1031,7 @@ public:
     }
 
     /// Reads to the end and writes the whole resource to `path`, atomically.
-    /// `flags` are sb_save_flag values. If `progress(done, total)` returns false, the save stops with
+    /// `how` can be sb_save_flag values. If `progress(done, total)` returns false, the save stops with
     /// errc::canceled. Returns the number of bytes saved.
     std::uint64_t save(const std::filesystem::path &path, std::error_code &code) const
     {
@@ -953,11 +1039,11 @@ public:
     }
 
     template <class Tell, class = detail::if_told<Tell>>
-    std::uint64_t save(const std::filesystem::path &path, std::uint32_t flags, Tell &&progress,
+    std::uint64_t save(const std::filesystem::path &path, const save_options &how, Tell &&progress,
                        std::error_code &code) const
     {
         detail::telling<std::remove_reference_t<Tell>> told{progress};
-        return settled(save_to(detail::path_text(path), flags, told), code);
+        return settled(save_to(detail::path_text(path), how, told, nullptr), code);
     }
 
     /// The final size; else the declared size, unless it is disproved; else nothing.
@@ -1110,14 +1196,17 @@ public:
 
     /// An exception that `progress` throws is rethrown unchanged.
     template <class Tell, class = detail::if_told<Tell>>
-    std::uint64_t save(const std::filesystem::path &path, std::uint32_t flags, Tell &&progress) const
+    std::uint64_t save(const std::filesystem::path &path, const save_options &how, Tell &&progress) const
     {
         std::string text = detail::path_text(path);
         detail::telling<std::remove_reference_t<Tell>> told{progress};
-        std::int64_t count = save_to(text, flags, told);
+        detail::details known;
+        std::int64_t count = save_to(text, how, told, &known.error);
         if (count < 0 && told.thrown)
             std::rethrow_exception(told.thrown);
-        return detail::checked(count, handle_, failed_, text);
+        if (count < 0)
+            detail::raise(known, handle_, failed_);
+        return static_cast<std::uint64_t>(count);
     }
 
     template <class Tell, class = detail::if_told<Tell>>
@@ -1126,9 +1215,9 @@ public:
         return save(path, 0, std::forward<Tell>(progress));
     }
 
-    std::uint64_t save(const std::filesystem::path &path, std::uint32_t flags = 0) const
+    std::uint64_t save(const std::filesystem::path &path, const save_options &how = {}) const
     {
-        return save(path, flags, [](std::uint64_t) {});
+        return save(path, how, [](std::uint64_t) {});
     }
 
     std::optional<std::uint64_t> size() const
@@ -1279,9 +1368,19 @@ private:
     }
 
     template <class Telling>
-    std::int64_t save_to(const std::string &path, std::uint32_t flags, Telling &told) const noexcept
+    std::int64_t save_to(const std::string &path, const save_options &how, Telling &told,
+                         sb_error *error) const noexcept
     {
-        return sb_save_with(handle_, path.c_str(), -1, flags, Telling::call, &told);
+        sb_save_options plain;
+        sb_save_options_init(&plain, sizeof plain);
+        plain.path = path.c_str();
+        plain.flags = how.flags;
+        plain.progress = Telling::call;
+        plain.opaque = &told;
+        plain.timeout_ms = how.timeout.count();
+        plain.mode = how.mode;
+        plain.error = error;
+        return sb_save_with(handle_, &plain);
     }
 
     std::uint64_t settled(std::int64_t result, std::error_code &code) const noexcept
@@ -1363,7 +1462,7 @@ public:
 
     std::size_t read(void *out, std::size_t len)
     {
-        return static_cast<std::size_t>(checked(sb_reader_read(native_handle(), len, out)));
+        return static_cast<std::size_t>(checked_call(sb_reader_read(native_handle(), len, out)));
     }
 
     template <class Room, class = detail::if_room<Room>> std::size_t read(Room &&out)
@@ -1382,7 +1481,7 @@ public:
 
     std::uint64_t seek(std::int64_t off, int whence = SB_SEEK_SET)
     {
-        return checked(sb_reader_seek(native_handle(), off, whence));
+        return checked_call(sb_reader_seek(native_handle(), off, whence));
     }
 
     std::uint64_t seek(std::int64_t off, std::ios_base::seekdir from)
@@ -1443,6 +1542,14 @@ private:
     std::uint64_t checked(std::int64_t result) const
     {
         return detail::checked(result, buffer_, failed_);
+    }
+
+    /// For sb_reader_read() and sb_reader_seek().
+    std::uint64_t checked_call(std::int64_t result) const
+    {
+        if (result < 0)
+            return detail::checked(result, native_handle(), buffer_, failed_);
+        return static_cast<std::uint64_t>(result);
     }
 #endif
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::buffer::Buffer;
+use crate::buffer::failure::{Attempt, Failure};
 use crate::error::{Error, Result};
 use crate::pull::cancel_token::CancelToken;
 use crate::pull::demand::Demand;
@@ -155,9 +156,9 @@ impl Buffer {
         offset: u64,
         out: &mut [u8],
         request: ReadRequest<'_>,
-    ) -> Result<usize> {
+    ) -> Attempt<usize> {
         if !is_range(offset, out.len()) {
-            return Err(Error::Invalid);
+            return Err(Error::Invalid.into());
         }
         let guard = this.store.enter();
         let read = this.read_memory(offset, out, request.all, &guard);
@@ -173,7 +174,7 @@ impl Buffer {
         out: &mut [u8],
         unfinished: Unfinished,
         request: ReadRequest<'_>,
-    ) -> Result<usize> {
+    ) -> Attempt<usize> {
         let Unfinished { mut done, missing } = unfinished;
         let result = missing.map_or(Ok(()), |spooled| {
             Buffer::fetch_missing(this, offset, out, &mut done, spooled, request)
@@ -182,9 +183,8 @@ impl Buffer {
         match result {
             Ok(()) => Ok(done),
             // A cancellation ends the whole call; the bytes that arrived stay buffered.
-            Err(Error::Canceled) => Err(Error::Canceled),
-            Err(_) if done > 0 => Ok(done),
-            Err(error) => Err(error),
+            Err(failure) if done > 0 && !matches!(failure.error, Error::Canceled) => Ok(done),
+            Err(failure) => Err(failure.at(offset + done as u64)),
         }
     }
 
@@ -195,7 +195,7 @@ impl Buffer {
         done: &mut usize,
         spooled: u64,
         request: ReadRequest<'_>,
-    ) -> Result<()> {
+    ) -> Attempt<()> {
         let mut copied = this.store.copy_on(offset, out, done, spooled);
         // Created only if bytes are missing: buffered bytes need no lock, even on disk.
         let mut pending: Option<PendingRead<'_>> = None;
@@ -209,10 +209,10 @@ impl Buffer {
             let pending = pending.get_or_insert_with(|| PendingRead::new(request));
             let missing = offset + *done as u64;
             let verdict = Buffer::wait_or_pull(this, missing, left, pending, &mut guard);
-            let verdict = verdict.inspect_err(|error| {
+            let verdict = verdict.inspect_err(|failure| {
                 // Bytes may have arrived before the error while the call slept; they are delivered
                 // first.
-                if !matches!(error, Error::Canceled) {
+                if !matches!(failure.error, Error::Canceled) {
                     let _ = this.store.copy(offset, out, done);
                 }
             });
@@ -231,7 +231,7 @@ impl Buffer {
         left: u64,
         pending: &mut PendingRead<'_>,
         guard: &mut Option<SourceGuard<'b>>,
-    ) -> Result<Verdict> {
+    ) -> Attempt<Verdict> {
         let request = pending.request;
         let mut state = this.gate.lock();
         if pending.cancels.is_none() && pending.moves_prefetch {
@@ -259,7 +259,9 @@ impl Buffer {
                 *guard = SourceGuard::take(&this.gate, &this.store, &mut state);
             }
             if let Some(mine) = guard {
-                state = mine.advance(state, demand, true)?;
+                state = mine
+                    .advance(state, demand, true)
+                    .map_err(Failure::of_step)?;
                 let has_come = state.extent().buffered(missing) > 0;
                 // Drops it also if a prefetch has been turned on: then only its thread calls the
                 // source.
@@ -283,7 +285,7 @@ impl Buffer {
                 by_helper,
                 reader: request.cancel_token.map_or(0, CancelToken::id),
             };
-            state = state.wait(demand, options)?;
+            state = state.wait(demand, options).map_err(Failure::of_step)?;
         }
     }
 

@@ -3,6 +3,7 @@
 use std::io::SeekFrom;
 
 use crate::buffer::Buffer;
+use crate::buffer::failure::Attempt;
 use crate::buffer::read::{ReadRequest, Wait};
 use crate::error::{Error, Result};
 use crate::pull::cancel_token::CancelToken;
@@ -47,7 +48,7 @@ impl Position {
         Some(count)
     }
 
-    pub(crate) fn read(&self, buffer: &Shared<Buffer>, out: &mut [u8]) -> Result<usize> {
+    pub(crate) fn read(&self, buffer: &Shared<Buffer>, out: &mut [u8]) -> Attempt<usize> {
         let at = self.offset();
         let request = ReadRequest {
             all: false,

@@ -11,12 +11,14 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::buffer::Buffer;
+use crate::buffer::failure::{Attempt, Failure};
 use crate::buffer::read::{ReadRequest, Wait};
 use crate::disk::preallocate::Preallocation;
 use crate::disk::{self, Stream, Target};
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation};
 use crate::sync::shared::Shared;
 
 /// How a resource is saved. Later versions may add options, so end with `..Default::default()`.
@@ -37,6 +39,13 @@ pub struct SaveOptions {
     /// then takes almost no time, but modifying the saved file in place modifies the buffer. The
     /// bytes in memory are spilled for that; if linking is impossible, nothing is spilled.
     pub link: bool,
+    /// The time limit for the whole save; after it, the save returns [`Error::Timeout`], and the
+    /// target is unchanged. With a limit, the source is called on a helper thread. A running file
+    /// operation is not interrupted.
+    pub timeout: Option<Duration>,
+    /// The permission bits of the file, `0o600`, say, whatever the umask; None is the default mode
+    /// of new files. Ignored on Windows. [`Error::Invalid`] if there are other bits than `0o777`.
+    pub mode: Option<u32>,
 }
 
 /// The most buffered bytes that are read at a time, and the most memory that a save uses.
@@ -55,32 +64,38 @@ pub(crate) fn to_path(
     path: &Path,
     options: SaveOptions,
     report: Report<'_>,
-) -> Result<u64> {
-    let failed = |error: io::Error| buffer.target_failed(&error);
+) -> Attempt<u64> {
+    if options.mode.is_some_and(|mode| mode & !0o777 != 0) {
+        return Err(Error::Invalid.into());
+    }
     if path.as_os_str().is_empty() || disk::is_reserved(path) {
-        return Err(Error::Invalid);
+        return Err(Failure::during(Operation::TargetOpen, Error::Invalid));
     }
     if !names_a_file(path) {
-        return Err(Error::Unsupported);
+        return Err(Failure::during(Operation::TargetOpen, Error::Unsupported));
     }
     let mut saving = Saving::begin(buffer, options, report)?;
-    let target = disk::target(path, options.no_replace, options.sync).map_err(failed)?;
+    let target = disk::target(path, options.no_replace, options.sync, options.mode)
+        .map_err(failed(Operation::TargetOpen))?;
     let size = match saving.link(&target)? {
         Some(size) => size,
         None => {
-            let temp_file = disk::temp_file(&target).map_err(failed)?;
+            let temp_file = disk::temp_file(&target).map_err(failed(Operation::TargetOpen))?;
             let size = saving.copy(&Sink::TempFile(&temp_file.file, Preallocation::new()))?;
+            disk::set_mode(&temp_file.file, &target).map_err(failed(Operation::TargetMode))?;
             // Everything that can fail happens before the old file is replaced.
-            disk::settle(&temp_file.file).map_err(failed)?;
+            disk::settle(&temp_file.file).map_err(failed(Operation::TargetClose))?;
             if options.sync {
-                disk::sync(&temp_file.file).map_err(failed)?;
+                disk::sync(&temp_file.file).map_err(failed(Operation::TargetSync))?;
             }
-            disk::persist(temp_file, &target, options.no_replace).map_err(failed)?;
+            saving.check_time()?;
+            disk::persist(temp_file, &target, options.no_replace)
+                .map_err(failed(Operation::TargetRename))?;
             size
         }
     };
     if options.sync {
-        disk::sync_name(&target).map_err(failed)?;
+        disk::sync_name(&target).map_err(failed(Operation::TargetSync))?;
     }
     Ok(size)
 }
@@ -92,16 +107,16 @@ pub(crate) fn to_descriptor(
     descriptor: i32,
     options: SaveOptions,
     report: Report<'_>,
-) -> Result<u64> {
-    let failed = |error: io::Error| buffer.target_failed(&error);
-    let file = disk::borrow(descriptor).map_err(|_| Error::Invalid)?;
+) -> Attempt<u64> {
+    let file = disk::borrow(descriptor)
+        .map_err(|_| Failure::during(Operation::TargetOpen, Error::Invalid))?;
     // An open descriptor's target exists.
-    if options.no_replace {
-        return Err(Error::Invalid);
+    if options.no_replace || options.mode.is_some() {
+        return Err(Error::Invalid.into());
     }
     // Checked before the first byte is written, which could not be synced.
     if options.sync && !disk::can_sync(&file) {
-        return Err(Error::Unsupported);
+        return Err(Failure::during(Operation::TargetSync, Error::Unsupported));
     }
     let mut saving = Saving::begin(buffer, options, report)?;
     let position = disk::position(&file);
@@ -111,13 +126,18 @@ pub(crate) fn to_descriptor(
     };
     let size = saving.copy(&sink)?;
     if let Some(at) = position {
-        io::Seek::seek(&mut &*file, io::SeekFrom::Start(at + size)).map_err(failed)?;
+        io::Seek::seek(&mut &*file, io::SeekFrom::Start(at + size))
+            .map_err(failed(Operation::TargetWrite))?;
     }
-    disk::settle_borrowed(&file).map_err(failed)?;
+    disk::settle_borrowed(&file).map_err(failed(Operation::TargetClose))?;
     if options.sync {
-        disk::sync(&file).map_err(failed)?;
+        disk::sync(&file).map_err(failed(Operation::TargetSync))?;
     }
     Ok(size)
+}
+
+fn failed(operation: Operation) -> impl Fn(io::Error) -> Failure {
+    move |error| Failure::of_target(operation, &error)
 }
 
 /// Returns whether a path can be that of a file, judging by its text. A path that ends in a
@@ -159,6 +179,8 @@ struct Saving<'s> {
     buffer: &'s Shared<Buffer>,
     options: SaveOptions,
     report: Report<'s>,
+    /// When the save's time is over.
+    deadline: Option<Instant>,
     /// The end of the bytes that were buffered when the save began, if only those are to be saved.
     until: Option<u64>,
     /// The number of times that the buffer had been canceled when the save began.
@@ -176,14 +198,17 @@ impl<'s> Saving<'s> {
         buffer: &'s Shared<Buffer>,
         options: SaveOptions,
         report: Report<'s>,
-    ) -> Result<Saving<'s>> {
+    ) -> Attempt<Saving<'s>> {
+        let deadline = options
+            .timeout
+            .and_then(|time| Instant::now().checked_add(time));
         let state = buffer.gate.lock();
         let extent = state.extent();
         if options.require_size && extent.declared().is_none() && !extent.awaits_size() {
-            return Err(Error::UnknownSize);
+            return Err(Error::UnknownSize.into());
         }
         if options.buffered && state.extent().ranges().total() != state.extent().frontier() {
-            return Err(Error::Size);
+            return Err(Error::Size.into());
         }
         let until = options.buffered.then(|| state.extent().frontier());
         let cancels = state.cancels();
@@ -191,6 +216,7 @@ impl<'s> Saving<'s> {
             buffer,
             options,
             report,
+            deadline,
             until,
             cancels,
             may_share: true,
@@ -201,7 +227,7 @@ impl<'s> Saving<'s> {
     }
 
     /// Copies from the start to the end, or to the frontier if only buffered bytes are saved.
-    fn copy(&mut self, sink: &Sink<'_>) -> Result<u64> {
+    fn copy(&mut self, sink: &Sink<'_>) -> Attempt<u64> {
         self.drain_forward()?;
         let mut done = 0;
         loop {
@@ -228,7 +254,7 @@ impl<'s> Saving<'s> {
     }
 
     /// Buffers everything. Returns the number of bytes.
-    fn fetch(&mut self) -> Result<u64> {
+    fn fetch(&mut self) -> Attempt<u64> {
         let mut fetched = false;
         loop {
             let (missing, total) = self.snapshot(0)?;
@@ -244,7 +270,7 @@ impl<'s> Saving<'s> {
 
     /// Reads a source that was sought forward on to its end, before the gaps are filled in order:
     /// this saves one seek.
-    fn drain_forward(&mut self) -> Result<()> {
+    fn drain_forward(&mut self) -> Attempt<()> {
         let mut read = false;
         while !self.options.buffered {
             let missing = self.buffer.gate.lock().missing_ahead();
@@ -262,19 +288,19 @@ impl<'s> Saving<'s> {
     }
 
     /// Reports progress, never less than before: bytes that could not be linked are copied.
-    fn report_progress(&mut self, done: u64, total: Option<u64>) -> Result<()> {
+    fn report_progress(&mut self, done: u64, total: Option<u64>) -> Attempt<()> {
         self.reported = self.reported.max(done);
         self.reported_total = total;
         if (self.report)(self.reported, total) {
             Ok(())
         } else {
-            Err(Error::Canceled)
+            Err(Error::Canceled.into())
         }
     }
 
     /// Reports the final size, unless the last report was that: the end may be found only after it, and
     /// an empty resource had none.
-    fn report_end(&mut self, size: u64) -> Result<()> {
+    fn report_end(&mut self, size: u64) -> Attempt<()> {
         // The read that found the end may have begun after a cancel and a resume.
         self.snapshot(size)?;
         if (self.reported, self.reported_total) == (size, Some(size)) {
@@ -285,10 +311,11 @@ impl<'s> Saving<'s> {
 
     /// Returns the number of bytes readable at `offset` without the source, and the total if it is
     /// known.
-    fn snapshot(&self, offset: u64) -> Result<(u64, Option<u64>)> {
+    fn snapshot(&self, offset: u64) -> Attempt<(u64, Option<u64>)> {
+        self.check_time()?;
         let state = self.buffer.gate.lock();
         if state.was_canceled_since(self.cancels) {
-            return Err(Error::Canceled);
+            return Err(Error::Canceled.into());
         }
         let ready = state.extent().buffered(offset);
         Ok(match self.until {
@@ -297,9 +324,21 @@ impl<'s> Saving<'s> {
         })
     }
 
+    fn check_time(&self) -> Attempt<()> {
+        match self.time_left() {
+            Some(Duration::ZERO) => Err(Error::Timeout.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        let deadline = self.deadline?;
+        Some(deadline.saturating_duration_since(Instant::now()))
+    }
+
     /// Makes the target share blocks of the spool file at `offset`. Returns 0 if that is
     /// impossible.
-    fn share_spooled(&mut self, offset: u64, ready: u64, sink: &Sink<'_>) -> Result<u64> {
+    fn share_spooled(&mut self, offset: u64, ready: u64, sink: &Sink<'_>) -> Attempt<u64> {
         let (Sink::TempFile(file, _), true) = (sink, self.may_share) else {
             return Ok(0);
         };
@@ -313,18 +352,19 @@ impl<'s> Saving<'s> {
                 self.may_share = false;
                 Ok(0)
             }
-            Err(error) => Err(self.buffer.target_failed(&error)),
+            Err(error) => Err(failed(Operation::TargetWrite)(error).at(offset)),
         }
     }
 
     /// Reads at `offset` like any reader, and writes the bytes.
-    fn copy_read(&mut self, offset: u64, ready: u64, sink: &Sink<'_>) -> Result<u64> {
+    fn copy_read(&mut self, offset: u64, ready: u64, sink: &Sink<'_>) -> Attempt<u64> {
         let ready = usize::try_from(ready).unwrap_or(usize::MAX);
+        let wait = self.time_left().map_or(Wait::Forever, Wait::For);
         let (length, wait) = match (ready, self.options.buffered) {
             (0, true) => return Ok(0),
             (ready, true) => (ready.min(LARGE), Wait::Never),
-            (0..SMALL, false) => (SMALL, Wait::Forever),
-            (ready, false) => (ready.min(LARGE), Wait::Forever),
+            (0..SMALL, false) => (SMALL, wait),
+            (ready, false) => (ready.min(LARGE), wait),
         };
         if self.bytes.len() < length {
             let more = length - self.bytes.len();
@@ -347,22 +387,23 @@ impl<'s> Saving<'s> {
         let go_on = || self.snapshot(0).is_ok();
         match sink.write(&self.bytes[..count], offset, &go_on) {
             Ok(true) => Ok(count as u64),
-            Ok(false) => Err(Error::Canceled),
-            Err(error) => Err(self.buffer.target_failed(&error)),
+            // Whatever the reason was is still one.
+            Ok(false) => Err(self.snapshot(0).err().unwrap_or(Error::Canceled.into())),
+            Err(error) => Err(failed(Operation::TargetWrite)(error).at(offset)),
         }
     }
 
-    fn check(&self, done: u64) -> Result<()> {
+    fn check(&self, done: u64) -> Attempt<()> {
         let declared = self.buffer.gate.lock().extent().declared();
         match (self.options.require_size, declared) {
-            (true, None) => Err(Error::UnknownSize),
-            (true, Some(size)) if size != done => Err(Error::Size),
+            (true, None) => Err(Error::UnknownSize.into()),
+            (true, Some(size)) if size != done => Err(Error::Size.into()),
             _ => Ok(()),
         }
     }
 
     /// Makes the spool file itself the target, if that was requested and is possible.
-    fn link(&mut self, target: &Target) -> Result<Option<u64>> {
+    fn link(&mut self, target: &Target) -> Attempt<Option<u64>> {
         // If linking is impossible, memory is left as it is, and the bytes are copied as they
         // arrive.
         if !self.options.link || !self.buffer.store.can_link(target) {
@@ -383,6 +424,7 @@ impl<'s> Saving<'s> {
         if self.buffer.spill().is_err() {
             return Ok(None);
         }
+        self.check_time()?;
         match self
             .buffer
             .store
@@ -390,7 +432,7 @@ impl<'s> Saving<'s> {
         {
             Ok(done) => Ok(done.then_some(size)),
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(None),
-            Err(error) => Err(self.buffer.target_failed(&error)),
+            Err(error) => Err(failed(Operation::TargetLink)(error)),
         }
     }
 }

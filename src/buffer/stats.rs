@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::buffer::Buffer;
-use crate::error::Error;
+use crate::error::{Error, Operation};
 use crate::pull::gate::Gate;
 use crate::sync::shared::Shared;
 
@@ -46,8 +46,10 @@ pub struct Stats {
     pub underruns: u64,
     /// The source's own code at its last error, or 0.
     pub source_error: i64,
-    /// The system's code at the last failed file operation, or 0.
+    /// The system's code at the last failed operation on the spool file, or 0.
     pub system_error: i32,
+    /// The operation that failed with `system_error`.
+    pub system_operation: Option<Operation>,
     /// The state of the source.
     pub state: SourceState,
     /// Why the source is no longer called.
@@ -128,6 +130,7 @@ impl Buffer {
             underruns: counters.underruns,
             source_error: counters.source_error,
             system_error: counters.system_error,
+            system_operation: counters.system_operation,
             state: match (&failure, extent.end()) {
                 (Some(Error::Canceled), _) => SourceState::Canceled,
                 (Some(_), _) => SourceState::Failed,

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::io;
 
-pub(crate) use super::Operation;
+pub(crate) use super::FileOperation;
 
 /// What happens to operations on this thread.
 #[derive(Clone, Copy)]
@@ -30,7 +30,7 @@ pub(crate) enum Fault {
     #[cfg(unix)]
     Interrupted,
     /// No fault: the function is told of each operation.
-    Seen(fn(Operation)),
+    Seen(fn(FileOperation)),
 }
 
 thread_local! {
@@ -58,13 +58,13 @@ pub(crate) fn go_on(plan: Option<Plan>) {
     PLAN.set(plan);
 }
 
-pub(super) fn inject(operation: Operation, length: usize) -> io::Result<usize> {
+pub(super) fn inject(operation: FileOperation, length: usize) -> io::Result<usize> {
     let Some(mut plan) = PLAN.get() else {
         return Ok(length);
     };
     #[cfg(unix)]
     if matches!(plan.fault, Fault::Interrupted)
-        && !matches!(operation, Operation::Read | Operation::Write)
+        && !matches!(operation, FileOperation::Read | FileOperation::Write)
     {
         return Ok(length);
     }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::unix::{self, Directory};
 pub(crate) use super::unix::{Stream, Target, TempFile};
 pub(super) use super::unix::{
-    borrow, can_sync, check_limit, copy_of, discard, position, read_at, write_at,
+    borrow, can_sync, check_limit, copy_of, discard, message, position, read_at, set_mode, write_at,
 };
 
 /// Allows files longer than a signed 32-bit offset.
@@ -287,8 +287,8 @@ pub(super) fn rename_new(directory: RawFd, from: &CStr, to: &CStr) -> io::Result
 
 /// Creates an unnamed file in the directory. It is deleted with its last descriptor unless it is
 /// given a name. `None` if the file system has no unnamed files.
-pub(super) fn create_nameless(directory: &Directory) -> Option<File> {
-    let file = directory.open_file(c".", libc::O_RDWR | libc::O_TMPFILE, 0o666);
+pub(super) fn create_nameless(directory: &Directory, mode: u32) -> Option<File> {
+    let file = directory.open_file(c".", libc::O_RDWR | libc::O_TMPFILE, mode);
     // Without /proc it could not be given a name later.
     file.ok().filter(|_| Path::new("/proc/self/fd").is_dir())
 }
@@ -306,7 +306,7 @@ pub(super) fn can_link(unnamed: Option<&File>, spool_dir: &Path, target: &Target
     let together = about
         .zip(there.ok())
         .is_some_and(|(a, b)| a.dev() == b.dev());
-    together && create_nameless(&target.directory).is_some()
+    together && create_nameless(&target.directory, 0o600).is_some()
 }
 
 pub(super) fn make_linkable(unnamed: &File, target: &Target, size: u64) -> io::Result<()> {
@@ -315,10 +315,16 @@ pub(super) fn make_linkable(unnamed: &File, target: &Target, size: u64) -> io::R
     }
     // Blocks reserved past the end must not stay in the file.
     unnamed.set_len(size)?;
-    // The mode that a new file gets in this directory.
-    let new = create_nameless(&target.directory).ok_or(io::ErrorKind::Unsupported)?;
-    let mode = new.metadata()?.permissions().mode();
-    unnamed.set_permissions(PermissionsExt::from_mode(mode & 0o777))
+    let mode = match target.mode {
+        Some(mode) => mode,
+        None => {
+            // The mode that a new file gets in this directory.
+            let new = create_nameless(&target.directory, 0o666);
+            let about = new.ok_or(io::ErrorKind::Unsupported)?.metadata()?;
+            about.permissions().mode() & 0o777
+        }
+    };
+    set_mode(unnamed, mode)
 }
 
 pub(super) fn make_private(unnamed: &File) {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::unix::{self, Directory};
 pub(crate) use super::unix::{Stream, Target, TempFile};
 pub(super) use super::unix::{
-    borrow, can_sync, check_limit, copy_of, discard, position, read_at, write_at,
+    borrow, can_sync, check_limit, copy_of, discard, message, position, read_at, set_mode, write_at,
 };
 
 /// Files can be long without a flag.
@@ -130,7 +130,7 @@ pub(super) fn rename_new(_directory: RawFd, _from: &CStr, _to: &CStr) -> io::Res
 }
 
 /// These systems have no unnamed files.
-pub(super) fn create_nameless(_directory: &Directory) -> Option<File> {
+pub(super) fn create_nameless(_directory: &Directory, _mode: u32) -> Option<File> {
     None
 }
 

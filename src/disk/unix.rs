@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::system;
@@ -50,6 +50,14 @@ pub(super) fn check_limit(offset: u64, length: u64) -> io::Result<()> {
         return Err(io::Error::from_raw_os_error(libc::EFBIG));
     }
     Ok(())
+}
+
+/// Writes the system's message for an error code to `out`, and returns its length.
+pub(super) fn message(code: i32, out: &mut [u8]) -> usize {
+    // SAFETY: `out` has room for `out.len()` bytes. The text is NUL-terminated, even for an unknown
+    // code.
+    unsafe { libc::strerror_r(code, out.as_mut_ptr().cast(), out.len()) };
+    CStr::from_bytes_until_nul(out).map_or(0, CStr::count_bytes)
 }
 
 /// A path of these bytes. Running out of memory is an error.
@@ -115,6 +123,11 @@ pub(super) fn can_sync(file: &File) -> bool {
         let kind = about.file_type();
         kind.is_file() || kind.is_block_device()
     })
+}
+
+/// Sets the permission bits, regardless of the umask.
+pub(super) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    file.set_permissions(PermissionsExt::from_mode(mode))
 }
 
 /// Frees a file's blocks at once if no name is left to open it by: a child of fork() may keep its
@@ -190,7 +203,8 @@ mod tests {
     #[test]
     fn files_of_every_kind_can_be_longer_than_two_gib() {
         let directory = crate::tempfile::tempdir().expect("a directory");
-        let target = Target::new(directory.path(), Path::new("saved"), false).expect("a target");
+        let target = Target::new(directory.path(), Path::new("saved"), false, None);
+        let target = target.expect("a target");
         let temp_file = TempFile::beside(&target).expect("a temporary file");
         let named = TempFile::with_name(&target).expect("a temporary file");
         let unnamed = system::create_unnamed(directory.path()).expect("a spool file");

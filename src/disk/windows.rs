@@ -17,7 +17,7 @@ mod tests;
 
 use super::Existing;
 use super::name::{self, Name, Owner};
-pub(super) use kernel::{read_at, write_at};
+pub(super) use kernel::{message, read_at, write_at};
 pub(super) use runtime::borrow;
 
 const GENERIC_READ: u32 = 0x8000_0000;
@@ -64,6 +64,11 @@ pub(super) fn settle(file: &File) -> io::Result<()> {
 
 pub(super) fn settle_borrowed(file: &File) -> io::Result<()> {
     settle(file)
+}
+
+/// There are no permission bits.
+pub(super) fn set_mode(_file: &File, _mode: u32) -> io::Result<()> {
+    Ok(())
 }
 
 /// Nothing to do: the file is deleted with its last handle, and no other process gets one.
@@ -203,10 +208,17 @@ pub(crate) struct Target {
     directory: PathBuf,
     path: PathBuf,
     synced: bool,
+    /// Never set: there are no such bits here.
+    pub(super) mode: Option<u32>,
 }
 
 impl Target {
-    pub(super) fn new(_directory: &Path, path: &Path, synced: bool) -> io::Result<Target> {
+    pub(super) fn new(
+        _directory: &Path,
+        path: &Path,
+        synced: bool,
+        _mode: Option<u32>,
+    ) -> io::Result<Target> {
         let path = whole(path)?;
         // Only a device's name has no directory.
         let directory = path.parent().ok_or(io::ErrorKind::Unsupported)?;
@@ -214,6 +226,7 @@ impl Target {
             directory: copy_of(directory)?,
             path,
             synced,
+            mode: None,
         })
     }
 

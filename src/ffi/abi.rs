@@ -42,10 +42,10 @@ pub enum sb_status {
     /// A NULL, freed or forged handle; a required pointer that is NULL; a range that extends past
     /// 2^64.
     SB_ERR_INVALID = -1,
-    /// The source failed. Its own error code is in sb_stats. The error persists until sb_retry() or
-    /// sb_resume(), except after a failed seek, which the next read tries again.
+    /// The source failed. Its own error code is in sb_error and sb_stats. The error persists until
+    /// sb_retry() or sb_resume(), except after a failed seek, which the next read tries again.
     SB_ERR_SOURCE = -2,
-    /// A file operation failed. The system's error code is in sb_stats.
+    /// A file operation failed. sb_error says which one, and has the system's error code.
     SB_ERR_IO = -3,
     /// The disk is full, or a quota or file size limit is reached. Nothing is lost; the next call
     /// tries again.
@@ -55,7 +55,8 @@ pub enum sb_status {
     /// The call was canceled by sb_cancel(), sb_reader_cancel(), sb_free(), sb_reader_free(), or by
     /// the progress callback of a save.
     SB_ERR_CANCELED = -6,
-    /// No byte arrived before the timeout. Never means the end of the resource (EOF).
+    /// No byte arrived before the timeout, or a save was not complete. Never means the end of the
+    /// resource (EOF).
     SB_ERR_TIMEOUT = -7,
     /// A source's callback asked its own buffer for bytes that only the source can deliver.
     SB_ERR_REENTRANT = -8,
@@ -170,7 +171,7 @@ pub enum sb_on_full {
     SB_ON_FULL_MEMORY = 1,
 }
 
-/// Options of sb_save_with(): any of these, ORed together.
+/// Flags of sb_save_with(), in sb_save_options: any of these, ORed together.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -189,6 +190,41 @@ pub enum sb_save_flag {
     /// spilled for that; if linking is impossible, nothing is spilled. The caller promises not to
     /// modify the saved file in place while the buffer exists.
     SB_SAVE_LINK = 16,
+}
+
+/// What a call was doing when it failed, in sb_error.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum sb_operation {
+    /// None of these: the call was canceled or timed out, say.
+    SB_OP_NONE = 0,
+    /// Reading the source.
+    SB_OP_SOURCE_READ = 1,
+    /// Seeking the source. With `pull`: reading it at an offset other than where the last call
+    /// ended.
+    SB_OP_SOURCE_SEEK = 2,
+    /// Creating the spool file.
+    SB_OP_SPOOL_CREATE = 3,
+    /// Writing the spool file.
+    SB_OP_SPOOL_WRITE = 4,
+    /// Reading the spool file.
+    SB_OP_SPOOL_READ = 5,
+    /// Opening the directory of a save's target, or creating the new file there.
+    SB_OP_TARGET_OPEN = 6,
+    /// Writing the target.
+    SB_OP_TARGET_WRITE = 7,
+    /// Setting the target's permission bits (`mode` in sb_save_options).
+    SB_OP_TARGET_MODE = 8,
+    /// Asking the system whether it has accepted what was written to the target. Some file systems
+    /// report that only when a file is closed.
+    SB_OP_TARGET_CLOSE = 9,
+    /// Flushing the target or its directory to disk, for SB_SAVE_SYNC.
+    SB_OP_TARGET_SYNC = 10,
+    /// Giving the complete new file the target's name.
+    SB_OP_TARGET_RENAME = 11,
+    /// Making the spool file the target, for SB_SAVE_LINK.
+    SB_OP_TARGET_LINK = 12,
 }
 
 /// A buffer: an opaque handle, validated by each call, and not a pointer to dereference.
@@ -213,8 +249,8 @@ pub struct sb_reader {
 /// held, and never after `close`. After the end it calls them only for bytes elsewhere that the source
 /// can reach. After an error it does not call them until sb_retry() or sb_resume(), except after a
 /// failed seek or a stale `cancel` (see `seek` and `cancel`). They run on the thread of the reader
-/// that needs bytes. Only after sb_prefetch() or a read with a positive timeout do they also run on
-/// a helper thread of the library.
+/// that needs bytes. Only after sb_prefetch(), or a read or save with a positive timeout, do they
+/// also run on a helper thread of the library.
 ///
 /// A callback may call any function of this library, even on its own handle. Buffered bytes are
 /// returned. A call that would need the source returns SB_ERR_REENTRANT.
@@ -399,7 +435,8 @@ pub struct sb_stats {
     /// The source's own code at its last error (the return value of its callback), or 0. An obeyed
     /// `cancel` is not recorded.
     pub source_error: i64,
-    /// The system's code (errno, GetLastError) at the last failed file operation, or 0.
+    /// The system's code (errno, GetLastError) at the last failed operation on the spool file, or
+    /// 0. A failed save of its target is not recorded: see sb_error.
     pub system_error: i32,
     /// An sb_state. Once every byte is buffered it is SB_STATE_ENDED, even after sb_cancel().
     pub state: i32,
@@ -414,8 +451,8 @@ pub struct sb_stats {
     /// 1 if the source ended below the declared size, or had no bytes at an offset below it,
     /// regardless of `on_short`; else 0.
     pub ended_short: i32,
-    /// Always 0.
-    pub reserved: i32,
+    /// The operation that failed with `system_error`: an sb_operation.
+    pub system_operation: i32,
     /// The number of bytes received from the source. Bytes that it delivered twice count twice.
     pub pulled: u64,
     /// The time spent inside the source's `read`, `seek` and `pull`, in microseconds, without a call
@@ -429,6 +466,39 @@ pub struct sb_stats {
     pub underruns: u64,
 }
 
+/// Why a call failed. sb_reader_error() fills it for a reader, and sb_save_with() for a save.
+///
+/// The caller sets `path` and `path_cap`, if it wants the path. The other members are written by
+/// the library.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sb_error {
+    /// sizeof(sb_error) in the caller's header; set by sb_error_init().
+    pub struct_size: usize,
+    /// [in] Space for the path, which is written here: NUL-terminated, and truncated to fit. NULL
+    /// if the path is not needed.
+    pub path: *mut c_char,
+    /// [in] The size of `path` in bytes, including the NUL; 0 if `path` is NULL.
+    pub path_cap: usize,
+    /// The length of the whole path in bytes, without the NUL, even if it was truncated. The path
+    /// is that of a save's target, or the directory of the spool file, whichever `operation`
+    /// concerns. 0 if there is none: for the source, say, or for a descriptor.
+    pub path_len: usize,
+    /// The source's own code (the return value of its callback), or 0. Only for SB_ERR_SOURCE.
+    pub source: i64,
+    /// The offset in the resource of the first byte that the call could not read or write, or
+    /// SB_SIZE_UNKNOWN if the operation has no offset.
+    pub offset: u64,
+    /// The result of the call: an sb_status. SB_OK if no call has failed.
+    pub status: i32,
+    /// What failed: an sb_operation.
+    pub operation: i32,
+    /// The system's code (errno, GetLastError) of a failed file operation, or 0.
+    pub system: i32,
+    /// Always 0.
+    pub reserved: i32,
+}
+
 /// Reports the progress of a save: `done` of `total` bytes are saved. `total` is SB_SIZE_UNKNOWN
 /// until a size is known, and the declared size until the final size is known. The last report of a
 /// successful save has the final size as both, which may be 0.
@@ -437,3 +507,41 @@ pub struct sb_stats {
 /// the save with SB_ERR_CANCELED.
 pub type sb_progress_fn =
     Option<unsafe extern "C-unwind" fn(opaque: *mut c_void, done: u64, total: u64) -> c_int>;
+
+/// Options of sb_save_with(). sb_save_options_init() sets them to the defaults.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sb_save_options {
+    /// sizeof(sb_save_options) in the caller's header; set by sb_save_options_init().
+    pub struct_size: usize,
+    /// The file to save to, as for sb_save(). Default: NULL, which saves to `fd`.
+    pub path: *const c_char,
+    /// Called after each step to report progress. Default: NULL.
+    pub progress: sb_progress_fn,
+    /// Passed to `progress`.
+    pub opaque: *mut c_void,
+    /// Filled with the reason if the save fails, and with SB_OK if it does not; initialized with
+    /// sb_error_init(). Default: NULL.
+    pub error: *mut sb_error,
+    /// Must be NULL.
+    pub reserved_pointer: *mut c_void,
+    /// The time limit for the whole save, in milliseconds. After it the save returns
+    /// SB_ERR_TIMEOUT. 0 or a negative value means no limit. Default: 0.
+    ///
+    /// With a limit, the source is not called on the saving thread but on a helper thread of the
+    /// library, so that the limit holds whatever the source does. A running file operation or
+    /// `progress` is not interrupted. On Windows, neither is a write to a full pipe.
+    pub timeout_ms: i64,
+    /// An open descriptor to write to if `path` is NULL, else ignored. It stays the caller's. On
+    /// Windows it is a descriptor of the C runtime that the library was built for. It is written as
+    /// binary, at the position of its handle, even if it was opened in text or append mode.
+    /// Default: -1, none.
+    pub fd: c_int,
+    /// sb_save_flag values, ORed together. Default: 0, which saves as sb_save() does.
+    pub flags: u32,
+    /// The permission bits of the file at `path` (0600, say), whatever the umask. Ignored on
+    /// Windows. Default: 0, the default mode of new files.
+    pub mode: u32,
+    /// Must be 0.
+    pub reserved: u32,
+}

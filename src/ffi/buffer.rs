@@ -6,7 +6,7 @@ use std::ffi::{c_char, c_void};
 
 use super::argument::known;
 use super::read::read;
-use super::save::save;
+use super::save::{save, target};
 use super::status::{PANIC, count};
 use crate::buffer::Buffer;
 use crate::buffer::read::{ReadRequest, Wait};
@@ -146,7 +146,8 @@ pub unsafe extern "C" fn sb_save(handle: *mut sb_buffer, path: *const c_char) ->
             opaque: std::ptr::null_mut(),
         };
         // SAFETY: C guarantees that `path` is NULL or NUL-terminated.
-        unsafe { save(handle, path, -1, SaveOptions::default(), &report) }
+        let to = unsafe { target(path, -1) };
+        save(handle, to, Ok(SaveOptions::default()), &report, None)
     })
 }
 

@@ -5,11 +5,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::buffer::Buffer;
+use crate::buffer::failure::Failure;
 use crate::buffer::reader::Position;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ffi::handle::{Raw, Table};
+use crate::ffi::record::Record;
 use crate::sync::rcu::Domain;
 use crate::sync::shared::Shared;
+use crate::sync::{Mutex, lock};
 
 pub(crate) static BUFFERS: Table<Buffer> = Table::new();
 pub(crate) static READERS: Table<Reader> = Table::new();
@@ -19,6 +22,17 @@ pub(crate) struct Reader {
     /// Looked up by each call: a reader does not keep its buffer alive.
     pub(crate) buffer: Raw,
     pub(crate) position: Position,
+    /// Why the last failed call failed.
+    pub(crate) failure: Mutex<Record>,
+}
+
+impl Reader {
+    /// Keeps a failure for sb_reader_error().
+    #[cold]
+    pub(crate) fn failed(&self, failure: Failure) -> Error {
+        *lock(&self.failure) = Record::from(&failure);
+        failure.error
+    }
 }
 
 /// Inserts a buffer into its table.

@@ -90,5 +90,5 @@ fn read_slow(
     unfinished: Unfinished,
     request: ReadRequest<'_>,
 ) -> Result<u64> {
-    Buffer::read_slow(&entry.upgrade(), off, out, unfinished, request).map(|count| count as u64)
+    Ok(Buffer::read_slow(&entry.upgrade(), off, out, unfinished, request)? as u64)
 }

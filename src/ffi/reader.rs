@@ -12,7 +12,9 @@ use crate::error::{Error, Result};
 use crate::ffi::abi::{sb_buffer, sb_reader, sb_whence};
 use crate::ffi::handle::Raw;
 use crate::ffi::handles::{BUFFERS, READERS, Reader, insert_reader};
+use crate::ffi::record::Record;
 use crate::panic::catch;
+use crate::sync::Mutex;
 
 const SEEK_SET: c_int = sb_whence::SB_SEEK_SET as c_int;
 const SEEK_CUR: c_int = sb_whence::SB_SEEK_CUR as c_int;
@@ -34,9 +36,14 @@ pub unsafe extern "C" fn sb_reader_new(handle: *mut sb_buffer) -> *mut sb_reader
     catch(std::ptr::null_mut(), || {
         let buffer = handle as Raw;
         let position = Position::new();
-        let made = BUFFERS
-            .get_shared(buffer)
-            .and_then(|_| insert_reader(Reader { buffer, position }));
+        let made = BUFFERS.get_shared(buffer).and_then(|_| {
+            let failure = Mutex::new(Record::NONE);
+            insert_reader(Reader {
+                buffer,
+                position,
+                failure,
+            })
+        });
         made.map_or(std::ptr::null_mut(), |reader| reader as *mut sb_reader)
     })
 }
@@ -86,8 +93,7 @@ pub unsafe extern "C" fn sb_reader_read(
 ) -> i64 {
     catch(PANIC, || {
         // SAFETY: C guarantees that `out` is NULL or writable for `len` bytes.
-        let result = unsafe { out_slice(out, len) }.and_then(|out| read(reader as Raw, out));
-        count(result.map(|count| count as u64))
+        count(read(reader as Raw, unsafe { out_slice(out, len) }).map(|count| count as u64))
     })
 }
 
@@ -117,8 +123,9 @@ pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence
             _ => Err(Error::Invalid),
         };
         let result = READERS.get_shared(reader as Raw).and_then(|reader| {
-            let buffer = BUFFERS.get_shared(reader.buffer)?;
-            reader.position.seek(&buffer, to?)
+            let buffer = BUFFERS.get_shared(reader.buffer);
+            let sought = buffer.and_then(|buffer| reader.position.seek(&buffer, to?));
+            sought.map_err(|error| reader.failed(error.into()))
         });
         count(result)
     })
@@ -210,12 +217,16 @@ pub unsafe extern "C" fn sb_reader_free(reader: *mut sb_reader) {
 }
 
 #[inline]
-fn read(reader: Raw, out: &mut [u8]) -> Result<usize> {
+fn read(reader: Raw, out: Result<&mut [u8]>) -> Result<usize> {
     let reader = READERS.get(reader)?;
-    let buffer = BUFFERS.get(reader.buffer)?;
+    let (out, buffer) = match (out, BUFFERS.get(reader.buffer)) {
+        (Ok(out), Ok(buffer)) => (out, buffer),
+        (Err(error), _) | (_, Err(error)) => return Err(reader.failed(error.into())),
+    };
     if let Some(count) = reader.position.read_memory(&buffer, out, buffer.guard()) {
         return Ok(count);
     }
     let (reader, buffer) = (reader.upgrade(), buffer.upgrade());
-    reader.position.read(&buffer, out)
+    let result = reader.position.read(&buffer, out);
+    result.map_err(|failure| reader.failed(failure))
 }

@@ -2,13 +2,17 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_int};
+use std::path::Path;
+use std::time::Duration;
 
 use super::argument::path;
-use super::status::{PANIC, count};
+use super::record::{Output, Record};
+use super::status::{PANIC, count, status};
+use crate::buffer::failure::Attempt;
 use crate::buffer::save::{self, SaveOptions};
-use crate::error::Error;
-use crate::ffi::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_progress_fn, sb_save_flag};
+use crate::error::{Error, Result};
+use crate::ffi::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_save_flag, sb_save_options};
 use crate::ffi::callback::Progress;
 use crate::ffi::handle::Raw;
 use crate::ffi::handles::BUFFERS;
@@ -19,6 +23,40 @@ const ALL_FLAGS: u32 = sb_save_flag::SB_SAVE_SYNC as u32
     | sb_save_flag::SB_SAVE_REQUIRE_SIZE as u32
     | sb_save_flag::SB_SAVE_BUFFERED as u32
     | sb_save_flag::SB_SAVE_LINK as u32;
+
+/// The size of sb_save_options in the first version, which is the smallest one accepted.
+const FIRST_SIZE: usize = size_of::<sb_save_options>();
+
+/// Sets options of a save to the defaults.
+///
+/// @param options     [out] the options; not NULL.
+/// @param struct_size sizeof(sb_save_options) in the caller's header.
+/// @return SB_OK.
+///         SB_ERR_INVALID: `options` is NULL, or no version has this size: it is less than in the
+///         first version, or more than 4,096 bytes.
+///
+/// Threads: any thread, concurrently.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_save_options_init(
+    options: *mut sb_save_options,
+    struct_size: usize,
+) -> c_int {
+    catch(PANIC as c_int, || {
+        if options.is_null() || !is_of_a_version(struct_size) {
+            return status::<()>(Err(Error::Invalid));
+        }
+        // SAFETY: C guarantees that `options` has `struct_size` bytes. Zeros are valid for each
+        // member, and `is_of_a_version` has checked that this version's struct is no larger.
+        unsafe {
+            options.cast::<u8>().write_bytes(0, struct_size);
+            (*options).struct_size = struct_size;
+            (*options).fd = -1;
+        }
+        status(Ok(()))
+    })
+}
 
 /// Saves with options, to a path or to a descriptor.
 ///
@@ -31,22 +69,20 @@ const ALL_FLAGS: u32 = sb_save_flag::SB_SAVE_SYNC as u32
 /// The flags of a descriptor are not changed, except those of a terminal that cannot be opened a
 /// second time, and those only during a write.
 ///
-/// @param handle   the buffer.
-/// @param path     [in] the file, as for sb_save(); NULL saves to `fd`.
-/// @param fd       an open descriptor to write to if `path` is NULL, else ignored. It stays the
-///                 caller's. On Windows it is a descriptor of the C runtime that the library was
-///                 built for. It is written as binary, at the position of its handle, even if it
-///                 was opened in text or append mode.
-/// @param flags    sb_save_flag values, ORed together; 0 saves as sb_save() does.
-/// @param progress called after each step to report progress; may be NULL.
-/// @param opaque   passed to `progress`.
+/// @param handle  the buffer.
+/// @param options [in] the options; not NULL. Initialize them with sb_save_options_init(), and set
+///                `path` or `fd`.
 /// @return the number of bytes saved, otherwise as sb_save(), or
-///         SB_ERR_INVALID: a flag is unknown, there is neither a path nor a descriptor, or
-///         SB_SAVE_NO_REPLACE is used with a descriptor, whose target exists.
+///         SB_ERR_INVALID: `options` is NULL or has an invalid size; a flag is unknown, or `mode`
+///         has other bits than 0777; there is neither a path nor a descriptor; SB_SAVE_NO_REPLACE
+///         or `mode` is used with a descriptor, whose target exists; or `error` is invalid, as for
+///         sb_reader_error().
 ///         SB_ERR_UNSUPPORTED: SB_SAVE_SYNC, and the descriptor is not that of a file; nothing is
 ///         written. SB_SAVE_NO_REPLACE, and the file system can neither rename nor link without
-///         replacing.
+///         replacing. An option of a later version is not 0.
 ///         SB_ERR_CANCELED: `progress` or sb_cancel() stopped the save; `path` is unchanged.
+///         SB_ERR_TIMEOUT: `timeout_ms` is over; `path` is unchanged. The bytes that arrived stay
+///         buffered.
 ///         SB_ERR_EXISTS: SB_SAVE_NO_REPLACE, and the target exists.
 ///         SB_ERR_UNKNOWN_SIZE: SB_SAVE_REQUIRE_SIZE, and no size was declared.
 ///         SB_ERR_SIZE: SB_SAVE_REQUIRE_SIZE, and the final size is not the declared one; or
@@ -58,58 +94,140 @@ const ALL_FLAGS: u32 = sb_save_flag::SB_SAVE_SYNC as u32
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_save_with(
     handle: *mut sb_buffer,
-    path: *const c_char,
-    fd: c_int,
-    flags: u32,
-    progress: sb_progress_fn,
-    opaque: *mut c_void,
+    options: *const sb_save_options,
 ) -> i64 {
     catch(PANIC, || {
-        let has = |flag: sb_save_flag| flags & flag as u32 != 0;
-        if flags & !ALL_FLAGS != 0 {
-            return count(Err(Error::Invalid));
-        }
-        let options = SaveOptions {
-            sync: has(sb_save_flag::SB_SAVE_SYNC),
-            no_replace: has(sb_save_flag::SB_SAVE_NO_REPLACE),
-            require_size: has(sb_save_flag::SB_SAVE_REQUIRE_SIZE),
-            buffered: has(sb_save_flag::SB_SAVE_BUFFERED),
-            link: has(sb_save_flag::SB_SAVE_LINK),
-        };
-        // SAFETY: C guarantees that `path` is NULL or NUL-terminated.
-        unsafe {
-            save(
-                handle,
-                path,
-                fd,
-                options,
-                &Progress {
-                    call: progress,
-                    opaque,
-                },
-            )
+        // SAFETY: C guarantees that `options` is NULL or points to an sb_save_options, and that its
+        // `error` is NULL or points to an initialized sb_error.
+        match unsafe { checked(options) } {
+            Ok((given, output)) => {
+                let progress = Progress {
+                    call: given.progress,
+                    opaque: given.opaque,
+                };
+                // SAFETY: C guarantees that `path` is NULL or NUL-terminated.
+                let to = unsafe { target(given.path, given.fd) };
+                // SAFETY: C guarantees that the struct has `struct_size` bytes.
+                let chosen = unsafe { chosen(options) };
+                save(handle, to, chosen, &progress, output)
+            }
+            Err(error) => count(Err(error)),
         }
     })
 }
 
+/// Whether the options of any version, earlier or later, can have this size in bytes.
+fn is_of_a_version(struct_size: usize) -> bool {
+    (FIRST_SIZE..=4096).contains(&struct_size)
+}
+
+/// The options, and where to write the error.
+///
 /// # Safety
-/// `to` is NULL or NUL-terminated. `progress` may be called until this returns.
-pub(super) unsafe fn save(
+/// `options` is NULL or points to an sb_save_options of the size that its `struct_size` states, and
+/// its `error` is NULL or as `Output::new` requires. Both are there as long as the result.
+unsafe fn checked<'o>(
+    options: *const sb_save_options,
+) -> Result<(&'o sb_save_options, Option<Output>)> {
+    // SAFETY: the caller guarantees that `options` is NULL or points to an sb_save_options.
+    let given = unsafe { options.as_ref() }.ok_or(Error::Invalid)?;
+    if !is_of_a_version(given.struct_size) {
+        return Err(Error::Invalid);
+    }
+    let output = match given.error.is_null() {
+        true => None,
+        // SAFETY: the caller guarantees what `Output::new` requires.
+        false => Some(unsafe { Output::new(given.error)? }),
+    };
+    Ok((given, output))
+}
+
+/// The options of the save.
+///
+/// # Safety
+/// `options` points to an sb_save_options of the size that its `struct_size` states.
+unsafe fn chosen(options: *const sb_save_options) -> Result<SaveOptions> {
+    let ours = size_of::<sb_save_options>();
+    // SAFETY: the caller guarantees that the struct has `struct_size` bytes, of which `ours` come
+    // first.
+    let (given, theirs) = unsafe {
+        let given = *options;
+        let start = options.cast::<u8>().add(ours);
+        let count = given.struct_size - ours;
+        (given, std::slice::from_raw_parts(start, count))
+    };
+    if theirs.iter().any(|byte| *byte != 0) {
+        return Err(Error::Unsupported);
+    }
+    let is_reserved = given.reserved != 0 || !given.reserved_pointer.is_null();
+    if given.flags & !ALL_FLAGS != 0 || is_reserved {
+        return Err(Error::Invalid);
+    }
+    let has = |flag: sb_save_flag| given.flags & flag as u32 != 0;
+    let timeout = u64::try_from(given.timeout_ms).ok();
+    Ok(SaveOptions {
+        sync: has(sb_save_flag::SB_SAVE_SYNC),
+        no_replace: has(sb_save_flag::SB_SAVE_NO_REPLACE),
+        require_size: has(sb_save_flag::SB_SAVE_REQUIRE_SIZE),
+        buffered: has(sb_save_flag::SB_SAVE_BUFFERED),
+        link: has(sb_save_flag::SB_SAVE_LINK),
+        timeout: timeout.filter(|time| *time > 0).map(Duration::from_millis),
+        mode: (given.mode != 0).then_some(given.mode),
+    })
+}
+
+/// Where a save goes.
+#[derive(Clone, Copy)]
+pub(super) enum Target<'p> {
+    Path(&'p Path),
+    Descriptor(c_int),
+}
+
+/// The target of a save: `to` or, if that is NULL, `fd`.
+///
+/// # Safety
+/// `to` is NULL or NUL-terminated, for as long as the result is used.
+pub(super) unsafe fn target<'p>(to: *const c_char, fd: c_int) -> Result<Target<'p>> {
+    // SAFETY: the caller guarantees that `to` is NULL or NUL-terminated.
+    match unsafe { path(to)? } {
+        Some(path) => Ok(Target::Path(path)),
+        None if fd < 0 => Err(Error::Invalid),
+        None => Ok(Target::Descriptor(fd)),
+    }
+}
+
+/// Saves, and writes the outcome to `output`.
+pub(super) fn save(
     handle: *mut sb_buffer,
-    to: *const c_char,
-    fd: c_int,
-    options: SaveOptions,
+    to: Result<Target<'_>>,
+    options: Result<SaveOptions>,
     progress: &Progress,
+    output: Option<Output>,
 ) -> i64 {
+    let buffer = BUFFERS.get_shared(handle as Raw);
     let mut report =
         |done, total: Option<u64>| progress.report(done, total.unwrap_or(SB_SIZE_UNKNOWN));
-    let result = BUFFERS.get_shared(handle as Raw).and_then(|buffer| {
-        // SAFETY: the caller guarantees that `to` is NULL or NUL-terminated.
-        match unsafe { path(to)? } {
-            Some(path) => save::to_path(&buffer, path, options, &mut report),
-            None if fd < 0 => Err(Error::Invalid),
-            None => save::to_descriptor(&buffer, fd, options, &mut report),
+    let attempt = || -> Attempt<u64> {
+        let (buffer, to, options) = (
+            buffer.as_ref().map_err(Error::clone)?,
+            to.clone()?,
+            options?,
+        );
+        match to {
+            Target::Path(path) => save::to_path(buffer, path, options, &mut report),
+            Target::Descriptor(fd) => save::to_descriptor(buffer, fd, options, &mut report),
         }
-    });
-    count(result)
+    };
+    let saved = attempt();
+    if let Some(mut output) = output {
+        let record = saved.as_ref().err().map_or(Record::NONE, Record::from);
+        let spool = buffer.as_ref().ok();
+        let spool = spool.and_then(|buffer| buffer.store.spool_directory());
+        let target = match to {
+            Ok(Target::Path(path)) => Some(path),
+            _ => None,
+        };
+        output.write(&record, record.path(spool, target));
+    }
+    count(saved.map_err(Error::from))
 }

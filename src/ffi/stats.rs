@@ -228,7 +228,9 @@ fn stats(stats: &Stats) -> sb_stats {
         spool: spool(stats.spool) as i32,
         helper: stats.helper.into(),
         ended_short: stats.ended_short.into(),
-        reserved: 0,
+        system_operation: stats
+            .system_operation
+            .map_or(0, |operation| operation as i32),
         pulled: stats.pulled,
         pull_us: micros(stats.pull_time),
         wait_us: micros(stats.wait_time),

@@ -2,8 +2,8 @@
 
 use std::ffi::c_int;
 
-use crate::error::{Result, SOURCE_CANCELED, SOURCE_UNSUPPORTED, code};
-use crate::ffi::abi::{SB_MAX_DEFAULT, sb_source_code, sb_status};
+use crate::error::{Operation, Result, SOURCE_CANCELED, SOURCE_UNSUPPORTED, code};
+use crate::ffi::abi::{SB_MAX_DEFAULT, sb_operation, sb_source_code, sb_status};
 use crate::options::DEFAULT_MAX;
 
 pub(super) const PANIC: i64 = sb_status::SB_ERR_PANIC as i64;
@@ -36,6 +36,18 @@ const _: () = {
     assert!(code::SIZE == sb_status::SB_ERR_SIZE as i32);
     assert!(code::PANIC == sb_status::SB_ERR_PANIC as i32);
     assert!(code::SHORT == sb_status::SB_ERR_SHORT as i32);
+    assert!(Operation::SourceRead as i32 == sb_operation::SB_OP_SOURCE_READ as i32);
+    assert!(Operation::SourceSeek as i32 == sb_operation::SB_OP_SOURCE_SEEK as i32);
+    assert!(Operation::SpoolCreate as i32 == sb_operation::SB_OP_SPOOL_CREATE as i32);
+    assert!(Operation::SpoolWrite as i32 == sb_operation::SB_OP_SPOOL_WRITE as i32);
+    assert!(Operation::SpoolRead as i32 == sb_operation::SB_OP_SPOOL_READ as i32);
+    assert!(Operation::TargetOpen as i32 == sb_operation::SB_OP_TARGET_OPEN as i32);
+    assert!(Operation::TargetWrite as i32 == sb_operation::SB_OP_TARGET_WRITE as i32);
+    assert!(Operation::TargetMode as i32 == sb_operation::SB_OP_TARGET_MODE as i32);
+    assert!(Operation::TargetClose as i32 == sb_operation::SB_OP_TARGET_CLOSE as i32);
+    assert!(Operation::TargetSync as i32 == sb_operation::SB_OP_TARGET_SYNC as i32);
+    assert!(Operation::TargetRename as i32 == sb_operation::SB_OP_TARGET_RENAME as i32);
+    assert!(Operation::TargetLink as i32 == sb_operation::SB_OP_TARGET_LINK as i32);
     assert!(SOURCE_CANCELED == sb_source_code::SB_SOURCE_CANCELED as i64);
     assert!(SOURCE_UNSUPPORTED == sb_source_code::SB_SOURCE_UNSUPPORTED as i64);
     assert!(DEFAULT_MAX == SB_MAX_DEFAULT);

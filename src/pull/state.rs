@@ -27,7 +27,7 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::options::{MAX_READ_GRANULARITY, Options};
 use crate::pull::demand::Demand;
 use crate::pull::extent::Extent;
@@ -71,6 +71,7 @@ pub(crate) struct Counters {
     pub(crate) underruns: u64,
     pub(crate) source_error: i64,
     pub(crate) system_error: i32,
+    pub(crate) system_operation: Option<Operation>,
 }
 
 /// The result of a call that needs no action of the source.
@@ -282,10 +283,11 @@ impl State {
         self.retry()
     }
 
-    /// Records the system's error code of a failed file operation for the stats.
+    /// Records a failed operation on the spool file, for the stats.
     pub(crate) fn record(&mut self, error: &Error) {
-        if let Error::Io(code) | Error::DiskFull(code) = error {
-            self.counters.system_error = *code;
+        if let Error::Io { code, operation } | Error::DiskFull { code, operation } = *error {
+            self.counters.system_error = code;
+            self.counters.system_operation = Some(operation);
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::disk;
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::options::OnFull;
 use crate::store::Store;
 use crate::store::index::{Retired, Spiller};
@@ -76,7 +76,7 @@ impl Store {
             }
             let is_allowed = self.on_full == OnFull::Memory;
             match error {
-                Error::DiskFull(_) | Error::Io(_) if is_allowed => break,
+                Error::DiskFull { .. } | Error::Io { .. } if is_allowed => break,
                 _ => return Err(error),
             }
         }
@@ -105,7 +105,7 @@ impl Store {
         let spool = self.spool_or_new()?;
         let ahead = !self.finished.load(Ordering::Relaxed);
         let written = spool.write(self.index.bytes(spiller, &segment), segment.start(), ahead);
-        written.map_err(|error| Error::from_file(&error))?;
+        written.map_err(|error| Error::from_file(Operation::SpoolWrite, &error))?;
         self.spooled
             .fetch_add(segment.filled() as u64, Ordering::Relaxed);
         let retired = self
@@ -140,13 +140,14 @@ impl Store {
             Some(directory) => disk::copy_of(directory),
             None => disk::default_directory(),
         };
-        let directory = directory.map_err(|error| Error::from_file(&error))?;
+        let failed = |error| Error::from_file(Operation::SpoolCreate, &error);
+        let directory = directory.map_err(failed)?;
         match disk::create_unnamed(&directory) {
             // It is set only here, under the `spilling` lock.
             Ok(file) => Ok(self.spool.get_or_init(|| Spool::new(file, directory))),
             Err(error) => {
                 let _ = self.refused.set(directory);
-                Err(Error::from_file(&error))
+                Err(failed(error))
             }
         }
     }

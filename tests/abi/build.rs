@@ -121,6 +121,7 @@ fn is_enum(name: &str) -> bool {
         "sb_source_code",
         "sb_source_flag",
         "sb_save_flag",
+        "sb_operation",
     ];
     enums.contains(&name)
 }

@@ -52,7 +52,7 @@ static void served_meanwhile(uint64_t max, int spilled)
     CHECK(stats_of(buffer).memory <= 262144);
     CHECK_EQ(sb_read(buffer, 0, HELD, bytes), HELD);
     CHECK_BYTES(bytes, 0, HELD);
-    CHECK_EQ(sb_save_with(buffer, "saved", -1, SB_SAVE_BUFFERED, NULL, NULL), HELD);
+    CHECK_EQ(save_with(buffer, "saved", -1, SB_SAVE_BUFFERED, NULL, NULL), HELD);
     CHECK_EQ(unlink("saved"), 0);
     note("all was served");
     stream_release(&source, NEVER);

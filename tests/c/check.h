@@ -408,6 +408,27 @@ static inline sb_stats stats_of(sb_buffer *buffer)
     return stats;
 }
 
+/* The options of a save to a path or, if that is NULL, to a descriptor. */
+static inline sb_save_options save_options(const char *path, int fd, uint32_t flags)
+{
+    sb_save_options options;
+    CHECK_EQ(sb_save_options_init(&options, sizeof options), SB_OK);
+    options.path = path;
+    options.fd = fd;
+    options.flags = flags;
+    return options;
+}
+
+/* sb_save_with() with the options that most saves here need. */
+static inline int64_t save_with(sb_buffer *buffer, const char *path, int fd, uint32_t flags,
+                                sb_progress_fn progress, void *opaque)
+{
+    sb_save_options options = save_options(path, fd, flags);
+    options.progress = progress;
+    options.opaque = opaque;
+    return sb_save_with(buffer, &options);
+}
+
 /* The number of entries of a directory such as /proc/self/task or /proc/self/fd. */
 static inline int entries_in(const char *path)
 {

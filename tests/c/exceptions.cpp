@@ -124,7 +124,11 @@ int main(int count, char **arguments)
         }
         CHECK(sb_read(buffer, 900000, sizeof bytes, bytes) == sizeof bytes);
         CHECK(bytes[99] == 'x');
-        CHECK(sb_save_with(buffer, "saved", -1, 0, progress, nullptr) == 1000000);
+        sb_save_options options;
+        CHECK(sb_save_options_init(&options, sizeof options) == SB_OK);
+        options.path = "saved";
+        options.progress = progress;
+        CHECK(sb_save_with(buffer, &options) == 1000000);
         sb_free(buffer);
     } catch (...) {
         fail(__LINE__);

@@ -39,7 +39,7 @@ static void in_child(sb_buffer *buffer, sb_reader *reader)
         CHECK_EQ(sb_read_some(buffer, 0, 10, bytes, 0), SB_ERR_INVALID);
         CHECK_EQ(sb_read_some(buffer, 0, 10, bytes, 1000), SB_ERR_INVALID);
         CHECK_EQ(sb_save(buffer, "never"), SB_ERR_INVALID);
-        CHECK_EQ(sb_save_with(buffer, "never", -1, 0, NULL, NULL), SB_ERR_INVALID);
+        CHECK_EQ(save_with(buffer, "never", -1, 0, NULL, NULL), SB_ERR_INVALID);
         CHECK_EQ(sb_prefetch(buffer, 1000), SB_ERR_INVALID);
         CHECK_EQ(sb_cancel(buffer), SB_ERR_INVALID);
         CHECK_EQ(sb_resume(buffer), SB_ERR_INVALID);

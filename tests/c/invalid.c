@@ -33,8 +33,8 @@ static void bad_buffer(sb_buffer *bad)
     CHECK_EQ(sb_read_some(bad, 0, sizeof bytes, bytes, 0), SB_ERR_INVALID);
     CHECK_EQ(sb_read_some(bad, 0, sizeof bytes, bytes, 1000), SB_ERR_INVALID);
     CHECK_EQ(sb_save(bad, "never"), SB_ERR_INVALID);
-    CHECK_EQ(sb_save_with(bad, "never", -1, 0, progress_never, NULL), SB_ERR_INVALID);
-    CHECK_EQ(sb_save_with(bad, NULL, 1, 0, NULL, NULL), SB_ERR_INVALID);
+    CHECK_EQ(save_with(bad, "never", -1, 0, progress_never, NULL), SB_ERR_INVALID);
+    CHECK_EQ(save_with(bad, NULL, 1, 0, NULL, NULL), SB_ERR_INVALID);
     CHECK(access("never", F_OK) != 0);
     CHECK(sb_reader_new(bad) == NULL);
     CHECK_EQ(sb_prefetch(bad, 1000), SB_ERR_INVALID);
@@ -221,8 +221,8 @@ static void bad_arguments(void)
     CHECK_EQ(sb_save(buffer, ""), SB_ERR_INVALID);
     for (place = 0; place < COUNT_OF(directories); place++)
         CHECK_EQ(sb_save(buffer, directories[place]), SB_ERR_UNSUPPORTED);
-    CHECK_EQ(sb_save_with(buffer, NULL, -1, 0, NULL, NULL), SB_ERR_INVALID);
-    CHECK_EQ(sb_save_with(buffer, "never", -1, 0x80000000u, NULL, NULL), SB_ERR_INVALID);
+    CHECK_EQ(save_with(buffer, NULL, -1, 0, NULL, NULL), SB_ERR_INVALID);
+    CHECK_EQ(save_with(buffer, "never", -1, 0x80000000u, NULL, NULL), SB_ERR_INVALID);
     CHECK_EQ(sb_stat(buffer, NULL, sizeof stats), SB_ERR_INVALID);
     CHECK_EQ(sb_stat(buffer, &stats, 0), SB_OK);
     CHECK_EQ(sb_reader_seek(reader, 0, 3), SB_ERR_INVALID);

@@ -167,7 +167,7 @@ static sb_buffer *linking(stream *source)
 {
     sb_buffer *buffer = open_scarcely(source, UINT64_MAX, 0);
     int64_t result;
-    SCARCE(result, sb_save_with(buffer, target, -1, SB_SAVE_LINK, NULL, NULL));
+    SCARCE(result, save_with(buffer, target, -1, SB_SAVE_LINK, NULL, NULL));
     is_saved_or_not(result);
     return buffer;
 }

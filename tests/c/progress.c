@@ -35,7 +35,7 @@ static int64_t save(sb_buffer *buffer, int to_path, uint32_t flags, told *told)
     int64_t saved;
     CHECK(to_path || file >= 0);
     told->buffer = buffer;
-    saved = sb_save_with(buffer, to_path ? "saved" : NULL, file, flags, tell, told);
+    saved = save_with(buffer, to_path ? "saved" : NULL, file, flags, tell, told);
     if (!to_path)
         close(file);
     return saved;
@@ -129,7 +129,7 @@ static void canceled_before_the_end(uint32_t flags)
 
     stream_init(&source, 65536, 0);
     buffer = stream_open(&source, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
-    CHECK_EQ(sb_save_with(buffer, "saved", -1, flags, cancel_and_resume, buffer), SB_ERR_CANCELED);
+    CHECK_EQ(save_with(buffer, "saved", -1, flags, cancel_and_resume, buffer), SB_ERR_CANCELED);
     CHECK(access("saved", F_OK) != 0);
     sb_free(buffer);
 }

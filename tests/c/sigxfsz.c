@@ -47,7 +47,7 @@ int main(void)
     /* Buffered bytes stay. */
     CHECK_EQ(sb_read(buffer, 0, (size_t)count, bytes), count);
     CHECK_BYTES(bytes, 0, (uint64_t)count);
-    CHECK_EQ(sb_save_with(buffer, "saved", -1, SB_SAVE_BUFFERED, NULL, NULL), SB_ERR_DISK_FULL);
+    CHECK_EQ(save_with(buffer, "saved", -1, SB_SAVE_BUFFERED, NULL, NULL), SB_ERR_DISK_FULL);
     CHECK_EQ(sb_save(buffer, "saved"), SB_ERR_DISK_FULL);
     CHECK(access("saved", F_OK) != 0);
     /* There is room again: the next read continues. */

@@ -74,7 +74,7 @@ static void *work(void *opaque)
     CHECK_EQ(sb_stat(buffer, &stats, sizeof stats), SB_OK);
     snprintf(path, sizeof path, "%s/stack_usage", getenv("TMPDIR"));
     CHECK_EQ(sb_save(buffer, path), SIZE);
-    CHECK_EQ(sb_save_with(buffer, path, -1, SB_SAVE_LINK, NULL, NULL), SIZE);
+    CHECK_EQ(save_with(buffer, path, -1, SB_SAVE_LINK, NULL, NULL), SIZE);
     CHECK_EQ(unlink(path), 0);
     sb_free(buffer);
     return opaque;

@@ -132,6 +132,11 @@ static void saves_and_tells()
     CHECK(last == size);
     auto keep = std::function<bool(std::uint64_t, std::optional<std::uint64_t>)>();
     CHECK(b.save("saved", SB_SAVE_SYNC, keep) == size);
+    spoolbuf::save_options how = SB_SAVE_SYNC | SB_SAVE_LINK;
+    how.mode = 0600;
+    how.timeout = std::chrono::hours(1);
+    CHECK(b.save("saved", how) == size);
+    CHECK(std::filesystem::status("saved").permissions() == std::filesystem::perms(0600));
     CHECK(failure([&] { b.save("saved", [](std::uint64_t) { return false; }); })
           == std::errc::operation_canceled);
     std::filesystem::remove("saved");
@@ -172,12 +177,15 @@ static bool has(const std::string &text, const std::string &part)
 
 static void says_what_went_wrong()
 {
+    std::array<char, 1000> bytes;
     spoolbuf::buffer b(stream{size});
     std::string said = message([&] { b.save("no/such/folder/saved"); });
     CHECK(has(said, "no/such/folder/saved") && has(said, "No such file or directory"));
     auto thrown = caught<spoolbuf::error>([&] { b.save("no/such/folder/saved"); });
     CHECK(thrown && thrown->code() == spoolbuf::errc::io);
     CHECK(thrown->path() == "no/such/folder/saved");
+    CHECK(thrown->operation() == SB_OP_TARGET_OPEN && !thrown->offset());
+    CHECK(said == "cannot open the target no/such/folder/saved: No such file or directory");
     CHECK(thrown->system_code() == std::errc::no_such_file_or_directory);
     // The spool file's folder.
     spoolbuf::options how;
@@ -185,11 +193,21 @@ static void says_what_went_wrong()
     how.max_memory = 0;
     spoolbuf::buffer spilled(stream{1000000}, how);
     said = message([&] { spilled.read_all(); });
-    CHECK(has(said, "/proc/no-such-folder: No such file or directory"));
+    CHECK(said == "cannot create the spool file in /proc/no-such-folder: No such file or directory");
+    // A reader and a save know the offset too.
+    spoolbuf::reader reader(spilled);
+    thrown = caught<spoolbuf::error>([&] { while (reader.read(bytes) > 0) {} });
+    CHECK(thrown && thrown->operation() == SB_OP_SPOOL_CREATE && thrown->offset() == reader.tell());
+    CHECK(thrown->path() == how.spool_dir && has(thrown->what(), " at offset "));
+    thrown = caught<spoolbuf::error>([&] { spilled.save("elsewhere"); });
+    CHECK(thrown && thrown->operation() == SB_OP_SPOOL_CREATE && thrown->path() == how.spool_dir);
+    thrown = caught<spoolbuf::error>([&] { reader.seek(-1); });
+    CHECK(thrown && thrown->code() == spoolbuf::errc::invalid && thrown->operation() == SB_OP_NONE);
+    CHECK(has(thrown->what(), sb_strerror(SB_ERR_INVALID)));
     // A source's own code: errno where it is one.
     spoolbuf::buffer reset([](void *, std::size_t) { return -ECONNRESET; });
     said = message([&] { reset.read(0, 1); });
-    CHECK(has(said, "Connection reset by peer"));
+    CHECK(has(said, "Connection reset by peer") && has(said, "cannot read the source"));
     spoolbuf::buffer odd([](void *, std::size_t) { return -77777; });
     CHECK(has(message([&] { odd.read(0, 1); }), "-77777"));
     // Which is not the path of a save that meets it.

@@ -2,6 +2,7 @@
 #include "fuzz.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -113,10 +114,26 @@ static void save(uint32_t flags, bool to_file, rng *random, bool stops)
     the.saved = true;
     unlock();
     bool plain = flags == 0 && to_file && !stops;
+    char path[PATH_MAX];
+    sb_error error;
+    sb_error_init(&error, sizeof error);
+    error.path = path;
+    error.path_cap = sizeof path;
+    sb_save_options options;
+    sb_save_options_init(&options, sizeof options);
+    options.path = to_file ? me->path : NULL;
+    options.fd = file;
+    options.flags = flags;
+    options.progress = report;
+    options.opaque = &told;
+    options.error = &error;
     call_begin(&self);
-    int64_t result = plain ? sb_save(the.buffer, me->path)
-        : sb_save_with(the.buffer, to_file ? me->path : NULL, file, flags, report, &told);
+    int64_t result = plain ? sb_save(the.buffer, me->path) : sb_save_with(the.buffer, &options);
     call_end(&self);
+    EXPECT(plain || error.status == (result < 0 ? result : SB_OK), "a save returned %s, its error is %s",
+           status_name(result), status_name(error.status));
+    EXPECT(error.operation < SB_OP_TARGET_OPEN || !to_file || strcmp(path, me->path) == 0,
+           "a save to %s failed at %s", me->path, path);
     trace("%s(%#x): %s", self.name, flags, status_name(result));
     EXPECT(!self.stopped || result == SB_ERR_CANCELED, "a save that was stopped returned %s",
            status_name(result));

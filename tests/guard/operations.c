@@ -273,8 +273,13 @@ static void save_all(void)
 
 static void save_linked(void)
 {
-    int64_t saved = sb_save_with(buffer, target, -1, SB_SAVE_LINK, NULL, NULL);
+    sb_save_options options;
+    int64_t saved;
 
+    CHECK(sb_save_options_init(&options, sizeof options) == SB_OK);
+    options.path = target;
+    options.flags = SB_SAVE_LINK;
+    saved = sb_save_with(buffer, &options);
     CHECK(saved == (int64_t)from.size);
     /* It can't be linked again while it has a name. */
     CHECK(unlink(target) == 0);

@@ -145,6 +145,16 @@ fn source_error() {
 }
 
 #[test]
+fn error() {
+    promise("error.c");
+}
+
+#[test]
+fn save_options() {
+    promise("save_options.c");
+}
+
+#[test]
 fn lying_source() {
     promise("lying_source.c");
 }

@@ -3,11 +3,11 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::ffi::{c_int, c_void};
-use std::ptr::{null, null_mut};
+use std::ptr::null_mut;
 
 use spoolbuf::Source;
-use spoolbuf::ffi::abi::{sb_buffer, sb_callback};
-use spoolbuf::ffi::{sb_free, sb_new, sb_save_with};
+use spoolbuf::ffi::abi::{sb_buffer, sb_callback, sb_error, sb_save_options};
+use spoolbuf::ffi::{sb_error_init, sb_free, sb_new, sb_save_options_init, sb_save_with};
 
 use super::support::Stream;
 
@@ -43,8 +43,25 @@ impl Handle {
 
     /// Saves to a descriptor; the count, or the code.
     pub fn save(&self, descriptor: c_int, flags: u32) -> i64 {
-        // SAFETY: no path, no progress.
-        unsafe { sb_save_with(self.raw, null(), descriptor, flags, None, null_mut()) }
+        self.save_error(descriptor, flags).0
+    }
+
+    /// Saves to a descriptor; the count, or the code, and the error.
+    pub fn save_error(&self, descriptor: c_int, flags: u32) -> (i64, sb_error) {
+        // SAFETY: all zero is a value to be written over; no path, no progress.
+        unsafe {
+            let mut error: sb_error = std::mem::zeroed();
+            assert_eq!(sb_error_init(&mut error, size_of::<sb_error>()), 0);
+            let mut options: sb_save_options = std::mem::zeroed();
+            let size = size_of::<sb_save_options>();
+            assert_eq!(sb_save_options_init(&mut options, size), 0);
+            options.fd = descriptor;
+            options.flags = flags;
+            options.error = &mut error;
+            let saved = sb_save_with(self.raw, &options);
+            assert_eq!(i64::from(error.status), saved.min(0));
+            (saved, error)
+        }
     }
 }
 

@@ -84,12 +84,12 @@ static void what_is_in_the_way(void)
     HANDLE held;
 
     put("target", "old");
-    CHECK_EQ(sb_save_with(buffer, "target", -1, SB_SAVE_NO_REPLACE, NULL, NULL), SB_ERR_EXISTS);
-    CHECK_EQ(sb_save_with(buffer, "TARGET", -1, SB_SAVE_NO_REPLACE, NULL, NULL), SB_ERR_EXISTS);
-    CHECK_EQ(sb_save_with(buffer, "target", -1, SB_SAVE_SYNC, NULL, NULL), SIZE);
+    CHECK_EQ(save_with(buffer, "target", -1, SB_SAVE_NO_REPLACE, NULL, NULL), SB_ERR_EXISTS);
+    CHECK_EQ(save_with(buffer, "TARGET", -1, SB_SAVE_NO_REPLACE, NULL, NULL), SB_ERR_EXISTS);
+    CHECK_EQ(save_with(buffer, "target", -1, SB_SAVE_SYNC, NULL, NULL), SIZE);
     check_file(fopen("target", "rb"), SIZE);
     CHECK_EQ(unlink("target"), 0);
-    CHECK_EQ(sb_save_with(buffer, "target", -1, SB_SAVE_NO_REPLACE | SB_SAVE_SYNC | SB_SAVE_LINK, NULL,
+    CHECK_EQ(save_with(buffer, "target", -1, SB_SAVE_NO_REPLACE | SB_SAVE_SYNC | SB_SAVE_LINK, NULL,
                           NULL),
              SIZE);
     check_file(fopen("target", "rb"), SIZE);
@@ -133,26 +133,26 @@ static void descriptors_of_the_runtime(void)
     int file = _open("written", _O_CREAT | _O_RDWR | _O_BINARY, _S_IREAD | _S_IWRITE);
 
     CHECK(file >= 0);
-    CHECK_EQ(sb_save_with(buffer, NULL, file, SB_SAVE_SYNC, NULL, NULL), SIZE);
+    CHECK_EQ(save_with(buffer, NULL, file, SB_SAVE_SYNC, NULL, NULL), SIZE);
     CHECK_EQ(_lseeki64(file, 0, SEEK_CUR), SIZE);
     CHECK_EQ(_close(file), 0);
     check_file(fopen("written", "rb"), SIZE);
     CHECK_EQ(unlink("written"), 0);
 
-    CHECK_EQ(sb_save_with(buffer, NULL, file, 0, NULL, NULL), SB_ERR_INVALID);
-    CHECK_EQ(sb_save_with(buffer, NULL, 99, 0, NULL, NULL), SB_ERR_INVALID);
-    CHECK_EQ(sb_save_with(buffer, NULL, 123456789, 0, NULL, NULL), SB_ERR_INVALID);
-    CHECK_EQ(sb_save_with(buffer, NULL, -1, 0, NULL, NULL), SB_ERR_INVALID);
+    CHECK_EQ(save_with(buffer, NULL, file, 0, NULL, NULL), SB_ERR_INVALID);
+    CHECK_EQ(save_with(buffer, NULL, 99, 0, NULL, NULL), SB_ERR_INVALID);
+    CHECK_EQ(save_with(buffer, NULL, 123456789, 0, NULL, NULL), SB_ERR_INVALID);
+    CHECK_EQ(save_with(buffer, NULL, -1, 0, NULL, NULL), SB_ERR_INVALID);
 
     CHECK_EQ(_pipe(ends, 4096, _O_BINARY), 0);
     CHECK_EQ(pthread_create(&reader, NULL, read_pipe, &ends[0]), 0);
-    CHECK_EQ(sb_save_with(buffer, NULL, ends[1], 0, NULL, NULL), SIZE);
+    CHECK_EQ(save_with(buffer, NULL, ends[1], 0, NULL, NULL), SIZE);
     CHECK_EQ(_close(ends[1]), 0);
     CHECK_EQ(pthread_join(reader, NULL), 0);
 
     CHECK_EQ(_pipe(ends, 4096, _O_BINARY), 0);
     CHECK_EQ(_close(ends[0]), 0);
-    CHECK_EQ(sb_save_with(buffer, NULL, ends[1], 0, NULL, NULL), SB_ERR_IO);
+    CHECK_EQ(save_with(buffer, NULL, ends[1], 0, NULL, NULL), SB_ERR_IO);
     CHECK_EQ(_close(ends[1]), 0);
     sb_free(buffer);
 }
@@ -173,7 +173,7 @@ static void the_working_folder_changes(void)
     sb_buffer *buffer = opened(&source);
     int moved = 0;
     CHECK_EQ(_mkdir("elsewhere"), 0);
-    CHECK_EQ(sb_save_with(buffer, "here", -1, 0, move_on, &moved), SIZE);
+    CHECK_EQ(save_with(buffer, "here", -1, 0, move_on, &moved), SIZE);
     CHECK(moved);
     CHECK_EQ(_chdir(".."), 0);
     check_file(fopen("here", "rb"), SIZE);
@@ -196,7 +196,7 @@ static int get_killed(void)
     stream source;
     sb_buffer *buffer = opened(&source);
     source.stall_at = SIZE / 2;
-    return sb_save_with(buffer, "killed", -1, 0, say_so, NULL) > 0;
+    return save_with(buffer, "killed", -1, 0, say_so, NULL) > 0;
 }
 
 static void a_killed_process_leaves_nothing(const char *self)

@@ -25,11 +25,24 @@ struct Callback {
     reserved: [*const c_void; 8],
 }
 
+#[repr(C)]
+struct SaveOptions {
+    struct_size: usize,
+    path: *const c_char,
+    progress_opaque_error: [*const c_void; 3],
+    reserved_pointer: *const c_void,
+    timeout_ms: i64,
+    fd: c_int,
+    flags: u32,
+    mode: u32,
+    reserved: u32,
+}
+
 functions! {
     sb_new(*const Callback, u64, u64) -> *mut c_void;
     sb_read(*mut c_void, u64, usize, *mut c_void) -> i64;
     sb_save(*mut c_void, *const c_char) -> i64;
-    sb_save_with(*mut c_void, *const c_char, c_int, u32, *const c_void, *mut c_void) -> i64;
+    sb_save_with(*mut c_void, *const SaveOptions) -> i64;
     sb_spill(*mut c_void) -> c_int;
     sb_free(*mut c_void);
 }
@@ -61,11 +74,19 @@ impl Buffer for Handle {
 
     fn link(&self, path: &Path) -> Option<u64> {
         let path = CString::new(path.as_os_str().as_bytes()).unwrap();
-        let (none, opaque) = (ptr::null(), ptr::null_mut());
-        // SAFETY: a string with its NUL; no progress is asked for.
-        let n = unsafe {
-            (self.api.sb_save_with)(self.handle, path.as_ptr(), -1, SB_SAVE_LINK, none, opaque)
+        let options = SaveOptions {
+            struct_size: size_of::<SaveOptions>(),
+            path: path.as_ptr(),
+            progress_opaque_error: [ptr::null(); 3],
+            reserved_pointer: ptr::null(),
+            timeout_ms: 0,
+            fd: -1,
+            flags: SB_SAVE_LINK,
+            mode: 0,
+            reserved: 0,
         };
+        // SAFETY: a string with its NUL; no progress is asked for.
+        let n = unsafe { (self.api.sb_save_with)(self.handle, &options) };
         Some(u64::try_from(n).unwrap_or_else(|_| panic!("sb_save_with: {n}")))
     }
 

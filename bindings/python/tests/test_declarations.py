@@ -30,12 +30,15 @@ ENUMS = {
     "sb_source_code": ("SB_SOURCE_", _native.SourceCode),
     "sb_source_flag": ("SB_SOURCE_", _native.SourceFlag),
     "sb_save_flag": ("SB_SAVE_", _native.SaveFlag),
+    "sb_operation": ("SB_OP_", _native.Operation),
 }
 STRUCTS = {
     "sb_callback": _native.Callback,
     "sb_range": _native.Range,
     "sb_stats": _native.Stats,
     "sb_options": _native.Options,
+    "sb_error": _native.Error,
+    "sb_save_options": _native.SaveOptions,
 }
 SCALARS = {
     "int": ctypes.c_int,
@@ -48,7 +51,8 @@ SCALARS = {
     "sb_progress_fn": _native.ProgressCallback,
     "void *": ctypes.c_void_p,
     "size_t *": ctypes.c_void_p,
-    "char *": ctypes.c_char_p,
+    "char *": ctypes.c_void_p,
+    "const char *": ctypes.c_char_p,
     "sb_buffer *": ctypes.c_void_p,
     "sb_reader *": ctypes.c_void_p,
     "sb_buffer * *": ctypes.POINTER(ctypes.c_void_p),
@@ -69,7 +73,9 @@ def header() -> str:
 
 def ctype(text: str) -> object:
     """The ctypes type of a C type, without the name that it declares."""
-    words = re.sub(r"\b(const|struct|enum)\b", " ", text).replace("*", " * ").split()
+    words = re.sub(r"\b(struct|enum)\b", " ", text).replace("*", " * ").split()
+    if "char" not in words:
+        words = [word for word in words if word != "const"]
     return SCALARS[" ".join(words)]
 
 

@@ -12,6 +12,7 @@ import pytest
 
 import spoolbuf
 from spoolbuf import _buffer, _errors, _file, _native, _queries, _sequence, _stats
+from spoolbuf._details import Details
 
 PACKAGE = Path(__file__).resolve().parents[1]
 README = PACKAGE / "README.md"
@@ -78,7 +79,7 @@ def test_one_class_for_each_status() -> None:
     statuses = [status for status in spoolbuf.Status if status != spoolbuf.Status.OK]
     assert sorted(_errors._CLASSES) == sorted(statuses)
     for status, kind in _errors._CLASSES.items():
-        error = _errors.error_for(status, "text")
+        error = _errors.error_for(status, Details("text"))
         assert type(error) is kind and error.status == status
         assert isinstance(error, spoolbuf.SpoolbufError)
         assert "text" in str(error)

@@ -317,6 +317,19 @@ def test_a_spool_directory_that_is_missing_is_named(tmp_path: Path) -> None:
         buf[:]
     assert caught.value.filename == str(missing)
     assert buf.stat().spool_dir == str(missing)
+    assert buf.stat().system_operation == spoolbuf.Operation.SPOOL_CREATE
+    with pytest.raises(FileNotFoundError) as again:
+        buf.save(tmp_path / "saved")
+    # The save met it, and is not its reason.
+    for error in (caught.value, again.value):
+        assert isinstance(error, spoolbuf.FileError) and error.errno == 2
+        assert error.operation == spoolbuf.Operation.SPOOL_CREATE
+        assert error.filename == str(missing)
+    assert again.value.offset == buf.stat().frontier
+    with buf.open() as file, pytest.raises(FileNotFoundError) as third:
+        file.read()
+    assert isinstance(third.value, spoolbuf.FileError)
+    assert third.value.operation == spoolbuf.Operation.SPOOL_CREATE
 
 
 def test_the_stats_count_bytes_and_time() -> None:

@@ -13,6 +13,7 @@ import socket
 import stat
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -235,14 +236,52 @@ def test_errors_of_files_are_those_of_python(tmp_path: Path) -> None:
     assert (error.errno, error.filename) == (errno.ENOENT, tmp_path / "absent" / "file")
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error) and again.args == error.args
+    assert error.operation == again.operation == spoolbuf.Operation.TARGET_OPEN
+    assert error.offset is None and "cannot open the target" in str(error)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(NotADirectoryError):
         stream().save(tmp_path / "file" / "file")
     if os.name == "posix":
         out, into = os.pipe()
         os.close(out)
-        with open(into, "wb", 0) as file, pytest.raises(BrokenPipeError):
+        with open(into, "wb", 0) as file, pytest.raises(BrokenPipeError) as broken:
             stream().save(file)
+        assert isinstance(broken.value, spoolbuf.FileError) and broken.value.filename is None
+        assert broken.value.operation == spoolbuf.Operation.TARGET_WRITE
+        assert broken.value.offset == 0
     with pytest.raises(OSError) as full:
         raise spoolbuf.DiskFullError(errno.ENOSPC, "full")
     assert full.value.errno == errno.ENOSPC
+
+
+def test_a_save_has_a_limit(tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    def parts() -> Iterator[bytes]:
+        yield b"by"
+        go_on.wait()
+        yield b"tes"
+
+    buf = StreamBuffer(parts())
+    for target in (tmp_path / "file", io.BytesIO()):
+        with pytest.raises(TimeoutError) as caught:
+            buf.save(target, timeout=0.1)
+        assert isinstance(caught.value, spoolbuf.TimedOutError)
+    assert not list(tmp_path.iterdir())
+    go_on.set()
+    assert buf.save(tmp_path / "file", timeout=600, mode=0o600) == 5
+    assert (tmp_path / "file").read_bytes() == b"bytes"
+    if os.name == "posix":
+        assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+    assert buf.save(tmp_path / "file", timeout=float("inf")) == 5
+    for wrong in (-1.0, float("nan")):
+        with pytest.raises(ValueError, match="timeout"):
+            buf.save(tmp_path / "file", timeout=wrong)
+    with pytest.raises(ValueError, match="mode"):
+        buf.save(tmp_path / "file", mode=0o1000)
+    for target in (io.BytesIO(), os.open(tmp_path / "file", os.O_RDWR)):
+        with pytest.raises(spoolbuf.InvalidError):
+            buf.save(target, mode=0o600)
+        if isinstance(target, int):
+            os.close(target)
+    buf.close()

@@ -18,16 +18,30 @@ use crate::sync::{StaticMutex, try_lock};
 pub(crate) struct Target {
     pub(in crate::disk) directory: Directory,
     pub(in crate::disk) name: CString,
+    /// Its permission bits, if not the default ones.
+    pub(in crate::disk) mode: Option<u32>,
 }
 
 impl Target {
-    pub(in crate::disk) fn new(directory: &Path, path: &Path, synced: bool) -> io::Result<Target> {
+    pub(in crate::disk) fn new(
+        directory: &Path,
+        path: &Path,
+        synced: bool,
+        mode: Option<u32>,
+    ) -> io::Result<Target> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         Ok(Target {
             // A directory that files can be created in is not always readable.
             directory: Directory::open(directory, if synced { 0 } else { system::LOOK_UP })?,
             name: c_string(name.as_bytes())?,
+            mode,
         })
+    }
+
+    /// The mode of a file that is to become this one. A mode of its own is set when all is written: who
+    /// may not read the target must not read that either, and a read-only file may be refused bytes.
+    pub(in crate::disk) fn draft_mode(&self) -> u32 {
+        self.mode.map_or(0o666, |_| 0o600)
     }
 
     pub(in crate::disk) fn sync_name(&self) -> io::Result<()> {

@@ -33,7 +33,7 @@ pub(crate) struct TempFile<'t> {
 
 impl<'t> TempFile<'t> {
     pub(in crate::disk) fn beside(target: &'t Target) -> io::Result<TempFile<'t>> {
-        match system::create_nameless(&target.directory) {
+        match system::create_nameless(&target.directory, target.draft_mode()) {
             Some(file) => Ok(TempFile {
                 file,
                 target,
@@ -44,7 +44,7 @@ impl<'t> TempFile<'t> {
     }
 
     pub(super) fn with_name(target: &'t Target) -> io::Result<TempFile<'t>> {
-        let (name, file) = create_named(&target.directory, 0o666)?;
+        let (name, file) = create_named(&target.directory, target.draft_mode())?;
         remove_stale(&target.directory, &file);
         Ok(TempFile {
             file,
@@ -100,6 +100,7 @@ fn persist_name(file: &File, target: &Target, name: &Name, keep: bool) -> io::Re
     let Target {
         directory,
         name: to,
+        ..
     } = target;
     // Names are unique, but anybody can give this one to another file.
     if !directory.has(name.as_c_str(), file)? {

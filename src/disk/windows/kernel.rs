@@ -4,7 +4,7 @@
 
 use std::ffi::c_void;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::mem::offset_of;
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
@@ -73,6 +73,15 @@ unsafe extern "system" {
         count: *mut u32,
         wait: i32,
     ) -> i32;
+    fn FormatMessageW(
+        flags: u32,
+        source: *const c_void,
+        code: u32,
+        language: u32,
+        out: *mut u16,
+        size: u32,
+        arguments: *mut c_void,
+    ) -> u32;
     fn GetFileType(file: RawHandle) -> u32;
     fn GetFileInformationByHandleEx(
         file: RawHandle,
@@ -194,6 +203,40 @@ pub(super) fn is_remote(file: &File) -> bool {
             size_of_val(&about) as u32,
         ) != 0
     }
+}
+
+/// Writes the system's message for an error code to `out`, as UTF-8, and returns its length.
+pub(in crate::disk) fn message(code: i32, out: &mut [u8]) -> usize {
+    const FROM_SYSTEM: u32 = 0x1000;
+    const IGNORE_INSERTS: u32 = 0x200;
+    let mut units = [0u16; 256];
+    // SAFETY: `units` has room for `units.len()` units. The message has no inserts.
+    let count = unsafe {
+        FormatMessageW(
+            FROM_SYSTEM | IGNORE_INSERTS,
+            null(),
+            code as u32,
+            0,
+            units.as_mut_ptr(),
+            units.len() as u32,
+            null_mut(),
+        )
+    };
+    let text = char::decode_utf16(units[..count as usize].iter().copied());
+    let mut length = 0;
+    for letter in text.map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER)) {
+        let Some(room) = out.get_mut(length..length + letter.len_utf8()) else {
+            break;
+        };
+        length += letter.encode_utf8(room).len();
+    }
+    if count == 0 {
+        let mut room = &mut *out;
+        let _ = write!(room, "error {code}");
+        let left = room.len();
+        length = out.len() - left;
+    }
+    length
 }
 
 /// Makes the file sparse: ranges that were never written take no space.

@@ -22,7 +22,7 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 fn target(path: &Path) -> Target {
-    Target::new(Path::new(""), path, true).expect("a target")
+    Target::new(Path::new(""), path, true, None).expect("a target")
 }
 
 /// The block at `number`, each byte a function of its offset.
@@ -204,7 +204,7 @@ fn paths_are_made_whole() {
     assert_eq!(whole(r"\\?\C:\a"), r"\\?\C:\a");
     let here = whole("a");
     assert!(here.starts_with(r"\\?\") && here.ends_with(r"\a"), "{here}");
-    let device = Target::new(Path::new(""), Path::new("NUL"), false);
+    let device = Target::new(Path::new(""), Path::new("NUL"), false, None);
     let refused = device.map(|_| ()).expect_err("a device");
     assert_eq!(refused.kind(), ErrorKind::Unsupported);
 }

@@ -5,7 +5,7 @@
 //! is given, before and behind the bytes that it then delivers, and this one does, and steps aside
 //! before it puts that right: whoever reads there too early, too late or too far sees it.
 
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::{CString, c_void};
 use std::path::Path;
 use std::ptr::{null, null_mut};
 use std::sync::LazyLock;
@@ -13,10 +13,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::support::byte;
-use spoolbuf::ffi::abi::{sb_buffer, sb_callback, sb_save_flag, sb_stats, sb_status};
+use spoolbuf::ffi::abi::{
+    sb_buffer, sb_callback, sb_save_flag, sb_save_options, sb_stats, sb_status,
+};
 use spoolbuf::ffi::{
-    sb_cancel, sb_free, sb_new, sb_prefetch, sb_read, sb_read_some, sb_resume, sb_save_with,
-    sb_spill, sb_stat,
+    sb_cancel, sb_free, sb_new, sb_prefetch, sb_read, sb_read_some, sb_resume,
+    sb_save_options_init, sb_save_with, sb_spill, sb_stat,
 };
 
 /// A piece of memory that moves, in bytes.
@@ -203,10 +205,16 @@ impl Case {
     /// Saves all of it, unless the buffer is freed first.
     fn save(&self, path: &Path, flags: u32) {
         let name = CString::new(path.to_str().expect("a plain path")).expect("no NUL");
-        let name: *const c_char = name.as_ptr();
+        // SAFETY: all zero is a value to be written over.
+        let mut options: sb_save_options = unsafe { std::mem::zeroed() };
+        let size = size_of::<sb_save_options>();
+        // SAFETY: the options, of that size.
+        assert_eq!(unsafe { sb_save_options_init(&mut options, size) }, 0);
+        options.path = name.as_ptr();
+        options.flags = flags;
         loop {
             // SAFETY: a path, and no progress.
-            match unsafe { sb_save_with(self.raw, name, -1, flags, None, null_mut()) } {
+            match unsafe { sb_save_with(self.raw, &options) } {
                 INVALID => return,
                 CANCELED => self.resume(),
                 saved => {

@@ -41,7 +41,7 @@ fn any_error_of_a_source_is_a_failure_of_the_source() {
         Error::Reentrant,
         Error::Invalid,
         Error::NoMemory,
-        Error::DiskFull(28),
+        Error::Exists,
         Error::Short,
     ];
     for error in own {

@@ -8,11 +8,12 @@ use std::sync::mpsc::channel;
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
+use spoolbuf::ffi::abi::sb_operation::{SB_OP_TARGET_CLOSE, SB_OP_TARGET_WRITE};
 use spoolbuf::ffi::abi::sb_save_flag::{SB_SAVE_NO_REPLACE, SB_SAVE_SYNC};
-use spoolbuf::ffi::abi::sb_stats;
 use spoolbuf::ffi::abi::sb_status::{
     SB_ERR_CANCELED, SB_ERR_DISK_FULL, SB_ERR_INVALID, SB_ERR_IO, SB_ERR_UNSUPPORTED,
 };
+use spoolbuf::ffi::abi::{sb_operation, sb_stats, sb_status};
 use spoolbuf::ffi::{sb_cancel, sb_free, sb_stat};
 
 use super::{LIMITS, SIZE};
@@ -22,12 +23,18 @@ use crate::mount::Mount;
 use crate::support::assert_bytes;
 use crate::without::{Lack, without};
 
-fn system_error(handle: &Handle) -> i32 {
+/// Saves, and checks that a write failed for that reason.
+fn fails(handle: &Handle, descriptor: i32, status: sb_status, operation: sb_operation, code: i32) {
+    let (saved, error) = handle.save_error(descriptor, 0);
+    assert_eq!(saved, status as i64);
+    assert_eq!((error.operation, error.system), (operation as i32, code));
+    assert_eq!((error.source, error.path_len), (0, 0));
     // SAFETY: all zero is a value to be written over, of the size that is told.
     unsafe {
         let mut stats: sb_stats = std::mem::zeroed();
         assert_eq!(sb_stat(handle.raw, &mut stats, size_of::<sb_stats>()), 0);
-        stats.system_error
+        // That is of the spool file.
+        assert_eq!(stats.system_error, 0);
     }
 }
 
@@ -317,8 +324,9 @@ fn an_error_that_a_server_reports_after_the_write_is_an_error() {
     assert_eq!(locked, 0);
     assert!(is_locked(&path));
     let handle = Handle::new(SIZE, u64::MAX);
-    assert_eq!(handle.save(file.as_raw_fd(), 0), SB_ERR_DISK_FULL as i64);
-    assert_eq!(system_error(&handle), libc::EDQUOT);
+    let file_fd = file.as_raw_fd();
+    let code = libc::EDQUOT;
+    fails(&handle, file_fd, SB_ERR_DISK_FULL, SB_OP_TARGET_CLOSE, code);
     let handle = Handle::new(900_000, u64::MAX);
     file.set_len(0).expect("a file");
     (&file).rewind().expect("a file");
@@ -389,9 +397,9 @@ fn a_broken_pipe_is_an_error_and_not_a_signal() {
                 end.read_exact(&mut [0; 100_000]).expect("bytes");
                 drop(end);
             });
-            assert_eq!(handle.save(pipe.as_raw_fd(), 0), SB_ERR_IO as i64);
+            let pipe = pipe.as_raw_fd();
+            fails(&handle, pipe, SB_ERR_IO, SB_OP_TARGET_WRITE, libc::EPIPE);
         });
-        assert_eq!(system_error(&handle), libc::EPIPE);
         let (end, socket) = UnixStream::pair().expect("a socket");
         drop(end);
         assert_eq!(handle.save(socket.as_raw_fd(), 0), SB_ERR_IO as i64);
@@ -412,8 +420,14 @@ fn a_broken_pipe_is_an_error_and_not_a_signal() {
 fn an_unwritable_descriptor_is_an_error() {
     let handle = Handle::new(SIZE, 0);
     let null = File::open("/dev/null").expect("a device");
-    assert_eq!(handle.save(null.as_raw_fd(), 0), SB_ERR_IO as i64);
-    assert_eq!(system_error(&handle), libc::EBADF);
+    let descriptor = null.as_raw_fd();
+    fails(
+        &handle,
+        descriptor,
+        SB_ERR_IO,
+        SB_OP_TARGET_WRITE,
+        libc::EBADF,
+    );
     let directory = File::open("/").expect("a directory");
     assert!(handle.save(directory.as_raw_fd(), 0) < 0);
     assert_eq!(handle.save(-1, 0), SB_ERR_INVALID as i64);

@@ -17,6 +17,8 @@ const LINK: SaveOptions = SaveOptions {
     require_size: false,
     buffered: false,
     link: true,
+    timeout: None,
+    mode: None,
 };
 
 fn link(buffer: &StreamBuffer, target: &Path) -> u64 {

@@ -48,7 +48,7 @@ fn fails_at_close(options: &[&str], codes: &[i32]) {
                 };
                 let saved = buffer.save_with(&target, options, go_on);
                 assert!(
-                    matches!(saved, Err(Error::DiskFull(found) | Error::Io(found)) if codes.contains(&found)),
+                    matches!(saved, Err(Error::DiskFull { code: found, .. } | Error::Io { code: found, .. }) if codes.contains(&found)),
                     "{saved:?}, {options:?}, max {max}, {codes:?}"
                 );
                 assert_eq!(std::fs::read(&target).expect("a file"), b"old");

@@ -18,6 +18,8 @@ const SYNC: SaveOptions = SaveOptions {
     require_size: false,
     buffered: false,
     link: false,
+    timeout: None,
+    mode: None,
 };
 
 #[test]

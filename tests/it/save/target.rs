@@ -267,7 +267,16 @@ fn a_save_works_in_a_directory_that_cannot_be_listed() {
             mode(0o700).expect("a directory of ours");
             if sync {
                 // A name is synced by its directory, which has to be opened for that.
-                assert!(matches!(saved, Err(Error::Io(libc::EACCES))), "{saved:?}");
+                assert!(
+                    matches!(
+                        saved,
+                        Err(Error::Io {
+                            code: libc::EACCES,
+                            ..
+                        })
+                    ),
+                    "{saved:?}"
+                );
                 assert!(names(&drop_box).is_empty());
                 continue;
             }

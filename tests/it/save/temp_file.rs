@@ -316,7 +316,16 @@ fn a_temporary_file_whose_name_was_taken_is_not_persisted() {
                 }
                 true
             });
-            assert!(matches!(saved, Err(Error::Io(libc::ESTALE))), "{saved:?}");
+            assert!(
+                matches!(
+                    saved,
+                    Err(Error::Io {
+                        code: libc::ESTALE,
+                        ..
+                    })
+                ),
+                "{saved:?}"
+            );
             let taken = taken.expect("a temporary file");
             assert_eq!(std::fs::read(&taken).expect("a file"), b"theirs");
             std::fs::remove_file(&taken).expect("a file");
@@ -339,7 +348,16 @@ fn without_a_free_temporary_name_the_old_file_stays() {
         let (buffer, _) = buffer(directory.path(), u64::MAX);
         without(lacks, || {
             let saved = buffer.save(&target);
-            assert!(matches!(saved, Err(Error::Io(libc::EBUSY))), "{saved:?}");
+            assert!(
+                matches!(
+                    saved,
+                    Err(Error::Io {
+                        code: libc::EBUSY,
+                        ..
+                    })
+                ),
+                "{saved:?}"
+            );
         });
         assert_eq!(std::fs::read(&target).expect("a file"), b"old");
         assert_eq!(names(directory.path()), ["saved"]);

@@ -34,7 +34,16 @@ fn bytes_before_a_broken_offset_are_delivered() {
             }
             assert!(at <= BROKEN);
         }
-        assert!(matches!(error, Some(Error::Io(libc::EIO))), "{error:?}");
+        assert!(
+            matches!(
+                error,
+                Some(Error::Io {
+                    code: libc::EIO,
+                    ..
+                })
+            ),
+            "{error:?}"
+        );
         assert_eq!(buffer.stats().system_error, libc::EIO);
     }
 }

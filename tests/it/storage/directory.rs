@@ -20,7 +20,16 @@ fn a_missing_directory_may_appear_later() {
     let path = parent.path().join("later");
     let (buffer, seen) = buffer(&path, 65_536, OnFull::Fail);
     let error = read_until_trouble(&buffer, &seen, 65_536);
-    assert!(matches!(error, Error::Io(libc::ENOENT)), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            Error::Io {
+                code: libc::ENOENT,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
     assert_eq!(buffer.stats().system_error, libc::ENOENT);
     assert_eq!(buffer.stats().spool, SpoolState::None);
     std::fs::create_dir(&path).expect("a directory");
@@ -35,7 +44,16 @@ fn a_file_as_spool_directory_is_an_error() {
     std::fs::write(&path, b"mine").expect("written");
     let (buffer, seen) = buffer(&path, 0, OnFull::Fail);
     let error = read_until_trouble(&buffer, &seen, 0);
-    assert!(matches!(error, Error::Io(libc::ENOTDIR)), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            Error::Io {
+                code: libc::ENOTDIR,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
     assert_eq!(std::fs::read(&path).expect("a file"), b"mine");
 }
 
@@ -46,7 +64,16 @@ fn a_read_only_directory_may_become_writable() {
     };
     let (buffer, seen) = buffer(&mount.path, 65_536, OnFull::Fail);
     let error = read_until_trouble(&buffer, &seen, 65_536);
-    assert!(matches!(error, Error::Io(libc::EROFS)), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            Error::Io {
+                code: libc::EROFS,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
     assert_eq!(buffer.stats().system_error, libc::EROFS);
     mount.remount("rw");
     read_all(&buffer, &seen);
@@ -70,7 +97,16 @@ fn a_missing_directory_is_reported_without_unnamed_files_too() {
     without(&[Lack::Unnamed], || {
         let (buffer, seen) = buffer(&path, 0, OnFull::Fail);
         let error = read_until_trouble(&buffer, &seen, 0);
-        assert!(matches!(error, Error::Io(libc::ENOENT)), "{error:?}");
+        assert!(
+            matches!(
+                error,
+                Error::Io {
+                    code: libc::ENOENT,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
         std::fs::create_dir(&path).expect("a directory");
         read_all(&buffer, &seen);
     });

@@ -22,7 +22,16 @@ fn full_is_a_state_until_there_is_room() {
         };
         let (buffer, seen) = buffer(&mount.path, max, OnFull::Fail);
         let error = read_until_trouble(&buffer, &seen, max);
-        assert!(matches!(error, Error::DiskFull(libc::ENOSPC)), "{error:?}");
+        assert!(
+            matches!(
+                error,
+                Error::DiskFull {
+                    code: libc::ENOSPC,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
         let stats = buffer.stats();
         assert_eq!(stats.system_error, libc::ENOSPC);
         assert_eq!(
@@ -35,7 +44,13 @@ fn full_is_a_state_until_there_is_room() {
             assert_eq!(stats.spool, SpoolState::Memory);
             assert_eq!(stats.spool_dir.as_deref(), Some(&*mount.path));
         }
-        assert!(matches!(buffer.spill(), Err(Error::DiskFull(libc::ENOSPC))));
+        assert!(matches!(
+            buffer.spill(),
+            Err(Error::DiskFull {
+                code: libc::ENOSPC,
+                ..
+            })
+        ));
         mount.remount("size=4m");
         read_all(&buffer, &seen);
         buffer.spill().expect("room");
@@ -71,7 +86,7 @@ fn a_prefetch_pauses_while_the_disk_is_full_and_continues() {
     let (buffer, seen) = buffer(&mount.path, 65_536, OnFull::Fail);
     buffer.prefetch(u64::MAX).expect("a helper");
     let error = read_until_trouble(&buffer, &seen, 65_536);
-    assert!(matches!(error, Error::DiskFull(_)), "{error:?}");
+    assert!(matches!(error, Error::DiskFull { .. }), "{error:?}");
     wait_until("the helper sleeps", || {
         let before = helper_switches();
         std::thread::sleep(Duration::from_millis(100));
@@ -139,7 +154,16 @@ fn a_waiting_call_gets_the_bytes_from_before_the_disk_was_full() {
     assert!(0 < reached && reached < 200_000, "{reached}");
     assert_eq!(seen.fetched.load(Ordering::Relaxed), reached);
     let error = buffer.read_at(reached, &mut [0]).expect_err("no directory");
-    assert!(matches!(error, Error::Io(libc::ENOENT)), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            Error::Io {
+                code: libc::ENOENT,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
     assert_eq!(
         buffer.stats().spool_dir,
         Some(parent.path().join("missing"))
@@ -156,7 +180,10 @@ fn a_save_that_needs_a_full_spool_fails_and_one_that_does_not_succeeds() {
     let (small, seen) = buffer(&mount.path, 65_536, OnFull::Fail);
     assert!(matches!(
         small.save(&target),
-        Err(Error::DiskFull(libc::ENOSPC))
+        Err(Error::DiskFull {
+            code: libc::ENOSPC,
+            ..
+        })
     ));
     assert!(crate::files::names(elsewhere.path()).is_empty());
     // What is buffered can be saved all the same.
@@ -190,7 +217,10 @@ fn a_full_target_leaves_the_old_file() {
         let (buffer, _) = buffer(spool.path(), max, OnFull::Fail);
         assert!(matches!(
             buffer.save(&target),
-            Err(Error::DiskFull(libc::ENOSPC))
+            Err(Error::DiskFull {
+                code: libc::ENOSPC,
+                ..
+            })
         ));
         assert_eq!(std::fs::read(&target).expect("a file"), b"old");
         assert_eq!(crate::files::names(&mount.path), ["saved"]);
@@ -213,7 +243,16 @@ fn out_of_inodes_is_full() {
     };
     let (buffer, seen) = buffer(&mount.path, 65_536, OnFull::Fail);
     let error = read_until_trouble(&buffer, &seen, 65_536);
-    assert!(matches!(error, Error::DiskFull(libc::ENOSPC)), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            Error::DiskFull {
+                code: libc::ENOSPC,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
     mount.remount("nr_inodes=10");
     read_all(&buffer, &seen);
 }

@@ -40,11 +40,26 @@ fn descriptors_may_run_out_and_come_back() {
         taken.push(file);
     }
     let error = read_until_trouble(&buffer, &seen, 65_536);
-    assert!(matches!(error, Error::Io(libc::EMFILE)), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            Error::Io {
+                code: libc::EMFILE,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
     assert_eq!(buffer.stats().system_error, libc::EMFILE);
     // A save can't be opened either, and says so; the buffer is what it was.
     let target = directory.path().join("saved");
-    assert!(matches!(buffer.save(&target), Err(Error::Io(libc::EMFILE))));
+    assert!(matches!(
+        buffer.save(&target),
+        Err(Error::Io {
+            code: libc::EMFILE,
+            ..
+        })
+    ));
     // One is enough.
     taken.pop();
     read_all(&buffer, &seen);
@@ -63,7 +78,16 @@ fn a_limit_of_file_sizes_is_a_full_disk_and_no_signal() {
         let (buffer, seen) = buffer(directory.path(), max, OnFull::Fail);
         let before = set(libc::RLIMIT_FSIZE, limit);
         let error = read_until_trouble(&buffer, &seen, max);
-        assert!(matches!(error, Error::DiskFull(libc::EFBIG)), "{error:?}");
+        assert!(
+            matches!(
+                error,
+                Error::DiskFull {
+                    code: libc::EFBIG,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
         set(libc::RLIMIT_FSIZE, before);
         read_all(&buffer, &seen);
     }
@@ -83,7 +107,13 @@ fn a_limit_of_file_sizes_stops_a_save_without_a_signal() {
         let before = set(libc::RLIMIT_FSIZE, 1_000_000);
         let saved = buffer.save(&target);
         assert!(
-            matches!(saved, Err(Error::DiskFull(libc::EFBIG))),
+            matches!(
+                saved,
+                Err(Error::DiskFull {
+                    code: libc::EFBIG,
+                    ..
+                })
+            ),
             "{saved:?}"
         );
         assert_eq!(std::fs::read(&target).expect("a file"), b"old");

@@ -28,7 +28,7 @@ from ._errors import (
 )
 from ._file import RawStreamFile, StreamFile
 from ._interpreter import check_patches as _check_patches
-from ._native import Spool, State, Status
+from ._native import Operation, Spool, State, Status
 from ._stats import Stats
 
 __version__ = "0.1.0"
@@ -41,6 +41,7 @@ __all__ = [
     "FileError",
     "InvalidError",
     "NoMemoryError",
+    "Operation",
     "PanicError",
     "RawStreamFile",
     "ReentrantError",

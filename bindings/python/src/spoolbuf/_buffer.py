@@ -12,6 +12,7 @@ from typing import Literal, NoReturn, Optional, Union, overload
 
 from . import _aio, _interpreter, _lifetime, _registry, _save, _signals
 from ._arguments import directory, natural
+from ._details import Details
 from ._errors import error_for
 from ._file import RawStreamFile, StreamFile
 from ._handle import text_of
@@ -144,7 +145,7 @@ class StreamBuffer(Queries):
                 # C has called `close`, or never had the source.
                 _registry.forget(source.key)
         if code != Status.OK:
-            raise error_for(code, text_of(code))
+            raise error_for(code, Details(text_of(code)))
         _lifetime.live[source.key] = weakref.ref(self)
 
     async def aread(self, offset: int = 0, size: Optional[int] = -1) -> bytes:
@@ -211,6 +212,8 @@ class StreamBuffer(Queries):
         require_size: bool = False,
         buffered_only: bool = False,
         link: bool = False,
+        timeout: Optional[float] = None,
+        mode: int = 0,
     ) -> int:
         """Reads the stream to its end and saves the resource, atomically.
 
@@ -233,6 +236,9 @@ class StreamBuffer(Queries):
             buffered_only: saves the bytes buffered now, without asking the stream.
             link: the file may share its blocks with the temporary file, or be that file. This takes
                 almost no time. Only for a file that nobody edits in place while the buffer lives.
+            timeout: the limit for the whole save, in seconds; after it, `TimedOutError` is raised,
+                and the file is unchanged. The stream is then asked on a thread of the library.
+            mode: the permission bits of the file at a path, 0o600, say; 0 is the default mode.
         """
         flags = SaveFlag(0)
         flags |= SaveFlag.SYNC if sync else flags
@@ -244,7 +250,13 @@ class StreamBuffer(Queries):
             self._in_memory = -1
         if not _signals.is_main():
             self._alone = False
-        return _save.save(self, target, flags, progress)
+        if timeout is not None and not timeout >= 0:
+            raise ValueError("timeout must not be negative")
+        if timeout is not None:
+            _interpreter.check_helper()
+            self._alone = False
+        how = _save.How(flags, progress, _save.deadline(timeout), natural("mode", mode, 0o777))
+        return _save.save(self, target, how)
 
     def prefetch(self, ahead: Optional[int] = None) -> None:
         """Has a thread keep `ahead` bytes buffered past the furthest read; None: all, 0 stops it.

@@ -10,11 +10,11 @@ import contextlib
 import errno
 import functools
 import io
-import os
 import sys
 from typing import Any, Optional, cast
 
-from ._native import Status
+from ._details import Details
+from ._native import Operation, Status
 
 __all__ = [
     "CanceledError",
@@ -44,6 +44,10 @@ class SpoolbufError(Exception):
 
     status: Status
     """The C status code of the class."""
+    operation: Operation = Operation.NONE
+    """What the call was doing when it failed."""
+    offset: Optional[int] = None
+    """The offset of the first byte that could not be read or written, if it is known."""
 
 
 class InvalidError(SpoolbufError, ValueError):
@@ -82,7 +86,7 @@ class ShortError(SourceError):
 
 
 class FileError(SpoolbufError, OSError):
-    """A file operation failed; `errno` has the system's code.
+    """A file operation failed; `errno` has the system's code, `filename` the path.
 
     It is also the exception that `open` would have raised: a `FileNotFoundError`, a
     `PermissionError`, a `BrokenPipeError` and so on.
@@ -90,8 +94,8 @@ class FileError(SpoolbufError, OSError):
     >>> try:
     ...     StreamBuffer(b"bytes").save("/absent/file")
     ... except FileNotFoundError as error:
-    ...     isinstance(error, FileError), error.errno
-    (True, 2)
+    ...     isinstance(error, FileError), error.errno, error.operation.name
+    (True, 2, 'TARGET_OPEN')
     """
 
     status = Status.IO
@@ -218,16 +222,24 @@ _ERRNOS = {
 }
 
 
-def error_for(status: int, text: str, system_error: int = 0, path: object = None) -> SpoolbufError:
-    """The exception for a status. `system_error` is the system's own code, or 0."""
+def error_for(status: int, details: Details, path: object = None) -> SpoolbufError:
+    """The exception for a status. `path` is the target of a save, as its caller named it."""
+    if path is None or details.operation < Operation.TARGET_OPEN:
+        path = details.path
+    error = _error_for(status, details.text, details.system, path)
+    error.operation, error.offset = details.operation, details.offset
+    return error
+
+
+def _error_for(status: int, text: str, system: int, path: object) -> SpoolbufError:
     kind = _CLASSES.get(status, SpoolbufError)
     if status == Status.UNSUPPORTED or not issubclass(kind, OSError):
         return kind(text)
     number = _ERRNOS.get(Status(status), errno.EIO)
-    if status in (Status.IO, Status.DISK_FULL) and system_error:
+    if system:
         if sys.platform == "win32":
-            return kind(number, text, path, system_error)
-        number, text = system_error, f"{text}: {os.strerror(system_error)}"
+            return kind(number, text, path, system)
+        number = system
     if status == Status.IO:
         kind = _file_error(number)
     return kind(number, text) if path is None else kind(number, text, path)
@@ -238,6 +250,7 @@ def short_error(received: int, declared: int) -> ShortError:
     text = f"the stream ended after {received} of {declared} bytes"
     error = ShortError(errno.EIO, text)
     error.received, error.declared = received, declared
+    error.operation, error.offset = Operation.SOURCE_READ, received
     return error
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Optional, Protocol
 
 from . import _lifetime, _signals
+from ._details import DETAILED, Details, from_stats
 from ._errors import InvalidError, TimedOutError, error_for, short_error
 from ._native import Status, held, lib
 from ._native import Stats as NativeStats
@@ -30,6 +31,9 @@ class Cancelable(_signals.Waiter, Protocol):
     """A blocked call that a signal can wake, and its user can cancel."""
 
     is_canceled: bool
+
+    def details(self, code: int) -> Optional[Details]:
+        """What is known about the call that returned this status."""
 
 
 class Handle:
@@ -84,7 +88,8 @@ class Handle:
                 # A signal woke it, and its handler has run by now.
                 continue
             if count != Status.SOURCE or tries == _TRIES or not self._go_on():
-                return self._check(count)
+                details = reader.details(count) if reader and count in DETAILED else None
+                return self._check(count, details)
             # Another thread was interrupted.
             tries += 1
             time.sleep(0.001)
@@ -124,8 +129,13 @@ class Handle:
         if self._handle is None:
             self._check(Status.INVALID)
 
-    def _check(self, code: int, path: object = None) -> int:
-        """Returns the count, or raises the exception for the status."""
+    def _check(
+        self, code: int, details: Optional[Details] = None, path: object = None
+    ) -> int:
+        """Returns the count, or raises the exception for the status.
+
+        `path` is the target of a save.
+        """
         if code >= 0:
             return code
         if code == Status.SOURCE:
@@ -142,18 +152,15 @@ class Handle:
             if code == Status.INVALID:
                 raise InvalidError(self._why_closed)
             if code == Status.CANCELED:
-                raise error_for(code, "the buffer was closed")
-        system_error = 0
-        if code in (Status.IO, Status.DISK_FULL, Status.SHORT):
+                raise error_for(code, Details("the buffer was closed"))
+        if code == Status.SHORT or (details is None and code in DETAILED):
             stats = NativeStats()
             size = ctypes.sizeof(stats)
             if lib.sb_stat(self._handle, ctypes.byref(stats), size) == Status.OK:
                 if code == Status.SHORT:
                     raise short_error(min(stats.bound, stats.frontier), stats.declared)
-                system_error = stats.system_error
-                if path is None and system_error:
-                    path = spool_dir_of(self._handle)
-        raise error_for(code, text_of(code), system_error, path)
+                details = from_stats(code, stats, spool_dir_of(self._handle))
+        raise error_for(code, details or Details(text_of(code)), path)
 
     # Forks.
 

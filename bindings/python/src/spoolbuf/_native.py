@@ -11,7 +11,7 @@ import enum
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 SIZE_UNKNOWN = 2**64 - 1
 ALL = 2**64 - 1
@@ -112,6 +112,31 @@ class SaveFlag(enum.IntFlag):
     LINK = 16
 
 
+class Operation(enum.IntEnum):
+    """`sb_operation`: what a call was doing when it failed.
+
+    >>> try:
+    ...     StreamBuffer(b"bytes").save("/absent/file")
+    ... except FileError as error:
+    ...     error.operation
+    <Operation.TARGET_OPEN: 6>
+    """
+
+    NONE = 0
+    SOURCE_READ = 1
+    SOURCE_SEEK = 2
+    SPOOL_CREATE = 3
+    SPOOL_WRITE = 4
+    SPOOL_READ = 5
+    TARGET_OPEN = 6
+    TARGET_WRITE = 7
+    TARGET_MODE = 8
+    TARGET_CLOSE = 9
+    TARGET_SYNC = 10
+    TARGET_RENAME = 11
+    TARGET_LINK = 12
+
+
 # The callbacks, in the calling convention of C, not that of the Windows API.
 ReadCallback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 SeekCallback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_uint64)
@@ -175,7 +200,7 @@ class Stats(ctypes.Structure):
         ("spool", ctypes.c_int32),
         ("helper", ctypes.c_int32),
         ("ended_short", ctypes.c_int32),
-        ("reserved", ctypes.c_int32),
+        ("system_operation", ctypes.c_int32),
         ("pulled", ctypes.c_uint64),
         ("pull_us", ctypes.c_uint64),
         ("wait_us", ctypes.c_uint64),
@@ -199,11 +224,37 @@ class Stats(ctypes.Structure):
     spool: int
     helper: int
     ended_short: int
-    reserved: int
+    system_operation: int
     pulled: int
     pull_us: int
     wait_us: int
     underruns: int
+
+
+class Error(ctypes.Structure):
+    """`sb_error`."""
+
+    _fields_ = [
+        ("struct_size", ctypes.c_size_t),
+        ("path", ctypes.c_void_p),
+        ("path_cap", ctypes.c_size_t),
+        ("path_len", ctypes.c_size_t),
+        ("source", ctypes.c_int64),
+        ("offset", ctypes.c_uint64),
+        ("status", ctypes.c_int32),
+        ("operation", ctypes.c_int32),
+        ("system", ctypes.c_int32),
+        ("reserved", ctypes.c_int32),
+    ]
+    struct_size: int
+    path: Optional[int]
+    path_cap: int
+    path_len: int
+    source: int
+    offset: int
+    status: int
+    operation: int
+    system: int
 
 
 class Options(ctypes.Structure):
@@ -225,6 +276,24 @@ class Options(ctypes.Structure):
         ("thread_begin", NotifyCallback),
         ("thread_end", NotifyCallback),
         ("reserved_pointer", ctypes.c_void_p),
+    ]
+
+
+class SaveOptions(ctypes.Structure):
+    """`sb_save_options`."""
+
+    _fields_ = [
+        ("struct_size", ctypes.c_size_t),
+        ("path", ctypes.c_char_p),
+        ("progress", ProgressCallback),
+        ("opaque", ctypes.c_void_p),
+        ("error", ctypes.POINTER(Error)),
+        ("reserved_pointer", ctypes.c_void_p),
+        ("timeout_ms", ctypes.c_int64),
+        ("fd", ctypes.c_int),
+        ("flags", ctypes.c_uint32),
+        ("mode", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32),
     ]
 
 
@@ -261,22 +330,19 @@ PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "sb_buffered": (ctypes.c_int64, (_handle, ctypes.c_uint64)),
     "sb_ranges": (ctypes.c_int64, (_handle, ctypes.POINTER(Range), ctypes.c_size_t)),
     "sb_stat": (ctypes.c_int, (_handle, ctypes.POINTER(Stats), ctypes.c_size_t)),
-    "sb_spool_dir": (ctypes.c_int64, (_handle, ctypes.c_char_p, ctypes.c_size_t)),
+    "sb_spool_dir": (ctypes.c_int64, (_handle, ctypes.c_void_p, ctypes.c_size_t)),
     "sb_options_init": (ctypes.c_int, (ctypes.POINTER(Options), ctypes.c_size_t)),
     "sb_new_with": (
         ctypes.c_int,
         (ctypes.POINTER(Callback), ctypes.POINTER(Options), ctypes.POINTER(_handle)),
     ),
-    "sb_save_with": (
+    "sb_save_options_init": (ctypes.c_int, (ctypes.POINTER(SaveOptions), ctypes.c_size_t)),
+    "sb_save_with": (ctypes.c_int64, (_handle, ctypes.POINTER(SaveOptions))),
+    "sb_error_init": (ctypes.c_int, (ctypes.POINTER(Error), ctypes.c_size_t)),
+    "sb_reader_error": (ctypes.c_int, (_handle, ctypes.POINTER(Error))),
+    "sb_error_text": (
         ctypes.c_int64,
-        (
-            _handle,
-            ctypes.c_char_p,
-            ctypes.c_int,
-            ctypes.c_uint32,
-            ProgressCallback,
-            ctypes.c_void_p,
-        ),
+        (ctypes.POINTER(Error), ctypes.c_void_p, ctypes.c_size_t),
     ),
     "sb_strerror": (ctypes.c_char_p, (ctypes.c_int64,)),
     "sb_version": (ctypes.c_uint32, ()),

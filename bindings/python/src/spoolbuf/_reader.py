@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 from typing import Optional
 
+from ._details import Details, Room
 from ._handle import Handle
 from ._native import Status, Whence, held, lib
 
@@ -79,6 +81,13 @@ class Reader:
             lib.sb_reader_resume(self._reader)
         if self.is_canceled:
             self.wake()
+
+    def details(self, code: int) -> Optional[Details]:
+        """What C knows about the last call, which returned this status."""
+        room = Room()
+        told = lib.sb_reader_error(self._reader, ctypes.byref(room.error))
+        known = told == Status.OK and room.error.status == code
+        return room.details() if known else None
 
     def free(self) -> None:
         """Frees the C reader."""

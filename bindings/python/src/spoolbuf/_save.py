@@ -5,20 +5,34 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import io
+import math
 import operator
 import os
 import stat
+import time
 from collections.abc import Callable
-from typing import IO, Any, Optional, Protocol, Union
+from typing import IO, Any, NamedTuple, Optional, Protocol, Union
 
 from . import _signals
+from ._details import Room
 from ._entry import Entry, Request
 from ._errors import InvalidError, SizeError, UnknownSizeError
-from ._native import SIZE_UNKNOWN, ProgressCallback, SaveFlag, address_of, fresh, lib
+from ._native import (
+    SIZE_UNKNOWN,
+    ProgressCallback,
+    SaveFlag,
+    SaveOptions,
+    address_of,
+    fresh,
+    lib,
+)
 from ._queries import Queries
 
 # Not NULL, which ctypes would pass as None.
 _OPAQUE = ctypes.c_void_p(1)
+
+# The longest timeout in seconds: more than any process lives.
+_LONGEST = 1e12
 
 # How many bytes are written at a time.
 _STEP = 1 << 16
@@ -37,18 +51,30 @@ Progress = Union[Callable[[int, Optional[int]], object], ProgressBar]
 Target = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]", int, IO[bytes]]
 
 
-def save(
-    buffer: Queries, target: Target, flags: SaveFlag, progress: Optional[Progress]
-) -> int:
+class How(NamedTuple):
+    """The options of a save."""
+
+    flags: SaveFlag
+    progress: Optional[Progress]
+    deadline: Optional[float]
+    mode: int
+
+
+def deadline(timeout: Optional[float]) -> Optional[float]:
+    """When a timeout that starts now is over."""
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def save(buffer: Queries, target: Target, how: How) -> int:
     """Saves the resource, and returns the size."""
     if isinstance(target, (str, bytes, os.PathLike)):
         path = os.fsencode(target)
         if b"\0" in path:
             raise ValueError("embedded null byte")
-        return _Saved(buffer, flags, progress).by_library(path, -1, target)
+        return _Saved(buffer, how).by_library(path, -1, target)
     file: Any = target
     if hasattr(file, "__index__"):
-        return _Saved(buffer, flags, progress).by_library(None, operator.index(file), None)
+        return _Saved(buffer, how).by_library(None, operator.index(file), None)
     if not callable(getattr(file, "write", None)):
         raise TypeError(f"a path, a descriptor or a binary file, not {type(file).__name__}")
     if isinstance(file, io.TextIOBase):
@@ -57,10 +83,10 @@ def save(
         )
     descriptor = _descriptor_of(file)
     if descriptor is None:
-        return _Saved(buffer, flags, progress).by_write(file)
+        return _Saved(buffer, how).by_write(file)
     # The bytes in the file object's buffer precede those written to its descriptor.
     file.flush()
-    return _Saved(buffer, flags, progress).by_library(None, descriptor, None)
+    return _Saved(buffer, how).by_library(None, descriptor, None)
 
 
 def _descriptor_of(file: Any) -> Optional[int]:
@@ -79,11 +105,12 @@ class _Saved:
     A callable is called with the number of bytes done and the total, None if that is unknown.
     """
 
-    def __init__(self, buffer: Queries, flags: SaveFlag, progress: Optional[Progress]) -> None:
+    def __init__(self, buffer: Queries, how: How) -> None:
         """Nothing is saved yet."""
         self._buffer = buffer
-        self._flags = flags
-        self._progress = progress
+        self._how = how
+        flags = self._flags = how.flags
+        self._progress = how.progress
         self._waits = _signals.is_main() and not flags & SaveFlag.BUFFERED
         self._raised: Optional[BaseException] = None
         self._done = 0
@@ -93,18 +120,27 @@ class _Saved:
         """Saves to a path or descriptor, written by the library."""
         buffer = self._buffer
         if self._waits:
-            _await(buffer, 0)
+            self._await(0)
         # Always on the main thread: signal handlers run there, and may stop the save.
         entry: Optional[Entry] = None
         callback = ProgressCallback()
         if self._progress is not None or _signals.is_main():
             entry = Entry(ProgressCallback, 3, self, 1)
             callback = entry.function
+        options = SaveOptions()
+        lib.sb_save_options_init(ctypes.byref(options), ctypes.sizeof(options))
+        options.path, options.fd, options.flags = path, descriptor, self._flags
+        options.progress, options.opaque = callback, _OPAQUE
+        options.mode = self._how.mode
+        left = self._left()
+        if left is not None:
+            # 0 would be no limit.
+            options.timeout_ms = max(math.ceil(min(left, _LONGEST) * 1000), 1)
+        room = Room()
+        options.error = ctypes.pointer(room.error)
         try:
             with buffer._source.reading():
-                code: int = lib.sb_save_with(
-                    buffer._handle, path, descriptor, self._flags, callback, _OPAQUE
-                )
+                code: int = lib.sb_save_with(buffer._handle, ctypes.byref(options))
         except BaseException:
             buffer._source.take_kept()
             buffer._go_on()
@@ -117,7 +153,9 @@ class _Saved:
                 raise raised
             finally:
                 del raised
-        size = buffer._check(code, named)
+        # An option may be refused before the error is filled.
+        details = room.details() if room.error.status == code else None
+        size = buffer._check(code, details, named)
         self._finish(size)
         return size
 
@@ -126,12 +164,14 @@ class _Saved:
         buffer, flags = self._buffer, self._flags
         if flags & SaveFlag.NO_REPLACE:
             raise InvalidError("replace=False is for a path: what is open exists")
+        if self._how.mode:
+            raise InvalidError("mode is for a path: what is open has one")
         descriptor: Optional[int] = file.fileno() if flags & SaveFlag.SYNC else None
         limit = self._limit()
         done = 0
         while limit is None or done < limit:
             step = _STEP if limit is None else min(_STEP, limit - done)
-            part = buffer.read_some(done, step)
+            part = buffer.read_some(done, step, timeout=self._left())
             if not part:
                 break
             _write(file, part)
@@ -161,6 +201,26 @@ class _Saved:
             return declared
         return None
 
+    # The time.
+
+    def _left(self) -> Optional[float]:
+        """The seconds left, if there is a limit."""
+        over = self._how.deadline
+        return None if over is None else max(over - time.monotonic(), 0)
+
+    def _await(self, offset: int) -> None:
+        """On the main thread, waits for the next bytes: signals interrupt this."""
+        buffer, left = self._buffer, self._left()
+        if not buffer._may_wait() or buffer.buffered(offset) >= _STEP:
+            return
+        # A failure here is one in the save as well.
+        with contextlib.suppress(Exception):
+            if left is not None:
+                buffer.read_some(offset, 1, timeout=left)
+                return
+            room: bytes = fresh(None, _STEP)
+            buffer._bring(offset, address_of(room), _STEP)
+
     # The progress callback.
 
     def serve(self, request: Request) -> int:
@@ -169,7 +229,7 @@ class _Saved:
         try:
             self._tell(done, None if total == SIZE_UNKNOWN else total)
             if self._waits:
-                _await(self._buffer, done)
+                self._await(done)
         except BaseException as error:  # noqa: BLE001
             self._raised = error
         return 0 if self._raised is None else 1
@@ -202,13 +262,3 @@ def _write(file: Any, part: bytes) -> None:
             # A `write` that returns None has written everything.
             return
         part = part[count:]
-
-
-def _await(buffer: Queries, offset: int) -> None:
-    """On the main thread, waits for the next bytes of a save: signals interrupt this."""
-    if not buffer._may_wait() or buffer.buffered(offset) >= _STEP:
-        return
-    # A failure here is one in the save as well.
-    room: bytes = fresh(None, _STEP)
-    with contextlib.suppress(Exception):
-        buffer._bring(offset, address_of(room), _STEP)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 from . import _native
-from ._native import SIZE_UNKNOWN, Spool, State, Status
+from ._native import SIZE_UNKNOWN, Operation, Spool, State, Status
 
 
 class Stats(NamedTuple):
@@ -40,7 +40,9 @@ class Stats(NamedTuple):
     waits: int
     """How many times a call blocked until another one delivered bytes."""
     system_error: int
-    """The system's code of the last failed file operation, else 0."""
+    """The system's code of the last failed operation on the spool file, else 0."""
+    system_operation: Operation
+    """The operation that failed with `system_error`."""
     state: State
     """The state of the stream."""
     status: Status
@@ -79,6 +81,7 @@ def from_native(stats: _native.Stats, spool_dir: Optional[str]) -> Stats:
         seeks=stats.seeks,
         waits=stats.waits,
         system_error=stats.system_error,
+        system_operation=Operation(stats.system_operation),
         state=State(stats.state),
         status=Status(stats.status),
         seekable=bool(stats.seekable),

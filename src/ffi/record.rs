@@ -1,0 +1,107 @@
+//! What is known about a failed call, as plain data: it is kept after the call, and written to the
+//! caller's sb_error.
+
+#![allow(unsafe_code)]
+
+use std::path::Path;
+
+use crate::buffer::failure::Failure;
+use crate::error::{Error, Operation, Result};
+use crate::ffi::abi::{SB_SIZE_UNKNOWN, sb_error};
+
+/// The size of sb_error in the first version, which is the smallest one accepted.
+const FIRST_SIZE: usize = size_of::<sb_error>();
+
+#[derive(Clone, Copy)]
+pub(crate) struct Record {
+    status: i32,
+    operation: Option<Operation>,
+    source: i64,
+    system: i32,
+    offset: u64,
+}
+
+impl Record {
+    /// No call has failed.
+    pub(crate) const NONE: Record = Record {
+        status: 0,
+        operation: None,
+        source: 0,
+        system: 0,
+        offset: SB_SIZE_UNKNOWN,
+    };
+
+    /// The path that the operation concerns: the spool file's directory, or a save's target.
+    pub(super) fn path<'p>(&self, spool: Option<&'p Path>, target: Option<&'p Path>) -> &'p [u8] {
+        let path = match self.operation {
+            Some(operation) if operation.is_of_spool() => spool,
+            Some(operation) if !operation.is_of_source() => target,
+            _ => None,
+        };
+        path.map_or(&[], |path| path.as_os_str().as_encoded_bytes())
+    }
+}
+
+impl From<&Failure> for Record {
+    fn from(failure: &Failure) -> Record {
+        let (source, system) = match failure.error {
+            Error::Source { code, .. } => (code, 0),
+            Error::Io { code, .. } | Error::DiskFull { code, .. } => (0, code),
+            _ => (0, 0),
+        };
+        Record {
+            status: failure.error.code(),
+            operation: failure.operation,
+            source,
+            system,
+            offset: failure.offset.unwrap_or(SB_SIZE_UNKNOWN),
+        }
+    }
+}
+
+/// The caller's sb_error, checked.
+pub(super) struct Output(*mut sb_error);
+
+impl Output {
+    /// # Safety
+    /// Until the result is dropped, `error` is NULL or points to an sb_error of the size that its
+    /// `struct_size` states, and its `path` is NULL or has space for `path_cap` bytes.
+    pub(super) unsafe fn new(error: *mut sb_error) -> Result<Output> {
+        // SAFETY: the caller guarantees that `error` is NULL or points to an sb_error.
+        let given = unsafe { error.as_ref() }.ok_or(Error::Invalid)?;
+        let has_space = !given.path.is_null() || given.path_cap == 0;
+        if has_space && is_of_a_version(given.struct_size) {
+            Ok(Output(error))
+        } else {
+            Err(Error::Invalid)
+        }
+    }
+
+    /// Writes the record, and the path as far as there is space.
+    pub(super) fn write(&mut self, record: &Record, path: &[u8]) {
+        // SAFETY: the caller of `new` guarantees that the sb_error is there, and that its `path`
+        // has space for `path_cap` bytes. The copy ends before the last of them, and may overlap
+        // with a path that is the caller's.
+        unsafe {
+            let to = (*self.0).path.cast::<u8>();
+            if let Some(room) = (*self.0).path_cap.checked_sub(1) {
+                let count = path.len().min(room);
+                to.copy_from(path.as_ptr(), count);
+                to.add(count).write(0);
+            }
+            let error = &mut *self.0;
+            error.path_len = path.len();
+            error.source = record.source;
+            error.offset = record.offset;
+            error.status = record.status;
+            error.operation = record.operation.map_or(0, |operation| operation as i32);
+            error.system = record.system;
+            error.reserved = 0;
+        }
+    }
+}
+
+/// Whether the sb_error of any version, earlier or later, can have this size in bytes.
+pub(super) fn is_of_a_version(struct_size: usize) -> bool {
+    (FIRST_SIZE..=4096).contains(&struct_size)
+}
