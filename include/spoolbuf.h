@@ -28,7 +28,8 @@
  *   Functions that return a count return int64_t: 0 or more is a count, a negative value is an
  *   sb_status. Any function may return SB_ERR_PANIC, which indicates a bug in this library.
  *
- *   Times are int64_t milliseconds on a monotonic clock. A negative timeout means no limit.
+ *   Times are int64_t milliseconds on a monotonic clock. A negative timeout means no limit. A
+ *   timeout of 0 makes a read non-blocking; for a save it means no limit.
  *
  * PROMISES
  *
@@ -74,9 +75,9 @@
  *
  *   The library calls the source on the thread of the reader that needs bytes. It calls the source
  *   on a helper thread only if the caller asks for that: by sb_prefetch(), by the option
- *   `prefetch`, or by sb_read_some() with a positive timeout. The runtimes of some languages
- *   (synchronous Node, Deno, Ruby, Perl, LuaJIT) cannot run callbacks on foreign threads. Use none
- *   of these three there.
+ *   `prefetch`, or by a positive timeout of sb_read_some() or sb_save_with(). The runtimes of some
+ *   languages (synchronous Node, Deno, Ruby, Perl, LuaJIT) cannot run callbacks on foreign threads.
+ *   Use none of these there.
  *
  *   No function is async-signal-safe. A thread must not be canceled from outside (pthread_cancel)
  *   while it is inside a call. A call uses less than 8 KiB of its thread's stack, plus what the
@@ -166,12 +167,12 @@ typedef enum {
      */
     SB_ERR_INVALID = -1,
     /**
-     * The source failed. Its own error code is in sb_stats. The error persists until sb_retry() or
-     * sb_resume(), except after a failed seek, which the next read tries again.
+     * The source failed. Its own error code is in sb_error and sb_stats. The error persists until
+     * sb_retry() or sb_resume(), except after a failed seek, which the next read tries again.
      */
     SB_ERR_SOURCE = -2,
     /**
-     * A file operation failed. The system's error code is in sb_stats.
+     * A file operation failed. sb_error says which one, and has the system's error code.
      */
     SB_ERR_IO = -3,
     /**
@@ -189,7 +190,8 @@ typedef enum {
      */
     SB_ERR_CANCELED = -6,
     /**
-     * No byte arrived before the timeout. Never means the end of the resource (EOF).
+     * No byte arrived before the timeout, or a save was not complete. Never means the end of the
+     * resource (EOF).
      */
     SB_ERR_TIMEOUT = -7,
     /**
@@ -347,7 +349,7 @@ typedef enum {
 } sb_source_flag;
 
 /**
- * Options of sb_save_with(): any of these, ORed together.
+ * Flags of sb_save_with(), in sb_save_options: any of these, ORed together.
  */
 typedef enum {
     /**
@@ -377,6 +379,66 @@ typedef enum {
 } sb_save_flag;
 
 /**
+ * What a call was doing when it failed, in sb_error.
+ */
+typedef enum {
+    /**
+     * None of these: the call was canceled or timed out, say.
+     */
+    SB_OP_NONE = 0,
+    /**
+     * Reading the source.
+     */
+    SB_OP_SOURCE_READ = 1,
+    /**
+     * Seeking the source. With `pull`: reading it at an offset other than where the last call
+     * ended.
+     */
+    SB_OP_SOURCE_SEEK = 2,
+    /**
+     * Creating the spool file.
+     */
+    SB_OP_SPOOL_CREATE = 3,
+    /**
+     * Writing the spool file.
+     */
+    SB_OP_SPOOL_WRITE = 4,
+    /**
+     * Reading the spool file.
+     */
+    SB_OP_SPOOL_READ = 5,
+    /**
+     * Opening the directory of a save's target, or creating the new file there.
+     */
+    SB_OP_TARGET_OPEN = 6,
+    /**
+     * Writing the target.
+     */
+    SB_OP_TARGET_WRITE = 7,
+    /**
+     * Setting the target's permission bits (`mode` in sb_save_options).
+     */
+    SB_OP_TARGET_MODE = 8,
+    /**
+     * Asking the system whether it has accepted what was written to the target. Some file systems
+     * report that only when a file is closed.
+     */
+    SB_OP_TARGET_CLOSE = 9,
+    /**
+     * Flushing the target or its directory to disk, for SB_SAVE_SYNC.
+     */
+    SB_OP_TARGET_SYNC = 10,
+    /**
+     * Giving the complete new file the target's name.
+     */
+    SB_OP_TARGET_RENAME = 11,
+    /**
+     * Making the spool file the target, for SB_SAVE_LINK.
+     */
+    SB_OP_TARGET_LINK = 12,
+} sb_operation;
+
+/**
  * A buffer: an opaque handle, validated by each call, and not a pointer to dereference.
  */
 typedef struct sb_buffer sb_buffer;
@@ -399,8 +461,8 @@ typedef struct sb_reader sb_reader;
  * held, and never after `close`. After the end it calls them only for bytes elsewhere that the source
  * can reach. After an error it does not call them until sb_retry() or sb_resume(), except after a
  * failed seek or a stale `cancel` (see `seek` and `cancel`). They run on the thread of the reader
- * that needs bytes. Only after sb_prefetch() or a read with a positive timeout do they also run on
- * a helper thread of the library.
+ * that needs bytes. Only after sb_prefetch(), or a read or save with a positive timeout, do they
+ * also run on a helper thread of the library.
  *
  * A callback may call any function of this library, even on its own handle. Buffered bytes are
  * returned. A call that would need the source returns SB_ERR_REENTRANT.
@@ -570,7 +632,8 @@ typedef struct {
      */
     int64_t source_error;
     /**
-     * The system's code (errno, GetLastError) at the last failed file operation, or 0.
+     * The system's code (errno, GetLastError) at the last failed operation on the spool file, or
+     * 0. A failed save of its target is not recorded: see sb_error.
      */
     int32_t system_error;
     /**
@@ -599,9 +662,9 @@ typedef struct {
      */
     int32_t ended_short;
     /**
-     * Always 0.
+     * The operation that failed with `system_error`: an sb_operation.
      */
-    int32_t reserved;
+    int32_t system_operation;
     /**
      * The number of bytes received from the source. Bytes that it delivered twice count twice.
      */
@@ -681,6 +744,27 @@ typedef struct {
      * UINT64_MAX refills after each read. Default: 0, half of what the prefetch keeps.
      */
     uint64_t prefetch_low;
+    /**
+     * Passed to `thread_begin` and `thread_end`, and never dereferenced. Default: NULL.
+     */
+    void *thread_opaque;
+    /**
+     * Called once on the helper thread, before that thread calls the source: to attach it to a
+     * runtime, say, or to set its priority. A read there that would need the source returns
+     * SB_ERR_REENTRANT. sb_free() may wait for it. Default: NULL, none.
+     */
+    void (*thread_begin)(void *opaque);
+    /**
+     * Called once on the helper thread as its last act, after its last call of the source, including
+     * `close`. Called if and only if the thread was created. sb_free() waits for it, unless the
+     * thread is inside the source or an operation on the spool file at that moment. As for a
+     * source's callbacks, no C++ exception may leave it. Default: NULL, none.
+     */
+    void (*thread_end)(void *opaque);
+    /**
+     * Must be NULL.
+     */
+    void *reserved_pointer;
 } sb_options;
 
 /**
@@ -692,6 +776,119 @@ typedef struct {
  * the save with SB_ERR_CANCELED.
  */
 typedef int (*sb_progress_fn)(void *opaque, uint64_t done, uint64_t total);
+
+/**
+ * Why a call failed. sb_reader_error() fills it for a reader, and sb_save_with() for a save.
+ *
+ * The caller sets `path` and `path_cap`, if it wants the path. The other members are written by
+ * the library.
+ */
+typedef struct {
+    /**
+     * sizeof(sb_error) in the caller's header; set by sb_error_init().
+     */
+    size_t struct_size;
+    /**
+     * [in] Space for the path, which is written here: NUL-terminated, and truncated to fit. NULL
+     * if the path is not needed.
+     */
+    char *path;
+    /**
+     * [in] The size of `path` in bytes, including the NUL; 0 if `path` is NULL.
+     */
+    size_t path_cap;
+    /**
+     * The length of the whole path in bytes, without the NUL, even if it was truncated. The path
+     * is that of a save's target, or the directory of the spool file, whichever `operation`
+     * concerns. 0 if there is none: for the source, say, or for a descriptor.
+     */
+    size_t path_len;
+    /**
+     * The source's own code (the return value of its callback), or 0. Only for SB_ERR_SOURCE.
+     */
+    int64_t source;
+    /**
+     * The offset in the resource of the first byte that the call could not read or write, or
+     * SB_SIZE_UNKNOWN if the operation has no offset.
+     */
+    uint64_t offset;
+    /**
+     * The result of the call: an sb_status. SB_OK if no call has failed.
+     */
+    int32_t status;
+    /**
+     * What failed: an sb_operation.
+     */
+    int32_t operation;
+    /**
+     * The system's code (errno, GetLastError) of a failed file operation, or 0.
+     */
+    int32_t system;
+    /**
+     * Always 0.
+     */
+    int32_t reserved;
+} sb_error;
+
+/**
+ * Options of sb_save_with(). sb_save_options_init() sets them to the defaults.
+ */
+typedef struct {
+    /**
+     * sizeof(sb_save_options) in the caller's header; set by sb_save_options_init().
+     */
+    size_t struct_size;
+    /**
+     * The file to save to, as for sb_save(). Default: NULL, which saves to `fd`.
+     */
+    const char *path;
+    /**
+     * Called after each step to report progress. Default: NULL.
+     */
+    sb_progress_fn progress;
+    /**
+     * Passed to `progress`.
+     */
+    void *opaque;
+    /**
+     * Filled with the reason if the save fails, and with SB_OK if it does not; initialized with
+     * sb_error_init(). Default: NULL.
+     */
+    sb_error *error;
+    /**
+     * Must be NULL.
+     */
+    void *reserved_pointer;
+    /**
+     * The time limit for the whole save, in milliseconds. After it the save returns
+     * SB_ERR_TIMEOUT. 0 or a negative value means no limit. Default: 0.
+     *
+     * With a limit, the source is not called on the saving thread but on a helper thread of the
+     * library, so that the limit holds whatever the source does. A running file operation or
+     * `progress` is not interrupted. On Windows, neither is a write to a full pipe.
+     */
+    int64_t timeout_ms;
+    /**
+     * An open descriptor to write to if `path` is NULL, else ignored. It stays the caller's. On
+     * Windows it is a descriptor of the C runtime that the library was built for. It is written as
+     * binary, at the position of its handle, even if it was opened in text or append mode.
+     * Default: -1, none.
+     */
+    int fd;
+    /**
+     * sb_save_flag values, ORed together. Default: 0, which saves as sb_save() does.
+     */
+    uint32_t flags;
+    /**
+     * The permission bits of the file at `path` (0600, say), whatever the umask. Ignored on
+     * Windows. Default: 0, the default mode of new files.
+     */
+    uint32_t mode;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
+} sb_save_options;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1207,6 +1404,21 @@ SB_API int sb_options_init(sb_options *options, size_t struct_size);
 SB_API int sb_new_with(const sb_callback *callback, const sb_options *options, sb_buffer **out);
 
 /**
+ * Sets options of a save to the defaults.
+ *
+ * @param options     [out] the options; not NULL.
+ * @param struct_size sizeof(sb_save_options) in the caller's header.
+ * @return SB_OK.
+ *         SB_ERR_INVALID: `options` is NULL, or no version has this size: it is less than in the
+ *         first version, or more than 4,096 bytes.
+ *
+ * Threads: any thread, concurrently.
+ *
+ * Since: 0.1
+ */
+SB_API int sb_save_options_init(sb_save_options *options, size_t struct_size);
+
+/**
  * Saves with options, to a path or to a descriptor.
  *
  * A path is written as by sb_save(). A descriptor is written from its current position and not
@@ -1218,22 +1430,20 @@ SB_API int sb_new_with(const sb_callback *callback, const sb_options *options, s
  * The flags of a descriptor are not changed, except those of a terminal that cannot be opened a
  * second time, and those only during a write.
  *
- * @param handle   the buffer.
- * @param path     [in] the file, as for sb_save(); NULL saves to `fd`.
- * @param fd       an open descriptor to write to if `path` is NULL, else ignored. It stays the
- *                 caller's. On Windows it is a descriptor of the C runtime that the library was
- *                 built for. It is written as binary, at the position of its handle, even if it
- *                 was opened in text or append mode.
- * @param flags    sb_save_flag values, ORed together; 0 saves as sb_save() does.
- * @param progress called after each step to report progress; may be NULL.
- * @param opaque   passed to `progress`.
+ * @param handle  the buffer.
+ * @param options [in] the options; not NULL. Initialize them with sb_save_options_init(), and set
+ *                `path` or `fd`.
  * @return the number of bytes saved, otherwise as sb_save(), or
- *         SB_ERR_INVALID: a flag is unknown, there is neither a path nor a descriptor, or
- *         SB_SAVE_NO_REPLACE is used with a descriptor, whose target exists.
+ *         SB_ERR_INVALID: `options` is NULL or has an invalid size; a flag is unknown, or `mode`
+ *         has other bits than 0777; there is neither a path nor a descriptor; SB_SAVE_NO_REPLACE
+ *         or `mode` is used with a descriptor, whose target exists; or `error` is invalid, as for
+ *         sb_reader_error().
  *         SB_ERR_UNSUPPORTED: SB_SAVE_SYNC, and the descriptor is not that of a file; nothing is
  *         written. SB_SAVE_NO_REPLACE, and the file system can neither rename nor link without
- *         replacing.
+ *         replacing. An option of a later version is not 0.
  *         SB_ERR_CANCELED: `progress` or sb_cancel() stopped the save; `path` is unchanged.
+ *         SB_ERR_TIMEOUT: `timeout_ms` is over; `path` is unchanged. The bytes that arrived stay
+ *         buffered.
  *         SB_ERR_EXISTS: SB_SAVE_NO_REPLACE, and the target exists.
  *         SB_ERR_UNKNOWN_SIZE: SB_SAVE_REQUIRE_SIZE, and no size was declared.
  *         SB_ERR_SIZE: SB_SAVE_REQUIRE_SIZE, and the final size is not the declared one; or
@@ -1243,13 +1453,61 @@ SB_API int sb_new_with(const sb_callback *callback, const sb_options *options, s
  *
  * Since: 0.1
  */
-SB_API
-int64_t sb_save_with(sb_buffer *handle,
-                     const char *path,
-                     int fd,
-                     uint32_t flags,
-                     sb_progress_fn progress,
-                     void *opaque);
+SB_API int64_t sb_save_with(sb_buffer *handle, const sb_save_options *options);
+
+/**
+ * Sets an sb_error to "no error", without space for a path.
+ *
+ * @param error       [out] the error; not NULL.
+ * @param struct_size sizeof(sb_error) in the caller's header.
+ * @return SB_OK.
+ *         SB_ERR_INVALID: `error` is NULL, or no version has this size: it is less than in the
+ *         first version, or more than 4,096 bytes.
+ *
+ * Threads: any thread, concurrently.
+ *
+ * Since: 0.1
+ */
+SB_API int sb_error_init(sb_error *error, size_t struct_size);
+
+/**
+ * Tells why the last failed call of a reader failed.
+ *
+ * That is its last sb_reader_read() or sb_reader_seek() that returned a negative value. A call
+ * that succeeds does not clear it. Never blocks.
+ *
+ * @param reader the reader. Its buffer may already be freed; then `path_len` is 0.
+ * @param out    [in,out] the error, initialized with sb_error_init(); not NULL. If no call has
+ *               failed, its `status` is SB_OK.
+ * @return SB_OK.
+ *         SB_ERR_INVALID: the reader is invalid, `out` is NULL, its `struct_size` is that of no
+ *         version, or its `path` is NULL and its `path_cap` is not 0. Nothing is written.
+ *
+ * Threads: any thread, concurrently; `out` is used by one thread at a time.
+ *
+ * Since: 0.1
+ */
+SB_API int sb_reader_error(const sb_reader *reader, sb_error *out);
+
+/**
+ * Describes an error in one line of English: the operation, the path, and the reason in the
+ * system's words, for example "cannot open the target /missing/film.mp4: No such file or
+ * directory".
+ *
+ * @param error [in] the error, filled by the library; not NULL. Its path is used as far as it fits
+ *              into `path_cap`.
+ * @param out   [out] the line, NUL-terminated, and truncated to fit; may be NULL if `cap` is 0. No
+ *              control character is in it.
+ * @param cap   the space in `out`, in bytes, including the NUL.
+ * @return the length of the whole line in bytes, without the NUL, even if it was truncated.
+ *         SB_ERR_INVALID: `error` is NULL, or its `struct_size` is that of no version; `out` is
+ *         NULL and `cap` is not 0.
+ *
+ * Threads: any thread, concurrently.
+ *
+ * Since: 0.1
+ */
+SB_API int64_t sb_error_text(const sb_error *error, char *out, size_t cap);
 
 /**
  * Describes a status code.

@@ -195,7 +195,7 @@ impl StreamBuffer {
     /// the end of the declared size instead.
     ///
     /// ```
-    /// let buffer = spoolbuf::StreamBuffer::new(&[1u8; 1000][..], Some(900), 0)?;
+    /// let buffer = spoolbuf::StreamBuffer::builder(&[1u8; 1000][..]).size(900).open()?;
     /// assert_eq!(buffer.find_size(None)?, 1000);
     /// # Ok::<(), spoolbuf::Error>(())
     /// ```

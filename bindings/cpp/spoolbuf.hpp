@@ -370,7 +370,7 @@ public:
 
     std::string path() const
     {
-        return {path_.data(), std::min(error.path_len, path_.size() - 1)};
+        return {path_.data(), (std::min)(error.path_len, path_.size() - 1)};
     }
 
     std::string text() const

@@ -77,9 +77,8 @@ pub unsafe extern "C" fn sb_reader_error(reader: *const sb_reader, out: *mut sb_
 }
 
 /// Describes an error in one line of English: the operation, the path, and the reason in the
-/// system's words.
-///
-///     cannot open the target /missing/film.mp4: No such file or directory
+/// system's words, for example "cannot open the target /missing/film.mp4: No such file or
+/// directory".
 ///
 /// @param error [in] the error, filled by the library; not NULL. Its path is used as far as it fits
 ///              into `path_cap`.

@@ -178,7 +178,7 @@ unsafe fn chosen(options: *const sb_save_options) -> Result<SaveOptions> {
 
 /// Where a save goes.
 #[derive(Clone, Copy)]
-pub(super) enum Target<'p> {
+pub(super) enum Destination<'p> {
     Path(&'p Path),
     Descriptor(c_int),
 }
@@ -187,19 +187,19 @@ pub(super) enum Target<'p> {
 ///
 /// # Safety
 /// `to` is NULL or NUL-terminated, for as long as the result is used.
-pub(super) unsafe fn target<'p>(to: *const c_char, fd: c_int) -> Result<Target<'p>> {
+pub(super) unsafe fn target<'p>(to: *const c_char, fd: c_int) -> Result<Destination<'p>> {
     // SAFETY: the caller guarantees that `to` is NULL or NUL-terminated.
     match unsafe { path(to)? } {
-        Some(path) => Ok(Target::Path(path)),
+        Some(path) => Ok(Destination::Path(path)),
         None if fd < 0 => Err(Error::Invalid),
-        None => Ok(Target::Descriptor(fd)),
+        None => Ok(Destination::Descriptor(fd)),
     }
 }
 
 /// Saves, and writes the outcome to `output`.
 pub(super) fn save(
     handle: *mut sb_buffer,
-    to: Result<Target<'_>>,
+    to: Result<Destination<'_>>,
     options: Result<SaveOptions>,
     progress: &Progress,
     output: Option<Output>,
@@ -214,8 +214,8 @@ pub(super) fn save(
             options?,
         );
         match to {
-            Target::Path(path) => save::to_path(buffer, path, options, &mut report),
-            Target::Descriptor(fd) => save::to_descriptor(buffer, fd, options, &mut report),
+            Destination::Path(path) => save::to_path(buffer, path, options, &mut report),
+            Destination::Descriptor(fd) => save::to_descriptor(buffer, fd, options, &mut report),
         }
     };
     let saved = attempt();
@@ -224,7 +224,7 @@ pub(super) fn save(
         let spool = buffer.as_ref().ok();
         let spool = spool.and_then(|buffer| buffer.store.spool_directory());
         let target = match to {
-            Ok(Target::Path(path)) => Some(path),
+            Ok(Destination::Path(path)) => Some(path),
             _ => None,
         };
         output.write(&record, record.path(spool, target));

@@ -173,12 +173,15 @@ static void is_reported_as_total(form how)
     static const int64_t sizes[] = { PART * PARTS };
     sized source = SIZED(answers, sizes);
     sb_buffer *buffer = sized_open(&source, how, SB_SIZE_UNKNOWN, SB_SHORT_END);
+    sb_save_options options = save_options("saved", -1, 0);
     int before = 0;
     size_t place;
 
     for (place = 0; place < PARTS; place++)
         answers[place] = PART;
-    CHECK_EQ(sb_save_with(buffer, "saved", -1, 0, check_total, &before), PART * PARTS);
+    options.progress = check_total;
+    options.opaque = &before;
+    CHECK_EQ(sb_save_with(buffer, &options), PART * PARTS);
     CHECK(before > 0);
     CHECK_EQ(unlink("saved"), 0);
     sb_free(buffer);
@@ -191,8 +194,9 @@ static void is_required(form how, int64_t said, int64_t result)
     const int64_t sizes[] = { said };
     sized source = SIZED(answers, sizes);
     sb_buffer *buffer = sized_open(&source, how, SB_SIZE_UNKNOWN, SB_SHORT_END);
+    sb_save_options options = save_options("saved", -1, SB_SAVE_REQUIRE_SIZE);
 
-    CHECK_EQ(sb_save_with(buffer, "saved", -1, SB_SAVE_REQUIRE_SIZE, NULL, NULL), result);
+    CHECK_EQ(sb_save_with(buffer, &options), result);
     CHECK_EQ(access("saved", F_OK), result < 0 ? -1 : 0);
     if (result >= 0)
         CHECK_EQ(unlink("saved"), 0);

@@ -30,8 +30,9 @@ class Sizer:
         self._source = weakref.ref(source)
         self._ask = ask
 
-    def serve(self, _request: Request) -> int:
+    def serve(self, request: Request) -> int:
         """Called by C after each call of the stream, until it returns a size."""
+        del request  # It has no fields.
         source = self._source()
         if source is None:
             return _NOT_KNOWN
