@@ -26,30 +26,47 @@ fn read(folder: &Path, parent: &str, code: &mut BTreeMap<String, String>) {
     }
 }
 
-/// The paths that begin with `start`, each name of a list in braces as a path of its own.
+/// The paths that code begins with, each name of a list in braces as a path of its own.
+fn names(code: &str) -> Vec<String> {
+    let end = code.find(|c: char| !c.is_alphanumeric() && !"_:".contains(c));
+    let (path, rest) = code.split_at(end.unwrap_or(code.len()));
+    let list = rest.strip_prefix('{').and_then(|rest| rest.split_once('}'));
+    let names = list.map_or("", |(names, _)| names).split(',');
+    assert!(
+        names.clone().all(|name| !name.contains('{')),
+        "one list in another: {rest}"
+    );
+    names.map(|name| format!("{path}{}", name.trim())).collect()
+}
+
+/// The paths that begin with `start`, without that.
 fn paths<'c>(code: &'c str, start: &'c str) -> impl Iterator<Item = String> + 'c {
-    code.split(start).skip(1).flat_map(|rest| {
-        let end = rest.find(|c: char| !c.is_alphanumeric() && !"_:".contains(c));
-        let (path, rest) = rest.split_at(end.unwrap_or(rest.len()));
-        let list = rest.strip_prefix('{').and_then(|rest| rest.split_once('}'));
-        let names = list.map_or("", |(names, _)| names).split(',');
-        assert!(
-            names.clone().all(|name| !name.contains('{')),
-            "one list in another: {rest}"
-        );
-        names.map(move |name| format!("{path}{}", name.trim()))
-    })
+    code.split(start).skip(1).flat_map(names)
+}
+
+/// The paths that begin with `super::`, once or several times, from the root.
+fn by_super(module: &str, code: &str) -> Vec<String> {
+    let parts: Vec<_> = module.split("::").collect();
+    let mut up = 0;
+    let mut found = Vec::new();
+    for rest in code.split("super::").skip(1) {
+        up += 1;
+        if !rest.is_empty() {
+            let parent = parts[..parts.len().saturating_sub(up)].join("::");
+            found.extend(names(rest).iter().map(|name| format!("{parent}::{name}")));
+            up = 0;
+        }
+    }
+    found
 }
 
 fn imports(folder: &Path) -> Imports {
     let mut code = BTreeMap::new();
     read(folder, "", &mut code);
     let of = |(module, text): (&String, &String)| {
-        let parent = module.rsplit_once("::").map_or("", |(parent, _)| parent);
-        let in_parent = |path: String| format!("{parent}::{path}");
         let in_module = |path: String| format!("{module}::{path}");
         let named = paths(text, "crate::")
-            .chain(paths(text, "super::").map(in_parent))
+            .chain(by_super(module, text))
             .chain(paths(text, "mod ").map(in_module));
         let module_of = |path: String| {
             let path = path.trim_start_matches("::");
