@@ -143,3 +143,36 @@ fn no_imports_form_a_circle() {
     }
     assert!(left.is_empty(), "in a circle, or above one: {left:#?}");
 }
+
+/// Except those that no loom test runs, or that must be the same object in all of its runs.
+#[test]
+fn locks_and_atomics_come_from_sync() {
+    let exceptions = ["ffi::handle", "ffi::handles", "disk::unix::stream"];
+    for (module, text) in sources() {
+        if module.starts_with("sync") || exceptions.contains(&&*module) {
+            continue;
+        }
+        for line in code(&text) {
+            let names = ["atomic::", "Mutex", "Condvar", "RwLock", "parking_lot::"];
+            let is_std = line.contains("std::sync::") || line.contains("parking_lot::");
+            assert!(
+                !is_std || !names.iter().any(|name| line.contains(name)),
+                "{module} does not take it from crate::sync: {line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_disk_operates_on_files() {
+    let others = sources().into_iter();
+    for (module, text) in others.filter(|(module, _)| !module.starts_with("disk")) {
+        for line in code(&text).filter(|line| *line != "use std::fs::File;") {
+            let names = ["fs::", "File::", "OpenOptions", "libc::open", "libc::write"];
+            assert!(
+                !names.iter().any(|name| line.contains(name)),
+                "{module} operates on a file: {line}"
+            );
+        }
+    }
+}

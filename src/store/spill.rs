@@ -1,8 +1,6 @@
 //! Spilling: while memory holds more than its limit, the oldest segments are written to the spool
 //! file.
 
-use std::sync::atomic::Ordering;
-
 use crate::disk;
 use crate::error::{Error, Operation, Result};
 use crate::options::OnFull;
@@ -12,7 +10,7 @@ use crate::store::memory::BLOCK;
 use crate::store::memory::chunk_allocator::ChunkAllocator;
 use crate::store::segment::Segment;
 use crate::store::spool::Spool;
-use crate::sync::lock;
+use crate::sync::{Ordering, lock};
 
 impl Store {
     /// Moves all bytes in memory to the spool file, except the segment that the source is filling.

@@ -6,10 +6,10 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::disk::preallocate::Preallocation;
 use crate::disk::{self, Target};
+use crate::sync::{AtomicBool, Ordering};
 
 pub(crate) struct Spool {
     file: File,
