@@ -1,4 +1,5 @@
-//! The index: finds the segment, or the part of the spool file, that holds the byte at an offset.
+//! The index, a radix tree: finds the segment, or the part of the spool file, that holds the byte at an
+//! offset.
 //!
 //! It is a radix tree over the blocks of the resource (256 KiB each, 64 to a node) that grows
 //! upwards as offsets grow. A leaf holds the newest segment of each of its blocks, which links to
