@@ -1,5 +1,5 @@
 /*
- * What the library adds to a pread() of the very same bytes: reads 4 KiB at random places of a resource
+ * What the library adds to a pread() of the very same bytes: reads 4 KiB at random offsets of a resource
  * on disk, by sb_read() and from the spool file's own descriptor, in turn.
  *
  *     cargo build --release
@@ -79,7 +79,7 @@ int main(int count, char **arguments)
                 random ^= random << 13;
                 random ^= random >> 7;
                 random ^= random << 17;
-                /* Not where memory still is. */
+                /* Not an offset that is still in memory. */
                 offset = random % (size - (16 << 20));
                 got = way == 0 ? sb_read(buffer, offset, EACH, bytes)
                                : pread(fd, bytes, EACH, (off_t)offset);

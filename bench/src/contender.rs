@@ -1,4 +1,4 @@
-//! Who is measured: the library, what one would use instead, and what the machine gives at best.
+//! The contenders: the library, its alternatives, and floors, which show the machine's best.
 
 use crate::source::Source;
 
@@ -17,18 +17,18 @@ pub use buffer::Buffer;
 /// The memory limit of every buffer that has one, unless a row says otherwise: 5 MiB.
 pub const MAX: u64 = 5 << 20;
 
-/// What a contender is measured as.
+/// The kind of a contender.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The library of this repository.
     Ours,
-    /// What a user would pick instead.
+    /// What a user would use instead.
     Rival,
-    /// What the machine gives at best.
+    /// The machine's best.
     Floor,
 }
 
-/// Where a contender keeps what came: it has no part in rows about the other place.
+/// Where a contender keeps received bytes: it takes no part in rows about the other place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Keeps {
     Memory,
@@ -44,18 +44,18 @@ pub struct Contender {
     pub name: &'static str,
     pub kind: Kind,
     pub what: &'static str,
-    /// Why it can't run here, if it can't.
+    /// Why it cannot run here, if it cannot.
     pub missing: fn() -> Option<String>,
     pub open: Open,
-    /// Where it keeps what came.
+    /// Where it keeps received bytes.
     pub keeps: Keeps,
-    /// Takes long and is never the best of the others: left out of a quick run.
+    /// Slow and never the best of the others: left out of a quick run.
     pub slow: bool,
-    /// The Python package, for one that is driven from Python, in rows of its own.
+    /// The Python package, if it is driven from Python, in rows of its own.
     pub package: Option<&'static str>,
 }
 
-/// All of them.
+/// All contenders.
 pub const ALL: &[Contender] = &[
     Contender {
         name: "spoolbuf",

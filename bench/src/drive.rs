@@ -13,7 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Runs what was asked for.
+/// Runs the requested rows.
 pub fn run(options: &Options) -> Result<Results, String> {
     for dir in [&options.dir, &options.out] {
         std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
@@ -208,7 +208,7 @@ fn realtime() -> std::io::Result<()> {
     }
 }
 
-/// Builds the shared library as it ships; where it is.
+/// Builds the shared library as it ships, and returns its path.
 fn build() -> Result<PathBuf, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()

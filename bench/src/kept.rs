@@ -6,7 +6,7 @@ use crate::rows;
 use std::fmt::Write;
 use std::path::Path;
 
-/// Puts what the file keeps before what this run gave.
+/// Puts the file's values before those of this run.
 pub fn add(results: &mut Results, file: &Path) -> Result<(), String> {
     let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
     let mut values = Values::new();
@@ -50,7 +50,7 @@ pub fn add(results: &mut Results, file: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// What `add` understands.
+/// A line in the form that `add` reads.
 pub fn render(results: &Results) -> String {
     let mut out = String::new();
     for (name, why) in &results.missing {

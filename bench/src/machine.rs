@@ -42,7 +42,7 @@ fn line(path: &str, name: &str) -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-/// What a command says, or nothing.
+/// A command's output; empty if it fails.
 pub fn said(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).env("LC_ALL", "C").output();
     let ok = output.ok().filter(|o| o.status.success());

@@ -81,7 +81,7 @@ fn report(results: &results::Results, options: &Options) -> Result<(), String> {
 /// One piece of work in this process; its values go to the standard output.
 fn child(contender: &str, row: &str, dir: &Path) -> ExitCode {
     let contender = contender::by_name(contender).expect("a contender's name");
-    // Also loads what is loaded at run time, so that no row is about that.
+    // Also loads the libraries of contenders, so that no row measures that.
     let missing = (contender.missing)();
     if row == "missing" {
         missing.iter().for_each(|why| println!("missing {why}"));

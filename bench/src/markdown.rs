@@ -1,5 +1,5 @@
-//! The report as tables of Markdown: figures with their targets, everybody's medians, and what is
-//! in the library.
+//! The report as Markdown tables: figures with their targets, all medians, and the contents of the
+//! library.
 
 use crate::contender::Kind;
 use crate::outcome::Outcome;
@@ -9,7 +9,7 @@ use crate::table::{number, short};
 use std::fmt::Write;
 use std::path::Path;
 
-/// Between these lines the README carries the tables.
+/// The README has the tables between these lines.
 const MARKS: [&str; 2] = [
     "<!-- Written by `--publish`. -->\n",
     "<!-- The end of what `--publish` writes. -->\n",
@@ -49,7 +49,7 @@ pub fn render(results: &Results) -> String {
     out
 }
 
-/// The figures that are to be reached.
+/// The figures that have a target.
 fn targets(out: &mut String, outcomes: &[Outcome]) {
     let judged: Vec<_> = outcomes
         .iter()
@@ -88,7 +88,7 @@ fn targets(out: &mut String, outcomes: &[Outcome]) {
     }
 }
 
-/// The medians of all that are no floors, side by side, and the better floor's.
+/// The medians of all contenders except the floors, side by side, and that of the better floor.
 fn everybody(out: &mut String, results: &Results, title: &str, outcomes: &[&Outcome]) {
     let takes = |name: &str| {
         outcomes

@@ -1,4 +1,4 @@
-//! How much memory this process has, in MiB, as the system tells it.
+//! The memory of this process in MiB, as the system reports it.
 
 use std::fs;
 
@@ -7,22 +7,22 @@ pub fn now() -> f64 {
     line("/proc/self/smaps_rollup", "Rss:")
 }
 
-/// The most since `forget_peak`.
+/// The peak since `forget_peak`.
 pub fn peak() -> f64 {
     line("/proc/self/status", "VmHWM:")
 }
 
-/// What of it is pages of files: the code of programs and libraries.
+/// The part that is pages of files: the code of programs and libraries.
 pub fn files() -> f64 {
     line("/proc/self/status", "RssFile:")
 }
 
-/// Begins to look for the most anew.
+/// Resets the peak.
 pub fn forget_peak() {
     let _ = fs::write("/proc/self/clear_refs", "5");
 }
 
-/// Lets this process have as many files open as it may.
+/// Raises this process's limit of open files as far as possible.
 pub fn many_files() {
     let mut limit = libc::rlimit {
         rlim_cur: 0,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// What the user may say.
+/// The help text.
 pub const HELP: &str = "\
 Measures spoolbuf, its alternatives and the limit of the machine.
 
@@ -23,7 +23,7 @@ Measures spoolbuf, its alternatives and the limit of the machine.
 
 const COMMAND: &str = "cargo run --release --manifest-path bench/Cargo.toml";
 
-/// What the user said.
+/// The user's options.
 pub struct Options {
     pub only: Vec<String>,
     pub with: Vec<String>,
@@ -36,7 +36,7 @@ pub struct Options {
     pub add: bool,
     pub publish: bool,
     pub list: bool,
-    /// How to say all this again.
+    /// The arguments that mean the same.
     pub command: String,
 }
 
@@ -88,7 +88,7 @@ impl Options {
         Ok(options)
     }
 
-    /// How to say it again, apart from where things are, and in which parts it was done.
+    /// The arguments that mean the same, without paths and without the parts of the run.
     fn again(&self) -> String {
         let mut command = COMMAND.to_owned();
         let mut say = |when: bool, words: &str| {
@@ -113,7 +113,7 @@ impl Options {
         command
     }
 
-    /// Whether the contender of that name was asked for.
+    /// Whether the contender of that name was requested.
     pub fn takes(&self, contender: &str) -> bool {
         self.with.is_empty() || self.with.iter().any(|name| name == contender)
     }

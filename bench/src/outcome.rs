@@ -1,4 +1,4 @@
-//! How each row came out, and whether its targets are met.
+//! The outcome of each row, and whether its targets are met.
 
 use crate::contender::Kind;
 use crate::results::Results;
@@ -6,14 +6,14 @@ use crate::rows::{Better, Row, Target};
 use crate::stats::{Summary, summary};
 
 impl Results {
-    /// The rows that gave something.
+    /// The rows that have a result.
     pub fn outcomes(&self) -> Vec<Outcome> {
         let all = self.rows.iter().map(|row| Outcome::of(self, row));
         all.filter(|o| !o.all.is_empty()).collect()
     }
 }
 
-/// How one row came out.
+/// The outcome of one row.
 pub struct Outcome {
     pub row: &'static Row,
     /// By contender, in the order of the list.
@@ -58,12 +58,12 @@ impl Outcome {
         }
     }
 
-    /// Our figure over that of the best rival.
+    /// Our figure divided by that of the best rival.
     pub fn over_best(&self) -> Option<f64> {
         Some(self.ours?.median / self.best?.1.median)
     }
 
-    /// Our figure over that of the better floor.
+    /// Our figure divided by that of the better floor.
     pub fn over_floor(&self) -> Option<f64> {
         Some(self.ours?.median / self.floor?.1.median)
     }

@@ -132,7 +132,7 @@ fn legend(out: &mut String) {
     label(out, 566, 61, "soft", words);
 }
 
-/// Who is shown, by what name, with which figures.
+/// The contenders shown, their labels and their figures.
 fn bars(outcome: &Outcome) -> Vec<(Kind, &'static str, Summary)> {
     let mut bars = Vec::new();
     bars.extend(outcome.ours.map(|s| (Kind::Ours, "", s)));
@@ -150,7 +150,7 @@ fn panel(out: &mut String, x: usize, y: usize, outcome: &Outcome) {
         Better::More => value,
         Better::Less => 1.0 / value.max(1e-6),
     };
-    // All of them are to be reached: the farthest stands for them.
+    // All of them are targets: the farthest stands for them.
     let reach = row
         .targets
         .iter()
@@ -180,7 +180,7 @@ fn panel(out: &mut String, x: usize, y: usize, outcome: &Outcome) {
     }
 }
 
-/// What is to be reached, in the row's unit.
+/// The target, in the row's unit.
 fn value_of(outcome: &Outcome, target: &Target) -> Option<f64> {
     match *target {
         Target::Best(times) => Some(outcome.best?.1.median * times),

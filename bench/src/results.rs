@@ -16,9 +16,9 @@ pub struct Results {
     pub rows: Vec<&'static Row>,
     pub contenders: Vec<&'static Contender>,
     pub values: Values,
-    /// Who was left out, and why.
+    /// The contenders left out, and why.
     pub missing: Vec<(String, String)>,
-    /// Whether one that is there did something wrong.
+    /// Whether a contender that is installed did something wrong.
     pub failed: bool,
     pub size: Option<Size>,
     pub facts: Vec<(&'static str, String)>,
@@ -38,7 +38,7 @@ impl Results {
         }
     }
 
-    /// The library's size, if that was asked for.
+    /// The library's size, if it was requested.
     pub fn shown_size(&self) -> Option<&Size> {
         let asked = self.rows.iter().any(|row| row.id == SIZE);
         self.size.as_ref().filter(|_| asked)

@@ -1,4 +1,4 @@
-//! The figures: what is measured, with whom, and what is to be reached.
+//! The figures: what is measured, with which contenders, and the targets.
 
 use crate::contender::{Contender, Kind};
 use crate::source::Pace::{Arrives, Works};
@@ -11,12 +11,12 @@ pub enum Better {
     Less,
 }
 
-/// What is to be reached.
+/// A target.
 #[derive(Clone, Copy)]
 pub enum Target {
-    /// So many times the best rival.
+    /// This many times the best rival.
     Best(f64),
-    /// So many times the better floor.
+    /// This many times the better floor.
     Floor(f64),
     /// The figure itself.
     Value(f64),
@@ -40,7 +40,7 @@ use Target::{Best, Floor, Value};
 
 const K: usize = 1 << 10;
 const M: u64 = 1 << 20;
-/// What a MiB takes at 1 and at 10 Gbit/s, in nanoseconds.
+/// The time of a MiB at 1 and at 10 Gbit/s, in nanoseconds.
 const MIB_1G: u64 = 8_388_608;
 const MIB_10G: u64 = MIB_1G / 10;
 const WRITES: &[&str] = &["writes", "pieces"];
@@ -123,9 +123,9 @@ pub const ALL: &[Row] = &[
     row!("library-size", "the stripped shared library", "KiB", Less, Work::Size, "size", &[], &[Value(700.0)]),
 ];
 
-/// Only when named by `--only`: 4 GiB, to show that the cost of a read does not grow; what reserving
-/// blocks gives, which is another thing on each file system; what a second thread that writes would
-/// give, for a source as fast as can be and for slower ones; and where the locks matter most.
+/// Only if named by `--only`: 4 GiB, to show that the cost of a read does not grow; the effect of
+/// reserving blocks, which differs between file systems; the effect of a second thread that writes,
+/// for an instant source and for slower ones; and rows where the locks matter most.
 #[rustfmt::skip]
 pub const NAMED: &[Row] = &[
     row!("huge-pull", "pull through 4 GiB, 64 KiB chunks", "MiB/s", More, Work::Pull { size: 4096 * M, chunk: 64 * K }, "rate", WRITES, &[]),
@@ -151,7 +151,7 @@ impl Row {
         self.id.starts_with("python-")
     }
 
-    /// Whether a contender has a part in it.
+    /// Whether a contender takes part in it.
     pub fn takes(&self, contender: &Contender) -> bool {
         self.python() == contender.package.is_some()
             && self.work.takes(contender.keeps)
@@ -159,7 +159,7 @@ impl Row {
     }
 }
 
-/// The rows that `only` asks for, by their names or how these begin; all of `ALL` if it is empty.
+/// The rows whose names, or beginnings of names, are in `only`; all of `ALL` if it is empty.
 pub fn asked(only: &[String]) -> Vec<&'static Row> {
     let named = |row: &&Row| only.iter().any(|name| row.id.starts_with(name.as_str()));
     let usual = ALL.iter().filter(|row| only.is_empty() || named(row));

@@ -1,18 +1,18 @@
-//! How large the shared library is when stripped, and what is in it.
+//! The size of the stripped shared library, and its contents.
 
 use crate::machine::said;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// The stripped library, in bytes, and what is in it: sections, and code by crate.
+/// The size of the stripped library in bytes, and its contents: sections, and code by crate.
 pub struct Size {
     pub stripped: u64,
     pub sections: Vec<(String, u64)>,
     pub crates: Vec<(String, u64)>,
 }
 
-/// Sections that take no room in the file.
+/// Sections that take no space in the file.
 const EMPTY: [&str; 3] = [".bss", ".tbss", ".relro_padding"];
 
 /// Of the library at `path`; None without the tools (strip, size and nm).
@@ -57,7 +57,7 @@ fn largest(mut parts: Vec<(String, u64)>) -> Vec<(String, u64)> {
     parts
 }
 
-/// The crate that a function is of, by its name.
+/// The crate of a function, by its name.
 fn owner(name: &str) -> String {
     if name.starts_with("sb_") {
         return "spoolbuf".to_owned();

@@ -6,27 +6,29 @@ use std::time::{Duration, Instant};
 
 const BLOCK: usize = 1 << 20;
 
-/// How fast a source is, where it is not as fast as it can be: nanoseconds a MiB.
+/// The pace of a source that is not instant, in nanoseconds per MiB.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Pace {
     /// Its calls take that long, by work on the thread that makes them: one that decrypts.
     Works(u64),
-    /// Its bytes come at that rate, asked for or not, and wait in a buffer of the system: a socket.
+    /// Its bytes arrive at that rate, requested or not, and wait in a buffer of the system: a
+    /// socket.
     Arrives(u64),
 }
 
 /// What a source delivers, and how.
 #[derive(Clone, Copy)]
 pub struct Plan {
-    /// Bytes in all.
+    /// The size in bytes.
     pub size: u64,
-    /// Most bytes that one call delivers.
+    /// The most bytes that one call delivers.
     pub chunk: usize,
-    /// Sleeps once, for so long, before the byte at this offset.
+    /// Sleeps once, for this long, before the byte at this offset.
     pub sleep: Option<(u64, Duration)>,
-    /// None: as fast as it can.
+    /// `None`: instant.
     pub pace: Option<Pace>,
-    /// Bytes that differ everywhere, for checking; else the block over and over, for speed.
+    /// Whether each byte is a function of its offset, for checking; otherwise the block is
+    /// repeated, for speed.
     pub unique: bool,
 }
 
@@ -61,7 +63,7 @@ impl Plan {
     }
 }
 
-/// A source, somewhere on its way.
+/// A source and its position.
 pub struct Source {
     pub plan: Plan,
     at: u64,
@@ -107,7 +109,7 @@ impl Source {
         n
     }
 
-    /// Delivers chunks until there is no more room; less only at the end.
+    /// Delivers chunks until `out` is full, or up to the end.
     pub fn fill_all(&mut self, out: &mut [u8]) -> usize {
         let mut have = 0;
         loop {
@@ -136,19 +138,19 @@ impl Source {
     }
 }
 
-/// For those that want to be handed memory of their own: the chunks.
+/// The chunks as owned memory, for contenders that need that.
 impl Iterator for Source {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
         let mut chunk = BytesMut::with_capacity(self.plan.chunk);
         let room = chunk.spare_capacity_mut();
-        // SAFETY: `fill` only writes to it, and tells how much of it; bytes have no bad values.
+        // SAFETY: `fill` only writes to it, and returns how many bytes; any byte is a valid value.
         let room = unsafe {
             std::slice::from_raw_parts_mut(room.as_mut_ptr().cast::<u8>(), self.plan.chunk)
         };
         let n = self.fill(room);
-        // SAFETY: `fill` wrote so many.
+        // SAFETY: `fill` wrote that many bytes.
         unsafe { chunk.set_len(n) };
         (n > 0).then(|| chunk.freeze())
     }
@@ -166,7 +168,7 @@ fn unique(off: u64) -> u8 {
     mix(off >> 3).to_le_bytes()[(off & 7) as usize]
 }
 
-/// The block; the first to ask makes it, which takes time and memory.
+/// The block; the first call creates it, which takes time and memory.
 pub fn block() -> &'static [u8] {
     static MADE: OnceLock<Vec<u8>> = OnceLock::new();
     MADE.get_or_init(|| (0..BLOCK as u64).map(unique).collect())

@@ -1,6 +1,6 @@
-//! The middle and the spread of what several rounds gave.
+//! The median and the quartiles of several rounds.
 
-/// The middle, and the quarters around it.
+/// The median and the quartiles.
 #[derive(Clone, Copy)]
 pub struct Summary {
     pub median: f64,

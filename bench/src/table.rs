@@ -64,7 +64,7 @@ pub fn list() {
     }
 }
 
-/// A ratio; what is out of all proportion, as no more than that.
+/// A ratio. One that is out of all proportion is shown as a bound.
 pub fn short(x: f64) -> String {
     if x > 1000.0 {
         "over 1,000".to_owned()
@@ -73,7 +73,7 @@ pub fn short(x: f64) -> String {
     }
 }
 
-/// A number with as many digits as say something.
+/// A number with its significant digits.
 pub fn number(x: f64) -> String {
     match x.abs() {
         a if a >= 100.0 => {

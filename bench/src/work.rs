@@ -23,32 +23,33 @@ use values::{KIB, MIB, millis, rate};
 pub enum Work {
     /// All kinds of reads and a save, each byte compared. Not timed.
     Check,
-    /// Opens, and reads the last byte, so that all the others come.
+    /// Opens, and reads the last byte, so that all others are fetched.
     Pull { size: u64, chunk: usize },
     /// The same from a source of that pace.
     Paced { chunk: usize, pace: Pace },
     /// The same many times over in one process, with the free.
     Again { size: u64, chunk: usize },
-    /// Reads at random places of what was pulled, on one thread and on two.
+    /// Reads fetched bytes at random offsets, on one thread and on two.
     Reads { size: u64, len: usize },
-    /// Reads what is buffered while the source sleeps.
+    /// Reads buffered bytes while the source sleeps.
     Wait,
     /// Reads everything in order, in steps of 64 KiB.
     Stream { size: u64 },
-    /// The same on two threads at once, in steps of 8 KiB: each waits for what the other one fetches.
+    /// The same on two threads at once, in steps of 8 KiB: each waits for bytes that the other
+    /// fetches.
     Together { size: u64 },
-    /// Saves what was pulled.
+    /// Saves fetched bytes.
     Save { size: u64 },
-    /// Pulls and looks how much memory that took at most.
+    /// Pulls, and reports the peak of memory.
     Peak { size: u64 },
     /// Fills many small buffers, and frees them.
     Handles { count: usize, each: u64 },
-    /// Looks at the file of the library; the driver does that.
+    /// Measures the library's file; the driver does that.
     Size,
 }
 
 impl Work {
-    /// Whether one that keeps what came there has a part in it.
+    /// Whether a contender that keeps received bytes there takes part in it.
     pub fn takes(self, keeps: Keeps) -> bool {
         match self {
             Work::Reads { size, .. } if size > MAX => keeps != Keeps::Memory,

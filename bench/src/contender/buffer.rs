@@ -6,19 +6,21 @@ use std::path::Path;
 
 /// One open buffer. Dropping it frees it.
 pub trait Buffer: Send + Sync {
-    /// Copies the bytes at `off` to `out`, asking the source for what is missing; how many.
+    /// Copies the bytes at `off` to `out`, and requests missing ones from the source. Returns the
+    /// count.
     fn read(&self, off: u64, out: &mut [u8]) -> usize;
-    /// Puts the whole resource at `path`; how many bytes. None from one that has no files.
+    /// Saves the whole resource at `path` and returns the number of bytes; `None` from a contender
+    /// without files.
     fn save(&self, path: &Path) -> Option<u64>;
-    /// Saves without copying, where that is offered, after all was moved to the disk.
+    /// Saves without copying, where that is offered, after everything was moved to the disk.
     fn link(&self, _path: &Path) -> Option<u64> {
         None
     }
-    /// Moves to the disk what is in memory, where that is offered.
+    /// Moves bytes in memory to the disk, where that is offered.
     fn spill(&self) {}
 }
 
-/// A save by one that has none: reads of 1 MiB, written to a new file.
+/// The save of a contender that has none: reads of 1 MiB, written to a new file.
 pub fn save_by_reads(buffer: &dyn Buffer, size: u64, path: &Path) -> u64 {
     let mut file = File::create_new(path).expect("create");
     let mut bytes = vec![0; 1 << 20];

@@ -1,4 +1,4 @@
-//! What the machine gives at best: the same work with nothing around it.
+//! The machine's best: the same work with nothing around it.
 
 pub mod file;
 mod filled;

@@ -1,9 +1,9 @@
 //! GStreamer's `queue2` as players use it to download: into a temporary file, read from in pull
 //! mode. Loaded at run time; its source is a thread that pushes chunks.
 //!
-//! A read far past what came makes `queue2` ask for a seek, and once a source refuses that it drops
-//! all that follows. So a read waits here until all before its place was pushed, and for the rest
-//! as `queue2` lets it wait.
+//! A read far past the received bytes makes `queue2` seek, and once a source refuses that, it drops
+//! everything that follows. So a read waits here until all bytes before its offset were pushed, and
+//! waits for the rest inside `queue2`.
 
 use super::buffer::{Buffer, save_by_reads};
 use super::library::{self, functions};
@@ -76,11 +76,11 @@ impl Api {
     }
 }
 
-/// How much was pushed.
+/// The number of bytes pushed.
 #[derive(Default)]
 struct Progress {
     pushed: AtomicU64,
-    /// What the next one to be woken waits for.
+    /// The offset that the next thread to be woken waits for.
     wanted: Mutex<Option<u64>>,
     bell: Condvar,
 }
@@ -107,7 +107,7 @@ impl Progress {
     }
 }
 
-/// The pad of a source, and who pushes to it.
+/// The pad of a source, and the thread that pushes to it.
 struct Feed {
     api: &'static Api,
     pad: Object,
@@ -198,7 +198,7 @@ impl Drop for Queue {
     }
 }
 
-/// Refuses what comes up the stream: this source can't seek.
+/// Refuses events from downstream: this source cannot seek.
 unsafe extern "C" fn refuse(_: Object, _: Object, event: Object) -> c_int {
     if let Ok(api) = api() {
         // SAFETY: the function is handed the event.

@@ -1,4 +1,4 @@
-//! A spooled temporary file behind a mutex: what one writes in an hour.
+//! A spooled temporary file behind a mutex: an hour's work.
 
 use super::buffer::Buffer;
 use crate::source::Source;

@@ -9,7 +9,7 @@ use std::process::Command;
 /// The variable that names the interpreter, for packages that not every one can run.
 pub const INTERPRETER: &str = "SPOOLBUF_BENCH_PYTHON";
 
-/// A command that runs Python with our own package to be found.
+/// A command that runs Python so that it finds our package.
 pub fn command() -> Command {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(std::env::var_os(INTERPRETER).unwrap_or("python3".into()));
@@ -46,7 +46,7 @@ fn missing(package: &str) -> Option<String> {
     ))
 }
 
-/// Not from here.
+/// Not possible from Rust.
 pub fn open(_: Source, _: u64) -> Box<dyn Buffer> {
     unreachable!("driven from Python")
 }

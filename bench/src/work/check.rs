@@ -1,4 +1,4 @@
-//! That the bytes are the right ones.
+//! Checks that the bytes are right.
 
 use super::opener::Opener;
 use super::target::Target;
@@ -29,7 +29,7 @@ pub fn run(open: Opener, dir: &Path) -> Values {
         assert!(plan.agrees(off, &out[..expected]), "wrong bytes at {off}");
     };
     let mut out = vec![0; 100 * KIB];
-    // Behind, at and past the frontier, which moves on.
+    // Behind, at and past the frontier, which advances.
     for i in 0..200 {
         read(i, &mut out, size * (i + 1) / 200);
     }
@@ -50,7 +50,7 @@ pub fn run(open: Opener, dir: &Path) -> Values {
     vec![("right", 1.0)]
 }
 
-/// Panics unless the file has the bytes of `plan`, all of them and no more.
+/// Panics unless the file has exactly the bytes of `plan`.
 pub fn file(path: &Path, plan: &Plan) {
     let mut file = File::open(path).expect("the saved file");
     let mut bytes = vec![0; MIB as usize];

@@ -1,4 +1,4 @@
-//! How a piece of work comes by its buffer, and whether that has the right bytes.
+//! How a row gets its buffer, and whether that has the right bytes.
 
 use super::values::KIB;
 use crate::contender::{Buffer, MAX};
@@ -7,7 +7,7 @@ use crate::source::{Plan, mix};
 /// How a row opens a buffer.
 pub type Opener<'a> = &'a dyn Fn(Plan, u64) -> Box<dyn Buffer>;
 
-/// A buffer that has all of its source.
+/// A buffer with every byte of its source.
 pub fn pulled(open: Opener, plan: Plan) -> Box<dyn Buffer> {
     let buffer = open(plan, MAX);
     let mut last = [0];
@@ -15,7 +15,7 @@ pub fn pulled(open: Opener, plan: Plan) -> Box<dyn Buffer> {
     buffer
 }
 
-/// Compares bytes at the start, at the end and at places between.
+/// Compares bytes at the start, at the end and at offsets between.
 pub fn sample(buffer: &dyn Buffer, plan: &Plan) {
     let mut out = vec![0; 64 * KIB];
     let span = plan.size - out.len() as u64;

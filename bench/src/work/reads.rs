@@ -1,4 +1,4 @@
-//! Reads of what is buffered, at random unaligned places, on one thread and on two at once.
+//! Reads of buffered bytes at random unaligned offsets, on one thread and on two.
 
 use super::opener::{Opener, pulled, sample};
 use super::values::Values;
@@ -7,14 +7,14 @@ use crate::source::Plan;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-/// One and two threads in turn, so that a machine's mood falls on both.
+/// One and two threads in turn, so that a change of the machine's speed affects both.
 const SLICES: usize = 7;
 const SLICE: Duration = Duration::from_millis(15);
 
 /// Fills a buffer and reads from it.
 pub fn run(open: Opener, plan: Plan, len: usize) -> Values {
     let buffer = pulled(open, plan);
-    // What a contender still has in memory is not what a row of the disk is about.
+    // A row about the disk does not measure bytes that a contender still has in memory.
     let span = if plan.size > MAX {
         plan.size - MAX - (1 << 20)
     } else {
@@ -33,7 +33,7 @@ pub fn run(open: Opener, plan: Plan, len: usize) -> Values {
     vec![("ns", 1e9 / alone), ("threads", both / alone)]
 }
 
-/// Reads a second, of all threads.
+/// Reads per second, of all threads.
 fn slice(buffer: &dyn Buffer, threads: u64, len: usize, span: u64) -> f64 {
     let barrier = Barrier::new(threads as usize);
     let one = |seed: u64| {
@@ -63,11 +63,11 @@ fn slice(buffer: &dyn Buffer, threads: u64, len: usize, span: u64) -> f64 {
     })
 }
 
-/// Random places, at next to no cost (xorshift).
+/// Random offsets, at almost no cost (xorshift).
 pub struct Places(pub u64);
 
 impl Places {
-    /// A place below `span`.
+    /// An offset below `span`.
     pub fn next(&mut self, span: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -1,8 +1,8 @@
-//! Where a piece of work saves to.
+//! The target of a save.
 
 use std::path::PathBuf;
 
-/// A file that is gone when the work is done, or has failed.
+/// A file that is deleted when the work is done or has failed.
 pub struct Target(pub PathBuf);
 
 impl Drop for Target {

@@ -1,11 +1,11 @@
-//! What came out of a piece of work, and the units that it is said in.
+//! The values of a piece of work, and their units.
 
 use std::time::Duration;
 
 pub const MIB: u64 = 1 << 20;
 pub const KIB: usize = 1 << 10;
 
-/// What came out: by name of the metric.
+/// The values, by name of the metric.
 pub type Values = Vec<(&'static str, f64)>;
 
 pub fn rate(size: u64, time: Duration) -> f64 {

@@ -1,4 +1,4 @@
-//! Reads of what is buffered while another reader waits for the source.
+//! Reads of buffered bytes while another reader waits for the source.
 
 use super::opener::Opener;
 use super::reads::Places;
@@ -45,9 +45,9 @@ pub fn run(open: Opener) -> Values {
     ]
 }
 
-/// How many reads a second there are while nothing is asked of the source, and the longest, which is
-/// the machine's doing. On a buffer of its own:
-/// some contenders fetch ahead, and would make the source sleep already.
+/// Reads per second while nothing is requested from the source, and the longest read, which is due
+/// to the machine. On a buffer of its own: some contenders fetch ahead, and would already make the
+/// source sleep.
 fn usual(open: Opener) -> (f64, Duration) {
     let buffer = open(Plan::new(2 * HELD, 64 * KIB), MAX);
     assert_eq!(buffer.read(HELD - 1, &mut [0]), 1);
@@ -55,8 +55,9 @@ fn usual(open: Opener) -> (f64, Duration) {
     reads(&*buffer, |now| now - start > SLEEP)
 }
 
-/// Reads of 4 KiB until told to stop: how many a second, and the longest. It pauses now and then,
-/// which is not counted: at a real-time priority the system would make it pause, at length.
+/// Reads 4 KiB at a time until it is told to stop; returns reads per second, and the longest read.
+/// It pauses from time to time, which is not counted: at a real-time priority the system would make
+/// it pause for long.
 fn reads(buffer: &dyn Buffer, stop: impl Fn(Instant) -> bool) -> (f64, Duration) {
     let mut places = Places(9);
     let mut out = vec![0; 4 * KIB];

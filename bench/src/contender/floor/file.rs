@@ -9,15 +9,15 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// What is written at once at best.
+/// The best size of a write.
 pub const PIECE: usize = 256 << 10;
 const AHEAD: u64 = 8 << 20;
 const COPY: usize = 1 << 20;
 
-/// A file that grows by pieces.
+/// A file that grows by blocks.
 pub struct Pieces {
     file: File,
-    /// How much of it is written.
+    /// The number of bytes written.
     pub end: u64,
     reserved: u64,
     /// Whether blocks are reserved before they are written.
@@ -50,7 +50,7 @@ impl Pieces {
         self.file.read_exact_at(out, off).expect("pread");
     }
 
-    /// Copies it all to a new file; how much that is.
+    /// Copies everything to a new file and returns the number of bytes.
     pub fn save(&self, path: &Path) -> u64 {
         let mut from = &self.file;
         from.rewind().expect("seek");
@@ -75,7 +75,7 @@ struct State {
 }
 
 impl State {
-    /// Brings at least the bytes up to `end`.
+    /// Fetches at least the bytes up to `end`.
     fn fill(&mut self, end: u64) -> u64 {
         while self.pieces.end < end {
             let have = match self.piece.len() {
@@ -108,7 +108,7 @@ impl Buffer for InFile {
     }
 }
 
-/// Reserves blocks; where a file system can't, the writes go on without.
+/// Reserves blocks. A file system that cannot do that writes without.
 fn fallocate(file: &File, mode: i32, off: u64, len: u64) {
     // SAFETY: a call on a descriptor that is open.
     unsafe { libc::fallocate(file.as_raw_fd(), mode, off as i64, len as i64) };

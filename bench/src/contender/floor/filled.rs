@@ -1,9 +1,9 @@
-//! What is filled by one thread, and only then read by any number.
+//! A state that one thread fills, and that any number of threads read afterwards.
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A state that one thread fills first and that is only read later, and how far it is.
+/// The state, and how far it is filled.
 pub struct Filled<T> {
     end: AtomicU64,
     state: UnsafeCell<T>,
@@ -20,7 +20,7 @@ impl<T> Filled<T> {
         }
     }
 
-    /// The state, once it holds the bytes up to `end`; `fill` brings more and says how far it is.
+    /// The state, once it holds the bytes up to `end`; `fill` fetches more and returns the new end.
     pub fn up_to(&self, end: u64, fill: impl FnOnce(&mut T, u64) -> u64) -> &T {
         if self.end.load(Ordering::Acquire) < end {
             // SAFETY: see above; no other reference is alive while the one thread fills.

@@ -16,7 +16,7 @@ struct State {
 }
 
 impl State {
-    /// Brings everything.
+    /// Fetches everything.
     fn fill(&mut self) -> u64 {
         let (source, pieces) = (&mut self.source, &mut self.pieces);
         let (full, to_write) = sync_channel::<Vec<u8>>(WAITING);
