@@ -1,4 +1,4 @@
-//! What a run gave.
+//! The results of a run.
 
 use crate::contender::Contender;
 use crate::rows::Row;
@@ -11,7 +11,7 @@ pub const SIZE: &str = "library-size";
 /// Values of all rounds, by row and contender.
 pub type Values = BTreeMap<(&'static str, &'static str), Vec<f64>>;
 
-/// What a run gave.
+/// The results of a run.
 pub struct Results {
     pub rows: Vec<&'static Row>,
     pub contenders: Vec<&'static Contender>,
