@@ -135,6 +135,12 @@ impl Buffer {
         let spilled = self.store.spill();
         spilled.inspect_err(|error| self.gate.lock().record(error))
     }
+
+    /// Changes the memory limit, and spills until memory is within it.
+    pub(crate) fn set_max_memory(&self, max: u64) -> Result<()> {
+        let spilled = self.store.set_max_memory(max);
+        spilled.inspect_err(|error| self.gate.lock().record(error))
+    }
 }
 
 impl Drop for Buffer {

@@ -51,7 +51,7 @@ pub(crate) struct Store {
     spool: OnceLock<Spool>,
     /// The number of bytes in the spool file.
     spooled: AtomicU64,
-    max_memory: u64,
+    max_memory: AtomicU64,
     spool_dir: Option<PathBuf>,
     /// The directory in which the spool file could not be created at the first attempt.
     refused: OnceLock<PathBuf>,
@@ -69,7 +69,7 @@ impl Store {
             index,
             spool: OnceLock::new(),
             spooled: AtomicU64::new(0),
-            max_memory: options.max_memory,
+            max_memory: AtomicU64::new(options.max_memory),
             spool_dir: options.spool_dir,
             refused: OnceLock::new(),
             on_full: options.on_full,
@@ -224,6 +224,12 @@ impl Store {
         let tail = writing.tail.as_ref().map_or(0, |tail| tail.capacity());
         let queue = writing.sealed.capacity() * size_of::<Shared<Segment>>();
         writing.sealed_bytes + (writing.writer.taken() + queue + tail + kept) as u64
+    }
+
+    /// The memory limit.
+    fn max_memory(&self) -> u64 {
+        // Relaxed: it concerns no other memory, and takes effect when the next bytes are requested.
+        self.max_memory.load(Ordering::Relaxed)
     }
 
     /// The number of bytes in the spool file.

@@ -185,6 +185,23 @@ impl StreamBuffer {
         self.inner().spill()
     }
 
+    /// Changes the memory limit, in bytes. Spills until memory is within it, except the segment that
+    /// the source is filling.
+    ///
+    /// ```
+    /// let buffer = spoolbuf::StreamBuffer::new(&[1u8; 1000][..])?;
+    /// buffer.read_at(0, &mut [0; 1000])?;
+    /// buffer.set_max_memory(0)?;
+    /// assert_eq!(buffer.stats().memory, 0);
+    /// # Ok::<(), spoolbuf::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`spill`](StreamBuffer::spill). The new limit applies all the same.
+    pub fn set_max_memory(&self, bytes: u64) -> Result<()> {
+        self.inner().set_max_memory(bytes)
+    }
+
     /// Returns the final size, else the declared size unless it has been disproved, else `None`.
     pub fn size(&self) -> Option<u64> {
         self.inner().gate.lock().extent().size()

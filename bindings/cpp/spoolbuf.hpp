@@ -1094,6 +1094,12 @@ public:
     /// Moves the buffered bytes in memory to the spool file now.
     void spill(std::error_code &code) const noexcept { settled(sb_spill(handle_), code); }
 
+    /// Changes the memory limit, and spills down to it. It applies even if that fails.
+    void set_max_memory(std::uint64_t max, std::error_code &code) const noexcept
+    {
+        settled(sb_set_max_memory(handle_, max), code);
+    }
+
     /// A position in the buffer, with its own cancellation.
     inline spoolbuf::reader reader(std::error_code &code) const noexcept;
 
@@ -1280,6 +1286,8 @@ public:
     void prefetch(std::uint64_t ahead = SB_PREFETCH_ALL) const { checked(sb_prefetch(handle_, ahead)); }
 
     void spill() const { checked(sb_spill(handle_)); }
+
+    void set_max_memory(std::uint64_t max) const { checked(sb_set_max_memory(handle_, max)); }
 
     /// The exception that the source threw last, if it is the reason why reads fail with errc::source.
     std::exception_ptr source_exception() const noexcept

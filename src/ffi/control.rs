@@ -1,4 +1,4 @@
-//! Controls a buffer: prefetch, cancel, retry, resume, spill.
+//! Controls a buffer: prefetch, cancel, retry, resume, spill, the memory limit.
 
 #![allow(unsafe_code)]
 
@@ -138,6 +138,37 @@ pub unsafe extern "C" fn sb_spill(handle: *mut sb_buffer) -> c_int {
             BUFFERS
                 .get_shared(handle as Raw)
                 .and_then(|buffer| buffer.spill()),
+        )
+    })
+}
+
+/// Changes the memory limit, `max_memory` in sb_options, and spills the oldest bytes until memory is
+/// within it.
+///
+/// Also releases memory that the buffer keeps for future bytes. Blocks on the disk, never on the
+/// source. Readers are not blocked. The segment that the source is filling, of at most 256 KiB, stays
+/// in memory.
+///
+/// @param handle the buffer.
+/// @param max    the new limit in bytes. If it is higher than before, spilled bytes stay in the spool
+///               file. UINT64_MAX never spills.
+/// @return SB_OK.
+///         SB_ERR_INVALID: the handle is invalid.
+///         SB_ERR_DISK_FULL, SB_ERR_IO: the bytes that could not be spilled are still in memory, even
+///         if `on_full` is SB_ON_FULL_MEMORY. The new limit applies all the same: the next read that
+///         needs memory tries again to spill down to it.
+///         SB_ERR_NO_MEMORY: the same, since memory ran out.
+///
+/// Threads: any thread, concurrently.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_set_max_memory(handle: *mut sb_buffer, max: u64) -> c_int {
+    catch(PANIC as c_int, || {
+        status(
+            BUFFERS
+                .get_shared(handle as Raw)
+                .and_then(|buffer| buffer.set_max_memory(max)),
         )
     })
 }

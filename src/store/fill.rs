@@ -30,7 +30,7 @@ impl Store {
     ) -> Result<WriteGrant> {
         let mut writing = lock(&self.writing);
         writing.seal_unless(|tail| tail.has_space_at(position));
-        if writing.is_over(self.max_memory) {
+        if writing.is_over(self.max_memory()) {
             drop(writing);
             before_spill()?;
             self.make_space()?;
@@ -100,7 +100,7 @@ impl Store {
             }
             // An arena is used if all of it fits under the memory limit: a kept one at once, a new
             // one if it is expected to be filled.
-            let fits = writing.held().saturating_add(ARENA as u64) <= self.max_memory;
+            let fits = writing.held().saturating_add(ARENA as u64) <= self.max_memory();
             let fits = fits && expected != Some(0);
             if let Some(chunk) = writing.chunks.take(fits, is_large(run, expected)) {
                 return Ok(chunk);

@@ -57,8 +57,38 @@ impl Store {
         }
     }
 
-    /// Spills until memory holds at most `max_memory` bytes.
+    /// Changes the memory limit, and spills until memory is within it, except the segment that the
+    /// source is filling. The limit is changed even if that fails.
+    pub(crate) fn set_max_memory(&self, max: u64) -> Result<()> {
+        self.max_memory.store(max, Ordering::Relaxed);
+        let mut spilled = self.spill_down();
+        if spilled.is_ok() && lock(&self.writing).held() > max {
+            // The tail is left.
+            lock(&self.writing).seal_unless(Segment::is_filling);
+            spilled = self.spill_down();
+        }
+        let mut writing = lock(&self.writing);
+        let spare = writing.spare.take();
+        writing.chunks.release_pages();
+        drop(writing);
+        if let Some(spare) = spare {
+            spare.release_pages();
+        }
+        spilled
+    }
+
+    /// Spills until memory is within its limit, or the disk is full and the buffer may grow then.
     pub(super) fn make_space(&self) -> Result<()> {
+        match self.spill_down() {
+            Err(Error::DiskFull { .. } | Error::Io { .. }) if self.on_full == OnFull::Memory => {
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Spills until memory holds at most `max_memory` bytes.
+    fn spill_down(&self) -> Result<()> {
         let mut passed_over = 0;
         while self.is_over_full() {
             let mut spiller = lock(&self.spilling);
@@ -72,11 +102,7 @@ impl Store {
             if error.depends_on_offset() && self.pass_over(&mut passed_over) {
                 continue;
             }
-            let is_allowed = self.on_full == OnFull::Memory;
-            match error {
-                Error::DiskFull { .. } | Error::Io { .. } if is_allowed => break,
-                _ => return Err(error),
-            }
+            return Err(error);
         }
         Ok(())
     }
@@ -92,7 +118,7 @@ impl Store {
     }
 
     fn is_over_full(&self) -> bool {
-        lock(&self.writing).is_over(self.max_memory)
+        lock(&self.writing).is_over(self.max_memory())
     }
 
     fn spill_oldest(&self, spiller: &mut Spiller) -> Result<()> {

@@ -44,6 +44,7 @@ static void in_child(sb_buffer *buffer, sb_reader *reader)
         CHECK_EQ(sb_cancel(buffer), SB_ERR_INVALID);
         CHECK_EQ(sb_resume(buffer), SB_ERR_INVALID);
         CHECK_EQ(sb_spill(buffer), SB_ERR_INVALID);
+        CHECK_EQ(sb_set_max_memory(buffer, 0), SB_ERR_INVALID);
         CHECK_EQ(sb_size(buffer), SB_ERR_INVALID);
         CHECK_EQ(sb_buffered(buffer, 0), SB_ERR_INVALID);
         CHECK_EQ(sb_ranges(buffer, &range, 1), SB_ERR_INVALID);

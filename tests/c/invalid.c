@@ -42,6 +42,7 @@ static void bad_buffer(sb_buffer *bad)
     CHECK_EQ(sb_cancel(bad), SB_ERR_INVALID);
     CHECK_EQ(sb_resume(bad), SB_ERR_INVALID);
     CHECK_EQ(sb_spill(bad), SB_ERR_INVALID);
+    CHECK_EQ(sb_set_max_memory(bad, 0), SB_ERR_INVALID);
     CHECK_EQ(sb_size(bad), SB_ERR_INVALID);
     CHECK_EQ(sb_buffered(bad, 0), SB_ERR_INVALID);
     CHECK_EQ(sb_ranges(bad, &range, 1), SB_ERR_INVALID);

@@ -129,6 +129,16 @@ static sb_buffer *spilling_at_once(stream *source)
     return buffer;
 }
 
+static sb_buffer *lowering_the_limit(stream *source)
+{
+    sb_buffer *buffer = stream_open(source, SIZE, UINT64_MAX);
+    int result;
+    CHECK_EQ(sb_read(buffer, 0, 600000, bytes), 600000);
+    SCARCE(result, sb_set_max_memory(buffer, 300000));
+    CHECK(is_fine(result));
+    return buffer;
+}
+
 static sb_buffer *limited(stream *source)
 {
     sb_buffer *buffer = open_scarcely(source, 100000, 0);
@@ -261,6 +271,7 @@ static const struct {
     { "in_memory", in_memory, 0 },
     { "spilling", spilling, 0 },
     { "spilling_at_once", spilling_at_once, 0 },
+    { "lowering_the_limit", lowering_the_limit, 0 },
     { "limited", limited, 1 },
     { "prefetching", prefetching, 1 },
     { "saving", saving, 0 },

@@ -46,6 +46,7 @@ static int64_t curious_read(void *opaque, void *out, size_t capacity)
     CHECK_EQ(sb_reader_read(own_reader, 10, piece), SB_ERR_REENTRANT);
     CHECK_EQ(sb_save(own, "never"), SB_ERR_REENTRANT);
     CHECK_EQ(sb_spill(own), SB_OK);
+    CHECK_EQ(sb_set_max_memory(own, UINT64_MAX), SB_OK);
     CHECK_EQ(sb_resume(own), SB_OK);
     return stream_read(opaque, out, capacity);
 }

@@ -70,6 +70,7 @@ static void *work(void *opaque)
     CHECK_EQ(sb_reader_read(reader, 1, &byte), 1);
     CHECK_EQ(sb_reader_read(reader, 1, &byte), 0);
     sb_reader_free(reader);
+    CHECK_EQ(sb_set_max_memory(buffer, 1 << 20), SB_OK);
     CHECK_EQ(sb_spill(buffer), SB_OK);
     CHECK_EQ(sb_stat(buffer, &stats, sizeof stats), SB_OK);
     snprintf(path, sizeof path, "%s/stack_usage", getenv("TMPDIR"));

@@ -86,6 +86,8 @@ static void tells_about_itself()
     b.resume();
     b.retry();
     CHECK(b.read_all().size() == size);
+    b.set_max_memory(1);
+    CHECK(b.stats().memory <= 1);
     b.spill();
     CHECK(b.ranges().size() == 1 && b.ranges()[0].end == size && b.buffered(10) == size - 10);
 }

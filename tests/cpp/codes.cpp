@@ -52,6 +52,8 @@ static void reads_anywhere()
     CHECK(b.size(code) == size && !code);
     CHECK(b.buffered(10, code) == size - 10 && !code);
     CHECK(b.stats(code).state == SB_STATE_ENDED && !code);
+    b.set_max_memory(1, code);
+    CHECK(!code && b.stats(code).memory <= 1);
     b.spill(code);
     CHECK(!code);
     b.prefetch(SB_PREFETCH_ALL, code);

@@ -28,6 +28,8 @@ enum Operation {
         limit: Option<u64>,
     },
     Spill,
+    /// So many quarters of the case's limit become the limit.
+    Limit(u64),
     Prefetch(u64),
     Look(u64),
 }
@@ -41,6 +43,7 @@ fn operation(size: u64) -> impl Strategy<Value = Operation> {
         4 => (offset.clone(), length, prop_oneof![Just(None), Just(Some(0)), Just(Some(5))])
             .prop_map(|(offset, length, limit)| Operation::Some { offset, length, limit }),
         1 => Just(Operation::Spill),
+        1 => (0u64..=4).prop_map(Operation::Limit),
         1 => prop_oneof![Just(0), 1u64..100_000, Just(u64::MAX)].prop_map(Operation::Prefetch),
         1 => offset.prop_map(Operation::Look),
     ]
@@ -120,7 +123,7 @@ fn assert_passed(buffer: &StreamBuffer, seen: &Seen, size: u64, offset: u64) {
     }
 }
 
-fn perform(buffer: &StreamBuffer, seen: &Seen, size: u64, operation: &Operation) {
+fn perform(buffer: &StreamBuffer, seen: &Seen, size: u64, max: u64, operation: &Operation) {
     let there = |offset: u64, length: usize| (size.saturating_sub(offset)).min(length as u64);
     match *operation {
         Operation::Read { offset, length } => {
@@ -163,6 +166,10 @@ fn perform(buffer: &StreamBuffer, seen: &Seen, size: u64, operation: &Operation)
             }
         }
         Operation::Spill => buffer.spill().expect("a spill"),
+        Operation::Limit(quarters) => {
+            let max = max / 4 * quarters;
+            buffer.set_max_memory(max).expect("a spill");
+        }
         Operation::Prefetch(ahead) => buffer.prefetch(ahead).expect("a prefetch"),
         Operation::Look(offset) => {
             let mut end = 0;
@@ -245,7 +252,7 @@ proptest! {
                 let (buffer, seen) = (&buffer, &seen);
                 scope.spawn(move || {
                     for operation in operations {
-                        perform(buffer, seen, case.size, operation);
+                        perform(buffer, seen, case.size, case.max_memory, operation);
                         let stats = buffer.stats();
                         assert!(stats.memory <= case.max_memory.saturating_add(256 * 1024));
                         let held: u64 = buffer.ranges().iter().map(|r| r.end - r.start).sum();

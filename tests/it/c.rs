@@ -195,6 +195,11 @@ fn thread_hooks() {
 }
 
 #[test]
+fn memory_limit() {
+    promise("memory_limit.c");
+}
+
+#[test]
 fn prefetch() {
     promise("prefetch.c");
 }

@@ -323,6 +323,20 @@ class StreamBuffer(Queries):
         self._in_memory = -1
         self._check(lib.sb_spill(self._handle))
 
+    def set_max_size(self, max_size: Optional[int]) -> None:
+        """Changes the memory limit, and moves bytes to the temporary file until it holds.
+
+        None keeps everything in memory that comes from then on. If the file can't be written, the
+        limit applies all the same, and later reads try again.
+
+        >>> buf = StreamBuffer(b"bytes")
+        >>> buf[:], buf.set_max_size(0), buf.stat().memory, buf.stat().disk
+        (b'bytes', None, 0, 5)
+        """
+        limit = SIZE_UNKNOWN if max_size is None else natural("max_size", max_size)
+        self._in_memory = min(self._in_memory, limit)
+        self._check(lib.sb_set_max_memory(self._handle, limit))
+
     # The end.
 
     @property

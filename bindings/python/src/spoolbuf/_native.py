@@ -325,6 +325,7 @@ PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "sb_retry": (ctypes.c_int, (_handle,)),
     "sb_resume": (ctypes.c_int, (_handle,)),
     "sb_spill": (ctypes.c_int, (_handle,)),
+    "sb_set_max_memory": (ctypes.c_int, (_handle, ctypes.c_uint64)),
     "sb_size": (ctypes.c_int64, (_handle,)),
     "sb_find_size": (ctypes.c_int64, (_handle, ctypes.c_int64)),
     "sb_buffered": (ctypes.c_int64, (_handle, ctypes.c_uint64)),
