@@ -1261,6 +1261,32 @@ SB_API int sb_resume(sb_buffer *handle);
 SB_API int sb_spill(sb_buffer *handle);
 
 /**
+ * Changes the memory limit, `max_memory` in sb_options, and spills the oldest bytes until memory is
+ * within it.
+ *
+ * Also releases memory that the buffer keeps for future bytes. Blocks on the disk, never on the
+ * source. Readers are not blocked. The segment that the source is filling, of at most 256 KiB, stays
+ * in memory.
+ *
+ * @param handle the buffer.
+ * @param max    the new limit in bytes. If it is higher than before, spilled bytes stay in the spool
+ *               file. UINT64_MAX never spills.
+ * @return SB_OK.
+ *         SB_ERR_INVALID: the handle is invalid.
+ *         SB_ERR_DISK_FULL, SB_ERR_IO: the bytes that could not be spilled are still in memory, even
+ *         if `on_full` is SB_ON_FULL_MEMORY. The new limit applies all the same: the next read that
+ *         needs memory tries again to spill down to it.
+ *         SB_ERR_NO_MEMORY: the same, since memory ran out.
+ *
+ * Threads: any thread, concurrently.
+ *
+ * Since: 0.1
+ */
+SB_API
+int sb_set_max_memory(sb_buffer *handle,
+                      uint64_t max);
+
+/**
  * Returns the size of the resource.
  *
  * @param handle the buffer.
