@@ -14,7 +14,7 @@ static void served_meanwhile(uint64_t max, int spilled)
     sb_reader *reader;
     sb_range ranges[2];
     call waiting, more[8];
-    size_t place;
+    size_t index;
 
     events_count = 0;
     stream_init(&source, 1000000, 9001);
@@ -27,10 +27,10 @@ static void served_meanwhile(uint64_t max, int spilled)
     call_start(&waiting, buffer, HELD - 10, 1000, "the first got its bytes");
     stream_await_stall(&source);
     /* The source blocks until it is released below: a call that waits for it hangs here. */
-    for (place = 0; place < COUNT_OF(more); place++)
-        call_start(&more[place], buffer, place * 40000, 100000, "another was served");
-    for (place = 0; place < COUNT_OF(more); place++)
-        CHECK_EQ(call_finish(&more[place]), 100000);
+    for (index = 0; index < COUNT_OF(more); index++)
+        call_start(&more[index], buffer, index * 40000, 100000, "another was served");
+    for (index = 0; index < COUNT_OF(more); index++)
+        CHECK_EQ(call_finish(&more[index]), 100000);
     CHECK_EQ(sb_read(buffer, 0, HELD, bytes), HELD);
     CHECK_BYTES(bytes, 0, HELD);
     CHECK_EQ(sb_read_some(buffer, HELD - 5, 100, bytes, -1), 5);

@@ -23,7 +23,7 @@ static void wakes_all(uint64_t max, int cancels)
     sb_buffer *buffer;
     sb_reader *reader;
     call inside, waiting[6];
-    int place, reads;
+    int index, reads;
 
     stream_init(&source, SIZE, 7000);
     source.stall_at = HELD;
@@ -40,10 +40,10 @@ static void wakes_all(uint64_t max, int cancels)
     call_start(&waiting[4], buffer, 0, SIZE, NULL);
     call_start_reader(&waiting[5], reader, 10, NULL);
     WAIT_UNTIL(stats_of(buffer).waits == 6);
-    for (place = 0; place < cancels; place++)
+    for (index = 0; index < cancels; index++)
         CHECK_EQ(sb_cancel(buffer), SB_OK);
-    for (place = 0; place < 6; place++)
-        CHECK_EQ(call_finish(&waiting[place]), SB_ERR_CANCELED);
+    for (index = 0; index < 6; index++)
+        CHECK_EQ(call_finish(&waiting[index]), SB_ERR_CANCELED);
     CHECK_EQ(call_finish(&inside), SB_ERR_CANCELED);
     CHECK(source.cancels >= 1);
 
@@ -272,22 +272,22 @@ static void storm(void)
 {
     stream source;
     pthread_t readers[4];
-    size_t place;
+    size_t index;
     int round;
 
     stream_init(&source, SIZE, 501);
     shared_buffer = stream_open(&source, SIZE, 50000);
-    for (place = 0; place < COUNT_OF(readers); place++)
-        CHECK_EQ(pthread_create(&readers[place], NULL, reads_and_reads,
-                                (void *)(uintptr_t)(place + 1)), 0);
+    for (index = 0; index < COUNT_OF(readers); index++)
+        CHECK_EQ(pthread_create(&readers[index], NULL, reads_and_reads,
+                                (void *)(uintptr_t)(index + 1)), 0);
     for (round = 0; round < 300; round++) {
         CHECK_EQ(sb_cancel(shared_buffer), SB_OK);
         CHECK_EQ(sb_resume(shared_buffer), SB_OK);
         if (round % 8 == 0)
             pause_ms(1);
     }
-    for (place = 0; place < COUNT_OF(readers); place++)
-        CHECK_EQ(pthread_join(readers[place], NULL), 0);
+    for (index = 0; index < COUNT_OF(readers); index++)
+        CHECK_EQ(pthread_join(readers[index], NULL), 0);
     CHECK_EQ(source.at, SIZE);
     sb_free(shared_buffer);
     CHECK_EQ(source.closes, 1);

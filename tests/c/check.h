@@ -110,11 +110,11 @@ static inline void check_bytes(const char *file, int line, const void *bytes, ui
                                uint64_t count)
 {
     const unsigned char *at = bytes;
-    uint64_t place;
-    for (place = 0; place < count; place++) {
-        if (at[place] != byte_at(offset + place)) {
+    uint64_t index;
+    for (index = 0; index < count; index++) {
+        if (at[index] != byte_at(offset + index)) {
             fprintf(stderr, "%s:%d: byte %" PRIu64 " of the resource is 0x%02x, not 0x%02x\n", file,
-                    line, offset + place, at[place], byte_at(offset + place));
+                    line, offset + index, at[index], byte_at(offset + index));
             check_failed(file, line, "the bytes at an offset are those of the resource");
         }
     }
@@ -147,11 +147,11 @@ static inline void note(const char *event)
 /* The position of an event in the record, from 1; 0 if it has not happened. */
 static inline size_t noted(const char *event)
 {
-    size_t place, found = 0;
+    size_t index, found = 0;
     pthread_mutex_lock(&events_lock);
-    for (place = 0; place < events_count && found == 0; place++)
-        if (strcmp(events[place], event) == 0)
-            found = place + 1;
+    for (index = 0; index < events_count && found == 0; index++)
+        if (strcmp(events[index], event) == 0)
+            found = index + 1;
     pthread_mutex_unlock(&events_lock);
     return found;
 }
@@ -202,7 +202,7 @@ static inline int64_t stream_read(void *opaque, void *out, size_t capacity)
     stream *self = opaque;
     unsigned char *bytes = out;
     int64_t result;
-    uint64_t count = capacity, place;
+    uint64_t count = capacity, index;
 
     pthread_mutex_lock(&self->lock);
     CHECK(capacity > 0);
@@ -231,8 +231,8 @@ static inline int64_t stream_read(void *opaque, void *out, size_t capacity)
     } else if (self->at == self->fail_at) {
         result = self->code;
     } else {
-        for (place = 0; place < count; place++)
-            bytes[place] = byte_at(self->at + place);
+        for (index = 0; index < count; index++)
+            bytes[index] = byte_at(self->at + index);
         self->at += count;
         self->ended = count == 0;
         result = (int64_t)count;

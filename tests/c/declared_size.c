@@ -42,17 +42,17 @@ static void declared(uint64_t size, uint64_t said, uint64_t max)
 int main(void)
 {
     static const uint64_t limits[] = { 0, 100000, UINT64_MAX };
-    size_t place;
+    size_t index;
 
-    for (place = 0; place < COUNT_OF(limits); place++) {
-        declared(300000, 100000, limits[place]);
-        declared(300000, 299999, limits[place]);
-        declared(300000, 300001, limits[place]);
-        declared(300000, 5000000, limits[place]);
-        declared(300000, UINT64_MAX - 1, limits[place]);
-        declared(300000, (uint64_t)INT64_MAX, limits[place]);
-        declared(20000, 10, limits[place]);
-        declared(20000, UINT64_C(1) << 60, limits[place]);
+    for (index = 0; index < COUNT_OF(limits); index++) {
+        declared(300000, 100000, limits[index]);
+        declared(300000, 299999, limits[index]);
+        declared(300000, 300001, limits[index]);
+        declared(300000, 5000000, limits[index]);
+        declared(300000, UINT64_MAX - 1, limits[index]);
+        declared(300000, (uint64_t)INT64_MAX, limits[index]);
+        declared(20000, 10, limits[index]);
+        declared(20000, UINT64_C(1) << 60, limits[index]);
     }
     /* An empty resource with a declared size, and the reverse. */
     {

@@ -235,13 +235,13 @@ static int64_t late_read(void *opaque, void *out, size_t capacity)
 {
     late *self = opaque;
     int64_t answer = 0;
-    size_t place;
+    size_t index;
 
     pthread_mutex_lock(&self->lock);
     self->calls++;
     if (self->calls == 1) {
-        for (place = 0; place < 100 && place < capacity; place++)
-            ((unsigned char *)out)[place] = byte_at(place);
+        for (index = 0; index < 100 && index < capacity; index++)
+            ((unsigned char *)out)[index] = byte_at(index);
         answer = 100;
     } else if (self->calls == 2) {
         self->inside = 1;

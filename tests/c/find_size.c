@@ -311,12 +311,12 @@ int main(void)
 {
     static const uint64_t declared[] = { SB_SIZE_UNKNOWN, 0, 100000, SIZE, SIZE + 1, 1ull << 50 };
     static const int64_t timeouts[] = { -1, 600000, INT64_MAX };
-    size_t place, limit;
+    size_t index, limit;
 
     for (limit = 0; limit < COUNT_OF(timeouts); limit++) {
-        for (place = 0; place < COUNT_OF(declared); place++) {
-            by_reading(SIZE, declared[place], timeouts[limit]);
-            by_reading(0, declared[place], timeouts[limit]);
+        for (index = 0; index < COUNT_OF(declared); index++) {
+            by_reading(SIZE, declared[index], timeouts[limit]);
+            by_reading(0, declared[index], timeouts[limit]);
         }
         by_a_seek(timeouts[limit]);
     }

@@ -17,7 +17,7 @@ static void with_close(void)
     sb_buffer *buffer;
     sb_reader *reader;
     call inside, waiting[4];
-    size_t place;
+    size_t index;
 
     stream_init(&source, SIZE, 1000);
     source.stall_at = HELD;
@@ -34,8 +34,8 @@ static void with_close(void)
     call_start_reader(&waiting[3], reader, 10, NULL);
     WAIT_UNTIL(stats_of(buffer).waits == 4);
     sb_free(buffer);
-    for (place = 0; place < COUNT_OF(waiting); place++)
-        CHECK_EQ(call_finish(&waiting[place]), SB_ERR_CANCELED);
+    for (index = 0; index < COUNT_OF(waiting); index++)
+        CHECK_EQ(call_finish(&waiting[index]), SB_ERR_CANCELED);
     CHECK_EQ(sb_read(buffer, 0, 10, bytes), SB_ERR_INVALID);
     sb_free(buffer);
     CHECK_EQ(stream_get(&source, &source.closes), 0);
@@ -319,20 +319,20 @@ static void race(int round)
 {
     stream source;
     pthread_t readers[4], freeing[2];
-    size_t place;
+    size_t index;
 
     stream_init(&source, SIZE, 333);
     raced = stream_open(&source, SIZE, 30000);
-    for (place = 0; place < COUNT_OF(readers); place++)
-        CHECK_EQ(pthread_create(&readers[place], NULL, races,
-                                (void *)(uintptr_t)(round * 10 + (int)place + 1)), 0);
-    for (place = 0; place < COUNT_OF(freeing); place++)
-        CHECK_EQ(pthread_create(&freeing[place], NULL, races_to_free,
+    for (index = 0; index < COUNT_OF(readers); index++)
+        CHECK_EQ(pthread_create(&readers[index], NULL, races,
+                                (void *)(uintptr_t)(round * 10 + (int)index + 1)), 0);
+    for (index = 0; index < COUNT_OF(freeing); index++)
+        CHECK_EQ(pthread_create(&freeing[index], NULL, races_to_free,
                                 (void *)(uintptr_t)(round % 5)), 0);
-    for (place = 0; place < COUNT_OF(freeing); place++)
-        CHECK_EQ(pthread_join(freeing[place], NULL), 0);
-    for (place = 0; place < COUNT_OF(readers); place++)
-        CHECK_EQ(pthread_join(readers[place], NULL), 0);
+    for (index = 0; index < COUNT_OF(freeing); index++)
+        CHECK_EQ(pthread_join(freeing[index], NULL), 0);
+    for (index = 0; index < COUNT_OF(readers); index++)
+        CHECK_EQ(pthread_join(readers[index], NULL), 0);
     /* The helper may be the last to leave. */
     WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
 }

@@ -75,7 +75,7 @@ static void bad_callbacks(void)
     sb_callback good, bad;
     sb_options options;
     sb_buffer *buffer;
-    size_t place;
+    size_t index;
 
     stream_init(&source, 100, 0);
     good = stream_callback(&source);
@@ -86,9 +86,9 @@ static void bad_callbacks(void)
     buffer = (sb_buffer *)made_up(12345);
     CHECK_EQ(sb_new_with(&bad, NULL, &buffer), SB_ERR_INVALID);
     CHECK(buffer == NULL);
-    for (place = 0; place < COUNT_OF(good.reserved); place++) {
+    for (index = 0; index < COUNT_OF(good.reserved); index++) {
         bad = good;
-        bad.reserved[place] = &source;
+        bad.reserved[index] = &source;
         CHECK(sb_new(&bad, 0, 0) == NULL);
         CHECK_EQ(sb_new_with(&bad, NULL, &buffer), SB_ERR_INVALID);
         CHECK(buffer == NULL);
@@ -172,10 +172,10 @@ static void last_offsets(sb_buffer *buffer, unsigned char *bytes, size_t room)
         UINT64_MAX, UINT64_MAX - 1, UINT64_MAX - 2, UINT64_MAX - 100, UINT64_MAX / 2 + 1,
         UINT64_MAX / 2, UINT64_MAX / 2 + 2, UINT64_MAX - 65536,
     };
-    size_t place, len;
+    size_t index, len;
 
-    for (place = 0; place < COUNT_OF(offsets); place++) {
-        uint64_t off = offsets[place];
+    for (index = 0; index < COUNT_OF(offsets); index++) {
+        uint64_t off = offsets[index];
         uint64_t before_2_64 = UINT64_MAX - off; /* One byte less than a read may have. */
 
         for (len = 0; len <= room; len++) {
@@ -193,7 +193,7 @@ static void last_offsets(sb_buffer *buffer, unsigned char *bytes, size_t room)
 static void bad_arguments(void)
 {
     static const char *const directories[] = { ".", "..", "/", "new/", "new/.", "new/..", "./" };
-    size_t place;
+    size_t index;
     stream source;
     sb_buffer *buffer;
     sb_reader *reader;
@@ -220,8 +220,8 @@ static void bad_arguments(void)
     CHECK_EQ(sb_reader_read(reader, SIZE_MAX, bytes), SB_ERR_INVALID);
     CHECK_EQ(sb_save(buffer, NULL), SB_ERR_INVALID);
     CHECK_EQ(sb_save(buffer, ""), SB_ERR_INVALID);
-    for (place = 0; place < COUNT_OF(directories); place++)
-        CHECK_EQ(sb_save(buffer, directories[place]), SB_ERR_UNSUPPORTED);
+    for (index = 0; index < COUNT_OF(directories); index++)
+        CHECK_EQ(sb_save(buffer, directories[index]), SB_ERR_UNSUPPORTED);
     CHECK_EQ(save_with(buffer, NULL, -1, 0, NULL, NULL), SB_ERR_INVALID);
     CHECK_EQ(save_with(buffer, "never", -1, 0x80000000u, NULL, NULL), SB_ERR_INVALID);
     CHECK_EQ(sb_stat(buffer, NULL, sizeof stats), SB_ERR_INVALID);
@@ -271,7 +271,7 @@ int main(void)
     sb_buffer *buffer, *later;
     sb_reader *reader, *stale;
     int local = 0;
-    size_t place, other;
+    size_t index, other;
     uint64_t seed = 7;
 
     /* Before the first handle exists, and after. */
@@ -280,14 +280,14 @@ int main(void)
         bad_reader(NULL);
         bad_buffer((sb_buffer *)(void *)&local);
         bad_reader((sb_reader *)(void *)&local);
-        for (place = 0; place < COUNT_OF(numbers); place++) {
-            bad_buffer(made_up(numbers[place]));
-            bad_reader(made_up(numbers[place]));
+        for (index = 0; index < COUNT_OF(numbers); index++) {
+            bad_buffer(made_up(numbers[index]));
+            bad_reader(made_up(numbers[index]));
         }
-        for (place = 0; place < 2000; place++) {
+        for (index = 0; index < 2000; index++) {
             uintptr_t number = (uintptr_t)random_next(&seed);
-            bad_buffer(made_up(place % 2 ? number : number % 65536));
-            bad_reader(made_up(place % 2 ? number : number % 65536));
+            bad_buffer(made_up(index % 2 ? number : number % 65536));
+            bad_reader(made_up(index % 2 ? number : number % 65536));
         }
         bad_callbacks();
         later_options();
@@ -315,19 +315,19 @@ int main(void)
 
     /* Handles are not reused: freed ones stay invalid while others live. */
     stream_init(&source, 100, 0);
-    for (place = 0; place < MANY; place++) {
+    for (index = 0; index < MANY; index++) {
         source.closes = 0;
-        freed[place] = stream_open(&source, SB_SIZE_UNKNOWN, 0);
-        sb_free(freed[place]);
+        freed[index] = stream_open(&source, SB_SIZE_UNKNOWN, 0);
+        sb_free(freed[index]);
         CHECK_EQ(source.closes, 1);
-        for (other = 0; other < place; other++)
-            CHECK(freed[other] != freed[place]);
+        for (other = 0; other < index; other++)
+            CHECK(freed[other] != freed[index]);
     }
     source.closes = 0;
     later = stream_open(&source, 100, 0);
-    for (place = 0; place < MANY; place++) {
-        CHECK_EQ(sb_size(freed[place]), SB_ERR_INVALID);
-        sb_free(freed[place]);
+    for (index = 0; index < MANY; index++) {
+        CHECK_EQ(sb_size(freed[index]), SB_ERR_INVALID);
+        sb_free(freed[index]);
     }
     CHECK_EQ(sb_size(later), 100);
     sb_free(later);

@@ -47,15 +47,15 @@ static void litter(void)
 {
     enum { BLOCKS = 400 };
     static unsigned char *blocks[BLOCKS];
-    size_t place;
-    for (place = 0; place < BLOCKS; place++) {
-        size_t size = (size_t)512 << (place % 9);
-        blocks[place] = malloc(size);
-        CHECK(blocks[place] != NULL);
-        memset(blocks[place], 0x5E, size);
+    size_t index;
+    for (index = 0; index < BLOCKS; index++) {
+        size_t size = (size_t)512 << (index % 9);
+        blocks[index] = malloc(size);
+        CHECK(blocks[index] != NULL);
+        memset(blocks[index], 0x5E, size);
     }
-    for (place = 0; place < BLOCKS; place++)
-        free(blocks[place]);
+    for (index = 0; index < BLOCKS; index++)
+        free(blocks[index]);
 }
 
 static void nothing_written(uint64_t declared, uint64_t max, size_t writes)
@@ -65,7 +65,7 @@ static void nothing_written(uint64_t declared, uint64_t max, size_t writes)
     sb_callback callback = { .read = liar_read };
     static unsigned char bytes[LENGTH];
     sb_buffer *buffer;
-    size_t place;
+    size_t index;
 
     litter();
     source.writes = writes;
@@ -73,8 +73,8 @@ static void nothing_written(uint64_t declared, uint64_t max, size_t writes)
     buffer = sb_new(&callback, declared, max);
     CHECK(buffer != NULL);
     CHECK_EQ(sb_read(buffer, 0, LENGTH, bytes), LENGTH);
-    for (place = 0; place < LENGTH; place++)
-        CHECK(bytes[place] == 0 || (writes > 0 && bytes[place] == 'w'));
+    for (index = 0; index < LENGTH; index++)
+        CHECK(bytes[index] == 0 || (writes > 0 && bytes[index] == 'w'));
     sb_free(buffer);
 }
 

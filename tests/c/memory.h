@@ -124,26 +124,26 @@ static pthread_mutex_t memory_maps_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void memory_map_add(char *start, size_t size)
 {
-    size_t place = 0;
-    while (place < COUNT_OF(memory_maps) && memory_maps[place].size != 0)
-        place++;
-    CHECK(place < COUNT_OF(memory_maps));
-    memory_maps[place].start = start;
-    memory_maps[place].size = size;
+    size_t index = 0;
+    while (index < COUNT_OF(memory_maps) && memory_maps[index].size != 0)
+        index++;
+    CHECK(index < COUNT_OF(memory_maps));
+    memory_maps[index].start = start;
+    memory_maps[index].size = size;
 }
 
 /* Records a mapping, or removes a part of one. */
 static void memory_map_changed(char *start, size_t size, int made)
 {
-    size_t place;
+    size_t index;
     pthread_mutex_lock(&memory_maps_lock);
     if (made)
         memory_map_add(start, size);
-    for (place = 0; !made && place < COUNT_OF(memory_maps); place++) {
-        char *from = memory_maps[place].start, *to = from + memory_maps[place].size;
+    for (index = 0; !made && index < COUNT_OF(memory_maps); index++) {
+        char *from = memory_maps[index].start, *to = from + memory_maps[index].size;
         if (from == to || start < from || start + size > to)
             continue;
-        memory_maps[place].size = (size_t)(start - from);
+        memory_maps[index].size = (size_t)(start - from);
         if (start + size < to)
             memory_map_add(start + size, (size_t)(to - start) - size);
         break;
@@ -173,14 +173,14 @@ int munmap(void *at, size_t size)
 static inline int64_t memory_touched(void)
 {
     static unsigned char pages[65536];
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), place, index;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), map, index;
     int64_t touched = 0;
     pthread_mutex_lock(&memory_maps_lock);
-    for (place = 0; place < COUNT_OF(memory_maps); place++) {
-        size_t count = (memory_maps[place].size + page - 1) / page;
+    for (map = 0; map < COUNT_OF(memory_maps); map++) {
+        size_t count = (memory_maps[map].size + page - 1) / page;
         if (count == 0 || count > sizeof pages)
             continue;
-        CHECK_EQ(mincore(memory_maps[place].start, memory_maps[place].size, pages), 0);
+        CHECK_EQ(mincore(memory_maps[map].start, memory_maps[map].size, pages), 0);
         for (index = 0; index < count; index++)
             touched += pages[index] & 1 ? (int64_t)page : 0;
     }

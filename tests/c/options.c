@@ -77,7 +77,7 @@ static void directory(void)
     stream source;
     sb_buffer *buffer;
     sb_stats stats;
-    size_t place;
+    size_t index;
 
     CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
     options.max_memory = 0;
@@ -110,18 +110,18 @@ static void directory(void)
 
     /* A path that does not fit is truncated, and ends with a NUL. Nothing is written past that. */
     strcpy(deep, "later");
-    for (place = 5; place + 2 < sizeof deep; place += 2)
-        memcpy(deep + place, "/.", 3);
+    for (index = 5; index + 2 < sizeof deep; index += 2)
+        memcpy(deep + index, "/.", 3);
     options.spool_dir = deep;
     buffer = open_with(&source, &options);
     read_all(buffer);
     CHECK_EQ(sb_spool_dir(buffer, directory, sizeof directory), strlen(deep));
     CHECK(strcmp(directory, deep) == 0);
-    for (place = 0; place <= 10; place++) {
+    for (index = 0; index <= 10; index++) {
         memset(directory, 'x', sizeof directory);
-        CHECK_EQ(sb_spool_dir(buffer, directory, place), strlen(deep));
-        CHECK(place == 0 || (strlen(directory) == place - 1 && strncmp(directory, deep, place - 1) == 0));
-        CHECK_EQ(directory[place], 'x');
+        CHECK_EQ(sb_spool_dir(buffer, directory, index), strlen(deep));
+        CHECK(index == 0 || (strlen(directory) == index - 1 && strncmp(directory, deep, index - 1) == 0));
+        CHECK_EQ(directory[index], 'x');
     }
     CHECK_EQ(sb_spool_dir(buffer, NULL, 0), strlen(deep));
     CHECK_EQ(sb_spool_dir(buffer, NULL, 1), SB_ERR_INVALID);

@@ -43,14 +43,14 @@ int main(void)
     static const uint64_t chunks[] = { 1, 13, 4096, 65537, 262144, 300000, 0 };
     sb_callback callback = { .read = greedy_read };
     sb_buffer *buffer;
-    size_t place, largest = 0;
+    size_t index, largest = 0;
     char byte;
 
-    for (place = 0; place < COUNT_OF(chunks); place++) {
-        jump(chunks[place], 500003, 1001, SB_MAX_DEFAULT);
-        jump(chunks[place], 262143, 2, 100000);
-        jump(chunks[place], 700001, 100, 0);
-        jump(chunks[place], 1, 1, 0);
+    for (index = 0; index < COUNT_OF(chunks); index++) {
+        jump(chunks[index], 500003, 1001, SB_MAX_DEFAULT);
+        jump(chunks[index], 262143, 2, 100000);
+        jump(chunks[index], 700001, 100, 0);
+        jump(chunks[index], 1, 1, 0);
     }
     callback.opaque = &largest;
     buffer = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);

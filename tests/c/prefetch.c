@@ -292,11 +292,11 @@ enum { DEEP = sizeof(void *) == 8 ? 6 << 20 : 3 << 19 };
 static int64_t deep_read(void *opaque, void *out, size_t capacity)
 {
     volatile unsigned char deep[DEEP];
-    size_t place;
-    for (place = 0; place < DEEP; place += 4096)
-        deep[place] = (unsigned char)(place >> 12);
-    for (place = 0; place < DEEP; place += 4096)
-        CHECK(deep[place] == (unsigned char)(place >> 12));
+    size_t index;
+    for (index = 0; index < DEEP; index += 4096)
+        deep[index] = (unsigned char)(index >> 12);
+    for (index = 0; index < DEEP; index += 4096)
+        CHECK(deep[index] == (unsigned char)(index >> 12));
     return stream_read(opaque, out, capacity);
 }
 
@@ -334,17 +334,17 @@ static void many_are_cheap(void)
     static stream sources[MANY];
     static sb_buffer *buffers[MANY];
     int64_t addresses, memory;
-    int place;
+    int index;
 
     addresses = taken(0);
     memory = taken(1);
-    for (place = 0; place < MANY; place++) {
-        stream_init(&sources[place], 30000, 10000);
-        buffers[place] = stream_open(&sources[place], SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
-        CHECK_EQ(sb_prefetch(buffers[place], SB_PREFETCH_ALL), SB_OK);
+    for (index = 0; index < MANY; index++) {
+        stream_init(&sources[index], 30000, 10000);
+        buffers[index] = stream_open(&sources[index], SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+        CHECK_EQ(sb_prefetch(buffers[index], SB_PREFETCH_ALL), SB_OK);
     }
-    for (place = 0; place < MANY; place++)
-        WAIT_UNTIL(stats_of(buffers[place]).state == SB_STATE_ENDED);
+    for (index = 0; index < MANY; index++)
+        WAIT_UNTIL(stats_of(buffers[index]).state == SB_STATE_ENDED);
     CHECK_EQ(threads(), 1 + MANY);
     addresses = (taken(0) - addresses) / MANY;
     memory = (taken(1) - memory) / MANY;
@@ -353,8 +353,8 @@ static void many_are_cheap(void)
     CHECK(addresses < 12 << 20);
     CHECK(memory < 200 << 10);
 #endif
-    for (place = 0; place < MANY; place++)
-        free_and_await_close(buffers[place], &sources[place]);
+    for (index = 0; index < MANY; index++)
+        free_and_await_close(buffers[index], &sources[index]);
 }
 
 /* Freed while the helper is inside a source that does not return: with a `close`, sb_free() returns. */
@@ -389,12 +389,12 @@ static int64_t any_seek(void *opaque, uint64_t offset)
 /* A caller that only polls is served as well, also after going back. */
 static void polled(int seeks)
 {
-    static const uint64_t places[] = { 1500000, 300000, 900000 };
+    static const uint64_t offsets[] = { 1500000, 300000, 900000 };
     stream source;
     sb_callback callback;
     sb_options options;
     sb_buffer *buffer;
-    size_t place;
+    size_t index;
 
     stream_init(&source, SIZE, 10000);
     callback = stream_callback(&source);
@@ -403,11 +403,11 @@ static void polled(int seeks)
     options.seek_gap = 10000;
     CHECK_EQ(sb_new_with(&callback, &options, &buffer), SB_OK);
     CHECK_EQ(sb_prefetch(buffer, 50000), SB_OK);
-    for (place = 0; place < sizeof places / sizeof *places; place++) {
-        WAIT_UNTIL(sb_read_some(buffer, places[place], 100, bytes, 0) != SB_ERR_TIMEOUT);
-        CHECK(sb_read_some(buffer, places[place], 100, bytes, 0) > 0);
-        CHECK_BYTES(bytes, places[place], 1);
-        WAIT_UNTIL(sb_buffered(buffer, places[place]) >= 50000);
+    for (index = 0; index < sizeof offsets / sizeof *offsets; index++) {
+        WAIT_UNTIL(sb_read_some(buffer, offsets[index], 100, bytes, 0) != SB_ERR_TIMEOUT);
+        CHECK(sb_read_some(buffer, offsets[index], 100, bytes, 0) > 0);
+        CHECK_BYTES(bytes, offsets[index], 1);
+        WAIT_UNTIL(sb_buffered(buffer, offsets[index]) >= 50000);
     }
     free_and_await_close(buffer, &source);
 }

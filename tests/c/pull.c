@@ -21,7 +21,7 @@ typedef struct resource {
 static int resource_pull(void *opaque, uint64_t offset, void *out, size_t capacity, size_t *count)
 {
     resource *self = opaque;
-    uint64_t place, length = capacity < 50000 ? capacity : 50000;
+    uint64_t index, length = capacity < 50000 ? capacity : 50000;
 
     self->calls++;
     if (offset != self->last_end) {
@@ -33,8 +33,8 @@ static int resource_pull(void *opaque, uint64_t offset, void *out, size_t capaci
         length = 0;
     else if (length > SIZE - offset)
         length = SIZE - offset;
-    for (place = 0; place < length; place++)
-        ((unsigned char *)out)[place] = byte_at(offset + place);
+    for (index = 0; index < length; index++)
+        ((unsigned char *)out)[index] = byte_at(offset + index);
     self->last_end = offset + length;
     *count = (size_t)length;
     return SB_OK;
@@ -164,22 +164,22 @@ static void bad_callbacks(void)
     sb_callback good = { .pull = never_counts, .opaque = &result };
     sb_callback bad[5];
     sb_buffer *buffer = (sb_buffer *)&result;
-    size_t place;
-    for (place = 0; place < COUNT_OF(bad); place++)
-        bad[place] = good;
+    size_t index;
+    for (index = 0; index < COUNT_OF(bad); index++)
+        bad[index] = good;
     bad[0].read = script_read;
     bad[1].seek = script_seek;
     bad[2].flags = 2;
     bad[3].reserved_flags = 1;
     bad[4].pull = NULL;
-    for (place = 0; place < COUNT_OF(bad); place++) {
-        CHECK(sb_new(&bad[place], 0, 0) == NULL);
-        CHECK_EQ(sb_new_with(&bad[place], NULL, &buffer), SB_ERR_INVALID);
+    for (index = 0; index < COUNT_OF(bad); index++) {
+        CHECK(sb_new(&bad[index], 0, 0) == NULL);
+        CHECK_EQ(sb_new_with(&bad[index], NULL, &buffer), SB_ERR_INVALID);
         CHECK(buffer == NULL);
     }
-    for (place = 0; place < COUNT_OF(good.reserved); place++) {
+    for (index = 0; index < COUNT_OF(good.reserved); index++) {
         bad[0] = good;
-        bad[0].reserved[place] = &result;
+        bad[0].reserved[index] = &result;
         CHECK(sb_new(&bad[0], 0, 0) == NULL);
     }
     bad[0] = good;

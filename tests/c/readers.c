@@ -8,7 +8,7 @@ enum { SIZE = 300000, HELD = 100000 };
 
 static unsigned char bytes[SIZE];
 
-static void places(void)
+static void positions(void)
 {
     stream source;
     sb_buffer *buffer;
@@ -207,7 +207,7 @@ static void freed(void)
 
 int main(void)
 {
-    places();
+    positions();
     stop_one();
     stopped_and_resumed();
     stop_the_puller();

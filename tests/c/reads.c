@@ -101,11 +101,11 @@ int main(void)
 {
     static const uint64_t chunks[] = { 1, 7777, 262144, 700000, 0 };
     static const uint64_t around[] = { 300000, 299999, 300001 };
-    size_t chunk, place;
+    size_t chunk, index;
 
     for (chunk = 0; chunk < COUNT_OF(chunks); chunk++) {
-        for (place = 0; place < COUNT_OF(around); place++) {
-            uint64_t size = around[place];
+        for (index = 0; index < COUNT_OF(around); index++) {
+            uint64_t size = around[index];
             five_cases(size, SB_SIZE_UNKNOWN, chunks[chunk], 300000);
             /* Byte by byte is slow: once is enough. */
             if (chunks[chunk] == 1)
@@ -114,8 +114,8 @@ int main(void)
             five_cases(size, size, chunks[chunk], 0);
         }
         if (chunks[chunk] == 1)
-            for (place = 0; place < COUNT_OF(around); place++)
-                five_cases(around[place] - 270000, SB_SIZE_UNKNOWN, 1, 30000);
+            for (index = 0; index < COUNT_OF(around); index++)
+                five_cases(around[index] - 270000, SB_SIZE_UNKNOWN, 1, 30000);
         /* Declared sizes that are wrong, in both directions. */
         five_cases(20000, 10000, chunks[chunk], 0);
         five_cases(20000, 30000, chunks[chunk], 15000);

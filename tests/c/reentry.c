@@ -84,10 +84,10 @@ static void own_handle(uint64_t max, int by_helper)
 static int64_t adding_read(void *opaque, void *out, size_t capacity)
 {
     uint64_t *at = opaque;
-    unsigned char *place = out;
+    unsigned char *bytes_out = out;
     int64_t count = sb_read(other, *at, capacity, out), index;
     for (index = 0; index < count; index++)
-        place[index]++;
+        bytes_out[index]++;
     if (count > 0)
         *at += (uint64_t)count;
     return count;
@@ -97,7 +97,7 @@ static void another_handle(void)
 {
     stream source;
     sb_callback callback = { .read = adding_read };
-    uint64_t at = 0, place;
+    uint64_t at = 0, index;
 
     stream_init(&source, SIZE, 777);
     other = stream_open(&source, SIZE, 10000);
@@ -106,8 +106,8 @@ static void another_handle(void)
     CHECK(own != NULL);
     CHECK_EQ(sb_read(own, 50000, 10, bytes), 10);
     CHECK_EQ(sb_read(own, 0, SIZE, bytes), SIZE);
-    for (place = 0; place < SIZE; place++)
-        CHECK(bytes[place] == (unsigned char)(byte_at(place) + 1));
+    for (index = 0; index < SIZE; index++)
+        CHECK(bytes[index] == (unsigned char)(byte_at(index) + 1));
     sb_free(own);
     sb_free(other);
 }
@@ -140,17 +140,17 @@ static void two_that_wait(int by_free)
 {
     static int numbers[2] = { 0, 1 };
     call calls[2];
-    int place;
+    int index;
 
-    for (place = 0; place < 2; place++) {
+    for (index = 0; index < 2; index++) {
         sb_callback callback = { .read = crossing_read };
-        callback.opaque = &numbers[place];
-        entered[place] = 0;
-        pair[place] = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
-        CHECK(pair[place] != NULL);
+        callback.opaque = &numbers[index];
+        entered[index] = 0;
+        pair[index] = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+        CHECK(pair[index] != NULL);
     }
-    for (place = 0; place < 2; place++)
-        call_start(&calls[place], pair[place], 0, 10, NULL);
+    for (index = 0; index < 2; index++)
+        call_start(&calls[index], pair[index], 0, 10, NULL);
     WAIT_UNTIL(stats_of(pair[0]).waits == 1 && stats_of(pair[1]).waits == 1);
     if (by_free) {
         /* One free releases both: its blocked call is the other's source. */

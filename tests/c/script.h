@@ -22,7 +22,7 @@ static inline int64_t script_answer(script *self, void *out, size_t capacity)
 {
     int64_t answer = self->answers[self->calls < self->count ? self->calls : self->count - 1];
     unsigned char *bytes = out;
-    size_t place;
+    size_t index;
 
     CHECK_EQ(self->closes, 0);
     self->calls++;
@@ -30,8 +30,8 @@ static inline int64_t script_answer(script *self, void *out, size_t capacity)
         return answer;
     if ((uint64_t)answer > capacity)
         answer = (int64_t)capacity;
-    for (place = 0; place < (size_t)answer; place++)
-        bytes[place] = byte_at(self->at + place);
+    for (index = 0; index < (size_t)answer; index++)
+        bytes[index] = byte_at(self->at + index);
     self->at += (uint64_t)answer;
     return answer;
 }

@@ -190,7 +190,7 @@ static void passed(form how)
 int main(void)
 {
     form how;
-    size_t place;
+    size_t index;
     for (how = READ; how < FORMS; how++) {
         is_the_end(how);
         is_an_error(how, 0);
@@ -206,12 +206,12 @@ int main(void)
     cut_at_the_probe(PULL_SEEKS);
     up_to_the_probe(READ_SEEK);
     up_to_the_probe(PULL_SEEKS);
-    for (place = 0; place < 2; place++) {
-        asked_once_more(place ? READ_SEEK : PULL_SEEKS, 0);
-        asked_once_more(place ? READ_SEEK : PULL_SEEKS, 1);
-        not_asked_again(place ? READ_SEEK : PULL_SEEKS, SB_SIZE_UNKNOWN);
-        not_asked_again(place ? READ_SEEK : PULL_SEEKS, 100);
-        not_asked_again(place ? READ_SEEK : PULL_SEEKS, 50);
+    for (index = 0; index < 2; index++) {
+        asked_once_more(index ? READ_SEEK : PULL_SEEKS, 0);
+        asked_once_more(index ? READ_SEEK : PULL_SEEKS, 1);
+        not_asked_again(index ? READ_SEEK : PULL_SEEKS, SB_SIZE_UNKNOWN);
+        not_asked_again(index ? READ_SEEK : PULL_SEEKS, 100);
+        not_asked_again(index ? READ_SEEK : PULL_SEEKS, 50);
     }
     return 0;
 }

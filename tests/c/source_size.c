@@ -17,7 +17,7 @@ static unsigned char bytes[1000];
 static int64_t size_of(void *opaque)
 {
     sized *self = opaque;
-    size_t place = self->asked < self->count ? self->asked : self->count - 1;
+    size_t index = self->asked < self->count ? self->asked : self->count - 1;
 
     CHECK_EQ(self->script.closes, 0);
     /* After each call of the source, which is therefore one ahead. */
@@ -27,7 +27,7 @@ static int64_t size_of(void *opaque)
         CHECK_EQ(sb_read(self->buffer, 900, 1, bytes), SB_ERR_REENTRANT);
         CHECK_EQ(sb_size(self->buffer), SB_ERR_UNKNOWN_SIZE);
     }
-    return self->sizes[place];
+    return self->sizes[index];
 }
 
 static sb_buffer *sized_open(sized *self, form how, uint64_t declared, uint32_t on_short)
@@ -175,10 +175,10 @@ static void is_reported_as_total(form how)
     sb_buffer *buffer = sized_open(&source, how, SB_SIZE_UNKNOWN, SB_SHORT_END);
     sb_save_options options = save_options("saved", -1, 0);
     int before = 0;
-    size_t place;
+    size_t index;
 
-    for (place = 0; place < PARTS; place++)
-        answers[place] = PART;
+    for (index = 0; index < PARTS; index++)
+        answers[index] = PART;
     options.progress = check_total;
     options.opaque = &before;
     CHECK_EQ(sb_save_with(buffer, &options), PART * PARTS);

@@ -10,14 +10,14 @@ enum { SIZE = 4 << 20, STACK = 256 * 1024, MOST = 16 * 1024, UNTOUCHED = 0x5a };
 static unsigned char *stack;
 
 /* A source that seeks until it cannot any more, and then must be read past buffered bytes. */
-typedef struct place {
+typedef struct position {
     uint64_t at;
     int seeks;
-} place;
+} position;
 
 static int64_t place_read(void *opaque, void *out, size_t capacity)
 {
-    place *self = opaque;
+    position *self = opaque;
     unsigned char *bytes = out;
     uint64_t count = capacity < 50000 ? capacity : 50000, done;
     if (count > SIZE - self->at)
@@ -30,7 +30,7 @@ static int64_t place_read(void *opaque, void *out, size_t capacity)
 
 static int64_t place_seek(void *opaque, uint64_t offset)
 {
-    place *self = opaque;
+    position *self = opaque;
     if (self->seeks == 0)
         return SB_SOURCE_UNSUPPORTED;
     self->seeks--;
@@ -49,7 +49,7 @@ static void *work(void *opaque)
 {
     static sb_stats stats;
     static char path[4096];
-    place source = { 0, 2 };
+    position source = { 0, 2 };
     sb_callback callback = { .read = place_read, .seek = place_seek };
     sb_buffer *buffer;
     sb_reader *reader;

@@ -17,11 +17,11 @@ static pthread_t helper, main_thread;
 static void expect_events(const char *expected)
 {
     char found[200] = "";
-    size_t place;
+    size_t index;
 
-    for (place = 0; place < events_count; place++) {
-        strcat(found, place > 0 ? " " : "");
-        strcat(found, events[place]);
+    for (index = 0; index < events_count; index++) {
+        strcat(found, index > 0 ? " " : "");
+        strcat(found, events[index]);
     }
     if (strcmp(found, expected) != 0)
         fprintf(stderr, "%s\n", found);

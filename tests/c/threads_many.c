@@ -62,17 +62,17 @@ static void run(uint64_t chunk, uint64_t max, int prefetch)
     stream source;
     pthread_t all[THREADS];
     sb_stats stats;
-    size_t place;
+    size_t index;
 
     stream_init(&source, SIZE, chunk);
     buffer = stream_open(&source, SB_SIZE_UNKNOWN, max);
     if (prefetch)
         CHECK_EQ(sb_prefetch(buffer, 500000), SB_OK);
-    for (place = 0; place < THREADS; place++)
-        CHECK_EQ(pthread_create(&all[place], NULL, reads, (void *)(uintptr_t)place), 0);
+    for (index = 0; index < THREADS; index++)
+        CHECK_EQ(pthread_create(&all[index], NULL, reads, (void *)(uintptr_t)index), 0);
     CHECK_EQ(sb_save(buffer, "saved"), SIZE);
-    for (place = 0; place < THREADS; place++)
-        CHECK_EQ(pthread_join(all[place], NULL), 0);
+    for (index = 0; index < THREADS; index++)
+        CHECK_EQ(pthread_join(all[index], NULL), 0);
     stats = stats_of(buffer);
     CHECK_EQ(stats.final_size, SIZE);
     CHECK_EQ(stats.memory + stats.disk, SIZE);

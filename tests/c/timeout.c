@@ -57,11 +57,11 @@ static void zero_never_asks(void)
 {
     stream source;
     sb_buffer *buffer;
-    int place;
+    int index;
 
     stream_init(&source, SIZE, 10000);
     buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
-    for (place = 0; place < 1000; place++) {
+    for (index = 0; index < 1000; index++) {
         CHECK_EQ(sb_read_some(buffer, 0, 10, bytes, 0), SB_ERR_TIMEOUT);
         CHECK_EQ(sb_read_some(buffer, SIZE, 10, bytes, 0), SB_ERR_TIMEOUT);
     }

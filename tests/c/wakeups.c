@@ -12,28 +12,28 @@ static void many(uint64_t chunk, int some, int by_helper)
     stream source;
     sb_buffer *buffer;
     sb_stats stats;
-    size_t place;
+    size_t index;
 
     stream_init(&source, SIZE, chunk);
     source.stall_at = 0;
     buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
     if (by_helper)
         CHECK_EQ(sb_prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
-    for (place = 0; place < WAITERS; place++) {
+    for (index = 0; index < WAITERS; index++) {
         /* From the last offset to the first, so that the first to come wait longest. */
-        uint64_t offset = (WAITERS - 1 - place) * STEP + STEP / 2;
+        uint64_t offset = (WAITERS - 1 - index) * STEP + STEP / 2;
         if (some)
-            call_start_some(&calls[place], buffer, offset, 10, -1, NULL);
+            call_start_some(&calls[index], buffer, offset, 10, -1, NULL);
         else
-            call_start(&calls[place], buffer, offset, 10, NULL);
+            call_start(&calls[index], buffer, offset, 10, NULL);
     }
     /* All of them are blocked, except the one inside the source. */
     WAIT_UNTIL(stats_of(buffer).waits >= (by_helper ? WAITERS : WAITERS - 1));
     stream_await_stall(&source);
     CHECK_EQ(stats_of(buffer).waits, by_helper ? WAITERS : WAITERS - 1);
     stream_release(&source, NEVER);
-    for (place = 0; place < WAITERS; place++)
-        CHECK_EQ(call_finish(&calls[place]), 10);
+    for (index = 0; index < WAITERS; index++)
+        CHECK_EQ(call_finish(&calls[index]), 10);
     stats = stats_of(buffer);
     /* A thread woken to use the source may find it taken, and waits once more. */
     printf("chunk %" PRIu64 ": %" PRIu64 " waits, %" PRIu64 " pulls\n", chunk, stats.waits,
