@@ -69,9 +69,9 @@
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
-#define SPOOLBUF_CURL_EXCHANGE(place, value) _InterlockedExchange((place), (value))
+#define SPOOLBUF_CURL_EXCHANGE(target, value) _InterlockedExchange((target), (value))
 #else
-#define SPOOLBUF_CURL_EXCHANGE(place, value) __atomic_exchange_n((place), (value), __ATOMIC_SEQ_CST)
+#define SPOOLBUF_CURL_EXCHANGE(target, value) __atomic_exchange_n((target), (value), __ATOMIC_SEQ_CST)
 #endif
 
 #ifdef __cplusplus
@@ -110,7 +110,7 @@ typedef struct spoolbuf_curl {
     volatile long canceled;
     int tries;
     /* The resource. */
-    int64_t place, reach; /* the next offset to deliver; the end of the furthest delivered byte */
+    int64_t position, reach; /* the next offset to deliver; the end of the furthest delivered byte */
     int64_t size;         /* or -1 */
     uint64_t mark;        /* hash of its validators; 0: none */
     int ranges;           /* one of SPOOLBUF_CURL_RANGES_ */
@@ -378,7 +378,7 @@ static inline size_t spoolbuf_curl_body(char *bytes, size_t one, size_t length, 
     }
     if (self->verdict == SPOOLBUF_CURL_PART && self->last >= 0) {
         /* The kept bytes and these must lie in the range. */
-        left = self->last + 1 - self->place - (int64_t)(self->to - self->from);
+        left = self->last + 1 - self->position - (int64_t)(self->to - self->from);
         if (count > (uint64_t)left) {
             count = (size_t)left;
             self->verdict = SPOOLBUF_CURL_BAD_RANGE;
@@ -408,8 +408,8 @@ static inline void spoolbuf_curl_begin(spoolbuf_curl *self)
 {
     char range[32];
 
-    snprintf(range, sizeof range, "%lld-", (long long)self->place);
-    self->asked = self->place;
+    snprintf(range, sizeof range, "%lld-", (long long)self->position);
+    self->asked = self->position;
     self->verdict = SPOOLBUF_CURL_UNJUDGED;
     self->http = 0;
     spoolbuf_curl_forget(self);
@@ -455,9 +455,9 @@ static inline int64_t spoolbuf_curl_result(spoolbuf_curl *self)
         return SPOOLBUF_CURL_CHANGED;
     if (self->verdict == SPOOLBUF_CURL_NOTHING)
         return 0;
-    if (self->size >= 0 ? self->place >= self->size : self->verdict == SPOOLBUF_CURL_WHOLE)
+    if (self->size >= 0 ? self->position >= self->size : self->verdict == SPOOLBUF_CURL_WHOLE)
         return 0;
-    return self->verdict == SPOOLBUF_CURL_PART && self->place > self->asked ? 1 : SPOOLBUF_CURL_CUT;
+    return self->verdict == SPOOLBUF_CURL_PART && self->position > self->asked ? 1 : SPOOLBUF_CURL_CUT;
 }
 
 /* Whether a retry may succeed. */
@@ -491,7 +491,7 @@ static inline int64_t spoolbuf_curl_pause(spoolbuf_curl *self, int64_t error)
     curl_easy_getinfo(self->easy, CURLINFO_RETRY_AFTER, &told);
     spoolbuf_curl_end(self);
     if (!spoolbuf_curl_may_pass(self, error) || self->tries >= SPOOLBUF_CURL_RETRIES
-        || (self->place > 0 && self->ranges == SPOOLBUF_CURL_RANGES_NONE)) {
+        || (self->position > 0 && self->ranges == SPOOLBUF_CURL_RANGES_NONE)) {
         self->tries = 0;
         return error;
     }
@@ -514,7 +514,7 @@ static inline int64_t spoolbuf_curl_wait(spoolbuf_curl *self, int headers_do)
     int64_t status;
 
     while (self->from == self->to) {
-        if (self->size >= 0 && self->place >= self->size)
+        if (self->size >= 0 && self->position >= self->size)
             return 0;
         if (!self->running)
             spoolbuf_curl_begin(self);
@@ -546,7 +546,7 @@ static inline int64_t spoolbuf_curl_read(void *opaque, void *out, size_t capacit
     int64_t status;
     size_t count;
 
-    self->before = self->place;
+    self->before = self->position;
     status = spoolbuf_curl_wait(self, 0);
     count = self->to - self->from;
     if (status <= 0)
@@ -555,9 +555,9 @@ static inline int64_t spoolbuf_curl_read(void *opaque, void *out, size_t capacit
         count = capacity;
     memcpy(out, self->kept + self->from, count);
     self->from += count;
-    self->place += (int64_t)count;
-    if (self->reach < self->place)
-        self->reach = self->place;
+    self->position += (int64_t)count;
+    if (self->reach < self->position)
+        self->reach = self->position;
     self->tries = 0;
     /* A cancel that came meanwhile counts as obeyed: the read returns bytes. */
     spoolbuf_curl_was_canceled(self);
@@ -572,15 +572,15 @@ static inline int64_t spoolbuf_curl_seek(void *opaque, uint64_t offset)
     if (self->ranges == SPOOLBUF_CURL_RANGES_NONE)
         return SB_SOURCE_UNSUPPORTED;
     spoolbuf_curl_end(self);
-    self->before = self->place;
+    self->before = self->position;
     /* Past the largest offset: the server reports that there are no bytes. */
-    self->place = offset > INT64_MAX ? INT64_MAX : (int64_t)offset;
+    self->position = offset > INT64_MAX ? INT64_MAX : (int64_t)offset;
     self->tries = 0;
     status = spoolbuf_curl_wait(self, 1);
     if (status >= 0 && (self->verdict != SPOOLBUF_CURL_WHOLE || self->asked == 0 || !self->running
                         || self->ranges != SPOOLBUF_CURL_RANGES_NONE))
         return 0;
-    self->place = self->before;
+    self->position = self->before;
     if (status >= 0) /* The server sends the whole resource: keep reading that. */
         return SB_SOURCE_UNSUPPORTED;
     /* The next read requests the bytes at the old position again. */

@@ -103,13 +103,13 @@ static inline int spoolbuf_ffmpeg_read(void *opaque, uint8_t *out, int length)
 static inline int64_t spoolbuf_ffmpeg_seek(void *opaque, int64_t offset, int whence)
 {
     spoolbuf_ffmpeg *self = (spoolbuf_ffmpeg *)opaque;
-    int64_t place;
+    int64_t result;
 
     if (whence & AVSEEK_SIZE)
-        place = sb_size(sb_reader_buffer(self->reader));
+        result = sb_size(sb_reader_buffer(self->reader));
     else
-        place = sb_reader_seek(self->reader, offset, whence & ~AVSEEK_FORCE);
-    return place < 0 ? spoolbuf_ffmpeg_error(place) : place;
+        result = sb_reader_seek(self->reader, offset, whence & ~AVSEEK_FORCE);
+    return result < 0 ? spoolbuf_ffmpeg_error(result) : result;
 }
 
 /* Opens a position in a buffer. Returns 0 or an AVERROR; after an error there is nothing to close. */

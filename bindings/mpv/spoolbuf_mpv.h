@@ -49,11 +49,11 @@
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
-#define SPOOLBUF_MPV_SWAP(place, old, value) _InterlockedCompareExchange((place), (value), (old))
-#define SPOOLBUF_MPV_PUSH(place, value) _InterlockedExchangePointer((place), (value))
+#define SPOOLBUF_MPV_SWAP(target, old, value) _InterlockedCompareExchange((target), (value), (old))
+#define SPOOLBUF_MPV_PUSH(target, value) _InterlockedExchangePointer((target), (value))
 #else
-#define SPOOLBUF_MPV_SWAP(place, old, value) __sync_val_compare_and_swap((place), (old), (value))
-#define SPOOLBUF_MPV_PUSH(place, value) __atomic_exchange_n((place), (value), __ATOMIC_SEQ_CST)
+#define SPOOLBUF_MPV_SWAP(target, old, value) __sync_val_compare_and_swap((target), (old), (value))
+#define SPOOLBUF_MPV_PUSH(target, value) __atomic_exchange_n((target), (value), __ATOMIC_SEQ_CST)
 #endif
 
 #ifdef __cplusplus
@@ -91,9 +91,9 @@ static inline int64_t spoolbuf_mpv_read_fn(void *cookie, char *out, uint64_t len
 static inline int64_t spoolbuf_mpv_seek_fn(void *cookie, int64_t offset)
 {
     spoolbuf_mpv_stream *self = (spoolbuf_mpv_stream *)cookie;
-    int64_t place = sb_reader_seek(self->reader, offset, SB_SEEK_SET);
+    int64_t position = sb_reader_seek(self->reader, offset, SB_SEEK_SET);
 
-    return place < 0 ? (int64_t)MPV_ERROR_GENERIC : place;
+    return position < 0 ? (int64_t)MPV_ERROR_GENERIC : position;
 }
 
 static inline int64_t spoolbuf_mpv_size_fn(void *cookie)

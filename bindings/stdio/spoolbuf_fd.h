@@ -70,24 +70,24 @@ typedef struct spoolbuf_fd {
     int owned;
     int wake[2];     /* written by `cancel`, read by the call that it stopped; -1 for files */
     int64_t start;   /* the resource's start in a file */
-    int64_t place;   /* the position in a file, from its own start */
+    int64_t position;   /* the position in a file, from its own start */
 } spoolbuf_fd;
 
 static inline int64_t spoolbuf_fd_pread(void *opaque, void *out, size_t capacity)
 {
     spoolbuf_fd *self = (spoolbuf_fd *)opaque;
-    off_t at = (off_t)self->place;
+    off_t at = (off_t)self->position;
     ssize_t count;
 
     /* Past the largest offset of a file, or of a 32-bit off_t: pread(2) would report an error. */
-    if ((int64_t)at != self->place || capacity > (uint64_t)(INT64_MAX - self->place))
+    if ((int64_t)at != self->position || capacity > (uint64_t)(INT64_MAX - self->position))
         return 0;
     do
         count = pread(self->fd, out, capacity, at);
     while (count < 0 && errno == EINTR);
     if (count < 0)
         return -errno;
-    self->place += count;
+    self->position += count;
     return count;
 }
 
@@ -97,9 +97,9 @@ static inline int64_t spoolbuf_fd_seek(void *opaque, uint64_t offset)
 
     /* An offset past the end is not an error, however far. */
     if (offset > (uint64_t)(INT64_MAX - self->start))
-        self->place = INT64_MAX;
+        self->position = INT64_MAX;
     else
-        self->place = self->start + (int64_t)offset;
+        self->position = self->start + (int64_t)offset;
     return 0;
 }
 
@@ -221,7 +221,7 @@ static inline int spoolbuf_fd_source(sb_callback *source, int fd, int owned, uin
             lseek(fd, (off_t)self->start, SEEK_SET);
         if (self->start < 0)
             self->start = 0;
-        self->place = self->start;
+        self->position = self->start;
         made.read = spoolbuf_fd_pread;
         made.seek = spoolbuf_fd_seek;
         made.cancel = NULL;

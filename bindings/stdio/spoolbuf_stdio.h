@@ -1,8 +1,8 @@
 /*
  * spoolbuf_stdio.h - a FILE over a position in a buffer, for any code that reads a FILE.
  *
- *     sb_reader *place;
- *     FILE *file = spoolbuf_fopen(buffer, &place);
+ *     sb_reader *reader;
+ *     FILE *file = spoolbuf_fopen(buffer, &reader);
  *     fseek(file, -128, SEEK_END);  fread(...);  fclose(file);
  *
  *   stdio requests       result
@@ -16,8 +16,8 @@
  *                        the declared size, else it fails with ESPIPE. Some callers ignore that:
  *                        opusfile takes the current position for the end. For these, let sb_read() find
  *                        the end first, or declare the size. A position before the start is EINVAL
- *   a blocked read       sb_reader_cancel(place), from any thread, makes it and every read that would
- *                        block fail, until sb_reader_resume(place) and clearerr(). It takes effect at
+ *   a blocked read       sb_reader_cancel(reader), from any thread, makes it and every read that would
+ *                        block fail, until sb_reader_resume(reader) and clearerr(). It takes effect at
  *                        once if a thread of the library calls the source (sb_prefetch(), the option
  *                        `prefetch`). Otherwise it takes effect when the source returns, and
  *                        sb_cancel() makes it return
@@ -65,9 +65,9 @@ static inline int64_t spoolbuf_stdio_fail(int64_t result)
 }
 
 /* As lseek(2): a position before the start is EINVAL, and a freed reader EBADF. */
-static inline int64_t spoolbuf_stdio_move(void *place, int64_t offset, int whence)
+static inline int64_t spoolbuf_stdio_move(void *opaque, int64_t offset, int whence)
 {
-    sb_reader *reader = (sb_reader *)place;
+    sb_reader *reader = (sb_reader *)opaque;
     int64_t at = sb_reader_seek(reader, offset, whence);
 
     if (at != SB_ERR_INVALID || sb_reader_seek(reader, 0, SB_SEEK_CUR) < 0)
@@ -76,61 +76,61 @@ static inline int64_t spoolbuf_stdio_move(void *place, int64_t offset, int whenc
     return -1;
 }
 
-static inline int spoolbuf_stdio_close(void *place)
+static inline int spoolbuf_stdio_close(void *opaque)
 {
-    sb_reader_free((sb_reader *)place);
+    sb_reader_free((sb_reader *)opaque);
     return 0;
 }
 
 #if defined(__GLIBC__) || defined(__linux__) && !defined(__ANDROID__)
 
-static inline ssize_t spoolbuf_stdio_read(void *place, char *out, size_t length)
+static inline ssize_t spoolbuf_stdio_read(void *opaque, char *out, size_t length)
 {
-    return (ssize_t)spoolbuf_stdio_fail(sb_reader_read((sb_reader *)place, length, out));
+    return (ssize_t)spoolbuf_stdio_fail(sb_reader_read((sb_reader *)opaque, length, out));
 }
 
 #ifdef __GLIBC__
-static inline int spoolbuf_stdio_seek(void *place, off64_t *offset, int whence)
+static inline int spoolbuf_stdio_seek(void *opaque, off64_t *offset, int whence)
 #else
-static inline int spoolbuf_stdio_seek(void *place, off_t *offset, int whence)
+static inline int spoolbuf_stdio_seek(void *opaque, off_t *offset, int whence)
 #endif
 {
-    int64_t at = spoolbuf_stdio_move(place, *offset, whence);
+    int64_t at = spoolbuf_stdio_move(opaque, *offset, whence);
 
     if (at >= 0)
         *offset = at;
     return at < 0 ? -1 : 0;
 }
 
-static inline FILE *spoolbuf_stdio_file(sb_reader *place)
+static inline FILE *spoolbuf_stdio_file(sb_reader *reader)
 {
     cookie_io_functions_t functions = { spoolbuf_stdio_read, NULL, spoolbuf_stdio_seek,
                                         spoolbuf_stdio_close };
-    return fopencookie(place, "rb", functions);
+    return fopencookie(reader, "rb", functions);
 }
 
 #else
 
-static inline int spoolbuf_stdio_read(void *place, char *out, int length)
+static inline int spoolbuf_stdio_read(void *opaque, char *out, int length)
 {
-    return (int)spoolbuf_stdio_fail(sb_reader_read((sb_reader *)place, (size_t)length, out));
+    return (int)spoolbuf_stdio_fail(sb_reader_read((sb_reader *)opaque, (size_t)length, out));
 }
 
-static inline fpos_t spoolbuf_stdio_seek(void *place, fpos_t offset, int whence)
+static inline fpos_t spoolbuf_stdio_seek(void *opaque, fpos_t offset, int whence)
 {
-    return (fpos_t)spoolbuf_stdio_move(place, offset, whence);
+    return (fpos_t)spoolbuf_stdio_move(opaque, offset, whence);
 }
 
-static inline FILE *spoolbuf_stdio_file(sb_reader *place)
+static inline FILE *spoolbuf_stdio_file(sb_reader *reader)
 {
-    return funopen(place, spoolbuf_stdio_read, NULL, spoolbuf_stdio_seek, spoolbuf_stdio_close);
+    return funopen(reader, spoolbuf_stdio_read, NULL, spoolbuf_stdio_seek, spoolbuf_stdio_close);
 }
 
 #endif
 
-/* Opens a FILE for reading. `*place`, if not NULL, is set to the reader that cancels it. On an error
+/* Opens a FILE for reading. `*out`, if not NULL, is set to the reader that cancels it. On an error
  * returns NULL and sets errno. */
-static inline FILE *spoolbuf_fopen(sb_buffer *buffer, sb_reader **place)
+static inline FILE *spoolbuf_fopen(sb_buffer *buffer, sb_reader **out)
 {
     sb_reader *reader = sb_reader_new(buffer);
     FILE *file;
@@ -144,8 +144,8 @@ static inline FILE *spoolbuf_fopen(sb_buffer *buffer, sb_reader **place)
         sb_reader_free(reader);
         return NULL;
     }
-    if (place != NULL)
-        *place = reader;
+    if (out != NULL)
+        *out = reader;
     return file;
 }
 

@@ -34,7 +34,7 @@
  *                        blocked call on the buffer, until sb_resume()
  *   threads              a media is opened and closed on one thread of VLC, and read on another. It may
  *                        be open several times at once (two players, or one that also parses it), at
- *                        most SPOOLBUF_VLC_PLACES times. Each has its own position, but one stop
+ *                        most SPOOLBUF_VLC_POSITIONS times. Each has its own position, but one stop
  *                        cancels all of them. For players with their own cancellation, use one
  *                        spoolbuf_vlc each
  *   lifetime             close it after the last player and the media are released, and before
@@ -58,28 +58,28 @@ extern "C" {
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
-#define SPOOLBUF_VLC_SWAP(place, old, value) _InterlockedCompareExchange((place), (value), (old))
+#define SPOOLBUF_VLC_SWAP(target, old, value) _InterlockedCompareExchange((target), (value), (old))
 #else
-#define SPOOLBUF_VLC_SWAP(place, old, value) __sync_val_compare_and_swap((place), (old), (value))
+#define SPOOLBUF_VLC_SWAP(target, old, value) __sync_val_compare_and_swap((target), (old), (value))
 #endif
 
 /* How many times a film can be open at once. */
-#define SPOOLBUF_VLC_PLACES 4
+#define SPOOLBUF_VLC_POSITIONS 4
 
 struct spoolbuf_vlc;
 
 /* One of the positions at which a film can be open. */
-typedef struct spoolbuf_vlc_place {
+typedef struct spoolbuf_vlc_position {
     struct spoolbuf_vlc *film;
     sb_reader *reader;
     volatile long taken;
-} spoolbuf_vlc_place;
+} spoolbuf_vlc_position;
 
 /* A buffer that VLC plays. It must not be moved in memory while it is open. All positions are created
  * at the opening, so that a stop finds them whatever VLC is doing at that moment. */
 typedef struct spoolbuf_vlc {
     sb_buffer *buffer;
-    spoolbuf_vlc_place places[SPOOLBUF_VLC_PLACES];
+    spoolbuf_vlc_position positions[SPOOLBUF_VLC_POSITIONS];
     volatile long status;
 } spoolbuf_vlc;
 
@@ -89,10 +89,10 @@ static inline int spoolbuf_vlc_open_cb(void *opaque, void **data, uint64_t *size
     int64_t known = sb_size(self->buffer);
     int at;
 
-    for (at = 0; at < SPOOLBUF_VLC_PLACES; at++) {
-        if (SPOOLBUF_VLC_SWAP(&self->places[at].taken, 0, 1) == 0) {
-            sb_reader_seek(self->places[at].reader, 0, SB_SEEK_SET);
-            *data = &self->places[at];
+    for (at = 0; at < SPOOLBUF_VLC_POSITIONS; at++) {
+        if (SPOOLBUF_VLC_SWAP(&self->positions[at].taken, 0, 1) == 0) {
+            sb_reader_seek(self->positions[at].reader, 0, SB_SEEK_SET);
+            *data = &self->positions[at];
             *size = known < 0 ? UINT64_MAX : (uint64_t)known;
             return 0;
         }
@@ -102,28 +102,28 @@ static inline int spoolbuf_vlc_open_cb(void *opaque, void **data, uint64_t *size
 
 static inline ssize_t spoolbuf_vlc_read_cb(void *opaque, unsigned char *out, size_t length)
 {
-    spoolbuf_vlc_place *place = (spoolbuf_vlc_place *)opaque;
+    spoolbuf_vlc_position *position = (spoolbuf_vlc_position *)opaque;
     size_t most = length > SIZE_MAX / 2 ? SIZE_MAX / 2 : length;
-    int64_t count = sb_reader_read(place->reader, most, out);
+    int64_t count = sb_reader_read(position->reader, most, out);
 
     if (count >= 0)
         return (ssize_t)count;
-    SPOOLBUF_VLC_SWAP(&place->film->status, 0, (long)count);
+    SPOOLBUF_VLC_SWAP(&position->film->status, 0, (long)count);
     return -1;
 }
 
 static inline int spoolbuf_vlc_seek_cb(void *opaque, uint64_t offset)
 {
-    spoolbuf_vlc_place *place = (spoolbuf_vlc_place *)opaque;
+    spoolbuf_vlc_position *position = (spoolbuf_vlc_position *)opaque;
 
     if (offset > INT64_MAX)
         return -1;
-    return sb_reader_seek(place->reader, (int64_t)offset, SB_SEEK_SET) < 0 ? -1 : 0;
+    return sb_reader_seek(position->reader, (int64_t)offset, SB_SEEK_SET) < 0 ? -1 : 0;
 }
 
 static inline void spoolbuf_vlc_close_cb(void *opaque)
 {
-    SPOOLBUF_VLC_SWAP(&((spoolbuf_vlc_place *)opaque)->taken, 1, 0);
+    SPOOLBUF_VLC_SWAP(&((spoolbuf_vlc_position *)opaque)->taken, 1, 0);
 }
 
 /* Closes the film; the buffer stays open. After the last player and the media are released. */
@@ -131,8 +131,8 @@ static inline void spoolbuf_vlc_close(spoolbuf_vlc *self)
 {
     int at;
 
-    for (at = 0; at < SPOOLBUF_VLC_PLACES; at++)
-        sb_reader_free(self->places[at].reader);
+    for (at = 0; at < SPOOLBUF_VLC_POSITIONS; at++)
+        sb_reader_free(self->positions[at].reader);
     memset(self, 0, sizeof *self);
 }
 
@@ -143,10 +143,10 @@ static inline int spoolbuf_vlc_open(spoolbuf_vlc *self, sb_buffer *buffer)
 
     memset(self, 0, sizeof *self);
     self->buffer = buffer;
-    for (at = 0; at < SPOOLBUF_VLC_PLACES; at++) {
-        self->places[at].film = self;
-        self->places[at].reader = sb_reader_new(buffer);
-        if (self->places[at].reader == NULL) {
+    for (at = 0; at < SPOOLBUF_VLC_POSITIONS; at++) {
+        self->positions[at].film = self;
+        self->positions[at].reader = sb_reader_new(buffer);
+        if (self->positions[at].reader == NULL) {
             spoolbuf_vlc_close(self);
             return sb_buffered(buffer, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY;
         }
@@ -173,8 +173,8 @@ static inline void spoolbuf_vlc_cancel(spoolbuf_vlc *self)
 {
     int at;
 
-    for (at = 0; at < SPOOLBUF_VLC_PLACES; at++)
-        sb_reader_cancel(self->places[at].reader);
+    for (at = 0; at < SPOOLBUF_VLC_POSITIONS; at++)
+        sb_reader_cancel(self->positions[at].reader);
 }
 
 /* Lets them block again. Call it before the film is played again. */
@@ -183,8 +183,8 @@ static inline void spoolbuf_vlc_resume(spoolbuf_vlc *self)
     int at;
 
     SPOOLBUF_VLC_SWAP(&self->status, self->status, 0);
-    for (at = 0; at < SPOOLBUF_VLC_PLACES; at++)
-        sb_reader_resume(self->places[at].reader);
+    for (at = 0; at < SPOOLBUF_VLC_POSITIONS; at++)
+        sb_reader_resume(self->positions[at].reader);
 }
 
 /* The first error since the opening or the last resume: SB_OK or the library's code. It is also

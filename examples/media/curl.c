@@ -14,7 +14,7 @@ static void stop(void *buffer)
 int main(int argc, char **argv)
 {
     sb_buffer *buffer = resource_open(argc > 1 ? argv[1] : NULL);
-    int64_t size, place = 0, count;
+    int64_t size, offset = 0, count;
     unsigned char bytes[10000];
     uint32_t sum = 1;
     sb_stats stats;
@@ -28,9 +28,9 @@ int main(int argc, char **argv)
         printf("last byte 0x%02x, %s\n", bytes[count - 1],
                stats.frontier < (uint64_t)size ? "by a jump" : "by reading on");
     }
-    for (; (count = sb_read(buffer, (uint64_t)place, sizeof bytes, bytes)) > 0; place += count)
+    for (; (count = sb_read(buffer, (uint64_t)offset, sizeof bytes, bytes)) > 0; offset += count)
         sum = resource_sum(sum, bytes, (size_t)count);
-    printf("size %lld\nsum 0x%08x\n", (long long)place, sum);
+    printf("size %lld\nsum 0x%08x\n", (long long)offset, sum);
     if (count == 0 && argc > 2) {
         resource_target = argv[2];
         count = sb_save(buffer, argv[2]);

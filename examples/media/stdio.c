@@ -7,9 +7,9 @@
 #include "resource.h"
 #include "spoolbuf_stdio.h"
 
-static void stop(void *place)
+static void stop(void *reader)
 {
-    sb_reader_cancel(place);
+    sb_reader_cancel(reader);
 }
 
 int main(int argc, char **argv)
@@ -17,14 +17,14 @@ int main(int argc, char **argv)
     sb_buffer *buffer = resource_open(argc > 1 ? argv[1] : NULL);
     unsigned char bytes[3000];
     uint32_t sum = 1;
-    sb_reader *place;
+    sb_reader *reader;
     size_t count;
     FILE *file;
     int failed;
 
-    if (buffer == NULL || (file = spoolbuf_fopen(buffer, &place)) == NULL)
+    if (buffer == NULL || (file = spoolbuf_fopen(buffer, &reader)) == NULL)
         return 2;
-    resource_on_interrupt(stop, place);
+    resource_on_interrupt(stop, reader);
     while ((count = fread(bytes, 1, sizeof bytes, file)) > 0)
         sum = resource_sum(sum, bytes, count);
     failed = ferror(file) ? errno : 0;

@@ -116,16 +116,16 @@ static void pauses(const char *url, int64_t size)
 /* Far past its end there is nothing, which is no error and does not cost the source its seek. */
 static void far_past_the_end(const char *url)
 {
-    static const uint64_t places[] = { SIZE, INT64_MAX - 3, UINT64_MAX - 100 };
+    static const uint64_t offsets[] = { SIZE, INT64_MAX - 3, UINT64_MAX - 100 };
     unsigned char bytes[4];
     sb_buffer *buffer;
     sb_stats stats;
     size_t at;
 
-    for (at = 0; at < sizeof places / sizeof *places; at++) {
+    for (at = 0; at < sizeof offsets / sizeof *offsets; at++) {
         buffer = over(url, NULL);
         assert(sb_size(buffer) == SB_ERR_UNKNOWN_SIZE);
-        assert(sb_read(buffer, places[at], sizeof bytes, bytes) == 0);
+        assert(sb_read(buffer, offsets[at], sizeof bytes, bytes) == 0);
         sb_stat(buffer, &stats, sizeof stats);
         assert(stats.state == SB_STATE_OPEN && stats.seekable == 1 && stats.memory == 0);
         assert(sb_read(buffer, 1000, sizeof bytes, bytes) == sizeof bytes && bytes[3] == byte_at(1003));
@@ -183,17 +183,17 @@ static void jump_again(const char *url, int64_t code)
     sb_free(buffer);
 }
 
-/* The server fails twice at that place: each time an error. Then it is as if nothing had been. */
-static void fault(const char *url, int64_t place)
+/* The server fails twice at that offset: each time an error. Then it is as if nothing had been. */
+static void fault(const char *url, int64_t offset)
 {
     static unsigned char bytes[SIZE + 1];
     sb_buffer *buffer = over(url, NULL);
     int turn;
 
     for (turn = 0; turn < 2; turn++) {
-        assert(sb_read(buffer, 0, SIZE + 1, bytes) == (place > 0 ? place : SB_ERR_SOURCE));
-        assert(sb_read(buffer, (uint64_t)place, 1, bytes) == SB_ERR_SOURCE);
-        assert(source_error(buffer) < 0 && sb_size(buffer) != place);
+        assert(sb_read(buffer, 0, SIZE + 1, bytes) == (offset > 0 ? offset : SB_ERR_SOURCE));
+        assert(sb_read(buffer, (uint64_t)offset, 1, bytes) == SB_ERR_SOURCE);
+        assert(source_error(buffer) < 0 && sb_size(buffer) != offset);
         sb_resume(buffer);
     }
     assert(sb_read(buffer, 0, SIZE + 1, bytes) == SIZE && is(bytes, 0, SIZE));
@@ -202,15 +202,15 @@ static void fault(const char *url, int64_t place)
 }
 
 /* What was delivered is not all there any more, and the source says so. */
-static void changed(const char *url, int64_t place)
+static void changed(const char *url, int64_t offset)
 {
     static unsigned char bytes[SIZE + 1];
     sb_buffer *buffer = over(url, NULL);
 
-    assert(sb_read(buffer, 0, SIZE + 1, bytes) == place && is(bytes, 0, place));
-    assert(sb_read(buffer, (uint64_t)place, 1, bytes) == SB_ERR_SOURCE);
+    assert(sb_read(buffer, 0, SIZE + 1, bytes) == offset && is(bytes, 0, offset));
+    assert(sb_read(buffer, (uint64_t)offset, 1, bytes) == SB_ERR_SOURCE);
     sb_retry(buffer);
-    assert(sb_read(buffer, (uint64_t)place, 1, bytes) == SB_ERR_SOURCE);
+    assert(sb_read(buffer, (uint64_t)offset, 1, bytes) == SB_ERR_SOURCE);
     assert(source_error(buffer) == SPOOLBUF_CURL_CHANGED);
     sb_free(buffer);
 }

@@ -99,7 +99,7 @@ typedef struct source {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     unsigned char *bytes;
-    size_t size, place, gate, fails_at, ends_at;
+    size_t size, position, gate, fails_at, ends_at;
     int stalled, canceled, cancels;
     int fails_at_cancel; /* instead of obeying it */
 } source;
@@ -107,39 +107,39 @@ typedef struct source {
 static int64_t source_read(void *opaque, void *out, size_t capacity)
 {
     source *self = (source *)opaque;
-    size_t count = self->size - self->place;
+    size_t count = self->size - self->position;
     int canceled;
 
-    if (self->fails_at == self->place) {
+    if (self->fails_at == self->position) {
         self->fails_at = SIZE_MAX;
         return -5;
     }
-    if (self->ends_at == self->place) {
+    if (self->ends_at == self->position) {
         self->ends_at = SIZE_MAX;
         return 0;
     }
     pthread_mutex_lock(&self->lock);
-    self->stalled = self->place == self->gate;
+    self->stalled = self->position == self->gate;
     pthread_cond_broadcast(&self->changed);
-    while (self->place == self->gate && !self->canceled)
+    while (self->position == self->gate && !self->canceled)
         pthread_cond_wait(&self->changed, &self->lock);
-    if (count > self->gate - self->place && self->place < self->gate)
-        count = self->gate - self->place;
+    if (count > self->gate - self->position && self->position < self->gate)
+        count = self->gate - self->position;
     canceled = self->canceled;
     self->stalled = 0;
     pthread_mutex_unlock(&self->lock);
     if (canceled)
         return self->fails_at_cancel ? -5 : SB_SOURCE_CANCELED;
-    if (count > self->fails_at - self->place)
-        count = self->fails_at - self->place;
-    if (count > self->ends_at - self->place)
-        count = self->ends_at - self->place;
+    if (count > self->fails_at - self->position)
+        count = self->fails_at - self->position;
+    if (count > self->ends_at - self->position)
+        count = self->ends_at - self->position;
     if (count > capacity)
         count = capacity;
     if (count > 10007)
         count = 10007;
-    memcpy(out, self->bytes + self->place, count);
-    self->place += count;
+    memcpy(out, self->bytes + self->position, count);
+    self->position += count;
     return (int64_t)count;
 }
 
@@ -205,13 +205,13 @@ typedef struct stage {
     const char *name;
 } stage;
 
-static int64_t odd_read(void *place, void *out, size_t capacity)
+static int64_t odd_read(void *position, void *out, size_t capacity)
 {
     size_t done = 0;
 
     /* 100 at once at most: so that a short read is no end. */
-    for (; done < capacity && done < 100 && *(size_t *)place < ODD; done++)
-        ((unsigned char *)out)[done] = odd_byte((*(size_t *)place)++);
+    for (; done < capacity && done < 100 && *(size_t *)position < ODD; done++)
+        ((unsigned char *)out)[done] = odd_byte((*(size_t *)position)++);
     return (int64_t)done;
 }
 
@@ -512,12 +512,12 @@ static void going_on(void)
 
 static void asking(void)
 {
-    size_t place = 0;
+    size_t position = 0;
     sb_callback callback = { .read = odd_read };
     player self;
 
     fprintf(stderr, "what is seldom asked\n");
-    callback.opaque = &place;
+    callback.opaque = &position;
     memset(&self, 0, sizeof self);
     self.file = played;
     snprintf(self.output, sizeof self.output, "%s.asking", written);

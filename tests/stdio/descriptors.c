@@ -130,7 +130,7 @@ static void a_file_of_proc(void)
 }
 
 /* Far past the end of a file there is nothing, which is no error and does not cost the source its seek. */
-static void far_past_the_end_of_a_file(uint64_t place)
+static void far_past_the_end_of_a_file(uint64_t offset)
 {
     FILE *file = tmpfile();
     sb_callback source;
@@ -143,7 +143,7 @@ static void far_past_the_end_of_a_file(uint64_t place)
     assert(lseek(fileno(file), 3, SEEK_SET) == 3);
     assert(spoolbuf_fd_source(&source, fileno(file), 0, &size) == 0 && size == 7);
     buffer = sb_new(&source, size, SB_MAX_DEFAULT);
-    assert(sb_read(buffer, place, sizeof bytes, bytes) == 0);
+    assert(sb_read(buffer, offset, sizeof bytes, bytes) == 0);
     sb_stat(buffer, &stats, sizeof stats);
     assert(stats.state == SB_STATE_OPEN && stats.seekable == 1 && stats.frontier == 0);
     assert(sb_read(buffer, 1, 2, bytes) == 2 && memcmp(bytes, "45", 2) == 0);

@@ -76,21 +76,21 @@ static sb_buffer *over_socket(int *peer)
 }
 
 /* What came before it is there, then there is an error, however often one tries again. */
-static void fails_at(sb_buffer *buffer, int64_t place)
+static void fails_at(sb_buffer *buffer, int64_t offset)
 {
     unsigned char bytes[SIZE];
     FILE *file = spoolbuf_fopen(buffer, NULL);
     int turn, at;
 
     for (turn = 0; turn < 3; turn++) {
-        assert(sb_read(buffer, 0, SIZE, bytes) == (place > 0 ? place : SB_ERR_SOURCE));
-        assert(is(bytes, 0, place > 0 ? place : 0));
-        assert(sb_read(buffer, (uint64_t)place, 1, bytes) == SB_ERR_SOURCE);
+        assert(sb_read(buffer, 0, SIZE, bytes) == (offset > 0 ? offset : SB_ERR_SOURCE));
+        assert(is(bytes, 0, offset > 0 ? offset : 0));
+        assert(sb_read(buffer, (uint64_t)offset, 1, bytes) == SB_ERR_SOURCE);
         assert(source_error(buffer) == -ECONNRESET && sb_size(buffer) == SB_ERR_UNKNOWN_SIZE);
         assert(sb_save(buffer, "/tmp/never-there") == SB_ERR_SOURCE);
         /* A FILE over it says the same. */
         rewind(file);
-        for (at = 0; at < place; at++)
+        for (at = 0; at < offset; at++)
             assert(fgetc(file) == byte_at((uint64_t)at));
         errno = 0;
         assert(fgetc(file) == EOF && ferror(file) && !feof(file) && errno == EIO);
@@ -99,14 +99,14 @@ static void fails_at(sb_buffer *buffer, int64_t place)
     fclose(file);
 }
 
-static void a_reset(int64_t place)
+static void a_reset(int64_t offset)
 {
     int peer;
     sb_buffer *buffer = over_socket(&peer);
 
-    put(peer, (size_t)place);
+    put(peer, (size_t)offset);
     close(peer);
-    fails_at(buffer, place);
+    fails_at(buffer, offset);
     sb_free(buffer);
 }
 
@@ -149,7 +149,7 @@ typedef struct step {
 
 typedef struct script {
     const step *next;
-    uint64_t place;
+    uint64_t offset;
 } script;
 
 static ssize_t script_read(void *opaque, char *out, size_t length)
@@ -165,7 +165,7 @@ static ssize_t script_read(void *opaque, char *out, size_t length)
     }
     assert((size_t)count <= length);
     for (at = 0; at < count; at++)
-        out[at] = (char)byte_at(self->place++);
+        out[at] = (char)byte_at(self->offset++);
     return count;
 }
 
@@ -177,7 +177,7 @@ static sb_buffer *over_file(script *self, const step *steps)
     sb_buffer *buffer;
 
     self->next = steps;
-    self->place = 0;
+    self->offset = 0;
     file = fopencookie(self, "rb", functions);
     assert(file != NULL && spoolbuf_file_source(&source, file, fclose) == 0);
     buffer = sb_new(&source, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
@@ -186,13 +186,13 @@ static sb_buffer *over_file(script *self, const step *steps)
 }
 
 /* The error comes once, and in the same fread(3) as the bytes before it. */
-static void a_file_that_fails(int64_t place)
+static void a_file_that_fails(int64_t offset)
 {
-    step steps[3] = { { place }, { -ECONNRESET }, { 0 } };
+    step steps[3] = { { offset }, { -ECONNRESET }, { 0 } };
     script script;
-    sb_buffer *buffer = over_file(&script, place > 0 ? steps : steps + 1);
+    sb_buffer *buffer = over_file(&script, offset > 0 ? steps : steps + 1);
 
-    fails_at(buffer, place);
+    fails_at(buffer, offset);
     sb_free(buffer);
 }
 
@@ -204,19 +204,19 @@ static void a_file_that_has_nothing_yet(void)
     unsigned char bytes[SIZE];
     script script;
     sb_buffer *buffer = over_file(&script, steps);
-    int64_t count, place = 0;
+    int64_t count, offset = 0;
     int turns = 0;
 
-    while ((count = sb_read(buffer, (uint64_t)place, SIZE, bytes)) != 0) {
-        assert(count > 0 ? is(bytes, (uint64_t)place, count) : count == SB_ERR_SOURCE);
+    while ((count = sb_read(buffer, (uint64_t)offset, SIZE, bytes)) != 0) {
+        assert(count > 0 ? is(bytes, (uint64_t)offset, count) : count == SB_ERR_SOURCE);
         if (count > 0) {
-            place += count;
+            offset += count;
         } else {
             assert(source_error(buffer) == SB_SOURCE_CANCELED && turns++ < 10);
             sb_retry(buffer);
         }
     }
-    assert(place == 300 && sb_size(buffer) == 300 && turns > 0);
+    assert(offset == 300 && sb_size(buffer) == 300 && turns > 0);
     sb_free(buffer);
 }
 

@@ -68,21 +68,21 @@ static int fails;
 
 static int64_t give(void *opaque, void *out, size_t capacity)
 {
-    int64_t *place = opaque;
+    int64_t *position = opaque;
     size_t at;
 
-    if (fails && *place == FAILS)
+    if (fails && *position == FAILS)
         return -1;
-    for (at = 0; at < capacity && *place < (fails ? FAILS : SIZE); at++)
-        ((unsigned char *)out)[at] = (unsigned char)((uint64_t)++*place * UINT64_C(0x9e3779b97f4a7c15) >> 56);
+    for (at = 0; at < capacity && *position < (fails ? FAILS : SIZE); at++)
+        ((unsigned char *)out)[at] = (unsigned char)((uint64_t)++*position * UINT64_C(0x9e3779b97f4a7c15) >> 56);
     return (int64_t)at;
 }
 
 int main(void)
 {
     for (fails = 0; fails < 2; fails++) {
-        int64_t place = 0, at;
-        sb_callback source = { .read = give, .opaque = &place };
+        int64_t position = 0, at;
+        sb_callback source = { .read = give, .opaque = &position };
         sb_buffer *buffer = sb_new(&source, SB_SIZE_UNKNOWN, 4096);
         FILE *file = spoolbuf_fopen(buffer, NULL);
 

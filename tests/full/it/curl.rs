@@ -744,8 +744,8 @@ fn goes_on_after_every_fault() {
                 },
                 _ => part(request.start),
             });
-            let place = at.to_string();
-            says_ok(Command::new(&calls.program).args(["fault", &server.url, &place]));
+            let offset = at.to_string();
+            says_ok(Command::new(&calls.program).args(["fault", &server.url, &offset]));
         }
     }
 }
@@ -780,8 +780,8 @@ fn skips_delivered_bytes_where_there_are_no_ranges() {
         }
         .framed(Framing::Chunked),
     });
-    let place = at.to_string();
-    says_ok(Command::new(&calls.program).args(["changed", &server.url, &place]));
+    let offset = at.to_string();
+    says_ok(Command::new(&calls.program).args(["changed", &server.url, &offset]));
 }
 
 /// The connection breaks while a stop is in force: after the resume nothing is missing.

@@ -78,7 +78,7 @@ static void player_asks(player *self)
     assert(spoolbuf_gst_open(&other, NULL, source) == SB_ERR_INVALID);
     assert(gst_app_src_get_stream_type(source) == GST_APP_STREAM_TYPE_SEEKABLE);
     assert(gst_app_src_get_size(source) == -1);
-    /* A place that no resource reaches is an error. */
+    /* An offset that no resource reaches is an error. */
     assert(spoolbuf_gst_seek_data(source, G_MAXUINT64, &self->io));
     spoolbuf_gst_need_data(source, 0, &self->io);
     assert(player_status(self) == SB_ERR_INVALID);

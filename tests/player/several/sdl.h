@@ -26,7 +26,7 @@ static void player_asks(player *self)
 
     SDL_ClearError();
     assert(SDL_RWsize(file) < 0 && SDL_GetError()[0] != '\0');
-    /* The end of what has no size yet is waited for; the place is a file's. */
+    /* Seeking from the end waits until the size is known; the position is that of a file. */
     assert(SDL_RWseek(file, 0, RW_SEEK_END) == ODD && SDL_RWseek(file, 0, RW_SEEK_SET) == 0);
     assert(SDL_RWread(file, bytes, 0, 10) == 0 && SDL_RWread(file, bytes, 10, 0) == 0);
     assert(SDL_RWread(file, bytes, SIZE_MAX, 2) == 0 && SDL_RWtell(file) == 0);

@@ -48,7 +48,7 @@ static void player_asks(player *self)
     assert(io->calls.read(bytes, 0, io) == 0 && io->calls.read(bytes, 900, io) == 900);
     assert(bytes[0] == odd_byte(0) && bytes[899] == odd_byte(899));
     assert(io->calls.seek(10, SEEK_SET, io) == 10 && io->calls.tell(io) == 10);
-    /* The length is found, and the place kept. */
+    /* The length is found, and the position kept. */
     assert(io->calls.get_filelen(io) == ODD && io->calls.tell(io) == 10);
     assert(io->calls.seek(-20, SEEK_END, io) == ODD - 20);
     assert(io->calls.seek(10, SEEK_CUR, io) == ODD - 10);

@@ -55,30 +55,30 @@ static void player_close(player *self)
 
 static void player_asks(player *self)
 {
-    void *places[SPOOLBUF_VLC_PLACES + 1];
+    void *positions[SPOOLBUF_VLC_POSITIONS + 1];
     unsigned char bytes[ODD];
     spoolbuf_vlc other;
     uint64_t size;
     int at;
 
-    for (at = 0; at < SPOOLBUF_VLC_PLACES; at++)
-        assert(spoolbuf_vlc_open_cb(&self->film, &places[at], &size) == 0 && size == UINT64_MAX);
-    assert(spoolbuf_vlc_open_cb(&self->film, &places[at], &size) < 0);
-    assert(spoolbuf_vlc_read_cb(places[0], bytes, ODD) == 100 && bytes[99] == odd_byte(99));
-    assert(spoolbuf_vlc_read_cb(places[1], bytes, 1) == 1 && bytes[0] == odd_byte(0));
-    assert(spoolbuf_vlc_seek_cb(places[0], UINT64_MAX) < 0);
-    assert(spoolbuf_vlc_seek_cb(places[0], 5000) == 0);
-    assert(spoolbuf_vlc_read_cb(places[0], bytes, 1) == 0 && player_status(self) == SB_OK);
-    /* A place that is closed is anyone's, and begins at the start. */
-    spoolbuf_vlc_close_cb(places[0]);
-    assert(spoolbuf_vlc_open_cb(&self->film, &places[0], &size) == 0 && size == ODD);
-    assert(spoolbuf_vlc_read_cb(places[0], bytes, 1) == 1 && bytes[0] == odd_byte(0));
+    for (at = 0; at < SPOOLBUF_VLC_POSITIONS; at++)
+        assert(spoolbuf_vlc_open_cb(&self->film, &positions[at], &size) == 0 && size == UINT64_MAX);
+    assert(spoolbuf_vlc_open_cb(&self->film, &positions[at], &size) < 0);
+    assert(spoolbuf_vlc_read_cb(positions[0], bytes, ODD) == 100 && bytes[99] == odd_byte(99));
+    assert(spoolbuf_vlc_read_cb(positions[1], bytes, 1) == 1 && bytes[0] == odd_byte(0));
+    assert(spoolbuf_vlc_seek_cb(positions[0], UINT64_MAX) < 0);
+    assert(spoolbuf_vlc_seek_cb(positions[0], 5000) == 0);
+    assert(spoolbuf_vlc_read_cb(positions[0], bytes, 1) == 0 && player_status(self) == SB_OK);
+    /* A closed position can be reused, and begins at the start. */
+    spoolbuf_vlc_close_cb(positions[0]);
+    assert(spoolbuf_vlc_open_cb(&self->film, &positions[0], &size) == 0 && size == ODD);
+    assert(spoolbuf_vlc_read_cb(positions[0], bytes, 1) == 1 && bytes[0] == odd_byte(0));
     assert(spoolbuf_vlc_open(&other, NULL) == SB_ERR_INVALID);
     sb_free(self->buffer);
-    assert(spoolbuf_vlc_read_cb(places[0], bytes, 1) == -1);
+    assert(spoolbuf_vlc_read_cb(positions[0], bytes, 1) == -1);
     assert(player_status(self) == SB_ERR_INVALID);
-    for (at = 0; at < SPOOLBUF_VLC_PLACES; at++)
-        spoolbuf_vlc_close_cb(places[at]);
+    for (at = 0; at < SPOOLBUF_VLC_POSITIONS; at++)
+        spoolbuf_vlc_close_cb(positions[at]);
 }
 
 static void on_event(const libvlc_event_t *event, void *opaque)
