@@ -74,24 +74,24 @@ static void reads_anywhere()
     std::filesystem::remove("saved");
 }
 
-static void fails_as_itself(std::uint64_t place)
+static void fails_as_itself(std::uint64_t offset)
 {
-    spoolbuf::buffer b = over(failing{place});
+    spoolbuf::buffer b = over(failing{offset});
     std::string bytes(size + 1, 0);
     std::error_code code;
     for (int turn = 0; turn < 2; turn++) {
-        if (place > 0)
-            CHECK(b.read(0, bytes, code) == place
-                  && is_resource(0, bytes.data(), static_cast<std::size_t>(place)));
-        CHECK(b.read(place, bytes, code) == 0 && code == std::errc::connection_reset);
-        CHECK(b.read_all(code).size() == place && code == std::errc::connection_reset);
+        if (offset > 0)
+            CHECK(b.read(0, bytes, code) == offset
+                  && is_resource(0, bytes.data(), static_cast<std::size_t>(offset)));
+        CHECK(b.read(offset, bytes, code) == 0 && code == std::errc::connection_reset);
+        CHECK(b.read_all(code).size() == offset && code == std::errc::connection_reset);
         CHECK(b.save("never-there", code) == 0 && code == std::errc::connection_reset);
         CHECK(b.stats(code).source_error == -ECONNRESET && !b.size(code) && !code);
         spoolbuf::reader r = b.reader(code);
-        CHECK(r.seek(static_cast<std::int64_t>(place), SB_SEEK_SET, code) == place);
+        CHECK(r.seek(static_cast<std::int64_t>(offset), SB_SEEK_SET, code) == offset);
         CHECK(r.read(bytes, code) == 0 && code == std::errc::connection_reset);
         spoolbuf::istream in(b);
-        in.seekg(static_cast<std::streamoff>(place));
+        in.seekg(static_cast<std::streamoff>(offset));
         CHECK(in.get() == EOF && in.bad());
         b.retry();
     }

@@ -24,23 +24,23 @@ struct failing {
     }
 };
 
-static void fails_at(std::uint64_t place)
+static void fails_at(std::uint64_t offset)
 {
-    spoolbuf::buffer buffer(failing{place, 2});
+    spoolbuf::buffer buffer(failing{offset, 2});
     std::string bytes(size + 1, 0);
     for (int turn = 0; turn < 2; turn++) {
-        if (place > 0)
-            CHECK(buffer.read(0, bytes) == place && is_resource(0, bytes.data(), place));
-        auto thrown = caught<mishap>([&] { buffer.read(place, bytes.data(), 1); });
+        if (offset > 0)
+            CHECK(buffer.read(0, bytes) == offset && is_resource(0, bytes.data(), offset));
+        auto thrown = caught<mishap>([&] { buffer.read(offset, bytes.data(), 1); });
         CHECK(thrown && thrown->number == 7);
         CHECK(caught<mishap>([&] { buffer.read_all(); }));
         CHECK(caught<mishap>([&] { buffer.save("never-there"); }));
         CHECK(buffer.stats().state == SB_STATE_FAILED && !buffer.size());
         spoolbuf::istream in(buffer);
-        in.seekg(static_cast<std::streamoff>(place));
+        in.seekg(static_cast<std::streamoff>(offset));
         CHECK(in.get() == EOF && in.bad() && !in.eof());
         std::error_code code;
-        CHECK(buffer.read(place, bytes, code) == 0 && code == spoolbuf::errc::source);
+        CHECK(buffer.read(offset, bytes, code) == 0 && code == spoolbuf::errc::source);
         buffer.retry();
     }
     CHECK(buffer.read(0, bytes) == size && is_resource(0, bytes.data(), size));

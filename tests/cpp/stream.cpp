@@ -66,11 +66,11 @@ static void reads_from_a_stream()
     CHECK(moved.size() == std::uint64_t(1000000));
 
     // Past its end at first, however far: no error, and the rest is still to be had.
-    for (std::uint64_t place : {std::uint64_t(5000000), std::uint64_t(INT64_MAX), UINT64_MAX - 9}) {
+    for (std::uint64_t offset : {std::uint64_t(5000000), std::uint64_t(INT64_MAX), UINT64_MAX - 9}) {
         std::istringstream lent("skipped" + resource(0, 1000000));
         lent.ignore(7);
         spoolbuf::buffer past(lent);
-        CHECK(past.read(place, 1).empty() && past.stat().seekable == 1);
+        CHECK(past.read(offset, 1).empty() && past.stat().seekable == 1);
         auto middle = past.read(400000, 10);
         CHECK(middle.size() == 10 && is_resource(400000, middle.data(), 10));
         CHECK(past.stat().memory + past.stat().disk < 100000);
