@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::library::{Linkage, compile, left_out, library, root, run, scratch, skipped};
 
-/// Far more than any program takes on a busy machine; what takes longer hangs.
+/// Far more than any program takes on a busy machine: one that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(100);
 
 /// Runs a program both ways.
@@ -38,7 +38,7 @@ fn both(source: &str, check: impl Fn(&mut Command, &str)) {
 fn with(source: &str, linkage: Linkage, check: impl Fn(&mut Command, &str)) {
     let program = compile(source, linkage);
     let what = format!("{source}, {linkage:?}");
-    // Each has a folder of its own for its temporary files, which it is to leave empty.
+    // Each has a directory of its own for its temporary files, which must be empty at the end.
     let folder = scratch().join("c/tmp").join(what.replace(", ", "-"));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("a folder");
@@ -239,7 +239,7 @@ fn unload() {
     with("unload.c", Linkage::Loaded, succeeds);
 }
 
-/// A C++ exception that leaves a callback ends the process there, and says so.
+/// A C++ exception that leaves a callback ends the process there, with a message.
 #[test]
 fn exceptions() {
     if crate::library::compiler(true)
@@ -278,14 +278,14 @@ fn exceptions() {
                 let what = format!("{what}, {throws}: {}", outcome.output);
                 assert_eq!(outcome.status.signal(), Some(libc::SIGABRT), "{what}");
                 assert!(outcome.output.contains("unwind"), "{what}");
-                // What it was saving at that moment is left behind, as by any kill.
+                // The file that it was saving at that moment is left behind, as after any kill.
                 clean(command.get_current_dir().expect("set above"));
             }
         }
     });
 }
 
-/// The same program in the same surroundings.
+/// The same program in the same environment.
 fn again(command: &Command) -> Command {
     let mut again = Command::new(command.get_program());
     let set = command

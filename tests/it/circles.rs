@@ -1,4 +1,4 @@
-//! No module of the bench names one that names it, directly or by way of others.
+//! No module of the bench imports one that imports it, directly or indirectly.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -82,7 +82,8 @@ fn imports(folder: &Path) -> Imports {
     code.iter().map(of).collect()
 }
 
-/// Leaves what is in a circle, or between two: without those who name nobody, or whom nobody names.
+/// Leaves the modules in a circle, and those between two: removes modules that import none, and
+/// modules that none imports.
 fn circles(mut imports: Imports) -> Imports {
     loop {
         let named: BTreeSet<_> = imports.values().flatten().cloned().collect();

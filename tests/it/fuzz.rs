@@ -1,6 +1,5 @@
-//! A little of the fuzzer in `tests/fuzz`: the seeds that found something, and a few hundred cases that
-//! are always the same. `.ci/fuzz` runs it for longer, under a sanitizer, `.ci/deep` for as long as one
-//! likes.
+//! A short run of the fuzzer in `tests/fuzz`: the seeds that found something, and a few hundred
+//! fixed cases. `.ci/fuzz` runs it for longer, under a sanitizer, `.ci/deep` for as long as wanted.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,8 +1,9 @@
-//! What `cargo test` runs beside the unit tests: one program, a module for each topic.
+//! The tests that `cargo test` runs in addition to the unit tests: one program, a module for each
+//! topic.
 //!
-//! The tests run on several threads of one process. A test that forks, or that changes or measures what
-//! belongs to the whole process (its directory, umask, limits, environment, signals, memory, threads),
-//! calls `child::alone` first, which runs it in a process of its own.
+//! The tests run on several threads of one process. A test that forks, or that changes or measures
+//! state of the whole process (its directory, umask, limits, environment, signals, memory,
+//! threads), calls `child::alone` first, which runs it in a process of its own.
 
 /// Tests of the Rust API that need neither a compiler nor another program: `.ci/asan`, `.ci/tsan` and
 /// `.ci/msrv` run all of these, `.ci/windows` runs some.

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 
-/// What a user types after `cargo run --release --example play --`.
+/// The arguments that a user types after `cargo run --release --example play --`.
 fn play(arguments: &[&str]) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -62,8 +62,8 @@ fn plays_its_own_file() {
     assert!(text.contains("Saved 40550444 bytes"), "{text}");
 }
 
-/// A silence of 1.5 s: the players come to what has not been sent at its start, and both sides want
-/// to jump back meanwhile.
+/// A silence of 1.5 s: the players reach bytes that were not sent before it, and both want to seek
+/// back meanwhile.
 #[test]
 fn only_the_other_side_freezes() {
     let text = finished(&["--rate", "0", "--play", "0", "--silence", "1500"]);
@@ -73,7 +73,7 @@ fn only_the_other_side_freezes() {
         numbers(&text, about, "mutex"),
         numbers(&text, about, "spoolbuf"),
     );
-    // Megabytes, jumps, milliseconds.
+    // Megabytes, seeks, milliseconds.
     assert!(theirs[2] > 1000.0, "{text}");
     assert!(ours[1] > theirs[1], "{text}");
 }
@@ -106,7 +106,7 @@ fn nothing_wraps_on_a_terminal() {
             part.trim_start_matches(|sign: char| sign.is_ascii_digit() || "?;".contains(sign))
         })
         .collect();
-    // What is left of an escape is its last letter.
+    // The last letter of an escape sequence remains.
     let plain = plain[0].to_owned() + &plain[1..].iter().map(|part| &part[1..]).collect::<String>();
     fits(&plain.replace('\r', ""));
 }
@@ -135,8 +135,8 @@ fn plays_any_file() {
 
 #[test]
 fn stops_at_once() {
-    // The network falls silent for three minutes at a third of the way; one that could not be stopped would
-    // play on after that.
+    // The network falls silent for three minutes after a third; a program that could not be stopped
+    // would play on after that.
     let mut child = play(&["--rate", "0", "--play", "0", "--silence", "180000"])
         .stdout(Stdio::piped())
         .spawn()
@@ -147,7 +147,7 @@ fn stops_at_once() {
     for line in lines.by_ref() {
         let line = line.expect("readable");
         seen += &line;
-        // All that comes before the silence has been played, however much that is: the player waits.
+        // Everything before the silence has been played, however much that is: the player waits.
         let ours = line.rsplit("spoolbuf").next().unwrap_or_default();
         if line.contains(" SILENT ") && ours.contains("waits for more") {
             break;
@@ -187,7 +187,7 @@ fn refuses_what_it_does_not_understand() {
         assert_eq!(output.status.code(), Some(1), "{file}");
         assert!(text(&output).contains(message), "{}", text(&output));
     }
-    // Not one of the source tree, which may be read-only: that is said first.
+    // Not a directory of the source tree, which may be read-only: that is reported first.
     let made = crate::tempfile::tempdir().expect("a directory");
     let directory = made.path().join("a directory");
     std::fs::create_dir(&directory).expect("a directory");

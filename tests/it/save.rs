@@ -1,4 +1,4 @@
-//! Saving to real file systems: whole or absent, whatever happens.
+//! Saving to real file systems: complete or absent, whatever happens.
 
 mod arrival;
 mod descriptor;
@@ -23,7 +23,7 @@ use crate::options::{Options, open};
 use crate::support::{Seen, Stream};
 use spoolbuf::{SaveOptions, StreamBuffer};
 
-/// What every resource here measures unless it says otherwise.
+/// The size of every resource here unless stated otherwise.
 const SIZE: u64 = 1_500_007;
 /// All on disk, half of it, none.
 const LIMITS: [u64; 3] = [0, 700_000, u64::MAX];

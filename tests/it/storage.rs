@@ -18,9 +18,9 @@ use crate::options::{Options, open};
 use crate::support::{Seen, Stream, assert_bytes};
 use spoolbuf::{Error, OnFull, StreamBuffer};
 
-/// What every resource here measures unless it says otherwise.
+/// The size of every resource here unless stated otherwise.
 const SIZE: u64 = 2_000_003;
-/// The most that memory may hold past its limit: one piece.
+/// The most that memory may hold past its limit: one segment.
 const PIECE: u64 = 256 * 1024;
 
 /// A buffer of `SIZE` bytes with a spool file in `directory`.
@@ -36,7 +36,8 @@ fn buffer(directory: &Path, max: u64, on_full: OnFull) -> (StreamBuffer, Arc<See
     (buffer, seen)
 }
 
-/// Reads on from `from` and checks what comes: how far that went, and what stopped it.
+/// Reads on from `from` and checks the bytes. Returns how far it came, and the error that stopped
+/// it.
 #[track_caller]
 fn read_on(buffer: &StreamBuffer, from: u64) -> (u64, Option<Error>) {
     let (mut out, mut at) = (vec![0; 30_000], from);
@@ -52,8 +53,8 @@ fn read_on(buffer: &StreamBuffer, from: u64) -> (u64, Option<Error>) {
     }
 }
 
-/// Reads until storage gives out and checks that it is a state: what is buffered is readable and
-/// within memory's limit, the error stays, and the source is left alone. Returns the error.
+/// Reads until storage fails, and checks that this is a state: buffered bytes are readable and
+/// within the memory limit, the error persists, and the source is not called. Returns the error.
 #[track_caller]
 fn read_until_trouble(buffer: &StreamBuffer, seen: &Seen, max: u64) -> Error {
     let (reached, error) = read_on(buffer, 0);
@@ -66,7 +67,7 @@ fn read_until_trouble(buffer: &StreamBuffer, seen: &Seen, max: u64) -> Error {
         assert_eq!(again, reached);
         assert_eq!(same.map(|same| same.code()), Some(error.code()));
     }
-    // A read over the border gets what is there.
+    // A read across the border gets the buffered bytes.
     let mut out = [0; 100];
     assert_eq!(
         buffer
@@ -82,7 +83,7 @@ fn read_until_trouble(buffer: &StreamBuffer, seen: &Seen, max: u64) -> Error {
     error
 }
 
-/// Reads on to the end, then all of it, once fetched.
+/// Reads on to the end, then everything; each byte is fetched once.
 #[track_caller]
 fn read_all(buffer: &StreamBuffer, seen: &Seen) {
     let (reached, error) = read_on(buffer, buffer.stats().frontier);

@@ -1,4 +1,4 @@
-//! What the shared library shows to a linker: its functions and nothing else.
+//! The symbols that the shared library exports: its functions and nothing else.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,7 +21,8 @@ fn read_with(tool: &str, arguments: &[&str], file: &Path) -> String {
 fn declared() -> BTreeSet<String> {
     let header =
         std::fs::read_to_string(root().join("include/spoolbuf.h")).expect("include/spoolbuf.h");
-    // Outside comments a name before a parenthesis is a function; a callback's is in parentheses.
+    // Outside comments, a name before a parenthesis is a function; a callback's name is in
+    // parentheses.
     let code = crate::library::without_comments(&header);
     let mut names = BTreeSet::new();
     for (place, _) in code.match_indices("sb_") {
@@ -85,7 +86,7 @@ fn soname_and_nodelete() {
         "{}",
         line("(FLAGS_1)")
     );
-    // It needs the C library and its kin, nothing that a user would have to install.
+    // It needs only the C library and its companions, nothing that a user would have to install.
     for needed in dynamic.lines().filter(|line| line.contains("(NEEDED)")) {
         let known = [
             "libc.so",

@@ -1,4 +1,4 @@
-//! `Cursor` as decoders use it: what they take for the end, and an end that nobody knows yet.
+//! `Cursor` as decoders use it: errors that they would take for the end, and an unknown end.
 
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::thread;
 
 use spoolbuf::{Error, StreamBuffer};
 
-/// A reader that brings bytes, then fails once in its own way, then ends.
+/// A reader that delivers bytes, then fails once, then ends.
 struct Failing {
     bytes: io::Cursor<Vec<u8>>,
     kind: Option<ErrorKind>,
@@ -37,7 +37,7 @@ fn over(source: impl spoolbuf::Source + 'static) -> StreamBuffer {
         .expect("a buffer")
 }
 
-/// Kinds that std or a decoder takes for "ask again", "that was the end" or "ask later".
+/// Kinds that std or a decoder takes for "try again", "the end" or "try later".
 #[test]
 fn an_error_of_the_source_is_never_mistaken_for_another_result() {
     for kind in [
@@ -54,7 +54,7 @@ fn an_error_of_the_source_is_never_mistaken_for_another_result() {
         cursor.read_exact(&mut before).expect("what came before");
         let error = cursor.read(&mut [0; 1]).expect_err("the source failed");
         assert_eq!(error.kind(), ErrorKind::Other, "{kind:?}");
-        // What it was is inside.
+        // The original error is inside.
         let inner = error.get_ref().expect("the cause").downcast_ref::<Error>();
         let Some(Error::Source { cause, .. }) = inner else {
             panic!("{error:?}");
@@ -99,7 +99,7 @@ fn a_failed_seek_from_the_end_keeps_the_position() {
     assert_eq!(cursor.stream_position().expect("a place"), 7);
 }
 
-/// Brings a byte for each message; ends with the sender.
+/// Delivers a byte for each message; ends with the sender.
 struct Told(Receiver<u8>);
 
 impl Read for Told {
@@ -115,7 +115,7 @@ impl Read for Told {
 fn a_search_for_the_end_can_be_canceled() {
     let (sender, receiver) = channel();
     let buffer = over(Told(receiver));
-    // Its own thread calls the source, so that a stop of the cursor alone is at once.
+    // The helper calls the source, so that a cancel of the cursor takes effect at once.
     buffer.prefetch(u64::MAX).expect("a thread");
     let mut cursor = buffer.cursor().expect("a cursor");
     let stopper = cursor.cancel_handle();

@@ -10,7 +10,7 @@ use spoolbuf::{Error, Interrupt, Result, Source, StreamBuffer};
 
 const SIZE: u64 = 100_000;
 
-/// Brings the resource; fails so often at a place.
+/// Delivers the resource; fails `times` times at `fails_at`.
 struct Failing {
     place: u64,
     fails_at: u64,
@@ -71,7 +71,7 @@ fn an_error_is_never_the_end() {
                     panic!("no error of the source at {fails_at}");
                 };
                 assert_eq!(cause.expect("the source's own").kind(), how);
-                // Readers to the end don't take it for that.
+                // Readers to the end do not take it for the end.
                 let mut all = Vec::new();
                 let read = buffer.cursor().expect("a cursor").read_to_end(&mut all);
                 assert!(read.is_err() && all.len() as u64 == fails_at);
@@ -83,7 +83,7 @@ fn an_error_is_never_the_end() {
     }
 }
 
-/// A broken connection says that it has ended, once it has said that it is broken.
+/// A broken connection reports the end once it has reported the error.
 #[test]
 fn an_end_after_an_error_is_that_error() {
     struct Broken(bool);
@@ -103,7 +103,7 @@ fn an_end_after_an_error_is_that_error() {
     }
 }
 
-/// Waits in the middle for a stop, and comes back from it as it is told to.
+/// Waits in the middle for a cancel, and returns from it as planned.
 struct Stalling {
     inner: Failing,
     entered: Sender<()>,
@@ -171,7 +171,7 @@ fn a_cancel_is_a_cancel_whatever_the_source_returns() {
     }
 }
 
-/// "Nothing yet" is no failure that keeps the end from being one.
+/// "No bytes yet" is not a failure after which an end is not believed.
 #[test]
 fn no_bytes_yet_and_then_the_end() {
     let buffer = over(Failing {

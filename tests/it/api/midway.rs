@@ -1,8 +1,8 @@
-//! A reader that stands still midway: it has found its bytes and copies them when it is let go on.
-//! Until then their memory is nobody else's, whatever happens around it.
+//! A reader that is stopped while it copies its bytes. Until it continues, nobody else uses their
+//! memory, whatever happens around it.
 //!
-//! What stops it is its own memory, which may not be written to at first. The signal's handler concerns
-//! itself with that memory only, so that other tests may run beside these.
+//! Its own memory stops it, which is write-protected at first. The signal's handler handles faults
+//! in that memory only, so that other tests can run at the same time.
 
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
@@ -16,24 +16,24 @@ use spoolbuf::ffi::{sb_free, sb_read, sb_spill};
 
 const PIECE: u64 = 256 * 1024;
 const MAX: u64 = 3 * PIECE;
-/// A piece, and so a multiple of every page's size.
+/// A segment, and so a multiple of every page size.
 const LENGTH: usize = PIECE as usize;
 
-/// One at a time has the signal's handler.
+/// Only one test at a time has the signal's handler.
 static TURN: Mutex<()> = Mutex::new(());
-/// The memory that may not be written to.
+/// The write-protected memory.
 static CLOSED: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
-/// Somebody is stopped there.
+/// A thread is stopped there.
 static STOPPED: AtomicBool = AtomicBool::new(false);
 
-/// Called where a thread writes to what it may not: waits until somebody lets it.
+/// Called when a thread writes to protected memory: waits until it may.
 extern "C" fn stop(_signal: c_int, about: *mut libc::siginfo_t, _context: *mut c_void) {
     let closed = CLOSED.load(Ordering::SeqCst);
-    // SAFETY: the system's; calls that a signal's handler may make.
+    // SAFETY: calls that a signal handler may make.
     unsafe {
         let offset = (*about).si_addr().addr().wrapping_sub(closed.addr());
         if offset >= LENGTH {
-            // A fault like any other: it comes again, and ends the process.
+            // Any other fault: it is raised again, and ends the process.
             libc::signal(libc::SIGSEGV, libc::SIG_DFL);
             return;
         }
@@ -46,7 +46,7 @@ extern "C" fn stop(_signal: c_int, about: *mut libc::siginfo_t, _context: *mut c
 }
 
 fn close() -> *mut c_void {
-    // SAFETY: fresh memory, and a handler that does what handlers may.
+    // SAFETY: fresh memory, and a handler that makes only calls that handlers may make.
     unsafe {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
         let closed = libc::mmap(null_mut(), LENGTH, libc::PROT_NONE, flags, -1, 0);
@@ -60,8 +60,7 @@ fn close() -> *mut c_void {
     }
 }
 
-/// Has a reader stand still in the oldest piece that a buffer has in memory, while `meanwhile` is
-/// done.
+/// Stops a reader in the oldest segment in memory while `meanwhile` runs.
 #[track_caller]
 fn stand_still(meanwhile: impl FnOnce(&Handle) + Send) {
     let _turn = TURN.lock();
@@ -72,7 +71,7 @@ fn stand_still(meanwhile: impl FnOnce(&Handle) + Send) {
     let to = AtomicPtr::new(out);
     let patience = Instant::now() + Duration::from_secs(60);
     thread::scope(|scope| {
-        // SAFETY: room for so many bytes, sooner or later.
+        // SAFETY: `out` has room for that many bytes, once it is writable.
         let read = || unsafe { sb_read(buffer.raw, offset, LENGTH, to.load(Ordering::SeqCst)) };
         let reader = scope.spawn(read);
         while !STOPPED.load(Ordering::SeqCst) {
@@ -80,8 +79,8 @@ fn stand_still(meanwhile: impl FnOnce(&Handle) + Send) {
             thread::yield_now();
         }
         let other = scope.spawn(|| meanwhile(buffer));
-        // It is done at once where nobody waits for the reader, and else not before: if this were
-        // too short for a busy machine, it would show less, not something else.
+        // If nobody waits for the reader, it is done at once, otherwise not before the reader. If
+        // this is too short for a busy machine, the test shows less, but nothing wrong.
         let enough = Instant::now() + Duration::from_millis(300);
         while !other.is_finished() && Instant::now() < enough {
             thread::yield_now();
@@ -90,12 +89,12 @@ fn stand_still(meanwhile: impl FnOnce(&Handle) + Send) {
         assert_eq!(reader.join().expect("no panic"), LENGTH as i64);
         other.join().expect("no panic");
     });
-    // SAFETY: open by now.
+    // SAFETY: the memory is writable by now.
     let out = unsafe { std::slice::from_raw_parts(out.cast::<u8>(), LENGTH) };
     crate::support::assert_bytes(offset, out);
 }
 
-/// Reads up to `end`, so that what is before it moves to the spool file.
+/// Reads up to `end`, so that the bytes before it move to the spool file.
 fn pull(buffer: &Handle, end: u64) {
     let mut byte = 0u8;
     // SAFETY: room for one byte.
@@ -115,7 +114,7 @@ fn free(buffer: &Handle) {
 
 #[test]
 fn while_its_segment_is_spilled() {
-    // Readers count themselves on several lines.
+    // Readers count themselves in several stripes.
     for _ in 0..3 {
         stand_still(|buffer| pull(buffer, 20 * PIECE));
     }

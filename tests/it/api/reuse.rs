@@ -1,9 +1,9 @@
-//! Memory that is used again at once: bytes are read while they move to the spool file, and where
-//! they were the source writes the next ones, of this buffer or of another one.
+//! Memory that is reused at once: bytes are read while they move to the spool file, and the source
+//! writes the next bytes, of this buffer or another one, to the same memory.
 //!
-//! No detector is needed to see a fault here. A source may write whatever it likes to the room it
-//! is given, before and behind the bytes that it then delivers, and this one does, and steps aside
-//! before it puts that right: whoever reads there too early, too late or too far sees it.
+//! No detector is needed to see a fault. A source may write anything to the memory that it is
+//! given, before and after the bytes that it then delivers. This one does, and yields before it
+//! corrects that: a reader that reads there too early, too late or too far sees it.
 
 use std::ffi::{CString, c_void};
 use std::path::Path;
@@ -21,18 +21,18 @@ use spoolbuf::ffi::{
     sb_save_options_init, sb_save_with, sb_spill, sb_stat,
 };
 
-/// A piece of memory that moves, in bytes.
+/// A segment, in bytes.
 const PIECE: u64 = 256 * 1024;
-/// More than the index holds in one node.
+/// More than one node of the index holds.
 const SIZE: u64 = 72 * PIECE + 12_345;
-/// Two pieces, so that most of what is read is on its way out; and enough for memory that is taken
-/// for many pieces at a time, and kept for the next buffer.
+/// Two segments, so that most of the bytes read are about to be spilled; and enough for arenas,
+/// which are kept for the next buffer.
 const LIMITS: [u64; 2] = [2 * PIECE, 12 * PIECE];
 const LONGEST: u64 = PIECE + 1000;
-/// What a source leaves lying about.
+/// The bytes that a source leaves in the memory.
 const DIRT: u8 = 0xd1;
 
-/// The bytes of every resource here repeat after so many, a prime: a table is quick to compare with.
+/// The period of the bytes of every resource, a prime: a table is quick to compare with.
 const PERIOD: u64 = 600_011;
 static TABLE: LazyLock<Vec<u8>> =
     LazyLock::new(|| (0..PERIOD + LONGEST).map(|at| byte(at % PERIOD)).collect());
@@ -60,7 +60,7 @@ fn assert_bytes(salt: u64, offset: u64, out: &[u8]) {
     }
 }
 
-/// A number that looks random; each thread has its own sequence.
+/// A pseudo-random number; each thread has its own sequence.
 struct Dice(u64);
 
 impl Dice {
@@ -96,14 +96,14 @@ unsafe extern "C-unwind" fn pull(opaque: *mut c_void, out: *mut c_void, capacity
 struct Case {
     raw: *mut sb_buffer,
     salt: u64,
-    /// It ends, or has ended.
+    /// It is being freed, or was freed.
     freed: AtomicBool,
 }
 
 // SAFETY: a handle may be used from any thread, also after its end.
 unsafe impl Sync for Case {}
 
-/// Frees the buffer when it goes.
+/// Frees the buffer on drop.
 struct End<'c>(&'c Case);
 
 impl Drop for End<'_> {
@@ -123,7 +123,7 @@ impl Case {
         // SAFETY: room for so many bytes.
         let got = unsafe { sb_read(self.raw, offset, out.len(), out.as_mut_ptr().cast()) };
         match got {
-            // Also what stands where a read stopped: the buffer is to be gone.
+            // Also checks why a read stopped: only because of the free.
             INVALID => return false,
             CANCELED => self.resume(),
             _ => {
@@ -135,7 +135,8 @@ impl Case {
         true
     }
 
-    /// Reads what is buffered for sure: all of it is there at once, whatever else goes on.
+    /// Reads bytes that are surely buffered: all of them are returned at once, whatever else
+    /// happens.
     fn read_again(&self, offset: u64, out: &mut [u8]) -> bool {
         let (length, to) = (out.len(), out.as_mut_ptr().cast());
         // SAFETY: room for so many bytes.
@@ -153,7 +154,7 @@ impl Case {
         unsafe { sb_resume(self.raw) };
     }
 
-    /// Where the bytes in memory begin, and where they end; None once the buffer is freed.
+    /// The start and the end of the bytes in memory; None once the buffer is freed.
     fn in_memory(&self) -> Option<(u64, u64)> {
         // SAFETY: all zero is a valid value to be written over; a handle, and the struct's size.
         let (status, stats) = unsafe {
@@ -164,10 +165,10 @@ impl Case {
         (i64::from(status) != INVALID).then_some((frontier - stats.memory, frontier))
     }
 
-    /// Now and then the next bytes, but for the most part the piece that leaves memory next.
+    /// Sometimes reads the next bytes, but mostly the segment that leaves memory next.
     fn follow(&self, seed: u64) {
         let mut dice = Dice(seed);
-        // Fresh memory each time, whose every page is a detour for whoever copies there.
+        // Fresh memory each time: each of its pages delays the thread that copies there.
         let fresh = |length: u64| vec![0; length as usize];
         while let Some((oldest, frontier)) = self.in_memory() {
             let goes_on = match dice.roll(100) {
@@ -184,7 +185,7 @@ impl Case {
         }
     }
 
-    /// What moves bytes about, and what stops calls.
+    /// Calls that move bytes, and calls that cancel others.
     fn disturb(&self, seed: u64) {
         let mut dice = Dice(seed);
         while !self.freed.load(Ordering::SeqCst) {
@@ -265,7 +266,7 @@ fn rounds(seed: u64) {
         };
         thread::scope(|scope| {
             let case = &case;
-            // Also where this thread panics: the others go on until then.
+            // Also if this thread panics: the others run until then.
             let _end = End(case);
             for seed in [salt, salt + 1] {
                 scope.spawn(move || case.follow(seed));

@@ -1,4 +1,4 @@
-//! Sources that can seek: several ranges, far jumps without the way there.
+//! Sources that can seek: several ranges, and far seeks without the bytes in between.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -11,7 +11,7 @@ use spoolbuf::{Error, Interrupt, SaveOptions, Source, StreamBuffer};
 
 const SIZE: u64 = 10_000_000;
 
-/// What takes longer hangs.
+/// A call that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn buffer(size: u64, options: Options) -> (StreamBuffer, Arc<Seen>) {
@@ -78,7 +78,7 @@ fn a_small_gap_is_read_through_and_a_large_one_is_not() {
     }
 }
 
-/// A read that takes what is there takes all of it, be it in memory first and then in the file.
+/// A read that takes the available bytes takes all of them, in memory first and then in the file.
 #[test]
 fn buffered_bytes_are_found_in_memory_and_in_the_file() {
     let (buffer, seen) = buffer(SIZE, declared(SIZE));
@@ -139,7 +139,8 @@ fn reading_backwards_does_not_seek_for_each_step() {
     assert!(stats.seeks <= FROM / 16_384 + 2, "{}", stats.seeks);
     assert!(fetched(&seen) <= FROM + 2 * 16_384, "{}", fetched(&seen));
     assert_eq!(buffer.ranges().len(), 1);
-    // Nothing is fetched twice, nor past a hole's other end, and without rounding all is exact.
+    // Nothing is fetched twice, nor past the end of a gap, and without rounding all requests are
+    // exact.
     let options = Options {
         seek_gap: 0,
         read_granularity: 0,
@@ -230,7 +231,7 @@ fn a_save_fills_the_gaps_with_the_fewest_seeks() {
     assert!(matches!(refused, Err(Error::Size)), "{refused:?}");
     assert!(!path.exists());
     assert_eq!(buffer.save(&path).expect("a save"), SIZE);
-    // On to the end from where the source stands, then back for the one hole.
+    // On to the end from the source's position, then back for the one gap.
     assert_eq!(buffer.stats().seeks, 2);
     assert_eq!(fetched(&seen), SIZE);
     assert_bytes(0, &std::fs::read(&path).expect("the file"));
@@ -258,8 +259,9 @@ fn wait_until(mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// The progress of a save is told before the first byte is written: while a source that jumped ahead
-/// runs on to the end. It can stop the save there, and so can a cancel, even one that is over.
+/// The progress of a save is reported before the first byte is written: while a source that has
+/// sought forward reads on to the end. The callback can stop the save there, and so can a cancel,
+/// even one that is over.
 #[test]
 fn a_save_can_be_stopped_while_the_source_continues() {
     for by_cancel in [false, true] {
@@ -284,7 +286,7 @@ fn a_save_can_be_stopped_while_the_source_continues() {
     }
 }
 
-/// A save of a stream that has not jumped writes what comes as it comes.
+/// A save of a stream that was not sought writes bytes as they arrive.
 #[test]
 fn a_save_in_order_does_not_wait_for_the_end() {
     let (buffer, seen) = buffer(SIZE, declared(SIZE));
@@ -317,7 +319,7 @@ fn no_prefetch_needs_no_helper() {
     wait_until(|| fetched(&seen) > 0);
 }
 
-/// A helper that keeps bytes ready calls no source that has failed, nor one that is to be left alone.
+/// A prefetch does not call a source that has failed or was canceled.
 #[test]
 fn a_prefetch_pauses_after_a_failure_and_while_it_is_canceled() {
     for fails in [false, true] {
@@ -338,7 +340,7 @@ fn a_prefetch_pauses_after_a_failure_and_while_it_is_canceled() {
         if !fails {
             buffer.cancel();
         }
-        // Buffered, but from here on more is to be kept ready.
+        // Buffered, but from here on more must be prefetched.
         read(&buffer, 10_000, 1).expect("a byte");
         let due = u32::from(fails);
         wait_until(|| calls.load(Ordering::SeqCst) == due);
@@ -358,7 +360,7 @@ fn a_prefetch_pauses_after_a_failure_and_while_it_is_canceled() {
     }
 }
 
-/// Fails at a place, each time that it is asked there.
+/// Fails at an offset, each time.
 struct Ailing {
     stream: Stream,
     fails_at: u64,
@@ -392,7 +394,7 @@ fn a_prefetch_keeps_its_distance_buffered() {
     read(&buffer, 9_999, 1).expect("a byte");
     std::thread::sleep(Duration::from_millis(20));
     assert_eq!(fetched(&seen), 20_000);
-    // From the end of what was read on.
+    // From the end of the last read on.
     read(&buffer, 10_000, 1).expect("a byte");
     wait_until(|| fetched(&seen) > 20_000);
     assert_eq!(fetched(&seen), 30_001);
@@ -455,7 +457,7 @@ fn a_failed_seek_is_the_error_of_its_read_and_the_next_read_tries_again() {
             let stats = buffer.stats();
             assert!(stats.seekable && stats.failure.is_none(), "{stats:?}");
             assert_eq!((stats.seeks, stats.source_error), (seeks, -5));
-            // Where it stands it goes on, for whoever wants that.
+            // It continues at its position, for any reader that wants that.
             read(&buffer, 10_000 * seeks, 10).expect("onwards");
         }
         read(&buffer, SIZE - 10, 10).expect("by a jump");
@@ -482,7 +484,7 @@ fn a_failed_seek_of_one_does_not_stop_the_prefetch_of_another() {
         matches!(failed, Err(Error::Source { code: -5, .. })),
         "{failed:?}"
     );
-    // It never finds nothing, so nothing but the prefetch itself brings more.
+    // It always finds bytes, so only the prefetch itself fetches more.
     for at in (0..5 * AHEAD).step_by(50_000) {
         read(&buffer, at, 10).expect("bytes that are there");
         wait_until(|| buffer.buffered(at + 10) >= AHEAD);
@@ -496,7 +498,7 @@ fn bytes_behind_a_forward_only_source_are_unsupported() {
     read(&buffer, 4_000_000, 10).expect("the second jump");
     let behind = read(&buffer, 2_000_000, 10);
     assert!(matches!(behind, Err(Error::Unsupported)), "{behind:?}");
-    // Onwards it goes, through what is held already.
+    // It continues forward, through buffered bytes.
     assert_eq!(
         read(&buffer, 4_000_000, 6_000_000).expect("onwards") as u64,
         SIZE - 4_000_000
@@ -534,8 +536,8 @@ fn a_cancel_before_a_seek_does_not_make_the_source_forward_only() {
     assert!(buffer.stats().seekable);
 }
 
-/// A source whose first seek fails once it is interrupted and let go, and not before. It tells when
-/// it is inside.
+/// A source whose first seek fails once it is interrupted and released, and not before. It reports
+/// when it is inside.
 struct Slow {
     stream: Stream,
     asked: u32,
@@ -597,7 +599,7 @@ fn a_cancel_during_a_seek_does_not_make_the_source_forward_only() {
             let reader = scope.spawn(jump);
             assert_eq!(events.recv_timeout(PATIENCE), Ok("inside"));
             buffer.cancel();
-            // It has come before the cancel returns.
+            // It is called before the cancel returns.
             assert_eq!(events.try_recv(), Ok("interrupted"));
             if overtaken {
                 buffer.resume();
@@ -606,7 +608,7 @@ fn a_cancel_during_a_seek_does_not_make_the_source_forward_only() {
             let canceled = reader.join().expect("the reader");
             assert!(matches!(canceled, Err(Error::Canceled)), "{canceled:?}");
         });
-        // A helper comes back after its reader, which did not wait for it.
+        // A helper returns after its reader, which did not wait for it.
         buffer.resume();
         assert_eq!(jump().expect("bytes"), 10, "{helper} {overtaken}");
         let stats = buffer.stats();
@@ -637,7 +639,7 @@ fn an_offset_that_no_file_can_reach_does_not_block_the_others() {
     }
 }
 
-/// Of a source that only goes forwards, whose prefetch has a long way to go.
+/// For a forward-only source whose prefetch has a long way to go.
 #[test]
 fn a_prefetch_makes_small_requests_and_never_past_the_end() {
     let (stream, seen) = Stream::new(SIZE, 1 << 20);
@@ -669,7 +671,7 @@ fn an_empty_read_does_not_move_the_prefetch() {
     assert_eq!(read(&buffer, 0, 10).expect("bytes"), 10);
     wait_until(|| buffer.buffered(0) >= 100_000);
     assert_eq!(read(&buffer, SIZE / 2, 0).expect("nothing"), 0);
-    // It goes on from where it was.
+    // It continues at its position.
     assert_eq!(read(&buffer, 50_000, 10).expect("bytes"), 10);
     wait_until(|| buffer.buffered(0) >= 150_000);
     assert_eq!(buffer.stats().seeks, 0);

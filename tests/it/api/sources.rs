@@ -1,4 +1,4 @@
-//! Sources written in Rust, and what becomes of what they answer.
+//! Sources written in Rust, and the effects of their results.
 
 use std::io::{Cursor, ErrorKind, Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use spoolbuf::{Error, Interrupt, Result, Seekable, Source, StreamBuffer};
 /// Far more than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Delivers what it has, then answers an error.
+/// Delivers its bytes, then returns an error.
 struct Failing {
     left: Vec<u8>,
     error: Error,
@@ -128,14 +128,14 @@ fn a_cancel_handle_does_not_keep_its_buffer_alive() {
         .collect();
     let grown = resident().saturating_sub(before);
     assert!(grown < 8 * EACH, "{grown} bytes stay");
-    // They stop nothing any more, which is no error.
+    // They no longer cancel anything, which is not an error.
     for stopper in &stoppers {
         stopper.cancel();
         stopper.resume();
     }
 }
 
-/// A stream that fails several times wherever a piece of 256 KiB ends, and then goes on.
+/// A stream that fails several times at the end of each 256 KiB, and then continues.
 struct Stumbling {
     stream: Stream,
     failures: u32,
@@ -204,17 +204,17 @@ fn an_interrupted_source_is_not_called_again_by_a_cursor() {
         .expect("a buffer");
     let mut cursor = buffer.cursor().expect("a cursor");
     assert_eq!(cursor.read(&mut [0; 100]).expect("bytes"), 10);
-    // std's readers to the end ask again after that one, for ever.
+    // std's readers to the end retry after that one, forever.
     let error = cursor.read(&mut [0; 100]).expect_err("a failure");
     assert_ne!(error.kind(), ErrorKind::Interrupted);
 }
 
-/// A source whose stop leaves a mark, which the call after it finds. In its first call it tells that
+/// A source whose cancel leaves a mark for the next call to find. In its first call it reports that
 /// it is inside, and waits.
 struct Marked {
     stream: Stream,
     calls: u32,
-    /// It finds the mark in its first call already, which takes its time to return.
+    /// It finds the mark already in its first call, which takes time to return.
     obeys: bool,
     entered: Sender<()>,
     go: Receiver<()>,
@@ -308,7 +308,7 @@ fn a_cancel_as_the_source_returns_does_not_fail_the_next_call() {
             "{stats:?}"
         );
         assert_eq!((stats.seekable, stats.seeks > 0), (seeks, seeks));
-        // What comes without a stop is a failure at once.
+        // Without a cancel it is a failure at once.
         mark.store(true, Ordering::SeqCst);
         let before = buffer.stats().pulls;
         let failed = buffer.read_at(950_000, &mut out);
@@ -324,7 +324,7 @@ fn a_cancel_as_the_source_returns_does_not_fail_the_next_call() {
     }
 }
 
-/// Refuses places past some place, as files do that are past what their file system can hold.
+/// Refuses offsets past a limit, as files do past what their file system can hold.
 struct Strict {
     file: Cursor<Vec<u8>>,
     last: u64,
@@ -377,7 +377,7 @@ fn an_offset_refused_once_is_not_the_end() {
         let buffer = strict(50_000, refusal);
         assert_eq!(buffer.read_at(0, &mut [0]).expect("a byte"), 1);
         let mut out = [0; 10];
-        // Each read asks again, and the other places are as near as before.
+        // Each read asks again, and the other offsets are still reachable.
         for seeks in 1..3 {
             let refused = buffer.read_at(90_000, &mut out);
             assert!(matches!(refused, Err(Error::Source { .. })), "{refused:?}");

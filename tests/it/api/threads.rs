@@ -1,6 +1,6 @@
-//! Everything at once from many threads: reads, limits, stops, cancels, prefetches, spills, and the
-//! end of the buffer in the middle of it. Meant for the detectors of races; without one it still
-//! checks every byte, that nothing hangs, and that the source is dropped once.
+//! Everything at once from many threads: reads, timeouts, cancels, prefetches, spills, and the free
+//! in the middle. Meant for race detectors; without one it still checks every byte, that nothing
+//! hangs, and that the source is dropped once.
 
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,8 +14,8 @@ use spoolbuf::{Error, Interrupt, Result, Source, StreamBuffer};
 
 const SIZE: u64 = 3_000_000;
 
-/// A [`Stream`] that now and then blocks until it is interrupted or a moment has passed, and now
-/// and then fails.
+/// A [`Stream`] that sometimes blocks until it is interrupted or a moment has passed, and sometimes
+/// fails.
 struct Moody {
     stream: Stream,
     calls: u32,
@@ -78,7 +78,7 @@ fn buffer(seeks: bool, max: u64) -> (StreamBuffer, Arc<Seen>) {
     (open(source, options).expect("a buffer"), seen)
 }
 
-/// A number that looks random; each thread has its own sequence.
+/// A pseudo-random number; each thread has its own sequence.
 struct Dice(u64);
 
 impl Dice {
@@ -91,7 +91,7 @@ impl Dice {
     }
 }
 
-/// What a call may answer when anything may happen to it.
+/// The results that a call may have when anything may happen to it.
 fn check(offset: u64, out: &[u8], result: Result<usize>, buffer: &StreamBuffer) {
     match result {
         Ok(0) => assert!(offset >= SIZE, "an end at {offset}"),
@@ -143,7 +143,7 @@ fn all_at_once(seeks: bool, max: u64) {
             let buffer = &buffer;
             scope.spawn(move || live(buffer, (seed * 7919u64).wrapping_add(max), 150));
         }
-        // A reader that somebody else stops again and again.
+        // A reader that another thread cancels again and again.
         let mut cursor = buffer.cursor().expect("a cursor");
         let stopper = cursor.cancel_handle();
         let done = Arc::new(AtomicBool::new(false));
@@ -171,7 +171,7 @@ fn all_at_once(seeks: bool, max: u64) {
             }
         });
     });
-    // After all that, all of it is there.
+    // After all that, every byte is there.
     buffer.prefetch(0).expect("no prefetch");
     let mut all = vec![0; SIZE as usize];
     let mut at = 0;

@@ -1,4 +1,5 @@
-//! Sources that end, fail or panic at a bad moment: nobody waits for ever, nothing held is lost.
+//! Sources that end, fail or panic at a bad moment: nobody waits forever, and no buffered byte is
+//! lost.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -56,8 +57,8 @@ fn a_read_ends_at_2_to_the_64th_at_most() {
     assert_eq!(buffer.stats().pulls, 0);
 }
 
-/// Delivers ten bytes; at its end it says that it is there, waits for a stop, and says that it is
-/// the end. The stop returns when the reader has.
+/// Delivers ten bytes. At its end it reports that it is there, waits for a cancel, and returns the
+/// end. The cancel returns when the read has.
 struct Stopped {
     left: u64,
     entered: Sender<()>,
@@ -96,7 +97,7 @@ impl Drop for Stopped {
     }
 }
 
-/// A source that ends while a stop is on its way is closed when that is over, and not only with the
+/// A source that ends during a cancel is closed when the cancel is over, and not only with the
 /// buffer.
 #[test]
 fn a_source_that_ends_during_a_cancel_is_closed_after_it() {
@@ -117,7 +118,7 @@ fn a_source_that_ends_during_a_cancel_is_closed_after_it() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let ended = buffer.read_at(0, &mut [0; 20]);
-            // Not while the stop is inside.
+            // Not during the cancel.
             let early = closed.load(Ordering::SeqCst);
             returned.store(true, Ordering::SeqCst);
             assert!(!early);
@@ -135,13 +136,12 @@ fn a_source_that_ends_during_a_cancel_is_closed_after_it() {
     assert_bytes(0, &out[..10]);
 }
 
-/// Says at `ends_at`, below bytes that it has delivered, that there is nothing, as often as it is told
-/// to.
+/// Reports an end at `ends_at`, below bytes that it has delivered, as often as planned.
 struct Forgetful {
     at: u64,
     ends_at: u64,
     times: u32,
-    /// How often it can seek.
+    /// How many seeks succeed.
     jumps: u32,
 }
 
@@ -169,7 +169,7 @@ impl Source for Forgetful {
     }
 }
 
-/// The same where the source has to pass what is held, because it can't seek any more.
+/// The same if the source must pass buffered bytes because it cannot seek any more.
 #[test]
 fn an_end_within_buffered_bytes_is_a_failure() {
     const HELD: u64 = 1_000_000;
@@ -189,7 +189,7 @@ fn an_end_within_buffered_bytes_is_a_failure() {
     check(&buffer, HELD + 10_000);
     check(&buffer, 0);
     told.send(1).expect("a source");
-    // Over what is held, by reading it again.
+    // Past buffered bytes, by reading them again.
     let failed = buffer.read_at(HELD + 100_000, &mut [0; 10]);
     let code = match failed {
         Err(Error::Source { code, .. }) => code,
@@ -204,7 +204,7 @@ fn an_end_within_buffered_bytes_is_a_failure() {
     check(&buffer, SIZE - 1000);
 }
 
-/// A forgetful source that is told later how often it forgets.
+/// A forgetful source whose number of faults is set later.
 struct Told {
     source: Forgetful,
     tells: Receiver<u32>,
@@ -227,7 +227,7 @@ impl Source for Told {
     }
 }
 
-/// An end before bytes that are held is none: it is the source that is wrong.
+/// An end before buffered bytes is not an end: the source is wrong.
 #[test]
 fn an_end_before_buffered_bytes_is_a_failure() {
     for max in [0, u64::MAX] {
@@ -259,12 +259,12 @@ fn an_end_before_buffered_bytes_is_a_failure() {
             let stats = buffer.stats();
             assert_eq!((stats.final_size, stats.bound), (None, None));
             assert_eq!(stats.state, SourceState::Failed);
-            // What is held stays.
+            // Buffered bytes stay.
             check(&buffer, 2_000_000);
             check(&buffer, 499_000);
             buffer.retry();
         }
-        // A source that has it after all.
+        // A source that has the bytes after all.
         check(&buffer, 500_000);
         check(&buffer, SIZE - 1000);
         assert_eq!(buffer.read_at(SIZE, &mut out).expect("the end"), 0);
@@ -272,7 +272,7 @@ fn an_end_before_buffered_bytes_is_a_failure() {
     }
 }
 
-/// An end is short below the declared size, and nowhere else.
+/// An end is short below the declared size only.
 #[test]
 fn an_end_is_short_below_the_declared_size_only() {
     for on_short in [OnShort::End, OnShort::Error] {
@@ -302,7 +302,7 @@ fn an_end_is_short_below_the_declared_size_only() {
     }
 }
 
-/// Panics where it is told to.
+/// Panics as planned.
 struct Panics {
     at: u64,
     jumps: u32,
@@ -321,7 +321,7 @@ impl Source for Panics {
     fn jump(&mut self, offset: u64) -> Result<()> {
         self.jumps += 1;
         if self.jumps == self.panics_at_jump {
-            // A panic without a message, which would surprise whoever runs the tests.
+            // A panic without a message, which would surprise a reader of the test's output.
             resume_unwind(Box::new("as it is told to"));
         }
         self.at = offset;
@@ -329,8 +329,8 @@ impl Source for Panics {
     }
 }
 
-/// A panic while seeking is the failure of all, by whomever the source was called; held bytes stay,
-/// and after a retry the source is made to seek again, since nobody knows where it stands.
+/// A panic in a seek is a failure for every read, whoever called the source. Buffered bytes stay,
+/// and after a retry the source must seek again, since its position is unknown.
 #[test]
 fn a_panic_in_a_seek_is_a_failure_until_a_retry() {
     for by_helper in [false, true] {
@@ -363,7 +363,7 @@ fn a_panic_in_a_seek_is_a_failure_until_a_retry() {
     }
 }
 
-/// An error that panics when it goes, and says so.
+/// An error that panics on drop, and reports that.
 #[derive(Debug)]
 struct Bomb(Arc<AtomicBool>);
 
@@ -424,8 +424,8 @@ impl Source for Mined {
     }
 }
 
-/// What is dropped by the library is code of the user's: that of an error too. Wherever it panics,
-/// later reads get right bytes, and those of the helper are served.
+/// A drop by the library runs the user's code, also that of an error. Wherever it panics, later
+/// reads get the right bytes, and reads by the helper are served.
 #[test]
 fn an_error_that_panics_when_it_is_dropped_loses_no_byte() {
     for by_helper in [false, true] {
@@ -470,7 +470,7 @@ fn an_error_that_panics_when_it_is_dropped_loses_no_byte() {
     }
 }
 
-/// A panic in the helper's own work: what it worked on is lost, and the helper goes on with the next.
+/// A panic in the helper's own work: the work is lost, and the helper continues with the next.
 #[test]
 fn a_panic_on_the_helper_is_survived() {
     let calls = Arc::<AtomicU32>::default();
@@ -486,7 +486,7 @@ fn a_panic_on_the_helper_is_survived() {
         .max_memory(0)
         .open()
         .expect("a buffer");
-    // Nobody waits for this one, so the error goes where the helper is.
+    // Nobody waits for this one, so the error is dropped on the helper.
     let nothing = buffer.read_some(2_000_000, &mut [0], Some(Duration::ZERO));
     assert!(matches!(nothing, Err(Error::Timeout)), "{nothing:?}");
     buffer.prefetch(100_000).expect("a helper");
@@ -499,7 +499,7 @@ fn a_panic_on_the_helper_is_survived() {
         for offset in [2_000_000, 1_000_000, 3_000_000] {
             let mut out = [0; 1000];
             let count = buffer.read_some(offset, &mut out, limit);
-            // Unless it comes before the helper is over it.
+            // Unless it is called before the helper has finished with it.
             if !matches!(count, Err(Error::Panic)) {
                 assert_bytes(offset, &out[..count.expect("bytes")]);
             }
@@ -509,7 +509,7 @@ fn a_panic_on_the_helper_is_survived() {
     assert!(buffer.stats().helper);
 }
 
-/// An error that looks at the buffer when it goes.
+/// An error that uses the buffer on drop.
 struct Nosy(Arc<Mutex<Option<StreamBuffer>>>);
 
 impl fmt::Debug for Nosy {
@@ -534,7 +534,7 @@ impl Drop for Nosy {
     }
 }
 
-/// Fails with a nosy error in its first jump, after it has been told to, and in its first read after
+/// Fails with such an error in its first seek, once it is told to, and in the first read after
 /// that.
 struct Watched {
     at: u64,
@@ -580,7 +580,7 @@ impl Source for Watched {
     }
 }
 
-/// The library drops an error as it calls any code of the user's: without a lock.
+/// The library drops an error as it calls any code of the user: without a lock.
 #[test]
 fn an_error_may_use_the_buffer_when_it_is_dropped() {
     for canceled in [false, true] {
@@ -623,7 +623,7 @@ fn an_error_may_use_the_buffer_when_it_is_dropped() {
         let_go.send(()).expect("the source waits");
         all_done.recv_timeout(PATIENCE).expect("nobody hangs");
         reader.join().expect("no panic");
-        // No ring that keeps it.
+        // No reference cycle that keeps it.
         let buffer = itself.lock().expect("no panic").take();
         drop(buffer);
     }

@@ -1,4 +1,4 @@
-//! Whose turn it is at the source, seen by the order in which it is asked.
+//! The order in which calls use the source, seen by its requests.
 
 use std::sync::{Arc, Mutex};
 use std::thread::{scope, yield_now};
@@ -11,7 +11,7 @@ use spoolbuf::{Result, Source, StreamBuffer};
 
 const SIZE: u64 = 10_000_000;
 
-/// Notes where the source stands when it is asked.
+/// Records the source's position at each call.
 struct Noting {
     tapped: Tapped,
     asked: Arc<Mutex<Vec<u64>>>,
@@ -33,7 +33,7 @@ impl Source for Noting {
     }
 }
 
-/// A buffer that jumps to wherever it is read, and asks for no more than is read.
+/// A buffer that seeks to each read, and requests no more than is read.
 fn buffer() -> (StreamBuffer, Arc<Tap>, Arc<Mutex<Vec<u64>>>) {
     let (tapped, tap) = Tapped::new(Stream::new(SIZE, 50_000).0, 0);
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -59,11 +59,11 @@ fn wait_for(buffer: &StreamBuffer, waits: u64) {
     }
 }
 
-/// Those with a time limit have their turns by way of the helper, and in their order: a thread that
-/// comes back for more as soon as it has got something does not keep the helper away.
+/// Calls with a timeout are served by the helper, in their order: a thread that returns for more as
+/// soon as it got some bytes does not keep the helper away.
 #[test]
 fn calls_with_a_timeout_are_served_before_later_calls() {
-    // A helper that is only told of the work may be the first to come for it, but not always.
+    // A helper that is only notified may be the first to take the work, but not always.
     for _ in 0..30 {
         limited_calls_against_one_that_comes_back();
     }
@@ -101,8 +101,8 @@ fn limited_calls_against_one_that_comes_back() {
     );
 }
 
-/// Who reads much leaves the source to those who wait for another place of it, after a mebibyte, and
-/// goes on after them.
+/// A long read hands the source to calls that wait for another offset after a mebibyte, and
+/// continues after them.
 #[test]
 fn a_long_read_lets_others_use_the_source() {
     const LONG: usize = 6_000_000;
@@ -124,7 +124,7 @@ fn a_long_read_lets_others_use_the_source() {
     let far = asked.iter().position(|at| *at == FAR).expect("it was read");
     let before = asked[far - 1];
     assert!((950_000..1_100_000).contains(&before), "{before}");
-    // It was not asked again for what it had brought.
+    // It was not asked again for bytes that it had delivered.
     assert!(asked[..far].iter().is_sorted() && asked[far + 1..].iter().is_sorted());
     assert!(asked[far + 1] > before && *asked.last().expect("one") > 5_500_000);
 }

@@ -9,7 +9,8 @@ use crate::support::Stream;
 use crate::tap::Tapped;
 use crate::without::{Lack, without};
 
-/// Saves from a source that stops on the way; checks that `size_of_temp_file` has what has come.
+/// Saves from a source that stops midway; checks that the temporary file has the bytes that have
+/// arrived.
 fn check(max: u64, size_of_temp_file: impl Fn(&Path) -> u64) {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let spool = crate::tempfile::tempdir().expect("a directory");
@@ -21,7 +22,7 @@ fn check(max: u64, size_of_temp_file: impl Fn(&Path) -> u64) {
         let save = scope.spawn(|| buffer.save(&target));
         for arrived in [1, 400_000, 1_000_000] {
             tap.open(arrived);
-            // What is written at a time is 64 KiB.
+            // 64 KiB are written at a time.
             let written = arrived / 65_536 * 65_536;
             let began = std::time::Instant::now();
             while size_of_temp_file(directory.path()) < written {

@@ -1,4 +1,4 @@
-//! Saves to a descriptor: files, pipes, and what else is open.
+//! Saves to a descriptor: of files, pipes, sockets and terminals.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -33,15 +33,15 @@ fn fails(handle: &Handle, descriptor: i32, status: sb_status, operation: sb_oper
     unsafe {
         let mut stats: sb_stats = std::mem::zeroed();
         assert_eq!(sb_stat(handle.raw, &mut stats, size_of::<sb_stats>()), 0);
-        // That is of the spool file.
+        // That is a member for the spool file.
         assert_eq!(stats.system_error, 0);
     }
 }
 
-/// A new pipe: the end to read from, the end to write to. That of std came with Rust 1.87.
+/// A new pipe: the reading end and the writing end. That of std came with Rust 1.87.
 fn new_pipe() -> (File, File) {
     let mut ends = [-1; 2];
-    // SAFETY: writes two descriptors, which nobody else has.
+    // SAFETY: writes two descriptors, which nothing else owns.
     unsafe {
         assert_eq!(libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC), 0);
         (File::from_raw_fd(ends[0]), File::from_raw_fd(ends[1]))
@@ -57,7 +57,7 @@ fn a_descriptor_is_written_from_its_position() {
             .expect("room");
         file.seek(SeekFrom::Start(10)).expect("a file");
         assert_eq!(handle.save(file.as_raw_fd(), 0), SIZE as i64);
-        // It stands after the last byte, and is still the caller's.
+        // Its position is after the last byte, and the caller still owns it.
         assert_eq!(file.stream_position().expect("a file"), 10 + SIZE);
         let mut found = Vec::new();
         file.rewind().expect("a file");
@@ -100,7 +100,7 @@ fn a_pipe_and_a_socket_get_all_bytes_in_order() {
     }
 }
 
-/// Each takes a little at a time, and says that it is full instead of waiting.
+/// Each takes a little at a time, and reports that it is full instead of blocking.
 #[test]
 fn a_nonblocking_pipe_and_socket_get_all_bytes_in_order() {
     for max in LIMITS {
@@ -151,8 +151,8 @@ fn wait_until_full(sink: &impl AsRawFd) {
     }
 }
 
-/// A terminal without a person: the program's end, and the end that stands for the keyboard and the
-/// screen. Raw, or as it is for a shell.
+/// A pseudo-terminal: the program's end, and the end of the keyboard and the screen. Raw, or as a
+/// shell has it.
 fn terminal(raw: bool) -> (File, File) {
     let (mut screen, mut program) = (-1, -1);
     // SAFETY: room for two descriptors, which are nobody else's; a struct that is written before it
@@ -171,10 +171,10 @@ fn terminal(raw: bool) -> (File, File) {
     }
 }
 
-/// Checks that all was saved, where somebody else waits for it in the same scope.
+/// Checks that everything was saved, while another thread of the scope waits for it.
 fn assert_whole(saved: i64) {
     if saved != SIZE as i64 {
-        // The scope would wait for ever.
+        // The scope would wait forever.
         eprintln!("saved: {saved}");
         std::process::abort();
     }
@@ -234,7 +234,7 @@ fn a_pipe_that_stays_full_for_long_gets_all_bytes_at_last() {
         scope(|scope| {
             let reader = scope.spawn(|| {
                 wait_until_full(&pipe);
-                // Longer than the library waits without looking up.
+                // Longer than the library waits at a time.
                 std::thread::sleep(Duration::from_millis(200));
                 let mut found = vec![0; SIZE as usize];
                 end.read_exact(&mut found).expect("bytes");
@@ -282,7 +282,7 @@ fn no_replace_is_refused_for_a_descriptor() {
     assert_eq!(file.metadata().expect("a file").len(), 0);
 }
 
-/// Whether a file is locked (fcntl) for others than this process, as far as the system says.
+/// Whether a file is locked (fcntl) for other processes, as far as the system reports it.
 fn is_locked(path: &std::path::Path) -> bool {
     let other = OpenOptions::new()
         .read(true)
@@ -293,12 +293,12 @@ fn is_locked(path: &std::path::Path) -> bool {
     unsafe {
         let mut lock: libc::flock = std::mem::zeroed();
         lock.l_type = libc::F_WRLCK as _;
-        // A lock of one open file is not that of the process.
+        // A lock of an open file description is not one of the process.
         assert_eq!(
             libc::fcntl(other.as_raw_fd(), libc::F_OFD_GETLK, &mut lock),
             0
         );
-        // Closing it would take the lock away.
+        // Closing it would release the lock.
         std::mem::forget(other);
         lock.l_type != libc::F_UNLCK as libc::c_short
     }
@@ -331,7 +331,7 @@ fn an_error_that_a_server_reports_after_the_write_is_an_error() {
     file.set_len(0).expect("a file");
     (&file).rewind().expect("a file");
     assert_eq!(handle.save(file.as_raw_fd(), 0), 900_000);
-    // A descriptor that is closed takes all locks of its process with it.
+    // Closing any descriptor of the file releases all locks of its process.
     assert!(is_locked(&path));
     crate::files::assert_saved(&path, 900_000);
 }
@@ -372,7 +372,7 @@ fn stopped_when_full(sink: &(impl AsRawFd + Sync), max: u64, non_blocking: bool,
         assert_eq!(done, 0);
         let outcome = outcome.recv_timeout(Duration::from_secs(60));
         if outcome.is_err() {
-            // The scope would wait for ever.
+            // The scope would wait forever.
             eprintln!("a save went on after it was stopped");
             std::process::abort();
         }
@@ -406,7 +406,7 @@ fn a_broken_pipe_is_an_error_and_not_a_signal() {
         // The handle is as good as before.
         let (mut end, pipe) = new_pipe();
         assert_bytes(0, &through(&handle, &mut end, pipe));
-        // Nor is the signal kept for later.
+        // Nor is the signal pending.
         // SAFETY: sets that are written before they are read.
         unsafe {
             let mut pending = std::mem::zeroed();

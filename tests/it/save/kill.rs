@@ -1,4 +1,4 @@
-//! Killed at any instant: the old file or the new one, whole.
+//! Killed at any instant: the old file or the new one, complete.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
@@ -18,7 +18,7 @@ const DIRECTORY: &str = "SPOOLBUF_TEST_DIRECTORY";
 const WAY: &str = "SPOOLBUF_TEST_WAY";
 const WAYS: [&str; 4] = ["unnamed", "named", "link", "sync"];
 
-/// Resources of ten sizes, so that one can be told from the next.
+/// Resources of ten sizes, so that they can be told apart.
 fn size(round: u64) -> u64 {
     100_000 + round % 10 * 5_000
 }
@@ -116,7 +116,7 @@ fn the_target_is_the_old_file_or_the_new_one() {
         assert_saved(&target, length);
     }
     println!("{strays} strays of {KILLS} kills");
-    // With temporary files that have a name this must have happened.
+    // With named temporary files this must have happened.
     assert!(strays > 0);
     let (stream, _) = Stream::new(7, 7);
     let buffer = StreamBuffer::builder(stream)

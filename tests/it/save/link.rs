@@ -76,7 +76,7 @@ fn the_last_progress_report_of_a_linked_save_is_complete() {
     let target = directory.path().join("saved");
     for max in LIMITS {
         let (buffer, _) = buffer(directory.path(), max);
-        // The first brings the bytes, the second finds them, and is no link.
+        // The first save fetches the bytes; the second finds them buffered, and copies them.
         for round in 0..2 {
             let mut told = Vec::new();
             let saved = buffer.save_with(&target, LINK, |done, total| {
@@ -91,7 +91,8 @@ fn the_last_progress_report_of_a_linked_save_is_complete() {
     }
 }
 
-/// All is told of when the bytes are there; then another save has the only link, and they are copied.
+/// Everything is reported once the bytes are buffered; then another save takes the only link, and
+/// they are copied.
 #[test]
 fn progress_of_a_failed_link_does_not_go_back() {
     let directory = crate::tempfile::tempdir().expect("a directory");
@@ -137,7 +138,7 @@ fn a_buffer_can_be_linked_more_than_once() {
     let (buffer, _) = buffer(directory.path(), 0);
     assert_eq!(link(&buffer, &path("first")), SIZE);
     assert_eq!(link(&buffer, &path("second")), SIZE);
-    // To the place where it is already.
+    // To the path that it has already.
     assert_eq!(link(&buffer, &path("first")), SIZE);
     assert_eq!(names(directory.path()), ["first", "second"]);
     // And after it has lost all its names.
@@ -184,7 +185,7 @@ fn a_spool_file_on_another_file_system_is_copied() {
     assert_eq!(link(&buffer, &target), SIZE);
     assert_saved(&target, SIZE);
     assert_eq!(names(elsewhere.path()), ["saved"]);
-    // And here there is a link again.
+    // And here it is linked again.
     let spool = about_unnamed(&mount.path).expect("a spool file").ino();
     assert_eq!(link(&buffer, &mount.path.join("saved")), SIZE);
     assert_eq!(
@@ -195,7 +196,7 @@ fn a_spool_file_on_another_file_system_is_copied() {
     );
 }
 
-/// A buffer that was to stay in memory does so.
+/// A buffer that should stay in memory does.
 #[test]
 fn without_a_possible_link_nothing_is_spilled() {
     let Some(mount) = Mount::tmpfs("size=8m") else {
@@ -218,7 +219,7 @@ fn without_a_possible_link_nothing_is_spilled() {
     without(&[Lack::Unnamed], || check(spool.path(), spool.path()));
 }
 
-/// Whoever plays the saved file goes on when it is deleted, whatever becomes of the buffer.
+/// A player of the saved file continues when it is deleted, whatever happens to the buffer.
 #[test]
 fn a_deleted_linked_file_stays_complete_while_it_is_open() {
     let directory = crate::tempfile::tempdir().expect("a directory");
@@ -246,7 +247,7 @@ fn a_spool_file_that_had_a_name_is_copied() {
     });
 }
 
-/// The file gets its mode before its name, which it may not get.
+/// The file gets its mode before its name, which it fails to get.
 #[test]
 fn a_spool_file_that_could_not_be_linked_stays_private() {
     let directory = crate::tempfile::tempdir().expect("a directory");

@@ -1,4 +1,4 @@
-//! What memory a save takes of its own.
+//! The memory that a save allocates.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -8,7 +8,8 @@ use spoolbuf::SaveOptions;
 use super::{LIMITS, SIZE, full_buffer};
 use crate::files::assert_saved;
 
-/// The system's allocator, for every test of this program; knows the most that a thread had taken at a time.
+/// The system's allocator, for every test of this program. Knows the most that a thread had
+/// allocated at a time.
 struct Counting;
 
 #[global_allocator]
@@ -25,7 +26,7 @@ fn count(bytes: isize) {
     });
 }
 
-// SAFETY: the system's, and a sum.
+// SAFETY: calls the system's allocator, and counts.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
@@ -33,7 +34,8 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.alloc(layout) }
     }
 
-    // Zeros from the system cost no memory until they are written to, which other tests here weigh.
+    // Zeroed memory from the system costs nothing until it is written to; other tests here measure
+    // that.
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
         // SAFETY: as it was asked for.
@@ -71,7 +73,7 @@ fn a_save_takes_256_kib_at_most() {
             let most = TAKEN.get().1;
             assert_eq!(saved.expect("a save"), SIZE);
             assert_saved(&target, SIZE);
-            // With some paths and names.
+            // Including paths and names.
             assert!(most <= 256 * 1024 + 16 * 1024, "{most}, {max}");
             assert!(most >= 64 * 1024, "nothing is counted: {most}");
         }

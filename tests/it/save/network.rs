@@ -1,5 +1,5 @@
-//! What network file systems do: errors that come at close, two hosts in one directory, no second
-//! names, locks of one host only.
+//! Network file systems: errors reported at close, two hosts in one directory, no hard links, locks
+//! of one host only.
 
 use std::path::Path;
 use std::thread::scope;
@@ -20,7 +20,7 @@ fn directory() -> crate::tempfile::TempDir {
 #[test]
 fn an_error_at_close_leaves_the_old_file() {
     fails_at_close(&["quota=1000000"], &[libc::EDQUOT]);
-    // What became of a page that was written down later may be known as "failed" only.
+    // The failure of a page written back later may be known only as "failed".
     fails_at_close(&["quota=1000000", "late"], &[libc::EDQUOT, libc::EIO]);
 }
 
@@ -34,7 +34,7 @@ fn fails_at_close(options: &[&str], codes: &[i32]) {
     for max in LIMITS {
         for (sync, link) in [(false, false), (true, false), (false, true)] {
             for spool in [spool.path(), &mount.path] {
-                // A spool file there is cut as well; this one fits.
+                // A spool file there is limited too; this one fits.
                 let max = if spool == mount.path {
                     max.max(700_000)
                 } else {
@@ -58,7 +58,7 @@ fn fails_at_close(options: &[&str], codes: &[i32]) {
     }
 }
 
-/// A resource of its own size, that is saved up to its tap.
+/// A resource of its own size, saved up to its tap.
 fn tapped(size: u64, spool: &Path) -> (StreamBuffer, std::sync::Arc<crate::tap::Tap>) {
     let (stream, _) = Stream::new(size, 50_001);
     let (tapped, tap) = Tapped::new(stream, 400_000);

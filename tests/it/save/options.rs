@@ -1,4 +1,4 @@
-//! Keep, exact, buffered; and sources that fail.
+//! The options of a save, and sources that fail.
 
 use std::sync::atomic::Ordering;
 
@@ -158,7 +158,7 @@ fn a_buffered_save_with_gaps_fails() {
             assert!(names(directory.path()).is_empty());
         }
         assert_eq!(seen.fetched.load(Ordering::Relaxed), fetched);
-        // A whole save fills the holes.
+        // A save of everything fills the gaps.
         assert_eq!(buffer.save(&target).expect("a save"), SIZE);
         assert_saved(&target, SIZE);
         assert_eq!(seen.fetched.load(Ordering::Relaxed), SIZE);
@@ -188,7 +188,7 @@ fn an_empty_resource_is_an_empty_file() {
     }
 }
 
-/// Fails once on the way.
+/// Fails once midway.
 struct Failing(Stream, bool);
 
 impl Source for Failing {

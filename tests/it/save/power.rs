@@ -1,4 +1,4 @@
-//! The power goes: a save that was synced is there, and one under way leaves the old file.
+//! Power failure: a synced save is there, and a running one leaves the old file.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -24,7 +24,7 @@ const SYNC: SaveOptions = SaveOptions {
 
 #[test]
 fn a_synced_save_outlives_the_power() {
-    // What replaces a file ext4 writes of itself, but not what is new.
+    // ext4 writes back by itself a file that replaces another, but not a new one.
     for (lacks, link, replaces) in [
         (&[][..], false, true),
         (&[], false, false),

@@ -68,7 +68,7 @@ fn saves_and_reads_of_one_buffer_go_side_by_side() {
 
 #[test]
 fn any_number_of_saves_wait_for_one_source() {
-    // More than a temporary file has names, where it needs one.
+    // More saves than a temporary file tries names, where it needs one.
     const SAVES: usize = 24;
     let directory = crate::tempfile::tempdir().expect("a directory");
     let spool = crate::tempfile::tempdir().expect("a directory");
@@ -85,7 +85,7 @@ fn any_number_of_saves_wait_for_one_source() {
                         scope.spawn(move || buffer.save(target))
                     })
                     .collect();
-                // Time enough for one to give up; being late proves nothing and fails nothing.
+                // Time enough for one to give up; a slow machine proves less and fails nothing.
                 tap.wait_until_dry();
                 let began = Instant::now();
                 while began.elapsed().as_secs() < 2 && !saves.iter().any(|save| save.is_finished())

@@ -11,7 +11,7 @@ use crate::support::Stream;
 
 const SIZE: u64 = 24_000_003;
 
-/// The room that is left, in bytes, with everything written down.
+/// The free space in bytes, after everything was written back.
 fn room(directory: &Path) -> u64 {
     let directory = File::open(directory).expect("a directory");
     // SAFETY: an open descriptor, and room for one statvfs, all zero at first.
@@ -38,7 +38,7 @@ fn a_save_takes_no_disk_space_for_spooled_bytes() {
     let taken = before.saturating_sub(room(&mount.path));
     assert!(taken < SIZE / 4, "{taken} bytes taken");
     assert_saved(&target, SIZE);
-    // Neither is the other's copy in part: the file stays when the buffer goes.
+    // Neither file is a part of the other: the saved file stays when the buffer is freed.
     drop(buffer);
     assert_saved(&target, SIZE);
 }

@@ -1,4 +1,5 @@
-//! What a save costs beside `cp --reflink=auto` of the same bytes. Measures only when asked to:
+//! The cost of a save compared with `cp --reflink=auto` of the same bytes. Measures only if
+//! requested:
 //! `cargo test --release --test it save::speed -- --ignored --nocapture`
 
 use std::path::Path;
@@ -13,7 +14,7 @@ use crate::options::{Options, open};
 const SIZE: u64 = 256 << 20;
 const ROUNDS: usize = 5;
 
-/// Bytes that cost little.
+/// Bytes that are cheap to make.
 struct Cheap(u64);
 
 impl Source for Cheap {
@@ -65,7 +66,7 @@ fn measure(place: &str, directory: &Path) {
             assert!(cp.status().expect("cp").success());
         }));
         saves.push(timed(|| save("saved", false)));
-        // A name that stays: a file that has lost its last one can't get another.
+        // A name that stays: a file that has lost its last name cannot get another.
         links.push(timed(|| save(&format!("linked-{round}"), true)));
         for name in ["copied", "saved"] {
             std::fs::remove_file(path(name)).expect("a file");

@@ -1,4 +1,4 @@
-//! How a save tells how far it is, and how it is stopped.
+//! How a save reports its progress, and how it is stopped.
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use crate::support::Stream;
 use crate::tap::Tapped;
 use crate::without::{Lack, without};
 
-/// Saves to `target` and stops at step `stop`; what came of it, and what was told.
+/// Saves to `target` and stops at step `stop`. Returns the result and the reports.
 fn save(
     buffer: &StreamBuffer,
     target: &Path,
@@ -45,7 +45,7 @@ fn progress_goes_forwards_to_the_total() {
                 ..Options::default()
             };
             let buffer = open(stream, options).expect("a buffer");
-            // The first brings the bytes, the second finds them.
+            // The first save fetches the bytes, the second finds them buffered.
             for _ in 0..2 {
                 let (saved, told) = save(&buffer, &target, false, usize::MAX);
                 assert_eq!(saved.expect("a save"), SIZE);

@@ -1,4 +1,4 @@
-//! What may stand at the target, and what stands there afterwards.
+//! What may exist at the target, and what exists there afterwards.
 
 use std::ffi::CString;
 use std::os::fd::AsRawFd;
@@ -18,7 +18,7 @@ use crate::without::{Lack, without};
 
 #[test]
 fn a_saved_file_has_the_mode_of_a_new_one() {
-    // The umask is the process's.
+    // The umask belongs to the process.
     if !alone("save::target::a_saved_file_has_the_mode_of_a_new_one") {
         return;
     }
@@ -47,7 +47,7 @@ fn a_saved_file_has_the_mode_of_a_new_one() {
         save(mask, true);
         without(&[Lack::Unnamed], || save(mask, false));
         without(&[Lack::Unnamed], || save(mask, true));
-        // Nor does the mode of what was there matter.
+        // Nor does the mode of the previous file matter.
         std::fs::set_permissions(&target, PermissionsExt::from_mode(0o400)).expect("a file");
     }
 }
@@ -130,7 +130,7 @@ fn a_symbolic_link_to_something_other_than_a_file_is_refused() {
     }
 }
 
-/// The links of /dev/fd and of /proc/self/fd, and those that lead there by way of others.
+/// The links of /dev/fd and of /proc/self/fd, and links that lead there indirectly.
 #[test]
 fn a_chain_of_links_to_a_descriptor_is_refused() {
     let directory = crate::tempfile::tempdir().expect("a directory");
@@ -203,7 +203,7 @@ fn a_circle_of_links_is_replaced() {
 
 #[test]
 fn the_target_is_where_it_was_when_the_save_began() {
-    // The working directory is the process's.
+    // The working directory belongs to the process.
     if !alone("save::target::the_target_is_where_it_was_when_the_save_began") {
         return;
     }
@@ -223,7 +223,7 @@ fn the_target_is_where_it_was_when_the_save_began() {
             let saved = without(lacks, || {
                 buffer.save_with("saved", options, |_, _| {
                     std::env::set_current_dir(path("elsewhere")).expect("a directory");
-                    // Nor is the directory's own name any business of a save that runs.
+                    // Nor does the directory's name matter to a running save.
                     let _ = std::fs::rename(path("there"), path("moved"));
                     true
                 })
@@ -266,7 +266,7 @@ fn a_save_works_in_a_directory_that_cannot_be_listed() {
             });
             mode(0o700).expect("a directory of ours");
             if sync {
-                // A name is synced by its directory, which has to be opened for that.
+                // A name is synced by its directory, which must be opened for that.
                 assert!(
                     matches!(
                         saved,
@@ -288,7 +288,7 @@ fn a_save_works_in_a_directory_that_cannot_be_listed() {
     }
 }
 
-/// Does something without root's right to everything, in what is made to belong to that user.
+/// Runs `work` as a user without root's rights; the files of the test belong to that user.
 fn as_nobody<T>(work: impl FnOnce() -> T, all_of: &Path) -> T {
     const NOBODY: libc::uid_t = 65534;
     // SAFETY: asks for and sets numbers of this thread or process.
@@ -298,7 +298,7 @@ fn as_nobody<T>(work: impl FnOnce() -> T, all_of: &Path) -> T {
     for path in [all_of.to_path_buf(), all_of.join("box")] {
         std::os::unix::fs::chown(path, Some(NOBODY), None).expect("root's right");
     }
-    // SAFETY: as above; this thread alone, by the system call itself.
+    // SAFETY: sets numbers of this thread only, by a raw system call.
     let become_user = |user: libc::uid_t| unsafe {
         assert_eq!(libc::syscall(libc::SYS_setresuid, -1, user, -1), 0);
     };

@@ -1,4 +1,4 @@
-//! Drafts that need a name, and those that others left behind.
+//! Temporary files that need a name, and stale ones.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -54,7 +54,7 @@ struct Name {
 }
 
 impl Name {
-    /// That of a temporary file of this process.
+    /// The name of a temporary file of this process.
     fn of_ours() -> Name {
         let directory = crate::tempfile::tempdir().expect("a directory");
         let (buffer, _) = buffer(directory.path(), 0);
@@ -81,7 +81,7 @@ impl Name {
         }
     }
 
-    /// Of a process of this host that has ended.
+    /// The name of a process of this host that has ended.
     fn of_the_dead() -> Name {
         let mut child = Command::new("true").spawn().expect("a process");
         let process = format!("{:08x}", child.id());
@@ -99,7 +99,7 @@ impl Name {
         }
     }
 
-    /// The same owner's, with a number of its own.
+    /// The same owner's, with a unique number.
     fn number(&self, number: usize) -> String {
         let digits = self.random.len();
         format!(
@@ -122,8 +122,8 @@ fn leave_old(path: PathBuf, days: u64) -> PathBuf {
     path
 }
 
-/// Marks a file as being worked on, or takes that back. Not by its close: a process that another test
-/// is just starting may have it.
+/// Locks a file, or unlocks it. Not by its close: a process that another test is starting may have
+/// it open.
 fn lock(file: &File, how: i32) {
     // SAFETY: an open descriptor.
     assert_eq!(unsafe { libc::flock(file.as_raw_fd(), how) }, 0);
@@ -175,11 +175,11 @@ fn a_save_removes_no_file_in_use_and_no_other_file() {
         Name::of_the_dead(),
         Name::of_another_host(),
     );
-    // Nobody holds these; a lock shows on its own host only.
+    // Nobody has locked these; a lock shows on its own host only.
     leave_old(path(&ours.number(1)), 30);
     leave(path(&other.number(1)));
     leave_old(path(&other.number(2)), 6);
-    // Of nobody that can be.
+    // Of an impossible owner.
     let nobody = Name {
         process: "00000000".to_owned(),
         ..Name::of_ours()
@@ -196,7 +196,7 @@ fn a_save_removes_no_file_in_use_and_no_other_file() {
     ] {
         leave_old(path(&name), 30);
     }
-    // No files, or not only under this name.
+    // Not files, or files with another name too.
     std::fs::create_dir(path(&dead.number(2))).expect("a directory");
     symlink("saved", path(&dead.number(3))).expect("a link");
     std::fs::hard_link(leave(path("precious")), path(&dead.number(4))).expect("a link");
@@ -215,7 +215,7 @@ fn a_save_removes_no_file_in_use_and_no_other_file() {
     }
 }
 
-/// A save of little, for tests that need many.
+/// A save of a few bytes, for tests that need many.
 #[track_caller]
 fn save_little(directory: &Path) {
     let (stream, _) = Stream::new(1000, 1000);
@@ -227,7 +227,7 @@ fn save_little(directory: &Path) {
     assert_eq!(saved.expect("a save"), 1000);
 }
 
-/// Looking through all of a large directory would take a save a hundred times as long.
+/// Examining all of a large directory would take a hundred times as long as the save.
 #[test]
 fn a_removal_of_stale_files_examines_at_most_a_thousand_names() {
     const STRAYS: usize = 3000;
@@ -259,7 +259,7 @@ fn a_removal_of_stale_files_continues_where_the_last_one_stopped() {
     for number in 0..100 {
         File::create(path(&dead.number(number))).expect("a file");
     }
-    // Many more than are looked at once, and they stay.
+    // Many more than one removal examines, and they stay.
     for number in 0..3000 {
         File::create(path(&format!("other-{number}"))).expect("a file");
     }
@@ -344,7 +344,7 @@ fn without_a_free_temporary_name_the_old_file_stays() {
     let target = directory.path().join("saved");
     std::fs::write(&target, b"old").expect("written");
     for lacks in [&[Lack::Names][..], &[Lack::Unnamed, Lack::Names]] {
-        // A spool file needs a name as well there.
+        // A spool file needs a name there, too.
         let (buffer, _) = buffer(directory.path(), u64::MAX);
         without(lacks, || {
             let saved = buffer.save(&target);

@@ -17,7 +17,7 @@ fn bytes_before_a_broken_offset_are_delivered() {
     let (buffer, _) = buffer(&mount.path, 0, OnFull::Fail);
     buffer.read_at(SIZE - 1, &mut [0]).expect("a byte");
     buffer.spill().expect("room");
-    // Nothing is in the system's memory that was not read.
+    // The system's cache has no byte that was not read.
     let mut out = vec![0; 300_000];
     for from in [BROKEN - 1, BROKEN - 100, BROKEN - 299_999] {
         let count = buffer.read_at(from, &mut out).expect("what is there");

@@ -1,4 +1,4 @@
-//! Directories that are missing, read-only or odd, and the one that nobody named.
+//! Directories that are missing, read-only or odd, and the default one.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -125,7 +125,7 @@ fn a_target_may_have_any_name() {
     }
 }
 
-/// A buffer that has spilled to where it goes by itself.
+/// A buffer that has spilled to the default directory.
 fn spilled() -> StreamBuffer {
     let (stream, _) = Stream::new(SIZE, 50_000);
     let options = Options {
@@ -190,7 +190,7 @@ fn a_temporary_directory_in_memory_is_used_if_requested() {
     }
 }
 
-/// Not by `Mount`, which makes its directory in the one that is to be covered.
+/// Not by `Mount`, which creates its directory in the one that is to be covered.
 fn tmpfs_over_tmp() -> bool {
     let what = "a tmpfs over /tmp";
     if enter_namespace(what).is_none() {

@@ -40,7 +40,7 @@ fn full_is_a_state_until_there_is_room() {
             "a full disk is no failure of the source"
         );
         if max == 0 {
-            // Some fitted.
+            // Some bytes fitted.
             assert_eq!(stats.spool, SpoolState::Memory);
             assert_eq!(stats.spool_dir.as_deref(), Some(&*mount.path));
         }
@@ -69,14 +69,14 @@ fn a_full_disk_continues_in_memory_until_there_is_room() {
     assert_eq!(on.read_at(0, &mut out).expect("memory"), out.len());
     assert!(on.stats().memory > 1_000_000, "{on:?}");
     mount.remount("size=4m");
-    // The next piece finds room, and with it all that had waited in memory.
+    // The next segment finds room, and with it every segment that had waited in memory.
     read_all(&on, &seen);
     assert!(on.stats().memory <= super::PIECE, "{on:?}");
 }
 
 #[test]
 fn a_prefetch_pauses_while_the_disk_is_full_and_continues() {
-    // It watches every helper of its process.
+    // It observes every helper of its process.
     if !alone("storage::full::a_prefetch_pauses_while_the_disk_is_full_and_continues") {
         return;
     }
@@ -93,7 +93,7 @@ fn a_prefetch_pauses_while_the_disk_is_full_and_continues() {
         before.is_some() && before == helper_switches()
     });
     mount.remount("size=4m");
-    // One call for more is enough for it to try again, and then it goes to the end by itself.
+    // One request is enough for it to try again, and then it continues to the end by itself.
     let held = buffer.stats().frontier;
     assert_eq!(buffer.read_at(held, &mut [0]).expect("a byte"), 1);
     wait_until("all of it is there", || buffer.buffered(0) == SIZE);
@@ -109,7 +109,7 @@ fn wait_until(what: &str, is_true: impl Fn() -> bool) {
     }
 }
 
-/// How often the helpers of this process have gone to sleep or been put to sleep; None while one runs.
+/// How often the helpers of this process have slept or been preempted; None while one runs.
 fn helper_switches() -> Option<Vec<String>> {
     let threads = std::fs::read_dir("/proc/self/task").expect("/proc");
     let about = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("status"));
@@ -125,7 +125,7 @@ fn helper_switches() -> Option<Vec<String>> {
     Some(switches)
 }
 
-/// The call sleeps for more than comes: some of it comes, then the disk gives out.
+/// The call waits for more than arrives: some bytes arrive, then the disk is full.
 #[test]
 fn a_waiting_call_gets_the_bytes_from_before_the_disk_was_full() {
     let parent = crate::tempfile::tempdir().expect("a directory");
@@ -137,7 +137,7 @@ fn a_waiting_call_gets_the_bytes_from_before_the_disk_was_full() {
         ..Options::default()
     };
     let buffer = open(tapped, options).expect("a buffer");
-    // The helper meets the disk; nobody else calls the source.
+    // The helper meets the full disk; nobody else calls the source.
     buffer.prefetch(u64::MAX).expect("a helper");
     tap.wait_until_dry();
     let reached = scope(|scope| {
@@ -186,7 +186,7 @@ fn a_save_that_needs_a_full_spool_fails_and_one_that_does_not_succeeds() {
         })
     ));
     assert!(crate::files::names(elsewhere.path()).is_empty());
-    // What is buffered can be saved all the same.
+    // Buffered bytes can be saved all the same.
     let options = SaveOptions {
         buffered: true,
         ..SaveOptions::default()
@@ -224,8 +224,8 @@ fn a_full_target_leaves_the_old_file() {
         ));
         assert_eq!(std::fs::read(&target).expect("a file"), b"old");
         assert_eq!(crate::files::names(&mount.path), ["saved"]);
-        // The room is given back, if not at once: a process that another test is just starting
-        // may still have the temporary file open.
+        // The space is freed, if not at once: a process that another test is starting may still
+        // have the temporary file open.
         let began = Instant::now();
         while let Err(error) = std::fs::write(mount.path.join("more"), vec![1; 1_000_000]) {
             assert!(began.elapsed().as_secs() < 30, "{error}");

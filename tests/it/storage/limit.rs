@@ -51,7 +51,7 @@ fn descriptors_may_run_out_and_come_back() {
         "{error:?}"
     );
     assert_eq!(buffer.stats().system_error, libc::EMFILE);
-    // A save can't be opened either, and says so; the buffer is what it was.
+    // A save cannot be opened either, and reports that; the buffer is unchanged.
     let target = directory.path().join("saved");
     assert!(matches!(
         buffer.save(&target),

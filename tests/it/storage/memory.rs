@@ -1,4 +1,4 @@
-//! Memory goes back: what was spilled, and what was freed.
+//! Memory is released: that of spilled bytes, and that of freed buffers.
 
 use spoolbuf::{Result, Source, StreamBuffer};
 
@@ -91,12 +91,12 @@ fn fill() -> StreamBuffer {
     buffer
 }
 
-/// What has come since.
+/// The growth since then.
 fn grown(before: u64) -> u64 {
     status("VmRSS").saturating_sub(before)
 }
 
-/// Large enough for pieces to come out of arenas.
+/// Large enough for chunks to come out of arenas.
 #[test]
 fn resident_memory_is_the_limit_and_a_segment() {
     const LIMIT: u64 = 3 << 20;
@@ -106,7 +106,7 @@ fn resident_memory_is_the_limit_and_a_segment() {
     if !alone("storage::memory::resident_memory_is_the_limit_and_a_segment") {
         return;
     }
-    // All there is of it at once: a page that is only reserved does not show.
+    // All of it is touched at once: a page that is only reserved does not show.
     let pass = |buffer: &StreamBuffer, from: u64, to: u64| {
         let mut out = vec![0; 64 * 1024];
         for at in (from..to).step_by(out.len()) {
@@ -134,7 +134,7 @@ fn resident_memory_is_the_limit_and_a_segment() {
     println!("all spilled: {held} bytes resident, of {most}");
     assert!(held <= most, "{held} bytes for {MANY} buffers, all spilled");
     drop(buffers);
-    // Freed with all they hold.
+    // Freed with all their bytes.
     let buffers: Vec<_> = (0..MANY).map(|_| new(LIMIT, LIMIT)).collect();
     for buffer in &buffers {
         pass(buffer, 0, LIMIT);
@@ -145,12 +145,12 @@ fn resident_memory_is_the_limit_and_a_segment() {
     assert!(held <= SLACK, "{held} bytes for no buffer");
 }
 
-/// What is said to end soon gets no memory for more, however far it has come.
+/// A resource that is declared to end soon gets no memory for more, however far it has come.
 #[test]
 fn a_short_resource_costs_its_size() {
     const SIZE: u64 = 700 << 10;
     const MANY: u64 = 20;
-    /// Pages of the process's own that come and go, and one more for each piece.
+    /// Pages of the process itself that come and go, and one more for each segment.
     const SLACK: u64 = 4 << 20;
     if !alone("storage::memory::a_short_resource_costs_its_size") {
         return;
@@ -167,7 +167,7 @@ fn a_short_resource_costs_its_size() {
     assert!(held <= most, "{held} bytes for {MANY} buffers");
 }
 
-/// What is left of a large page when the source jumps away is not kept beside what comes then.
+/// The rest of an arena is not kept beside new segments when the source seeks away.
 #[test]
 fn resident_memory_is_the_limit_after_jumps() {
     const LIMIT: u64 = 5 << 20;
@@ -194,14 +194,14 @@ fn resident_memory_is_the_limit_after_jumps() {
     assert!(held <= most, "{held} bytes for {MANY} buffers");
 }
 
-/// What the allocator has given out, in bytes.
+/// The bytes allocated.
 fn in_use() -> u64 {
     // SAFETY: reads counts.
     let counts = unsafe { libc::mallinfo2() };
     (counts.uordblks + counts.hblkhd) as u64
 }
 
-/// What `max_memory` does not bound is little for each place that the source jumps to, and is counted.
+/// Memory that `max_memory` does not bound is small for each seek, and is counted.
 #[test]
 fn a_jump_costs_little_and_is_counted() {
     const JUMPS: u64 = 20_000;
@@ -243,7 +243,7 @@ fn a_jump_costs_little_and_is_counted() {
     }
 }
 
-/// What is far behind takes nothing: neither for a byte nor for knowing where it is.
+/// Bytes far behind take no memory: neither for themselves nor for knowing where they are.
 #[test]
 fn a_long_stream_costs_what_a_short_one_does() {
     const LONG: u64 = 130 << 20;
@@ -263,11 +263,11 @@ fn a_long_stream_costs_what_a_short_one_does() {
     };
     let (short, long) = (taken(3 << 20), taken(LONG + 1));
     println!("{short} bytes for a short stream, {long} for a long one");
-    // A root for the leaves, of which all but the last one are marks.
+    // A root for the leaves, of which all but the last one are sentinels.
     assert!(long < short + 1000, "{long} bytes, {short} for a short one");
 }
 
-/// What is kept for the bytes to come is counted, and goes when they have come.
+/// Memory kept for future bytes is counted, and released when they have arrived.
 #[test]
 fn memory_that_is_kept_is_counted() {
     let buffer = declared(Some(40 << 20), 5 << 20, 40 << 20);
@@ -287,7 +287,7 @@ fn memory_that_is_kept_is_counted() {
     assert!(stats.memory == 0 && stats.overhead < 10_000, "{stats:?}");
 }
 
-/// A byte alone takes the least that a piece can be, of which the rest is not filled.
+/// A lone byte takes the smallest segment, whose rest is not filled.
 #[test]
 fn unfilled_capacity_is_counted() {
     const JUMPS: u64 = 20;
@@ -315,8 +315,8 @@ fn unfilled_capacity_is_counted() {
     }
 }
 
-/// What buffers leave when they are gone does not depend on how many there were, apart from the table
-/// of handles, which has as many as there were at once.
+/// The memory that freed buffers leave does not depend on how many there were, apart from the table
+/// of handles, which has as many slots as there were buffers at once.
 #[test]
 fn ten_thousand_buffers_at_once_leave_little() {
     const MANY: u64 = 10_000;
@@ -338,7 +338,7 @@ fn ten_thousand_buffers_at_once_leave_little() {
     assert!(held.abs_diff(counted) < held / 8);
     drop(buffers);
     let used = in_use().saturating_sub(used);
-    // What the C library keeps of what it was given back is its own business.
+    // Freed memory that the C library keeps is its own business.
     // SAFETY: gives free memory back.
     unsafe { libc::malloc_trim(0) };
     let left = grown(rss);
@@ -356,7 +356,7 @@ fn a_thousand_buffers_leave_memory_as_it_was() {
     }
     drop(fill());
     let before = status("VmRSS");
-    // Some at once, so that they do not just get each other's memory.
+    // Some at once, so that they do not just reuse each other's memory.
     for _ in 0..BUFFERS / 50 {
         let some: Vec<_> = (0..50).map(|_| fill()).collect();
         let held = grown(before);

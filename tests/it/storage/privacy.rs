@@ -1,4 +1,4 @@
-//! Memory is used again, and shows no stream what another one was.
+//! Memory is reused, and no stream sees the bytes of another one.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,13 +6,13 @@ use spoolbuf::{Result, Source, StreamBuffer};
 
 use crate::child::alone;
 
-/// What the earlier streams are made of.
+/// The bytes of the earlier streams.
 const SECRET: u8 = 0xa5;
-/// What the later one writes.
+/// The bytes that the later one writes.
 const OWN: u8 = 0x5b;
 const MAX: u64 = 5 << 20;
 
-/// Where a source was given room, by address.
+/// The addresses of the memory that a source was given.
 type Rooms = Arc<Mutex<Vec<std::ops::Range<usize>>>>;
 
 fn note(rooms: &Rooms, out: &[u8]) {
@@ -21,7 +21,7 @@ fn note(rooms: &Rooms, out: &[u8]) {
     rooms.lock().expect("no panic").push(range);
 }
 
-/// Fills all the room that it is given.
+/// Fills all the memory that it is given.
 struct Secret {
     left: u64,
     rooms: Rooms,
@@ -37,7 +37,7 @@ impl Source for Secret {
     }
 }
 
-/// Looks at the room that it is given, and says that it has written all of it, as it has not.
+/// Checks the memory that it is given, and reports that it has filled it, which it has not.
 struct Curious {
     left: u64,
     rooms: Rooms,
@@ -58,8 +58,8 @@ impl Source for Curious {
     }
 }
 
-/// Streams of `size` bytes of which nothing is to be seen, then one that looks. Whether that one was
-/// given memory that one of the others had.
+/// Streams of `size` bytes that nothing may show, then one that checks. Returns whether that one
+/// was given memory that one of the others had.
 fn look_after(many: usize, declared: Option<u64>, size: u64, chunk: usize) -> bool {
     let (before, after) = (Rooms::default(), Rooms::default());
     let mut out = vec![0; chunk];
@@ -104,7 +104,7 @@ fn look_after(many: usize, declared: Option<u64>, size: u64, chunk: usize) -> bo
     })
 }
 
-/// Arenas, which are kept for the next buffer with what is in them.
+/// Arenas, which are kept for the next buffer with their contents.
 #[test]
 fn no_stream_sees_another_one_in_an_arena() {
     if !alone("storage::privacy::no_stream_sees_another_one_in_an_arena") {
@@ -116,7 +116,7 @@ fn no_stream_sees_another_one_in_an_arena() {
     }
 }
 
-/// Pieces of the heap, and mapped ones, which the system gives out again.
+/// Chunks of the heap, and mapped ones, which the system reuses.
 #[test]
 fn no_stream_sees_another_one_in_small_chunks() {
     if !alone("storage::privacy::no_stream_sees_another_one_in_small_chunks") {

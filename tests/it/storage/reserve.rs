@@ -1,4 +1,4 @@
-//! Blocks that are reserved ahead are given back at the end.
+//! Blocks reserved ahead are released at the end.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -11,11 +11,11 @@ use crate::options::{Options, open};
 use crate::support::Stream;
 
 const SIZE: u64 = 20 << 20;
-/// What a file system may take for its own, and the last piece.
+/// What a file system may take for itself, and the last segment.
 const SLACK: u64 = 512 * 1024;
 
-/// Returns how many bytes of blocks were held too many at most on the way, and what at the end and
-/// after a spill of the rest.
+/// Returns the most bytes of surplus blocks on the way, and those at the end and after a spill of
+/// the rest.
 fn pass(directory: &Path) -> (i64, i64, i64) {
     let (stream, _) = Stream::new(SIZE, 64 * 1024);
     let options = Options {
@@ -61,7 +61,7 @@ fn ext4_gets_its_blocks_back() {
 
 #[test]
 fn xfs_gets_its_blocks_back() {
-    // It takes more than it is asked for with every file that grows, until that is closed.
+    // It reserves more than requested for every growing file until that is closed.
     if let Some(mount) = Mount::image("xfs", 320) {
         check(&mount.path, true);
     }
@@ -78,7 +78,7 @@ fn nothing_is_reserved_on_tmpfs() {
     }
 }
 
-/// The blocks that a saved file takes too many, copied and linked.
+/// The surplus blocks of a saved file, copied and linked.
 fn saved(directory: &Path) -> [i64; 2] {
     [false, true].map(|link| {
         let (stream, _) = Stream::new(SIZE, 64 * 1024);
@@ -96,7 +96,8 @@ fn saved(directory: &Path) -> [i64; 2] {
         let path = directory.join("saved");
         let saved = buffer.save_with(&path, options, |_, _| true);
         assert_eq!(saved.expect("a save"), SIZE);
-        // While the buffer lives: a file's own blocks past its end go with its last descriptor.
+        // While the buffer exists: a file's own blocks past its end are freed with its last
+        // descriptor.
         let taken = path.metadata().expect("a file").blocks() * 512;
         std::fs::remove_file(&path).expect("a file");
         taken as i64 - SIZE as i64

@@ -1,7 +1,7 @@
-//! Storage that does not answer: whoever writes to it waits, and nobody else.
+//! Storage that does not respond: only threads that write to it wait.
 //!
-//! A frozen file system is such a storage. A write to it sleeps inside the system call until the
-//! ice goes.
+//! A frozen file system is such a storage. A write to it sleeps inside the system call until it is
+//! thawed.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -16,11 +16,11 @@ use crate::files::assert_saved;
 use crate::mount::Mount;
 use crate::support::assert_bytes;
 
-/// A test that waits for so long has failed.
+/// A test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 const MAX: u64 = 600_000;
 
-/// What a thread shows of itself.
+/// What /proc shows of a thread.
 #[derive(Default)]
 struct Shown {
     thread: AtomicI32,
@@ -61,7 +61,7 @@ impl Shown {
     }
 }
 
-/// Everything that is not to wait, while something does.
+/// Everything that must not wait, while something does.
 fn nobody_waits(buffer: &StreamBuffer, elsewhere: &Path) {
     let held = buffer.stats().frontier;
     let (tell, told) = channel();
@@ -70,7 +70,7 @@ fn nobody_waits(buffer: &StreamBuffer, elsewhere: &Path) {
         std::thread::spawn(move || {
             let mut out = vec![0; 70_000];
             for round in 0..40u64 {
-                // From all over: what is in the spool file, and what is in memory.
+                // From both places: bytes in the spool file and in memory.
                 let offset = (round * 1_000_003 + reader * 50_021) % (held - out.len() as u64);
                 let count = buffer.read_at(offset, &mut out).expect("buffered bytes");
                 assert_eq!(count, out.len());
@@ -100,7 +100,7 @@ fn nobody_waits(buffer: &StreamBuffer, elsewhere: &Path) {
     assert_saved(elsewhere, held);
 }
 
-/// A buffer with something in the spool file and something in memory, and how much in all.
+/// A buffer with bytes in the spool file and in memory, and their total.
 fn half(directory: &Path) -> (StreamBuffer, std::sync::Arc<crate::support::Seen>, u64) {
     let (buffer, seen) = buffer(directory, MAX, OnFull::Fail);
     buffer.read_at(0, &mut vec![0; 1_300_000]).expect("bytes");
@@ -192,7 +192,7 @@ fn no_read_waits_for_a_save() {
         go.send(()).expect("the save");
         shown.wait_inside(&[libc::SYS_pwrite64, libc::SYS_fallocate]);
         nobody_waits(&buffer, &spool.path().join("other"));
-        // Nor who needs more.
+        // Nor does a read of missing bytes.
         let mut out = vec![0; 300_000];
         assert_eq!(buffer.read_at(held, &mut out).expect("bytes"), out.len());
         assert_bytes(held, &out);

@@ -1,4 +1,4 @@
-//! No trace: the spool file can't be seen, inherited or left behind.
+//! No trace: the spool file cannot be seen, inherited or left behind.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
@@ -29,7 +29,7 @@ fn the_spool_file_exists_from_the_first_spill_to_the_free() {
 
 #[test]
 fn the_spool_file_is_private() {
-    // The umask is the process's.
+    // The umask belongs to the process.
     if !alone("storage::trace::the_spool_file_is_private") {
         return;
     }
@@ -110,7 +110,7 @@ fn spill_and_stay(directory: &Path) -> ! {
     }
 }
 
-/// The room that is left on a file system, in bytes.
+/// The free space of a file system, in bytes.
 fn room(path: &Path) -> u64 {
     let path = std::ffi::CString::new(path.as_os_str().as_bytes()).expect("a path");
     // SAFETY: a NUL-terminated path, and room for one statvfs, all zero at first.
@@ -123,7 +123,7 @@ fn room(path: &Path) -> u64 {
 
 #[test]
 fn a_child_of_fork_keeps_no_disk_space() {
-    // The child holds whatever this process has open: a pipe of another test would not end.
+    // The child keeps whatever this process has open: a pipe of another test would not end.
     if !alone("storage::trace::a_child_of_fork_keeps_no_disk_space") {
         return;
     }
@@ -162,7 +162,7 @@ fn a_child_of_fork_keeps_no_disk_space() {
 
 #[test]
 fn a_child_of_fork_takes_nothing_away() {
-    // The child drops what its parent has: no other thread may hold a lock of the allocator's.
+    // The child drops what its parent has: no other thread may hold a lock of the allocator.
     if !alone("storage::trace::a_child_of_fork_takes_nothing_away") {
         return;
     }
