@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use crate::disk::faults::{self, Fault, FileOperation, Plan};
 use crate::options::Options;
@@ -532,6 +533,33 @@ fn a_truncated_spool_file_is_an_error_and_never_wrong_bytes() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let saved = buffer.save(directory.path().join("saved"));
     assert!(matches!(saved, Err(Error::Io { .. })), "{saved:?}");
+    assert!(names(directory.path()).is_empty());
+}
+
+/// The file system may take its time after the last byte was written.
+#[test]
+fn a_save_whose_limit_passes_at_the_end_publishes_nothing() {
+    const LIMIT: Duration = Duration::from_millis(500);
+    let directory = crate::tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("saved");
+    let buffer = StreamBuffer::new(Stream(0)).expect("a buffer");
+    assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
+    let options = SaveOptions {
+        timeout: Some(LIMIT),
+        ..SaveOptions::default()
+    };
+    faults::plan(Some(Plan {
+        after: 0,
+        lasting: true,
+        fault: Fault::Seen(|operation| {
+            if operation == FileOperation::Close {
+                std::thread::sleep(LIMIT);
+            }
+        }),
+    }));
+    let saved = buffer.save_with(&target, options, |_, _| true);
+    faults::plan(None);
+    assert!(matches!(saved, Err(Error::Timeout)), "{saved:?}");
     assert!(names(directory.path()).is_empty());
 }
 

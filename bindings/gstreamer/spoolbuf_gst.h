@@ -117,6 +117,34 @@ static inline void spoolbuf_gst_warn(spoolbuf_gst *self, GstAppSrc *source)
     GST_ELEMENT_WARNING(source, RESOURCE, READ, ("%s", sb_strerror(SB_ERR_SHORT)), (NULL));
 }
 
+/* Posts why a read failed, as far as the buffer's stats tell. */
+static inline void spoolbuf_gst_fail(spoolbuf_gst *self, GstAppSrc *source, int64_t status)
+{
+    char path[1024], text[1536];
+    sb_error error;
+    sb_stats facts;
+
+    sb_error_init(&error, sizeof error);
+    error.status = (int32_t)status;
+    if (sb_stat(self->buffer, &facts, sizeof facts) == SB_OK) {
+        if (status == SB_ERR_SOURCE) {
+            error.source = facts.source_error;
+            /* A failed seek is the error of one read alone. */
+            error.operation = facts.status == SB_ERR_SOURCE ? SB_OP_SOURCE_READ : SB_OP_SOURCE_SEEK;
+        }
+        if (status == SB_ERR_IO || status == SB_ERR_DISK_FULL) {
+            int64_t length = sb_spool_dir(self->buffer, path, sizeof path);
+            error.operation = facts.system_operation;
+            error.system = facts.system_error;
+            error.path = path;
+            error.path_cap = sizeof path;
+            error.path_len = length > 0 ? (size_t)length : 0;
+        }
+    }
+    sb_error_text(&error, text, sizeof text);
+    GST_ELEMENT_ERROR(source, RESOURCE, READ, ("%s", text), (NULL));
+}
+
 static inline void spoolbuf_gst_need_data(GstAppSrc *source, guint hint, gpointer opaque)
 {
     spoolbuf_gst *self = (spoolbuf_gst *)opaque;
@@ -143,7 +171,7 @@ static inline void spoolbuf_gst_need_data(GstAppSrc *source, guint hint, gpointe
         return;
     if (count < 0) {
         g_atomic_int_compare_and_exchange(&self->status, SB_OK, (gint)count);
-        GST_ELEMENT_ERROR(source, RESOURCE, READ, ("%s", sb_strerror(count)), (NULL));
+        spoolbuf_gst_fail(self, source, count);
     }
     if (count == 0)
         spoolbuf_gst_warn(self, source);

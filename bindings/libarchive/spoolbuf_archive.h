@@ -17,7 +17,7 @@
  *   the end              0
  *   an end too early     before the declared size: it is the end, or with SB_SHORT_ERROR an error.
  *                        spoolbuf_archive_status() is SB_ERR_SHORT in both cases
- *   an error             ARCHIVE_FATAL, and the text of sb_strerror(). libarchive's filters overwrite
+ *   an error             ARCHIVE_FATAL, and the text of sb_error_text(). libarchive's filters overwrite
  *                        the text with "truncated input". spoolbuf_archive_status() returns the
  *                        library's code. To go on: sb_retry(), spoolbuf_archive_resume(), and another
  *                        archive
@@ -42,6 +42,7 @@
 #define SPOOLBUF_ARCHIVE_H
 
 #include <archive.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "spoolbuf.h"
@@ -62,12 +63,22 @@ typedef struct spoolbuf_archive {
 static inline int64_t spoolbuf_archive_settle(spoolbuf_archive *self, struct archive *archive,
                                               int64_t result)
 {
+    char path[1024], text[1536];
+    sb_error error;
+
     if (result >= 0)
         return result;
     /* An unknown end is not a failure: libarchive works without it. */
     if (result != SB_ERR_UNKNOWN_SIZE && self->status == SB_OK)
         self->status = (int)result;
-    archive_set_error(archive, (int)result, "%s", sb_strerror(result));
+    sb_error_init(&error, sizeof error);
+    error.path = path;
+    error.path_cap = sizeof path;
+    if (sb_reader_error(self->reader, &error) == SB_OK && error.status == result)
+        sb_error_text(&error, text, sizeof text);
+    else
+        snprintf(text, sizeof text, "%s", sb_strerror(result));
+    archive_set_error(archive, (int)result, "%s", text);
     return ARCHIVE_FATAL;
 }
 

@@ -14,7 +14,7 @@
  *   the end              0, or fewer
  *   an end too early     before the declared size: it is the end, or with SB_SHORT_ERROR an error.
  *                        spoolbuf_sdl_status() is SB_ERR_SHORT in both cases
- *   an error             fewer, or 0, and SDL_GetError() has the text of sb_strerror(). Most code on
+ *   an error             fewer, or 0, and SDL_GetError() has the text of sb_error_text(). Most code on
  *                        top of SDL turns it into an ordinary end or an error of its own.
  *                        spoolbuf_sdl_status() returns the library's code. To go on: sb_retry(),
  *                        spoolbuf_sdl_resume(), seek the SDL_RWops to its start, and load it again
@@ -62,12 +62,21 @@ static inline spoolbuf_sdl *spoolbuf_sdl_of(SDL_RWops *file)
     return (spoolbuf_sdl *)file->hidden.unknown.data1;
 }
 
-/* The result in the form that SDL expects. */
-static inline Sint64 spoolbuf_sdl_settle(int64_t result)
+/* The result in the form that SDL expects. SDL's error is why the reader's call failed. */
+static inline Sint64 spoolbuf_sdl_settle(spoolbuf_sdl *self, int64_t result)
 {
+    char path[1024], text[1536];
+    sb_error error;
+
     if (result >= 0)
         return result;
-    return SDL_SetError("%s", sb_strerror(result));
+    sb_error_init(&error, sizeof error);
+    error.path = path;
+    error.path_cap = sizeof path;
+    if (sb_reader_error(self->reader, &error) != SB_OK || error.status != result)
+        return SDL_SetError("%s", sb_strerror(result));
+    sb_error_text(&error, text, sizeof text);
+    return SDL_SetError("%s", text);
 }
 
 /* Keeps the first error. */
@@ -79,7 +88,9 @@ static inline void spoolbuf_sdl_note(spoolbuf_sdl *self, int64_t result)
 
 static inline Sint64 SDLCALL spoolbuf_sdl_size(SDL_RWops *file)
 {
-    return spoolbuf_sdl_settle(sb_size(sb_reader_buffer(spoolbuf_sdl_of(file)->reader)));
+    spoolbuf_sdl *self = spoolbuf_sdl_of(file);
+
+    return spoolbuf_sdl_settle(self, sb_size(sb_reader_buffer(self->reader)));
 }
 
 static inline Sint64 SDLCALL spoolbuf_sdl_seek(SDL_RWops *file, Sint64 offset, int whence)
@@ -93,7 +104,7 @@ static inline Sint64 SDLCALL spoolbuf_sdl_seek(SDL_RWops *file, Sint64 offset, i
         if (place >= 0)
             place = sb_reader_seek(self->reader, offset, whence);
     }
-    return spoolbuf_sdl_settle(place);
+    return spoolbuf_sdl_settle(self, place);
 }
 
 static inline size_t SDLCALL spoolbuf_sdl_read(SDL_RWops *file, void *out, size_t size,
@@ -112,7 +123,7 @@ static inline size_t SDLCALL spoolbuf_sdl_read(SDL_RWops *file, void *out, size_
                                (char *)out + done);
         if (count < 0) {
             spoolbuf_sdl_note(self, count);
-            spoolbuf_sdl_settle(count);
+            spoolbuf_sdl_settle(self, count);
         }
         if (count <= 0)
             break;
@@ -131,7 +142,7 @@ static inline size_t SDLCALL spoolbuf_sdl_write(SDL_RWops *file, const void *byt
     (void)bytes;
     (void)size;
     (void)objects;
-    spoolbuf_sdl_settle(SB_ERR_UNSUPPORTED);
+    SDL_SetError("%s", sb_strerror(SB_ERR_UNSUPPORTED));
     return 0;
 }
 
@@ -149,7 +160,7 @@ static inline SDL_RWops *spoolbuf_sdl_open(spoolbuf_sdl *self, sb_buffer *buffer
     SDL_AtomicSet(&self->status, SB_OK);
     self->reader = sb_reader_new(buffer);
     if (self->reader == NULL) {
-        spoolbuf_sdl_settle(sb_buffered(buffer, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY);
+        spoolbuf_sdl_settle(self, sb_buffered(buffer, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY);
         return NULL;
     }
     file = SDL_AllocRW();

@@ -18,6 +18,7 @@ int main(int argc, char **argv)
     unsigned char bytes[10000];
     uint32_t sum = 1;
     sb_stats stats;
+    char path[4096];
 
     if (buffer == NULL)
         return 2;
@@ -32,8 +33,14 @@ int main(int argc, char **argv)
         sum = resource_sum(sum, bytes, (size_t)count);
     printf("size %lld\nsum 0x%08x\n", (long long)offset, sum);
     if (count == 0 && argc > 2) {
-        resource_target = argv[2];
-        count = sb_save(buffer, argv[2]);
+        sb_save_options options;
+        sb_save_options_init(&options, sizeof options);
+        sb_error_init(&resource_error, sizeof resource_error);
+        resource_error.path = path;
+        resource_error.path_cap = sizeof path;
+        options.path = argv[2];
+        options.error = &resource_error;
+        count = sb_save_with(buffer, &options);
     }
     sb_stat(buffer, &stats, sizeof stats);
     if (count == SB_ERR_SOURCE)

@@ -39,9 +39,10 @@ static inline int resource_source(sb_callback *source, const char *name, sb_opti
     return fd < 0 ? -errno : spoolbuf_fd_source(source, fd, 1, &options->size);
 }
 
-/* The resource that the program plays; the file that it saves to, if any. */
+/* The resource that the program plays; why it could not be saved, if it was to be. */
 static sb_buffer *resource_buffer;
-static const char *resource_name, *resource_target;
+static const char *resource_name;
+static sb_error resource_error;
 
 /* Why the resource could not be opened or read. For URLs the codes are those of libcurl. */
 static inline const char *resource_reason(const char *name, int status)
@@ -113,10 +114,8 @@ static inline void resource_detail(int64_t status)
     if (status == SB_ERR_SOURCE)
         printf(": %s (%lld)", resource_reason(resource_name, (int)stats.source_error),
                (long long)stats.source_error);
-    else if (stats.system_error != 0 && resource_target == NULL && directory[0] != 0)
+    else if (stats.system_error != 0 && resource_error.status != status)
         printf(": %s: %s", directory, strerror(stats.system_error));
-    else if (stats.system_error != 0)
-        printf(": %s", strerror(stats.system_error));
 }
 
 /* Prints how it ended. The buffer's status comes first, since libraries turn many errors into "invalid data" or
@@ -126,7 +125,10 @@ static inline int resource_end(int64_t status, const char *trouble)
     if (status == SB_ERR_CANCELED)
         puts("stopped");
     else if (status < 0) {
-        printf("%s: %s", resource_target != NULL ? resource_target : resource_name, sb_strerror(status));
+        char text[512];
+        if (resource_error.status != status || sb_error_text(&resource_error, text, sizeof text) < 0)
+            snprintf(text, sizeof text, "%s", sb_strerror(status));
+        printf("%s: %s", resource_name, text);
         resource_detail(status);
         puts("");
     } else if (trouble != NULL)

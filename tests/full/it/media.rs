@@ -435,6 +435,29 @@ fn sources() {
     assert_eq!(outcome.output, "ok\n");
 }
 
+/// The adapters that report errors as text say what failed.
+#[test]
+fn texts() {
+    let libraries: [(&str, &[&str]); 3] = [
+        ("WITH_SDL", &["sdl2"]),
+        ("WITH_ARCHIVE", &["libarchive"]),
+        ("WITH_GST", &["gstreamer-app-1.0", "gstreamer-1.0"]),
+    ];
+    for (library, packages) in libraries {
+        let flags = [&format!("-D{library}"), "-D_GNU_SOURCE"];
+        let name = format!("texts-{library}");
+        let Some(player) = Player::build_as(&name, "tests/player/texts.c", packages, &flags) else {
+            continue;
+        };
+        let mut command = Command::new(&player.program);
+        // What the libraries keep to the end is theirs.
+        command.env("ASAN_OPTIONS", "detect_leaks=0");
+        let outcome = crate::library::run(&mut command, LIMIT);
+        outcome.expect_success(&name);
+        assert!(outcome.output.ends_with("ok\n"), "{}", outcome.output);
+    }
+}
+
 /// Each adapter by itself, included twice: in C99 and in C++17, by two compilers.
 #[test]
 fn headers() {
