@@ -108,7 +108,7 @@ impl Seek for Cursor {
         let buffer = self.buffer.inner();
         match self.position.seek(buffer, to) {
             Err(Error::UnknownSize) => {
-                self.position.find_size(buffer)?;
+                self.position.find_size(buffer).map_err(Error::from)?;
                 Ok(self.position.seek(buffer, to)?)
             }
             result => Ok(result?),

@@ -220,7 +220,7 @@ impl StreamBuffer {
     /// # Errors
     /// As [`read_some`](StreamBuffer::read_some).
     pub fn find_size(&self, timeout: Option<Duration>) -> Result<u64> {
-        Buffer::find_size(self.inner(), Wait::from(timeout), None)
+        Ok(Buffer::find_size(self.inner(), Wait::from(timeout), None)?)
     }
 
     /// Returns the number of bytes that can be read at `offset` without blocking.

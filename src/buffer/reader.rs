@@ -61,7 +61,7 @@ impl Position {
     }
 
     /// Reads the source to its end, so that the size becomes known. The position does not change.
-    pub(crate) fn find_size(&self, buffer: &Shared<Buffer>) -> Result<u64> {
+    pub(crate) fn find_size(&self, buffer: &Shared<Buffer>) -> Attempt<u64> {
         Buffer::find_size(buffer, Wait::Forever, Some(&self.cancel_token))
     }
 

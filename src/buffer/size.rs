@@ -5,8 +5,8 @@
 //! such byte, or more than one, it is read on from the furthest byte that is buffered.
 
 use crate::buffer::Buffer;
+use crate::buffer::failure::Attempt;
 use crate::buffer::read::{PendingRead, ReadRequest, Wait};
-use crate::error::Result;
 use crate::pull::cancel_token::CancelToken;
 use crate::sync::shared::Shared;
 
@@ -16,7 +16,7 @@ impl Buffer {
         this: &Shared<Buffer>,
         wait: Wait,
         cancel_token: Option<&CancelToken>,
-    ) -> Result<u64> {
+    ) -> Attempt<u64> {
         let mut pending = PendingRead::new(ReadRequest {
             all: true,
             wait,
@@ -32,7 +32,12 @@ impl Buffer {
                 Err(missing) => missing,
             };
             drop(state);
-            Buffer::wait_or_pull(this, offset, length, &mut pending, &mut guard)?;
+            let verdict = Buffer::wait_or_pull(this, offset, length, &mut pending, &mut guard);
+            verdict.map_err(|failure| {
+                // A source that cannot seek was on its way to an offset that has no byte.
+                let reached = || this.gate.lock().extent().frontier();
+                failure.at(if can_seek { offset } else { reached() })
+            })?;
         }
     }
 }

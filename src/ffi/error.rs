@@ -45,8 +45,8 @@ pub unsafe extern "C" fn sb_error_init(error: *mut sb_error, struct_size: usize)
 
 /// Tells why the last failed call of a reader failed.
 ///
-/// That is its last sb_reader_read() or sb_reader_seek() that returned a negative value. A call
-/// that succeeds does not clear it. Never blocks.
+/// That is its last sb_reader_read(), sb_reader_seek() or sb_reader_find_size() that returned a
+/// negative value. A call that succeeds does not clear it. Never blocks.
 ///
 /// @param reader the reader. Its buffer may already be freed; then `path_len` is 0.
 /// @param out    [in,out] the error, initialized with sb_error_init(); not NULL. If no call has

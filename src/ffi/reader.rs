@@ -7,6 +7,7 @@ use std::io::SeekFrom;
 
 use super::argument::out_slice;
 use super::status::{PANIC, count, status};
+use crate::buffer::failure::Failure;
 use crate::buffer::reader::Position;
 use crate::error::{Error, Result};
 use crate::ffi::abi::{sb_buffer, sb_reader, sb_whence};
@@ -145,8 +146,10 @@ pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence
 pub unsafe extern "C" fn sb_reader_find_size(reader: *mut sb_reader) -> i64 {
     catch(PANIC, || {
         count(READERS.get_shared(reader as Raw).and_then(|reader| {
-            let buffer = BUFFERS.get_shared(reader.buffer)?;
-            reader.position.find_size(&buffer)
+            let buffer = BUFFERS.get_shared(reader.buffer);
+            let found = buffer.map_err(Failure::from);
+            let found = found.and_then(|buffer| reader.position.find_size(&buffer));
+            found.map_err(|failure| reader.failed(failure))
         }))
     })
 }

@@ -63,7 +63,7 @@ pub unsafe extern "C" fn sb_find_size(handle: *mut sb_buffer, timeout_ms: i64) -
     catch(PANIC, || {
         let buffer = BUFFERS.get_shared(handle as Raw);
         let wait = Wait::from(timeout(timeout_ms));
-        count(buffer.and_then(|buffer| Buffer::find_size(&buffer, wait, None)))
+        count(buffer.and_then(|buffer| Ok(Buffer::find_size(&buffer, wait, None)?)))
     })
 }
 

@@ -88,6 +88,8 @@ static void source_fails(void)
     CHECK_EQ(sb_reader_seek(reader, 70000, SB_SEEK_SET), 70000);
     CHECK_EQ(sb_reader_read(reader, 10, bytes), SB_ERR_SOURCE);
     is(error_of(reader), SB_ERR_SOURCE, SB_OP_SOURCE_READ, -104, 0, 70000);
+    CHECK_EQ(sb_reader_find_size(reader), SB_ERR_SOURCE);
+    is(error_of(reader), SB_ERR_SOURCE, SB_OP_SOURCE_READ, -104, 0, 5000);
     CHECK_EQ(sb_reader_cancel(reader), SB_OK);
     CHECK_EQ(sb_retry(buffer), SB_OK);
     CHECK_EQ(sb_reader_read(reader, 10, bytes), SB_ERR_CANCELED);
