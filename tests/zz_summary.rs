@@ -1,4 +1,4 @@
-//! The last test program that cargo runs says what the others have skipped, and what to install.
+//! The last test program that cargo runs reports what the others have skipped, and what to install.
 
 #[path = "support/skip.rs"]
 mod skip;
@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 
-/// What the tests of the package `spoolbuf` need beyond Rust and gcc, by Debian's names.
+/// The packages that the tests of `spoolbuf` need beyond Rust and gcc, by Debian's names.
 const FIRST_STEP: &str = "bsdutils e2fsprogs g++ libfuse3-dev mount pkg-config xfsprogs";
-/// What all tests need: media libraries, tools and languages.
+/// The packages that all tests need: media libraries, tools and languages.
 const ALL: &str = "$(grep -Ev '^ *(#|$)' .ci/packages | sort -u)";
 const NEEDS_ROOT: &str = "(it needs root)";
 
@@ -40,6 +40,6 @@ fn summary() {
     if is_first {
         text += "Bindings, media libraries and tools are tested by `cargo full`.\n";
     }
-    // Past the harness, which keeps what a test that passes prints.
+    // Past the harness, which captures the output of tests that pass.
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

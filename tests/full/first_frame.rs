@@ -1,5 +1,5 @@
-//! What a player fetches of a file until its first frame, over a source that can seek and over one
-//! that goes forwards only: the figures of the README's "Sources that can seek".
+//! The bytes that a player fetches of a file until its first frame, over a source that can seek and
+//! over a forward-only one: the figures of the README's "Sources that can seek".
 
 #![cfg(target_os = "linux")]
 
@@ -55,7 +55,7 @@ const SOUND: &[&str] = &[
     "8",
 ];
 
-/// What was seen of one run.
+/// The figures of one run.
 struct Figures {
     size: u64,
     fetched: u64,
@@ -68,7 +68,7 @@ impl Figures {
     }
 }
 
-/// Has ffmpeg make a file; none, loudly, where there is no ffmpeg.
+/// Makes a file with ffmpeg; none, with a message, without ffmpeg.
 fn make(name: &str, arguments: &[&str]) -> Option<PathBuf> {
     if Command::new("ffmpeg").arg("-version").output().is_err() {
         skipped(name, "there is no ffmpeg here");
@@ -81,7 +81,7 @@ fn make(name: &str, arguments: &[&str]) -> Option<PathBuf> {
     Some(path)
 }
 
-/// The program and its file, if both can be had.
+/// The program and its file, if both exist.
 fn ready(name: &str, arguments: &[&str]) -> Option<(PathBuf, PathBuf)> {
     let packages = ["libavformat", "libavcodec", "libavutil"];
     let source = "tests/first_frame/first_frame.c";
@@ -91,8 +91,8 @@ fn ready(name: &str, arguments: &[&str]) -> Option<(PathBuf, PathBuf)> {
     Some((player.program, make(name, arguments)?))
 }
 
-/// Opens a file over a source of that kind. The program itself checks the frame, and that the
-/// whole file comes through the buffer with each byte fetched once.
+/// Opens a file over a source of that kind. The program itself checks the frame, and that the whole
+/// file comes through the buffer with each byte fetched once.
 fn open(program: &Path, file: &Path, source: &str) -> Figures {
     let outcome = run(Command::new(program).arg(file).arg(source), LIMIT);
     outcome.expect_success(source);
@@ -131,7 +131,7 @@ fn of_a_film_with_its_index_last() {
     assert!(seeking.size > 10_000_000, "{} bytes only", seeking.size);
     assert!(seeking.share() < 0.1, "{:.3} fetched", seeking.share());
     assert!((1..10).contains(&seeking.seeks), "{} seeks", seeking.seeks);
-    // No way to the index but through all of it.
+    // It reaches the index only through the whole file.
     let forward = open(&program, &film, "forward");
     assert_eq!((forward.fetched, forward.seeks), (forward.size, 0));
 }

@@ -1,8 +1,8 @@
-//! What an operation costs does not grow unseen: instructions of the library's own code, calls of
-//! the allocator and system calls of each, as counted, not timed, against `tests/guard/baseline`.
+//! The cost of an operation does not grow unnoticed: instructions of the library's own code, calls
+//! of the allocator and system calls, counted and not timed, against `tests/guard/baseline`.
 //!
-//! `BLESS=1 cargo full --test guard` writes the baseline anew, where a change is meant to cost more
-//! or was made to cost less.
+//! `BLESS=1 cargo full --test guard` rewrites the baseline, after a change that is meant to cost
+//! more or was made to cost less.
 
 #![cfg(target_os = "linux")]
 
@@ -15,9 +15,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Instructions may grow by so much: another compiler's choices, the dice of a hash.
+/// Instructions may grow by this factor: another compiler's choices, random hashes.
 const TOLERANCE: f64 = 0.05;
-/// So much where the baseline was made by another compiler.
+/// The same if the baseline was made by another compiler.
 const TOLERANCE_ELSEWHERE: f64 = 0.25;
 /// The allocator's functions that count as an allocation.
 const ALLOCATORS: [&str; 5] = [
@@ -28,7 +28,7 @@ const ALLOCATORS: [&str; 5] = [
     "aligned_alloc",
 ];
 
-/// What one operation takes, on average.
+/// The cost of one operation, on average.
 #[derive(Clone, Copy)]
 struct Cost {
     instructions: f64,
@@ -66,7 +66,7 @@ fn operations_cost_what_they_did() {
     );
 }
 
-/// The guard itself: what is worse is told, what is better or within the tolerance is not.
+/// The guard itself: growth is reported; a lower cost, or one within the tolerance, is not.
 #[test]
 fn a_growth_is_reported() {
     let cost = |instructions, allocations, calls| Cost {
@@ -172,7 +172,7 @@ fn parse(text: &str) -> Costs {
         .collect()
 }
 
-/// What is needed and not there.
+/// The name of a missing tool.
 fn missing() -> Option<String> {
     let there = |tool: &str| Command::new(tool).arg("--version").output().is_ok();
     let tool = ["valgrind", "strace", "cc"]
@@ -204,7 +204,7 @@ fn build() -> PathBuf {
                 "--target-dir",
             ])
             .arg(&dir)
-            // Flags of this run (a detector's, a coverage's) are no part of what ships.
+            // Flags of this run (a sanitizer's, a coverage tool's) do not apply to what ships.
             .env_remove("RUSTFLAGS")
             .env_remove("CARGO_ENCODED_RUSTFLAGS")
             .env_remove("CARGO_BUILD_TARGET"),
@@ -287,7 +287,7 @@ fn callgrind(program: &Path, name: &str, threads: bool) -> (f64, f64) {
         } else if let Some(function) = line.strip_prefix("cfn=") {
             callee = function;
         } else if let Some(calls) = line.strip_prefix("calls=") {
-            // The next line is the callee's cost, which is counted where the callee stands.
+            // The next line is the callee's cost, which is counted at the callee.
             lines.next();
             if ours && ALLOCATORS.contains(&callee) {
                 allocations += first(calls);
@@ -330,7 +330,7 @@ fn system_calls(program: &Path, name: &str) -> f64 {
         .count() as f64
 }
 
-/// What a command printed; it must succeed.
+/// The output of a command, which must succeed.
 fn output(command: &mut Command) -> String {
     let output = command
         .output()

@@ -28,7 +28,7 @@ enum Operation {
         limit: Option<u64>,
     },
     Spill,
-    /// So many quarters of the case's limit become the limit.
+    /// That many quarters of the case's limit become the limit.
     Limit(u64),
     Prefetch(u64),
     Look(u64),
@@ -86,7 +86,7 @@ fn case() -> impl Strategy<Value = Case> {
         let threads =
             proptest::collection::vec(proptest::collection::vec(operation(size), 1..12), 1..4);
         let gap = prop_oneof![Just(0u64), Just(1000), Just(256 * 1024)];
-        // Whether it can seek, and how often that goes well.
+        // Whether it can seek, and how many seeks succeed.
         let seeks = prop_oneof![
             2 => Just((false, 0)),
             2 => Just((true, u32::MAX)),
@@ -107,8 +107,8 @@ fn case() -> impl Strategy<Value = Case> {
     })
 }
 
-/// That the byte at an offset is missing for good: a seek has failed, and the source, which goes
-/// forwards only since, has passed that byte without delivering it.
+/// Checks that the byte at an offset can never arrive: a seek has failed, and the source,
+/// forward-only since then, has passed that byte without delivering it.
 #[track_caller]
 fn assert_passed(buffer: &StreamBuffer, seen: &Seen, size: u64, offset: u64) {
     assert_eq!(seen.failed_seeks.load(Ordering::SeqCst), 1);
@@ -116,7 +116,7 @@ fn assert_passed(buffer: &StreamBuffer, seen: &Seen, size: u64, offset: u64) {
     let at = seen.at.load(Ordering::SeqCst);
     assert!(offset < at, "{offset} is not behind the source's {at}");
     assert_eq!(buffer.buffered(offset), 0);
-    // Past the end it is missing only until the end is known.
+    // Past the end, it is missing only until the end is known.
     if offset < size {
         let again = buffer.read_at(offset, &mut [0]);
         assert!(matches!(again, Err(Error::Unsupported)), "{again:?}");
@@ -183,8 +183,8 @@ fn perform(buffer: &StreamBuffer, seen: &Seen, size: u64, max: u64, operation: &
     }
 }
 
-/// What is left to be had of a resource once its source can't go back any more: all but what it had
-/// passed without delivering it when it got stuck.
+/// The bytes of a resource that can still arrive once its source cannot go back: all except those
+/// that it had passed without delivering them when it got stuck.
 fn take_the_rest(buffer: &StreamBuffer, seen: &Seen, size: u64) {
     let mut out = vec![0; 300_000];
     let mut at = 0;
@@ -199,7 +199,7 @@ fn take_the_rest(buffer: &StreamBuffer, seen: &Seen, size: u64) {
                 assert_passed(buffer, seen, size, at);
                 let stuck_at = seen.stuck_at.load(Ordering::SeqCst);
                 assert!(at < stuck_at, "{at} is not behind {stuck_at}");
-                // On to what is held next, or to where the source got stuck.
+                // On to the next buffered byte, or to where the source got stuck.
                 let ranges = buffer.ranges();
                 let mut starts = ranges.iter().map(|range| range.start);
                 let next = starts.find(|start| *start > at);
@@ -210,18 +210,18 @@ fn take_the_rest(buffer: &StreamBuffer, seen: &Seen, size: u64) {
     }
 }
 
-/// That the source delivered what is held once, and nothing more but what it had to read through
-/// again when it could not jump over it: what it had delivered ahead of the place where it got
-/// stuck, each byte at most once.
+/// Checks that the source delivered each buffered byte once, and besides only bytes that it had to
+/// read again since it could not skip them: those that it had delivered ahead of where it got
+/// stuck, each at most once.
 fn assert_fetched_once(seen: &Seen, held: u64) {
     let again = seen.again.load(Ordering::SeqCst);
     assert_eq!(seen.fetched.load(Ordering::SeqCst), held + again);
     assert!(again <= seen.delivered_ahead.load(Ordering::SeqCst));
-    // Who failed once is not asked again.
+    // A source that failed once is not asked again.
     assert!(seen.failed_seeks.load(Ordering::SeqCst) <= 1);
 }
 
-/// 600, or what the environment says.
+/// 600, or the number in the environment.
 fn cases() -> u32 {
     let chosen = std::env::var("PROPTEST_CASES").ok();
     chosen.and_then(|cases| cases.parse().ok()).unwrap_or(600)
@@ -265,20 +265,20 @@ proptest! {
         take_the_rest(&buffer, &seen, case.size);
         let held: u64 = buffer.ranges().iter().map(|range| range.end - range.start).sum();
         assert_fetched_once(&seen, held);
-        // A source that got stuck past the end never tells where that is.
+        // A source that got stuck past the end never reports where that is.
         let endless = buffer.read_at(case.size, &mut [0]).is_err();
         prop_assert!(!endless || seen.stuck_at.load(Ordering::SeqCst) > case.size);
         if held < case.size || endless {
             let saved = buffer.save(std::env::temp_dir().join("never"));
             prop_assert!(matches!(saved, Err(Error::Unsupported)), "{:?}", saved);
-            // One that ended where it was sent to, past a hole, tells that there is no more, not where
-            // the last byte is.
+            // One that ended after a seek past a gap reports that there is no more, not where the
+            // last byte is.
             let runs_to_the_end = buffer.ranges().last().is_some_and(|last| last.end == case.size);
             let is_known = buffer.stats().final_size.is_some();
             prop_assert_eq!(is_known, !endless && runs_to_the_end);
             return Ok(());
         }
-        // All of it is there.
+        // Every byte is there.
         let mut all = vec![0; case.size as usize + 10];
         prop_assert_eq!(buffer.read_at(0, &mut all).expect("all") as u64, case.size);
         assert_bytes(0, &all[..case.size as usize]);
@@ -288,7 +288,7 @@ proptest! {
         let path = directory.path().join("saved");
         prop_assert_eq!(buffer.save(&path).expect("a save"), case.size);
         prop_assert!(std::fs::read(&path).expect("the file") == all[..case.size as usize]);
-        // By whoever had the last turn, which may be the helper.
+        // By the last user of the source, which may be the helper.
         let patience = Instant::now() + Duration::from_secs(30);
         while !seen.dropped.load(Ordering::SeqCst) {
             prop_assert!(Instant::now() < patience, "not closed though all is held");

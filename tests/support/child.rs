@@ -5,12 +5,13 @@
 use std::process::{Child, Command, Stdio};
 
 const MARK: &str = "SPOOLBUF_TEST_ALONE";
-/// A process of a test that hangs is ended after this many seconds, where the system has a timer for that.
+/// A test's process that hangs is ended after this many seconds, where the system has a timer for
+/// that.
 #[cfg(unix)]
 const PATIENCE: u32 = 300;
 
-/// True in the process that `test` has for itself. Elsewhere it runs that process, checks that it
-/// went well, and is false.
+/// True in the process that runs only `test`. Elsewhere it starts that process, checks that it
+/// succeeded, and is false.
 #[track_caller]
 pub fn alone(test: &str) -> bool {
     alone_with(test, &[])
@@ -29,17 +30,17 @@ pub fn alone_with(test: &str, variables: &[(&str, Option<&str>)]) -> bool {
             None => command.env_remove(name),
         };
     }
-    // What it says of a panic, or of what it skips, is for everybody.
+    // Its output about a panic, or about what it skips, is for everybody.
     command.stdout(Stdio::piped()).stderr(Stdio::inherit());
     let output = command.output().expect("a process");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{test}: {}\n{said}", output.status);
-    // A name that fits no test succeeds as well.
+    // A name that matches no test succeeds, too.
     assert!(said.contains("1 passed"), "{test} did not run:\n{said}");
     false
 }
 
-/// Whether this is the process that `test` has for itself.
+/// Whether this is the process that runs only `test`.
 pub fn is_alone(test: &str) -> bool {
     let alone = std::env::var_os(MARK).is_some_and(|name| name == test);
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! What is in a directory, and what this process holds open there.
+//! The contents of a directory, and the unnamed file that this process has open there.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -26,7 +26,7 @@ pub fn temp_files(directory: &Path) -> Vec<OsString> {
     names
 }
 
-/// The file without a name that this process has open in `directory`: its path under /proc.
+/// The unnamed file that this process has open in `directory`: its path under /proc.
 pub fn unnamed(directory: &Path) -> Option<PathBuf> {
     let directory = directory.canonicalize().expect("a directory");
     let descriptors = std::fs::read_dir("/proc/self/fd").expect("/proc");
@@ -41,7 +41,7 @@ pub fn unnamed(directory: &Path) -> Option<PathBuf> {
         })
 }
 
-/// About that file.
+/// The metadata of that file.
 pub fn about_unnamed(directory: &Path) -> Option<Metadata> {
     std::fs::metadata(unnamed(directory)?).ok()
 }

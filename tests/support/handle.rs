@@ -1,4 +1,4 @@
-//! A buffer as C has it, for what only C can ask for: saves to descriptors.
+//! A buffer of the C API, for calls that only C has: saves to descriptors.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -67,7 +67,8 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // SAFETY: made by `sb_new`; without a `close` it waits until the stream is free.
+        // SAFETY: created by `sb_new`; without a `close` this waits until the stream is no longer
+        // used.
         unsafe { sb_free(self.raw) };
     }
 }

@@ -1,6 +1,6 @@
-//! The library as C programs get it: built by cargo, found, compiled against, run.
+//! The library for C programs: built by cargo, found, compiled against, run.
 
-// Each test program uses its part of this.
+// Each test program uses a part of this.
 #![allow(dead_code)]
 
 use std::fs;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub enum Linkage {
     Shared,
     Static,
-    /// Not at all: the program loads it.
+    /// Not linked: the program loads it.
     Loaded,
 }
 
@@ -36,17 +36,17 @@ pub fn root() -> &'static Path {
     root.expect("the header is in the repository")
 }
 
-/// A folder for what the tests make, on a disk, inside the target folder.
+/// A directory for the tests' files, on a disk, inside the target directory.
 pub fn scratch() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
-/// Prints a loud line about something that can't be tested here; fails if it has to be.
+/// Prints a line about something that cannot be tested here; fails if it must be.
 pub fn skipped(what: &str, why: &str) {
     crate::skip::skip(what, why);
 }
 
-/// The same of what this build of the library gives up.
+/// The same for something that this build of the library does not promise.
 pub fn left_out(what: &str, why: &str) {
     crate::skip::leave_out(what, why);
 }
@@ -71,7 +71,7 @@ fn build() -> Library {
     }
     let output = cargo.stderr(Stdio::inherit()).output().expect("cargo runs");
     assert!(output.status.success(), "cargo build --lib failed");
-    // File names stand between quotes and hold none; no more of JSON is needed.
+    // File names are quoted and contain no quotes; no more of JSON is needed.
     let messages = String::from_utf8(output.stdout).expect("cargo writes UTF-8");
     let artifact = |name: &str| {
         let built = messages.split('"').find(|text| text.ends_with(name));
@@ -109,7 +109,7 @@ pub fn without_comments(code: &str) -> String {
     }
 }
 
-/// The compiler, told to take no nonsense: C99, or C++17.
+/// The compiler with all warnings as errors: C99, or C++17.
 pub fn compiler(cpp: bool) -> Command {
     let (variable, usual) = if cpp { ("CXX", "c++") } else { ("CC", "cc") };
     let mut command = Command::new(std::env::var_os(variable).unwrap_or(usual.into()));
@@ -169,15 +169,15 @@ pub fn compile(source: &str, linkage: Linkage) -> PathBuf {
     program
 }
 
-/// What became of a program.
+/// The result of a program.
 pub struct Outcome {
     pub status: ExitStatus,
     pub output: String,
 }
 
-/// Runs a program to its end; one that hangs is killed with all its children, and is an error.
+/// Runs a program to its end. One that hangs is killed with its children, and is an error.
 pub fn run(command: &mut Command, limit: Duration) -> Outcome {
-    // A file takes any amount, and needs nobody to empty it.
+    // A file takes any amount of output, and nobody needs to empty it.
     static RUNS: AtomicUsize = AtomicUsize::new(0);
     let number = RUNS.fetch_add(1, Ordering::Relaxed);
     let path = scratch().join(format!("output-{}-{number}", std::process::id()));
@@ -200,7 +200,7 @@ pub fn run(command: &mut Command, limit: Duration) -> Outcome {
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(20));
     };
-    // Whatever it has left behind goes as well.
+    // Its children are killed, too.
     // SAFETY: a plain call; the group is the child's own.
     unsafe { libc::kill(-(child.id() as i32), libc::SIGKILL) };
     let _ = child.wait();

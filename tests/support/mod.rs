@@ -18,7 +18,7 @@ pub fn bytes(offset: u64, length: usize) -> Vec<u8> {
     (offset..offset + length as u64).map(byte).collect()
 }
 
-/// Checks that `out` is what stands at `offset`.
+/// Checks that `out` has the bytes at `offset`.
 #[track_caller]
 pub fn assert_bytes(offset: u64, out: &[u8]) {
     for (at, found) in out.iter().enumerate() {
@@ -32,15 +32,15 @@ pub fn assert_bytes(offset: u64, out: &[u8]) {
     }
 }
 
-/// A source of `size` bytes that delivers `chunk` at a time and notes what was asked of it.
+/// A source of `size` bytes that delivers `chunk` at a time and records its calls.
 pub struct Stream {
     pub size: u64,
     pub chunk: usize,
     pub at: u64,
     pub seeks: bool,
-    /// After so many seeks they fail.
+    /// Seeks fail after this many.
     pub good_seeks: u32,
-    /// Which bytes it has delivered; empty where nobody looks at `again`.
+    /// The bytes that it has delivered; empty if nobody uses `again`.
     pub delivered: Vec<bool>,
     pub seen: Arc<Seen>,
 }
@@ -49,12 +49,12 @@ pub struct Stream {
 #[derive(Default)]
 pub struct Seen {
     pub fetched: AtomicU64,
-    /// Of these, how many had been delivered before.
+    /// How many of these had been delivered before.
     pub again: AtomicU64,
-    /// Where it stands.
+    /// Its position.
     pub at: AtomicU64,
     pub failed_seeks: AtomicU64,
-    /// Where it stood at the first of them, and how much it had delivered from there on.
+    /// Its position at the first of them, and how many bytes it had delivered from there on.
     pub stuck_at: AtomicU64,
     pub delivered_ahead: AtomicU64,
     pub largest_ask: AtomicU64,
@@ -127,7 +127,7 @@ impl Source for Stream {
                 seen.stuck_at.store(self.at, Ordering::SeqCst);
                 seen.delivered_ahead.store(ahead as u64, Ordering::SeqCst);
             }
-            // Last: who sees it sees where that was.
+            // Last: a thread that sees it also sees the position.
             self.seen.failed_seeks.fetch_add(1, Ordering::SeqCst);
             return Err(Error::Unsupported);
         }

@@ -1,5 +1,5 @@
-//! File systems of a test's own: seen by its thread and the threads that this one starts, and gone
-//! with them.
+//! File systems of a test: visible to its thread and the threads that this one starts, and
+//! unmounted with them.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -23,13 +23,13 @@ pub struct Mount {
     pub path: PathBuf,
     /// How it was mounted.
     arguments: Vec<String>,
-    /// The program that is the file system.
+    /// The process of the file system.
     server: Option<Child>,
     _directories: [Option<crate::tempfile::TempDir>; 2],
 }
 
 impl Mount {
-    /// A tmpfs with the given options; None, and a word about it, where that is not allowed.
+    /// A tmpfs with the given options; None, and a line about it, if that is not allowed.
     pub fn tmpfs(options: &str) -> Option<Mount> {
         Mount::new(&["-t", "tmpfs", "-o", options, "none"])
     }
@@ -66,8 +66,8 @@ impl Mount {
         Some(mount)
     }
 
-    /// The directory `backing` once more, by a FUSE file system that lacks or breaks what `options`
-    /// say (see `passthrough.c`). Every mount has its own locks.
+    /// The directory `backing` under a second path, by a FUSE file system that lacks or breaks what
+    /// `options` say (see `passthrough.c`). Every mount has its own locks.
     pub fn passthrough(backing: &Path, options: &[&str]) -> Option<Mount> {
         let what = "a FUSE file system of the test's own";
         enter_namespace(what)?;
@@ -133,11 +133,11 @@ impl Mount {
         ))
     }
 
-    /// Unmounts it, as nothing of it is open any more, and mounts it again.
+    /// Unmounts it, since nothing in it is open any more, and mounts it again.
     pub fn again(&mut self) {
         let began = Instant::now();
         while !self.unmount(0) {
-            // A process that another test is just starting has what this one had open.
+            // A process that another test is starting has the files of this one open.
             let error = io::Error::last_os_error();
             assert!(began.elapsed().as_secs() < 30, "{error}");
             std::thread::yield_now();
@@ -156,7 +156,7 @@ impl Mount {
         assert!(done.expect("mount").success());
     }
 
-    /// Every write to the file system waits until the ice is dropped.
+    /// Every write to the file system waits until the result is dropped.
     pub fn freeze(&self) -> Ice {
         let directory = File::open(&self.path).expect("a directory");
         let watched = directory.try_clone().expect("a descriptor");
@@ -170,7 +170,7 @@ impl Mount {
         Ice { directory, melt }
     }
 
-    /// The power goes: nothing is written any more, and what was not is gone after `again`.
+    /// A power failure: nothing is written any more, and what was not is gone after `again`.
     pub fn cut_power(&self) -> io::Result<()> {
         const EXT4_IOC_SHUTDOWN: libc::c_ulong = 0x8004_587d;
         const NO_LOG_FLUSH: u32 = 2;
@@ -206,7 +206,8 @@ impl Drop for Mount {
     }
 }
 
-/// Compiles `passthrough.c`, once for all tests of this program; what is lacking, where it can't be.
+/// Compiles `passthrough.c`, once for all tests of this program. Returns what is missing if that
+/// fails.
 fn passthrough_program() -> Result<&'static Path, &'static str> {
     static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let compile = || -> Result<PathBuf, String> {
@@ -243,7 +244,8 @@ fn passthrough_program() -> Result<&'static Path, &'static str> {
 const FIFREEZE: libc::c_ulong = 0xc004_5877;
 const FITHAW: libc::c_ulong = 0xc004_5878;
 
-/// A test that waits for what is frozen would never thaw it, and its process could not be killed.
+/// A test that waits for a frozen file system would never thaw it, and its process could not be
+/// killed.
 const ICE_AGE: Duration = Duration::from_secs(60);
 
 /// A frozen file system; thaws when it is dropped, or has been kept for too long.
@@ -267,8 +269,8 @@ fn ask(directory: &File, request: libc::c_ulong) -> io::Result<()> {
     }
 }
 
-/// Gives the calling thread its own view of what is mounted; None, and a line about `what` is skipped,
-/// where that is not allowed.
+/// Gives the calling thread its own mount namespace; None, and a line about the skipped `what`, if
+/// that is not allowed.
 pub fn enter_namespace(what: &str) -> Option<()> {
     let entered = own_namespace();
     entered.map_err(|error| skip(what, reason(error))).ok()
@@ -282,7 +284,7 @@ pub fn reason(error: io::Error) -> String {
     }
 }
 
-/// Gives the calling thread its own view of what is mounted.
+/// Gives the calling thread its own mount namespace.
 fn own_namespace() -> io::Result<()> {
     let root = c"/";
     // SAFETY: plain flags, and a NUL-terminated path.

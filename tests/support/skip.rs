@@ -1,4 +1,4 @@
-//! What is said when a test can't run here.
+//! The message of a test that cannot run here.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
@@ -6,8 +6,8 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Says so past the test harness, which keeps what `eprintln!` prints to itself, and for the summary
-/// at the end. Where everything is demanded it is a failure.
+/// Prints it past the test harness, which captures `eprintln!`, and logs it for the summary at the
+/// end. If everything is required, it is a failure.
 #[track_caller]
 pub fn skip(what: &str, why: impl std::fmt::Display) {
     let line = format!("SKIPPED: {what} ({why})\n");
@@ -18,8 +18,8 @@ pub fn skip(what: &str, why: impl std::fmt::Display) {
     tell(&line);
 }
 
-/// Says that this build gives up what a test is about. That is a failure nowhere: nothing is missing
-/// that could be installed.
+/// Reports that this build does not promise what a test is about. That is never a failure: nothing
+/// is missing that could be installed.
 pub fn leave_out(what: &str, why: impl std::fmt::Display) {
     tell(&format!("LEFT OUT: {what} ({why})\n"));
 }
@@ -30,10 +30,10 @@ fn tell(line: &str) {
     let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
 }
 
-/// Where a test in a process of its own finds the log of the program that started it.
+/// The variable that names the log of the program that started this process.
 pub const LOG: &str = "SPOOLBUF_TEST_SKIPPED";
 
-/// What was skipped by the test programs that one cargo runs: its children, one after the other.
+/// The log of the test programs that one cargo runs: its children, one after the other.
 pub fn log() -> PathBuf {
     if let Some(log) = std::env::var_os(LOG) {
         return log.into();

@@ -8,7 +8,7 @@ use spoolbuf::{Error, Interrupt, Result, Source};
 
 use super::support::Stream;
 
-/// Opens a [`Tapped`] stream, and shows whether somebody waits at it.
+/// Opens a [`Tapped`] stream, and shows whether a thread waits at it.
 #[derive(Default)]
 pub struct Tap {
     state: Mutex<State>,
@@ -23,13 +23,13 @@ struct State {
 }
 
 impl Tap {
-    /// Lets the stream go on up to an offset.
+    /// Lets the stream deliver up to an offset.
     pub fn open(&self, until: u64) {
         self.state.lock().expect("no panic").open = until;
         self.changed.notify_all();
     }
 
-    /// Waits until somebody waits for more than was let through.
+    /// Waits until a thread waits for more than the tap lets through.
     pub fn wait_until_dry(&self) {
         let state = self.state.lock().expect("no panic");
         let patience = std::time::Duration::from_secs(60);

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A directory that is removed, with all that it holds, when this is dropped.
+/// A directory that is removed with its contents when this is dropped.
 pub struct TempDir(PathBuf);
 
 impl TempDir {
@@ -23,7 +23,7 @@ impl Drop for TempDir {
     }
 }
 
-/// Makes a directory that no other test has.
+/// Creates a directory that no other test has.
 pub fn tempdir() -> io::Result<TempDir> {
     tempdir_in(system()?)
 }
@@ -41,7 +41,7 @@ fn system() -> io::Result<PathBuf> {
     }
 }
 
-/// Makes one in a directory.
+/// Creates one in a directory.
 pub fn tempdir_in(directory: impl AsRef<Path>) -> io::Result<TempDir> {
     loop {
         let path = new_path(directory.as_ref());
@@ -52,7 +52,7 @@ pub fn tempdir_in(directory: impl AsRef<Path>) -> io::Result<TempDir> {
     }
 }
 
-/// Makes a file without a name.
+/// Creates an unnamed file.
 pub fn tempfile() -> io::Result<File> {
     let path = new_path(&system()?);
     let mut options = OpenOptions::new();

@@ -1,22 +1,22 @@
-//! A thread whose system lacks something, by a filter on its system calls (seccomp): what a file
-//! system or a kernel can't do, without having to have that one.
+//! A thread whose system lacks something, by a filter on its system calls (seccomp): a way to test
+//! what a file system or a kernel cannot do, without having that one.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::io;
 
-/// What is lacking.
+/// What the system lacks.
 #[derive(Clone, Copy, Debug)]
 pub enum Lack {
-    /// Files without a name: EOPNOTSUPP, as vfat, NFS and many FUSE file systems answer.
+    /// Unnamed files: EOPNOTSUPP, as vfat, NFS and many FUSE file systems return.
     Unnamed,
     /// Blocks reserved ahead: EOPNOTSUPP.
     Reserve,
-    /// A second name for a file: EPERM, as vfat, exFAT and some network file systems answer.
+    /// A second name for a file: EPERM, as vfat, exFAT and some network file systems return.
     Links,
-    /// Flags of an open file that may be changed: EPERM.
+    /// Changing the flags of an open file: EPERM.
     Flags,
-    /// A name that is not taken, for a new file or a second name: EEXIST.
+    /// A free name, for a new file or a second name: EEXIST.
     Names,
 }
 
