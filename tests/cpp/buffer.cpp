@@ -37,7 +37,7 @@ static void reads_anywhere()
     CHECK(buffer.stat().state == SB_STATE_ENDED);
 }
 
-/// The end of every kind of source that is one call.
+/// The end of every kind of callable source.
 template <class Source> void delivers(Source &&source)
 {
     spoolbuf::buffer buffer(std::forward<Source>(source));
@@ -71,7 +71,7 @@ struct member {
     }
 };
 
-/// Can't be copied: is moved in.
+/// Cannot be copied, so it is moved in.
 struct owner {
     std::unique_ptr<stream> state = std::make_unique<stream>(stream{10});
     std::size_t operator()(std::byte *out, std::size_t capacity) { return (*state)(out, capacity); }
@@ -108,7 +108,7 @@ static void destroys_its_source_once()
     }
     CHECK(alive.use_count() == 1);
     {
-        // The source goes with the last byte, before the buffer does.
+        // The source is destroyed with the last byte, before the buffer.
         spoolbuf::buffer buffer([alive, rest = 5](void *, std::size_t) mutable { return --rest > 0; });
         char byte;
         CHECK(buffer.read(100, &byte, 1) == 0);
@@ -125,11 +125,11 @@ static void carries_the_sources_exception()
 {
     spoolbuf::buffer buffer(stream{5000, 2500});
     char bytes[100];
-    // What came before is delivered before.
+    // Earlier bytes are delivered first.
     CHECK(buffer.read(2450, bytes, sizeof bytes) == 50);
     CHECK(is_resource(2450, bytes, 50));
     CHECK(buffer.source_exception() != nullptr);
-    // It stays, for each reader, and it is the same one.
+    // It persists, for each reader, and is the same object.
     for (int turn = 0; turn < 2; turn++) {
         auto thrown = caught<mishap>([&] { buffer.read(2500, bytes, sizeof bytes); });
         CHECK(thrown && thrown->number == 42);
@@ -188,7 +188,7 @@ static void refills_from_its_low_mark()
 
 static void carries_anything_to_anyone()
 {
-    // No std::exception, and for several at once: each gets the one object that was thrown.
+    // Not a std::exception, and thrown to several at once: each gets the one object that was thrown.
     spoolbuf::buffer buffer([](void *, std::size_t) -> int { throw std::string("no type of ours"); });
     std::vector<std::thread> threads;
     std::mutex lock;
@@ -208,7 +208,7 @@ static void carries_anything_to_anyone()
     CHECK(seen.size() == 8);
     for (auto *one : seen)
         CHECK(one == seen[0]);
-    // What it was is kept beyond the buffer.
+    // It is kept beyond the buffer's life.
     std::exception_ptr kept = buffer.source_exception();
     buffer.reset();
     auto thrown = caught<std::string>([&] { std::rethrow_exception(kept); });
@@ -233,7 +233,7 @@ static void goes_on_after_resume()
     CHECK(buffer.read(0, bytes, 2) == 1);
     CHECK(caught<mishap>([&] { buffer.read(1, bytes, 1); }));
     buffer.resume();
-    // A plain error now, not the exception of last time.
+    // A plain error now, not the previous exception.
     CHECK(failure([&] { buffer.read(1, bytes, 1); }) == spoolbuf::errc::source);
     CHECK(buffer.stat().source_error == -77);
     buffer.resume();
@@ -334,7 +334,7 @@ static void stops_a_stall()
         buffer.cancel();
     });
     char byte;
-    // The source obeyed the stop: that is no error of its own.
+    // The source obeyed the cancel: that is not an error of the source.
     CHECK(failure([&] { buffer.read(0, &byte, 1); }) == std::errc::operation_canceled);
     stopper.join();
     CHECK(buffer.stats().source_error == 0 && !buffer.source_exception());
@@ -348,7 +348,7 @@ static void limits_time()
     CHECK(!buffer.read_some(0, &byte, 1, std::chrono::milliseconds(1)));
     CHECK(!buffer.read_some(0, &byte, 1, std::chrono::duration<double>(-1e300)));
     CHECK(!buffer.read_some(0, &byte, 1, std::chrono::microseconds(1)));
-    // As good as no limit.
+    // Practically no limit.
     spoolbuf::buffer ten(stream{10});
     CHECK(ten.read_some(0, &byte, 1, (std::chrono::hours::max)()) == std::size_t(1));
     CHECK(ten.read_some(1, &byte, 1, std::chrono::duration<double>(1e300)) == std::size_t(1));
@@ -367,7 +367,7 @@ static void moves()
     CHECK(reader.read(bytes, 10) == 10 && is_resource(0, bytes, 10));
     second = spoolbuf::buffer(stream{50});
     CHECK(second.read(std::uint64_t(0), std::size_t(100)).size() == 50);
-    // Its buffer has gone.
+    // Its buffer was freed.
     CHECK(failure([&] { reader.read(bytes, 1); }) == spoolbuf::errc::invalid);
     CHECK(failure([&] { spoolbuf::reader none(first); }) == spoolbuf::errc::invalid);
     sb_buffer *plain = second.release();
@@ -380,7 +380,7 @@ static void moves()
     CHECK(failure([&] { first.ranges(); }) == spoolbuf::errc::invalid);
     first.cancel();
     first.reset();
-    // A reader takes its place along.
+    // A moved reader keeps its position.
     spoolbuf::reader one(third), other;
     one.seek(7);
     other = std::move(one);
@@ -393,7 +393,7 @@ static void moves()
     CHECK(other.at_end());
 }
 
-/// Freed while others wait in it: they come back, and know why.
+/// Freed while others are blocked in it: their calls return with a reason.
 static void goes_while_others_wait()
 {
     stalled source;
@@ -464,7 +464,7 @@ static void saves()
     CHECK(failure([&] {
         buffer.save("other", 0, [](std::uint64_t, std::optional<std::uint64_t>) { return false; });
     }) == spoolbuf::errc::canceled);
-    // The last it hears, when all is there but the name.
+    // The last report, when everything but the name is there.
     CHECK(caught<mishap>([&] {
         buffer.save("other", 0, [](std::uint64_t done, std::optional<std::uint64_t> total) {
             return done == total ? throw mishap{4} : true;
@@ -496,7 +496,7 @@ static void names_its_errors()
     };
     for (auto [ours, theirs] : meanings)
         CHECK(make_error_code(ours) == theirs);
-    // These mean nothing elsewhere.
+    // These have no meaning elsewhere.
     for (auto ours : {spoolbuf::errc::unknown_size, spoolbuf::errc::size, spoolbuf::errc::panic,
                       spoolbuf::errc::ended_short})
         CHECK(make_error_code(ours).default_error_condition().category() == spoolbuf::category());

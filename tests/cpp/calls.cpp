@@ -1,4 +1,4 @@
-// Calls as one writes them from memory: each compiles, and does what it looks like.
+// Calls as a user writes them from memory: each compiles, and does what it looks like.
 #include "check.hpp"
 
 #include <array>
@@ -118,7 +118,7 @@ static void saves_and_tells()
     spoolbuf::buffer b(stream{size});
     CHECK(b.read_all().size() == size);
     std::uint64_t last = 0, told = 0;
-    // With a total or without, with a word or without.
+    // With a total or without, with a result or without.
     CHECK(b.save("saved", [&](std::uint64_t done, std::optional<std::uint64_t> total) {
         last = done;
         told = total.value_or(0);
@@ -147,7 +147,7 @@ static void saves_and_tells()
 static void is_a_stream()
 {
     spoolbuf::buffer b(std::istringstream("one\ntwo\nthree\n"));
-    // For a function that takes a std::istream &, of one with a name and of one without.
+    // For a function that takes a std::istream &, from a named stream and from a temporary.
     spoolbuf::istream in(b);
     CHECK(lines_of(in) == 3);
     auto other = b.stream();
@@ -156,7 +156,7 @@ static void is_a_stream()
     CHECK(lines_of(b.stream().ref()) == 3);
     CHECK(std::getline(spoolbuf::istream(b), word) && word == "one");
 
-    // And as a source, of a temporary that owns its bytes and of one that does not.
+    // As a source: a temporary that owns its bytes, and one that does not.
     std::istringstream bytes(resource(0, 3000));
     spoolbuf::buffer lent(std::istream(bytes.rdbuf()));
     CHECK(lent.read_all().size() == 3000);
@@ -165,7 +165,7 @@ static void is_a_stream()
     CHECK(caught<std::ios_base::failure>([&] { none.read_all(); }));
 }
 
-/// What a message is to have in it.
+/// What a message must contain.
 static std::string message(const std::function<void()> &work)
 {
     auto thrown = caught<spoolbuf::error>(work);
@@ -206,13 +206,13 @@ static void says_what_went_wrong()
     thrown = caught<spoolbuf::error>([&] { reader.seek(-1); });
     CHECK(thrown && thrown->code() == spoolbuf::errc::invalid && thrown->operation() == SB_OP_NONE);
     CHECK(has(thrown->what(), sb_strerror(SB_ERR_INVALID)));
-    // A source's own code: errno where it is one.
+    // A source's own code: errno if it is one.
     spoolbuf::buffer reset([](void *, std::size_t) { return -ECONNRESET; });
     said = message([&] { reset.read(0, 1); });
     CHECK(has(said, "Connection reset by peer") && has(said, "cannot read the source"));
     spoolbuf::buffer odd([](void *, std::size_t) { return -77777; });
     CHECK(has(message([&] { odd.read(0, 1); }), "-77777"));
-    // Which is not the path of a save that meets it.
+    // This is not the path of a save that meets it.
     said = message([&] { reset.save("elsewhere"); });
     CHECK(has(said, "Connection reset by peer") && !has(said, "elsewhere"));
 }

@@ -66,7 +66,7 @@ struct stream {
 };
 
 #ifdef __cpp_exceptions
-/// The exception that some work throws, if it is of this type.
+/// The exception of this type that `work` throws, if it does.
 template <class Thrown, class Work> std::optional<Thrown> caught(Work &&work)
 {
     try {
@@ -78,7 +78,7 @@ template <class Thrown, class Work> std::optional<Thrown> caught(Work &&work)
     return std::nullopt;
 }
 
-/// The error that some work fails with.
+/// The error with which `work` fails.
 template <class Work> std::error_code failure(Work &&work)
 {
     auto thrown = caught<std::system_error>(work);

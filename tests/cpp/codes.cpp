@@ -10,7 +10,7 @@
 
 static constexpr std::uint64_t size = 100000;
 
-/// Fails `times` times at a place with an error of its own, then goes on.
+/// Fails `times` times at an offset with an error of its own, then continues.
 struct failing {
     std::uint64_t at = UINT64_MAX;
     int times = 2;
@@ -99,7 +99,7 @@ static void fails_as_itself(std::uint64_t offset)
     CHECK(b.read(size, bytes, code) == 0 && !code);
 }
 
-/// A code of no system's keeps its category.
+/// A code of no system keeps its category.
 class own_category final : public std::error_category {
 public:
     const char *name() const noexcept override { return "own"; }
@@ -123,7 +123,7 @@ static void keeps_any_code()
     CHECK(plain.stats(code).source_error == -77);
 }
 
-/// Waits in the middle until it is told to stop.
+/// Waits in the middle for a cancel.
 struct stalling {
     struct gate {
         std::mutex lock;

@@ -7,7 +7,7 @@
 
 static constexpr std::uint64_t size = 100000;
 
-/// Fails `times` times at a place, then goes on.
+/// Fails `times` times at an offset, then continues.
 struct failing {
     std::uint64_t at, times;
     stream inner{size};
@@ -48,7 +48,7 @@ static void fails_at(std::uint64_t offset)
     CHECK(!std::filesystem::exists("never-there"));
 }
 
-/// What comes right after a failure is not believed if it is the end.
+/// An end right after a failure is not believed.
 static void is_no_end()
 {
     spoolbuf::buffer buffer([turn = 0](void *, std::size_t) mutable -> int {
@@ -62,7 +62,7 @@ static void is_no_end()
     }
 }
 
-/// Waits in the middle until it is told to stop; then does what it is to do.
+/// Waits in the middle for a cancel; then does what is planned.
 struct stalling {
     struct gate {
         std::mutex lock;
@@ -101,7 +101,7 @@ struct stalling {
     }
 };
 
-/// A cancel is one, whatever the source makes of it; after the resume nothing is missing.
+/// A cancel is a cancel, whatever the source does; after the resume no byte is missing.
 static void in_a_cancel(stalling::outcome does)
 {
     stalling source{does};
@@ -116,7 +116,7 @@ static void in_a_cancel(stalling::outcome does)
     CHECK(caught<spoolbuf::canceled>([&] { buffer.read_all(); }));
     stopper.join();
     CHECK(gate->stops == 1);
-    // One that obeyed has no error; one that failed has.
+    // A source that obeyed has no error; one that failed has.
     CHECK((buffer.stats().source_error == 0) == (does != stalling::fails));
     CHECK((buffer.source_exception() == nullptr) == (does != stalling::fails));
     CHECK(failure([&] { buffer.read(size / 2, 1); }) == std::errc::operation_canceled);
@@ -125,7 +125,8 @@ static void in_a_cancel(stalling::outcome does)
     CHECK(all.size() == size && is_resource(0, all.data(), size));
 }
 
-/// Gave up without having been told to: an error, as itself. One that has nothing yet may do so, and end.
+/// Returned "canceled" without a cancel: an error, unchanged. A source that has no bytes yet may return
+/// it, and then end.
 static void gives_up_by_itself()
 {
     spoolbuf::buffer buffer([turn = 0](void *, std::size_t) mutable -> int {
@@ -142,7 +143,7 @@ static void gives_up_by_itself()
     CHECK(buffer.read(0, 1).empty() && buffer.size() == std::uint64_t(0));
 }
 
-/// A failure before a stop is not taken for the stop that came after it.
+/// A failure before a cancel is not mistaken for that cancel.
 static void keeps_its_failures_apart()
 {
     spoolbuf::buffer buffer([turn = 0](void *, std::size_t) mutable -> int {
@@ -159,7 +160,7 @@ static void keeps_its_failures_apart()
     CHECK(caught<mishap>([&] { buffer.read(0, 1); }));
 }
 
-/// Can seek, but for the times that it can't.
+/// Can seek, except for a number of times.
 struct seeking {
     std::shared_ptr<std::string> how;
     stream inner{size};
@@ -196,20 +197,20 @@ static void fails_to_seek()
             CHECK(failure([&] { buffer.read(size / 2, bytes); }) == spoolbuf::errc::source);
         CHECK(buffer.stats().seekable == 1 && buffer.stats().frontier < size / 2);
     }
-    // Only this time: then it can, and what it brought before is in its place.
+    // Only this time: then it can, and earlier bytes are at their offsets.
     *how = "can";
     CHECK(buffer.read(size / 2, bytes) == 100 && is_resource(size / 2, bytes, 100));
     *how = "throws";
     CHECK(caught<mishap>([&] { buffer.read(30000, bytes); }));
     CHECK(buffer.read(size / 2 + 100, bytes) == 100 && is_resource(size / 2 + 100, bytes, 100));
-    // Never: it reads on, and what it has passed can't be had.
+    // Never: it reads on, and bytes that it has passed are unsupported.
     *how = "never";
     CHECK(failure([&] { buffer.read(30000, bytes); }) == std::errc::not_supported);
     CHECK(buffer.stats().seekable == 0);
     CHECK(buffer.read(size - 100, bytes) == 100 && is_resource(size - 100, bytes, 100));
 }
 
-/// The seek of a stream fails once, and leaves it anywhere.
+/// The seek of a stream fails once, and leaves the stream anywhere.
 class astray : public std::stringbuf {
 public:
     using std::stringbuf::stringbuf;
@@ -238,12 +239,12 @@ static void a_stream_finds_back()
     CHECK(buffer.read(0, out) == 100);
     CHECK(failure([&] { buffer.read(size / 2, out); }) == spoolbuf::errc::source);
     CHECK(buffer.stats().seekable == 1);
-    // Where it stood.
+    // At its previous position.
     auto all = buffer.read_all();
     CHECK(all.size() == size && is_resource(0, all.data(), size));
 }
 
-/// Fewer bytes than were declared: the end, or an error that a retry clears.
+/// Fewer bytes than declared: the end, or an error that a retry clears.
 static void ends_short()
 {
     spoolbuf::options how;
@@ -265,7 +266,7 @@ static void ends_short()
     CHECK(cut.read_all().size() == size);
 }
 
-/// More than there was room for is no count.
+/// More bytes than requested is not a count.
 static void says_too_much()
 {
     spoolbuf::buffer buffer([turn = 0](void *, std::size_t capacity) mutable {
@@ -275,7 +276,7 @@ static void says_too_much()
     });
     CHECK(caught<mishap>([&] { buffer.read(0, 1); }));
     buffer.retry();
-    // Not the exception of last time.
+    // Not the previous exception.
     CHECK(failure([&] { buffer.read(0, 1); }) == spoolbuf::errc::source);
 }
 

@@ -7,7 +7,7 @@
 #include <sstream>
 #include <thread>
 
-/// A streambuf that can't seek and delivers a little at a time.
+/// A streambuf that cannot seek and delivers a little at a time.
 class pipe_like : public std::streambuf {
 public:
     explicit pipe_like(std::uint64_t size, std::uint64_t fails_at = UINT64_MAX)
@@ -28,7 +28,7 @@ private:
     char area_[777];
 };
 
-/// A streambuf that delivers single bytes and expects no more after each; it fails in the end.
+/// A streambuf that delivers single bytes and expects no more after each; it fails at last.
 class pessimist : public std::streambuf {
 public:
     explicit pessimist(std::uint64_t fails_at) : source_{UINT64_MAX, fails_at} {}
@@ -65,7 +65,7 @@ static void reads_from_a_stream()
     CHECK(moved.read(5000000, 1).empty());
     CHECK(moved.size() == std::uint64_t(1000000));
 
-    // Past its end at first, however far: no error, and the rest is still to be had.
+    // Past its end at first, however far: not an error, and the rest can still be read.
     for (std::uint64_t offset : {std::uint64_t(5000000), std::uint64_t(INT64_MAX), UINT64_MAX - 9}) {
         std::istringstream lent("skipped" + resource(0, 1000000));
         lent.ignore(7);
@@ -76,7 +76,7 @@ static void reads_from_a_stream()
         CHECK(past.stat().memory + past.stat().disk < 100000);
     }
 
-    // From where it stands.
+    // From its position.
     std::istringstream lent("skipped" + resource(0, 3000));
     lent.ignore(7);
     spoolbuf::buffer from_there(lent);
@@ -94,7 +94,7 @@ static void reads_from_a_stream()
 
 static void tells_an_error_from_the_end()
 {
-    // What the streambuf throws arrives, whether the stream would have let it through or not.
+    // The streambuf's exception arrives, whether the stream would have let it through or not.
     for (auto mask : {std::ios_base::goodbit, std::ios_base::badbit}) {
         pipe_like pipe(100000, 5000);
         std::istream failing(&pipe);
@@ -110,7 +110,7 @@ static void tells_an_error_from_the_end()
     auto before = fallen.read(std::uint64_t(0), std::size_t(60));
     CHECK(before.size() == 50 && is_resource(0, before.data(), 50));
     CHECK(caught<mishap>([&] { fallen.read(50, 1); }));
-    // A stream that throws at its end has an end all the same.
+    // A stream that throws at its end still has an end.
     std::istringstream loud(resource(0, 3000));
     loud.exceptions(std::ios_base::failbit | std::ios_base::eofbit | std::ios_base::badbit);
     spoolbuf::buffer ended(loud);
@@ -150,7 +150,7 @@ static void is_read_as_a_stream()
     CHECK(in.gcount() == 10 && in.eof() && !in.bad());
     CHECK(is_resource(99990, bytes.data(), 10));
     in.clear();
-    // Small and large reads over the area's border, and relative seeks, keep the place.
+    // Small and large reads across the area's border, and relative seeks, keep the position.
     in.seekg(5);
     CHECK(in.get() == static_cast<unsigned char>(byte_at(5)));
     std::string large(40000, 0);
@@ -161,7 +161,7 @@ static void is_read_as_a_stream()
     CHECK(in.get() == static_cast<unsigned char>(byte_at(5)));
     in.unget();
     CHECK(in.get() == static_cast<unsigned char>(byte_at(5)));
-    // The other one has its own place.
+    // The other one has its own position.
     CHECK(other.tellg() == std::streampos(0));
     CHECK(other.get() == static_cast<unsigned char>(byte_at(0)));
     in.seekg(-1);
@@ -174,7 +174,7 @@ static void puts_back()
     spoolbuf::istream in(buffer);
     std::string bytes(50000, 0);
     in.read(&bytes[0], 50000);
-    // Over the borders of what was read at once.
+    // Across the borders of the areas.
     for (std::uint64_t at = 50000; at-- > 30000;) {
         CHECK(in.unget());
         CHECK(in.peek() == static_cast<unsigned char>(byte_at(at)));
@@ -201,7 +201,7 @@ static void knows_what_there_is()
     CHECK(in.readsome(bytes, sizeof bytes) == 1000 && is_resource(0, bytes, 1000));
     CHECK(in.peek() == EOF);
     in.clear();
-    // At the end, and not only with nothing there at the moment.
+    // At the end, and not only without bytes at the moment.
     CHECK(in.readsome(bytes, sizeof bytes) == 0 && in.eof());
     in.clear();
     CHECK(in.sync() == 0);
@@ -234,7 +234,7 @@ static void shows_errors_as_bad()
     spoolbuf::istream in(buffer);
     std::string bytes(100000, 0);
     CHECK(in.get() == static_cast<unsigned char>(byte_at(0)));
-    // Not the end; and what there is before the error is still to be had.
+    // Not the end; and bytes before the error can still be read.
     in.read(&bytes[0], 100000);
     CHECK(in.bad() && !in.eof());
     in.clear();

@@ -1,6 +1,6 @@
 /*
- * What the example does not show of spoolbuf_curl.h: a handle of one's own, several at once, a reader
- * that takes its time, and stops while libcurl resolves or connects.
+ * What the example does not show of spoolbuf_curl.h: a handle of the user's, several sources at once, a
+ * slow reader, and cancels while libcurl resolves or connects.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -30,7 +30,7 @@ static sb_buffer *over(const char *url, CURL *easy)
     return buffer;
 }
 
-/* All of it is as it should be. */
+/* Checks the whole resource. */
 static void *reads(void *url)
 {
     static unsigned char bytes[8][SIZE + 1];
@@ -73,7 +73,7 @@ static void trust(const char *url, const char *certificate)
     sb_free(buffer);
 }
 
-/* The most memory that this process ever had, in kB. */
+/* The peak of this process's memory, in kB. */
 static long peak(void)
 {
     FILE *status = fopen("/proc/self/status", "r");
@@ -92,7 +92,8 @@ static void nap(long ms)
     nanosleep(&time, NULL);
 }
 
-/* Reads a little, goes away, comes back: what came meanwhile is the network's, not this process's. */
+/* Reads a little, pauses, and continues: bytes that arrive meanwhile stay in the network, not in this
+ * process. */
 static void pauses(const char *url, int64_t size)
 {
     sb_buffer *buffer = over(url, NULL);
@@ -113,7 +114,8 @@ static void pauses(const char *url, int64_t size)
     sb_free(buffer);
 }
 
-/* Far past its end there is nothing, which is no error and does not cost the source its seek. */
+/* Far past its end there is nothing, which is not an error and does not make the source forward-only.
+ * */
 static void far_past_the_end(const char *url)
 {
     static const uint64_t offsets[] = { SIZE, INT64_MAX - 3, UINT64_MAX - 100 };
@@ -153,7 +155,7 @@ static int is(const unsigned char *bytes, uint64_t from, int64_t count)
     return 1;
 }
 
-/* The first thing that is asked for is in the middle, of a server that sends all. */
+/* The first request is in the middle, of a server that sends everything. */
 static void jump(const char *url)
 {
     static unsigned char bytes[SIZE + 1];
@@ -167,7 +169,7 @@ static void jump(const char *url)
     sb_free(buffer);
 }
 
-/* A jump fails once: that read does, the next one does not, and neither does one elsewhere. */
+/* A seek fails once: its read fails, the next one does not, and neither does one elsewhere. */
 static void jump_again(const char *url, int64_t code)
 {
     static unsigned char bytes[SIZE + 1];
@@ -183,7 +185,7 @@ static void jump_again(const char *url, int64_t code)
     sb_free(buffer);
 }
 
-/* The server fails twice at that offset: each time an error. Then it is as if nothing had been. */
+/* The server fails twice at that offset: an error each time. Then everything works. */
 static void fault(const char *url, int64_t offset)
 {
     static unsigned char bytes[SIZE + 1];
@@ -201,7 +203,7 @@ static void fault(const char *url, int64_t offset)
     sb_free(buffer);
 }
 
-/* What was delivered is not all there any more, and the source says so. */
+/* Delivered bytes have changed on the server, and the source reports that. */
 static void changed(const char *url, int64_t offset)
 {
     static unsigned char bytes[SIZE + 1];
@@ -217,7 +219,7 @@ static void changed(const char *url, int64_t offset)
 
 static void nap(long ms);
 
-/* Cancels as soon as all that comes has come. */
+/* Cancels once every byte that arrives has arrived. */
 static void *stop_at_the_stall(void *buffer)
 {
     while (sb_buffered(buffer, 0) < 100000)
@@ -226,7 +228,7 @@ static void *stop_at_the_stall(void *buffer)
     return NULL;
 }
 
-/* The connection breaks while the buffer is canceled. That is no failure that anyone sees. */
+/* The connection breaks while the buffer is canceled: no read sees that failure. */
 static void stop_fault(const char *url)
 {
     static unsigned char bytes[SIZE + 1];
@@ -263,7 +265,7 @@ static void *stop_soon(void *buffer)
     return NULL;
 }
 
-/* A stop and the free come at once: long before what the source waits for gives up by itself. */
+/* A cancel and a free return at once: long before the timeouts of the source. */
 static void stops(const char *url)
 {
     sb_buffer *buffer = over(url, NULL);
@@ -278,7 +280,7 @@ static void stops(const char *url)
     assert(time(NULL) - start < 20);
 }
 
-/* In place of the system's, for libcurl: takes its time for a name that it waits for. */
+/* Replaces the system's function, for libcurl: takes long for the name that the test waits for. */
 int getaddrinfo(const char *name, const char *service, const void *hints, void *found)
 {
     (void)name;
@@ -290,7 +292,7 @@ int getaddrinfo(const char *name, const char *service, const void *hints, void *
     return -2;
 }
 
-/* No connection is there for a program that is executed meanwhile. */
+/* A program that is executed meanwhile inherits no connection. */
 static void keeps_to_itself(const char *url)
 {
     unsigned char byte;

@@ -41,7 +41,7 @@ typedef struct paced {
     uint64_t fetched;
     uint64_t twice;
     uint64_t seeks;
-    unsigned char *seen; /* one for each byte of the file */
+    unsigned char *seen; /* one per byte of the file */
     int64_t ready;       /* when the line is free again */
 } paced;
 
@@ -53,7 +53,7 @@ static int64_t now_ns(void)
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* Comes back when the line has been busy for so long. */
+/* Returns once the line has been busy for that long. */
 static void take_time(paced *self, int64_t ns)
 {
     int64_t now = now_ns();
@@ -97,7 +97,7 @@ static int64_t paced_seek(void *opaque, uint64_t offset)
 
 /* ---- the first frame ------------------------------------------------------------------------- */
 
-/* Adler-32 of what is seen or heard of a frame. */
+/* Adler-32 of the picture or sound of a frame. */
 static uint32_t sum_of(const AVFrame *frame)
 {
     uint32_t sum = 1;
@@ -220,7 +220,7 @@ int main(int argc, char **argv)
     start = now_ns();
     CHECK(first_frame(NULL, io.context, &duration) == expected);
     ms = (now_ns() - start) / 1000000;
-    /* The source is idle now: nobody reads, and nothing is fetched ahead. */
+    /* The source is idle now: nobody reads, and nothing is prefetched. */
     fetched = line.fetched;
     seeks = line.seeks;
     CHECK(duration == expected_duration);

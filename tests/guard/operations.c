@@ -25,7 +25,7 @@ struct source {
     uint64_t at;
     uint64_t size;
     size_t chunk;
-    /* So often it may be asked, and so often it was. */
+    /* The number of requests allowed, and the number made. */
     volatile int allowed;
     volatile int asked;
 };
@@ -43,7 +43,7 @@ static int64_t next(void *opaque, void *to, size_t capacity)
 
     s->asked++;
     while (s->asked > s->allowed)
-        ; /* No system call, which would be counted. */
+        ; /* Without a system call, which would be counted. */
     if (n > s->size - s->at)
         n = s->size - s->at;
     memset(to, (int)(s->at >> 12), (size_t)n);
@@ -89,7 +89,7 @@ static void fill(uint64_t size)
     CHECK(sb_read(buffer, size, 1, out) == 0);
 }
 
-/* In memory: no file system of a disk's kind has a part in what is counted. */
+/* In memory, so that no disk's file system affects the counts. */
 static char directory[] = "/dev/shm/spoolbuf-guard-XXXXXX";
 static char target[sizeof directory + 8];
 
@@ -107,7 +107,7 @@ static void remove_directory(void)
     CHECK(rmdir(directory) == 0);
 }
 
-/* Places that follow no order but are the same each time. */
+/* Offsets in no order, the same each time. */
 static uint64_t random_place(uint64_t span)
 {
     place = place * 6364136223846793005u + 1442695040888963407u;
@@ -130,7 +130,7 @@ static void empty(void)
     start(64 * MIB, 64 * KIB);
 }
 
-/* The memory part is full: what comes, spills. */
+/* Memory is full: arriving bytes are spilled. */
 static void spilling(void)
 {
     start(512 * MIB, 64 * KIB);
@@ -153,7 +153,7 @@ static void seekable(void)
     CHECK(buffer != NULL);
 }
 
-/* A helper thread is inside the source, which waits to be allowed to deliver. */
+/* A helper is inside the source, which waits for permission to deliver. */
 static void prefetching(void)
 {
     start(64 * MIB, 256 * KIB);
@@ -253,7 +253,7 @@ static void seek_4k(void)
     read_any(4 * KIB, 1024 * MIB);
 }
 
-/* What the helper brings at a time, and a read at its end. */
+/* The bytes that the helper fetches at a time, and a read at their end. */
 static void prefetch_more(void)
 {
     int asked = from.asked;
@@ -281,7 +281,7 @@ static void save_linked(void)
     options.flags = SB_SAVE_LINK;
     saved = sb_save_with(buffer, &options);
     CHECK(saved == (int64_t)from.size);
-    /* It can't be linked again while it has a name. */
+    /* It cannot be linked again while it has a name. */
     CHECK(unlink(target) == 0);
 }
 
@@ -320,7 +320,7 @@ static const struct operation {
     void (*prepare)(void);
     void (*once)(void);
     int count;
-    /* Other threads work as well: they are counted from the start on. */
+    /* Other threads work, too: they are counted from the start. */
     int threads;
 } operations[] = {
     {"read-16-memory", in_memory, read_16, 1000, 0},
@@ -344,7 +344,7 @@ static const struct operation {
     {"size-buffered-ranges-stat", in_memory, ask, 500, 0},
 };
 
-/* Found by its name: what callgrind counts begins and ends here. */
+/* Found by its name: callgrind counts from its begin to its end. */
 __attribute__((noinline)) void measured(const struct operation *operation);
 
 void measured(const struct operation *operation)

@@ -13,7 +13,7 @@
 #include "spoolbuf_fd.h"
 #include "spoolbuf_gst.h"
 
-/* Writes what is left of the file up to there. */
+/* Writes the rest of the file up to there. */
 static void deliver(FILE *file, long end, int pipe)
 {
     char bytes[4096];
@@ -25,7 +25,7 @@ static void deliver(FILE *file, long end, int pipe)
     }
 }
 
-/* Waits until all is taken, and for the pipeline to want more. */
+/* Waits until everything is taken and the pipeline wants more. */
 static void wait_for_stall(int pipe)
 {
     int left = 1;
@@ -79,7 +79,7 @@ int main(int argc, char **argv)
     pipeline = play(&io, buffer);
     deliver(file, (long)size / 2, ends[1]);
     wait_for_stall(ends[1]);
-    /* It may refuse to, as long as it does not know what it plays: but it is to come back. */
+    /* It may refuse, as long as it does not know what it plays, but it must return. */
     for (again = 0; again < 3; again++) {
         gst_element_seek_simple(pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, 0);
         usleep(200000);

@@ -30,11 +30,11 @@
 
 #define PLAYER                                                                                     \
     sb_buffer *buffer;                                                                             \
-    const char *file; /* what is played */                                                         \
+    const char *file; /* the media */                                                         \
     char output[256]; /* where the sound is written, by a library that writes it */                \
-    uint32_t sum;     /* of the sound */                                                           \
-    const char *says; /* what the library itself said in the end */                                \
-    int goes_on;      /* after how many errors it is to go on from where it was */                 \
+    uint32_t sum;     /* the sum of the sound */                                                           \
+    const char *says; /* the library's own result */                                \
+    int goes_on;      /* the number of errors after which it continues */                 \
     pthread_t thread
 
 typedef struct player player;
@@ -78,7 +78,7 @@ static inline uint32_t sum_of_file(const char *name)
     return sum;
 }
 
-/* Bytes of a resource of that many, each its offset's: for what is asked of the adapters' functions
+/* A resource of that many bytes, each a function of its offset, to test the adapters' functions
  * themselves. */
 enum { ODD = 1000 };
 
@@ -93,8 +93,8 @@ static inline unsigned char odd_byte(size_t offset)
 #define KEEPS_STATUS 0
 #endif
 
-/* A source that goes forwards only, stands still at `gate` until it is opened, fails once, and ends once
- * before its end. */
+/* A forward-only source that stalls at `gate` until it is opened, fails once, and ends once before its
+ * end. */
 typedef struct source {
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -179,14 +179,14 @@ static uint64_t waits_of(sb_buffer *buffer)
     return stats.waits;
 }
 
-/* Waits until one more call sleeps, since its bytes are missing, than did. */
+/* Waits until one more call sleeps for missing bytes. */
 static void wait_for_a_waiter(sb_buffer *buffer, uint64_t waits)
 {
     while (waits_of(buffer) <= waits)
         usleep(1000);
 }
 
-/* Whether it stands still and was told nothing. */
+/* Whether it is stalled and was not canceled. */
 static int source_stands(source *self)
 {
     int stands;
@@ -197,7 +197,7 @@ static int source_stands(source *self)
     return stands;
 }
 
-/* What a test plays: its buffer keeps little in memory, so that most goes through the spool file. */
+/* The buffer of a test keeps little in memory, so that most bytes go through the spool file. */
 typedef struct stage {
     source source;
     sb_buffer *buffer;
@@ -209,7 +209,7 @@ static int64_t odd_read(void *position, void *out, size_t capacity)
 {
     size_t done = 0;
 
-    /* 100 at once at most: so that a short read is no end. */
+    /* At most 100 at once, so that a short read is not the end. */
     for (; done < capacity && done < 100 && *(size_t *)position < ODD; done++)
         ((unsigned char *)out)[done] = odd_byte((*(size_t *)position)++);
     return (int64_t)done;
@@ -218,7 +218,7 @@ static int64_t odd_read(void *position, void *out, size_t capacity)
 static const char *played, *written;
 static uint32_t expected;
 
-/* What becomes of the source in the middle, at the start, or at the last byte. */
+/* Faults of the source in the middle, at the start, or at the last byte. */
 enum fate { GOES_THROUGH, STANDS_STILL, FAILS, FAILS_FIRST, FAILS_LAST, ENDS_SHORT, FAILS_SHORT };
 
 static void stage_set(stage *self, const char *name, int prefetch, enum fate fate)
@@ -302,7 +302,7 @@ static void expect_all(const player *self)
     }
 }
 
-/* After it everything is as at the opening. */
+/* After it everything is as after opening. */
 static void resume(player *self)
 {
     player_resume(self);
@@ -328,7 +328,7 @@ static void stage_strike(stage *self)
     free(self->source.bytes);
 }
 
-/* One player, to the end. */
+/* One player plays to the end. */
 static void alone(int prefetch)
 {
     stage stage;
@@ -338,8 +338,8 @@ static void alone(int prefetch)
     stage_strike(&stage);
 }
 
-/* Three at once. The source stands still in the middle; one player is stopped and returns while it
- * does, the others go on when it does. Then the stopped one plays. */
+/* Three players at once. The source stalls in the middle. One player is canceled and returns meanwhile;
+ * the others continue when the source does. Then the canceled one plays. */
 static void together(void)
 {
     stage stage;
@@ -349,7 +349,7 @@ static void together(void)
     for (at = 0; at < 3; at++)
         start(&stage.players[at]);
     source_wait_for_stall(&stage.source);
-    /* Each player sleeps once it has played what has come. One that is slower is stopped before its
+    /* Each player sleeps once it has played the received bytes. A slower one is canceled before its
      * stall, which works as well. */
     while (waits_of(stage.buffer) < 3)
         usleep(1000);
@@ -369,8 +369,8 @@ static void together(void)
     stage_strike(&stage);
 }
 
-/* Without a prefetch: one player's thread is inside the source, which stands still. One that waits for
- * the same bytes is stopped and returns; the first one, and the source, don't notice. */
+/* Without a prefetch: one player's thread is inside the stalled source. Another one, which waits for
+ * the same bytes, is canceled and returns; the first one and the source do not notice. */
 static void stop_beside_the_source(void)
 {
     stage stage;
@@ -392,7 +392,7 @@ static void stop_beside_the_source(void)
     stage_strike(&stage);
 }
 
-/* Without a prefetch: the player that is inside the source is stopped. sb_cancel() has it come back. */
+/* Without a prefetch: the player inside the source is canceled. sb_cancel() makes it return. */
 static void stop_inside_the_source(void)
 {
     stage stage;
@@ -414,8 +414,8 @@ static void stop_inside_the_source(void)
     stage_strike(&stage);
 }
 
-/* The source fails in the middle. It is no end, or, where the library knows no other, the adapter
- * tells it from one; after sb_resume() all of it plays, and nothing is asked for twice. */
+/* The source fails in the middle. That is not the end; if the library knows nothing else, the adapter
+ * tells it apart. After sb_resume() everything plays, and no byte is requested twice. */
 static void failing(int prefetch)
 {
     stage stage;
@@ -433,8 +433,8 @@ static void failing(int prefetch)
     stage_strike(&stage);
 }
 
-/* It fails at its first call, or at its last byte. Whatever the library makes of that, nobody is left in
- * the belief to have played all. */
+/* It fails at its first call, or at its last byte. Whatever the library makes of that, nobody can
+ * believe to have played everything. */
 static void failing_at_an_end(enum fate fate, int prefetch)
 {
     stage stage;
@@ -444,7 +444,7 @@ static void failing_at_an_end(enum fate fate, int prefetch)
               fate);
     start(self);
     finish(self);
-    if (player_status(self) == SB_OK) /* The last byte is one that it does not need. */
+    if (player_status(self) == SB_OK) /* It does not need the last byte. */
         assert(fate == FAILS_LAST && strcmp(self->says, "end") == 0 && self->sum == expected);
     else
         assert(player_status(self) == SB_ERR_SOURCE);
@@ -454,8 +454,8 @@ static void failing_at_an_end(enum fate fate, int prefetch)
     stage_strike(&stage);
 }
 
-/* The source fails while it is canceled, instead of obeying: the stop is one all the same, and the resume
- * clears both. */
+/* The source fails while it is canceled, instead of obeying: the call is canceled all the same, and the
+ * resume clears both. */
 static void failing_in_a_stop(void)
 {
     stage stage;
@@ -475,8 +475,8 @@ static void failing_in_a_stop(void)
     stage_strike(&stage);
 }
 
-/* The source ends in the middle of what was declared, as a connection does that was cut. The adapter says
- * so, whatever the library says; where it is an error, a retry goes on. */
+/* The source ends below the declared size, as a cut connection does. The adapter reports that, whatever
+ * the library reports; if it is an error, a retry continues. */
 static void ending_short(int error)
 {
     stage stage;
@@ -498,7 +498,7 @@ static void ending_short(int error)
     stage_strike(&stage);
 }
 
-/* As before, and the library goes on from where it was: nothing is missing, nothing comes twice. */
+/* As before, and the library continues where it was: no byte is missing, and none comes twice. */
 static void going_on(void)
 {
     stage stage;
@@ -535,7 +535,7 @@ int main(int argc, char **argv)
     assert(argc == 3);
     played = argv[1];
     written = argv[2];
-    /* What hangs is killed by this, with a core of all its threads where one is wanted. */
+    /* Kills a player that hangs, with a core of all threads if one is wanted. */
     alarm(80);
     memset(&direct, 0, sizeof direct);
     direct.file = played;

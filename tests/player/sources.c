@@ -60,7 +60,7 @@ static void *cancel_when_inside(void *buffer)
     return NULL;
 }
 
-/* A cancel releases a read of a pipe in which nothing comes; what comes later is not lost. */
+/* A cancel releases a read of a silent pipe; later bytes are not lost. */
 static void a_pipe(int nonblocking)
 {
     unsigned char bytes[100];
@@ -86,7 +86,7 @@ static void a_pipe(int nonblocking)
     assert(fcntl(ends[0], F_GETFD) < 0 && errno == EBADF);
 }
 
-/* A file is read from where it stands, without moving. */
+/* A file is read from its position, which does not move. */
 static void a_file(void)
 {
     FILE *file = tmpfile();
@@ -111,7 +111,7 @@ static void a_file(void)
     fclose(file);
 }
 
-/* An error keeps errno, and is no end. */
+/* An error keeps errno, and is not the end. */
 static void an_error(void)
 {
     sb_callback source;
@@ -137,7 +137,7 @@ static int close_and_count(FILE *file)
     return pclose(file);
 }
 
-/* A FILE of popen's, and its close. */
+/* A FILE of popen(), and its close. */
 static void a_command(void)
 {
     sb_callback source;
@@ -156,7 +156,7 @@ static void *get_one(void *file)
     return fgetc(file) == EOF ? file : NULL;
 }
 
-/* Two FILEs on one buffer: the stop of one does not disturb the other. */
+/* Two FILEs on one buffer: canceling one does not affect the other. */
 static void two_files(void)
 {
     sb_reader *first_place, *second_place;

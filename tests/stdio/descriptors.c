@@ -1,6 +1,6 @@
 /*
- * Descriptors of every kind as sources: sockets that do not block, terminals, ends that hang up, signals that
- * interrupt, and what can't be read.
+ * Descriptors of every kind as sources: non-blocking sockets, terminals, peers that hang up, signals
+ * that interrupt, and descriptors that cannot be read.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -36,7 +36,7 @@ static void ignore(int number)
 
 static pthread_t reading;
 
-/* Disturbs the reader for a while, then sends, in two parts, and hangs up. */
+/* Disturbs the reader for a while, then sends in two parts, and hangs up. */
 static void *send_late(void *opaque)
 {
     int fd = *(int *)opaque, turn;
@@ -52,7 +52,7 @@ static void *send_late(void *opaque)
     return NULL;
 }
 
-/* What a signal or an empty socket interrupts is no error, and a hang-up is the end. */
+/* An interruption by a signal or an empty socket is not an error, and a hang-up is the end. */
 static void a_socket(int nonblocking)
 {
     struct sigaction action;
@@ -75,7 +75,7 @@ static void a_socket(int nonblocking)
     sb_free(buffer);
 }
 
-/* The other side of a terminal goes: what was typed is there, then Linux says EIO. */
+/* The other side of a terminal is closed: typed bytes are there, then Linux reports EIO. */
 static void a_terminal(void)
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY);
@@ -94,7 +94,7 @@ static void a_terminal(void)
     sb_free(buffer);
 }
 
-/* Only for writing, or closed by then: an error with the system's code, never the end. */
+/* Write-only, or closed by then: an error with the system's code, never the end. */
 static void no_source(void)
 {
     sb_callback source;
@@ -112,14 +112,14 @@ static void no_source(void)
     sb_stat(buffer, &stats, sizeof stats);
     assert(stats.source_error == -EBADF);
     sb_free(buffer);
-    /* Nothing is changed where there is none. */
+    /* Nothing is changed if there is none. */
     source.opaque = &byte;
     size = 7;
     assert(spoolbuf_fd_source(&source, -1, 1, &size) == -EBADF);
     assert(source.opaque == &byte && size == 7);
 }
 
-/* A file that says that it is empty and is not. */
+/* A file that reports size 0 and is not empty. */
 static void a_file_of_proc(void)
 {
     sb_buffer *buffer = over(open("/proc/self/status", O_RDONLY));
@@ -129,7 +129,8 @@ static void a_file_of_proc(void)
     sb_free(buffer);
 }
 
-/* Far past the end of a file there is nothing, which is no error and does not cost the source its seek. */
+/* Far past the end of a file there is nothing, which is not an error and does not make the source
+ * forward-only. */
 static void far_past_the_end_of_a_file(uint64_t offset)
 {
     FILE *file = tmpfile();

@@ -53,7 +53,7 @@ static void nap(void)
     nanosleep(&time, NULL);
 }
 
-/* A socket that is reset once its bytes are read: recv(2) says ECONNRESET once, then that it has ended. */
+/* A socket that is reset once its bytes are read: recv(2) returns ECONNRESET once, then the end. */
 static void resets(int fd)
 {
     assert(write(fd, "never read", 10) == 10);
@@ -75,7 +75,7 @@ static sb_buffer *over_socket(int *peer)
     return buffer;
 }
 
-/* What came before it is there, then there is an error, however often one tries again. */
+/* The bytes before it are there, then there is an error, however often the read is retried. */
 static void fails_at(sb_buffer *buffer, int64_t offset)
 {
     unsigned char bytes[SIZE];
@@ -88,7 +88,7 @@ static void fails_at(sb_buffer *buffer, int64_t offset)
         assert(sb_read(buffer, (uint64_t)offset, 1, bytes) == SB_ERR_SOURCE);
         assert(source_error(buffer) == -ECONNRESET && sb_size(buffer) == SB_ERR_UNKNOWN_SIZE);
         assert(sb_save(buffer, "/tmp/never-there") == SB_ERR_SOURCE);
-        /* A FILE over it says the same. */
+        /* A FILE over it reports the same. */
         rewind(file);
         for (at = 0; at < offset; at++)
             assert(fgetc(file) == byte_at((uint64_t)at));
@@ -122,7 +122,7 @@ static void *cancel_when_inside(void *buffer)
     return NULL;
 }
 
-/* The reset comes while the buffer is canceled: the cancel is obeyed, and the error is there after it. */
+/* The reset happens while the buffer is canceled: the cancel is obeyed, and the error follows it. */
 static void a_reset_in_a_cancel(void)
 {
     unsigned char bytes[SIZE];
@@ -142,7 +142,7 @@ static void a_reset_in_a_cancel(void)
     sb_free(buffer);
 }
 
-/* What a FILE of one's own brings, in order; after that, the end for ever. */
+/* The results of a custom FILE, in order; after that, the end forever. */
 typedef struct step {
     ssize_t count; /* bytes, 0 the end, or -errno */
 } step;
@@ -185,7 +185,7 @@ static sb_buffer *over_file(script *self, const step *steps)
     return buffer;
 }
 
-/* The error comes once, and in the same fread(3) as the bytes before it. */
+/* The error is returned once, by the same fread(3) as the bytes before it. */
 static void a_file_that_fails(int64_t offset)
 {
     step steps[3] = { { offset }, { -ECONNRESET }, { 0 } };
@@ -196,7 +196,7 @@ static void a_file_that_fails(int64_t offset)
     sb_free(buffer);
 }
 
-/* A signal is no error. "Nothing yet" is none that keeps the end from being one. */
+/* A signal is not an error. "No bytes yet" is not one after which an end is not believed. */
 static void a_file_that_has_nothing_yet(void)
 {
     static const step steps[] = { { -EINTR }, { 100 }, { -EINTR }, { 100 }, { -EAGAIN }, { -EAGAIN }, { 100 },
@@ -220,7 +220,7 @@ static void a_file_that_has_nothing_yet(void)
     sb_free(buffer);
 }
 
-/* One with a descriptor that does not block is waited for. */
+/* A FILE with a non-blocking descriptor is waited for. */
 static void *send_late(void *fd)
 {
     int turn;
@@ -251,7 +251,7 @@ static void a_file_that_does_not_block(void)
     assert(spoolbuf_file_source(&source, fdopen(ends[0], "rb"), fclose) == 0);
     buffer = sb_new(&source, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
     pthread_create(&thread, NULL, send_late, &ends[1]);
-    /* "Nothing yet", then bytes together with "nothing yet", then the end. */
+    /* "No bytes yet", then bytes together with it, then the end. */
     assert(sb_read_some(buffer, 0, SIZE, bytes, -1) == 100 && is(bytes, 0, 100));
     pthread_join(thread, NULL);
     pthread_create(&thread, NULL, close_late, &ends[1]);
@@ -260,7 +260,7 @@ static void a_file_that_does_not_block(void)
     sb_free(buffer);
 }
 
-/* A file that is shorter than it was: the end, and the stats say that it came short. */
+/* A file that is shorter than it was: the end, and the stats report that it is short. */
 static void a_file_that_shrinks(void)
 {
     FILE *file = tmpfile();

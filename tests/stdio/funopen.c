@@ -42,7 +42,7 @@ static int close_by(void *opaque)
     return status;
 }
 
-/* As funopen(3) has it. */
+/* With the signature of funopen(3). */
 static FILE *funopen(const void *opaque, int (*reads)(void *, char *, int),
                      int (*writes)(void *, const char *, int), fpos_t (*seeks)(void *, fpos_t, int),
                      int (*closes)(void *))

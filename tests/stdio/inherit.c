@@ -21,7 +21,7 @@ static inline int pipe_refused(int *ends)
 #include "spoolbuf_fd.h"
 #undef pipe
 
-/* How many descriptors there are, and how many of them a program would inherit. */
+/* The number of descriptors, and of those that a program would inherit. */
 static void count(int *all, int *inherited)
 {
     DIR *folder = opendir("/proc/self/fd");

@@ -42,7 +42,7 @@ static void put(const char *path, const char *text)
     fclose(file);
 }
 
-/* How many names there are that match a pattern. */
+/* The number of names that match a pattern. */
 static int names(const wchar_t *pattern)
 {
     WIN32_FIND_DATAW found;
@@ -94,7 +94,7 @@ static void what_is_in_the_way(void)
              SIZE);
     check_file(fopen("target", "rb"), SIZE);
 
-    /* Somebody who has it open and does not let it go. */
+    /* Another user that has it open and does not close it. */
     put("target", "old");
     held = CreateFileA("target", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
                        OPEN_EXISTING, 0, NULL);
@@ -166,7 +166,7 @@ static int move_on(void *opaque, uint64_t done, uint64_t total)
     return 0;
 }
 
-/* A path is where it was when the save began. */
+/* A path refers to where it was when the save began. */
 static void the_working_folder_changes(void)
 {
     stream source;
@@ -190,7 +190,7 @@ static int say_so(void *opaque, uint64_t done, uint64_t total)
     return 0;
 }
 
-/* In the process that is killed: comes to the middle of a save and no further. */
+/* In the process that is killed: reaches the middle of a save and no further. */
 static int get_killed(void)
 {
     stream source;
@@ -214,7 +214,7 @@ static void a_killed_process_leaves_nothing(const char *self)
     CHECK(CreateProcessA(NULL, command, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &process));
     WAIT_UNTIL(names(L"halfway") == 1);
     CHECK(temp_files() > 0);
-    /* The other's temporary file is not in the way, and not ours to remove. */
+    /* The other process's temporary file is not in the way, and not ours to remove. */
     CHECK_EQ(sb_save(buffer, "target"), SIZE);
     CHECK(temp_files() > 0);
     CHECK(TerminateProcess(process.hProcess, 9));
@@ -236,6 +236,6 @@ int main(int count, char **arguments)
     descriptors_of_the_runtime();
     the_working_folder_changes();
     a_killed_process_leaves_nothing(arguments[0]);
-    CHECK_EQ(names(L"*"), 2); /* the folder and the one above */
+    CHECK_EQ(names(L"*"), 2); /* the directory and its parent */
     return 0;
 }

@@ -47,7 +47,7 @@ static void player_asks(player *self)
     spoolbuf_archive *io = &self->io, other;
     const void *bytes;
 
-    /* As long as the end is not known, a skip is read, and a seek from there is no failure. */
+    /* As long as the end is unknown, a skip reads, and a seek from the end is not a failure. */
     assert(spoolbuf_archive_skip(archive, io, 5000) == 0);
     assert(spoolbuf_archive_seek(archive, io, 0, SEEK_END) == ARCHIVE_FATAL);
     assert(player_status(self) == SB_OK);
@@ -55,7 +55,7 @@ static void player_asks(player *self)
     assert(spoolbuf_archive_read(archive, io, &bytes) == 1);
     assert(*(const unsigned char *)bytes == odd_byte(ODD - 1));
     assert(spoolbuf_archive_read(archive, io, &bytes) == 0);
-    /* Then nothing is skipped past it. */
+    /* Then nothing past it is skipped. */
     assert(spoolbuf_archive_skip(archive, io, 1) == 0);
     assert(spoolbuf_archive_seek(archive, io, -10, SEEK_END) == ODD - 10);
     assert(spoolbuf_archive_skip(archive, io, 5000) == 10);

@@ -56,7 +56,7 @@ static void player_asks(player *self)
     assert(spoolbuf_ffmpeg_seek(&self->io, 0, 77) == AVERROR(EINVAL));
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, -1) == AVERROR(EINVAL));
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == 1 && bytes[0] == odd_byte(0));
-    /* What can be read after an error does not hide it; a resume clears it. */
+    /* Readable bytes after an error do not hide it; a resume clears it. */
     spoolbuf_ffmpeg_cancel(&self->io);
     assert(spoolbuf_ffmpeg_seek(&self->io, 500, SEEK_SET) == 500);
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == AVERROR_EXIT);
@@ -64,9 +64,9 @@ static void player_asks(player *self)
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == 1 && player_status(self) == SB_ERR_CANCELED);
     spoolbuf_ffmpeg_resume(&self->io);
     assert(player_status(self) == SB_OK);
-    /* Nothing of nothing is no end. */
+    /* An empty read is not the end. */
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, 0) == 0);
-    /* A seek past the end is no error; what follows is the end, never 0 bytes. */
+    /* A seek past the end is not an error; the next read returns the end, never 0 bytes. */
     assert(spoolbuf_ffmpeg_seek(&self->io, 5000, SEEK_SET | AVSEEK_FORCE) == 5000);
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == AVERROR_EOF);
     assert(spoolbuf_ffmpeg_seek(&self->io, 0, AVSEEK_SIZE) == ODD);
@@ -78,14 +78,14 @@ static void player_asks(player *self)
     assert(player_status(self) == SB_OK);
     assert(spoolbuf_ffmpeg_open(&other, NULL) == AVERROR(EINVAL));
     spoolbuf_ffmpeg_close(&other);
-    /* A buffer that is gone is an error. */
+    /* A freed buffer is an error. */
     sb_free(self->buffer);
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == AVERROR(EINVAL));
     assert(spoolbuf_ffmpeg_seek(&self->io, 0, SEEK_SET) == AVERROR(EINVAL));
     assert(player_status(self) == SB_ERR_INVALID);
 }
 
-/* Decodes a packet, or with none what is left. */
+/* Decodes a packet, or the rest if there is none. */
 static void decode(player *self, AVCodecContext *decoder, const AVPacket *packet, AVFrame *frame)
 {
     int planes = 1, plane, size;
@@ -124,7 +124,7 @@ static void player_play(player *self)
     }
     while (status >= 0) {
         status = av_read_frame(format, packet);
-        /* The packet in which an error is comes cut. */
+        /* A packet with an error arrives truncated. */
         if (status >= 0 && packet->stream_index == sound && packet->pts > last
             && !(packet->flags & AV_PKT_FLAG_CORRUPT)) {
             decode(self, decoder, packet, frame);

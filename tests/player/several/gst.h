@@ -13,7 +13,8 @@ struct player {
     GstElement *pipeline;
 };
 
-/* By hand, since what gst_parse_launch() links later it links once: not when it is played again. */
+/* By hand, since gst_parse_launch() links some elements later, and only once: not when it plays again.
+ * */
 static void on_pad(GstElement *decoder, GstPad *pad, gpointer sound)
 {
     GstPad *sink = gst_element_get_static_pad((GstElement *)sound, "sink");

@@ -55,7 +55,7 @@ static void player_asks(player *self)
     decoder.pUserData = &self->io;
     assert(spoolbuf_miniaudio_read(&decoder, bytes, 0, &count) == MA_SUCCESS && count == 0);
     assert(spoolbuf_miniaudio_seek(&decoder, 0, ma_seek_origin_end) != MA_SUCCESS);
-    /* Whole reads, whatever the source's pieces are; less at the end, then nothing. */
+    /* Whole reads, whatever the source's chunks are; fewer bytes at the end, then none. */
     assert(spoolbuf_miniaudio_read(&decoder, bytes, 900, NULL) == MA_SUCCESS);
     assert(bytes[899] == odd_byte(899));
     assert(spoolbuf_miniaudio_read(&decoder, bytes, 900, &count) == MA_SUCCESS && count == 100);
@@ -109,7 +109,7 @@ static void player_play(player *self)
     }
     if (opened == MA_SUCCESS)
         ma_decoder_uninit(&decoder);
-    /* It makes an ordinary end of everything: that is for the adapter to say. */
+    /* It reports everything as an ordinary end: the adapter tells them apart. */
     self->says = self->buffer != NULL && player_status(self) == SB_ERR_CANCELED ? "stop"
         : result == MA_AT_END                                                   ? "end"
                                                                                 : "error";

@@ -67,7 +67,7 @@ static void player_asks(player *self)
     assert(info.seek_fn(info.cookie, 5000) == 5000 && info.read_fn(info.cookie, bytes, 1) == 0);
     assert(info.size_fn(info.cookie) == ODD && info.seek_fn(info.cookie, -1) < 0);
     assert(player_status(self) == SB_OK);
-    /* A cancel is for its stream alone, comes twice, and as late as it will. */
+    /* A cancel affects its stream alone, and may be called twice and late. */
     info.cancel_fn(info.cookie);
     info.cancel_fn(info.cookie);
     info.close_fn(info.cookie);

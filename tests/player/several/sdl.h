@@ -12,7 +12,7 @@ static void player_open(player *self)
 {
     static int opened;
 
-    /* It loads sounds only as a device wants them, be there one or not. */
+    /* It loads sounds only in a device's format, with or without a device. */
     if (!opened++)
         assert(SDL_Init(SDL_INIT_AUDIO) == 0 && Mix_OpenAudio(44100, AUDIO_S16LSB, 2, 4096) == 0);
     file_open(self);
@@ -30,7 +30,7 @@ static void player_asks(player *self)
     assert(SDL_RWseek(file, 0, RW_SEEK_END) == ODD && SDL_RWseek(file, 0, RW_SEEK_SET) == 0);
     assert(SDL_RWread(file, bytes, 0, 10) == 0 && SDL_RWread(file, bytes, 10, 0) == 0);
     assert(SDL_RWread(file, bytes, SIZE_MAX, 2) == 0 && SDL_RWtell(file) == 0);
-    /* Whole objects: of three of 300 bytes three, of a fourth nothing. */
+    /* Whole objects: three of three of 300 bytes, none of a fourth. */
     assert(SDL_RWread(file, bytes, 300, 3) == 3 && bytes[899] == odd_byte(899));
     assert(SDL_RWread(file, bytes, 300, 1) == 0 && SDL_RWtell(file) == 900);
     assert(SDL_RWread(file, bytes, 1, 300) == 100 && bytes[99] == odd_byte(999));
@@ -51,7 +51,7 @@ static void player_play(player *self)
 
     SDL_ClearError();
     sound = Mix_LoadWAV_RW(self->file_of_sdl, 0);
-    /* A sound that is cut loads without a word; only the error that was set tells. */
+    /* A truncated sound loads silently; only the error that was set tells. */
     self->says = SDL_GetError()[0] == '\0'                              ? "end"
         : strcmp(SDL_GetError(), sb_strerror(SB_ERR_CANCELED)) == 0 ? "stop"
                                                                         : "error";

@@ -21,10 +21,10 @@ static void player_open(player *self)
 
 static void player_asks(player *self)
 {
-    (void)self; /* The player that loads asks. */
+    (void)self; /* The player that loads tests this. */
 }
 
-/* Without the silence before and after, whose length is chance. */
+/* Without the silence before and after, whose length varies. */
 static uint32_t sum_of_sound(const char *name)
 {
     size_t size, at = 0;
@@ -60,6 +60,6 @@ static void player_play(player *self)
     SDL_Quit();
     SDL_DestroySemaphore(music_ended);
     self->sum = music != NULL ? sum_of_sound(self->output) : 0;
-    /* It makes an ordinary end of everything: that is for the adapter to say. */
+    /* It reports everything as an ordinary end: the adapter tells them apart. */
     self->says = self->buffer != NULL && player_status(self) == SB_ERR_CANCELED ? "stop" : "end";
 }

@@ -44,7 +44,7 @@ static void player_asks(player *self)
     spoolbuf_sndfile *io = &self->io, other;
     unsigned char bytes[ODD];
 
-    /* Whole reads, whatever the source's pieces are. */
+    /* Whole reads, whatever the source's chunks are. */
     assert(io->calls.read(bytes, 0, io) == 0 && io->calls.read(bytes, 900, io) == 900);
     assert(bytes[0] == odd_byte(0) && bytes[899] == odd_byte(899));
     assert(io->calls.seek(10, SEEK_SET, io) == 10 && io->calls.tell(io) == 10);
@@ -94,7 +94,7 @@ static void player_play(player *self)
             count = 1;
         }
     }
-    /* It can't tell an error, or a stop, from the end: that is for the adapter to say. */
+    /* It cannot tell an error or a cancel from the end: the adapter can. */
     self->says = self->buffer != NULL && player_status(self) == SB_ERR_CANCELED ? "stop" : "end";
     if (sound != NULL)
         sf_close(sound);
