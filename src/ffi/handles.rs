@@ -5,14 +5,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::buffer::Buffer;
-use crate::buffer::failure::Failure;
 use crate::buffer::reader::Position;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ffi::handle::{Raw, Table};
 use crate::ffi::record::Record;
+use crate::sync::Mutex;
 use crate::sync::rcu::Domain;
 use crate::sync::shared::Shared;
-use crate::sync::{Mutex, lock};
 
 pub(crate) static BUFFERS: Table<Buffer> = Table::new();
 pub(crate) static READERS: Table<Reader> = Table::new();
@@ -24,15 +23,6 @@ pub(crate) struct Reader {
     pub(crate) position: Position,
     /// Why the last failed call failed.
     pub(crate) failure: Mutex<Record>,
-}
-
-impl Reader {
-    /// Keeps a failure for sb_reader_error().
-    #[cold]
-    pub(crate) fn failed(&self, failure: Failure) -> Error {
-        *lock(&self.failure) = Record::from(&failure);
-        failure.error
-    }
 }
 
 /// Inserts a buffer into its table.

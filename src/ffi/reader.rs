@@ -7,15 +7,15 @@ use std::io::SeekFrom;
 
 use super::argument::out_slice;
 use super::status::{PANIC, count, status};
-use crate::buffer::failure::Failure;
+use crate::buffer::failure::{Attempt, Failure};
 use crate::buffer::reader::Position;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::ffi::abi::{sb_buffer, sb_reader, sb_whence};
 use crate::ffi::handle::Raw;
 use crate::ffi::handles::{BUFFERS, READERS, Reader, insert_reader};
 use crate::ffi::record::Record;
 use crate::panic::catch;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, lock};
 
 const SEEK_SET: c_int = sb_whence::SB_SEEK_SET as c_int;
 const SEEK_CUR: c_int = sb_whence::SB_SEEK_CUR as c_int;
@@ -94,7 +94,10 @@ pub unsafe extern "C" fn sb_reader_read(
 ) -> i64 {
     catch(PANIC, || {
         // SAFETY: C guarantees that `out` is NULL or writable for `len` bytes.
-        count(read(reader as Raw, unsafe { out_slice(out, len) }).map(|count| count as u64))
+        let out = unsafe { out_slice(out, len) }.map_err(Failure::from);
+        let read = out.and_then(|out| read(reader as Raw, out));
+        let read = read.map_err(|failure| keep(reader as Raw, failure));
+        count(read.map(|count| count as u64))
     })
 }
 
@@ -124,10 +127,10 @@ pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence
             _ => Err(Error::Invalid),
         };
         let result = READERS.get_shared(reader as Raw).and_then(|reader| {
-            let buffer = BUFFERS.get_shared(reader.buffer);
-            let sought = buffer.and_then(|buffer| reader.position.seek(&buffer, to?));
-            sought.map_err(|error| reader.failed(error.into()))
+            let buffer = BUFFERS.get_shared(reader.buffer)?;
+            reader.position.seek(&buffer, to?)
         });
+        let result = result.map_err(|error| keep(reader as Raw, error.into()));
         count(result)
     })
 }
@@ -145,12 +148,12 @@ pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_reader_find_size(reader: *mut sb_reader) -> i64 {
     catch(PANIC, || {
-        count(READERS.get_shared(reader as Raw).and_then(|reader| {
-            let buffer = BUFFERS.get_shared(reader.buffer);
-            let found = buffer.map_err(Failure::from);
-            let found = found.and_then(|buffer| reader.position.find_size(&buffer));
-            found.map_err(|failure| reader.failed(failure))
-        }))
+        let found = READERS.get_shared(reader as Raw).map_err(Failure::from);
+        let found = found.and_then(|reader| {
+            let buffer = BUFFERS.get_shared(reader.buffer)?;
+            reader.position.find_size(&buffer)
+        });
+        count(found.map_err(|failure| keep(reader as Raw, failure)))
     })
 }
 
@@ -220,16 +223,22 @@ pub unsafe extern "C" fn sb_reader_free(reader: *mut sb_reader) {
 }
 
 #[inline]
-fn read(reader: Raw, out: Result<&mut [u8]>) -> Result<usize> {
+fn read(reader: Raw, out: &mut [u8]) -> Attempt<usize> {
     let reader = READERS.get(reader)?;
-    let (out, buffer) = match (out, BUFFERS.get(reader.buffer)) {
-        (Ok(out), Ok(buffer)) => (out, buffer),
-        (Err(error), _) | (_, Err(error)) => return Err(reader.failed(error.into())),
-    };
+    let buffer = BUFFERS.get(reader.buffer)?;
     if let Some(count) = reader.position.read_memory(&buffer, out, buffer.guard()) {
         return Ok(count);
     }
     let (reader, buffer) = (reader.upgrade(), buffer.upgrade());
-    let result = reader.position.read(&buffer, out);
-    result.map_err(|failure| reader.failed(failure))
+    reader.position.read(&buffer, out)
+}
+
+/// Keeps a failure for sb_reader_error(). The reader is looked up once more, so that a call that
+/// succeeds costs nothing for this.
+#[cold]
+fn keep(reader: Raw, failure: Failure) -> Error {
+    if let Ok(reader) = READERS.get_shared(reader) {
+        *lock(&reader.failure) = Record::from(&failure);
+    }
+    failure.error
 }
