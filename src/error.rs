@@ -93,6 +93,9 @@ pub enum Error {
 /// As text it is a phrase, such as "open the target".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+// Not one byte: the tag of `Error` beside it would be one byte too, which takes two instructions more
+// to check in every read.
+#[repr(i32)]
 pub enum Operation {
     /// Reading the source.
     SourceRead = 1,

@@ -62,6 +62,25 @@ static int temp_files(void)
     return names(L".spoolbuf*");
 }
 
+/* Saves to a path that cannot be written, and returns the system's code. */
+static int code_of_save(sb_buffer *buffer, const char *path, int operation)
+{
+    sb_save_options options = save_options(path, -1, 0);
+    sb_error error;
+    char text[300];
+
+    CHECK_EQ(sb_error_init(&error, sizeof error), SB_OK);
+    options.error = &error;
+    CHECK_EQ(sb_save_with(buffer, &options), SB_ERR_IO);
+    CHECK_EQ(error.status, SB_ERR_IO);
+    CHECK_EQ(error.operation, operation);
+    /* In the system's words, without the end of a line. */
+    CHECK(sb_error_text(&error, text, sizeof text) > 0);
+    CHECK(strncmp(text, "cannot ", 7) == 0 && strpbrk(text, "\r\n?") == NULL);
+    CHECK_EQ(stats_of(buffer).system_error, 0);
+    return error.system;
+}
+
 static void names_of_any_kind(void)
 {
     stream source;
@@ -72,8 +91,7 @@ static void names_of_any_kind(void)
     CHECK_EQ(_wunlink(L"Gr\u00f6\u00dfe \u97f3.bin"), 0);
     CHECK_EQ(sb_save(buffer, "not UTF-8: \377"), SB_ERR_INVALID);
 
-    CHECK_EQ(sb_save(buffer, "no such folder/saved"), SB_ERR_IO);
-    CHECK_EQ(stats_of(buffer).system_error, ERROR_PATH_NOT_FOUND);
+    CHECK_EQ(code_of_save(buffer, "no such folder/saved", SB_OP_TARGET_OPEN), ERROR_PATH_NOT_FOUND);
     sb_free(buffer);
 }
 
@@ -82,6 +100,7 @@ static void what_is_in_the_way(void)
     stream source;
     sb_buffer *buffer = opened(&source);
     HANDLE held;
+    int code;
 
     put("target", "old");
     CHECK_EQ(save_with(buffer, "target", -1, SB_SAVE_NO_REPLACE, NULL, NULL), SB_ERR_EXISTS);
@@ -99,9 +118,8 @@ static void what_is_in_the_way(void)
     held = CreateFileA("target", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
                        OPEN_EXISTING, 0, NULL);
     CHECK(held != INVALID_HANDLE_VALUE);
-    CHECK_EQ(sb_save(buffer, "target"), SB_ERR_IO);
-    CHECK(stats_of(buffer).system_error == ERROR_ACCESS_DENIED ||
-          stats_of(buffer).system_error == ERROR_SHARING_VIOLATION);
+    code = code_of_save(buffer, "target", SB_OP_TARGET_RENAME);
+    CHECK(code == ERROR_ACCESS_DENIED || code == ERROR_SHARING_VIOLATION);
     CHECK_EQ(GetFileSize(held, NULL), 3);
     CHECK(CloseHandle(held));
     CHECK_EQ(temp_files(), 0);
