@@ -36,6 +36,7 @@ pub(crate) enum Wait {
 }
 
 impl From<Option<Duration>> for Wait {
+    #[inline]
     fn from(timeout: Option<Duration>) -> Wait {
         match timeout {
             None => Wait::Forever,

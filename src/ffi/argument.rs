@@ -16,7 +16,11 @@ pub(super) fn known(size: u64) -> Option<u64> {
 /// A timeout in milliseconds; None for a negative one.
 #[inline]
 pub(super) fn timeout(ms: i64) -> Option<Duration> {
-    u64::try_from(ms).ok().map(Duration::from_millis)
+    match u64::try_from(ms).ok()? {
+        // Spares a non-blocking read the division.
+        0 => Some(Duration::ZERO),
+        ms => Some(Duration::from_millis(ms)),
+    }
 }
 
 /// # Safety
