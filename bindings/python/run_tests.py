@@ -34,7 +34,7 @@ print(json.dumps([sys.implementation.name, sys.version_info[:2],
 EXTRAS = ["requests", "tqdm", "pillow", "numpy", "soundfile", "av"]
 EXTRAS += ["cffi", "gevent", "httpx", "pandas"]
 CHECKERS = ["mypy", "pyright[nodejs]", "typing_extensions"]
-# What no wheel is to be had of, by whether the interpreter is free-threaded: not required there.
+# Packages without a wheel, by whether the interpreter is free-threaded: not required there.
 NOT_TO_BE_HAD = {True: {"soundfile", "cffi", "gevent", "pandas"}, False: set[str]()}
 
 

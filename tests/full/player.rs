@@ -105,7 +105,7 @@ pub enum Feed {
     File,
     /// Through a pipe, in pieces with pauses between them.
     Pipe,
-    /// Through a pipe that brings so many bytes and no more, and never ends; Ctrl-C then.
+    /// Through a pipe that delivers that many bytes, stays open, and is then stopped by Ctrl-C.
     Stall(usize),
 }
 

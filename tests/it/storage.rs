@@ -72,7 +72,7 @@ fn read_until_trouble(buffer: &StreamBuffer, seen: &Seen, max: u64) -> Error {
     assert_eq!(
         buffer
             .read_at(reached - 10, &mut out)
-            .expect("what is there"),
+            .expect("the buffered bytes"),
         10
     );
     assert_bytes(reached - 10, &out[..10]);

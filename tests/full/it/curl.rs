@@ -26,9 +26,9 @@ struct Reply {
     head: String,
     body: Vec<u8>,
     framing: Framing,
-    /// So many bytes of the body, then the connection breaks.
+    /// That many bytes of the body are sent, then the connection breaks.
     cut: usize,
-    /// Or nothing more comes, for ever.
+    /// Or nothing more is sent, forever.
     stalls: bool,
     /// Or until this is set: then the connection breaks.
     until: Option<Arc<AtomicBool>>,

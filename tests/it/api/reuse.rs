@@ -120,7 +120,7 @@ const INVALID: i64 = sb_status::SB_ERR_INVALID as i64;
 impl Case {
     /// Reads and checks; false once the buffer is freed.
     fn read(&self, offset: u64, out: &mut [u8]) -> bool {
-        // SAFETY: room for so many bytes.
+        // SAFETY: `out` has room for that many bytes.
         let got = unsafe { sb_read(self.raw, offset, out.len(), out.as_mut_ptr().cast()) };
         match got {
             // Also checks why a read stopped: only because of the free.
@@ -139,7 +139,7 @@ impl Case {
     /// happens.
     fn read_again(&self, offset: u64, out: &mut [u8]) -> bool {
         let (length, to) = (out.len(), out.as_mut_ptr().cast());
-        // SAFETY: room for so many bytes.
+        // SAFETY: `out` has room for that many bytes.
         let got = unsafe { sb_read_some(self.raw, offset, length, to, 0) };
         if self.freed.load(Ordering::SeqCst) && (got == INVALID || got == CANCELED) {
             return false;

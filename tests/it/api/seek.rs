@@ -390,7 +390,7 @@ fn a_prefetch_keeps_its_distance_buffered() {
     let (buffer, seen) = buffer(SIZE, options);
     wait_until(|| fetched(&seen) >= 20_000);
     assert_eq!(fetched(&seen), 20_000);
-    // Half of them suffice for now.
+    // Half of them are enough at this point.
     read(&buffer, 9_999, 1).expect("a byte");
     std::thread::sleep(Duration::from_millis(20));
     assert_eq!(fetched(&seen), 20_000);

@@ -20,7 +20,7 @@ fn bytes_before_a_broken_offset_are_delivered() {
     // The system's cache has no byte that was not read.
     let mut out = vec![0; 300_000];
     for from in [BROKEN - 1, BROKEN - 100, BROKEN - 299_999] {
-        let count = buffer.read_at(from, &mut out).expect("what is there");
+        let count = buffer.read_at(from, &mut out).expect("the buffered bytes");
         assert!(count as u64 <= BROKEN - from && count > 0, "{count}");
         assert_bytes(from, &out[..count]);
         let (mut at, mut error) = (from + count as u64, None);
