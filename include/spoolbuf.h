@@ -439,6 +439,34 @@ typedef enum {
 } sb_operation;
 
 /**
+ * How important a message is, for sb_set_log().
+ */
+typedef enum {
+    /**
+     * No messages.
+     */
+    SB_LOG_OFF = 0,
+    /**
+     * Calls fail because of it: the source failed, the spool file cannot be written.
+     */
+    SB_LOG_ERROR = 1,
+    /**
+     * It works, but worse than expected: the source cannot seek, or ended too early; the spool file
+     * is in memory.
+     */
+    SB_LOG_WARN = 2,
+    /**
+     * What happens once or twice in the life of a buffer and may explain its behavior: where the
+     * spool file is, where the source ended, why a save had to copy.
+     */
+    SB_LOG_INFO = 3,
+    /**
+     * The life of each buffer, step by step: opened, prefetch, canceled, freed.
+     */
+    SB_LOG_DEBUG = 4,
+} sb_log_level;
+
+/**
  * A buffer: an opaque handle, validated by each call, and not a pointer to dereference.
  */
 typedef struct sb_buffer sb_buffer;
@@ -756,9 +784,9 @@ typedef struct {
     void (*thread_begin)(void *opaque);
     /**
      * Called once on the helper thread as its last act, after its last call of the source, including
-     * `close`. Called if and only if the thread was created. sb_free() waits for it, unless the
-     * thread is inside the source or an operation on the spool file at that moment. As for a
-     * source's callbacks, no C++ exception may leave it. Default: NULL, none.
+     * `close` if that is called there. Called if and only if the thread was created. sb_free() waits
+     * for it, unless the thread is inside the source or an operation on the spool file at that
+     * moment. As for a source's callbacks, no C++ exception may leave it. Default: NULL, none.
      */
     void (*thread_end)(void *opaque);
     /**
@@ -889,6 +917,12 @@ typedef struct {
      */
     uint32_t reserved;
 } sb_save_options;
+
+/**
+ * Is told a message, for sb_set_log(). `level` is an sb_log_level, `message` is one line of UTF-8
+ * without a newline, of less than 1,024 bytes. It is valid until the function returns.
+ */
+typedef void (*sb_log_fn)(void *opaque, uint32_t level, const char *message);
 
 #ifdef __cplusplus
 extern "C" {
@@ -1534,6 +1568,35 @@ SB_API int sb_reader_error(const sb_reader *reader, sb_error *out);
  * Since: 0.1
  */
 SB_API int64_t sb_error_text(const sb_error *error, char *out, size_t cap);
+
+/**
+ * Sets the function that is told what the buffers of this process do: why a spool file is where it
+ * is, why seeking was given up, why a save had to copy, when the disk is full, and so on.
+ *
+ * A message is one line of English, such as "buffer 3: the source failed with code -5". Buffers are
+ * numbered in the order of creation. Wording and levels may change between versions.
+ *
+ * `fn` is called on any thread, by several threads at a time, from inside calls of this library and
+ * on helper threads, without a lock held. It must return. Inside it, a call that would need the
+ * source returns SB_ERR_REENTRANT, and what happens there is not logged. No C++ exception may leave
+ * it, as for a source's callbacks.
+ *
+ * Once this function returns, the function that was set before is not running and is not called any
+ * more, except if the call comes from inside such a function. So the caller must not hold a lock
+ * that the function before takes. A child of fork() starts without a log function.
+ *
+ * @param fn     the function; NULL, the default, for none.
+ * @param opaque passed to `fn` and never dereferenced.
+ * @param level  the least important messages that are wanted: an sb_log_level. SB_LOG_OFF for none.
+ * @return SB_OK.
+ *         SB_ERR_INVALID: `level` is not an sb_log_level.
+ *         SB_ERR_NO_MEMORY: out of memory; the function before stays.
+ *
+ * Threads: any thread, concurrently.
+ *
+ * Since: 0.1
+ */
+SB_API int sb_set_log(sb_log_fn fn, void *opaque, uint32_t level);
 
 /**
  * Describes a status code.

@@ -39,18 +39,29 @@ impl Buffer {
         mut options: Options,
         domain: DomainRef,
     ) -> Result<Shared<Buffer>> {
+        let (max, size) = (options.max_memory, options.size);
         let hooks = std::mem::take(&mut options.thread);
         let hooks = (!hooks.is_empty())
             .then(|| Shared::try_new(hooks))
             .transpose()?;
-        Shared::try_new(Buffer {
+        let made = Shared::try_new(Buffer {
             interrupt: source.interrupt(),
             free_waits_for_pull: source.free_waits_for_pull(),
             gate: Shared::try_new(Gate::new(State::new(source, &options)))?,
             store: Store::new(options, domain),
             helper: Mutex::new(None),
             hooks,
-        })
+        })?;
+        let number = made.store.number();
+        match size {
+            Some(size) => log!(
+                Debug,
+                number,
+                "opened: {max} bytes of memory, declared size {size}"
+            ),
+            None => log!(Debug, number, "opened: {max} bytes of memory"),
+        }
+        Ok(made)
     }
 
     /// Keeps `ahead` bytes buffered past the furthest read; 0 turns the prefetch off.
@@ -63,6 +74,15 @@ impl Buffer {
             Buffer::start_helper(this)?;
         }
         state.set_prefetch(ahead);
+        drop(state);
+        match ahead {
+            0 => log!(Debug, this.store.number(), "the prefetch is off"),
+            _ => log!(
+                Debug,
+                this.store.number(),
+                "the prefetch keeps {ahead} bytes ahead"
+            ),
+        }
         Ok(())
     }
 
@@ -88,19 +108,23 @@ impl Buffer {
     pub(crate) fn cancel(&self) {
         let mut state = self.gate.lock();
         state.cancel();
-        if let Some(interrupt) = &self.interrupt {
-            state.interrupt_source(interrupt);
+        match &self.interrupt {
+            Some(interrupt) => state.interrupt_source(interrupt),
+            None => drop(state),
         }
+        log!(Debug, self.store.number(), "canceled");
     }
 
     /// Clears a failure.
     pub(crate) fn retry(&self) {
         self.clear(State::retry);
+        log!(Debug, self.store.number(), "the source may be called again");
     }
 
     /// Clears a cancellation and a failure.
     pub(crate) fn resume(&self) {
         self.clear(State::resume);
+        log!(Debug, self.store.number(), "resumed");
     }
 
     fn clear(&self, clear: impl FnOnce(&mut State) -> Option<Error>) {
@@ -128,6 +152,7 @@ impl Buffer {
         if let (Some(helper), true) = (helper, helper_ends) {
             helper.join();
         }
+        log!(Debug, self.store.number(), "freed");
     }
 
     /// Moves the bytes in memory to the spool file.
@@ -138,6 +163,11 @@ impl Buffer {
 
     /// Changes the memory limit, and spills until memory is within it.
     pub(crate) fn set_max_memory(&self, max: u64) -> Result<()> {
+        log!(
+            Info,
+            self.store.number(),
+            "the memory limit becomes {max} bytes"
+        );
         let spilled = self.store.set_max_memory(max);
         spilled.inspect_err(|error| self.gate.lock().record(error))
     }

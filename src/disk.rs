@@ -337,6 +337,11 @@ pub(crate) fn default_directory() -> io::Result<PathBuf> {
     system::default_directory()
 }
 
+/// Whether `default_directory` returned this one because the usual one is kept in memory.
+pub(crate) fn is_fallback(directory: &Path) -> bool {
+    system::is_fallback(directory)
+}
+
 fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

@@ -190,6 +190,11 @@ impl Error {
         }
     }
 
+    /// The error in words, without the system's or the user's message, which would allocate.
+    pub(crate) fn plain(&self) -> impl fmt::Display + '_ {
+        Plain(self)
+    }
+
     /// Converts a failed operation on the spool file; a full disk is told apart from other
     /// failures. Whatever the system's code, the error is never attributed to the source or to the
     /// target of a save.
@@ -302,6 +307,21 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (_, text) = OPERATIONS[*self as usize - 1];
         f.write_str(text)
+    }
+}
+
+struct Plain<'e>(&'e Error);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(text(self.0.code()).to_str().unwrap_or_default())?;
+        match self.0 {
+            Error::Source { code, .. } => write!(f, " (code {code})"),
+            Error::Io { code, .. } | Error::DiskFull { code, .. } => {
+                write!(f, " (system error {code})")
+            }
+            _ => Ok(()),
+        }
     }
 }
 

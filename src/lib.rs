@@ -35,10 +35,14 @@
 //! disk/                   every file operation
 //! source                  the trait for streams, and the checked calls of user code
 //! sync/                   locks and atomics (std or loom), RCU, fallible shared ownership, threads
+//! log                     the host's log function
 //! options, error, panic
 //! ```
 
 #![deny(unsafe_code)]
+
+#[macro_use]
+mod log;
 
 #[cfg(all(test, not(loom)))]
 mod architecture;
@@ -71,6 +75,7 @@ pub use buffer::stats::{SourceState, SpoolState, Stats};
 pub use builder::Builder;
 pub use cursor::{CancelHandle, Cursor};
 pub use error::{Error, Operation, Result};
+pub use log::{LogFn, LogLevel, set_log};
 pub use options::{OnFull, OnShort, ThreadHook};
 pub use source::{Interrupt, Seekable, Source};
 pub use stream_buffer::StreamBuffer;

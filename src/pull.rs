@@ -21,6 +21,7 @@ pub(crate) mod demand;
 pub(crate) mod extent;
 pub(crate) mod gate;
 pub(crate) mod helper;
+mod news;
 mod outcome;
 pub(crate) mod prefetch;
 pub(crate) mod ranges;

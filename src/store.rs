@@ -36,6 +36,7 @@ use std::sync::OnceLock;
 
 use crate::disk::{self, Target};
 use crate::error::{Error, Operation, Result};
+use crate::log;
 use crate::options::{OnFull, Options};
 use crate::store::index::{Index, Location, Spiller};
 use crate::store::memory::chunk::Chunk;
@@ -56,6 +57,11 @@ pub(crate) struct Store {
     /// The directory in which the spool file could not be created at the first attempt.
     refused: OnceLock<PathBuf>,
     on_full: OnFull,
+    /// The buffer's number in the log.
+    number: u64,
+    /// What the log has been told: where the spool file is, and that it takes no bytes.
+    announced: AtomicBool,
+    stuck: AtomicBool,
     /// The source delivers nothing more.
     finished: AtomicBool,
     spilling: Mutex<Spiller>,
@@ -73,6 +79,9 @@ impl Store {
             spool_dir: options.spool_dir,
             refused: OnceLock::new(),
             on_full: options.on_full,
+            number: log::next_number(),
+            announced: AtomicBool::new(false),
+            stuck: AtomicBool::new(false),
             finished: AtomicBool::new(false),
             spilling: Mutex::new(spiller),
             writing: Mutex::new(WriteState::new(writer)),
@@ -224,6 +233,11 @@ impl Store {
         let tail = writing.tail.as_ref().map_or(0, |tail| tail.capacity());
         let queue = writing.sealed.capacity() * size_of::<Shared<Segment>>();
         writing.sealed_bytes + (writing.writer.taken() + queue + tail + kept) as u64
+    }
+
+    /// The buffer's number in the log.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// The memory limit.

@@ -208,6 +208,45 @@ struct save_options {
     std::uint32_t mode = 0;                 ///< permission bits of the file; 0: the default mode
 };
 
+/// Is told what buffers do, for set_log(). Called on any thread, by several at a time. Must not throw.
+using log_function = std::function<void(sb_log_level, const char *message)>;
+
+namespace detail {
+
+inline void call_log(void *opaque, std::uint32_t level, const char *message) noexcept
+{
+    (*static_cast<log_function *>(opaque))(static_cast<sb_log_level>(level), message);
+}
+
+} // namespace detail
+
+/// Sets the function that is told what the buffers of this process do; an empty one for none. See
+/// sb_set_log(). The function before is destroyed, so this must not be called from inside one.
+SPOOLBUF_SHARED inline void set_log(log_function log, sb_log_level level, std::error_code &code) noexcept
+{
+    static std::mutex lock;
+    static log_function *current = nullptr;
+    log_function *next = log ? new (std::nothrow) log_function(std::move(log)) : nullptr;
+    std::lock_guard<std::mutex> guard(lock);
+    int status = !next && log ? SB_ERR_NO_MEMORY
+                              : sb_set_log(next ? detail::call_log : nullptr, next,
+                                           static_cast<std::uint32_t>(level));
+    code.assign(status, category());
+    if (status == SB_OK)
+        std::swap(current, next);
+    delete next;
+}
+
+#if SPOOLBUF_THROWS
+SPOOLBUF_SHARED inline void set_log(log_function log, sb_log_level level = SB_LOG_WARN)
+{
+    std::error_code code;
+    set_log(std::move(log), level, code);
+    if (code)
+        throw std::system_error(code, "spoolbuf");
+}
+#endif
+
 using stats = sb_stats;
 using range = sb_range;
 

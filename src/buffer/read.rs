@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::buffer::Buffer;
 use crate::buffer::failure::{Attempt, Failure};
 use crate::error::{Error, Result};
+use crate::log::is_inside;
 use crate::pull::cancel_token::CancelToken;
 use crate::pull::demand::Demand;
 use crate::pull::gate::WaitOptions;
@@ -104,7 +105,7 @@ impl<'s> PendingRead<'s> {
             Err(Error::Canceled)
         } else if self.is_out_of_time() {
             Err(Error::Timeout)
-        } else if state.source().is_inside() || state.is_helper_here() {
+        } else if state.source().is_inside() || state.is_helper_here() || is_inside() {
             Err(Error::Reentrant)
         } else {
             Ok(None)

@@ -406,8 +406,11 @@ impl<'s> Saving<'s> {
     fn link(&mut self, target: &Target) -> Attempt<Option<u64>> {
         // If linking is impossible, memory is left as it is, and the bytes are copied as they
         // arrive.
-        if !self.options.link || !self.buffer.store.can_link(target) {
+        if !self.options.link {
             return Ok(None);
+        }
+        if !self.buffer.store.can_link(target) {
+            return self.copies("the spool file cannot become that file");
         }
         let size = if self.options.buffered {
             self.snapshot(0)?.0
@@ -417,12 +420,12 @@ impl<'s> Saving<'s> {
         self.check(size)?;
         // If the stream continued, so would the file under its new name.
         if !self.buffer.gate.lock().extent().is_complete() {
-            return Ok(None);
+            return self.copies("the resource is not complete");
         }
         self.report_end(size)?;
         // If the disk has no space for a spill, the target's may still have some.
         if self.buffer.spill().is_err() {
-            return Ok(None);
+            return self.copies("the bytes in memory could not be spilled");
         }
         self.check_time()?;
         match self
@@ -430,9 +433,22 @@ impl<'s> Saving<'s> {
             .store
             .link(target, self.options.no_replace, size, self.options.sync)
         {
-            Ok(done) => Ok(done.then_some(size)),
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(None),
+            Ok(true) => Ok(Some(size)),
+            Ok(false) => self.copies("the spool file does not hold exactly the resource"),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                self.copies("the file system cannot link it")
+            }
             Err(error) => Err(failed(Operation::TargetLink)(error)),
         }
+    }
+
+    /// Logs why a save that was to link copies instead.
+    fn copies(&self, reason: &str) -> Attempt<Option<u64>> {
+        log!(
+            Info,
+            self.buffer.store.number(),
+            "a save copies instead of linking: {reason}"
+        );
+        Ok(None)
     }
 }

@@ -89,6 +89,10 @@ pub(super) fn default_directory() -> io::Result<PathBuf> {
     })
 }
 
+pub(super) fn is_fallback(directory: &Path) -> bool {
+    directory == Path::new("/var/tmp") && matches!(unix::chosen_directory(), Ok(None))
+}
+
 pub(super) fn is_memory_backed(file: &File) -> bool {
     is_memory(|about| about_system(file, about))
 }

@@ -42,6 +42,10 @@ pub(super) fn is_memory_backed(_file: &File) -> bool {
     false
 }
 
+pub(super) fn is_fallback(_directory: &Path) -> bool {
+    false
+}
+
 pub(super) fn default_directory() -> io::Result<PathBuf> {
     match unix::chosen_directory()? {
         Some(chosen) => Ok(chosen),

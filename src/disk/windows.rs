@@ -106,6 +106,10 @@ pub(super) fn is_memory_backed(_file: &File) -> bool {
     false
 }
 
+pub(super) fn is_fallback(_directory: &Path) -> bool {
+    false
+}
+
 pub(super) fn default_directory() -> io::Result<PathBuf> {
     match std::env::var_os("TMPDIR") {
         Some(chosen) if !chosen.is_empty() => Ok(PathBuf::from(chosen)),

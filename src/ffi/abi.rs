@@ -171,6 +171,25 @@ pub enum sb_on_full {
     SB_ON_FULL_MEMORY = 1,
 }
 
+/// How important a message is, for sb_set_log().
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum sb_log_level {
+    /// No messages.
+    SB_LOG_OFF = 0,
+    /// Calls fail because of it: the source failed, the spool file cannot be written.
+    SB_LOG_ERROR = 1,
+    /// It works, but worse than expected: the source cannot seek, or ended too early; the spool file
+    /// is in memory.
+    SB_LOG_WARN = 2,
+    /// What happens once or twice in the life of a buffer and may explain its behavior: where the
+    /// spool file is, where the source ended, why a save had to copy.
+    SB_LOG_INFO = 3,
+    /// The life of each buffer, step by step: opened, prefetch, canceled, freed.
+    SB_LOG_DEBUG = 4,
+}
+
 /// Flags of sb_save_with(), in sb_save_options: any of these, ORed together.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -386,9 +405,9 @@ pub struct sb_options {
     /// SB_ERR_REENTRANT. sb_free() may wait for it. Default: NULL, none.
     pub thread_begin: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Called once on the helper thread as its last act, after its last call of the source, including
-    /// `close`. Called if and only if the thread was created. sb_free() waits for it, unless the
-    /// thread is inside the source or an operation on the spool file at that moment. As for a
-    /// source's callbacks, no C++ exception may leave it. Default: NULL, none.
+    /// `close` if that is called there. Called if and only if the thread was created. sb_free() waits
+    /// for it, unless the thread is inside the source or an operation on the spool file at that
+    /// moment. As for a source's callbacks, no C++ exception may leave it. Default: NULL, none.
     pub thread_end: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Must be NULL.
     pub reserved_pointer: *mut c_void,
@@ -545,3 +564,8 @@ pub struct sb_save_options {
     /// Must be 0.
     pub reserved: u32,
 }
+
+/// Is told a message, for sb_set_log(). `level` is an sb_log_level, `message` is one line of UTF-8
+/// without a newline, of less than 1,024 bytes. It is valid until the function returns.
+pub type sb_log_fn =
+    Option<unsafe extern "C-unwind" fn(opaque: *mut c_void, level: u32, message: *const c_char)>;

@@ -6,10 +6,11 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 
 use crate::error::{Error, Result};
 use crate::ffi::abi::{sb_callback, sb_progress_fn, sb_source_code, sb_source_flag};
+use crate::log::{self, LogLevel};
 use crate::options::ThreadHook;
 use crate::source::{Interrupt, Source};
 use crate::sync::shared::try_box;
@@ -19,6 +20,7 @@ type Seek = unsafe extern "C-unwind" fn(*mut c_void, u64) -> i64;
 type Pull = unsafe extern "C-unwind" fn(*mut c_void, u64, *mut c_void, usize, *mut usize) -> c_int;
 type Size = unsafe extern "C-unwind" fn(*mut c_void) -> i64;
 type Notify = unsafe extern "C-unwind" fn(*mut c_void);
+type Log = unsafe extern "C-unwind" fn(*mut c_void, u32, *const c_char);
 
 /// The host's state, which the contract of `sb_callback` requires to be usable from any thread.
 #[derive(Clone, Copy)]
@@ -226,6 +228,18 @@ pub(crate) fn thread_hook(call: Option<Notify>, opaque: *mut c_void) -> Result<O
     Ok(Some(try_box(hook)? as ThreadHook))
 }
 
+/// Makes a log function from the host's.
+pub(crate) fn log_call(call: Log, opaque: *mut c_void) -> Result<log::Call> {
+    let opaque = Opaque(opaque);
+    let call = move |level: LogLevel, line: &CStr| {
+        let opaque = opaque;
+        // SAFETY: the host guarantees that the function may be called with `opaque` until another
+        // one is set. The line lives until after the call.
+        unsafe { call_log(call, opaque.0, level as u32, line.as_ptr()) }
+    };
+    Ok(try_box(call)? as log::Call)
+}
+
 /// Reports progress to the caller of a save; a result of false stops the save.
 pub(crate) struct Progress {
     pub(crate) call: sb_progress_fn,
@@ -273,6 +287,11 @@ unsafe extern "C" fn call_size(f: Size, opaque: *mut c_void) -> i64 {
 unsafe extern "C" fn call_notify(f: Notify, opaque: *mut c_void) {
     // SAFETY: the caller guarantees the contract of this callback in `sb_callback` or `sb_options`.
     unsafe { f(opaque) }
+}
+
+unsafe extern "C" fn call_log(f: Log, opaque: *mut c_void, level: u32, message: *const c_char) {
+    // SAFETY: the caller guarantees the contract of `sb_log_fn`.
+    unsafe { f(opaque, level, message) }
 }
 
 unsafe extern "C" fn call_progress(

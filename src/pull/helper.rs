@@ -35,9 +35,16 @@ impl Helper {
             let (gate, store) = parts(&owner);
             gate.lock().helper = Some(this_thread());
             call(hooks.as_deref(), |hooks| &hooks.begin);
+            log!(Debug, store.number(), "the helper thread begins");
             while !catch(false, || run(gate, store)) {
+                log!(
+                    Error,
+                    store.number(),
+                    "a panic on the helper thread was caught"
+                );
                 recover(gate);
             }
+            log!(Debug, store.number(), "the helper thread ends");
             // This may free the buffer: the end comes after all that.
             drop(owner);
             call(hooks.as_deref(), |hooks| &hooks.end);

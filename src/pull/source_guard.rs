@@ -7,8 +7,10 @@
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::log::{LogLevel, is_on};
 use crate::pull::demand::Demand;
 use crate::pull::gate::{Gate, StateGuard};
+use crate::pull::news::News;
 use crate::pull::state::State;
 use crate::pull::step::Step;
 use crate::source::{self, Source};
@@ -28,6 +30,8 @@ pub(crate) struct SourceGuard<'b> {
     delivered: u64,
     /// The time that the last call of the source took.
     spent: Duration,
+    /// What was known when the source was taken, if anything is logged.
+    before: Option<News>,
 }
 
 /// The most bytes that one call may fetch while other calls wait for bytes elsewhere.
@@ -47,6 +51,7 @@ impl<'b> SourceGuard<'b> {
             return None;
         }
         let source = state.slot.take()?;
+        let before = is_on(LogLevel::Error).then(|| News::of(state));
         Some(SourceGuard {
             gate,
             store,
@@ -55,6 +60,7 @@ impl<'b> SourceGuard<'b> {
             stated: Ok(None),
             delivered: 0,
             spent: Duration::ZERO,
+            before,
         })
     }
 
@@ -279,9 +285,13 @@ impl Drop for SourceGuard<'_> {
         let mut state = self.gate.lock();
         state.slot.put_back(self.source.take());
         let complete = state.extent.is_complete();
+        let news = self.before.take().map(|before| (before, News::of(&state)));
         state.release();
         if complete {
             self.finish();
+        }
+        if let Some((before, now)) = news {
+            now.tell(&before, self.store.number());
         }
     }
 }

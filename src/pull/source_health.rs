@@ -38,6 +38,11 @@ impl SourceHealth {
         self.recheck
     }
 
+    /// The offset at which an end was refused.
+    pub(super) fn refused(&self) -> Option<u64> {
+        self.refused
+    }
+
     /// Records an error. A source that gave up because it was canceled is not suspected.
     pub(super) fn suspect(&mut self, error: &Error) {
         if !error.is_cancellation() {

@@ -1,8 +1,11 @@
 //! Spilling: while memory holds more than its limit, the oldest segments are written to the spool
 //! file.
 
+use std::path::Path;
+
 use crate::disk;
 use crate::error::{Error, Operation, Result};
+use crate::log::{self, LogLevel};
 use crate::options::OnFull;
 use crate::store::Store;
 use crate::store::index::{Retired, Spiller};
@@ -24,7 +27,9 @@ impl Store {
         // make this endless. One segment at a time, so that a thread that needs memory waits for at
         // most one write.
         while newest.as_ref().is_some_and(|newest| newest.is_in_memory()) {
-            self.spill_oldest(&mut lock(&self.spilling))?;
+            let spilled = self.spill_oldest(&mut lock(&self.spilling));
+            self.log_spill(&spilled);
+            spilled?;
         }
         let spare = lock(&self.writing).spare.take();
         if let Some(spare) = spare {
@@ -96,13 +101,18 @@ impl Store {
             if !self.is_over_full() {
                 break;
             }
-            let Err(error) = self.spill_oldest(&mut spiller) else {
-                continue;
+            let spilled = self.spill_oldest(&mut spiller);
+            let goes_on = match &spilled {
+                Ok(()) => true,
+                Err(error) => error.depends_on_offset() && self.pass_over(&mut passed_over),
             };
-            if error.depends_on_offset() && self.pass_over(&mut passed_over) {
-                continue;
+            drop(spiller);
+            if spilled.is_ok() || !goes_on {
+                self.log_spill(&spilled);
             }
-            return Err(error);
+            if !goes_on {
+                return spilled;
+            }
         }
         Ok(())
     }
@@ -115,6 +125,56 @@ impl Store {
         let untried = *passed_over < writing.sealed.len();
         writing.sealed.rotate_left(1);
         untried
+    }
+
+    /// Logs where the spool file is, once, and when it stops to take bytes, or takes them again.
+    fn log_spill(&self, spilled: &Result<()>) {
+        if !log::is_on(LogLevel::Error) {
+            return;
+        }
+        if let (Ok(()), Some(spool)) = (spilled, self.spool.get()) {
+            if !self.announced.swap(true, Ordering::Relaxed) {
+                self.log_directory(spool);
+            }
+        }
+        let stuck = spilled.is_err();
+        if self.stuck.swap(stuck, Ordering::Relaxed) == stuck {
+            return;
+        }
+        let directory = self.spool_directory().unwrap_or(Path::new("?")).display();
+        match (spilled, self.on_full) {
+            (Ok(()), _) => log!(Info, self.number, "{directory} takes bytes again"),
+            (Err(error), OnFull::Fail) => {
+                let error = error.plain();
+                log!(Error, self.number, "cannot spill to {directory}: {error}");
+            }
+            (Err(error), OnFull::Memory) => log!(
+                Warn,
+                self.number,
+                "cannot spill to {directory}, so memory grows: {}",
+                error.plain()
+            ),
+        }
+    }
+
+    fn log_directory(&self, spool: &Spool) {
+        let directory = spool.directory();
+        let shown = directory.display();
+        if spool.is_in_memory() {
+            log!(
+                Warn,
+                self.number,
+                "the spool file is in {shown}, which is kept in memory: spilling frees none"
+            );
+        } else if self.spool_dir.is_none() && disk::is_fallback(directory) {
+            log!(
+                Info,
+                self.number,
+                "the spool file is in {shown}, since the usual directory is kept in memory"
+            );
+        } else {
+            log!(Info, self.number, "the spool file is in {shown}");
+        }
     }
 
     fn is_over_full(&self) -> bool {

@@ -122,6 +122,7 @@ fn is_enum(name: &str) -> bool {
         "sb_source_flag",
         "sb_save_flag",
         "sb_operation",
+        "sb_log_level",
     ];
     enums.contains(&name)
 }

@@ -67,6 +67,11 @@ void thread_end(void *)
     may_throw("thread_end");
 }
 
+void log(void *, uint32_t, const char *)
+{
+    may_throw("log");
+}
+
 int progress(void *, uint64_t, uint64_t)
 {
     may_throw("progress");
@@ -96,6 +101,7 @@ int main(int count, char **arguments)
     callback.size = size;
     callback.cancel = cancel;
     callback.close = close;
+    CHECK(sb_set_log(log, nullptr, SB_LOG_DEBUG) == SB_OK);
     sb_options options;
     CHECK(sb_options_init(&options, sizeof options) == SB_OK);
     options.max_memory = 10000;

@@ -129,6 +129,28 @@ static sb_buffer *spilling_at_once(stream *source)
     return buffer;
 }
 
+static void quiet(void *opaque, uint32_t level, const char *message)
+{
+    (void)opaque;
+    CHECK(level > 0 && strlen(message) > 0);
+}
+
+/* Whatever is logged costs no memory. */
+static sb_buffer *logging(stream *source)
+{
+    int result;
+    sb_buffer *buffer;
+
+    SCARCE(result, sb_set_log(quiet, NULL, SB_LOG_DEBUG));
+    CHECK(result == SB_OK || result == SB_ERR_NO_MEMORY);
+    if (result != SB_OK)
+        CHECK_EQ(sb_set_log(quiet, NULL, SB_LOG_DEBUG), SB_OK);
+    buffer = open_scarcely(source, 0, 0);
+    SCARCE(result, sb_set_max_memory(buffer, 1));
+    CHECK(is_fine(result));
+    return buffer;
+}
+
 static sb_buffer *lowering_the_limit(stream *source)
 {
     sb_buffer *buffer = stream_open(source, SIZE, UINT64_MAX);
@@ -272,6 +294,7 @@ static const struct {
     { "spilling", spilling, 0 },
     { "spilling_at_once", spilling_at_once, 0 },
     { "lowering_the_limit", lowering_the_limit, 0 },
+    { "logging", logging, 0 },
     { "limited", limited, 1 },
     { "prefetching", prefetching, 1 },
     { "saving", saving, 0 },

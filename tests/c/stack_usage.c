@@ -104,9 +104,19 @@ static size_t touched_by(void *(*function)(void *))
     return STACK - free;
 }
 
+static void quiet(void *opaque, uint32_t level, const char *message)
+{
+    (void)opaque;
+    (void)level;
+    (void)message;
+}
+
 int main(void)
 {
     size_t before, used;
+
+    /* A message is made on the stack. */
+    CHECK_EQ(sb_set_log(quiet, NULL, SB_LOG_DEBUG), SB_OK);
 
     stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(stack != MAP_FAILED);

@@ -113,6 +113,33 @@ static void finds_the_size()
     CHECK(b.find_size(code) == size && !code && b.find_size(1ms, code) == size && !code);
 }
 
+static void logs()
+{
+    std::vector<std::string> told;
+    std::mutex lock;
+    auto keep = std::make_shared<int>(1);
+    spoolbuf::set_log(
+        [&told, &lock, keep](sb_log_level level, const char *message) {
+            std::lock_guard<std::mutex> guard(lock);
+            CHECK(level <= SB_LOG_INFO);
+            told.push_back(message);
+        },
+        SB_LOG_INFO);
+    {
+        spoolbuf::buffer b(stream{size});
+        b.set_max_memory(5);
+    }
+    CHECK(told.size() == 1 && told[0].find("the memory limit becomes 5 bytes") != std::string::npos);
+    CHECK(keep.use_count() == 2);
+    spoolbuf::set_log({});
+    CHECK(keep.use_count() == 1);
+    spoolbuf::buffer(stream{size}).set_max_memory(6);
+    CHECK(told.size() == 1);
+    std::error_code code;
+    spoolbuf::set_log([](sb_log_level, const char *) {}, static_cast<sb_log_level>(5), code);
+    CHECK(code == spoolbuf::errc::invalid);
+}
+
 static void saves_and_tells()
 {
     spoolbuf::buffer b(stream{size});
@@ -224,6 +251,7 @@ int main()
     has_readers();
     tells_about_itself();
     finds_the_size();
+    logs();
     saves_and_tells();
     is_a_stream();
     says_what_went_wrong();

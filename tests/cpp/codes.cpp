@@ -52,8 +52,12 @@ static void reads_anywhere()
     CHECK(b.size(code) == size && !code);
     CHECK(b.buffered(10, code) == size - 10 && !code);
     CHECK(b.stats(code).state == SB_STATE_ENDED && !code);
+    spoolbuf::set_log([](sb_log_level, const char *) {}, SB_LOG_DEBUG, code);
+    CHECK(!code);
     b.set_max_memory(1, code);
     CHECK(!code && b.stats(code).memory <= 1);
+    spoolbuf::set_log({}, SB_LOG_OFF, code);
+    CHECK(!code);
     b.spill(code);
     CHECK(!code);
     b.prefetch(SB_PREFETCH_ALL, code);

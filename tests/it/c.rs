@@ -200,6 +200,11 @@ fn memory_limit() {
 }
 
 #[test]
+fn log() {
+    promise("log.c");
+}
+
+#[test]
 fn prefetch() {
     promise("prefetch.c");
 }
@@ -262,13 +267,14 @@ fn exceptions() {
             "cancel",
             "close",
             "progress",
+            "log",
             "thread_begin",
             "thread_end",
         ];
         for throws in callbacks {
             for helper in [false, true] {
                 let only_with = throws.starts_with("thread");
-                let only_without = matches!(throws, "cancel" | "progress");
+                let only_without = matches!(throws, "cancel" | "progress" | "log");
                 if (helper && only_without) || (!helper && only_with) {
                     continue;
                 }

@@ -31,6 +31,7 @@ ENUMS = {
     "sb_source_flag": ("SB_SOURCE_", _native.SourceFlag),
     "sb_save_flag": ("SB_SAVE_", _native.SaveFlag),
     "sb_operation": ("SB_OP_", _native.Operation),
+    "sb_log_level": ("SB_LOG_", _native.LogLevel),
 }
 STRUCTS = {
     "sb_callback": _native.Callback,
@@ -49,6 +50,7 @@ SCALARS = {
     "size_t": ctypes.c_size_t,
     "void": None,
     "sb_progress_fn": _native.ProgressCallback,
+    "sb_log_fn": _native.LogCallback,
     "void *": ctypes.c_void_p,
     "size_t *": ctypes.c_void_p,
     "char *": ctypes.c_void_p,

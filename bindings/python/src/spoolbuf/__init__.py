@@ -28,6 +28,7 @@ from ._errors import (
 )
 from ._file import RawStreamFile, StreamFile
 from ._interpreter import check_patches as _check_patches
+from ._log import set_log
 from ._native import Operation, Spool, State, Status
 from ._stats import Stats
 
@@ -58,6 +59,7 @@ __all__ = [
     "TimedOutError",
     "UnknownSizeError",
     "UnsupportedError",
+    "set_log",
 ]
 
 

@@ -102,6 +102,16 @@ class SourceFlag(enum.IntFlag):
     SEEKS = 1
 
 
+class LogLevel(enum.IntEnum):
+    """`sb_log_level`."""
+
+    OFF = 0
+    ERROR = 1
+    WARN = 2
+    INFO = 3
+    DEBUG = 4
+
+
 class SaveFlag(enum.IntFlag):
     """`sb_save_flag`."""
 
@@ -150,6 +160,7 @@ PullCallback = ctypes.CFUNCTYPE(
 )
 SizeCallback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
 NotifyCallback = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+LogCallback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_char_p)
 ProgressCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)
 
 
@@ -345,6 +356,7 @@ PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
         ctypes.c_int64,
         (ctypes.POINTER(Error), ctypes.c_void_p, ctypes.c_size_t),
     ),
+    "sb_set_log": (ctypes.c_int, (LogCallback, ctypes.c_void_p, ctypes.c_uint32)),
     "sb_strerror": (ctypes.c_char_p, (ctypes.c_int64,)),
     "sb_version": (ctypes.c_uint32, ()),
 }

@@ -1,0 +1,113 @@
+"""The bridge to `logging`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+import spoolbuf
+from spoolbuf import StreamBuffer, set_log
+
+from support import chunks
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    yield logging.getLogger("spoolbuf.test")
+    set_log(None)
+
+
+def test_messages_have_their_levels(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    set_log(logger, logging.DEBUG)
+    with StreamBuffer(chunks(1000), size=2000, on_short="end") as buf:
+        buf.read(0, 1001)
+        buf.set_max_size(0)
+    told = [(record.levelno, record.getMessage().split(": ", 1)[1]) for record in caplog.records]
+    assert (logging.DEBUG, "freed") in told
+    assert (logging.INFO, "the memory limit becomes 0 bytes") in told
+    assert (
+        logging.WARNING,
+        "the source ended at 1000, before the declared size 2000",
+    ) in told
+    assert all(record.name == "spoolbuf.test" for record in caplog.records)
+
+
+def test_levels_are_filtered(logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    set_log(logger)
+    StreamBuffer(chunks(1000)).read()
+    assert not caplog.records
+    set_log(logger, logging.CRITICAL)
+
+    def failing() -> Iterator[bytes]:
+        yield b"bytes"
+        raise OSError("broken")
+
+    buf = StreamBuffer(failing())
+    with pytest.raises(OSError):
+        buf.read()
+    assert not caplog.records
+    set_log(logger, logging.ERROR)
+    buf.retry()
+    with pytest.raises(OSError):
+        buf.read()
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+def test_off(logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    set_log(logger, logging.DEBUG)
+    set_log(None)
+    StreamBuffer(chunks(1000)).read()
+    assert not caplog.records
+
+
+def test_a_handler_that_reads(logger: logging.Logger) -> None:
+    seen: list[BaseException] = []
+    buf = StreamBuffer(chunks(1000))
+
+    class Reader(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            try:
+                buf.read(0, 10)
+            except spoolbuf.SpoolbufError as error:
+                seen.append(error)
+
+    handler = Reader()
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        set_log(logger, logging.DEBUG)
+        buf.cancel()
+        buf.resume()
+        # Before the resume, the buffer is canceled.
+        assert [type(error) for error in seen] == [
+            spoolbuf.CanceledError,
+            spoolbuf.ReentrantError,
+        ]
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+
+
+def test_threads_replace_it(logger: logging.Logger) -> None:
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.is_set():
+            StreamBuffer(chunks(100)).read()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for number in range(100):
+        set_log(logging.getLogger(f"spoolbuf.test.{number}"), logging.DEBUG)
+    over.set()
+    for thread in threads:
+        thread.join()
