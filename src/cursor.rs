@@ -4,6 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::buffer::reader::Position;
 use crate::error::{Error, Result};
+use crate::options::CursorOptions;
 use crate::pull::gate::Gate;
 use crate::stream_buffer::StreamBuffer;
 use crate::sync::shared::Shared;
@@ -44,9 +45,17 @@ impl StreamBuffer {
     /// # Errors
     /// [`Error::NoMemory`].
     pub fn cursor(&self) -> Result<Cursor> {
+        self.cursor_with(CursorOptions::new())
+    }
+
+    /// Creates a read position with a timeout, or for buffered bytes only.
+    ///
+    /// # Errors
+    /// [`Error::NoMemory`].
+    pub fn cursor_with(&self, options: CursorOptions) -> Result<Cursor> {
         Ok(Cursor {
             buffer: self.clone(),
-            position: Shared::try_new(Position::new())?,
+            position: Shared::try_new(Position::new(options))?,
         })
     }
 }

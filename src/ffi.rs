@@ -38,6 +38,9 @@ mod read;
 mod reader;
 
 #[cfg(not(loom))]
+mod reader_options;
+
+#[cfg(not(loom))]
 mod control;
 
 #[cfg(not(loom))]
@@ -57,5 +60,6 @@ mod library;
 
 #[cfg(not(loom))]
 pub use {
-    buffer::*, control::*, error::*, library::*, options::*, read::*, reader::*, save::*, stats::*,
+    buffer::*, control::*, error::*, library::*, options::*, read::*, reader::*, reader_options::*,
+    save::*, stats::*,
 };

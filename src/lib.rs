@@ -76,6 +76,6 @@ pub use builder::Builder;
 pub use cursor::{CancelHandle, Cursor};
 pub use error::{Error, Operation, Result};
 pub use log::{LogFn, LogLevel, set_log};
-pub use options::{OnFull, OnShort, ThreadHook};
+pub use options::{CursorOptions, OnFull, OnShort, ThreadHook};
 pub use source::{Interrupt, Seekable, Source};
 pub use stream_buffer::StreamBuffer;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What happens when the disk is full or fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -63,6 +64,49 @@ pub(crate) struct Options {
     pub(crate) read_granularity: u32,
     pub(crate) prefetch_low: u64,
     pub(crate) thread: ThreadHooks,
+}
+
+/// How a [`Cursor`](crate::Cursor) reads, for [`cursor_with`](crate::StreamBuffer::cursor_with).
+///
+/// ```
+/// use std::io::Read;
+///
+/// let buffer = spoolbuf::StreamBuffer::new(&[1u8; 10][..])?;
+/// let options = spoolbuf::CursorOptions::new().buffered(true);
+/// let mut peek = buffer.cursor_with(options)?;
+/// // Not buffered yet, and this cursor does not call the source.
+/// assert_eq!(peek.read(&mut [0; 4]).unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+/// # Ok::<(), spoolbuf::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use]
+pub struct CursorOptions {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) buffered: bool,
+}
+
+impl CursorOptions {
+    /// Returns the options of [`cursor`](crate::StreamBuffer::cursor).
+    pub fn new() -> CursorOptions {
+        CursorOptions::default()
+    }
+
+    /// The longest time that a call blocks, as for
+    /// [`read_some`](crate::StreamBuffer::read_some): it then fails with
+    /// [`Error::Timeout`](crate::Error::Timeout). Zero never calls the source; with any other
+    /// timeout a helper thread does. Default: `None`, no timeout.
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> CursorOptions {
+        self.timeout = timeout.into();
+        self
+    }
+
+    /// Whether only bytes are read that are buffered, or that arrive for others before the timeout.
+    /// The source is never called for this cursor, and the prefetch does not follow it. Without a
+    /// timeout it never blocks. Default: false.
+    pub fn buffered(mut self, buffered: bool) -> CursorOptions {
+        self.buffered = buffered;
+        self
+    }
 }
 
 /// The largest value of `read_granularity`, in bytes.

@@ -959,6 +959,15 @@ inline std::string path_text(const std::filesystem::path &path)
 class reader;
 class istream;
 
+/// How a reader reads.
+struct reader_options {
+    /// Each call fails with errc::timeout after this long, as read_for() does. Nothing: no timeout.
+    std::optional<std::chrono::milliseconds> timeout;
+    /// Reads what is buffered, or arrives for others before the timeout. Never calls the source and moves
+    /// no prefetch; without a timeout it never blocks.
+    bool buffered_only = false;
+};
+
 /// A resource that arrives once, readable anywhere. Owns its sb_buffer; movable, not copyable.
 class buffer {
 public:
@@ -1141,12 +1150,14 @@ public:
 
     /// A position in the buffer, with its own cancellation.
     inline spoolbuf::reader reader(std::error_code &code) const noexcept;
+    inline spoolbuf::reader reader(const reader_options &how, std::error_code &code) const noexcept;
 
     /// A std::istream over the buffer. It can't be moved: `auto in = film.stream();`
     inline spoolbuf::istream stream() const;
 
 #if SPOOLBUF_THROWS
     inline spoolbuf::reader reader() const;
+    inline spoolbuf::reader reader(const reader_options &how) const;
 
     std::size_t read(std::uint64_t off, void *out, std::size_t len) const
     {
@@ -1456,9 +1467,12 @@ class reader {
 public:
     reader() noexcept = default;
 
-    reader(const buffer &from, std::error_code &code) noexcept : reader(from, nullptr)
+    reader(const buffer &from, std::error_code &code) noexcept : reader(from, {}, code) {}
+
+    reader(const buffer &from, const reader_options &how, std::error_code &code) noexcept
+        : buffer_(from.handle_), failed_(from.failed_)
     {
-        detail::settled(status(), buffer_, nullptr, code);
+        detail::settled(start(how), buffer_, nullptr, code);
     }
 
     /// Blocks for the first byte, reads the available bytes and advances past them; 0 at the end.
@@ -1505,7 +1519,11 @@ public:
     }
 
 #if SPOOLBUF_THROWS
-    explicit reader(const buffer &from) : reader(from, nullptr) { checked(status()); }
+    explicit reader(const buffer &from, const reader_options &how = {})
+        : buffer_(from.handle_), failed_(from.failed_)
+    {
+        checked(start(how));
+    }
 
     std::size_t read(void *out, std::size_t len)
     {
@@ -1569,15 +1587,17 @@ private:
         void operator()(sb_reader *handle) const noexcept { sb_reader_free(handle); }
     };
 
-    reader(const buffer &from, std::nullptr_t) noexcept
-        : buffer_(from.handle_), handle_(sb_reader_new(buffer_)), failed_(from.failed_)
+    int start(const reader_options &how) noexcept
     {
-    }
-
-    /// Why there is no reader.
-    int status() const noexcept
-    {
-        return handle_ ? SB_OK : sb_buffered(buffer_, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY;
+        sb_reader_options plain;
+        sb_reader_options_init(&plain, sizeof plain);
+        if (how.timeout)
+            plain.timeout_ms = detail::milliseconds(*how.timeout);
+        plain.flags = how.buffered_only ? SB_READER_BUFFERED : 0;
+        sb_reader *handle = nullptr;
+        int status = sb_reader_new_with(buffer_, &plain, &handle);
+        handle_.reset(handle);
+        return status;
     }
 
     std::uint64_t settled(std::int64_t result, std::error_code &code) const noexcept
@@ -1806,8 +1826,18 @@ inline reader buffer::reader(std::error_code &code) const noexcept
     return spoolbuf::reader(*this, code);
 }
 
+inline reader buffer::reader(const reader_options &how, std::error_code &code) const noexcept
+{
+    return spoolbuf::reader(*this, how, code);
+}
+
 #if SPOOLBUF_THROWS
 inline reader buffer::reader() const { return spoolbuf::reader(*this); }
+
+inline reader buffer::reader(const reader_options &how) const
+{
+    return spoolbuf::reader(*this, how);
+}
 #endif
 
 inline istream buffer::stream() const { return spoolbuf::istream(*this); }

@@ -7,7 +7,7 @@ use crate::buffer::failure::{Attempt, Failure};
 use crate::error::{Error, Result};
 use crate::log::is_inside;
 use crate::pull::cancel_token::CancelToken;
-use crate::pull::demand::Demand;
+use crate::pull::demand::{Demand, Puller};
 use crate::pull::gate::WaitOptions;
 use crate::pull::ranges::is_range;
 use crate::pull::source_guard::SourceGuard;
@@ -34,6 +34,28 @@ pub(crate) enum Wait {
     Never,
     /// Blocks for at most this long. The helper calls the source.
     For(Duration),
+    /// Blocks for at most this long, for bytes that others bring. Neither calls the source nor
+    /// moves the prefetch.
+    Others(Duration),
+    /// Like `Forever` or, with a limit, like `For` or `Never`, but does not move the prefetch.
+    Quietly(Option<Duration>),
+}
+
+impl Wait {
+    /// The longest time that a call blocks.
+    pub(super) fn limit(self) -> Option<Duration> {
+        match self {
+            Wait::Forever => None,
+            Wait::Never => Some(Duration::ZERO),
+            Wait::For(limit) | Wait::Others(limit) => Some(limit),
+            Wait::Quietly(limit) => limit,
+        }
+    }
+
+    /// Whether the prefetch follows the reads.
+    fn moves_prefetch(self) -> bool {
+        matches!(self, Wait::Forever | Wait::Never | Wait::For(_))
+    }
 }
 
 impl From<Option<Duration>> for Wait {
@@ -57,10 +79,8 @@ pub(crate) struct Unfinished {
 }
 
 /// A read that misses bytes.
-pub(super) struct PendingRead<'s> {
+struct PendingRead<'s> {
     request: ReadRequest<'s>,
-    /// Whether the prefetch continues from the bytes that it misses.
-    pub(super) moves_prefetch: bool,
     /// The token's generation when the call began.
     generation: u64,
     /// The state's `cancels` when the call first locked it.
@@ -69,17 +89,18 @@ pub(super) struct PendingRead<'s> {
 }
 
 impl<'s> PendingRead<'s> {
-    pub(super) fn new(request: ReadRequest<'s>) -> PendingRead<'s> {
+    fn new(request: ReadRequest<'s>) -> PendingRead<'s> {
         PendingRead {
             request,
-            moves_prefetch: true,
             // Loaded before the lock is taken, so that a cancellation cannot be missed: a later one
             // finds the call at the gate.
             generation: request.cancel_token.map_or(0, CancelToken::generation),
             cancels: None,
             deadline: match request.wait {
-                Wait::For(time) => Instant::now().checked_add(time),
                 Wait::Forever | Wait::Never => None,
+                wait => wait
+                    .limit()
+                    .and_then(|limit| Instant::now().checked_add(limit)),
             },
         }
     }
@@ -122,7 +143,7 @@ impl<'s> PendingRead<'s> {
         match self.request.wait {
             Wait::Forever => false,
             Wait::Never => true,
-            Wait::For(_) => self
+            Wait::For(_) | Wait::Others(_) | Wait::Quietly(_) => self
                 .deadline
                 .is_some_and(|deadline| Instant::now() >= deadline),
         }
@@ -181,7 +202,9 @@ impl Buffer {
         let result = missing.map_or(Ok(()), |spooled| {
             Buffer::fetch_missing(this, offset, out, &mut done, spooled, request)
         });
-        this.report_progress(offset + done as u64);
+        if request.wait.moves_prefetch() {
+            this.report_progress(offset + done as u64);
+        }
         match result {
             Ok(()) => Ok(done),
             // A cancellation ends the whole call; the bytes that arrived stay buffered.
@@ -227,7 +250,7 @@ impl Buffer {
 
     /// Waits for the missing bytes, or makes the source deliver them. The call keeps the source
     /// guard for the next missing bytes.
-    pub(super) fn wait_or_pull<'b>(
+    fn wait_or_pull<'b>(
         this: &'b Shared<Buffer>,
         missing: u64,
         left: u64,
@@ -236,11 +259,12 @@ impl Buffer {
     ) -> Attempt<Verdict> {
         let request = pending.request;
         let mut state = this.gate.lock();
-        if pending.cancels.is_none() && pending.moves_prefetch {
+        let moves_prefetch = request.wait.moves_prefetch();
+        if moves_prefetch && pending.cancels.is_none() {
             state.note_absence(missing);
         }
         let demand = pending.demand(&state, missing, left);
-        if pending.moves_prefetch {
+        if moves_prefetch {
             state.note_miss(missing);
         }
         if matches!(request.wait, Wait::Never) {
@@ -256,8 +280,12 @@ impl Buffer {
             if let Some(verdict) = verdict? {
                 return Ok(verdict);
             }
-            let by_helper = !matches!(request.wait, Wait::Forever) || state.prefetch().is_on();
-            if guard.is_none() && !by_helper {
+            let puller = match request.wait {
+                Wait::Others(_) => Puller::Others,
+                Wait::Forever | Wait::Quietly(None) if !state.prefetch().is_on() => Puller::Caller,
+                _ => Puller::Helper,
+            };
+            if guard.is_none() && puller == Puller::Caller {
                 *guard = SourceGuard::take(&this.gate, &this.store, &mut state);
             }
             if let Some(mine) = guard {
@@ -279,12 +307,12 @@ impl Buffer {
                 }
                 continue;
             }
-            if by_helper {
+            if puller == Puller::Helper {
                 Buffer::start_helper(this)?;
             }
             let options = WaitOptions {
                 deadline: pending.deadline,
-                by_helper,
+                puller,
                 reader: request.cancel_token.map_or(0, CancelToken::id),
             };
             state = state.wait(demand, options).map_err(Failure::of_step)?;

@@ -1,11 +1,13 @@
 //! A read position with its own cancellation: what a cursor and a C reader have in common.
 
 use std::io::SeekFrom;
+use std::time::Duration;
 
 use crate::buffer::Buffer;
 use crate::buffer::failure::Attempt;
 use crate::buffer::read::{ReadRequest, Wait};
 use crate::error::{Error, Result};
+use crate::options::CursorOptions;
 use crate::pull::cancel_token::CancelToken;
 use crate::pull::gate::Gate;
 use crate::sync::rcu::ReadGuard;
@@ -15,13 +17,18 @@ use crate::sync::{AtomicU64, Ordering};
 /// A read position. It refers to no buffer: each call passes one.
 pub(crate) struct Position {
     offset: AtomicU64,
+    wait: Wait,
     cancel_token: CancelToken,
 }
 
 impl Position {
-    pub(crate) fn new() -> Position {
+    pub(crate) fn new(options: CursorOptions) -> Position {
         Position {
             offset: AtomicU64::new(0),
+            wait: match options.buffered {
+                true => Wait::Others(options.timeout.unwrap_or(Duration::ZERO)),
+                false => Wait::from(options.timeout),
+            },
             cancel_token: CancelToken::new(),
         }
     }
@@ -52,7 +59,7 @@ impl Position {
         let at = self.offset();
         let request = ReadRequest {
             all: false,
-            wait: Wait::Forever,
+            wait: self.wait,
             cancel_token: Some(&self.cancel_token),
         };
         let count = Buffer::read(buffer, at, out, request)?;
@@ -62,7 +69,7 @@ impl Position {
 
     /// Reads the source to its end, so that the size becomes known. The position does not change.
     pub(crate) fn find_size(&self, buffer: &Shared<Buffer>) -> Attempt<u64> {
-        Buffer::find_size(buffer, Wait::Forever, Some(&self.cancel_token))
+        Buffer::find_size(buffer, self.wait, Some(&self.cancel_token))
     }
 
     pub(crate) fn seek(&self, buffer: &Buffer, to: SeekFrom) -> Result<u64> {

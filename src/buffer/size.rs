@@ -1,14 +1,30 @@
-//! The final size: reads the source to its end if that is necessary, without copying a byte.
+//! The final size: reads the source to its end if that is necessary.
 //!
 //! A source that is only read forward has to deliver everything. One that can seek is sent to the
 //! last byte of the declared size: that byte, and the end after it, prove the size. If there is no
 //! such byte, or more than one, it is read on from the furthest byte that is buffered.
 
+use std::time::{Duration, Instant};
+
 use crate::buffer::Buffer;
 use crate::buffer::failure::Attempt;
-use crate::buffer::read::{PendingRead, ReadRequest, Wait};
+use crate::buffer::read::{ReadRequest, Wait};
+use crate::error::Error;
 use crate::pull::cancel_token::CancelToken;
 use crate::sync::shared::Shared;
+
+/// A search for the final size, in steps.
+struct Search<'s> {
+    buffer: &'s Shared<Buffer>,
+    wait: Wait,
+    deadline: Option<Instant>,
+    cancel_token: Option<&'s CancelToken>,
+    /// The token's generation and the state's `cancels` when the search began.
+    generation: u64,
+    cancels: u64,
+    /// Memory for the bytes of one step.
+    bytes: Vec<u8>,
+}
 
 impl Buffer {
     /// Finds the final size. `sb_find_size` describes the result.
@@ -17,27 +33,76 @@ impl Buffer {
         wait: Wait,
         cancel_token: Option<&CancelToken>,
     ) -> Attempt<u64> {
-        let mut pending = PendingRead::new(ReadRequest {
-            all: true,
+        let mut search = Search {
+            buffer: this,
             wait,
+            deadline: wait
+                .limit()
+                .and_then(|limit| Instant::now().checked_add(limit)),
             cancel_token,
-        });
-        pending.moves_prefetch = false;
-        let mut guard = None;
+            generation: cancel_token.map_or(0, CancelToken::generation),
+            cancels: this.gate.lock().cancels(),
+            bytes: Vec::new(),
+        };
         loop {
-            let state = this.gate.lock();
-            let can_seek = state.can_seek();
-            let (offset, length) = match state.extent().toward_end(can_seek) {
+            match search.missing()? {
                 Ok(size) => return Ok(size),
-                Err(missing) => missing,
-            };
-            drop(state);
-            let verdict = Buffer::wait_or_pull(this, offset, length, &mut pending, &mut guard);
-            verdict.map_err(|failure| {
-                // A source that cannot seek was on its way to an offset that has no byte.
-                let reached = || this.gate.lock().extent().frontier();
-                failure.at(if can_seek { offset } else { reached() })
-            })?;
+                Err((offset, length)) => search.read(offset, length)?,
+            }
+        }
+    }
+}
+
+impl Search<'_> {
+    /// The size, or else the bytes to read next.
+    fn missing(&self) -> Attempt<std::result::Result<u64, (u64, usize)>> {
+        let state = self.buffer.gate.lock();
+        let missing = state.extent().toward_end(state.can_seek());
+        let token = self.cancel_token;
+        let canceled = state.was_canceled_since(self.cancels)
+            || token.is_some_and(|token| token.is_canceled_since(self.generation));
+        if canceled && missing.is_err() {
+            return Err(Error::Canceled.into());
+        }
+        Ok(missing)
+    }
+
+    fn read(&mut self, offset: u64, length: usize) -> Attempt<()> {
+        if self.bytes.len() < length {
+            // Not on the stack, since a caller's stack may be small.
+            let more = length - self.bytes.len();
+            self.bytes
+                .try_reserve_exact(more)
+                .map_err(|_| Error::NoMemory)?;
+            self.bytes.resize(length, 0);
+        }
+        let request = ReadRequest {
+            // The source may state the size with its first bytes.
+            all: false,
+            wait: self.wait_on(),
+            cancel_token: self.cancel_token,
+        };
+        let out = &mut self.bytes[..length];
+        let read = Buffer::read(self.buffer, offset, out, request);
+        read.map(drop).map_err(|failure| {
+            let state = self.buffer.gate.lock();
+            // A source that cannot seek was on its way to an offset that has no byte.
+            failure.at(if state.can_seek() {
+                offset
+            } else {
+                state.extent().frontier()
+            })
+        })
+    }
+
+    /// How the next step waits: like the whole search, but for the time that is left.
+    fn wait_on(&self) -> Wait {
+        let deadline = self.deadline;
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        match self.wait {
+            Wait::Others(limit) => Wait::Others(left.unwrap_or(limit)),
+            Wait::Never => Wait::Quietly(Some(Duration::ZERO)),
+            wait => Wait::Quietly(left.or(wait.limit())),
         }
     }
 }

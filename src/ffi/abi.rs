@@ -190,6 +190,18 @@ pub enum sb_log_level {
     SB_LOG_DEBUG = 4,
 }
 
+/// Properties of a reader, in sb_reader_options: any of these, ORed together.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum sb_reader_flag {
+    /// Reads only bytes that are buffered, or that arrive for other calls before the timeout. The
+    /// source is never called for this reader, and the prefetch does not follow it. Without a
+    /// timeout (a negative `timeout_ms`) it never blocks. If there are no bytes it returns
+    /// SB_ERR_TIMEOUT, 0 at the end, or the failure that stops the source.
+    SB_READER_BUFFERED = 1,
+}
+
 /// Flags of sb_save_with(), in sb_save_options: any of these, ORed together.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,8 +280,8 @@ pub struct sb_reader {
 /// held, and never after `close`. After the end it calls them only for bytes elsewhere that the source
 /// can reach. After an error it does not call them until sb_retry() or sb_resume(), except after a
 /// failed seek or a stale `cancel` (see `seek` and `cancel`). They run on the thread of the reader
-/// that needs bytes. Only after sb_prefetch(), or a read or save with a positive timeout, do they
-/// also run on a helper thread of the library.
+/// that needs bytes. Only after sb_prefetch(), or a call with a positive timeout, do they also run on
+/// a helper thread of the library.
 ///
 /// A callback may call any function of this library, even on its own handle. Buffered bytes are
 /// returned. A call that would need the source returns SB_ERR_REENTRANT.
@@ -411,6 +423,21 @@ pub struct sb_options {
     pub thread_end: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Must be NULL.
     pub reserved_pointer: *mut c_void,
+}
+
+/// Options of sb_reader_new_with(). sb_reader_options_init() sets them to the defaults.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sb_reader_options {
+    /// sizeof(sb_reader_options) in the caller's header; set by sb_reader_options_init().
+    pub struct_size: usize,
+    /// The timeout of each call of the reader in milliseconds, as for sb_read_some(): 0 is
+    /// non-blocking (not the default), and a negative value means no timeout. Default: -1.
+    pub timeout_ms: i64,
+    /// sb_reader_flag values, ORed together. Default: 0.
+    pub flags: u32,
+    /// Must be 0.
+    pub reserved: u32,
 }
 
 /// A range of buffered bytes: from `start` up to, but not including, `end`.

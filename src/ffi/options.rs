@@ -4,7 +4,7 @@
 
 use std::ffi::c_int;
 
-use super::argument::{known, path};
+use super::argument::{check_size, is_of_a_version, known, path};
 use super::buffer::{free, make};
 use super::callback::thread_hook;
 use super::status::{PANIC, status};
@@ -38,7 +38,7 @@ const SHORT_ERROR: u32 = sb_on_short::SB_SHORT_ERROR as u32;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_options_init(options: *mut sb_options, struct_size: usize) -> c_int {
     catch(PANIC as c_int, || {
-        if options.is_null() || !is_of_a_version(struct_size) {
+        if options.is_null() || !is_of_a_version::<sb_options>(struct_size) {
             return status::<()>(Err(Error::Invalid));
         }
         let defaults = Options::default();
@@ -133,11 +133,6 @@ fn begin(handle: Raw, ahead: u64) -> Result<()> {
         .and_then(|buffer| Buffer::prefetch(&buffer, ahead))
 }
 
-/// Whether the options of any version, earlier or later, can have this size in bytes.
-fn is_of_a_version(struct_size: usize) -> bool {
-    (size_of::<sb_options>()..=4096).contains(&struct_size)
-}
-
 /// # Safety
 /// `options` is NULL or points to an sb_options of the size that its `struct_size` states.
 unsafe fn chosen(options: *const sb_options) -> Result<Options> {
@@ -145,22 +140,13 @@ unsafe fn chosen(options: *const sb_options) -> Result<Options> {
     let Some(given) = (unsafe { options.as_ref() }) else {
         return Ok(Options::default());
     };
-    let ours = size_of::<sb_options>();
-    if !is_of_a_version(given.struct_size)
-        || given.read_granularity > MAX_READ_GRANULARITY
+    // SAFETY: the caller guarantees that the struct has `struct_size` bytes.
+    unsafe { check_size(options, given.struct_size)? };
+    if given.read_granularity > MAX_READ_GRANULARITY
         || given.reserved != 0
         || !given.reserved_pointer.is_null()
     {
         return Err(Error::Invalid);
-    }
-    // SAFETY: the caller guarantees that the struct has `struct_size` bytes, of which `ours` come
-    // first.
-    let theirs = unsafe {
-        let start = options.cast::<u8>().add(ours);
-        std::slice::from_raw_parts(start, given.struct_size - ours)
-    };
-    if theirs.iter().any(|byte| *byte != 0) {
-        return Err(Error::Unsupported);
     }
     Ok(Options {
         size: known(given.size),

@@ -4,10 +4,10 @@
 
 use std::ffi::c_void;
 
-use super::argument::{out_slice, timeout};
+use super::argument::{out_slice, wait};
 use super::status::{PANIC, count};
 use crate::buffer::Buffer;
-use crate::buffer::read::{ReadRequest, Unfinished, Wait};
+use crate::buffer::read::{ReadRequest, Unfinished};
 use crate::error::{Error, Result};
 use crate::ffi::abi::sb_buffer;
 use crate::ffi::handle::{Entry, Raw};
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn sb_read_some(
     catch(PANIC, || {
         let request = ReadRequest {
             all: false,
-            wait: Wait::from(timeout(timeout_ms)),
+            wait: wait(timeout_ms),
             cancel_token: None,
         };
         // SAFETY: C guarantees that `out` is NULL or writable for `len` bytes.

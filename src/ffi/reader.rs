@@ -9,11 +9,12 @@ use super::argument::out_slice;
 use super::status::{PANIC, count, status};
 use crate::buffer::failure::{Attempt, Failure};
 use crate::buffer::reader::Position;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::ffi::abi::{sb_buffer, sb_reader, sb_whence};
 use crate::ffi::handle::Raw;
 use crate::ffi::handles::{BUFFERS, READERS, Reader, insert_reader};
 use crate::ffi::record::Record;
+use crate::options::CursorOptions;
 use crate::panic::catch;
 use crate::sync::{Mutex, lock};
 
@@ -35,16 +36,7 @@ const SEEK_END: c_int = sb_whence::SB_SEEK_END as c_int;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_reader_new(handle: *mut sb_buffer) -> *mut sb_reader {
     catch(std::ptr::null_mut(), || {
-        let buffer = handle as Raw;
-        let position = Position::new();
-        let made = BUFFERS.get_shared(buffer).and_then(|_| {
-            let failure = Mutex::new(Record::NONE);
-            insert_reader(Reader {
-                buffer,
-                position,
-                failure,
-            })
-        });
+        let made = make(handle, CursorOptions::new());
         made.map_or(std::ptr::null_mut(), |reader| reader as *mut sb_reader)
     })
 }
@@ -75,13 +67,15 @@ pub unsafe extern "C" fn sb_reader_buffer(reader: *const sb_reader) -> *mut sb_b
 /// Reads at the reader's position, and advances it by the number of bytes read.
 ///
 /// Blocks until the first byte is buffered, then copies the bytes that are buffered there. May call
-/// the source on this thread, except while a prefetch runs.
+/// the source on this thread, except while a prefetch runs. A timeout, or a restriction to buffered
+/// bytes, is an option of sb_reader_new_with().
 ///
 /// @param reader the reader.
 /// @param len    the most bytes to copy.
 /// @param out    [out] space for `len` bytes; may be NULL if `len` is 0.
 /// @return the number of bytes copied, 0 at the end (EOF), otherwise as sb_read_some().
 ///         SB_ERR_CANCELED: also if sb_reader_cancel() or sb_reader_free() was called.
+///         SB_ERR_TIMEOUT: only with options; never means the end.
 ///
 /// Threads: one at a time for one reader.
 ///
@@ -220,6 +214,18 @@ pub unsafe extern "C" fn sb_reader_free(reader: *mut sb_reader) {
             }
         }
     });
+}
+
+pub(super) fn make(handle: *mut sb_buffer, options: CursorOptions) -> Result<Raw> {
+    let buffer = handle as Raw;
+    let position = Position::new(options);
+    BUFFERS.get_shared(buffer)?;
+    let failure = Mutex::new(Record::NONE);
+    insert_reader(Reader {
+        buffer,
+        position,
+        failure,
+    })
 }
 
 #[inline]

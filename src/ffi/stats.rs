@@ -5,10 +5,9 @@
 use std::ffi::{c_char, c_int};
 use std::time::Duration;
 
-use super::argument::{out_slice, timeout};
+use super::argument::{out_slice, wait};
 use super::status::{PANIC, count, status};
 use crate::buffer::Buffer;
-use crate::buffer::read::Wait;
 use crate::buffer::stats::{SourceState, SpoolState, Stats};
 use crate::error::Error;
 use crate::ffi::abi::{SB_SIZE_UNKNOWN, sb_buffer, sb_range, sb_spool, sb_state, sb_stats};
@@ -40,7 +39,7 @@ pub unsafe extern "C" fn sb_size(handle: *const sb_buffer) -> i64 {
 
 /// Finds the final size: reads the source to its end (EOF) if that is necessary.
 ///
-/// Bytes are buffered, not copied, and no prefetch is moved. A source that can seek is sent to the
+/// No prefetch is moved. A source that can seek is sent to the
 /// last byte of the size that sb_size() returns, which proves it, and is read on from there or, if
 /// that size is wrong or unknown, from the furthest buffered byte. Other sources deliver everything.
 ///
@@ -62,8 +61,7 @@ pub unsafe extern "C" fn sb_size(handle: *const sb_buffer) -> i64 {
 pub unsafe extern "C" fn sb_find_size(handle: *mut sb_buffer, timeout_ms: i64) -> i64 {
     catch(PANIC, || {
         let buffer = BUFFERS.get_shared(handle as Raw);
-        let wait = Wait::from(timeout(timeout_ms));
-        count(buffer.and_then(|buffer| Ok(Buffer::find_size(&buffer, wait, None)?)))
+        count(buffer.and_then(|buffer| Ok(Buffer::find_size(&buffer, wait(timeout_ms), None)?)))
     })
 }
 

@@ -13,7 +13,7 @@ use crate::buffer::Buffer;
 use crate::buffer::read::{ReadRequest, Wait};
 use crate::buffer::reader::Position;
 use crate::error::{Error, Result};
-use crate::options::Options;
+use crate::options::{CursorOptions, Options};
 use crate::source::{Interrupt, Source};
 use crate::sync::rcu::DomainRef;
 use crate::sync::shared::Shared;
@@ -221,6 +221,9 @@ pub(super) fn read(
 /// A wait that makes the helper do the work, and never times out.
 pub(super) const BY_HELPER: Wait = Wait::For(Duration::MAX);
 
+/// Waits without a limit for what others bring.
+pub(super) const BY_OTHERS: Wait = Wait::Others(Duration::MAX);
+
 /// Starts a thread that reads.
 pub(super) fn reader(
     buffer: &Shared<Buffer>,
@@ -237,7 +240,7 @@ pub(super) fn reader_at(
     buffer: &Shared<Buffer>,
     offset: u64,
 ) -> (Arc<Position>, thread::JoinHandle<Result<usize>>) {
-    let position = Arc::new(Position::new());
+    let position = Arc::new(Position::new(CursorOptions::new()));
     position.seek(buffer, SeekFrom::Start(offset)).unwrap();
     let thread = thread::spawn({
         let (buffer, position) = (buffer.clone(), position.clone());

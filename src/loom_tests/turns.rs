@@ -1,7 +1,7 @@
 //! The source is handed off from call to call, and every call that waits for its bytes is woken.
 
 use super::explore;
-use super::tap::{BY_HELPER, Tap, buffer, read, reader};
+use super::tap::{BY_HELPER, BY_OTHERS, Tap, buffer, read, reader};
 use crate::buffer::read::Wait;
 use crate::error::{Error, Result};
 
@@ -64,7 +64,12 @@ fn failure_reaches_all() {
     fn is_failure(result: &Result<usize>) -> bool {
         matches!(result, Err(Error::Source { code: -7, .. }))
     }
-    for limits in [[Wait::Forever, BY_HELPER], [BY_HELPER, BY_HELPER]] {
+    for limits in [
+        [Wait::Forever, BY_HELPER],
+        [BY_HELPER, BY_HELPER],
+        [Wait::Forever, BY_OTHERS],
+        [BY_HELPER, BY_OTHERS],
+    ] {
         explore(3, move || {
             let mut tap = Tap::new(2);
             tap.fails_at = Some(1);
@@ -88,6 +93,8 @@ fn end_reaches_all() {
         [Wait::Forever, Wait::Forever],
         [Wait::Forever, BY_HELPER],
         [BY_HELPER, BY_HELPER],
+        [Wait::Forever, BY_OTHERS],
+        [BY_HELPER, BY_OTHERS],
     ] {
         explore(3, move || {
             let buffer = buffer(Tap::new(1));

@@ -1,5 +1,16 @@
 //! A demand: the bytes that a call waits for, or that the helper fetches.
 
+/// Who makes the source deliver the bytes that a waiting call needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Puller {
+    /// The call itself, on its own thread, when it is elected.
+    Caller,
+    /// The helper thread.
+    Helper,
+    /// Nobody on its behalf: it takes what is delivered for others.
+    Others,
+}
+
 /// The bytes that a call waits for.
 #[derive(Clone, Copy)]
 pub(crate) struct Demand {

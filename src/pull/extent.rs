@@ -43,7 +43,7 @@ impl Extent {
 
     /// Whether the source may yet state the size.
     pub(crate) fn awaits_size(&self) -> bool {
-        self.awaits_size && self.end.is_none()
+        self.awaits_size
     }
 
     /// The source stated the size.
@@ -71,8 +71,8 @@ impl Extent {
     }
 
     /// The final size, or else the missing bytes to wait for next in order to find it.
-    pub(crate) fn toward_end(&self, can_seek: bool) -> std::result::Result<u64, (u64, u64)> {
-        const STEP: u64 = 64 * 1024;
+    pub(crate) fn toward_end(&self, can_seek: bool) -> std::result::Result<u64, (u64, usize)> {
+        const STEP: usize = 64 * 1024;
         let last = self.ranges.last_end();
         match (self.end, self.size()) {
             (Some(end), _) => Ok(end),
@@ -135,7 +135,7 @@ impl Extent {
         match self.bound {
             // The declared size is larger, so the source has to report the end here once more.
             Some(bound) if bound == last && self.is_short(last) => self.bound = None,
-            Some(bound) if bound == last => self.end = Some(last),
+            Some(bound) if bound == last => self.set_end(last),
             Some(bound) if bound < last => self.bound = None,
             _ => {}
         }
@@ -144,6 +144,7 @@ impl Extent {
     /// Sets the final size.
     pub(super) fn set_end(&mut self, at: u64) {
         self.end = Some(at);
+        self.awaits_size = false;
     }
 
     /// Records that the source had no bytes at `at`, which lies beyond the bytes that are held.

@@ -24,7 +24,7 @@ use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::pull::condvars::Condvars;
-use crate::pull::demand::Demand;
+use crate::pull::demand::{Demand, Puller};
 use crate::pull::state::State;
 use crate::pull::waiters::Waiter;
 use crate::source;
@@ -54,8 +54,8 @@ struct IdleSignal {
 pub(crate) struct WaitOptions {
     /// The latest time at which the wait ends.
     pub(crate) deadline: Option<Instant>,
-    /// Whether the helper calls the source for this call.
-    pub(crate) by_helper: bool,
+    /// Who calls the source for this call.
+    pub(crate) puller: Puller,
     /// The reader whose call this is; 0 for none.
     pub(crate) reader: usize,
 }
@@ -134,13 +134,13 @@ impl<'g> StateGuard<'g> {
         };
         let WaitOptions {
             deadline,
-            by_helper,
+            puller,
             reader,
         } = options;
-        let ticket = self.waiters.add(demand, by_helper, reader, number);
+        let ticket = self.waiters.add(demand, puller, reader, number);
         self.counters.waits += 1;
         let start = Instant::now();
-        if by_helper {
+        if puller == Puller::Helper {
             self.gate.helper.notify_one();
         }
         while !self.waiters.is_woken(ticket) {
@@ -194,14 +194,14 @@ impl<'g> StateGuard<'g> {
             return;
         }
         let for_helper = self.helper_work().is_some();
-        let first_is_by_helper = self.waiters.asleep().next().map(|first| first.by_helper);
-        match first_is_by_helper {
-            Some(false) => {
+        let first = self.waiters.asleep().next().map(|first| first.puller);
+        match first {
+            Some(Puller::Caller) => {
                 if let Some(first) = self.state.waiters.elect_first() {
                     notify(self.gate, first);
                 }
             }
-            Some(true) if for_helper => {
+            Some(Puller::Helper) if for_helper => {
                 self.waiters.elect_helper();
                 self.gate.helper.notify_one();
             }

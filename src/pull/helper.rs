@@ -7,6 +7,7 @@
 use crate::error::{Error, Result};
 use crate::options::{ThreadHook, ThreadHooks};
 use crate::panic::catch;
+use crate::pull::demand::Puller;
 use crate::pull::gate::Gate;
 use crate::pull::source_guard::SourceGuard;
 use crate::store::Store;
@@ -63,7 +64,9 @@ impl Helper {
 fn recover(gate: &Gate) {
     let mut state = gate.lock();
     state.prefetch.pause();
-    state.wake(Some(&Error::Panic), |waiter| waiter.by_helper);
+    state.wake(Some(&Error::Panic), |waiter| {
+        waiter.puller == Puller::Helper
+    });
 }
 
 /// Works until the buffer is freed; then returns true.
@@ -97,7 +100,8 @@ fn run(gate: &Gate, store: &Store) -> bool {
                     state.prefetch.pause();
                 }
                 state.wake(Some(&error), |waiter| {
-                    waiter.by_helper && (for_all || waiter.demand.offset == demand.offset)
+                    waiter.puller == Puller::Helper
+                        && (for_all || waiter.demand.offset == demand.offset)
                 });
             }
         }

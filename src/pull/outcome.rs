@@ -81,9 +81,10 @@ impl State {
     }
 
     /// The source panicked when it was asked for the size. What its call did before is recorded.
-    pub(super) fn size_failed(&mut self, error: Error) {
+    #[cold]
+    pub(super) fn size_panicked(&mut self) {
         if self.health.failure().is_none() && !self.extent.is_complete() {
-            self.health.fail(error);
+            self.health.fail(Error::Panic);
         }
     }
 

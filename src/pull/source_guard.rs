@@ -23,8 +23,8 @@ pub(crate) struct SourceGuard<'b> {
     source: Option<Box<dyn Source>>,
     /// The rest of the last read's grant, for the next read.
     grant: Option<WriteGrant>,
-    /// The size that the source stated after its last call, or why it could not.
-    stated: Result<Option<u64>>,
+    /// The size that the source stated after its last call.
+    stated: Stated,
     /// The number of bytes delivered since the source was taken, or since others last had a chance
     /// to take it.
     delivered: u64,
@@ -32,6 +32,13 @@ pub(crate) struct SourceGuard<'b> {
     spent: Duration,
     /// What was known when the source was taken, if anything is logged.
     before: Option<News>,
+}
+
+/// What the source said of the size of the resource.
+enum Stated {
+    Nothing,
+    Size(u64),
+    Panicked,
 }
 
 /// The most bytes that one call may fetch while other calls wait for bytes elsewhere.
@@ -57,7 +64,7 @@ impl<'b> SourceGuard<'b> {
             store,
             source: Some(source),
             grant: None,
-            stated: Ok(None),
+            stated: Stated::Nothing,
             delivered: 0,
             spent: Duration::ZERO,
             before,
@@ -211,7 +218,10 @@ impl<'b> SourceGuard<'b> {
         let start = Instant::now();
         let result = work(source.as_mut());
         if asks_size && !matches!(result, Err(Error::Panic)) {
-            self.stated = source::size(source.as_mut());
+            self.stated = match source::size(source.as_mut()) {
+                Ok(size) => size.map_or(Stated::Nothing, Stated::Size),
+                Err(_) => Stated::Panicked,
+            };
         }
         self.spent = start.elapsed();
         Ok(result)
@@ -226,21 +236,18 @@ impl<'b> SourceGuard<'b> {
         good: impl FnOnce(&mut State, T) -> Result<()>,
         bad: impl FnOnce(&mut State, Error) -> Result<()>,
     ) -> Result<StateGuard<'b>> {
-        let stated = std::mem::replace(&mut self.stated, Ok(None));
         let mut state = self.gate.lock();
         state.slot.leave();
         // Before the outcome: whether an end comes short depends on it.
-        if let Ok(Some(size)) = stated {
-            state.extent.declare(size);
-        }
+        let panicked = !matches!(self.stated, Stated::Nothing) && self.record_size(&mut state);
         state.counters.pull_time += self.spent;
         let settled = match result {
             Ok(value) => good(&mut state, value),
             Err(Error::Canceled) if state.obeyed(demand) => Ok(()),
             Err(error) => bad(&mut state, error.into_source()),
         };
-        if let Err(error) = stated {
-            state.size_failed(error);
+        if panicked {
+            state.size_panicked();
         }
         if state.failure().is_some() {
             state.wake(None, |_| true);
@@ -256,6 +263,19 @@ impl<'b> SourceGuard<'b> {
             return Err(Error::Canceled);
         }
         settled.map(|()| state)
+    }
+
+    /// Records the size that the source stated. Returns whether it panicked instead.
+    #[cold]
+    fn record_size(&mut self, state: &mut State) -> bool {
+        match std::mem::replace(&mut self.stated, Stated::Nothing) {
+            Stated::Nothing => false,
+            Stated::Panicked => true,
+            Stated::Size(size) => {
+                state.extent.declare(size);
+                false
+            }
+        }
     }
 
     /// Records that this thread is going to use the spool file, which may take any time, so that a

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Operation, Result};
 use crate::options::{MAX_READ_GRANULARITY, Options};
-use crate::pull::demand::Demand;
+use crate::pull::demand::{Demand, Puller};
 use crate::pull::extent::Extent;
 use crate::pull::prefetch::Prefetch;
 use crate::pull::source_health::SourceHealth;
@@ -204,7 +204,11 @@ impl State {
             return None;
         }
         let cancels = self.cancels;
-        if let Some(waiter) = self.waiters.asleep().find(|waiter| waiter.by_helper) {
+        if let Some(waiter) = self
+            .waiters
+            .asleep()
+            .find(|waiter| waiter.puller == Puller::Helper)
+        {
             let demand = Demand {
                 cancels,
                 ..waiter.demand

@@ -60,7 +60,7 @@ impl State {
         }
         let mut until = self.goal(demand);
         if narrow {
-            let ends = self.waiters.iter().map(|waiter| self.goal(waiter.demand));
+            let ends = self.waiters.served().map(|waiter| self.goal(waiter.demand));
             until = ends.filter(|end| *end > position).fold(until, u64::min);
         }
         if self.read_granularity > 0 {

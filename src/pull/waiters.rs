@@ -2,7 +2,7 @@
 //! next.
 
 use crate::error::{Error, Result};
-use crate::pull::demand::Demand;
+use crate::pull::demand::{Demand, Puller};
 
 /// The helper's ticket. The tickets of calls start at 1.
 const HELPER: u64 = 0;
@@ -11,8 +11,7 @@ const HELPER: u64 = 0;
 pub(crate) struct Waiter {
     ticket: u64,
     pub(super) demand: Demand,
-    /// Whether the helper pulls for it. Otherwise its own thread does when it is elected.
-    pub(super) by_helper: bool,
+    pub(super) puller: Puller,
     /// The reader whose call this is; 0 for none.
     pub(super) reader: usize,
     /// The number of its condition variable.
@@ -21,6 +20,12 @@ pub(crate) struct Waiter {
     pub(super) woken: bool,
     /// An error that ends this call and is not recorded in the state.
     pub(super) error: Option<Error>,
+}
+
+impl Waiter {
+    fn is_served(&self) -> bool {
+        self.puller != Puller::Others
+    }
 }
 
 #[derive(Default)]
@@ -46,7 +51,7 @@ impl Waiters {
     pub(super) fn add(
         &mut self,
         demand: Demand,
-        by_helper: bool,
+        puller: Puller,
         reader: usize,
         condvar: usize,
     ) -> u64 {
@@ -54,7 +59,7 @@ impl Waiters {
         self.list.push(Waiter {
             ticket: self.last_ticket,
             demand,
-            by_helper,
+            puller,
             reader,
             condvar,
             woken: false,
@@ -77,17 +82,18 @@ impl Waiters {
         waiter.error
     }
 
-    pub(super) fn iter(&self) -> std::slice::Iter<'_, Waiter> {
-        self.list.iter()
-    }
-
     pub(super) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Waiter> {
         self.list.iter_mut()
     }
 
-    /// The waiters that have not been woken.
+    /// The waiters for which the source is called.
+    pub(super) fn served(&self) -> impl Iterator<Item = &Waiter> {
+        self.list.iter().filter(|waiter| waiter.is_served())
+    }
+
+    /// Those of them that have not been woken.
     pub(super) fn asleep(&self) -> impl Iterator<Item = &Waiter> {
-        self.list.iter().filter(|waiter| !waiter.woken)
+        self.served().filter(|waiter| !waiter.woken)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -104,7 +110,8 @@ impl Waiters {
 
     /// Elects the waiter that has slept longest.
     pub(super) fn elect_first(&mut self) -> Option<&mut Waiter> {
-        let first = self.list.iter_mut().find(|waiter| !waiter.woken)?;
+        let mut waiters = self.list.iter_mut();
+        let first = waiters.find(|waiter| waiter.is_served() && !waiter.woken)?;
         self.elected = Some(first.ticket);
         Some(first)
     }

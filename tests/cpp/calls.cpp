@@ -140,6 +140,27 @@ static void logs()
     CHECK(code == spoolbuf::errc::invalid);
 }
 
+static void restricts_readers()
+{
+    spoolbuf::buffer b(stream{size});
+    spoolbuf::reader_options how;
+    how.buffered_only = true;
+    auto peek = b.reader(how);
+    std::array<char, 100> out;
+    auto thrown = caught<spoolbuf::error>([&] { peek.read(out); });
+    CHECK(thrown && thrown->code() == spoolbuf::errc::timeout && b.stats().pulls == 0);
+    how.timeout = 1ms;
+    std::error_code code;
+    CHECK(b.reader(how, code).read(out, code) == 0 && code == std::errc::timed_out);
+    CHECK(b.stats().pulls == 0 && b.stats().helper == 0);
+    how.timeout = 60s;
+    how.buffered_only = false;
+    CHECK(spoolbuf::reader(b, how).read(out) > 0 && b.stats().helper == 1);
+    CHECK(peek.read(out) > 0 && is_resource(0, out.data(), 1));
+    b.reset();
+    CHECK(!b.reader(how, code).native_handle() && code == spoolbuf::errc::invalid);
+}
+
 static void saves_and_tells()
 {
     spoolbuf::buffer b(stream{size});
@@ -252,6 +273,9 @@ int main()
     tells_about_itself();
     finds_the_size();
     logs();
+}
+
+    restricts_readers();
     saves_and_tells();
     is_a_stream();
     says_what_went_wrong();

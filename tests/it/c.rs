@@ -180,6 +180,11 @@ fn timeout() {
 }
 
 #[test]
+fn reader_options() {
+    promise("reader_options.c");
+}
+
+#[test]
 fn readers() {
     promise("readers.c");
 }

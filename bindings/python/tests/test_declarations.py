@@ -29,6 +29,7 @@ ENUMS = {
     "sb_on_short": ("SB_SHORT_", _native.OnShort),
     "sb_source_code": ("SB_SOURCE_", _native.SourceCode),
     "sb_source_flag": ("SB_SOURCE_", _native.SourceFlag),
+    "sb_reader_flag": ("SB_READER_", _native.ReaderFlag),
     "sb_save_flag": ("SB_SAVE_", _native.SaveFlag),
     "sb_operation": ("SB_OP_", _native.Operation),
     "sb_log_level": ("SB_LOG_", _native.LogLevel),
@@ -40,6 +41,7 @@ STRUCTS = {
     "sb_options": _native.Options,
     "sb_error": _native.Error,
     "sb_save_options": _native.SaveOptions,
+    "sb_reader_options": _native.ReaderOptions,
 }
 SCALARS = {
     "int": ctypes.c_int,
@@ -58,6 +60,7 @@ SCALARS = {
     "sb_buffer *": ctypes.c_void_p,
     "sb_reader *": ctypes.c_void_p,
     "sb_buffer * *": ctypes.POINTER(ctypes.c_void_p),
+    "sb_reader * *": ctypes.POINTER(ctypes.c_void_p),
     **{f"{name} *": ctypes.POINTER(struct) for name, struct in STRUCTS.items()},
 }
 

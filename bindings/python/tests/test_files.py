@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import spoolbuf
-from spoolbuf import StreamBuffer
+from spoolbuf import StreamBuffer, TimedOutError
 from support import chunks, data, need
 
 SIZE = 300_000
@@ -345,3 +345,59 @@ def test_pillow() -> None:
         picture.save(out, kind)
         with StreamBuffer(in_chunks(out.getvalue())).open() as file, image.open(file) as again:
             assert again.tobytes() == picture.tobytes()
+
+
+def test_a_file_with_a_timeout() -> None:
+    goes_on = threading.Event()
+
+    def stream() -> Iterator[bytes]:
+        yield data(0, 100_000)
+        assert goes_on.wait(60)
+        yield data(100_000, 1000)
+
+    buf = StreamBuffer(stream())
+    now, soon = buf.open(timeout=0), buf.open(0, timeout=0.05)
+    with pytest.raises(TimedOutError):
+        now.read(1)
+    assert buf.stat().pulls == 0
+    assert soon.read(10) == data(0, 10) == now.read(10)
+    soon.seek(100_000)
+    for _ in range(2):
+        with pytest.raises(TimedOutError):
+            soon.read(1)
+    with pytest.raises(TimedOutError):
+        soon.seek(0, 2)
+    # The bytes before it.
+    now.seek(99_990)
+    assert now.read(20) == data(99_990, 10)
+    goes_on.set()
+    assert buf.open(timeout=60).seek(0, 2) == 101_000
+    assert soon.read(10) == data(100_000, 10)
+    with pytest.raises(ValueError, match="negative"):
+        buf.open(timeout=-1)
+
+
+def test_a_file_of_buffered_bytes_only() -> None:
+    whole = io.BytesIO(data(0, 1_000_000))
+    with StreamBuffer(whole, size=1_000_000, prefetch=100_000) as buf:
+        play = buf.open()
+        assert play.read(10) == data(0, 10)
+        while buf.buffered() < 100_000:
+            time.sleep(0.001)
+        pulls = buf.stat().pulls
+        peek = buf.open(buffered_only=True)
+        for place in range(200_000, 1_000_000, 8000):
+            peek.seek(place)
+            for read in (peek.read, peek.read1, peek.peek, peek.readline):
+                with pytest.raises(TimedOutError):
+                    read(100)
+            peek.seek(99_000)
+            assert peek.read(1000) == data(99_000, 1000)
+        assert (buf.stat().seeks, buf.stat().pulls) == (0, pulls)
+        # It waits for what comes for others.
+        waits = buf.open(buffered_only=True, timeout=60)
+        waits.seek(500_000)
+        other = threading.Timer(0.05, buf.read, (500_000, 10))
+        other.start()
+        assert waits.read(10) == data(500_000, 10)
+        other.join()

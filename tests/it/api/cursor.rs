@@ -151,3 +151,35 @@ fn a_source_may_have_no_size() {
         0
     );
 }
+
+#[test]
+fn a_cursor_of_buffered_bytes_asks_for_none() {
+    let source = spoolbuf::Seekable::new(std::io::Cursor::new(vec![7; 1_000_000]));
+    let buffer = StreamBuffer::builder(source).open().expect("a buffer");
+    let options = spoolbuf::CursorOptions::new().buffered(true);
+    let mut peek = buffer.cursor_with(options).expect("a cursor");
+    let mut out = [0; 10];
+    for offset in (0..1_000_000).step_by(10_000) {
+        peek.seek(SeekFrom::Start(offset)).expect("an offset");
+        let missing = peek.read(&mut out).expect_err("nothing is buffered");
+        assert_eq!(missing.kind(), std::io::ErrorKind::TimedOut);
+    }
+    assert!(peek.seek(SeekFrom::End(0)).is_err());
+    assert_eq!((buffer.stats().pulls, buffer.stats().seeks), (0, 0));
+
+    // With a timeout it waits for what others bring; one that may call the source does so by the
+    // helper.
+    let patience = std::time::Duration::from_secs(60);
+    let options = spoolbuf::CursorOptions::new().timeout(patience);
+    let mut waits = buffer
+        .cursor_with(options.buffered(true))
+        .expect("a cursor");
+    let mut timed = buffer.cursor_with(options).expect("a cursor");
+    std::thread::scope(|threads| {
+        threads.spawn(move || waits.read(&mut [0; 10]).expect("bytes"));
+        assert!(timed.read(&mut out).expect("bytes") > 0);
+    });
+    assert!(buffer.stats().helper);
+    assert_eq!(buffer.find_size(None).expect("a size"), 1_000_000);
+    assert_eq!(peek.seek(SeekFrom::End(-1)).expect("an offset"), 999_999);
+}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import os
-from typing import Union
+from typing import Optional, Union
+
+from . import _interpreter
 
 
 def natural(name: str, value: int, limit: int = 2**64 - 1) -> int:
@@ -21,3 +24,14 @@ def directory(path: Union[str, bytes, os.PathLike[str], os.PathLike[bytes]]) -> 
     if b"\0" in name:
         raise ValueError("embedded null byte")
     return os.path.abspath(name)
+
+
+def limit_of(timeout: Optional[float]) -> Optional[float]:
+    """The timeout of a call, in seconds; None for none."""
+    if timeout is None or timeout == math.inf:
+        return None
+    if not timeout >= 0:
+        raise ValueError("timeout must not be negative")
+    if timeout:
+        _interpreter.check_helper()
+    return timeout

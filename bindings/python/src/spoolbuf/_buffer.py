@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Literal, NoReturn, Optional, Union, overload
 
 from . import _aio, _interpreter, _lifetime, _registry, _save, _signals
-from ._arguments import directory, natural
+from ._arguments import directory, limit_of, natural
 from ._details import Details
 from ._errors import error_for
 from ._file import RawStreamFile, StreamFile
@@ -163,24 +163,53 @@ class StreamBuffer(Queries):
         return await _aio.aread(self, offset, size)
 
     @overload
-    def open(self, mode: Literal[0]) -> RawStreamFile: ...  # type: ignore[overload-overlap]
-    @overload
     def open(  # type: ignore[overload-overlap]
-        self, mode: str = ..., *, buffering: Literal[0]
+        self, mode: Literal[0], *, timeout: Optional[float] = ..., buffered_only: bool = ...
     ) -> RawStreamFile: ...
     @overload
     def open(  # type: ignore[overload-overlap]
-        self, mode: str, buffering: Literal[0]
+        self,
+        mode: str = ...,
+        *,
+        buffering: Literal[0],
+        timeout: Optional[float] = ...,
+        buffered_only: bool = ...,
     ) -> RawStreamFile: ...
     @overload
-    def open(self, mode: Union[int, str] = ..., buffering: int = ...) -> StreamFile: ...
+    def open(  # type: ignore[overload-overlap]
+        self,
+        mode: str,
+        buffering: Literal[0],
+        *,
+        timeout: Optional[float] = ...,
+        buffered_only: bool = ...,
+    ) -> RawStreamFile: ...
+    @overload
     def open(
-        self, mode: Union[int, str] = "rb", buffering: int = -1
+        self,
+        mode: Union[int, str] = ...,
+        buffering: int = ...,
+        *,
+        timeout: Optional[float] = ...,
+        buffered_only: bool = ...,
+    ) -> StreamFile: ...
+    def open(
+        self,
+        mode: Union[int, str] = "rb",
+        buffering: int = -1,
+        *,
+        timeout: Optional[float] = None,
+        buffered_only: bool = False,
     ) -> Union[StreamFile, RawStreamFile]:
         """Opens the resource as a binary file object, with its own position and `cancel`.
 
         Any number of them can share one buffer; only one thread at a time may use each. `buffering`
         is as in the builtin `open`: a size in bytes, 0 for none. It may also be the only argument.
+
+        With a `timeout`, in seconds, a call raises `TimedOutError` if no byte arrives in time, as
+        `read_some` does. With `buffered_only` the stream is never called for this file, and the
+        prefetch does not follow it: it reads what is buffered, or arrives for others before the
+        timeout. Without a timeout it never blocks.
 
         >>> with StreamBuffer([b"by", b"tes"]).open() as file:
         ...     file.seek(-3, 2), file.read()
@@ -195,7 +224,7 @@ class StreamBuffer(Queries):
                 else "read only"
             )
             raise ValueError(f"the mode is 'rb', not {mode!r}: {hint}")
-        raw = RawStreamFile(self)
+        raw = RawStreamFile(self, limit_of(timeout), buffered_only)
         return (
             raw if buffering == 0 else StreamFile(raw, buffering if buffering > 1 else _BUFFERING)
         )

@@ -35,7 +35,7 @@ class Core(Handle):
             return self._read_long(offset, size, reader)
         # Zeroing a small object is cheap.
         out = bytes(size) if size <= _CLEAN else fresh(None, size)
-        count = self._now(offset, size, out)
+        count = self._now(offset, size, out, reader)
         if count != size:
             count = self._bring(offset, address_of(out), size, reader)
         return out if count == size else out[:count]
@@ -76,8 +76,11 @@ class Core(Handle):
         final = self._stats().final_size
         return final != SIZE_UNKNOWN and place >= final
 
-    def _now(self, offset: int, size: int, out: Any) -> int:
+    def _now(self, offset: int, size: int, out: Any, reader: Optional[Reader] = None) -> int:
         """Reads buffered bytes only: calls no stream and never blocks on anybody."""
+        if reader is not None and reader.is_buffered:
+            # Left to the reader, which the prefetch does not follow.
+            return Status.TIMEOUT
         # A read from disk may take a while: other threads can run meanwhile.
         quick = size <= HELD and self._source.taken <= self._in_memory
         count: int = (read_bytes if quick else lib.sb_read_some)(self._handle, offset, size, out, 0)
@@ -85,7 +88,7 @@ class Core(Handle):
 
     def _fill(self, offset: int, address: int, size: int, reader: Optional[Reader] = None) -> int:
         """Fills memory as far as the resource goes. The caller keeps the memory alive."""
-        count = self._now(offset, size, address)
+        count = self._now(offset, size, address, reader)
         return count if count == size else self._bring(offset, address, size, reader)
 
     def _bring(self, offset: int, address: int, size: int, reader: Optional[Reader] = None) -> int:
@@ -115,7 +118,7 @@ class Core(Handle):
 
     def _read_on(self, offset: int, address: int, size: int, reader: Reader) -> int:
         """Reads the available bytes, after blocking for the first one."""
-        count = self._now(offset, size, address)
+        count = self._now(offset, size, address, reader)
         return count if count >= 0 else reader.read(offset, address, size)
 
     # The end.
@@ -130,7 +133,8 @@ class Core(Handle):
         stats = self._stats()
         if stats.final_size != SIZE_UNKNOWN:
             return stats.final_size
-        end = self._source.find_end() if stats.seekable else None
+        asks = stats.seekable and not (reader is not None and reader.is_buffered)
+        end = self._source.find_end() if asks else None
         if end is not None:
             # Its last byte, and the absence of one after it, prove the end.
             self._read_at(max(end - 1, 0), 2, reader)

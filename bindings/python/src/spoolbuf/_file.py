@@ -33,13 +33,15 @@ class RawStreamFile(io.RawIOBase):
 
     mode = "rb"
 
-    def __init__(self, buffer: Core) -> None:
-        """The file keeps the buffer alive."""
+    def __init__(
+        self, buffer: Core, timeout: Optional[float] = None, buffered: bool = False
+    ) -> None:
+        """The file keeps the buffer alive. A `timeout` is in seconds."""
         super().__init__()
         buffer._check_open()
         self._buffer = buffer
         self._place = 0
-        self._reader = Reader(buffer)
+        self._reader = Reader(buffer, timeout, buffered)
 
     @property
     def name(self) -> str:
@@ -217,7 +219,7 @@ class StreamFile(io.BufferedReader):
     def _read_ahead(self, place: int, size: int) -> bytes:
         """Reads available bytes ahead, without blocking."""
         out = bytes(size)
-        count = self._raw._buffer._now(place, size, out)
+        count = self._raw._buffer._now(place, size, out, self._raw._reader)
         if count <= 0:
             return b""
         # In this order: while the chunk is empty, its offset does not matter.

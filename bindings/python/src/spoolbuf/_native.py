@@ -112,6 +112,12 @@ class LogLevel(enum.IntEnum):
     DEBUG = 4
 
 
+class ReaderFlag(enum.IntFlag):
+    """`sb_reader_flag`."""
+
+    BUFFERED = 1
+
+
 class SaveFlag(enum.IntFlag):
     """`sb_save_flag`."""
 
@@ -308,6 +314,17 @@ class SaveOptions(ctypes.Structure):
     ]
 
 
+class ReaderOptions(ctypes.Structure):
+    """`sb_reader_options`."""
+
+    _fields_ = [
+        ("struct_size", ctypes.c_size_t),
+        ("timeout_ms", ctypes.c_int64),
+        ("flags", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32),
+    ]
+
+
 _handle = ctypes.c_void_p
 
 # Every function of the header: its result and its parameters.
@@ -324,6 +341,14 @@ PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
         (_handle, ctypes.c_uint64, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_int64),
     ),
     "sb_reader_new": (_handle, (_handle,)),
+    "sb_reader_options_init": (
+        ctypes.c_int,
+        (ctypes.POINTER(ReaderOptions), ctypes.c_size_t),
+    ),
+    "sb_reader_new_with": (
+        ctypes.c_int,
+        (_handle, ctypes.POINTER(ReaderOptions), ctypes.POINTER(_handle)),
+    ),
     "sb_reader_buffer": (_handle, (_handle,)),
     "sb_reader_read": (ctypes.c_int64, (_handle, ctypes.c_size_t, ctypes.c_void_p)),
     "sb_reader_seek": (ctypes.c_int64, (_handle, ctypes.c_int64, ctypes.c_int)),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 from typing import Optional
 
 from ._details import Details, Room
 from ._handle import Handle
-from ._native import Status, Whence, held, lib
+from ._native import ReaderFlag, ReaderOptions, Status, Whence, held, lib
 
 # The size of a read if the stream must be asked only for the bytes needed.
 _EXACTLY = 1 << 14
@@ -24,15 +25,23 @@ class Reader:
     # A class attribute is still found while the interpreter exits and modules are already empty.
     _free = staticmethod(lib.sb_reader_free)
 
-    def __init__(self, buffer: Handle) -> None:
-        """The reader keeps the buffer alive."""
+    def __init__(
+        self, buffer: Handle, timeout: Optional[float] = None, buffered: bool = False
+    ) -> None:
+        """The reader keeps the buffer alive. A `timeout` is in seconds.
+
+        With `buffered` it never calls the stream, and waits only within a timeout.
+        """
         self._buffer = buffer
         self.is_canceled = False
+        self._timeout = timeout
+        self.is_buffered = buffered
 
     def read(self, offset: int, address: int, size: int) -> int:
         """Blocks only for the first byte; raises the same errors as a read."""
         buffer = self._buffer
-        if buffer._is_exact and not buffer._may_wait():
+        plain = self._timeout is None and not self.is_buffered
+        if plain and buffer._is_exact and not buffer._may_wait():
             # A C reader needs one byte, so the stream would be asked for one byte each time.
             if self.is_canceled:
                 buffer._check(Status.CANCELED)
@@ -47,16 +56,24 @@ class Reader:
         return self._buffer._wait(find, self)
 
     def _get(self) -> int:
+        if self._timeout:
+            # Others call the stream, and a signal must wake this call.
+            self._buffer._alone = False
         if self._reader is None:
-            reader: Optional[int] = lib.sb_reader_new(self._buffer._handle)
-            if not reader:
-                self._buffer._check_open()
-                self._buffer._check(Status.NO_MEMORY)
-                raise AssertionError
-            self._reader = reader
+            options = ReaderOptions()
+            lib.sb_reader_options_init(ctypes.byref(options), ctypes.sizeof(options))
+            if self._timeout is not None:
+                options.timeout_ms = math.ceil(self._timeout * 1000)
+            options.flags = ReaderFlag.BUFFERED if self.is_buffered else 0
+            reader = ctypes.c_void_p()
+            out = ctypes.byref(reader)
+            handle = self._buffer._handle
+            self._buffer._check(lib.sb_reader_new_with(handle, ctypes.byref(options), out))
+            self._reader = reader.value
             # `cancel` was called before, or just now.
             if self.is_canceled:
                 self.wake()
+        assert self._reader is not None
         return self._reader
 
     def cancel(self) -> None:

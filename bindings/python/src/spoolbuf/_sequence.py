@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import math
 import operator
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Optional, Union, overload
 
-from . import _interpreter
-from ._arguments import natural
+from ._arguments import limit_of, natural
 from ._core import HELD, PIECE, Core
 from ._handle import LIMIT
 from ._native import address_of, anchored, fresh, lib, pinned, read_anchored, read_bytes
@@ -100,7 +98,7 @@ class ByteSequence(Core):
         b'by'
         """
         offset, size = natural("offset", offset), natural("size", size)
-        timeout = _limit(timeout)
+        timeout = limit_of(timeout)
         if size > PIECE:
             size = min(size, max(PIECE, self._buffered(offset)))
         out: bytes = fresh(None, size)
@@ -154,7 +152,7 @@ class ByteSequence(Core):
         >>> StreamBuffer([b"by", b"tes"], size=100, on_short="end").find_size()
         5
         """
-        timeout = _limit(timeout)
+        timeout = limit_of(timeout)
         if timeout is None:
             return self._find_end()
         return self._wait_within(functools.partial(lib.sb_find_size, self._handle), timeout)
@@ -196,14 +194,3 @@ class ByteSequence(Core):
         b'bytes'
         """
         return self._read_at(0, -1)
-
-
-def _limit(timeout: Optional[float]) -> Optional[float]:
-    """The timeout of a call, in seconds; None for none."""
-    if timeout is None or timeout == math.inf:
-        return None
-    if not timeout >= 0:
-        raise ValueError("timeout must not be negative")
-    if timeout:
-        _interpreter.check_helper()
-    return timeout

@@ -1,0 +1,105 @@
+//! Creates a reader with options.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+use std::time::Duration;
+
+use super::argument::{check_size, is_of_a_version};
+use super::reader::make;
+use super::status::{PANIC, status};
+use crate::error::{Error, Result};
+use crate::ffi::abi::{sb_buffer, sb_reader, sb_reader_flag, sb_reader_options};
+use crate::options::CursorOptions;
+use crate::panic::catch;
+
+const BUFFERED: u32 = sb_reader_flag::SB_READER_BUFFERED as u32;
+
+/// Sets the options of a reader to the defaults: no timeout, no flags.
+///
+/// @param options     [out] the options; not NULL.
+/// @param struct_size sizeof(sb_reader_options) in the caller's header.
+/// @return SB_OK.
+///         SB_ERR_INVALID: `options` is NULL, or no version has this size: it is less than in the
+///         first version, or more than 4,096 bytes.
+///
+/// Threads: any thread, concurrently.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_reader_options_init(
+    options: *mut sb_reader_options,
+    struct_size: usize,
+) -> c_int {
+    catch(PANIC as c_int, || {
+        if options.is_null() || !is_of_a_version::<sb_reader_options>(struct_size) {
+            return status::<()>(Err(Error::Invalid));
+        }
+        let defaults = sb_reader_options {
+            struct_size,
+            timeout_ms: -1,
+            flags: 0,
+            reserved: 0,
+        };
+        // SAFETY: C guarantees that `options` has `struct_size` bytes; `is_of_a_version` has
+        // checked that this version's struct is no larger.
+        unsafe {
+            options.cast::<u8>().write_bytes(0, struct_size);
+            options.write(defaults);
+        }
+        status(Ok(()))
+    })
+}
+
+/// Creates a reader with options: a timeout, or restricted to buffered bytes.
+///
+/// @param handle  the buffer, as for sb_reader_new().
+/// @param options [in] the options, which are copied; NULL for the defaults. Initialize them with
+///                sb_reader_options_init().
+/// @param out     [out] the reader, NULL on error; not NULL.
+/// @return SB_OK.
+///         SB_ERR_INVALID: the handle or an option is invalid, or `out` is NULL.
+///         SB_ERR_UNSUPPORTED: an option of a later version is not 0.
+///         SB_ERR_NO_MEMORY: memory runs out.
+///
+/// Threads: any thread, concurrently; any number of readers on one buffer.
+///
+/// Ownership: the caller frees the reader with sb_reader_free().
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_reader_new_with(
+    handle: *mut sb_buffer,
+    options: *const sb_reader_options,
+    out: *mut *mut sb_reader,
+) -> c_int {
+    catch(PANIC as c_int, || {
+        // SAFETY: C guarantees that `out` is NULL or points to space for a handle.
+        let Some(out) = (unsafe { out.as_mut() }) else {
+            return status::<()>(Err(Error::Invalid));
+        };
+        *out = std::ptr::null_mut();
+        // SAFETY: C guarantees that `options` is NULL or points to an sb_reader_options.
+        let options = unsafe { chosen(options) };
+        let made = options.and_then(|options| make(handle, options));
+        status(made.map(|reader| *out = reader as *mut sb_reader))
+    })
+}
+
+/// # Safety
+/// `options` is NULL or points to an sb_reader_options of the size that its `struct_size` states.
+unsafe fn chosen(options: *const sb_reader_options) -> Result<CursorOptions> {
+    // SAFETY: the caller guarantees that `options` is NULL or points to an sb_reader_options.
+    let Some(given) = (unsafe { options.as_ref() }) else {
+        return Ok(CursorOptions::new());
+    };
+    // SAFETY: the caller guarantees that the struct has `struct_size` bytes.
+    unsafe { check_size(options, given.struct_size)? };
+    if given.flags & !BUFFERED != 0 || given.reserved != 0 {
+        return Err(Error::Invalid);
+    }
+    let timeout = u64::try_from(given.timeout_ms).ok();
+    Ok(CursorOptions::new()
+        .timeout(timeout.map(Duration::from_millis))
+        .buffered(given.flags & BUFFERED != 0))
+}
