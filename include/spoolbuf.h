@@ -75,9 +75,9 @@
  *
  *   The library calls the source on the thread of the reader that needs bytes. It calls the source
  *   on a helper thread only if the caller asks for that: by sb_prefetch(), by the option
- *   `prefetch`, or by a positive timeout of sb_read_some() or sb_save_with(). The runtimes of some
- *   languages (synchronous Node, Deno, Ruby, Perl, LuaJIT) cannot run callbacks on foreign threads.
- *   Use none of these there.
+ *   `prefetch`, or by a call or a reader with a positive timeout. The runtimes of some languages
+ *   (synchronous Node, Deno, Ruby, Perl, LuaJIT) cannot run callbacks on foreign threads. Use none
+ *   of these there.
  *
  *   No function is async-signal-safe. A thread must not be canceled from outside (pthread_cancel)
  *   while it is inside a call. A call uses less than 8 KiB of its thread's stack, plus what the
@@ -349,6 +349,19 @@ typedef enum {
 } sb_source_flag;
 
 /**
+ * Properties of a reader, in sb_reader_options: any of these, ORed together.
+ */
+typedef enum {
+    /**
+     * Reads only bytes that are buffered, or that arrive for other calls before the timeout. The
+     * source is never called for this reader, and the prefetch does not follow it. Without a
+     * timeout (a negative `timeout_ms`) it never blocks. If there are no bytes it returns
+     * SB_ERR_TIMEOUT, 0 at the end, or the failure that stops the source.
+     */
+    SB_READER_BUFFERED = 1,
+} sb_reader_flag;
+
+/**
  * Flags of sb_save_with(), in sb_save_options: any of these, ORed together.
  */
 typedef enum {
@@ -489,8 +502,8 @@ typedef struct sb_reader sb_reader;
  * held, and never after `close`. After the end it calls them only for bytes elsewhere that the source
  * can reach. After an error it does not call them until sb_retry() or sb_resume(), except after a
  * failed seek or a stale `cancel` (see `seek` and `cancel`). They run on the thread of the reader
- * that needs bytes. Only after sb_prefetch(), or a read or save with a positive timeout, do they
- * also run on a helper thread of the library.
+ * that needs bytes. Only after sb_prefetch(), or a call with a positive timeout, do they also run on
+ * a helper thread of the library.
  *
  * A callback may call any function of this library, even on its own handle. Buffered bytes are
  * returned. A call that would need the source returns SB_ERR_REENTRANT.
@@ -591,6 +604,29 @@ typedef struct {
      */
     void *reserved[7];
 } sb_callback;
+
+/**
+ * Options of sb_reader_new_with(). sb_reader_options_init() sets them to the defaults.
+ */
+typedef struct {
+    /**
+     * sizeof(sb_reader_options) in the caller's header; set by sb_reader_options_init().
+     */
+    size_t struct_size;
+    /**
+     * The timeout of each call of the reader in milliseconds, as for sb_read_some(): 0 is
+     * non-blocking (not the default), and a negative value means no timeout. Default: -1.
+     */
+    int64_t timeout_ms;
+    /**
+     * sb_reader_flag values, ORed together. Default: 0.
+     */
+    uint32_t flags;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
+} sb_reader_options;
 
 /**
  * A range of buffered bytes: from `start` up to, but not including, `end`.
@@ -1108,13 +1144,15 @@ SB_API sb_buffer *sb_reader_buffer(const sb_reader *reader);
  * Reads at the reader's position, and advances it by the number of bytes read.
  *
  * Blocks until the first byte is buffered, then copies the bytes that are buffered there. May call
- * the source on this thread, except while a prefetch runs.
+ * the source on this thread, except while a prefetch runs. A timeout, or a restriction to buffered
+ * bytes, is an option of sb_reader_new_with().
  *
  * @param reader the reader.
  * @param len    the most bytes to copy.
  * @param out    [out] space for `len` bytes; may be NULL if `len` is 0.
  * @return the number of bytes copied, 0 at the end (EOF), otherwise as sb_read_some().
  *         SB_ERR_CANCELED: also if sb_reader_cancel() or sb_reader_free() was called.
+ *         SB_ERR_TIMEOUT: only with options; never means the end.
  *
  * Threads: one at a time for one reader.
  *
@@ -1197,6 +1235,41 @@ SB_API int sb_reader_resume(sb_reader *reader);
  * Since: 0.1
  */
 SB_API void sb_reader_free(sb_reader *reader);
+
+/**
+ * Sets the options of a reader to the defaults: no timeout, no flags.
+ *
+ * @param options     [out] the options; not NULL.
+ * @param struct_size sizeof(sb_reader_options) in the caller's header.
+ * @return SB_OK.
+ *         SB_ERR_INVALID: `options` is NULL, or no version has this size: it is less than in the
+ *         first version, or more than 4,096 bytes.
+ *
+ * Threads: any thread, concurrently.
+ *
+ * Since: 0.1
+ */
+SB_API int sb_reader_options_init(sb_reader_options *options, size_t struct_size);
+
+/**
+ * Creates a reader with options: a timeout, or restricted to buffered bytes.
+ *
+ * @param handle  the buffer, as for sb_reader_new().
+ * @param options [in] the options, which are copied; NULL for the defaults. Initialize them with
+ *                sb_reader_options_init().
+ * @param out     [out] the reader, NULL on error; not NULL.
+ * @return SB_OK.
+ *         SB_ERR_INVALID: the handle or an option is invalid, or `out` is NULL.
+ *         SB_ERR_UNSUPPORTED: an option of a later version is not 0.
+ *         SB_ERR_NO_MEMORY: memory runs out.
+ *
+ * Threads: any thread, concurrently; any number of readers on one buffer.
+ *
+ * Ownership: the caller frees the reader with sb_reader_free().
+ *
+ * Since: 0.1
+ */
+SB_API int sb_reader_new_with(sb_buffer *handle, const sb_reader_options *options, sb_reader **out);
 
 /**
  * Makes a helper thread keep bytes buffered ahead of the readers.
@@ -1339,7 +1412,7 @@ SB_API int64_t sb_size(const sb_buffer *handle);
 /**
  * Finds the final size: reads the source to its end (EOF) if that is necessary.
  *
- * Bytes are buffered, not copied, and no prefetch is moved. A source that can seek is sent to the
+ * No prefetch is moved. A source that can seek is sent to the
  * last byte of the size that sb_size() returns, which proves it, and is read on from there or, if
  * that size is wrong or unknown, from the furthest buffered byte. Other sources deliver everything.
  *
