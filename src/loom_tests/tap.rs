@@ -244,7 +244,7 @@ pub(super) fn reader_at(
     position.seek(buffer, SeekFrom::Start(offset)).unwrap();
     let thread = thread::spawn({
         let (buffer, position) = (buffer.clone(), position.clone());
-        move || position.read(&buffer, &mut [0])
+        move || Ok(position.read(&buffer, &mut [0])?)
     });
     (position, thread)
 }
