@@ -221,19 +221,28 @@ impl Buffer {
         spooled: u64,
         request: ReadRequest<'_>,
     ) -> Attempt<()> {
-        let mut copied = this.store.copy_on(offset, out, done, spooled);
-        // Created only if bytes are missing: buffered bytes need no lock, even on disk.
-        let mut pending: Option<PendingRead<'_>> = None;
+        let copied = this.store.copy_on(offset, out, done, spooled);
+        copied.inspect_err(|error| this.gate.lock().record(error))?;
+        // Buffered bytes need no lock, even on disk.
+        if is_finished(out, *done, request.all) {
+            return Ok(());
+        }
+        Buffer::fetch_absent(this, offset, out, done, request)
+    }
+
+    /// Waits for bytes that are not buffered yet, or makes the source deliver them.
+    fn fetch_absent(
+        this: &Shared<Buffer>,
+        offset: u64,
+        out: &mut [u8],
+        done: &mut usize,
+        request: ReadRequest<'_>,
+    ) -> Attempt<()> {
+        let mut pending = PendingRead::new(request);
         let mut guard: Option<SourceGuard<'_>> = None;
-        loop {
-            copied.inspect_err(|error| this.gate.lock().record(error))?;
-            let left = (out.len() - *done) as u64;
-            if left == 0 || (*done > 0 && !request.all) {
-                return Ok(());
-            }
-            let pending = pending.get_or_insert_with(|| PendingRead::new(request));
-            let missing = offset + *done as u64;
-            let verdict = Buffer::wait_or_pull(this, missing, left, pending, &mut guard);
+        while !is_finished(out, *done, request.all) {
+            let (missing, left) = (offset + *done as u64, (out.len() - *done) as u64);
+            let verdict = Buffer::wait_or_pull(this, missing, left, &mut pending, &mut guard);
             let verdict = verdict.inspect_err(|failure| {
                 // Bytes may have arrived before the error while the call slept; they are delivered
                 // first.
@@ -242,10 +251,12 @@ impl Buffer {
                 }
             });
             if matches!(verdict?, Verdict::End) {
-                return Ok(());
+                break;
             }
-            copied = this.store.copy(offset, out, done);
+            let copied = this.store.copy(offset, out, done);
+            copied.inspect_err(|error| this.gate.lock().record(error))?;
         }
+        Ok(())
     }
 
     /// Waits for the missing bytes, or makes the source deliver them. The call keeps the source
@@ -325,4 +336,9 @@ impl Buffer {
             self.gate.lock().note_read(offset);
         }
     }
+}
+
+/// Whether a read needs no more bytes.
+fn is_finished(out: &[u8], done: usize, all: bool) -> bool {
+    done == out.len() || (done > 0 && !all)
 }

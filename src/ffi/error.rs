@@ -104,7 +104,7 @@ pub unsafe extern "C" fn sb_error_text(
         let Some(error) = error.filter(|_| !out.is_null() || cap == 0) else {
             return count(Err(Error::Invalid));
         };
-        let mut line = Line {
+        let mut line = CappedLine {
             out: out.cast(),
             cap,
             length: 0,
@@ -132,7 +132,7 @@ unsafe fn known_path(error: &sb_error) -> &[u8] {
     unsafe { std::slice::from_raw_parts(error.path.cast(), count) }
 }
 
-fn describe(line: &mut Line, error: &sb_error, path: &[u8]) -> fmt::Result {
+fn describe(line: &mut CappedLine, error: &sb_error, path: &[u8]) -> fmt::Result {
     let operation = Operation::from_number(error.operation);
     if let Some(operation) = operation {
         write!(line, "cannot {operation}")?;
@@ -162,14 +162,14 @@ fn describe(line: &mut Line, error: &sb_error, path: &[u8]) -> fmt::Result {
 }
 
 /// The line that is being written, as far as there is space.
-struct Line {
+struct CappedLine {
     out: *mut u8,
     cap: usize,
     /// The length of the whole line so far.
     length: usize,
 }
 
-impl Line {
+impl CappedLine {
     /// Adds bytes. Control characters would break the line.
     fn push(&mut self, bytes: &[u8]) {
         for byte in bytes {
@@ -191,7 +191,7 @@ impl Line {
     }
 }
 
-impl Write for Line {
+impl Write for CappedLine {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.push(text.as_bytes());
         Ok(())
