@@ -31,6 +31,7 @@ mod name;
 #[cfg(test)]
 pub(crate) mod faults;
 
+#[cfg(not(loom))]
 pub(crate) use message::SystemMessage;
 pub(crate) use system::{Stream, Target, TempFile};
 
