@@ -255,6 +255,8 @@ struct the {
     int reader_names[READERS];
     int readers_made;
     uint64_t reader_at[READERS];
+    int64_t reader_limit[READERS];   /* milliseconds; < 0: none */
+    bool reader_buffered[READERS];   /* reads only what is buffered */
     bool reader_taken[READERS]; /* one call at a time */
 };
 

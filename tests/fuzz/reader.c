@@ -4,24 +4,48 @@
 static void make(unsigned at)
 {
     call self = { .name = "sb_reader_new", .off = NONE, .limit = -1, .reader = -1 };
+    lock();
+    rng random = rng_of(the.plan.seed, 800000 + (uint64_t)the.readers_made);
+    unlock();
+    sb_reader_options options;
+    sb_reader_options_init(&options, sizeof options);
+    if (chance(&random, 200))
+        options.flags = SB_READER_BUFFERED;
+    if (chance(&random, 200))
+        options.timeout_ms = the.plan.threads > 1 ? (int64_t)below(&random, 20) : 0;
+    sb_reader *made = NULL;
     call_begin(&self);
-    sb_reader *made = sb_reader_new(the.buffer);
+    int result = sb_reader_new_with(the.buffer, &options, &made);
     call_end(&self);
     lock();
+    EXPECT((result == SB_OK) == (made != NULL), "sb_reader_new_with returned %d", result);
     EXPECT(made || cause_overlaps(FREED, self.begin, self.end), "no reader");
     the.readers[at] = made;
     the.reader_names[at] = ++the.readers_made;
     the.reader_at[at] = 0;
+    the.reader_limit[at] = options.timeout_ms;
+    the.reader_buffered[at] = options.flags != 0;
     unlock();
-    trace("sb_reader_new: reader %d", the.reader_names[at]);
+    trace("sb_reader_new_with: reader %d, %" PRId64 " ms%s", the.reader_names[at], options.timeout_ms,
+          options.flags ? ", buffered bytes only" : "");
 }
 
 static void read_on(unsigned at, sb_reader *reader, int name, rng *random)
 {
     uint64_t len = below(random, 4) ? below(random, 3000) : below(random, 100000);
     uint64_t off = the.reader_at[at];
-    call self = { .name = "sb_reader_read", .off = off, .len = len, .need = some(off, len), .limit = -1,
-                  .reader = name, .fetches = len > 0, .waits = me->inside == 0 };
+    int64_t limit = the.reader_limit[at];
+    bool buffered = the.reader_buffered[at];
+    bool fetches = limit < 0 && !buffered;
+    /* One of buffered bytes only waits within a timeout alone, and nobody fetches for it. */
+    call self = { .name = "sb_reader_read", .off = off, .len = len,
+                  .need = buffered ? 0 : some(off, len), .limit = buffered && limit < 0 ? 0 : limit,
+                  .reader = name, .fetches = len > 0 && fetches,
+                  .waits = me->inside == 0 && fetches };
+    lock();
+    if (limit > 0 && !buffered)
+        the.helper_asked = true;
+    unlock();
     call_begin(&self);
     int64_t result = sb_reader_read(reader, len, me->bytes);
     call_end(&self);
