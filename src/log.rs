@@ -1,13 +1,13 @@
 //! The log: one function of the host for the whole process, which is told what buffers do.
 //!
 //! While it is off, a call site costs one relaxed load. While it is on, [`write`] enters an [RCU
-//! domain](crate::sync::rcu), loads the listener and calls it. [`set`] replaces the listener and then
+//! domain](crate::sync::rcu), loads the listener and calls it. [`set`] replaces the listener, then
 //! synchronizes: once it returns, the old listener is no longer running, and is dropped.
 //!
 //! Call sites hold no lock, but their thread may hold the source. So a read inside the host's
 //! function that would need the source is an error ([`is_inside`]). Nothing is logged there, and
-//! `set` does not wait for its own thread there: it retires the old listener, and the next `set` from
-//! outside drops it.
+//! `set` does not wait for its own thread there: it retires the old listener, which the next `set`
+//! from outside drops.
 //!
 //! A child of `fork` starts without a log: threads that it does not have may be inside the domain.
 //! It leaves that domain and its listeners alone, and creates its own.
@@ -134,11 +134,11 @@ pub(crate) fn write(level: LogLevel, buffer: u64, message: fmt::Arguments<'_>) {
         return;
     }
     let guard = domain.enter();
-    // SAFETY: `set` frees a listener only after it has replaced it and waited for this guard. SeqCst: R3
-    // in `sync::rcu`.
+    // SAFETY: `set` frees a listener only after it has replaced it and waited for this guard.
+    // SeqCst: R3 in `sync::rcu`.
     let listener = unsafe { LISTENER.load(Ordering::SeqCst).as_ref() };
     if let Some(listener) = listener.filter(|listener| level <= listener.level) {
-        let mut line = Line::new();
+        let mut line = Message::new();
         // A line that is full is cut, so this cannot fail.
         let _ = write!(line, "buffer {buffer}: {message}");
         catch((), || (listener.call)(level, line.text()));
@@ -213,8 +213,8 @@ fn retire(listener: *mut Listener) {
     }
     let mut next = RETIRED.load(Ordering::Relaxed);
     loop {
-        // SAFETY: a listener that was replaced is this thread's until it is in the list. Other threads
-        // that can still see it do not use this field.
+        // SAFETY: a listener that was replaced is this thread's until it is in the list. Other
+        // threads that can still see it do not use this field.
         unsafe { (&raw mut (*listener).next).write(next) };
         match RETIRED.compare_exchange(next, listener, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => return,
@@ -226,8 +226,8 @@ fn retire(listener: *mut Listener) {
 /// Frees a list of listeners that no thread can see any more.
 fn free(mut listener: *mut Listener) {
     while !listener.is_null() {
-        // SAFETY: the listeners came from `into_raw`. They were replaced, or never in place, and the
-        // caller has waited for the threads that could see them.
+        // SAFETY: the listeners came from `into_raw`. They were replaced, or never in place, and
+        // the caller has waited for the threads that could see them.
         let owned = unsafe { Box::from_raw(listener) };
         listener = owned.next;
         // The host's captures may run code when they are dropped.
@@ -255,14 +255,14 @@ fn watch_forks() {
 }
 
 /// A message, cut if it is too long. On the stack: running out of memory is no reason to lose it.
-struct Line {
+struct Message {
     bytes: [u8; 1024],
     length: usize,
 }
 
-impl Line {
-    fn new() -> Line {
-        Line {
+impl Message {
+    fn new() -> Message {
+        Message {
             bytes: [0; 1024],
             length: 0,
         }
@@ -273,7 +273,7 @@ impl Line {
     }
 }
 
-impl Write for Line {
+impl Write for Message {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for character in text.chars() {
             // A path may contain anything; the message is one line.
@@ -303,10 +303,10 @@ mod tests {
 
     #[test]
     fn a_line_is_one_line_and_is_cut_between_characters() {
-        let mut line = Line::new();
+        let mut line = Message::new();
         write!(line, "a\nb\0c\u{7f}é").expect("no error");
         assert_eq!(line.text().to_str(), Ok("a?b?c?é"));
-        let mut long = Line::new();
+        let mut long = Message::new();
         for _ in 0..600 {
             write!(long, "é").expect("no error");
         }

@@ -1,7 +1,9 @@
 //! The news: what the log is told of the source.
 
 use crate::error::Error;
+use crate::log::{LogLevel, is_on};
 use crate::pull::state::State;
+use crate::sync::shared::try_box;
 
 /// What is known about the source at one moment.
 #[derive(PartialEq)]
@@ -24,7 +26,21 @@ enum LoggedFailure {
 }
 
 impl News {
-    pub(super) fn of(state: &State) -> News {
+    /// None if nothing is logged, or if there is no memory for it.
+    #[inline]
+    pub(super) fn if_logged(state: &State) -> Option<Box<News>> {
+        if !is_on(LogLevel::Error) {
+            return None;
+        }
+        News::of(state)
+    }
+
+    #[cold]
+    fn of(state: &State) -> Option<Box<News>> {
+        try_box(News::now(state)).ok()
+    }
+
+    fn now(state: &State) -> News {
         News {
             failure: state.failure().map(|failure| match failure {
                 Error::Source { code, .. } => LoggedFailure::Code(*code),
@@ -40,6 +56,7 @@ impl News {
     }
 
     /// Logs what has changed since `before`.
+    #[cold]
     pub(super) fn tell(&self, before: &News, buffer: u64) {
         if before.can_seek && !self.can_seek {
             log!(

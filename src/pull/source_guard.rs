@@ -7,7 +7,6 @@
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::log::{LogLevel, is_on};
 use crate::pull::demand::Demand;
 use crate::pull::gate::{Gate, StateGuard};
 use crate::pull::news::News;
@@ -31,7 +30,7 @@ pub(crate) struct SourceGuard<'b> {
     /// The time that the last call of the source took.
     spent: Duration,
     /// What was known when the source was taken, if anything is logged.
-    before: Option<News>,
+    before: Option<Box<News>>,
 }
 
 /// What the source said of the size of the resource.
@@ -58,7 +57,7 @@ impl<'b> SourceGuard<'b> {
             return None;
         }
         let source = state.slot.take()?;
-        let before = is_on(LogLevel::Error).then(|| News::of(state));
+        let before = News::if_logged(state);
         Some(SourceGuard {
             gate,
             store,
@@ -305,13 +304,13 @@ impl Drop for SourceGuard<'_> {
         let mut state = self.gate.lock();
         state.slot.put_back(self.source.take());
         let complete = state.extent.is_complete();
-        let news = self.before.take().map(|before| (before, News::of(&state)));
+        let now = self.before.as_ref().and_then(|_| News::if_logged(&state));
         state.release();
         if complete {
             self.finish();
         }
-        if let Some((before, now)) = news {
-            now.tell(&before, self.store.number());
+        if let (Some(before), Some(now)) = (&self.before, now) {
+            now.tell(before, self.store.number());
         }
     }
 }
