@@ -273,8 +273,6 @@ int main()
     tells_about_itself();
     finds_the_size();
     logs();
-}
-
     restricts_readers();
     saves_and_tells();
     is_a_stream();

@@ -7,6 +7,7 @@ import logging
 import os
 from typing import Any, Optional
 
+from ._details import Details
 from ._errors import error_for
 from ._handle import text_of
 from ._native import LogCallback, LogLevel, Status, lib
@@ -42,7 +43,7 @@ def set_log(logger: Optional[logging.Logger], level: int = logging.WARNING) -> N
         function, native = LogCallback(_bridge(logger)), _native(level)
     code: int = lib.sb_set_log(function, None, native)
     if code != Status.OK:
-        raise error_for(code, text_of(code))
+        raise error_for(code, Details(text_of(code)))
     # Only now: C may have been inside the function before.
     _current = function
 
