@@ -6,6 +6,7 @@
 //! the [helper](crate::pull::helper) uses the source instead.
 
 pub(crate) mod failure;
+pub(crate) mod push;
 pub(crate) mod read;
 pub(crate) mod reader;
 pub(crate) mod save;
@@ -30,12 +31,14 @@ pub(crate) struct Buffer {
     interrupt: Option<Interrupt>,
     free_waits_for_pull: bool,
     helper: Mutex<Option<Helper>>,
+    /// Held while bytes that are pushed are copied, never while a thread sleeps or writes a file.
+    pushing: Mutex<()>,
     hooks: Option<Shared<ThreadHooks>>,
 }
 
 impl Buffer {
     pub(crate) fn new(
-        source: Box<dyn Source>,
+        source: Option<Box<dyn Source>>,
         mut options: Options,
         domain: DomainRef,
     ) -> Result<Shared<Buffer>> {
@@ -45,8 +48,9 @@ impl Buffer {
             .then(|| Shared::try_new(hooks))
             .transpose()?;
         let made = Shared::try_new(Buffer {
-            interrupt: source.interrupt(),
-            free_waits_for_pull: source.free_waits_for_pull(),
+            interrupt: source.as_ref().and_then(|source| source.interrupt()),
+            free_waits_for_pull: source.as_ref().is_some_and(|it| it.free_waits_for_pull()),
+            pushing: Mutex::new(()),
             gate: Shared::try_new(Gate::new(State::new(source, &options)))?,
             store: Store::new(options, domain),
             helper: Mutex::new(None),
@@ -70,7 +74,8 @@ impl Buffer {
         if state.is_freed() {
             return Err(Error::Canceled);
         }
-        if ahead > 0 {
+        // The prefetch of a push buffer only shows in what is wanted.
+        if ahead > 0 && !state.is_pushed() {
             Buffer::start_helper(this)?;
         }
         state.set_prefetch(ahead);
@@ -131,6 +136,7 @@ impl Buffer {
         let mut state = self.gate.lock();
         let failure = clear(&mut state);
         state.call_helper();
+        state.notify_pushers();
         drop(state);
         // Dropped after the unlock: the user may have supplied its payload, which may run code on
         // drop.

@@ -50,6 +50,9 @@ mod stats;
 mod options;
 
 #[cfg(not(loom))]
+mod push;
+
+#[cfg(not(loom))]
 mod save;
 
 #[cfg(not(loom))]
@@ -60,6 +63,6 @@ mod library;
 
 #[cfg(not(loom))]
 pub use {
-    buffer::*, control::*, error::*, library::*, options::*, read::*, reader::*, reader_options::*,
-    save::*, stats::*,
+    buffer::*, control::*, error::*, library::*, options::*, push::*, read::*, reader::*,
+    reader_options::*, save::*, stats::*,
 };

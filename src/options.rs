@@ -63,6 +63,7 @@ pub(crate) struct Options {
     pub(crate) seek_gap: u64,
     pub(crate) read_granularity: u32,
     pub(crate) prefetch_low: u64,
+    pub(crate) ahead: u64,
     pub(crate) thread: ThreadHooks,
 }
 
@@ -127,6 +128,7 @@ impl Default for Options {
             seek_gap: 256 * 1024,
             read_granularity: MAX_READ_GRANULARITY,
             prefetch_low: 0,
+            ahead: 0,
             thread: ThreadHooks::default(),
         }
     }

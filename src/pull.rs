@@ -24,6 +24,7 @@ pub(crate) mod helper;
 mod news;
 mod outcome;
 pub(crate) mod prefetch;
+pub(crate) mod push;
 pub(crate) mod ranges;
 pub(crate) mod source_guard;
 mod source_health;

@@ -52,7 +52,7 @@ impl StreamBuffer {
         options: Options,
     ) -> Result<StreamBuffer> {
         let prefetch = options.prefetch;
-        let buffer = Buffer::new(try_box(source)?, options, DomainRef::own())?;
+        let buffer = Buffer::new(Some(try_box(source)?), options, DomainRef::own())?;
         let owner = Shared::try_new(FreeOnDrop(buffer))?;
         let made = StreamBuffer { owner };
         if prefetch > 0 {

@@ -292,6 +292,7 @@ impl Buffer {
                 return Ok(verdict);
             }
             let puller = match request.wait {
+                _ if state.is_pushed() => Puller::Others,
                 Wait::Others(_) => Puller::Others,
                 Wait::Forever | Wait::Quietly(None) if !state.prefetch().is_on() => Puller::Caller,
                 _ => Puller::Helper,

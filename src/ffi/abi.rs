@@ -423,6 +423,10 @@ pub struct sb_options {
     pub thread_end: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Must be NULL.
     pub reserved_pointer: *mut c_void,
+    /// For sb_new_push(): the most bytes to accept past the furthest read, in bytes, which slows the
+    /// pusher down to the speed of the readers. Bytes that a call waits for are accepted anyway.
+    /// Default: 0, no limit. Must be 0 for a buffer with a source.
+    pub ahead: u64,
 }
 
 /// Options of sb_reader_new_with(). sb_reader_options_init() sets them to the defaults.

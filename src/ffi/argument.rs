@@ -66,6 +66,19 @@ pub(super) unsafe fn out_slice<'o>(out: *mut c_void, len: usize) -> Result<&'o m
     Ok(unsafe { std::slice::from_raw_parts_mut(out.cast(), len) })
 }
 
+/// # Safety
+/// `bytes` is NULL or readable for `len` bytes.
+pub(super) unsafe fn in_slice<'b>(bytes: *const c_void, len: usize) -> Result<&'b [u8]> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    if bytes.is_null() || isize::try_from(len).is_err() {
+        return Err(Error::Invalid);
+    }
+    // SAFETY: `bytes` is not NULL, so the caller guarantees that it is readable for `len` bytes.
+    Ok(unsafe { std::slice::from_raw_parts(bytes.cast(), len) })
+}
+
 /// The path that C passed; None for NULL.
 ///
 /// # Safety

@@ -185,7 +185,7 @@ pub(super) unsafe fn make(
     // From here on, any failure closes the source.
     let source = CallbackSource::boxed(callback)?;
     let options = options()?;
-    insert_buffer(|domain| Buffer::new(source, options, DomainRef::OfHandle(domain)))
+    insert_buffer(|domain| Buffer::new(Some(source), options, DomainRef::OfHandle(domain)))
 }
 
 pub(super) fn free(handle: Raw) {

@@ -58,6 +58,7 @@ pub unsafe extern "C" fn sb_options_init(options: *mut sb_options, struct_size: 
             thread_begin: None,
             thread_end: None,
             reserved_pointer: std::ptr::null_mut(),
+            ahead: defaults.ahead,
         };
         // SAFETY: C guarantees that `options` has `struct_size` bytes; `is_of_a_version` has
         // checked that this version's struct is no larger.
@@ -80,7 +81,7 @@ pub unsafe extern "C" fn sb_options_init(options: *mut sb_options, struct_size: 
 /// @param out      [out] the handle, NULL on error; not NULL.
 /// @return SB_OK.
 ///         SB_ERR_INVALID: the callback or an option is invalid, or `out` is NULL.
-///         SB_ERR_UNSUPPORTED: an option of a later version is not 0.
+///         SB_ERR_UNSUPPORTED: an option of a later version is not 0, or `ahead` is not 0.
 ///         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
 ///         A valid callback belongs to the library from the call on: if the call fails, its `close`
 ///         is called.
@@ -105,7 +106,14 @@ pub unsafe extern "C" fn sb_new_with(
         let mut ahead = 0;
         let chosen = || match &out {
             // SAFETY: C guarantees that `options` is NULL or points to an sb_options.
-            Some(_) => unsafe { chosen(options) }.inspect(|options| ahead = options.prefetch),
+            Some(_) => unsafe { chosen(options) }.and_then(|options| {
+                ahead = options.prefetch;
+                if options.ahead == 0 {
+                    Ok(options)
+                } else {
+                    Err(Error::Unsupported)
+                }
+            }),
             // Reported only now: the library owns the source, so this failure closes it.
             None => Err(Error::Invalid),
         };
@@ -135,7 +143,7 @@ fn begin(handle: Raw, ahead: u64) -> Result<()> {
 
 /// # Safety
 /// `options` is NULL or points to an sb_options of the size that its `struct_size` states.
-unsafe fn chosen(options: *const sb_options) -> Result<Options> {
+pub(super) unsafe fn chosen(options: *const sb_options) -> Result<Options> {
     // SAFETY: the caller guarantees that `options` is NULL or points to an sb_options.
     let Some(given) = (unsafe { options.as_ref() }) else {
         return Ok(Options::default());
@@ -170,6 +178,7 @@ unsafe fn chosen(options: *const sb_options) -> Result<Options> {
         seek_gap: given.seek_gap,
         read_granularity: given.read_granularity,
         prefetch_low: given.prefetch_low,
+        ahead: given.ahead,
         thread: ThreadHooks {
             begin: thread_hook(given.thread_begin, given.thread_opaque)?,
             end: thread_hook(given.thread_end, given.thread_opaque)?,

@@ -107,7 +107,7 @@ fn low_mark_against_read() {
             ..Options::default()
         };
         let tap = Box::new(Tap::behind(2, &valve));
-        let buffer = Buffer::new(tap, options, DomainRef::own()).unwrap();
+        let buffer = Buffer::new(Some(tap), options, DomainRef::own()).unwrap();
         Buffer::prefetch(&buffer, 2).unwrap();
         assert_eq!(read(&buffer, 0, 1, Wait::Forever).unwrap(), 1);
         assert_eq!(read(&buffer, 1, 1, Wait::Forever).unwrap(), 1);

@@ -11,6 +11,7 @@
 //! | | its election to use the source | `hand_off`, when a [`SourceGuard`] is dropped |
 //! | | an error or a cancellation | `wake`, from the helper, `settle`, `cancel`, `free` |
 //! | the helper (`wait_as_helper`) | work | `call_helper`, `hand_off`, and each call waiting for it |
+//! | a push (`wait_for_space`) | space | `report_spill`, `note_pushed_read`, `notify_pushers` |
 //! | `free`, or a call behind an interrupt (`wait_source_idle`) | an idle source | `notify_source_idle` |
 //!
 //! If an *elected* call does not use the source, since its bytes arrived, it timed out or it was
@@ -35,18 +36,37 @@ pub(crate) struct Gate {
     waiters: Condvars,
     /// Notified when the helper may have work.
     helper: Condvar,
-    source_idle: IdleSignal,
+    source_idle: Signal,
+    /// Notified when a push may find space.
+    space: Signal,
     /// A read triggers the prefetch if it ends past `trigger_above`, or at or before
     /// `trigger_upto`.
     trigger_above: AtomicU64,
     trigger_upto: AtomicU64,
 }
 
-/// Notified when a thread has left the source's code.
-struct IdleSignal {
+/// A condition that any number of threads wait for.
+struct Signal {
     condvar: Condvar,
     /// The number of waiting threads; changed under the state's lock.
     waiters: AtomicU64,
+}
+
+impl Signal {
+    fn new() -> Signal {
+        Signal {
+            condvar: Condvar::new(),
+            waiters: AtomicU64::new(0),
+        }
+    }
+
+    /// Called under the state's lock.
+    fn notify(&self) {
+        // A notification is a system call even if no thread waits.
+        if self.waiters.load(Ordering::Relaxed) > 0 {
+            self.condvar.notify_all();
+        }
+    }
 }
 
 /// How a call waits.
@@ -74,10 +94,8 @@ impl Gate {
             state: Mutex::new(state),
             waiters: Condvars::new(),
             helper: Condvar::new(),
-            source_idle: IdleSignal {
-                condvar: Condvar::new(),
-                waiters: AtomicU64::new(0),
-            },
+            source_idle: Signal::new(),
+            space: Signal::new(),
         }
     }
 
@@ -140,6 +158,7 @@ impl<'g> StateGuard<'g> {
         let ticket = self.waiters.add(demand, puller, reader, number);
         self.counters.waits += 1;
         let start = Instant::now();
+        self.notify_pushers();
         if puller == Puller::Helper {
             self.gate.helper.notify_one();
         }
@@ -222,7 +241,9 @@ impl<'g> StateGuard<'g> {
     /// Wakes the helper if it has work.
     pub(crate) fn call_helper(&self) {
         // A helper that has just been started checks for work before it sleeps.
-        if self.helper.is_some() && (self.freed || self.helper_work().is_some()) {
+        if self.helper.is_some()
+            && (self.freed || self.has_spill_request() || self.helper_work().is_some())
+        {
             self.gate.helper.notify_one();
         }
     }
@@ -243,14 +264,73 @@ impl<'g> StateGuard<'g> {
         guard
     }
 
+    /// Wakes the pushes that wait for space, or that should not wait any more.
+    pub(crate) fn notify_pushers(&mut self) {
+        if let Some(push) = &mut self.push {
+            push.note_event();
+            self.gate.space.notify();
+        }
+    }
+
+    /// Sleeps until an event after `events` may have made space. Returns false after the deadline.
+    pub(crate) fn wait_for_space(mut self, events: u64, deadline: Option<Instant>) -> bool {
+        let signal = &self.gate.space;
+        signal.waiters.fetch_add(1, Ordering::Relaxed);
+        let mut in_time = true;
+        while in_time && self.push_events() == events && !self.freed {
+            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => self = self.sleep(&signal.condvar),
+                Some(left) if left.is_zero() => in_time = false,
+                Some(left) => self.state = wait_timeout(&signal.condvar, self.state, left),
+            }
+        }
+        signal.waiters.fetch_sub(1, Ordering::Relaxed);
+        in_time
+    }
+
+    /// Makes the helper spill, so that a push finds space.
+    pub(crate) fn call_spill(&mut self) {
+        self.request_spill();
+        self.gate.helper.notify_one();
+    }
+
+    /// Records the result of a spill that `call_spill` asked for.
+    pub(super) fn report_spill(&mut self, result: Result<()>, is_over: bool) {
+        self.spilled(result, is_over);
+        self.gate.space.notify();
+    }
+
+    /// Records that bytes were pushed, and wakes the calls that waited for them.
+    pub(crate) fn report_push(&mut self, offset: u64, count: u64) {
+        self.pushed(offset, count);
+        self.wake_ready();
+        self.update_prefetch_trigger();
+    }
+
+    /// Ends a pushed stream at `size`, by default after its last byte.
+    pub(crate) fn report_end(&mut self, size: Option<u64>) -> Result<()> {
+        self.end_push(size)?;
+        self.push_is_over();
+        Ok(())
+    }
+
+    /// Records that the pusher failed with a code of its own.
+    pub(crate) fn report_failure(&mut self, code: i64) -> Result<()> {
+        self.fail_push(code)?;
+        self.push_is_over();
+        Ok(())
+    }
+
+    fn push_is_over(&mut self) {
+        self.wake(None, |_| true);
+        self.update_prefetch_trigger();
+        self.notify_pushers();
+    }
+
     /// Wakes threads that wait for the source to become idle, or that need not wait for it any
     /// more.
     pub(super) fn notify_source_idle(&self) {
-        let signal = &self.gate.source_idle;
-        // A notification is a system call even if no thread waits.
-        if signal.waiters.load(Ordering::Relaxed) > 0 {
-            signal.condvar.notify_all();
-        }
+        self.gate.source_idle.notify();
     }
 
     /// Called after each change of the prefetch or of the buffered ranges.
@@ -283,6 +363,7 @@ impl<'g> StateGuard<'g> {
             ..
         } = &mut *self.state;
         prefetch.note_miss(offset, extent, position.can_seek());
+        self.note_pushed_read(offset);
         self.update_prefetch_trigger();
     }
 
@@ -295,8 +376,17 @@ impl<'g> StateGuard<'g> {
             ..
         } = &mut *self.state;
         prefetch.note_read(offset, extent, position.can_seek());
+        self.note_pushed_read(offset);
         self.update_prefetch_trigger();
         self.call_helper();
+    }
+
+    /// Moves the limit of what may be pushed.
+    fn note_pushed_read(&mut self, offset: u64) {
+        if let Some(push) = &mut self.push {
+            push.note_read(offset);
+            self.gate.space.notify();
+        }
     }
 
     /// Keeps `ahead` bytes buffered past the furthest read; 0 turns the prefetch off.
@@ -314,6 +404,7 @@ impl<'g> StateGuard<'g> {
         self.cancels += 1;
         self.wake(Some(&Error::Canceled), |_| true);
         self.notify_source_idle();
+        self.notify_pushers();
     }
 
     /// Marks the buffer as freed: every call returns, and the helper exits. False if it was freed
@@ -327,6 +418,7 @@ impl<'g> StateGuard<'g> {
         self.wake(None, |_| true);
         self.call_helper();
         self.notify_source_idle();
+        self.notify_pushers();
         true
     }
 

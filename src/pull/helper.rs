@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::options::{ThreadHook, ThreadHooks};
 use crate::panic::catch;
 use crate::pull::demand::Puller;
-use crate::pull::gate::Gate;
+use crate::pull::gate::{Gate, StateGuard};
 use crate::pull::source_guard::SourceGuard;
 use crate::store::Store;
 use crate::sync::shared::Shared;
@@ -69,11 +69,27 @@ fn recover(gate: &Gate) {
     });
 }
 
+/// Spills for a push, which must not wait for the disk itself.
+fn spill<'g>(gate: &'g Gate, store: &Store, mut state: StateGuard<'g>) -> StateGuard<'g> {
+    state.slot.enter_spool();
+    drop(state);
+    let result = store.make_space();
+    let is_over = store.is_over_full();
+    let mut state = gate.lock();
+    state.slot.leave_spool();
+    state.report_spill(result, is_over);
+    state
+}
+
 /// Works until the buffer is freed; then returns true.
 fn run(gate: &Gate, store: &Store) -> bool {
     let mut state = gate.lock();
     while !state.freed {
         state.waiters.helper_has_looked();
+        if state.has_spill_request() {
+            state = spill(gate, store, state);
+            continue;
+        }
         let work = state.helper_work();
         let guard = work.and_then(|_| SourceGuard::take(gate, store, &mut state));
         let (Some((demand, ahead)), Some(mut guard)) = (work, guard) else {

@@ -14,13 +14,14 @@ pub(crate) struct SourcePosition {
 }
 
 impl SourcePosition {
-    pub(super) fn new(source: &dyn Source) -> SourcePosition {
+    /// The start. Bytes that are pushed come in any order, as from a source that can seek.
+    pub(super) fn new(source: Option<&dyn Source>) -> SourcePosition {
         SourcePosition {
             offset: 0,
             run_start: 0,
             unconfirmed_from: None,
-            can_seek: source.can_seek(),
-            seeks_lazily: source.jumps_lazily(),
+            can_seek: source.is_none_or(|source| source.can_seek()),
+            seeks_lazily: source.is_some_and(|source| source.jumps_lazily()),
         }
     }
 

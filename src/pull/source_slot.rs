@@ -18,9 +18,9 @@ pub(crate) struct SourceSlot {
 }
 
 impl SourceSlot {
-    pub(super) fn new(source: Box<dyn Source>) -> SourceSlot {
+    pub(super) fn new(source: Option<Box<dyn Source>>) -> SourceSlot {
         SourceSlot {
-            source: Some(source),
+            source,
             caller: None,
             spiller: None,
             interrupters: Vec::new(),

@@ -32,6 +32,7 @@ use crate::options::{MAX_READ_GRANULARITY, Options};
 use crate::pull::demand::{Demand, Puller};
 use crate::pull::extent::Extent;
 use crate::pull::prefetch::Prefetch;
+use crate::pull::push::PushState;
 use crate::pull::source_health::SourceHealth;
 use crate::pull::source_position::SourcePosition;
 use crate::pull::source_slot::SourceSlot;
@@ -46,6 +47,8 @@ pub(crate) struct State {
     pub(super) health: SourceHealth,
     pub(super) waiters: Waiters,
     pub(super) prefetch: Prefetch,
+    /// Of a buffer whose bytes are pushed, which has no source.
+    pub(super) push: Option<PushState>,
     pub(super) counters: Counters,
     /// The helper's thread, while it runs.
     pub(super) helper: Option<ThreadToken>,
@@ -83,10 +86,13 @@ pub(crate) enum Verdict {
 }
 
 impl State {
-    pub(crate) fn new(source: Box<dyn Source>, options: &Options) -> State {
+    /// The state of a new buffer. Without a source, its bytes are pushed.
+    pub(crate) fn new(source: Option<Box<dyn Source>>, options: &Options) -> State {
+        let reports_size = source.as_ref().is_some_and(|source| source.reports_size());
         State {
-            extent: Extent::new(options, source.reports_size()),
-            position: SourcePosition::new(source.as_ref()),
+            extent: Extent::new(options, reports_size),
+            position: SourcePosition::new(source.as_deref()),
+            push: source.is_none().then(|| PushState::new(options)),
             slot: SourceSlot::new(source),
             health: SourceHealth::default(),
             waiters: Waiters::default(),
@@ -200,7 +206,7 @@ impl State {
     /// The bytes that the helper should fetch, if any: those that a waiting call needs, else those
     /// that the prefetch keeps buffered. The flag is true for the latter.
     pub(super) fn helper_work(&self) -> Option<(Demand, bool)> {
-        if self.freed || self.canceled || self.health.failure().is_some() {
+        if self.freed || self.canceled || self.health.failure().is_some() || self.is_pushed() {
             return None;
         }
         let cancels = self.cancels;
@@ -233,6 +239,9 @@ impl State {
         if self.freed {
             return (0, u64::MAX);
         }
+        if let Some(push) = self.push.as_ref().filter(|push| push.is_limited()) {
+            return (0, push.furthest());
+        }
         self.prefetch.quiet(&self.extent, self.can_seek())
     }
 
@@ -254,7 +263,7 @@ impl State {
     pub(crate) fn missing_ahead(&self) -> Option<u64> {
         let extent = &self.extent;
         let missing = extent.ranges().end_of(self.position.offset());
-        let jumped = self.can_seek() && extent.frontier() < missing;
+        let jumped = self.can_seek() && !self.is_pushed() && extent.frontier() < missing;
         (jumped && !extent.is_past_end(missing)).then_some(missing)
     }
 

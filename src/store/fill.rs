@@ -38,13 +38,39 @@ impl Store {
             // After a spill this may be another tail than the one that was checked.
             writing.seal_unless(|tail| tail.has_space_at(position));
         }
+        self.grant(&mut writing, position, run, expected)
+    }
+
+    /// The same without a spill: None if memory is over its limit, unless it may `exceed` it.
+    pub(crate) fn reserve_in_memory(
+        &self,
+        position: u64,
+        run: u64,
+        expected: Option<u64>,
+        exceed: bool,
+    ) -> Result<Option<WriteGrant>> {
+        let mut writing = lock(&self.writing);
+        writing.seal_unless(|tail| tail.has_space_at(position));
+        if writing.is_over(self.max_memory()) && !exceed {
+            return Ok(None);
+        }
+        self.grant(&mut writing, position, run, expected).map(Some)
+    }
+
+    fn grant(
+        &self,
+        writing: &mut WriteState,
+        position: u64,
+        run: u64,
+        expected: Option<u64>,
+    ) -> Result<WriteGrant> {
         if let Some(tail) = &writing.tail {
             return Segment::grant(tail).ok_or(Error::NoMemory);
         }
         // Allocates everything that the commit will need, so that the commit cannot fail.
         self.index.prepare(&mut writing.writer, position)?;
         writing.sealed.try_reserve(1).map_err(|_| Error::NoMemory)?;
-        let chunk = self.chunk(&mut writing, position, run, expected)?;
+        let chunk = self.chunk(writing, position, run, expected)?;
         let segment = Segment::new(position, chunk)?;
         Ok(Segment::grant(&segment).expect("a new segment grants its memory"))
     }

@@ -189,6 +189,23 @@ impl WriteGrant {
         }
     }
 
+    /// Writes as many of `bytes` as fit. Returns their number.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> usize {
+        let data = self.segment.data.load(Ordering::Relaxed);
+        let count = bytes.len().min(self.segment.capacity - self.offset);
+        // SAFETY: a segment is not released while a grant exists, so `data` is valid for `capacity`
+        // bytes, and `count` of them follow `offset`. This grant is the only one, and readers stop
+        // at `filled`, so nobody else uses them. `bytes` is the caller's and cannot overlap them.
+        unsafe {
+            data.add(self.offset)
+                .copy_from_nonoverlapping(bytes.as_ptr(), count);
+        }
+        let initialized = &self.segment.initialized;
+        let end = (self.offset + count).max(initialized.load(Ordering::Relaxed));
+        initialized.store(end, Ordering::Relaxed);
+        count
+    }
+
     /// Makes the first `count` bytes of the grant readable. The grant then begins after them.
     pub(crate) fn commit(&mut self, count: usize) {
         assert!(count <= self.segment.capacity - self.offset);

@@ -83,7 +83,7 @@ impl Store {
     }
 
     /// Spills until memory is within its limit, or the disk is full and the buffer may grow then.
-    pub(super) fn make_space(&self) -> Result<()> {
+    pub(crate) fn make_space(&self) -> Result<()> {
         match self.spill_down() {
             Err(Error::DiskFull { .. } | Error::Io { .. }) if self.on_full == OnFull::Memory => {
                 Ok(())
@@ -177,7 +177,8 @@ impl Store {
         }
     }
 
-    fn is_over_full(&self) -> bool {
+    /// Whether memory is over its limit, and a segment can be spilled.
+    pub(crate) fn is_over_full(&self) -> bool {
         lock(&self.writing).is_over(self.max_memory())
     }
 

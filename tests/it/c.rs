@@ -125,6 +125,11 @@ fn pull() {
 }
 
 #[test]
+fn push() {
+    promise("push.c");
+}
+
+#[test]
 fn short_end() {
     promise("short_end.c");
 }

@@ -1,0 +1,145 @@
+//! One push: bytes that the caller has are copied into memory, where every reader finds them.
+//!
+//! Pushes take turns, each for the copy of at most one segment. A push never touches a file: if
+//! memory is full it asks the helper to spill, and waits for that without a turn.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use crate::buffer::Buffer;
+use crate::buffer::read::Wait;
+use crate::error::{Error, Result};
+use crate::pull::push::Admission;
+use crate::pull::ranges::is_range;
+use crate::sync::lock;
+use crate::sync::shared::Shared;
+
+/// What one turn achieved.
+enum Turn {
+    /// This many bytes are buffered, some of them perhaps before.
+    Accepted(usize),
+    /// Bytes so far ahead of the readers are not accepted yet.
+    TooFar,
+    /// Memory is over its limit.
+    Full,
+}
+
+impl Buffer {
+    /// Accepts bytes for `offset`. `sb_push` describes the result.
+    pub(crate) fn push(
+        this: &Shared<Buffer>,
+        offset: u64,
+        bytes: &[u8],
+        wait: Wait,
+    ) -> Result<usize> {
+        if !is_range(offset, bytes.len()) {
+            return Err(Error::Invalid);
+        }
+        let limit = wait.limit();
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let cancels = this.gate.lock().cancels();
+        let mut done = 0;
+        loop {
+            let left = &bytes[done..];
+            let result = Buffer::push_or_wait(this, offset + done as u64, left, cancels, deadline);
+            match result {
+                Ok(count) => done += count,
+                // The caller offers the rest again, and gets the error then.
+                Err(_) if done > 0 => return Ok(done),
+                Err(error) => return Err(error),
+            }
+            if done == bytes.len() {
+                return Ok(done);
+            }
+        }
+    }
+
+    /// Accepts the first bytes, or waits until some may be accepted.
+    fn push_or_wait(
+        this: &Shared<Buffer>,
+        offset: u64,
+        bytes: &[u8],
+        cancels: u64,
+        deadline: Option<Instant>,
+    ) -> Result<usize> {
+        let events = this.gate.lock().push_events();
+        let turn = this.push_some(offset, bytes, cancels)?;
+        let mut state = this.gate.lock();
+        let refused = match turn {
+            Turn::Accepted(count) => return Ok(count),
+            Turn::TooFar => None,
+            Turn::Full => {
+                let refused = state.spill_error();
+                Buffer::start_helper(this)?;
+                state.call_spill();
+                refused
+            }
+        };
+        let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if late {
+            return Err(refused.unwrap_or(Error::Timeout));
+        }
+        if state.is_helper_here() {
+            return Err(Error::Reentrant);
+        }
+        if !state.wait_for_space(events, deadline) {
+            return Err(Error::Timeout);
+        }
+        match this.gate.lock().spill_error() {
+            Some(error) if matches!(turn, Turn::Full) => Err(error),
+            _ => Ok(0),
+        }
+    }
+
+    /// Copies the first bytes to memory, at most a segment, unless it has no space.
+    fn push_some(&self, offset: u64, bytes: &[u8], cancels: u64) -> Result<Turn> {
+        let _turn = lock(&self.pushing);
+        let mut state = self.gate.lock();
+        let missing = match state.admit(offset, bytes.len() as u64, cancels)? {
+            Admission::Held(count) => return Ok(Turn::Accepted(count as usize)),
+            Admission::TooFar => return Ok(Turn::TooFar),
+            Admission::Missing(_) if bytes.is_empty() => return Ok(Turn::Accepted(0)),
+            Admission::Missing(count) => count as usize,
+        };
+        let (run, expected) = state.prepare_push(offset)?;
+        let exceed = state.take_excess();
+        drop(state);
+        let grant = self
+            .store
+            .reserve_in_memory(offset, run, expected, exceed)?;
+        let Some(mut grant) = grant else {
+            return Ok(Turn::Full);
+        };
+        let count = grant.write(&bytes[..missing]);
+        let mut state = self.gate.lock();
+        self.store.commit(grant, count, false);
+        state.report_push(offset, count as u64);
+        let is_complete = state.extent().is_complete();
+        drop(state);
+        if is_complete {
+            self.store.finish();
+        }
+        Ok(Turn::Accepted(count))
+    }
+
+    /// Ends a pushed stream: at `size`, or after its last byte, or as a failure.
+    pub(crate) fn end_push(&self, size: Option<u64>, failure: Option<i64>) -> Result<()> {
+        let _turn = lock(&self.pushing);
+        let mut state = self.gate.lock();
+        match failure {
+            None => state.report_end(size)?,
+            Some(code) => state.report_failure(code)?,
+        }
+        let is_complete = state.extent().is_complete();
+        drop(state);
+        if is_complete {
+            self.store.finish();
+        }
+        Ok(())
+    }
+
+    /// The bytes to push next; empty if none are wanted.
+    pub(crate) fn wanted(&self) -> Result<Range<u64>> {
+        self.gate.lock().wanted()
+    }
+}

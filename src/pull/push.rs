@@ -1,0 +1,233 @@
+//! Push: what a buffer without a source knows of the callers that push its bytes.
+//!
+//! The state decides whether bytes are accepted ([`State::admit`]) and which ones are wanted
+//! ([`State::wanted`]). A push never spills: if memory is full, it asks the helper, which spills
+//! and reports the result here.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::pull::demand::Demand;
+use crate::pull::extent::MAX_SIZE;
+use crate::pull::state::State;
+
+pub(crate) struct PushState {
+    /// The most bytes to accept past the furthest read.
+    ahead: u64,
+    /// The end of the furthest read.
+    furthest: u64,
+    /// The helper is to spill.
+    spill_requested: bool,
+    /// Why the last spill made no space.
+    spill_error: Option<Error>,
+    /// Memory is over its limit, and the next push may take more because the disk is full.
+    may_exceed: bool,
+    /// Counts the events that may make space. A push that found none waits for the next one.
+    events: u64,
+}
+
+/// What becomes of the first bytes of a push.
+pub(crate) enum Admission {
+    /// This many are buffered already.
+    Held(u64),
+    /// This many are missing and welcome.
+    Missing(u64),
+    /// They lie too far past the furthest read.
+    TooFar,
+}
+
+impl PushState {
+    pub(super) fn new(options: &Options) -> PushState {
+        PushState {
+            ahead: match options.ahead {
+                0 => u64::MAX,
+                ahead => ahead,
+            },
+            furthest: 0,
+            spill_requested: false,
+            spill_error: None,
+            may_exceed: false,
+            events: 0,
+        }
+    }
+
+    /// Whether reads have to be reported, since the limit moves with them.
+    pub(super) fn is_limited(&self) -> bool {
+        self.ahead < u64::MAX
+    }
+
+    pub(super) fn note_event(&mut self) {
+        self.events += 1;
+    }
+
+    /// The offset up to which reads need not be reported.
+    pub(super) fn furthest(&self) -> u64 {
+        self.furthest
+    }
+
+    pub(super) fn note_read(&mut self, offset: u64) {
+        if offset < MAX_SIZE && offset > self.furthest {
+            self.furthest = offset;
+            self.events += 1;
+        }
+    }
+}
+
+impl State {
+    pub(crate) fn is_pushed(&self) -> bool {
+        self.push.is_some()
+    }
+
+    fn push_state(&self) -> Result<&PushState> {
+        self.push.as_ref().ok_or(Error::Unsupported)
+    }
+
+    /// Whether and how many of `length` bytes at `offset` are accepted. `cancels` is from when the
+    /// push began.
+    pub(crate) fn admit(&self, offset: u64, length: u64, cancels: u64) -> Result<Admission> {
+        self.push_state()?;
+        if self.canceled || self.was_canceled_since(cancels) {
+            return Err(Error::Canceled);
+        }
+        if let Some(failure) = self.health.failure() {
+            return Err(failure.clone());
+        }
+        let most = self.extent.end().unwrap_or(MAX_SIZE);
+        if length > most.saturating_sub(offset) {
+            return Err(Error::Size);
+        }
+        let buffered = self.extent.buffered(offset);
+        if buffered > 0 {
+            return Ok(Admission::Held(buffered.min(length)));
+        }
+        let (_, next) = self.extent.ranges().gap(offset);
+        let until = next.unwrap_or(u64::MAX).min(self.push_limit());
+        Ok(match until.saturating_sub(offset) {
+            0 => Admission::TooFar,
+            missing => Admission::Missing(missing.min(length)),
+        })
+    }
+
+    /// The offset at which bytes are too far ahead. Bytes that a call waits for never are.
+    fn push_limit(&self) -> u64 {
+        let Some(push) = self.push.as_ref().filter(|push| push.is_limited()) else {
+            return u64::MAX;
+        };
+        let ends = self.waiters.asleep().map(|waiter| end_of(waiter.demand));
+        ends.fold(push.furthest, u64::max)
+            .saturating_add(push.ahead)
+    }
+
+    /// The bytes to push next: the gap for which a call has waited longest, else what the prefetch
+    /// keeps buffered, else what follows the frontier. Empty if none are wanted.
+    pub(crate) fn wanted(&self) -> Result<Range<u64>> {
+        self.push_state()?;
+        if self.freed || self.canceled || self.health.failure().is_some() {
+            return Ok(0..0);
+        }
+        let waiting = self.waiters.asleep().next();
+        let from = match (waiting, self.prefetch.next(&self.extent, true, 0)) {
+            (Some(waiter), _) => waiter.demand.offset,
+            (None, Some((offset, _))) => offset,
+            (None, None) => 0,
+        };
+        let (start, next) = self.extent.ranges().gap(from);
+        let end = next.or(self.extent.end()).unwrap_or(u64::MAX);
+        let end = end.min(self.push_limit());
+        Ok(start..end.max(start))
+    }
+
+    /// Records bytes that were pushed to `offset`.
+    pub(crate) fn pushed(&mut self, offset: u64, count: u64) {
+        if self.position.offset() != offset {
+            self.position.jump(offset);
+        }
+        self.position.advance(count);
+        self.counters.pulled += count;
+        self.extent.add(offset..offset + count);
+    }
+
+    /// Allocates what `pushed` will need, so that it cannot fail. Returns how many bytes came
+    /// without a jump before `offset`, and how many are said to follow.
+    pub(crate) fn prepare_push(&mut self, offset: u64) -> Result<(u64, Option<u64>)> {
+        self.extent.reserve()?;
+        let follows = self.position.offset() == offset;
+        let run = if follows { self.position.run() } else { 0 };
+        let declared = self.extent.declared();
+        Ok((run, declared.and_then(|size| size.checked_sub(offset))))
+    }
+
+    /// Ends a pushed stream at `size`, by default after its last byte.
+    pub(super) fn end_push(&mut self, size: Option<u64>) -> Result<()> {
+        self.push_state()?;
+        let last = self.extent.ranges().last_end();
+        let size = size.unwrap_or(last);
+        if size < last || size > MAX_SIZE || self.extent.end().is_some_and(|end| end != size) {
+            return Err(Error::Size);
+        }
+        if self.extent.is_short_error(size) {
+            self.health.fail(Error::Short);
+        } else {
+            self.extent.set_end(size);
+        }
+        Ok(())
+    }
+
+    /// Records that the pusher failed. A resource that is complete cannot fail any more.
+    pub(super) fn fail_push(&mut self, code: i64) -> Result<()> {
+        self.push_state()?;
+        if !self.extent.is_complete() {
+            self.counters.source_error = code;
+            self.health.fail(Error::Source { code, cause: None });
+        }
+        Ok(())
+    }
+
+    /// The number of the last event that may have made space.
+    pub(crate) fn push_events(&self) -> u64 {
+        self.push.as_ref().map_or(0, |push| push.events)
+    }
+
+    pub(super) fn request_spill(&mut self) {
+        if let Some(push) = &mut self.push {
+            push.spill_requested = true;
+            push.spill_error = None;
+        }
+    }
+
+    pub(super) fn has_spill_request(&self) -> bool {
+        let push = self.push.as_ref();
+        push.is_some_and(|push| push.spill_requested && !self.freed)
+    }
+
+    /// Takes the permission to exceed the memory limit once, because the disk is full.
+    pub(crate) fn take_excess(&mut self) -> bool {
+        self.push
+            .as_mut()
+            .is_some_and(|push| std::mem::take(&mut push.may_exceed))
+    }
+
+    /// Why the last spill made no space.
+    pub(crate) fn spill_error(&self) -> Option<Error> {
+        self.push.as_ref()?.spill_error.clone()
+    }
+
+    /// Records the result of a requested spill. `is_over` is whether memory is still over its
+    /// limit.
+    pub(super) fn spilled(&mut self, result: Result<()>, is_over: bool) {
+        if let Err(error) = &result {
+            self.record(error);
+        }
+        if let Some(push) = &mut self.push {
+            push.spill_requested = false;
+            push.may_exceed = result.is_ok() && is_over;
+            push.spill_error = result.err();
+            push.events += 1;
+        }
+    }
+}
+
+fn end_of(demand: Demand) -> u64 {
+    demand.offset.saturating_add(demand.length)
+}
