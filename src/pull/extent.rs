@@ -129,6 +129,7 @@ impl Extent {
     }
 
     /// Adds bytes that arrived.
+    #[inline(always)]
     pub(super) fn add(&mut self, new: Range<u64>) {
         self.ranges.add(new);
         let last = self.ranges.last_end();

@@ -57,6 +57,8 @@ impl Store {
         self.grant(&mut writing, position, run, expected).map(Some)
     }
 
+    // Always: as a call of its own it costs the pull tens of instructions, and so does `commit`.
+    #[inline(always)]
     fn grant(
         &self,
         writing: &mut WriteState,
@@ -77,6 +79,7 @@ impl Store {
 
     /// Makes `count` bytes that the source wrote readable. If `more` bytes follow at once, returns
     /// the rest of the grant.
+    #[inline(always)]
     pub(crate) fn commit(
         &self,
         mut grant: WriteGrant,
