@@ -25,6 +25,7 @@ mod news;
 mod outcome;
 pub(crate) mod prefetch;
 pub(crate) mod push;
+mod push_state;
 pub(crate) mod ranges;
 pub(crate) mod source_guard;
 mod source_health;

@@ -1,4 +1,4 @@
-//! Push: what a buffer without a source knows of the callers that push its bytes.
+//! Push: the rules for buffers without a source.
 //!
 //! The state decides whether bytes are accepted ([`State::admit`]) and which ones are wanted
 //! ([`State::wanted`]). A push never spills: if memory is full, it asks the helper, which spills
@@ -7,25 +7,10 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::options::Options;
 use crate::pull::demand::Demand;
 use crate::pull::extent::MAX_SIZE;
+use crate::pull::push_state::PushState;
 use crate::pull::state::State;
-
-pub(crate) struct PushState {
-    /// The most bytes to accept past the furthest read.
-    ahead: u64,
-    /// The end of the furthest read.
-    furthest: u64,
-    /// The helper is to spill.
-    spill_requested: bool,
-    /// Why the last spill made no space.
-    spill_error: Option<Error>,
-    /// Memory is over its limit, and the next push may take more because the disk is full.
-    may_exceed: bool,
-    /// Counts the events that may make space. A push that found none waits for the next one.
-    events: u64,
-}
 
 /// What becomes of the first bytes of a push.
 pub(crate) enum Admission {
@@ -35,43 +20,6 @@ pub(crate) enum Admission {
     Missing(u64),
     /// They lie too far past the furthest read.
     TooFar,
-}
-
-impl PushState {
-    pub(super) fn new(options: &Options) -> PushState {
-        PushState {
-            ahead: match options.ahead {
-                0 => u64::MAX,
-                ahead => ahead,
-            },
-            furthest: 0,
-            spill_requested: false,
-            spill_error: None,
-            may_exceed: false,
-            events: 0,
-        }
-    }
-
-    /// Whether reads have to be reported, since the limit moves with them.
-    pub(super) fn is_limited(&self) -> bool {
-        self.ahead < u64::MAX
-    }
-
-    pub(super) fn note_event(&mut self) {
-        self.events += 1;
-    }
-
-    /// The offset up to which reads need not be reported.
-    pub(super) fn furthest(&self) -> u64 {
-        self.furthest
-    }
-
-    pub(super) fn note_read(&mut self, offset: u64) {
-        if offset < MAX_SIZE && offset > self.furthest {
-            self.furthest = offset;
-            self.events += 1;
-        }
-    }
 }
 
 impl State {

@@ -32,7 +32,7 @@ use crate::options::{MAX_READ_GRANULARITY, Options};
 use crate::pull::demand::{Demand, Puller};
 use crate::pull::extent::Extent;
 use crate::pull::prefetch::Prefetch;
-use crate::pull::push::PushState;
+use crate::pull::push_state::PushState;
 use crate::pull::source_health::SourceHealth;
 use crate::pull::source_position::SourcePosition;
 use crate::pull::source_slot::SourceSlot;

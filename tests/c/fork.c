@@ -45,6 +45,9 @@ static void in_child(sb_buffer *buffer, sb_reader *reader)
         CHECK_EQ(sb_resume(buffer), SB_ERR_INVALID);
         CHECK_EQ(sb_spill(buffer), SB_ERR_INVALID);
         CHECK_EQ(sb_set_max_memory(buffer, 0), SB_ERR_INVALID);
+        CHECK_EQ(sb_push(buffer, 0, 10, bytes, -1), SB_ERR_INVALID);
+        CHECK_EQ(sb_push_end(buffer, SB_SIZE_UNKNOWN, 0), SB_ERR_INVALID);
+        CHECK_EQ(sb_wanted(buffer, &range), SB_ERR_INVALID);
         CHECK_EQ(sb_size(buffer), SB_ERR_INVALID);
         CHECK_EQ(sb_buffered(buffer, 0), SB_ERR_INVALID);
         CHECK_EQ(sb_ranges(buffer, &range, 1), SB_ERR_INVALID);

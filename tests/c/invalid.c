@@ -43,6 +43,11 @@ static void bad_buffer(sb_buffer *bad)
     CHECK_EQ(sb_resume(bad), SB_ERR_INVALID);
     CHECK_EQ(sb_spill(bad), SB_ERR_INVALID);
     CHECK_EQ(sb_set_max_memory(bad, 0), SB_ERR_INVALID);
+    CHECK_EQ(sb_push(bad, 0, sizeof bytes, bytes, -1), SB_ERR_INVALID);
+    CHECK_EQ(sb_push(bad, 0, 0, NULL, 0), SB_ERR_INVALID);
+    CHECK_EQ(sb_push_end(bad, 0, 0), SB_ERR_INVALID);
+    CHECK_EQ(sb_push_end(bad, SB_SIZE_UNKNOWN, -1), SB_ERR_INVALID);
+    CHECK_EQ(sb_wanted(bad, &range), SB_ERR_INVALID);
     CHECK_EQ(sb_size(bad), SB_ERR_INVALID);
     CHECK_EQ(sb_buffered(bad, 0), SB_ERR_INVALID);
     CHECK_EQ(sb_ranges(bad, &range, 1), SB_ERR_INVALID);

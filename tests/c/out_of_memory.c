@@ -284,6 +284,59 @@ static sb_buffer *waiting(stream *source)
     return buffer;
 }
 
+/* Pushes everything, backwards and repeatedly if needed: what was accepted stays, in full. */
+static sb_buffer *pushing_in(stream *source, uint64_t max)
+{
+    static unsigned char whole[SIZE];
+    uint64_t at, done = 0, piece = 70000;
+    sb_options options;
+    sb_buffer *buffer = NULL;
+    int result, tries = 0;
+    int64_t count;
+
+    for (at = 0; at < SIZE; at++)
+        whole[at] = byte_at(at);
+    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
+    options.max_memory = max;
+    SCARCE(result, sb_new_push(&options, &buffer));
+    CHECK(is_fine(result));
+    CHECK((result == SB_OK) == (buffer != NULL));
+    if (buffer == NULL) {
+        plan_after = -1;
+        CHECK_EQ(sb_new_push(&options, &buffer), SB_OK);
+    }
+    for (at = SIZE - piece;; at -= piece, done = 0) {
+        while (done < piece) {
+            SCARCE(count, sb_push(buffer, at + done, (size_t)(piece - done), whole + at + done, -1));
+            CHECK(count > 0 || count == SB_ERR_NO_MEMORY);
+            if (count < 0 && ++tries > 20)
+                plan_after = -1;
+            if (count > 0)
+                done += (uint64_t)count;
+            CHECK(sb_buffered(buffer, at) >= (int64_t)done);
+            CHECK_EQ(sb_read_some(buffer, at, (size_t)done, bytes, 0), done);
+            CHECK_BYTES(bytes, at, done);
+        }
+        if (at == 0)
+            break;
+    }
+    SCARCE(result, sb_push_end(buffer, SB_SIZE_UNKNOWN, 0));
+    CHECK_EQ(result, SB_OK);
+    /* A push buffer has no source to close. */
+    source->closes = 1;
+    return buffer;
+}
+
+static sb_buffer *pushing(stream *source)
+{
+    return pushing_in(source, UINT64_MAX);
+}
+
+static sb_buffer *pushing_beyond_memory(stream *source)
+{
+    return pushing_in(source, 100000);
+}
+
 static const struct {
     const char *name;
     sb_buffer *(*run)(stream *source);
@@ -303,6 +356,8 @@ static const struct {
     { "reading", reading, 0 },
     { "looking", looking, 0 },
     { "waiting", waiting, 1 },
+    { "pushing", pushing, 0 },
+    { "pushing_beyond_memory", pushing_beyond_memory, 1 },
 };
 
 static void on_abort(int signal)

@@ -45,6 +45,27 @@ static void expect(sb_buffer *buffer, uint64_t offset, size_t length)
     CHECK_BYTES(bytes, offset, length);
 }
 
+/* Pushes until the helper has to spill. */
+static void push_some(void)
+{
+    static unsigned char bytes[65536];
+    sb_options options;
+    sb_buffer *buffer;
+    sb_range range;
+    uint64_t at;
+
+    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
+    options.max_memory = 0;
+    CHECK_EQ(sb_new_push(&options, &buffer), SB_OK);
+    for (at = 0; at < 1 << 20; at += sizeof bytes)
+        CHECK_EQ(sb_push(buffer, at, sizeof bytes, bytes, -1), sizeof bytes);
+    CHECK_EQ(sb_wanted(buffer, &range), SB_OK);
+    CHECK_EQ(range.start, at);
+    CHECK_EQ(sb_push_end(buffer, SB_SIZE_UNKNOWN, 0), SB_OK);
+    CHECK_EQ(sb_read(buffer, 0, sizeof bytes, bytes), sizeof bytes);
+    sb_free(buffer);
+}
+
 static void *work(void *opaque)
 {
     static sb_stats stats;
@@ -78,6 +99,7 @@ static void *work(void *opaque)
     CHECK_EQ(save_with(buffer, path, -1, SB_SAVE_LINK, NULL, NULL), SIZE);
     CHECK_EQ(unlink(path), 0);
     sb_free(buffer);
+    push_some();
     return opaque;
 }
 

@@ -293,6 +293,7 @@ class Options(ctypes.Structure):
         ("thread_begin", NotifyCallback),
         ("thread_end", NotifyCallback),
         ("reserved_pointer", ctypes.c_void_p),
+        ("ahead", ctypes.c_uint64),
     ]
 
 
@@ -373,6 +374,13 @@ PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
         ctypes.c_int,
         (ctypes.POINTER(Callback), ctypes.POINTER(Options), ctypes.POINTER(_handle)),
     ),
+    "sb_new_push": (ctypes.c_int, (ctypes.POINTER(Options), ctypes.POINTER(_handle))),
+    "sb_push": (
+        ctypes.c_int64,
+        (_handle, ctypes.c_uint64, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_int64),
+    ),
+    "sb_push_end": (ctypes.c_int, (_handle, ctypes.c_uint64, ctypes.c_int64)),
+    "sb_wanted": (ctypes.c_int, (_handle, ctypes.POINTER(Range))),
     "sb_save_options_init": (ctypes.c_int, (ctypes.POINTER(SaveOptions), ctypes.c_size_t)),
     "sb_save_with": (ctypes.c_int64, (_handle, ctypes.POINTER(SaveOptions))),
     "sb_error_init": (ctypes.c_int, (ctypes.POINTER(Error), ctypes.c_size_t)),
