@@ -19,11 +19,12 @@ impl StreamBuffer {
 
     /// Returns a builder, which creates a buffer over a source with other options.
     pub fn builder<S: Source + 'static>(source: S) -> Builder<S> {
-        Builder::new(source)
+        Builder::with(source)
     }
 }
 
-/// Creates a [`StreamBuffer`] with options; made by [`StreamBuffer::builder`].
+/// Creates a [`StreamBuffer`] with options; made by [`StreamBuffer::builder`] for one with a source,
+/// and by [`StreamBuffer::pushed`] for one without.
 ///
 /// ```
 /// let buffer = spoolbuf::StreamBuffer::builder(&b"some bytes"[..])
@@ -40,12 +41,20 @@ pub struct Builder<S> {
     options: Options,
 }
 
-impl<S: Source + 'static> Builder<S> {
-    pub(crate) fn new(source: S) -> Builder<S> {
+impl<S> Builder<S> {
+    pub(crate) fn with(source: S) -> Builder<S> {
         Builder {
             source,
             options: Options::default(),
         }
+    }
+
+    pub(crate) fn options_mut(&mut self) -> &mut Options {
+        &mut self.options
+    }
+
+    pub(crate) fn into_options(self) -> Options {
+        self.options
     }
 
     /// The declared size in bytes: a hint that is never trusted. Default: unknown.
@@ -121,7 +130,9 @@ impl<S: Source + 'static> Builder<S> {
         self.options.read_granularity = bytes;
         self
     }
+}
 
+impl<S: Source + 'static> Builder<S> {
     /// Creates the buffer. Reads nothing and opens no file. Starts a thread only with a prefetch.
     ///
     /// # Errors

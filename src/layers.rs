@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 /// From the top down. The modules on one line do not import each other.
-const LAYERS: [&[&str]; 9] = [
+const LAYERS: [&[&str]; 10] = [
+    &["pusher"],
     &["builder", "cursor", "ffi"],
     &["stream_buffer"],
     &["buffer"],

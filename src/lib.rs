@@ -26,8 +26,8 @@
 //! Each folder imports only from the ones below it; a test enforces that (`src/layers.rs`).
 //!
 //! ```text
-//! builder, cursor,
-//! stream_buffer           the Rust API
+//! pusher, builder,
+//! cursor, stream_buffer   the Rust API
 //! ffi/                    the C API: functions, handles, callbacks
 //! buffer/                 the object: reads, saves, counters
 //! pull/                   who calls the source, and who waits
@@ -62,6 +62,7 @@ mod loom_tests;
 mod options;
 mod panic;
 mod pull;
+mod pusher;
 mod source;
 mod store;
 mod stream_buffer;
@@ -77,5 +78,6 @@ pub use cursor::{CancelHandle, Cursor};
 pub use error::{Error, Operation, Result};
 pub use log::{LogFn, LogLevel, set_log};
 pub use options::{CursorOptions, OnFull, OnShort, ThreadHook};
+pub use pusher::{Pushed, Pusher};
 pub use source::{Interrupt, Seekable, Source};
 pub use stream_buffer::StreamBuffer;

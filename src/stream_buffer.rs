@@ -51,8 +51,17 @@ impl StreamBuffer {
         source: impl Source + 'static,
         options: Options,
     ) -> Result<StreamBuffer> {
+        StreamBuffer::over(Some(try_box(source)?), options)
+    }
+
+    /// A buffer whose bytes are pushed.
+    pub(crate) fn without_source(options: Options) -> Result<StreamBuffer> {
+        StreamBuffer::over(None, options)
+    }
+
+    fn over(source: Option<Box<dyn Source>>, options: Options) -> Result<StreamBuffer> {
         let prefetch = options.prefetch;
-        let buffer = Buffer::new(Some(try_box(source)?), options, DomainRef::own())?;
+        let buffer = Buffer::new(source, options, DomainRef::own())?;
         let owner = Shared::try_new(FreeOnDrop(buffer))?;
         let made = StreamBuffer { owner };
         if prefetch > 0 {

@@ -185,7 +185,7 @@ fn resume_against_cancel() {
             read_granularity: 0,
             ..Options::default()
         };
-        let buffer = Buffer::new(Box::new(Some(tap)), options, DomainRef::own()).unwrap();
+        let buffer = Buffer::new(Some(Box::new(tap)), options, DomainRef::own()).unwrap();
         let other = reader(&buffer, 0, 1, Wait::Forever);
         let canceler = thread::spawn({
             let buffer = buffer.clone();

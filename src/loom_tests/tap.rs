@@ -196,7 +196,7 @@ pub(super) fn buffer(tap: Tap) -> Shared<Buffer> {
         read_granularity: 0,
         ..Options::default()
     };
-    Buffer::new(Box::new(Some(tap)), options, DomainRef::own()).unwrap()
+    Buffer::new(Some(Box::new(tap)), options, DomainRef::own()).unwrap()
 }
 
 pub(super) fn read(

@@ -114,6 +114,8 @@ static void in_any_order(void)
     /* It is complete: nothing can fail any more. */
     CHECK_EQ(sb_push_end(buffer, 0, -5), SB_OK);
     CHECK_EQ(sb_read(buffer, 12000, 1, bytes), 0);
+    CHECK_EQ(stats_of(buffer).source_error, 0);
+    CHECK_EQ(push(buffer, 11000, 1000, 0), 1000);
     sb_free(buffer);
 }
 

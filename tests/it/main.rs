@@ -12,6 +12,7 @@ mod api {
     mod faults;
     #[cfg(target_os = "linux")]
     mod midway;
+    mod push;
     mod reuse;
     mod seek;
     #[cfg(unix)]

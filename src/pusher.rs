@@ -1,0 +1,159 @@
+//! `Pusher`: pushed buffers in the Rust API.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::buffer::Buffer;
+use crate::buffer::read::Wait;
+use crate::builder::Builder;
+use crate::error::Result;
+use crate::stream_buffer::StreamBuffer;
+use crate::sync::shared::Shared;
+
+/// Marks a [`Builder`] for a buffer without a source; made by [`StreamBuffer::pushed`].
+#[derive(Debug)]
+pub struct Pushed(());
+
+/// Pushes the bytes of a [`StreamBuffer`] that has no source; made by
+/// [`open_push`](Builder::open_push).
+///
+/// For bytes that arrive by events: in callbacks, messages, async tasks. Readers wait for the
+/// pusher as they wait for a source otherwise. Clones push to the same buffer, from any thread.
+///
+/// A pusher does not keep its buffer alive: once the last `StreamBuffer` and
+/// [`Cursor`](crate::Cursor) are dropped, pushes fail with
+/// [`Error::Canceled`](crate::Error::Canceled). A pusher that is dropped without
+/// [`end`](Pusher::end) or [`fail`](Pusher::fail) leaves readers waiting until they are canceled or
+/// time out: that is never taken for the end.
+///
+/// ```
+/// let (buffer, pusher) = spoolbuf::StreamBuffer::pushed().max_memory(64 * 1024).open_push()?;
+/// let reader = buffer.clone();
+/// let read = std::thread::spawn(move || {
+///     let mut out = [0; 10];
+///     reader.read_at(0, &mut out).map(|count| out[..count].to_vec())
+/// });
+/// // In any order.
+/// assert_eq!(pusher.push(5, b"tream", None)?, 5);
+/// assert_eq!(pusher.wanted(), 0..5);
+/// assert_eq!(pusher.push(0, b"any s", None)?, 5);
+/// pusher.end(None)?;
+/// assert_eq!(read.join().expect("no panic")?, b"any stream");
+/// assert_eq!(buffer.size(), Some(10));
+/// # Ok::<(), spoolbuf::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Pusher {
+    buffer: Shared<Buffer>,
+}
+
+impl StreamBuffer {
+    /// Returns a builder, which creates a buffer without a source and a [`Pusher`] for its bytes.
+    pub fn pushed() -> Builder<Pushed> {
+        Builder::with(Pushed(()))
+    }
+}
+
+impl Builder<Pushed> {
+    /// The most bytes to accept past the furthest read, which slows the pusher down to the speed of
+    /// the readers. Bytes that a call waits for are accepted anyway. Default: 0, no limit.
+    pub fn ahead(mut self, bytes: u64) -> Builder<Pushed> {
+        self.options_mut().ahead = bytes;
+        self
+    }
+
+    /// Creates the buffer, and the pusher for its bytes. Starts no thread and opens no file.
+    ///
+    /// `seek_gap` and `read_granularity` have no effect. A prefetch only determines what
+    /// [`wanted`](Pusher::wanted) returns.
+    ///
+    /// # Errors
+    /// [`Error::NoMemory`](crate::Error::NoMemory).
+    pub fn open_push(self) -> Result<(StreamBuffer, Pusher)> {
+        let buffer = StreamBuffer::without_source(self.into_options())?;
+        let pusher = Pusher {
+            buffer: buffer.inner().clone(),
+        };
+        Ok((buffer, pusher))
+    }
+}
+
+impl Pusher {
+    /// Pushes the bytes at `offset`. Returns how many were accepted, counted from the first, and at
+    /// least 1 unless `bytes` is empty. If it is fewer than all, push the rest again: an error that
+    /// ended the call is returned then.
+    ///
+    /// Accepted bytes are buffered: every thread can read them before this call returns. Pieces may
+    /// come in any order and may overlap. Bytes that are buffered already count as accepted, and
+    /// stay as they are: they are not compared.
+    ///
+    /// Blocks only while there is no space, and at most for `timeout`: while memory is over its
+    /// limit, until the helper thread has spilled; and while the bytes are too far
+    /// [ahead](Builder::ahead) of the readers. A timeout of zero makes it non-blocking.
+    ///
+    /// # Errors
+    /// - [`Error::Timeout`](crate::Error::Timeout): no byte was accepted in time.
+    /// - [`Error::DiskFull`](crate::Error::DiskFull), [`Error::Io`](crate::Error::Io): memory is
+    ///   full, and the helper thread could not spill. The next push tries again.
+    /// - [`Error::Canceled`](crate::Error::Canceled): the buffer is canceled, or was dropped.
+    /// - [`Error::Source`](crate::Error::Source), [`Error::Short`](crate::Error::Short): the stream
+    ///   has failed, until [`retry`](StreamBuffer::retry).
+    /// - [`Error::Size`](crate::Error::Size): the bytes would extend past the end, or past 2^63 - 1.
+    /// - [`Error::NoMemory`](crate::Error::NoMemory): out of memory, or the helper thread cannot be
+    ///   created.
+    pub fn push(&self, offset: u64, bytes: &[u8], timeout: Option<Duration>) -> Result<usize> {
+        Buffer::push(&self.buffer, offset, bytes, Wait::from(timeout))
+    }
+
+    /// Ends the stream at `size`, by default after the highest byte. Missing bytes below it can
+    /// still be pushed. The same end may be reported more than once.
+    ///
+    /// An end below the declared size is an [`Error::Short`](crate::Error::Short) for the readers
+    /// if [`on_short`](Builder::on_short) says so.
+    ///
+    /// # Errors
+    /// [`Error::Size`](crate::Error::Size): `size` is below the highest byte, above 2^63 - 1, or not
+    /// the end that was reported before.
+    pub fn end(&self, size: impl Into<Option<u64>>) -> Result<()> {
+        self.buffer.end_push(size.into(), None)
+    }
+
+    /// Reports that the stream failed: readers get the buffered bytes first, then
+    /// [`Error::Source`](crate::Error::Source) with this code. After a
+    /// [`retry`](StreamBuffer::retry), pushes are accepted again, at any offset. Has no effect once
+    /// every byte is buffered.
+    ///
+    /// ```
+    /// let (buffer, pusher) = spoolbuf::StreamBuffer::pushed().open_push()?;
+    /// pusher.push(0, b"half", None)?;
+    /// pusher.fail(-104);
+    /// let mut out = [0; 8];
+    /// assert_eq!(buffer.read_at(0, &mut out)?, 4);
+    /// let error = buffer.read_at(4, &mut out);
+    /// assert!(matches!(error, Err(spoolbuf::Error::Source { code: -104, .. })));
+    /// # Ok::<(), spoolbuf::Error>(())
+    /// ```
+    pub fn fail(&self, code: i64) {
+        // Fails only for a buffer that has a source.
+        let _ = self.buffer.end_push(None, Some(code));
+    }
+
+    /// Returns what to push next: a hint, since bytes elsewhere are accepted too. Its end is
+    /// `u64::MAX` if nothing limits it.
+    ///
+    /// It is the gap for which a call has waited longest; else what the prefetch keeps buffered;
+    /// else what follows the frontier. It is empty if every byte is buffered, if enough bytes are
+    /// [ahead](Builder::ahead), or if the buffer is canceled, has failed or was dropped.
+    pub fn wanted(&self) -> Range<u64> {
+        // Fails only for a buffer that has a source.
+        self.buffer.wanted().unwrap_or(0..0)
+    }
+}
+
+impl std::fmt::Debug for Pusher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pusher")
+            .field("wanted", &self.wanted())
+            .finish_non_exhaustive()
+    }
+}
