@@ -66,6 +66,7 @@
 mod handles;
 mod helper;
 mod poison;
+mod push;
 mod rcu;
 mod stops;
 mod store;
