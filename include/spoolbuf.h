@@ -829,6 +829,12 @@ typedef struct {
      * Must be NULL.
      */
     void *reserved_pointer;
+    /**
+     * For sb_new_push(): the most bytes to accept past the furthest read, in bytes, which slows the
+     * pusher down to the speed of the readers. Bytes that a call waits for are accepted anyway.
+     * Default: 0, no limit. Must be 0 for a buffer with a source.
+     */
+    uint64_t ahead;
 } sb_options;
 
 /**
@@ -1523,7 +1529,7 @@ SB_API int sb_options_init(sb_options *options, size_t struct_size);
  * @param out      [out] the handle, NULL on error; not NULL.
  * @return SB_OK.
  *         SB_ERR_INVALID: the callback or an option is invalid, or `out` is NULL.
- *         SB_ERR_UNSUPPORTED: an option of a later version is not 0.
+ *         SB_ERR_UNSUPPORTED: an option of a later version is not 0, or `ahead` is not 0.
  *         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
  *         A valid callback belongs to the library from the call on: if the call fails, its `close`
  *         is called.
@@ -1535,6 +1541,128 @@ SB_API int sb_options_init(sb_options *options, size_t struct_size);
  * Since: 0.1
  */
 SB_API int sb_new_with(const sb_callback *callback, const sb_options *options, sb_buffer **out);
+
+/**
+ * Creates a buffer without a source, whose bytes the caller pushes with sb_push().
+ *
+ * For callers that get the bytes by events: a write callback, a signal, a message. Readers wait
+ * for the pusher as they wait for a source otherwise. Starts no thread and opens no file.
+ *
+ * `seek_gap` and `read_granularity` have no effect. The option `prefetch` and sb_prefetch() only
+ * determine what sb_wanted() returns. The library's helper thread exists only once memory is full,
+ * and then writes the spool file.
+ *
+ * @param options [in] the options, which are copied; NULL for the defaults. Initialize them with
+ *                sb_options_init().
+ * @param out     [out] the handle, NULL on error; not NULL.
+ * @return SB_OK.
+ *         SB_ERR_INVALID: an option is invalid, or `out` is NULL.
+ *         SB_ERR_UNSUPPORTED: an option of a later version is not 0.
+ *         SB_ERR_NO_MEMORY: memory runs out.
+ *
+ * Threads: any thread, concurrently.
+ *
+ * Ownership: the caller frees the handle with sb_free().
+ *
+ * Since: 0.1
+ */
+SB_API int sb_new_push(const sb_options *options, sb_buffer **out);
+
+/**
+ * Pushes bytes of the resource: copies the bytes for `[off, off + len)`.
+ *
+ * Accepted bytes are buffered: every thread can read them before this call returns. Pieces may
+ * come in any order and may overlap. Bytes that are buffered already count as accepted, and stay
+ * as they are: they are not compared.
+ *
+ * Blocks only while there is no space, and at most until the timeout: while memory is over its
+ * limit, until the helper thread has spilled; and while the bytes are more than `ahead` (see
+ * sb_options) past the furthest read, until a reader comes closer. Never writes a file on this
+ * thread, and calls nothing of the caller's. The first push that finds memory full starts the
+ * helper thread.
+ *
+ * @param handle     the buffer, created by sb_new_push().
+ * @param off        the offset of the first byte, from the start of the resource.
+ * @param len        the number of bytes; 0 pushes nothing.
+ * @param bytes      [in] the bytes; may be NULL if `len` is 0. They are not used after the call.
+ * @param timeout_ms the timeout in milliseconds on a monotonic clock; 0 is non-blocking, a
+ *                   negative value means no timeout.
+ * @return the number of bytes accepted, counted from the first; at least 1 unless `len` is 0. If
+ *         it is less than `len`, push the rest again: an error that ended the call is returned
+ *         then.
+ *         SB_ERR_TIMEOUT: no byte was accepted in time.
+ *         SB_ERR_DISK_FULL, SB_ERR_IO: memory is full, and the helper thread could not spill. The
+ *         next push tries again.
+ *         SB_ERR_CANCELED: sb_cancel() was called, and sb_resume() was not; or the buffer was
+ *         freed.
+ *         SB_ERR_SOURCE, SB_ERR_SHORT: sb_push_end() has reported a failure, or an end below the
+ *         declared size; until sb_retry() or sb_resume().
+ *         SB_ERR_SIZE: the bytes would extend past the end, or past 2^63 - 1.
+ *         SB_ERR_UNSUPPORTED: the buffer has a source.
+ *         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
+ *         SB_ERR_REENTRANT: called from `thread_begin`, and it would block.
+ *         SB_ERR_INVALID: the handle is invalid, `bytes` is NULL, or `off + len` is greater than
+ *         2^64.
+ *
+ * Threads: any thread, concurrently. Concurrent pushes take turns, a segment at a time.
+ *
+ * Since: 0.1
+ */
+SB_API
+int64_t sb_push(sb_buffer *handle,
+                uint64_t off,
+                size_t len,
+                const void *bytes,
+                int64_t timeout_ms);
+
+/**
+ * Ends a pushed stream, or reports that it failed.
+ *
+ * After an end, the final size is known, and missing bytes below it can still be pushed. After a
+ * failure, readers get the buffered bytes first and then SB_ERR_SOURCE, until sb_retry() or
+ * sb_resume(), after which pushes are accepted again. A pusher that goes away without this call
+ * leaves readers waiting until they are canceled: there is no silent end.
+ *
+ * If `size` is below the declared size and `on_short` is SB_SHORT_ERROR, readers get SB_ERR_SHORT
+ * instead of the end, as from a source.
+ *
+ * @param handle the buffer, created by sb_new_push().
+ * @param size   the final size in bytes; SB_SIZE_UNKNOWN: the end is after the highest byte. Not
+ *               used for a failure.
+ * @param code   0 for an end. A negative value is a failure: it is kept as `source_error` for
+ *               sb_stats.
+ * @return SB_OK; also if the same end was reported before, or if it fails once every byte is
+ *         buffered, which has no effect.
+ *         SB_ERR_SIZE: `size` is below the highest byte, above 2^63 - 1, or not the end that was
+ *         reported before.
+ *         SB_ERR_UNSUPPORTED: the buffer has a source.
+ *         SB_ERR_INVALID: the handle is invalid, or `code` is positive.
+ *
+ * Threads: any thread, concurrently; never blocks.
+ *
+ * Since: 0.1
+ */
+SB_API int sb_push_end(sb_buffer *handle, uint64_t size, int64_t code);
+
+/**
+ * Returns what to push next: a hint. Bytes elsewhere are accepted too.
+ *
+ * It is the gap for which a call has waited longest; else what the prefetch keeps buffered; else
+ * what follows the frontier, at most `ahead` bytes past the furthest read.
+ *
+ * @param handle the buffer, created by sb_new_push().
+ * @param out    [out] the range; not NULL. `end` is SB_SIZE_UNKNOWN if nothing limits it. Empty
+ *               (`start` equals `end`): nothing is wanted, since every byte is buffered, enough
+ *               bytes are ahead, or the buffer is canceled or has failed.
+ * @return SB_OK.
+ *         SB_ERR_UNSUPPORTED: the buffer has a source.
+ *         SB_ERR_INVALID: the handle is invalid, or `out` is NULL.
+ *
+ * Threads: any thread, concurrently; never blocks.
+ *
+ * Since: 0.1
+ */
+SB_API int sb_wanted(const sb_buffer *handle, sb_range *out);
 
 /**
  * Sets options of a save to the defaults.

@@ -105,7 +105,7 @@ impl Buffer {
     }
 
     /// Whether a helper thread exists. Called under the gate's lock.
-    fn has_helper(&self) -> bool {
+    pub(crate) fn has_helper(&self) -> bool {
         lock(&self.helper).is_some()
     }
 

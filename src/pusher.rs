@@ -115,7 +115,7 @@ impl Pusher {
     /// [`Error::Size`](crate::Error::Size): `size` is below the highest byte, above 2^63 - 1, or not
     /// the end that was reported before.
     pub fn end(&self, size: impl Into<Option<u64>>) -> Result<()> {
-        self.buffer.end_push(size.into(), None)
+        Buffer::end_push(&self.buffer, size.into(), None)
     }
 
     /// Reports that the stream failed: readers get the buffered bytes first, then
@@ -135,7 +135,7 @@ impl Pusher {
     /// ```
     pub fn fail(&self, code: i64) {
         // Fails only for a buffer that has a source.
-        let _ = self.buffer.end_push(None, Some(code));
+        let _ = Buffer::end_push(&self.buffer, None, Some(code));
     }
 
     /// Returns what to push next: a hint, since bytes elsewhere are accepted too. Its end is

@@ -9,6 +9,7 @@ use std::time::Instant;
 use crate::buffer::Buffer;
 use crate::buffer::read::Wait;
 use crate::error::{Error, Result};
+use crate::pull::gate::StateGuard;
 use crate::pull::push::Admission;
 use crate::pull::ranges::is_range;
 use crate::sync::lock;
@@ -63,11 +64,12 @@ impl Buffer {
         deadline: Option<Instant>,
     ) -> Result<usize> {
         let events = this.gate.lock().push_events();
-        let turn = this.push_some(offset, bytes, cancels)?;
+        let turn = Buffer::push_some(this, offset, bytes, cancels)?;
         let mut state = this.gate.lock();
         let refused = match turn {
             Turn::Accepted(count) => return Ok(count),
             Turn::TooFar => None,
+            Turn::Full if state.is_freed() => return Err(Error::Canceled),
             Turn::Full => {
                 let refused = state.spill_error();
                 Buffer::start_helper(this)?;
@@ -92,9 +94,9 @@ impl Buffer {
     }
 
     /// Copies the first bytes to memory, at most a segment, unless it has no space.
-    fn push_some(&self, offset: u64, bytes: &[u8], cancels: u64) -> Result<Turn> {
-        let _turn = lock(&self.pushing);
-        let mut state = self.gate.lock();
+    fn push_some(this: &Shared<Buffer>, offset: u64, bytes: &[u8], cancels: u64) -> Result<Turn> {
+        let _turn = lock(&this.pushing);
+        let mut state = this.gate.lock();
         let missing = match state.admit(offset, bytes.len() as u64, cancels)? {
             Admission::Held(count) => return Ok(Turn::Accepted(count as usize)),
             Admission::TooFar => return Ok(Turn::TooFar),
@@ -104,38 +106,50 @@ impl Buffer {
         let (run, expected) = state.prepare_push(offset)?;
         let exceed = state.take_excess();
         drop(state);
-        let grant = self
+        let grant = this
             .store
             .reserve_in_memory(offset, run, expected, exceed)?;
         let Some(mut grant) = grant else {
             return Ok(Turn::Full);
         };
         let count = grant.write(&bytes[..missing]);
-        let mut state = self.gate.lock();
-        self.store.commit(grant, count, false);
+        let mut state = this.gate.lock();
+        this.store.commit(grant, count, false);
         state.report_push(offset, count as u64);
-        let is_complete = state.extent().is_complete();
-        drop(state);
-        if is_complete {
-            self.store.finish();
-        }
+        Buffer::finish_push(this, state);
         Ok(Turn::Accepted(count))
     }
 
     /// Ends a pushed stream: at `size`, or after its last byte, or as a failure.
-    pub(crate) fn end_push(&self, size: Option<u64>, failure: Option<i64>) -> Result<()> {
-        let _turn = lock(&self.pushing);
-        let mut state = self.gate.lock();
+    pub(crate) fn end_push(
+        this: &Shared<Buffer>,
+        size: Option<u64>,
+        failure: Option<i64>,
+    ) -> Result<()> {
+        let _turn = lock(&this.pushing);
+        let mut state = this.gate.lock();
         match failure {
             None => state.report_end(size)?,
             Some(code) => state.report_failure(code)?,
         }
-        let is_complete = state.extent().is_complete();
-        drop(state);
-        if is_complete {
-            self.store.finish();
-        }
+        Buffer::finish_push(this, state);
         Ok(())
+    }
+
+    /// Once every byte is buffered, gives back what only further bytes would need. If there is a
+    /// spool file, the helper does, since that is a file operation.
+    fn finish_push(this: &Shared<Buffer>, mut state: StateGuard<'_>) {
+        if !state.extent().is_complete() || state.is_freed() {
+            return;
+        }
+        if this.store.spool().is_none() {
+            drop(state);
+            return this.store.finish_memory();
+        }
+        // Without a thread, the file keeps the blocks that were reserved ahead.
+        if Buffer::start_helper(this).is_ok() {
+            state.call_finish();
+        }
     }
 
     /// The bytes to push next; empty if none are wanted.

@@ -154,7 +154,7 @@ pub unsafe extern "C" fn sb_push_end(handle: *mut sb_buffer, size: u64, code: i6
                 0 => None,
                 code => Some(code),
             };
-            buffer.end_push(known(size), failure)
+            Buffer::end_push(&buffer, known(size), failure)
         }))
     })
 }

@@ -86,7 +86,11 @@ fn free_against_spill_for_a_push() {
         let waiting = pusher(&buffer, BLOCK);
         buffer.free();
         let result = waiting.join().unwrap();
-        assert!(matches!(result, Ok(1)) || is_canceled(&result), "{result:?}");
+        assert!(
+            matches!(result, Ok(1)) || is_canceled(&result),
+            "{result:?}"
+        );
+        assert!(!buffer.has_helper());
     });
 }
 
@@ -136,7 +140,7 @@ fn end_against_wait() {
         explore(3, move || {
             let buffer = pushed(u64::MAX, 1);
             let waiting = reader(&buffer, 0, 1, Wait::Forever);
-            buffer.end_push(None, failure).unwrap();
+            Buffer::end_push(&buffer, None, failure).unwrap();
             let result = waiting.join().unwrap();
             match failure {
                 None => assert_eq!(result.unwrap(), 0),
@@ -148,7 +152,7 @@ fn end_against_wait() {
     explore(3, || {
         let buffer = pushed(u64::MAX, 1);
         let waiting = pusher(&buffer, 1);
-        buffer.end_push(None, Some(-7)).unwrap();
+        Buffer::end_push(&buffer, None, Some(-7)).unwrap();
         assert!(waiting.join().unwrap().is_err());
         buffer.free();
     });

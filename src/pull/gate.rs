@@ -242,7 +242,7 @@ impl<'g> StateGuard<'g> {
     pub(crate) fn call_helper(&self) {
         // A helper that has just been started checks for work before it sleeps.
         if self.helper.is_some()
-            && (self.freed || self.has_spill_request() || self.helper_work().is_some())
+            && (self.freed || self.has_push_request() || self.helper_work().is_some())
         {
             self.gate.helper.notify_one();
         }
@@ -291,6 +291,12 @@ impl<'g> StateGuard<'g> {
     /// Makes the helper spill, so that a push finds space.
     pub(crate) fn call_spill(&mut self) {
         self.request_spill();
+        self.gate.helper.notify_one();
+    }
+
+    /// Makes the helper finish the store, after the last byte.
+    pub(crate) fn call_finish(&mut self) {
+        self.request_finish();
         self.gate.helper.notify_one();
     }
 

@@ -81,6 +81,16 @@ fn spill<'g>(gate: &'g Gate, store: &Store, mut state: StateGuard<'g>) -> StateG
     state
 }
 
+/// Finishes the store for a push that completed the resource.
+fn finish<'g>(gate: &'g Gate, store: &Store, mut state: StateGuard<'g>) -> StateGuard<'g> {
+    state.slot.enter_spool();
+    drop(state);
+    store.finish();
+    let mut state = gate.lock();
+    state.slot.leave_spool();
+    state
+}
+
 /// Works until the buffer is freed; then returns true.
 fn run(gate: &Gate, store: &Store) -> bool {
     let mut state = gate.lock();
@@ -88,6 +98,10 @@ fn run(gate: &Gate, store: &Store) -> bool {
         state.waiters.helper_has_looked();
         if state.has_spill_request() {
             state = spill(gate, store, state);
+            continue;
+        }
+        if state.take_finish_request() {
+            state = finish(gate, store, state);
             continue;
         }
         let work = state.helper_work();

@@ -149,6 +149,23 @@ impl State {
         push.is_some_and(|push| push.spill_requested && !self.freed)
     }
 
+    /// Whether the helper has something to do for a push.
+    pub(super) fn has_push_request(&self) -> bool {
+        let push = self.push.as_ref();
+        self.has_spill_request() || push.is_some_and(|push| push.finish_requested && !self.freed)
+    }
+
+    pub(super) fn request_finish(&mut self) {
+        if let Some(push) = &mut self.push {
+            push.finish_requested = true;
+        }
+    }
+
+    pub(super) fn take_finish_request(&mut self) -> bool {
+        let push = self.push.as_mut();
+        push.is_some_and(|push| std::mem::take(&mut push.finish_requested))
+    }
+
     /// Takes the permission to exceed the memory limit once, because the disk is full.
     pub(crate) fn take_excess(&mut self) -> bool {
         self.push

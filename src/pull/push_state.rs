@@ -11,6 +11,8 @@ pub(crate) struct PushState {
     pub(super) furthest: u64,
     /// The helper is to spill.
     pub(super) spill_requested: bool,
+    /// The helper is to give back what only further bytes would need.
+    pub(super) finish_requested: bool,
     /// Why the last spill made no space.
     pub(super) spill_error: Option<Error>,
     /// Memory is over its limit, and the next push may take more because the disk is full.
@@ -28,6 +30,7 @@ impl PushState {
             },
             furthest: 0,
             spill_requested: false,
+            finish_requested: false,
             spill_error: None,
             may_exceed: false,
             events: 0,

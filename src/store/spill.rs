@@ -43,6 +43,12 @@ impl Store {
 
     /// The source delivers nothing more.
     pub(crate) fn finish(&self) {
+        self.finish_memory();
+        self.trim();
+    }
+
+    /// The part of `finish` that does not touch the spool file.
+    pub(crate) fn finish_memory(&self) {
         self.finished.store(true, Ordering::Relaxed);
         let mut writing = lock(&self.writing);
         let spare = writing.spare.take();
@@ -51,7 +57,6 @@ impl Store {
         if let Some(spare) = spare {
             spare.release_pages();
         }
-        self.trim();
     }
 
     fn trim(&self) {
