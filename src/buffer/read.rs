@@ -292,8 +292,9 @@ impl Buffer {
                 return Ok(verdict);
             }
             let puller = match request.wait {
-                _ if state.is_pushed() => Puller::Others,
                 Wait::Others(_) => Puller::Others,
+                // No source is called for it, but the pusher is told what it waits for.
+                _ if state.is_pushed() => Puller::Caller,
                 Wait::Forever | Wait::Quietly(None) if !state.prefetch().is_on() => Puller::Caller,
                 _ => Puller::Helper,
             };
