@@ -50,6 +50,10 @@
 //! | `Table::insert` stores a slot's generation `Relaxed` | `a_forged_handle` |
 //! | a segment is linked `Relaxed`; a root is stored before its child | `read_against_filling` |
 //! | a spill takes the segment that is being filled | `spill_against_filling` |
+//! | a push, an end, a cancel, a free or a read does not wake the calls or the pushes that wait for it | `push` |
+//! | the result of a spill wakes no push; a push that needs one does not notify the helper | `push_against_spill`; `helper_sleeps_between_spills` |
+//! | pushes do not take turns; events are counted after a push found no space | `push` |
+//! | a push that loses to a free starts the helper | `free_against_spill_for_a_push` |
 //! | the grant of the last bytes ends without the lock | `spill_of_what_was_read` |
 //!
 //! Some changes are harmless, and so no test fails: `settle` wakes only the ready calls at the end

@@ -77,6 +77,18 @@ fn push_against_spill() {
     });
 }
 
+/// A helper that sleeps is notified for the next spill.
+#[test]
+fn helper_sleeps_between_spills() {
+    explore(1, || {
+        let buffer = pushed(0, 0);
+        for block in 0..3 {
+            assert_eq!(push(&buffer, block * BLOCK, 1).unwrap(), 1);
+        }
+        buffer.free();
+    });
+}
+
 /// A push that needs a spill returns when the buffer is freed, and the helper exits.
 #[test]
 fn free_against_spill_for_a_push() {
@@ -112,9 +124,11 @@ fn read_against_push_too_far_ahead() {
 fn wait_against_push_too_far_ahead() {
     explore(3, || {
         let buffer = pushed(u64::MAX, 1);
-        let waiting = pusher(&buffer, 3);
-        assert_eq!(read(&buffer, 3, 1, Wait::Forever).unwrap(), 1);
-        assert_eq!(waiting.join().unwrap().unwrap(), 1);
+        let reading = reader(&buffer, 3, 2, Wait::Quietly(None));
+        // Beyond what the start of the read would admit.
+        assert_eq!(push(&buffer, 4, 1).unwrap(), 1);
+        assert_eq!(push(&buffer, 3, 1).unwrap(), 1);
+        assert_eq!(reading.join().unwrap().unwrap(), 2);
         buffer.free();
     });
 }

@@ -253,6 +253,7 @@ static void full_disk(void)
     WAIT_UNTIL(push(buffer, (uint64_t)accepted, 100000, 0) == SB_ERR_DISK_FULL);
     has(buffer, 0, (uint64_t)accepted);
     CHECK_EQ(stats_of(buffer).frontier, accepted);
+    CHECK_EQ(stats_of(buffer).system_error, EFBIG);
     CHECK_EQ(sb_read_some(buffer, (uint64_t)accepted, 1, bytes, 0), SB_ERR_TIMEOUT);
     limit_files(RLIM_INFINITY);
     push_all(buffer, (uint64_t)accepted, SIZE - (uint64_t)accepted);
@@ -271,9 +272,12 @@ static void full_disk_in_memory(void)
     options.on_full = SB_ON_FULL_MEMORY;
     CHECK_EQ(sb_new_push(&options, &buffer), SB_OK);
     limit_files(1000000);
-    push_all(buffer, 0, SIZE);
-    CHECK(stats_of(buffer).memory > 4000000);
+    push_all(buffer, 0, 4000000);
+    CHECK(stats_of(buffer).memory > 2000000);
+    /* Only while the disk is full. */
     limit_files(RLIM_INFINITY);
+    push_all(buffer, 4000000, SIZE - 4000000);
+    CHECK(stats_of(buffer).memory <= 500000 + 2 * SEGMENT);
     has(buffer, 0, SIZE);
     sb_free(buffer);
 }
