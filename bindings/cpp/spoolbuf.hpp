@@ -195,6 +195,7 @@ struct options {
     void (*thread_begin)(void *) = nullptr; ///< called on the helper thread before it calls the source
     void (*thread_end)(void *) = nullptr;   ///< called as that thread's last act, maybe after the buffer's end
     void *thread_opaque = nullptr;          ///< passed to both; must outlive that thread
+    std::uint64_t ahead = 0;             ///< of a push_buffer: most bytes past the furthest read; 0: no limit
     bool memory_when_full = false;       ///< on a full disk, go on in memory instead of failing
     sb_on_short on_short = SB_SHORT_END; ///< an end before the declared size: the end, or an error
 };
@@ -958,6 +959,7 @@ inline std::string path_text(const std::filesystem::path &path)
 
 class reader;
 class istream;
+class push_buffer;
 
 /// How a reader reads.
 struct reader_options {
@@ -1359,6 +1361,7 @@ public:
 
 private:
     friend class spoolbuf::reader;
+    friend class spoolbuf::push_buffer;
 
     template <class Source> static auto made_of(Source &&source)
     {
@@ -1377,13 +1380,8 @@ private:
     }
 #endif
 
-    template <class Source>
-    int start(std::unique_ptr<detail::border<Source>> made, const options &how)
+    static sb_options plain_of(const options &how) noexcept
     {
-        if constexpr (detail::has<detail::is_usable_of, Source>) {
-            if (!made->source.is_usable())
-                return SB_ERR_INVALID;
-        }
         sb_options plain;
         sb_options_init(&plain, sizeof plain);
         plain.size = how.size.value_or(SB_SIZE_UNKNOWN);
@@ -1396,8 +1394,20 @@ private:
         plain.thread_begin = how.thread_begin;
         plain.thread_end = how.thread_end;
         plain.thread_opaque = how.thread_opaque;
+        plain.ahead = how.ahead;
         plain.on_full = how.memory_when_full ? SB_ON_FULL_MEMORY : SB_ON_FULL_FAIL;
         plain.on_short = how.on_short;
+        return plain;
+    }
+
+    template <class Source>
+    int start(std::unique_ptr<detail::border<Source>> made, const options &how)
+    {
+        if constexpr (detail::has<detail::is_usable_of, Source>) {
+            if (!made->source.is_usable())
+                return SB_ERR_INVALID;
+        }
+        sb_options plain = plain_of(how);
         sb_callback callback = made->callback();
         // The library owns a valid callback from the call on, even if the call fails.
         made.release();
@@ -1460,6 +1470,103 @@ private:
 
     std::atomic<sb_buffer *> handle_{nullptr};
     detail::faults failed_;
+};
+
+/// A buffer without a source: the program pushes the bytes. Readers wait for it as for a source.
+/// A push_buffer that is not ended leaves them waiting until they are canceled or time out. While
+/// other threads read it, reset() ends their calls, as for any buffer.
+class push_buffer : public buffer {
+public:
+    /// An empty object: every call on it fails with errc::invalid.
+    push_buffer() noexcept = default;
+
+    /// On failure the object is empty and the code is set.
+    push_buffer(const options &how, std::error_code &code) noexcept { settled(start(how), code); }
+
+    /// Copies the bytes for `[off, off + len)`, in any order; returns how many were accepted. If they
+    /// are fewer than `len`, push the rest again: an error that ended the call is returned then.
+    /// Blocks while there is no space: see sb_push().
+    std::size_t push(std::uint64_t off, const void *bytes, std::size_t len,
+                     std::error_code &code) const noexcept
+    {
+        return settled(sb_push(native_handle(), off, len, bytes, -1), code);
+    }
+
+    /// The same with a timeout: errc::timeout if no byte was accepted in time.
+    template <class Rep, class Period>
+    std::size_t push_for(std::uint64_t off, const void *bytes, std::size_t len,
+                         std::chrono::duration<Rep, Period> limit,
+                         std::error_code &code) const noexcept
+    {
+        return settled(sb_push(native_handle(), off, len, bytes, detail::milliseconds(limit)), code);
+    }
+
+    /// Ends the stream at `size`, by default after the highest byte.
+    void end(std::optional<std::uint64_t> size, std::error_code &code) const noexcept
+    {
+        settled(sb_push_end(native_handle(), size.value_or(SB_SIZE_UNKNOWN), 0), code);
+    }
+
+    /// Reports that the stream failed, with a negative code: readers get the buffered bytes first.
+    void fail(std::int64_t why, std::error_code &code) const noexcept
+    {
+        settled(sb_push_end(native_handle(), SB_SIZE_UNKNOWN, why < 0 ? why : 1), code);
+    }
+
+    /// What to push next: a hint. Empty: nothing.
+    range wanted(std::error_code &code) const noexcept
+    {
+        range out = {};
+        settled(sb_wanted(native_handle(), &out), code);
+        return out;
+    }
+
+#if SPOOLBUF_THROWS
+    explicit push_buffer(const options &how) { checked(start(how)); }
+
+    std::size_t push(std::uint64_t off, const void *bytes, std::size_t len) const
+    {
+        return counted(sb_push(native_handle(), off, len, bytes, -1));
+    }
+
+    /// Returns nothing if no byte was accepted in time.
+    template <class Rep, class Period>
+    std::optional<std::size_t> push_for(std::uint64_t off, const void *bytes, std::size_t len,
+                                        std::chrono::duration<Rep, Period> limit) const
+    {
+        std::int64_t count = sb_push(native_handle(), off, len, bytes, detail::milliseconds(limit));
+        if (count == SB_ERR_TIMEOUT)
+            return std::nullopt;
+        return counted(count);
+    }
+
+    void end(std::optional<std::uint64_t> size = std::nullopt) const
+    {
+        checked(sb_push_end(native_handle(), size.value_or(SB_SIZE_UNKNOWN), 0));
+    }
+
+    void fail(std::int64_t why) const
+    {
+        checked(sb_push_end(native_handle(), SB_SIZE_UNKNOWN, why < 0 ? why : 1));
+    }
+
+    range wanted() const
+    {
+        range out = {};
+        checked(sb_wanted(native_handle(), &out));
+        return out;
+    }
+#endif
+
+private:
+    int start(const options &how) noexcept
+    {
+        sb_options plain = plain_of(how);
+        sb_buffer *handle = nullptr;
+        int status = sb_new_push(&plain, &handle);
+        handle_ = handle;
+        return status;
+    }
 };
 
 /// A position in a buffer, with its own cancellation. Owns its sb_reader; movable, not copyable.

@@ -92,6 +92,42 @@ static void tells_about_itself()
     CHECK(b.ranges().size() == 1 && b.ranges()[0].end == size && b.buffered(10) == size - 10);
 }
 
+static void is_pushed()
+{
+    std::string all = resource(0, size);
+    spoolbuf::options how;
+    how.ahead = 1000;
+    spoolbuf::push_buffer b(how);
+    CHECK(b.wanted().start == 0 && b.wanted().end == 1000);
+    CHECK(b.push_for(0, all.data(), size, 0ms) == 1000u);
+    CHECK(!b.push_for(1000, all.data(), 10, 0ms));
+    std::thread pusher([&] {
+        CHECK(b.push(1000, all.data() + 1000, size - 1000) == size - 1000);
+        b.end();
+    });
+    auto read = b.read_all();
+    CHECK(read.size() == size && is_resource(0, read.data(), size));
+    pusher.join();
+    CHECK(b.size() == size);
+    std::error_code code;
+    spoolbuf::push_buffer failing({}, code);
+    CHECK(!code && failing.push(0, all.data(), 10, code) == 10 && !code);
+    failing.end(9, code);
+    CHECK(code == spoolbuf::errc::size);
+    failing.fail(1, code);
+    CHECK(code == spoolbuf::errc::invalid);
+    failing.fail(-EPIPE);
+    char out[20];
+    CHECK(failing.read(0, out) == 10 && is_resource(0, out, 10));
+    try {
+        failing.read(10, out);
+        CHECK(false);
+    } catch (const spoolbuf::error &error) {
+        CHECK(error.code() == spoolbuf::errc::source);
+    }
+    CHECK(spoolbuf::push_buffer().push(0, out, 1, code) == 0 && code == spoolbuf::errc::invalid);
+}
+
 static void finds_the_size()
 {
     spoolbuf::options how;
@@ -271,6 +307,7 @@ int main()
     waits_for_a_while();
     has_readers();
     tells_about_itself();
+    is_pushed();
     finds_the_size();
     logs();
     restricts_readers();
