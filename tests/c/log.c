@@ -240,9 +240,10 @@ static void *busy(void *opaque)
     while (!stop) {
         stream source;
         sb_buffer *buffer;
+        unsigned char own[10];
         stream_init(&source, 1000, 0);
         buffer = stream_open(&source, 1000, 0);
-        CHECK_EQ(sb_read(buffer, 0, 10, bytes), 10);
+        CHECK_EQ(sb_read(buffer, 0, sizeof own, own), sizeof own);
         sb_free(buffer);
     }
     return opaque;
