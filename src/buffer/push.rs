@@ -71,7 +71,7 @@ impl Buffer {
             Turn::TooFar => None,
             Turn::Full if state.is_freed() => return Err(Error::Canceled),
             Turn::Full => {
-                let refused = state.spill_error();
+                let refused = state.spill_error_since(0);
                 Buffer::start_helper(this)?;
                 state.call_spill();
                 refused
@@ -87,7 +87,7 @@ impl Buffer {
         if !state.wait_for_space(events, deadline) {
             return Err(Error::Timeout);
         }
-        match this.gate.lock().spill_error() {
+        match this.gate.lock().spill_error_since(events) {
             Some(error) if matches!(turn, Turn::Full) => Err(error),
             _ => Ok(0),
         }
@@ -100,7 +100,6 @@ impl Buffer {
         let missing = match state.admit(offset, bytes.len() as u64, cancels)? {
             Admission::Held(count) => return Ok(Turn::Accepted(count as usize)),
             Admission::TooFar => return Ok(Turn::TooFar),
-            Admission::Missing(_) if bytes.is_empty() => return Ok(Turn::Accepted(0)),
             Admission::Missing(count) => count as usize,
         };
         let (run, expected) = state.prepare_push(offset)?;
@@ -142,7 +141,7 @@ impl Buffer {
         if !state.extent().is_complete() || state.is_freed() {
             return;
         }
-        if this.store.spool().is_none() {
+        if this.store.spool().is_none() && !state.has_spill_request() {
             drop(state);
             return this.store.finish_memory();
         }

@@ -78,7 +78,8 @@ impl Extent {
             (Some(end), _) => Ok(end),
             (None, _) if last >= MAX_SIZE => Ok(last),
             // No byte is copied on the way to an offset that has none.
-            (None, _) if !can_seek => Err((MAX_SIZE - 1, 1)),
+            // Below the bound, since at the bound a read would find the end and prove nothing.
+            (None, _) if !can_seek => Err((self.bound.unwrap_or(MAX_SIZE) - 1, 1)),
             (None, Some(size)) if (last + 1..=MAX_SIZE).contains(&size) => Err((size - 1, 1)),
             (None, _) => Err((last, STEP)),
         }

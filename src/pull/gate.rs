@@ -88,9 +88,10 @@ pub(crate) struct StateGuard<'g> {
 
 impl Gate {
     pub(crate) fn new(state: State) -> Gate {
+        let (upto, above) = state.quiet();
         Gate {
-            trigger_above: AtomicU64::new(u64::MAX),
-            trigger_upto: AtomicU64::new(0),
+            trigger_above: AtomicU64::new(above),
+            trigger_upto: AtomicU64::new(upto),
             state: Mutex::new(state),
             waiters: Condvars::new(),
             helper: Condvar::new(),
@@ -301,8 +302,8 @@ impl<'g> StateGuard<'g> {
     }
 
     /// Records the result of a spill that `call_spill` asked for.
-    pub(super) fn report_spill(&mut self, result: Result<()>, is_over: bool) {
-        self.spilled(result, is_over);
+    pub(super) fn report_spill(&mut self, result: Result<bool>) {
+        self.spilled(result);
         self.gate.space.notify();
     }
 

@@ -59,11 +59,15 @@ impl Helper {
     }
 }
 
-/// After a panic: fails the calls that wait for the helper, which then continues with the next
+/// After a panic: fails the calls and pushes that wait for the helper, which then continues with the next
 /// work.
 fn recover(gate: &Gate) {
     let mut state = gate.lock();
     state.prefetch.pause();
+    state.slot.abandon_spool();
+    if state.has_spill_request() {
+        state.report_spill(Err(Error::Panic));
+    }
     state.wake(Some(&Error::Panic), |waiter| {
         waiter.puller == Puller::Helper
     });
@@ -74,10 +78,9 @@ fn spill<'g>(gate: &'g Gate, store: &Store, mut state: StateGuard<'g>) -> StateG
     state.slot.enter_spool();
     drop(state);
     let result = store.make_space();
-    let is_over = store.is_over_full();
     let mut state = gate.lock();
     state.slot.leave_spool();
-    state.report_spill(result, is_over);
+    state.report_spill(result);
     state
 }
 

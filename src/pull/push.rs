@@ -46,7 +46,7 @@ impl State {
             return Err(Error::Size);
         }
         let buffered = self.extent.buffered(offset);
-        if buffered > 0 {
+        if buffered > 0 || length == 0 {
             return Ok(Admission::Held(buffered.min(length)));
         }
         let (_, next) = self.extent.ranges().gap(offset);
@@ -62,7 +62,9 @@ impl State {
         let Some(push) = self.push.as_ref().filter(|push| push.is_limited()) else {
             return u64::MAX;
         };
-        let ends = self.waiters.asleep().map(|waiter| end_of(waiter.demand));
+        // Calls for which no source is called wait for these bytes, too.
+        let blocked = self.waiters.blocked();
+        let ends = blocked.map(|waiter| end_of(waiter.demand));
         ends.fold(push.furthest, u64::max)
             .saturating_add(push.ahead)
     }
@@ -140,11 +142,10 @@ impl State {
     pub(super) fn request_spill(&mut self) {
         if let Some(push) = &mut self.push {
             push.spill_requested = true;
-            push.spill_error = None;
         }
     }
 
-    pub(super) fn has_spill_request(&self) -> bool {
+    pub(crate) fn has_spill_request(&self) -> bool {
         let push = self.push.as_ref();
         push.is_some_and(|push| push.spill_requested && !self.freed)
     }
@@ -173,22 +174,22 @@ impl State {
             .is_some_and(|push| std::mem::take(&mut push.may_exceed))
     }
 
-    /// Why the last spill made no space.
-    pub(crate) fn spill_error(&self) -> Option<Error> {
-        self.push.as_ref()?.spill_error.clone()
+    /// Why the last spill made no space, if that was after the event with this number.
+    pub(crate) fn spill_error_since(&self, events: u64) -> Option<Error> {
+        let (event, error) = self.push.as_ref()?.spill_error.as_ref()?;
+        (*event > events).then(|| error.clone())
     }
 
-    /// Records the result of a requested spill. `is_over` is whether memory is still over its
-    /// limit.
-    pub(super) fn spilled(&mut self, result: Result<()>, is_over: bool) {
+    /// Records the result of a requested spill: whether the next push may exceed the limit.
+    pub(super) fn spilled(&mut self, result: Result<bool>) {
         if let Err(error) = &result {
             self.record(error);
         }
         if let Some(push) = &mut self.push {
-            push.spill_requested = false;
-            push.may_exceed = result.is_ok() && is_over;
-            push.spill_error = result.err();
             push.events += 1;
+            push.spill_requested = false;
+            push.may_exceed = matches!(result, Ok(true));
+            push.spill_error = result.err().map(|error| (push.events, error));
         }
     }
 }

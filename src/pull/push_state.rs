@@ -13,8 +13,9 @@ pub(crate) struct PushState {
     pub(super) spill_requested: bool,
     /// The helper is to give back what only further bytes would need.
     pub(super) finish_requested: bool,
-    /// Why the last spill made no space.
-    pub(super) spill_error: Option<Error>,
+    /// Why the last spill made no space, and the number of that event. Kept until a spill makes
+    /// some: every push that waited for it finds it.
+    pub(super) spill_error: Option<(u64, Error)>,
     /// Memory is over its limit, and the next push may take more because the disk is full.
     pub(super) may_exceed: bool,
     /// Counts the events that may make space. A push that found none waits for the next one.

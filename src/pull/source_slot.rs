@@ -88,6 +88,13 @@ impl SourceSlot {
         self.spiller = None;
     }
 
+    /// The same after a panic, if it was this thread that used the spool file.
+    pub(super) fn abandon_spool(&mut self) {
+        if self.spiller == Some(this_thread()) {
+            self.spiller = None;
+        }
+    }
+
     /// Whether `thread` is inside the source or an operation on the spool file, neither of which
     /// has to return soon.
     pub(super) fn is_away(&self, thread: ThreadToken) -> bool {

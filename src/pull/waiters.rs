@@ -96,6 +96,11 @@ impl Waiters {
         self.served().filter(|waiter| !waiter.woken)
     }
 
+    /// All waiters that have not been woken, whoever serves them.
+    pub(super) fn blocked(&self) -> impl Iterator<Item = &Waiter> {
+        self.list.iter().filter(|waiter| !waiter.woken)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.list.len()
     }

@@ -87,13 +87,14 @@ impl Store {
         spilled
     }
 
-    /// Spills until memory is within its limit, or the disk is full and the buffer may grow then.
-    pub(crate) fn make_space(&self) -> Result<()> {
+    /// Spills until memory is within its limit. Returns true if that failed and the buffer may grow
+    /// then.
+    pub(crate) fn make_space(&self) -> Result<bool> {
         match self.spill_down() {
             Err(Error::DiskFull { .. } | Error::Io { .. }) if self.on_full == OnFull::Memory => {
-                Ok(())
+                Ok(true)
             }
-            result => result,
+            result => result.map(|()| false),
         }
     }
 
@@ -183,7 +184,7 @@ impl Store {
     }
 
     /// Whether memory is over its limit, and a segment can be spilled.
-    pub(crate) fn is_over_full(&self) -> bool {
+    fn is_over_full(&self) -> bool {
         lock(&self.writing).is_over(self.max_memory())
     }
 

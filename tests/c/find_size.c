@@ -307,8 +307,37 @@ static void buffers_of_readers(void)
     CHECK(sb_reader_buffer(reader) == NULL);
 }
 
+static int seeks_no_more;
+
+static int64_t seek_once(void *opaque, uint64_t offset)
+{
+    return seeks_no_more ? SB_SOURCE_UNSUPPORTED : seek_stream(opaque, offset);
+}
+
+/* A source that had no bytes far ahead, and then could not seek any more: the end lies behind it. */
+static void behind_the_source(int64_t timeout)
+{
+    stream source;
+    sb_callback callback;
+    sb_buffer *buffer;
+
+    stream_init(&source, SIZE, 0);
+    callback = stream_callback(&source);
+    callback.seek = seek_once;
+    seeks_no_more = 0;
+    buffer = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+    CHECK_EQ(sb_read(buffer, 2 * SIZE, 1, bytes), 0);
+    seeks_no_more = 1;
+    CHECK_EQ(sb_read(buffer, 0, 1, bytes), SB_ERR_UNSUPPORTED);
+    CHECK_EQ(stats_of(buffer).seekable, 0);
+    CHECK_EQ(sb_find_size(buffer, timeout), SB_ERR_UNSUPPORTED);
+    sb_free(buffer);
+}
+
 int main(void)
 {
+    behind_the_source(-1);
+    behind_the_source(60000);
     static const uint64_t declared[] = { SB_SIZE_UNKNOWN, 0, 100000, SIZE, SIZE + 1, 1ull << 50 };
     static const int64_t timeouts[] = { -1, 600000, INT64_MAX };
     size_t index, limit;

@@ -239,11 +239,42 @@ static void limit_files(rlim_t most)
     CHECK_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
+typedef struct pusher {
+    sb_buffer *buffer;
+    uint64_t off, len;
+    int64_t timeout_ms, result;
+    pthread_t thread;
+} pusher;
+
+static void *pusher_run(void *opaque)
+{
+    pusher *self = opaque;
+    self->result = push(self->buffer, self->off, self->len, self->timeout_ms);
+    note("pushed");
+    return NULL;
+}
+
+static void pusher_start(pusher *self, sb_buffer *buffer, uint64_t off, uint64_t len)
+{
+    self->buffer = buffer;
+    self->off = off;
+    self->len = len;
+    self->timeout_ms = -1;
+    CHECK_EQ(pthread_create(&self->thread, NULL, pusher_run, self), 0);
+}
+
+static int64_t pusher_finish(pusher *self)
+{
+    CHECK_EQ(pthread_join(self->thread, NULL), 0);
+    return self->result;
+}
+
 /* A full disk gives fewer accepted bytes, never a lost one. */
 static void full_disk(void)
 {
     sb_buffer *buffer = open_push(500000, 0);
     int64_t accepted;
+    unsigned at;
 
     limit_files(1000000);
     accepted = push(buffer, 0, SIZE, -1);
@@ -251,6 +282,16 @@ static void full_disk(void)
     CHECK_EQ(push(buffer, (uint64_t)accepted, 100000, -1), SB_ERR_DISK_FULL);
     CHECK_EQ(push(buffer, (uint64_t)accepted, 100000, 60000), SB_ERR_DISK_FULL);
     WAIT_UNTIL(push(buffer, (uint64_t)accepted, 100000, 0) == SB_ERR_DISK_FULL);
+    /* Every push that waited is told, not only the first one to look. */
+    for (at = 0; at < 20; at++) {
+        pusher both[2];
+        pusher_start(&both[0], buffer, (uint64_t)accepted, 100000);
+        pusher_start(&both[1], buffer, (uint64_t)accepted + 200000, 100000);
+        while (push(buffer, (uint64_t)accepted, 1, 0) != SB_ERR_DISK_FULL)
+            pause_ms(1);
+        CHECK_EQ(pusher_finish(&both[0]), SB_ERR_DISK_FULL);
+        CHECK_EQ(pusher_finish(&both[1]), SB_ERR_DISK_FULL);
+    }
     has(buffer, 0, (uint64_t)accepted);
     CHECK_EQ(stats_of(buffer).frontier, accepted);
     CHECK_EQ(stats_of(buffer).system_error, EFBIG);
@@ -282,36 +323,6 @@ static void full_disk_in_memory(void)
     sb_free(buffer);
 }
 
-typedef struct pusher {
-    sb_buffer *buffer;
-    uint64_t off, len;
-    int64_t timeout_ms, result;
-    pthread_t thread;
-} pusher;
-
-static void *pusher_run(void *opaque)
-{
-    pusher *self = opaque;
-    self->result = push(self->buffer, self->off, self->len, self->timeout_ms);
-    note("pushed");
-    return NULL;
-}
-
-static void pusher_start(pusher *self, sb_buffer *buffer, uint64_t off, uint64_t len)
-{
-    self->buffer = buffer;
-    self->off = off;
-    self->len = len;
-    self->timeout_ms = -1;
-    CHECK_EQ(pthread_create(&self->thread, NULL, pusher_run, self), 0);
-}
-
-static int64_t pusher_finish(pusher *self)
-{
-    CHECK_EQ(pthread_join(self->thread, NULL), 0);
-    return self->result;
-}
-
 /* Readers set the pace. */
 static void limited(void)
 {
@@ -324,6 +335,8 @@ static void limited(void)
     wants(buffer, 10000, 10000);
     CHECK_EQ(push(buffer, 10000, 1, 0), SB_ERR_TIMEOUT);
     CHECK_EQ(push(buffer, 10000, 1, 20), SB_ERR_TIMEOUT);
+    /* Nothing is not too far ahead. */
+    CHECK_EQ(sb_push(buffer, 20000, 0, NULL, -1), 0);
     has(buffer, 0, 4000);
     wants(buffer, 10000, 14000);
     CHECK_EQ(push(buffer, 10000, 30000, 0), 4000);
@@ -342,6 +355,20 @@ static void limited(void)
     wants(buffer, 100000, 160000);
     CHECK_EQ(push(buffer, 100000, 100000, 0), 60000);
     CHECK_EQ(call_finish(&reader), 50000);
+    /* So is what a reader of buffered bytes waits for. */
+    {
+        sb_reader_options only;
+        sb_reader *peek;
+        CHECK_EQ(sb_reader_options_init(&only, sizeof only), SB_OK);
+        only.flags = SB_READER_BUFFERED;
+        only.timeout_ms = 60000;
+        CHECK_EQ(sb_reader_new_with(buffer, &only, &peek), SB_OK);
+        CHECK_EQ(sb_reader_seek(peek, 300000, SB_SEEK_SET), 300000);
+        call_start_reader(&reader, peek, 10, NULL);
+        WAIT_UNTIL(push(buffer, 300000, 10, 0) == 10);
+        CHECK_EQ(call_finish(&reader), 10);
+        sb_reader_free(peek);
+    }
     /* A cancel, or a free, ends a push that waits. */
     pusher_start(&waiting, buffer, 160000, 10);
     pause_ms(20);
