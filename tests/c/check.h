@@ -408,6 +408,14 @@ static inline sb_stats stats_of(sb_buffer *buffer)
     return stats;
 }
 
+/* Frees a buffer over a stream that must outlive it. If the helper is inside the source, it calls `close`
+ * a little later than sb_free() returns. */
+static inline void free_and_await_close(sb_buffer *buffer, stream *self)
+{
+    sb_free(buffer);
+    WAIT_UNTIL(stream_get(self, &self->closes) == 1);
+}
+
 /* The options of a save to a path or, if that is NULL, to a descriptor. */
 static inline sb_save_options save_options(const char *path, int fd, uint32_t flags)
 {

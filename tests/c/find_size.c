@@ -60,7 +60,7 @@ static void by_reading(uint64_t size, uint64_t declared, int64_t timeout)
     WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
     CHECK_EQ(sb_read(buffer, 0, SIZE, bytes), (int64_t)size);
     CHECK_BYTES(bytes, 0, size);
-    sb_free(buffer);
+    free_and_await_close(buffer, &source);
 }
 
 /* One that can seek proves the declared size by its last byte. */
@@ -79,7 +79,7 @@ static void by_a_seek(int64_t timeout)
     CHECK_EQ(sb_buffered(buffer, SIZE - 1), 1);
     CHECK_EQ(sb_read(buffer, 0, SIZE, bytes), SIZE);
     CHECK_BYTES(bytes, 0, SIZE);
-    sb_free(buffer);
+    free_and_await_close(buffer, &source);
 }
 
 /* Without one, or with a wrong one, it is read on from the furthest byte; gaps stay. */
@@ -170,7 +170,7 @@ static void fails(void)
     /* Known, whatever comes then. */
     CHECK_EQ(sb_cancel(buffer), SB_OK);
     is_known(buffer, SIZE);
-    sb_free(buffer);
+    free_and_await_close(buffer, &source);
     CHECK_EQ(sb_find_size(buffer, -1), SB_ERR_INVALID);
 }
 
@@ -194,7 +194,7 @@ static void leaves_the_prefetch_alone(void)
     CHECK_EQ(*(int64_t *)found, SIZE);
     /* Nobody reads. */
     WAIT_UNTIL(sb_buffered(buffer, 0) >= 100000);
-    sb_free(buffer);
+    free_and_await_close(buffer, &source);
 }
 
 static sb_buffer *own;
@@ -284,7 +284,7 @@ static void by_a_reader(void)
     CHECK_EQ(sb_reader_seek(reader, 0, SB_SEEK_CUR), 17);
     CHECK_EQ(sb_reader_cancel(reader), SB_OK);
     CHECK_EQ(sb_reader_find_size(reader), SIZE);
-    sb_free(buffer);
+    free_and_await_close(buffer, &source);
     CHECK_EQ(sb_reader_find_size(reader), SB_ERR_INVALID);
     sb_reader_free(reader);
 }
@@ -331,7 +331,7 @@ static void behind_the_source(int64_t timeout)
     CHECK_EQ(sb_read(buffer, 0, 1, bytes), SB_ERR_UNSUPPORTED);
     CHECK_EQ(stats_of(buffer).seekable, 0);
     CHECK_EQ(sb_find_size(buffer, timeout), SB_ERR_UNSUPPORTED);
-    sb_free(buffer);
+    free_and_await_close(buffer, &source);
 }
 
 int main(void)

@@ -10,14 +10,6 @@ enum { SIZE = 2000000 };
 
 static unsigned char bytes[SIZE];
 
-/* The helper may be inside the source when the buffer is freed: then `close` is called a little later.
- * */
-static void free_and_await_close(sb_buffer *buffer, stream *source)
-{
-    sb_free(buffer);
-    WAIT_UNTIL(stream_get(source, &source->closes) == 1);
-}
-
 /* It stops at its distance, and continues when a reader reaches its low mark. */
 static void keeps_its_distance(uint64_t low)
 {

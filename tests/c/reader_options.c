@@ -133,7 +133,7 @@ static void times_out(void)
     sb_reader_free(now);
     sb_reader_free(soon);
     sb_reader_free(later);
-    sb_free(buffer);
+    free_and_await_close(buffer, &source);
 }
 
 /* Peeking at missing bytes seeks nowhere, calls nobody, and leaves the prefetch where it is. */
@@ -173,7 +173,7 @@ static void peeks(int64_t timeout)
     CHECK_EQ(seeks, 0);
     sb_reader_free(peek);
     sb_reader_free(play);
-    sb_free(buffer);
+    free_and_await_close(buffer, &source);
 }
 
 /* With a timeout it waits for what others bring, and is woken by a cancel, a failure and the end. */

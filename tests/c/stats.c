@@ -54,7 +54,7 @@ static void time_inside(void)
     CHECK_EQ(sb_read(buffer, 100, CHUNK, bytes), CHUNK);
     CHECK_EQ(stats_of(buffer).pull_us, stats.pull_us);
     CHECK_EQ(stats_of(buffer).pulled, stats.pulled);
-    sb_free(buffer);
+    free_and_await_close(buffer, &source);
 }
 
 /* A call that waits for another one's bytes counts once it has returned. */
@@ -82,7 +82,7 @@ static void time_behind(void)
     CHECK(stats.wait_us >= 20000);
     CHECK(stats.pull_us >= 20000);
     CHECK_EQ(stats.underruns, 0);
-    sb_free(buffer);
+    free_and_await_close(buffer, &source);
 }
 
 /* A reader that has followed the prefetch to its end, and nothing else. */
@@ -120,7 +120,7 @@ static void underruns(void)
     CHECK_EQ(sb_read_some(buffer, SIZE, 10, bytes, 0), 0);
     CHECK_EQ(stats_of(buffer).underruns, 2);
     CHECK_EQ(stats_of(buffer).pulled, SIZE);
-    sb_free(buffer);
+    free_and_await_close(buffer, &source);
     WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
 }
 
@@ -143,7 +143,7 @@ static void no_underruns(void)
     WAIT_UNTIL(stats_of(buffer).state == SB_STATE_FAILED);
     CHECK_EQ(sb_read(buffer, 6 * CHUNK, 10, bytes), SB_ERR_SOURCE);
     CHECK_EQ(stats_of(buffer).underruns, 0);
-    sb_free(buffer);
+    free_and_await_close(buffer, &source);
     WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
 }
 
