@@ -8,7 +8,7 @@
  *   A resource arrives as a stream: in chunks, in order, once. The caller's callbacks (the source)
  *   deliver it. A buffer keeps the received bytes: in memory up to `max_memory` bytes, and beyond
  *   that in an unnamed temporary file (the spool file), oldest bytes first. Any thread can read at
- *   any offset.
+ *   any offset. A caller that receives the bytes by events pushes them instead: see sb_new_push().
  *
  *       sb_callback cb = { my_read, my_state };
  *       sb_buffer *b = sb_new(&cb, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
@@ -1074,6 +1074,9 @@ SB_API int64_t sb_save(sb_buffer *handle, const char *path);
  * `close`, sb_free() blocks until the source has returned, which is the only sign that `opaque` is
  * no longer in use.
  *
+ * sb_free() may also wait for `thread_begin`, `thread_end` and the log function on the helper
+ * thread: see sb_options and sb_set_log(). The end of that thread is logged by sb_free() itself.
+ *
  * @param handle the buffer; a NULL, freed or forged handle is ignored.
  *
  * Threads: any thread, concurrently.
@@ -1778,9 +1781,12 @@ SB_API int64_t sb_error_text(const sb_error *error, char *out, size_t cap);
  * numbered in the order of creation. Wording and levels may change between versions.
  *
  * `fn` is called on any thread, by several threads at a time, from inside calls of this library and
- * on helper threads, without a lock held. It must return. Inside it, a call that would need the
- * source returns SB_ERR_REENTRANT, and what happens there is not logged. No C++ exception may leave
- * it, as for a source's callbacks.
+ * on helper threads, without a lock of the library held. It must return. Inside it, a call that
+ * would need the source returns SB_ERR_REENTRANT, and what happens there is not logged. No C++
+ * exception may leave it, as for a source's callbacks.
+ *
+ * sb_free() calls `fn` too, and may wait for a call of it on the buffer's helper thread. So the
+ * caller of sb_free() must not hold a lock that `fn` takes, not even a recursive one.
  *
  * Once this function returns, the function that was set before is not running and is not called any
  * more, except if the call comes from inside such a function. So the caller must not hold a lock

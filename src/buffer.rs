@@ -155,10 +155,22 @@ impl Buffer {
         }
         let helper_ends = self.gate.lock().wait_after_free(self.free_waits_for_pull);
         let helper = lock(&self.helper).take();
-        if let (Some(helper), true) = (helper, helper_ends) {
-            helper.join();
+        if let Some(helper) = helper {
+            self.end(helper, helper_ends);
         }
         log!(Debug, self.store.number(), "freed");
+    }
+
+    /// Waits for the helper's end, if it comes soon. Logs it on this thread: the helper itself might
+    /// wait there for a lock that the caller holds.
+    fn end(&self, helper: Helper, soon: bool) {
+        let number = self.store.number();
+        if soon {
+            helper.join();
+            log!(Debug, number, "the helper thread has ended");
+        } else {
+            log!(Debug, number, "the helper thread ends later");
+        }
     }
 
     /// Moves the bytes in memory to the spool file.

@@ -162,6 +162,9 @@ pub unsafe extern "C" fn sb_save(handle: *mut sb_buffer, path: *const c_char) ->
 /// `close`, sb_free() blocks until the source has returned, which is the only sign that `opaque` is
 /// no longer in use.
 ///
+/// sb_free() may also wait for `thread_begin`, `thread_end` and the log function on the helper
+/// thread: see sb_options and sb_set_log(). The end of that thread is logged by sb_free() itself.
+///
 /// @param handle the buffer; a NULL, freed or forged handle is ignored.
 ///
 /// Threads: any thread, concurrently.

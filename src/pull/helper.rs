@@ -45,7 +45,9 @@ impl Helper {
                 );
                 recover(gate);
             }
-            log!(Debug, store.number(), "the helper thread ends");
+            // The end is not logged here: `free` may be waiting for it, and the host's log function
+            // for a lock that the caller of `free` holds.
+            //
             // This may free the buffer: the end comes after all that.
             drop(owner);
             call(hooks.as_deref(), |hooks| &hooks.end);

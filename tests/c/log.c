@@ -172,7 +172,8 @@ static void reasons(int inside)
     CHECK_EQ(unlink("/dev/shm/spoolbuf-log-test"), 0);
     CHECK_TOLD(&log, ": a save copies instead of linking: ");
     sb_free(buffer);
-    WAIT_UNTIL(was_told(&log, ": the helper thread ends"));
+    /* Not yet if it is writing the spool file. */
+    CHECK(was_told(&log, ": the helper thread has ended") || was_told(&log, ": the helper thread ends later"));
     CHECK_TOLD(&log, ": freed");
     CHECK_EQ(sb_set_log(NULL, NULL, SB_LOG_OFF), SB_OK);
     CHECK_EQ(log.refused, inside);
@@ -345,6 +346,41 @@ static void in_a_child(void)
     CHECK_EQ(sb_set_log(NULL, NULL, 0), SB_OK);
 }
 
+/* The helper, for which sb_free() waits, does not log its end: the log function may wait for the caller. */
+static pthread_mutex_t recursive;
+
+static void tell_locked(void *opaque, uint32_t level, const char *message)
+{
+    pthread_mutex_lock(&recursive);
+    tell(opaque, level, message);
+    pthread_mutex_unlock(&recursive);
+}
+
+static void freed_with_a_lock(void)
+{
+    told log;
+    stream source;
+    sb_buffer *buffer;
+    pthread_mutexattr_t attributes;
+
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&recursive, &attributes);
+    told_init(&log);
+    CHECK_EQ(sb_set_log(tell_locked, &log, SB_LOG_DEBUG), SB_OK);
+    stream_init(&source, SIZE, 30000);
+    buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
+    CHECK_EQ(sb_prefetch(buffer, 20000), SB_OK);
+    WAIT_UNTIL(was_told(&log, ": the helper thread begins"));
+    WAIT_UNTIL(sb_buffered(buffer, 0) >= 20000);
+    pthread_mutex_lock(&recursive);
+    sb_free(buffer);
+    pthread_mutex_unlock(&recursive);
+    CHECK_TOLD(&log, ": the helper thread ");
+    CHECK_TOLD(&log, ": freed");
+    CHECK_EQ(sb_set_log(NULL, NULL, 0), SB_OK);
+}
+
 int main(void)
 {
     levels();
@@ -354,5 +390,6 @@ int main(void)
     replaced();
     from_inside();
     in_a_child();
+    freed_with_a_lock();
     return 0;
 }
