@@ -49,7 +49,7 @@ struct Listener {
     call: Call,
     level: LogLevel,
     /// The next retired listener.
-    next: *mut Listener,
+    next: AtomicPtr<Listener>,
 }
 
 /// The level of the current listener; 0 without one.
@@ -152,7 +152,7 @@ pub(crate) fn set(level: LogLevel, call: Option<Call>) -> Result<()> {
         Some(call) => Box::into_raw(try_box(Listener {
             call,
             level,
-            next: null_mut(),
+            next: AtomicPtr::new(null_mut()),
         })?),
         None => null_mut(),
     };
@@ -213,9 +213,9 @@ fn retire(listener: *mut Listener) {
     }
     let mut next = RETIRED.load(Ordering::Relaxed);
     loop {
-        // SAFETY: a listener that was replaced is this thread's until it is in the list. Other
-        // threads that can still see it do not use this field.
-        unsafe { (&raw mut (*listener).next).write(next) };
+        // Relaxed: the exchange below releases it.
+        // SAFETY: a listener that was replaced is not freed before it is in the list.
+        unsafe { &*listener }.next.store(next, Ordering::Relaxed);
         match RETIRED.compare_exchange(next, listener, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => return,
             Err(found) => next = found,
@@ -228,8 +228,8 @@ fn free(mut listener: *mut Listener) {
     while !listener.is_null() {
         // SAFETY: the listeners came from `into_raw`. They were replaced, or never in place, and
         // the caller has waited for the threads that could see them.
-        let owned = unsafe { Box::from_raw(listener) };
-        listener = owned.next;
+        let mut owned = unsafe { Box::from_raw(listener) };
+        listener = *owned.next.get_mut();
         // The host's captures may run code when they are dropped.
         catch((), || drop(owned));
     }
