@@ -14,6 +14,7 @@ mod system {
     use std::ptr::null_mut;
 
     use crate::error::{Error, Result};
+    use crate::panic::catch;
     use crate::sync::shared::try_box;
 
     /// The usual stack size of a main thread, since the host's callbacks run here. The system
@@ -103,7 +104,9 @@ mod system {
         }
         // SAFETY: `start` got the pointer from `Box::into_raw` and passed it to this thread alone.
         let work = unsafe { Box::from_raw(work.cast::<F>()) };
-        work();
+        // What the work owns is the host's in part, and is dropped here: a panic must not leave this
+        // function, which would end the process.
+        catch((), work);
         null_mut()
     }
 }

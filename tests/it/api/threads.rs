@@ -263,3 +263,50 @@ fn hooks_around_the_helper() {
         assert!(events.try_recv().is_err());
     }
 }
+
+/// A source that stays inside a read until it is released.
+struct Held {
+    entered: mpsc::Sender<()>,
+    released: mpsc::Receiver<()>,
+}
+
+impl Read for Held {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        self.entered.send(()).expect("the test listens");
+        let _ = self.released.recv();
+        Ok(0)
+    }
+}
+
+/// A hook may own something that panics when it is dropped. If the helper outlives the buffer, it
+/// drops the hooks.
+#[test]
+fn a_hook_that_panics_when_it_is_dropped() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            // Without the message of a panic that nobody planned.
+            std::panic::resume_unwind(Box::new("as planned"));
+        }
+    }
+    thread_local! {
+        /// Dropped at the end of the thread.
+        static LAST: std::cell::RefCell<Option<mpsc::Sender<()>>> = const { std::cell::RefCell::new(None) };
+    }
+    let (entered, has_entered) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let (last, is_over) = mpsc::channel::<()>();
+    let (owned, last) = (Panics, std::sync::Mutex::new(Some(last)));
+    let end = move || {
+        let _owned = &owned;
+        LAST.set(last.lock().expect("no panic").take());
+    };
+    let builder = StreamBuffer::builder(Held { entered, released });
+    let buffer = builder.thread_end(Box::new(end)).open().expect("a buffer");
+    buffer.prefetch(10).expect("a helper");
+    has_entered.recv().expect("the helper calls the source");
+    drop(buffer);
+    drop(release);
+    let over = is_over.recv_timeout(Duration::from_secs(60));
+    assert_eq!(over, Err(mpsc::RecvTimeoutError::Disconnected));
+}
