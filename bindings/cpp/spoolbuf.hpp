@@ -227,14 +227,17 @@ SPOOLBUF_SHARED inline void set_log(log_function log, sb_log_level level, std::e
 {
     static std::mutex lock;
     static log_function *current = nullptr;
-    log_function *next = log ? new (std::nothrow) log_function(std::move(log)) : nullptr;
-    std::lock_guard<std::mutex> guard(lock);
-    int status = !next && log ? SB_ERR_NO_MEMORY
-                              : sb_set_log(next ? detail::call_log : nullptr, next,
-                                           static_cast<std::uint32_t>(level));
+    const bool wanted = static_cast<bool>(log);
+    log_function *next = wanted ? new (std::nothrow) log_function(std::move(log)) : nullptr;
+    int status = SB_ERR_NO_MEMORY;
+    if (next || !wanted) {
+        std::lock_guard<std::mutex> guard(lock);
+        status = sb_set_log(next ? detail::call_log : nullptr, next, static_cast<std::uint32_t>(level));
+        if (status == SB_OK)
+            std::swap(current, next);
+    }
     code.assign(status, category());
-    if (status == SB_OK)
-        std::swap(current, next);
+    // Without the lock: what the function owns may set another one when it is destroyed.
     delete next;
 }
 
@@ -1262,8 +1265,11 @@ public:
         std::int64_t count = save_to(text, how, told, &known.error);
         if (count < 0 && told.thrown)
             std::rethrow_exception(told.thrown);
-        if (count < 0)
+        if (count < 0) {
+            // A panic leaves `known` as it was.
+            known.error.status = static_cast<std::int32_t>(count);
             detail::raise(known, handle_, failed_);
+        }
         return static_cast<std::uint64_t>(count);
     }
 
@@ -1665,7 +1671,7 @@ public:
 
     std::uint64_t tell() { return seek(0, SB_SEEK_CUR); }
 
-    std::uint64_t find_size() { return checked(sb_reader_find_size(native_handle())); }
+    std::uint64_t find_size() { return checked_call(sb_reader_find_size(native_handle())); }
 
     std::uint64_t buffered() { return checked(sb_buffered(buffer_, tell())); }
 
@@ -1718,7 +1724,7 @@ private:
         return detail::checked(result, buffer_, failed_);
     }
 
-    /// For sb_reader_read() and sb_reader_seek().
+    /// For the calls that sb_reader_error() tells about.
     std::uint64_t checked_call(std::int64_t result) const
     {
         if (result < 0)

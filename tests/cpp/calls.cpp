@@ -171,6 +171,14 @@ static void logs()
     CHECK(keep.use_count() == 1);
     spoolbuf::buffer(stream{size}).set_max_memory(6);
     CHECK(told.size() == 1);
+    // A function is destroyed without a lock.
+    std::shared_ptr<int> replaces(new int(1), [](int *it) {
+        delete it;
+        spoolbuf::set_log({});
+    });
+    spoolbuf::set_log([replaces](sb_log_level, const char *) {});
+    replaces.reset();
+    spoolbuf::set_log({});
     std::error_code code;
     spoolbuf::set_log([](sb_log_level, const char *) {}, static_cast<sb_log_level>(5), code);
     CHECK(code == spoolbuf::errc::invalid);
@@ -287,6 +295,8 @@ static void says_what_went_wrong()
     CHECK(thrown->path() == how.spool_dir && has(thrown->what(), " at offset "));
     thrown = caught<spoolbuf::error>([&] { spilled.save("elsewhere"); });
     CHECK(thrown && thrown->operation() == SB_OP_SPOOL_CREATE && thrown->path() == how.spool_dir);
+    thrown = caught<spoolbuf::error>([&] { reader.find_size(); });
+    CHECK(thrown && thrown->operation() == SB_OP_SPOOL_CREATE && thrown->offset());
     thrown = caught<spoolbuf::error>([&] { reader.seek(-1); });
     CHECK(thrown && thrown->code() == spoolbuf::errc::invalid && thrown->operation() == SB_OP_NONE);
     CHECK(has(thrown->what(), sb_strerror(SB_ERR_INVALID)));

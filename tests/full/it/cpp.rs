@@ -82,6 +82,11 @@ fn calls_from_memory() {
     program("calls.cpp", "clang++", "c++20", &["-O2"]);
 }
 
+#[test]
+fn a_panic_of_the_library() {
+    program("panic.cpp", "g++", "c++17", SANITIZED);
+}
+
 /// Sources that fail, by exceptions.
 #[test]
 fn faults() {
