@@ -18,13 +18,13 @@ pub struct Pushed(());
 /// [`open_push`](Builder::open_push).
 ///
 /// For bytes that arrive by events: in callbacks, messages, async tasks. Readers wait for the
-/// pusher as they wait for a source otherwise. Clones push to the same buffer, from any thread.
+/// pusher as they would wait for a source. Clones push to the same buffer, from any thread.
 ///
-/// A pusher does not keep its buffer alive: once the last `StreamBuffer` and
-/// [`Cursor`](crate::Cursor) are dropped, pushes fail with
-/// [`Error::Canceled`](crate::Error::Canceled). A pusher that is dropped without
-/// [`end`](Pusher::end) or [`fail`](Pusher::fail) leaves readers waiting until they are canceled or
-/// time out: that is never taken for the end.
+/// Once the last `StreamBuffer` and [`Cursor`](crate::Cursor) are dropped, pushes fail with
+/// [`Error::Canceled`](crate::Error::Canceled). The buffer's memory and spool file stay until the
+/// last pusher is dropped too. A pusher that is dropped without [`end`](Pusher::end) or
+/// [`fail`](Pusher::fail) leaves readers waiting until they are canceled or time out: that is never
+/// taken for the end.
 ///
 /// ```
 /// let (buffer, pusher) = spoolbuf::StreamBuffer::pushed().max_memory(64 * 1024).open_push()?;

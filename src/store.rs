@@ -6,10 +6,6 @@
 //! than `max_memory`, the oldest are written to the spool file and leave memory ([`spill`]), one at
 //! a time, before the source is asked for more. A failed write therefore loses nothing, and memory
 //! stays bounded.
-//! *sealed*. Sealed segments wait in order of arrival. When they and the tail together hold more
-//! than `max_memory`, the oldest are written to the spool file and leave memory ([`spill`]), one at a
-//! time, before the source is asked for more. A failed write therefore loses nothing, and memory
-//! stays bounded.
 //!
 //! The thread that pulls also spills. A second thread that writes while the source is pulled was
 //! measured (`bench/`, rows `overlap-*`): an instant source loses a sixth or more, a socket gains

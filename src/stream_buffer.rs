@@ -20,7 +20,9 @@ use crate::sync::shared::{Shared, try_box};
 /// Clones refer to the same buffer. The buffer is freed with its last clone and its last
 /// [`Cursor`](crate::Cursor): calls that are still inside fail with
 /// [`Error::Canceled`](crate::Error::Canceled), the source is dropped, and the spool file is
-/// deleted. In a child of `fork`, a buffer of the parent must be neither used nor dropped.
+/// deleted. A [`Pusher`](crate::Pusher) does not prevent that, but the memory and the spool file
+/// stay until it is dropped too. In a child of `fork`, a buffer of the parent must be neither used
+/// nor dropped.
 ///
 /// ```
 /// let stream = std::io::Cursor::new((0..=255u8).cycle().take(1_000_000).collect::<Vec<_>>());
