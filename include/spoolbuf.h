@@ -71,7 +71,7 @@
  * THREADS
  *
  *   Every function may be called from any thread at any time, except that the calls of
- *   sb_reader_read() and sb_reader_seek() on one reader must not overlap.
+ *   sb_reader_read(), sb_reader_seek() and sb_reader_find_size() on one reader must not overlap.
  *
  *   The library calls the source on the thread of the reader that needs bytes. It calls the source
  *   on a helper thread only if the caller asks for that: by sb_prefetch(), by the option
@@ -101,8 +101,8 @@
 #endif
 
 /**
- * What precedes the declaration of each function. The program that includes this header can define
- * it, for example to hide the functions where the library is compiled in.
+ * The prefix of each declaration. The program that includes this header can define it, for example
+ * to hide the functions where the library is compiled in.
  *
  * With SB_DLL defined, the functions are imported from a DLL of Windows. Without it the program can
  * be linked with the DLL too, and with the static library.
@@ -190,12 +190,14 @@ typedef enum {
      */
     SB_ERR_CANCELED = -6,
     /**
-     * No byte arrived before the timeout, or a save was not complete. Never means the end of the
-     * resource (EOF).
+     * Before the timeout no byte arrived or, in a push, was accepted; or the size did not become
+     * known, or a save was not complete. Never means the end of the resource (EOF).
      */
     SB_ERR_TIMEOUT = -7,
     /**
-     * A source's callback asked its own buffer for bytes that only the source can deliver.
+     * The call would wait for the callback that made it. A source's callback, a log function or
+     * `thread_begin` called for bytes that only the source can deliver; or one of the last two
+     * made a push on the helper thread that would block.
      */
     SB_ERR_REENTRANT = -8,
     /**
@@ -211,7 +213,8 @@ typedef enum {
      */
     SB_ERR_EXISTS = -11,
     /**
-     * The resource does not have the required size, or is not completely buffered.
+     * The resource does not have the required size, or is not completely buffered. In a push:
+     * bytes past the end, or an end that contradicts what was pushed before.
      */
     SB_ERR_SIZE = -12,
     /**
@@ -500,10 +503,11 @@ typedef struct sb_reader sb_reader;
  *
  * The library calls `read`, `seek`, `pull` and `size` from one thread at a time, never with a lock
  * held, and never after `close`. After the end it calls them only for bytes elsewhere that the source
- * can reach. After an error it does not call them until sb_retry() or sb_resume(), except after a
- * failed seek or a stale `cancel` (see `seek` and `cancel`). They run on the thread of the reader
- * that needs bytes. Only after sb_prefetch(), or a call with a positive timeout, do they also run on
- * a helper thread of the library.
+ * can reach. After an error it calls at most `size`, once, and then none of them until sb_retry()
+ * or sb_resume(), except after a failed seek or a stale `cancel` (see `seek` and `cancel`). They
+ * run on the thread of the reader that needs bytes. They also run on a helper thread of the library
+ * after sb_prefetch(), with the option `prefetch`, and for a call or a reader with a positive
+ * timeout.
  *
  * A callback may call any function of this library, even on its own handle. Buffered bytes are
  * returned. A call that would need the source returns SB_ERR_REENTRANT.
@@ -734,8 +738,8 @@ typedef struct {
      */
     uint64_t pulled;
     /**
-     * The time spent inside the source's `read`, `seek` and `pull`, in microseconds, without a call
-     * that has not returned.
+     * The time spent inside the source's `read`, `seek`, `pull` and `size`, in microseconds,
+     * without a call that has not returned.
      */
     uint64_t pull_us;
     /**
@@ -830,8 +834,8 @@ typedef struct {
      */
     void *reserved_pointer;
     /**
-     * For sb_new_push(): the most bytes to accept past the furthest read, in bytes, which slows the
-     * pusher down to the speed of the readers. Bytes that a call waits for are accepted anyway.
+     * For sb_new_push(): the most bytes to accept past the furthest read, which slows the pusher
+     * down to the speed of the readers. Bytes that a call waits for are accepted anyway.
      * Default: 0, no limit. Must be 0 for a buffer with a source.
      */
     uint64_t ahead;
@@ -961,7 +965,7 @@ typedef struct {
 } sb_save_options;
 
 /**
- * Is told a message, for sb_set_log(). `level` is an sb_log_level, `message` is one line of UTF-8
+ * Receives a message, for sb_set_log(). `level` is an sb_log_level, `message` is one line of UTF-8
  * without a newline, of less than 1,024 bytes. It is valid until the function returns.
  */
 typedef void (*sb_log_fn)(void *opaque, uint32_t level, const char *message);
@@ -1015,8 +1019,8 @@ SB_API sb_buffer *sb_new(const sb_callback *callback, uint64_t size, uint64_t ma
  *         SB_ERR_CANCELED: sb_cancel() or sb_free() was called while the call was blocked. This is
  *         returned even if some bytes had been read, or if the source returned them: they are
  *         buffered.
- *         SB_ERR_REENTRANT: the source's own callback called this function for bytes that are not
- *         buffered.
+ *         SB_ERR_REENTRANT: a callback of the source, a log function or `thread_begin` called this
+ *         function for bytes that are not buffered.
  *         SB_ERR_DISK_FULL, SB_ERR_NO_MEMORY: there is no space or memory for more bytes; later
  *         calls try again.
  *         SB_ERR_IO: the spool file cannot be created, written or read.
@@ -1261,7 +1265,7 @@ SB_API void sb_reader_free(sb_reader *reader);
 SB_API int sb_reader_options_init(sb_reader_options *options, size_t struct_size);
 
 /**
- * Creates a reader with options: a timeout, or restricted to buffered bytes.
+ * Creates a reader with options: a timeout, or a restriction to buffered bytes.
  *
  * @param handle  the buffer, as for sb_reader_new().
  * @param options [in] the options, which are copied; NULL for the defaults. Initialize them with
@@ -1287,9 +1291,10 @@ SB_API int sb_reader_new_with(sb_buffer *handle, const sb_reader_options *option
  * that is inside it has returned. An error of the source is reported to the read that reaches it,
  * not before.
  *
- * This call starts the thread, which works in bursts. It sleeps until fewer than `prefetch_low`
- * bytes (see sb_options) are buffered ahead, by default half of `ahead`. Then it calls the source
- * until `ahead` bytes are, rounded up to the end of a segment if a burst has 1 MiB or more.
+ * This call starts the thread if it does not exist, unless `ahead` is 0 or the buffer was created
+ * by sb_new_push(). The thread works in bursts. It sleeps until fewer than `prefetch_low` bytes
+ * (see sb_options) are buffered ahead, by default half of `ahead`. Then it calls the source until
+ * `ahead` bytes are, rounded up to the end of a segment if a burst has 1 MiB or more.
  *
  * The thread blocks all signals except synchronous ones (SIGSEGV and the like). It exits before
  * sb_free() returns or, if it is inside a call of the source or an operation on the spool file at
@@ -1392,7 +1397,8 @@ SB_API int sb_spill(sb_buffer *handle);
  *         SB_ERR_DISK_FULL, SB_ERR_IO: the bytes that could not be spilled are still in memory, even
  *         if `on_full` is SB_ON_FULL_MEMORY. The new limit applies all the same: the next read that
  *         needs memory tries again to spill down to it.
- *         SB_ERR_NO_MEMORY: the same, since memory ran out.
+ *         SB_ERR_NO_MEMORY: memory ran out during the spill. The bytes that could not be spilled are
+ *         still in memory, and the new limit applies.
  *
  * Threads: any thread, concurrently.
  *
@@ -1421,9 +1427,9 @@ SB_API int64_t sb_size(const sb_buffer *handle);
 /**
  * Finds the final size: reads the source to its end (EOF) if that is necessary.
  *
- * No prefetch is moved. A source that can seek is sent to the
- * last byte of the size that sb_size() returns, which proves it, and is read on from there or, if
- * that size is wrong or unknown, from the furthest buffered byte. Other sources deliver everything.
+ * The prefetch does not move. A source that can seek is sent to the last byte of the size that
+ * sb_size() returns, which proves it, and is read on from there or, if that size is wrong or
+ * unknown, from the furthest buffered byte. Other sources deliver everything.
  *
  * @param handle     the buffer.
  * @param timeout_ms the timeout in milliseconds for the whole call, as for sb_read_some(): 0 never
@@ -1548,8 +1554,8 @@ SB_API int sb_new_with(const sb_callback *callback, const sb_options *options, s
 /**
  * Creates a buffer without a source, whose bytes the caller pushes with sb_push().
  *
- * For callers that get the bytes by events: a write callback, a signal, a message. Readers wait
- * for the pusher as they wait for a source otherwise. Starts no thread and opens no file.
+ * For callers that receive the bytes through events: a write callback, a signal, a message. Readers
+ * wait for the pusher as they would wait for a source. Starts no thread and opens no file.
  *
  * `seek_gap` and `read_granularity` have no effect. The option `prefetch` and sb_prefetch() only
  * determine what sb_wanted() returns. The library's helper thread exists only once memory is full,
@@ -1603,9 +1609,10 @@ SB_API int sb_new_push(const sb_options *options, sb_buffer **out);
  *         SB_ERR_SIZE: the bytes would extend past the end, or past 2^63 - 1.
  *         SB_ERR_UNSUPPORTED: the buffer has a source.
  *         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
- *         SB_ERR_REENTRANT: called from `thread_begin`, and it would block.
- *         SB_ERR_INVALID: the handle is invalid, `bytes` is NULL, or `off + len` is greater than
- *         2^64.
+ *         SB_ERR_REENTRANT: called on the helper thread, from `thread_begin` or a log function, and
+ *         it would block.
+ *         SB_ERR_INVALID: the handle is invalid, `bytes` is NULL, `off + len` is greater than 2^64,
+ *         or `len` is greater than half of SIZE_MAX.
  *
  * Threads: any thread, concurrently. Concurrent pushes take turns, a segment at a time.
  *
@@ -1760,8 +1767,8 @@ SB_API int sb_reader_error(const sb_reader *reader, sb_error *out);
  *
  * @param error [in] the error, filled by the library; not NULL. Its path is used as far as it fits
  *              into `path_cap`.
- * @param out   [out] the line, NUL-terminated, and truncated to fit; may be NULL if `cap` is 0. No
- *              control character is in it.
+ * @param out   [out] the line, NUL-terminated, and truncated to fit; may be NULL if `cap` is 0. It
+ *              has no ASCII control character.
  * @param cap   the space in `out`, in bytes, including the NUL.
  * @return the length of the whole line in bytes, without the NUL, even if it was truncated.
  *         SB_ERR_INVALID: `error` is NULL, or its `struct_size` is that of no version; `out` is
@@ -1774,8 +1781,8 @@ SB_API int sb_reader_error(const sb_reader *reader, sb_error *out);
 SB_API int64_t sb_error_text(const sb_error *error, char *out, size_t cap);
 
 /**
- * Sets the function that is told what the buffers of this process do: why a spool file is where it
- * is, why seeking was given up, why a save had to copy, when the disk is full, and so on.
+ * Sets the function that receives messages about the buffers of this process: why a spool file is
+ * where it is, why seeking was given up, why a save had to copy, when the disk is full, and so on.
  *
  * A message is one line of English, such as "buffer 3: the source failed with code -5". Buffers are
  * numbered in the order of creation. Wording and levels may change between versions.

@@ -67,9 +67,10 @@ pub enum Error {
     NoMemory,
     /// The call was canceled, or the buffer was freed.
     Canceled,
-    /// No byte arrived before the timeout, or a save was not complete.
+    /// Before the timeout no byte arrived or, in a push, was accepted; or a save was not complete.
     Timeout,
-    /// The source asked its own buffer for bytes that only the source can deliver.
+    /// The call would wait for the callback that made it: a source asked its own buffer for bytes
+    /// that only the source can deliver, or the log function or a thread hook did.
     Reentrant,
     /// The size is not known yet.
     UnknownSize,
@@ -77,7 +78,8 @@ pub enum Error {
     Unsupported,
     /// The target exists and must not be replaced.
     Exists,
-    /// The resource does not have the required size, or is not completely buffered.
+    /// The resource does not have the required size, or is not completely buffered. In a push:
+    /// bytes past the end, or an end that contradicts what was pushed before.
     Size,
     /// The source panicked; the panic was caught. The error persists until
     /// [`retry`](crate::StreamBuffer::retry) or [`resume`](crate::StreamBuffer::resume).
@@ -292,7 +294,7 @@ pub(crate) fn text(status: i32) -> &'static std::ffi::CStr {
         -5 => c"out of memory or threads",
         -6 => c"canceled",
         -7 => c"timed out",
-        -8 => c"the source asked its own buffer for bytes not yet buffered",
+        -8 => c"the call would wait for the callback that made it",
         -9 => c"the size is not known yet",
         -10 => c"not supported by the source, the system or the target",
         -11 => c"the target already exists",

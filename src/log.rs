@@ -1,4 +1,4 @@
-//! The log: one function of the host for the whole process, which is told what buffers do.
+//! The log: one function of the host for the whole process, which receives messages about buffers.
 //!
 //! While it is off, a call site costs one relaxed load. While it is on, [`write`] enters an [RCU
 //! domain](crate::sync::rcu), loads the listener and calls it. [`set`] replaces the listener, then
@@ -39,7 +39,7 @@ pub enum LogLevel {
     Debug = 4,
 }
 
-/// Is told a message of one line. Called on any thread, by several threads at a time.
+/// Receives a message of one line. Called on any thread, by several threads at a time.
 pub type LogFn = Box<dyn Fn(LogLevel, &str) + Send + Sync>;
 
 /// The same, with the line as a C string.
@@ -75,9 +75,9 @@ macro_rules! log {
     };
 }
 
-/// Has a function told what buffers do, for the whole process: messages of this level and more
-/// important ones. `None`, the default, turns the log off. Messages name buffers by number, in the
-/// order of creation.
+/// Sets the function that receives messages about the buffers of this process: those of this level
+/// and more important ones. `None`, the default, turns the log off. Messages name buffers by number,
+/// in the order of creation.
 ///
 /// No lock of the library is held during a call. A read inside the function that would need the
 /// source fails with [`Error::Reentrant`](crate::Error::Reentrant), and what happens there is not

@@ -17,7 +17,7 @@ pub struct Pushed(());
 /// Pushes the bytes of a [`StreamBuffer`] that has no source; made by
 /// [`open_push`](Builder::open_push).
 ///
-/// For bytes that arrive by events: in callbacks, messages, async tasks. Readers wait for the
+/// For bytes that arrive through events: in callbacks, messages, async tasks. Readers wait for the
 /// pusher as they would wait for a source. Clones push to the same buffer, from any thread.
 ///
 /// Once the last `StreamBuffer` and [`Cursor`](crate::Cursor) are dropped, pushes fail with

@@ -209,7 +209,7 @@ struct save_options {
     std::uint32_t mode = 0;                 ///< permission bits of the file; 0: the default mode
 };
 
-/// Is told what buffers do, for set_log(). Called on any thread, by several at a time. Must not throw.
+/// Receives messages about the buffers, for set_log(). Called on any thread, by several at a time. Must not throw.
 using log_function = std::function<void(sb_log_level, const char *message)>;
 
 namespace detail {
@@ -221,7 +221,7 @@ inline void call_log(void *opaque, std::uint32_t level, const char *message) noe
 
 } // namespace detail
 
-/// Sets the function that is told what the buffers of this process do; an empty one for none. See
+/// Sets the function that receives messages about the buffers of this process; an empty one for none. See
 /// sb_set_log(). The function before is destroyed, so this must not be called from inside one.
 SPOOLBUF_SHARED inline void set_log(log_function log, sb_log_level level, std::error_code &code) noexcept
 {

@@ -37,7 +37,8 @@ pub struct Stats {
     pub waits: u64,
     /// The number of bytes received from the source. Bytes that it delivered twice count twice.
     pub pulled: u64,
-    /// The time spent inside the source's `pull` and `jump`, without a call that has not returned.
+    /// The time spent inside the source's `pull`, `jump` and `size`, without a call that has not
+    /// returned.
     pub pull_time: Duration,
     /// The time for which calls blocked, summed over all threads, without calls that still do.
     pub wait_time: Duration,

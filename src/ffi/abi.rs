@@ -55,10 +55,12 @@ pub enum sb_status {
     /// The call was canceled by sb_cancel(), sb_reader_cancel(), sb_free(), sb_reader_free(), or by
     /// the progress callback of a save.
     SB_ERR_CANCELED = -6,
-    /// No byte arrived before the timeout, or a save was not complete. Never means the end of the
-    /// resource (EOF).
+    /// Before the timeout no byte arrived or, in a push, was accepted; or the size did not become
+    /// known, or a save was not complete. Never means the end of the resource (EOF).
     SB_ERR_TIMEOUT = -7,
-    /// A source's callback asked its own buffer for bytes that only the source can deliver.
+    /// The call would wait for the callback that made it. A source's callback, a log function or
+    /// `thread_begin` called for bytes that only the source can deliver; or one of the last two
+    /// made a push on the helper thread that would block.
     SB_ERR_REENTRANT = -8,
     /// The size is not known yet.
     SB_ERR_UNKNOWN_SIZE = -9,
@@ -66,7 +68,8 @@ pub enum sb_status {
     SB_ERR_UNSUPPORTED = -10,
     /// The target exists and must not be replaced.
     SB_ERR_EXISTS = -11,
-    /// The resource does not have the required size, or is not completely buffered.
+    /// The resource does not have the required size, or is not completely buffered. In a push:
+    /// bytes past the end, or an end that contradicts what was pushed before.
     SB_ERR_SIZE = -12,
     /// The library, or a source written in Rust, panicked; the panic was caught.
     SB_ERR_PANIC = -13,
@@ -278,10 +281,11 @@ pub struct sb_reader {
 ///
 /// The library calls `read`, `seek`, `pull` and `size` from one thread at a time, never with a lock
 /// held, and never after `close`. After the end it calls them only for bytes elsewhere that the source
-/// can reach. After an error it does not call them until sb_retry() or sb_resume(), except after a
-/// failed seek or a stale `cancel` (see `seek` and `cancel`). They run on the thread of the reader
-/// that needs bytes. Only after sb_prefetch(), or a call with a positive timeout, do they also run on
-/// a helper thread of the library.
+/// can reach. After an error it calls at most `size`, once, and then none of them until sb_retry()
+/// or sb_resume(), except after a failed seek or a stale `cancel` (see `seek` and `cancel`). They
+/// run on the thread of the reader that needs bytes. They also run on a helper thread of the library
+/// after sb_prefetch(), with the option `prefetch`, and for a call or a reader with a positive
+/// timeout.
 ///
 /// A callback may call any function of this library, even on its own handle. Buffered bytes are
 /// returned. A call that would need the source returns SB_ERR_REENTRANT.
@@ -423,8 +427,8 @@ pub struct sb_options {
     pub thread_end: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Must be NULL.
     pub reserved_pointer: *mut c_void,
-    /// For sb_new_push(): the most bytes to accept past the furthest read, in bytes, which slows the
-    /// pusher down to the speed of the readers. Bytes that a call waits for are accepted anyway.
+    /// For sb_new_push(): the most bytes to accept past the furthest read, which slows the pusher
+    /// down to the speed of the readers. Bytes that a call waits for are accepted anyway.
     /// Default: 0, no limit. Must be 0 for a buffer with a source.
     pub ahead: u64,
 }
@@ -505,8 +509,8 @@ pub struct sb_stats {
     pub system_operation: i32,
     /// The number of bytes received from the source. Bytes that it delivered twice count twice.
     pub pulled: u64,
-    /// The time spent inside the source's `read`, `seek` and `pull`, in microseconds, without a call
-    /// that has not returned.
+    /// The time spent inside the source's `read`, `seek`, `pull` and `size`, in microseconds,
+    /// without a call that has not returned.
     pub pull_us: u64,
     /// The time for which calls blocked (see `waits`), in microseconds, summed over all threads,
     /// without calls that still do.
@@ -596,7 +600,7 @@ pub struct sb_save_options {
     pub reserved: u32,
 }
 
-/// Is told a message, for sb_set_log(). `level` is an sb_log_level, `message` is one line of UTF-8
+/// Receives a message, for sb_set_log(). `level` is an sb_log_level, `message` is one line of UTF-8
 /// without a newline, of less than 1,024 bytes. It is valid until the function returns.
 pub type sb_log_fn =
     Option<unsafe extern "C-unwind" fn(opaque: *mut c_void, level: u32, message: *const c_char)>;

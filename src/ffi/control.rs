@@ -17,9 +17,10 @@ use crate::panic::catch;
 /// that is inside it has returned. An error of the source is reported to the read that reaches it,
 /// not before.
 ///
-/// This call starts the thread, which works in bursts. It sleeps until fewer than `prefetch_low`
-/// bytes (see sb_options) are buffered ahead, by default half of `ahead`. Then it calls the source
-/// until `ahead` bytes are, rounded up to the end of a segment if a burst has 1 MiB or more.
+/// This call starts the thread if it does not exist, unless `ahead` is 0 or the buffer was created
+/// by sb_new_push(). The thread works in bursts. It sleeps until fewer than `prefetch_low` bytes
+/// (see sb_options) are buffered ahead, by default half of `ahead`. Then it calls the source until
+/// `ahead` bytes are, rounded up to the end of a segment if a burst has 1 MiB or more.
 ///
 /// The thread blocks all signals except synchronous ones (SIGSEGV and the like). It exits before
 /// sb_free() returns or, if it is inside a call of the source or an operation on the spool file at
@@ -157,7 +158,8 @@ pub unsafe extern "C" fn sb_spill(handle: *mut sb_buffer) -> c_int {
 ///         SB_ERR_DISK_FULL, SB_ERR_IO: the bytes that could not be spilled are still in memory, even
 ///         if `on_full` is SB_ON_FULL_MEMORY. The new limit applies all the same: the next read that
 ///         needs memory tries again to spill down to it.
-///         SB_ERR_NO_MEMORY: the same, since memory ran out.
+///         SB_ERR_NO_MEMORY: memory ran out during the spill. The bytes that could not be spilled are
+///         still in memory, and the new limit applies.
 ///
 /// Threads: any thread, concurrently.
 ///

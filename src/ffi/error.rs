@@ -82,8 +82,8 @@ pub unsafe extern "C" fn sb_reader_error(reader: *const sb_reader, out: *mut sb_
 ///
 /// @param error [in] the error, filled by the library; not NULL. Its path is used as far as it fits
 ///              into `path_cap`.
-/// @param out   [out] the line, NUL-terminated, and truncated to fit; may be NULL if `cap` is 0. No
-///              control character is in it.
+/// @param out   [out] the line, NUL-terminated, and truncated to fit; may be NULL if `cap` is 0. It
+///              has no ASCII control character.
 /// @param cap   the space in `out`, in bytes, including the NUL.
 /// @return the length of the whole line in bytes, without the NUL, even if it was truncated.
 ///         SB_ERR_INVALID: `error` is NULL, or its `struct_size` is that of no version; `out` is

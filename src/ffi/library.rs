@@ -11,8 +11,8 @@ use crate::ffi::abi::{SB_VERSION_NUMBER, sb_log_fn};
 use crate::log::{self, LogLevel};
 use crate::panic::catch;
 
-/// Sets the function that is told what the buffers of this process do: why a spool file is where it
-/// is, why seeking was given up, why a save had to copy, when the disk is full, and so on.
+/// Sets the function that receives messages about the buffers of this process: why a spool file is
+/// where it is, why seeking was given up, why a save had to copy, when the disk is full, and so on.
 ///
 /// A message is one line of English, such as "buffer 3: the source failed with code -5". Buffers are
 /// numbered in the order of creation. Wording and levels may change between versions.

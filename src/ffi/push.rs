@@ -17,8 +17,8 @@ use crate::sync::rcu::DomainRef;
 
 /// Creates a buffer without a source, whose bytes the caller pushes with sb_push().
 ///
-/// For callers that get the bytes by events: a write callback, a signal, a message. Readers wait
-/// for the pusher as they wait for a source otherwise. Starts no thread and opens no file.
+/// For callers that receive the bytes through events: a write callback, a signal, a message. Readers
+/// wait for the pusher as they would wait for a source. Starts no thread and opens no file.
 ///
 /// `seek_gap` and `read_granularity` have no effect. The option `prefetch` and sb_prefetch() only
 /// determine what sb_wanted() returns. The library's helper thread exists only once memory is full,
@@ -94,9 +94,10 @@ pub unsafe extern "C" fn sb_new_push(
 ///         SB_ERR_SIZE: the bytes would extend past the end, or past 2^63 - 1.
 ///         SB_ERR_UNSUPPORTED: the buffer has a source.
 ///         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
-///         SB_ERR_REENTRANT: called from `thread_begin`, and it would block.
-///         SB_ERR_INVALID: the handle is invalid, `bytes` is NULL, or `off + len` is greater than
-///         2^64.
+///         SB_ERR_REENTRANT: called on the helper thread, from `thread_begin` or a log function, and
+///         it would block.
+///         SB_ERR_INVALID: the handle is invalid, `bytes` is NULL, `off + len` is greater than 2^64,
+///         or `len` is greater than half of SIZE_MAX.
 ///
 /// Threads: any thread, concurrently. Concurrent pushes take turns, a segment at a time.
 ///

@@ -51,7 +51,7 @@ pub unsafe extern "C" fn sb_reader_options_init(
     })
 }
 
-/// Creates a reader with options: a timeout, or restricted to buffered bytes.
+/// Creates a reader with options: a timeout, or a restriction to buffered bytes.
 ///
 /// @param handle  the buffer, as for sb_reader_new().
 /// @param options [in] the options, which are copied; NULL for the defaults. Initialize them with

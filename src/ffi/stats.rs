@@ -39,9 +39,9 @@ pub unsafe extern "C" fn sb_size(handle: *const sb_buffer) -> i64 {
 
 /// Finds the final size: reads the source to its end (EOF) if that is necessary.
 ///
-/// No prefetch is moved. A source that can seek is sent to the
-/// last byte of the size that sb_size() returns, which proves it, and is read on from there or, if
-/// that size is wrong or unknown, from the furthest buffered byte. Other sources deliver everything.
+/// The prefetch does not move. A source that can seek is sent to the last byte of the size that
+/// sb_size() returns, which proves it, and is read on from there or, if that size is wrong or
+/// unknown, from the furthest buffered byte. Other sources deliver everything.
 ///
 /// @param handle     the buffer.
 /// @param timeout_ms the timeout in milliseconds for the whole call, as for sb_read_some(): 0 never

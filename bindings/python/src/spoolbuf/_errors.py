@@ -149,7 +149,7 @@ class TimedOutError(SpoolbufError, TimeoutError):
 
 
 class ReentrantError(SpoolbufError, RuntimeError):
-    """The stream asked its own buffer for bytes that only the stream could deliver."""
+    """The call would wait for the callback that made it: the stream read its own buffer, say."""
 
     status = Status.REENTRANT
 
