@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
 
 import spoolbuf
-from spoolbuf import StreamBuffer, set_log
+from spoolbuf import StreamBuffer, _log, _native, set_log
 
 from support import chunks
 
@@ -111,3 +114,61 @@ def test_threads_replace_it(logger: logging.Logger) -> None:
     over.set()
     for thread in threads:
         thread.join()
+
+
+def test_c_keeps_no_function_that_python_frees(
+    logger: logging.Logger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever happens around the C call: an interrupt, or another thread's `set_log`."""
+    caplog.set_level(logging.DEBUG)
+    sb_set_log = _native.lib.sb_set_log
+    functions: list[weakref.ref[object]] = []
+
+    def interrupted(function: object, *rest: object) -> int:
+        sb_set_log(function, *rest)
+        functions.append(weakref.ref(function))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_native.lib, "sb_set_log", interrupted)
+        with contextlib.suppress(KeyboardInterrupt):
+            set_log(logger, logging.DEBUG)
+    gc.collect()
+    # First: without the function, a message crashes.
+    assert functions[0]() is not None
+    StreamBuffer(b"bytes").close()
+    assert caplog.records
+
+
+def test_a_handler_that_ends_the_log(logger: logging.Logger) -> None:
+    """C is still inside the function then."""
+    messages: list[str] = []
+
+    class Once(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            set_log(None)
+            gc.collect()
+            messages.append(record.getMessage())
+
+    handler = Once()
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        set_log(logger, logging.DEBUG)
+        for _ in range(3):
+            StreamBuffer(chunks(1000)).read()
+        assert len(messages) == 1
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+
+
+def test_a_logger_is_kept_once() -> None:
+    """The number of calls does not matter."""
+    logger = logging.getLogger("spoolbuf.test.once")
+    set_log(logger)
+    before = len(_log._loggers)
+    for _ in range(10):
+        set_log(logger)
+        set_log(None)
+    assert len(_log._loggers) == before

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
-from typing import Any, Optional
+from typing import Optional
 
 from ._details import Details
 from ._errors import error_for
@@ -19,8 +18,9 @@ _LEVELS = {
     LogLevel.DEBUG: logging.DEBUG,
 }
 
-# The function that C calls, which has to stay alive as long as it may.
-_current: Any = None
+# Every logger that was ever set, under the number that C passes. None is dropped: `sb_set_log` may
+# have installed it on another thread, or just before an interrupt, and an old one may be at work.
+_loggers: dict[int, logging.Logger] = {}
 
 
 def set_log(logger: Optional[logging.Logger], level: int = logging.WARNING) -> None:
@@ -36,16 +36,14 @@ def set_log(logger: Optional[logging.Logger], level: int = logging.WARNING) -> N
     b'bytes'
     >>> spoolbuf.set_log(None)
     """
-    global _current
     if logger is None:
-        function, native = LogCallback(), LogLevel.OFF
+        code: int = lib.sb_set_log(LogCallback(), None, LogLevel.OFF)
     else:
-        function, native = LogCallback(_bridge(logger)), _native(level)
-    code: int = lib.sb_set_log(function, None, native)
+        # Before the call, which may log.
+        _loggers[id(logger)] = logger
+        code = lib.sb_set_log(_function, id(logger), _native(level))
     if code != Status.OK:
         raise error_for(code, Details(text_of(code)))
-    # Only now: C may have been inside the function before.
-    _current = function
 
 
 def _native(level: int) -> LogLevel:
@@ -54,25 +52,13 @@ def _native(level: int) -> LogLevel:
     return max(wanted, default=LogLevel.OFF)
 
 
-def _bridge(logger: logging.Logger) -> Any:
-    def call(_opaque: object, level: int, message: bytes) -> None:
-        # `logging` handles the exceptions of its handlers itself; ctypes prints any other.
-        logger.log(_LEVELS[LogLevel(level)], "%s", message.decode("utf-8", "replace"))
+def _log(number: int, level: int, message: bytes) -> None:
+    # `logging` handles the exceptions of its handlers itself; ctypes prints any other.
+    _loggers[number].log(_LEVELS[LogLevel(level)], "%s", message.decode("utf-8", "replace"))
 
-    return call
 
+# The one function that C calls. It stays alive as long as the module.
+_function = LogCallback(_log)
 
 # No thread of the library may call Python while the interpreter exits.
 atexit.register(lib.sb_set_log, LogCallback(), None, 0)
-
-
-def _after_fork() -> None:
-    global _current
-    # C has no log in the child, but the parent's function may be running in this thread.
-    _parents.append(_current)
-    _current = None
-
-
-_parents: list[Any] = []
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
