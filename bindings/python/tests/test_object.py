@@ -15,6 +15,7 @@ import time
 import traceback
 import weakref
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,27 @@ def test_an_infinite_timeout_is_none() -> None:
     assert not buf.stat().helper
     with pytest.raises(ValueError):
         buf.read_some(3, 1, timeout=float("nan"))
+
+
+@pytest.mark.parametrize("timeout", [2**64 / 1000, 1e306, 10**400], ids=["wraps", "inf", "int"])
+def test_a_timeout_longer_than_c_can_take(timeout: float) -> None:
+    """It does not wrap, and does not become one of a moment."""
+    goes_on = threading.Event()
+
+    def stream() -> Iterator[bytes]:
+        yield b"abc"
+        assert goes_on.wait(60)
+        yield b"def"
+
+    buf = StreamBuffer(stream())
+    assert buf.read_some(0, 5, timeout=timeout) == b"abc"
+    threading.Timer(0.1, goes_on.set).start()
+    file = buf.open(0, timeout=timeout)
+    file.seek(3)
+    assert file.read(3) == b"def"
+    assert buf.find_size(timeout=timeout) == 6
+    target = io.BytesIO()
+    assert buf.save(target, timeout=timeout) == 6
 
 
 def test_a_file_that_unpacks_is_not_unpacked_to_know_its_size(tmp_path: Path) -> None:

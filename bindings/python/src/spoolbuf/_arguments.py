@@ -9,6 +9,9 @@ from typing import Optional, Union
 
 from . import _interpreter
 
+# The longest timeout in seconds: more than any process lives, and C has room for it.
+LONGEST = 1e12
+
 
 def natural(name: str, value: int, limit: int = 2**64 - 1) -> int:
     """Converts any kind of integer to one that C can take."""
@@ -27,11 +30,11 @@ def directory(path: Union[str, bytes, os.PathLike[str], os.PathLike[bytes]]) -> 
 
 
 def limit_of(timeout: Optional[float]) -> Optional[float]:
-    """The timeout of a call, in seconds; None for none."""
+    """The timeout of a call, in seconds, at most `LONGEST`; None for none."""
     if timeout is None or timeout == math.inf:
         return None
     if not timeout >= 0:
         raise ValueError("timeout must not be negative")
     if timeout:
         _interpreter.check_helper()
-    return timeout
+    return min(timeout, LONGEST)

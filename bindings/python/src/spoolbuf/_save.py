@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import IO, Any, NamedTuple, Optional, Protocol, Union
 
 from . import _signals
+from ._arguments import LONGEST
 from ._details import Room
 from ._entry import Entry, Request
 from ._errors import InvalidError, SizeError, UnknownSizeError
@@ -30,9 +31,6 @@ from ._queries import Queries
 
 # Not NULL, which ctypes would pass as None.
 _OPAQUE = ctypes.c_void_p(1)
-
-# The longest timeout in seconds: more than any process lives.
-_LONGEST = 1e12
 
 # How many bytes are written at a time.
 _STEP = 1 << 16
@@ -62,7 +60,7 @@ class How(NamedTuple):
 
 def deadline(timeout: Optional[float]) -> Optional[float]:
     """When a timeout that starts now is over."""
-    return None if timeout is None else time.monotonic() + timeout
+    return None if timeout is None else time.monotonic() + min(timeout, LONGEST)
 
 
 def save(buffer: Queries, target: Target, how: How) -> int:
@@ -135,7 +133,7 @@ class _Saved:
         left = self._left()
         if left is not None:
             # 0 would be no limit.
-            options.timeout_ms = max(math.ceil(min(left, _LONGEST) * 1000), 1)
+            options.timeout_ms = max(math.ceil(left * 1000), 1)
         room = Room()
         options.error = ctypes.pointer(room.error)
         try:
