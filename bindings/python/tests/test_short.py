@@ -5,7 +5,9 @@ from __future__ import annotations
 import http.client
 import http.server
 import io
+import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -114,6 +116,82 @@ def test_a_late_size_that_is_none_is_raised(wrong: Any) -> None:
     # No byte is lost, and it is asked again.
     assert buf[:] == data(0, SIZE)
     assert buf.stat().declared == SIZE
+
+
+@pytest.mark.parametrize("calls", [1, 3])
+def test_a_late_size_that_fails_under_a_prefetch(calls: int) -> None:
+    """The library's own thread asks for it: the next reader is told, once."""
+    answers: list[Any] = [None] * (calls - 1) + [KeyError("size"), SIZE]
+    asked = threading.Event()
+
+    def size() -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, KeyError):
+            asked.set()
+            raise answer
+        return answer
+
+    buf = StreamBuffer(chunks(SIZE, 1000), size=size, read_granularity=0, prefetch=SIZE)
+    assert asked.wait(60)
+    with pytest.raises(KeyError, match="size"):
+        for offset in range(SIZE):
+            buf.read(offset, 1)
+    # No byte is lost, and it is asked again.
+    assert buf[:] == data(0, SIZE)
+    assert buf.stat().declared == SIZE and not answers
+
+
+def test_a_late_size_that_fails_and_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No reader comes before the buffer is closed: it is printed."""
+    printed: list[object] = []
+    told = threading.Event()
+
+    def hook(unraisable: Any) -> None:
+        printed.append(unraisable.exc_value)
+        told.set()
+
+    monkeypatch.setattr(sys, "unraisablehook", hook)
+    wrong = KeyError("size")
+
+    def size() -> Any:
+        raise wrong
+
+    buf = StreamBuffer([b"abc"], size=size, prefetch=100)
+    while not buf.stat().pulls:
+        time.sleep(0.001)
+    buf.close()
+    assert told.wait(60)
+    assert printed == [wrong]
+
+
+def test_both_exceptions_are_raised() -> None:
+    """That of the stream, and that of the size after it."""
+
+    class Interrupted:
+        def read(self, size: int) -> bytes:
+            raise KeyboardInterrupt
+
+    def size() -> int:
+        raise KeyError
+
+    buf = StreamBuffer(Interrupted(), size=size)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        buf.read(0, 3)
+    assert isinstance(caught.value.__context__, KeyError)
+
+
+def test_both_exceptions_on_the_way_into_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    buf = StreamBuffer([b"abc"], size=lambda: None)
+    source: Any = buf._source
+    monkeypatch.setattr(source._entry, "take", KeyError)
+    monkeypatch.setattr(source._size_entry, "take", IndexError)
+    with pytest.raises(IndexError) as caught:
+        buf.read(0, 3)
+    assert isinstance(caught.value.__context__, KeyError)
+    monkeypatch.setattr(source._entry, "take", KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        buf.find_size()
+    assert isinstance(interrupted.value.__context__, IndexError)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

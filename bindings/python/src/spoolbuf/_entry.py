@@ -185,12 +185,12 @@ def tell(call: Callable[[], object]) -> None:
     try:
         call()
     except Exception as error:  # noqa: BLE001
-        _print(error)
+        report(error)
 
 
-def _raise(error: Exception) -> None:
+def _raise(error: BaseException) -> None:
     raise error
 
 
-# ctypes prints what a callback raises.
-_print: Any = ctypes.PYFUNCTYPE(None, ctypes.py_object)(_raise)
+# Prints an exception that nobody raises: ctypes does that for a callback.
+report: Any = ctypes.PYFUNCTYPE(None, ctypes.py_object)(_raise)

@@ -258,3 +258,34 @@ def keep_partial(error: BaseException, part: bytes) -> None:
     """Stores the bytes before the error of a read to the end, which no later read could return."""
     with contextlib.suppress(AttributeError, TypeError):
         error.partial = part  # type: ignore[attr-defined]
+
+
+def joined(
+    earlier: Optional[BaseException], later: Optional[BaseException]
+) -> Optional[BaseException]:
+    """The exception to raise for both, with the other one as its context.
+
+    That is the later one, as if it was raised while the earlier one was handled. But an exception
+    that ends the program, or the task, is not hidden by an ordinary one.
+    """
+    if earlier is None or later is None:
+        return later if earlier is None else earlier
+    raised, other = later, earlier
+    if isinstance(later, Exception) and not isinstance(earlier, Exception):
+        raised, other = earlier, later
+    chain, others = _chain(raised), _chain(other)
+    if id(raised) in others:
+        return other
+    if id(other) not in chain:
+        list(chain.values())[-1].__context__ = other
+    return raised
+
+
+def _chain(error: BaseException) -> dict[int, BaseException]:
+    """The exception, its context, the context of that, and so on, by their identity."""
+    chain: dict[int, BaseException] = {}
+    link: Optional[BaseException] = error
+    while link is not None and id(link) not in chain:
+        chain[id(link)] = link
+        link = link.__context__
+    return chain

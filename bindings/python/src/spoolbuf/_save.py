@@ -17,7 +17,7 @@ from . import _signals
 from ._arguments import LONGEST
 from ._details import Room
 from ._entry import Entry, Request
-from ._errors import InvalidError, SizeError, UnknownSizeError
+from ._errors import InvalidError, SizeError, UnknownSizeError, joined
 from ._native import (
     SIZE_UNKNOWN,
     ProgressCallback,
@@ -143,7 +143,8 @@ class _Saved:
             buffer._source.take_kept()
             buffer._go_on()
             raise
-        raised = self._raised or (entry and entry.take()) or buffer._source.take_kept()
+        raised = joined(buffer._source.take_kept(), entry.take() if entry else None)
+        raised = joined(raised, self._raised)
         if raised is not None:
             buffer._go_on()
             self._raised = None

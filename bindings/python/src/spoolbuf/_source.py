@@ -20,8 +20,8 @@ from collections.abc import Callable, Generator
 from typing import Any, Optional, Union
 
 from . import _known, _position, _registry, _streams
-from ._entry import Entry, Request, Way, tell
-from ._errors import CanceledError, SourceError
+from ._entry import Entry, Request, Way, report, tell
+from ._errors import CanceledError, SourceError, joined
 from ._native import (
     Callback,
     PullCallback,
@@ -77,6 +77,8 @@ class Source:
         # The threads that read, and the exception that each of them has to raise.
         self._readers: collections.Counter[int] = collections.Counter()
         self._kept: dict[int, BaseException] = {}
+        # The exceptions of a thread that does not read.
+        self._unclaimed: collections.deque[BaseException] = collections.deque()
         self._position = Position(stream)
         self.expected = _known.expected_of(stream)
         self.size = self._known_size() if size is None else None if callable(size) else size
@@ -126,11 +128,11 @@ class Source:
                 del self._readers[thread]
             came = self._entry.take()
             if self._size_entry:
-                came = self._size_entry.take() or came
+                came = joined(came, self._size_entry.take())
             if not closing.is_free():
-                came = self._take_close(closing) or came
-            if came is not None:
-                self._kept.setdefault(thread, came)
+                came = joined(came, self._take_close(closing))
+            # Last: see `finish`.
+            self._keep(thread, joined(came, self._take_unclaimed()))
 
     @contextlib.contextmanager
     def noticing(self) -> Generator[None, None, None]:
@@ -146,7 +148,7 @@ class Source:
             came = canceling.take()
             if came is not None and self._stops == stops:
                 self.stop()
-            came = self._take_close(closing) or came
+            came = joined(came, self._take_close(closing))
             if came is not None:
                 try:
                     raise came
@@ -166,10 +168,23 @@ class Source:
         """Makes this thread raise `error` once its current C call has returned."""
         thread = threading.get_ident()
         if thread in self._readers:
-            self._kept.setdefault(thread, error)
+            self._keep(thread, error)
         else:
             # The library's own thread: the next reader raises it.
-            self._failed(error)
+            self._unclaimed.append(error)
+
+    def _keep(self, thread: int, error: Optional[BaseException]) -> None:
+        if error is not None:
+            self._kept[thread] = joined(self._kept.get(thread), error) or error
+
+    def _take_unclaimed(self) -> Optional[BaseException]:
+        """What was raised on the library's own thread, if no reader has taken it yet."""
+        came = None
+        # Several readers may take from it at once.
+        with contextlib.suppress(IndexError):
+            while self._unclaimed:
+                came = joined(came, self._unclaimed.popleft())
+        return came
 
     def take_kept(self) -> Optional[BaseException]:
         """The exception that this thread has to raise, if any."""
@@ -195,8 +210,9 @@ class Source:
                 self.keep(late)
 
     def _pull(self, offset: int, out: int, capacity: int, count: int) -> int:
-        # This thread has an exception to raise, and is on its way out.
-        if threading.get_ident() in self._kept:
+        # This thread has an exception to raise, and is on its way out. Or the next reader has one,
+        # and would never call C for bytes if the prefetch went on.
+        if threading.get_ident() in self._kept or self._unclaimed:
             return SourceCode.CANCELED
         chunks = self._chunks
         if chunks is None:
@@ -280,6 +296,9 @@ class Source:
         # Missing if the stream raised an exception in `__init__`.
         if hasattr(self, "_position"):
             self._position.release()
+            # The stream is at its end, or the buffer is closed: perhaps no other reader comes.
+            if not self._readers and (unclaimed := self._take_unclaimed()) is not None:
+                report(unclaimed)
         self._stream = self._chunks = self._cancel = self._chunk = None
         self._question.settle()
 
