@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import signal
+import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 import spoolbuf
-from spoolbuf import StreamBuffer, _log, _native, set_log
+from spoolbuf import StreamBuffer, _messages, _native, set_log
 
-from support import chunks
+from support import chunks, data
 
 
 @pytest.fixture
@@ -167,8 +171,105 @@ def test_a_logger_is_kept_once() -> None:
     """The number of calls does not matter."""
     logger = logging.getLogger("spoolbuf.test.once")
     set_log(logger)
-    before = len(_log._loggers)
+    before = len(_messages._loggers)
     for _ in range(10):
         set_log(logger)
         set_log(None)
-    assert len(_log._loggers) == before
+    assert len(_messages._loggers) == before
+
+
+class Interrupting(logging.Handler):
+    """Ctrl-C arrives while a handler is at work, once it is armed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.armed = False
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+        # On a thread of the library, the main thread would get it at any time.
+        if self.armed and threading.current_thread() is threading.main_thread():
+            self.armed = False
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def interrupting(logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interrupting]:
+    printed: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda args: printed.append(args.exc_value))
+    handler = Interrupting()
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    set_log(logger, logging.DEBUG)
+    try:
+        yield handler
+    finally:
+        set_log(None)
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+    assert not printed
+
+
+CALLS: dict[str, Callable[[StreamBuffer, Path], object]] = {
+    "a new one": lambda _buf, _path: StreamBuffer(b"bytes"),
+    "read": lambda buf, _path: buf.read(),
+    "file": lambda buf, _path: buf.open().read(),
+    "size": lambda buf, _path: buf.find_size(),
+    "save": lambda buf, path: buf.save(path / "file"),
+    "prefetch": lambda buf, _path: buf.prefetch(100),
+    "cancel": lambda buf, _path: buf.cancel(),
+    "retry": lambda buf, _path: buf.retry(),
+    "resume": lambda buf, _path: buf.resume(),
+    "limit": lambda buf, _path: buf.set_max_size(0),
+    "close": lambda buf, _path: buf.close(),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_ctrl_c_in_a_handler(call: str, interrupting: Interrupting, tmp_path: Path) -> None:
+    """The call that logs raises it, after its work, on the main thread."""
+    buf = StreamBuffer(chunks(1000), size=2000, on_short="end")
+    interrupting.armed = True
+    with pytest.raises(KeyboardInterrupt):
+        CALLS[call](buf, tmp_path)
+    if call == "close":
+        assert buf.closed
+    else:
+        buf.resume()
+        assert buf[:] == data(0, 1000)
+        buf.close()
+    # The next messages arrive too.
+    assert interrupting.messages[-1].endswith("freed")
+
+
+def test_a_read_does_not_go_on_after_ctrl_c_in_a_handler(interrupting: Interrupting) -> None:
+    """Else it would be raised after the stream's end."""
+    buf = StreamBuffer(chunks(50_000_000, 100_000), max_size=0)
+    emit = interrupting.emit
+
+    def at_the_spool_file(record: logging.LogRecord) -> None:
+        interrupting.armed = "the spool file is in" in record.getMessage()
+        emit(record)
+
+    interrupting.emit = at_the_spool_file  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        buf.find_size()
+    assert buf.stat().pulls < 100
+    assert buf.read(1_000_000, 10) == data(1_000_000, 10)
+
+
+def test_an_error_of_a_handler_is_printed(
+    interrupting: Interrupting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call that logs has not failed."""
+    printed: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda args: printed.append(args.exc_value))
+    wrong = KeyError("mine")
+
+    def emit(_record: object) -> None:
+        raise wrong
+
+    monkeypatch.setattr(interrupting, "emit", emit)
+    assert StreamBuffer(b"bytes").read() == b"bytes"
+    assert printed and all(error is wrong for error in printed)

@@ -392,8 +392,10 @@ class StreamBuffer(Queries):
             with self._source.noticing():
                 # Before C wakes blocked calls: they look here for the reason.
                 self._handle = None
-                lib.sb_free(handle)
-                _lifetime.live.pop(self._source.key, None)
+                try:
+                    lib.sb_free(handle)
+                finally:
+                    _lifetime.live.pop(self._source.key, None)
 
     def __enter__(self) -> StreamBuffer:
         """Returns the buffer itself.

@@ -72,16 +72,23 @@ class Entry:
 class Notices:
     """A C callback without a result, which several threads may call at once.
 
+    `expect` and the way's `take` enclose a C call that may call back, or `attend` follows each one.
+
     A running generator can't be entered, so each thread has its own, and another one for a call
     inside the callback. A thread of the library has none: Python knows it only during the callback,
     so that no other thread throws an exception into it.
     """
 
-    def __init__(self, serve: Callable[[int], object]) -> None:
-        """`serve` is called with the number of the source."""
+    def __init__(
+        self,
+        serve: Callable[..., object],
+        prototype: Callable[[Any], Any] = NotifyCallback,
+        arity: int = 1,
+    ) -> None:
+        """`serve` is called with the integers that C passes: the number of the source."""
         self._serve = serve
         self._thread = _Thread(self.serve)
-        self.function = NotifyCallback(_sender(self._thread, 1))
+        self.function = prototype(_sender(self._thread, arity))
 
     def serve(self, request: Request) -> int:
         """Called by the generator."""
@@ -97,6 +104,23 @@ class Notices:
             way = Way(self)
             thread.way, thread.send = way, way.send
         return way
+
+    def attend(self) -> Optional[BaseException]:
+        """To be called after each C call: the exception to raise, if any.
+
+        For a callback that C does not call inside itself. It makes the thread ready for the next.
+        """
+        way = self._thread.way
+        if way is not None and way.is_entered():
+            return None
+        came = None if way is None else way.take_raised()
+        self.expect()
+        return came
+
+    def has_raised(self) -> bool:
+        """Whether `attend` has an exception for this thread, which is on its way out then."""
+        way = self._thread.way
+        return way is not None and way.has_raised()
 
 
 class _Thread(threading.local):
@@ -126,9 +150,24 @@ class Way:
             and generator.gi_frame is not None
         )
 
+    def is_entered(self) -> bool:
+        """Whether this thread is inside it."""
+        running: bool = self._generator.gi_running
+        return running
+
+    def has_raised(self) -> bool:
+        """Whether an exception was raised on it, and nobody has taken it yet."""
+        return self._holder.came is not None
+
     def take(self) -> Optional[BaseException]:
         """The exception to raise, if any. The callback's work may not have been done then."""
         return _taken(self._holder, self._generator)
+
+    def take_raised(self) -> Optional[BaseException]:
+        """The exception that was raised on it, if any. Python may not have been entered then."""
+        came: Optional[BaseException] = self._holder.came
+        self._holder.came = None
+        return came
 
 
 def _taken(holder: types.SimpleNamespace, generator: Any) -> Optional[BaseException]:

@@ -19,7 +19,7 @@ import types
 from collections.abc import Callable, Generator
 from typing import Any, Optional, Union
 
-from . import _known, _position, _registry, _streams
+from . import _known, _messages, _position, _registry, _streams
 from ._entry import Entry, Request, Way, report, tell
 from ._errors import CanceledError, SourceError, joined
 from ._native import (
@@ -212,7 +212,7 @@ class Source:
     def _pull(self, offset: int, out: int, capacity: int, count: int) -> int:
         # This thread has an exception to raise, and is on its way out. Or the next reader has one,
         # and would never call C for bytes if the prefetch went on.
-        if threading.get_ident() in self._kept or self._unclaimed:
+        if threading.get_ident() in self._kept or self._unclaimed or _messages.has_raised():
             return SourceCode.CANCELED
         chunks = self._chunks
         if chunks is None:
