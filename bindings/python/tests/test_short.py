@@ -164,6 +164,66 @@ def test_a_late_size_that_fails_and_nobody_reads(monkeypatch: pytest.MonkeyPatch
     assert printed == [wrong]
 
 
+@pytest.mark.parametrize("size", [6, 3_000_000])
+def test_the_bytes_before_an_exception_do_not_hide_it(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C does not know of that of a size function, and would not fail again."""
+    buf = StreamBuffer(chunks(size), size=size)
+    read_on = buf._read_on
+
+    def failing(offset: int, address: int, room: int, reader: Any) -> int:
+        if offset >= size // 2:
+            raise KeyError
+        return read_on(offset, address, min(room, size // 2), reader)
+
+    # As on the main thread after a prefetch.
+    monkeypatch.setattr(buf, "_may_wait", lambda: True)
+    monkeypatch.setattr(buf, "_read_on", failing)
+    part = buf.read(0, size)
+    assert len(part) >= size // 2 and part == data(0, len(part))
+    monkeypatch.undo()
+    with pytest.raises(KeyError):
+        buf.read(len(part), size)
+    assert buf[:] == data(0, size)
+
+
+def test_a_file_does_not_hide_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    buf = StreamBuffer(chunks(SIZE), size=SIZE)
+    buf.read(0, HALF)
+    file = buf.open()
+    read_at = buf._read_at
+
+    def failing(offset: int, size: int, reader: Any = None) -> bytes:
+        if offset + size > buf.buffered():
+            raise KeyError
+        return read_at(offset, size, reader)
+
+    monkeypatch.setattr(buf, "_read_at", failing)
+    part = file.read(SIZE)
+    assert part == data(0, len(part)) and HALF <= len(part) < SIZE
+    monkeypatch.undo()
+    with pytest.raises(KeyError):
+        file.read(SIZE)
+    assert part + file.read() == data(0, SIZE)
+
+
+def test_a_save_raises_what_was_raised_while_it_waited(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    buf = StreamBuffer(chunks(SIZE), size=SIZE)
+
+    def failing(*_: object) -> int:
+        raise KeyError
+
+    monkeypatch.setattr(buf, "_may_wait", lambda: True)
+    monkeypatch.setattr(buf, "_bring", failing)
+    with pytest.raises(KeyError):
+        buf.save(tmp_path / "file")
+    monkeypatch.undo()
+    assert buf.save(tmp_path / "file") == SIZE
+
+
 def test_both_exceptions_are_raised() -> None:
     """That of the stream, and that of the size after it."""
 

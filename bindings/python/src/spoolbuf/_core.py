@@ -65,6 +65,7 @@ class Core(Handle):
                     raise
                 if not done or not comes_later(error):
                     raise
+                self._source.defer(error)
             done += count
             if not count or (count < room and (size >= 0 or self._is_end(offset + done))):
                 break
@@ -110,6 +111,7 @@ class Core(Handle):
             except Exception as error:
                 if not done or not comes_later(error):
                     raise
+                self._source.defer(error)
                 break
             if not count:
                 break

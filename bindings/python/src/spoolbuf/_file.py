@@ -209,11 +209,12 @@ class StreamFile(io.BufferedReader):
                 return piece[:size]
         try:
             return buffer._read_at(place, size, self._raw._reader)
-        except Exception:
+        except Exception as error:
             # It was canceled.
             there = buffer._buffered(place)
             if not there:
                 raise
+            buffer._source.defer(error)
             return buffer._read_at(place, min(size, there))
 
     def _read_ahead(self, place: int, size: int) -> bytes:

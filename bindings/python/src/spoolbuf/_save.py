@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import io
 import math
@@ -212,13 +211,15 @@ class _Saved:
         buffer, left = self._buffer, self._left()
         if not buffer._may_wait() or buffer.buffered(offset) >= _STEP:
             return
-        # A failure here is one in the save as well.
-        with contextlib.suppress(Exception):
+        try:
             if left is not None:
                 buffer.read_some(offset, 1, timeout=left)
                 return
             room: bytes = fresh(None, _STEP)
             buffer._bring(offset, address_of(room), _STEP)
+        except Exception as error:  # noqa: BLE001
+            # A failure here is one in the save as well.
+            buffer._source.defer(error)
 
     # The progress callback.
 

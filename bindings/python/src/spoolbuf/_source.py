@@ -21,7 +21,7 @@ from typing import Any, Optional, Union
 
 from . import _known, _messages, _position, _registry, _streams
 from ._entry import Entry, Request, Way, report, tell
-from ._errors import CanceledError, SourceError, joined
+from ._errors import CanceledError, SourceError, SpoolbufError, joined
 from ._native import (
     Callback,
     PullCallback,
@@ -185,6 +185,14 @@ class Source:
             while self._unclaimed:
                 came = joined(came, self._unclaimed.popleft())
         return came
+
+    def defer(self, error: BaseException) -> None:
+        """To be called if a read returns the bytes before an error: the next read raises it.
+
+        A failure that C knows of is raised again anyway.
+        """
+        if error is not self.error() and not isinstance(error, SpoolbufError):
+            self._unclaimed.append(error)
 
     def take_kept(self) -> Optional[BaseException]:
         """The exception that this thread has to raise, if any."""
