@@ -11,15 +11,15 @@ from types import ModuleType
 import pytest
 
 import spoolbuf
-from spoolbuf import _buffer, _errors, _file, _native, _queries, _sequence, _stats
+from spoolbuf import _base, _errors, _file, _native, _queries, _sequence, _stats
 from spoolbuf._details import Details
 
 PACKAGE = Path(__file__).resolve().parents[1]
 README = PACKAGE / "README.md"
 
 
-# Where the public classes are, and the bases of `StreamBuffer`.
-MODULES = [spoolbuf, _native, _queries, _sequence]
+# Where the public classes are, and the bases of the buffers.
+MODULES = [spoolbuf, _native, _base, _queries, _sequence]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
@@ -62,11 +62,11 @@ def snippets() -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), flags=re.S | re.M)
 
 
-def test_the_readme_has_five() -> None:
-    assert len(snippets()) == 5
+def test_the_readme_has_six() -> None:
+    assert len(snippets()) == 6
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(6))
 def test_readme(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each snippet runs as it stands, in a directory that has what it opens."""
     import readme
@@ -83,5 +83,5 @@ def test_one_class_for_each_status() -> None:
         assert type(error) is kind and error.status == status
         assert isinstance(error, spoolbuf.SpoolbufError)
         assert "text" in str(error)
-    assert _buffer.MAX_SIZE == spoolbuf.MAX_SIZE
+    assert _base.MAX_SIZE == spoolbuf.MAX_SIZE
     assert _file.StreamFile is spoolbuf.StreamFile and _stats.Stats is spoolbuf.Stats

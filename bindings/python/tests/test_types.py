@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 USE = """
 import io
 from collections.abc import Iterator
-from spoolbuf import RawStreamFile, ShortError, StreamBuffer, StreamFile
+from spoolbuf import PushBuffer, RawStreamFile, ShortError, StreamBuffer, StreamFile
 from urllib.request import urlopen
 
 def chunks() -> Iterator[bytes]:
@@ -42,6 +42,14 @@ def check(path: str) -> None:
     except ShortError as error:
         print(error.received, error.declared)
     count: int = buf.readinto(0, bytearray(5))
+    with PushBuffer(5, ahead=100, on_short="end") as pushed:
+        accepted: int = pushed.push(0, b"by") + pushed.push(2, bytearray(b"tes"), timeout=0)
+        accepted += pushed.push(0, memoryview(b"by"), 0.5)
+        pushed.end()
+        pushed.fail(ConnectionError())
+        wanted: range = pushed.wanted()
+        StreamBuffer(pushed)
+        print(accepted, wanted, pushed[1:2], pushed.open(0))
     with open(path, "rb") as real:
         StreamBuffer(real)
     StreamBuffer(urlopen(path))
@@ -58,6 +66,13 @@ from spoolbuf import StreamBuffer
 StreamBuffer("text")
 """
 
+# A stream brings its own bytes.
+WRONG_PUSH = """
+from spoolbuf import StreamBuffer
+
+StreamBuffer(b"bytes").push(0, b"bytes")
+"""
+
 # A file's `read`.
 WRONG_READ = """
 from spoolbuf import StreamBuffer
@@ -72,6 +87,7 @@ def uses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (there / "use.py").write_text(USE)
     (there / "wrong.py").write_text(WRONG)
     (there / "wrong_read.py").write_text(WRONG_READ)
+    (there / "wrong_push.py").write_text(WRONG_PUSH)
     return there
 
 
@@ -90,6 +106,8 @@ def test_mypy(uses: Path) -> None:
     assert done.returncode == 1 and "arg-type" in done.stdout, done.stdout
     done = run(*mypy, "wrong_read.py", cwd=uses)
     assert done.returncode == 1 and "call-overload" in done.stdout, done.stdout
+    done = run(*mypy, "wrong_push.py", cwd=uses)
+    assert done.returncode == 1 and "attr-defined" in done.stdout, done.stdout
 
 
 def test_pyright(uses: Path) -> None:

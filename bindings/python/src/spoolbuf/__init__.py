@@ -8,7 +8,8 @@ b'stream'
 20
 """
 
-from ._buffer import MAX_SIZE, StreamBuffer
+from ._base import MAX_SIZE
+from ._buffer import StreamBuffer
 from ._errors import (
     CanceledError,
     DiskFullError,
@@ -30,6 +31,7 @@ from ._file import RawStreamFile, StreamFile
 from ._interpreter import check_patches as _check_patches
 from ._log import set_log
 from ._native import Operation, Spool, State, Status
+from ._push import PushBuffer
 from ._stats import Stats
 
 __version__ = "0.1.0"
@@ -44,6 +46,7 @@ __all__ = [
     "NoMemoryError",
     "Operation",
     "PanicError",
+    "PushBuffer",
     "RawStreamFile",
     "ReentrantError",
     "ShortError",

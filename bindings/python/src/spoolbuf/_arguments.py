@@ -13,11 +13,11 @@ from . import _interpreter
 LONGEST = 1e12
 
 
-def natural(name: str, value: int, limit: int = 2**64 - 1) -> int:
+def natural(name: str, value: int, limit: int = 2**64 - 1, least: int = 0) -> int:
     """Converts any kind of integer to one that C can take."""
     value = operator.index(value)
-    if not 0 <= value <= limit:
-        raise ValueError(f"{name} must be from 0 to {limit}, not {value}")
+    if not least <= value <= limit:
+        raise ValueError(f"{name} must be from {least} to {limit}, not {value}")
     return value
 
 
@@ -29,12 +29,18 @@ def directory(path: Union[str, bytes, os.PathLike[str], os.PathLike[bytes]]) -> 
     return os.path.abspath(name)
 
 
-def limit_of(timeout: Optional[float]) -> Optional[float]:
+def seconds_of(timeout: Optional[float]) -> Optional[float]:
     """The timeout of a call, in seconds, at most `LONGEST`; None for none."""
     if timeout is None or timeout == math.inf:
         return None
     if not timeout >= 0:
         raise ValueError("timeout must not be negative")
+    return min(timeout, LONGEST)
+
+
+def limit_of(timeout: Optional[float]) -> Optional[float]:
+    """The timeout of a call for which a thread of the library calls the stream."""
+    timeout = seconds_of(timeout)
     if timeout:
         _interpreter.check_helper()
-    return min(timeout, LONGEST)
+    return timeout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import math
@@ -15,12 +16,11 @@ from ._details import DETAILED, Details, from_stats
 from ._errors import InvalidError, TimedOutError, error_for, short_error
 from ._native import Status, held, lib
 from ._native import Stats as NativeStats
-from ._source import Source
 
 # The largest size of a resource, and so an offset past every end.
 LIMIT = 2**63 - 1
 
-# How long a read with a timeout may delay signals on the main thread, in milliseconds.
+# How long a push, or a read with a timeout, may delay signals on the main thread, in milliseconds.
 _SLICE = 50
 
 # How many times a read retries after another one was interrupted inside the stream.
@@ -36,11 +36,44 @@ class Cancelable(_signals.Waiter, Protocol):
         """What is known about the call that returned this status."""
 
 
+class Origin(Protocol):
+    """Where the bytes of a buffer come from: a stream, or a pusher."""
+
+    key: int
+    """Its number, which no other buffer has."""
+    taken: int
+    """How many bytes came in total, at any offset."""
+
+    def error(self) -> Optional[BaseException]:
+        """The exception with which the bytes ceased to come, ready to be raised again."""
+
+    def reading(self) -> contextlib.AbstractContextManager[None]:
+        """Entered while this thread is in a C call that may need bytes."""
+        ...
+
+    def noticing(self) -> contextlib.AbstractContextManager[None]:
+        """Entered while this thread is in any other C call that may call Python."""
+        ...
+
+    def resuming(self) -> contextlib.AbstractContextManager[None]:
+        """Entered while this thread clears a failure."""
+        ...
+
+    def defer(self, error: BaseException) -> None:
+        """To be called if a read returns the bytes before an error: the next read raises it."""
+
+    def take_kept(self) -> Optional[BaseException]:
+        """The exception that this thread has to raise, if any."""
+
+    def find_end(self) -> Optional[int]:
+        """The offset of the end, if it is known without reading."""
+
+
 class Handle:
     """A C handle, and the state that calls on it need."""
 
     _handle: Optional[int]
-    _source: Source
+    _source: Origin
     # Whether only the main thread ever called the stream, so that it never waits for another.
     _alone: bool
     # Whether the stream is asked only for the bytes needed.
@@ -100,8 +133,8 @@ class Handle:
             self._alone = False
         until = time.monotonic() + timeout
         while True:
-            left = max(math.ceil((until - time.monotonic()) * 1000), 0) if timeout else 0
-            limit = min(left, _SLICE if _signals.is_main() else LIMIT)
+            left = left_until(until) if timeout else 0
+            limit = slice_of(left)
             try:
                 return self._wait(functools.partial(take, limit))
             except TimedOutError:
@@ -168,6 +201,16 @@ class Handle:
         """In a forked child: leaves the handle to the parent, and closes nothing."""
         self._handle = None
         self._why_closed = "the buffer belongs to the parent process"
+
+
+def left_until(until: float) -> int:
+    """The milliseconds until this time of the monotonic clock; at least 0."""
+    return max(math.ceil((until - time.monotonic()) * 1000), 0)
+
+
+def slice_of(left: int) -> int:
+    """How long C may block at once: on the main thread, a signal must not wait for long."""
+    return min(left, _SLICE if _signals.is_main() else LIMIT)
 
 
 def spool_dir_of(handle: object) -> Optional[str]:

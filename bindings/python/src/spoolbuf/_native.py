@@ -498,12 +498,13 @@ _get_buffer = ctypes.PYFUNCTYPE(
 _release_buffer = ctypes.PYFUNCTYPE(None, ctypes.POINTER(_PyBuffer))(
     ("PyBuffer_Release", ctypes.pythonapi)
 )
-# PyBUF_ANY_CONTIGUOUS | PyBUF_WRITABLE.
-_IN_ONE_PIECE = 0x99
+# PyBUF_ANY_CONTIGUOUS, and PyBUF_WRITABLE.
+_IN_ONE_PIECE = 0x98
+_WRITABLE = 1
 
 
 class pinned:
-    """The memory of a writable object of any shape, pinned while this is entered.
+    """The memory of an object of any shape, pinned while this is entered.
 
     The end of the `with` block releases it, not the collection of the frame: an exception of the
     stream keeps alive the frames that it passed through.
@@ -511,10 +512,11 @@ class pinned:
 
     __slots__ = ("_view", "address", "size")
 
-    def __init__(self, thing: Any) -> None:
+    def __init__(self, thing: Any, *, writable: bool = True) -> None:
         """Takes contiguous memory, in C or Fortran order. The address of empty memory is 0."""
         self._view = _PyBuffer()
-        _get_buffer(thing, ctypes.byref(self._view), _IN_ONE_PIECE)
+        flags = _IN_ONE_PIECE | _WRITABLE if writable else _IN_ONE_PIECE
+        _get_buffer(thing, ctypes.byref(self._view), flags)
         self.size: int = self._view.size
         self.address: int = self._view.address or 0
 

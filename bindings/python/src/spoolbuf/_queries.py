@@ -104,9 +104,10 @@ class Queries(ByteSequence):
         >>> StreamBuffer(b"bytes", 5)
         StreamBuffer<5, 0, memory 0, disk 0>
         """
+        kind = type(self).__name__
         try:
             stats = self.stat()
         except InvalidError:
-            return "StreamBuffer<closed>"
+            return f"{kind}<closed>"
         place = f"memory {stats.memory}, disk {stats.disk}"
-        return f"StreamBuffer<{self.size}, {stats.frontier}, {place}>"
+        return f"{kind}<{self.size}, {stats.frontier}, {place}>"

@@ -36,9 +36,14 @@ _parents: list[Optional[Registered]] = []
 _keys = itertools.count(1)
 
 
+def next_key() -> int:
+    """A number that no other buffer of this process has."""
+    return next(_keys)
+
+
 def add(source: Registered, *entries: Entry) -> int:
     """Registers a source and the functions that deliver its bytes and size. Returns its number."""
-    key = next(_keys)
+    key = next_key()
     sources[key] = weakref.ref(source)
     _functions[key] = entries
     return key

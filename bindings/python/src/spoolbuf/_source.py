@@ -198,9 +198,10 @@ class Source:
         """The exception that this thread has to raise, if any."""
         return self._kept.pop(threading.get_ident(), None) if self._kept else None
 
-    def resumed(self) -> None:
-        """Called by the user's `resume` or `retry`: an interrupted stream can be asked again."""
+    def resuming(self) -> contextlib.AbstractContextManager[None]:
+        """Entered by the user's `resume` or `retry`: an interrupted stream can be asked again."""
         self._interrupted = None
+        return contextlib.nullcontext()
 
     def find_end(self) -> Optional[int]:
         """The offset of the stream's end, if it can tell without reading."""
