@@ -95,7 +95,7 @@ impl Search<'_> {
         })
     }
 
-    /// How the next step waits: like the whole search, but for the time that is left.
+    /// How the next step waits: like the whole search, for at most the time that is left.
     fn wait_on(&self) -> Wait {
         let deadline = self.deadline;
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));

@@ -3,20 +3,11 @@
  * path. Each reader has its own, on whatever thread it is asked for.
  */
 #include "script.h"
-#include <sys/resource.h>
 
 enum { SIZE = 4000000 };
 
 static unsigned char bytes[SIZE];
 static char path[256], line[512];
-
-static void limit_files(rlim_t most)
-{
-    struct rlimit limit;
-    CHECK_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    limit.rlim_cur = most;
-    CHECK_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
 
 static sb_error error_of(const sb_reader *reader)
 {

@@ -4,7 +4,6 @@
  */
 #include "check.h"
 #include <signal.h>
-#include <sys/resource.h>
 
 enum { SIZE = 6000000, SEGMENT = 262144 };
 
@@ -229,14 +228,6 @@ static void beyond_memory(uint64_t max_memory, uint64_t piece)
     CHECK_EQ(unlink("pushed"), 0);
     sb_free(buffer);
     CHECK_EQ(threads(), before);
-}
-
-static void limit_files(rlim_t most)
-{
-    struct rlimit limit;
-    CHECK_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    limit.rlim_cur = most;
-    CHECK_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
 typedef struct pusher {

@@ -4,20 +4,11 @@
  */
 #include "check.h"
 #include <fcntl.h>
-#include <sys/resource.h>
 
 enum { SIZE = 3000000 };
 
 static unsigned char bytes[SIZE];
 static char path[256], line[512];
-
-static void limit_files(rlim_t most)
-{
-    struct rlimit limit;
-    CHECK_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    limit.rlim_cur = most;
-    CHECK_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
 
 static sb_error no_error(void)
 {

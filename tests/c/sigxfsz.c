@@ -2,19 +2,10 @@
  * A file size limit does not kill the process: it is a full disk, a state that can end.
  */
 #include "check.h"
-#include <sys/resource.h>
 
 enum { SIZE = 4000000, LIMIT = 1000000 };
 
 static unsigned char bytes[SIZE];
-
-static void limit_files(rlim_t most)
-{
-    struct rlimit limit;
-    CHECK_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    limit.rlim_cur = most;
-    CHECK_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
 
 int main(void)
 {

@@ -30,7 +30,7 @@ static int64_t fails(void *opaque, void *out, size_t capacity)
     return count;
 }
 
-/* A source that fails after so many bytes, or as many as there is memory for. */
+/* Opens a buffer whose source fails after `*left` bytes, and which cannot create a spool file. */
 static sb_buffer *opened(int64_t *left)
 {
     sb_callback callback = { .read = fails, .opaque = left };
