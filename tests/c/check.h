@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -436,15 +435,6 @@ static inline int64_t save_with(sb_buffer *buffer, const char *path, int fd, uin
     options.progress = progress;
     options.opaque = opaque;
     return sb_save_with(buffer, &options);
-}
-
-/* Limits how large files can become, as a full disk does; RLIM_INFINITY lifts that. */
-static inline void limit_files(rlim_t most)
-{
-    struct rlimit limit;
-    CHECK_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    limit.rlim_cur = most;
-    CHECK_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
 /* The number of entries of a directory such as /proc/self/task or /proc/self/fd. */

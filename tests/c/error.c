@@ -4,6 +4,8 @@
  */
 #include "script.h"
 
+#include "limit_files.h"
+
 enum { SIZE = 4000000 };
 
 static unsigned char bytes[SIZE];

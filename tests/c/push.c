@@ -2,7 +2,7 @@
  * A buffer whose bytes are pushed: what is accepted is readable at once and stays, in any order; what is
  * not accepted is offered again; no end is silent.
  */
-#include "check.h"
+#include "limit_files.h"
 #include <signal.h>
 
 enum { SIZE = 6000000, SEGMENT = 262144 };

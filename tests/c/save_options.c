@@ -2,7 +2,7 @@
  * The options of a save: each member, the time limit, the mode of the file, and the error, which says
  * what failed and leaves the target as it was.
  */
-#include "check.h"
+#include "limit_files.h"
 #include <fcntl.h>
 
 enum { SIZE = 3000000 };

@@ -1,7 +1,7 @@
 /*
  * A file size limit does not kill the process: it is a full disk, a state that can end.
  */
-#include "check.h"
+#include "limit_files.h"
 
 enum { SIZE = 4000000, LIMIT = 1000000 };
 
