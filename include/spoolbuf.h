@@ -153,6 +153,17 @@
 #define SB_PREFETCH_ALL UINT64_MAX
 
 /**
+ * A `reach` without a limit: a read fetches everything before its offset, however far it is.
+ */
+#define SB_REACH_WHOLE UINT64_MAX
+
+/**
+ * The `reach` that the adapters for media libraries use unless told otherwise, in bytes. A source
+ * that cannot seek is read through a short gap, and a look at the end of the resource fails at once.
+ */
+#define SB_REACH_AUTO 65536
+
+/**
  * Status codes. Functions that return a count return one of these, negative, on failure. Codes are
  * never reused.
  */
@@ -630,6 +641,14 @@ typedef struct {
      * Must be 0.
      */
     uint32_t reserved;
+    /**
+     * The most bytes by which the position may pass the buffered bytes, if the source cannot seek
+     * or the bytes are pushed. A seek further ahead returns SB_ERR_UNSUPPORTED at once and leaves
+     * the position where it is, instead of the next read fetching all bytes up to there. Within the
+     * buffered bytes every seek works. For players and parsers, which look at the end of a
+     * resource if they can. Default: SB_REACH_WHOLE, no limit.
+     */
+    uint64_t reach;
 } sb_reader_options;
 
 /**
@@ -1184,6 +1203,7 @@ SB_API int64_t sb_reader_read(sb_reader *reader, size_t len, void *out);
  *         SB_ERR_INVALID: the reader or `whence` is invalid, or the position would lie before the
  *         start.
  *         SB_ERR_UNKNOWN_SIZE: SB_SEEK_END, and neither size is known.
+ *         SB_ERR_UNSUPPORTED: the position would lie beyond the reader's `reach`.
  *
  * Threads: one at a time for one reader.
  *
@@ -1197,13 +1217,16 @@ SB_API int64_t sb_reader_seek(sb_reader *reader, int64_t off, int whence);
  *
  * @param reader the reader.
  * @return the final size in bytes, otherwise as sb_find_size().
+ *         SB_ERR_UNSUPPORTED: the end is not known, the source cannot seek, and the reader's `reach`
+ *         is limited.
  *         SB_ERR_CANCELED: also if sb_reader_cancel() or sb_reader_free() was called.
  *
  * Threads: one at a time for one reader.
  *
  * Since: 0.1
  */
-SB_API int64_t sb_reader_find_size(sb_reader *reader);
+SB_API
+int64_t sb_reader_find_size(sb_reader *reader);
 
 /**
  * Cancels one reader: its blocked call, and later calls that would block, return SB_ERR_CANCELED.
@@ -1250,7 +1273,7 @@ SB_API int sb_reader_resume(sb_reader *reader);
 SB_API void sb_reader_free(sb_reader *reader);
 
 /**
- * Sets the options of a reader to the defaults: no timeout, no flags.
+ * Sets the options of a reader to the defaults: no timeout, no flags, no limit of the reach.
  *
  * @param options     [out] the options; not NULL.
  * @param struct_size sizeof(sb_reader_options) in the caller's header.
@@ -1265,7 +1288,7 @@ SB_API void sb_reader_free(sb_reader *reader);
 SB_API int sb_reader_options_init(sb_reader_options *options, size_t struct_size);
 
 /**
- * Creates a reader with options: a timeout, or a restriction to buffered bytes.
+ * Creates a reader with options: a timeout, a restriction to buffered bytes, or a limited reach.
  *
  * @param handle  the buffer, as for sb_reader_new().
  * @param options [in] the options, which are copied; NULL for the defaults. Initialize them with

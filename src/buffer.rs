@@ -12,6 +12,7 @@ pub(crate) mod reader;
 pub(crate) mod save;
 mod size;
 pub(crate) mod stats;
+pub(crate) mod terms;
 
 use crate::error::{Error, Result};
 use crate::options::{Options, ThreadHooks};

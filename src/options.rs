@@ -79,11 +79,22 @@ pub(crate) struct Options {
 /// assert_eq!(peek.read(&mut [0; 4]).unwrap_err().kind(), std::io::ErrorKind::TimedOut);
 /// # Ok::<(), spoolbuf::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct CursorOptions {
     pub(crate) timeout: Option<Duration>,
     pub(crate) buffered: bool,
+    pub(crate) reach: u64,
+}
+
+impl Default for CursorOptions {
+    fn default() -> CursorOptions {
+        CursorOptions {
+            timeout: None,
+            buffered: false,
+            reach: u64::MAX,
+        }
+    }
 }
 
 impl CursorOptions {
@@ -106,6 +117,17 @@ impl CursorOptions {
     /// timeout it never blocks. Default: false.
     pub fn buffered(mut self, buffered: bool) -> CursorOptions {
         self.buffered = buffered;
+        self
+    }
+
+    /// The most bytes by which the position may pass the buffered ones, if the source cannot seek
+    /// or the bytes are pushed. A seek further ahead fails at once with
+    /// [`Error::Unsupported`](crate::Error::Unsupported) and leaves the position, instead of the
+    /// next read fetching all bytes up to there. Within the buffered bytes every seek works. For
+    /// players and parsers, which look at the end if they can; 64 KiB suits them. Default:
+    /// `None`, no limit.
+    pub fn reach(mut self, reach: impl Into<Option<u64>>) -> CursorOptions {
+        self.reach = reach.into().unwrap_or(u64::MAX);
         self
     }
 }

@@ -87,7 +87,7 @@ impl StreamBuffer {
         let request = ReadRequest {
             all: true,
             wait: Wait::Forever,
-            cancel_token: None,
+            terms: None,
         };
         Ok(Buffer::read(self.inner(), offset, out, request)?)
     }
@@ -118,7 +118,7 @@ impl StreamBuffer {
         let request = ReadRequest {
             all: false,
             wait: Wait::from(timeout),
-            cancel_token: None,
+            terms: None,
         };
         Ok(Buffer::read(self.inner(), offset, out, request)?)
     }

@@ -971,6 +971,10 @@ struct reader_options {
     /// Reads what is buffered, or arrives for others before the timeout. Never calls the source and moves
     /// no prefetch; without a timeout it never blocks.
     bool buffered_only = false;
+    /// The most bytes by which the position may pass the buffered ones, if the source cannot seek or the
+    /// bytes are pushed: a seek further ahead fails with errc::unsupported and leaves the position.
+    /// SB_REACH_AUTO suits players and parsers. Nothing: no limit.
+    std::optional<std::uint64_t> reach;
 };
 
 /// A resource that arrives once, readable anywhere. Owns its sb_buffer; movable, not copyable.
@@ -1707,6 +1711,8 @@ private:
         if (how.timeout)
             plain.timeout_ms = detail::milliseconds(*how.timeout);
         plain.flags = how.buffered_only ? SB_READER_BUFFERED : 0;
+        if (how.reach)
+            plain.reach = *how.reach;
         sb_reader *handle = nullptr;
         int status = sb_reader_new_with(buffer_, &plain, &handle);
         handle_.reset(handle);

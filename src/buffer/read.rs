@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::buffer::Buffer;
 use crate::buffer::failure::{Attempt, Failure};
+use crate::buffer::terms::Terms;
 use crate::error::{Error, Result};
 use crate::log::is_inside;
 use crate::pull::cancel_token::CancelToken;
@@ -23,8 +24,20 @@ pub(crate) struct ReadRequest<'s> {
     /// buffered after it.
     pub(crate) all: bool,
     pub(crate) wait: Wait,
-    /// Cancels this call alone.
-    pub(crate) cancel_token: Option<&'s CancelToken>,
+    /// The terms of the reader whose read it is.
+    pub(crate) terms: Option<&'s Terms>,
+}
+
+impl<'s> ReadRequest<'s> {
+    /// The token that cancels this call alone.
+    fn cancel_token(&self) -> Option<&'s CancelToken> {
+        self.terms.map(|terms| &terms.cancel_token)
+    }
+
+    /// How far past the buffered bytes a source that cannot seek may be read.
+    fn reach(&self) -> u64 {
+        self.terms.map_or(u64::MAX, |terms| terms.reach)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -94,7 +107,7 @@ impl<'s> PendingRead<'s> {
             request,
             // Loaded before the lock is taken, so that a cancellation cannot be missed: a later one
             // finds the call at the gate.
-            generation: request.cancel_token.map_or(0, CancelToken::generation),
+            generation: request.cancel_token().map_or(0, CancelToken::generation),
             cancels: None,
             deadline: match request.wait {
                 Wait::Forever | Wait::Never => None,
@@ -124,6 +137,8 @@ impl<'s> PendingRead<'s> {
         }
         if self.is_canceled() {
             Err(Error::Canceled)
+        } else if !state.is_within_reach(demand.offset, self.request.reach()) {
+            Err(Error::Unsupported)
         } else if self.is_out_of_time() {
             Err(Error::Timeout)
         } else if state.source().is_inside() || state.is_helper_here() || is_inside() {
@@ -135,7 +150,7 @@ impl<'s> PendingRead<'s> {
 
     fn is_canceled(&self) -> bool {
         self.request
-            .cancel_token
+            .cancel_token()
             .is_some_and(|token| token.is_canceled_since(self.generation))
     }
 
@@ -326,7 +341,7 @@ impl Buffer {
             let options = WaitOptions {
                 deadline: pending.deadline,
                 puller,
-                reader: request.cancel_token.map_or(0, CancelToken::id),
+                reader: request.cancel_token().map_or(0, CancelToken::id),
             };
             state = state.wait(demand, options).map_err(Failure::of_step)?;
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::buffer::Buffer;
 use crate::buffer::failure::Attempt;
 use crate::buffer::read::{ReadRequest, Wait};
+use crate::buffer::terms::Terms;
 use crate::error::{Error, Result};
 use crate::options::CursorOptions;
 use crate::pull::cancel_token::CancelToken;
@@ -18,7 +19,7 @@ use crate::sync::{AtomicU64, Ordering};
 pub(crate) struct Position {
     offset: AtomicU64,
     wait: Wait,
-    cancel_token: CancelToken,
+    terms: Terms,
 }
 
 impl Position {
@@ -29,7 +30,10 @@ impl Position {
                 true => Wait::Others(options.timeout.unwrap_or(Duration::ZERO)),
                 false => Wait::from(options.timeout),
             },
-            cancel_token: CancelToken::new(),
+            terms: Terms {
+                cancel_token: CancelToken::new(),
+                reach: options.reach,
+            },
         }
     }
 
@@ -38,7 +42,7 @@ impl Position {
     }
 
     pub(crate) fn is_canceled(&self) -> bool {
-        self.cancel_token.is_canceled()
+        self.terms.cancel_token.is_canceled()
     }
 
     /// Reads if every byte that it waits for is in memory; otherwise changes nothing.
@@ -60,7 +64,7 @@ impl Position {
         let request = ReadRequest {
             all: false,
             wait: self.wait,
-            cancel_token: Some(&self.cancel_token),
+            terms: Some(&self.terms),
         };
         let count = Buffer::read(buffer, at, out, request)?;
         self.offset.store(at + count as u64, Ordering::Relaxed);
@@ -69,7 +73,7 @@ impl Position {
 
     /// Reads the source to its end, so that the size becomes known. The position does not change.
     pub(crate) fn find_size(&self, buffer: &Shared<Buffer>) -> Attempt<u64> {
-        Buffer::find_size(buffer, self.wait, Some(&self.cancel_token))
+        Buffer::find_size(buffer, self.wait, Some(&self.terms))
     }
 
     pub(crate) fn seek(&self, buffer: &Buffer, to: SeekFrom) -> Result<u64> {
@@ -90,16 +94,22 @@ impl Position {
             .checked_add_signed(by)
             .filter(|to| i64::try_from(*to).is_ok());
         let to = to.ok_or(Error::Invalid)?;
+        let reach = self.terms.reach;
+        let looks_ahead = reach < u64::MAX && to != self.offset();
+        if looks_ahead && !buffer.gate.lock().is_within_reach(to, reach) {
+            return Err(Error::Unsupported);
+        }
         self.offset.store(to, Ordering::Relaxed);
         Ok(to)
     }
 
     pub(crate) fn cancel(&self, gate: &Gate) {
-        self.cancel_token.cancel();
-        gate.wake_reader(self.cancel_token.id());
+        let token = &self.terms.cancel_token;
+        token.cancel();
+        gate.wake_reader(token.id());
     }
 
     pub(crate) fn resume(&self) {
-        self.cancel_token.resume();
+        self.terms.cancel_token.resume();
     }
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use crate::buffer::Buffer;
 use crate::buffer::failure::Attempt;
 use crate::buffer::read::{ReadRequest, Wait};
+use crate::buffer::terms::Terms;
 use crate::error::Error;
-use crate::pull::cancel_token::CancelToken;
 use crate::sync::shared::Shared;
 
 /// A search for the final size, in steps.
@@ -18,7 +18,7 @@ struct Search<'s> {
     buffer: &'s Shared<Buffer>,
     wait: Wait,
     deadline: Option<Instant>,
-    cancel_token: Option<&'s CancelToken>,
+    terms: Option<&'s Terms>,
     /// The token's generation and the state's `cancels` when the search began.
     generation: u64,
     cancels: u64,
@@ -31,7 +31,7 @@ impl Buffer {
     pub(crate) fn find_size(
         this: &Shared<Buffer>,
         wait: Wait,
-        cancel_token: Option<&CancelToken>,
+        terms: Option<&Terms>,
     ) -> Attempt<u64> {
         let mut search = Search {
             buffer: this,
@@ -39,8 +39,8 @@ impl Buffer {
             deadline: wait
                 .limit()
                 .and_then(|limit| Instant::now().checked_add(limit)),
-            cancel_token,
-            generation: cancel_token.map_or(0, CancelToken::generation),
+            terms,
+            generation: terms.map_or(0, |terms| terms.cancel_token.generation()),
             cancels: this.gate.lock().cancels(),
             bytes: Vec::new(),
         };
@@ -58,7 +58,7 @@ impl Search<'_> {
     fn missing(&self) -> Attempt<std::result::Result<u64, (u64, usize)>> {
         let state = self.buffer.gate.lock();
         let missing = state.extent().toward_end(state.can_seek());
-        let token = self.cancel_token;
+        let token = self.terms.map(|terms| &terms.cancel_token);
         let canceled = state.was_canceled_since(self.cancels)
             || token.is_some_and(|token| token.is_canceled_since(self.generation));
         if canceled && missing.is_err() {
@@ -80,7 +80,7 @@ impl Search<'_> {
             // The source may state the size with its first bytes.
             all: false,
             wait: self.wait_on(),
-            cancel_token: self.cancel_token,
+            terms: self.terms,
         };
         let out = &mut self.bytes[..length];
         let read = Buffer::read(self.buffer, offset, out, request);

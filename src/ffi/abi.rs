@@ -31,6 +31,13 @@ pub const SB_MAX_DEFAULT: u64 = 5242880;
 /// For sb_prefetch(): keep everything buffered, up to the end of the resource.
 pub const SB_PREFETCH_ALL: u64 = u64::MAX;
 
+/// A `reach` without a limit: a read fetches everything before its offset, however far it is.
+pub const SB_REACH_WHOLE: u64 = u64::MAX;
+
+/// The `reach` that the adapters for media libraries use unless told otherwise, in bytes. A source
+/// that cannot seek is read through a short gap, and a look at the end of the resource fails at once.
+pub const SB_REACH_AUTO: u64 = 65536;
+
 /// Status codes. Functions that return a count return one of these, negative, on failure. Codes are
 /// never reused.
 #[repr(C)]
@@ -446,6 +453,12 @@ pub struct sb_reader_options {
     pub flags: u32,
     /// Must be 0.
     pub reserved: u32,
+    /// The most bytes by which the position may pass the buffered bytes, if the source cannot seek
+    /// or the bytes are pushed. A seek further ahead returns SB_ERR_UNSUPPORTED at once and leaves
+    /// the position where it is, instead of the next read fetching all bytes up to there. Within the
+    /// buffered bytes every seek works. For players and parsers, which look at the end of a
+    /// resource if they can. Default: SB_REACH_WHOLE, no limit.
+    pub reach: u64,
 }
 
 /// A range of buffered bytes: from `start` up to, but not including, `end`.

@@ -102,7 +102,7 @@ pub unsafe extern "C" fn sb_read(
         let request = ReadRequest {
             all: true,
             wait: Wait::Forever,
-            cancel_token: None,
+            terms: None,
         };
         // SAFETY: C guarantees that `out` is NULL or writable for `len` bytes.
         count(unsafe { read(handle, off, len, out, request) })

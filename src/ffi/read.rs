@@ -52,7 +52,7 @@ pub unsafe extern "C" fn sb_read_some(
         let request = ReadRequest {
             all: false,
             wait: wait(timeout_ms),
-            cancel_token: None,
+            terms: None,
         };
         // SAFETY: C guarantees that `out` is NULL or writable for `len` bytes.
         count(unsafe { read(handle, off, len, out, request) })

@@ -105,6 +105,7 @@ pub unsafe extern "C" fn sb_reader_read(
 ///         SB_ERR_INVALID: the reader or `whence` is invalid, or the position would lie before the
 ///         start.
 ///         SB_ERR_UNKNOWN_SIZE: SB_SEEK_END, and neither size is known.
+///         SB_ERR_UNSUPPORTED: the position would lie beyond the reader's `reach`.
 ///
 /// Threads: one at a time for one reader.
 ///
@@ -134,6 +135,8 @@ pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence
 ///
 /// @param reader the reader.
 /// @return the final size in bytes, otherwise as sb_find_size().
+///         SB_ERR_UNSUPPORTED: the end is not known, the source cannot seek, and the reader's `reach`
+///         is limited.
 ///         SB_ERR_CANCELED: also if sb_reader_cancel() or sb_reader_free() was called.
 ///
 /// Threads: one at a time for one reader.

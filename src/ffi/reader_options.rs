@@ -9,13 +9,13 @@ use super::argument::{check_size, is_of_a_version};
 use super::reader::make;
 use super::status::{PANIC, status};
 use crate::error::{Error, Result};
-use crate::ffi::abi::{sb_buffer, sb_reader, sb_reader_flag, sb_reader_options};
+use crate::ffi::abi::{SB_REACH_WHOLE, sb_buffer, sb_reader, sb_reader_flag, sb_reader_options};
 use crate::options::CursorOptions;
 use crate::panic::catch;
 
 const BUFFERED: u32 = sb_reader_flag::SB_READER_BUFFERED as u32;
 
-/// Sets the options of a reader to the defaults: no timeout, no flags.
+/// Sets the options of a reader to the defaults: no timeout, no flags, no limit of the reach.
 ///
 /// @param options     [out] the options; not NULL.
 /// @param struct_size sizeof(sb_reader_options) in the caller's header.
@@ -40,6 +40,7 @@ pub unsafe extern "C" fn sb_reader_options_init(
             timeout_ms: -1,
             flags: 0,
             reserved: 0,
+            reach: SB_REACH_WHOLE,
         };
         // SAFETY: C guarantees that `options` has `struct_size` bytes; `is_of_a_version` has
         // checked that this version's struct is no larger.
@@ -51,7 +52,7 @@ pub unsafe extern "C" fn sb_reader_options_init(
     })
 }
 
-/// Creates a reader with options: a timeout, or a restriction to buffered bytes.
+/// Creates a reader with options: a timeout, a restriction to buffered bytes, or a limited reach.
 ///
 /// @param handle  the buffer, as for sb_reader_new().
 /// @param options [in] the options, which are copied; NULL for the defaults. Initialize them with
@@ -101,5 +102,6 @@ unsafe fn chosen(options: *const sb_reader_options) -> Result<CursorOptions> {
     let timeout = u64::try_from(given.timeout_ms).ok();
     Ok(CursorOptions::new()
         .timeout(timeout.map(Duration::from_millis))
-        .buffered(given.flags & BUFFERED != 0))
+        .buffered(given.flags & BUFFERED != 0)
+        .reach(given.reach))
 }

@@ -209,7 +209,7 @@ pub(super) fn read(
     let request = ReadRequest {
         all: true,
         wait,
-        cancel_token: None,
+        terms: None,
     };
     let count = Buffer::read(buffer, offset, &mut out[..length], request)?;
     for (at, found) in out[..count].iter().enumerate() {

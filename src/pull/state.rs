@@ -258,6 +258,25 @@ impl State {
         }
     }
 
+    /// Whether a read at `offset` need not fetch more than `reach` bytes before it. A source that
+    /// can seek goes there at once.
+    pub(crate) fn is_within_reach(&self, offset: u64, reach: u64) -> bool {
+        if reach == u64::MAX || (self.can_seek() && !self.is_pushed()) {
+            return true;
+        }
+        let extent = &self.extent;
+        if extent.buffered(offset) > 0 || extent.is_past_end(offset) {
+            return true;
+        }
+        // A source that was reopened is at the start, but buffered bytes are no distance.
+        let held = extent.ranges().end_before(offset);
+        let from = match self.is_pushed() {
+            true => held,
+            false => held.max(self.position.offset()),
+        };
+        offset.checked_sub(from).is_some_and(|gap| gap <= reach)
+    }
+
     /// The first missing offset at or after the source's position, if bytes before it are missing
     /// as well because the source jumped.
     pub(crate) fn missing_ahead(&self) -> Option<u64> {

@@ -78,6 +78,7 @@ static void validates(void)
     CHECK_EQ(options.timeout_ms, -1);
     CHECK_EQ(options.flags, 0);
     CHECK_EQ(options.reserved, 0);
+    CHECK(options.reach == SB_REACH_WHOLE);
     CHECK_EQ(sizeof options % 8, 0);
     CHECK_EQ(sb_reader_new_with(buffer, &options, NULL), SB_ERR_INVALID);
     CHECK_EQ(sb_reader_new_with(NULL, &options, &reader), SB_ERR_INVALID);
@@ -174,6 +175,120 @@ static void peeks(int64_t timeout)
     sb_reader_free(peek);
     sb_reader_free(play);
     free_and_await_close(buffer, &source);
+}
+
+static sb_reader *reaching(sb_buffer *buffer, uint64_t reach)
+{
+    sb_reader_options options;
+    sb_reader *reader;
+
+    CHECK_EQ(sb_reader_options_init(&options, sizeof options), SB_OK);
+    options.reach = reach;
+    CHECK_EQ(sb_reader_new_with(buffer, &options, &reader), SB_OK);
+    return reader;
+}
+
+/* A look ahead over a source that cannot seek fails at once, and fetches nothing. */
+static void looks_no_further(void)
+{
+    stream source;
+    sb_buffer *buffer;
+    sb_reader *reader;
+
+    stream_init(&source, SIZE, 1000);
+    buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
+    reader = reaching(buffer, SB_REACH_AUTO);
+    CHECK_EQ(sb_reader_read(reader, 1000, bytes), 1000);
+    CHECK_EQ(stream_get(&source, &source.reads), 1);
+    CHECK_EQ(sb_reader_seek(reader, SIZE - 8, SB_SEEK_SET), SB_ERR_UNSUPPORTED);
+    CHECK_EQ(sb_reader_seek(reader, 0, SB_SEEK_END), SB_ERR_UNSUPPORTED);
+    CHECK_EQ(sb_reader_seek(reader, 1000 + SB_REACH_AUTO + 1, SB_SEEK_SET), SB_ERR_UNSUPPORTED);
+    CHECK_EQ(sb_reader_find_size(reader), SB_ERR_UNSUPPORTED);
+    /* The position is where it was, and nothing was fetched. */
+    CHECK_EQ(sb_reader_seek(reader, 0, SB_SEEK_CUR), 1000);
+    CHECK_EQ(stream_get(&source, &source.reads), 1);
+    CHECK_EQ(read_at(reader, 0, 10), 10);
+    CHECK_EQ(read_at(reader, 1000 + SB_REACH_AUTO, 10), 10);
+    CHECK(sb_buffered(buffer, 0) < 70000);
+    /* Of another reader's bytes, too. */
+    CHECK_EQ(sb_read(buffer, 500000, 100, bytes), 100);
+    CHECK_EQ(read_at(reader, 499000, 10), 10);
+    /* Once the end is known, every place is. */
+    CHECK_EQ(sb_find_size(buffer, -1), SIZE);
+    CHECK_EQ(sb_reader_find_size(reader), SIZE);
+    CHECK_EQ(read_at(reader, SIZE - 8, 10), 8);
+    CHECK_EQ(read_at(reader, SIZE + 100000, 10), 0);
+    sb_reader_free(reader);
+    free_and_await_close(buffer, &source);
+}
+
+/* A source that can seek goes anywhere. */
+static void jumps(void)
+{
+    stream source;
+    sb_buffer *buffer;
+    sb_reader *reader;
+
+    stream_init(&source, SIZE, 1000);
+    buffer = seekable_open(&source);
+    reader = reaching(buffer, 0);
+    CHECK_EQ(read_at(reader, 900000, 10), 10);
+    CHECK_EQ(sb_reader_find_size(reader), SIZE);
+    sb_reader_free(reader);
+    free_and_await_close(buffer, &source);
+}
+
+static int64_t seek_not_here(void *opaque, uint64_t offset)
+{
+    (void)opaque, (void)offset;
+    seeks++;
+    return SB_SOURCE_UNSUPPORTED;
+}
+
+/* One that turns out to be unable to seek does not fetch everything instead. */
+static void loses_its_seek(void)
+{
+    stream source;
+    sb_callback callback;
+    sb_buffer *buffer;
+    sb_reader *reader;
+
+    stream_init(&source, SIZE, 1000);
+    callback = stream_callback(&source);
+    callback.seek = seek_not_here;
+    seeks = 0;
+    buffer = sb_new(&callback, SIZE, SB_MAX_DEFAULT);
+    reader = reaching(buffer, SB_REACH_AUTO);
+    CHECK_EQ(read_at(reader, 0, 10), 10);
+    /* Only the read shows it. */
+    CHECK_EQ(read_at(reader, 900000, 10), SB_ERR_UNSUPPORTED);
+    CHECK_EQ(seeks, 1);
+    CHECK(sb_buffered(buffer, 0) < 100000);
+    CHECK_EQ(sb_reader_seek(reader, 800000, SB_SEEK_SET), SB_ERR_UNSUPPORTED);
+    CHECK_EQ(read_at(reader, 1000, 10), 10);
+    sb_reader_free(reader);
+    free_and_await_close(buffer, &source);
+}
+
+/* Pushed bytes: from the end of those before the place. */
+static void looks_in_pushed_bytes(void)
+{
+    sb_buffer *buffer;
+    sb_reader *reader;
+
+    memset(bytes, 0, sizeof bytes);
+    CHECK_EQ(sb_new_push(NULL, &buffer), SB_OK);
+    reader = reaching(buffer, 1000);
+    CHECK_EQ(sb_push(buffer, 500000, 100, bytes, -1), 100);
+    CHECK_EQ(sb_reader_seek(reader, 1000, SB_SEEK_SET), 1000);
+    CHECK_EQ(sb_reader_seek(reader, 1001, SB_SEEK_SET), SB_ERR_UNSUPPORTED);
+    CHECK_EQ(sb_reader_seek(reader, 500050, SB_SEEK_SET), 500050);
+    CHECK_EQ(sb_reader_seek(reader, 501100, SB_SEEK_SET), 501100);
+    CHECK_EQ(sb_reader_seek(reader, 501101, SB_SEEK_SET), SB_ERR_UNSUPPORTED);
+    CHECK_EQ(sb_push_end(buffer, 600000, 0), SB_OK);
+    CHECK_EQ(sb_reader_seek(reader, 600000, SB_SEEK_SET), 600000);
+    sb_reader_free(reader);
+    sb_free(buffer);
 }
 
 /* With a timeout it waits for what others bring, and is woken by a cancel, a failure and the end. */
@@ -273,6 +388,10 @@ int main(void)
     peeks(-1);
     peeks(0);
     peeks(1);
+    looks_no_further();
+    jumps();
+    loses_its_seek();
+    looks_in_pushed_bytes();
     waits_for_others();
     inside_the_source();
     return 0;

@@ -201,6 +201,13 @@ static void restricts_readers()
     how.buffered_only = false;
     CHECK(spoolbuf::reader(b, how).read(out) > 0 && b.stats().helper == 1);
     CHECK(peek.read(out) > 0 && is_resource(0, out.data(), 1));
+    how.timeout.reset();
+    how.reach = 100;
+    auto player = b.reader(how);
+    player.seek(size - 1, SB_SEEK_SET, code);
+    CHECK(code == spoolbuf::errc::unsupported && player.tell() == 0);
+    player.seek(1);
+    CHECK(player.read(out) > 0 && is_resource(1, out.data(), 1));
     b.reset();
     CHECK(!b.reader(how, code).native_handle() && code == spoolbuf::errc::invalid);
 }

@@ -225,7 +225,7 @@ impl<'s> Saving<'s> {
             ReadRequest {
                 all: true,
                 wait,
-                cancel_token: None,
+                terms: None,
             },
         )?;
         let go_on = || self.snapshot(0).is_ok();

@@ -153,6 +153,26 @@ fn a_source_may_have_no_size() {
 }
 
 #[test]
+fn a_cursor_with_a_reach_looks_no_further() {
+    let buffer = StreamBuffer::new(std::io::repeat(7).take(1_000_000)).expect("a buffer");
+    let options = spoolbuf::CursorOptions::new().reach(65536);
+    let mut player = buffer.cursor_with(options).expect("a cursor");
+    player.read_exact(&mut [0; 1000]).expect("bytes");
+    let pulls = buffer.stats().pulls;
+    for far in [SeekFrom::Start(900_000), SeekFrom::End(-8)] {
+        let error = player.seek(far).expect_err("a source that cannot seek");
+        assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+    }
+    assert_eq!(player.stream_position().expect("a position"), 1000);
+    assert_eq!(buffer.stats().pulls, pulls);
+    player.seek(SeekFrom::Start(50_000)).expect("within reach");
+    player.read_exact(&mut [0; 1000]).expect("bytes");
+    player.rewind().expect("what is buffered");
+    assert_eq!(buffer.find_size(None).expect("a size"), 1_000_000);
+    assert_eq!(player.seek(SeekFrom::End(-8)).expect("an offset"), 999_992);
+}
+
+#[test]
 fn a_cursor_of_buffered_bytes_asks_for_none() {
     let source = spoolbuf::Seekable::new(std::io::Cursor::new(vec![7; 1_000_000]));
     let buffer = StreamBuffer::builder(source).open().expect("a buffer");

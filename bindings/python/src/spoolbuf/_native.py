@@ -323,6 +323,7 @@ class ReaderOptions(ctypes.Structure):
         ("timeout_ms", ctypes.c_int64),
         ("flags", ctypes.c_uint32),
         ("reserved", ctypes.c_uint32),
+        ("reach", ctypes.c_uint64),
     ]
 
 
