@@ -26,6 +26,7 @@ use std::time::Instant;
 use crate::error::{Error, Result};
 use crate::pull::condvars::Condvars;
 use crate::pull::demand::{Demand, Puller};
+use crate::pull::signal::Signal;
 use crate::pull::state::State;
 use crate::pull::waiters::Waiter;
 use crate::source;
@@ -35,38 +36,14 @@ pub(crate) struct Gate {
     state: Mutex<State>,
     waiters: Condvars,
     /// Notified when the helper may have work.
-    helper: Condvar,
+    pub(super) helper: Condvar,
     source_idle: Signal,
     /// Notified when a push may find space.
-    space: Signal,
+    pub(super) space: Signal,
     /// A read triggers the prefetch if it ends past `trigger_above`, or at or before
     /// `trigger_upto`.
     trigger_above: AtomicU64,
     trigger_upto: AtomicU64,
-}
-
-/// A condition that any number of threads wait for.
-struct Signal {
-    condvar: Condvar,
-    /// The number of waiting threads; changed under the state's lock.
-    waiters: AtomicU64,
-}
-
-impl Signal {
-    fn new() -> Signal {
-        Signal {
-            condvar: Condvar::new(),
-            waiters: AtomicU64::new(0),
-        }
-    }
-
-    /// Called under the state's lock.
-    fn notify(&self) {
-        // A notification is a system call even if no thread waits.
-        if self.waiters.load(Ordering::Relaxed) > 0 {
-            self.condvar.notify_all();
-        }
-    }
 }
 
 /// How a call waits.
@@ -82,8 +59,8 @@ pub(crate) struct WaitOptions {
 
 /// The state, locked.
 pub(crate) struct StateGuard<'g> {
-    gate: &'g Gate,
-    state: MutexGuard<'g, State>,
+    pub(super) gate: &'g Gate,
+    pub(super) state: MutexGuard<'g, State>,
 }
 
 impl Gate {
@@ -163,12 +140,9 @@ impl<'g> StateGuard<'g> {
         if puller == Puller::Helper {
             self.gate.helper.notify_one();
         }
-        while !self.waiters.is_woken(ticket) {
-            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                None => self = self.sleep(condvar),
-                Some(left) if left.is_zero() => break,
-                Some(left) => self.state = wait_timeout(condvar, self.state, left),
-            }
+        let mut in_time = true;
+        while in_time && !self.waiters.is_woken(ticket) {
+            (self, in_time) = self.sleep_until(condvar, deadline);
         }
         self.counters.wait_time += start.elapsed();
         self.waiters.has_looked(ticket);
@@ -185,6 +159,22 @@ impl<'g> StateGuard<'g> {
     fn sleep(mut self, condvar: &Condvar) -> StateGuard<'g> {
         self.state = wait(condvar, self.state);
         self
+    }
+
+    /// Sleeps until a notification, or the deadline. Returns false, at once, after the deadline.
+    pub(super) fn sleep_until(
+        mut self,
+        condvar: &Condvar,
+        deadline: Option<Instant>,
+    ) -> (Self, bool) {
+        match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+            None => (self.sleep(condvar), true),
+            Some(left) if left.is_zero() => (self, false),
+            Some(left) => {
+                self.state = wait_timeout(condvar, self.state, left);
+                (self, true)
+            }
+        }
     }
 
     /// Wakes the calls whose bytes have arrived.
@@ -265,75 +255,6 @@ impl<'g> StateGuard<'g> {
         guard
     }
 
-    /// Wakes the pushes that wait for space, or that should not wait any more.
-    pub(crate) fn notify_pushers(&mut self) {
-        if let Some(push) = &mut self.push {
-            push.note_event();
-            self.gate.space.notify();
-        }
-    }
-
-    /// Sleeps until an event after `events` may have made space. Returns false after the deadline.
-    pub(crate) fn wait_for_space(mut self, events: u64, deadline: Option<Instant>) -> bool {
-        let signal = &self.gate.space;
-        signal.waiters.fetch_add(1, Ordering::Relaxed);
-        let mut in_time = true;
-        while in_time && self.push_events() == events && !self.freed {
-            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                None => self = self.sleep(&signal.condvar),
-                Some(left) if left.is_zero() => in_time = false,
-                Some(left) => self.state = wait_timeout(&signal.condvar, self.state, left),
-            }
-        }
-        signal.waiters.fetch_sub(1, Ordering::Relaxed);
-        in_time
-    }
-
-    /// Makes the helper spill, so that a push finds space.
-    pub(crate) fn call_spill(&mut self) {
-        self.request_spill();
-        self.gate.helper.notify_one();
-    }
-
-    /// Makes the helper finish the store, after the last byte.
-    pub(crate) fn call_finish(&mut self) {
-        self.request_finish();
-        self.gate.helper.notify_one();
-    }
-
-    /// Records the result of a spill that `call_spill` asked for.
-    pub(super) fn report_spill(&mut self, result: Result<bool>) {
-        self.spilled(result);
-        self.gate.space.notify();
-    }
-
-    /// Records that bytes were pushed, and wakes the calls that waited for them.
-    pub(crate) fn report_push(&mut self, offset: u64, count: u64) {
-        self.pushed(offset, count);
-        self.wake_ready();
-        self.update_prefetch_trigger();
-    }
-
-    /// Ends a pushed stream at `size`, by default after its last byte.
-    pub(crate) fn report_end(&mut self, size: Option<u64>) -> Result<()> {
-        self.end_push(size)?;
-        self.push_is_over();
-        Ok(())
-    }
-
-    /// Records that the pusher failed with a code of its own.
-    pub(crate) fn report_failure(&mut self, code: i64) -> Result<()> {
-        self.fail_push(code)?;
-        self.push_is_over();
-        Ok(())
-    }
-
-    fn push_is_over(&mut self) {
-        self.wake(None, |_| true);
-        self.update_prefetch_trigger();
-        self.notify_pushers();
-    }
-
     /// Wakes threads that wait for the source to become idle, or that need not wait for it any
     /// more.
     pub(super) fn notify_source_idle(&self) {
@@ -386,14 +307,6 @@ impl<'g> StateGuard<'g> {
         self.note_pushed_read(offset);
         self.update_prefetch_trigger();
         self.call_helper();
-    }
-
-    /// Moves the limit of what may be pushed.
-    fn note_pushed_read(&mut self, offset: u64) {
-        if let Some(push) = &mut self.push {
-            push.note_read(offset);
-            self.gate.space.notify();
-        }
     }
 
     /// Keeps `ahead` bytes buffered past the furthest read; 0 turns the prefetch off.
