@@ -9,6 +9,7 @@ use std::time::Instant;
 use crate::buffer::Buffer;
 use crate::buffer::read::Wait;
 use crate::error::{Error, Result};
+use crate::log::is_inside;
 use crate::pull::gate::StateGuard;
 use crate::pull::push::Admission;
 use crate::pull::ranges::is_range;
@@ -81,7 +82,7 @@ impl Buffer {
         if late {
             return Err(refused.unwrap_or(Error::Timeout));
         }
-        if state.is_helper_here() {
+        if state.is_helper_here() || is_inside() {
             return Err(Error::Reentrant);
         }
         if !state.wait_for_space(events, deadline) {

@@ -424,8 +424,8 @@ pub struct sb_options {
     /// Passed to `thread_begin` and `thread_end`, and never dereferenced. Default: NULL.
     pub thread_opaque: *mut c_void,
     /// Called once on the helper thread, before that thread calls the source: to attach it to a
-    /// runtime, say, or to set its priority. A read there that would need the source returns
-    /// SB_ERR_REENTRANT. sb_free() may wait for it. Default: NULL, none.
+    /// runtime, say, or to set its priority. A read there that would need the source, or a push
+    /// that would block, returns SB_ERR_REENTRANT. sb_free() may wait for it. Default: NULL, none.
     pub thread_begin: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Called once on the helper thread as its last act, after its last call of the source, including
     /// `close` if that is called there. Called if and only if the thread was created. sb_free() waits

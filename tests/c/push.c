@@ -435,6 +435,59 @@ static void storm(uint64_t max_memory)
     sb_free(buffer);
 }
 
+/* What would block inside a callback of the library is refused. The rest works there. */
+typedef struct inside {
+    sb_buffer *buffer;
+    uint64_t full_at; /* no space there */
+    uint64_t held_at;
+    int calls;
+} inside;
+
+static void push_inside(inside *self)
+{
+    if (self->calls++ > 0)
+        return;
+    CHECK_EQ(push(self->buffer, self->full_at, 10, -1), SB_ERR_REENTRANT);
+    CHECK_EQ(push(self->buffer, self->full_at, 10, 600000), SB_ERR_REENTRANT);
+    CHECK_EQ(push(self->buffer, self->full_at, 10, 0), SB_ERR_TIMEOUT);
+    CHECK_EQ(push(self->buffer, self->held_at, 10, -1), 10);
+}
+
+static void push_in_log(void *opaque, uint32_t level, const char *message)
+{
+    (void)level;
+    (void)message;
+    push_inside(opaque);
+}
+
+static void push_in_thread(void *opaque)
+{
+    push_inside(opaque);
+}
+
+static void in_callbacks(void)
+{
+    inside log = { open_push(SB_MAX_DEFAULT, 1000), 1000, 990, 0 };
+    inside begin = { NULL, 4 * SEGMENT, 0, 0 };
+    sb_options options;
+
+    CHECK_EQ(sb_set_log(push_in_log, &log, SB_LOG_DEBUG), SB_OK);
+    sb_free(open_push(SB_MAX_DEFAULT, 0));
+    CHECK_EQ(sb_set_log(NULL, NULL, SB_LOG_OFF), SB_OK);
+    CHECK(log.calls > 0);
+    sb_free(log.buffer);
+
+    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
+    options.max_memory = SEGMENT;
+    options.thread_begin = push_in_thread;
+    options.thread_opaque = &begin;
+    CHECK_EQ(sb_new_push(&options, &begin.buffer), SB_OK);
+    push_all(begin.buffer, 0, 6 * SEGMENT);
+    CHECK_EQ(begin.calls, 1);
+    has(begin.buffer, 0, 6 * SEGMENT);
+    sb_free(begin.buffer);
+}
+
 static void misuse(void)
 {
     sb_options options;
@@ -494,6 +547,7 @@ int main(void)
     prefetched();
     storm(UINT64_MAX);
     storm(500000);
+    in_callbacks();
     misuse();
     return 0;
 }
