@@ -790,9 +790,10 @@ typedef struct {
      */
     uint64_t max_memory;
     /**
-     * The directory of the spool file. The path is copied. Default: NULL, which means TMPDIR if it
-     * is set. If it is not, NULL means the system's temporary directory, or /var/tmp if that one
-     * is kept in memory. The directory is not accessed before the first spill. Bytes at offsets
+     * The directory of the spool file. The path is copied. Default: NULL, which means the
+     * first of these in which a file can be created: TMPDIR, if it is set; the system's temporary
+     * directory; /var/tmp, which comes before a temporary directory that is kept in memory. The log
+     * says if TMPDIR was not used. No directory is accessed before the first spill. Bytes at offsets
      * past the largest file that it can hold (4 GiB on FAT) cannot be spilled.
      */
     const char *spool_dir;
@@ -837,8 +838,8 @@ typedef struct {
     void *thread_opaque;
     /**
      * Called once on the helper thread, before that thread calls the source: to attach it to a
-     * runtime, say, or to set its priority. A read there that would need the source returns
-     * SB_ERR_REENTRANT. sb_free() may wait for it. Default: NULL, none.
+     * runtime, say, or to set its priority. A read there that would need the source, or a push
+     * that would block, returns SB_ERR_REENTRANT. sb_free() may wait for it. Default: NULL, none.
      */
     void (*thread_begin)(void *opaque);
     /**
@@ -1812,8 +1813,8 @@ SB_API int64_t sb_error_text(const sb_error *error, char *out, size_t cap);
  *
  * `fn` is called on any thread, by several threads at a time, from inside calls of this library and
  * on helper threads, without a lock of the library held. It must return. Inside it, a call that
- * would need the source returns SB_ERR_REENTRANT, and what happens there is not logged. No C++
- * exception may leave it, as for a source's callbacks.
+ * would need the source and a push that would block return SB_ERR_REENTRANT, and what happens there
+ * is not logged. No C++ exception may leave it, as for a source's callbacks.
  *
  * sb_free() calls `fn` too, and may wait for a call of it on the buffer's helper thread. So the
  * caller of sb_free() must not hold a lock that `fn` takes, not even a recursive one.

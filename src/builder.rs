@@ -69,8 +69,9 @@ impl<S> Builder<S> {
         self
     }
 
-    /// The directory of the spool file, not accessed before the first spill. Default: `TMPDIR`,
-    /// else the system's temporary directory, or `/var/tmp` if that one is kept in memory.
+    /// The directory of the spool file, not accessed before the first spill. Default: the first of
+    /// these in which a file can be created: `TMPDIR`, if it is set; the system's temporary
+    /// directory; `/var/tmp`, which comes before a temporary directory that is kept in memory.
     pub fn spool_dir(mut self, directory: impl Into<PathBuf>) -> Builder<S> {
         self.options.spool_dir = Some(directory.into());
         self

@@ -332,13 +332,26 @@ pub(crate) fn copy_of(path: &Path) -> io::Result<PathBuf> {
     system::copy_of(path)
 }
 
-/// The directory for spool files if the caller names none: `TMPDIR` if it is set, otherwise the
-/// system's temporary directory. Avoids one that is kept in memory, since a spill must free memory.
-pub(crate) fn default_directory() -> io::Result<PathBuf> {
-    system::default_directory()
+/// The directories for spool files if the caller names none, the best first: `TMPDIR` if it is set,
+/// then the system's temporary directories. One that is kept in memory is the last, since a spill
+/// must free memory.
+pub(crate) fn default_directories() -> io::Result<[Option<PathBuf>; 3]> {
+    system::default_directories()
 }
 
-/// Whether `default_directory` returned this one because the usual one is kept in memory.
+/// Whether an error shows that no file can be created in a directory, now or later. Otherwise it
+/// is the error of this attempt alone.
+pub(crate) fn is_unusable(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::ReadOnlyFilesystem
+    )
+}
+
+/// Whether `default_directories` prefers this one because the usual one is kept in memory.
 pub(crate) fn is_fallback(directory: &Path) -> bool {
     system::is_fallback(directory)
 }

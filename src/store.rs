@@ -189,8 +189,10 @@ impl Store {
         match (self.spool.get(), &self.spool_dir) {
             (Some(spool), _) => spool.can_link(target),
             (None, Some(directory)) => disk::can_link(None, directory, target),
-            (None, None) => disk::default_directory()
-                .is_ok_and(|directory| disk::can_link(None, &directory, target)),
+            (None, None) => disk::default_directories().is_ok_and(|directories| {
+                let first = directories.into_iter().flatten().next();
+                first.is_some_and(|directory| disk::can_link(None, &directory, target))
+            }),
         }
     }
 

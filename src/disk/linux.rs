@@ -74,18 +74,16 @@ pub(super) fn create_unnamed(directory: &Path) -> io::Result<File> {
     unix::open_at(libc::AT_FDCWD, &path, flags, 0o600).or_else(|_| unix::create_unlinked(directory))
 }
 
-pub(super) fn default_directory() -> io::Result<PathBuf> {
-    if let Some(chosen) = unix::chosen_directory()? {
-        return Ok(chosen);
-    }
+pub(super) fn default_directories() -> io::Result<[Option<PathBuf>; 3]> {
     let in_memory = is_memory(|about| {
         // SAFETY: a NUL-terminated path and room for one statfs64.
         unsafe { libc::statfs64(c"/tmp".as_ptr(), about) }
     });
-    unix::path_of(if in_memory && Path::new("/var/tmp").is_dir() {
-        b"/var/tmp"
-    } else {
-        b"/tmp"
+    let (usual, other) = (unix::path_of(b"/tmp")?, unix::path_of(b"/var/tmp")?);
+    let chosen = unix::chosen_directory()?;
+    Ok(match in_memory {
+        true => [chosen, Some(other), Some(usual)],
+        false => [chosen, Some(usual), Some(other)],
     })
 }
 

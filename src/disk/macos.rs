@@ -46,11 +46,13 @@ pub(super) fn is_fallback(_directory: &Path) -> bool {
     false
 }
 
-pub(super) fn default_directory() -> io::Result<PathBuf> {
-    match unix::chosen_directory()? {
-        Some(chosen) => Ok(chosen),
-        None => own_directory(),
-    }
+pub(super) fn default_directories() -> io::Result<[Option<PathBuf>; 3]> {
+    let chosen = unix::chosen_directory()?;
+    Ok([
+        chosen,
+        Some(own_directory()?),
+        Some(unix::path_of(b"/tmp")?),
+    ])
 }
 
 /// The user's directory for temporary files.

@@ -110,11 +110,9 @@ pub(super) fn is_fallback(_directory: &Path) -> bool {
     false
 }
 
-pub(super) fn default_directory() -> io::Result<PathBuf> {
-    match std::env::var_os("TMPDIR") {
-        Some(chosen) if !chosen.is_empty() => Ok(PathBuf::from(chosen)),
-        _ => Ok(std::env::temp_dir()),
-    }
+pub(super) fn default_directories() -> io::Result<[Option<PathBuf>; 3]> {
+    let chosen = std::env::var_os("TMPDIR").filter(|chosen| !chosen.is_empty());
+    Ok([chosen.map(PathBuf::from), Some(std::env::temp_dir()), None])
 }
 
 /// Creates a file that is deleted when it is closed, also by the end of the process. Nobody else

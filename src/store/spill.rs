@@ -1,7 +1,9 @@
 //! Spilling: while memory holds more than its limit, the oldest segments are written to the spool
 //! file.
 
-use std::path::Path;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::disk;
 use crate::error::{Error, Operation, Result};
@@ -172,6 +174,13 @@ impl Store {
                 self.number,
                 "the spool file is in {shown}, which is kept in memory: spilling frees none"
             );
+        } else if let Some(refused) = self.refused.get().filter(|path| *path != directory) {
+            let refused = refused.display();
+            log!(
+                Warn,
+                self.number,
+                "the spool file is in {shown}, since {refused} cannot be used"
+            );
         } else if self.spool_dir.is_none() && disk::is_fallback(directory) {
             log!(
                 Info,
@@ -227,19 +236,34 @@ impl Store {
         if let Some(spool) = self.spool.get() {
             return Ok(spool);
         }
-        let directory = match &self.spool_dir {
-            Some(directory) => disk::copy_of(directory),
-            None => disk::default_directory(),
-        };
-        let failed = |error| Error::from_file(Operation::SpoolCreate, &error);
-        let directory = directory.map_err(failed)?;
-        match disk::create_unnamed(&directory) {
+        match self.create_file() {
             // It is set only here, under the `spilling` lock.
-            Ok(file) => Ok(self.spool.get_or_init(|| Spool::new(file, directory))),
-            Err(error) => {
-                let _ = self.refused.set(directory);
-                Err(failed(error))
+            Ok((file, directory)) => Ok(self.spool.get_or_init(|| Spool::new(file, directory))),
+            Err(error) => Err(Error::from_file(Operation::SpoolCreate, &error)),
+        }
+    }
+
+    /// Creates the spool file in the caller's directory, or else in the first of the default ones
+    /// that can be used. Returns the error of the first, which is the one that somebody chose.
+    fn create_file(&self) -> io::Result<(File, PathBuf)> {
+        let candidates = match &self.spool_dir {
+            Some(directory) => [Some(disk::copy_of(directory)?), None, None],
+            None => disk::default_directories()?,
+        };
+        let mut first = None;
+        for directory in candidates.into_iter().flatten() {
+            match disk::create_unnamed(&directory) {
+                Ok(file) => return Ok((file, directory)),
+                Err(error) => {
+                    let goes_on = disk::is_unusable(&error);
+                    let _ = self.refused.set(directory);
+                    first.get_or_insert(error);
+                    if !goes_on {
+                        break;
+                    }
+                }
             }
         }
+        Err(first.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
     }
 }

@@ -163,6 +163,78 @@ fn an_empty_tmpdir_is_ignored() {
 }
 
 #[test]
+fn a_tmpdir_that_cannot_be_used_is_passed_over() {
+    let name = "storage::directory::a_tmpdir_that_cannot_be_used_is_passed_over";
+    for unusable in ["/nonexistent/directory", "/proc", "/dev/null"] {
+        if alone_with(name, &[("TMPDIR", Some(unusable))]) {
+            let lines = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+            let seen = lines.clone();
+            let keep = move |_: spoolbuf::LogLevel, line: &str| {
+                seen.lock().expect("a log").push(line.to_string());
+            };
+            spoolbuf::set_log(spoolbuf::LogLevel::Warn, Some(Box::new(keep))).expect("a log");
+            let stats = spilled().stats();
+            let tmpdir = std::env::var("TMPDIR").expect("set above");
+            let chosen = stats.spool_dir.expect("a directory");
+            assert!(["/tmp", "/var/tmp"].contains(&chosen.to_str().expect("text")));
+            assert_eq!(stats.system_error, 0);
+            let lines = lines.lock().expect("a log");
+            let told = format!("since {tmpdir} cannot be used");
+            assert!(lines.iter().any(|line| line.ends_with(&told)), "{lines:?}");
+            return;
+        }
+    }
+}
+
+#[test]
+fn without_any_directory_the_error_is_that_of_the_first() {
+    let name = "storage::directory::without_any_directory_the_error_is_that_of_the_first";
+    if alone_with(name, &[("TMPDIR", Some("/nonexistent"))]) {
+        if !["/tmp", "/var/tmp"].into_iter().all(is_covered_read_only) {
+            return;
+        }
+        let (stream, _) = Stream::new(SIZE, 50_000);
+        let options = Options {
+            max_memory: 0,
+            ..Options::default()
+        };
+        let buffer = open(stream, options).expect("a buffer");
+        let (_, error) = read_on(&buffer, 0);
+        let error = error.expect("no directory");
+        let code = libc::ENOENT;
+        assert!(
+            matches!(error, Error::Io { code: it, .. } if it == code),
+            "{error:?}"
+        );
+        let directory = buffer.stats().spool_dir.expect("the one that was refused");
+        assert_eq!(directory, Path::new("/nonexistent"));
+    }
+}
+
+/// Whether this process sees an empty directory there in which it can create nothing.
+fn is_covered_read_only(path: &str) -> bool {
+    let what = "a read-only directory over a temporary one";
+    if enter_namespace(what).is_none() {
+        return false;
+    }
+    let (kind, path) = (c"tmpfs", std::ffi::CString::new(path).expect("a path"));
+    // SAFETY: NUL-terminated strings.
+    let done = unsafe {
+        libc::mount(
+            kind.as_ptr(),
+            path.as_ptr(),
+            kind.as_ptr(),
+            libc::MS_RDONLY,
+            std::ptr::null(),
+        )
+    };
+    if done != 0 {
+        skip(what, std::io::Error::last_os_error());
+    }
+    done == 0
+}
+
+#[test]
 fn a_temporary_directory_in_memory_is_not_used() {
     if alone_with(
         "storage::directory::a_temporary_directory_in_memory_is_not_used",
