@@ -471,6 +471,7 @@ fn headers() {
         ("spoolbuf_archive.h", &["libarchive"] as &[&str]),
         ("spoolbuf_curl.h", &["libcurl"]),
         ("spoolbuf_fd.h", &[]),
+        ("spoolbuf_fd_follow.h", &[]),
         ("spoolbuf_ffmpeg.h", &["libavformat", "libavutil"]),
         ("spoolbuf_gst.h", &["gstreamer-app-1.0", "gstreamer-1.0"]),
         ("spoolbuf_miniaudio.h", &[]),

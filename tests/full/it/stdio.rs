@@ -41,6 +41,11 @@ fn faults() {
 }
 
 #[test]
+fn follow() {
+    passes("tests/stdio/follow.c");
+}
+
+#[test]
 fn places() {
     passes("tests/stdio/places.c");
 }
