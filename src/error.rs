@@ -44,7 +44,7 @@ pub enum Error {
         /// The source's own code: the return value of the C callback, the OS code of the
         /// `io::Error`, or -1.
         code: i64,
-        /// The error itself, if the source is written in Rust.
+        /// The error itself, if the source or the pusher is written in Rust.
         cause: Option<Arc<io::Error>>,
     },
     /// A file operation failed.
@@ -276,6 +276,11 @@ impl Error {
         if let Some(Error::Canceled) = inner {
             return Error::Canceled;
         }
+        Error::caused_by(error)
+    }
+
+    /// The failure of a source or a pusher written in Rust, which keeps its error.
+    pub(crate) fn caused_by(error: io::Error) -> Error {
         Error::Source {
             code: error.raw_os_error().map_or(-1, i64::from),
             cause: Some(Arc::new(error)),

@@ -1,12 +1,13 @@
 //! `Pusher`: pushed buffers in the Rust API.
 
+use std::io;
 use std::ops::Range;
 use std::time::Duration;
 
 use crate::buffer::Buffer;
 use crate::buffer::read::Wait;
 use crate::builder::Builder;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::stream_buffer::StreamBuffer;
 use crate::sync::shared::Shared;
 
@@ -114,30 +115,35 @@ impl Pusher {
     /// if [`on_short`](Builder::on_short) says so.
     ///
     /// # Errors
-    /// [`Error::Size`](crate::Error::Size): `size` is below the highest byte, above 2^63 - 1, or not
-    /// the end that was reported before.
+    /// - [`Error::Source`](crate::Error::Source), [`Error::Short`](crate::Error::Short): the stream
+    ///   has failed, until [`retry`](StreamBuffer::retry). A failed stream has no end.
+    /// - [`Error::Size`](crate::Error::Size): `size` is below the highest byte, above 2^63 - 1, or
+    ///   not the end that was reported before.
     pub fn end(&self, size: impl Into<Option<u64>>) -> Result<()> {
         Buffer::end_push(&self.buffer, size.into(), None)
     }
 
     /// Reports that the stream failed: readers get the buffered bytes first, then
-    /// [`Error::Source`](crate::Error::Source) with this code. After a
-    /// [`retry`](StreamBuffer::retry), pushes are accepted again, at any offset. Has no effect once
-    /// every byte is buffered.
+    /// [`Error::Source`](crate::Error::Source) with this error as its cause. Its code is that of the
+    /// system, or -1. A later failure replaces it. After a [`retry`](StreamBuffer::retry), pushes are
+    /// accepted again, at any offset. Has no effect once every byte is buffered.
     ///
     /// ```
+    /// use std::io;
+    ///
     /// let (buffer, pusher) = spoolbuf::StreamBuffer::pushed().open_push()?;
     /// pusher.push(0, b"half", None)?;
-    /// pusher.fail(-104);
+    /// pusher.fail(io::Error::other("the peer has closed"));
     /// let mut out = [0; 8];
     /// assert_eq!(buffer.read_at(0, &mut out)?, 4);
-    /// let error = buffer.read_at(4, &mut out);
-    /// assert!(matches!(error, Err(spoolbuf::Error::Source { code: -104, .. })));
+    /// let error = buffer.read_at(4, &mut out).expect_err("a failure");
+    /// assert_eq!(error.to_string(), "the source failed: the peer has closed");
     /// # Ok::<(), spoolbuf::Error>(())
     /// ```
-    pub fn fail(&self, code: i64) {
+    pub fn fail(&self, error: impl Into<io::Error>) {
+        let failure = Error::caused_by(error.into());
         // Fails only for a buffer that has a source.
-        let _ = Buffer::end_push(&self.buffer, None, Some(code));
+        let _ = Buffer::end_push(&self.buffer, None, Some(failure));
     }
 
     /// Returns what to push next: a hint, since bytes elsewhere are accepted too. Its end is

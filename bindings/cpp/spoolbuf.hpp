@@ -1511,7 +1511,8 @@ public:
         return settled(sb_push(native_handle(), off, len, bytes, detail::milliseconds(limit)), code);
     }
 
-    /// Ends the stream at `size`, by default after the highest byte.
+    /// Ends the stream at `size`, by default after the highest byte. A stream that has failed has no end:
+    /// the error is the failure then, until retry().
     void end(std::optional<std::uint64_t> size, std::error_code &code) const noexcept
     {
         settled(sb_push_end(native_handle(), size.value_or(SB_SIZE_UNKNOWN), 0), code);

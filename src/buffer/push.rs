@@ -124,15 +124,18 @@ impl Buffer {
     pub(crate) fn end_push(
         this: &Shared<Buffer>,
         size: Option<u64>,
-        failure: Option<i64>,
+        failure: Option<Error>,
     ) -> Result<()> {
-        let _turn = lock(&this.pushing);
+        let turn = lock(&this.pushing);
         let mut state = this.gate.lock();
-        match failure {
-            None => state.report_end(size)?,
-            Some(code) => state.report_failure(code)?,
-        }
+        let replaced = match &failure {
+            None => state.report_end(size).map(|()| None)?,
+            Some(failure) => state.report_failure(failure)?,
+        };
         Buffer::finish_push(this, state);
+        drop(turn);
+        // Dropped after the unlock: their payload is the user's, and may push when it is dropped.
+        drop((replaced, failure));
         Ok(())
     }
 

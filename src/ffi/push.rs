@@ -125,8 +125,9 @@ pub unsafe extern "C" fn sb_push(
 ///
 /// After an end, the final size is known, and missing bytes below it can still be pushed. After a
 /// failure, readers get the buffered bytes first and then SB_ERR_SOURCE, until sb_retry() or
-/// sb_resume(), after which pushes are accepted again. A pusher that goes away without this call
-/// leaves readers waiting until they are canceled: there is no silent end.
+/// sb_resume(), after which pushes are accepted again. Until then an end is refused, since the bytes
+/// before a failure may be a part, and a later failure replaces the one before. A pusher that goes
+/// away without this call leaves readers waiting until they are canceled: there is no silent end.
 ///
 /// If `size` is below the declared size and `on_short` is SB_SHORT_ERROR, readers get SB_ERR_SHORT
 /// instead of the end, as from a source.
@@ -136,8 +137,10 @@ pub unsafe extern "C" fn sb_push(
 ///               used for a failure.
 /// @param code   0 for an end. A negative value is a failure: it is kept as `source_error` for
 ///               sb_stats.
-/// @return SB_OK; also if the same end was reported before, or if it fails once every byte is
+/// @return SB_OK; also if the same end was reported before, or for a failure once every byte is
 ///         buffered, which has no effect.
+///         SB_ERR_SOURCE, SB_ERR_SHORT: an end after a failure, or after an end below the declared
+///         size; until sb_retry() or sb_resume().
 ///         SB_ERR_SIZE: `size` is below the highest byte, above 2^63 - 1, or not the end that was
 ///         reported before.
 ///         SB_ERR_UNSUPPORTED: the buffer has a source.
@@ -153,7 +156,7 @@ pub unsafe extern "C" fn sb_push_end(handle: *mut sb_buffer, size: u64, code: i6
             let failure = match code {
                 1.. => return Err(Error::Invalid),
                 0 => None,
-                code => Some(code),
+                code => Some(Error::Source { code, cause: None }),
             };
             Buffer::end_push(&buffer, known(size), failure)
         }))

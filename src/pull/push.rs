@@ -108,9 +108,13 @@ impl State {
         Ok((run, declared.and_then(|size| size.checked_sub(offset))))
     }
 
-    /// Ends a pushed stream at `size`, by default after its last byte.
+    /// Ends a pushed stream at `size`, by default after its last byte. What was pushed before a
+    /// failure may be a part, so a failed stream has no end.
     pub(super) fn end_push(&mut self, size: Option<u64>) -> Result<()> {
         self.push_state()?;
+        if let Some(failure) = self.health.failure() {
+            return Err(failure.clone());
+        }
         let last = self.extent.ranges().last_end();
         let size = size.unwrap_or(last);
         if size < last || size > MAX_SIZE || self.extent.end().is_some_and(|end| end != size) {
@@ -124,14 +128,17 @@ impl State {
         Ok(())
     }
 
-    /// Records that the pusher failed. A resource that is complete cannot fail any more.
-    pub(super) fn fail_push(&mut self, code: i64) -> Result<()> {
+    /// Records that the pusher failed, and returns the failure before. A resource that is complete
+    /// cannot fail any more.
+    pub(super) fn fail_push(&mut self, failure: &Error) -> Result<Option<Error>> {
         self.push_state()?;
-        if !self.extent.is_complete() {
-            self.counters.source_error = code;
-            self.health.fail(Error::Source { code, cause: None });
+        if self.extent.is_complete() {
+            return Ok(None);
         }
-        Ok(())
+        if let Error::Source { code, .. } = *failure {
+            self.counters.source_error = code;
+        }
+        Ok(self.health.replace(failure.clone()))
     }
 
     /// The number of the last event that may have made space.

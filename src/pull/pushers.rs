@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::pull::gate::StateGuard;
 use crate::sync::Ordering;
 
@@ -59,11 +59,12 @@ impl StateGuard<'_> {
         Ok(())
     }
 
-    /// Records that the pusher failed with a code of its own.
-    pub(crate) fn report_failure(&mut self, code: i64) -> Result<()> {
-        self.fail_push(code)?;
+    /// Records why the pusher failed. Returns the failure that this one replaces. Both may contain
+    /// the user's payload, so the caller drops them without the lock.
+    pub(crate) fn report_failure(&mut self, failure: &Error) -> Result<Option<Error>> {
+        let replaced = self.fail_push(failure)?;
         self.push_is_over();
-        Ok(())
+        Ok(replaced)
     }
 
     fn push_is_over(&mut self) {

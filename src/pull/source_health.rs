@@ -63,6 +63,11 @@ impl SourceHealth {
         self.failure = Some(error);
     }
 
+    /// The same for a pusher, which may fail again. Returns the failure before.
+    pub(super) fn replace(&mut self, error: Error) -> Option<Error> {
+        self.failure.replace(error)
+    }
+
     pub(super) fn refuse(&mut self, at: u64) {
         self.refused = Some(at);
     }

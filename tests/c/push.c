@@ -170,6 +170,14 @@ static void failures(void)
     CHECK_EQ(sb_read(buffer, 1000, 1, bytes), SB_ERR_SOURCE);
     CHECK_EQ(stats_of(buffer).source_error, -104);
     CHECK_EQ(stats_of(buffer).state, SB_STATE_FAILED);
+    /* A failure is never followed by an end, only by another failure. */
+    CHECK_EQ(sb_push_end(buffer, SB_SIZE_UNKNOWN, 0), SB_ERR_SOURCE);
+    CHECK_EQ(sb_push_end(buffer, 1000, 0), SB_ERR_SOURCE);
+    CHECK_EQ(sb_size(buffer), SB_ERR_UNKNOWN_SIZE);
+    CHECK_EQ(sb_read(buffer, 1000, 1, bytes), SB_ERR_SOURCE);
+    CHECK_EQ(sb_push_end(buffer, SB_SIZE_UNKNOWN, -105), SB_OK);
+    CHECK_EQ(sb_read(buffer, 1000, 1, bytes), SB_ERR_SOURCE);
+    CHECK_EQ(stats_of(buffer).source_error, -105);
     CHECK_EQ(push(buffer, 1000, 1, 0), SB_ERR_SOURCE);
     wants(buffer, 0, 0);
     has(buffer, 0, 1000);
@@ -196,6 +204,7 @@ static void short_end(void)
     CHECK_EQ(sb_push_end(buffer, SB_SIZE_UNKNOWN, 0), SB_OK);
     CHECK_EQ(sb_read(buffer, 4000, 1, bytes), SB_ERR_SHORT);
     CHECK_EQ(push(buffer, 4000, 1, 0), SB_ERR_SHORT);
+    CHECK_EQ(sb_push_end(buffer, SB_SIZE_UNKNOWN, 0), SB_ERR_SHORT);
     CHECK_EQ(stats_of(buffer).ended_short, 1);
     CHECK_EQ(sb_size(buffer), 5000);
     CHECK_EQ(sb_retry(buffer), SB_OK);

@@ -338,6 +338,7 @@ def test_fail(tmp_path: Path) -> None:
         lambda: buf.save(tmp_path / "file"),
         lambda: buf.save(io.BytesIO()),
         lambda: buf.push(5, b"bytes"),
+        lambda: buf.end(),
         lambda: file.readall(),
         lambda: asyncio.run(buf.aread(5, 1)),
         lambda: Call(lambda: buf.read(5, 1)).end(),

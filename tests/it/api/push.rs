@@ -1,7 +1,11 @@
 //! `Pusher`: pushed bytes reach every reader, readers set the pace, and no end is silent.
 
-use std::io::Read;
+use std::error::Error as StdError;
+use std::fmt;
+use std::io::{self, Read};
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{scope, yield_now};
 use std::time::{Duration, Instant};
 
@@ -116,18 +120,18 @@ fn a_dropped_buffer_ends_the_pushes() {
 fn failures_reach_readers_after_the_bytes() {
     let (buffer, pusher) = StreamBuffer::pushed().open_push().expect("a buffer");
     push(&pusher, 0..10);
-    pusher.fail(-5);
+    pusher.fail(io::Error::from_raw_os_error(5));
     let mut out = [0; 20];
     assert_eq!(buffer.read_at(0, &mut out).expect("the bytes before"), 10);
     for _ in 0..2 {
         let failed = buffer.read_at(10, &mut out);
         assert!(
-            matches!(failed, Err(Error::Source { code: -5, .. })),
+            matches!(failed, Err(Error::Source { code: 5, .. })),
             "{failed:?}"
         );
         let refused = pusher.push(10, &[1], None);
         assert!(
-            matches!(refused, Err(Error::Source { code: -5, .. })),
+            matches!(refused, Err(Error::Source { code: 5, .. })),
             "{refused:?}"
         );
     }
@@ -137,8 +141,64 @@ fn failures_reach_readers_after_the_bytes() {
     assert_eq!(buffer.read_at(0, &mut out).expect("all"), 20);
     assert_bytes(0, &out);
     // It is complete, so nothing fails any more.
-    pusher.fail(-5);
+    pusher.fail(io::ErrorKind::BrokenPipe);
     assert_eq!(buffer.read_at(20, &mut out).expect("the end"), 0);
+}
+
+/// An error that pushes when it is dropped.
+#[derive(Debug)]
+struct Busy(Pusher, Arc<AtomicU32>);
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a busy error")
+    }
+}
+
+impl StdError for Busy {}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let _ = self.0.push(0, &[0; 5], NOW);
+        self.1.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// The error itself reaches the reader, as that of a source would. The last one counts, none is
+/// followed by an end, and each is dropped without a lock.
+#[test]
+fn the_cause_of_a_failure_reaches_readers() {
+    let (buffer, pusher) = StreamBuffer::pushed().open_push().expect("a buffer");
+    let dropped = Arc::<AtomicU32>::default();
+    let busy = || io::Error::other(Busy(pusher.clone(), dropped.clone()));
+    let causes = |failed: Error| {
+        let Error::Source { code, cause } = failed else {
+            panic!("{failed}");
+        };
+        let cause = cause.expect("a cause");
+        assert!(cause.get_ref().is_some_and(|inner| inner.is::<Busy>()));
+        assert_eq!((code, Arc::strong_count(&cause)), (-1, 2));
+    };
+    pusher.fail(io::ErrorKind::TimedOut);
+    pusher.fail(busy());
+    pusher.fail(busy());
+    assert_eq!(dropped.load(Ordering::SeqCst), 1);
+    causes(buffer.read_at(0, &mut [0; 5]).expect_err("a failure"));
+    causes(pusher.push(0, &[0; 5], NOW).expect_err("a failure"));
+    causes(pusher.end(None).expect_err("no end"));
+    let failed = buffer.cursor().expect("a cursor").read(&mut [0; 5]);
+    let failed = failed.expect_err("a failure");
+    assert_eq!(failed.to_string(), "the source failed: a busy error");
+    assert_eq!(buffer.size(), None);
+    drop(failed);
+    assert_eq!(dropped.load(Ordering::SeqCst), 1);
+    buffer.retry();
+    assert_eq!(dropped.load(Ordering::SeqCst), 2);
+    assert_eq!(buffer.stats().frontier, 5);
+    pusher.end(None).expect("an end");
+    pusher.fail(busy());
+    assert_eq!(dropped.load(Ordering::SeqCst), 3);
+    assert_eq!(buffer.read_at(5, &mut [0; 5]).expect("the end"), 0);
 }
 
 #[test]

@@ -150,7 +150,8 @@ class PushBuffer(BaseBuffer):
         """Ends the resource at `size`, by default after the highest byte that was pushed.
 
         Missing bytes below the end can still be pushed. An end below the highest byte, or a second
-        one elsewhere, is a `SizeError`. One below the declared size: see `on_short`.
+        one elsewhere, is a `SizeError`. One below the declared size: see `on_short`. After a
+        failure it raises that failure, until `retry()`: the bytes may be a part.
 
         >>> buf = PushBuffer()
         >>> buf.push(2, b"tes"), buf.end(), buf.push(0, b"by")
@@ -165,7 +166,8 @@ class PushBuffer(BaseBuffer):
         """Reports that no more bytes come: every read past the buffered bytes raises `exception`.
 
         Readers and pushers get the exception itself, until `retry()` or `resume()`. From then on
-        pushes are accepted again, at any offset. Once every byte is buffered, it has no effect.
+        pushes are accepted again, at any offset. A later failure replaces the one before. Once every
+        byte is buffered, it has no effect.
 
         >>> buf = PushBuffer()
         >>> buf.push(0, b"by"), buf.fail(ConnectionError("cut"))
