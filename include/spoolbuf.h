@@ -350,6 +350,13 @@ typedef enum {
      * cannot seek there, nor anywhere else. From then on it is only read forward.
      */
     SB_SOURCE_UNSUPPORTED = -2147483646,
+    /**
+     * The source delivers another resource than the one that is buffered. The library sets this
+     * code if bytes that the source delivers again differ from the buffered ones (see
+     * sb_reopen()). A source may return it as well, if a validator differs, say. The failure
+     * persists until sb_reopen(), even after sb_retry() or sb_resume().
+     */
+    SB_SOURCE_MISMATCH = -2147483645,
 } sb_source_code;
 
 /**
@@ -533,7 +540,7 @@ typedef struct sb_reader sb_reader;
  * buffered bytes before the end that was not believed. An end that follows those bytes is
  * believed. Without such bytes, and for a source that is only read forward, the error returns
  * however often it is retried, unless the end is at the declared size. To continue, free the
- * buffer and create another. Buffered bytes stay readable, and SB_SAVE_BUFFERED saves them.
+ * sb_reopen() the buffer with another source. Buffered bytes stay readable, and SB_SAVE_BUFFERED saves them.
  *
  * A callback must return. No C++ exception may leave it: the process would be aborted, with a
  * message. Nor may longjmp(), pthread_exit() or pthread_cancel() leave it: no other thread could
@@ -577,8 +584,9 @@ typedef struct {
     void (*cancel)(void *opaque);
     /**
      * Optional. Called exactly once, after the last other callback has returned, on any thread: as
-     * soon as every byte is buffered, or else at sb_free(). sb_free() may call it, or block while
-     * another thread is inside it, so it must not take a lock that a caller of sb_free() holds.
+     * soon as every byte is buffered, or else at sb_reopen() or sb_free(). These two may call it,
+     * and sb_free() may block while another thread is inside it, so it must not take a lock that a
+     * caller of them holds.
      */
     void (*close)(void *opaque);
     /**
@@ -837,16 +845,17 @@ typedef struct {
      */
     void *thread_opaque;
     /**
-     * Called once on the helper thread, before that thread calls the source: to attach it to a
+     * Called once on each helper thread, before that thread calls the source: to attach it to a
      * runtime, say, or to set its priority. A read there that would need the source, or a push
      * that would block, returns SB_ERR_REENTRANT. sb_free() may wait for it. Default: NULL, none.
      */
     void (*thread_begin)(void *opaque);
     /**
-     * Called once on the helper thread as its last act, after its last call of the source, including
+     * Called once on each helper thread as its last act, after its last call of the source, including
      * `close` if that is called there. Called if and only if the thread was created. sb_free() waits
      * for it, unless the thread is inside the source or an operation on the spool file at that
-     * moment. As for a source's callbacks, no C++ exception may leave it. Default: NULL, none.
+     * moment, or sb_reopen() has started another one in its place. As for a source's callbacks, no
+     * C++ exception may leave it. Default: NULL, none.
      */
     void (*thread_end)(void *opaque);
     /**
@@ -1361,8 +1370,8 @@ SB_API int sb_cancel(sb_buffer *handle);
  * Clears a source error, but not a cancellation.
  *
  * The source is called again at its current position, and the prefetch continues unless it is
- * canceled. Clears SB_ERR_SHORT and SB_ERR_PANIC too. Nothing is fetched twice, except after an
- * end that was not believed (see sb_callback). Never blocks.
+ * canceled. Clears SB_ERR_SHORT and SB_ERR_PANIC too, but not SB_SOURCE_MISMATCH. Nothing is fetched
+ * twice, except after an end that was not believed (see sb_callback). Never blocks.
  *
  * @param handle the buffer.
  * @return SB_OK, even if there was nothing to clear.
@@ -1372,7 +1381,8 @@ SB_API int sb_cancel(sb_buffer *handle);
  *
  * Since: 0.1
  */
-SB_API int sb_retry(sb_buffer *handle);
+SB_API
+int sb_retry(sb_buffer *handle);
 
 /**
  * Clears a cancellation and a source error.
@@ -1388,6 +1398,57 @@ SB_API int sb_retry(sb_buffer *handle);
  * Since: 0.1
  */
 SB_API int sb_resume(sb_buffer *handle);
+
+/**
+ * Replaces the source by another one of the same resource: a signed URL expired, a connection died,
+ * a token was renewed.
+ *
+ * Buffered bytes stay. The new source starts at offset 0 and is asked for what is missing: by a seek
+ * if it can seek, else by reading it from its start. Blocked calls and the prefetch go on with it at
+ * once. Clears a source error, but not a cancellation. If this is called several times, the last
+ * call wins.
+ *
+ * The old source is not called again, and is closed exactly once. If a thread is inside it, its
+ * `cancel` is called, the bytes that it still delivers are discarded, and it is closed when it
+ * returns. The other calls do not wait for that: the new source may be called while a thread is
+ * still inside the old one. If it has a `close`, neither does this call; if
+ * not, this call blocks until the old source has returned, which is the only sign that its `opaque`
+ * is no longer in use. A cancellation does not end that wait. If the thread inside the old source is
+ * the library's helper thread, another one is started.
+ *
+ * The two resources must have the same bytes, and the library checks some. Bytes that the new
+ * source delivers again are compared with the buffered ones. A source that can seek delivers up to
+ * 4 KiB before each gap that it fills again, or after it if no byte before it is buffered. If they
+ * differ, or if the source returns SB_SOURCE_MISMATCH, the calls that need the source return
+ * SB_ERR_SOURCE until another sb_reopen(), and the buffered bytes are untouched. This is a check, not
+ * a proof: compare validators (ETag, Last-Modified, the size) where there are some.
+ *
+ * @param handle   the buffer, created with a source.
+ * @param callback [in] the new source, as for sb_new(). A valid one belongs to the library from the
+ *                 call on: if the call fails, its `close` is called before the call returns.
+ * @param size     the size of the resource in bytes, or SB_SIZE_UNKNOWN. It becomes the declared
+ *                 size if none is known.
+ * @return SB_OK; also if every byte is buffered already: the new source is then closed at once.
+ *         After any error, nothing has changed.
+ *         SB_ERR_INVALID: the handle or the callback is invalid.
+ *         SB_ERR_SIZE: `size` is not the final size, if that is known, or is below the end of the
+ *         buffered bytes.
+ *         SB_ERR_REENTRANT: called from a callback of the old source, which has no `close`.
+ *         SB_ERR_UNSUPPORTED: the buffer was created by sb_new_push().
+ *         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
+ *         SB_ERR_CANCELED: the buffer is being freed.
+ *
+ * Threads: any thread, concurrently.
+ *
+ * Ownership: as for sb_new(). The object that the old `opaque` points to is used until its `close`
+ * is called or, without a `close`, until this call returns.
+ *
+ * Since: 0.1
+ */
+SB_API
+int sb_reopen(sb_buffer *handle,
+              const sb_callback *callback,
+              uint64_t size);
 
 /**
  * Spills all buffered bytes now, except the segment that the source is filling.

@@ -9,6 +9,7 @@ pub(crate) mod failure;
 pub(crate) mod push;
 pub(crate) mod read;
 pub(crate) mod reader;
+pub(crate) mod reopen;
 pub(crate) mod save;
 mod size;
 pub(crate) mod stats;
@@ -19,7 +20,7 @@ use crate::options::{Options, ThreadHooks};
 use crate::pull::gate::Gate;
 use crate::pull::helper::Helper;
 use crate::pull::state::State;
-use crate::source::{self, Interrupt, Source};
+use crate::source::Source;
 use crate::store::Store;
 use crate::sync::rcu::DomainRef;
 use crate::sync::shared::Shared;
@@ -29,8 +30,6 @@ pub(crate) struct Buffer {
     pub(crate) store: Store,
     /// Shared with threads that may cancel a reader without keeping the buffer alive.
     pub(crate) gate: Shared<Gate>,
-    interrupt: Option<Interrupt>,
-    free_waits_for_pull: bool,
     helper: Mutex<Option<Helper>>,
     /// Held while bytes that are pushed are copied, never while a thread sleeps or writes a file.
     pushing: Mutex<()>,
@@ -49,8 +48,6 @@ impl Buffer {
             .then(|| Shared::try_new(hooks))
             .transpose()?;
         let made = Shared::try_new(Buffer {
-            interrupt: source.as_ref().and_then(|source| source.interrupt()),
-            free_waits_for_pull: source.as_ref().is_some_and(|it| it.free_waits_for_pull()),
             pushing: Mutex::new(()),
             gate: Shared::try_new(Gate::new(State::new(source, &options)))?,
             store: Store::new(options, domain),
@@ -94,14 +91,20 @@ impl Buffer {
 
     /// Called under the gate's lock, so that a buffer that is being freed starts no helper.
     fn start_helper(this: &Shared<Buffer>) -> Result<()> {
-        let mut helper = lock(&this.helper);
-        if helper.is_none() {
-            *helper = Some(Helper::start(
-                this.clone(),
-                |buffer| (&buffer.gate, &buffer.store),
-                this.hooks.clone(),
-            )?);
+        if !this.has_helper() {
+            Buffer::start_another_helper(this)?;
         }
+        Ok(())
+    }
+
+    /// The same if there is one, which exits by itself. Called under the gate's lock.
+    fn start_another_helper(this: &Shared<Buffer>) -> Result<()> {
+        let helper = Helper::start(
+            this.clone(),
+            |buffer| (&buffer.gate, &buffer.store),
+            this.hooks.clone(),
+        )?;
+        *lock(&this.helper) = Some(helper);
         Ok(())
     }
 
@@ -114,10 +117,7 @@ impl Buffer {
     pub(crate) fn cancel(&self) {
         let mut state = self.gate.lock();
         state.cancel();
-        match &self.interrupt {
-            Some(interrupt) => state.interrupt_source(interrupt),
-            None => drop(state),
-        }
+        state.interrupt_source();
         log!(Debug, self.store.number(), "canceled");
     }
 
@@ -150,11 +150,8 @@ impl Buffer {
         if !state.free() {
             return;
         }
-        match &self.interrupt {
-            Some(interrupt) => state.interrupt_source(interrupt),
-            None => state.release(),
-        }
-        let helper_ends = self.gate.lock().wait_after_free(self.free_waits_for_pull);
+        state.interrupt_source();
+        let helper_ends = self.gate.lock().wait_after_free();
         let helper = lock(&self.helper).take();
         if let Some(helper) = helper {
             self.end(helper, helper_ends);
@@ -196,7 +193,7 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         let source = self.gate.lock().take_source();
         if let Some(source) = source {
-            source::close(source);
+            source.close();
         }
     }
 }

@@ -28,6 +28,9 @@ pub(crate) const SOURCE_CANCELED: i64 = -2147483647;
 /// The code of a source that cannot do what was requested.
 pub(crate) const SOURCE_UNSUPPORTED: i64 = -2147483646;
 
+/// The code of a source that delivers another resource than before.
+pub(crate) const SOURCE_MISMATCH: i64 = -2147483645;
+
 /// `Result` with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -243,6 +246,11 @@ impl Error {
         }
     }
 
+    /// Returns whether a source delivers another resource than before.
+    pub(crate) fn is_mismatch(&self) -> bool {
+        matches!(*self, Error::Source { code, .. } if code == SOURCE_MISMATCH)
+    }
+
     /// Returns the same error without the user's payload, so that dropping it runs no user code.
     pub(crate) fn without_payload(&self) -> Error {
         match self {
@@ -288,6 +296,15 @@ impl Error {
     }
 }
 
+/// What a source's code means, as a continuation of "the source failed"; empty if only the source
+/// knows.
+pub(crate) fn meaning(code: i64) -> &'static str {
+    match code {
+        SOURCE_MISMATCH => ": it delivers another resource than the one that is buffered",
+        _ => "",
+    }
+}
+
 /// Describes a status code in one line, for people. Accepts any value.
 pub(crate) fn text(status: i32) -> &'static std::ffi::CStr {
     match status {
@@ -323,7 +340,10 @@ impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(text(self.0.code()).to_str().unwrap_or_default())?;
         match self.0 {
-            Error::Source { code, .. } => write!(f, " (code {code})"),
+            Error::Source { code, .. } => {
+                f.write_str(meaning(*code))?;
+                write!(f, " (code {code})")
+            }
             Error::Io { code, .. } | Error::DiskFull { code, .. } => {
                 write!(f, " (system error {code})")
             }

@@ -12,6 +12,8 @@
 //! Calls with a timeout, and the [prefetch], never call the source themselves: the [`helper`]
 //! thread takes the source for them, in the same way and under the same rules.
 //!
+//! If the source expires, [`reopen`] puts another one in its place.
+//!
 //! So one thread at a time is inside the source, no lock is held while it is, and every other
 //! thread sleeps on its own condition variable until its bytes have arrived.
 
@@ -28,10 +30,13 @@ pub(crate) mod push;
 mod push_state;
 mod pushers;
 pub(crate) mod ranges;
+pub(crate) mod reopen;
 mod signal;
+mod source_check;
 pub(crate) mod source_guard;
 mod source_health;
 mod source_position;
+mod source_seat;
 pub(crate) mod source_slot;
 pub(crate) mod state;
 mod step;

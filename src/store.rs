@@ -208,7 +208,7 @@ impl Store {
         let _spiller = lock(&self.spilling);
         let in_memory = {
             let writing = lock(&self.writing);
-            !writing.sealed.is_empty() || writing.tail.is_some()
+            !(writing.sealed.is_empty() && writing.lent.is_empty()) || writing.tail.is_some()
         };
         match self.spool.get() {
             Some(spool) if !in_memory && self.spooled() == size => {

@@ -102,6 +102,11 @@ pub enum sb_source_code {
     /// From `seek`, or from `pull` at an offset other than where the last call ended: the source
     /// cannot seek there, nor anywhere else. From then on it is only read forward.
     SB_SOURCE_UNSUPPORTED = -2147483646,
+    /// The source delivers another resource than the one that is buffered. The library sets this
+    /// code if bytes that the source delivers again differ from the buffered ones (see
+    /// sb_reopen()). A source may return it as well, if a validator differs, say. The failure
+    /// persists until sb_reopen(), even after sb_retry() or sb_resume().
+    SB_SOURCE_MISMATCH = -2147483645,
 }
 
 /// Capabilities of a source, in sb_callback: any of these, ORed together.
@@ -307,7 +312,7 @@ pub struct sb_reader {
 /// buffered bytes before the end that was not believed. An end that follows those bytes is
 /// believed. Without such bytes, and for a source that is only read forward, the error returns
 /// however often it is retried, unless the end is at the declared size. To continue, free the
-/// buffer and create another. Buffered bytes stay readable, and SB_SAVE_BUFFERED saves them.
+/// sb_reopen() the buffer with another source. Buffered bytes stay readable, and SB_SAVE_BUFFERED saves them.
 ///
 /// A callback must return. No C++ exception may leave it: the process would be aborted, with a
 /// message. Nor may longjmp(), pthread_exit() or pthread_cancel() leave it: no other thread could
@@ -345,8 +350,9 @@ pub struct sb_callback {
     /// The library then calls the source again instead of reporting an error.
     pub cancel: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Optional. Called exactly once, after the last other callback has returned, on any thread: as
-    /// soon as every byte is buffered, or else at sb_free(). sb_free() may call it, or block while
-    /// another thread is inside it, so it must not take a lock that a caller of sb_free() holds.
+    /// soon as every byte is buffered, or else at sb_reopen() or sb_free(). These two may call it,
+    /// and sb_free() may block while another thread is inside it, so it must not take a lock that a
+    /// caller of them holds.
     pub close: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Replaces `read` and `seek`. Writes the bytes of the resource from `offset` on to `out`, at
     /// most `capacity` (never 0), sets `*count` to the number of bytes written, and returns SB_OK.
@@ -424,14 +430,15 @@ pub struct sb_options {
     pub prefetch_low: u64,
     /// Passed to `thread_begin` and `thread_end`, and never dereferenced. Default: NULL.
     pub thread_opaque: *mut c_void,
-    /// Called once on the helper thread, before that thread calls the source: to attach it to a
+    /// Called once on each helper thread, before that thread calls the source: to attach it to a
     /// runtime, say, or to set its priority. A read there that would need the source, or a push
     /// that would block, returns SB_ERR_REENTRANT. sb_free() may wait for it. Default: NULL, none.
     pub thread_begin: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
-    /// Called once on the helper thread as its last act, after its last call of the source, including
+    /// Called once on each helper thread as its last act, after its last call of the source, including
     /// `close` if that is called there. Called if and only if the thread was created. sb_free() waits
     /// for it, unless the thread is inside the source or an operation on the spool file at that
-    /// moment. As for a source's callbacks, no C++ exception may leave it. Default: NULL, none.
+    /// moment, or sb_reopen() has started another one in its place. As for a source's callbacks, no
+    /// C++ exception may leave it. Default: NULL, none.
     pub thread_end: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Must be NULL.
     pub reserved_pointer: *mut c_void,

@@ -18,6 +18,7 @@ use crate::ffi::handle::Raw;
 use crate::ffi::handles::{BUFFERS, insert_buffer};
 use crate::options::Options;
 use crate::panic::catch;
+use crate::source::Source;
 use crate::sync::rcu::DomainRef;
 
 /// Creates a buffer over a source.
@@ -184,11 +185,20 @@ pub(super) unsafe fn make(
     options: impl FnOnce() -> Result<Options>,
 ) -> Result<Raw> {
     // SAFETY: the caller guarantees that `callback` is NULL or points to an sb_callback.
-    let callback = unsafe { callback.as_ref() }.ok_or(Error::Invalid)?;
+    let source = unsafe { source(callback) }?;
     // From here on, any failure closes the source.
-    let source = CallbackSource::boxed(callback)?;
     let options = options()?;
     insert_buffer(|domain| Buffer::new(Some(source), options, DomainRef::OfHandle(domain)))
+}
+
+/// A source that takes possession of the host's callbacks.
+///
+/// # Safety
+/// `callback` is NULL or points to an sb_callback.
+pub(super) unsafe fn source(callback: *const sb_callback) -> Result<Box<dyn Source>> {
+    // SAFETY: the caller guarantees that `callback` is NULL or points to an sb_callback.
+    let callback = unsafe { callback.as_ref() }.ok_or(Error::Invalid)?;
+    CallbackSource::boxed(callback)
 }
 
 pub(super) fn free(handle: Raw) {

@@ -1,12 +1,14 @@
-//! Controls a buffer: prefetch, cancel, retry, resume, spill, the memory limit.
+//! Controls a buffer: prefetch, cancel, retry, resume, reopen, spill, the memory limit.
 
 #![allow(unsafe_code)]
 
 use std::ffi::c_int;
 
+use super::argument::known;
+use super::buffer::source;
 use super::status::{PANIC, status};
 use crate::buffer::Buffer;
-use crate::ffi::abi::sb_buffer;
+use crate::ffi::abi::{sb_buffer, sb_callback};
 use crate::ffi::handle::Raw;
 use crate::ffi::handles::BUFFERS;
 use crate::panic::catch;
@@ -77,8 +79,8 @@ pub unsafe extern "C" fn sb_cancel(handle: *mut sb_buffer) -> c_int {
 /// Clears a source error, but not a cancellation.
 ///
 /// The source is called again at its current position, and the prefetch continues unless it is
-/// canceled. Clears SB_ERR_SHORT and SB_ERR_PANIC too. Nothing is fetched twice, except after an
-/// end that was not believed (see sb_callback). Never blocks.
+/// canceled. Clears SB_ERR_SHORT and SB_ERR_PANIC too, but not SB_SOURCE_MISMATCH. Nothing is fetched
+/// twice, except after an end that was not believed (see sb_callback). Never blocks.
 ///
 /// @param handle the buffer.
 /// @return SB_OK, even if there was nothing to clear.
@@ -117,6 +119,68 @@ pub unsafe extern "C" fn sb_resume(handle: *mut sb_buffer) -> c_int {
                 .get_shared(handle as Raw)
                 .map(|buffer| buffer.resume()),
         )
+    })
+}
+
+/// Replaces the source by another one of the same resource: a signed URL expired, a connection died,
+/// a token was renewed.
+///
+/// Buffered bytes stay. The new source starts at offset 0 and is asked for what is missing: by a seek
+/// if it can seek, else by reading it from its start. Blocked calls and the prefetch go on with it at
+/// once. Clears a source error, but not a cancellation. If this is called several times, the last
+/// call wins.
+///
+/// The old source is not called again, and is closed exactly once. If a thread is inside it, its
+/// `cancel` is called, the bytes that it still delivers are discarded, and it is closed when it
+/// returns. The other calls do not wait for that: the new source may be called while a thread is
+/// still inside the old one. If it has a `close`, neither does this call; if
+/// not, this call blocks until the old source has returned, which is the only sign that its `opaque`
+/// is no longer in use. A cancellation does not end that wait. If the thread inside the old source is
+/// the library's helper thread, another one is started.
+///
+/// The two resources must have the same bytes, and the library checks some. Bytes that the new
+/// source delivers again are compared with the buffered ones. A source that can seek delivers up to
+/// 4 KiB before each gap that it fills again, or after it if no byte before it is buffered. If they
+/// differ, or if the source returns SB_SOURCE_MISMATCH, the calls that need the source return
+/// SB_ERR_SOURCE until another sb_reopen(), and the buffered bytes are untouched. This is a check, not
+/// a proof: compare validators (ETag, Last-Modified, the size) where there are some.
+///
+/// @param handle   the buffer, created with a source.
+/// @param callback [in] the new source, as for sb_new(). A valid one belongs to the library from the
+///                 call on: if the call fails, its `close` is called before the call returns.
+/// @param size     the size of the resource in bytes, or SB_SIZE_UNKNOWN. It becomes the declared
+///                 size if none is known.
+/// @return SB_OK; also if every byte is buffered already: the new source is then closed at once.
+///         After any error, nothing has changed.
+///         SB_ERR_INVALID: the handle or the callback is invalid.
+///         SB_ERR_SIZE: `size` is not the final size, if that is known, or is below the end of the
+///         buffered bytes.
+///         SB_ERR_REENTRANT: called from a callback of the old source, which has no `close`.
+///         SB_ERR_UNSUPPORTED: the buffer was created by sb_new_push().
+///         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
+///         SB_ERR_CANCELED: the buffer is being freed.
+///
+/// Threads: any thread, concurrently.
+///
+/// Ownership: as for sb_new(). The object that the old `opaque` points to is used until its `close`
+/// is called or, without a `close`, until this call returns.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_reopen(
+    handle: *mut sb_buffer,
+    callback: *const sb_callback,
+    size: u64,
+) -> c_int {
+    catch(PANIC as c_int, || {
+        // SAFETY: C guarantees that `callback` is NULL or points to an sb_callback.
+        let source = unsafe { source(callback) };
+        // A source that is not used is closed.
+        let reopened = source.and_then(|source| {
+            let buffer = BUFFERS.get_shared(handle as Raw)?;
+            Buffer::reopen(&buffer, source, known(size))
+        });
+        status(reopened)
     })
 }
 

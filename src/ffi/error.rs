@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 use super::record::{Output, is_of_a_version};
 use super::status::{PANIC, count, status};
 use crate::disk::SystemMessage;
-use crate::error::{Error, Operation, code, text};
+use crate::error::{Error, Operation, code, meaning, text};
 use crate::ffi::abi::{SB_SIZE_UNKNOWN, sb_error, sb_reader};
 use crate::ffi::handle::Raw;
 use crate::ffi::handles::{BUFFERS, READERS};
@@ -156,7 +156,7 @@ fn describe(line: &mut CappedLine, error: &sb_error, path: &[u8]) -> fmt::Result
     }
     line.write_str(text(error.status).to_str().unwrap_or_default())?;
     if error.status == code::SOURCE {
-        write!(line, " (code {})", error.source)?;
+        write!(line, "{} (code {})", meaning(error.source), error.source)?;
     }
     Ok(())
 }

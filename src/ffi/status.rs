@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 
-use crate::error::{Operation, Result, SOURCE_CANCELED, SOURCE_UNSUPPORTED, code};
+use crate::error::{Operation, Result, SOURCE_CANCELED, SOURCE_MISMATCH, SOURCE_UNSUPPORTED, code};
 use crate::ffi::abi::{SB_MAX_DEFAULT, sb_operation, sb_source_code, sb_status};
 use crate::options::DEFAULT_MAX;
 
@@ -50,5 +50,6 @@ const _: () = {
     assert!(Operation::TargetLink as i32 == sb_operation::SB_OP_TARGET_LINK as i32);
     assert!(SOURCE_CANCELED == sb_source_code::SB_SOURCE_CANCELED as i64);
     assert!(SOURCE_UNSUPPORTED == sb_source_code::SB_SOURCE_UNSUPPORTED as i64);
+    assert!(SOURCE_MISMATCH == sb_source_code::SB_SOURCE_MISMATCH as i64);
     assert!(DEFAULT_MAX == SB_MAX_DEFAULT);
 };

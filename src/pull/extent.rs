@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::options::{OnShort, Options};
 use crate::pull::ranges::Ranges;
 
@@ -50,6 +50,26 @@ impl Extent {
     pub(super) fn declare(&mut self, size: u64) {
         self.declared = Some(size);
         self.awaits_size = false;
+    }
+
+    /// Whether the resource may have this size.
+    pub(super) fn check_size(&self, size: Option<u64>) -> Result<()> {
+        let fits = |size| size >= self.ranges.last_end() && self.end.is_none_or(|end| end == size);
+        if size.is_none_or(fits) {
+            Ok(())
+        } else {
+            Err(Error::Size)
+        }
+    }
+
+    /// Another source begins. Its size is the declared one if none is known.
+    pub(super) fn reopen(&mut self, size: Option<u64>, reports_size: bool) {
+        if self.size().is_none() && size.is_some() {
+            self.declared = size;
+        }
+        self.awaits_size = reports_size && self.size().is_none();
+        // The new source is asked where the old one had no bytes, too.
+        self.forget_short_bound();
     }
 
     /// The final size.

@@ -12,7 +12,7 @@
 //! | | an error or a cancellation | `wake`, from the helper, `settle`, `cancel`, `free` |
 //! | the helper (`wait_as_helper`) | work | `call_helper`, `hand_off`, and each call waiting for it |
 //! | a push (`wait_for_space`) | space | `report_spill`, `note_pushed_read`, `notify_pushers` |
-//! | `free`, or a call behind an interrupt (`wait_source_idle`) | an idle source | `notify_source_idle` |
+//! | `free`, `reopen`, or a call behind an interrupt (`wait_source_idle`) | an idle source | `notify_source_idle` |
 //!
 //! If an *elected* call does not use the source, since its bytes arrived, it timed out or it was
 //! canceled, it hands the source off again. The source is thus never unused while a call waits for
@@ -29,7 +29,7 @@ use crate::pull::demand::{Demand, Puller};
 use crate::pull::signal::Signal;
 use crate::pull::state::State;
 use crate::pull::waiters::Waiter;
-use crate::source;
+use crate::source::Interrupt;
 use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering, lock, wait, wait_timeout};
 
 pub(crate) struct Gate {
@@ -271,14 +271,29 @@ impl<'g> StateGuard<'g> {
     }
 
     /// Unlocks, and hands the source off. If no byte can be needed from the source any more and no
-    /// thread is inside it, closes it after the unlock instead. No other function closes the source
-    /// before the buffer is dropped.
+    /// thread is inside it, closes it after the unlock instead; so too for a source that was
+    /// replaced. Only this and `Buffer::reopen` close a source before the buffer is dropped.
     pub(crate) fn release(mut self) {
+        if self.state.slot.has_orphans() {
+            return self.release_orphans();
+        }
         let retired = self.state.retire_source();
         self.hand_off();
         drop(self);
         if let Some(source) = retired {
-            source::close(source);
+            source.close();
+        }
+    }
+
+    /// The same for the sources that were replaced, too.
+    #[cold]
+    fn release_orphans(mut self) {
+        let retired = self.state.retire_source();
+        let orphan = self.state.slot.retire_orphan();
+        self.hand_off();
+        drop(self);
+        for source in retired.into_iter().chain(orphan) {
+            source.close();
         }
     }
 
@@ -342,31 +357,46 @@ impl<'g> StateGuard<'g> {
         true
     }
 
-    /// Waits until no other thread is inside the source's code, if `for_pull`. Returns whether the
-    /// caller should wait for the helper to exit too. It should not while the helper is inside the
-    /// source or a file operation: neither has to return soon, and the helper exits by itself
-    /// afterwards.
-    pub(crate) fn wait_after_free(mut self, for_pull: bool) -> bool {
-        while for_pull && (self.slot.is_called_elsewhere() || self.slot.is_interrupted_elsewhere())
-        {
+    /// Waits until no other thread is inside the code of a source whose owner learns that from this
+    /// alone. Returns whether the caller should wait for the helper to exit too. It should not while
+    /// the helper is inside the source or a file operation: neither has to return soon, and the
+    /// helper exits by itself afterwards.
+    pub(crate) fn wait_after_free(mut self) -> bool {
+        while self.slot.must_be_awaited() {
             self = self.wait_source_idle();
         }
         !self.helper.is_some_and(|helper| self.slot.is_away(helper))
     }
 
-    /// Calls `interrupt`, without the lock, if another thread is inside the source, to make it
-    /// return.
-    pub(crate) fn interrupt_source(mut self, interrupt: &(dyn Fn() + Send + Sync)) {
-        if !self.slot.begin_interrupt() {
-            return self.release();
+    /// Calls the source's interrupt, without the lock, if another thread is inside the source, to
+    /// make it return. The same for each source that was replaced and not interrupted yet.
+    pub(crate) fn interrupt_source(mut self) {
+        let begun = self.slot.begin_interrupt();
+        match begun {
+            Some((generation, interrupt)) => {
+                self.interrupt(generation, interrupt).interrupt_orphans()
+            }
+            None => self.interrupt_orphans(),
         }
+    }
+
+    /// Makes the threads return that are inside a source that was replaced.
+    pub(crate) fn interrupt_orphans(mut self) {
+        while let Some((generation, interrupt)) = self.slot.begin_orphan_interrupt() {
+            self = self.interrupt(generation, interrupt);
+        }
+        self.release();
+    }
+
+    fn interrupt(self, generation: u64, interrupt: Interrupt) -> StateGuard<'g> {
         let gate = self.gate;
         drop(self);
-        crate::panic::catch((), interrupt);
+        crate::panic::catch((), &interrupt);
         let mut state = gate.lock();
-        state.slot.end_interrupt();
+        state.slot.end_interrupt(generation, interrupt);
         state.notify_source_idle();
         state.release();
+        gate.lock()
     }
 }
 

@@ -77,29 +77,32 @@ fn recover(gate: &Gate) {
 
 /// Spills for a push, which must not wait for the disk itself.
 fn spill<'g>(gate: &'g Gate, store: &Store, mut state: StateGuard<'g>) -> StateGuard<'g> {
-    state.slot.enter_spool();
+    let generation = state.slot.generation();
+    state.slot.enter_spool(generation);
     drop(state);
     let result = store.make_space();
     let mut state = gate.lock();
-    state.slot.leave_spool();
+    state.slot.leave_spool(generation);
     state.report_spill(result);
     state
 }
 
 /// Finishes the store for a push that completed the resource.
 fn finish<'g>(gate: &'g Gate, store: &Store, mut state: StateGuard<'g>) -> StateGuard<'g> {
-    state.slot.enter_spool();
+    let generation = state.slot.generation();
+    state.slot.enter_spool(generation);
     drop(state);
     store.finish();
     let mut state = gate.lock();
-    state.slot.leave_spool();
+    state.slot.leave_spool(generation);
     state
 }
 
-/// Works until the buffer is freed; then returns true.
+/// Works until the buffer is freed, or another helper has taken its place because it was inside a
+/// source that was replaced; then returns true.
 fn run(gate: &Gate, store: &Store) -> bool {
     let mut state = gate.lock();
-    while !state.freed {
+    while !state.freed && state.is_helper_here() {
         state.waiters.helper_has_looked();
         if state.has_spill_request() {
             state = spill(gate, store, state);
@@ -143,6 +146,8 @@ fn run(gate: &Gate, store: &Store) -> bool {
         drop(guard);
         state = gate.lock();
     }
-    state.helper = None;
+    if state.is_helper_here() {
+        state.helper = None;
+    }
     true
 }

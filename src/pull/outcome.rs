@@ -3,7 +3,7 @@
 //! An error that one of these functions returns is only for the call that made the source do this.
 //! Any other failure of the source is recorded in the state, for every call to see.
 
-use crate::error::{Error, Result, SOURCE_UNSUPPORTED};
+use crate::error::{Error, Result, SOURCE_MISMATCH, SOURCE_UNSUPPORTED};
 use crate::pull::demand::Demand;
 use crate::pull::state::State;
 
@@ -13,11 +13,47 @@ impl State {
         let position = self.position.offset();
         self.extent.add(position..position + count);
         self.passed(count);
+        if self.check.is_some() {
+            self.note_own(position, count);
+        }
     }
 
-    /// The source delivered `count` bytes that are held already.
-    pub(super) fn skipped(&mut self, count: u64) {
-        self.passed(count);
+    /// The source delivered `count` bytes that are held already. `same` is whether they are the same,
+    /// or the error of a spool file that could not be read.
+    pub(super) fn skipped(&mut self, count: u64, same: Result<bool>) -> Result<()> {
+        match same {
+            Ok(true) => {
+                self.note_own(self.position.offset(), count);
+                self.passed(count);
+            }
+            Ok(false) => self.mismatched(),
+            Err(error) => {
+                // The source has gone past them, but has shown nothing.
+                self.passed(count);
+                self.record(&error);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes at `position` are those of the resource.
+    #[cold]
+    fn note_own(&mut self, position: u64, count: u64) {
+        if let Some(check) = &mut self.check {
+            check.add(position..position + count);
+        }
+    }
+
+    /// The source delivered other bytes than those that are held.
+    #[cold]
+    fn mismatched(&mut self) {
+        let error = Error::Source {
+            code: SOURCE_MISMATCH,
+            cause: None,
+        };
+        self.record_source_error(&error);
+        self.health.fail(error);
     }
 
     fn passed(&mut self, count: u64) {
@@ -94,7 +130,7 @@ impl State {
             Error::Unsupported => self.position.lose_seek(),
             error => {
                 self.suspect(&error);
-                if !matches!(error, Error::Panic) {
+                if !matches!(error, Error::Panic) && !error.is_mismatch() {
                     return Err(error);
                 }
                 self.health.fail(error);

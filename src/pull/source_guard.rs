@@ -3,6 +3,9 @@
 //! The guard owns the source itself, so that code with two callers at a time does not compile. One
 //! [`advance`](SourceGuard::advance) decides under the gate's lock what the source is to do,
 //! reserves memory without that lock, calls the source without any lock, and records the outcome.
+//!
+//! Once another source is current ([`reopen`](crate::pull::reopen)), the guard is *orphaned*: it calls
+//! nothing and records nothing any more.
 
 use std::time::{Duration, Instant};
 
@@ -20,6 +23,8 @@ pub(crate) struct SourceGuard<'b> {
     gate: &'b Gate,
     store: &'b Store,
     source: Option<Box<dyn Source>>,
+    /// Which of the buffer's sources it is.
+    generation: u64,
     /// The rest of the last read's grant, for the next read.
     grant: Option<WriteGrant>,
     /// The size that the source stated after its last call.
@@ -46,6 +51,9 @@ const FAIR_SHARE: u64 = 1024 * 1024;
 /// The most bytes that are read at a time in order to skip them.
 const SKIPPED: u64 = 64 * 1024;
 
+/// The most bytes that are compared at a time.
+const COMPARED: usize = 16 * 1024;
+
 impl<'b> SourceGuard<'b> {
     /// Takes the source, if it is free and no call was elected to use it.
     pub(crate) fn take(
@@ -62,6 +70,7 @@ impl<'b> SourceGuard<'b> {
             gate,
             store,
             source: Some(source),
+            generation: state.slot.generation(),
             grant: None,
             stated: Stated::Nothing,
             delivered: 0,
@@ -70,19 +79,26 @@ impl<'b> SourceGuard<'b> {
         })
     }
 
+    /// Whether another source has taken the place of this one.
+    fn is_orphaned(&self, state: &State) -> bool {
+        self.generation != state.slot.generation()
+    }
+
     /// Whether it is time to let others use the source. Calls that wait for another offset of a
-    /// source that can seek would otherwise wait for the whole of a long read.
+    /// source that can seek would otherwise wait for the whole of a long read. An orphaned guard is
+    /// over as well.
     pub(crate) fn is_over(&mut self, state: &State) -> bool {
         if self.delivered < FAIR_SHARE {
             return false;
         }
         self.delivered = 0;
-        state.can_seek() && state.waiters.asleep().next().is_some()
+        self.is_orphaned(state) || (state.can_seek() && state.waiters.asleep().next().is_some())
     }
 
     /// Makes the source take one step towards a demand, without the lock. A failure or end of the
     /// source is not returned as an error: it is recorded in the state, for every call to see. A
-    /// failed seek is returned, since it concerns this call alone.
+    /// failed seek is returned, since it concerns this call alone. Does nothing if the guard is
+    /// orphaned: its owner then has to drop it.
     pub(crate) fn advance(
         &mut self,
         state: StateGuard<'b>,
@@ -117,7 +133,7 @@ impl<'b> SourceGuard<'b> {
                 let enter = || self.enter_spool();
                 let grant = self.store.reserve(position, run, expected, enter);
                 state = self.gate.lock();
-                state.slot.leave_spool();
+                state.slot.leave_spool(self.generation);
                 let grant = grant.inspect_err(|error| state.record(error))?;
                 // A prefetch may have begun while the lock was free.
                 if state.is_left_to_helper() {
@@ -153,7 +169,10 @@ impl<'b> SourceGuard<'b> {
         settled
     }
 
-    /// Reads bytes that are held already, because the source has to go past them and cannot jump.
+    /// Reads bytes that are held already, because the source has to go past them and cannot jump, or
+    /// has to show that it delivers the same resource. Those of a source that was reopened are
+    /// compared.
+    #[cold]
     fn skip(&mut self, state: StateGuard<'b>, demand: Demand, most: u64) -> Result<StateGuard<'b>> {
         // Not on the stack, since a caller's stack may be small.
         let most = most.min(SKIPPED) as usize;
@@ -162,17 +181,37 @@ impl<'b> SourceGuard<'b> {
             .try_reserve_exact(most)
             .map_err(|_| Error::NoMemory)?;
         scratch.resize(most, 0);
+        let (position, compares) = (state.position.offset(), state.check.is_some());
         let result = self.call(state, demand, false, |source| {
             source::ask(source, &mut scratch)
         })?;
+        // Without the lock, since the held bytes may be in the spool file. They never change.
+        let compared = match result {
+            Ok(count) if compares => self.compare(position, &scratch[..count]),
+            _ => Ok(true),
+        };
         let passed = |state: &mut State, count| match count {
             0 => state.ended(),
-            count => {
-                state.skipped(count as u64);
-                Ok(())
-            }
+            count => state.skipped(count as u64, compared),
         };
         self.settle(demand, result, passed, State::read_failed)
+    }
+
+    /// Whether bytes that the source delivered at `position` are the held ones.
+    #[cold]
+    fn compare(&self, position: u64, bytes: &[u8]) -> Result<bool> {
+        let mut held = Vec::new();
+        let most = bytes.len().min(COMPARED);
+        held.try_reserve_exact(most).map_err(|_| Error::NoMemory)?;
+        held.resize(most, 0);
+        let (mut at, mut same) = (position, true);
+        for bytes in bytes.chunks(COMPARED) {
+            let mut done = 0;
+            self.store.copy(at, &mut held[..bytes.len()], &mut done)?;
+            same &= bytes[..done] == held[..done];
+            at += bytes.len() as u64;
+        }
+        Ok(same)
     }
 
     fn jump(
@@ -201,10 +240,17 @@ impl<'b> SourceGuard<'b> {
         while !state.stops(demand) && state.slot.is_interrupted_elsewhere() {
             state = state.wait_source_idle();
         }
+        if self.is_orphaned(&state) {
+            // `settle` looks at no result of an orphan.
+            return Ok(Err(Error::Canceled));
+        }
         if state.stops(demand) {
             return Err(Error::Canceled);
         }
         state.extent.reserve()?;
+        if let Some(check) = &mut state.check {
+            check.reserve()?;
+        }
         let asks_size = state.extent.awaits_size();
         state.slot.enter();
         state.counters.pulls += u64::from(!seeks);
@@ -227,7 +273,8 @@ impl<'b> SourceGuard<'b> {
     }
 
     /// Records the outcome of a source call. Returns `Canceled` if the caller was canceled
-    /// meanwhile, or an error that concerns this caller alone. The bytes are kept either way.
+    /// meanwhile, or an error that concerns this caller alone. The bytes are kept either way, unless
+    /// the source was replaced.
     fn settle<T>(
         &mut self,
         demand: Demand,
@@ -236,6 +283,9 @@ impl<'b> SourceGuard<'b> {
         bad: impl FnOnce(&mut State, Error) -> Result<()>,
     ) -> Result<StateGuard<'b>> {
         let mut state = self.gate.lock();
+        if self.is_orphaned(&state) {
+            return self.settle_orphan(state, demand, result.err());
+        }
         state.slot.leave();
         // Before the outcome: whether an end comes short depends on it.
         let panicked = !matches!(self.stated, Stated::Nothing) && self.record_size(&mut state);
@@ -264,6 +314,35 @@ impl<'b> SourceGuard<'b> {
         settled.map(|()| state)
     }
 
+    /// The same for a source that was replaced, whose outcome is discarded.
+    #[cold]
+    fn settle_orphan(
+        &mut self,
+        mut state: StateGuard<'b>,
+        demand: Demand,
+        error: Option<Error>,
+    ) -> Result<StateGuard<'b>> {
+        state.slot.leave_orphan(self.generation);
+        // So that the guard is over.
+        self.delivered = FAIR_SHARE;
+        state.counters.pull_time += self.spent;
+        state.notify_source_idle();
+        let stops = state.stops(demand);
+        drop(state);
+        // The user may have supplied its payload.
+        drop(error);
+        if stops {
+            return Err(Error::Canceled);
+        }
+        Ok(self.gate.lock())
+    }
+
+    #[cold]
+    fn release_orphan(&self, state: StateGuard<'_>) {
+        state.release();
+        self.store.take_back();
+    }
+
     /// Records the size that the source stated. Returns whether it panicked instead.
     #[cold]
     fn record_size(&mut self, state: &mut State) -> bool {
@@ -284,7 +363,7 @@ impl<'b> SourceGuard<'b> {
         if state.freed {
             return Err(Error::Canceled);
         }
-        state.slot.enter_spool();
+        state.slot.enter_spool(self.generation);
         Ok(())
     }
 
@@ -293,7 +372,7 @@ impl<'b> SourceGuard<'b> {
     fn finish(&self) {
         if self.enter_spool().is_ok() {
             self.store.finish();
-            self.gate.lock().slot.leave_spool();
+            self.gate.lock().slot.leave_spool(self.generation);
         }
     }
 }
@@ -302,7 +381,10 @@ impl Drop for SourceGuard<'_> {
     fn drop(&mut self) {
         self.grant = None;
         let mut state = self.gate.lock();
-        state.slot.put_back(self.source.take());
+        state.slot.put_back(self.generation, self.source.take());
+        if self.is_orphaned(&state) {
+            return self.release_orphan(state);
+        }
         let complete = state.extent.is_complete();
         let now = self.before.as_ref().and_then(|_| News::if_logged(&state));
         state.release();

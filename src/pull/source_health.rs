@@ -77,8 +77,12 @@ impl SourceHealth {
         self.recheck = None;
     }
 
-    /// Allows calls of the source again. Returns the failure.
+    /// Allows calls of the source again. Returns the failure. If the source delivers another
+    /// resource, it is never called again.
     pub(super) fn retry(&mut self) -> Option<Error> {
+        if self.failure.as_ref().is_some_and(Error::is_mismatch) {
+            return None;
+        }
         self.recheck = self.refused.take().or(self.recheck);
         self.failure.take()
     }

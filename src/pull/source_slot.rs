@@ -1,132 +1,203 @@
-//! The slot of the source: the source itself while it is free, and which threads are inside its
-//! code.
+//! The slot of the source: the seat of the current source, and those of the sources before it in
+//! which a thread may still be.
 
-use crate::source::Source;
+use crate::error::{Error, Result};
+use crate::pull::source_seat::{Seat, SpentSource};
+use crate::source::{Interrupt, Source};
 use crate::sync::{ThreadToken, this_thread};
 
 pub(crate) struct SourceSlot {
-    /// None while a thread uses it, and after it was closed.
-    source: Option<Box<dyn Source>>,
-    /// The thread that is inside its `read`, `seek` or `pull`.
-    caller: Option<ThreadToken>,
-    /// The thread that uses it and may be inside an operation on the spool file.
-    spiller: Option<ThreadToken>,
-    /// The threads that are inside its interrupt.
-    interrupters: Vec<ThreadToken>,
-    /// The number of interrupts that no call of the source has obeyed so far.
-    interrupts_sent: u32,
+    current: Seat,
+    /// Sources that were replaced, but that a thread still uses or interrupts.
+    orphans: Vec<Seat>,
 }
 
 impl SourceSlot {
-    pub(super) fn new(source: Option<Box<dyn Source>>) -> SourceSlot {
+    pub(super) fn new(seat: Seat) -> SourceSlot {
         SourceSlot {
-            source,
-            caller: None,
-            spiller: None,
-            interrupters: Vec::new(),
-            interrupts_sent: 0,
+            current: seat,
+            orphans: Vec::new(),
         }
     }
 
     pub(super) fn is_free(&self) -> bool {
-        self.source.is_some()
+        self.current.source.is_some()
+    }
+
+    /// Which of the buffer's sources is the current one.
+    pub(super) fn generation(&self) -> u64 {
+        self.current.generation
     }
 
     pub(super) fn take(&mut self) -> Option<Box<dyn Source>> {
-        self.source.take()
+        self.current.source.take()
     }
 
-    pub(super) fn put_back(&mut self, source: Option<Box<dyn Source>>) {
-        self.source = source;
-    }
-
-    /// Takes the source, to close it, if it is in the slot and no interrupt is running.
-    pub(super) fn retire(&mut self) -> Option<Box<dyn Source>> {
-        if self.interrupters.is_empty() {
-            self.source.take()
-        } else {
-            None
+    /// Puts a source back into its own seat.
+    pub(super) fn put_back(&mut self, generation: u64, source: Option<Box<dyn Source>>) {
+        if let Some(seat) = self.seat(generation) {
+            seat.source = source;
         }
     }
 
-    /// This thread enters the source's code.
+    #[inline]
+    fn seat(&mut self, generation: u64) -> Option<&mut Seat> {
+        if self.current.generation == generation {
+            return Some(&mut self.current);
+        }
+        let mut orphans = self.orphans.iter_mut();
+        orphans.find(|seat| seat.generation == generation)
+    }
+
+    fn seats(&self) -> impl Iterator<Item = &Seat> {
+        std::iter::once(&self.current).chain(&self.orphans)
+    }
+
+    /// Takes the current source, to close it, if it is in the slot and no interrupt is running.
+    pub(super) fn retire(&mut self) -> Option<SpentSource> {
+        self.current.retire()
+    }
+
+    #[inline]
+    pub(super) fn has_orphans(&self) -> bool {
+        !self.orphans.is_empty()
+    }
+
+    /// Takes an orphan, to close it, if no thread uses or interrupts it any more.
+    pub(super) fn retire_orphan(&mut self) -> Option<SpentSource> {
+        let mut orphans = self.orphans.iter_mut().enumerate();
+        let (index, retired) = orphans.find_map(|(index, seat)| Some((index, seat.retire()?)))?;
+        self.orphans.swap_remove(index);
+        Some(retired)
+    }
+
+    /// Allocates space for one more orphan. Returns the number that there can be then.
+    pub(super) fn reserve_orphan(&mut self) -> Result<usize> {
+        self.orphans.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        Ok(self.orphans.len() + 1)
+    }
+
+    /// Makes `seat` the current one. Returns the source before it, to close it, unless a thread uses
+    /// or interrupts it: then it becomes an orphan, for which `reserve_orphan` has allocated space.
+    pub(super) fn replace(&mut self, mut seat: Seat) -> Option<SpentSource> {
+        seat.generation = self.current.generation + 1;
+        let mut old = std::mem::replace(&mut self.current, seat);
+        let retired = old.retire();
+        if retired.is_none() {
+            old.abandon();
+            self.orphans.push(old);
+        }
+        retired
+    }
+
+    /// This thread enters the current source's code.
     pub(super) fn enter(&mut self) {
-        self.caller = Some(this_thread());
+        self.current.caller = Some(this_thread());
     }
 
+    /// This thread has left the code of the current source.
     pub(super) fn leave(&mut self) {
-        self.caller = None;
+        self.current.caller = None;
     }
 
-    /// Whether this thread is inside the source's code.
+    /// This thread has left the code of an orphan.
+    pub(super) fn leave_orphan(&mut self, generation: u64) {
+        if let Some(seat) = self.seat(generation) {
+            seat.caller = None;
+        }
+    }
+
+    /// Whether this thread is inside the code of one of the sources.
     pub(crate) fn is_inside(&self) -> bool {
-        self.caller == Some(this_thread())
+        let me = Some(this_thread());
+        self.seats().any(|seat| seat.caller == me)
     }
 
-    /// Whether another thread is inside the source's code.
-    pub(super) fn is_called_elsewhere(&self) -> bool {
-        self.caller.is_some_and(|thread| thread != this_thread())
+    /// Whether this thread is inside the current source's code or interrupt, and a call that
+    /// replaces the source would wait until it is not.
+    pub(super) fn would_wait_for_itself(&self) -> bool {
+        self.current.would_wait_for_itself()
     }
 
-    /// Whether another thread is inside the source's interrupt.
+    /// Whether another thread is inside the current source's interrupt.
     pub(super) fn is_interrupted_elsewhere(&self) -> bool {
-        let me = this_thread();
-        self.interrupters.iter().any(|thread| *thread != me)
+        self.current.is_interrupted_elsewhere()
+    }
+
+    /// Whether another thread is inside a source whose owner is told by the return of `free` alone
+    /// that none is.
+    pub(super) fn must_be_awaited(&self) -> bool {
+        self.seats().any(Seat::must_be_awaited)
+    }
+
+    /// The same for an orphan and the return of `reopen`.
+    pub(super) fn must_await_orphan(&self, generation: u64) -> bool {
+        let mut orphans = self.orphans.iter();
+        orphans.any(|seat| seat.generation == generation && seat.must_be_awaited())
+    }
+
+    /// Whether `thread` is inside the current source's code.
+    pub(super) fn is_called_by(&self, thread: ThreadToken) -> bool {
+        self.current.caller == Some(thread)
     }
 
     #[cfg(all(test, loom))]
     pub(crate) fn is_called(&self) -> bool {
-        self.caller.is_some()
+        self.seats().any(|seat| seat.caller.is_some())
     }
 
-    /// This thread may enter an operation on the spool file.
-    pub(super) fn enter_spool(&mut self) {
-        self.spiller = Some(this_thread());
+    /// The thread that uses this source may enter an operation on the spool file.
+    pub(super) fn enter_spool(&mut self, generation: u64) {
+        if let Some(seat) = self.seat(generation) {
+            seat.spiller = Some(this_thread());
+        }
     }
 
-    pub(super) fn leave_spool(&mut self) {
-        self.spiller = None;
+    pub(super) fn leave_spool(&mut self, generation: u64) {
+        if let Some(seat) = self.seat(generation) {
+            seat.spiller = None;
+        }
     }
 
     /// The same after a panic, if it was this thread that used the spool file.
     pub(super) fn abandon_spool(&mut self) {
-        if self.spiller == Some(this_thread()) {
-            self.spiller = None;
+        let me = Some(this_thread());
+        let seats = std::iter::once(&mut self.current).chain(&mut self.orphans);
+        for seat in seats.filter(|seat| seat.spiller == me) {
+            seat.spiller = None;
         }
     }
 
-    /// Whether `thread` is inside the source or an operation on the spool file, neither of which
-    /// has to return soon.
+    /// Whether `thread` is inside a source or an operation on the spool file, neither of which has
+    /// to return soon.
     pub(super) fn is_away(&self, thread: ThreadToken) -> bool {
-        [self.caller, self.spiller].contains(&Some(thread))
+        self.seats().any(|seat| seat.is_away(thread))
     }
 
-    /// Records that this thread interrupts the source. Returns false if it need not: no thread is
-    /// inside the source, this thread is, or this thread is interrupting it already.
-    pub(super) fn begin_interrupt(&mut self) -> bool {
-        let me = this_thread();
-        if !self.is_called_elsewhere() || self.interrupters.contains(&me) {
-            return false;
-        }
-        if self.interrupters.try_reserve(1).is_err() {
-            return false;
-        }
-        self.interrupters.push(me);
-        self.interrupts_sent = self.interrupts_sent.saturating_add(1);
-        true
+    /// Takes the interrupt of the current source, which this thread is going to call, if another
+    /// thread is inside the source. Also returns the generation, for `end_interrupt`.
+    pub(super) fn begin_interrupt(&mut self) -> Option<(u64, Interrupt)> {
+        let interrupt = self.current.begin_interrupt()?;
+        Some((self.current.generation, interrupt))
     }
 
-    pub(super) fn end_interrupt(&mut self) {
-        let me = this_thread();
-        if let Some(index) = self.interrupters.iter().position(|thread| *thread == me) {
-            self.interrupters.swap_remove(index);
+    /// The same for an orphan that was not interrupted yet.
+    pub(super) fn begin_orphan_interrupt(&mut self) -> Option<(u64, Interrupt)> {
+        let mut orphans = self.orphans.iter_mut();
+        orphans.find_map(|seat| Some((seat.generation, seat.begin_last_interrupt()?)))
+    }
+
+    pub(super) fn end_interrupt(&mut self, generation: u64, interrupt: Interrupt) {
+        if let Some(seat) = self.seat(generation) {
+            seat.end_interrupt(interrupt);
         }
     }
 
     /// Whether an interrupt was sent that no call has obeyed yet. Counts one of them as obeyed.
     pub(super) fn obey_interrupt(&mut self) -> bool {
-        let sent = self.interrupts_sent > 0;
-        self.interrupts_sent = self.interrupts_sent.saturating_sub(1);
-        sent
+        let sent = &mut self.current.interrupts_sent;
+        let was_sent = *sent > 0;
+        *sent = sent.saturating_sub(1);
+        was_sent
     }
 }

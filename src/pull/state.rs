@@ -20,6 +20,9 @@
 //!   closed
 //! ```
 //!
+//! Any of these states can be left to [`reopen`](crate::pull::reopen), which makes another source the
+//! current one.
+//!
 //! A failed source is not called until [`retry`](State::retry); its health is in
 //! [`source_health`](crate::pull::source_health). The end is known in two cases: the source has
 //! reported it after all bytes before it, or bytes have arrived up to an offset at which the source
@@ -33,8 +36,10 @@ use crate::pull::demand::{Demand, Puller};
 use crate::pull::extent::Extent;
 use crate::pull::prefetch::Prefetch;
 use crate::pull::push_state::PushState;
+use crate::pull::source_check::SourceCheck;
 use crate::pull::source_health::SourceHealth;
 use crate::pull::source_position::SourcePosition;
+use crate::pull::source_seat::{Seat, SpentSource};
 use crate::pull::source_slot::SourceSlot;
 use crate::pull::waiters::Waiters;
 use crate::source::Source;
@@ -45,6 +50,8 @@ pub(crate) struct State {
     pub(super) slot: SourceSlot,
     pub(super) position: SourcePosition,
     pub(super) health: SourceHealth,
+    /// Of a source that was reopened.
+    pub(super) check: Option<Box<SourceCheck>>,
     pub(super) waiters: Waiters,
     pub(super) prefetch: Prefetch,
     /// Of a buffer whose bytes are pushed, which has no source.
@@ -93,8 +100,9 @@ impl State {
             extent: Extent::new(options, reports_size),
             position: SourcePosition::new(source.as_deref()),
             push: source.is_none().then(|| PushState::new(options)),
-            slot: SourceSlot::new(source),
+            slot: SourceSlot::new(Seat::new(source)),
             health: SourceHealth::default(),
+            check: None,
             waiters: Waiters::default(),
             prefetch: Prefetch::new(options.prefetch_low),
             counters: Counters::default(),
@@ -288,7 +296,7 @@ impl State {
 
     /// Takes the source, to close it, if no byte can be needed from it any more and no thread is
     /// inside it.
-    pub(super) fn retire_source(&mut self) -> Option<Box<dyn Source>> {
+    pub(super) fn retire_source(&mut self) -> Option<SpentSource> {
         if self.freed || self.extent.is_complete() {
             self.slot.retire()
         } else {
@@ -297,8 +305,8 @@ impl State {
     }
 
     /// Takes the source in any state: no other thread has this buffer any more.
-    pub(crate) fn take_source(&mut self) -> Option<Box<dyn Source>> {
-        self.slot.take()
+    pub(crate) fn take_source(&mut self) -> Option<SpentSource> {
+        self.slot.retire()
     }
 
     /// Clears a failure and returns it.

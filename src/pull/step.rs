@@ -20,7 +20,7 @@ pub(super) enum Step {
     Read { most: u64 },
     /// Seek to an offset.
     Seek(u64),
-    /// Deliver at most `most` bytes that are held already, to be thrown away.
+    /// Deliver at most `most` bytes that are held already.
     Skip { most: u64 },
 }
 
@@ -31,7 +31,7 @@ impl State {
         let ranges = self.extent.ranges();
         let (missing, _) = ranges.gap(demand.offset);
         let position = self.position.offset();
-        if let Some(held) = self.to_recheck() {
+        if let Some(held) = self.to_compare(missing) {
             return Ok(if held.contains(&position) {
                 let most = held.end - position;
                 Step::Skip { most }
@@ -89,7 +89,18 @@ impl State {
         demand.offset.saturating_add(demand.length.max(most))
     }
 
-    /// The held bytes that the source has to deliver again, if it can seek to them.
+    /// The held bytes that the source has to deliver again before those at `missing`, if it can seek
+    /// to them.
+    fn to_compare(&self, missing: u64) -> Option<Range<u64>> {
+        let beside = || {
+            let check = self.check.as_ref().filter(|_| self.can_seek())?;
+            check.beside(self.extent.ranges(), missing)
+        };
+        self.to_recheck().or_else(beside)
+    }
+
+    /// The held bytes before a refused end that the source has to deliver again, if it can seek to
+    /// them.
     pub(super) fn to_recheck(&self) -> Option<Range<u64>> {
         let at = self.health.recheck().filter(|_| self.can_seek())?;
         let ranges = self.extent.ranges();

@@ -1,4 +1,8 @@
 //! Filling: memory granted to the source, and committed once it holds bytes.
+//!
+//! A source that was replaced while a thread was inside it keeps its grant until that thread returns,
+//! and never commits. If the new source needs the same segment, the segment is *lent* to the old one:
+//! it is sealed with the bytes that it has, and cannot be spilled before the old source has returned.
 
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -67,7 +71,11 @@ impl Store {
         expected: Option<u64>,
     ) -> Result<WriteGrant> {
         if let Some(tail) = &writing.tail {
-            return Segment::grant(tail).ok_or(Error::NoMemory);
+            if let Some(grant) = Segment::grant(tail) {
+                return Ok(grant);
+            }
+            // A source that was replaced may still write to its memory.
+            writing.seal_unless(|_| false);
         }
         // Allocates everything that the commit will need, so that the commit cannot fail.
         self.index.prepare(&mut writing.writer, position)?;
@@ -113,6 +121,17 @@ impl Store {
             drop(writing);
             chunk.release_pages();
         }
+    }
+
+    /// Allocates the list of the segments to which replaced sources may still write.
+    pub(crate) fn expect_orphans(&self, count: usize) -> Result<()> {
+        let lent = &mut lock(&self.writing).lent;
+        lent.try_reserve(count).map_err(|_| Error::NoMemory)
+    }
+
+    /// Lets the segments be spilled to which a replaced source no longer writes.
+    pub(crate) fn take_back(&self) {
+        lock(&self.writing).take_back();
     }
 
     /// Allocates memory for a new segment at `position`.

@@ -15,7 +15,10 @@ pub(super) struct WriteState {
     pub(super) tail: Option<Shared<Segment>>,
     /// Segments in memory that get no more bytes, oldest first.
     pub(super) sealed: VecDeque<Shared<Segment>>,
-    /// Memory taken by `sealed`, in bytes.
+    /// Segments to which a source that was replaced may still write. They get no more bytes, and
+    /// stay in memory until it has returned.
+    pub(super) lent: Vec<Shared<Segment>>,
+    /// Memory taken by `sealed` and `lent`, in bytes.
     pub(super) sealed_bytes: u64,
     /// The chunk of the last whole block that was spilled.
     pub(super) spare: Option<Chunk>,
@@ -28,13 +31,14 @@ impl WriteState {
             writer,
             tail: None,
             sealed: VecDeque::new(),
+            lent: Vec::new(),
             sealed_bytes: 0,
             spare: None,
             chunks: ChunkAllocator::default(),
         }
     }
 
-    /// The memory taken: the capacity of the sealed segments, and the bytes in the tail.
+    /// The memory taken: the capacity of the sealed and lent segments, and the bytes in the tail.
     pub(super) fn held(&self) -> u64 {
         self.sealed_bytes + self.tail.as_ref().map_or(0, |tail| tail.filled() as u64)
     }
@@ -44,11 +48,29 @@ impl WriteState {
         self.held() > max && !self.sealed.is_empty()
     }
 
-    /// Seals the tail unless `is_fine`. The queue has space for every tail.
+    /// Seals the tail unless `is_fine`. The queue has space for every tail, and the list of lent
+    /// segments for every source that was replaced.
     pub(super) fn seal_unless(&mut self, is_fine: impl FnOnce(&Segment) -> bool) {
         if let Some(tail) = self.tail.take_if(|tail| !is_fine(tail)) {
             self.sealed_bytes += tail.capacity() as u64;
-            self.sealed.push_back(tail);
+            if tail.is_filling() {
+                self.lent.push(tail);
+            } else {
+                self.sealed.push_back(tail);
+            }
+        }
+    }
+
+    /// Seals the lent segments that nobody writes to any more.
+    pub(super) fn take_back(&mut self) {
+        let mut index = 0;
+        while let Some(lent) = self.lent.get(index) {
+            // If memory runs out, the segment stays in memory.
+            if lent.is_filling() || self.sealed.try_reserve(2).is_err() {
+                index += 1;
+            } else {
+                self.sealed.push_back(self.lent.swap_remove(index));
+            }
         }
     }
 }

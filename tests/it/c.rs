@@ -225,6 +225,11 @@ fn free_anytime() {
 }
 
 #[test]
+fn reopen() {
+    promise("reopen.c");
+}
+
+#[test]
 fn reentry() {
     promise("reentry.c");
 }
