@@ -63,6 +63,14 @@ impl<S> Builder<S> {
         self
     }
 
+    /// Whether the declared size, or the one that the source states, is a fact:
+    /// [`known_size`](StreamBuffer::known_size) then returns it before the end is known. Set it only
+    /// for a size that cannot be wrong, and not for that of a file that still grows. Default: false.
+    pub fn trust_size(mut self, trusts: bool) -> Builder<S> {
+        self.options.trusts_size = trusts;
+        self
+    }
+
     /// The memory limit in bytes; `u64::MAX` never spills. Default: 5 MiB.
     pub fn max_memory(mut self, bytes: u64) -> Builder<S> {
         self.options.max_memory = bytes;

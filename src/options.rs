@@ -55,6 +55,7 @@ impl fmt::Debug for ThreadHooks {
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) size: Option<u64>,
+    pub(crate) trusts_size: bool,
     pub(crate) max_memory: u64,
     pub(crate) spool_dir: Option<PathBuf>,
     pub(crate) on_full: OnFull,
@@ -142,6 +143,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             size: None,
+            trusts_size: false,
             max_memory: DEFAULT_MAX,
             spool_dir: None,
             on_full: OnFull::Fail,

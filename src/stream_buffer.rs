@@ -218,6 +218,20 @@ impl StreamBuffer {
         self.inner().gate.lock().extent().size()
     }
 
+    /// Returns the size if it is a fact: the final size, else the declared size if
+    /// [`trust_size`](crate::Builder::trust_size) is set and it has not been disproved, else `None`.
+    ///
+    /// ```
+    /// let hint = spoolbuf::StreamBuffer::builder(&b"bytes"[..]).size(4).open()?;
+    /// assert_eq!((hint.size(), hint.known_size()), (Some(4), None));
+    /// let fact = spoolbuf::StreamBuffer::builder(&b"bytes"[..]).size(5).trust_size(true).open()?;
+    /// assert_eq!(fact.known_size(), Some(5));
+    /// # Ok::<(), spoolbuf::Error>(())
+    /// ```
+    pub fn known_size(&self) -> Option<u64> {
+        self.inner().gate.lock().extent().known_size()
+    }
+
     /// Returns the final size. Until it is known, blocks for at most `timeout`, and reads the source
     /// to its end, as [`read_some`](StreamBuffer::read_some) does. A source that can seek is sent to
     /// the end of the declared size instead.

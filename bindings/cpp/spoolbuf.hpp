@@ -198,6 +198,7 @@ struct options {
     std::uint64_t ahead = 0;             ///< of a push_buffer: most bytes past the furthest read; 0: no limit
     bool memory_when_full = false;       ///< on a full disk, go on in memory instead of failing
     sb_on_short on_short = SB_SHORT_END; ///< an end before the declared size: the end, or an error
+    bool trust_size = false;             ///< the declared size is a fact, see SB_SIZE_TRUSTED
 };
 
 /// The options of a save: sb_save_flag values, ORed together, or more of sb_save_options.
@@ -1106,12 +1107,13 @@ public:
     /// The final size; else the declared size, unless it is disproved; else nothing.
     std::optional<std::uint64_t> size(std::error_code &code) const noexcept
     {
-        std::int64_t size = sb_size(handle_);
-        code.clear();
-        if (size == SB_ERR_UNKNOWN_SIZE)
-            return std::nullopt;
-        std::uint64_t count = settled(size, code);
-        return code ? std::nullopt : std::optional(count);
+        return if_known(sb_size(handle_), code);
+    }
+
+    /// The final size; else the declared size, if `trust_size` is set; else nothing.
+    std::optional<std::uint64_t> known_size(std::error_code &code) const noexcept
+    {
+        return if_known(sb_known_size(handle_), code);
     }
 
     /// The final size. Reads the source to its end, or seeks it there, if that is necessary.
@@ -1288,13 +1290,9 @@ public:
         return save(path, how, [](std::uint64_t) {});
     }
 
-    std::optional<std::uint64_t> size() const
-    {
-        std::int64_t size = sb_size(handle_);
-        if (size == SB_ERR_UNKNOWN_SIZE)
-            return std::nullopt;
-        return checked(size);
-    }
+    std::optional<std::uint64_t> size() const { return if_known(sb_size(handle_)); }
+
+    std::optional<std::uint64_t> known_size() const { return if_known(sb_known_size(handle_)); }
 
     std::uint64_t find_size() const { return checked(sb_find_size(handle_, -1)); }
 
@@ -1390,6 +1388,22 @@ private:
     }
 #endif
 
+    std::optional<std::uint64_t> if_known(std::int64_t size, std::error_code &code) const noexcept
+    {
+        code.clear();
+        if (size == SB_ERR_UNKNOWN_SIZE)
+            return std::nullopt;
+        std::uint64_t count = settled(size, code);
+        return code ? std::nullopt : std::optional(count);
+    }
+
+    std::optional<std::uint64_t> if_known(std::int64_t size) const
+    {
+        if (size == SB_ERR_UNKNOWN_SIZE)
+            return std::nullopt;
+        return checked(size);
+    }
+
     static sb_options plain_of(const options &how) noexcept
     {
         sb_options plain;
@@ -1407,6 +1421,7 @@ private:
         plain.ahead = how.ahead;
         plain.on_full = how.memory_when_full ? SB_ON_FULL_MEMORY : SB_ON_FULL_FAIL;
         plain.on_short = how.on_short;
+        plain.flags = how.trust_size ? SB_SIZE_TRUSTED : 0;
         return plain;
     }
 

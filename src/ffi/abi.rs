@@ -186,6 +186,18 @@ pub enum sb_on_full {
     SB_ON_FULL_MEMORY = 1,
 }
 
+/// Properties of a buffer, in sb_options: any of these, ORed together.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum sb_option_flag {
+    /// The declared size, or the one that the source's `size` returns, is a fact: sb_known_size()
+    /// returns it before the end is known, and the adapters for media libraries pass it on. Set it
+    /// only for a size that cannot be wrong, and not for that of a file that still grows. Reads do
+    /// not depend on it.
+    SB_SIZE_TRUSTED = 1,
+}
+
 /// How important a message is, for sb_set_log().
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -421,8 +433,8 @@ pub struct sb_options {
     pub on_full: u32,
     /// What an end below the declared size means: an sb_on_short. Default: SB_SHORT_END.
     pub on_short: u32,
-    /// Must be 0.
-    pub reserved: u32,
+    /// sb_option_flag values, ORed together. Default: 0.
+    pub flags: u32,
     /// The low mark of a prefetch, in bytes: the helper thread sleeps until fewer than this many
     /// bytes are buffered past the furthest read, and then calls the source until as many as the
     /// prefetch keeps are buffered. A larger value counts as the number that the prefetch keeps:

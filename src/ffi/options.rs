@@ -12,7 +12,7 @@ use crate::buffer::Buffer;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::ffi::abi::{
-    SB_SIZE_UNKNOWN, sb_buffer, sb_callback, sb_on_full, sb_on_short, sb_options,
+    SB_SIZE_UNKNOWN, sb_buffer, sb_callback, sb_on_full, sb_on_short, sb_option_flag, sb_options,
 };
 use crate::ffi::handle::Raw;
 use crate::ffi::handles::BUFFERS;
@@ -23,6 +23,7 @@ const FULL_FAIL: u32 = sb_on_full::SB_ON_FULL_FAIL as u32;
 const FULL_MEMORY: u32 = sb_on_full::SB_ON_FULL_MEMORY as u32;
 const SHORT_END: u32 = sb_on_short::SB_SHORT_END as u32;
 const SHORT_ERROR: u32 = sb_on_short::SB_SHORT_ERROR as u32;
+const SIZE_TRUSTED: u32 = sb_option_flag::SB_SIZE_TRUSTED as u32;
 
 /// Sets options to the defaults.
 ///
@@ -52,7 +53,7 @@ pub unsafe extern "C" fn sb_options_init(options: *mut sb_options, struct_size: 
             read_granularity: defaults.read_granularity,
             on_full: FULL_FAIL,
             on_short: SHORT_END,
-            reserved: 0,
+            flags: 0,
             prefetch_low: defaults.prefetch_low,
             thread_opaque: std::ptr::null_mut(),
             thread_begin: None,
@@ -151,13 +152,14 @@ pub(super) unsafe fn chosen(options: *const sb_options) -> Result<Options> {
     // SAFETY: the caller guarantees that the struct has `struct_size` bytes.
     unsafe { check_size(options, given.struct_size)? };
     if given.read_granularity > MAX_READ_GRANULARITY
-        || given.reserved != 0
+        || given.flags & !SIZE_TRUSTED != 0
         || !given.reserved_pointer.is_null()
     {
         return Err(Error::Invalid);
     }
     Ok(Options {
         size: known(given.size),
+        trusts_size: given.flags & SIZE_TRUSTED != 0,
         max_memory: given.max_memory,
         // SAFETY: the caller guarantees that `spool_dir` is NULL or NUL-terminated.
         spool_dir: match unsafe { path(given.spool_dir)? } {

@@ -37,6 +37,30 @@ pub unsafe extern "C" fn sb_size(handle: *const sb_buffer) -> i64 {
     })
 }
 
+/// Returns the size of the resource if it is a fact.
+///
+/// For callers that believe what they are told: a demuxer that is given a wrong size loses sound or
+/// fails. Where this returns SB_ERR_UNKNOWN_SIZE, sb_find_size() makes the size known.
+///
+/// @param handle the buffer.
+/// @return the size in bytes: the final size once the source has ended, else what sb_size() returns
+///         if the option SB_SIZE_TRUSTED is set.
+///         SB_ERR_UNKNOWN_SIZE: no size is known, or it is only declared.
+///         SB_ERR_INVALID: the handle is invalid.
+///
+/// Threads: any thread, concurrently; never blocks.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_known_size(handle: *const sb_buffer) -> i64 {
+    catch(PANIC, || {
+        let known = BUFFERS
+            .get_shared(handle as Raw)
+            .map(|buffer| buffer.gate.lock().extent().known_size());
+        count(known.and_then(|size| size.ok_or(Error::UnknownSize)))
+    })
+}
+
 /// Finds the final size: reads the source to its end (EOF) if that is necessary.
 ///
 /// The prefetch does not move. A source that can seek is sent to the last byte of the size that

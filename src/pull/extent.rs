@@ -12,6 +12,8 @@ pub(super) const MAX_SIZE: u64 = i64::MAX as u64;
 pub(crate) struct Extent {
     ranges: Ranges,
     declared: Option<u64>,
+    /// Whether the caller vouches for the declared size.
+    is_trusted: bool,
     /// Whether the source may yet state the size.
     awaits_size: bool,
     end: Option<u64>,
@@ -24,6 +26,7 @@ impl Extent {
         Extent {
             ranges: Ranges::default(),
             declared: options.size,
+            is_trusted: options.trusts_size,
             awaits_size: reports_size && options.size.is_none(),
             end: None,
             bound: None,
@@ -88,6 +91,12 @@ impl Extent {
         let (least, most) = (self.ranges.last_end(), self.bound.unwrap_or(u64::MAX));
         let stated = self.declared.filter(|size| (least..=most).contains(size));
         self.end.or(stated)
+    }
+
+    /// The size, if it is a fact: the final size, or else the declared size if the caller vouches for
+    /// it and it has not been disproved.
+    pub(crate) fn known_size(&self) -> Option<u64> {
+        self.end.or(self.size().filter(|_| self.is_trusted))
     }
 
     /// The final size, or else the missing bytes to wait for next in order to find it.

@@ -120,6 +120,7 @@ fn is_enum(name: &str) -> bool {
         "sb_on_short",
         "sb_source_code",
         "sb_source_flag",
+        "sb_option_flag",
         "sb_reader_flag",
         "sb_save_flag",
         "sb_operation",

@@ -47,7 +47,7 @@ static void defaults(void)
     CHECK_EQ(options.read_granularity, 16384);
     CHECK_EQ(options.on_full, SB_ON_FULL_FAIL);
     CHECK_EQ(options.on_short, SB_SHORT_END);
-    CHECK_EQ(options.reserved, 0);
+    CHECK_EQ(options.flags, 0);
     CHECK_EQ(options.prefetch_low, 0);
     CHECK(options.thread_begin == NULL && options.thread_end == NULL);
     CHECK(options.thread_opaque == NULL && options.reserved_pointer == NULL);

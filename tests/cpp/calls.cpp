@@ -135,7 +135,13 @@ static void finds_the_size()
     spoolbuf::buffer b(stream{size}, how);
     CHECK(!b.find_size(0ms) && b.buffered() == 0);
     CHECK(b.find_size() == size && b.find_size(0ms) == size && b.size() == size);
+    how.size = size;
+    how.trust_size = true;
+    std::error_code known;
+    spoolbuf::buffer trusting(stream{size}, how);
+    CHECK(trusting.known_size() == size && trusting.known_size(known) == size && !known);
     spoolbuf::buffer timed(stream{size});
+    CHECK(!timed.known_size() && !timed.known_size(known) && !known);
     CHECK(timed.find_size(60s) == size);
     spoolbuf::buffer read(stream{size});
     auto r = read.reader();

@@ -105,6 +105,11 @@ fn source_size() {
 }
 
 #[test]
+fn known_size() {
+    promise("known_size.c");
+}
+
+#[test]
 fn find_size() {
     promise("find_size.c");
 }

@@ -17,6 +17,8 @@ CONSTANTS = {
     "SB_SIZE_UNKNOWN": _native.SIZE_UNKNOWN,
     "SB_MAX_DEFAULT": _native.MAX_DEFAULT,
     "SB_PREFETCH_ALL": _native.ALL,
+    "SB_REACH_AUTO": _native.REACH_AUTO,
+    "SB_REACH_WHOLE": _native.REACH_WHOLE,
     "SB_VERSION_MAJOR": _native._VERSION[0],
     "SB_VERSION_MINOR": _native._VERSION[1],
 }
@@ -29,6 +31,7 @@ ENUMS = {
     "sb_on_short": ("SB_SHORT_", _native.OnShort),
     "sb_source_code": ("SB_SOURCE_", _native.SourceCode),
     "sb_source_flag": ("SB_SOURCE_", _native.SourceFlag),
+    "sb_option_flag": ("SB_", _native.OptionFlag),
     "sb_reader_flag": ("SB_READER_", _native.ReaderFlag),
     "sb_save_flag": ("SB_SAVE_", _native.SaveFlag),
     "sb_operation": ("SB_OP_", _native.Operation),

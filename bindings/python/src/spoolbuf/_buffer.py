@@ -9,7 +9,7 @@ from typing import Optional, Union
 from . import _interpreter, _registry
 from ._arguments import natural
 from ._base import MAX_SIZE, BaseBuffer, Directory, Short, check_short
-from ._native import SIZE_UNKNOWN, OnShort, Options, Status, lib
+from ._native import SIZE_UNKNOWN, OnShort, OptionFlag, Options, Status, lib
 from ._source import Source, Stream
 
 
@@ -45,6 +45,8 @@ class StreamBuffer(BaseBuffer):
         on_short: the meaning of an end before the declared size. "error" raises `ShortError` at
             that offset, until `resume()` asks the stream again; "end" believes the stream. The
             default is "error" if `size` is given or an HTTP response has a length, else "end".
+        trust_size: whether the declared size is a fact, see `known_size`. Set it only for a size that
+            cannot be wrong, and not for that of a file that still grows.
         seek_gap: a gap of at most this many bytes is read instead of sought over.
         read_granularity: the stream is asked for the bytes needed, rounded up to a multiple of this, which
             is at most 16384.
@@ -63,6 +65,7 @@ class StreamBuffer(BaseBuffer):
         spool_dir: Directory = None,
         memory_on_full: bool = False,
         on_short: Short = None,
+        trust_size: bool = False,
         seek_gap: Optional[int] = None,
         read_granularity: Optional[int] = None,
     ) -> None:
@@ -89,6 +92,7 @@ class StreamBuffer(BaseBuffer):
             on_short is None and (size is not None or source.expected is not None)
         ):
             options.on_short = OnShort.ERROR
+        options.flags = OptionFlag.SIZE_TRUSTED if trust_size else 0
         known = source.size
         options.size = SIZE_UNKNOWN if known is None else known
         self._open(source, options)

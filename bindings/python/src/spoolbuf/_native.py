@@ -16,6 +16,8 @@ from typing import Any, Optional
 SIZE_UNKNOWN = 2**64 - 1
 ALL = 2**64 - 1
 MAX_DEFAULT = 5242880
+REACH_WHOLE = 2**64 - 1
+REACH_AUTO = 65536
 
 
 class Status(enum.IntEnum):
@@ -100,6 +102,12 @@ class SourceFlag(enum.IntFlag):
     """`sb_source_flag`."""
 
     SEEKS = 1
+
+
+class OptionFlag(enum.IntFlag):
+    """`sb_option_flag`."""
+
+    SIZE_TRUSTED = 1
 
 
 class LogLevel(enum.IntEnum):
@@ -287,7 +295,7 @@ class Options(ctypes.Structure):
         ("read_granularity", ctypes.c_uint32),
         ("on_full", ctypes.c_uint32),
         ("on_short", ctypes.c_uint32),
-        ("reserved", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
         ("prefetch_low", ctypes.c_uint64),
         ("thread_opaque", ctypes.c_void_p),
         ("thread_begin", NotifyCallback),
@@ -365,6 +373,7 @@ PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "sb_spill": (ctypes.c_int, (_handle,)),
     "sb_set_max_memory": (ctypes.c_int, (_handle, ctypes.c_uint64)),
     "sb_size": (ctypes.c_int64, (_handle,)),
+    "sb_known_size": (ctypes.c_int64, (_handle,)),
     "sb_find_size": (ctypes.c_int64, (_handle, ctypes.c_int64)),
     "sb_buffered": (ctypes.c_int64, (_handle, ctypes.c_uint64)),
     "sb_ranges": (ctypes.c_int64, (_handle, ctypes.POINTER(Range), ctypes.c_size_t)),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Optional
 from ._arguments import natural, seconds_of
 from ._base import MAX_SIZE, BaseBuffer, Directory, Short, check_short
 from ._handle import LIMIT, left_until, slice_of
-from ._native import SIZE_UNKNOWN, OnShort, Options, Range, Status, held, lib, pinned
+from ._native import SIZE_UNKNOWN, OnShort, OptionFlag, Options, Range, Status, held, lib, pinned
 from ._pusher import Pusher
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class PushBuffer(BaseBuffer):
         on_short: the meaning of an end before the declared size. "error" raises `ShortError` at
             that offset, until `resume()`; "end" believes the pusher. The default is "error" if
             `size` is given, else "end".
+        trust_size: whether the declared size is a fact, see `known_size`. Set it only for a size that
+            cannot be wrong.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class PushBuffer(BaseBuffer):
         spool_dir: Directory = None,
         memory_on_full: bool = False,
         on_short: Short = None,
+        trust_size: bool = False,
     ) -> None:
         """Takes the arguments described at the class."""
         options = self._options(max_size, prefetch, prefetch_low, spool_dir, memory_on_full)
@@ -74,6 +77,7 @@ class PushBuffer(BaseBuffer):
         check_short(on_short)
         if on_short == "error" or (on_short is None and size is not None):
             options.on_short = OnShort.ERROR
+        options.flags = OptionFlag.SIZE_TRUSTED if trust_size else 0
         if ahead is not None:
             # 0 would be no limit.
             options.ahead = natural("ahead", ahead, least=1)

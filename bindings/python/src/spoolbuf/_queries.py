@@ -45,6 +45,20 @@ class Queries(ByteSequence):
         size: int = held.sb_size(self._handle)
         return None if size == Status.UNKNOWN_SIZE else self._check(size)
 
+    @property
+    def known_size(self) -> Optional[int]:
+        """The size if it is a fact, else None.
+
+        It is one once the stream has ended, or if the buffer was made with `trust_size`.
+
+        >>> StreamBuffer([b"by", b"tes"], size=5).known_size is None
+        True
+        >>> StreamBuffer([b"by", b"tes"], size=5, trust_size=True).known_size
+        5
+        """
+        size: int = held.sb_known_size(self._handle)
+        return None if size == Status.UNKNOWN_SIZE else self._check(size)
+
     def __len__(self) -> int:
         """The size; raises `UnknownSizeError`, a `TypeError`, while it is unknown.
 
