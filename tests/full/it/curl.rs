@@ -20,7 +20,7 @@ const SIZE: usize = 2_000_000;
 const SANITIZED: &str = "-fsanitize=address,undefined";
 
 /// How a server answers one request.
-struct Reply {
+pub(crate) struct Reply {
     status: &'static str,
     /// More header lines, with their ends.
     head: String,
@@ -35,7 +35,7 @@ struct Reply {
 }
 
 /// How a body says where it ends.
-enum Framing {
+pub(crate) enum Framing {
     Length,
     Chunked,
     /// By the connection's end alone, as in HTTP/1.0.
@@ -43,7 +43,7 @@ enum Framing {
 }
 
 /// An answer without a body that says anything.
-fn status(status: &'static str) -> Reply {
+pub(crate) fn status(status: &'static str) -> Reply {
     Reply {
         status,
         head: String::new(),
@@ -81,6 +81,11 @@ fn whole() -> Reply {
 }
 
 impl Reply {
+    /// The same with another body.
+    pub(crate) fn of(self, body: Vec<u8>) -> Reply {
+        Reply { body, ..self }
+    }
+
     /// With one more header; of those that can be there once only the first counts.
     fn with(mut self, line: &str) -> Reply {
         let name = line.split_once(':').expect("a header").0;
@@ -90,7 +95,7 @@ impl Reply {
         self
     }
 
-    fn cut(self, cut: usize) -> Reply {
+    pub(crate) fn cut(self, cut: usize) -> Reply {
         Reply { cut, ..self }
     }
 
@@ -113,7 +118,7 @@ impl Reply {
         until.is_some_and(|released| released.load(SeqCst))
     }
 
-    fn framed(self, framing: Framing) -> Reply {
+    pub(crate) fn framed(self, framing: Framing) -> Reply {
         Reply { framing, ..self }
     }
 
@@ -149,7 +154,7 @@ impl Reply {
 }
 
 /// What was asked for.
-struct Request {
+pub(crate) struct Request {
     number: usize,
     path: String,
     /// Where its range starts.
@@ -158,8 +163,8 @@ struct Request {
     at: Instant,
 }
 
-struct Server {
-    url: String,
+pub(crate) struct Server {
+    pub(crate) url: String,
     log: Arc<Mutex<Vec<Request>>>,
 }
 
@@ -172,7 +177,7 @@ impl Server {
 }
 
 /// Serves what `answer` says.
-fn serve(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Server {
+pub(crate) fn serve(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     let log = Arc::new(Mutex::new(Vec::new()));

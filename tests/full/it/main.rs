@@ -11,6 +11,7 @@ mod header;
 mod header_use;
 mod media;
 mod projects;
+mod push;
 mod python;
 mod readme;
 mod stdio;

@@ -1,0 +1,137 @@
+//! The examples that push: what they receive from a server is read on another thread, pauses while that
+//! one is slow, and is never taken for whole if the transfer fails.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::spawn;
+
+use crate::curl::{Framing, Reply, Server, serve, status};
+use crate::library::{compiler, library, root, run, scratch, skipped};
+use crate::player::{LIMIT, Player, pkg_config};
+
+/// More than memory takes by default.
+const SIZE: usize = 8_000_000;
+
+fn body() -> Vec<u8> {
+    let byte = |at: u64| ((at + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
+    (0..SIZE as u64).map(byte).collect()
+}
+
+fn whole() -> Reply {
+    status("200 OK").of(body())
+}
+
+/// What a program printed, what it said, and whether it returned 0. It is not read before it has
+/// paused, if it should.
+fn fetch(program: &Path, server: &Server, pauses: bool) -> (Vec<u8>, String, bool) {
+    let mut command = Command::new("timeout");
+    command.arg(LIMIT.as_secs().to_string()).arg(program);
+    let mut child = command
+        .arg(&server.url)
+        .env("no_proxy", "*")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let mut said = String::new();
+    let mut more = |until: &str| {
+        for line in lines.by_ref() {
+            said += &(line.expect("a line") + "\n");
+            if said.lines().any(|line| line == until) {
+                break;
+            }
+        }
+    };
+    if pauses {
+        more("paused");
+    }
+    let mut out = child.stdout.take().expect("a pipe");
+    let printed = spawn(move || {
+        let mut printed = Vec::new();
+        out.read_to_end(&mut printed).expect("all of it");
+        printed
+    });
+    more("");
+    let printed = printed.join().expect("no panic");
+    let status = child.wait().expect("it ends");
+    assert!(
+        status.code().is_some_and(|code| code <= 1),
+        "{status} {said}"
+    );
+    (printed, said, status.success())
+}
+
+/// A transfer that pauses, one of each framing that tells its end, and those that fail.
+fn copies(program: &Path) {
+    for framing in [Framing::Length, Framing::Chunked] {
+        let framing = std::sync::Mutex::new(Some(framing));
+        let server = serve(move |_| {
+            let framing = framing.lock().expect("once").take();
+            whole().framed(framing.expect("one request"))
+        });
+        let (printed, said, good) = fetch(program, &server, true);
+        assert_eq!(said, "paused\nsuccess\n");
+        assert!(printed == body() && good, "{} bytes", printed.len());
+    }
+    const CUT: usize = 300_000;
+    let cut = serve(|_| whole().cut(CUT));
+    let missing = serve(|_| status("404 Not Found"));
+    for (server, count) in [(cut, CUT), (missing, 0)] {
+        let (printed, said, good) = fetch(program, &server, false);
+        assert_eq!(said, "the source failed\n");
+        assert!(
+            printed == body()[..count] && !good,
+            "{} bytes",
+            printed.len()
+        );
+    }
+}
+
+/// The Qt program; none, loudly, without Qt.
+fn qt() -> Option<PathBuf> {
+    let Some(flags) = pkg_config(&["Qt6Network"]) else {
+        skipped("push_qt", "pkg-config does not know Qt6Network");
+        return None;
+    };
+    let folder = scratch().join("players");
+    fs::create_dir_all(&folder).expect("a folder");
+    let (program, shared) = (folder.join("push_qt"), &library().shared);
+    let mut command = compiler(true);
+    command
+        .arg(root().join("examples/push_qt.cpp"))
+        .arg("-o")
+        .arg(&program)
+        .arg(shared)
+        .args(flags)
+        .arg(format!(
+            "-Wl,-rpath,{}",
+            shared.parent().expect("a folder").display()
+        ));
+    run(&mut command, LIMIT).expect_success("compiling push_qt");
+    Some(program)
+}
+
+#[test]
+fn from_libcurl() {
+    if let Some(example) = Player::build("examples/push_curl.c", &["libcurl"]) {
+        copies(&example.program);
+    }
+}
+
+#[test]
+fn from_qt() {
+    if let Some(program) = qt() {
+        copies(&program);
+    }
+}
+
+#[test]
+fn examples_are_short() {
+    for name in ["push_curl.c", "push_qt.cpp", "push_asyncio.py"] {
+        let text = fs::read_to_string(root().join("examples").join(name)).expect(name);
+        assert!(text.lines().count() <= 60, "{name}");
+    }
+}
