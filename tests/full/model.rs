@@ -1,5 +1,20 @@
 //! Random operations on several threads against a plain function of the offset.
 
+#[path = "model/push.rs"]
+mod push;
+#[path = "model/push_calls.rs"]
+mod push_calls;
+#[path = "model/push_model.rs"]
+mod push_model;
+#[path = "model/push_scene.rs"]
+mod push_scene;
+#[path = "model/pushers.rs"]
+mod pushers;
+#[path = "model/scene.rs"]
+mod scene;
+#[path = "model/source.rs"]
+mod source;
+
 #[path = "../support/options.rs"]
 mod options;
 #[path = "../support/mod.rs"]
@@ -7,13 +22,18 @@ mod support;
 #[path = "../support/tempfile.rs"]
 mod tempfile;
 
-use std::sync::atomic::Ordering;
+use std::cell::Cell;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use spoolbuf::{Error, StreamBuffer};
+use spoolbuf::Error;
 
 use options::{Options, open};
+use scene::Scene;
+use source::{Marks, Stated, Watched};
 use support::{Seen, Stream, assert_bytes};
 
 #[derive(Clone, Debug)]
@@ -27,6 +47,17 @@ enum Operation {
         length: usize,
         limit: Option<u64>,
     },
+    /// A read of a cursor, with a timeout in milliseconds or for buffered bytes only.
+    Peek {
+        offset: u64,
+        length: usize,
+        limit: Option<u64>,
+        buffered: bool,
+    },
+    FindSize(Option<u64>),
+    Cancel,
+    Resume,
+    Retry,
     Spill,
     /// That many quarters of the case's limit become the limit.
     Limit(u64),
@@ -34,18 +65,39 @@ enum Operation {
     Look(u64),
 }
 
-fn operation(size: u64) -> impl Strategy<Value = Operation> {
+/// Milliseconds. A positive timeout starts the helper.
+fn limit(with_helper: bool) -> BoxedStrategy<Option<u64>> {
+    if with_helper {
+        prop_oneof![Just(None), Just(Some(0)), Just(Some(5))].boxed()
+    } else {
+        prop_oneof![Just(None), Just(Some(0))].boxed()
+    }
+}
+
+fn operation(size: u64, with_helper: bool) -> impl Strategy<Value = Operation> {
     let offset = 0..size + size / 8 + 50;
     let length = prop_oneof![0usize..64, 0usize..5000, 0usize..700_000];
+    let ahead = if with_helper {
+        prop_oneof![Just(0), 1u64..100_000, Just(u64::MAX)].boxed()
+    } else {
+        Just(0).boxed()
+    };
     prop_oneof![
-        8 => (offset.clone(), length.clone())
+        16 => (offset.clone(), length.clone())
             .prop_map(|(offset, length)| Operation::Read { offset, length }),
-        4 => (offset.clone(), length, prop_oneof![Just(None), Just(Some(0)), Just(Some(5))])
+        8 => (offset.clone(), length.clone(), limit(with_helper))
             .prop_map(|(offset, length, limit)| Operation::Some { offset, length, limit }),
-        1 => Just(Operation::Spill),
-        1 => (0u64..=4).prop_map(Operation::Limit),
-        1 => prop_oneof![Just(0), 1u64..100_000, Just(u64::MAX)].prop_map(Operation::Prefetch),
-        1 => offset.prop_map(Operation::Look),
+        5 => (offset.clone(), length, limit(with_helper), any::<bool>()).prop_map(
+            |(offset, length, limit, buffered)| Operation::Peek { offset, length, limit, buffered },
+        ),
+        1 => limit(with_helper).prop_map(Operation::FindSize),
+        1 => Just(Operation::Cancel),
+        2 => Just(Operation::Resume),
+        2 => Just(Operation::Retry),
+        2 => Just(Operation::Spill),
+        2 => (0u64..=4).prop_map(Operation::Limit),
+        2 => ahead.prop_map(Operation::Prefetch),
+        3 => offset.prop_map(Operation::Look),
     ]
 }
 
@@ -58,6 +110,11 @@ struct Case {
     seeks: bool,
     good_seeks: u32,
     seek_gap: u64,
+    /// Offsets at which the source fails once.
+    failures: Vec<u64>,
+    stated: Option<Stated>,
+    /// One thread and no helper: the state is known at any time.
+    alone: bool,
     threads: Vec<Vec<Operation>>,
 }
 
@@ -83,8 +140,23 @@ fn case() -> impl Strategy<Value = Case> {
             Just(size / 2),
             Just(u64::MAX)
         ];
-        let threads =
-            proptest::collection::vec(proptest::collection::vec(operation(size), 1..12), 1..4);
+        let several = proptest::collection::vec(
+            proptest::collection::vec(operation(size, true), 1..12),
+            1..4,
+        );
+        let one =
+            proptest::collection::vec(proptest::collection::vec(operation(size, false), 1..30), 1);
+        let threads = prop_oneof![
+            2 => several.prop_map(|threads| (false, threads)),
+            1 => one.prop_map(|threads| (true, threads)),
+        ];
+        let failures = prop_oneof![
+            1 => Just(Vec::new()),
+            1 => proptest::collection::vec(0..size + 1, 1..4),
+        ];
+        let known = prop_oneof![Just(size), 0..size + 1, size..size * 2 + 10];
+        let stated =
+            proptest::option::of((known, 0u32..5).prop_map(|(size, after)| Stated { size, after }));
         let gap = prop_oneof![Just(0u64), Just(1000), Just(256 * 1024)];
         // Whether it can seek, and how many seeks succeed.
         let seeks = prop_oneof![
@@ -92,111 +164,39 @@ fn case() -> impl Strategy<Value = Case> {
             2 => Just((true, u32::MAX)),
             2 => (0u32..6).prop_map(|good| (true, good)),
         ];
-        (declared, chunk, max, seeks, gap, threads).prop_map(
-            move |(declared, chunk, max, (seeks, good_seeks), seek_gap, threads)| Case {
+        (declared, chunk, max, seeks, gap, failures, stated, threads).prop_map(
+            move |(declared, chunk, max, seeks, seek_gap, failures, stated, threads)| Case {
                 size,
                 declared,
                 chunk,
                 max_memory: max,
-                seeks,
-                good_seeks,
+                seeks: seeks.0,
+                good_seeks: seeks.1,
                 seek_gap,
-                threads,
+                failures,
+                stated,
+                alone: threads.0,
+                threads: threads.1,
             },
         )
     })
 }
 
-/// Checks that the byte at an offset can never arrive: a seek has failed, and the source,
-/// forward-only since then, has passed that byte without delivering it.
-#[track_caller]
-fn assert_passed(buffer: &StreamBuffer, seen: &Seen, size: u64, offset: u64) {
-    assert_eq!(seen.failed_seeks.load(Ordering::SeqCst), 1);
-    assert!(!buffer.stats().seekable);
-    let at = seen.at.load(Ordering::SeqCst);
-    assert!(offset < at, "{offset} is not behind the source's {at}");
-    assert_eq!(buffer.buffered(offset), 0);
-    // Past the end, it is missing only until the end is known.
-    if offset < size {
-        let again = buffer.read_at(offset, &mut [0]);
-        assert!(matches!(again, Err(Error::Unsupported)), "{again:?}");
-    }
-}
-
-fn perform(buffer: &StreamBuffer, seen: &Seen, size: u64, max: u64, operation: &Operation) {
-    let there = |offset: u64, length: usize| (size.saturating_sub(offset)).min(length as u64);
-    match *operation {
-        Operation::Read { offset, length } => {
-            let mut out = vec![0; length];
-            match buffer.read_at(offset, &mut out) {
-                Ok(count) => {
-                    assert_bytes(offset, &out[..count]);
-                    assert!(count as u64 <= there(offset, length));
-                    if (count as u64) < there(offset, length) {
-                        assert!(count > 0, "an end at {offset} of {size}");
-                        assert_passed(buffer, seen, size, offset + count as u64);
-                    }
-                }
-                Err(Error::Unsupported) => assert_passed(buffer, seen, size, offset),
-                Err(error) => panic!("{error}"),
-            }
-        }
-        Operation::Some {
-            offset,
-            length,
-            limit,
-        } => {
-            let mut out = vec![0; length];
-            let before = buffer.buffered(offset);
-            match buffer.read_some(offset, &mut out, limit.map(Duration::from_millis)) {
-                Ok(count) => {
-                    assert_bytes(offset, &out[..count]);
-                    assert!(count as u64 >= before.min(length as u64));
-                    assert_eq!(count > 0, there(offset, length) > 0);
-                }
-                Err(Error::Timeout) => {
-                    assert!(limit.is_some());
-                    assert_eq!(before.min(length as u64), 0);
-                }
-                Err(Error::Unsupported) => {
-                    assert_ne!(limit, Some(0), "what never calls the source can't tell");
-                    assert_passed(buffer, seen, size, offset);
-                }
-                Err(error) => panic!("{error}"),
-            }
-        }
-        Operation::Spill => buffer.spill().expect("a spill"),
-        Operation::Limit(quarters) => {
-            let max = max / 4 * quarters;
-            buffer.set_max_memory(max).expect("a spill");
-        }
-        Operation::Prefetch(ahead) => buffer.prefetch(ahead).expect("a prefetch"),
-        Operation::Look(offset) => {
-            let mut end = 0;
-            for range in buffer.ranges() {
-                assert!(range.start < range.end && (range.start > end || end == 0));
-                end = range.end;
-            }
-            assert!(end <= size);
-            assert!(buffer.buffered(offset) <= size.saturating_sub(offset));
-        }
-    }
-}
-
 /// The bytes of a resource that can still arrive once its source cannot go back: all except those
 /// that it had passed without delivering them when it got stuck.
-fn take_the_rest(buffer: &StreamBuffer, seen: &Seen, size: u64) {
+fn take_the_rest(scene: &Scene<'_>) {
+    let (buffer, seen, size) = (scene.buffer, scene.seen, scene.case.size);
     let mut out = vec![0; 300_000];
     let mut at = 0;
     while at < size {
-        match buffer.read_at(at, &mut out) {
+        match scene.read_on(at, &mut out) {
             Ok(count) => {
                 assert!(count > 0, "an end at {at} of {size}");
                 assert_bytes(at, &out[..count]);
                 at += count as u64;
             }
             Err(Error::Unsupported) => {
-                assert_passed(buffer, seen, size, at);
+                scene.assert_passed(at);
                 let stuck_at = seen.stuck_at.load(Ordering::SeqCst);
                 assert!(at < stuck_at, "{at} is not behind {stuck_at}");
                 // On to the next buffered byte, or to where the source got stuck.
@@ -227,10 +227,29 @@ fn cases() -> u32 {
     chosen.and_then(|cases| cases.parse().ok()).unwrap_or(600)
 }
 
+/// Runs a case, and ends the process if that takes so long that a call must hang.
+fn watched(case: &(impl std::fmt::Debug + Sync), work: impl FnOnce()) {
+    let (done, is_done) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let patience = Duration::from_secs(60);
+            if is_done.recv_timeout(patience) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                // Not captured.
+                let _ = writeln!(std::io::stderr(), "a call hangs: {case:#?}");
+                std::process::abort();
+            }
+        });
+        // Dropped also if it panics.
+        let _done = done;
+        work();
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: cases(),
         failure_persistence: None,
+        max_shrink_time: 20_000,
         ..ProptestConfig::default()
     })]
 
@@ -246,27 +265,52 @@ proptest! {
             seek_gap: case.seek_gap,
             ..Options::default()
         };
-        let buffer = open(stream, options).expect("a buffer");
+        let (marks, was_canceled) = (Arc::new(Marks::default()), AtomicBool::new(false));
+        let mut failures = case.failures.clone();
+        failures.sort_unstable();
+        let source = Watched {
+            stream,
+            marks: marks.clone(),
+            failures,
+            stated: case.stated,
+            has_declared_size: case.declared.is_some(),
+        };
+        let buffer = open(source, options).expect("a buffer");
+        let (buffer, seen, marks) = (&buffer, &*seen, &*marks);
+        let scene = || Scene {
+            case: &case,
+            buffer,
+            seen,
+            marks,
+            was_canceled: &was_canceled,
+            canceled: Cell::new(false),
+            max_memory: Cell::new(case.max_memory),
+        };
         std::thread::scope(|scope| {
             for operations in &case.threads {
-                let (buffer, seen) = (&buffer, &seen);
+                let (scene, case) = (&scene, &case);
                 scope.spawn(move || {
+                    let scene = scene();
                     for operation in operations {
-                        perform(buffer, seen, case.size, case.max_memory, operation);
+                        scene.perform(operation);
                         let stats = buffer.stats();
-                        assert!(stats.memory <= case.max_memory.saturating_add(256 * 1024));
+                        let max = if case.alone { scene.max_memory.get() } else { case.max_memory };
+                        assert!(stats.memory <= max.saturating_add(256 * 1024));
                         let held: u64 = buffer.ranges().iter().map(|r| r.end - r.start).sum();
                         assert!(stats.memory + stats.disk <= held);
                     }
                 });
             }
         });
+        marks.assert_obeyed();
+        let scene = scene();
+        scene.resume();
         buffer.prefetch(0).expect("no prefetch");
-        take_the_rest(&buffer, &seen, case.size);
+        take_the_rest(&scene);
         let held: u64 = buffer.ranges().iter().map(|range| range.end - range.start).sum();
-        assert_fetched_once(&seen, held);
+        assert_fetched_once(seen, held);
         // A source that got stuck past the end never reports where that is.
-        let endless = buffer.read_at(case.size, &mut [0]).is_err();
+        let endless = scene.read_on(case.size, &mut [0]).is_err();
         prop_assert!(!endless || seen.stuck_at.load(Ordering::SeqCst) > case.size);
         if held < case.size || endless {
             let saved = buffer.save(std::env::temp_dir().join("never"));
@@ -283,7 +327,7 @@ proptest! {
         prop_assert_eq!(buffer.read_at(0, &mut all).expect("all") as u64, case.size);
         assert_bytes(0, &all[..case.size as usize]);
         prop_assert_eq!(buffer.size(), Some(case.size));
-        assert_fetched_once(&seen, case.size);
+        assert_fetched_once(seen, case.size);
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("saved");
         prop_assert_eq!(buffer.save(&path).expect("a save"), case.size);
