@@ -3,10 +3,11 @@
 use std::env::var;
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
+    // With one colon: a cargo-c may contain a cargo that does not know the form with two.
+    println!("cargo:rerun-if-changed=build.rs");
     let system = var("CARGO_CFG_TARGET_OS").unwrap_or_default();
     let major = var("CARGO_PKG_VERSION_MAJOR").unwrap_or_default();
-    let argument = |text: &str| println!("cargo::rustc-cdylib-link-arg={text}");
+    let argument = |text: &str| println!("cargo:rustc-cdylib-link-arg={text}");
     match system.as_str() {
         "macos" | "ios" => argument(&format!(
             "-Wl,-install_name,@rpath/libspoolbuf.{major}.dylib"

@@ -33,10 +33,20 @@ pub fn checkout() -> (&'static Path, MutexGuard<'static, ()>) {
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme");
         fs::create_dir_all(&path).expect("a directory");
-        for name in ["Cargo.toml", "Cargo.lock", "README.md", "build.rs", "src"] {
+        for name in [
+            "Cargo.toml",
+            "Cargo.lock",
+            "CMakeLists.txt",
+            "README.md",
+            "build.rs",
+            "src",
+        ] {
             link(&root.join(name), &path.join(name));
         }
-        for name in ["include", "bindings", "examples", "tests"] {
+        for name in ["include", "bindings", "examples", "packaging", "tests"] {
+            link(&root.join(name), &path.join(name));
+        }
+        for name in ["LICENSE-APACHE", "LICENSE-MIT"] {
             link(&root.join(name), &path.join(name));
         }
         for (name, text) in [
@@ -73,6 +83,7 @@ pub fn shell_with(directory: &Path, prefix: &Path, commands: &str) -> Output {
         .env_remove("CARGO_TARGET_DIR")
         .env("CARGO_NET_OFFLINE", "true")
         .env("PREFIX", prefix)
+        .env("CMAKE_PREFIX_PATH", prefix)
         .env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"))
         .env("LD_LIBRARY_PATH", prefix.join("lib"))
         .output()

@@ -4,13 +4,15 @@
 #![cfg(target_os = "linux")]
 
 mod abi;
+mod consumers;
 mod cpp;
 mod curl;
 mod doc;
+mod foreign;
 mod header;
 mod header_use;
+mod installation;
 mod media;
-mod projects;
 mod push;
 mod python;
 mod readme;

@@ -1,4 +1,4 @@
-/* Reads standard input far ahead, then at its start: what each of the projects here builds. */
+/* Reads standard input far ahead, then at its start: what each of the consumers here builds. */
 #include <spoolbuf.h>
 #include <stdio.h>
 #include <unistd.h>

@@ -1,0 +1,56 @@
+# What is installed, and where. `cargo cinstall` installs the same: see [package.metadata.capi] in Cargo.toml.
+if(WIN32)
+  install(PROGRAMS "${spoolbuf_out}/${SPOOLBUF_SHARED}" DESTINATION "${CMAKE_INSTALL_BINDIR}")
+  install(FILES "${spoolbuf_out}/${SPOOLBUF_IMPORT}" DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+else()
+  install(PROGRAMS "${spoolbuf_out}/${SPOOLBUF_SHARED}" DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+  install(FILES "${spoolbuf_out}/${SPOOLBUF_SONAME}" "${spoolbuf_out}/${SPOOLBUF_PLAIN}"
+    DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+endif()
+install(FILES "${spoolbuf_out}/${SPOOLBUF_ARCHIVE}" DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+install(FILES ${spoolbuf_headers} DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE-APACHE" "${PROJECT_SOURCE_DIR}/LICENSE-MIT"
+  DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/spoolbuf")
+
+# up_from FOLDER RESULT: the way from an installed folder to the prefix, so that the whole can be moved.
+function(spoolbuf_up_from folder result)
+  if(IS_ABSOLUTE "${folder}")
+    file(RELATIVE_PATH up "${folder}" "${CMAKE_INSTALL_PREFIX}")
+  else()
+    file(RELATIVE_PATH up "/prefix/${folder}" "/prefix")
+  endif()
+  string(REGEX REPLACE "/$" "" up "${up}")
+  set(${result} "${up}" PARENT_SCOPE)
+endfunction()
+
+# For pkg-config. A folder that is not in the prefix stays as it is.
+spoolbuf_up_from("${CMAKE_INSTALL_LIBDIR}/pkgconfig" spoolbuf_up)
+set(SPOOLBUF_PC_PREFIX "\${pcfiledir}/${spoolbuf_up}")
+foreach(spoolbuf_name IN ITEMS INCLUDEDIR LIBDIR)
+  set(SPOOLBUF_PC_${spoolbuf_name} "${CMAKE_INSTALL_${spoolbuf_name}}")
+  if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_${spoolbuf_name}}")
+    set(SPOOLBUF_PC_${spoolbuf_name} "\${prefix}/${CMAKE_INSTALL_${spoolbuf_name}}")
+  endif()
+endforeach()
+list(TRANSFORM SPOOLBUF_PRIVATE PREPEND "-l" OUTPUT_VARIABLE SPOOLBUF_PC_PRIVATE)
+list(JOIN SPOOLBUF_PC_PRIVATE " " SPOOLBUF_PC_PRIVATE)
+configure_file(packaging/spoolbuf.pc.in "${PROJECT_BINARY_DIR}/spoolbuf.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/spoolbuf.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+
+# For find_package().
+set(spoolbuf_package_dir "${CMAKE_INSTALL_DATADIR}/cmake/spoolbuf")
+spoolbuf_up_from("${spoolbuf_package_dir}" spoolbuf_up)
+file(READ packaging/spoolbuf-config.cmake spoolbuf_config)
+file(WRITE "${PROJECT_BINARY_DIR}/spoolbuf-config.cmake"
+  "set(_spoolbuf_up \"${spoolbuf_up}\")\n"
+  "set(_spoolbuf_libdir \"${CMAKE_INSTALL_LIBDIR}\")\n"
+  "set(_spoolbuf_includedir \"${CMAKE_INSTALL_INCLUDEDIR}\")\n"
+  "set(_spoolbuf_bindir \"${CMAKE_INSTALL_BINDIR}\")\n\n"
+  "${spoolbuf_config}")
+install(FILES "${PROJECT_BINARY_DIR}/spoolbuf-config.cmake" packaging/spoolbuf-config-version.cmake
+  DESTINATION "${spoolbuf_package_dir}")
+
+if(spoolbuf_alone)
+  add_custom_target(uninstall COMMAND "${CMAKE_COMMAND}" "-DMANIFEST=${PROJECT_BINARY_DIR}/install_manifest.txt"
+    -P "${PROJECT_SOURCE_DIR}/packaging/uninstall.cmake" VERBATIM)
+endif()

@@ -1,0 +1,76 @@
+#!/bin/sh
+# Builds both libraries as they ship: with link-time optimization, stripped, under the names that the
+# loader and the linker look for. The archive defines no global symbol except the functions of the
+# header, so that it can be in one program with other archives of Rust.
+#
+#     sh packaging/libraries.sh FOLDER [FLAG OF CARGO...]
+#
+# CARGO, LD, NM, OBJCOPY and AR name other programs. SPOOLBUF_TARGET is another target of Rust. What cargo
+# builds is in FOLDER/cargo, unless CARGO_TARGET_DIR says otherwise. A file that is current is not
+# written again, so that what is linked with it stays current as well.
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
+shift
+mkdir -p "${CARGO_TARGET_DIR:-$out/cargo}"
+target=$(cd "${CARGO_TARGET_DIR:-$out/cargo}" && pwd)
+triple=${SPOOLBUF_TARGET:-${CARGO_BUILD_TARGET:-}}
+built=$target/${triple:+$triple/}release
+
+# What cargo reads from the folder it runs in (the toolchain, its configuration) is this project's.
+cd "$root"
+# A library of type rlib as well would end link-time optimization: cargo rustc, not cargo build.
+CARGO_PROFILE_RELEASE_STRIP=symbols "${CARGO:-cargo}" rustc --quiet --locked --release --lib \
+    --crate-type cdylib,staticlib --target-dir "$target" ${triple:+--target "$triple"} "$@"
+
+# put FROM TO: copies a file that has changed.
+put() {
+    cmp -s "$1" "$2" && return
+    cp "$1" "$2.new"
+    mv -f "$2.new" "$2"
+}
+
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+if [ -e "$built/libspoolbuf.dylib" ]; then
+    plain=libspoolbuf.dylib
+    major=libspoolbuf.${version%%.*}.dylib
+    full=libspoolbuf.$version.dylib
+else
+    plain=libspoolbuf.so
+    major=$plain.${version%%.*}
+    full=$plain.$version
+fi
+put "$built/$plain" "$out/$full"
+for link in "$major" "$plain"; do
+    [ "$(readlink "$out/$link")" = "$full" ] || ln -sf "$full" "$out/$link"
+done
+
+ld=${LD:-ld}
+nm=${NM:-nm}
+objcopy=${OBJCOPY:-objcopy}
+ar=${AR:-ar}
+for tool in "$ld" "$nm" "$objcopy" "$ar"; do
+    if [ "$plain" != libspoolbuf.so ] || ! command -v "$tool" >/dev/null; then
+        # Complete, but with Rust's symbols.
+        [ "$plain" != libspoolbuf.so ] ||
+            echo "spoolbuf: without $tool, libspoolbuf.a keeps the symbols of Rust" >&2
+        put "$built/libspoolbuf.a" "$out/libspoolbuf.a"
+        exit
+    fi
+done
+
+# One object that has all that the functions need, and their names alone. The personality's pointer stays:
+# it is in a group, of which a program keeps one.
+work=$out/archive
+mkdir -p "$work"
+functions=$("$nm" -D --defined-only -f posix "$built/$plain" | sed -n 's/^\(sb_[a-z0-9_]*\) T .*/-u \1/p')
+# shellcheck disable=SC2086
+"$ld" -r --gc-sections $functions -o "$work/whole.o" "$built/libspoolbuf.a"
+"$objcopy" --wildcard --keep-global-symbol='sb_*' --keep-global-symbol=DW.ref.rust_eh_personality \
+    --strip-debug "$work/whole.o" "$work/spoolbuf.o"
+rm -f "$work/libspoolbuf.a"
+"$ar" rcsD "$work/libspoolbuf.a" "$work/spoolbuf.o"
+put "$work/libspoolbuf.a" "$out/libspoolbuf.a"
+rm -rf "$work"

@@ -1,0 +1,381 @@
+//! What is installed: by CMake and by cargo-c, into other folders, and away again. The static library: in
+//! plugins, beside another one of Rust, in a Rust program. The headers, by strict compilers.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::checkout::checkout;
+use crate::foreign::{LIMIT, Project, are_there, clone, command, files, place, prefix};
+use crate::library::{root, run, scratch};
+
+fn folder(name: &str) -> PathBuf {
+    let folder = scratch().join("installation").join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+/// Runs a shell's commands in a folder; what they say.
+fn shell(folder: &Path, commands: &str) -> String {
+    let outcome = run(command("sh", folder).args(["-euc", commands]), LIMIT);
+    outcome.expect_success(commands);
+    outcome.output
+}
+
+/// What configures without building.
+fn configure(folder: &Path, more: &[&str]) -> Command {
+    let mut cmake = command("cmake", folder);
+    cmake.arg("-S").arg(root()).args(["-B", "build"]).args(more);
+    cmake
+}
+
+/// The line that says why it refuses to, without the lines around it.
+fn refused(what: &str, more: &[&str]) -> String {
+    let folder = folder(what);
+    let mut cmake = configure(&folder, more);
+    // Cargo is looked for at home as well.
+    cmake.env("HOME", &folder).env_remove("CARGO_HOME");
+    let outcome = run(&mut cmake, LIMIT);
+    assert!(!outcome.status.success(), "{what}: {}", outcome.output);
+    let mut lines = outcome.output.lines();
+    let line = lines.find(|line| line.contains("spoolbuf needs"));
+    line.unwrap_or_else(|| panic!("{what}: {}", outcome.output))
+        .trim()
+        .to_owned()
+}
+
+/// A program that says what it is told to, as cargo.
+fn cargo_that_says(text: &str) -> String {
+    let path = folder("cargo").join("cargo");
+    fs::write(&path, format!("#!/bin/sh\necho '{text}'\n")).expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
+    path.to_str().expect("UTF-8").to_owned()
+}
+
+#[test]
+fn a_cargo_that_is_missing_or_old_is_one_line() {
+    if !are_there("CMake's errors", &["cmake", "cc", "make"]) {
+        return;
+    }
+    let needs = concat!(
+        "spoolbuf needs Rust ",
+        env!("CARGO_PKG_RUST_VERSION"),
+        " or newer (https://rustup.rs)"
+    );
+    // Where cargo is, the rest may be as well: what else CMake looks for is named.
+    let found = |tool: &str| {
+        shell(root(), &format!("command -v {tool}"))
+            .trim()
+            .to_owned()
+    };
+    let none = [
+        "-DCMAKE_FIND_USE_SYSTEM_ENVIRONMENT_PATH=OFF",
+        "-DCMAKE_FIND_USE_CMAKE_SYSTEM_PATH=OFF",
+        &format!("-DCMAKE_MAKE_PROGRAM={}", found("make")),
+        &format!("-DCMAKE_C_COMPILER={}", found("cc")),
+    ];
+    let line = refused("no cargo", &none);
+    assert_eq!(line, format!("{needs}: there is no cargo in PATH"));
+    let old = cargo_that_says("cargo 1.63.0 (fd9c4297c 2022-07-01)");
+    let line = refused("old cargo", &[&format!("-DSPOOLBUF_CARGO={old}")]);
+    assert_eq!(line, format!("{needs}: {old} is version 1.63.0"));
+    let broken = cargo_that_says("error: no toolchain");
+    let line = refused("broken cargo", &[&format!("-DSPOOLBUF_CARGO={broken}")]);
+    assert_eq!(
+        line,
+        format!("{needs}: {broken} says \"error: no toolchain\"")
+    );
+}
+
+/// One version everywhere, and one oldest Rust.
+#[test]
+fn versions_agree() {
+    let version = env!("CARGO_PKG_VERSION");
+    let rust = env!("CARGO_PKG_RUST_VERSION");
+    for (file, lines) in [
+        (
+            "packaging/spoolbuf-config-version.cmake",
+            vec![format!("set(PACKAGE_VERSION \"{version}\")")],
+        ),
+        (
+            "meson.build",
+            vec![
+                format!("version: '{version}'"),
+                format!("Rust {rust} or"),
+                format!("'<{rust}'"),
+            ],
+        ),
+    ] {
+        let text = fs::read_to_string(root().join(file)).expect("a file");
+        for line in lines {
+            assert!(text.contains(&line), "{file}: {line}");
+        }
+    }
+}
+
+/// Runs commands in the build folder of the prefix.
+fn in_the_build(commands: &str) {
+    prefix();
+    let (checkout, _alone) = checkout();
+    shell(&checkout.join("build"), commands);
+}
+
+#[test]
+fn destdir_and_uninstall() {
+    if !are_there("DESTDIR", &["cmake", "cc"]) {
+        return;
+    }
+    let stage = folder("a stage");
+    let with = format!("DESTDIR='{}' cmake", stage.display());
+    in_the_build(&format!("{with} --install . --prefix '/opt/a b'"));
+    assert_eq!(files(&stage.join("opt/a b")), files(prefix()));
+    in_the_build(&format!("{with} --build . --target uninstall"));
+    assert_eq!(files(&stage), BTreeSet::new());
+    assert!(!stage.join("opt/a b/share/doc/spoolbuf").exists());
+    assert!(stage.join("opt/a b/share/doc").exists());
+}
+
+/// Folders of other names are found from wherever the whole is.
+#[test]
+fn other_folders() {
+    if !are_there("other folders", &["cmake", "pkg-config", "gcc"]) {
+        return;
+    }
+    let place = folder("other folders");
+    let more = [
+        "-DCMAKE_INSTALL_LIBDIR=libs/deep",
+        "-DCMAKE_INSTALL_INCLUDEDIR=headers",
+        "-DCMAKE_INSTALL_DATADIR=data",
+    ];
+    run(&mut configure(&place, &more), LIMIT).expect_success("cmake");
+    // The libraries are those of the prefix: this is about the folders.
+    let commands = format!(
+        "mkdir -p build/lib && cp -a '{}'/libspoolbuf.* build/lib
+        cmake --install build --prefix first && mv first 'then moved'",
+        prefix().join("lib").display()
+    );
+    shell(&place, &commands);
+    let moved = place.join("then moved");
+    let installed = files(&moved);
+    for name in [
+        "libs/deep/libspoolbuf.so",
+        "headers/spoolbuf.h",
+        "data/cmake/spoolbuf/spoolbuf-config.cmake",
+    ] {
+        assert!(installed.contains(name), "{name}: {installed:?}");
+    }
+    let project = Project::new("other folders", "gcc");
+    let libraries = moved.join("libs/deep");
+    for (way, variable) in [
+        (
+            "package",
+            format!("-Dspoolbuf_DIR='{}/data/cmake/spoolbuf'", moved.display()),
+        ),
+        ("pkg-config", String::new()),
+    ] {
+        let pkg_config = format!("PKG_CONFIG_PATH='{}/pkgconfig'", libraries.display());
+        let commands = format!(
+            "rm -rf build; {pkg_config} cmake -S . -B build -DWAY={way} {variable} && cmake --build build"
+        );
+        project.runs("cmake", &commands);
+        project.works("cmake/build", Some(&libraries));
+    }
+}
+
+/// The file and the links of a shared library, the archive, and what else makes an installation whole.
+#[test]
+fn the_prefix_is_whole() {
+    if !are_there("the prefix", &["cmake", "cc"]) {
+        return;
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let library = prefix().join("lib");
+    for link in ["libspoolbuf.so", "libspoolbuf.so.0"] {
+        let to = fs::read_link(library.join(link)).expect("a link");
+        assert_eq!(to, Path::new(&format!("libspoolbuf.so.{version}")));
+    }
+    let symbols = shell(
+        &library,
+        "nm libspoolbuf.so 2>&1; readelf -dW libspoolbuf.so",
+    );
+    assert!(symbols.contains("no symbols"), "not stripped: {symbols}");
+    assert!(
+        symbols.contains("[libspoolbuf.so.0]") && symbols.contains("NODELETE"),
+        "{symbols}"
+    );
+    let found = files(prefix());
+    for adapter in files(&root().join("bindings")) {
+        let name = adapter.rsplit('/').next().expect("a name");
+        if name.ends_with(".h") || name.ends_with(".hpp") {
+            assert!(
+                found.contains(&format!("include/{name}")),
+                "{name}: {found:?}"
+            );
+        }
+    }
+    for name in [
+        "lib/pkgconfig/spoolbuf.pc",
+        "share/doc/spoolbuf/LICENSE-MIT",
+        "share/doc/spoolbuf/LICENSE-APACHE",
+    ] {
+        assert!(found.contains(name), "{name}: {found:?}");
+    }
+}
+
+/// `cargo cinstall`, whose cargo may be older and know only a folder of crates.
+#[test]
+fn cargo_c_installs_the_same_files() {
+    if Command::new("cargo-cinstall")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        return crate::library::skipped("cargo cinstall", "there is no cargo-c here");
+    }
+    if !are_there("cargo cinstall", &["cmake", "git", "gcc", "pkg-config"]) {
+        return;
+    }
+    let home = folder("cargo home");
+    let crates = home.join("crates");
+    let mut vendor = command("cargo", clone());
+    vendor.args(["vendor", "--quiet", "--locked"]).arg(&crates);
+    run(&mut vendor, LIMIT).expect_success("cargo vendor");
+    let configuration = format!(
+        "[source.crates-io]\nreplace-with = \"here\"\n[source.here]\ndirectory = {:?}\n",
+        crates.to_str().expect("UTF-8")
+    );
+    fs::write(home.join("config.toml"), configuration).expect("written");
+    let by_cargo = folder("by cargo-c");
+    let mut install = command("cargo-cinstall", clone());
+    install
+        .args(["cinstall", "--locked", "--offline", "--release", "--prefix"])
+        .arg(&by_cargo)
+        // Debian's has another default.
+        .arg("--libdir")
+        .arg(by_cargo.join("lib"))
+        .arg("--target-dir")
+        .arg(place().join("cargo-c"))
+        .env("CARGO_HOME", &home)
+        // It is about the files.
+        .env("CARGO_PROFILE_RELEASE_LTO", "off");
+    run(&mut install, LIMIT).expect_success("cargo cinstall");
+    assert_eq!(files(&by_cargo), files(prefix()));
+    for name in ["libspoolbuf.so", "libspoolbuf.so.0"] {
+        let link = Path::new("lib").join(name);
+        let [here, there] = [prefix(), &by_cargo].map(|it| fs::read_link(it.join(&link)));
+        assert_eq!(here.expect("a link"), there.expect("a link"));
+    }
+    let project = Project::new("cargo-c", "gcc");
+    let commands = format!(
+        "cmake -S . -B build -DWAY=package '-DCMAKE_PREFIX_PATH={}' && cmake --build build",
+        by_cargo.display()
+    );
+    project.runs("cmake", &commands);
+    project.works("cmake/build", Some(&by_cargo.join("lib")));
+}
+
+/// Its functions, and what C++ and Rust call the personality's pointer, of which a program keeps one.
+#[test]
+fn the_archive_defines_only_the_functions() {
+    if !are_there("the archive", &["cmake", "cc"]) {
+        return;
+    }
+    let list =
+        "nm -g --defined-only -f posix libspoolbuf.a | cut -d ' ' -f 1 | grep -v ':$' | sort -u";
+    let listed = shell(&prefix().join("lib"), list);
+    let names: BTreeSet<&str> = listed.lines().filter(|name| !name.ends_with(']')).collect();
+    let list = "nm -D --defined-only -f posix libspoolbuf.so | cut -d ' ' -f 1";
+    let shared = shell(&prefix().join("lib"), list);
+    let mut expected: BTreeSet<&str> = shared.lines().collect();
+    assert!(expected.len() > 20 && expected.iter().all(|name| name.starts_with("sb_")));
+    expected.insert("DW.ref.rust_eh_personality");
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn beside_another_archive_of_rust() {
+    if !are_there("another archive of Rust", &["cmake", "cc", "rustc"]) {
+        return;
+    }
+    let place = folder("two archives");
+    let other = "#[unsafe(no_mangle)]\npub extern \"C\" fn other(n: i32) -> i32 {\n    \
+        std::panic::catch_unwind(|| if n > 1 { panic!(\"{n}\") } else { n }).unwrap_or(-1)\n}\n";
+    fs::write(place.join("other.rs"), other).expect("written");
+    // Before and after what needs them, since a linker takes the first that it finds.
+    let program = "#include <spoolbuf.h>\nint other(int n);\n\
+        static int64_t none(void *opaque, void *out, size_t capacity) { (void)opaque; (void)out; (void)capacity; return 0; }\n\
+        int main(void) { sb_callback source = { .read = none }; char out[4];\n\
+        sb_buffer *buffer = sb_new(&source, 0, SB_MAX_DEFAULT);\n\
+        int bad = other(1) != 1 || other(2) != -1 || sb_read(buffer, 0, 4, out) != 0 || sb_save(buffer, \"saved\") != 0;\n\
+        sb_free(buffer); return bad; }\n";
+    fs::write(place.join("program.c"), program).expect("written");
+    shell(
+        &place,
+        "rustc --edition 2024 --crate-type staticlib -C lto=fat -C opt-level=2 -o libother.a other.rs",
+    );
+    let installed = prefix().display();
+    for order in ["libother.a libspoolbuf.a", "libspoolbuf.a libother.a"] {
+        let commands = format!(
+            "ln -sf '{installed}/lib/libspoolbuf.a' .; \
+             cc -std=c99 -Wall -Wextra -Werror -I '{installed}/include' program.c {order} -lpthread -ldl -lm -o program; \
+             ./program 2>/dev/null"
+        );
+        shell(&place, &commands);
+    }
+}
+
+#[test]
+fn a_copy_in_each_plugin() {
+    if !are_there("plugins", &["cmake", "cc"]) {
+        return;
+    }
+    let place = folder("two plugins");
+    let (installed, sources) = (prefix().display(), root().join("tests/consumers/plugin"));
+    let commands = format!(
+        "ln -sf '{installed}/lib/libspoolbuf.a' .
+        for name in first second; do
+            cc -std=c99 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -shared -I '{installed}/include' \\
+                '{sources}/plugin.c' libspoolbuf.a -lpthread -ldl -lm \\
+                -Wl,--exclude-libs,libspoolbuf.a -Wl,-z,nodelete -o $name.so
+        done
+        cc -std=c99 -D_GNU_SOURCE -Wall -Wextra -Werror '{sources}/host.c' -ldl -o host",
+        sources = sources.display()
+    );
+    shell(&place, &commands);
+    let exported = shell(
+        &place,
+        "nm -D --defined-only -f posix first.so | cut -d ' ' -f 1 | sort | xargs",
+    );
+    assert_eq!(exported, "plugin_close plugin_open plugin_reads\n");
+    assert_eq!(shell(&place, "./host ./first.so ./second.so"), "ok\n");
+}
+
+/// The headers as they are installed, without a warning.
+#[test]
+fn strict_compilers() {
+    if !are_there("the headers", &["cmake", "gcc", "g++", "clang", "clang++"]) {
+        return;
+    }
+    let place = folder("strict");
+    let commands = format!(
+        "flags='-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -fsyntax-only'
+        echo '#include <spoolbuf.h>\nint main(void) {{ return 0; }}' >c.c
+        echo '#include <spoolbuf_fd.h>\n#include <spoolbuf_stdio.h>\nint main(void) {{ return 0; }}' >system.c
+        echo '#include <spoolbuf.hpp>\nint main() {{ }}' >cpp.cpp
+        ln -s '{}' include
+        for by in gcc clang; do for std in c99 c2x; do
+            $by $flags -Iinclude -std=$std c.c
+            $by $flags -Iinclude -std=$std -D_GNU_SOURCE system.c
+        done; done
+        for by in g++ clang++; do for std in c++17 c++20; do
+            $by $flags -Iinclude -std=$std cpp.cpp
+            $by $flags -Iinclude -std=$std -fno-exceptions -fno-rtti cpp.cpp
+            $by $flags -Iinclude -std=$std -x c++ c.c
+        done; done",
+        prefix().join("include").display()
+    );
+    shell(&place, &commands);
+}
