@@ -7,11 +7,13 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let system = var("CARGO_CFG_TARGET_OS").unwrap_or_default();
     let major = var("CARGO_PKG_VERSION_MAJOR").unwrap_or_default();
-    let argument = |text: &str| println!("cargo:rustc-cdylib-link-arg={text}");
+    // For all that is linked, which changes no program: Cargo.toml names no shared library, so cargo would
+    // take what is for one alone as a mistake. Apple's linker takes a name for nothing else.
+    let argument = |text: &str| println!("cargo:rustc-link-arg={text}");
     match system.as_str() {
-        "macos" | "ios" => argument(&format!(
-            "-Wl,-install_name,@rpath/libspoolbuf.{major}.dylib"
-        )),
+        "macos" | "ios" => println!(
+            "cargo:rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libspoolbuf.{major}.dylib"
+        ),
         "windows" => {}
         _ => {
             argument(&format!("-Wl,-soname,libspoolbuf.so.{major}"));

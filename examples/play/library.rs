@@ -21,12 +21,12 @@ pub fn give_up(why: &str) -> ! {
 /// Asks cargo where the shared library is, and returns a directory that holds it under both its
 /// names: the linker's and the loader's.
 ///
-/// The layout of cargo's target directory is not stable, so cargo is asked. It has just built this
-/// example, so it builds nothing more.
+/// The layout of cargo's target directory is not stable, so cargo is asked, which builds the library if it
+/// has not yet.
 pub fn shared_library() -> PathBuf {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(&cargo)
-        .args(["build", "--quiet", "--release", "--example", "play"])
+        .args(["rustc", "--quiet", "--release", "--lib", "--crate-type", "cdylib"])
         .args(["--message-format", "json-render-diagnostics"])
         .arg("--manifest-path")
         .arg(root().join("Cargo.toml"))

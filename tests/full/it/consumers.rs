@@ -1,10 +1,11 @@
 //! Programs of other build systems, of CMake, Meson and make, in C and C++, by gcc and clang. Their library
 //! is installed and was moved since, or is a copy of the repository in the project.
 
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use crate::foreign::{LIMIT, Project, are_there, clone, prefix};
+use crate::foreign::{LIMIT, Project, are_there, clone, command, files, place, prefix};
 use crate::library::{library, root, run, scratch, skipped};
 
 const COMPILERS: [&str; 2] = ["gcc", "clang"];
@@ -95,7 +96,7 @@ fn cmake_fetch_content() {
 fn meson_subproject() {
     if are_there("a Meson subproject", &["meson", "ninja", "git", "gcc"]) {
         let project = Project::new("subproject", "gcc").vendored("vendored");
-        std::fs::create_dir(project.folder.join("meson/subprojects")).expect("a folder");
+        fs::create_dir(project.folder.join("meson/subprojects")).expect("a folder");
         symlink(clone(), project.folder.join("meson/subprojects/spoolbuf")).expect("a link");
         let commands = ["meson setup build", "ninja -C build"];
         vendored("Meson", &project, "meson", commands);
@@ -110,6 +111,41 @@ fn make_vendored() {
         let commands = ["mkdir build", "make -f vendored.mk BUILD=build"];
         vendored("make", &project, "make", commands);
     }
+}
+
+/// Nothing that C would need is built for it, and nothing is said about that.
+#[test]
+fn a_rust_program_builds_one_rlib() {
+    let folder = place().join("a rust program");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(folder.join("src")).expect("a folder");
+    let manifest = format!(
+        "[package]\nname = \"program\"\nedition = \"2021\"\n[workspace]\n[dependencies]\n\
+         spoolbuf = {{ path = {:?} }}\n",
+        clone().to_str().expect("UTF-8")
+    );
+    let program = "fn main() {\n    let buffer = spoolbuf::StreamBuffer::new(&b\"bytes\"[..]);\n    \
+                   let mut out = [0; 5];\n    assert_eq!(buffer.unwrap().read_at(0, &mut out).unwrap(), 5);\n}\n";
+    for (name, text) in [("Cargo.toml", manifest.as_str()), ("src/main.rs", program)] {
+        fs::write(folder.join(name), text).expect("written");
+    }
+    fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("copied");
+    let outcome = run(command("cargo", &folder).arg("run"), LIMIT);
+    outcome.expect_success("cargo run");
+    assert!(!outcome.output.contains("warning"), "{}", outcome.output);
+    let built = files(&folder.join("target/debug"));
+    let libraries: Vec<&str> = built
+        .iter()
+        .filter_map(|path| path.rsplit('/').next())
+        .filter(|name| name.contains("libspoolbuf") && !name.ends_with(".d"))
+        .collect();
+    let [rlib, rmeta] = libraries[..] else {
+        panic!("{libraries:?}");
+    };
+    assert!(
+        rlib.ends_with(".rlib") && rmeta.ends_with(".rmeta"),
+        "{libraries:?}"
+    );
 }
 
 /// The examples' own Makefile, with the library where cargo has put it.

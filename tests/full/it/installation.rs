@@ -116,6 +116,20 @@ fn versions_agree() {
     }
 }
 
+/// cargo-c can't look for them, as CMakeLists.txt does.
+#[test]
+fn cargo_c_is_told_every_header() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml");
+    let headers = files(&root().join("bindings"));
+    let headers = headers
+        .iter()
+        .filter(|it| it.ends_with(".h") || it.ends_with(".hpp"));
+    for header in headers {
+        let line = format!("{{ from = \"bindings/{header}\" }}");
+        assert!(manifest.contains(&line), "Cargo.toml: no {line}");
+    }
+}
+
 /// Runs commands in the build folder of the prefix.
 fn in_the_build(commands: &str) {
     prefix();
