@@ -370,6 +370,19 @@ typedef enum {
 } sb_source_flag;
 
 /**
+ * Properties of a buffer, in sb_options: any of these, ORed together.
+ */
+typedef enum {
+    /**
+     * The declared size, or the one that the source's `size` returns, is a fact: sb_known_size()
+     * returns it before the end is known, and the adapters for media libraries pass it on. Set it
+     * only for a size that cannot be wrong, and not for that of a file that still grows. Reads do
+     * not depend on it.
+     */
+    SB_SIZE_TRUSTED = 1,
+} sb_option_flag;
+
+/**
  * Properties of a reader, in sb_reader_options: any of these, ORed together.
  */
 typedef enum {
@@ -830,9 +843,9 @@ typedef struct {
      */
     uint32_t on_short;
     /**
-     * Must be 0.
+     * sb_option_flag values, ORed together. Default: 0.
      */
-    uint32_t reserved;
+    uint32_t flags;
     /**
      * The low mark of a prefetch, in bytes: the helper thread sleeps until fewer than this many
      * bytes are buffered past the furthest read, and then calls the source until as many as the
@@ -1510,6 +1523,24 @@ int sb_set_max_memory(sb_buffer *handle,
 SB_API int64_t sb_size(const sb_buffer *handle);
 
 /**
+ * Returns the size of the resource if it is a fact.
+ *
+ * For callers that believe what they are told: a demuxer that is given a wrong size loses sound or
+ * fails. Where this returns SB_ERR_UNKNOWN_SIZE, sb_find_size() makes the size known.
+ *
+ * @param handle the buffer.
+ * @return the size in bytes: the final size once the source has ended, else what sb_size() returns
+ *         if the option SB_SIZE_TRUSTED is set.
+ *         SB_ERR_UNKNOWN_SIZE: no size is known, or it is only declared.
+ *         SB_ERR_INVALID: the handle is invalid.
+ *
+ * Threads: any thread, concurrently; never blocks.
+ *
+ * Since: 0.1
+ */
+SB_API int64_t sb_known_size(const sb_buffer *handle);
+
+/**
  * Finds the final size: reads the source to its end (EOF) if that is necessary.
  *
  * The prefetch does not move. A source that can seek is sent to the last byte of the size that
@@ -1715,8 +1746,9 @@ int64_t sb_push(sb_buffer *handle,
  *
  * After an end, the final size is known, and missing bytes below it can still be pushed. After a
  * failure, readers get the buffered bytes first and then SB_ERR_SOURCE, until sb_retry() or
- * sb_resume(), after which pushes are accepted again. A pusher that goes away without this call
- * leaves readers waiting until they are canceled: there is no silent end.
+ * sb_resume(), after which pushes are accepted again. Until then an end is refused, since the bytes
+ * before a failure may be a part, and a later failure replaces the one before. A pusher that goes
+ * away without this call leaves readers waiting until they are canceled: there is no silent end.
  *
  * If `size` is below the declared size and `on_short` is SB_SHORT_ERROR, readers get SB_ERR_SHORT
  * instead of the end, as from a source.
@@ -1726,8 +1758,10 @@ int64_t sb_push(sb_buffer *handle,
  *               used for a failure.
  * @param code   0 for an end. A negative value is a failure: it is kept as `source_error` for
  *               sb_stats.
- * @return SB_OK; also if the same end was reported before, or if it fails once every byte is
+ * @return SB_OK; also if the same end was reported before, or for a failure once every byte is
  *         buffered, which has no effect.
+ *         SB_ERR_SOURCE, SB_ERR_SHORT: an end after a failure, or after an end below the declared
+ *         size; until sb_retry() or sb_resume().
  *         SB_ERR_SIZE: `size` is below the highest byte, above 2^63 - 1, or not the end that was
  *         reported before.
  *         SB_ERR_UNSUPPORTED: the buffer has a source.

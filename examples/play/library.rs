@@ -26,7 +26,14 @@ pub fn give_up(why: &str) -> ! {
 pub fn shared_library() -> PathBuf {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(&cargo)
-        .args(["rustc", "--quiet", "--release", "--lib", "--crate-type", "cdylib"])
+        .args([
+            "rustc",
+            "--quiet",
+            "--release",
+            "--lib",
+            "--crate-type",
+            "cdylib",
+        ])
         .args(["--message-format", "json-render-diagnostics"])
         .arg("--manifest-path")
         .arg(root().join("Cargo.toml"))
