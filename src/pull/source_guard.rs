@@ -251,7 +251,8 @@ impl<'b> SourceGuard<'b> {
         if let Some(check) = &mut state.check {
             check.reserve()?;
         }
-        let asks_size = state.extent.awaits_size();
+        // A lazy jump calls nothing: the size is asked for after the read that confirms it.
+        let asks_size = state.extent.awaits_size() && !(seeks && state.position.seeks_lazily());
         state.slot.enter();
         state.counters.pulls += u64::from(!seeks);
         state.counters.seeks += u64::from(seeks);

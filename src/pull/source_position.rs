@@ -38,6 +38,10 @@ impl SourcePosition {
         self.can_seek
     }
 
+    pub(super) fn seeks_lazily(&self) -> bool {
+        self.seeks_lazily
+    }
+
     pub(super) fn lose_seek(&mut self) {
         self.can_seek = false;
     }

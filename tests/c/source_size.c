@@ -223,6 +223,18 @@ static void may_free(form how)
     CHECK_EQ(source.script.closes, 1);
 }
 
+/* Never before the source has been called: a `pull` is sent elsewhere by its next call. */
+static void follows_a_call(form how)
+{
+    static const int64_t answers[] = { 50, 50, 50, 0 }, sizes[] = { -1 };
+    sized source = SIZED(answers, sizes);
+    sb_buffer *buffer = sized_open(&source, how, SB_SIZE_UNKNOWN, SB_SHORT_END);
+
+    CHECK_EQ(sb_read(buffer, 100, 50, bytes), 50);
+    CHECK_EQ(source.asked, source.script.calls + source.script.seek_calls);
+    sb_free(buffer);
+}
+
 int main(void)
 {
     form how;
@@ -230,6 +242,7 @@ int main(void)
     for (how = READ; how < FORMS; how++) {
         is_learned(how);
         is_not_asked_for(how);
+        follows_a_call(how);
         is_a_hint(how);
         comes_with_the_end(how, 0, SB_SHORT_END);
         comes_with_the_end(how, 0, SB_SHORT_ERROR);
