@@ -131,6 +131,17 @@ void plan_of(uint64_t seed, plan *out)
     out->saves = one_of(&random, 0, 0, 1, 3);
     out->frees = one_of(&random, 0, 0, 0, 1);
     out->disk = one_of(&random, 0, 0, 0, out->max < out->size ? 3 : 0);
+    /* The kept seeds stay what they are. */
+    if (seed < 10000)
+        return;
+    out->limits = one_of(&random, 0, 0, 1, 5);
+    out->sizes = one_of(&random, 0, 0, 1, 5);
+    out->states = out->declared == SB_SIZE_UNKNOWN && below(&random, 2);
+    out->stated = below(&random, 3) ? out->size : below(&random, out->size * 2 + 10);
+    out->states_after = (unsigned)below(&random, 4);
+    /* Several threads do not know whether a retry comes before or after the size. */
+    if (out->states && (out->threads > 1 || out->prefetch > 0))
+        out->on_short = SB_SHORT_END;
 }
 
 void plan_print(const plan *self, FILE *out)
@@ -152,5 +163,7 @@ void plan_print(const plan *self, FILE *out)
             self->has_close ? "" : ", no close", self->giant ? ", giant" : "", self->errors,
             self->zeros_after, self->stalls, self->lies, self->nothings, self->false_ends,
             self->late_ends, self->reentries, self->seek_errors, self->refusals);
+    if (self->states)
+        fprintf(out, "  states a size of %" PRIu64 " after %u calls\n", self->stated, self->states_after);
     fprintf(out, "  %u threads, %u operations each\n", self->threads, self->operations);
 }

@@ -116,6 +116,28 @@ static void spill(void)
         judge_status(&self, result);
 }
 
+void change_max(rng *random)
+{
+    uint64_t max = below(random, 3) ? below(random, the.plan.size % SB_MAX_DEFAULT + 2) : the.plan.max;
+    call self = { .name = "sb_set_max_memory", .off = NONE, .limit = -1, .reader = -1 };
+    call_begin(&self);
+    lock();
+    if (max > the.max)
+        the.max = max;
+    unlock();
+    int result = sb_set_max_memory(the.buffer, max);
+    call_end(&self);
+    trace("sb_set_max_memory(%" PRId64 "): %d", (int64_t)max, result);
+    if (result != SB_OK) {
+        judge_status(&self, result);
+        return;
+    }
+    lock();
+    if (alone())
+        the.max = max;
+    unlock();
+}
+
 void free_buffer(void)
 {
     /* Without a `close`, its return is the sign that the source is no longer used. */

@@ -120,12 +120,16 @@ typedef struct plan {
     form form;
     manners manners;
     bool has_cancel, has_close, spool_dir, giant, chunk_varies;
+    /* The source states this size, right or wrong, when it is asked for the time after `states_after`. */
+    bool states;
+    uint64_t stated;
+    unsigned states_after;
     unsigned threads, operations;
     /* What goes wrong, per mille of the source's calls. */
     unsigned errors, zeros_after, stalls, lies, nothings, false_ends, reentries, scribbles, late_ends;
     unsigned seek_errors, refusals, pauses;
     /* What the threads do, as weights. */
-    unsigned reads, some_reads, readers, controls, saves, looks, frees, disk;
+    unsigned reads, some_reads, readers, controls, saves, looks, frees, disk, limits, sizes;
 } plan;
 
 extern form only_form; /* FORMS: all */
@@ -215,6 +219,12 @@ struct the {
     bool rechecks;     /* after a retry of that, buffered bytes are requested again */
     bool forward_only;
     bool disproved;    /* the declared size is disproved */
+    bool has_stated;   /* it has stated the size, */
+    uint64_t stated_settled; /* which the library knows at the latest from then on */
+    const worker *stated_by;
+    bool size_awaited; /* its `size` is called next, */
+    int64_t size_next; /* and returns this */
+    uint64_t max;      /* the largest memory limit that may be in force */
     bool is_short;     /* it ended below the declared size, and that is its failure */
     uint64_t passed;   /* the largest offset that it reached */
     int64_t code;      /* of its last error */
@@ -282,6 +292,8 @@ uint64_t rounded(uint64_t end);
 uint64_t some(uint64_t off, uint64_t len);
 /* Whether only this thread can have used the buffer or its source. */
 bool alone(void);
+/* The library asks the source for its size after this call, and before it takes in the result. */
+void size_follows(void);
 /* Around sb_cancel(), sb_resume() or sb_retry(), sb_prefetch(), sb_free(). */
 void cancel_begins(void);
 void cancel_ended(uint64_t begun, bool done);
@@ -317,6 +329,7 @@ void free_readers(void);
 /* control.c */
 void control(rng *random);
 void change_prefetch(uint64_t ahead);
+void change_max(rng *random);
 void cancel(bool sees);
 void clear(bool resumes);
 void free_buffer(void);
@@ -326,6 +339,8 @@ void await_stopped(uint64_t before, int reader);
 
 /* look.c */
 void look(rng *random);
+void find_size(int64_t limit);
+void judge_found(const call *self, int64_t size);
 void judge_size(const call *self, int64_t size);
 void check_quiet(void);
 

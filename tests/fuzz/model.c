@@ -16,6 +16,8 @@ void model_begin(const plan *plan)
     the.plan = *plan;
     the.final = the.bound = the.ended_at = NONE;
     the.code_known = true;
+    the.stated_settled = NONE;
+    the.max = plan->max;
     the.prefetch_most = the.prefetch_sure = plan->prefetch;
     the.helper_asked = plan->prefetch > 0;
     for (unsigned at = 0; at < WORKERS; at++) {
@@ -110,8 +112,29 @@ bool cause_ended(uint64_t offset, uint64_t from, uint64_t to)
     return false;
 }
 
+void size_follows(void)
+{
+    plan *plan = &the.plan;
+    if (!plan->states || the.has_stated || the.final != NONE)
+        return;
+    the.size_awaited = true;
+    the.size_next = -1 - (int64_t)plan->states_after;
+    if (plan->states_after > 0) {
+        plan->states_after--;
+        return;
+    }
+    the.size_next = (int64_t)plan->stated;
+    the.has_stated = true;
+    the.stated_by = me;
+    plan->declared = plan->stated;
+    if (spans_last(&the.held) > plan->declared || the.bound < plan->declared)
+        the.disproved = true;
+}
+
 void settle(const worker *by)
 {
+    if (the.has_stated && the.stated_settled == NONE && (!by || by == the.stated_by))
+        the.stated_settled = tick();
     for (size_t at = the.causes_count; at-- > 0;) {
         interval *one = &the.causes[at];
         if (one->cause > ENDED || (by && one->by != by))

@@ -164,7 +164,8 @@ void perform(void)
     rng *random = &me->random;
     const plan *plan = &the.plan;
     const unsigned weights[] = { plan->reads, plan->some_reads, plan->readers, plan->controls, plan->looks,
-                                 plan->saves, plan->frees ? 1 : 0, plan->disk, 1 };
+                                 plan->saves, plan->frees ? 1 : 0, plan->disk, 1, plan->limits,
+                                 plan->sizes };
     unsigned total = 0, at = 0;
     for (size_t place = 0; place < COUNT_OF(weights); place++)
         total += weights[place];
@@ -199,8 +200,14 @@ void perform(void)
     case 7:
         change_disk(random, below(random, 2));
         break;
-    default:
+    case 8:
         misuse(random);
+        break;
+    case 9:
+        change_max(random);
+        break;
+    default:
+        find_size(plan->giant ? 0 : some_limit(random));
     }
     if (chance(random, 60))
         sched_yield();

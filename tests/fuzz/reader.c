@@ -56,6 +56,28 @@ static void read_on(unsigned at, sb_reader *reader, int name, rng *random)
         the.reader_at[at] = off + (uint64_t)result;
 }
 
+static void find_end(unsigned at, sb_reader *reader, int name)
+{
+    int64_t limit = the.reader_limit[at];
+    bool buffered = the.reader_buffered[at], fetches = limit < 0 && !buffered;
+    /* Nobody reads through a giant resource. */
+    if (the.plan.giant && (fetches || limit > 0))
+        return;
+    call self = { .name = "sb_reader_find_size", .off = NONE, .need = buffered ? 0 : NONE,
+                  .limit = buffered && limit < 0 ? 0 : limit, .reader = name, .fetches = fetches,
+                  .waits = me->inside == 0 && fetches };
+    lock();
+    the.saved |= !buffered;
+    if (limit > 0 && !buffered)
+        the.helper_asked = true;
+    unlock();
+    call_begin(&self);
+    int64_t result = sb_reader_find_size(reader);
+    call_end(&self);
+    trace("sb_reader_find_size(reader %d): %s", name, status_name(result));
+    judge_found(&self, result);
+}
+
 static void move(unsigned at, sb_reader *reader, int name, rng *random)
 {
     uint64_t here = the.reader_at[at], to = some_offset(random);
@@ -167,6 +189,8 @@ void use_reader(rng *random)
         make(at);
     else if (mine && chosen == 13)
         make(at); /* and forgets the previous one */
+    else if (mine && chosen == 12 && the.plan.sizes && below(random, 2))
+        find_end(at, reader, name);
     else if (mine && chosen >= 9)
         move(at, reader, name, random);
     else if (mine)

@@ -30,6 +30,7 @@ static void enter(void)
     if (!me)
         me = &the.workers[HELPER];
     settle(NULL);
+    EXPECT(!the.size_awaited, "the source is not asked for its size");
     the.gives_up = false;
     the.calls++;
     atomic_fetch_add_explicit(&calls_done, 1, memory_order_relaxed);
@@ -91,7 +92,9 @@ static void expect_wanted(uint64_t offset, uint64_t capacity)
     /* A save of a source that has sought forward and cannot seek back needs the bytes in between. */
     bool through = the.saving && the.forward_only && spans_next(&the.held, offset) != NONE;
     EXPECT(ahead || end <= rounded(the.need) || through
-           || (the.saving && capacity <= rounded(64 * KIB) + 16384),
+           || (the.saving && capacity <= rounded(64 * KIB) + 16384)
+           /* A search for the size reads on to the end. */
+           || (the.saving && the.plan.sizes && capacity <= 256 * KIB),
            "the source is asked for %" PRIu64 " bytes at %" PRIu64 ", but only what is before %" PRIu64
            " is wanted", capacity, offset, the.need);
 }
@@ -173,6 +176,7 @@ static int64_t read_bytes(void *opaque, void *out, size_t capacity)
     expect_clean(&random, offset, out, capacity);
     dawdle(&random);
     outcome came = choose(&random, offset, capacity, false);
+    size_follows();
     take_in(offset, &came, false);
     leave();
     unlock();
@@ -201,6 +205,7 @@ static int64_t seek_to(void *opaque, uint64_t offset)
             code = SB_SOURCE_UNSUPPORTED;
     }
     trace("the source is sent to %" PRIu64 ": %" PRId64, offset, code);
+    size_follows();
     if (code == SB_SOURCE_CANCELED) {
         came_with_nothing(true);
     } else if (code != 0) {
@@ -242,6 +247,7 @@ static int pull_bytes(void *opaque, uint64_t offset, void *out, size_t capacity,
         if (chance(&random, the.plan.refusals))
             came = (outcome){ .kind = ERROR, .code = SB_SOURCE_UNSUPPORTED };
     }
+    size_follows();
     if (jumps && (came.kind == ERROR || came.kind == NOTHING)) {
         trace("the source is sent to %" PRIu64 ": %" PRId64, offset, came.code);
         if (came.code == SB_SOURCE_CANCELED)
@@ -276,6 +282,21 @@ static int pull_bytes(void *opaque, uint64_t offset, void *out, size_t capacity,
     }
     atomic_store(&the.occupied, 0);
     return result;
+}
+
+static int64_t state_size(void *opaque)
+{
+    (void)opaque;
+    EXPECT(atomic_exchange(&the.occupied, 1) == 0, "`size` is called while the source runs");
+    lock();
+    EXPECT(!the.closed && !the.over, "`size` is called after the end");
+    EXPECT(the.size_awaited, "`size` is called though no call of the source needs it");
+    the.size_awaited = false;
+    int64_t size = the.size_next;
+    trace("the source's size: %" PRId64, size);
+    unlock();
+    atomic_store(&the.occupied, 0);
+    return size;
 }
 
 static void cancel_it(void *opaque)
@@ -342,6 +363,8 @@ sb_callback source_callback(void)
         callback.cancel = cancel_it;
     if (plan->has_close)
         callback.close = close_it;
+    if (plan->states)
+        callback.size = state_size;
     callback.opaque = &the;
     return callback;
 }
