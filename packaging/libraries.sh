@@ -21,8 +21,8 @@ built=$target/${triple:+$triple/}release
 
 # What cargo reads from the folder it runs in (the toolchain, its configuration) is this project's.
 cd "$root"
-# A library of type rlib as well would end link-time optimization: cargo rustc, not cargo build.
-CARGO_PROFILE_RELEASE_STRIP=symbols "${CARGO:-cargo}" rustc --quiet --locked --release --lib \
+# cargo rustc, since cargo build knows the rlib alone.
+"${CARGO:-cargo}" rustc --quiet --locked --release --lib \
     --crate-type cdylib,staticlib --target-dir "$target" ${triple:+--target "$triple"} "$@"
 
 # put FROM TO: copies a file that has changed.

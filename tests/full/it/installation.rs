@@ -277,6 +277,8 @@ fn cargo_c_installs_the_same_files() {
         .env("CARGO_PROFILE_RELEASE_LTO", "off");
     run(&mut install, LIMIT).expect_success("cargo cinstall");
     assert_eq!(files(&by_cargo), files(prefix()));
+    let symbols = shell(&by_cargo, "nm lib/libspoolbuf.so 2>&1");
+    assert!(symbols.contains("no symbols"), "not stripped: {symbols}");
     for name in ["libspoolbuf.so", "libspoolbuf.so.0"] {
         let link = Path::new("lib").join(name);
         let [here, there] = [prefix(), &by_cargo].map(|it| fs::read_link(it.join(&link)));
