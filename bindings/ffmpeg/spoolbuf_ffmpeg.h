@@ -21,12 +21,24 @@
  *                        (AV_PKT_FLAG_CORRUPT). spoolbuf_ffmpeg_status() returns the library's code. To
  *                        go on: sb_retry(), spoolbuf_ffmpeg_resume(), av_seek_frame() to the last
  *                        complete packet
- *   AVSEEK_SIZE          the final size, else the declared size, else AVERROR(ENOSYS)
- *   a seek               costs nothing, whatever the source can do: an MP4 with its index at the end
- *                        plays from a pipe. SEEK_END uses the size of AVSEEK_SIZE
- *   a blocked read       spoolbuf_ffmpeg_cancel(), from any thread, makes it and every read that would
- *                        block return AVERROR_EXIT, until spoolbuf_ffmpeg_resume(). FFmpeg's own
- *                        interrupt_callback does not reach a custom AVIOContext
+ *   AVSEEK_SIZE          the size if it is a fact (sb_known_size()): the end was seen, or the caller
+ *                        vouches for it (SB_SIZE_TRUSTED). A source that can seek is asked to prove its
+ *                        size, by one seek. Else AVERROR(ENOSYS): a wrong declared size changes nothing
+ *   a seek               within the buffered bytes always works
+ *   a look at the end    of a source that cannot seek would fetch everything before the first frame. So
+ *                        context->seekable is 0 for such a source until its end was seen (AUTO). FFmpeg
+ *                        then starts as from a pipe, reads through a gap, and seeks back. An MP4 with its
+ *                        index at the end plays from a pipe, once all of it has arrived. Seeks after the
+ *                        opening (av_seek_frame) work, except where a format requires context->seekable:
+ *                        it may be set to AVIO_SEEKABLE_NORMAL after avformat_find_stream_info()
+ *   reach                spoolbuf_ffmpeg_open_with() takes reader options. `reach` = SB_REACH_WHOLE:
+ *                        every seek works, and fetches what it needs. Another `reach`, or options = NULL:
+ *                        AUTO, as above, and our own seeks go at most that far
+ *   timeout_ms           of the reader options: AVERROR(EAGAIN) if no byte arrives in time, also with
+ *                        SB_READER_BUFFERED. To go on: spoolbuf_ffmpeg_resume()
+ *   a blocked read       spoolbuf_ffmpeg_cancel(), from any thread, makes it and every later read return
+ *                        AVERROR_EXIT, until spoolbuf_ffmpeg_resume(). FFmpeg's own interrupt_callback
+ *                        does not reach a custom AVIOContext
  *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
  *                        source, and a stop takes effect at once
  *   without one          the source is called on the thread that reads, and a stop takes effect when
@@ -36,12 +48,10 @@
  *                        and so on
  *   lifetime             close it after avformat_close_input() and before sb_free()
  *
- * Some demuxers look at the end first if they can seek (MPEG-TS with a known size, for the duration).
- * They make a forward-only source run to its end first; context->seekable = 0 prevents that. The output
- * of some depends on the size (MP3 removes the encoder's padding only with it): declare the size if it
- * is known.
+ * The output of some demuxers depends on the size (MP3 removes the encoder's padding only with it):
+ * vouch for the size if it is known for certain.
  *
- * FFmpeg 4.0 to 8. C99 and C++.
+ * FFmpeg 4.0 to 8. GCC, Clang or MSVC; C99 and C++.
  */
 #ifndef SPOOLBUF_FFMPEG_H
 #define SPOOLBUF_FFMPEG_H
@@ -60,11 +70,23 @@ extern "C" {
 
 #include "spoolbuf.h"
 
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+#define SPOOLBUF_FFMPEG_SET(target, value) _InterlockedExchange((target), (value))
+#define SPOOLBUF_FFMPEG_GET(target) _InterlockedCompareExchange((target), 0, 0)
+#else
+#define SPOOLBUF_FFMPEG_SET(target, value) __atomic_store_n((target), (value), __ATOMIC_SEQ_CST)
+#define SPOOLBUF_FFMPEG_GET(target) __atomic_load_n((target), __ATOMIC_SEQ_CST)
+#endif
+
 /* One player's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_ffmpeg {
     AVIOContext *context; /* for AVFormatContext.pb */
     sb_reader *reader;
+    uint64_t reach;
+    int can_seek; /* what context->seekable was set to */
     int status;
+    volatile long canceled;
 } spoolbuf_ffmpeg;
 
 /* FFmpeg's code for one of the library's codes. */
@@ -76,10 +98,25 @@ static inline int spoolbuf_ffmpeg_error(int64_t status)
     case SB_ERR_DISK_FULL: return AVERROR(ENOSPC);
     case SB_ERR_NO_MEMORY: return AVERROR(ENOMEM);
     case SB_ERR_REENTRANT: return AVERROR(EDEADLK);
+    case SB_ERR_TIMEOUT: return AVERROR(EAGAIN);
     case SB_ERR_UNKNOWN_SIZE:
     case SB_ERR_UNSUPPORTED: return AVERROR(ENOSYS);
     default: return AVERROR(EIO);
     }
+}
+
+/* Tells FFmpeg whether it may look ahead, whenever that has changed. What the program has set stays. */
+static inline void spoolbuf_ffmpeg_update(spoolbuf_ffmpeg *self)
+{
+    sb_stats facts;
+    int can_seek = AVIO_SEEKABLE_NORMAL;
+
+    if (self->reach != SB_REACH_WHOLE
+        && sb_stat(sb_reader_buffer(self->reader), &facts, sizeof facts) == SB_OK
+        && !facts.seekable && facts.final_size == SB_SIZE_UNKNOWN)
+        can_seek = 0;
+    if (can_seek != self->can_seek)
+        self->context->seekable = self->can_seek = can_seek;
 }
 
 static inline int spoolbuf_ffmpeg_read(void *opaque, uint8_t *out, int length)
@@ -90,8 +127,14 @@ static inline int spoolbuf_ffmpeg_read(void *opaque, uint8_t *out, int length)
     if (length <= 0)
         return length < 0 ? AVERROR(EINVAL) : 0;
     count = sb_reader_read(self->reader, (size_t)length, out);
+    /* Bytes that are buffered can be read after a cancel, too. */
+    if (count > 0 && SPOOLBUF_FFMPEG_GET(&self->canceled)) {
+        sb_reader_seek(self->reader, -count, SB_SEEK_CUR);
+        count = SB_ERR_CANCELED;
+    }
     if (count > 0)
         return (int)count;
+    spoolbuf_ffmpeg_update(self);
     if (count == 0)
         return AVERROR_EOF;
     /* Keeps the first error: a later read of buffered bytes must not hide it. */
@@ -100,28 +143,74 @@ static inline int spoolbuf_ffmpeg_read(void *opaque, uint8_t *out, int length)
     return spoolbuf_ffmpeg_error(count);
 }
 
+/* The size if it is a fact, which a source that can seek proves. */
+static inline int64_t spoolbuf_ffmpeg_size(spoolbuf_ffmpeg *self)
+{
+    sb_buffer *buffer = sb_reader_buffer(self->reader);
+    int64_t size = sb_known_size(buffer);
+    sb_stats facts;
+
+    if (size != SB_ERR_UNKNOWN_SIZE || sb_stat(buffer, &facts, sizeof facts) < 0 || !facts.seekable)
+        return size;
+    size = sb_reader_find_size(self->reader);
+    spoolbuf_ffmpeg_update(self);
+    return size < 0 && size != SB_ERR_CANCELED ? SB_ERR_UNKNOWN_SIZE : size;
+}
+
+/* A source that was never sought may turn out to be unable to: its first byte there tells. */
+static inline int64_t spoolbuf_ffmpeg_try(spoolbuf_ffmpeg *self, int64_t from, int64_t to)
+{
+    sb_buffer *buffer = sb_reader_buffer(self->reader);
+    sb_stats facts;
+    int64_t count;
+    char byte;
+
+    if (self->reach == SB_REACH_WHOLE || to < 0 || sb_buffered(buffer, (uint64_t)to) > 0
+        || sb_stat(buffer, &facts, sizeof facts) < 0 || !facts.seekable || facts.seeks > 0)
+        return to;
+    count = sb_reader_read(self->reader, 1, &byte);
+    spoolbuf_ffmpeg_update(self);
+    sb_reader_seek(self->reader, count < 0 ? from : to, SB_SEEK_SET);
+    return count < 0 ? count : to;
+}
+
 static inline int64_t spoolbuf_ffmpeg_seek(void *opaque, int64_t offset, int whence)
 {
     spoolbuf_ffmpeg *self = (spoolbuf_ffmpeg *)opaque;
-    int64_t result;
+    int64_t from = sb_reader_seek(self->reader, 0, SB_SEEK_CUR), result = 0;
 
-    if (whence & AVSEEK_SIZE)
-        result = sb_size(sb_reader_buffer(self->reader));
-    else
-        result = sb_reader_seek(self->reader, offset, whence & ~AVSEEK_FORCE);
+    if ((whence & AVSEEK_SIZE) || (whence & ~AVSEEK_FORCE) == SEEK_END)
+        result = spoolbuf_ffmpeg_size(self);
+    if (!(whence & AVSEEK_SIZE) && result >= 0) {
+        whence &= ~AVSEEK_FORCE;
+        if (whence == SEEK_END)
+            result = sb_reader_seek(self->reader, result + offset, SB_SEEK_SET);
+        else
+            result = sb_reader_seek(self->reader, offset, whence);
+        result = spoolbuf_ffmpeg_try(self, from, result);
+    }
     return result < 0 ? spoolbuf_ffmpeg_error(result) : result;
 }
 
-/* Opens a position in a buffer. Returns 0 or an AVERROR; after an error there is nothing to close. */
-static inline int spoolbuf_ffmpeg_open(spoolbuf_ffmpeg *self, sb_buffer *buffer)
+/* Opens a position in a buffer, with options for its reader; NULL: the library's defaults and
+ * SB_REACH_AUTO. Returns 0 or an AVERROR; after an error there is nothing to close. */
+static inline int spoolbuf_ffmpeg_open_with(spoolbuf_ffmpeg *self, sb_buffer *buffer,
+                                            const sb_reader_options *options)
 {
     enum { AREA = 32768 };
+    sb_reader_options defaults;
     unsigned char *area;
+    int status;
 
     memset(self, 0, sizeof *self);
-    self->reader = sb_reader_new(buffer);
-    if (self->reader == NULL)
-        return sb_buffered(buffer, 0) < 0 ? AVERROR(EINVAL) : AVERROR(ENOMEM);
+    sb_reader_options_init(&defaults, sizeof defaults);
+    defaults.reach = SB_REACH_AUTO;
+    if (options == NULL)
+        options = &defaults;
+    status = sb_reader_new_with(buffer, options, &self->reader);
+    if (status != SB_OK)
+        return spoolbuf_ffmpeg_error(status);
+    self->reach = options->reach;
     area = (unsigned char *)av_malloc(AREA);
     if (area != NULL)
         self->context = avio_alloc_context(area, AREA, 0, self, spoolbuf_ffmpeg_read, NULL,
@@ -131,12 +220,21 @@ static inline int spoolbuf_ffmpeg_open(spoolbuf_ffmpeg *self, sb_buffer *buffer)
         sb_reader_free(self->reader);
         return AVERROR(ENOMEM);
     }
+    self->can_seek = AVIO_SEEKABLE_NORMAL; /* as it is with a seek function */
+    spoolbuf_ffmpeg_update(self);
     return 0;
 }
 
-/* Makes the player's blocked read, and those that would block, fail. From any thread. */
+/* The same with the default options. */
+static inline int spoolbuf_ffmpeg_open(spoolbuf_ffmpeg *self, sb_buffer *buffer)
+{
+    return spoolbuf_ffmpeg_open_with(self, buffer, NULL);
+}
+
+/* Makes the player's blocked read and every later one fail. From any thread. */
 static inline void spoolbuf_ffmpeg_cancel(spoolbuf_ffmpeg *self)
 {
+    SPOOLBUF_FFMPEG_SET(&self->canceled, 1);
     sb_reader_cancel(self->reader);
 }
 
@@ -144,6 +242,7 @@ static inline void spoolbuf_ffmpeg_cancel(spoolbuf_ffmpeg *self)
 static inline void spoolbuf_ffmpeg_resume(spoolbuf_ffmpeg *self)
 {
     sb_reader_resume(self->reader);
+    SPOOLBUF_FFMPEG_SET(&self->canceled, 0);
     self->status = SB_OK;
     self->context->error = 0;
     self->context->eof_reached = 0;

@@ -223,7 +223,8 @@ int main(int argc, char **argv)
     /* The source is idle now: nobody reads, and nothing is prefetched. */
     fetched = line.fetched;
     seeks = line.seeks;
-    CHECK(duration == expected_duration);
+    /* Some formats tell it only at the end, which nobody reads first if the source cannot seek. */
+    CHECK(duration == expected_duration || (source.seek == NULL && fetched < (uint64_t)status.st_size));
     spoolbuf_ffmpeg_close(&io);
 
     compare(buffer, line.fd, (uint64_t)status.st_size);

@@ -145,6 +145,8 @@ fn of_a_sound_whose_length_stands_in_its_last_page() {
     assert!(seeking.size > 2_000_000, "{} bytes only", seeking.size);
     assert!(seeking.share() < 0.2, "{:.3} fetched", seeking.share());
     assert!((1..10).contains(&seeking.seeks), "{} seeks", seeking.seeks);
+    // The last page is not looked at if everything before it would have to be fetched first.
     let forward = open(&program, &sound, "forward");
-    assert_eq!((forward.fetched, forward.seeks), (forward.size, 0));
+    assert!(forward.share() < 0.2, "{:.3} fetched", forward.share());
+    assert_eq!(forward.seeks, 0);
 }

@@ -46,9 +46,26 @@ static void player_asks(player *self)
 {
     AVIOContext *io = self->io.context;
     spoolbuf_ffmpeg other;
+    sb_reader_options options;
     uint8_t bytes[ODD];
 
-    assert(io->seekable & AVIO_SEEKABLE_NORMAL);
+    /* No looks ahead at a source that cannot seek; by choice all the same, and once the end was seen. */
+    assert(io->seekable == 0);
+    sb_reader_options_init(&options, sizeof options);
+    assert(spoolbuf_ffmpeg_open_with(&other, self->buffer, &options) == 0);
+    assert(other.context->seekable & AVIO_SEEKABLE_NORMAL);
+    spoolbuf_ffmpeg_close(&other);
+    options.flags = SB_READER_BUFFERED;
+    assert(spoolbuf_ffmpeg_open_with(&other, self->buffer, &options) == 0);
+    assert(spoolbuf_ffmpeg_read(&other, bytes, 1) == AVERROR(EAGAIN));
+    assert(spoolbuf_ffmpeg_status(&other) == SB_ERR_TIMEOUT);
+    spoolbuf_ffmpeg_close(&other);
+    options.struct_size = 1;
+    assert(spoolbuf_ffmpeg_open_with(&other, self->buffer, &options) == AVERROR(EINVAL));
+    /* Within the reach, and past it. */
+    assert(spoolbuf_ffmpeg_seek(&self->io, SB_REACH_AUTO, SEEK_SET) == SB_REACH_AUTO);
+    assert(spoolbuf_ffmpeg_seek(&self->io, SB_REACH_AUTO + 1, SEEK_SET) == AVERROR(ENOSYS));
+    assert(spoolbuf_ffmpeg_seek(&self->io, 0, SEEK_SET) == 0);
     assert(spoolbuf_ffmpeg_seek(&self->io, 0, AVSEEK_SIZE) == AVERROR(ENOSYS));
     assert(spoolbuf_ffmpeg_seek(&self->io, 0, AVSEEK_SIZE | AVSEEK_FORCE) == AVERROR(ENOSYS));
     assert(spoolbuf_ffmpeg_seek(&self->io, 0, SEEK_END) == AVERROR(ENOSYS));
@@ -60,15 +77,19 @@ static void player_asks(player *self)
     spoolbuf_ffmpeg_cancel(&self->io);
     assert(spoolbuf_ffmpeg_seek(&self->io, 500, SEEK_SET) == 500);
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == AVERROR_EXIT);
+    /* What is buffered is not read after a cancel either, and not lost. */
     assert(spoolbuf_ffmpeg_seek(&self->io, 0, SEEK_SET) == 0);
-    assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == 1 && player_status(self) == SB_ERR_CANCELED);
+    assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == AVERROR_EXIT);
+    assert(player_status(self) == SB_ERR_CANCELED);
     spoolbuf_ffmpeg_resume(&self->io);
     assert(player_status(self) == SB_OK);
+    assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == 1 && bytes[0] == odd_byte(0));
     /* An empty read is not the end. */
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, 0) == 0);
     /* A seek past the end is not an error; the next read returns the end, never 0 bytes. */
     assert(spoolbuf_ffmpeg_seek(&self->io, 5000, SEEK_SET | AVSEEK_FORCE) == 5000);
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == AVERROR_EOF);
+    assert(io->seekable & AVIO_SEEKABLE_NORMAL);
     assert(spoolbuf_ffmpeg_seek(&self->io, 0, AVSEEK_SIZE) == ODD);
     assert(spoolbuf_ffmpeg_seek(&self->io, -1, SEEK_END) == ODD - 1);
     assert(spoolbuf_ffmpeg_seek(&self->io, 0, SEEK_SET) == 0);
