@@ -4,11 +4,18 @@
  *     spoolbuf_mpv film;
  *     spoolbuf_mpv_open(&film, buffer);
  *     spoolbuf_mpv_add(mpv, "spoolbuf", &film);
- *     const char *play[] = { "loadfile", "spoolbuf://film.mp4", NULL };
- *     mpv_command(mpv, play);
+ *     spoolbuf_mpv_load(mpv, &film, "spoolbuf://film.mp4");
  *     ...
  *     mpv_terminate_destroy(mpv);
  *     spoolbuf_mpv_close(&film);
+ *
+ * An MP4 with its index at the end cannot start over a source that cannot seek. It plays once all of it
+ * has arrived. At MPV_EVENT_END_FILE, with its mpv_event_end_file in `end`:
+ *
+ *     if (end->reason == MPV_END_FILE_REASON_ERROR && spoolbuf_mpv_whole(&film)) {
+ *         spoolbuf_mpv_load(mpv, &film, "spoolbuf://film.mp4");
+ *         continue;
+ *     }
  *
  * Only mpv uses the text after `spoolbuf://` (a title, an extension). For several buffers in one player,
  * add a protocol for each. Every loadfile opens its own position.
@@ -22,10 +29,23 @@
  *                        (MPV_END_FILE_REASON_EOF). At each MPV_EVENT_END_FILE call
  *                        spoolbuf_mpv_status() for the library's code. To go on: sb_retry(), and
  *                        loadfile with `start` at the old position
- *   the size             the final size, else the declared size, else MPV_ERROR_UNSUPPORTED
- *   a seek               costs nothing, whatever the source can do
- *   a blocked read       is released for good by mpv itself (cancel_fn) at stop, quit, the next
- *                        loadfile and mpv_terminate_destroy(). The next loadfile has a new position
+ *   the size             the size if it is a fact (sb_known_size()): the end was seen, or the caller
+ *                        vouches for it (SB_SIZE_TRUSTED). A source that can seek is asked to prove its
+ *                        size, by one seek. Else MPV_ERROR_UNSUPPORTED: a wrong declared size changes
+ *                        nothing
+ *   a seek               within the buffered bytes always works
+ *   a look at the end    of a source that cannot seek would fetch everything before the first frame. So
+ *                        such a seek fails at once (AUTO), and spoolbuf_mpv_load() tells the demuxer not
+ *                        to look for an index (demuxer-lavf-o=fflags=+ignidx, for this file only). A
+ *                        plain loadfile works too, but MP4 may start late. Seeks past what has arrived
+ *                        fail until the end was seen
+ *   reach                spoolbuf_mpv_open_with() takes reader options. `reach` = SB_REACH_WHOLE: every
+ *                        seek works, and fetches what it needs. Options = NULL: AUTO, as above
+ *   timeout_ms           of the reader options: a read without a byte in time is an error, also with
+ *                        SB_READER_BUFFERED
+ *   a stop               ends a blocked read, and a loop over buffered bytes: mpv itself calls cancel_fn
+ *                        at stop, quit, the next loadfile and mpv_terminate_destroy(). The next loadfile
+ *                        has a new position
  *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
  *                        source, and mpv's stop takes effect at once
  *   without one          the source is called on mpv's threads, and mpv stops when the source returns.
@@ -44,6 +64,7 @@
 #include <mpv/client.h>
 #include <mpv/stream_cb.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "spoolbuf.h"
 
@@ -63,8 +84,11 @@ extern "C" {
 /* A buffer that mpv plays. */
 typedef struct spoolbuf_mpv {
     sb_buffer *buffer;
+    sb_reader_options options;
     void *volatile streams; /* the newest, linked to the one before it */
     volatile long status;
+    volatile long refused; /* whether a look ahead was refused */
+    volatile long whole;   /* whether none is refused any more */
 } spoolbuf_mpv;
 
 /* One opened stream. It is kept until the film is closed: mpv calls close_fn and cancel_fn at the same
@@ -73,7 +97,14 @@ typedef struct spoolbuf_mpv_stream {
     spoolbuf_mpv *film;
     sb_reader *reader;
     void *before;
+    volatile long canceled;
 } spoolbuf_mpv_stream;
+
+/* Whether a look ahead may fetch everything: by choice, or because the source cannot do otherwise. */
+static inline int spoolbuf_mpv_is_whole(spoolbuf_mpv *film)
+{
+    return film->options.reach == SB_REACH_WHOLE || SPOOLBUF_MPV_SWAP(&film->whole, 0, 0) != 0;
+}
 
 static inline int64_t spoolbuf_mpv_read_fn(void *cookie, char *out, uint64_t length)
 {
@@ -81,6 +112,9 @@ static inline int64_t spoolbuf_mpv_read_fn(void *cookie, char *out, uint64_t len
     size_t most = length > SIZE_MAX / 2 ? SIZE_MAX / 2 : (size_t)length;
     int64_t count = sb_reader_read(self->reader, most, out);
 
+    /* Bytes that are buffered can be read after a cancel, too. */
+    if (SPOOLBUF_MPV_SWAP(&self->canceled, 0, 0))
+        count = SB_ERR_CANCELED;
     if (count >= 0)
         return count;
     /* Keeps the first error: the stop that follows must not hide it. */
@@ -88,26 +122,53 @@ static inline int64_t spoolbuf_mpv_read_fn(void *cookie, char *out, uint64_t len
     return -1;
 }
 
+/* A source that was never sought may turn out to be unable to: its first byte there tells. */
+static inline int64_t spoolbuf_mpv_try(spoolbuf_mpv_stream *self, int64_t from, int64_t to)
+{
+    sb_stats facts;
+    int64_t count;
+    char byte;
+
+    if (spoolbuf_mpv_is_whole(self->film) || to < 0 || sb_buffered(self->film->buffer, (uint64_t)to) > 0
+        || sb_stat(self->film->buffer, &facts, sizeof facts) < 0 || !facts.seekable || facts.seeks > 0)
+        return to;
+    count = sb_reader_read(self->reader, 1, &byte);
+    sb_reader_seek(self->reader, count < 0 ? from : to, SB_SEEK_SET);
+    return count < 0 ? count : to;
+}
+
 static inline int64_t spoolbuf_mpv_seek_fn(void *cookie, int64_t offset)
 {
     spoolbuf_mpv_stream *self = (spoolbuf_mpv_stream *)cookie;
+    int64_t from = sb_reader_seek(self->reader, 0, SB_SEEK_CUR);
     int64_t position = sb_reader_seek(self->reader, offset, SB_SEEK_SET);
 
+    position = spoolbuf_mpv_try(self, from, position);
+    if (position == SB_ERR_UNSUPPORTED)
+        SPOOLBUF_MPV_SWAP(&self->film->refused, 0, 1);
     return position < 0 ? (int64_t)MPV_ERROR_GENERIC : position;
 }
 
 static inline int64_t spoolbuf_mpv_size_fn(void *cookie)
 {
     spoolbuf_mpv_stream *self = (spoolbuf_mpv_stream *)cookie;
-    int64_t size = sb_size(self->film->buffer);
+    int64_t size = sb_known_size(self->film->buffer);
+    sb_stats facts;
 
+    /* A source that can seek proves it. */
+    if (size == SB_ERR_UNKNOWN_SIZE && sb_stat(self->film->buffer, &facts, sizeof facts) == SB_OK
+        && facts.seekable)
+        size = sb_reader_find_size(self->reader);
     return size < 0 ? (int64_t)MPV_ERROR_UNSUPPORTED : size;
 }
 
 static inline void spoolbuf_mpv_cancel_fn(void *cookie)
 {
+    spoolbuf_mpv_stream *self = (spoolbuf_mpv_stream *)cookie;
+
+    SPOOLBUF_MPV_SWAP(&self->canceled, 0, 1);
     /* Reader handles are checked: one that close_fn has freed is harmless. */
-    sb_reader_cancel(((spoolbuf_mpv_stream *)cookie)->reader);
+    sb_reader_cancel(self->reader);
 }
 
 static inline void spoolbuf_mpv_close_fn(void *cookie)
@@ -118,17 +179,21 @@ static inline void spoolbuf_mpv_close_fn(void *cookie)
 static inline int spoolbuf_mpv_open_fn(void *film, char *uri, mpv_stream_cb_info *info)
 {
     spoolbuf_mpv_stream *self = (spoolbuf_mpv_stream *)calloc(1, sizeof *self);
+    sb_reader_options options;
 
     (void)uri;
     if (self == NULL)
         return MPV_ERROR_LOADING_FAILED;
     self->film = (spoolbuf_mpv *)film;
-    self->reader = sb_reader_new(self->film->buffer);
-    if (self->reader == NULL) {
+    options = self->film->options;
+    if (spoolbuf_mpv_is_whole(self->film))
+        options.reach = SB_REACH_WHOLE;
+    if (sb_reader_new_with(self->film->buffer, &options, &self->reader) != SB_OK) {
         free(self);
         return MPV_ERROR_LOADING_FAILED;
     }
     SPOOLBUF_MPV_SWAP(&self->film->status, self->film->status, 0);
+    SPOOLBUF_MPV_SWAP(&self->film->refused, 1, 0);
     self->before = SPOOLBUF_MPV_PUSH(&self->film->streams, (void *)self);
     info->cookie = self;
     info->read_fn = spoolbuf_mpv_read_fn;
@@ -139,18 +204,72 @@ static inline int spoolbuf_mpv_open_fn(void *film, char *uri, mpv_stream_cb_info
     return 0;
 }
 
-/* Makes a film from a buffer. Opens nothing yet. */
+/* Makes a film from a buffer, with options for its readers; NULL: the library's defaults and
+ * SB_REACH_AUTO. Opens nothing yet. */
+static inline void spoolbuf_mpv_open_with(spoolbuf_mpv *film, sb_buffer *buffer,
+                                          const sb_reader_options *options)
+{
+    memset(film, 0, sizeof *film);
+    film->buffer = buffer;
+    sb_reader_options_init(&film->options, sizeof film->options);
+    film->options.reach = SB_REACH_AUTO;
+    if (options != NULL)
+        film->options = *options;
+}
+
+/* The same with the default options. */
 static inline void spoolbuf_mpv_open(spoolbuf_mpv *film, sb_buffer *buffer)
 {
-    film->buffer = buffer;
-    film->streams = NULL;
-    film->status = SB_OK;
+    spoolbuf_mpv_open_with(film, buffer, NULL);
 }
 
 /* Makes `protocol://` play from the film's buffer. Returns 0 or an mpv_error. */
 static inline int spoolbuf_mpv_add(mpv_handle *mpv, const char *protocol, spoolbuf_mpv *film)
 {
     return mpv_stream_cb_add_ro(mpv, protocol, film, spoolbuf_mpv_open_fn);
+}
+
+/* A string for one of mpv's nodes. */
+static inline mpv_node spoolbuf_mpv_text(const char *text)
+{
+    mpv_node node;
+
+    node.format = MPV_FORMAT_STRING;
+    node.u.string = (char *)text;
+    return node;
+}
+
+/* Plays `uri`, which is of the film's protocol: loadfile, with the options that suit the source. Returns 0
+ * or an mpv_error. */
+static inline int spoolbuf_mpv_load(mpv_handle *mpv, spoolbuf_mpv *film, const char *uri)
+{
+    const char *names[3] = { "name", "url", "options" }, *option = "demuxer-lavf-o-append";
+    mpv_node values[3] = { spoolbuf_mpv_text("loadfile"), spoolbuf_mpv_text(uri), { { 0 }, MPV_FORMAT_NONE } };
+    mpv_node ignore_index = spoolbuf_mpv_text("fflags=+ignidx"), command, result;
+    mpv_node_list per_file = { 1, &ignore_index, (char **)&option };
+    mpv_node_list arguments = { 3, values, (char **)names };
+    sb_stats facts;
+    int status;
+
+    /* By name: mpv 0.38 has put another argument before the options. */
+    values[2].format = MPV_FORMAT_NODE_MAP;
+    values[2].u.list = &per_file;
+    if (spoolbuf_mpv_is_whole(film) || sb_stat(film->buffer, &facts, sizeof facts) < 0 || facts.seekable
+        || facts.final_size != SB_SIZE_UNKNOWN)
+        arguments.num = 2;
+    command.format = MPV_FORMAT_NODE_MAP;
+    command.u.list = &arguments;
+    status = mpv_command_node(mpv, &command, &result);
+    if (status >= 0)
+        mpv_free_node_contents(&result);
+    return status;
+}
+
+/* Whether mpv was refused a look ahead since the last loadfile, which may be why it failed. If so, none is
+ * refused any more: load the film again. */
+static inline int spoolbuf_mpv_whole(spoolbuf_mpv *film)
+{
+    return SPOOLBUF_MPV_SWAP(&film->refused, 1, 0) && !SPOOLBUF_MPV_SWAP(&film->whole, 0, 1);
 }
 
 /* The first error since the last loadfile: SB_OK or the library's code. It is also SB_ERR_SHORT once

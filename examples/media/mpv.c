@@ -37,21 +37,26 @@ int main(int argc, char **argv)
     mpv_initialize(mpv);
     spoolbuf_mpv_open(&film, buffer);
     spoolbuf_mpv_add(mpv, "spoolbuf", &film);
-    mpv_command_string(mpv, "loadfile spoolbuf://film");
+    spoolbuf_mpv_load(mpv, &film, "spoolbuf://film");
     resource_on_interrupt(stop, mpv);
-    do {
-        event = mpv_wait_event(mpv, -1);
+    while ((event = mpv_wait_event(mpv, -1))->event_id != MPV_EVENT_SHUTDOWN) {
         if (event->event_id == MPV_EVENT_FILE_LOADED)
             mpv_get_property(mpv, "duration", MPV_FORMAT_DOUBLE, &duration);
         if (event->event_id == MPV_EVENT_END_FILE) {
             mpv_event_end_file *end = event->data;
+            /* An MP4 with its index last, from a pipe: again, with the whole. */
+            if (end->reason == MPV_END_FILE_REASON_ERROR && spoolbuf_mpv_whole(&film)) {
+                spoolbuf_mpv_load(mpv, &film, "spoolbuf://film");
+                continue;
+            }
             status = spoolbuf_mpv_status(&film);
             if (status == SB_OK && end->reason == MPV_END_FILE_REASON_ERROR)
                 trouble = mpv_error_string(end->error);
             else if (status == SB_OK && end->reason != MPV_END_FILE_REASON_EOF)
                 status = SB_ERR_CANCELED;
+            break;
         }
-    } while (event->event_id != MPV_EVENT_END_FILE && event->event_id != MPV_EVENT_SHUTDOWN);
+    }
     mpv_terminate_destroy(mpv);
     spoolbuf_mpv_close(&film);
     printf("duration %.2f\n", duration);

@@ -54,25 +54,46 @@ static void player_close(player *self)
 static void player_asks(player *self)
 {
     char uri[] = "spoolbuf://film", bytes[ODD];
-    mpv_stream_cb_info info, second;
+    mpv_stream_cb_info info, second, third;
+    sb_reader_options options;
+    spoolbuf_mpv other;
 
     memset(&info, 0, sizeof info);
     memset(&second, 0, sizeof second);
+    memset(&third, 0, sizeof third);
     assert(spoolbuf_mpv_open_fn(&self->film, uri, &info) == 0);
     assert(spoolbuf_mpv_open_fn(&self->film, uri, &second) == 0);
     assert(info.seek_fn(info.cookie, 0) == 0);
     assert(info.size_fn(info.cookie) == MPV_ERROR_UNSUPPORTED);
     assert(info.read_fn(info.cookie, bytes, ODD) == 100);
     assert((unsigned char)bytes[99] == odd_byte(99));
+    /* A look ahead is refused, and may then be allowed, once. */
+    assert(!spoolbuf_mpv_whole(&self->film));
+    assert(info.seek_fn(info.cookie, SB_REACH_AUTO + 200) < 0);
+    assert(info.read_fn(info.cookie, bytes, 1) == 1 && (unsigned char)bytes[0] == odd_byte(100));
+    assert(spoolbuf_mpv_whole(&self->film) && !spoolbuf_mpv_whole(&self->film));
+    sb_reader_options_init(&options, sizeof options);
+    options.flags = SB_READER_BUFFERED;
+    spoolbuf_mpv_open_with(&other, self->buffer, &options);
+    assert(spoolbuf_mpv_open_fn(&other, uri, &third) == 0);
+    assert(third.seek_fn(third.cookie, SB_REACH_AUTO + 200) == SB_REACH_AUTO + 200);
+    assert(third.read_fn(third.cookie, bytes, 1) == -1);
+    assert(spoolbuf_mpv_status(&other) == SB_ERR_TIMEOUT && !spoolbuf_mpv_whole(&other));
+    third.close_fn(third.cookie);
+    spoolbuf_mpv_close(&other);
     assert(info.seek_fn(info.cookie, 5000) == 5000 && info.read_fn(info.cookie, bytes, 1) == 0);
     assert(info.size_fn(info.cookie) == ODD && info.seek_fn(info.cookie, -1) < 0);
     assert(player_status(self) == SB_OK);
     /* A cancel affects its stream alone, and may be called twice and late. */
     info.cancel_fn(info.cookie);
     info.cancel_fn(info.cookie);
+    assert(info.seek_fn(info.cookie, 0) == 0 && info.read_fn(info.cookie, bytes, 1) == -1);
+    assert(player_status(self) == SB_ERR_CANCELED);
     info.close_fn(info.cookie);
     info.cancel_fn(info.cookie);
     assert(second.read_fn(second.cookie, bytes, 1) == 1);
+    second.close_fn(second.cookie);
+    assert(spoolbuf_mpv_open_fn(&self->film, uri, &second) == 0 && player_status(self) == SB_OK);
     sb_free(self->buffer);
     assert(second.read_fn(second.cookie, bytes, 1) == -1 && second.seek_fn(second.cookie, 0) < 0);
     assert(player_status(self) == SB_ERR_INVALID);
@@ -82,12 +103,13 @@ static void player_asks(player *self)
 
 static void player_play(player *self)
 {
-    const char *load[] = { "loadfile", self->buffer != NULL ? "spoolbuf://film" : self->file, NULL };
+    const char *load[] = { "loadfile", self->file, NULL };
     const char *close[] = { "ao-reload", NULL };
     mpv_event *event;
     int reason;
 
-    assert(mpv_command(self->mpv, load) == 0);
+    assert((self->buffer != NULL ? spoolbuf_mpv_load(self->mpv, &self->film, "spoolbuf://film")
+                                 : mpv_command(self->mpv, load)) == 0);
     do
         event = mpv_wait_event(self->mpv, -1);
     while (event->event_id != MPV_EVENT_END_FILE);
