@@ -154,7 +154,9 @@ static inline int64_t spoolbuf_ffmpeg_size(spoolbuf_ffmpeg *self)
         return size;
     size = sb_reader_find_size(self->reader);
     spoolbuf_ffmpeg_update(self);
-    return size < 0 && size != SB_ERR_CANCELED ? SB_ERR_UNKNOWN_SIZE : size;
+    if (size < 0 && size != SB_ERR_CANCELED)
+        return SB_ERR_UNKNOWN_SIZE;
+    return size;
 }
 
 /* A source that was never sought may turn out to be unable to: its first byte there tells. */
