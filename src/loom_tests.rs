@@ -72,6 +72,7 @@ mod helper;
 mod poison;
 mod push;
 mod rcu;
+mod reopen;
 mod stops;
 mod store;
 mod tap;
