@@ -65,8 +65,8 @@
  *   callback. Readers (sb_reader) do not keep their buffer alive. In a child of fork(), the handles
  *   of the parent are invalid; the child can create its own.
  *
- *   On 32-bit targets at most 32,704 buffers and 32,704 readers can be alive at once, and about 700
- *   million of each can be created per process.
+ *   On 32-bit targets at most 32,704 buffers, 32,704 readers and 32,704 watches can be alive at once,
+ *   and about 700 million of each can be created per process.
  *
  * THREADS
  *
@@ -164,6 +164,11 @@
 #define SB_REACH_AUTO 65536
 
 /**
+ * For sb_when(), instead of an offset: bytes to push, and space for them.
+ */
+#define SB_WHEN_WANTED (UINT64_MAX - 1)
+
+/**
  * Status codes. Functions that return a count return one of these, negative, on failure. Codes are
  * never reused.
  */
@@ -206,9 +211,9 @@ typedef enum {
      */
     SB_ERR_TIMEOUT = -7,
     /**
-     * The call would wait for the callback that made it. A source's callback, a log function or
-     * `thread_begin` called for bytes that only the source can deliver; or one of the last two
-     * made a push on the helper thread that would block.
+     * The call would wait for the callback that made it. A source's callback, a log function, an
+     * sb_ready_fn or `thread_begin` called for bytes that are not buffered; or one of the last three
+     * made a push that would block.
      */
     SB_ERR_REENTRANT = -8,
     /**
@@ -523,6 +528,12 @@ typedef struct sb_buffer sb_buffer;
  * call.
  */
 typedef struct sb_reader sb_reader;
+
+/**
+ * A pending call of an sb_ready_fn, made by sb_when(): an opaque handle, validated by
+ * sb_watch_free().
+ */
+typedef struct sb_watch sb_watch;
 
 /**
  * A source of bytes: the caller's callbacks. sb_new() copies the struct, so it need not outlive
@@ -884,6 +895,24 @@ typedef struct {
 } sb_options;
 
 /**
+ * Reports that what sb_when() was called for is ready. `buffered` is what sb_when() would have
+ * returned at that moment: the number of bytes, which is positive; 0 at the end (EOF); or an
+ * sb_status. It is SB_ERR_CANCELED after sb_cancel() and sb_free().
+ *
+ * Called exactly once for a watch, unless that is freed first, with no lock of the library held. It
+ * runs on the thread that makes the bytes readable, or that cancels: inside any function of this
+ * library that was called for the same buffer, or on the helper thread. So nobody may hold a lock that
+ * this function takes while calling such a function, except sb_when() for an offset. It must not
+ * block, since readers and the source may be waiting for its thread.
+ *
+ * Any function may be called inside. What would wait returns SB_ERR_REENTRANT: a read of bytes that
+ * are not buffered, a push that would block, a save to a pipe that is full. sb_watch_free() does not
+ * wait there. sb_free() may wait there for a source that has no `close`. No C++ exception may leave
+ * the function.
+ */
+typedef void (*sb_ready_fn)(void *opaque, int64_t buffered);
+
+/**
  * Reports the progress of a save: `done` of `total` bytes are saved. `total` is SB_SIZE_UNKNOWN
  * until a size is known, and the declared size until the final size is known. The last report of a
  * successful save has the final size as both, which may be 0.
@@ -1061,8 +1090,8 @@ SB_API sb_buffer *sb_new(const sb_callback *callback, uint64_t size, uint64_t ma
  *         SB_ERR_CANCELED: sb_cancel() or sb_free() was called while the call was blocked. This is
  *         returned even if some bytes had been read, or if the source returned them: they are
  *         buffered.
- *         SB_ERR_REENTRANT: a callback of the source, a log function or `thread_begin` called this
- *         function for bytes that are not buffered.
+ *         SB_ERR_REENTRANT: a callback of the source, a log function, an sb_ready_fn or `thread_begin`
+ *         called this function for bytes that are not buffered.
  *         SB_ERR_DISK_FULL, SB_ERR_NO_MEMORY: there is no space or memory for more bytes; later
  *         calls try again.
  *         SB_ERR_IO: the spool file cannot be created, written or read.
@@ -1073,7 +1102,11 @@ SB_API sb_buffer *sb_new(const sb_callback *callback, uint64_t size, uint64_t ma
  *
  * Since: 0.1
  */
-SB_API int64_t sb_read(sb_buffer *handle, uint64_t off, size_t len, void *out);
+SB_API
+int64_t sb_read(sb_buffer *handle,
+                uint64_t off,
+                size_t len,
+                void *out);
 
 /**
  * Reads the source to its end (EOF) and saves the whole resource to the file `path`.
@@ -1725,8 +1758,8 @@ SB_API int sb_new_push(const sb_options *options, sb_buffer **out);
  *         SB_ERR_SIZE: the bytes would extend past the end, or past 2^63 - 1.
  *         SB_ERR_UNSUPPORTED: the buffer has a source.
  *         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
- *         SB_ERR_REENTRANT: called on the helper thread, from `thread_begin` or a log function, and
- *         it would block.
+ *         SB_ERR_REENTRANT: called inside a log function, an sb_ready_fn or `thread_begin`, and it
+ *         would block.
  *         SB_ERR_INVALID: the handle is invalid, `bytes` is NULL, `off + len` is greater than 2^64,
  *         or `len` is greater than half of SIZE_MAX.
  *
@@ -1792,6 +1825,68 @@ SB_API int sb_push_end(sb_buffer *handle, uint64_t size, int64_t code);
  * Since: 0.1
  */
 SB_API int sb_wanted(const sb_buffer *handle, sb_range *out);
+
+/**
+ * Calls a function once bytes are available, instead of blocking a thread.
+ *
+ * Returns what sb_read_some() with a timeout of 0 would, without copying: then `ready` is not called,
+ * and `*out` is NULL. Otherwise returns SB_ERR_TIMEOUT, and `ready` is called exactly once, when
+ * there is a result: bytes, the end, an error or a cancellation. Until then the source is led to
+ * `off` on a helper thread, which this call starts, or the pusher by sb_wanted(). The prefetch
+ * follows as after a read.
+ *
+ * With SB_WHEN_WANTED instead of an offset, for a buffer that was created by sb_new_push(): the same
+ * for bytes to push. Returns the number of bytes that sb_wanted() returns if an sb_push() with a
+ * timeout of 0 would accept at least one of them, and 0 once every byte is buffered. Otherwise
+ * `ready` is called when a reader has made the bytes wanted, or when the helper thread has made
+ * space in memory, which this call makes it do. If it cannot spill, `ready` is called with
+ * SB_ERR_DISK_FULL or SB_ERR_IO; the next call makes it try again.
+ *
+ * `ready` may be called before this call returns, on another thread; `*out` is set by then.
+ *
+ * @param handle the buffer.
+ * @param off    the offset in bytes; may be past the end. Or SB_WHEN_WANTED.
+ * @param ready  called once if the result is SB_ERR_TIMEOUT; not NULL. See sb_ready_fn.
+ * @param opaque passed to `ready` and never dereferenced.
+ * @param out    [out] the watch if the result is SB_ERR_TIMEOUT, otherwise NULL; not NULL.
+ * @return the number of bytes that are buffered at `off` without a gap, or that can be pushed; at
+ *         least 1. 0 at the end (EOF).
+ *         SB_ERR_TIMEOUT: `ready` will be called.
+ *         SB_ERR_SOURCE, SB_ERR_SHORT, SB_ERR_PANIC: the source, or the pusher, has failed.
+ *         SB_ERR_CANCELED: sb_cancel() was called, and sb_resume() was not; or the buffer was freed.
+ *         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
+ *         SB_ERR_UNSUPPORTED: SB_WHEN_WANTED, and the buffer has a source.
+ *         SB_ERR_INVALID: the handle is invalid, or `ready` or `out` is NULL.
+ *
+ * Threads: any thread, concurrently; never blocks. May be called inside an sb_ready_fn.
+ *
+ * Ownership: the caller frees the watch with sb_watch_free(), after `ready` was called too.
+ *
+ * Since: 0.1
+ */
+SB_API
+int64_t sb_when(sb_buffer *handle,
+                uint64_t off,
+                sb_ready_fn ready,
+                void *opaque,
+                sb_watch **out);
+
+/**
+ * Frees a watch: `ready` is not running, and will not run, once this returns.
+ *
+ * If `ready` is running on another thread, waits until it has returned, except inside any
+ * sb_ready_fn. There, `ready` of another watch may still be running on another thread. A watch may be
+ * freed inside its own `ready`.
+ *
+ * @param watch the watch; a NULL, freed or forged one is ignored. The buffer may already be freed.
+ *
+ * Threads: any thread. The caller must not hold a lock that `ready` takes, except inside an
+ * sb_ready_fn.
+ *
+ * Since: 0.1
+ */
+SB_API
+void sb_watch_free(sb_watch *watch);
 
 /**
  * Sets options of a save to the defaults.

@@ -14,6 +14,7 @@ pub(crate) mod save;
 mod size;
 pub(crate) mod stats;
 pub(crate) mod terms;
+pub(crate) mod when;
 
 use crate::error::{Error, Result};
 use crate::options::{Options, ThreadHooks};

@@ -53,6 +53,9 @@ mod options;
 mod push;
 
 #[cfg(not(loom))]
+mod when;
+
+#[cfg(not(loom))]
 mod save;
 
 #[cfg(not(loom))]
@@ -64,5 +67,5 @@ mod library;
 #[cfg(not(loom))]
 pub use {
     buffer::*, control::*, error::*, library::*, options::*, push::*, read::*, reader::*,
-    reader_options::*, save::*, stats::*,
+    reader_options::*, save::*, stats::*, when::*,
 };

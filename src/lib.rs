@@ -27,7 +27,8 @@
 //!
 //! ```text
 //! pusher, builder,
-//! cursor, stream_buffer   the Rust API
+//! cursor, readiness,
+//! stream_buffer           the Rust API
 //! ffi/                    the C API: functions, handles, callbacks
 //! buffer/                 the object: reads, saves, counters
 //! pull/                   who calls the source, and who waits
@@ -63,6 +64,7 @@ mod options;
 mod panic;
 mod pull;
 mod pusher;
+mod readiness;
 mod source;
 mod store;
 mod stream_buffer;
@@ -73,11 +75,13 @@ mod tempfile;
 
 pub use buffer::save::SaveOptions;
 pub use buffer::stats::{SourceState, SpoolState, Stats};
+pub use buffer::when::Watch;
 pub use builder::Builder;
 pub use cursor::{CancelHandle, Cursor};
 pub use error::{Error, Operation, Result};
 pub use log::{LogFn, LogLevel, set_log};
 pub use options::{CursorOptions, OnFull, OnShort, ThreadHook};
 pub use pusher::{Pushed, Pusher};
+pub use readiness::Readiness;
 pub use source::{Interrupt, Seekable, Source};
 pub use stream_buffer::StreamBuffer;

@@ -5,7 +5,7 @@
 //! synchronizes: once it returns, the old listener is no longer running, and is dropped.
 //!
 //! Call sites hold no lock, but their thread may hold the source. So a read inside the host's
-//! function that would need the source is an error ([`is_inside`]). Nothing is logged there, and
+//! function that would need the source is an error ([`HostCall`]). Nothing is logged there, and
 //! `set` does not wait for its own thread there: it retires the old listener, which the next `set`
 //! from outside drops.
 //!
@@ -14,7 +14,6 @@
 
 #![allow(unsafe_code)]
 
-use std::cell::Cell;
 use std::ffi::CStr;
 use std::fmt::{self, Write};
 use std::ptr::null_mut;
@@ -22,6 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use crate::error::Result;
 use crate::panic::catch;
+use crate::sync::host_call::HostCall;
 use crate::sync::rcu::Domain;
 use crate::sync::shared::try_box;
 
@@ -59,12 +59,6 @@ static LISTENER: AtomicPtr<Listener> = AtomicPtr::new(null_mut());
 static RETIRED: AtomicPtr<Listener> = AtomicPtr::new(null_mut());
 /// Created by the first `set`, and never dropped.
 static DOMAIN: AtomicPtr<Domain> = AtomicPtr::new(null_mut());
-
-thread_local! {
-    /// This thread is inside the host's function. Without a destructor, so that it is usable until
-    /// the very end of a thread.
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
-}
 
 /// Logs a message about a buffer, given by its number. No lock may be held.
 macro_rules! log {
@@ -112,11 +106,6 @@ pub(crate) fn is_on(level: LogLevel) -> bool {
     !cfg!(loom) && level as u32 <= LEVEL.load(Ordering::Relaxed)
 }
 
-/// Whether this thread is inside the host's function.
-pub(crate) fn is_inside() -> bool {
-    INSIDE.get()
-}
-
 /// A number for a new buffer.
 pub(crate) fn next_number() -> u64 {
     static LAST: AtomicU64 = AtomicU64::new(0);
@@ -130,7 +119,7 @@ pub(crate) fn write(level: LogLevel, buffer: u64, message: fmt::Arguments<'_>) {
     let Some(domain) = (unsafe { DOMAIN.load(Ordering::Acquire).as_ref() }) else {
         return;
     };
-    if INSIDE.replace(true) {
+    if HostCall::Log.is_inside() {
         return;
     }
     let guard = domain.enter();
@@ -141,10 +130,9 @@ pub(crate) fn write(level: LogLevel, buffer: u64, message: fmt::Arguments<'_>) {
         let mut line = Message::new();
         // A line that is full is cut, so this cannot fail.
         let _ = write!(line, "buffer {buffer}: {message}");
-        catch((), || (listener.call)(level, line.text()));
+        HostCall::Log.run(|| (listener.call)(level, line.text()));
     }
     drop(guard);
-    INSIDE.set(false);
 }
 
 pub(crate) fn set(level: LogLevel, call: Option<Call>) -> Result<()> {
@@ -159,7 +147,7 @@ pub(crate) fn set(level: LogLevel, call: Option<Call>) -> Result<()> {
     let domain = domain().inspect_err(|_| free(listener))?;
     let old = LISTENER.swap(listener, Ordering::SeqCst);
     update_level(domain);
-    if INSIDE.get() {
+    if HostCall::Log.is_inside() {
         retire(old);
         return Ok(());
     }

@@ -77,6 +77,7 @@ mod stops;
 mod store;
 mod tap;
 mod turns;
+mod when;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -10,7 +10,8 @@
 //! waited longest is then elected to take the source next.
 //!
 //! Calls with a timeout, and the [prefetch], never call the source themselves: the [`helper`]
-//! thread takes the source for them, in the same way and under the same rules.
+//! thread takes the source for them, in the same way and under the same rules. So it does for the
+//! [watches], which wait without a thread.
 //!
 //! If the source expires, [`reopen`] puts another one in its place.
 //!
@@ -41,3 +42,4 @@ pub(crate) mod source_slot;
 pub(crate) mod state;
 mod step;
 mod waiters;
+pub(crate) mod watches;

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use crate::buffer::Buffer;
 use crate::buffer::read::Wait;
+use crate::buffer::when::Subject;
 use crate::builder::Builder;
 use crate::error::{Error, Result};
+use crate::readiness::Readiness;
 use crate::stream_buffer::StreamBuffer;
 use crate::sync::shared::Shared;
 
@@ -155,6 +157,41 @@ impl Pusher {
     pub fn wanted(&self) -> Range<u64> {
         // Fails only for a buffer that has a source.
         self.buffer.wanted().unwrap_or(0..0)
+    }
+
+    /// Calls a function once bytes are [wanted](Pusher::wanted) and a push with a timeout of zero
+    /// would accept at least one of them, instead of blocking a thread.
+    ///
+    /// Returns the number of bytes that are wanted, 0 once every byte is buffered, or an error, if
+    /// there is such a result now. Otherwise `ready` is called exactly once with it:
+    /// [`StreamBuffer::when`] says how. If memory is full, the helper thread spills for this, and if
+    /// that fails, `ready` gets its error.
+    ///
+    /// ```
+    /// use spoolbuf::{Readiness, StreamBuffer};
+    /// use std::sync::mpsc;
+    ///
+    /// let (buffer, pusher) = StreamBuffer::pushed().ahead(3).open_push()?;
+    /// assert_eq!(pusher.push(0, b"any stream", Some(std::time::Duration::ZERO))?, 3);
+    /// let (sender, receiver) = mpsc::channel();
+    /// let ready = move |wanted| sender.send(wanted).unwrap_or_default();
+    /// let Readiness::Pending(_watch) = pusher.when_wanted(ready)? else {
+    ///     panic!("nothing has been read yet");
+    /// };
+    /// assert_eq!(buffer.read_at(0, &mut [0; 2])?, 2);
+    /// assert_eq!(receiver.recv().expect("called once")?, 2);
+    /// assert_eq!(pusher.wanted(), 3..5);
+    /// # Ok::<(), spoolbuf::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Canceled`](crate::Error::Canceled), the failure of the stream, or
+    /// [`Error::NoMemory`](crate::Error::NoMemory). `ready` was dropped then, and not called.
+    pub fn when_wanted(
+        &self,
+        ready: impl FnOnce(Result<u64>) + Send + 'static,
+    ) -> Result<Readiness> {
+        Readiness::of(&self.buffer, Subject::Wanted, ready)
     }
 }
 

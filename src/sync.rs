@@ -1,5 +1,6 @@
 //! The synchronization primitives: std's, or loom's when the loom tests run.
 
+pub(crate) mod host_call;
 mod locks;
 pub(crate) mod rcu;
 pub(crate) mod shared;
@@ -13,6 +14,9 @@ pub(crate) use loom::sync::atomic::{
 pub(crate) use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
+
+/// std's under loom too: for a flag on which each thread relies only for what it has stored itself.
+pub(crate) use std::sync::atomic::AtomicBool as PlainBool;
 
 pub(crate) use locks::{
     Condvar, Mutex, MutexGuard, StaticMutex, lock, try_lock, wait, wait_timeout,

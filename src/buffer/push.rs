@@ -9,10 +9,10 @@ use std::time::Instant;
 use crate::buffer::Buffer;
 use crate::buffer::read::Wait;
 use crate::error::{Error, Result};
-use crate::log::is_inside;
 use crate::pull::gate::StateGuard;
 use crate::pull::push::Admission;
 use crate::pull::ranges::is_range;
+use crate::sync::host_call::is_inside_any;
 use crate::sync::lock;
 use crate::sync::shared::Shared;
 
@@ -82,7 +82,7 @@ impl Buffer {
         if late {
             return Err(refused.unwrap_or(Error::Timeout));
         }
-        if state.is_helper_here() || is_inside() {
+        if state.is_helper_here() || is_inside_any() {
             return Err(Error::Reentrant);
         }
         if !state.wait_for_space(events, deadline) {
@@ -96,7 +96,7 @@ impl Buffer {
 
     /// Copies the first bytes to memory, at most a segment, unless it has no space.
     fn push_some(this: &Shared<Buffer>, offset: u64, bytes: &[u8], cancels: u64) -> Result<Turn> {
-        let _turn = lock(&this.pushing);
+        let turn = lock(&this.pushing);
         let mut state = this.gate.lock();
         let missing = match state.admit(offset, bytes.len() as u64, cancels)? {
             Admission::Held(count) => return Ok(Turn::Accepted(count as usize)),
@@ -116,6 +116,8 @@ impl Buffer {
         let mut state = this.gate.lock();
         this.store.commit(grant, count, false);
         state.report_push(offset, count as u64);
+        // Before the state: what was fired is called when that is unlocked, and may push.
+        drop(turn);
         Buffer::finish_push(this, state);
         Ok(Turn::Accepted(count))
     }
@@ -132,8 +134,9 @@ impl Buffer {
             None => state.report_end(size).map(|()| None)?,
             Some(failure) => state.report_failure(failure)?,
         };
-        Buffer::finish_push(this, state);
+        // Before the state: what was fired is called when that is unlocked, and may push.
         drop(turn);
+        Buffer::finish_push(this, state);
         // Dropped after the unlock: their payload is the user's, and may push when it is dropped.
         drop((replaced, failure));
         Ok(())

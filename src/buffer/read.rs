@@ -6,7 +6,6 @@ use crate::buffer::Buffer;
 use crate::buffer::failure::{Attempt, Failure};
 use crate::buffer::terms::Terms;
 use crate::error::{Error, Result};
-use crate::log::is_inside;
 use crate::pull::cancel_token::CancelToken;
 use crate::pull::demand::{Demand, Puller};
 use crate::pull::gate::WaitOptions;
@@ -14,6 +13,7 @@ use crate::pull::ranges::is_range;
 use crate::pull::source_guard::SourceGuard;
 use crate::pull::state::{State, Verdict};
 use crate::store::memory::BLOCK;
+use crate::sync::host_call::is_inside_any;
 use crate::sync::rcu::ReadGuard;
 use crate::sync::shared::Shared;
 
@@ -141,7 +141,7 @@ impl<'s> PendingRead<'s> {
             Err(Error::Unsupported)
         } else if self.is_out_of_time() {
             Err(Error::Timeout)
-        } else if state.source().is_inside() || state.is_helper_here() || is_inside() {
+        } else if state.source().is_inside() || state.is_helper_here() || is_inside_any() {
             Err(Error::Reentrant)
         } else {
             Ok(None)

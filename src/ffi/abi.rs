@@ -38,6 +38,9 @@ pub const SB_REACH_WHOLE: u64 = u64::MAX;
 /// that cannot seek is read through a short gap, and a look at the end of the resource fails at once.
 pub const SB_REACH_AUTO: u64 = 65536;
 
+/// For sb_when(), instead of an offset: bytes to push, and space for them.
+pub const SB_WHEN_WANTED: u64 = u64::MAX - 1;
+
 /// Status codes. Functions that return a count return one of these, negative, on failure. Codes are
 /// never reused.
 #[repr(C)]
@@ -65,9 +68,9 @@ pub enum sb_status {
     /// Before the timeout no byte arrived or, in a push, was accepted; or the size did not become
     /// known, or a save was not complete. Never means the end of the resource (EOF).
     SB_ERR_TIMEOUT = -7,
-    /// The call would wait for the callback that made it. A source's callback, a log function or
-    /// `thread_begin` called for bytes that only the source can deliver; or one of the last two
-    /// made a push on the helper thread that would block.
+    /// The call would wait for the callback that made it. A source's callback, a log function, an
+    /// sb_ready_fn or `thread_begin` called for bytes that are not buffered; or one of the last three
+    /// made a push that would block.
     SB_ERR_REENTRANT = -8,
     /// The size is not known yet.
     SB_ERR_UNKNOWN_SIZE = -9,
@@ -293,6 +296,12 @@ pub struct sb_buffer {
 /// A read position in a buffer, with its own cancellation: an opaque handle, validated by each
 /// call.
 pub struct sb_reader {
+    _private: [u8; 0],
+}
+
+/// A pending call of an sb_ready_fn, made by sb_when(): an opaque handle, validated by
+/// sb_watch_free().
+pub struct sb_watch {
     _private: [u8; 0],
 }
 
@@ -594,6 +603,22 @@ pub struct sb_error {
 /// the save with SB_ERR_CANCELED.
 pub type sb_progress_fn =
     Option<unsafe extern "C-unwind" fn(opaque: *mut c_void, done: u64, total: u64) -> c_int>;
+
+/// Reports that what sb_when() was called for is ready. `buffered` is what sb_when() would have
+/// returned at that moment: the number of bytes, which is positive; 0 at the end (EOF); or an
+/// sb_status. It is SB_ERR_CANCELED after sb_cancel() and sb_free().
+///
+/// Called exactly once for a watch, unless that is freed first, with no lock of the library held. It
+/// runs on the thread that makes the bytes readable, or that cancels: inside any function of this
+/// library that was called for the same buffer, or on the helper thread. So nobody may hold a lock that
+/// this function takes while calling such a function, except sb_when() for an offset. It must not
+/// block, since readers and the source may be waiting for its thread.
+///
+/// Any function may be called inside. What would wait returns SB_ERR_REENTRANT: a read of bytes that
+/// are not buffered, a push that would block, a save to a pipe that is full. sb_watch_free() does not
+/// wait there. sb_free() may wait there for a source that has no `close`. No C++ exception may leave
+/// the function.
+pub type sb_ready_fn = Option<unsafe extern "C-unwind" fn(opaque: *mut c_void, buffered: i64)>;
 
 /// Options of sb_save_with(). sb_save_options_init() sets them to the defaults.
 #[repr(C)]

@@ -8,10 +8,12 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 
+use super::status::count;
 use crate::error::{Error, Result};
 use crate::ffi::abi::{sb_callback, sb_progress_fn, sb_source_code, sb_source_flag};
 use crate::log::{self, LogLevel};
 use crate::options::ThreadHook;
+use crate::pull::watches::Ready;
 use crate::source::{Interrupt, Source};
 use crate::sync::shared::try_box;
 
@@ -20,6 +22,7 @@ type Seek = unsafe extern "C-unwind" fn(*mut c_void, u64) -> i64;
 type Pull = unsafe extern "C-unwind" fn(*mut c_void, u64, *mut c_void, usize, *mut usize) -> c_int;
 type Size = unsafe extern "C-unwind" fn(*mut c_void) -> i64;
 type Notify = unsafe extern "C-unwind" fn(*mut c_void);
+type ReadyFn = unsafe extern "C-unwind" fn(*mut c_void, i64);
 type Log = unsafe extern "C-unwind" fn(*mut c_void, u32, *const c_char);
 
 /// The host's state, which the contract of `sb_callback` requires to be usable from any thread.
@@ -240,6 +243,18 @@ pub(crate) fn log_call(call: Log, opaque: *mut c_void) -> Result<log::Call> {
     Ok(try_box(call)? as log::Call)
 }
 
+/// Makes the function of a watch from the host's.
+pub(crate) fn ready_call(call: ReadyFn, opaque: *mut c_void) -> Result<Ready> {
+    let opaque = Opaque(opaque);
+    let ready = move |result| {
+        let opaque = opaque;
+        // SAFETY: the host guarantees that the function may be called with `opaque` once, until the
+        // watch is freed.
+        unsafe { call_ready(call, opaque.0, count(result)) }
+    };
+    Ok(try_box(ready)? as Ready)
+}
+
 /// Reports progress to the caller of a save; a result of false stops the save.
 pub(crate) struct Progress {
     pub(crate) call: sb_progress_fn,
@@ -292,6 +307,11 @@ unsafe extern "C" fn call_notify(f: Notify, opaque: *mut c_void) {
 unsafe extern "C" fn call_log(f: Log, opaque: *mut c_void, level: u32, message: *const c_char) {
     // SAFETY: the caller guarantees the contract of `sb_log_fn`.
     unsafe { f(opaque, level, message) }
+}
+
+unsafe extern "C" fn call_ready(f: ReadyFn, opaque: *mut c_void, buffered: i64) {
+    // SAFETY: the caller guarantees the contract of `sb_ready_fn`.
+    unsafe { f(opaque, buffered) }
 }
 
 unsafe extern "C" fn call_progress(

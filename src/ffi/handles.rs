@@ -1,4 +1,4 @@
-//! This library's two handle tables, and the object behind a C reader's handle.
+//! This library's three handle tables, and the object behind a C reader's handle.
 
 #![allow(unsafe_code)]
 
@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::buffer::Buffer;
 use crate::buffer::reader::Position;
+use crate::buffer::when::Watch;
 use crate::error::Result;
 use crate::ffi::handle::{Raw, Table};
 use crate::ffi::record::Record;
@@ -15,6 +16,7 @@ use crate::sync::shared::Shared;
 
 pub(crate) static BUFFERS: Table<Buffer> = Table::new();
 pub(crate) static READERS: Table<Reader> = Table::new();
+pub(crate) static WATCHES: Table<Watch> = Table::new();
 
 /// A read position and the handle of its buffer.
 pub(crate) struct Reader {
@@ -39,6 +41,12 @@ pub(crate) fn insert_reader(reader: Reader) -> Result<Raw> {
     READERS.insert(|_| Shared::try_new(reader))
 }
 
+/// Inserts a watch into its table.
+pub(crate) fn insert_watch(watch: Watch) -> Result<Raw> {
+    watch_forks();
+    WATCHES.insert(|_| Shared::try_new(watch))
+}
+
 /// Makes every child forked from now on start with empty tables.
 fn watch_forks() {
     static WATCHING: AtomicBool = AtomicBool::new(false);
@@ -51,6 +59,7 @@ fn watch_forks() {
             crate::ffi::handle::FORKS.fetch_add(1, Ordering::Relaxed);
             BUFFERS.forget();
             READERS.forget();
+            WATCHES.forget();
         }
         // SAFETY: the handler only stores to atomics, which is allowed in a forked child. If two
         // threads register it, it runs twice, which is harmless.

@@ -94,8 +94,8 @@ pub unsafe extern "C" fn sb_new_push(
 ///         SB_ERR_SIZE: the bytes would extend past the end, or past 2^63 - 1.
 ///         SB_ERR_UNSUPPORTED: the buffer has a source.
 ///         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
-///         SB_ERR_REENTRANT: called on the helper thread, from `thread_begin` or a log function, and
-///         it would block.
+///         SB_ERR_REENTRANT: called inside a log function, an sb_ready_fn or `thread_begin`, and it
+///         would block.
 ///         SB_ERR_INVALID: the handle is invalid, `bytes` is NULL, `off + len` is greater than 2^64,
 ///         or `len` is greater than half of SIZE_MAX.
 ///

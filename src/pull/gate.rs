@@ -12,6 +12,8 @@
 //! | | an error or a cancellation | `wake`, from the helper, `settle`, `cancel`, `free` |
 //! | the helper (`wait_as_helper`) | work | `call_helper`, `hand_off`, and each call waiting for it |
 //! | a push (`wait_for_space`) | space | `report_spill`, `note_pushed_read`, `notify_pushers` |
+//! | a watch, which is no thread | its bytes, or space | `wake_watches`, with the calls above it, and with the pushes |
+//! | `sb_watch_free` (`wait_ready_ended`) | the end of a call of `ready` | `notify_ready_ended` |
 //! | `free`, `reopen`, or a call behind an interrupt (`wait_source_idle`) | an idle source | `notify_source_idle` |
 //!
 //! If an *elected* call does not use the source, since its bytes arrived, it timed out or it was
@@ -19,6 +21,8 @@
 //! it.
 //!
 //! [`SourceGuard`]: crate::pull::source_guard::SourceGuard
+
+mod watching;
 
 use std::ops::{Deref, DerefMut};
 use std::time::Instant;
@@ -30,7 +34,10 @@ use crate::pull::signal::Signal;
 use crate::pull::state::State;
 use crate::pull::waiters::Waiter;
 use crate::source::Interrupt;
-use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering, lock, wait, wait_timeout};
+use crate::sync::{
+    AtomicU64, Condvar, Mutex, MutexGuard, Ordering, PlainBool, lock, wait, wait_timeout,
+};
+use watching::ReadyCaller;
 
 pub(crate) struct Gate {
     state: Mutex<State>,
@@ -40,6 +47,10 @@ pub(crate) struct Gate {
     source_idle: Signal,
     /// Notified when a push may find space.
     pub(super) space: Signal,
+    /// Notified when a call of `ready` has ended.
+    ready_ended: Signal,
+    /// Whether some thread may have to make a call of `ready`. A thread that has to finds it set.
+    calls_due: PlainBool,
     /// A read triggers the prefetch if it ends past `trigger_above`, or at or before
     /// `trigger_upto`.
     trigger_above: AtomicU64,
@@ -59,8 +70,9 @@ pub(crate) struct WaitOptions {
 
 /// The state, locked.
 pub(crate) struct StateGuard<'g> {
-    pub(super) gate: &'g Gate,
     pub(super) state: MutexGuard<'g, State>,
+    /// The gate. Dropped after the lock, and makes the calls of `ready` then.
+    caller: ReadyCaller<'g>,
 }
 
 impl Gate {
@@ -74,13 +86,15 @@ impl Gate {
             helper: Condvar::new(),
             source_idle: Signal::new(),
             space: Signal::new(),
+            ready_ended: Signal::new(),
+            calls_due: PlainBool::new(false),
         }
     }
 
     pub(crate) fn lock(&self) -> StateGuard<'_> {
         StateGuard {
-            gate: self,
             state: lock(&self.state),
+            caller: ReadyCaller::of(self),
         }
     }
 
@@ -116,12 +130,16 @@ impl DerefMut for StateGuard<'_> {
 }
 
 impl<'g> StateGuard<'g> {
+    pub(super) fn gate(&self) -> &'g Gate {
+        self.caller.gate()
+    }
+
     /// Sleeps until the state has changed for this call, or the deadline has passed. Returns an
     /// error that was sent to the calls that were waiting.
     pub(crate) fn wait(mut self, demand: Demand, options: WaitOptions) -> Result<StateGuard<'g>> {
         self.waiters.reserve()?;
         let number = self.waiters.take_condvar()?;
-        let condvar = match self.gate.waiters.get(number) {
+        let condvar = match self.gate().waiters.get(number) {
             Ok(condvar) => condvar,
             Err(error) => {
                 self.waiters.give_condvar_back(number);
@@ -138,7 +156,7 @@ impl<'g> StateGuard<'g> {
         let start = Instant::now();
         self.notify_pushers();
         if puller == Puller::Helper {
-            self.gate.helper.notify_one();
+            self.gate().helper.notify_one();
         }
         let mut in_time = true;
         while in_time && !self.waiters.is_woken(ticket) {
@@ -156,7 +174,11 @@ impl<'g> StateGuard<'g> {
         }
     }
 
+    /// Sleeps until notified, or returns after the calls of `ready` that were due.
     fn sleep(mut self, condvar: &Condvar) -> StateGuard<'g> {
+        if self.owes_calls() {
+            return self.make_calls();
+        }
         self.state = wait(condvar, self.state);
         self
     }
@@ -170,6 +192,7 @@ impl<'g> StateGuard<'g> {
         match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
             None => (self.sleep(condvar), true),
             Some(left) if left.is_zero() => (self, false),
+            Some(_) if self.owes_calls() => (self.make_calls(), true),
             Some(left) => {
                 self.state = wait_timeout(condvar, self.state, left);
                 (self, true)
@@ -182,43 +205,59 @@ impl<'g> StateGuard<'g> {
         for index in 0..self.waiters.len() {
             let Waiter { demand, woken, .. } = *self.waiters.get_mut(index);
             if !woken && self.is_met(demand) {
-                notify(self.gate, self.state.waiters.get_mut(index));
+                notify(self.gate(), self.state.waiters.get_mut(index));
             }
         }
+        self.wake_watches();
+    }
+
+    /// Wakes every call, to check the state again or to fail with `error`.
+    #[inline]
+    pub(super) fn wake_all(&mut self, error: Option<&Error>) {
+        if self.waiters.len() > 0 {
+            self.wake_calls(error);
+        }
+        self.wake_watches();
+    }
+
+    #[inline(never)]
+    fn wake_calls(&mut self, error: Option<&Error>) {
+        self.wake(error, |_| true);
     }
 
     /// Wakes the calls that `whom` selects, to check the state again or to fail with `error`.
     pub(super) fn wake(&mut self, error: Option<&Error>, whom: impl Fn(&Waiter) -> bool) {
+        let gate = self.gate();
         for waiter in self.state.waiters.iter_mut().filter(|waiter| whom(waiter)) {
             if let Some(error) = error {
                 waiter.error.get_or_insert_with(|| error.clone());
             }
-            notify(self.gate, waiter);
+            notify(gate, waiter);
         }
     }
 
-    /// If the source is free and a call waits for it, elects the call that has waited longest to
-    /// use it next, on its own thread or through the helper.
+    /// If the source is free and a call or a watch waits for it, elects the one that has waited
+    /// longest to use it next, on its own thread or through the helper.
+    #[inline]
     pub(crate) fn hand_off(&mut self) {
-        if !self.slot.is_free() || self.waiters.has_elected() {
-            return;
+        if self.slot.is_free() && !self.waiters.has_elected() {
+            self.elect();
         }
-        let for_helper = self.helper_work().is_some();
-        let first = self.waiters.asleep().next().map(|first| first.puller);
-        match first {
-            Some(Puller::Caller) => {
-                if let Some(first) = self.state.waiters.elect_first() {
-                    notify(self.gate, first);
-                }
+    }
+
+    #[inline(never)]
+    fn elect(&mut self) {
+        let first = self.longest_waiting().map(|(puller, _)| puller);
+        if first == Some(Puller::Caller) {
+            let gate = self.gate();
+            if let Some(first) = self.state.waiters.elect_first() {
+                notify(gate, first);
             }
-            Some(Puller::Helper) if for_helper => {
+        } else if (first.is_some() || self.prefetch.is_on()) && self.helper_work().is_some() {
+            if first.is_some() {
                 self.waiters.elect_helper();
-                self.gate.helper.notify_one();
             }
-            _ if for_helper => {
-                self.gate.helper.notify_one();
-            }
-            _ => {}
+            self.gate().helper.notify_one();
         }
     }
 
@@ -235,19 +274,19 @@ impl<'g> StateGuard<'g> {
         if self.helper.is_some()
             && (self.freed || self.has_push_request() || self.helper_work().is_some())
         {
-            self.gate.helper.notify_one();
+            self.gate().helper.notify_one();
         }
     }
 
     /// Sleeps until the helper is notified.
     pub(super) fn wait_as_helper(self) -> StateGuard<'g> {
-        let gate = self.gate;
+        let gate = self.gate();
         self.sleep(&gate.helper)
     }
 
     /// Sleeps until a thread has left the source's code.
     pub(super) fn wait_source_idle(self) -> StateGuard<'g> {
-        let signal = &self.gate.source_idle;
+        let signal = &self.gate().source_idle;
         // Relaxed: the state's lock is held.
         signal.waiters.fetch_add(1, Ordering::Relaxed);
         let guard = self.sleep(&signal.condvar);
@@ -258,7 +297,7 @@ impl<'g> StateGuard<'g> {
     /// Wakes threads that wait for the source to become idle, or that need not wait for it any
     /// more.
     pub(super) fn notify_source_idle(&self) {
-        self.gate.source_idle.notify();
+        self.gate().source_idle.notify();
     }
 
     /// Called after each change of the prefetch or of the buffered ranges.
@@ -266,8 +305,8 @@ impl<'g> StateGuard<'g> {
         let state = &mut *self.state;
         state.prefetch.update(&state.extent);
         let (upto, above) = self.quiet();
-        self.gate.trigger_upto.store(upto, Ordering::Relaxed);
-        self.gate.trigger_above.store(above, Ordering::Relaxed);
+        self.gate().trigger_upto.store(upto, Ordering::Relaxed);
+        self.gate().trigger_above.store(above, Ordering::Relaxed);
     }
 
     /// Unlocks, and hands the source off. If no byte can be needed from the source any more and no
@@ -329,7 +368,7 @@ impl<'g> StateGuard<'g> {
         self.prefetch.set(ahead);
         self.update_prefetch_trigger();
         // Another thread may have to call the source for them now.
-        self.wake(None, |_| true);
+        self.wake_all(None);
         self.call_helper();
     }
 
@@ -337,7 +376,7 @@ impl<'g> StateGuard<'g> {
     pub(crate) fn cancel(&mut self) {
         self.canceled = true;
         self.cancels += 1;
-        self.wake(Some(&Error::Canceled), |_| true);
+        self.wake_all(Some(&Error::Canceled));
         self.notify_source_idle();
         self.notify_pushers();
     }
@@ -350,7 +389,7 @@ impl<'g> StateGuard<'g> {
         }
         self.freed = true;
         self.update_prefetch_trigger();
-        self.wake(None, |_| true);
+        self.wake_all(None);
         self.call_helper();
         self.notify_source_idle();
         self.notify_pushers();
@@ -359,13 +398,14 @@ impl<'g> StateGuard<'g> {
 
     /// Waits until no other thread is inside the code of a source whose owner learns that from this
     /// alone. Returns whether the caller should wait for the helper to exit too. It should not while
-    /// the helper is inside the source or a file operation: neither has to return soon, and the
-    /// helper exits by itself afterwards.
+    /// the helper is inside the source, a file operation or a call of `ready`: none has to return
+    /// soon, and the helper exits by itself afterwards.
     pub(crate) fn wait_after_free(mut self) -> bool {
         while self.slot.must_be_awaited() {
             self = self.wait_source_idle();
         }
-        !self.helper.is_some_and(|helper| self.slot.is_away(helper))
+        let is_away = |helper| self.slot.is_away(helper) || self.watches.are_called_by(helper);
+        !self.helper.is_some_and(is_away)
     }
 
     /// Calls the source's interrupt, without the lock, if another thread is inside the source, to
@@ -389,13 +429,16 @@ impl<'g> StateGuard<'g> {
     }
 
     fn interrupt(self, generation: u64, interrupt: Interrupt) -> StateGuard<'g> {
-        let gate = self.gate;
-        drop(self);
+        let gate = self.gate();
+        let StateGuard { state, caller } = self;
+        drop(state);
         crate::panic::catch((), &interrupt);
         let mut state = gate.lock();
         state.slot.end_interrupt(generation, interrupt);
         state.notify_source_idle();
         state.release();
+        // Not before the source was told.
+        drop(caller);
         gate.lock()
     }
 }

@@ -61,7 +61,7 @@ impl Helper {
     }
 }
 
-/// After a panic: fails the calls and pushes that wait for the helper, which then continues with the next
+/// After a panic: fails the calls, watches and pushes that wait for the helper, which then continues with the next
 /// work.
 fn recover(gate: &Gate) {
     let mut state = gate.lock();
@@ -73,6 +73,9 @@ fn recover(gate: &Gate) {
     state.wake(Some(&Error::Panic), |waiter| {
         waiter.puller == Puller::Helper
     });
+    if !state.is_pushed() {
+        state.fail_watches(&Error::Panic, None);
+    }
 }
 
 /// Spills for a push, which must not wait for the disk itself.
@@ -141,6 +144,7 @@ fn run(gate: &Gate, store: &Store) -> bool {
                     waiter.puller == Puller::Helper
                         && (for_all || waiter.demand.offset == demand.offset)
                 });
+                state.fail_watches(&error, (!for_all).then_some(demand.offset));
             }
         }
         drop(guard);

@@ -64,21 +64,24 @@ impl State {
         };
         // Calls for which no source is called wait for these bytes, too.
         let blocked = self.waiters.blocked();
-        let ends = blocked.map(|waiter| end_of(waiter.demand));
-        ends.fold(push.furthest, u64::max)
+        let watched = self.watches.demands().map(|(_, demand)| demand);
+        let demands = blocked.map(|waiter| waiter.demand).chain(watched);
+        demands
+            .map(end_of)
+            .fold(push.furthest, u64::max)
             .saturating_add(push.ahead)
     }
 
-    /// The bytes to push next: the gap for which a call has waited longest, else what the prefetch
+    /// The bytes to push next: the gap for which a call or a watch has waited longest, else what the prefetch
     /// keeps buffered, else what follows the frontier. Empty if none are wanted.
     pub(crate) fn wanted(&self) -> Result<Range<u64>> {
         self.push_state()?;
         if self.freed || self.canceled || self.health.failure().is_some() {
             return Ok(0..0);
         }
-        let waiting = self.waiters.asleep().next();
+        let waiting = self.longest_waiting();
         let from = match (waiting, self.prefetch.next(&self.extent, true, 0)) {
-            (Some(waiter), _) => waiter.demand.offset,
+            (Some((_, demand)), _) => demand.offset,
             (None, Some((offset, _))) => offset,
             (None, None) => 0,
         };
@@ -86,6 +89,29 @@ impl State {
         let end = next.or(self.extent.end()).unwrap_or(u64::MAX);
         let end = end.min(self.push_limit());
         Ok(start..end.max(start))
+    }
+
+    /// The result for a watch that waits for what to push, as far as this state knows of space: it is
+    /// told only of a spill that is due.
+    pub(super) fn push_readiness(&self) -> Option<Result<u64>> {
+        if !self.is_pushed() {
+            return Some(Err(Error::Unsupported));
+        }
+        if self.freed {
+            return Some(Err(Error::Canceled));
+        }
+        if self.extent.is_complete() {
+            return Some(Ok(0));
+        }
+        if self.canceled {
+            return Some(Err(Error::Canceled));
+        }
+        if let Some(failure) = self.health.failure() {
+            return Some(Err(failure.clone()));
+        }
+        let wanted = self.wanted().ok().filter(|_| !self.has_spill_request())?;
+        let length = wanted.end.min(MAX_SIZE).saturating_sub(wanted.start);
+        (length > 0).then_some(Ok(length))
     }
 
     /// Records bytes that were pushed to `offset`.
@@ -172,6 +198,11 @@ impl State {
     pub(super) fn take_finish_request(&mut self) -> bool {
         let push = self.push.as_mut();
         push.is_some_and(|push| std::mem::take(&mut push.finish_requested))
+    }
+
+    /// Whether the next push may exceed the memory limit.
+    pub(crate) fn may_exceed(&self) -> bool {
+        self.push.as_ref().is_some_and(|push| push.may_exceed)
     }
 
     /// Takes the permission to exceed the memory limit once, because the disk is full.

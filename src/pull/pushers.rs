@@ -11,13 +11,14 @@ impl StateGuard<'_> {
     pub(crate) fn notify_pushers(&mut self) {
         if let Some(push) = &mut self.push {
             push.note_event();
-            self.gate.space.notify();
+            self.gate().space.notify();
+            self.wake_watches();
         }
     }
 
     /// Sleeps until an event after `events` may have made space. Returns false after the deadline.
     pub(crate) fn wait_for_space(mut self, events: u64, deadline: Option<Instant>) -> bool {
-        let signal = &self.gate.space;
+        let signal = &self.gate().space;
         signal.waiters.fetch_add(1, Ordering::Relaxed);
         let mut in_time = true;
         while in_time && self.push_events() == events && !self.freed {
@@ -30,19 +31,23 @@ impl StateGuard<'_> {
     /// Makes the helper spill, so that a push finds space.
     pub(crate) fn call_spill(&mut self) {
         self.request_spill();
-        self.gate.helper.notify_one();
+        self.gate().helper.notify_one();
     }
 
     /// Makes the helper finish the store, after the last byte.
     pub(crate) fn call_finish(&mut self) {
         self.request_finish();
-        self.gate.helper.notify_one();
+        self.gate().helper.notify_one();
     }
 
     /// Records the result of a spill that `call_spill` asked for.
     pub(super) fn report_spill(&mut self, result: Result<bool>) {
+        if let Err(error) = &result {
+            self.fail_wanted(error);
+        }
         self.spilled(result);
-        self.gate.space.notify();
+        self.gate().space.notify();
+        self.wake_watches();
     }
 
     /// Records that bytes were pushed, and wakes the calls that waited for them.
@@ -68,7 +73,7 @@ impl StateGuard<'_> {
     }
 
     fn push_is_over(&mut self) {
-        self.wake(None, |_| true);
+        self.wake_all(None);
         self.update_prefetch_trigger();
         self.notify_pushers();
     }
@@ -77,7 +82,8 @@ impl StateGuard<'_> {
     pub(super) fn note_pushed_read(&mut self, offset: u64) {
         if let Some(push) = &mut self.push {
             push.note_read(offset);
-            self.gate.space.notify();
+            self.gate().space.notify();
+            self.wake_watches();
         }
     }
 }

@@ -92,7 +92,7 @@ impl<'b> SourceGuard<'b> {
             return false;
         }
         self.delivered = 0;
-        self.is_orphaned(state) || (state.can_seek() && state.waiters.asleep().next().is_some())
+        self.is_orphaned(state) || (state.can_seek() && state.longest_waiting().is_some())
     }
 
     /// Makes the source take one step towards a demand, without the lock. A failure or end of the
@@ -236,8 +236,10 @@ impl<'b> SourceGuard<'b> {
         seeks: bool,
         work: impl FnOnce(&mut dyn Source) -> Result<T>,
     ) -> Result<Result<T>> {
-        // An interrupt that is still running after a resume must not hit this call.
-        while !state.stops(demand) && state.slot.is_interrupted_elsewhere() {
+        // An interrupt that is still running after a resume must not hit this call. And a call of
+        // `ready` that this thread still has to make may cancel.
+        while !state.stops(demand) && (state.slot.is_interrupted_elsewhere() || state.owes_calls())
+        {
             state = state.wait_source_idle();
         }
         if self.is_orphaned(&state) {
@@ -300,7 +302,7 @@ impl<'b> SourceGuard<'b> {
             state.size_panicked();
         }
         if state.failure().is_some() {
-            state.wake(None, |_| true);
+            state.wake_all(None);
         } else {
             state.wake_ready();
         }

@@ -41,7 +41,8 @@ use crate::pull::source_health::SourceHealth;
 use crate::pull::source_position::SourcePosition;
 use crate::pull::source_seat::{Seat, SpentSource};
 use crate::pull::source_slot::SourceSlot;
-use crate::pull::waiters::Waiters;
+use crate::pull::waiters::{Waiter, Waiters};
+use crate::pull::watches::{Awaited, Watches};
 use crate::source::Source;
 use crate::sync::{ThreadToken, this_thread};
 
@@ -53,6 +54,7 @@ pub(crate) struct State {
     /// Of a source that was reopened.
     pub(super) check: Option<Box<SourceCheck>>,
     pub(super) waiters: Waiters,
+    pub(crate) watches: Watches,
     pub(super) prefetch: Prefetch,
     /// Of a buffer whose bytes are pushed, which has no source.
     pub(super) push: Option<PushState>,
@@ -104,6 +106,7 @@ impl State {
             health: SourceHealth::default(),
             check: None,
             waiters: Waiters::default(),
+            watches: Watches::default(),
             prefetch: Prefetch::new(options.prefetch_low),
             counters: Counters::default(),
             helper: None,
@@ -135,6 +138,11 @@ impl State {
 
     pub(crate) fn prefetch(&self) -> &Prefetch {
         &self.prefetch
+    }
+
+    /// The ticket of a new watch.
+    pub(crate) fn next_ticket(&mut self) -> u64 {
+        self.waiters.next_ticket()
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -213,21 +221,16 @@ impl State {
 
     /// The bytes that the helper should fetch, if any: those that a waiting call needs, else those
     /// that the prefetch keeps buffered. The flag is true for the latter.
+    #[inline]
     pub(super) fn helper_work(&self) -> Option<(Demand, bool)> {
         if self.freed || self.canceled || self.health.failure().is_some() || self.is_pushed() {
             return None;
         }
         let cancels = self.cancels;
-        if let Some(waiter) = self
-            .waiters
-            .asleep()
-            .find(|waiter| waiter.puller == Puller::Helper)
-        {
-            let demand = Demand {
-                cancels,
-                ..waiter.demand
-            };
-            return Some((demand, false));
+        let mut waiters = self.waiters.asleep();
+        let waiter = waiters.find(|waiter| waiter.puller == Puller::Helper);
+        if let Some((_, demand)) = self.older(waiter) {
+            return Some((Demand { cancels, ..demand }, false));
         }
         let position = self.position.offset();
         let next = self.prefetch.next(&self.extent, self.can_seek(), position);
@@ -240,6 +243,45 @@ impl State {
             };
             (demand, true)
         })
+    }
+
+    /// The call or the watch that has waited longest: who serves it, and its demand.
+    pub(super) fn longest_waiting(&self) -> Option<(Puller, Demand)> {
+        self.older(self.waiters.asleep().next())
+    }
+
+    /// The older of a waiter and the first watch that waits for bytes.
+    #[inline]
+    fn older(&self, waiter: Option<&Waiter>) -> Option<(Puller, Demand)> {
+        if self.watches.is_empty() {
+            waiter.map(|waiter| (waiter.puller, waiter.demand))
+        } else {
+            self.older_watch(waiter)
+        }
+    }
+
+    #[cold]
+    fn older_watch(&self, waiter: Option<&Waiter>) -> Option<(Puller, Demand)> {
+        let watch = self.watches.demands().next();
+        match (waiter, watch) {
+            (Some(waiter), Some((ticket, demand))) if waiter.ticket() > ticket => {
+                Some((Puller::Helper, demand))
+            }
+            (Some(waiter), _) => Some((waiter.puller, waiter.demand)),
+            (None, watch) => watch.map(|(_, demand)| (Puller::Helper, demand)),
+        }
+    }
+
+    /// The result for a watch at this moment: the number of bytes, 0 at the end, or an error.
+    pub(crate) fn readiness(&self, awaited: Awaited) -> Option<Result<u64>> {
+        let Awaited::Bytes(demand) = awaited else {
+            return self.push_readiness();
+        };
+        let verdict = self.verdict(demand).transpose()?;
+        Some(verdict.map(|verdict| match verdict {
+            Verdict::Ready => self.extent.buffered(demand.offset),
+            Verdict::End => 0,
+        }))
     }
 
     /// The reads of which the prefetch need not be told: those that end in `(from, until]`.

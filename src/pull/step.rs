@@ -62,6 +62,9 @@ impl State {
         if narrow {
             let ends = self.waiters.served().map(|waiter| self.goal(waiter.demand));
             until = ends.filter(|end| *end > position).fold(until, u64::min);
+            if !self.watches.is_empty() {
+                until = self.narrow_for_watches(position, until);
+            }
         }
         if self.read_granularity > 0 {
             until = until
@@ -76,6 +79,12 @@ impl State {
                 most.min(demand.length.max(SMALL_REQUEST))
             },
         })
+    }
+
+    #[cold]
+    fn narrow_for_watches(&self, position: u64, until: u64) -> u64 {
+        let ends = self.watches.demands().map(|(_, demand)| self.goal(demand));
+        ends.filter(|end| *end > position).fold(until, u64::min)
     }
 
     /// The end of a demand, before rounding. It includes the bytes that the call can take beyond

@@ -23,6 +23,10 @@ pub(crate) struct Waiter {
 }
 
 impl Waiter {
+    pub(super) fn ticket(&self) -> u64 {
+        self.ticket
+    }
+
     fn is_served(&self) -> bool {
         self.puller != Puller::Others
     }
@@ -55,9 +59,9 @@ impl Waiters {
         reader: usize,
         condvar: usize,
     ) -> u64 {
-        self.last_ticket += 1;
+        let ticket = self.next_ticket();
         self.list.push(Waiter {
-            ticket: self.last_ticket,
+            ticket,
             demand,
             puller,
             reader,
@@ -65,6 +69,12 @@ impl Waiters {
             woken: false,
             error: None,
         });
+        ticket
+    }
+
+    /// A ticket for a waiter or a watch. They are in the order of arrival.
+    pub(crate) fn next_ticket(&mut self) -> u64 {
+        self.last_ticket += 1;
         self.last_ticket
     }
 

@@ -61,6 +61,20 @@ impl Store {
         self.grant(&mut writing, position, run, expected).map(Some)
     }
 
+    /// Whether `reserve_in_memory` would refuse the bytes at `position`. If so, the tail is sealed as
+    /// it would be there, so that a spill makes the space.
+    pub(crate) fn is_full_at(&self, position: u64) -> bool {
+        let mut writing = lock(&self.writing);
+        let max = self.max_memory();
+        let is_fine = |tail: &Segment| tail.has_space_at(position) || tail.is_filling();
+        let left = writing.tail.as_ref().filter(|tail| !is_fine(tail));
+        let capacity = left.map_or(0, |tail| tail.capacity() as u64);
+        if capacity > 0 && writing.sealed_bytes + capacity > max {
+            writing.seal_unless(is_fine);
+        }
+        writing.is_over(max)
+    }
+
     // Always: as a call of its own it costs the pull tens of instructions, and so does `commit`.
     #[inline(always)]
     fn grant(

@@ -5,6 +5,7 @@
 #include "spoolbuf.h"
 #include "spoolbuf.h"
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -16,6 +17,7 @@
 namespace {
 
 std::string throwing;
+std::atomic<bool> called{false};
 
 void may_throw(const char *callback)
 {
@@ -70,6 +72,12 @@ void thread_end(void *)
 void log(void *, uint32_t, const char *)
 {
     may_throw("log");
+}
+
+void ready(void *, int64_t)
+{
+    may_throw("ready");
+    called = true;
 }
 
 int progress(void *, uint64_t, uint64_t)
@@ -128,7 +136,13 @@ int main(int count, char **arguments)
             } while (stats.pulls == 0);
             sb_cancel(buffer);
         }
+        sb_watch *watch = nullptr;
+        if (throwing == "ready" || throwing.empty())
+            CHECK(sb_when(buffer, 900000, ready, nullptr, &watch) == SB_ERR_TIMEOUT);
+        while (watch != nullptr && !called)
+            std::this_thread::yield();
         CHECK(sb_read(buffer, 900000, sizeof bytes, bytes) == sizeof bytes);
+        sb_watch_free(watch);
         CHECK(bytes[99] == 'x');
         sb_save_options options;
         CHECK(sb_save_options_init(&options, sizeof options) == SB_OK);

@@ -135,6 +135,11 @@ fn push() {
 }
 
 #[test]
+fn when() {
+    promise("when.c");
+}
+
+#[test]
 fn short_end() {
     promise("short_end.c");
 }
@@ -288,6 +293,7 @@ fn exceptions() {
             "close",
             "progress",
             "log",
+            "ready",
             "thread_begin",
             "thread_end",
         ];

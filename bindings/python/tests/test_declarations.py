@@ -19,6 +19,7 @@ CONSTANTS = {
     "SB_PREFETCH_ALL": _native.ALL,
     "SB_REACH_AUTO": _native.REACH_AUTO,
     "SB_REACH_WHOLE": _native.REACH_WHOLE,
+    "SB_WHEN_WANTED": _native.WHEN_WANTED,
     "SB_VERSION_MAJOR": _native._VERSION[0],
     "SB_VERSION_MINOR": _native._VERSION[1],
 }
@@ -56,14 +57,17 @@ SCALARS = {
     "void": None,
     "sb_progress_fn": _native.ProgressCallback,
     "sb_log_fn": _native.LogCallback,
+    "sb_ready_fn": _native.ReadyCallback,
     "void *": ctypes.c_void_p,
     "size_t *": ctypes.c_void_p,
     "char *": ctypes.c_void_p,
     "const char *": ctypes.c_char_p,
     "sb_buffer *": ctypes.c_void_p,
     "sb_reader *": ctypes.c_void_p,
+    "sb_watch *": ctypes.c_void_p,
     "sb_buffer * *": ctypes.POINTER(ctypes.c_void_p),
     "sb_reader * *": ctypes.POINTER(ctypes.c_void_p),
+    "sb_watch * *": ctypes.POINTER(ctypes.c_void_p),
     **{f"{name} *": ctypes.POINTER(struct) for name, struct in STRUCTS.items()},
 }
 
@@ -103,10 +107,10 @@ def declared(text: str) -> tuple[str, object]:
 
 
 def test_constants(header: str) -> None:
-    found = dict(re.findall(r"^#define (SB_\w+) (\d+|UINT64_MAX)$", header, flags=re.M))
-    values = {
-        name: 2**64 - 1 if value == "UINT64_MAX" else int(value) for name, value in found.items()
-    }
+    number = r"\d+|UINT64_MAX|\(UINT64_MAX - 1\)"
+    found = dict(re.findall(rf"^#define (SB_\w+) ({number})$", header, flags=re.M))
+    largest = {"UINT64_MAX": 2**64 - 1, "(UINT64_MAX - 1)": 2**64 - 2}
+    values = {name: largest.get(value) or int(value) for name, value in found.items()}
     # The package accepts any patch of a version.
     del values["SB_VERSION_PATCH"]
     assert values == CONSTANTS
@@ -151,10 +155,16 @@ def test_functions(header: str) -> None:
 def test_callback_types(header: str) -> None:
     match = re.search(r"typedef (int \(\*sb_progress_fn\)\([^)]*\));", header)
     assert match and declared(match[1]) == ("sb_progress_fn", _native.ProgressCallback)
+    match = re.search(r"typedef (void \(\*sb_ready_fn\)\([^)]*\));", header)
+    assert match and declared(match[1]) == ("sb_ready_fn", _native.ReadyCallback)
 
 
 def test_opaque(header: str) -> None:
-    assert set(re.findall(r"typedef struct (\w+) \1;", header)) == {"sb_buffer", "sb_reader"}
+    assert set(re.findall(r"typedef struct (\w+) \1;", header)) == {
+        "sb_buffer",
+        "sb_reader",
+        "sb_watch",
+    }
 
 
 def test_a_library_of_another_kind_is_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Optional
 
 SIZE_UNKNOWN = 2**64 - 1
 ALL = 2**64 - 1
+WHEN_WANTED = 2**64 - 2
 MAX_DEFAULT = 5242880
 REACH_WHOLE = 2**64 - 1
 REACH_AUTO = 65536
@@ -174,6 +175,7 @@ PullCallback = ctypes.CFUNCTYPE(
 )
 SizeCallback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
 NotifyCallback = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+ReadyCallback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
 LogCallback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_char_p)
 ProgressCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)
 
@@ -391,6 +393,11 @@ PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     ),
     "sb_push_end": (ctypes.c_int, (_handle, ctypes.c_uint64, ctypes.c_int64)),
     "sb_wanted": (ctypes.c_int, (_handle, ctypes.POINTER(Range))),
+    "sb_when": (
+        ctypes.c_int64,
+        (_handle, ctypes.c_uint64, ReadyCallback, ctypes.c_void_p, ctypes.POINTER(_handle)),
+    ),
+    "sb_watch_free": (None, (_handle,)),
     "sb_save_options_init": (ctypes.c_int, (ctypes.POINTER(SaveOptions), ctypes.c_size_t)),
     "sb_save_with": (ctypes.c_int64, (_handle, ctypes.POINTER(SaveOptions))),
     "sb_error_init": (ctypes.c_int, (ctypes.POINTER(Error), ctypes.c_size_t)),
