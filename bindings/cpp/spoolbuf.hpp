@@ -1397,12 +1397,14 @@ private:
         return code ? std::nullopt : std::optional(count);
     }
 
+#if SPOOLBUF_THROWS
     std::optional<std::uint64_t> if_known(std::int64_t size) const
     {
         if (size == SB_ERR_UNKNOWN_SIZE)
             return std::nullopt;
         return checked(size);
     }
+#endif
 
     static sb_options plain_of(const options &how) noexcept
     {
