@@ -23,20 +23,43 @@
  *   an error             an error message of the element on the bus (GST_RESOURCE_ERROR_READ).
  *                        spoolbuf_gst_status() returns the library's code. To go on: set the pipeline
  *                        to NULL, sb_retry(), spoolbuf_gst_resume(), play, seek
- *   the size             the final size, else the declared size: the appsrc is `random-access`. If
- *                        neither is known the appsrc is `seekable`, without a size
- *   a seek (seek-data)   costs nothing, whatever the source can do
+ *   the size             once it is a fact and GStreamer can go there (see below). A declared size may
+ *                        be wrong, and GStreamer would lose sound at the end of the resource
+ *   a seek (seek-data)   costs nothing within the buffered bytes or if the source can seek. Otherwise
+ *                        it fails beyond the reach (see below)
  *   a blocked read       yields within a twentieth of a second to a flushing seek and to a change of
- *                        state. spoolbuf_gst_cancel(), from any thread, makes it and every read that
- *                        would block fail as soon, until spoolbuf_gst_resume()
+ *                        state. spoolbuf_gst_cancel(), from any thread, makes it and every later read
+ *                        fail, until spoolbuf_gst_resume()
  *   the source           is called on a thread of the library, with a prefetch or without one: no
  *                        thread of GStreamer ever waits for it
  *   threads              data is requested on a streaming thread of the pipeline, seeks on others,
  *                        never both at once
  *   lifetime             close it after the pipeline is in the state NULL and before sb_free()
  *
- * GStreamer looks at the end to detect the type of the stream, if it can: a forward-only source then
- * runs to its end first. If the size is not declared, the stream plays as it arrives.
+ * spoolbuf_gst_open() means AUTO: a reach of SB_REACH_AUTO. spoolbuf_gst_open_with() takes the options
+ * of a reader, and so another reach, SB_REACH_WHOLE for example, or a timeout.
+ *
+ *   a source             plays
+ *   at its end, with     from anywhere: the appsrc is `random-access`, with the size
+ *   every byte buffered
+ *   that can seek, with  from anywhere. GStreamer looks at the end first, so the source is sent there
+ *   a size               first; that proves a declared size (sb_find_size())
+ *   that cannot seek     as it arrives: the appsrc is `seekable`. It is sought within what is buffered,
+ *                        and has no size until it is at its end, since Ogg's demuxer would wait there
+ *   with SB_REACH_WHOLE  from anywhere, of any source. Everything is fetched before the first frame,
+ *                        if the source cannot seek
+ *
+ * An MP4 with its index last plays from a pipe if qtdemux can keep in memory what comes before the
+ * index. Otherwise the pipeline fails, with the status SB_OK, and has to be played with the whole:
+ *
+ *     sb_reader_options whole;
+ *     sb_reader_options_init(&whole, sizeof whole);         (its reach is SB_REACH_WHOLE)
+ *     gst_element_set_state(pipeline, GST_STATE_NULL);
+ *     spoolbuf_gst_close(&io);
+ *     spoolbuf_gst_open_with(&io, buffer, GST_APP_SRC(source), &whole);
+ *     gst_element_set_state(pipeline, GST_STATE_PLAYING);
+ *
+ * A pipeline of gst_parse_launch() with a decodebin plays only once: make another one.
  *
  * GStreamer 1.10 or newer. C99 and C++.
  */
@@ -56,12 +79,17 @@ extern "C" {
 /* How long a read blocks, in milliseconds, before it checks whether it is still needed. */
 enum { SPOOLBUF_GST_PATIENCE = 50 };
 
-/* One pipeline's position in a buffer. It must not be moved in memory while it is open. It is not an
- * sb_reader: a pipeline does not announce that it wants its thread back, so a read has to poll. */
+/* One pipeline's position in a buffer. It must not be moved in memory while it is open. A pipeline does
+ * not announce that it wants its thread back, so a read has to poll. */
 typedef struct spoolbuf_gst {
     sb_buffer *buffer;
+    sb_reader *reader;
     GstAppSrc *source;
-    guint64 place;
+    gulong probe;
+    gint64 timeout; /* in milliseconds, of a read; negative: none */
+    gint64 told;    /* the size that GStreamer was given, or -1 */
+    gboolean whole; /* the end may be found first, whatever that costs */
+    gint unproved;  /* the size is to be found, before GStreamer goes by it */
     gint stopped;
     gint status;
 } spoolbuf_gst;
@@ -78,17 +106,28 @@ static inline gboolean spoolbuf_gst_is_flushing(spoolbuf_gst *self)
     return flushing;
 }
 
-/* Like sb_read_some(); SB_ERR_TIMEOUT if the pipeline wants its thread back. */
-static inline int64_t spoolbuf_gst_read(spoolbuf_gst *self, guint64 place, gsize room, char *out)
+/* Whether a call that timed out is to be tried again: neither is the time over, nor does the pipeline
+ * want its thread back. */
+static inline gboolean spoolbuf_gst_waits_on(spoolbuf_gst *self, gint64 began)
 {
-    gboolean stopped;
-    int64_t count;
+    if (self->timeout >= 0 && (g_get_monotonic_time() - began) / 1000 >= self->timeout)
+        return FALSE;
+    return !g_atomic_int_get(&self->stopped) && !spoolbuf_gst_is_flushing(self);
+}
 
-    do {
-        count = sb_read_some(self->buffer, place, room, out, SPOOLBUF_GST_PATIENCE);
-        stopped = g_atomic_int_get(&self->stopped);
-    } while (count == SB_ERR_TIMEOUT && !stopped && !spoolbuf_gst_is_flushing(self));
-    return count == SB_ERR_TIMEOUT && stopped ? (int64_t)SB_ERR_CANCELED : count;
+/* Like sb_reader_read(); SB_ERR_TIMEOUT also if the pipeline wants its thread back. */
+static inline int64_t spoolbuf_gst_read(spoolbuf_gst *self, gsize room, char *out)
+{
+    gint64 began = g_get_monotonic_time();
+    int64_t count = SB_ERR_TIMEOUT;
+
+    /* Buffered bytes would hide the cancel: a whole resource, and no end of it. */
+    while (count == SB_ERR_TIMEOUT && !g_atomic_int_get(&self->stopped)) {
+        count = sb_reader_read(self->reader, room, out);
+        if (count == SB_ERR_TIMEOUT && !spoolbuf_gst_waits_on(self, began))
+            break;
+    }
+    return count == SB_ERR_TIMEOUT && g_atomic_int_get(&self->stopped) ? (int64_t)SB_ERR_CANCELED : count;
 }
 
 /* Reads `length` bytes, fewer only at the end; without `all`, the available bytes. Or returns an error. */
@@ -98,50 +137,84 @@ static inline int64_t spoolbuf_gst_fill(spoolbuf_gst *self, gboolean all, gsize 
     int64_t count;
 
     do {
-        count = spoolbuf_gst_read(self, self->place + done, length - done, out + done);
-        if (count < 0)
+        count = spoolbuf_gst_read(self, length - done, out + done);
+        if (count < 0) {
+            sb_reader_seek(self->reader, -(int64_t)done, SB_SEEK_CUR);
             return count;
+        }
         done += (gsize)count;
     } while (all && count > 0 && done < length);
     return (int64_t)done;
 }
 
-/* At the end: reports whether it came before the size that GStreamer was given. */
+/* Gives GStreamer the size once it is a fact. Before its end a source that cannot seek has none, since
+ * Ogg's demuxer goes there, and waits for ever if it can't. */
+static inline void spoolbuf_gst_tell(spoolbuf_gst *self)
+{
+    int64_t size = sb_known_size(self->buffer);
+    sb_stats facts;
+
+    if (size < 0 || size == self->told || sb_stat(self->buffer, &facts, sizeof facts) != SB_OK)
+        return;
+    if (!self->whole && !facts.seekable && facts.state != SB_STATE_ENDED)
+        return;
+    self->told = size;
+    gst_app_src_set_size(self->source, size);
+}
+
+/* Finds the size before a demuxer that can go to the end does so. A source that can seek is sent to the
+ * last byte. */
+static inline void spoolbuf_gst_prove(spoolbuf_gst *self)
+{
+    gint64 began = g_get_monotonic_time();
+    int64_t size = SB_ERR_TIMEOUT;
+    sb_stats facts;
+
+    if (!g_atomic_int_get(&self->unproved))
+        return;
+    while (size == SB_ERR_TIMEOUT && sb_stat(self->buffer, &facts, sizeof facts) == SB_OK
+           && (self->whole || facts.seekable)) {
+        size = sb_find_size(self->buffer, SPOOLBUF_GST_PATIENCE);
+        if (size == SB_ERR_TIMEOUT && !spoolbuf_gst_waits_on(self, began))
+            return;
+    }
+    if (g_atomic_int_compare_and_exchange(&self->unproved, TRUE, FALSE))
+        spoolbuf_gst_tell(self);
+}
+
+static inline GstPadProbeReturn spoolbuf_gst_asked(GstPad *pad, GstPadProbeInfo *info, gpointer opaque)
+{
+    GstQuery *query = GST_PAD_PROBE_INFO_QUERY(info);
+
+    (void)pad;
+    if (GST_QUERY_TYPE(query) == GST_QUERY_DURATION || GST_QUERY_TYPE(query) == GST_QUERY_SEEKING)
+        spoolbuf_gst_prove((spoolbuf_gst *)opaque);
+    return GST_PAD_PROBE_OK;
+}
+
+/* At the end: reports whether it came before the declared size. */
 static inline void spoolbuf_gst_warn(spoolbuf_gst *self, GstAppSrc *source)
 {
     sb_stats facts;
 
-    if (sb_stat(self->buffer, &facts, sizeof facts) != SB_OK || !facts.ended_short)
-        return;
-    gst_app_src_set_size(source, (gint64)facts.final_size);
-    GST_ELEMENT_WARNING(source, RESOURCE, READ, ("%s", sb_strerror(SB_ERR_SHORT)), (NULL));
+    if (sb_stat(self->buffer, &facts, sizeof facts) == SB_OK && facts.ended_short)
+        GST_ELEMENT_WARNING(source, RESOURCE, READ, ("%s", sb_strerror(SB_ERR_SHORT)), (NULL));
 }
 
-/* Posts why a read failed, as far as the buffer's stats tell. */
+/* Posts why a read failed, and keeps the first such error. */
 static inline void spoolbuf_gst_fail(spoolbuf_gst *self, GstAppSrc *source, int64_t status)
 {
     char path[1024], text[1536];
     sb_error error;
-    sb_stats facts;
 
+    g_atomic_int_compare_and_exchange(&self->status, SB_OK, (gint)status);
     sb_error_init(&error, sizeof error);
-    error.status = (int32_t)status;
-    if (sb_stat(self->buffer, &facts, sizeof facts) == SB_OK) {
-        if (status == SB_ERR_SOURCE) {
-            error.source = facts.source_error;
-            /* A failed seek is the error of one read alone. */
-            error.operation = facts.status == SB_ERR_SOURCE ? SB_OP_SOURCE_READ : SB_OP_SOURCE_SEEK;
-        }
-        if (status == SB_ERR_IO || status == SB_ERR_DISK_FULL) {
-            int64_t length = sb_spool_dir(self->buffer, path, sizeof path);
-            error.operation = facts.system_operation;
-            error.system = facts.system_error;
-            error.path = path;
-            error.path_cap = sizeof path;
-            error.path_len = length > 0 ? (size_t)length : 0;
-        }
-    }
-    sb_error_text(&error, text, sizeof text);
+    error.path = path;
+    error.path_cap = sizeof path;
+    if (sb_reader_error(self->reader, &error) == SB_OK && error.status == status)
+        sb_error_text(&error, text, sizeof text);
+    else
+        g_strlcpy(text, sb_strerror(status), sizeof text);
     GST_ELEMENT_ERROR(source, RESOURCE, READ, ("%s", text), (NULL));
 }
 
@@ -152,72 +225,118 @@ static inline void spoolbuf_gst_need_data(GstAppSrc *source, guint hint, gpointe
         && hint != 0 && hint != (guint)-1;
     gsize room = all ? hint : 65536;
     char *bytes = (char *)g_try_malloc(room);
-    int64_t count = SB_ERR_NO_MEMORY;
+    int64_t count = SB_ERR_NO_MEMORY, end;
     GstBuffer *piece;
 
+    spoolbuf_gst_prove(self);
+    spoolbuf_gst_tell(self);
     if (bytes != NULL)
         count = spoolbuf_gst_fill(self, all, room, bytes);
     if (count > 0) {
         piece = gst_buffer_new_wrapped_full((GstMemoryFlags)0, bytes, room, 0, (gsize)count, bytes,
                                             g_free);
-        GST_BUFFER_OFFSET(piece) = self->place;
-        self->place += (guint64)count;
-        GST_BUFFER_OFFSET_END(piece) = self->place;
+        end = sb_reader_seek(self->reader, 0, SB_SEEK_CUR);
+        GST_BUFFER_OFFSET(piece) = (guint64)(end - count);
+        GST_BUFFER_OFFSET_END(piece) = (guint64)end;
         gst_app_src_push_buffer(source, piece);
         return;
     }
     g_free(bytes);
-    if (count == SB_ERR_TIMEOUT)
+    if (count == SB_ERR_TIMEOUT && spoolbuf_gst_is_flushing(self))
         return;
-    if (count < 0) {
-        g_atomic_int_compare_and_exchange(&self->status, SB_OK, (gint)count);
+    spoolbuf_gst_tell(self);
+    if (count < 0)
         spoolbuf_gst_fail(self, source, count);
-    }
     if (count == 0)
         spoolbuf_gst_warn(self, source);
     /* After an error too: otherwise the pipeline would wait for more. */
     gst_app_src_end_of_stream(source);
 }
 
+/* A seek beyond the reach fails: GStreamer then stays where it is. */
 static inline gboolean spoolbuf_gst_seek_data(GstAppSrc *source, guint64 offset, gpointer opaque)
 {
+    spoolbuf_gst *self = (spoolbuf_gst *)opaque;
+
     (void)source;
-    ((spoolbuf_gst *)opaque)->place = offset;
-    return TRUE;
+    return offset <= G_MAXINT64 && sb_reader_seek(self->reader, (int64_t)offset, SB_SEEK_SET) >= 0;
 }
 
-/* Makes an appsrc read from a buffer. Call it before the pipeline is started. Returns SB_OK or an
- * sb_status; after an error there is nothing to close. */
-static inline int spoolbuf_gst_open(spoolbuf_gst *self, sb_buffer *buffer, GstAppSrc *source)
+/* Creates the reader. It returns often, so that a read can look whether it is still needed. */
+static inline int spoolbuf_gst_reader(spoolbuf_gst *self, const sb_reader_options *options)
+{
+    sb_reader_options own;
+
+    sb_reader_options_init(&own, sizeof own);
+    own.reach = SB_REACH_AUTO;
+    if (options != NULL)
+        memcpy(&own, options, options->struct_size < sizeof own ? options->struct_size : sizeof own);
+    self->whole = own.reach == SB_REACH_WHOLE;
+    self->timeout = own.timeout_ms;
+    if (own.timeout_ms < 0 && (own.flags & SB_READER_BUFFERED) != 0)
+        self->timeout = 0;
+    else if (own.timeout_ms < 0 || own.timeout_ms > SPOOLBUF_GST_PATIENCE)
+        own.timeout_ms = SPOOLBUF_GST_PATIENCE;
+    return sb_reader_new_with(self->buffer, &own, &self->reader);
+}
+
+/* Decides how GStreamer reads: from anywhere, or as it arrives. */
+static inline void spoolbuf_gst_offer(spoolbuf_gst *self)
+{
+    int64_t size = sb_size(self->buffer);
+    gboolean anywhere;
+    sb_stats facts;
+
+    sb_stat(self->buffer, &facts, sizeof facts);
+    anywhere = self->whole || facts.state == SB_STATE_ENDED || (facts.seekable && size >= 0);
+    self->unproved = anywhere && sb_known_size(self->buffer) < 0;
+    self->told = anywhere && size >= 0 ? size : -1;
+    gst_app_src_set_stream_type(self->source, anywhere ? GST_APP_STREAM_TYPE_RANDOM_ACCESS
+                                                       : GST_APP_STREAM_TYPE_SEEKABLE);
+    gst_app_src_set_size(self->source, self->told);
+}
+
+/* Makes an appsrc read from a buffer, with the options of a reader; NULL means AUTO. Call it before the
+ * pipeline is started. Returns SB_OK or an sb_status; after an error there is nothing to close. */
+static inline int spoolbuf_gst_open_with(spoolbuf_gst *self, sb_buffer *buffer, GstAppSrc *source,
+                                         const sb_reader_options *options)
 {
     GstAppSrcCallbacks callbacks;
-    int64_t size = sb_size(buffer);
+    int status;
 
-    if (size == SB_ERR_INVALID)
-        return SB_ERR_INVALID;
     memset(self, 0, sizeof *self);
     self->buffer = buffer;
+    status = spoolbuf_gst_reader(self, options);
+    if (status < 0)
+        return status;
     self->source = (GstAppSrc *)gst_object_ref(source);
     memset(&callbacks, 0, sizeof callbacks);
     callbacks.need_data = spoolbuf_gst_need_data;
     callbacks.seek_data = spoolbuf_gst_seek_data;
     g_object_set(source, "format", GST_FORMAT_BYTES, NULL);
-    gst_app_src_set_stream_type(source, size < 0 ? GST_APP_STREAM_TYPE_SEEKABLE
-                                                 : GST_APP_STREAM_TYPE_RANDOM_ACCESS);
-    gst_app_src_set_size(source, size < 0 ? -1 : size);
+    spoolbuf_gst_offer(self);
+    self->probe = gst_pad_add_probe(GST_BASE_SRC_PAD(source), GST_PAD_PROBE_TYPE_QUERY_UPSTREAM,
+                                    spoolbuf_gst_asked, self, NULL);
     gst_app_src_set_callbacks(source, &callbacks, self, NULL);
     return SB_OK;
 }
 
-/* Makes the blocked read, and those that would block, fail. From any thread. */
+/* The same with AUTO. */
+static inline int spoolbuf_gst_open(spoolbuf_gst *self, sb_buffer *buffer, GstAppSrc *source)
+{
+    return spoolbuf_gst_open_with(self, buffer, source, NULL);
+}
+
+/* Makes the blocked read, and every later one, fail. From any thread. */
 static inline void spoolbuf_gst_cancel(spoolbuf_gst *self)
 {
     g_atomic_int_set(&self->stopped, TRUE);
 }
 
-/* Lets it go on. Call it while the pipeline is in the state NULL, before it is restarted. */
+/* Lets it read again, from the start. Call it while the pipeline is in the state NULL, before it is restarted. */
 static inline void spoolbuf_gst_resume(spoolbuf_gst *self)
 {
+    sb_reader_seek(self->reader, 0, SB_SEEK_SET);
     g_atomic_int_set(&self->status, SB_OK);
     g_atomic_int_set(&self->stopped, FALSE);
 }
@@ -242,8 +361,11 @@ static inline void spoolbuf_gst_close(spoolbuf_gst *self)
 
     memset(&none, 0, sizeof none);
     gst_app_src_set_callbacks(self->source, &none, NULL, NULL);
+    gst_pad_remove_probe(GST_BASE_SRC_PAD(self->source), self->probe);
     gst_object_unref(self->source);
     self->source = NULL;
+    sb_reader_free(self->reader);
+    self->reader = NULL;
 }
 
 #ifdef __cplusplus

@@ -6,12 +6,35 @@
 #define FAILED_SAYS "error"
 #define GOES_ON 0
 #define ONE_AT_A_TIME 0
+#define BEGINS
+#define PIPED
 
 struct player {
     PLAYER;
     spoolbuf_gst io;
     GstElement *pipeline;
+    int fd; /* of a file that is played as a pipe */
 };
+
+static GstPadProbeReturn on_sound(GstPad *pad, GstPadProbeInfo *info, gpointer begun)
+{
+    (void)pad;
+    (void)info;
+    begin((int *)begun);
+    return GST_PAD_PROBE_OK;
+}
+
+/* A pipe with the contents of a file. */
+static int piped(const char *name)
+{
+    char command[500];
+    FILE *pipe;
+
+    snprintf(command, sizeof command, "cat '%s'", name);
+    pipe = popen(command, "r");
+    assert(pipe != NULL);
+    return dup(fileno(pipe));
+}
 
 /* By hand, since gst_parse_launch() links some elements later, and only once: not when it plays again.
  * */
@@ -27,23 +50,29 @@ static void on_pad(GstElement *decoder, GstPad *pad, gpointer sound)
 static void player_open(player *self)
 {
     GstElement *source, *decoder, *sound;
+    GstPad *pad;
     char text[800];
 
     gst_init(NULL, NULL);
     snprintf(text, sizeof text,
              "%s name=src ! decodebin name=decoder expose-all-streams=false caps=audio/x-raw "
              "audioconvert name=sound ! audio/x-raw,format=F32LE ! wavenc ! filesink location=%s",
-             self->buffer != NULL ? "appsrc" : "filesrc", self->output);
+             self->buffer != NULL ? "appsrc" : self->piped ? "fdsrc" : "filesrc", self->output);
     self->pipeline = gst_parse_launch(text, NULL);
     assert(self->pipeline != NULL);
     decoder = gst_bin_get_by_name(GST_BIN(self->pipeline), "decoder");
     sound = gst_bin_get_by_name(GST_BIN(self->pipeline), "sound");
     g_signal_connect(decoder, "pad-added", G_CALLBACK(on_pad), sound);
     gst_object_unref(decoder);
+    pad = gst_element_get_static_pad(sound, "sink");
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, on_sound, &self->begun, NULL);
+    gst_object_unref(pad);
     gst_object_unref(sound);
     source = gst_bin_get_by_name(GST_BIN(self->pipeline), "src");
     if (self->buffer != NULL)
         assert(spoolbuf_gst_open(&self->io, self->buffer, GST_APP_SRC(source)) == SB_OK);
+    else if (self->piped)
+        g_object_set(source, "fd", self->fd = piped(self->file), NULL);
     else
         g_object_set(source, "location", self->file, NULL);
     gst_object_unref(source);
@@ -68,21 +97,44 @@ static void player_close(player *self)
 {
     if (self->buffer != NULL)
         spoolbuf_gst_close(&self->io);
+    if (self->piped)
+        close(self->fd);
     gst_object_unref(self->pipeline);
 }
 
 static void player_asks(player *self)
 {
     GstAppSrc *source = self->io.source;
+    sb_reader_options options;
     spoolbuf_gst other;
 
     assert(spoolbuf_gst_open(&other, NULL, source) == SB_ERR_INVALID);
     assert(gst_app_src_get_stream_type(source) == GST_APP_STREAM_TYPE_SEEKABLE);
     assert(gst_app_src_get_size(source) == -1);
-    /* An offset that no resource reaches is an error. */
-    assert(spoolbuf_gst_seek_data(source, G_MAXUINT64, &self->io));
+    /* No seek beyond the reach, or to an offset that no resource reaches. */
+    assert(!spoolbuf_gst_seek_data(source, G_MAXUINT64, &self->io));
+    assert(!spoolbuf_gst_seek_data(source, SB_REACH_AUTO + 1, &self->io));
+    assert(spoolbuf_gst_seek_data(source, ODD - 1, &self->io));
     spoolbuf_gst_need_data(source, 0, &self->io);
-    assert(player_status(self) == SB_ERR_INVALID);
+    spoolbuf_gst_need_data(source, 0, &self->io);
+    assert(player_status(self) == SB_OK && gst_app_src_get_size(source) == ODD);
+    assert(spoolbuf_gst_seek_data(source, SB_REACH_AUTO + 1, &self->io));
+    /* With every byte buffered it is read from anywhere, and a stop stops it all the same. */
+    assert(spoolbuf_gst_open(&other, self->buffer, source) == SB_OK);
+    assert(gst_app_src_get_stream_type(source) == GST_APP_STREAM_TYPE_RANDOM_ACCESS);
+    spoolbuf_gst_cancel(&other);
+    spoolbuf_gst_need_data(source, 10, &other);
+    assert(spoolbuf_gst_status(&other) == SB_ERR_CANCELED);
+    spoolbuf_gst_resume(&other);
+    spoolbuf_gst_need_data(source, 10, &other);
+    assert(spoolbuf_gst_status(&other) == SB_OK);
+    spoolbuf_gst_close(&other);
+    sb_reader_options_init(&options, sizeof options);
+    options.flags = SB_READER_BUFFERED;
+    assert(spoolbuf_gst_open_with(&other, self->buffer, source, &options) == SB_OK);
+    spoolbuf_gst_close(&other);
+    options.flags = 77;
+    assert(spoolbuf_gst_open_with(&other, self->buffer, source, &options) == SB_ERR_INVALID);
 }
 
 static void player_play(player *self)
