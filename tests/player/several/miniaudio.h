@@ -11,6 +11,7 @@
 #define FAILED_SAYS "end"
 #define GOES_ON 1
 #define ONE_AT_A_TIME 0
+#define BEGINS
 
 struct player {
     PLAYER;
@@ -47,6 +48,7 @@ static void player_close(player *self)
 static void player_asks(player *self)
 {
     unsigned char bytes[ODD];
+    sb_reader_options options;
     spoolbuf_miniaudio other;
     ma_decoder decoder;
     size_t count = 1;
@@ -54,13 +56,16 @@ static void player_asks(player *self)
     memset(&decoder, 0, sizeof decoder);
     decoder.pUserData = &self->io;
     assert(spoolbuf_miniaudio_read(&decoder, bytes, 0, &count) == MA_SUCCESS && count == 0);
-    assert(spoolbuf_miniaudio_seek(&decoder, 0, ma_seek_origin_end) != MA_SUCCESS);
+    /* No seek from the end, or beyond the reach; for the dr_libs the end is found with the whole. */
+    assert(spoolbuf_miniaudio_seek(&decoder, 0, ma_seek_origin_end) == MA_BAD_SEEK);
+    assert(spoolbuf_miniaudio_move(&self->io, 0, SB_SEEK_END) == SB_ERR_UNKNOWN_SIZE);
+    assert(spoolbuf_miniaudio_seek(&decoder, SB_REACH_AUTO + 1, ma_seek_origin_start) == MA_BAD_SEEK);
     /* Whole reads, whatever the source's chunks are; fewer bytes at the end, then none. */
     assert(spoolbuf_miniaudio_read(&decoder, bytes, 900, NULL) == MA_SUCCESS);
     assert(bytes[899] == odd_byte(899));
     assert(spoolbuf_miniaudio_read(&decoder, bytes, 900, &count) == MA_SUCCESS && count == 100);
     assert(spoolbuf_miniaudio_read(&decoder, bytes, 1, &count) == MA_AT_END && count == 0);
-    assert(spoolbuf_miniaudio_seek(&decoder, -1, ma_seek_origin_end) == MA_SUCCESS);
+    assert(spoolbuf_miniaudio_move(&self->io, -1, SB_SEEK_END) == ODD - 1);
     assert(spoolbuf_miniaudio_seek(&decoder, -1, ma_seek_origin_current) == MA_SUCCESS);
     assert(spoolbuf_miniaudio_read(&decoder, bytes, 1, &count) == MA_SUCCESS);
     assert(bytes[0] == odd_byte(ODD - 2));
@@ -68,6 +73,17 @@ static void player_asks(player *self)
     assert(spoolbuf_miniaudio_seek(&decoder, 5000, ma_seek_origin_start) == MA_SUCCESS);
     assert(spoolbuf_miniaudio_read(&decoder, bytes, 1, &count) == MA_AT_END);
     assert(player_status(self) == SB_OK);
+    /* A stop stops although every byte is buffered. */
+    spoolbuf_miniaudio_cancel(&self->io);
+    assert(spoolbuf_miniaudio_read(&decoder, bytes, 1, &count) == MA_CANCELLED);
+    spoolbuf_miniaudio_resume(&self->io);
+    assert(spoolbuf_miniaudio_read(&decoder, bytes, 1, &count) == MA_SUCCESS && bytes[0] == odd_byte(0));
+    sb_reader_options_init(&options, sizeof options);
+    assert(spoolbuf_miniaudio_open_with(&other, self->buffer, &options) == SB_OK);
+    assert(spoolbuf_miniaudio_move(&other, 5000, SB_SEEK_END) == ODD + 5000);
+    spoolbuf_miniaudio_close(&other);
+    options.flags = 77;
+    assert(spoolbuf_miniaudio_open_with(&other, self->buffer, &options) == SB_ERR_INVALID);
     assert(spoolbuf_miniaudio_open(&other, NULL) == SB_ERR_INVALID);
     sb_free(self->buffer);
     assert(spoolbuf_miniaudio_read(&decoder, bytes, 1, &count) == MA_INVALID_ARGS && count == 0);
@@ -96,6 +112,7 @@ static void player_play(player *self)
         result = ma_decoder_read_pcm_frames(&decoder, samples, 1000, &count);
         self->sum = sum_of(self->sum, samples, (size_t)count * 4);
         total += count;
+        begin(&self->begun);
         if (result != MA_SUCCESS && self->goes_on > 0) {
             self->goes_on--;
             assert(player_status(self) == SB_ERR_SOURCE);
