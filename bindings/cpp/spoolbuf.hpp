@@ -94,6 +94,7 @@
 #include <string>
 #include <system_error>
 #include <type_traits>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -965,6 +966,136 @@ class reader;
 class istream;
 class push_buffer;
 
+/// Receives what buffer::when() or push_buffer::when_wanted() waited for: the number of bytes, 0 at the
+/// end (EOF), or an error code. See sb_ready_fn: it must not block, and must not throw.
+using ready_function = std::function<void(std::uint64_t count, std::error_code code)>;
+
+namespace detail {
+
+/// The functions of the watches, by number. C gets a number and not an address, since a watch that is
+/// destroyed inside the function of another one may be called at that moment.
+class ready_functions {
+public:
+    /// Never destroyed: a function may be called until the process ends.
+    SPOOLBUF_SHARED static ready_functions &all()
+    {
+        static ready_functions &only = *new ready_functions;
+        return only;
+    }
+
+    std::uintptr_t add(ready_function ready)
+    {
+        auto shared = std::make_shared<ready_function>(std::move(ready));
+        std::lock_guard<std::mutex> guard(lock_);
+        functions_.emplace(++last_, std::move(shared));
+        return last_;
+    }
+
+    /// Destroys the function, here or, if it is running, after that.
+    void remove(std::uintptr_t number) noexcept
+    {
+        std::shared_ptr<ready_function> removed;
+        std::lock_guard<std::mutex> guard(lock_);
+        auto found = functions_.find(number);
+        if (found == functions_.end())
+            return;
+        removed.swap(found->second);
+        functions_.erase(found);
+    }
+
+    static void call(void *opaque, std::int64_t result) noexcept
+    {
+        auto ready = all().find(reinterpret_cast<std::uintptr_t>(opaque));
+        if (ready)
+            (*ready)(result < 0 ? 0 : static_cast<std::uint64_t>(result),
+                     result < 0 ? code_of(result) : std::error_code());
+    }
+
+private:
+    std::shared_ptr<ready_function> find(std::uintptr_t number) noexcept
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        auto found = functions_.find(number);
+        return found == functions_.end() ? nullptr : found->second;
+    }
+
+    std::mutex lock_;
+    std::uintptr_t last_ = 0;
+    std::unordered_map<std::uintptr_t, std::shared_ptr<ready_function>> functions_;
+};
+
+} // namespace detail
+
+/// A pending call of a function, made by buffer::when() and push_buffer::when_wanted(). Once it has been
+/// destroyed, the function is not running and will not be called. If it is running on another thread, the
+/// destructor waits for it, except inside such a function. Owns its sb_watch; movable, not copyable. The
+/// buffer may be destroyed before.
+class watch {
+public:
+    watch() noexcept = default;
+
+    watch(watch &&other) noexcept
+        : handle_(std::exchange(other.handle_, nullptr)), number_(std::exchange(other.number_, 0)),
+          now_(std::exchange(other.now_, std::nullopt))
+    {
+    }
+
+    watch &operator=(watch &&other) noexcept
+    {
+        watch moved(std::move(other));
+        std::swap(handle_, moved.handle_);
+        std::swap(number_, moved.number_);
+        std::swap(now_, moved.now_);
+        return *this;
+    }
+
+    ~watch() { reset(); }
+
+    /// The number of bytes, if they were ready at once, 0 at the end: then the function is not called.
+    const std::optional<std::uint64_t> &now() const noexcept { return now_; }
+
+    /// Frees it now: see sb_watch_free().
+    void reset() noexcept
+    {
+        sb_watch_free(std::exchange(handle_, nullptr));
+        if (number_ != 0)
+            detail::ready_functions::all().remove(std::exchange(number_, 0));
+    }
+
+    sb_watch *native_handle() const noexcept { return handle_; }
+
+private:
+    friend class buffer;
+
+    /// Returns an error, or 0.
+    std::int64_t start(sb_buffer *handle, std::uint64_t off, ready_function &&ready) noexcept
+    {
+        if (!ready)
+            return SB_ERR_INVALID;
+#if SPOOLBUF_THROWS
+        try {
+            number_ = detail::ready_functions::all().add(std::move(ready));
+        } catch (...) {
+            return SB_ERR_NO_MEMORY;
+        }
+#else
+        number_ = detail::ready_functions::all().add(std::move(ready));
+#endif
+        auto *opaque = reinterpret_cast<void *>(number_);
+        std::int64_t result = sb_when(handle, off, detail::ready_functions::call, opaque, &handle_);
+        if (result == SB_ERR_TIMEOUT)
+            return 0;
+        reset();
+        if (result >= 0)
+            now_ = static_cast<std::uint64_t>(result);
+        return result < 0 ? result : 0;
+    }
+
+    sb_watch *handle_ = nullptr;
+    std::uintptr_t number_ = 0;
+    std::optional<std::uint64_t> now_;
+};
+
 /// How a reader reads.
 struct reader_options {
     /// Each call fails with errc::timeout after this long, as read_for() does. Nothing: no timeout.
@@ -1078,6 +1209,15 @@ public:
                          std::error_code &code) const noexcept
     {
         return read_for(off, std::data(out), std::size(out), limit, code);
+    }
+
+    /// Calls `ready` once bytes are available at `off`, instead of blocking a thread, unless they are
+    /// available now: see sb_when(), watch and ready_function.
+    watch when(std::uint64_t off, ready_function ready, std::error_code &code) const noexcept
+    {
+        watch made;
+        settled(made.start(handle_, off, std::move(ready)), code);
+        return made;
     }
 
     /// Reads the whole resource. The bytes before an error are returned too.
@@ -1223,6 +1363,13 @@ public:
                                         std::chrono::duration<Rep, Period> limit) const
     {
         return read_for(off, std::data(out), std::size(out), limit);
+    }
+
+    watch when(std::uint64_t off, ready_function ready) const
+    {
+        watch made;
+        checked(made.start(handle_, off, std::move(ready)));
+        return made;
     }
 
     template <class Rep, class Period>
@@ -1549,6 +1696,13 @@ public:
         return out;
     }
 
+    /// Calls `ready` once bytes are wanted and a push_for() with a timeout of 0 would accept some,
+    /// unless that is so now: see SB_WHEN_WANTED at sb_when().
+    watch when_wanted(ready_function ready, std::error_code &code) const noexcept
+    {
+        return when(SB_WHEN_WANTED, std::move(ready), code);
+    }
+
 #if SPOOLBUF_THROWS
     explicit push_buffer(const options &how) { checked(start(how)); }
 
@@ -1583,6 +1737,11 @@ public:
         range out = {};
         checked(sb_wanted(native_handle(), &out));
         return out;
+    }
+
+    watch when_wanted(ready_function ready) const
+    {
+        return when(SB_WHEN_WANTED, std::move(ready));
     }
 #endif
 

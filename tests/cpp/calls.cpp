@@ -128,6 +128,86 @@ static void is_pushed()
     CHECK(spoolbuf::push_buffer().push(0, out, 1, code) == 0 && code == spoolbuf::errc::invalid);
 }
 
+/// A value that another thread sets.
+template <class Value> class promise_of {
+public:
+    void set(Value value)
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        values_.push_back(value);
+        changed_.notify_all();
+    }
+
+    Value get()
+    {
+        std::unique_lock<std::mutex> guard(lock_);
+        changed_.wait(guard, [&] { return !values_.empty(); });
+        return values_.front();
+    }
+
+    std::size_t times()
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        return values_.size();
+    }
+
+private:
+    std::mutex lock_;
+    std::condition_variable changed_;
+    std::vector<Value> values_;
+};
+
+static void tells_when_it_is_ready()
+{
+    using result = std::pair<std::uint64_t, std::error_code>;
+    promise_of<result> first, past, canceled, never;
+    auto to = [](promise_of<result> &told) {
+        return [&told](std::uint64_t count, std::error_code code) { told.set({count, code}); };
+    };
+    spoolbuf::buffer b(stream{size});
+    spoolbuf::watch watch = b.when(50000, to(first));
+    CHECK(!watch.now() && watch.native_handle());
+    CHECK(first.get().first > 0 && !first.get().second);
+    watch = b.when(size + 5, to(past));
+    CHECK(past.get() == result(0, {}));
+    CHECK(b.when(50000, to(never)).now() == size - 50000);
+    CHECK(b.when(size, to(never)).now() == 0u);
+    std::error_code code;
+    CHECK(b.when(10, to(never), code).now() == size - 10 && !code);
+    b.when(10, nullptr, code);
+    CHECK(code == spoolbuf::errc::invalid);
+    CHECK(failure([&] { spoolbuf::buffer().when(0, to(never)); }) == spoolbuf::errc::invalid);
+
+    std::string all = resource(0, size);
+    spoolbuf::options how;
+    how.ahead = 1000;
+    spoolbuf::push_buffer pushed(how);
+    CHECK(pushed.when_wanted(to(never)).now() == 1000u);
+    CHECK(pushed.push_for(0, all.data(), size, 0ms) == 1000u);
+    promise_of<result> wanted;
+    spoolbuf::watch pending = pushed.when_wanted(to(wanted), code);
+    CHECK(!code && !pending.now());
+    // What is destroyed is not called. A moved watch is the same watch.
+    {
+        spoolbuf::watch dropped = pushed.when(5000, to(never)), moved(std::move(dropped));
+        CHECK(!dropped.native_handle() && moved.native_handle());
+    }
+    CHECK(wanted.get().first > 0);
+    // A function may destroy its own watch, and the buffer may be gone before.
+    auto own = std::make_shared<spoolbuf::watch>();
+    *own = pushed.when(6000, [own, &canceled](std::uint64_t count, std::error_code why) {
+        auto kept = own;
+        kept->reset();
+        canceled.set({count, why});
+    });
+    spoolbuf::watch last = pushed.when(7000, to(canceled));
+    pushed.reset();
+    CHECK(canceled.times() == 2 && canceled.get().second == std::errc::operation_canceled);
+    last.reset();
+    CHECK(failure([&] { b.when(SB_WHEN_WANTED, to(never)); }) == spoolbuf::errc::unsupported);
+    CHECK(first.times() == 1 && past.times() == 1 && wanted.times() == 1 && never.times() == 0);
+}
+
 static void finds_the_size()
 {
     spoolbuf::options how;
@@ -331,6 +411,7 @@ int main()
     has_readers();
     tells_about_itself();
     is_pushed();
+    tells_when_it_is_ready();
     finds_the_size();
     logs();
     restricts_readers();

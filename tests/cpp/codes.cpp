@@ -275,6 +275,24 @@ static void streams()
 #endif
 }
 
+static void tells_when_it_is_wanted()
+{
+    std::error_code code;
+    spoolbuf::options how;
+    how.ahead = 10;
+    spoolbuf::push_buffer b(how, code);
+    std::string bytes = resource(0, 20);
+    CHECK(b.push_for(0, bytes.data(), 20, std::chrono::seconds(0), code) == 10 && !code);
+    std::uint64_t wanted = 0;
+    spoolbuf::watch watch = b.when_wanted(
+        [&wanted](std::uint64_t count, std::error_code why) { wanted = why ? 0 : count; }, code);
+    CHECK(!code && !watch.now());
+    CHECK(b.read(0, &bytes[0], 4, code) == 4 && wanted == 4);
+    CHECK(b.when_wanted([](std::uint64_t, std::error_code) {}, code).now() == 4u && !code);
+    spoolbuf::buffer().when(0, [](std::uint64_t, std::error_code) {}, code);
+    CHECK(code == spoolbuf::errc::invalid);
+}
+
 int main()
 {
     reads_anywhere();
@@ -287,5 +305,6 @@ int main()
     fails_to_seek();
     says_what_is_wrong();
     streams();
+    tells_when_it_is_wanted();
     std::puts("ok");
 }
