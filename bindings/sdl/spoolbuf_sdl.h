@@ -37,7 +37,7 @@
  *   lifetime             SDL_RWclose() frees only the SDL_RWops, whoever calls it. Close the position
  *                        after that and before sb_free()
  *
- * SDL 2.0 or newer (SDL 3 has another interface). C99 and C++. The header is self-contained: what it
+ * SDL 2.0 or newer; spoolbuf_sdl3.h is for SDL 3. C99 and C++. The header is self-contained: what it
  * has in common with the other adapters is repeated.
  */
 #ifndef SPOOLBUF_SDL_H

@@ -279,6 +279,18 @@ fn sdl() {
     meets_a_full_disk(&player, "sound.wav", &heard("sound.wav", "pcm_s16le"));
 }
 
+/// SDL 3 itself loads WAVs only.
+#[test]
+fn sdl3() {
+    let Some(player) = ready("sdl3", &["sdl3"]) else {
+        return;
+    };
+    let player = player.silent();
+    plays(&player, "sound.wav", &heard("sound.wav", "pcm_s16le"));
+    stops(&player, "sound.wav");
+    meets_a_full_disk(&player, "sound.wav", &heard("sound.wav", "pcm_s16le"));
+}
+
 #[test]
 fn gstreamer() {
     let packages = ["gstreamer-app-1.0", "gstreamer-1.0"];
@@ -376,6 +388,11 @@ fn several_sdl() {
     several("sdl", &packages, &[], &["sound.wav"]);
     let files = ["sound.wav", "sound.flac", "sound.ogg"];
     several("sdl_music", &packages, &[], &files);
+}
+
+#[test]
+fn several_sdl3() {
+    several("sdl3", &["sdl3"], &[], &["sound.wav"]);
 }
 
 #[test]
@@ -477,6 +494,7 @@ fn headers() {
         ("spoolbuf_miniaudio.h", &[]),
         ("spoolbuf_mpv.h", &["mpv"]),
         ("spoolbuf_sdl.h", &["sdl2"]),
+        ("spoolbuf_sdl3.h", &["sdl3"]),
         ("spoolbuf_sndfile.h", &["sndfile"]),
         ("spoolbuf_stdio.h", &[]),
         ("spoolbuf_vlc.h", &["libvlc"]),
@@ -489,7 +507,8 @@ fn headers() {
             crate::library::skipped(name, &format!("pkg-config does not know {packages:?}"));
             continue;
         };
-        flags.retain(|flag| !flag.starts_with("-l"));
+        // Nothing is linked.
+        flags.retain(|flag| !["-l", "-L", "-Wl,"].iter().any(|it| flag.starts_with(it)));
         let mut text = format!("#include \"{0}\"\n#include \"{0}\"\n", path.display());
         if name == "spoolbuf_miniaudio.h" {
             // The dr_libs' part is compiled without it.

@@ -1,0 +1,116 @@
+/* SDL 3 loads a sound: a WAV, the only kind that it knows itself. */
+#define SDL_MAIN_HANDLED
+#include "spoolbuf_sdl3.h"
+
+#define FAILED_SAYS "error"
+#define GOES_ON 0
+#define ONE_AT_A_TIME 0
+
+struct player {
+    PLAYER;
+    spoolbuf_sdl3 io;
+    SDL_IOStream *file_of_sdl;
+};
+
+static void player_open(player *self)
+{
+    self->file_of_sdl = self->buffer != NULL ? spoolbuf_sdl3_open(&self->io, self->buffer, NULL)
+                                             : SDL_IOFromFile(self->file, "rb");
+    assert(self->file_of_sdl != NULL);
+}
+
+static void player_stop(player *self)
+{
+    spoolbuf_sdl3_cancel(&self->io);
+}
+
+static int player_status(player *self)
+{
+    return spoolbuf_sdl3_status(&self->io);
+}
+
+static void player_resume(player *self)
+{
+    spoolbuf_sdl3_resume(&self->io);
+    assert(SDL_SeekIO(self->file_of_sdl, 0, SDL_IO_SEEK_SET) == 0);
+}
+
+static void player_close(player *self)
+{
+    assert(SDL_CloseIO(self->file_of_sdl));
+    if (self->buffer != NULL)
+        spoolbuf_sdl3_close(&self->io);
+}
+
+/* One that never blocks. */
+static void player_is_not_ready(player *self)
+{
+    unsigned char bytes[ODD];
+    sb_reader_options options;
+    spoolbuf_sdl3 io;
+    SDL_IOStream *file;
+
+    assert(sb_reader_options_init(&options, sizeof options) == SB_OK);
+    options.timeout_ms = 0;
+    file = spoolbuf_sdl3_open(&io, self->buffer, &options);
+    assert(file != NULL && SDL_ReadIO(file, bytes, 10) == 0);
+    assert(SDL_GetIOStatus(file) == SDL_IO_STATUS_NOT_READY && SDL_TellIO(file) == 0);
+    /* Nor is the size known; and neither is an error. */
+    assert(SDL_SeekIO(file, 0, SDL_IO_SEEK_END) < 0 && spoolbuf_sdl3_status(&io) == SB_OK);
+    assert(sb_read(self->buffer, 0, 10, bytes) == 10);
+    memset(bytes, 0, 10);
+    assert(SDL_ReadIO(file, bytes, 10) == 10 && bytes[9] == odd_byte(9));
+    assert(SDL_GetIOStatus(file) == SDL_IO_STATUS_READY);
+    spoolbuf_sdl3_cancel(&io);
+    assert(SDL_SeekIO(file, ODD - 1, SDL_IO_SEEK_SET) == ODD - 1);
+    assert(SDL_ReadIO(file, bytes, 1) == 0 && SDL_GetIOStatus(file) == SDL_IO_STATUS_ERROR);
+    assert(spoolbuf_sdl3_status(&io) == SB_ERR_CANCELED);
+    spoolbuf_sdl3_resume(&io);
+    assert(SDL_ReadIO(file, bytes, 1) == 0 && SDL_GetIOStatus(file) == SDL_IO_STATUS_NOT_READY);
+    assert(spoolbuf_sdl3_status(&io) == SB_OK && SDL_CloseIO(file));
+    spoolbuf_sdl3_close(&io);
+}
+
+static void player_asks(player *self)
+{
+    SDL_IOStream *file = self->file_of_sdl;
+    unsigned char bytes[ODD];
+    spoolbuf_sdl3 other;
+
+    player_is_not_ready(self);
+    SDL_ClearError();
+    assert(SDL_GetIOSize(file) < 0 && SDL_GetError()[0] != '\0');
+    /* Seeking from the end waits until the size is known; the position is that of a file. */
+    assert(SDL_SeekIO(file, 0, SDL_IO_SEEK_END) == ODD && SDL_SeekIO(file, 0, SDL_IO_SEEK_SET) == 0);
+    assert(SDL_ReadIO(file, bytes, 0) == 0 && SDL_TellIO(file) == 0);
+    assert(SDL_ReadIO(file, bytes, 900) == 900 && bytes[899] == odd_byte(899));
+    assert(SDL_GetIOStatus(file) == SDL_IO_STATUS_READY);
+    assert(SDL_ReadIO(file, bytes, 300) == 100 && bytes[99] == odd_byte(999));
+    assert(SDL_GetIOStatus(file) == SDL_IO_STATUS_EOF);
+    assert(SDL_GetIOSize(file) == ODD && SDL_SeekIO(file, -1, SDL_IO_SEEK_END) == ODD - 1);
+    assert(SDL_SeekIO(file, -1, SDL_IO_SEEK_SET) < 0 && SDL_TellIO(file) == ODD - 1);
+    assert(SDL_SeekIO(file, 5000, SDL_IO_SEEK_SET) == 5000 && SDL_ReadIO(file, bytes, 1) == 0);
+    assert(SDL_GetIOStatus(file) == SDL_IO_STATUS_EOF);
+    assert(SDL_WriteIO(file, bytes, 1) == 0 && SDL_GetIOStatus(file) == SDL_IO_STATUS_READONLY);
+    assert(SDL_FlushIO(file) && player_status(self) == SB_OK);
+    assert(spoolbuf_sdl3_open(&other, NULL, NULL) == NULL && SDL_GetError()[0] != '\0');
+    sb_free(self->buffer);
+    assert(SDL_ReadIO(file, bytes, 1) == 0 && SDL_GetError()[0] != '\0');
+    assert(SDL_GetIOStatus(file) == SDL_IO_STATUS_ERROR && player_status(self) == SB_ERR_INVALID);
+}
+
+static void player_play(player *self)
+{
+    SDL_AudioSpec spec;
+    Uint8 *sound = NULL;
+    Uint32 length = 0;
+
+    SDL_ClearError();
+    if (SDL_LoadWAV_IO(self->file_of_sdl, false, &spec, &sound, &length))
+        self->sum = sum_of(1, sound, length);
+    /* A truncated sound loads silently; only the error that was set tells. */
+    self->says = SDL_GetError()[0] == '\0'                              ? "end"
+        : strcmp(SDL_GetError(), sb_strerror(SB_ERR_CANCELED)) == 0 ? "stop"
+                                                                        : "error";
+    SDL_free(sound);
+}
