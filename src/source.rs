@@ -78,8 +78,9 @@ pub trait Source: Send {
 
     /// Returns the size of the resource, or `None` as long as it is not known: for sources that
     /// learn it only from their first response. Called after each `pull`, and after each `jump`
-    /// that is not lazy, until it returns a size or the final size is known. The result becomes the declared size. If the
-    /// caller declared a size, that one counts, and this is never called. Must not block.
+    /// that is not lazy, until it returns a size or the final size is known. The result becomes the
+    /// declared size. If the caller declared a size, that one counts, and this is never called. Must
+    /// not block.
     ///
     /// A panic stops the source like one of `pull`, but the bytes that arrived are kept.
     fn size(&mut self) -> Option<u64> {

@@ -20,7 +20,7 @@ pub enum Operation {
     /// Pushes what is wanted.
     PushWanted(usize),
     End(Option<u64>),
-    Fail(i64),
+    Fail(i32),
     Cancel,
     Resume,
     Retry,
@@ -41,6 +41,9 @@ pub enum Operation {
     Limit(u64),
     Prefetch(u64),
     Look(u64),
+    /// A call instead of a wait for this offset.
+    When(u64),
+    WhenWanted,
 }
 
 #[derive(Clone, Debug)]
@@ -66,7 +69,7 @@ fn operation(size: u64) -> impl Strategy<Value = Operation> {
         6 => length.clone().prop_map(Operation::PushWanted),
         1 => prop_oneof![Just(None), Just(Some(size)), (0..size + 1).prop_map(Some)]
             .prop_map(Operation::End),
-        1 => (-9i64..0).prop_map(Operation::Fail),
+        1 => (1i32..9).prop_map(Operation::Fail),
         1 => Just(Operation::Cancel),
         2 => Just(Operation::Resume),
         2 => Just(Operation::Retry),
@@ -79,7 +82,9 @@ fn operation(size: u64) -> impl Strategy<Value = Operation> {
         1 => Just(Operation::Spill),
         1 => (0u64..=4).prop_map(Operation::Limit),
         1 => prop_oneof![Just(0), 1u64..100_000, Just(u64::MAX)].prop_map(Operation::Prefetch),
-        3 => offset.prop_map(Operation::Look),
+        3 => offset.clone().prop_map(Operation::Look),
+        3 => offset.prop_map(Operation::When),
+        1 => Just(Operation::WhenWanted),
     ]
 }
 

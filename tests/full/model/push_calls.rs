@@ -3,10 +3,10 @@
 use std::io::{Read, Seek, SeekFrom};
 use std::time::Duration;
 
-use spoolbuf::{CursorOptions, Error, OnFull, OnShort, Result, SourceState};
+use spoolbuf::{CursorOptions, Error, OnFull, OnShort, Readiness, Result, SourceState};
 
 use crate::push::Operation;
-use crate::push_model::{Failure, Model, SEGMENT};
+use crate::push_model::{Failure, Model, Pending, SEGMENT};
 use crate::scene::error_inside;
 use crate::support::byte;
 use crate::tempfile::tempdir;
@@ -20,8 +20,9 @@ impl Model {
         let bytes: Vec<u8> = (offset..offset + length as u64)
             .map(|at| byte(at) ^ variant)
             .collect();
-        let least = self.acceptable(offset, length, self.furthest.0);
-        let most = self.acceptable(offset, length, self.furthest.1);
+        let (least, most) = self.limits();
+        let least = self.acceptable(offset, length, least);
+        let most = self.acceptable(offset, length, most);
         let excess = self.end.is_some_and(|end| offset + length as u64 > end);
         // One that waits for a reader, or for a disk, would wait for ever.
         let may_be_full = self.may_be_full(length);
@@ -105,19 +106,16 @@ impl Model {
             );
             assert!(!self.is_at_end(wanted.start) && self.end.is_none_or(|end| wanted.end <= end));
         }
-        if !self.prefetches {
-            let frontier = self.buffered(0);
-            let end = self.next(frontier).or(self.end).unwrap_or(u64::MAX);
-            let limit = |furthest: u64| match self.case.ahead {
-                0 => u64::MAX,
-                ahead => furthest.saturating_add(ahead),
-            };
-            let (least, most) = (
-                limit(self.furthest.0).min(end),
-                limit(self.furthest.1).min(end),
-            );
-            if least > frontier || !wanted.is_empty() {
-                assert_eq!(wanted.start, frontier);
+        let waits = !self.watches.is_empty();
+        if waits || !self.prefetches {
+            // The longest wait comes first.
+            let from = self.watches.first().map_or(0, |pending| pending.offset);
+            let start = from + self.buffered(from);
+            let end = self.next(start).or(self.end).unwrap_or(u64::MAX);
+            let (least, most) = self.limits();
+            let (least, most) = (least.min(end), most.min(end));
+            if least > start || !wanted.is_empty() {
+                assert_eq!(wanted.start, start);
                 assert!((least..=most).contains(&wanted.end), "{wanted:?}");
             }
         }
@@ -127,6 +125,10 @@ impl Model {
     fn end(&mut self, size: Option<u64>) {
         let last = self.last();
         let result = self.pusher.end(size);
+        if self.failure.is_some() {
+            // It has no end.
+            return self.assert_stopped(&result.expect_err("an end in spite of a failure"));
+        }
         let size = size.unwrap_or(last);
         if size < last || self.end.is_some_and(|end| end != size) {
             assert!(
@@ -144,10 +146,10 @@ impl Model {
         }
     }
 
-    fn fail(&mut self, code: i64) {
-        self.pusher.fail(code);
+    fn fail(&mut self, code: i32) {
+        self.pusher.fail(std::io::Error::from_raw_os_error(code));
         if !self.is_complete() {
-            self.failure = Some(Failure::Code(code));
+            self.failure = Some(Failure::Code(code.into()));
         }
     }
 
@@ -231,6 +233,81 @@ impl Model {
         self.note_read(self.case.declared.unwrap_or(0), 0, 0, true);
     }
 
+    /// A call instead of a wait. What ends the wait is among the next operations, or the end of the
+    /// case; it is told then, or never if this was the result at once.
+    fn when(&mut self, offset: u64) {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let ready = move |result: Result<u64>| sender.send(result).unwrap_or_default();
+        let there = self.buffered(offset);
+        match self.buffer.when(offset, ready) {
+            Ok(Readiness::Ready(count)) => {
+                assert_eq!(count, there);
+                assert!(count > 0 || self.is_at_end(offset), "an end at {offset}");
+                assert!(receiver.recv().is_err(), "called though there was a result");
+            }
+            Ok(Readiness::Pending(watch)) => {
+                assert!(there == 0 && !self.is_at_end(offset) && !self.is_stopped());
+                self.watches.push(Pending {
+                    offset,
+                    receiver,
+                    watch,
+                });
+            }
+            Err(error) => {
+                assert!(there == 0 && !self.is_at_end(offset), "{error} at {offset}");
+                self.assert_stopped(&error);
+                assert!(receiver.recv().is_err(), "called though there was an error");
+            }
+        }
+        self.note_read(offset, 0, 0, false);
+    }
+
+    /// As `when`, for a pusher.
+    fn when_wanted(&mut self) {
+        let wanted = self.pusher.wanted();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let ready = move |result: Result<u64>| sender.send(result).unwrap_or_default();
+        match self.pusher.when_wanted(ready) {
+            Ok(Readiness::Ready(0)) => assert!(self.is_complete()),
+            // No resource is larger.
+            Ok(Readiness::Ready(count)) => {
+                assert_eq!(count, wanted.end.min(i64::MAX as u64) - wanted.start);
+            }
+            // Too far ahead of the readers, or memory is full.
+            Ok(Readiness::Pending(watch)) => {
+                assert!(!self.is_stopped() && !self.is_complete());
+                assert!(wanted.is_empty() || self.may_be_full(1));
+                drop(watch);
+                assert!(receiver.try_iter().count() <= 1, "called twice");
+            }
+            Err(Error::Io { .. }) => assert!(!self.case.disk_works && self.may_be_full(1)),
+            Err(error) => self.assert_stopped(&error),
+        }
+    }
+
+    /// Each pending call must have come if its reason has: on this thread, before the operation that
+    /// brought it returned.
+    fn judge_watches(&mut self) {
+        for pending in std::mem::take(&mut self.watches) {
+            let there = self.buffered(pending.offset);
+            match pending.receiver.try_recv() {
+                // Exactly what was there when it came: at least one byte, and no more than now.
+                Ok(Ok(0)) => assert!(self.is_at_end(pending.offset)),
+                Ok(Ok(count)) => assert!(count <= there),
+                Ok(Err(error)) => self.assert_stopped(&error),
+                Err(_) => {
+                    let offset = pending.offset;
+                    let due = there > 0 || self.is_at_end(offset) || self.is_stopped();
+                    assert!(!due, "not called for {offset}, {there} bytes");
+                    self.watches.push(pending);
+                    continue;
+                }
+            }
+            drop(pending.watch);
+            assert!(pending.receiver.recv().is_err(), "called twice");
+        }
+    }
+
     fn judge_spill(&self, result: Result<()>, max: u64) {
         let memory = self.buffer.stats().memory;
         match result {
@@ -268,6 +345,11 @@ impl Model {
     }
 
     pub fn perform(&mut self, operation: Operation) {
+        self.call(operation);
+        self.judge_watches();
+    }
+
+    fn call(&mut self, operation: Operation) {
         match operation {
             Operation::Push {
                 offset,
@@ -305,6 +387,8 @@ impl Model {
                 self.prefetches = ahead > 0;
             }
             Operation::Look(offset) => self.look(offset),
+            Operation::When(offset) => self.when(offset),
+            Operation::WhenWanted => self.when_wanted(),
         }
     }
 

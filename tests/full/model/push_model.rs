@@ -1,8 +1,9 @@
 //! What a pushed buffer must be: the bytes that it accepted, the end, a failure, a cancellation.
 
 use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
 
-use spoolbuf::{Error, Pusher, StreamBuffer};
+use spoolbuf::{Error, Pusher, Result, StreamBuffer, Watch};
 
 use crate::push::Case;
 
@@ -13,6 +14,13 @@ pub const SEGMENT: u64 = 256 * 1024;
 pub enum Failure {
     Code(i64),
     Short,
+}
+
+/// A call that a watch has promised.
+pub struct Pending {
+    pub offset: u64,
+    pub receiver: Receiver<Result<u64>>,
+    pub watch: Watch,
 }
 
 /// What a buffer must be, from what it accepted.
@@ -30,6 +38,7 @@ pub struct Model {
     /// The furthest read, at least and at most: that of a read in vain need not count.
     pub furthest: (u64, u64),
     pub pushes: u8,
+    pub watches: Vec<Pending>,
     /// How many accepted pieces did not continue the one before, and where that one ended.
     pub jumps: u64,
     pub position: usize,
@@ -57,6 +66,7 @@ impl Model {
             prefetches: false,
             furthest: (0, 0),
             pushes: 0,
+            watches: Vec::new(),
             jumps: 0,
             position: 0,
         }
@@ -121,13 +131,19 @@ impl Model {
         self.canceled || self.failure.is_some()
     }
 
-    /// The number of bytes that would be accepted if memory had room, for a limit that far past the
-    /// furthest read.
-    pub fn acceptable(&self, offset: u64, length: usize, furthest: u64) -> usize {
-        let limit = match self.case.ahead {
+    /// The offset at which bytes are too far past the furthest read, at least and at most.
+    pub fn limits(&self) -> (u64, u64) {
+        let waited = self.watches.iter().map(|pending| pending.offset + 1).max();
+        let limit = |furthest: u64| match self.case.ahead {
             0 => u64::MAX,
             ahead => furthest.saturating_add(ahead),
         };
+        let most = self.furthest.1.max(waited.unwrap_or(0));
+        (limit(self.furthest.0), limit(most))
+    }
+
+    /// The number of bytes that would be accepted if memory had room, up to this limit.
+    pub fn acceptable(&self, offset: u64, length: usize, limit: u64) -> usize {
         let mut offsets = offset..offset + length as u64;
         let first = offsets.position(|at| !self.is_held(at) && at >= limit);
         first.unwrap_or(length)

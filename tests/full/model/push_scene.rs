@@ -10,7 +10,7 @@ use crate::pushers::{Case, Control, Pushes, Reading};
 use crate::scene::error_inside;
 use crate::support::{assert_bytes, bytes};
 
-const CODE: i64 = -32;
+const CODE: i32 = 32;
 
 pub struct Scene<'a> {
     pub case: &'a Case,
@@ -30,7 +30,7 @@ impl Scene<'_> {
         match *error {
             Error::Canceled => assert!(has(|it| matches!(it, Control::CancelAndResume))),
             Error::Source { code, .. } => {
-                assert_eq!(code, CODE);
+                assert_eq!(code, CODE.into());
                 assert!(has(|it| matches!(it, Control::FailAndRetry)));
             }
             _ => panic!("{error}"),
@@ -192,7 +192,7 @@ impl Scene<'_> {
                 self.buffer.resume();
             }
             Control::FailAndRetry => {
-                self.pusher.fail(CODE);
+                self.pusher.fail(std::io::Error::from_raw_os_error(CODE));
                 std::thread::yield_now();
                 self.buffer.retry();
             }
@@ -221,6 +221,14 @@ impl Scene<'_> {
         assert!(stats.memory + stats.disk <= size);
     }
 
+    /// A failed stream has no end until somebody retries.
+    fn end(&self) {
+        while let Err(error) = self.pusher.end(self.case.size) {
+            self.assert_caused(&error);
+            std::thread::yield_now();
+        }
+    }
+
     pub fn run(&self) {
         if self.case.ends_first {
             self.pusher.end(self.case.size).expect("an end");
@@ -240,7 +248,7 @@ impl Scene<'_> {
                     while self.waiting.load(Ordering::SeqCst) > 0 {
                         std::thread::yield_now();
                     }
-                    self.pusher.end(self.case.size).expect("an end");
+                    self.end();
                 });
             }
             scope.spawn(move || {
