@@ -59,10 +59,7 @@ impl Scene<'_> {
                     // A reader may wait for other bytes, and until it has them there is no room.
                     self.push_wanted();
                 }
-                Err(Error::Io { .. }) => {
-                    assert!(!self.case.disk_works && self.case.on_full == OnFull::Fail);
-                    self.buffer.set_max_memory(u64::MAX).expect("more memory");
-                }
+                Err(Error::Io { .. }) => self.give_more_memory(),
                 Err(error) => {
                     self.assert_caused(&error);
                     self.buffer.resume();
@@ -71,13 +68,22 @@ impl Scene<'_> {
         }
     }
 
+    /// The disk has no room.
+    fn give_more_memory(&self) {
+        assert!(!self.case.disk_works && self.case.on_full == OnFull::Fail);
+        self.buffer.set_max_memory(u64::MAX).expect("more memory");
+    }
+
     fn push_wanted(&self) {
         let wanted = self.pusher.wanted();
         let end = wanted.end.min(wanted.start + 5000).min(self.case.size);
         if wanted.start < end {
             let piece = bytes(wanted.start, (end - wanted.start) as usize);
-            if let Ok(count) = self.pusher.push(wanted.start, &piece, Some(Duration::ZERO)) {
-                self.assert_readable(wanted.start, count);
+            match self.pusher.push(wanted.start, &piece, Some(Duration::ZERO)) {
+                Ok(count) => self.assert_readable(wanted.start, count),
+                Err(Error::Io { .. }) => self.give_more_memory(),
+                // The next push meets it too.
+                Err(_) => {}
             }
         }
     }
