@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// From the top down. The modules on one line do not import each other.
 const LAYERS: [&[&str]; 10] = [
-    &["pusher"],
+    &["async_cursor", "pusher"],
     &["builder", "cursor", "ffi", "readiness"],
     &["stream_buffer"],
     &["buffer"],

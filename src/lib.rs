@@ -26,8 +26,8 @@
 //! Each folder imports only from the ones below it; a test enforces that (`src/layers.rs`).
 //!
 //! ```text
-//! pusher, builder,
-//! cursor, readiness,
+//! async_cursor, pusher,
+//! builder, //! cursor, readiness,
 //! stream_buffer           the Rust API
 //! ffi/                    the C API: functions, handles, callbacks
 //! buffer/                 the object: reads, saves, counters
@@ -47,6 +47,8 @@ mod log;
 
 #[cfg(all(test, not(loom)))]
 mod architecture;
+#[cfg(any(feature = "tokio", feature = "futures-io"))]
+mod async_cursor;
 mod buffer;
 mod builder;
 mod cursor;
@@ -73,6 +75,8 @@ mod sync;
 #[path = "../tests/support/tempfile.rs"]
 mod tempfile;
 
+#[cfg(any(feature = "tokio", feature = "futures-io"))]
+pub use async_cursor::AsyncCursor;
 pub use buffer::save::SaveOptions;
 pub use buffer::stats::{SourceState, SpoolState, Stats};
 pub use buffer::when::Watch;

@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 
 mod abi;
+mod async_cursor;
 mod consumers;
 mod cpp;
 mod curl;
