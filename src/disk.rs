@@ -112,10 +112,11 @@ pub(crate) fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io
 /// Writes all of `bytes` at the current position of a pipe, a socket or a file opened for
 /// appending. If the reading end is closed, that is an error and not a signal. Calls `go_on`
 /// between writes, and from time to time while nothing can be written. Returns false if `go_on`
-/// did.
+/// did. Unless it may wait, it fails with `WouldBlock` once nothing can be written.
 pub(crate) fn write_all(
     stream: &Stream<'_>,
     mut bytes: &[u8],
+    may_wait: bool,
     go_on: &dyn Fn() -> bool,
 ) -> io::Result<bool> {
     while !bytes.is_empty() {
@@ -124,7 +125,8 @@ pub(crate) fn write_all(
         match written {
             Ok(Some(0)) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(Some(count)) => bytes = &bytes[count..],
-            Ok(None) => stream.wait()?,
+            Ok(None) if may_wait => stream.wait()?,
+            Ok(None) => return Err(io::ErrorKind::WouldBlock.into()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

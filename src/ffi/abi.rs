@@ -317,8 +317,8 @@ pub struct sb_watch {
 /// can reach. After an error it calls at most `size`, once, and then none of them until sb_retry()
 /// or sb_resume(), except after a failed seek or a stale `cancel` (see `seek` and `cancel`). They
 /// run on the thread of the reader that needs bytes. They also run on a helper thread of the library
-/// after sb_prefetch(), with the option `prefetch`, and for a call or a reader with a positive
-/// timeout.
+/// after sb_prefetch() and sb_when(), with the option `prefetch`, and for a call or a reader with a
+/// positive timeout.
 ///
 /// A callback may call any function of this library, even on its own handle. Buffered bytes are
 /// returned. A call that would need the source returns SB_ERR_REENTRANT.
@@ -615,8 +615,8 @@ pub type sb_progress_fn =
 /// block, since readers and the source may be waiting for its thread.
 ///
 /// Any function may be called inside. What would wait returns SB_ERR_REENTRANT: a read of bytes that
-/// are not buffered, a push that would block, a save to a pipe that is full. sb_watch_free() does not
-/// wait there. sb_free() may wait there for a source that has no `close`. No C++ exception may leave
+/// are not buffered, a push that would block, a save to a pipe that is full (that waits on Windows).
+/// sb_watch_free() does not wait there. sb_free() may wait there for a source that has no `close`. No C++ exception may leave
 /// the function.
 pub type sb_ready_fn = Option<unsafe extern "C-unwind" fn(opaque: *mut c_void, buffered: i64)>;
 

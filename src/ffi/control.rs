@@ -25,8 +25,8 @@ use crate::panic::catch;
 /// `ahead` bytes are, rounded up to the end of a segment if a burst has 1 MiB or more.
 ///
 /// The thread blocks all signals except synchronous ones (SIGSEGV and the like). It exits before
-/// sb_free() returns or, if it is inside a call of the source or an operation on the spool file at
-/// that moment, when that returns. Never blocks.
+/// sb_free() returns or, if it is inside a call of the source, an operation on the spool file or an
+/// sb_ready_fn at that moment, when that returns. Never blocks.
 ///
 /// @param handle the buffer.
 /// @param ahead  the number of bytes to keep buffered past the furthest read in the buffered range
@@ -55,8 +55,9 @@ pub unsafe extern "C" fn sb_prefetch(handle: *mut sb_buffer, ahead: u64) -> c_in
 ///
 /// A call that is inside the source returns when the source does; the source's `cancel` is called
 /// to make it return. Later calls that would need the source return SB_ERR_CANCELED too, until
-/// sb_resume(). Buffered bytes stay readable. Never blocks. May be called any number of times, even
-/// from inside a callback.
+/// sb_resume(). Buffered bytes stay readable. The functions of pending watches are called on this
+/// thread (see sb_when()). Never blocks. May be called any number of times, even from inside a
+/// callback.
 ///
 /// @param handle the buffer.
 /// @return SB_OK.

@@ -337,6 +337,34 @@ static sb_buffer *pushing_beyond_memory(stream *source)
     return pushing_in(source, 100000);
 }
 
+static void count_call(void *opaque, int64_t buffered)
+{
+    CHECK(buffered > 0 || buffered == SB_ERR_NO_MEMORY);
+    __atomic_fetch_add((int *)opaque, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Each function is called exactly once, or sb_when() has failed. */
+static sb_buffer *watching(stream *source)
+{
+    static int calls;
+    sb_buffer *buffer = open_scarcely(source, 100000, 0);
+    uint64_t off;
+
+    for (off = 0; off < SIZE; off += SIZE / 5) {
+        sb_watch *watch = (sb_watch *)bytes;
+        int64_t result;
+        __atomic_store_n(&calls, 0, __ATOMIC_SEQ_CST);
+        SCARCE(result, sb_when(buffer, off, count_call, &calls, &watch));
+        CHECK((result == SB_ERR_TIMEOUT) == (watch != NULL));
+        CHECK(result > 0 || result == SB_ERR_NO_MEMORY || result == SB_ERR_TIMEOUT);
+        if (result == SB_ERR_TIMEOUT)
+            WAIT_UNTIL(__atomic_load_n(&calls, __ATOMIC_SEQ_CST) == 1);
+        sb_watch_free(watch);
+        CHECK_EQ(__atomic_load_n(&calls, __ATOMIC_SEQ_CST), result == SB_ERR_TIMEOUT);
+    }
+    return buffer;
+}
+
 static const struct {
     const char *name;
     sb_buffer *(*run)(stream *source);
@@ -356,6 +384,7 @@ static const struct {
     { "reading", reading, 0 },
     { "looking", looking, 0 },
     { "waiting", waiting, 1 },
+    { "watching", watching, 1 },
     { "pushing", pushing, 0 },
     { "pushing_beyond_memory", pushing_beyond_memory, 1 },
 };

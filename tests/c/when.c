@@ -3,6 +3,7 @@
  * be freed at any time.
  */
 #include "limit_files.h"
+#include <fcntl.h>
 #include <signal.h>
 
 enum { SIZE = 3000000, SEGMENT = 262144 };
@@ -493,6 +494,17 @@ static void free_beside_ready(void)
 }
 
 static watcher inner;
+static int full_pipe[2];
+
+static void fill_pipe(void)
+{
+    CHECK_EQ(pipe(full_pipe), 0);
+    CHECK_EQ(fcntl(full_pipe[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(full_pipe[1], bytes, 4096) > 0)
+        ;
+    CHECK_EQ(errno, EAGAIN);
+    CHECK_EQ(fcntl(full_pipe[1], F_SETFL, 0), 0);
+}
 
 static void calls_everything(watcher *self)
 {
@@ -519,6 +531,10 @@ static void calls_everything(watcher *self)
         CHECK_EQ(sb_push(buffer, 2900000, 10, whole, -1), SB_ERR_REENTRANT);
         CHECK_EQ(sb_push(buffer, 2900000, 10, whole, 60000), SB_ERR_REENTRANT);
     }
+    /* What is buffered can be saved, but not to a pipe that takes no more. */
+    CHECK_EQ(save_with(buffer, "saved", -1, SB_SAVE_BUFFERED, NULL, NULL), sb_buffered(buffer, 0));
+    CHECK_EQ(unlink("saved"), 0);
+    CHECK_EQ(save_with(buffer, NULL, full_pipe[1], SB_SAVE_BUFFERED, NULL, NULL), SB_ERR_REENTRANT);
     CHECK_EQ(sb_prefetch(buffer, 0), SB_OK);
     CHECK_EQ(sb_retry(buffer), SB_OK);
     watcher_init(&inner);
@@ -535,6 +551,7 @@ static void inside(void)
     stream source;
     watcher self;
 
+    fill_pipe();
     watcher_init(&self);
     self.act = calls_everything;
     watch(&self, buffer, 0);
@@ -555,6 +572,8 @@ static void inside(void)
     /* Outside it works again. */
     CHECK_EQ(sb_read(buffer, 2000000, 10, bytes), 10);
     sb_free(buffer);
+    close(full_pipe[0]);
+    close(full_pipe[1]);
 }
 
 /* The pusher is told of readers that come nearer, and of watches. */

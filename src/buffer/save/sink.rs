@@ -5,6 +5,7 @@ use std::io;
 
 use crate::disk::preallocate::Preallocation;
 use crate::disk::{self, Stream};
+use crate::sync::host_call::HostCall;
 
 /// Where the bytes are written.
 pub(super) enum Sink<'f> {
@@ -32,7 +33,10 @@ impl Sink<'_> {
                 disk::write_all_at(file, bytes, offset).map(|()| true)
             }
             Sink::At(file, start) => disk::write_all_at(file, bytes, start + offset).map(|()| true),
-            Sink::Stream(stream) => disk::write_all(stream, bytes, go_on),
+            Sink::Stream(stream) => {
+                let may_wait = !HostCall::Ready.is_inside();
+                disk::write_all(stream, bytes, may_wait, go_on)
+            }
             Sink::Buffer => Ok(true),
         }
     }
