@@ -74,10 +74,10 @@
  *   sb_reader_read(), sb_reader_seek() and sb_reader_find_size() on one reader must not overlap.
  *
  *   The library calls the source on the thread of the reader that needs bytes. It calls the source
- *   on a helper thread only if the caller asks for that: by sb_prefetch(), by the option
- *   `prefetch`, or by a call or a reader with a positive timeout. The runtimes of some languages
- *   (synchronous Node, Deno, Ruby, Perl, LuaJIT) cannot run callbacks on foreign threads. Use none
- *   of these there.
+ *   on a helper thread only if the caller asks for that: by sb_prefetch(), by sb_when(), by the
+ *   option `prefetch`, or by a call or a reader with a positive timeout. The runtimes of some
+ *   languages (synchronous Node, Deno, Ruby, Perl, LuaJIT) cannot run callbacks on foreign threads.
+ *   Use none of these there.
  *
  *   No function is async-signal-safe. A thread must not be canceled from outside (pthread_cancel)
  *   while it is inside a call. A call uses less than 8 KiB of its thread's stack, plus what the
@@ -548,8 +548,8 @@ typedef struct sb_watch sb_watch;
  * can reach. After an error it calls at most `size`, once, and then none of them until sb_retry()
  * or sb_resume(), except after a failed seek or a stale `cancel` (see `seek` and `cancel`). They
  * run on the thread of the reader that needs bytes. They also run on a helper thread of the library
- * after sb_prefetch(), with the option `prefetch`, and for a call or a reader with a positive
- * timeout.
+ * after sb_prefetch() and sb_when(), with the option `prefetch`, and for a call or a reader with a
+ * positive timeout.
  *
  * A callback may call any function of this library, even on its own handle. Buffered bytes are
  * returned. A call that would need the source returns SB_ERR_REENTRANT.
@@ -906,9 +906,9 @@ typedef struct {
  * block, since readers and the source may be waiting for its thread.
  *
  * Any function may be called inside. What would wait returns SB_ERR_REENTRANT: a read of bytes that
- * are not buffered, a push that would block, a save to a pipe that is full. sb_watch_free() does not
- * wait there. sb_free() may wait there for a source that has no `close`. No C++ exception may leave
- * the function.
+ * are not buffered, a push that would block, a save to a pipe that is full (that waits on Windows).
+ * sb_watch_free() does not wait there. sb_free() may wait there for a source that has no `close`. No
+ * C++ exception may leave the function.
  */
 typedef void (*sb_ready_fn)(void *opaque, int64_t buffered);
 
@@ -1376,8 +1376,8 @@ SB_API int sb_reader_new_with(sb_buffer *handle, const sb_reader_options *option
  * `ahead` bytes are, rounded up to the end of a segment if a burst has 1 MiB or more.
  *
  * The thread blocks all signals except synchronous ones (SIGSEGV and the like). It exits before
- * sb_free() returns or, if it is inside a call of the source or an operation on the spool file at
- * that moment, when that returns. Never blocks.
+ * sb_free() returns or, if it is inside a call of the source, an operation on the spool file or an
+ * sb_ready_fn at that moment, when that returns. Never blocks.
  *
  * @param handle the buffer.
  * @param ahead  the number of bytes to keep buffered past the furthest read in the buffered range
@@ -1399,8 +1399,9 @@ SB_API int sb_prefetch(sb_buffer *handle, uint64_t ahead);
  *
  * A call that is inside the source returns when the source does; the source's `cancel` is called
  * to make it return. Later calls that would need the source return SB_ERR_CANCELED too, until
- * sb_resume(). Buffered bytes stay readable. Never blocks. May be called any number of times, even
- * from inside a callback.
+ * sb_resume(). Buffered bytes stay readable. The functions of pending watches are called on this
+ * thread (see sb_when()). Never blocks. May be called any number of times, even from inside a
+ * callback.
  *
  * @param handle the buffer.
  * @return SB_OK.

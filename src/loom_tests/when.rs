@@ -129,6 +129,17 @@ fn when_against_the_helper() {
     });
 }
 
+/// A helper that sleeps is notified for the next watch.
+#[test]
+fn helper_sleeps_between_watches() {
+    explore(3, || {
+        let buffer = buffer(Tap::new(3));
+        assert_eq!(result(&buffer, Subject::bytes(0), &Bell::new()).unwrap(), 1);
+        assert_eq!(result(&buffer, Subject::bytes(1), &Bell::new()).unwrap(), 1);
+        buffer.free();
+    });
+}
+
 /// The helper finds the end.
 #[test]
 fn when_against_the_end() {
