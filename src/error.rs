@@ -246,8 +246,9 @@ impl Error {
         }
     }
 
-    /// Returns whether a source delivers another resource than before.
-    pub(crate) fn is_mismatch(&self) -> bool {
+    /// Returns whether a source that was [reopened](crate::StreamBuffer::reopen) delivers another
+    /// resource than the one that is buffered. The error persists until another reopen.
+    pub fn is_mismatch(&self) -> bool {
         matches!(*self, Error::Source { code, .. } if code == SOURCE_MISMATCH)
     }
 
@@ -359,7 +360,7 @@ impl fmt::Display for Error {
             Error::Source {
                 cause: Some(cause), ..
             } => write!(f, "{line}: {cause}"),
-            Error::Source { code, .. } => write!(f, "{line} (code {code})"),
+            Error::Source { code, .. } => write!(f, "{line}{} (code {code})", meaning(*code)),
             Error::Io { operation, code } | Error::DiskFull { operation, code } => {
                 write!(f, "cannot {operation}: ")?;
                 match *code {

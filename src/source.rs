@@ -14,7 +14,7 @@ pub type Interrupt = Box<dyn Fn() + Send + Sync>;
 /// A source is called by one thread at a time, without a lock held. After it has ended or failed,
 /// it is not called again until [`retry`](crate::StreamBuffer::retry) or
 /// [`resume`](crate::StreamBuffer::resume). It is closed by dropping it: as soon as every byte is
-/// buffered, or else with the buffer.
+/// buffered, or when it is [replaced](crate::StreamBuffer::reopen), or else with the buffer.
 ///
 /// A call gives up without bytes if its [interrupt](Source::interrupt) was called, or if no bytes
 /// are available yet. It then fails with [`Error::Canceled`]; a `Read` fails with an `io::Error`
@@ -49,7 +49,7 @@ pub trait Source: Send {
     /// Any failure, usually [`Error::Source`]. Readers get the bytes before it first.
     fn pull(&mut self, out: &mut [u8]) -> Result<usize>;
 
-    /// Returns whether `jump` is expected to work. Called once, when the buffer is created.
+    /// Returns whether `jump` is expected to work. Called once, before the source is used.
     fn can_seek(&self) -> bool {
         false
     }
@@ -66,12 +66,12 @@ pub trait Source: Send {
 
     /// Returns whether `jump` only records the offset, and the next `pull` shows whether the seek
     /// works. An error of that `pull` then counts as a failed `jump`, and undoes it. Called once,
-    /// when the buffer is created.
+    /// before the source is used.
     fn jumps_lazily(&self) -> bool {
         false
     }
 
-    /// Returns whether `size` can return a size. Called once, when the buffer is created.
+    /// Returns whether `size` can return a size. Called once, before the source is used.
     fn reports_size(&self) -> bool {
         false
     }
@@ -87,14 +87,14 @@ pub trait Source: Send {
         None
     }
 
-    /// Returns a function that makes a blocked `pull` or `jump` return soon. Called once, when the
-    /// buffer is created.
+    /// Returns a function that makes a blocked `pull` or `jump` return soon. Called once, before the
+    /// source is used.
     fn interrupt(&self) -> Option<Interrupt> {
         None
     }
 
     /// Returns whether freeing the buffer must wait for a running `pull`, because nothing else
-    /// tells the source's owner that the call is over. Called once, when the buffer is created.
+    /// tells the source's owner that the call is over. Called once, before the source is used.
     fn free_waits_for_pull(&self) -> bool {
         false
     }

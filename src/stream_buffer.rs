@@ -178,6 +178,59 @@ impl StreamBuffer {
         self.inner().resume();
     }
 
+    /// Replaces the source by another one of the same resource, since its URL has expired, say, or its
+    /// connection has died. Buffered bytes stay. The new source starts at offset 0 and is asked for
+    /// what is missing: by a jump if it can seek, else by reading it from its start. `size` is the
+    /// declared size, if none is known.
+    ///
+    /// Blocked calls go on with the new source at once. The old one is dropped; if a thread is inside
+    /// it, it is interrupted, the bytes that it still delivers are discarded, and it is dropped when
+    /// it returns. Clears a source error, but not a cancellation. If every byte is buffered already,
+    /// the new source is dropped.
+    ///
+    /// Bytes that the new source delivers again are compared with the buffered ones. A source that can
+    /// seek delivers up to 4 KiB beside each gap that it fills again. If they differ, calls that need
+    /// the source fail with an error that [is a mismatch](crate::Error::is_mismatch), until another
+    /// reopen. This is a check, not a proof: compare validators (ETag, Last-Modified, the size) where
+    /// there are some.
+    ///
+    /// ```
+    /// use std::io::{self, Read};
+    ///
+    /// /// Delivers 600 bytes, and then fails.
+    /// struct Expires(usize);
+    ///
+    /// impl Read for Expires {
+    ///     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+    ///         let count = out.len().min(self.0);
+    ///         if count == 0 {
+    ///             return Err(io::ErrorKind::PermissionDenied.into());
+    ///         }
+    ///         out[..count].fill(7);
+    ///         self.0 -= count;
+    ///         Ok(count)
+    ///     }
+    /// }
+    ///
+    /// let buffer = spoolbuf::StreamBuffer::new(Expires(600))?;
+    /// let mut out = [0; 1000];
+    /// assert_eq!(buffer.read_at(0, &mut out)?, 600);
+    /// assert!(buffer.read_at(600, &mut out).is_err());
+    /// buffer.reopen(io::Cursor::new(vec![7; 1000]), None)?;
+    /// assert_eq!(buffer.read_at(0, &mut out)?, 1000);
+    /// # Ok::<(), spoolbuf::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// After an error nothing has changed, and the new source is dropped.
+    /// [`Error::Size`](crate::Error::Size) if `size` is not the final size, if that is known, or below
+    /// the end of the buffered bytes.
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if the bytes are pushed.
+    /// [`Error::NoMemory`](crate::Error::NoMemory).
+    pub fn reopen(&self, source: impl Source + 'static, size: Option<u64>) -> Result<()> {
+        Buffer::reopen(self.inner(), try_box(source)?, size)
+    }
+
     /// Makes a helper thread keep `ahead` bytes buffered past the furthest read. `u64::MAX` means
     /// everything; 0 stops the prefetch.
     ///

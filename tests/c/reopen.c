@@ -19,7 +19,7 @@ struct tank {
     tank *next;
     int result;
     uint64_t seeks[64];
-    int seek_count;
+    int seek_count, seek_fails;
 };
 
 static void tank_init(tank *self, uint64_t size, uint64_t chunk)
@@ -57,10 +57,12 @@ static int64_t tank_seek(void *opaque, uint64_t offset)
     CHECK_EQ(self->stream.closes, 0);
     CHECK(self->seek_count < (int)COUNT_OF(self->seeks));
     self->seeks[self->seek_count++] = offset;
-    self->stream.at = offset;
-    self->stream.ended = 0;
+    if (!self->seek_fails) {
+        self->stream.at = offset;
+        self->stream.ended = 0;
+    }
     pthread_mutex_unlock(&self->stream.lock);
-    return 0;
+    return self->seek_fails ? -5 : 0;
 }
 
 static int tank_pull(void *opaque, uint64_t offset, void *out, size_t capacity, size_t *count)
@@ -246,6 +248,35 @@ static void obeys(form how, int64_t limit)
     read_is(buffer, 0, SIZE, SIZE);
     free_and_await_close(buffer, &second.stream);
     CHECK_EQ(closes(&first), 1);
+}
+
+static void await_the_next(tank *self)
+{
+    WAIT_UNTIL(reads(self->next) > 0);
+}
+
+/* The other calls go on with the new source even while `cancel` of the old one has not returned. */
+static void slow_cancel(void)
+{
+    tank first, second;
+    sb_buffer *buffer;
+    call inside, waiting;
+
+    tank_init(&first, SIZE, 7000);
+    tank_init(&second, SIZE, 9000);
+    first.stream.stall_at = 21000;
+    first.at_cancel = await_the_next;
+    first.next = &second;
+    buffer = tank_open(&first, FORWARD);
+    call_start(&inside, buffer, 0, SIZE, NULL);
+    stream_await_stall(&first.stream);
+    call_start(&waiting, buffer, 0, SIZE, NULL);
+    WAIT_UNTIL(stats_of(buffer).waits == 1);
+    CHECK_EQ(reopen(buffer, &second, FORWARD), SB_OK);
+    CHECK_EQ(call_finish(&waiting), SIZE);
+    CHECK_EQ(call_finish(&inside), SIZE);
+    CHECK_EQ(closes(&first), 1);
+    sb_free(buffer);
 }
 
 /* What the old source returns at last concerns nobody: neither an error, nor an end. */
@@ -1007,6 +1038,27 @@ static void prefetch_after_failure(void)
     sb_free(buffer);
 }
 
+/* The same for one that was paused, since the old source could not seek this time. */
+static void prefetch_after_failed_seek(void)
+{
+    tank first, second;
+    sb_buffer *buffer;
+
+    tank_init(&first, SIZE, 7000);
+    tank_init(&second, SIZE, 9000);
+    buffer = tank_open(&first, SEEKS);
+    read_is(buffer, 50000, 1000, 1000);
+    first.seek_fails = 1;
+    CHECK_EQ(sb_prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
+    WAIT_UNTIL(stats_of(buffer).source_error == -5);
+    CHECK_EQ(stats_of(buffer).state, SB_STATE_ENDED);
+    CHECK_EQ(reopen(buffer, &second, SEEKS), SB_OK);
+    WAIT_UNTIL(stats_of(buffer).frontier == SIZE);
+    WAIT_UNTIL(closes(&second) == 1);
+    CHECK_EQ(closes(&first), 1);
+    sb_free(buffer);
+}
+
 int main(void)
 {
     static const form forms[] = { FORWARD, SEEKS, PULLS, PULLS_FORWARD };
@@ -1030,6 +1082,7 @@ int main(void)
         prefetch(forms[old]);
         short_end(forms[old]);
     }
+    slow_cancel();
     late_outcome(-5, SIZE);
     late_outcome(0, 21000);
     no_close();
@@ -1062,5 +1115,6 @@ int main(void)
     orphan_is_canceled(0);
     orphan_is_canceled(1);
     prefetch_after_failure();
+    prefetch_after_failed_seek();
     return 0;
 }

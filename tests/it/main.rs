@@ -13,6 +13,7 @@ mod api {
     #[cfg(target_os = "linux")]
     mod midway;
     mod push;
+    mod reopen;
     mod reuse;
     mod seek;
     #[cfg(unix)]
