@@ -51,6 +51,9 @@
  *   a std::error_code the error is errc::source, and source_exception() returns the exception. An error
  *   code that the source sets is reported unchanged in both ways.
  *
+ *   reopen() replaces the source by another one of the same bytes. Its exceptions then take the place of
+ *   the old one's.
+ *
  *   Without exceptions (-fno-exceptions, with -fno-rtti or without), the functions that take a
  *   std::error_code remain, and those that can't fail. A std::istream over a buffer is bad() after an
  *   error.
@@ -310,7 +313,7 @@ inline std::error_code code_of(std::int64_t status) noexcept
     return {static_cast<int>(status), category()};
 }
 
-/// The source's last failure. Shared by the source and its readers, since either may be destroyed first.
+/// The sources' last failure. Shared by the sources and their readers, since either may be destroyed first.
 class fault {
 public:
     struct cause {
@@ -321,7 +324,8 @@ public:
     };
 
     /// Stores the cause of a callback's failure, and returns `result`, which is the code that C gets.
-    int keep(std::int64_t result, cause why) noexcept
+    /// `turn` is the source's: one that was replaced has no say any more.
+    int keep(unsigned turn, std::int64_t result, cause why) noexcept
     {
         // A code that does not fit has no meaning of its own.
         bool is_special = result == SB_SOURCE_CANCELED || result == SB_SOURCE_UNSUPPORTED;
@@ -329,15 +333,42 @@ public:
             result = -1;
         // The previous cause is destroyed after the guard, since its destructor may run arbitrary code.
         std::lock_guard<std::mutex> guard(lock_);
-        std::swap(slot(result), why);
+        if (turn >= turn_) {
+            turn_ = turn;
+            std::swap(slot(result), why);
+        }
         return static_cast<int>(result);
     }
 
-    /// The cause of the failure for which the source returned this code.
+    /// The cause of the failure for which the source returned this code. The library itself finds that
+    /// a source delivers another resource.
     cause get(std::int64_t source_error) noexcept
     {
+        if (source_error == SB_SOURCE_MISMATCH)
+            return {};
         std::lock_guard<std::mutex> guard(lock_);
         return slot(source_error);
+    }
+
+    /// The turn of one more source, which replaces the one before it.
+    unsigned next_turn() noexcept
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        return ++last_turn_;
+    }
+
+    /// Forgets the failures of the sources before this turn's.
+    void forget_before(unsigned turn) noexcept
+    {
+        // Destroyed after the guard.
+        cause failed, gave_up, can_not_seek;
+        std::lock_guard<std::mutex> guard(lock_);
+        if (turn_ < turn) {
+            turn_ = turn;
+            std::swap(failed_, failed);
+            std::swap(gave_up_, gave_up);
+            std::swap(can_not_seek_, can_not_seek);
+        }
     }
 
 private:
@@ -350,6 +381,8 @@ private:
 
     std::mutex lock_;
     cause failed_, gave_up_, can_not_seek_;
+    unsigned last_turn_ = 0; ///< of the last source that was made
+    unsigned turn_ = 0;      ///< of the source that failed last
 };
 
 using faults = std::shared_ptr<fault>;
@@ -758,6 +791,7 @@ inline std::int64_t meaning_of(const std::error_code &code, bool seeks) noexcept
 template <class Source> struct border {
     Source source;
     faults failed;
+    unsigned turn = 0;    ///< how many sources the buffer had before
     std::uint64_t at = 0; ///< the source's position
     bool seeks = false;   ///< whether the current call seeks
 
@@ -798,9 +832,9 @@ template <class Source> struct border {
                std::size_t *count) noexcept
     {
         if (code)
-            return failed->keep(meaning_of(code, seeks), {code});
+            return failed->keep(turn, meaning_of(code, seeks), {code});
         if (result < 0 || static_cast<std::uint64_t>(result) > capacity)
-            return failed->keep(result, {});
+            return failed->keep(turn, result, {});
         *count = static_cast<std::size_t>(result);
         at += static_cast<std::uint64_t>(result);
         return SB_OK;
@@ -815,10 +849,10 @@ template <class Source> struct border {
         try {
             return self.settle(self.bring(offset, out, capacity, code), code, capacity, count);
         } catch (const std::system_error &thrown) {
-            return self.failed->keep(meaning_of(thrown.code(), self.seeks),
+            return self.failed->keep(self.turn, meaning_of(thrown.code(), self.seeks),
                                      {{}, std::current_exception()});
         } catch (...) {
-            return self.failed->keep(-1, {{}, std::current_exception()});
+            return self.failed->keep(self.turn, -1, {{}, std::current_exception()});
         }
 #else
         return self.settle(self.bring(offset, out, capacity, code), code, capacity, count);
@@ -1299,6 +1333,14 @@ public:
         settled(sb_set_max_memory(handle_, max), code);
     }
 
+    /// Replaces the source by another one of the same resource: see sb_reopen(). On failure nothing has
+    /// changed, and the new source is destroyed. `size` is the declared size, if none is known.
+    template <class Source>
+    void reopen(Source &&source, std::optional<std::uint64_t> size, std::error_code &code)
+    {
+        settled(replace(made_of(std::forward<Source>(source)), size), code);
+    }
+
     /// A position in the buffer, with its own cancellation.
     inline spoolbuf::reader reader(std::error_code &code) const noexcept;
     inline spoolbuf::reader reader(const reader_options &how, std::error_code &code) const noexcept;
@@ -1496,6 +1538,12 @@ public:
 
     void set_max_memory(std::uint64_t max) const { checked(sb_set_max_memory(handle_, max)); }
 
+    template <class Source>
+    void reopen(Source &&source, std::optional<std::uint64_t> size = std::nullopt)
+    {
+        checked(replace(made_of(std::forward<Source>(source)), size));
+    }
+
     /// The exception that the source threw last, if it is the reason why reads fail with errc::source.
     std::exception_ptr source_exception() const noexcept
     {
@@ -1588,6 +1636,27 @@ private:
         sb_buffer *handle = nullptr;
         int status = sb_new_with(&callback, &plain, &handle);
         handle_ = handle;
+        return status;
+    }
+
+    template <class Source>
+    int replace(std::unique_ptr<detail::border<Source>> made, std::optional<std::uint64_t> size)
+    {
+        if constexpr (detail::has<detail::is_usable_of, Source>) {
+            if (!made->source.is_usable())
+                return SB_ERR_INVALID;
+        }
+        // Readers find the new source's exceptions where they look for the old one's.
+        if (!failed_)
+            failed_ = made->failed;
+        made->failed = failed_;
+        unsigned turn = made->turn = failed_->next_turn();
+        sb_callback callback = made->callback();
+        // The library owns a valid callback from the call on, even if the call fails.
+        made.release();
+        int status = sb_reopen(handle_, &callback, size.value_or(SB_SIZE_UNKNOWN));
+        if (status == SB_OK)
+            failed_->forget_before(turn);
         return status;
     }
 

@@ -38,6 +38,20 @@ template <class Source> spoolbuf::buffer over(Source &&source, const spoolbuf::o
     return buffer;
 }
 
+static void reopens()
+{
+    std::error_code code = spoolbuf::errc::panic;
+    std::array<char, 500> bytes;
+    spoolbuf::buffer b = over(stream{size});
+    CHECK(b.read(0, bytes, code) == 500);
+    b.reopen(stream{size}, {}, code);
+    CHECK(!code && b.read(50000, bytes, code) == 500 && is_resource(50000, bytes.data(), 500));
+    b.reopen(stream{size}, 7, code);
+    CHECK(code == spoolbuf::errc::size);
+    b.reopen(stream{size}, size, code);
+    CHECK(!code && b.size(code) == size && b.read_all(code).size() == size && !code);
+}
+
 static void reads_anywhere()
 {
     spoolbuf::buffer b = over(stream{size});
@@ -296,6 +310,7 @@ static void tells_when_it_is_wanted()
 int main()
 {
     reads_anywhere();
+    reopens();
     fails_as_itself(0);
     fails_as_itself(size / 2);
     fails_as_itself(size - 1);

@@ -280,6 +280,70 @@ static void says_too_much()
     CHECK(failure([&] { buffer.read(0, 1); }) == spoolbuf::errc::source);
 }
 
+/// Delivers other bytes.
+struct other_stream {
+    stream inner{size};
+
+    std::size_t operator()(void *out, std::size_t capacity)
+    {
+        std::size_t count = inner(out, capacity);
+        std::for_each_n(static_cast<char *>(out), count, [](char &byte) { byte ^= 1; });
+        return count;
+    }
+};
+
+/// The new source's exceptions reach readers as themselves, those of the old one no longer.
+static void is_reopened()
+{
+    std::string bytes(size, 0);
+    spoolbuf::buffer buffer(stream{size, 500});
+    spoolbuf::reader reader = buffer.reader();
+    CHECK(buffer.read(0, bytes) == 500);
+    CHECK(caught<mishap>([&] { buffer.read(500, 1); })->number == 42);
+    reader.seek(500);
+    CHECK(caught<mishap>([&] { reader.read(bytes.data(), 1); })->number == 42);
+
+    buffer.reopen(failing{1000, 1});
+    CHECK(buffer.read(0, bytes) == 1000);
+    CHECK(caught<mishap>([&] { buffer.read(1000, 1); })->number == 7);
+    reader.seek(1000);
+    CHECK(caught<mishap>([&] { reader.read(bytes.data(), 1); })->number == 7);
+
+    // Another resource is not the old source's exception.
+    buffer.reopen(other_stream{});
+    CHECK(!buffer.source_exception());
+    try {
+        buffer.read(1000, 1);
+        CHECK(false);
+    } catch (const spoolbuf::error &error) {
+        CHECK(error.code() == spoolbuf::errc::source);
+        CHECK(std::string(error.what()).find("another resource") != std::string::npos);
+    }
+    try {
+        buffer.reopen(stream{size}, 999);
+        CHECK(false);
+    } catch (const spoolbuf::error &error) {
+        CHECK(error.code() == spoolbuf::errc::size);
+    }
+    buffer.reopen(stream{size}, size);
+    CHECK(buffer.size() == size);
+    CHECK(buffer.read(0, bytes) == size && is_resource(0, bytes.data(), size));
+    buffer.reopen(stream{size});
+
+    // A handle of the C API, whose source has no exceptions.
+    spoolbuf::buffer adopted = spoolbuf::buffer::adopt(spoolbuf::buffer(stream{size}).release());
+    adopted.reopen(failing{1000, 1});
+    CHECK(adopted.read(0, bytes) == 1000);
+    CHECK(caught<mishap>([&] { adopted.read(1000, 1); })->number == 7);
+
+    std::error_code code;
+    spoolbuf::buffer().reopen(stream{size}, {}, code);
+    CHECK(code == spoolbuf::errc::invalid);
+    spoolbuf::push_buffer pushed(spoolbuf::options{});
+    pushed.reopen(stream{size}, {}, code);
+    CHECK(code == spoolbuf::errc::unsupported);
+}
+
 int main()
 {
     fails_at(0);
@@ -295,5 +359,6 @@ int main()
     a_stream_finds_back();
     ends_short();
     says_too_much();
+    is_reopened();
     std::puts("ok");
 }
