@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable
 from typing import Optional, Union
 
@@ -87,7 +88,9 @@ class StreamBuffer(BaseBuffer):
             # A buffer's `read` is not that of a file.
             stream = iter(stream)
         source = Source(stream, size, cancel, close_stream)
-        self._source = source
+        self._source: Source = source
+        # Reentrant: the user's code that C calls inside may replace the stream, too.
+        self._reopening = threading.RLock()
         if on_short == "error" or (
             on_short is None and (size is not None or source.expected is not None)
         ):
@@ -96,6 +99,77 @@ class StreamBuffer(BaseBuffer):
         known = source.size
         options.size = SIZE_UNKNOWN if known is None else known
         self._open(source, options)
+
+    def reopen(
+        self,
+        stream: Stream,
+        size: Union[None, int, Callable[[], Optional[int]]] = None,
+        *,
+        cancel: Optional[Callable[[], object]] = None,
+        close_stream: bool = False,
+    ) -> None:
+        """Replaces the stream by another one of the same bytes, since its URL has expired, say.
+
+        Buffered bytes stay. The new stream is sought to what is missing, or else read from its
+        current position, which is offset 0 of the resource. Blocked calls continue with it at once.
+        The old one is canceled, and released when it has returned; bytes that it still delivers are
+        discarded. Clears a failure, but not a `cancel`. If every byte is buffered already, the new
+        stream is released.
+
+        Bytes that the new stream delivers again are compared with the buffered ones. If they differ,
+        it is another resource: reads that need it raise `SourceError` until another `reopen`. This
+        is a check, not a proof: compare validators (ETag, Last-Modified, the size) yourself.
+
+        >>> def expires():
+        ...     yield b"some "
+        ...     raise ConnectionError("expired")
+        >>> buf = StreamBuffer(expires())
+        >>> buf.read(0, 5)
+        b'some '
+        >>> buf.read(5, 1)
+        Traceback (most recent call last):
+        ConnectionError: expired
+        >>> buf.reopen([b"some bytes"])
+        >>> buf[:]
+        b'some bytes'
+
+        Args:
+            stream: as for the buffer itself.
+            size: the declared size, if none is known.
+            cancel: as for the buffer itself.
+            close_stream: as for the buffer itself.
+
+        Raises:
+            SizeError: `size` is not the final size, or is less than what is buffered. Nothing has
+                changed then, nor after any other exception.
+        """
+        self._check_open()
+        if size is not None and not callable(size):
+            size = natural("size", size)
+        if isinstance(stream, BaseBuffer):
+            # A buffer's `read` is not that of a file.
+            stream = iter(stream)
+        source = Source(stream, size, cancel, close_stream)
+        with self._reopening:
+            self._replace(source)
+
+    def _replace(self, source: Source) -> None:
+        old = self._source
+        callback = source.register()
+        source.succeed(old)
+        known = SIZE_UNKNOWN if source.size is None else source.size
+        code = int(Status.INVALID)
+        # C may call it before the call returns.
+        self._source = source
+        try:
+            with old.noticing():
+                code = lib.sb_reopen(self._handle, ctypes.byref(callback), known)
+        finally:
+            if code < 0 and self._source is source:
+                self._source = old
+                # C has called `close`.
+                _registry.forget(source.key)
+        self._check(code)
 
     def _open(self, source: Source, options: Options) -> None:
         callback = source.register()

@@ -14,7 +14,7 @@ from typing import Optional, Protocol
 from . import _lifetime, _signals
 from ._details import DETAILED, Details, from_stats
 from ._errors import InvalidError, TimedOutError, error_for, short_error
-from ._native import Status, held, lib
+from ._native import SourceCode, Status, held, lib
 from ._native import Stats as NativeStats
 
 # The largest size of a resource, and so an offset past every end.
@@ -88,11 +88,12 @@ class Handle:
 
     def _wait(self, call: Callable[[], int], reader: Optional[Cancelable] = None) -> int:
         """Calls C for bytes that may have to arrive first. Raises its error, or a pending one."""
-        source = self._source
         # Drops the exception of an earlier call that could no longer raise it.
-        source.take_kept()
+        self._source.take_kept()
         tries = 0
         while True:
+            # `reopen` may replace it.
+            source = self._source
             is_main = _signals.is_main()
             if not is_main:
                 self._alone = False
@@ -145,6 +146,11 @@ class Handle:
         """Whether the stream failed only because of an interrupt. If so, clears the failure."""
         if self._source.error() is not None:
             return False
+        stats = NativeStats()
+        size = ctypes.sizeof(stats)
+        if lib.sb_stat(self._handle, ctypes.byref(stats), size) == Status.OK:
+            if stats.source_error == SourceCode.MISMATCH and stats.status == Status.SOURCE:
+                return False
         lib.sb_retry(self._handle)
         return True
 

@@ -97,6 +97,7 @@ class SourceCode(enum.IntEnum):
 
     CANCELED = -2147483647
     UNSUPPORTED = -2147483646
+    MISMATCH = -2147483645
 
 
 class SourceFlag(enum.IntFlag):
@@ -372,6 +373,7 @@ PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "sb_cancel": (ctypes.c_int, (_handle,)),
     "sb_retry": (ctypes.c_int, (_handle,)),
     "sb_resume": (ctypes.c_int, (_handle,)),
+    "sb_reopen": (ctypes.c_int, (_handle, ctypes.POINTER(Callback), ctypes.c_uint64)),
     "sb_spill": (ctypes.c_int, (_handle,)),
     "sb_set_max_memory": (ctypes.c_int, (_handle, ctypes.c_uint64)),
     "sb_size": (ctypes.c_int64, (_handle,)),

@@ -87,6 +87,12 @@ class Source:
         self._sizer = Sizer(self, size) if callable(size) else None
         self._size_entry = Entry(SizeCallback, 1, self._sizer, -1) if self._sizer else None
 
+    def succeed(self, other: Source) -> None:
+        """Takes the place of another source, whose readers become its own."""
+        self._readers, self._kept = other._readers, other._kept
+        self._unclaimed = other._unclaimed
+        self.taken = other.taken
+
     def register(self) -> Callback:
         """Creates the callbacks. The caller keeps the source alive as long as it is needed."""
         entries = (self._entry, self._size_entry) if self._size_entry else (self._entry,)
