@@ -315,3 +315,37 @@ fn only_a_long_stream_gets_an_arena() {
     assert!(!is_large(LARGE_RUN / 2, Some(ARENA as u64 / 2 - 1)));
     assert_eq!((LARGE_RUN, SMALLEST), (524_288, 16_384));
 }
+
+/// A source that was replaced still writes to its grant, where the new source goes on.
+#[test]
+fn a_lent_segment_is_spilled_once_the_old_source_has_returned() {
+    let store = Case::new(0, 1).store;
+    let no_spill = || Ok(());
+    let mut grant = store.reserve(0, 0, None, no_spill).expect("memory");
+    grant.bytes(1000).copy_from_slice(bytes_at(0, 1000));
+    let mut old = store.commit(grant, 1000, true).expect("space is left");
+    store.expect_orphans(1).expect("memory");
+    let mut grant = store.reserve(1000, 1000, None, no_spill).expect("memory");
+    grant.bytes(500).copy_from_slice(bytes_at(1000, 500));
+    old.bytes(500).fill(0xff);
+    store.commit(grant, 500, false);
+    let same = |store: &Store| {
+        let (mut out, mut done) = (vec![0; 1500], 0);
+        store.copy(0, &mut out, &mut done).expect("the file");
+        assert_eq!((done, &out[..]), (1500, bytes_at(0, 1500)));
+    };
+    same(&store);
+    store.spill().expect("the disk has space");
+    store.set_max_memory(0).expect("the disk has space");
+    store.make_space().expect("the disk has space");
+    // The old source's segment stays in memory, and is counted.
+    assert_eq!(store.spooled(), 500);
+    assert!(store.taken() >= SMALLEST, "{}", store.taken());
+    same(&store);
+    store.discard(old);
+    store.take_back();
+    store.spill().expect("the disk has space");
+    assert_eq!(store.spooled(), 1500);
+    assert!(store.taken() < SMALLEST, "{}", store.taken());
+    same(&store);
+}
