@@ -34,6 +34,7 @@ use crate::pull::source_position::SourcePosition;
 use crate::pull::source_seat::{Seat, SpentSource};
 use crate::pull::state::State;
 use crate::source::{self, Source};
+use crate::sync::host_call::is_inside_any;
 use crate::sync::shared::try_box;
 
 /// A source that may replace the current one, with what it says about itself.
@@ -89,7 +90,9 @@ impl State {
             return Err(Error::Canceled);
         }
         self.extent.check_size(size)?;
-        if !self.extent.is_complete() && self.slot.would_wait_for_itself() {
+        let blocks = self.slot.would_wait_for_itself()
+            || (self.slot.would_wait_for_another() && is_inside_any());
+        if !self.extent.is_complete() && blocks {
             return Err(Error::Reentrant);
         }
         Ok(())

@@ -119,6 +119,11 @@ impl SourceSlot {
         self.current.would_wait_for_itself()
     }
 
+    /// Whether a call that replaces the source would wait for another thread.
+    pub(super) fn would_wait_for_another(&self) -> bool {
+        self.current.must_be_awaited()
+    }
+
     /// Whether another thread is inside the current source's interrupt.
     pub(super) fn is_interrupted_elsewhere(&self) -> bool {
         self.current.is_interrupted_elsewhere()

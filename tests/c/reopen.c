@@ -433,6 +433,45 @@ static void from_inside_without_close(void)
     sb_free(first.buffer);
 }
 
+static sb_buffer *logged;
+static tank *next_of_log;
+static int result_of_log = 1;
+
+static void reopen_from_log(void *opaque, uint32_t level, const char *message)
+{
+    (void)opaque;
+    (void)level;
+    if (strstr(message, "memory limit") != NULL)
+        result_of_log = reopen(logged, next_of_log, SEEKS);
+}
+
+/* Nor does a log function block. */
+static void from_log(void)
+{
+    tank first, second;
+    sb_callback callback;
+    call inside;
+
+    tank_init(&first, SIZE, 7000);
+    tank_init(&second, SIZE, 9000);
+    first.stream.stall_at = 21000;
+    callback = tank_callback(&first, FORWARD);
+    callback.close = NULL;
+    logged = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+    next_of_log = &second;
+    CHECK(logged != NULL);
+    call_start(&inside, logged, 0, SIZE, NULL);
+    stream_await_stall(&first.stream);
+    CHECK_EQ(sb_set_log(reopen_from_log, NULL, SB_LOG_INFO), SB_OK);
+    CHECK_EQ(sb_set_max_memory(logged, 1), SB_OK);
+    CHECK_EQ(sb_set_log(NULL, NULL, SB_LOG_OFF), SB_OK);
+    CHECK_EQ(result_of_log, SB_ERR_REENTRANT);
+    CHECK_EQ(closes(&second), 1);
+    stream_release(&first.stream, NEVER);
+    CHECK_EQ(call_finish(&inside), SIZE);
+    sb_free(logged);
+}
+
 static void reopen_from_cancel(tank *self)
 {
     self->at_cancel = NULL;
@@ -1087,6 +1126,7 @@ int main(void)
     late_outcome(0, 21000);
     no_close();
     from_inside_without_close();
+    from_log();
     from_cancel(0);
     from_cancel(1);
     last_wins();
