@@ -8,6 +8,7 @@ pub mod floor;
 pub mod gstreamer;
 mod library;
 pub mod mutexed;
+pub mod pushed;
 pub mod python;
 pub mod spoolbuf;
 pub mod stream_download;
@@ -184,6 +185,26 @@ pub const ALL: &[Contender] = &[
         missing: never,
         open: floor::overlapped::open,
         keeps: Keeps::Disk,
+        slow: false,
+        package: None,
+    },
+    Contender {
+        name: "spoolbuf-push",
+        kind: Kind::Ours,
+        what: "this library, without a source: each chunk is pushed from where it lies",
+        missing: pushed::missing,
+        open: pushed::open,
+        keeps: Keeps::Both,
+        slow: false,
+        package: None,
+    },
+    Contender {
+        name: "spoolbuf-pull",
+        kind: Kind::Floor,
+        what: "this library with a source, to compare spoolbuf-push with",
+        missing: spoolbuf::missing,
+        open: spoolbuf::open,
+        keeps: Keeps::Both,
         slow: false,
         package: None,
     },

@@ -113,16 +113,13 @@ fn one_round(
 ) {
     let mut done = Vec::new();
     for row in rows {
-        let kind = (row.work, row.python());
+        let kind = row.kind();
         if row.work == Work::Size || done.contains(&kind) {
             continue;
         }
         done.push(kind);
         // One piece of work may give the figures of several rows.
-        let same: Vec<_> = rows
-            .iter()
-            .filter(|r| (r.work, r.python()) == kind)
-            .collect();
+        let same: Vec<_> = rows.iter().filter(|r| r.kind() == kind).collect();
         let fits = |c: &Contender| same.iter().any(|r| r.takes(c));
         let mut turn: Vec<_> = contenders.iter().filter(|c| fits(c)).collect();
         let first = round % turn.len().max(1);

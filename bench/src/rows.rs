@@ -91,6 +91,7 @@ macro_rules! row {
 pub const ALL: &[Row] = &[
     row!("pull-256-64", "pull through 256 MiB, 64 KiB chunks", "MiB/s", More, PULL, "rate", WRITES, &[Best(1.7), Floor(0.9)]),
     row!("pull-256-8", "pull through 256 MiB, 8 KiB chunks", "MiB/s", More, PULL_8, "rate", WRITES, &[Best(4.0), Floor(0.9)]),
+    row!("push-64", "push 256 MiB, 64 KiB chunks; floor: pull through them", "MiB/s", More, PULL, "rate", &["spoolbuf-pull"], &[Floor(0.95)]),
     row!("stream-256", "read through 256 MiB in order, 64 KiB a read", "MiB/s", More, STREAM, "rate", WRITES, &[]),
     row!("pull-4-again", "pull through 4 MiB, again and again", "MiB/s", More, Work::Again { size: 4 * M, chunk: 64 * K }, "rate", &["memcpy"], &[Best(1.0)]),
     row!("pull-4-first", "pull through 4 MiB, first of a process", "MiB/s", More, Work::Pull { size: 4 * M, chunk: 64 * K }, "rate", &["fresh-4k", "fresh-huge"], &[Best(4.0)]),
@@ -151,11 +152,23 @@ impl Row {
         self.id.starts_with("python-")
     }
 
+    /// Rows of the same kind come from one run of the same contenders.
+    pub fn kind(&self) -> (Work, bool, bool) {
+        (self.work, self.python(), self.pushes())
+    }
+
+    /// Whether it is the one whose bytes are pushed.
+    fn pushes(&self) -> bool {
+        self.id.starts_with("push-")
+    }
+
     /// Whether a contender takes part in it.
     pub fn takes(&self, contender: &Contender) -> bool {
-        self.python() == contender.package.is_some()
-            && self.work.takes(contender.keeps)
-            && (contender.kind != Kind::Floor || self.floors.contains(&contender.name))
+        let fits = match contender.kind {
+            Kind::Floor => self.floors.contains(&contender.name),
+            _ => self.pushes() == (contender.name == "spoolbuf-push"),
+        };
+        fits && self.python() == contender.package.is_some() && self.work.takes(contender.keeps)
     }
 }
 

@@ -69,6 +69,8 @@ pub struct Source {
     at: u64,
     opened: Instant,
     block: &'static [u8],
+    /// Chunks that do not lie in the block.
+    scratch: Vec<u8>,
 }
 
 impl Source {
@@ -79,6 +81,7 @@ impl Source {
             at: 0,
             opened: Instant::now(),
             block: block(),
+            scratch: Vec::new(),
         }
     }
 
@@ -107,6 +110,23 @@ impl Source {
             self.keep_pace(begun, n as u64);
         }
         n
+    }
+
+    /// Delivers the next chunk where it lies; an empty one is the end.
+    pub fn chunk(&mut self) -> &[u8] {
+        if self.plan.unique || self.plan.pace.is_some() || self.plan.sleep.is_some() {
+            let mut scratch = std::mem::take(&mut self.scratch);
+            scratch.resize(self.plan.chunk, 0);
+            let n = self.fill(&mut scratch);
+            scratch.truncate(n);
+            self.scratch = scratch;
+            return &self.scratch;
+        }
+        let at = self.at as usize % BLOCK;
+        let left = (self.plan.size - self.at).min(usize::MAX as u64) as usize;
+        let n = self.plan.chunk.min(left).min(BLOCK - at);
+        self.at += n as u64;
+        &self.block[at..at + n]
     }
 
     /// Delivers chunks until `out` is full, or up to the end.

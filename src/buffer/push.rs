@@ -16,14 +16,15 @@ use crate::sync::host_call::is_inside_any;
 use crate::sync::lock;
 use crate::sync::shared::Shared;
 
-/// What one turn achieved.
+/// What one turn achieved. `events` is from before it looked for space: a later event may have made
+/// some.
 enum Turn {
     /// This many bytes are buffered, some of them perhaps before.
     Accepted(usize),
     /// Bytes so far ahead of the readers are not accepted yet.
-    TooFar,
+    TooFar { events: u64 },
     /// Memory is over its limit.
-    Full,
+    Full { events: u64 },
 }
 
 impl Buffer {
@@ -39,11 +40,10 @@ impl Buffer {
         }
         let limit = wait.limit();
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let cancels = this.gate.lock().cancels();
-        let mut done = 0;
+        let (mut cancels, mut done) = (None, 0);
         loop {
-            let left = &bytes[done..];
-            let result = Buffer::push_or_wait(this, offset + done as u64, left, cancels, deadline);
+            let (at, left) = (offset + done as u64, &bytes[done..]);
+            let result = Buffer::push_or_wait(this, at, left, &mut cancels, deadline);
             match result {
                 Ok(count) => done += count,
                 // The caller offers the rest again, and gets the error then.
@@ -56,28 +56,30 @@ impl Buffer {
         }
     }
 
-    /// Accepts the first bytes, or waits until some may be accepted.
+    /// Accepts the first bytes, or waits until some may be accepted. `cancels` is from when the push
+    /// first locked the gate.
     fn push_or_wait(
         this: &Shared<Buffer>,
         offset: u64,
         bytes: &[u8],
-        cancels: u64,
+        cancels: &mut Option<u64>,
         deadline: Option<Instant>,
     ) -> Result<usize> {
-        let events = this.gate.lock().push_events();
-        let turn = Buffer::push_some(this, offset, bytes, cancels)?;
-        let mut state = this.gate.lock();
-        let refused = match turn {
+        let (events, is_full) = match Buffer::push_some(this, offset, bytes, cancels)? {
             Turn::Accepted(count) => return Ok(count),
-            Turn::TooFar => None,
-            Turn::Full if state.is_freed() => return Err(Error::Canceled),
-            Turn::Full => {
-                let refused = state.spill_error_since(0);
-                Buffer::start_helper(this)?;
-                state.call_spill();
-                refused
-            }
+            Turn::TooFar { events } => (events, false),
+            Turn::Full { events } => (events, true),
         };
+        let mut state = this.gate.lock();
+        let mut refused = None;
+        if is_full {
+            if state.is_freed() {
+                return Err(Error::Canceled);
+            }
+            refused = state.spill_error_since(0);
+            Buffer::start_helper(this)?;
+            state.call_spill();
+        }
         let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         if late {
             return Err(refused.unwrap_or(Error::Timeout));
@@ -89,18 +91,25 @@ impl Buffer {
             return Err(Error::Timeout);
         }
         match this.gate.lock().spill_error_since(events) {
-            Some(error) if matches!(turn, Turn::Full) => Err(error),
+            Some(error) if is_full => Err(error),
             _ => Ok(0),
         }
     }
 
     /// Copies the first bytes to memory, at most a segment, unless it has no space.
-    fn push_some(this: &Shared<Buffer>, offset: u64, bytes: &[u8], cancels: u64) -> Result<Turn> {
+    fn push_some(
+        this: &Shared<Buffer>,
+        offset: u64,
+        bytes: &[u8],
+        cancels: &mut Option<u64>,
+    ) -> Result<Turn> {
         let turn = lock(&this.pushing);
         let mut state = this.gate.lock();
+        let cancels = *cancels.get_or_insert(state.cancels());
+        let events = state.push_events();
         let missing = match state.admit(offset, bytes.len() as u64, cancels)? {
             Admission::Held(count) => return Ok(Turn::Accepted(count as usize)),
-            Admission::TooFar => return Ok(Turn::TooFar),
+            Admission::TooFar => return Ok(Turn::TooFar { events }),
             Admission::Missing(count) => count as usize,
         };
         let (run, expected) = state.prepare_push(offset)?;
@@ -109,11 +118,14 @@ impl Buffer {
         let grant = this
             .store
             .reserve_in_memory(offset, run, expected, exceed)?;
-        let Some(mut grant) = grant else {
-            return Ok(Turn::Full);
+        let Some((mut grant, is_crowded)) = grant else {
+            return Ok(Turn::Full { events });
         };
         let count = grant.write(&bytes[..missing]);
         let mut state = this.gate.lock();
+        if is_crowded {
+            state.call_spill_ahead();
+        }
         this.store.commit(grant, count, false);
         state.report_push(offset, count as u64);
         // Before the state: what was fired is called when that is unlocked, and may push.

@@ -73,7 +73,8 @@ pub unsafe extern "C" fn sb_new_push(
 /// limit, until the helper thread has spilled; and while the bytes are more than `ahead` (see
 /// sb_options) past the furthest read, until a reader comes closer. Never writes a file on this
 /// thread, and calls nothing of the caller's. The first push that finds memory full starts the
-/// helper thread.
+/// helper thread. From then on that thread spills before memory is full, and keeps up to a quarter of
+/// it free, at most 1 MiB.
 ///
 /// @param handle     the buffer, created by sb_new_push().
 /// @param off        the offset of the first byte, from the start of the resource.

@@ -70,6 +70,7 @@ fn recover(gate: &Gate) {
     if state.has_spill_request() {
         state.report_spill(Err(Error::Panic));
     }
+    state.spilled_ahead(Err(Error::Panic));
     state.wake(Some(&Error::Panic), |waiter| {
         waiter.puller == Puller::Helper
     });
@@ -83,10 +84,22 @@ fn spill<'g>(gate: &'g Gate, store: &Store, mut state: StateGuard<'g>) -> StateG
     let generation = state.slot.generation();
     state.slot.enter_spool(generation);
     drop(state);
-    let result = store.make_space();
+    let result = store.make_space_for_pushes();
     let mut state = gate.lock();
     state.slot.leave_spool(generation);
     state.report_spill(result);
+    state
+}
+
+/// Spills before a push needs the space.
+fn spill_ahead<'g>(gate: &'g Gate, store: &Store, mut state: StateGuard<'g>) -> StateGuard<'g> {
+    let generation = state.slot.generation();
+    state.slot.enter_spool(generation);
+    drop(state);
+    let result = store.spill_ahead();
+    let mut state = gate.lock();
+    state.slot.leave_spool(generation);
+    state.spilled_ahead(result);
     state
 }
 
@@ -113,6 +126,10 @@ fn run(gate: &Gate, store: &Store) -> bool {
         }
         if state.take_finish_request() {
             state = finish(gate, store, state);
+            continue;
+        }
+        if state.may_spill_ahead() && store.is_nearly_full() {
+            state = spill_ahead(gate, store, state);
             continue;
         }
         let work = state.helper_work();

@@ -183,6 +183,12 @@ impl State {
         push.is_some_and(|push| push.spill_requested && !self.freed)
     }
 
+    /// Whether the helper may spill before memory is full.
+    pub(crate) fn may_spill_ahead(&self) -> bool {
+        let may = self.push.as_ref().is_some_and(|push| push.spills_ahead);
+        may && !self.freed && !self.extent.is_complete()
+    }
+
     /// Whether the helper has something to do for a push.
     pub(super) fn has_push_request(&self) -> bool {
         let push = self.push.as_ref();
@@ -218,6 +224,16 @@ impl State {
         (*event > events).then(|| error.clone())
     }
 
+    /// Records the result of a spill ahead. What failed is not needed yet.
+    pub(super) fn spilled_ahead(&mut self, result: Result<()>) {
+        if let Some(push) = &mut self.push {
+            push.spills_ahead = result.is_ok();
+        }
+        if let Err(error) = result {
+            self.record(&error);
+        }
+    }
+
     /// Records the result of a requested spill: whether the next push may exceed the limit.
     pub(super) fn spilled(&mut self, result: Result<bool>) {
         if let Err(error) = &result {
@@ -227,6 +243,7 @@ impl State {
             push.events += 1;
             push.spill_requested = false;
             push.may_exceed = matches!(result, Ok(true));
+            push.spills_ahead = matches!(result, Ok(false));
             push.spill_error = result.err().map(|error| (push.events, error));
         }
     }

@@ -11,6 +11,8 @@ pub(crate) struct PushState {
     pub(super) furthest: u64,
     /// The helper is to spill.
     pub(super) spill_requested: bool,
+    /// The last spill made space, so that the helper may spill more before memory is full.
+    pub(super) spills_ahead: bool,
     /// The helper is to give back what only further bytes would need.
     pub(super) finish_requested: bool,
     /// Why the last spill made no space, and the number of that event. Kept until a spill makes
@@ -31,6 +33,7 @@ impl PushState {
             },
             furthest: 0,
             spill_requested: false,
+            spills_ahead: false,
             finish_requested: false,
             spill_error: None,
             may_exceed: false,

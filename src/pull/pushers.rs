@@ -34,6 +34,13 @@ impl StateGuard<'_> {
         self.gate().helper.notify_one();
     }
 
+    /// Makes the helper spill before memory is full, unless it is about to.
+    pub(crate) fn call_spill_ahead(&mut self) {
+        if self.may_spill_ahead() && !self.has_spill_request() {
+            self.call_spill();
+        }
+    }
+
     /// Makes the helper finish the store, after the last byte.
     pub(crate) fn call_finish(&mut self) {
         self.request_finish();

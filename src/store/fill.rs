@@ -11,7 +11,7 @@ use crate::store::memory::arena::ARENA;
 use crate::store::memory::chunk::Chunk;
 use crate::store::segment::{Segment, WriteGrant};
 use crate::store::write_state::WriteState;
-use crate::sync::lock;
+use crate::sync::{Ordering, lock};
 
 /// The smallest segment, in bytes: the initial cost of a short stream or of a jump.
 pub(super) const SMALLEST: u64 = if cfg!(loom) { 2 } else { 16 * 1024 };
@@ -45,20 +45,34 @@ impl Store {
         self.grant(&mut writing, position, run, expected)
     }
 
-    /// The same without a spill: None if memory is over its limit, unless it may `exceed` it.
+    /// The same without a spill, for a push: None if memory is over its limit, unless it may `exceed`
+    /// it. Also returns whether memory is so full that another thread should spill.
     pub(crate) fn reserve_in_memory(
         &self,
         position: u64,
         run: u64,
         expected: Option<u64>,
         exceed: bool,
-    ) -> Result<Option<WriteGrant>> {
+    ) -> Result<Option<(WriteGrant, bool)>> {
+        self.is_pushed.store(true, Ordering::Relaxed);
         let mut writing = lock(&self.writing);
         writing.seal_unless(|tail| tail.has_space_at(position));
-        if writing.is_over(self.max_memory()) && !exceed {
+        let max = self.max_memory();
+        if writing.is_over(max) && !exceed {
             return Ok(None);
         }
-        self.grant(&mut writing, position, run, expected).map(Some)
+        let is_crowded = writing.is_over(max - self.margin() / 2);
+        if writing.tail.is_none() && !writing.spares.is_empty() {
+            if position % BLOCK == 0 && writing.spare.is_none() {
+                writing.spare = writing.spares.pop();
+            } else if position % BLOCK != 0 {
+                drop(writing);
+                self.release_spares();
+                writing = lock(&self.writing);
+            }
+        }
+        let grant = self.grant(&mut writing, position, run, expected)?;
+        Ok(Some((grant, is_crowded)))
     }
 
     /// Whether `reserve_in_memory` would refuse the bytes at `position`. If so, the tail is sealed as

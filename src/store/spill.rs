@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::mem::take;
 use std::path::{Path, PathBuf};
 
 use crate::disk;
@@ -12,10 +13,15 @@ use crate::options::OnFull;
 use crate::store::Store;
 use crate::store::index::{Retired, Spiller};
 use crate::store::memory::BLOCK;
+use crate::store::memory::chunk::Chunk;
 use crate::store::memory::chunk_allocator::ChunkAllocator;
 use crate::store::segment::Segment;
 use crate::store::spool::Spool;
+use crate::store::write_state::WriteState;
 use crate::sync::{Ordering, lock};
+
+/// The most chunks that are kept for pushes, besides one.
+const SPARES: usize = 4;
 
 impl Store {
     /// Moves all bytes in memory to the spool file, except the segment that the source is filling.
@@ -36,6 +42,9 @@ impl Store {
         let spare = lock(&self.writing).spare.take();
         if let Some(spare) = spare {
             spare.release_pages();
+        }
+        if self.is_pushed.load(Ordering::Relaxed) {
+            self.release_spares();
         }
         if self.finished.load(Ordering::Relaxed) {
             self.trim();
@@ -59,6 +68,9 @@ impl Store {
         if let Some(spare) = spare {
             spare.release_pages();
         }
+        if self.is_pushed.load(Ordering::Relaxed) {
+            self.release_spares();
+        }
     }
 
     fn trim(&self) {
@@ -73,11 +85,11 @@ impl Store {
     /// source is filling. The limit is changed even if that fails.
     pub(crate) fn set_max_memory(&self, max: u64) -> Result<()> {
         self.max_memory.store(max, Ordering::Relaxed);
-        let mut spilled = self.spill_down();
+        let mut spilled = self.spill_down(0, usize::MAX);
         if spilled.is_ok() && lock(&self.writing).held() > max {
             // The tail is left.
             lock(&self.writing).seal_unless(Segment::is_filling);
-            spilled = self.spill_down();
+            spilled = self.spill_down(0, usize::MAX);
         }
         let mut writing = lock(&self.writing);
         let spare = writing.spare.take();
@@ -86,13 +98,16 @@ impl Store {
         if let Some(spare) = spare {
             spare.release_pages();
         }
+        if self.is_pushed.load(Ordering::Relaxed) {
+            self.release_spares();
+        }
         spilled
     }
 
     /// Spills until memory is within its limit. Returns true if that failed and the buffer may grow
     /// then.
     pub(crate) fn make_space(&self) -> Result<bool> {
-        match self.spill_down() {
+        match self.spill_down(0, usize::MAX) {
             Err(Error::DiskFull { .. } | Error::Io { .. }) if self.on_full == OnFull::Memory => {
                 Ok(true)
             }
@@ -100,16 +115,45 @@ impl Store {
         }
     }
 
-    /// Spills until memory holds at most `max_memory` bytes.
-    fn spill_down(&self) -> Result<()> {
-        let mut passed_over = 0;
-        while self.is_over_full() {
+    /// The same for pushes, which go on while a thread spills for them: makes space for more than
+    /// one segment, so that the threads do not wake each other for each.
+    pub(crate) fn make_space_for_pushes(&self) -> Result<bool> {
+        let grows = self.make_space()?;
+        if !grows {
+            // What fails here is not needed yet.
+            let _ = self.spill_down(self.margin() / 2, usize::MAX);
+        }
+        Ok(grows)
+    }
+
+    /// Spills the oldest segment if memory is nearly full.
+    pub(crate) fn spill_ahead(&self) -> Result<()> {
+        self.spill_down(self.margin(), 1)
+    }
+
+    /// Whether `spill_ahead` has something to do.
+    pub(crate) fn is_nearly_full(&self) -> bool {
+        self.is_over_full(self.margin())
+    }
+
+    /// How far below its limit memory is kept by a thread that spills for pushes. In a small memory
+    /// no segment could stay.
+    pub(super) fn margin(&self) -> u64 {
+        let quarter = self.max_memory() / 4;
+        (quarter - quarter % BLOCK).min(SPARES as u64 * BLOCK)
+    }
+
+    /// Spills until `spare` bytes below `max_memory` are free, but at most `most` segments.
+    fn spill_down(&self, spare: u64, most: usize) -> Result<()> {
+        let (mut done, mut passed_over) = (0, 0);
+        while done < most && self.is_over_full(spare) {
             let mut spiller = lock(&self.spilling);
             // Another thread may have spilled meanwhile.
-            if !self.is_over_full() {
+            if !self.is_over_full(spare) {
                 break;
             }
             let spilled = self.spill_oldest(&mut spiller);
+            done += usize::from(spilled.is_ok());
             let goes_on = match &spilled {
                 Ok(()) => true,
                 Err(error) => error.depends_on_offset() && self.pass_over(&mut passed_over),
@@ -192,9 +236,10 @@ impl Store {
         }
     }
 
-    /// Whether memory is over its limit, and a segment can be spilled.
-    fn is_over_full(&self) -> bool {
-        lock(&self.writing).is_over(self.max_memory())
+    /// Whether memory is over its limit less `spare`, and a segment can be spilled.
+    fn is_over_full(&self, spare: u64) -> bool {
+        let limit = self.max_memory().saturating_sub(spare);
+        lock(&self.writing).is_over(limit)
     }
 
     fn spill_oldest(&self, spiller: &mut Spiller) -> Result<()> {
@@ -225,11 +270,34 @@ impl Store {
             chunk => (writing.spare.take(), chunk),
         };
         writing.spare = kept;
+        let released = released.and_then(|chunk| self.keep_more(&mut writing, chunk));
         drop(writing);
         if let Some(chunk) = released {
             chunk.release_pages();
         }
         Ok(())
+    }
+
+    /// Keeps one more chunk if pushes will use it and it fits under the memory limit. Returns one that
+    /// is not kept.
+    fn keep_more(&self, writing: &mut WriteState, chunk: Chunk) -> Option<Chunk> {
+        let kept = (writing.spares.len() + 1) as u64 * BLOCK;
+        let fits = self.is_pushed.load(Ordering::Relaxed)
+            && writing.spares.len() < SPARES
+            && writing.held().saturating_add(kept) <= self.max_memory();
+        if !fits || writing.spares.try_reserve_exact(SPARES).is_err() {
+            return Some(chunk);
+        }
+        writing.spares.push(chunk);
+        None
+    }
+
+    /// Releases the chunks that were kept for pushes.
+    #[cold]
+    pub(super) fn release_spares(&self) {
+        for chunk in take(&mut lock(&self.writing).spares) {
+            chunk.release_pages();
+        }
     }
 
     fn spool_or_new(&self) -> Result<&Spool> {

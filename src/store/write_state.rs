@@ -22,6 +22,8 @@ pub(super) struct WriteState {
     pub(super) sealed_bytes: u64,
     /// The chunk of the last whole block that was spilled.
     pub(super) spare: Option<Chunk>,
+    /// More of them, kept while bytes are pushed.
+    pub(super) spares: Vec<Chunk>,
     pub(super) chunks: ChunkAllocator,
 }
 
@@ -34,6 +36,7 @@ impl WriteState {
             lent: Vec::new(),
             sealed_bytes: 0,
             spare: None,
+            spares: Vec::new(),
             chunks: ChunkAllocator::default(),
         }
     }
