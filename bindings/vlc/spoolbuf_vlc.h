@@ -12,6 +12,14 @@
  *     libvlc_media_player_release(player);  libvlc_media_release(media);
  *     spoolbuf_vlc_close(&film);
  *
+ * A source may turn out to be unable to seek only when VLC looks ahead (a URL without ranges). If the
+ * player then ends without having played anything, play the film once more:
+ *
+ *     if (libvlc_media_player_get_state(player) == libvlc_Ended && !played && spoolbuf_vlc_refused(&film)) {
+ *         libvlc_media_player_set_media(player, spoolbuf_vlc_media(&film, vlc));
+ *         libvlc_media_player_play(player);
+ *     }
+ *
  *   VLC requests         result
  *   data                 the bytes available once the first one is (sb_reader_read), whatever it asks
  *                        for: up to 16 MiB in one call
@@ -22,11 +30,22 @@
  *                        (libvlc_MediaPlayerEndReached). spoolbuf_vlc_status() returns the library's
  *                        code. To go on: sb_retry(), spoolbuf_vlc_resume(), stop the player, play, set
  *                        the time
- *   the size             the final size, else the declared size, else UINT64_MAX. VLC asks for it only
- *                        at the opening
- *   a seek               costs nothing, whatever the source can do
+ *   the size             the size if it is a fact (sb_known_size()): the end was seen, or the caller
+ *                        vouches for it (SB_SIZE_TRUSTED). A source that can seek is asked to prove its
+ *                        size, by one seek. Else UINT64_MAX: a wrong declared size changes nothing. VLC
+ *                        asks for it only at the opening
+ *   a look at the end    of a source that cannot seek would fetch everything before the first frame. So
+ *                        VLC is not told that it can seek (AUTO), and starts as from a pipe. An MP4 with
+ *                        its index at the end plays once all of it has arrived. A media that is made
+ *                        after the end was seen can seek
+ *   going back           before that: stop, and play the media of spoolbuf_vlc_media_back() with the
+ *                        option `:start-time=12.5` (seconds). It seeks within what is buffered
+ *   reach                spoolbuf_vlc_open_with() takes reader options. `reach` = SB_REACH_WHOLE: every
+ *                        seek works, and fetches what it needs. Options = NULL: AUTO, as above
+ *   timeout_ms           of the reader options: a read without a byte in time is an error, also with
+ *                        SB_READER_BUFFERED
  *   a blocked read       libVLC 3 has no cancel. spoolbuf_vlc_cancel(), from any thread, makes it and
- *                        every read that would block return -1, until spoolbuf_vlc_resume()
+ *                        every later read return -1, until spoolbuf_vlc_resume()
  *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
  *                        source, and a stop takes effect at once
  *   without one          the source is called on a thread of VLC, and a stop takes effect when the
@@ -79,19 +98,36 @@ typedef struct spoolbuf_vlc_position {
  * at the opening, so that a stop finds them whatever VLC is doing at that moment. */
 typedef struct spoolbuf_vlc {
     sb_buffer *buffer;
+    sb_reader_options options;
     spoolbuf_vlc_position positions[SPOOLBUF_VLC_POSITIONS];
     volatile long status;
+    volatile long canceled;
+    volatile long refused; /* whether a look ahead was refused */
 } spoolbuf_vlc;
+
+/* The size if it is a fact, which a source that can seek proves; else an sb_status. */
+static inline int64_t spoolbuf_vlc_size(spoolbuf_vlc *self, sb_reader *reader)
+{
+    int64_t size = sb_known_size(self->buffer);
+    sb_stats facts;
+
+    if (size == SB_ERR_UNKNOWN_SIZE && sb_stat(self->buffer, &facts, sizeof facts) == SB_OK
+        && facts.seekable)
+        size = sb_reader_find_size(reader);
+    return size;
+}
 
 static inline int spoolbuf_vlc_open_cb(void *opaque, void **data, uint64_t *size)
 {
     spoolbuf_vlc *self = (spoolbuf_vlc *)opaque;
-    int64_t known = sb_size(self->buffer);
+    int64_t known;
     int at;
 
     for (at = 0; at < SPOOLBUF_VLC_POSITIONS; at++) {
         if (SPOOLBUF_VLC_SWAP(&self->positions[at].taken, 0, 1) == 0) {
+            SPOOLBUF_VLC_SWAP(&self->refused, 1, 0);
             sb_reader_seek(self->positions[at].reader, 0, SB_SEEK_SET);
+            known = spoolbuf_vlc_size(self, self->positions[at].reader);
             *data = &self->positions[at];
             *size = known < 0 ? UINT64_MAX : (uint64_t)known;
             return 0;
@@ -100,25 +136,60 @@ static inline int spoolbuf_vlc_open_cb(void *opaque, void **data, uint64_t *size
     return -1;
 }
 
+/* For a media that cannot seek, as VLC sees a pipe: its MP4 demuxer refuses one that has a size. */
+static inline int spoolbuf_vlc_open_pipe_cb(void *opaque, void **data, uint64_t *size)
+{
+    int status = spoolbuf_vlc_open_cb(opaque, data, size);
+
+    *size = UINT64_MAX;
+    return status;
+}
+
 static inline ssize_t spoolbuf_vlc_read_cb(void *opaque, unsigned char *out, size_t length)
 {
     spoolbuf_vlc_position *position = (spoolbuf_vlc_position *)opaque;
     size_t most = length > SIZE_MAX / 2 ? SIZE_MAX / 2 : length;
-    int64_t count = sb_reader_read(position->reader, most, out);
+    int64_t count = SB_ERR_CANCELED;
 
+    /* Bytes that are buffered can be read after a cancel, too. */
+    if (!SPOOLBUF_VLC_SWAP(&position->film->canceled, 0, 0))
+        count = sb_reader_read(position->reader, most, out);
+    if (SPOOLBUF_VLC_SWAP(&position->film->canceled, 0, 0))
+        count = SB_ERR_CANCELED;
     if (count >= 0)
         return (ssize_t)count;
     SPOOLBUF_VLC_SWAP(&position->film->status, 0, (long)count);
     return -1;
 }
 
+/* A source that was never sought may turn out to be unable to: its first byte there tells. */
+static inline int64_t spoolbuf_vlc_try(spoolbuf_vlc_position *position, int64_t from, int64_t to)
+{
+    sb_buffer *buffer = position->film->buffer;
+    sb_stats facts;
+    int64_t count;
+    char byte;
+
+    if (position->film->options.reach == SB_REACH_WHOLE || to < 0 || sb_buffered(buffer, (uint64_t)to) > 0
+        || sb_stat(buffer, &facts, sizeof facts) < 0 || !facts.seekable || facts.seeks > 0)
+        return to;
+    count = sb_reader_read(position->reader, 1, &byte);
+    sb_reader_seek(position->reader, count < 0 ? from : to, SB_SEEK_SET);
+    return count < 0 ? count : to;
+}
+
 static inline int spoolbuf_vlc_seek_cb(void *opaque, uint64_t offset)
 {
     spoolbuf_vlc_position *position = (spoolbuf_vlc_position *)opaque;
+    int64_t from = sb_reader_seek(position->reader, 0, SB_SEEK_CUR), to;
 
     if (offset > INT64_MAX)
         return -1;
-    return sb_reader_seek(position->reader, (int64_t)offset, SB_SEEK_SET) < 0 ? -1 : 0;
+    to = sb_reader_seek(position->reader, (int64_t)offset, SB_SEEK_SET);
+    to = spoolbuf_vlc_try(position, from, to);
+    if (to == SB_ERR_UNSUPPORTED)
+        SPOOLBUF_VLC_SWAP(&position->film->refused, 0, 1);
+    return to < 0 ? -1 : 0;
 }
 
 static inline void spoolbuf_vlc_close_cb(void *opaque)
@@ -136,35 +207,72 @@ static inline void spoolbuf_vlc_close(spoolbuf_vlc *self)
     memset(self, 0, sizeof *self);
 }
 
-/* Makes a film from a buffer. Returns SB_OK or an sb_status; after an error there is nothing to close. */
-static inline int spoolbuf_vlc_open(spoolbuf_vlc *self, sb_buffer *buffer)
+/* Makes a film from a buffer, with options for its readers; NULL: the library's defaults and
+ * SB_REACH_AUTO. Returns SB_OK or an sb_status; after an error there is nothing to close. */
+static inline int spoolbuf_vlc_open_with(spoolbuf_vlc *self, sb_buffer *buffer,
+                                         const sb_reader_options *options)
 {
-    int at;
+    int at, status;
 
     memset(self, 0, sizeof *self);
     self->buffer = buffer;
+    sb_reader_options_init(&self->options, sizeof self->options);
+    self->options.reach = SB_REACH_AUTO;
+    if (options != NULL)
+        self->options = *options;
     for (at = 0; at < SPOOLBUF_VLC_POSITIONS; at++) {
         self->positions[at].film = self;
-        self->positions[at].reader = sb_reader_new(buffer);
-        if (self->positions[at].reader == NULL) {
+        status = sb_reader_new_with(buffer, &self->options, &self->positions[at].reader);
+        if (status != SB_OK) {
             spoolbuf_vlc_close(self);
-            return sb_buffered(buffer, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY;
+            return status;
         }
     }
     return SB_OK;
 }
 
-/* The media that plays it; NULL if libVLC reports an error. */
-static inline libvlc_media_t *spoolbuf_vlc_media(spoolbuf_vlc *self, libvlc_instance_t *vlc)
+/* The same with the default options. */
+static inline int spoolbuf_vlc_open(spoolbuf_vlc *self, sb_buffer *buffer)
 {
+    return spoolbuf_vlc_open_with(self, buffer, NULL);
+}
+
+/* Whether a look ahead was refused since this was last called. If so, the source cannot seek: the next
+ * spoolbuf_vlc_media() knows it. */
+static inline int spoolbuf_vlc_refused(spoolbuf_vlc *self)
+{
+    return SPOOLBUF_VLC_SWAP(&self->refused, 1, 0) != 0;
+}
+
+static inline libvlc_media_t *spoolbuf_vlc_media_of(spoolbuf_vlc *self, libvlc_instance_t *vlc, int seeks)
+{
+    libvlc_media_open_cb open = seeks ? spoolbuf_vlc_open_cb : spoolbuf_vlc_open_pipe_cb;
+    libvlc_media_seek_cb seek = seeks ? spoolbuf_vlc_seek_cb : NULL;
+
     (void)vlc;
 #if defined(LIBVLC_VERSION_MAJOR) && LIBVLC_VERSION_MAJOR >= 4
-    return libvlc_media_new_callbacks(spoolbuf_vlc_open_cb, spoolbuf_vlc_read_cb,
-                                      spoolbuf_vlc_seek_cb, spoolbuf_vlc_close_cb, self);
+    return libvlc_media_new_callbacks(open, spoolbuf_vlc_read_cb, seek,
+                                      spoolbuf_vlc_close_cb, self);
 #else
-    return libvlc_media_new_callbacks(vlc, spoolbuf_vlc_open_cb, spoolbuf_vlc_read_cb,
-                                      spoolbuf_vlc_seek_cb, spoolbuf_vlc_close_cb, self);
+    return libvlc_media_new_callbacks(vlc, open, spoolbuf_vlc_read_cb, seek,
+                                      spoolbuf_vlc_close_cb, self);
 #endif
+}
+
+/* The media that plays it; NULL if libVLC reports an error. VLC may seek if the source can, or has ended. */
+static inline libvlc_media_t *spoolbuf_vlc_media(spoolbuf_vlc *self, libvlc_instance_t *vlc)
+{
+    sb_stats facts;
+    int seeks = self->options.reach == SB_REACH_WHOLE || sb_stat(self->buffer, &facts, sizeof facts) < 0
+        || facts.seekable || facts.final_size != SB_SIZE_UNKNOWN;
+
+    return spoolbuf_vlc_media_of(self, vlc, seeks);
+}
+
+/* A media in which VLC may seek within what is buffered: to go back. NULL if libVLC reports an error. */
+static inline libvlc_media_t *spoolbuf_vlc_media_back(spoolbuf_vlc *self, libvlc_instance_t *vlc)
+{
+    return spoolbuf_vlc_media_of(self, vlc, 1);
 }
 
 /* Makes every blocked read of the film's players, and those that would block, fail. From any thread,
@@ -173,6 +281,7 @@ static inline void spoolbuf_vlc_cancel(spoolbuf_vlc *self)
 {
     int at;
 
+    SPOOLBUF_VLC_SWAP(&self->canceled, 0, 1);
     for (at = 0; at < SPOOLBUF_VLC_POSITIONS; at++)
         sb_reader_cancel(self->positions[at].reader);
 }
@@ -183,6 +292,7 @@ static inline void spoolbuf_vlc_resume(spoolbuf_vlc *self)
     int at;
 
     SPOOLBUF_VLC_SWAP(&self->status, self->status, 0);
+    SPOOLBUF_VLC_SWAP(&self->canceled, 1, 0);
     for (at = 0; at < SPOOLBUF_VLC_POSITIONS; at++)
         sb_reader_resume(self->positions[at].reader);
 }

@@ -16,6 +16,16 @@ static void stop(void *film)
     spoolbuf_vlc_cancel(film);
 }
 
+static libvlc_media_t *media_of(spoolbuf_vlc *film, libvlc_instance_t *vlc, int argc, char **options)
+{
+    libvlc_media_t *media = spoolbuf_vlc_media(film, vlc);
+    int at;
+
+    for (at = 0; at < argc; at++)
+        libvlc_media_add_option(media, options[at]);
+    return media;
+}
+
 int main(int argc, char **argv)
 {
     sb_buffer *buffer = resource_open(argc > 1 ? argv[1] : NULL);
@@ -25,19 +35,26 @@ int main(int argc, char **argv)
     libvlc_media_t *media;
     libvlc_state_t state;
     spoolbuf_vlc film;
-    int at, status;
+    int status, played = 0;
 
     if (vlc == NULL || spoolbuf_vlc_open(&film, buffer) < 0)
         return 2;
     resource_on_interrupt(stop, &film);
-    media = spoolbuf_vlc_media(&film, vlc);
-    for (at = 2; at < argc; at++)
-        libvlc_media_add_option(media, argv[at]);
+    media = media_of(&film, vlc, argc - 2, argv + 2);
     player = libvlc_media_player_new_from_media(media);
     libvlc_media_player_play(player);
     do {
         poll(NULL, 0, 20);
         state = libvlc_media_player_get_state(player);
+        played |= libvlc_media_player_get_time(player) > 0;
+        /* A URL without ranges: VLC believed that it could seek. */
+        if (state == libvlc_Ended && !played && spoolbuf_vlc_refused(&film)) {
+            libvlc_media_release(media);
+            media = media_of(&film, vlc, argc - 2, argv + 2);
+            libvlc_media_player_set_media(player, media);
+            libvlc_media_player_play(player);
+            state = libvlc_Opening;
+        }
     } while (!stopped && state != libvlc_Ended && state != libvlc_Error);
     status = stopped ? SB_ERR_CANCELED : spoolbuf_vlc_status(&film);
     spoolbuf_vlc_cancel(&film); /* Otherwise a blocked read would keep the player from stopping. */

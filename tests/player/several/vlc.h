@@ -57,6 +57,7 @@ static void player_asks(player *self)
 {
     void *positions[SPOOLBUF_VLC_POSITIONS + 1];
     unsigned char bytes[ODD];
+    sb_reader_options options;
     spoolbuf_vlc other;
     uint64_t size;
     int at;
@@ -67,6 +68,25 @@ static void player_asks(player *self)
     assert(spoolbuf_vlc_read_cb(positions[0], bytes, ODD) == 100 && bytes[99] == odd_byte(99));
     assert(spoolbuf_vlc_read_cb(positions[1], bytes, 1) == 1 && bytes[0] == odd_byte(0));
     assert(spoolbuf_vlc_seek_cb(positions[0], UINT64_MAX) < 0);
+    /* A look ahead is refused, and leaves the position. */
+    assert(!spoolbuf_vlc_refused(&self->film));
+    assert(spoolbuf_vlc_seek_cb(positions[0], SB_REACH_AUTO + 200) < 0);
+    assert(spoolbuf_vlc_refused(&self->film) && !spoolbuf_vlc_refused(&self->film));
+    assert(spoolbuf_vlc_read_cb(positions[0], bytes, 1) == 1 && bytes[0] == odd_byte(100));
+    sb_reader_options_init(&options, sizeof options);
+    options.flags = SB_READER_BUFFERED;
+    assert(spoolbuf_vlc_open_with(&other, self->buffer, &options) == SB_OK);
+    assert(spoolbuf_vlc_open_cb(&other, &positions[at], &size) == 0);
+    assert(spoolbuf_vlc_seek_cb(positions[at], SB_REACH_AUTO + 200) == 0);
+    assert(spoolbuf_vlc_read_cb(positions[at], bytes, 1) == -1);
+    assert(spoolbuf_vlc_status(&other) == SB_ERR_TIMEOUT);
+    spoolbuf_vlc_close(&other);
+    /* After a cancel no byte is read, not even a buffered one. */
+    spoolbuf_vlc_cancel(&self->film);
+    assert(spoolbuf_vlc_seek_cb(positions[0], 0) == 0);
+    assert(spoolbuf_vlc_read_cb(positions[0], bytes, 1) == -1 && player_status(self) == SB_ERR_CANCELED);
+    spoolbuf_vlc_resume(&self->film);
+    assert(spoolbuf_vlc_read_cb(positions[0], bytes, 1) == 1 && bytes[0] == odd_byte(0));
     assert(spoolbuf_vlc_seek_cb(positions[0], 5000) == 0);
     assert(spoolbuf_vlc_read_cb(positions[0], bytes, 1) == 0 && player_status(self) == SB_OK);
     /* A closed position can be reused, and begins at the start. */
