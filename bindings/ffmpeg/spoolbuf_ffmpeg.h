@@ -143,20 +143,25 @@ static inline int spoolbuf_ffmpeg_read(void *opaque, uint8_t *out, int length)
     return spoolbuf_ffmpeg_error(count);
 }
 
-/* The size if it is a fact, which a source that can seek proves. */
+/* The size if it is a fact. A source that can seek proves a declared size by its last byte, and the end
+ * after it. */
 static inline int64_t spoolbuf_ffmpeg_size(spoolbuf_ffmpeg *self)
 {
     sb_buffer *buffer = sb_reader_buffer(self->reader);
-    int64_t size = sb_known_size(buffer);
+    int64_t size = sb_known_size(buffer), declared = sb_size(buffer), from;
     sb_stats facts;
+    char byte;
 
-    if (size != SB_ERR_UNKNOWN_SIZE || sb_stat(buffer, &facts, sizeof facts) < 0 || !facts.seekable)
+    if (size != SB_ERR_UNKNOWN_SIZE || declared <= 0 || sb_stat(buffer, &facts, sizeof facts) < 0
+        || !facts.seekable)
         return size;
-    size = sb_reader_find_size(self->reader);
+    from = sb_reader_seek(self->reader, 0, SB_SEEK_CUR);
+    if (sb_reader_seek(self->reader, declared - 1, SB_SEEK_SET) >= 0
+        && sb_reader_read(self->reader, 1, &byte) == 1)
+        (void)sb_reader_read(self->reader, 1, &byte);
+    sb_reader_seek(self->reader, from, SB_SEEK_SET);
     spoolbuf_ffmpeg_update(self);
-    if (size < 0 && size != SB_ERR_CANCELED)
-        return SB_ERR_UNKNOWN_SIZE;
-    return size;
+    return sb_known_size(buffer);
 }
 
 /* A source that was never sought may turn out to be unable to: its first byte there tells. */

@@ -152,13 +152,21 @@ static inline int64_t spoolbuf_mpv_seek_fn(void *cookie, int64_t offset)
 static inline int64_t spoolbuf_mpv_size_fn(void *cookie)
 {
     spoolbuf_mpv_stream *self = (spoolbuf_mpv_stream *)cookie;
-    int64_t size = sb_known_size(self->film->buffer);
+    sb_buffer *buffer = self->film->buffer;
+    int64_t size = sb_known_size(buffer), declared = sb_size(buffer), from;
     sb_stats facts;
+    char byte;
 
-    /* A source that can seek proves it. */
-    if (size == SB_ERR_UNKNOWN_SIZE && sb_stat(self->film->buffer, &facts, sizeof facts) == SB_OK
-        && facts.seekable)
-        size = sb_reader_find_size(self->reader);
+    /* A source that can seek proves a declared size by its last byte, and the end after it. */
+    if (size == SB_ERR_UNKNOWN_SIZE && declared > 0 && sb_stat(buffer, &facts, sizeof facts) == SB_OK
+        && facts.seekable) {
+        from = sb_reader_seek(self->reader, 0, SB_SEEK_CUR);
+        if (sb_reader_seek(self->reader, declared - 1, SB_SEEK_SET) >= 0
+            && sb_reader_read(self->reader, 1, &byte) == 1)
+            (void)sb_reader_read(self->reader, 1, &byte);
+        sb_reader_seek(self->reader, from, SB_SEEK_SET);
+        size = sb_known_size(buffer);
+    }
     return size < 0 ? (int64_t)MPV_ERROR_UNSUPPORTED : size;
 }
 

@@ -105,16 +105,21 @@ typedef struct spoolbuf_vlc {
     volatile long refused; /* whether a look ahead was refused */
 } spoolbuf_vlc;
 
-/* The size if it is a fact, which a source that can seek proves; else an sb_status. */
+/* The size if it is a fact; else an sb_status. A source that can seek proves a declared size by its last
+ * byte, and the end after it. */
 static inline int64_t spoolbuf_vlc_size(spoolbuf_vlc *self, sb_reader *reader)
 {
-    int64_t size = sb_known_size(self->buffer);
+    int64_t size = sb_known_size(self->buffer), declared = sb_size(self->buffer);
     sb_stats facts;
+    char byte;
 
-    if (size == SB_ERR_UNKNOWN_SIZE && sb_stat(self->buffer, &facts, sizeof facts) == SB_OK
-        && facts.seekable)
-        size = sb_reader_find_size(reader);
-    return size;
+    if (size != SB_ERR_UNKNOWN_SIZE || declared <= 0
+        || sb_stat(self->buffer, &facts, sizeof facts) < 0 || !facts.seekable)
+        return size;
+    if (sb_reader_seek(reader, declared - 1, SB_SEEK_SET) >= 0 && sb_reader_read(reader, 1, &byte) == 1)
+        (void)sb_reader_read(reader, 1, &byte);
+    sb_reader_seek(reader, 0, SB_SEEK_SET);
+    return sb_known_size(self->buffer);
 }
 
 static inline int spoolbuf_vlc_open_cb(void *opaque, void **data, uint64_t *size)
