@@ -96,12 +96,7 @@ fn ready(name: &str, arguments: &[&str]) -> Option<(PathBuf, PathBuf)> {
 fn open(program: &Path, file: &Path, source: &str) -> Figures {
     let outcome = run(Command::new(program).arg(file).arg(source), LIMIT);
     outcome.expect_success(source);
-    let number = |name: &str| -> u64 {
-        let mut lines = outcome.output.lines();
-        let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.and_then(|text| text.parse().ok())
-            .unwrap_or_else(|| panic!("no {name} in {}", outcome.output))
-    };
+    let number = |name: &str| -> u64 { named(&outcome.output, name).parse().expect("a number") };
     let figures = Figures {
         size: number("size"),
         fetched: number("fetched"),
@@ -149,4 +144,74 @@ fn of_a_sound_whose_length_stands_in_its_last_page() {
     let forward = open(&program, &sound, "forward");
     assert!(forward.share() < 0.2, "{:.3} fetched", forward.share());
     assert_eq!(forward.seeks, 0);
+}
+
+const PICTURE: &str = "testsrc2=s=640x360:r=25:d=8";
+const TONE: &str = "sine=440:d=8";
+
+/// Formats whose demuxers look at the end if they are offered a seek.
+const LOOKERS: &[(&str, &[&str])] = &[
+    ("look-first.mp4", &["-movflags", "+faststart"]),
+    (
+        "look-fragmented.mp4",
+        &["-g", "25", "-movflags", "+frag_keyframe+empty_moov"],
+    ),
+    ("look.mkv", &[]),
+    ("look.avi", &["-c:a", "libmp3lame"]),
+    ("look.ts", &[]),
+];
+
+/// What `tests/first_frame/ffmpeg.c` says of the whole file.
+fn whole(program: &Path, path: &str, kind: &str, declared: &str) -> String {
+    let arguments = [path, kind, "0", declared, "all"];
+    let outcome = run(Command::new(program).args(arguments), LIMIT);
+    outcome.expect_success(&arguments.join(" "));
+    outcome.output
+}
+
+/// What follows a name in its line.
+fn named<'o>(output: &'o str, name: &str) -> &'o str {
+    let mut lines = output.lines();
+    let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {name} in {output}"))
+}
+
+/// Over a source that cannot seek, no look at the end fetches everything before the first frame,
+/// whatever size is declared; and a wrong one changes nothing that is played.
+#[test]
+fn of_what_looks_at_its_end() {
+    let packages = ["libavformat", "libavcodec", "libavutil"];
+    let source = "tests/first_frame/ffmpeg.c";
+    let Some(player) = Player::build_as("first-frame-ffmpeg", source, &packages, &[]) else {
+        return;
+    };
+    for (name, how) in LOOKERS {
+        let begin = ["-f", "lavfi", "-i", PICTURE, "-f", "lavfi", "-i", TONE];
+        let codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "20"];
+        let codecs = [&codecs[..], &["-threads", "1", "-c:a", "aac"]].concat();
+        let Some(file) = make(name, &[&begin[..], &codecs, how].concat()) else {
+            return;
+        };
+        let size = std::fs::metadata(&file).expect("a file").len();
+        assert!(size > 2_000_000, "{name}: {size} bytes only");
+        let path = file.to_str().expect("UTF-8");
+        for kind in ["pipe", "seek"] {
+            plays_the_same(&player.program, path, kind, size);
+        }
+    }
+}
+
+fn plays_the_same(program: &Path, path: &str, kind: &str, size: u64) {
+    let right = whole(program, path, kind, "unknown");
+    for declared in [size, size - 1, size + 1, size / 2, size * 2, 0, 1 << 40] {
+        let found = whole(program, path, kind, &declared.to_string());
+        let [sum, expected] = [&found, &right].map(|output| named(output, "sum"));
+        assert_eq!(sum, expected, "{path}, {kind}, {declared}");
+        if kind == "pipe" {
+            let [fetched, expected] = [&found, &right].map(|output| named(output, "fetched"));
+            assert_eq!(fetched, expected, "{path}, {declared}");
+            let fetched: u64 = fetched.parse().expect("a number");
+            assert!(fetched < size / 3, "{path}: {fetched} of {size} fetched");
+        }
+    }
 }
