@@ -16,15 +16,14 @@
  *                        spoolbuf_sndfile_status() is SB_ERR_SHORT in both cases
  *   an error             the same, since libsndfile has no other result: the sound is truncated
  *                        silently. spoolbuf_sndfile_status() returns the library's code. Check it
- *                        whenever you get fewer frames than requested. To go on: sf_close(),
- *                        sb_retry(), spoolbuf_sndfile_resume(), open it again, sf_seek() to the old
- *                        position
- *   the length           libsndfile needs it at opening: the final size, else the declared size. If
- *                        neither is known, it is found first (sb_reader_find_size())
- *   a seek, the position cost nothing, whatever the source can do
+ *                        whenever you get fewer frames than requested. To go on: sb_retry(), open it
+ *                        again with the whole (see below), sf_seek() to the old position
+ *   the length           the size if it is a fact, else SF_COUNT_MAX, which means "unknown" (see below)
+ *   a seek, the position cost nothing within the buffered bytes or if the source can seek. Otherwise a
+ *                        seek beyond the reach fails, and one from an unknown end
  *   a write              0: read-only
- *   a blocked read       spoolbuf_sndfile_cancel(), from any thread, makes it and every read that would
- *                        block return, until spoolbuf_sndfile_resume()
+ *   a blocked read       spoolbuf_sndfile_cancel(), from any thread, makes it and every later read
+ *                        return, until spoolbuf_sndfile_resume()
  *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
  *                        source, and a stop takes effect at once
  *   without one          the source is called on the thread that reads, and a stop takes effect when
@@ -33,6 +32,28 @@
  *   threads              data is read on the thread that is in sf_open_virtual(), sf_readf_short() and
  *                        so on
  *   lifetime             close it after sf_close() and before sb_free()
+ *
+ * spoolbuf_sndfile_open() means AUTO: a reach of SB_REACH_AUTO. spoolbuf_sndfile_open_with() takes the
+ * options of a reader, and so another reach, SB_REACH_WHOLE for example, or a timeout.
+ *
+ *   a source             plays
+ *   whose end is known   as a file does
+ *   that can seek, with  the same, after one seek of the source to the declared end, which proves the
+ *   a size               size
+ *   any other            as it arrives, whether a size is declared or not. The number of frames is the
+ *                        header's. Ogg has none: `info.frames` is SF_COUNT_MAX. WAV, Ogg and Opus are
+ *                        sought within what is buffered; FLAC and MP3 can't be sought
+ *   with SB_REACH_WHOLE  as a file does, once everything is fetched
+ *
+ * To seek a sound that cannot be sought, or if sf_open_virtual() fails though the status is SB_OK, open
+ * it again, with the whole:
+ *
+ *     sb_reader_options whole;
+ *     sb_reader_options_init(&whole, sizeof whole);         (its reach is SB_REACH_WHOLE)
+ *     sf_close(sound);                                      (if there is one)
+ *     spoolbuf_sndfile_close(&io);
+ *     spoolbuf_sndfile_open_with(&io, buffer, &whole);
+ *     sound = sf_open_virtual(&io.calls, SFM_READ, &info, &io);
  *
  * libsndfile 1.0.17 or newer. C99 and C++. The header is self-contained: what it
  * has in common with the other adapters is repeated.
@@ -45,6 +66,15 @@
 
 #include "spoolbuf.h"
 
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+#define SPOOLBUF_SNDFILE_SET(target, value) _InterlockedExchange((target), (value))
+#define SPOOLBUF_SNDFILE_GET(target) _InterlockedOr((target), 0)
+#else
+#define SPOOLBUF_SNDFILE_SET(target, value) __atomic_store_n((target), (value), __ATOMIC_SEQ_CST)
+#define SPOOLBUF_SNDFILE_GET(target) __atomic_load_n((target), __ATOMIC_SEQ_CST)
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -53,26 +83,47 @@ extern "C" {
 typedef struct spoolbuf_sndfile {
     SF_VIRTUAL_IO calls; /* for sf_open_virtual() */
     sb_reader *reader;
+    int whole; /* the end may be found first, whatever that costs */
     int status;
+    volatile long stopped;
 } spoolbuf_sndfile;
+
+static inline int64_t spoolbuf_sndfile_note(spoolbuf_sndfile *self, int64_t result)
+{
+    if (result < 0 && self->status == SB_OK)
+        self->status = (int)result;
+    return result;
+}
+
+/* The size if it is a fact, or becomes one at the cost of a seek of the source. */
+static inline int64_t spoolbuf_sndfile_size(spoolbuf_sndfile *self)
+{
+    sb_buffer *buffer = sb_reader_buffer(self->reader);
+    int64_t size = sb_known_size(buffer);
+    sb_stats facts;
+
+    if (size != SB_ERR_UNKNOWN_SIZE)
+        return size;
+    if (self->whole || (sb_stat(buffer, &facts, sizeof facts) == SB_OK && facts.seekable && sb_size(buffer) >= 0))
+        return sb_reader_find_size(self->reader);
+    return size;
+}
 
 static inline sf_count_t spoolbuf_sndfile_length(void *opaque)
 {
     spoolbuf_sndfile *self = (spoolbuf_sndfile *)opaque;
-    int64_t size = sb_size(sb_reader_buffer(self->reader));
+    int64_t size = spoolbuf_sndfile_size(self);
 
-    if (size == SB_ERR_UNKNOWN_SIZE)
-        size = sb_reader_find_size(self->reader);
-    if (size < 0 && self->status == SB_OK)
-        self->status = (int)size;
-    return size;
+    /* This is what libsndfile itself takes for the length of a pipe. */
+    return size == SB_ERR_UNKNOWN_SIZE ? SF_COUNT_MAX : spoolbuf_sndfile_note(self, size);
 }
 
 static inline sf_count_t spoolbuf_sndfile_seek(sf_count_t offset, int whence, void *opaque)
 {
     spoolbuf_sndfile *self = (spoolbuf_sndfile *)opaque;
 
-    if (whence == SEEK_END && spoolbuf_sndfile_length(self) < 0)
+    /* The declared size is not the end. */
+    if (whence == SEEK_END && spoolbuf_sndfile_size(self) < 0)
         return -1;
     return sb_reader_seek(self->reader, offset, whence);
 }
@@ -83,14 +134,16 @@ static inline sf_count_t spoolbuf_sndfile_read(void *out, sf_count_t length, voi
     sf_count_t done = 0;
     int64_t count = 1;
 
+    /* Buffered bytes would hide the cancel. */
+    if (SPOOLBUF_SNDFILE_GET(&self->stopped))
+        count = spoolbuf_sndfile_note(self, SB_ERR_CANCELED);
     while (done < length && count > 0) {
         uint64_t left = (uint64_t)(length - done);
         count = sb_reader_read(self->reader, left > SIZE_MAX / 2 ? SIZE_MAX / 2 : (size_t)left,
                                (char *)out + done);
         done += count > 0 ? count : 0;
     }
-    if (count < 0 && self->status == SB_OK)
-        self->status = (int)count;
+    spoolbuf_sndfile_note(self, count);
     return done;
 }
 
@@ -107,24 +160,38 @@ static inline sf_count_t spoolbuf_sndfile_tell(void *opaque)
     return sb_reader_seek(((spoolbuf_sndfile *)opaque)->reader, 0, SB_SEEK_CUR);
 }
 
-/* Opens a position in a buffer. Returns SB_OK or an sb_status. */
-static inline int spoolbuf_sndfile_open(spoolbuf_sndfile *self, sb_buffer *buffer)
+/* Opens a position in a buffer, with the options of a reader; NULL means AUTO. Returns SB_OK or an
+ * sb_status; after an error there is nothing to close. */
+static inline int spoolbuf_sndfile_open_with(spoolbuf_sndfile *self, sb_buffer *buffer,
+                                             const sb_reader_options *options)
 {
+    sb_reader_options automatic;
+
     self->calls.get_filelen = spoolbuf_sndfile_length;
     self->calls.seek = spoolbuf_sndfile_seek;
     self->calls.read = spoolbuf_sndfile_read;
     self->calls.write = spoolbuf_sndfile_write;
     self->calls.tell = spoolbuf_sndfile_tell;
     self->status = SB_OK;
-    self->reader = sb_reader_new(buffer);
-    if (self->reader != NULL)
-        return SB_OK;
-    return sb_buffered(buffer, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY;
+    self->stopped = 0;
+    sb_reader_options_init(&automatic, sizeof automatic);
+    automatic.reach = SB_REACH_AUTO;
+    if (options == NULL)
+        options = &automatic;
+    self->whole = options->reach == SB_REACH_WHOLE;
+    return sb_reader_new_with(buffer, options, &self->reader);
 }
 
-/* Makes the blocked read, and those that would block, fail. From any thread. */
+/* The same with AUTO. */
+static inline int spoolbuf_sndfile_open(spoolbuf_sndfile *self, sb_buffer *buffer)
+{
+    return spoolbuf_sndfile_open_with(self, buffer, NULL);
+}
+
+/* Makes the blocked read, and every later one, return. From any thread. */
 static inline void spoolbuf_sndfile_cancel(spoolbuf_sndfile *self)
 {
+    SPOOLBUF_SNDFILE_SET(&self->stopped, 1);
     sb_reader_cancel(self->reader);
 }
 
@@ -132,6 +199,7 @@ static inline void spoolbuf_sndfile_cancel(spoolbuf_sndfile *self)
 static inline void spoolbuf_sndfile_resume(spoolbuf_sndfile *self)
 {
     self->status = SB_OK;
+    SPOOLBUF_SNDFILE_SET(&self->stopped, 0);
     sb_reader_seek(self->reader, 0, SB_SEEK_SET);
     sb_reader_resume(self->reader);
 }

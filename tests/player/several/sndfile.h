@@ -6,6 +6,7 @@
 #define FAILED_SAYS "end"
 #define GOES_ON 1
 #define ONE_AT_A_TIME 0
+#define BEGINS
 
 struct player {
     PLAYER;
@@ -42,14 +43,29 @@ static void player_close(player *self)
 static void player_asks(player *self)
 {
     spoolbuf_sndfile *io = &self->io, other;
+    sb_reader_options options;
     unsigned char bytes[ODD];
 
     /* Whole reads, whatever the source's chunks are. */
     assert(io->calls.read(bytes, 0, io) == 0 && io->calls.read(bytes, 900, io) == 900);
     assert(bytes[0] == odd_byte(0) && bytes[899] == odd_byte(899));
     assert(io->calls.seek(10, SEEK_SET, io) == 10 && io->calls.tell(io) == 10);
-    /* The length is found, and the position kept. */
+    /* The end is not known, and nothing is fetched for it. */
+    assert(io->calls.get_filelen(io) == SF_COUNT_MAX && io->calls.seek(0, SEEK_END, io) == -1);
+    assert(io->calls.seek(ODD + SB_REACH_AUTO + 1, SEEK_SET, io) < 0 && io->calls.tell(io) == 10);
+    /* With the whole it is found, and the position kept. */
+    sb_reader_options_init(&options, sizeof options);
+    assert(spoolbuf_sndfile_open_with(&other, self->buffer, &options) == SB_OK);
+    assert(other.calls.get_filelen(&other) == ODD && other.calls.tell(&other) == 0);
+    spoolbuf_sndfile_close(&other);
+    options.flags = 77;
+    assert(spoolbuf_sndfile_open_with(&other, self->buffer, &options) == SB_ERR_INVALID);
     assert(io->calls.get_filelen(io) == ODD && io->calls.tell(io) == 10);
+    /* A stop stops although every byte is buffered. */
+    spoolbuf_sndfile_cancel(io);
+    assert(io->calls.read(bytes, 1, io) == 0 && player_status(self) == SB_ERR_CANCELED);
+    spoolbuf_sndfile_resume(io);
+    assert(io->calls.tell(io) == 0 && io->calls.read(bytes, 1, io) == 1);
     assert(io->calls.seek(-20, SEEK_END, io) == ODD - 20);
     assert(io->calls.seek(10, SEEK_CUR, io) == ODD - 10);
     assert(io->calls.read(bytes, 20, io) == 10 && bytes[9] == odd_byte(ODD - 1));
@@ -77,10 +93,12 @@ static void player_play(player *self)
     SNDFILE *sound = open_sound(self, &info);
     sf_count_t total = 0, count = 1;
     short samples[2 * 1000];
+    sb_reader_options whole;
 
     self->sum = 1;
     while (sound != NULL && count > 0) {
         count = sf_readf_short(sound, samples, 1000);
+        begin(&self->begun);
         self->sum = sum_of(self->sum, samples, (size_t)count * 4);
         total += count;
         if (count == 0 && self->goes_on > 0) {
@@ -88,7 +106,10 @@ static void player_play(player *self)
             assert(player_status(self) == SB_ERR_SOURCE && total < info.frames);
             sf_close(sound);
             sb_resume(self->buffer);
-            player_resume(self);
+            /* FLAC seeks only with the whole. */
+            spoolbuf_sndfile_close(&self->io);
+            sb_reader_options_init(&whole, sizeof whole);
+            assert(spoolbuf_sndfile_open_with(&self->io, self->buffer, &whole) == SB_OK);
             sound = open_sound(self, &info);
             assert(sf_seek(sound, total, SEEK_SET) == total);
             count = 1;
