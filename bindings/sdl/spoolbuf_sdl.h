@@ -18,12 +18,11 @@
  *                        top of SDL turns it into an ordinary end or an error of its own.
  *                        spoolbuf_sdl_status() returns the library's code. To go on: sb_retry(),
  *                        spoolbuf_sdl_resume(), seek the SDL_RWops to its start, and load it again
- *   the size             the final size, else the declared size, else -1
- *   a seek, the position cost nothing, whatever the source can do. For a seek from an unknown end the
- *                        size is found first (sb_reader_find_size()): opusfile ignores a failure of
- *                        that seek, and would take the bytes received so far for everything
+ *   the size             the size if it is a fact, else see below. A declared size may be wrong
+ *   a seek, the position cost nothing within the buffered bytes or if the source can seek. Otherwise a
+ *                        seek beyond the reach fails
  *   a write              0: read-only
- *   a blocked read       spoolbuf_sdl_cancel(), from any thread, makes it and every read that would block
+ *   a blocked read       spoolbuf_sdl_cancel(), from any thread, makes it and every later read and seek
  *                        fail, until spoolbuf_sdl_resume()
  *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
  *                        source, and a stop takes effect at once
@@ -36,6 +35,27 @@
  *                        prefetch
  *   lifetime             SDL_RWclose() frees only the SDL_RWops, whoever calls it. Close the position
  *                        after that and before sb_free()
+ *
+ * spoolbuf_sdl_open() means AUTO: a reach of SB_REACH_AUTO. spoolbuf_sdl_open_with() takes the options
+ * of a reader, and so another reach, SB_REACH_WHOLE for example, or a timeout.
+ *
+ *   a source             whose end is not known, when SDL asks for the size or seeks there
+ *   that can seek, with  is sent to the declared end, which proves the size
+ *   a size
+ *   any other, of a WAV, has a size that is never reached, and zeros there: the sound is played as it
+ *   an MP3 or a FLAC     arrives, whether a size is declared or not, and is sought within what is
+ *                        buffered. What follows the sound (tags of an MP3, chunks of a WAV) is not seen
+ *   any other            is fetched to its end first, by the adapter itself. The decoders of Ogg and Opus
+ *                        would play a part otherwise
+ *   with SB_REACH_WHOLE  is always fetched to its end first
+ *
+ * If loading fails though spoolbuf_sdl_status() is SB_OK, try it with the whole:
+ *
+ *     sb_reader_options whole;
+ *     sb_reader_options_init(&whole, sizeof whole);         (its reach is SB_REACH_WHOLE)
+ *     spoolbuf_sdl_close(&io);
+ *     file = spoolbuf_sdl_open_with(&io, buffer, &whole);
+ *     music = Mix_LoadMUS_RW(file, 1);
  *
  * SDL 2.0 or newer; spoolbuf_sdl3.h is for SDL 3. C99 and C++. The header is self-contained: what it
  * has in common with the other adapters is repeated.
@@ -54,8 +74,15 @@ extern "C" {
 /* One player's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_sdl {
     sb_reader *reader;
+    sb_reader *finder;   /* finds the end, whatever the reach is */
+    int whole;           /* the end may be found first, whatever that costs */
+    int64_t beyond;      /* the position, if it is where the bytes are not to be had; else -1 */
     SDL_atomic_t status; /* set on the thread that reads, possibly the audio thread */
+    SDL_atomic_t stopped;
 } spoolbuf_sdl;
+
+/* The size of a stream whose end is not known. A decoder that is told of none gives up. */
+#define SPOOLBUF_SDL_ENDLESS (INT64_C(1) << 60)
 
 static inline spoolbuf_sdl *spoolbuf_sdl_of(SDL_RWops *file)
 {
@@ -73,7 +100,8 @@ static inline Sint64 spoolbuf_sdl_settle(spoolbuf_sdl *self, int64_t result)
     sb_error_init(&error, sizeof error);
     error.path = path;
     error.path_cap = sizeof path;
-    if (sb_reader_error(self->reader, &error) != SB_OK || error.status != result)
+    if ((sb_reader_error(self->reader, &error) != SB_OK || error.status != result)
+        && (sb_reader_error(self->finder, &error) != SB_OK || error.status != result))
         return SDL_SetError("%s", sb_strerror(result));
     sb_error_text(&error, text, sizeof text);
     return SDL_SetError("%s", text);
@@ -86,24 +114,83 @@ static inline void spoolbuf_sdl_note(spoolbuf_sdl *self, int64_t result)
         SDL_AtomicCAS(&self->status, SB_OK, (int)result);
 }
 
+/* Whether the decoders of this resource play it although nothing is found at its end: MP3, FLAC and WAV.
+ * Those of Ogg take what they can reach for everything. */
+static inline int spoolbuf_sdl_is_stream(sb_buffer *buffer)
+{
+    unsigned char magic[12] = { 0 };
+
+    if (sb_read_some(buffer, 0, sizeof magic, magic, 0) != sizeof magic)
+        return 0;
+    return SDL_memcmp(magic, "ID3", 3) == 0 || SDL_memcmp(magic, "fLaC", 4) == 0
+        || (magic[0] == 0xff && magic[1] >= 0xe0)
+        || (SDL_memcmp(magic, "RIFF", 4) == 0 && SDL_memcmp(magic + 8, "WAVE", 4) == 0);
+}
+
+/* The size if it is a fact, or becomes one by a seek of the source, or if nothing else will do; else
+ * SPOOLBUF_SDL_ENDLESS, or an error. */
+static inline int64_t spoolbuf_sdl_find_size(spoolbuf_sdl *self)
+{
+    sb_buffer *buffer = sb_reader_buffer(self->reader);
+    int64_t size = sb_known_size(buffer);
+    sb_stats facts;
+
+    if (size == SB_ERR_UNKNOWN_SIZE && sb_stat(buffer, &facts, sizeof facts) == SB_OK) {
+        if (!self->whole && !(facts.seekable && sb_size(buffer) >= 0) && spoolbuf_sdl_is_stream(buffer))
+            return SPOOLBUF_SDL_ENDLESS;
+        size = sb_reader_find_size(self->finder);
+    }
+    spoolbuf_sdl_note(self, size);
+    return size;
+}
+
 static inline Sint64 SDLCALL spoolbuf_sdl_size(SDL_RWops *file)
 {
     spoolbuf_sdl *self = spoolbuf_sdl_of(file);
 
-    return spoolbuf_sdl_settle(self, sb_size(sb_reader_buffer(self->reader)));
+    return spoolbuf_sdl_settle(self, spoolbuf_sdl_find_size(self));
+}
+
+/* Moves to where the bytes are not to be had: at an end that is not known, or past the sound of a WAV. */
+static inline int64_t spoolbuf_sdl_leave(spoolbuf_sdl *self, int64_t place)
+{
+    self->beyond = place;
+    return place;
+}
+
+/* Moves relative to the position, which a decoder does to look at what follows the sound. */
+static inline int64_t spoolbuf_sdl_skip(spoolbuf_sdl *self, Sint64 offset)
+{
+    int64_t place;
+
+    if (self->beyond >= 0)
+        return spoolbuf_sdl_leave(self, self->beyond + offset);
+    place = sb_reader_seek(self->reader, offset, SB_SEEK_CUR);
+    if (place != SB_ERR_UNSUPPORTED || !spoolbuf_sdl_is_stream(sb_reader_buffer(self->reader)))
+        return place;
+    return spoolbuf_sdl_leave(self, sb_reader_seek(self->reader, 0, SB_SEEK_CUR) + offset);
 }
 
 static inline Sint64 SDLCALL spoolbuf_sdl_seek(SDL_RWops *file, Sint64 offset, int whence)
 {
     spoolbuf_sdl *self = spoolbuf_sdl_of(file);
-    int64_t place = sb_reader_seek(self->reader, offset, whence);
+    int64_t size = whence == RW_SEEK_END ? spoolbuf_sdl_find_size(self) : 0, place;
 
-    if (place == SB_ERR_UNKNOWN_SIZE) {
-        place = sb_reader_find_size(self->reader);
-        spoolbuf_sdl_note(self, place);
-        if (place >= 0)
-            place = sb_reader_seek(self->reader, offset, whence);
-    }
+    /* libvorbis, which knows no error of a read, would look for the last page for ever. */
+    if (SDL_AtomicGet(&self->stopped))
+        return spoolbuf_sdl_settle(self, SB_ERR_CANCELED);
+    if (whence == RW_SEEK_CUR)
+        return spoolbuf_sdl_settle(self, spoolbuf_sdl_skip(self, offset));
+    if (offset >= SPOOLBUF_SDL_ENDLESS / 2 && spoolbuf_sdl_find_size(self) == SPOOLBUF_SDL_ENDLESS)
+        return spoolbuf_sdl_leave(self, offset);
+    if (size == SPOOLBUF_SDL_ENDLESS)
+        return spoolbuf_sdl_leave(self, size + offset);
+    place = size < 0 ? size : sb_reader_seek(self->reader, offset, whence);
+    if (place >= 0)
+        self->beyond = -1;
+    /* A decoder that goes on after an error is not to hide it. */
+    if (place < 0 && SDL_AtomicGet(&self->status) != SB_OK)
+        place = SDL_AtomicGet(&self->status);
     return spoolbuf_sdl_settle(self, place);
 }
 
@@ -117,10 +204,20 @@ static inline size_t SDLCALL spoolbuf_sdl_read(SDL_RWops *file, void *out, size_
     if (size == 0 || objects > SIZE_MAX / size)
         return 0;
     wanted = size * objects;
+    if (self->beyond >= 0) {
+        /* Neither a tag nor a chunk. */
+        SDL_memset(out, 0, wanted);
+        self->beyond += (int64_t)wanted;
+        return objects;
+    }
     while (done < wanted) {
         size_t left = wanted - done;
-        count = sb_reader_read(self->reader, left > SIZE_MAX / 2 ? SIZE_MAX / 2 : left,
-                               (char *)out + done);
+        /* Buffered bytes would hide the cancel. */
+        if (SDL_AtomicGet(&self->stopped))
+            count = SB_ERR_CANCELED;
+        else
+            count = sb_reader_read(self->reader, left > SIZE_MAX / 2 ? SIZE_MAX / 2 : left,
+                                   (char *)out + done);
         if (count < 0) {
             spoolbuf_sdl_note(self, count);
             spoolbuf_sdl_settle(self, count);
@@ -152,20 +249,48 @@ static inline int SDLCALL spoolbuf_sdl_close_file(SDL_RWops *file)
     return 0;
 }
 
-/* Opens a position in a buffer. On an error returns NULL and sets SDL_GetError(). */
-static inline SDL_RWops *spoolbuf_sdl_open(spoolbuf_sdl *self, sb_buffer *buffer)
+/* Creates the readers. */
+static inline int spoolbuf_sdl_readers(spoolbuf_sdl *self, sb_buffer *buffer, const sb_reader_options *options)
+{
+    sb_reader_options own;
+    int status;
+
+    sb_reader_options_init(&own, sizeof own);
+    own.reach = SB_REACH_AUTO;
+    if (options != NULL)
+        SDL_memcpy(&own, options, options->struct_size < sizeof own ? options->struct_size : sizeof own);
+    self->whole = own.reach == SB_REACH_WHOLE;
+    self->finder = NULL;
+    status = sb_reader_new_with(buffer, &own, &self->reader);
+    if (status < 0)
+        return status;
+    own.reach = SB_REACH_WHOLE;
+    status = sb_reader_new_with(buffer, &own, &self->finder);
+    if (status < 0)
+        sb_reader_free(self->reader);
+    return status;
+}
+
+/* Opens a position in a buffer, with the options of a reader; NULL means AUTO. On an error returns NULL
+ * and sets SDL_GetError(). */
+static inline SDL_RWops *spoolbuf_sdl_open_with(spoolbuf_sdl *self, sb_buffer *buffer,
+                                                const sb_reader_options *options)
 {
     SDL_RWops *file;
+    int status;
 
     SDL_AtomicSet(&self->status, SB_OK);
-    self->reader = sb_reader_new(buffer);
-    if (self->reader == NULL) {
-        spoolbuf_sdl_settle(self, sb_buffered(buffer, 0) < 0 ? SB_ERR_INVALID : SB_ERR_NO_MEMORY);
+    SDL_AtomicSet(&self->stopped, 0);
+    self->beyond = -1;
+    status = spoolbuf_sdl_readers(self, buffer, options);
+    if (status < 0) {
+        SDL_SetError("%s", sb_strerror(status));
         return NULL;
     }
     file = SDL_AllocRW();
     if (file == NULL) {
         sb_reader_free(self->reader);
+        sb_reader_free(self->finder);
         return NULL;
     }
     file->type = SDL_RWOPS_UNKNOWN;
@@ -178,17 +303,27 @@ static inline SDL_RWops *spoolbuf_sdl_open(spoolbuf_sdl *self, sb_buffer *buffer
     return file;
 }
 
-/* Makes the blocked read, and those that would block, fail. From any thread. */
+/* The same with AUTO. */
+static inline SDL_RWops *spoolbuf_sdl_open(spoolbuf_sdl *self, sb_buffer *buffer)
+{
+    return spoolbuf_sdl_open_with(self, buffer, NULL);
+}
+
+/* Makes the blocked read, and every later one, fail. From any thread. */
 static inline void spoolbuf_sdl_cancel(spoolbuf_sdl *self)
 {
+    SDL_AtomicSet(&self->stopped, 1);
     sb_reader_cancel(self->reader);
+    sb_reader_cancel(self->finder);
 }
 
 /* Lets it go on. Not while a read is running. */
 static inline void spoolbuf_sdl_resume(spoolbuf_sdl *self)
 {
     SDL_AtomicSet(&self->status, SB_OK);
+    SDL_AtomicSet(&self->stopped, 0);
     sb_reader_resume(self->reader);
+    sb_reader_resume(self->finder);
 }
 
 /* The first error since the opening or the last resume: SB_OK or the library's code. It is also
@@ -208,7 +343,8 @@ static inline int spoolbuf_sdl_status(spoolbuf_sdl *self)
 static inline void spoolbuf_sdl_close(spoolbuf_sdl *self)
 {
     sb_reader_free(self->reader);
-    self->reader = NULL;
+    sb_reader_free(self->finder);
+    self->reader = self->finder = NULL;
 }
 
 #ifdef __cplusplus

@@ -6,7 +6,7 @@
 #define FAILED_SAYS "error"
 #define GOES_ON 0
 #define ONE_AT_A_TIME 0
-#define BEGINS
+#define BEGINS 1
 #define PIPED
 
 struct player {

@@ -23,9 +23,10 @@ static void player_asks(player *self)
     SDL_RWops *file = self->file_of_sdl;
     unsigned char bytes[ODD];
     spoolbuf_sdl other;
+    sb_reader_options options;
 
     SDL_ClearError();
-    assert(SDL_RWsize(file) < 0 && SDL_GetError()[0] != '\0');
+    assert(SDL_RWseek(file, 3 * SB_REACH_AUTO, RW_SEEK_SET) < 0 && SDL_GetError()[0] != '\0');
     /* Seeking from the end waits until the size is known; the position is that of a file. */
     assert(SDL_RWseek(file, 0, RW_SEEK_END) == ODD && SDL_RWseek(file, 0, RW_SEEK_SET) == 0);
     assert(SDL_RWread(file, bytes, 0, 10) == 0 && SDL_RWread(file, bytes, 10, 0) == 0);
@@ -39,6 +40,15 @@ static void player_asks(player *self)
     assert(SDL_RWseek(file, 5000, RW_SEEK_SET) == 5000 && SDL_RWread(file, bytes, 1, 1) == 0);
     assert(SDL_RWwrite(file, bytes, 1, 1) == 0 && player_status(self) == SB_OK);
     assert(spoolbuf_sdl_open(&other, NULL) == NULL);
+    /* A stop stops although every byte is buffered. */
+    assert(SDL_RWseek(file, 0, RW_SEEK_SET) == 0);
+    spoolbuf_sdl_cancel(&self->io);
+    assert(SDL_RWread(file, bytes, 1, 1) == 0 && player_status(self) == SB_ERR_CANCELED);
+    spoolbuf_sdl_resume(&self->io);
+    assert(SDL_RWread(file, bytes, 1, 1) == 1 && bytes[0] == odd_byte(0));
+    sb_reader_options_init(&options, sizeof options);
+    options.flags = 77;
+    assert(spoolbuf_sdl_open_with(&other, self->buffer, &options) == NULL);
     sb_free(self->buffer);
     SDL_ClearError();
     assert(SDL_RWread(file, bytes, 1, 1) == 0 && SDL_GetError()[0] != '\0');

@@ -6,7 +6,7 @@
 #define FAILED_SAYS "end"
 #define GOES_ON 1
 #define ONE_AT_A_TIME 0
-#define BEGINS
+#define BEGINS 1
 
 struct player {
     PLAYER;
