@@ -127,7 +127,9 @@ static inline int64_t spoolbuf_gst_read(spoolbuf_gst *self, gsize room, char *ou
         if (count == SB_ERR_TIMEOUT && !spoolbuf_gst_waits_on(self, began))
             break;
     }
-    return count == SB_ERR_TIMEOUT && g_atomic_int_get(&self->stopped) ? (int64_t)SB_ERR_CANCELED : count;
+    if (count == SB_ERR_TIMEOUT && g_atomic_int_get(&self->stopped))
+        return SB_ERR_CANCELED;
+    return count;
 }
 
 /* Reads `length` bytes, fewer only at the end; without `all`, the available bytes. Or returns an error. */
@@ -333,7 +335,8 @@ static inline void spoolbuf_gst_cancel(spoolbuf_gst *self)
     g_atomic_int_set(&self->stopped, TRUE);
 }
 
-/* Lets it read again, from the start. Call it while the pipeline is in the state NULL, before it is restarted. */
+/* Lets it read again, from the start. Call it while the pipeline is in the state NULL, before it is
+ * restarted. */
 static inline void spoolbuf_gst_resume(spoolbuf_gst *self)
 {
     sb_reader_seek(self->reader, 0, SB_SEEK_SET);

@@ -120,7 +120,8 @@ static inline int64_t spoolbuf_miniaudio_find_end(spoolbuf_miniaudio *self)
 
     if (size != SB_ERR_UNKNOWN_SIZE)
         return size;
-    if (self->whole || (sb_stat(buffer, &facts, sizeof facts) == SB_OK && facts.seekable && sb_size(buffer) >= 0))
+    if (self->whole
+        || (sb_stat(buffer, &facts, sizeof facts) == SB_OK && facts.seekable && sb_size(buffer) >= 0))
         return spoolbuf_miniaudio_note(self, sb_reader_find_size(self->reader));
     return size;
 }

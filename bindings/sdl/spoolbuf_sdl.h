@@ -45,8 +45,8 @@
  *   any other, of a WAV, has a size that is never reached, and zeros there: the sound is played as it
  *   an MP3 or a FLAC     arrives, whether a size is declared or not, and is sought within what is
  *                        buffered. What follows the sound (tags of an MP3, chunks of a WAV) is not seen
- *   any other            is fetched to its end first, by the adapter itself. The decoders of Ogg and Opus
- *                        would play a part otherwise
+ *   any other            is fetched to its end first, by the adapter itself. The decoders of Ogg and
+ *                        Opus would play a part otherwise
  *   with SB_REACH_WHOLE  is always fetched to its end first
  *
  * If loading fails though spoolbuf_sdl_status() is SB_OK, try it with the whole:
@@ -76,7 +76,7 @@ typedef struct spoolbuf_sdl {
     sb_reader *reader;
     sb_reader *finder;   /* finds the end, whatever the reach is */
     int whole;           /* the end may be found first, whatever that costs */
-    int64_t beyond;      /* the position, if it is where the bytes are not to be had; else -1 */
+    int64_t beyond;      /* the position, if no bytes can be read there; else -1 */
     SDL_atomic_t status; /* set on the thread that reads, possibly the audio thread */
     SDL_atomic_t stopped;
 } spoolbuf_sdl;
@@ -114,8 +114,8 @@ static inline void spoolbuf_sdl_note(spoolbuf_sdl *self, int64_t result)
         SDL_AtomicCAS(&self->status, SB_OK, (int)result);
 }
 
-/* Whether the decoders of this resource play it although nothing is found at its end: MP3, FLAC and WAV.
- * Those of Ogg take what they can reach for everything. */
+/* Whether the decoders of this resource play it although nothing is found at its end: those of MP3, FLAC
+ * and WAV do. Those of Ogg take what they can reach for everything. */
 static inline int spoolbuf_sdl_is_stream(sb_buffer *buffer)
 {
     unsigned char magic[12] = { 0 };
@@ -151,7 +151,7 @@ static inline Sint64 SDLCALL spoolbuf_sdl_size(SDL_RWops *file)
     return spoolbuf_sdl_settle(self, spoolbuf_sdl_find_size(self));
 }
 
-/* Moves to where the bytes are not to be had: at an end that is not known, or past the sound of a WAV. */
+/* Moves to where no bytes can be read: at an end that is not known, or past the sound of a WAV. */
 static inline int64_t spoolbuf_sdl_leave(spoolbuf_sdl *self, int64_t place)
 {
     self->beyond = place;
@@ -250,7 +250,8 @@ static inline int SDLCALL spoolbuf_sdl_close_file(SDL_RWops *file)
 }
 
 /* Creates the readers. */
-static inline int spoolbuf_sdl_readers(spoolbuf_sdl *self, sb_buffer *buffer, const sb_reader_options *options)
+static inline int spoolbuf_sdl_readers(spoolbuf_sdl *self, sb_buffer *buffer,
+                                       const sb_reader_options *options)
 {
     sb_reader_options own;
     int status;
@@ -258,7 +259,8 @@ static inline int spoolbuf_sdl_readers(spoolbuf_sdl *self, sb_buffer *buffer, co
     sb_reader_options_init(&own, sizeof own);
     own.reach = SB_REACH_AUTO;
     if (options != NULL)
-        SDL_memcpy(&own, options, options->struct_size < sizeof own ? options->struct_size : sizeof own);
+        SDL_memcpy(&own, options,
+                   options->struct_size < sizeof own ? options->struct_size : sizeof own);
     self->whole = own.reach == SB_REACH_WHOLE;
     self->finder = NULL;
     status = sb_reader_new_with(buffer, &own, &self->reader);

@@ -104,7 +104,8 @@ static inline int64_t spoolbuf_sndfile_size(spoolbuf_sndfile *self)
 
     if (size != SB_ERR_UNKNOWN_SIZE)
         return size;
-    if (self->whole || (sb_stat(buffer, &facts, sizeof facts) == SB_OK && facts.seekable && sb_size(buffer) >= 0))
+    if (self->whole
+        || (sb_stat(buffer, &facts, sizeof facts) == SB_OK && facts.seekable && sb_size(buffer) >= 0))
         return sb_reader_find_size(self->reader);
     return size;
 }

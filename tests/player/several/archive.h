@@ -8,6 +8,7 @@
 #define FAILED_SAYS "error"
 #define GOES_ON 0
 #define ONE_AT_A_TIME 0
+#define BEGINS 1
 
 struct player {
     PLAYER;
@@ -45,6 +46,7 @@ static void player_asks(player *self)
 {
     struct archive *archive = archive_read_new();
     spoolbuf_archive *io = &self->io, other;
+    sb_reader_options options;
     const void *bytes;
 
     /* As long as the end is unknown, a skip reads, and a seek from the end is not a failure. */
@@ -63,7 +65,16 @@ static void player_asks(player *self)
     assert(player_status(self) == SB_ERR_INVALID);
     assert(spoolbuf_archive_open(&other, NULL) == SB_ERR_INVALID);
     spoolbuf_archive_close(&other);
+    sb_reader_options_init(&options, sizeof options);
+    options.flags = 77;
+    assert(spoolbuf_archive_open_with(&other, self->buffer, &options) == SB_ERR_INVALID);
     player_resume(self);
+    /* A stop stops although every byte is buffered. */
+    player_stop(self);
+    assert(spoolbuf_archive_read(archive, io, &bytes) == ARCHIVE_FATAL);
+    assert(player_status(self) == SB_ERR_CANCELED);
+    player_resume(self);
+    assert(spoolbuf_archive_read(archive, io, &bytes) > 0 && *(const unsigned char *)bytes == odd_byte(0));
     sb_free(self->buffer);
     assert(spoolbuf_archive_read(archive, io, &bytes) == ARCHIVE_FATAL);
     assert(archive_errno(archive) == SB_ERR_INVALID && player_status(self) == SB_ERR_INVALID);
@@ -87,8 +98,10 @@ static void player_play(player *self)
         status = archive_read_next_header(archive, &entry);
         if (status != ARCHIVE_OK)
             break;
-        while ((count = archive_read_data(archive, bytes, sizeof bytes)) > 0)
+        while ((count = archive_read_data(archive, bytes, sizeof bytes)) > 0) {
+            begin(&self->begun);
             self->sum = sum_of(self->sum, bytes, (size_t)count);
+        }
     }
     self->says = status == ARCHIVE_EOF                                         ? "end"
         : self->buffer != NULL && player_status(self) == SB_ERR_CANCELED ? "stop"
