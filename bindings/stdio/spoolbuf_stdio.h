@@ -12,10 +12,12 @@
  *                        is an error
  *   an error             -1: ferror(), and errno ECANCELED, ENOSPC, ENOMEM, EDEADLK, ENOTSUP, EBADF
  *                        (the buffer was freed) or EIO
- *   a seek, the position cost nothing, whatever the source can do. SEEK_END uses the final size, else
- *                        the declared size, else it fails with ESPIPE. Some callers ignore that:
- *                        opusfile takes the current position for the end. For these, let sb_read() find
- *                        the end first, or declare the size. A position before the start is EINVAL
+ *   a seek, the position cost nothing within the buffered bytes or if the source can seek. Otherwise a
+ *                        seek beyond the reach fails with ESPIPE. SEEK_END uses a size that is a fact
+ *                        (sb_known_size()); a source that can seek is sent to the declared end, which
+ *                        proves it; else it fails with ESPIPE. Some callers ignore that: opusfile takes
+ *                        the current position for the end. For these use SB_REACH_WHOLE. A position
+ *                        before the start is EINVAL
  *   a blocked read       sb_reader_cancel(reader), from any thread, makes it and every read that would
  *                        block fail, until sb_reader_resume(reader) and clearerr(). It takes effect at
  *                        once if a thread of the library calls the source (sb_prefetch(), the option
@@ -25,6 +27,10 @@
  *   lifetime             fclose() frees the reader, so do not cancel it after that; the buffer stays
  *                        open
  *
+ * spoolbuf_fopen() means AUTO: a reach of SB_REACH_AUTO. spoolbuf_fopen_with() takes the options of a
+ * reader. With SB_REACH_WHOLE every seek works, and one from the end fetches everything first. A
+ * timeout is an error with ETIMEDOUT.
+ *
  * Uses fopencookie(3) of glibc, musl and others, which needs _GNU_SOURCE, or funopen(3) of the BSDs,
  * macOS and Android. Windows has neither. C99 and C++.
  */
@@ -33,6 +39,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/types.h>
 
 #include "spoolbuf.h"
@@ -40,6 +47,12 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* A FILE's position. */
+typedef struct spoolbuf_stdio {
+    sb_reader *reader;
+    int whole; /* the end may be found first, whatever that costs */
+} spoolbuf_stdio;
 
 /* The errno for one of the library's codes. */
 static inline int spoolbuf_stdio_errno(int64_t status)
@@ -52,6 +65,7 @@ static inline int spoolbuf_stdio_errno(int64_t status)
     case SB_ERR_REENTRANT: return EDEADLK;
     case SB_ERR_UNKNOWN_SIZE: return ESPIPE;
     case SB_ERR_UNSUPPORTED: return ENOTSUP;
+    case SB_ERR_TIMEOUT: return ETIMEDOUT;
     default: return EIO;
     }
 }
@@ -64,13 +78,33 @@ static inline int64_t spoolbuf_stdio_fail(int64_t result)
     return -1;
 }
 
-/* As lseek(2): a position before the start is EINVAL, and a freed reader EBADF. */
+/* The size if it is a fact, or becomes one at the cost of a seek of the source. */
+static inline int64_t spoolbuf_stdio_size(const spoolbuf_stdio *self)
+{
+    sb_buffer *buffer = sb_reader_buffer(self->reader);
+    int64_t size = sb_known_size(buffer);
+    sb_stats facts;
+
+    if (size != SB_ERR_UNKNOWN_SIZE)
+        return size;
+    if (self->whole
+        || (sb_stat(buffer, &facts, sizeof facts) == SB_OK && facts.seekable && sb_size(buffer) >= 0))
+        return sb_reader_find_size(self->reader);
+    return size;
+}
+
+/* As lseek(2): a position before the start is EINVAL, one beyond the reach ESPIPE, and a freed reader
+ * EBADF. */
 static inline int64_t spoolbuf_stdio_move(void *opaque, int64_t offset, int whence)
 {
-    sb_reader *reader = (sb_reader *)opaque;
-    int64_t at = sb_reader_seek(reader, offset, whence);
+    spoolbuf_stdio *self = (spoolbuf_stdio *)opaque;
+    int64_t at = whence == SEEK_END ? spoolbuf_stdio_size(self) : 0;
 
-    if (at != SB_ERR_INVALID || sb_reader_seek(reader, 0, SB_SEEK_CUR) < 0)
+    if (at >= 0)
+        at = sb_reader_seek(self->reader, offset, whence);
+    if (at == SB_ERR_UNSUPPORTED)
+        at = SB_ERR_UNKNOWN_SIZE;
+    if (at != SB_ERR_INVALID || sb_reader_seek(self->reader, 0, SB_SEEK_CUR) < 0)
         return spoolbuf_stdio_fail(at);
     errno = EINVAL;
     return -1;
@@ -78,7 +112,8 @@ static inline int64_t spoolbuf_stdio_move(void *opaque, int64_t offset, int when
 
 static inline int spoolbuf_stdio_close(void *opaque)
 {
-    sb_reader_free((sb_reader *)opaque);
+    sb_reader_free(((spoolbuf_stdio *)opaque)->reader);
+    free(opaque);
     return 0;
 }
 
@@ -86,7 +121,9 @@ static inline int spoolbuf_stdio_close(void *opaque)
 
 static inline ssize_t spoolbuf_stdio_read(void *opaque, char *out, size_t length)
 {
-    return (ssize_t)spoolbuf_stdio_fail(sb_reader_read((sb_reader *)opaque, length, out));
+    sb_reader *reader = ((spoolbuf_stdio *)opaque)->reader;
+
+    return (ssize_t)spoolbuf_stdio_fail(sb_reader_read(reader, length, out));
 }
 
 #ifdef __GLIBC__
@@ -102,18 +139,20 @@ static inline int spoolbuf_stdio_seek(void *opaque, off_t *offset, int whence)
     return at < 0 ? -1 : 0;
 }
 
-static inline FILE *spoolbuf_stdio_file(sb_reader *reader)
+static inline FILE *spoolbuf_stdio_file(spoolbuf_stdio *self)
 {
     cookie_io_functions_t functions = { spoolbuf_stdio_read, NULL, spoolbuf_stdio_seek,
                                         spoolbuf_stdio_close };
-    return fopencookie(reader, "rb", functions);
+    return fopencookie(self, "rb", functions);
 }
 
 #else
 
 static inline int spoolbuf_stdio_read(void *opaque, char *out, int length)
 {
-    return (int)spoolbuf_stdio_fail(sb_reader_read((sb_reader *)opaque, (size_t)length, out));
+    sb_reader *reader = ((spoolbuf_stdio *)opaque)->reader;
+
+    return (int)spoolbuf_stdio_fail(sb_reader_read(reader, (size_t)length, out));
 }
 
 static inline fpos_t spoolbuf_stdio_seek(void *opaque, fpos_t offset, int whence)
@@ -121,32 +160,49 @@ static inline fpos_t spoolbuf_stdio_seek(void *opaque, fpos_t offset, int whence
     return (fpos_t)spoolbuf_stdio_move(opaque, offset, whence);
 }
 
-static inline FILE *spoolbuf_stdio_file(sb_reader *reader)
+static inline FILE *spoolbuf_stdio_file(spoolbuf_stdio *self)
 {
-    return funopen(reader, spoolbuf_stdio_read, NULL, spoolbuf_stdio_seek, spoolbuf_stdio_close);
+    return funopen(self, spoolbuf_stdio_read, NULL, spoolbuf_stdio_seek, spoolbuf_stdio_close);
 }
 
 #endif
 
-/* Opens a FILE for reading. `*out`, if not NULL, is set to the reader that cancels it. On an error
- * returns NULL and sets errno. */
+/* Opens a FILE for reading, with the options of a reader; NULL means AUTO. `*out`, if not NULL, is set
+ * to the reader that cancels it. On an error returns NULL and sets errno. */
+static inline FILE *spoolbuf_fopen_with(sb_buffer *buffer, sb_reader **out,
+                                        const sb_reader_options *options)
+{
+    spoolbuf_stdio *self = (spoolbuf_stdio *)malloc(sizeof *self);
+    sb_reader_options automatic;
+    FILE *file = NULL;
+    int status;
+
+    if (self == NULL)
+        return NULL;
+    sb_reader_options_init(&automatic, sizeof automatic);
+    automatic.reach = SB_REACH_AUTO;
+    if (options == NULL)
+        options = &automatic;
+    self->whole = options->reach == SB_REACH_WHOLE;
+    status = sb_reader_new_with(buffer, options, &self->reader);
+    if (status < 0) {
+        errno = spoolbuf_stdio_errno(status);
+    } else {
+        file = spoolbuf_stdio_file(self);
+        if (file == NULL)
+            sb_reader_free(self->reader);
+    }
+    if (file == NULL)
+        free(self);
+    else if (out != NULL)
+        *out = self->reader;
+    return file;
+}
+
+/* The same with AUTO. */
 static inline FILE *spoolbuf_fopen(sb_buffer *buffer, sb_reader **out)
 {
-    sb_reader *reader = sb_reader_new(buffer);
-    FILE *file;
-
-    if (reader == NULL) {
-        errno = sb_buffered(buffer, 0) < 0 ? EBADF : ENOMEM;
-        return NULL;
-    }
-    file = spoolbuf_stdio_file(reader);
-    if (file == NULL) {
-        sb_reader_free(reader);
-        return NULL;
-    }
-    if (out != NULL)
-        *out = reader;
-    return file;
+    return spoolbuf_fopen_with(buffer, out, NULL);
 }
 
 #ifdef __cplusplus

@@ -160,7 +160,8 @@ static void *get_one(void *file)
 static void two_files(void)
 {
     sb_reader *first_place, *second_place;
-    FILE *first, *second;
+    FILE *first, *second, *third;
+    sb_reader_options whole;
     sb_buffer *buffer;
     pthread_t threads[2];
     void *ended;
@@ -172,6 +173,10 @@ static void two_files(void)
     first = spoolbuf_fopen(buffer, &first_place);
     second = spoolbuf_fopen(buffer, &second_place);
     assert(fseek(first, 0, SEEK_END) < 0 && errno == ESPIPE);
+    assert(fseek(first, 0, SEEK_SET) == 0 && fseek(first, 3 * SB_REACH_AUTO, SEEK_SET) < 0 && errno == ESPIPE);
+    sb_reader_options_init(&whole, sizeof whole);
+    third = spoolbuf_fopen_with(buffer, NULL, &whole);
+    assert(third != NULL && fseek(third, 3 * SB_REACH_AUTO, SEEK_SET) == 0);
     pthread_create(&threads[0], NULL, get_one, first);
     pthread_create(&threads[1], NULL, get_one, second);
     do
@@ -188,6 +193,9 @@ static void two_files(void)
     assert(fgetc(first) == byte_at(0));
     close(ends[1]);
     assert(fseek(second, -1, SEEK_END) < 0 || ftell(second) == 999);
+    /* The end is found. */
+    assert(fseek(third, -1, SEEK_END) == 0 && ftell(third) == 999);
+    fclose(third);
     fclose(first);
     sb_free(buffer);
     assert(fseek(second, 100000, SEEK_SET) < 0 && errno == EBADF);
