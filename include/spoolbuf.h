@@ -1480,7 +1480,8 @@ SB_API int sb_resume(sb_buffer *handle);
  *         SB_ERR_INVALID: the handle or the callback is invalid.
  *         SB_ERR_SIZE: `size` is not the final size, if that is known, or is below the end of the
  *         buffered bytes.
- *         SB_ERR_REENTRANT: called from a callback of the old source, which has no `close`.
+ *         SB_ERR_REENTRANT: the old source has no `close`, and the call came from one of its
+ *         callbacks, or it came from a log function or a `ready` and would block.
  *         SB_ERR_UNSUPPORTED: the buffer was created by sb_new_push().
  *         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
  *         SB_ERR_CANCELED: the buffer is being freed.
@@ -1738,7 +1739,8 @@ SB_API int sb_new_push(const sb_options *options, sb_buffer **out);
  * limit, until the helper thread has spilled; and while the bytes are more than `ahead` (see
  * sb_options) past the furthest read, until a reader comes closer. Never writes a file on this
  * thread, and calls nothing of the caller's. The first push that finds memory full starts the
- * helper thread.
+ * helper thread. From then on that thread spills before memory is full, and keeps up to a quarter of
+ * it free, at most 1 MiB.
  *
  * @param handle     the buffer, created by sb_new_push().
  * @param off        the offset of the first byte, from the start of the resource.
