@@ -116,10 +116,11 @@ fn versions_agree() {
     }
 }
 
-/// cargo-c can't look for them, as CMakeLists.txt does.
+/// cargo-c and Meson can't look for them, as CMakeLists.txt does.
 #[test]
-fn cargo_c_is_told_every_header() {
-    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml");
+fn cargo_c_and_meson_are_told_every_header() {
+    let read = |name: &str| fs::read_to_string(root().join(name)).expect("a file");
+    let (manifest, meson) = (read("Cargo.toml"), read("meson.build"));
     let headers = files(&root().join("bindings"));
     let headers = headers
         .iter()
@@ -127,6 +128,9 @@ fn cargo_c_is_told_every_header() {
     for header in headers {
         let line = format!("{{ from = \"bindings/{header}\" }}");
         assert!(manifest.contains(&line), "Cargo.toml: no {line}");
+        let (folder, _) = header.split_once('/').expect("a folder");
+        let name = format!("'bindings/{folder}'");
+        assert!(meson.contains(&name), "meson.build: no {name}");
     }
 }
 
