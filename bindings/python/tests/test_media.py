@@ -71,6 +71,32 @@ def test_pyav_seeks(media: Path) -> None:
         assert 0.5 <= frame.time <= 1.5
 
 
+@pytest.mark.parametrize("name", ["first.mp4", "a.mkv"])
+@pytest.mark.parametrize("declare", [True, False])
+def test_pyav_starts_before_everything_has_come(media: Path, name: str, declare: bool) -> None:
+    av = need("av")
+    whole = (media / name).read_bytes()
+    taken = []
+
+    def stream():
+        for at in range(0, len(whole), 3000):
+            taken.append(at)
+            yield whole[at : at + 3000]
+
+    buf = StreamBuffer(stream(), len(whole) if declare else None)
+    with av.open(buf.open(reach=0)) as container:
+        next(container.decode(video=0))
+        assert taken[-1] < len(whole) * 3 // 4
+        assert sum(1 for _ in container.decode(video=0)) == 19
+    # What is buffered is played again, and sought in.
+    with av.open(buf.open(reach=0)) as container:
+        container.seek(1_000_000)
+        assert next(container.decode(video=0)).time <= 1.5
+        container.seek(0)
+        assert next(container.decode(video=0)).time == 0
+    buf.close()
+
+
 @pytest.mark.parametrize("name", ["a.flac", "a.wav"])
 @pytest.mark.parametrize("declare", [True, False])
 def test_soundfile(media: Path, name: str, declare: bool) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 import pytest
 
-from spoolbuf import CanceledError, ShortError, SourceError, StreamBuffer, TimedOutError
+from spoolbuf import REACH_AUTO, CanceledError, ShortError, SourceError, StreamBuffer, TimedOutError
 from support import chunks, data
 
 SIZE = 3_000_000
@@ -277,3 +277,38 @@ def test_a_seek_from_an_unknown_end_is_canceled_with_its_file() -> None:
     stopper.join()
     file.resume()
     assert file.seek(0, 2) == 2000
+
+
+def test_reach(tmp_path: Path) -> None:
+    whole = bytes(range(256)) * 4000
+
+    def parts() -> Iterator[bytes]:
+        yield from (whole[at : at + 1000] for at in range(0, len(whole), 1000))
+
+    for size in (None, len(whole), 2 * len(whole), 10):
+        buf = StreamBuffer(parts(), size, on_short="end")
+        for buffering in (0, 8192):
+            file = buf.open(buffering=buffering, reach=REACH_AUTO)
+            assert file.read(10) == whole[:10]
+            for offset, whence in ((500_000, 0), (500_000, 1), (0, 2), (-1, 2)):
+                with pytest.raises(io.UnsupportedOperation) as caught:
+                    file.seek(offset, whence)
+                assert isinstance(caught.value, (OSError, ValueError))
+                assert file.tell() == 10
+            assert buf.stat().frontier < 100_000 and not file.seekable()
+            assert file.seek(60_000) == 60_000 and file.read(4) == whole[60_000:60_004]
+            assert file.seek(5) == 5 and file.read(4) == whole[5:9]
+        # Without one everything is fetched; then nothing is out of reach.
+        assert buf.open().seek(500_000) == 500_000
+        assert buf.find_size() == len(whole)
+        assert file.seekable() and file.seek(500_000) == 500_000
+        assert file.seek(-6, 2) == len(whole) - 6 and file.read() == whole[-6:]
+    for wrong in (-1, "far", 1.5):
+        with pytest.raises((TypeError, ValueError)):
+            buf.open(reach=wrong)  # type: ignore[call-overload]
+    # A stream that can seek is not limited.
+    (tmp_path / "file").write_bytes(whole)
+    with (tmp_path / "file").open("rb") as stream:
+        file = StreamBuffer(stream).open(reach=0)
+        assert file.seek(-6, 2) == len(whole) - 6 and file.read() == whole[-6:]
+        assert file.seek(500_000) == 500_000 and file.read(4) == whole[500_000:500_004]

@@ -8,7 +8,7 @@ b'stream'
 20
 """
 
-from ._base import MAX_SIZE
+from ._base import MAX_SIZE, REACH_AUTO
 from ._buffer import StreamBuffer
 from ._errors import (
     CanceledError,
@@ -38,6 +38,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "MAX_SIZE",
+    "REACH_AUTO",
     "CanceledError",
     "DiskFullError",
     "ExistsError",

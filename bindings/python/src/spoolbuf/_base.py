@@ -9,7 +9,7 @@ import weakref
 from types import TracebackType
 from typing import Literal, NoReturn, Optional, TypeVar, Union, overload
 
-from . import _aio, _interpreter, _lifetime, _save, _signals
+from . import _aio, _interpreter, _lifetime, _native, _save, _signals
 from ._arguments import directory, limit_of, natural
 from ._details import Details
 from ._errors import error_for
@@ -30,6 +30,9 @@ from ._save import Progress, Target
 
 MAX_SIZE = MAX_DEFAULT
 """The default of `max_size`: at most 5 MiB of a resource are kept in memory."""
+
+REACH_AUTO = _native.REACH_AUTO
+"""A `reach` for media libraries, as their C adapters use: 64 KiB past the buffered bytes."""
 
 # How far a file reads ahead: little, so that a seek wastes little.
 _BUFFERING = 1 << 13
@@ -88,7 +91,12 @@ class BaseBuffer(Queries):
 
     @overload
     def open(  # type: ignore[overload-overlap]
-        self, mode: Literal[0], *, timeout: Optional[float] = ..., buffered_only: bool = ...
+        self,
+        mode: Literal[0],
+        *,
+        timeout: Optional[float] = ...,
+        buffered_only: bool = ...,
+        reach: Optional[int] = ...,
     ) -> RawStreamFile: ...
     @overload
     def open(  # type: ignore[overload-overlap]
@@ -98,6 +106,7 @@ class BaseBuffer(Queries):
         buffering: Literal[0],
         timeout: Optional[float] = ...,
         buffered_only: bool = ...,
+        reach: Optional[int] = ...,
     ) -> RawStreamFile: ...
     @overload
     def open(  # type: ignore[overload-overlap]
@@ -107,6 +116,7 @@ class BaseBuffer(Queries):
         *,
         timeout: Optional[float] = ...,
         buffered_only: bool = ...,
+        reach: Optional[int] = ...,
     ) -> RawStreamFile: ...
     @overload
     def open(
@@ -116,6 +126,7 @@ class BaseBuffer(Queries):
         *,
         timeout: Optional[float] = ...,
         buffered_only: bool = ...,
+        reach: Optional[int] = ...,
     ) -> StreamFile: ...
     def open(
         self,
@@ -124,6 +135,7 @@ class BaseBuffer(Queries):
         *,
         timeout: Optional[float] = None,
         buffered_only: bool = False,
+        reach: Optional[int] = None,
     ) -> Union[StreamFile, RawStreamFile]:
         """Opens the resource as a binary file object, with its own position and `cancel`.
 
@@ -134,6 +146,11 @@ class BaseBuffer(Queries):
         `read_some` does. With `buffered_only` the stream is never called for this file, and the
         prefetch does not follow it: it reads what is buffered, or arrives for others before the
         timeout. Without a timeout it never blocks.
+
+        A `reach` is for players and parsers, which look at the end first: over a stream that can't
+        seek, a seek more than this many bytes past the buffered ones, or from an unknown end,
+        raises `UnsupportedError` at once and does not move. `REACH_AUTO` is a good one. None is no
+        limit: everything up to there is fetched.
 
         >>> with StreamBuffer([b"by", b"tes"]).open() as file:
         ...     file.seek(-3, 2), file.read()
@@ -148,7 +165,8 @@ class BaseBuffer(Queries):
                 else "read only"
             )
             raise ValueError(f"the mode is 'rb', not {mode!r}: {hint}")
-        raw = RawStreamFile(self, limit_of(timeout), buffered_only)
+        limit = None if reach is None else natural("reach", reach)
+        raw = RawStreamFile(self, limit_of(timeout), buffered_only, limit)
         return (
             raw if buffering == 0 else StreamFile(raw, buffering if buffering > 1 else _BUFFERING)
         )

@@ -127,8 +127,15 @@ class Core(Handle):
 
     def _end(self, reader: Reader) -> int:
         """The size that a file uses to seek from its end."""
-        size: int = held.sb_size(self._handle)
+        # A file with a reach looks at what is there, and not at what was declared.
+        size_of = held.sb_size if reader.reach is None else held.sb_known_size
+        size: int = size_of(self._handle)
         return self._find_end(reader) if size == Status.UNKNOWN_SIZE else self._check(size)
+
+    def _reaches_end(self) -> bool:
+        """Whether a reader with a reach can go to the end."""
+        stats = self._stats()
+        return bool(stats.seekable) or stats.final_size != SIZE_UNKNOWN
 
     def _find_end(self, reader: Optional[Reader] = None) -> int:
         """The true size. Asks a seekable stream for its end, or else reads to it."""

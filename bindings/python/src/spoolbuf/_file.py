@@ -34,14 +34,19 @@ class RawStreamFile(io.RawIOBase):
     mode = "rb"
 
     def __init__(
-        self, buffer: Core, timeout: Optional[float] = None, buffered: bool = False
+        self,
+        buffer: Core,
+        timeout: Optional[float] = None,
+        buffered: bool = False,
+        reach: Optional[int] = None,
     ) -> None:
-        """The file keeps the buffer alive. A `timeout` is in seconds."""
+        """The file keeps the buffer alive. A `timeout` is in seconds, a `reach` in bytes."""
         super().__init__()
         buffer._check_open()
         self._buffer = buffer
         self._place = 0
-        self._reader = Reader(buffer, timeout, buffered)
+        self._reader = Reader(buffer, timeout, buffered, reach)
+        self._is_limited = reach is not None
 
     @property
     def name(self) -> str:
@@ -57,8 +62,12 @@ class RawStreamFile(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
-        """Returns True, even if the stream can't seek: the buffer keeps all bytes."""
-        return True
+        """Returns True, even if the stream can't seek: the buffer keeps all bytes.
+
+        With a `reach` it returns False until the end of such a stream is known, since PyAV and
+        others look at the end otherwise. Within the buffered bytes `seek` works even then.
+        """
+        return not self._is_limited or self._buffer._reaches_end()
 
     def readinto(self, out: Any, /) -> int:
         """Reads at most `len(out)` bytes; returns 0 at the end."""
@@ -82,13 +91,17 @@ class RawStreamFile(io.RawIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Moves the position. Reads nothing, except for a seek from an unknown end.
 
-        For that it asks a seekable stream for its end, or else reads to the end.
+        For that it asks a seekable stream for its end, or else reads to the end. With a `reach` it
+        raises `UnsupportedError`, an `io.UnsupportedOperation`, instead of fetching bytes further
+        ahead, and the position stays.
 
         >>> file = StreamBuffer([b"by", b"tes"]).open(buffering=0)
         >>> file.seek(-3, 2)
         2
         """
         if whence == 0 and type(offset) is int and 0 <= offset < LIMIT and self._place >= 0:
+            if self._is_limited:
+                self._reader.check_reach(offset)
             self._place = offset
             return offset
         place = self._check_open()
@@ -105,6 +118,8 @@ class RawStreamFile(io.RawIOBase):
             raise OverflowError("offset out of range")
         if place < 0:
             raise InvalidError("a place before the start of the file")
+        if self._is_limited:
+            self._reader.check_reach(place)
         self._place = place
         return place
 

@@ -26,9 +26,13 @@ class Reader:
     _free = staticmethod(lib.sb_reader_free)
 
     def __init__(
-        self, buffer: Handle, timeout: Optional[float] = None, buffered: bool = False
+        self,
+        buffer: Handle,
+        timeout: Optional[float] = None,
+        buffered: bool = False,
+        reach: Optional[int] = None,
     ) -> None:
-        """The reader keeps the buffer alive. A `timeout` is in seconds.
+        """The reader keeps the buffer alive. A `timeout` is in seconds, a `reach` in bytes.
 
         With `buffered` it never calls the stream, and waits only within a timeout.
         """
@@ -36,6 +40,7 @@ class Reader:
         self.is_canceled = False
         self._timeout = timeout
         self.is_buffered = buffered
+        self.reach = reach
 
     def read(self, offset: int, address: int, size: int) -> int:
         """Blocks only for the first byte; raises the same errors as a read."""
@@ -49,6 +54,11 @@ class Reader:
             read = functools.partial(lib.sb_read, buffer._handle, offset, size, address)
             return buffer._wait(read)
         return buffer._wait(functools.partial(_read, self._get(), offset, size, address), self)
+
+    def check_reach(self, offset: int) -> None:
+        """Raises if the reach does not go there."""
+        move = functools.partial(held.sb_reader_seek, self._get(), offset, Whence.SET)
+        self._buffer._wait(move, self)
 
     def find_size(self) -> int:
         """Reads the stream to its end without copying a byte, and returns the true size."""
@@ -64,6 +74,8 @@ class Reader:
             lib.sb_reader_options_init(ctypes.byref(options), ctypes.sizeof(options))
             if self._timeout is not None:
                 options.timeout_ms = math.ceil(self._timeout * 1000)
+            if self.reach is not None:
+                options.reach = self.reach
             options.flags = ReaderFlag.BUFFERED if self.is_buffered else 0
             reader = ctypes.c_void_p()
             out = ctypes.byref(reader)
