@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import gc
 import gzip
@@ -254,42 +253,6 @@ def test_a_cancel_callback_that_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     thread.join()
     assert outcome == [spoolbuf.CanceledError]
     assert reported and isinstance(reported[0], KeyError)
-
-
-def test_a_canceled_aread_gives_its_thread_back() -> None:
-    go = threading.Event()
-
-    def stream():
-        yield b"abc"
-        go.wait(60)
-        yield b"def"
-
-    buf = StreamBuffer(stream(), prefetch=100)
-
-    def threads() -> int:
-        return sum(thread.name == "spoolbuf-aread" for thread in threading.enumerate())
-
-    async def main() -> None:
-        stays = asyncio.ensure_future(buf.aread(3, 3))
-        seen = set()
-        for _ in range(20):
-            before = buf.stat().waits
-            goes = asyncio.ensure_future(buf.aread(3, 3))
-            while buf.stat().waits == before:
-                await asyncio.sleep(0)
-            seen.add(threads())
-            goes.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await goes
-            # Nobody else is stopped, and what is there is read at once.
-            assert not stays.done() and await buf.aread(0, 3) == b"abc"
-            await asyncio.sleep(0.01)
-        # One for the read that stays; the others share a few, and not twenty.
-        assert max(seen) < 15
-        go.set()
-        assert await stays == b"def"
-
-    asyncio.run(main())
 
 
 def test_the_traceback_is_the_streams_however_often_it_is_raised() -> None:

@@ -1,108 +1,74 @@
-"""Reads for asyncio: a thread blocks, the event loop does not."""
+"""Reads and pushes for asyncio: neither the event loop nor a thread blocks."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import queue
-import threading
-from collections.abc import Callable
+import io
 from typing import Optional
 
-from ._core import Core
-from ._reader import Reader
+from ._core import Core, comes_later
+from ._errors import keep_partial
+from ._handle import LIMIT
+from ._native import fresh
+from ._readiness import ready
 
-# At most this many buffered bytes are copied on the event loop's own thread.
-_AT_ONCE = 1 << 16
-
-# An idle thread exits after this many seconds.
-_IDLE = 5.0
-
-_idle: list[queue.SimpleQueue[Callable[[], None]]] = []
-
-
-def _start(work: Callable[[], None]) -> None:
-    """Runs `work` on an idle thread, or else on a new one.
-
-    The event loop's own executor is not used: a few reads that wait for a slow stream would fill
-    it, and block everything else that the program runs there.
-    """
-    inbox: queue.SimpleQueue[Callable[[], None]]
-    try:
-        inbox = _idle.pop()
-    except IndexError:
-        inbox = queue.SimpleQueue()
-        # A daemon, since a stream that never returns must not keep the interpreter from ending.
-        threading.Thread(target=_run, args=(inbox,), name="spoolbuf-aread", daemon=True).start()
-    inbox.put(work)
-
-
-def _run(inbox: queue.SimpleQueue[Callable[[], None]]) -> None:
-    while True:
-        try:
-            work = inbox.get(timeout=_IDLE)
-        except queue.Empty:
-            try:
-                _idle.remove(inbox)
-            except ValueError:
-                # Another thread has just taken it: work is about to arrive.
-                continue
-            return
-        work()
-        del work
-        _idle.append(inbox)
+# At most this many bytes are copied before the event loop runs other tasks.
+AT_ONCE = 1 << 16
 
 
 async def aread(buffer: Core, offset: int, size: int) -> bytes:
-    """Reads like `StreamBuffer.read`, on another thread if the read could block."""
-    if 0 <= size <= min(_AT_ONCE, buffer._buffered(offset)):
+    """Reads like `StreamBuffer.read`, and lets the event loop run while bytes have to arrive."""
+    # Past every end.
+    offset = min(offset, LIMIT)
+    if 0 <= size <= min(AT_ONCE, buffer._buffered(offset)):
         return buffer._read_at(offset, size)
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[bytes] = loop.create_future()
-    buffer._check_open()
-    reader = Reader(buffer)
-
-    def work() -> None:
-        part, raised = b"", None
-        try:
-            part = buffer._read_at(offset, size, reader)
-        except BaseException as error:  # noqa: BLE001
-            raised = _fit(error)
-        finally:
-            reader.free()
-        try:
-            loop.call_soon_threadsafe(_settle, future, part, raised)
-        except RuntimeError:
-            # The event loop is closed: nobody is waiting.
-            pass
-
-    _start(work)
+    out = io.BytesIO()
+    done = 0
     try:
-        return await future
-    finally:
-        # The task was canceled, or the event loop closed. Bytes that still arrive stay buffered.
-        reader.cancel()
+        while size < 0 or done < size:
+            part = await _read_some(buffer, offset + done, _room(size, done))
+            if len(part) == size:
+                return part
+            if not part:
+                break
+            done += out.write(part)
+            await asyncio.sleep(0)
+    except BaseException as error:
+        if size < 0:
+            # No later read could raise it.
+            keep_partial(error, out.getvalue())
+            raise
+        if not done or not comes_later(error):
+            raise
+        buffer._source.defer(error)
+    return out.getvalue()
 
 
-def _settle(future: asyncio.Future[bytes], part: bytes, raised: Optional[BaseException]) -> None:
-    """Sets the result, on the event loop's thread."""
-    if future.done():
-        return
-    if raised is None:
-        future.set_result(part)
-    else:
-        future.set_exception(raised)
+def _room(size: int, done: int) -> int:
+    return AT_ONCE if size < 0 else min(AT_ONCE, size - done)
 
 
-def _fit(error: BaseException) -> BaseException:
-    """Wraps a StopIteration, which a future does not accept."""
-    if isinstance(error, StopIteration):
-        stand_in = RuntimeError("the stream raised StopIteration")
-        stand_in.__cause__ = error
-        return stand_in
-    return error
+async def _read_some(buffer: Core, offset: int, size: int) -> bytes:
+    """Returns at least one byte, or none at the end."""
+    # Fewer wakes, where the stream delivers all bytes up to there in any case.
+    step = min(size, buffer._stride)
+    while True:
+        part = _take(buffer, offset, size)
+        if part is not None:
+            return part
+        try:
+            await ready(buffer, min(offset + step - 1, LIMIT))
+        except Exception as error:
+            if step == 1 or not comes_later(error) or not buffer._buffered(offset):
+                raise
+            buffer._source.defer(error)
+        step = 1
 
 
-# The idle threads exist only in the parent.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_idle.clear)
+def _take(buffer: Core, offset: int, size: int) -> Optional[bytes]:
+    """Returns the buffered bytes. None if they have to arrive first, or there is an error."""
+    out: bytes = fresh(None, size)
+    count = buffer._now(offset, size, out)
+    if count < 0:
+        return None
+    return out if count == size else out[:count]

@@ -76,7 +76,10 @@ class BaseBuffer(Queries):
         _lifetime.live[self._source.key] = weakref.ref(self)
 
     async def aread(self, offset: int = 0, size: Optional[int] = -1) -> bytes:
-        """Reads like `read`, for asyncio: the event loop is not blocked.
+        """Reads like `read`, for asyncio: the event loop is not blocked, and no thread waits.
+
+        The stream is called on a thread of the library, one for each buffer. The event loop's
+        thread copies the bytes, at most 64 KiB at a time.
 
         Canceling the task, or a timeout of asyncio, cancels only this read. A read to the end
         raises if the stream fails first; the exception's `partial` has the bytes before that.

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Optional, Union
 
-from . import _interpreter, _registry
+from . import _aio, _interpreter, _registry
 from ._arguments import natural
 from ._base import MAX_SIZE, BaseBuffer, Directory, Short, check_short
 from ._native import SIZE_UNKNOWN, OnShort, OptionFlag, Options, Status, lib
@@ -170,6 +170,11 @@ class StreamBuffer(BaseBuffer):
                 # C has called `close`.
                 _registry.forget(source.key)
         self._check(code)
+
+    @property
+    def _stride(self) -> int:
+        # An exact stream would be asked for one byte at a time.
+        return _aio.AT_ONCE if self._is_exact or not self._source.is_movable() else 1
 
     def _open(self, source: Source, options: Options) -> None:
         callback = source.register()

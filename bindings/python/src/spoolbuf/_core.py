@@ -29,6 +29,11 @@ class Core(Handle):
     _in_memory: int
     _name: str
 
+    @property
+    def _stride(self) -> int:
+        """`aread` waits for the last of this many bytes: 1 if the stream may seek to it."""
+        return 1
+
     def _read_at(self, offset: int, size: int, reader: Optional[Reader] = None) -> bytes:
         """Reads, for a cancelable reader if one is given. A negative `size` reads to the end."""
         if not 0 <= size <= PIECE:

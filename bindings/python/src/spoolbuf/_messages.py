@@ -1,18 +1,14 @@
-"""How C calls the log, and how an exception there gets to the caller of C.
-
-Any function of the library may log, so ctypes looks for the exception after each of them: it calls
-a function's `errcheck` with the result. That costs half a microsecond, once a log was set.
-"""
+"""How C calls the log, which any function of the library may do."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
 import logging
-from typing import Any
 
+from . import _attention
 from ._entry import Notices, tell
-from ._native import PROTOTYPES, LogCallback, LogLevel, lib
+from ._native import LogCallback, LogLevel
 
 LEVELS = {
     LogLevel.ERROR: logging.ERROR,
@@ -29,10 +25,7 @@ _loggers: dict[int, logging.Logger] = {}
 def number_of(logger: logging.Logger) -> int:
     """The number to pass to C. C may be given it, and `function`, from here on."""
     _loggers[id(logger)] = logger
-    for name in PROTOTYPES:
-        getattr(lib, name).errcheck = _check
-    # Makes this thread ready.
-    _notices.expect()
+    _attention.attend(_notices)
     return id(logger)
 
 
@@ -47,17 +40,6 @@ def _log(number: int, level: int, message: int) -> None:
     # `logging` handles the exceptions of its handlers itself; this prints any other. What is no
     # Exception, as Ctrl-C, is raised.
     tell(log)
-
-
-def _check(result: Any, _function: object, _arguments: object) -> Any:
-    came = _notices.attend()
-    if came is not None:
-        try:
-            raise came
-        finally:
-            # Breaks the cycle between the exception and this frame.
-            del came
-    return result
 
 
 # `sb_log_fn` with its pointers as integers.

@@ -102,7 +102,7 @@ class Source:
         )
         if self._size_entry:
             callback.size = self._size_entry.function
-        if self._position.is_movable():
+        if self.is_movable():
             callback.flags = SourceFlag.SEEKS
         if self._cancel:
             callback.cancel = _registry.cancels.function
@@ -208,6 +208,10 @@ class Source:
         """Entered by the user's `resume` or `retry`: an interrupted stream can be asked again."""
         self._interrupted = None
         return contextlib.nullcontext()
+
+    def is_movable(self) -> bool:
+        """Whether the stream may be sought."""
+        return self._position.is_movable()
 
     def find_end(self) -> Optional[int]:
         """The offset of the stream's end, if it can tell without reading."""
