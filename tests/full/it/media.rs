@@ -386,7 +386,7 @@ fn several_sndfile() {
 fn several_sdl() {
     let packages = ["sdl2", "SDL2_mixer"];
     several("sdl", &packages, &[], &["sound.wav"]);
-    let files = ["sound.wav", "sound.flac", "sound.ogg"];
+    let files = ["sound.wav", "sound.flac", "sound.ogg", "sound.mp3"];
     several("sdl_music", &packages, &[], &files);
 }
 
