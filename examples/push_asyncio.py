@@ -1,25 +1,14 @@
 """Messages of an asyncio stream fill a buffer, which another thread copies: push_asyncio.py HOST PORT >FILE.
 
 A message is its length in four bytes, then that many bytes; one of length 0 is the end. The stream is
-not read while 512 KiB are ahead of the copy, or while memory is full.
+not read while 512 KiB are ahead of the copy, or while memory is full. No thread waits for that.
 """
 
 import asyncio
 import shutil
 import sys
 
-from spoolbuf import PushBuffer, TimedOutError
-
-
-async def push(buf: PushBuffer, offset: int, message: bytes) -> None:
-    """Pushes a message without blocking the event loop."""
-    try:
-        done = buf.push(offset, message, timeout=0)
-    except TimedOutError:
-        done = 0
-    if done < len(message):
-        print("paused", file=sys.stderr, flush=True)
-        await asyncio.to_thread(buf.push, offset + done, message[done:])
+from spoolbuf import PushBuffer
 
 
 async def receive(host: str, port: int, buf: PushBuffer) -> None:
@@ -28,7 +17,10 @@ async def receive(host: str, port: int, buf: PushBuffer) -> None:
         stream, writer = await asyncio.open_connection(host, port)
         offset = 0
         while size := int.from_bytes(await stream.readexactly(4), "big"):
-            await push(buf, offset, await stream.readexactly(size))
+            message = await stream.readexactly(size)
+            if len(buf.wanted()) < size:
+                print("paused", file=sys.stderr, flush=True)
+            await buf.apush(offset, message)
             offset += size
         writer.close()
         buf.end()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import io
-from typing import Optional
+from typing import Optional, Protocol, Union
 
 from ._core import Core, comes_later
-from ._errors import keep_partial
+from ._errors import TimedOutError, keep_partial
 from ._handle import LIMIT
-from ._native import fresh
+from ._native import WHEN_WANTED, fresh
 from ._readiness import ready
 
 # At most this many bytes are copied before the event loop runs other tasks.
 AT_ONCE = 1 << 16
+
+
+# How often bytes are offered that nobody wants yet, in seconds.
+_AGAIN = 0.01
 
 
 async def aread(buffer: Core, offset: int, size: int) -> bytes:
@@ -72,3 +76,38 @@ def _take(buffer: Core, offset: int, size: int) -> Optional[bytes]:
     if count < 0:
         return None
     return out if count == size else out[:count]
+
+
+class _Pushed(Protocol):
+    """A buffer that is pushed."""
+
+    def push(self, offset: int, data: Union[bytes, memoryview], timeout: float) -> int:
+        """Returns how many bytes were accepted; raises TimedOutError for none."""
+        ...
+
+    def wanted(self) -> range:
+        """The offsets to push next."""
+        ...
+
+
+async def apush(buffer: Core, pushed: _Pushed, offset: int, data: Union[bytes, memoryview]) -> None:
+    """Pushes all bytes, and lets the event loop run while there is no room for them."""
+    done = 0
+    while True:
+        part = data[done : done + AT_ONCE]
+        try:
+            done += pushed.push(offset + done, part, timeout=0)
+        except TimedOutError:
+            await _room_at(buffer, pushed, offset + done)
+        else:
+            if done >= len(data):
+                return
+            await asyncio.sleep(0)
+
+
+async def _room_at(buffer: Core, pushed: _Pushed, offset: int) -> None:
+    """Waits until a push at this offset may succeed."""
+    await ready(buffer, WHEN_WANTED)
+    if offset not in pushed.wanted():
+        # C does not say when these will be.
+        await asyncio.sleep(_AGAIN)

@@ -7,6 +7,7 @@ import errno
 import time
 from typing import TYPE_CHECKING, Optional
 
+from . import _aio
 from ._arguments import natural, seconds_of
 from ._base import MAX_SIZE, BaseBuffer, Directory, Short, check_short
 from ._handle import LIMIT, left_until, slice_of
@@ -127,6 +128,25 @@ class PushBuffer(BaseBuffer):
             plain = view if view.c_contiguous else view.tobytes()
             with pinned(plain, writable=False) as memory:
                 return self._push(offset, memory.address, memory.size, until)
+
+    async def apush(self, offset: int, data: Buffer) -> None:
+        """Pushes like `push`, for asyncio: all of it, while the event loop and every thread go on.
+
+        Where `push` blocks, this waits until there is space and a reader has come near enough. Bytes
+        that are not `wanted()` yet, since others before them are missing, are offered every 10 ms.
+        Canceling the task leaves a part of the bytes pushed; pushing them again is harmless.
+
+        >>> import asyncio
+        >>> async def main(buf):
+        ...     pushing = asyncio.create_task(buf.apush(0, b"some stream"))
+        ...     return await buf.aread(0, 4), await buf.aread(4, 7), await pushing
+        >>> asyncio.run(main(PushBuffer(ahead=4)))
+        (b'some', b' stream', None)
+        """
+        offset = natural("offset", offset)
+        with memoryview(data) as view:
+            plain = memoryview(view.tobytes()) if not view.c_contiguous else view
+            await _aio.apush(self, self, offset, plain.cast("B") if plain.nbytes else b"")
 
     def _push(self, offset: int, address: int, size: int, until: Optional[float]) -> int:
         """Pushes until all bytes are accepted, or the time is up."""
