@@ -17,6 +17,7 @@ mod media;
 mod push;
 mod python;
 mod readme;
+mod ready;
 mod stdio;
 
 mod checkout;
