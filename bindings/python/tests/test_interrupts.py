@@ -39,6 +39,12 @@ def waits():
         # Not by `print`, whose lock a thread may have when the interpreter ends.
         os.write(1, b"waits\\n")
     threading.Thread(target=watch, daemon=True).start()
+async def awaits(read):
+    # No thread waits.
+    task = asyncio.ensure_future(read)
+    await asyncio.sleep(0)
+    os.write(1, b"waits\\n")
+    await task
 """
 
 WAYS = {
@@ -56,7 +62,7 @@ WAYS = {
     "line": "elsewhere(); file = buf.open(); waits(); file.readline()",
     "save": "elsewhere(); waits(); buf.save('file')",
     "save to a file": "buf.prefetch(); waits(); buf.save(sys.stdout.fileno())",
-    "await": "elsewhere(); waits(); asyncio.run(buf.aread(3, 10))",
+    "await": "elsewhere(); asyncio.run(awaits(buf.aread(3, 10)))",
 }
 
 
