@@ -88,7 +88,7 @@ class StreamBuffer(BaseBuffer):
             # A buffer's `read` is not that of a file.
             stream = iter(stream)
         source = Source(stream, size, cancel, close_stream)
-        self._source: Source = source
+        self._source = source
         # Reentrant: the user's code that C calls inside may replace the stream, too.
         self._reopening = threading.RLock()
         if on_short == "error" or (
@@ -154,7 +154,7 @@ class StreamBuffer(BaseBuffer):
             self._replace(source)
 
     def _replace(self, source: Source) -> None:
-        old = self._source
+        old = self._stream()
         callback = source.register()
         source.succeed(old)
         known = SIZE_UNKNOWN if source.size is None else source.size
@@ -174,7 +174,11 @@ class StreamBuffer(BaseBuffer):
     @property
     def _stride(self) -> int:
         # An exact stream would be asked for one byte at a time.
-        return _aio.AT_ONCE if self._is_exact or not self._source.is_movable() else 1
+        return _aio.AT_ONCE if self._is_exact or not self._stream().is_movable() else 1
+
+    def _stream(self) -> Source:
+        assert isinstance(self._source, Source)
+        return self._source
 
     def _open(self, source: Source, options: Options) -> None:
         callback = source.register()
