@@ -124,7 +124,7 @@ def _on_ready(number: int, result: int) -> None:
 
 
 class _ReadyNotices(Notices):
-    """Makes up for a call that an exception ended, a signal handler's say: every wait asks again."""
+    """Makes up for a call that an exception has ended: every wait asks again."""
 
     def attend(self) -> Optional[BaseException]:
         way = self._thread.way
