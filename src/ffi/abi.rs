@@ -364,7 +364,8 @@ pub struct sb_callback {
     /// offset past the end is not an error: the next `read` returns 0.
     pub seek: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void, offset: u64) -> i64>,
     /// Optional. Makes a blocked `read`, `seek` or `pull` return soon. Called while one runs or is
-    /// about to run, from any other thread, possibly more than once. Must not block.
+    /// about to run, from any other thread, possibly more than once, but by one thread at a time.
+    /// Must not block.
     ///
     /// `cancel` can race with a call that is already returning. The source may record the request,
     /// in a flag, say, and a later call may return SB_SOURCE_CANCELED because of the stale flag.
