@@ -56,6 +56,8 @@
 //! | a push that loses to a free starts the helper | `free_against_spill_for_a_push` |
 //! | a watch is armed without a second look at the state; a change of the state fires no watch | `when` |
 //! | a watch does not notify the helper; the result of a spill fires no watch | `when` |
+//! | a watch for space is armed although another thread made the space meanwhile | `when_wanted_against_space` |
+//! | a reopen starts no second helper | `when_against_reopen` |
 //! | the end of a call of `ready` is not notified, or a free of its watch does not wait for it | `cancel_against_watch_free`, `push_against_watch_free` |
 //! | the grant of the last bytes ends without the lock | `spill_of_what_was_read` |
 //!

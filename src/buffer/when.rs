@@ -141,7 +141,8 @@ impl Buffer {
     fn lead(this: &Shared<Buffer>, state: &mut StateGuard<'_>, subject: Subject) -> Result<()> {
         match subject {
             Subject::Bytes { .. } if !state.is_pushed() => Buffer::start_helper(this)?,
-            Subject::Wanted if this.is_full(state) => {
+            // Memory was full. It may not be any more, but only the helper's report fires the watch.
+            Subject::Wanted if state.readiness(Awaited::Wanted).is_some() => {
                 Buffer::start_helper(this)?;
                 state.call_spill();
             }

@@ -17,7 +17,7 @@ use crate::options::Options;
 use crate::store::memory::BLOCK;
 use crate::sync::rcu::DomainRef;
 use crate::sync::shared::Shared;
-use crate::sync::{Condvar, Mutex, lock};
+use crate::sync::{Condvar, Mutex, Ordering, lock};
 
 /// Records the call of a function.
 struct Bell {
@@ -310,4 +310,47 @@ fn when_wanted_against_spill() {
         buffer.free();
         assert!(!buffer.has_helper());
     });
+}
+
+/// Another thread makes the space while the watch is being made.
+#[test]
+fn when_wanted_against_space() {
+    explore(3, || {
+        let buffer = pushed(0, 0);
+        // They fill a segment, which leaves no space for more.
+        for offset in 0..2 {
+            assert_eq!(push(&buffer, offset, Wait::Never).unwrap(), 1);
+        }
+        let other = spawn(&buffer, |buffer| buffer.spill());
+        assert!(result(&buffer, Subject::Wanted, &Bell::new()).unwrap() > 0);
+        other.join().unwrap().unwrap();
+        buffer.free();
+    });
+}
+
+/// A watch is armed, or being armed, while the source is replaced: the new source serves it, even if
+/// the helper is inside the old one. Its function may run while both are in use.
+#[test]
+fn when_against_reopen() {
+    for free_waits_for_pull in [false, true] {
+        explore(2, move || {
+            let valve = Valve::new();
+            let mut old = Tap::behind(1, &valve);
+            old.free_waits_for_pull = free_waits_for_pull;
+            old.deaf = !free_waits_for_pull;
+            let new = Tap::new(1);
+            let closed = [old.closed.clone(), new.closed.clone()];
+            let buffer = buffer(old);
+            let other = spawn(&buffer, move |buffer| {
+                Buffer::reopen(buffer, Box::new(new), None).unwrap();
+            });
+            assert_eq!(result(&buffer, Subject::bytes(0), &Bell::new()).unwrap(), 1);
+            other.join().unwrap();
+            buffer.free();
+            drop(buffer);
+            valve.set(Flow::Open);
+            valve.wait_until_closed();
+            assert_eq!(closed.each_ref().map(|it| it.load(Ordering::Relaxed)), [1, 1]);
+        });
+    }
 }
