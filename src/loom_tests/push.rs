@@ -178,3 +178,15 @@ fn end_against_wait() {
         buffer.free();
     });
 }
+
+/// Another thread raises the memory limit, which is small, during a push.
+#[test]
+fn push_against_more_memory() {
+    explore(3, || {
+        let buffer = pushed(0, 0);
+        let other = pusher(&buffer, 0);
+        buffer.set_max_memory(64 * BLOCK).unwrap();
+        assert_eq!(other.join().unwrap().unwrap(), 1);
+        buffer.free();
+    });
+}

@@ -350,7 +350,10 @@ fn when_against_reopen() {
             drop(buffer);
             valve.set(Flow::Open);
             valve.wait_until_closed();
-            assert_eq!(closed.each_ref().map(|it| it.load(Ordering::Relaxed)), [1, 1]);
+            assert_eq!(
+                closed.each_ref().map(|it| it.load(Ordering::Relaxed)),
+                [1, 1]
+            );
         });
     }
 }

@@ -10,6 +10,7 @@ use crate::store::memory::BLOCK;
 use crate::store::memory::arena::ARENA;
 use crate::store::memory::chunk::Chunk;
 use crate::store::segment::{Segment, WriteGrant};
+use crate::store::spill::margin_of;
 use crate::store::write_state::WriteState;
 use crate::sync::{Ordering, lock};
 
@@ -61,7 +62,7 @@ impl Store {
         if writing.is_over(max) && !exceed {
             return Ok(None);
         }
-        let is_crowded = writing.is_over(max - self.margin() / 2);
+        let is_crowded = writing.is_over(max - margin_of(max) / 2);
         if writing.tail.is_none() && !writing.spares.is_empty() {
             if position % BLOCK == 0 && writing.spare.is_none() {
                 writing.spare = writing.spares.pop();

@@ -23,6 +23,13 @@ use crate::sync::{Ordering, lock};
 /// The most chunks that are kept for pushes, besides one.
 const SPARES: usize = 4;
 
+/// How far below its limit `max` memory is kept by a thread that spills for pushes. In a small memory
+/// no segment could stay.
+pub(super) fn margin_of(max: u64) -> u64 {
+    let quarter = max / 4;
+    (quarter - quarter % BLOCK).min(SPARES as u64 * BLOCK)
+}
+
 impl Store {
     /// Moves all bytes in memory to the spool file, except the segment that the source is filling.
     pub(crate) fn spill(&self) -> Result<()> {
@@ -136,11 +143,8 @@ impl Store {
         self.is_over_full(self.margin())
     }
 
-    /// How far below its limit memory is kept by a thread that spills for pushes. In a small memory
-    /// no segment could stay.
-    pub(super) fn margin(&self) -> u64 {
-        let quarter = self.max_memory() / 4;
-        (quarter - quarter % BLOCK).min(SPARES as u64 * BLOCK)
+    fn margin(&self) -> u64 {
+        margin_of(self.max_memory())
     }
 
     /// Spills until `spare` bytes below `max_memory` are free, but at most `most` segments.
