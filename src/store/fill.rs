@@ -106,6 +106,10 @@ impl Store {
             // A source that was replaced may still write to its memory.
             writing.seal_unless(|_| false);
         }
+        if !writing.lent.is_empty() {
+            // An old source's thread may have sealed what the new one was filling.
+            writing.take_back();
+        }
         // Allocates everything that the commit will need, so that the commit cannot fail.
         self.index.prepare(&mut writing.writer, position)?;
         writing.sealed.try_reserve(1).map_err(|_| Error::NoMemory)?;
@@ -152,10 +156,11 @@ impl Store {
         }
     }
 
-    /// Allocates the list of the segments to which replaced sources may still write.
+    /// Allocates the list of the segments to which replaced sources may still write, and of those that
+    /// their threads may seal while the new source writes to them.
     pub(crate) fn expect_orphans(&self, count: usize) -> Result<()> {
         let lent = &mut lock(&self.writing).lent;
-        lent.try_reserve(count).map_err(|_| Error::NoMemory)
+        lent.try_reserve(2 * count).map_err(|_| Error::NoMemory)
     }
 
     /// Lets the segments be spilled to which a replaced source no longer writes.

@@ -36,6 +36,7 @@ impl Store {
         let newest = {
             let mut writing = lock(&self.writing);
             writing.seal_unless(Segment::is_filling);
+            writing.take_back();
             writing.sealed.back().cloned()
         };
         // Only up to the newest segment at the time of the call: a source that goes on does not

@@ -349,3 +349,22 @@ fn a_lent_segment_is_spilled_once_the_old_source_has_returned() {
     assert!(store.taken() < SMALLEST, "{}", store.taken());
     same(&store);
 }
+
+/// The thread of a replaced source reserves memory elsewhere before it learns of that. This seals the
+/// segment that the new source fills.
+#[test]
+fn a_segment_that_was_sealed_by_an_old_source_is_spilled() {
+    let store = Case::new(0, 1).store;
+    let no_spill = || Ok(());
+    store.expect_orphans(1).expect("memory");
+    let mut grant = store.reserve(0, 0, None, no_spill).expect("memory");
+    grant.bytes(1000).copy_from_slice(bytes_at(0, 1000));
+    let mut new = store.commit(grant, 1000, true).expect("space is left");
+    let old = store.reserve(50_000, 0, None, no_spill).expect("memory");
+    store.discard(old);
+    store.take_back();
+    new.bytes(500).copy_from_slice(bytes_at(1000, 500));
+    assert!(store.commit(new, 500, false).is_none());
+    store.spill().expect("the disk has space");
+    assert_eq!(store.spooled(), 1500);
+}
