@@ -66,9 +66,13 @@ static inline int parking_lot(void)
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
+/* What is being checked, where many things are checked by the same lines. */
+static const char *check_context = "";
+
 static inline void check_failed(const char *file, int line, const char *what)
 {
-    fprintf(stderr, "%s:%d: FAILED: %s\n", file, line, what);
+    fprintf(stderr, "%s:%d: FAILED: %s%s%s\n", file, line, check_context, *check_context ? ": " : "",
+            what);
     fflush(NULL);
     _exit(1);
 }

@@ -497,45 +497,6 @@ static void in_callbacks(void)
     sb_free(begin.buffer);
 }
 
-static void misuse(void)
-{
-    sb_options options;
-    stream source;
-    sb_callback callback;
-    sb_buffer *buffer = (sb_buffer *)bytes;
-    sb_range range;
-
-    CHECK_EQ(sb_new_push(NULL, NULL), SB_ERR_INVALID);
-    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
-    options.on_full = 99;
-    CHECK_EQ(sb_new_push(&options, &buffer), SB_ERR_INVALID);
-    CHECK(buffer == NULL);
-    stream_init(&source, SIZE, 1000);
-    callback = stream_callback(&source);
-    CHECK_EQ(sb_options_init(&options, sizeof options), SB_OK);
-    options.ahead = 1;
-    CHECK_EQ(sb_new_with(&callback, &options, &buffer), SB_ERR_UNSUPPORTED);
-    stream_init(&source, SIZE, 1000);
-    buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
-    CHECK_EQ(push(buffer, 0, 10, 0), SB_ERR_UNSUPPORTED);
-    CHECK_EQ(push(buffer, 0, 0, 0), SB_ERR_UNSUPPORTED);
-    CHECK_EQ(sb_push_end(buffer, 10, 0), SB_ERR_UNSUPPORTED);
-    CHECK_EQ(sb_push_end(buffer, 10, -1), SB_ERR_UNSUPPORTED);
-    CHECK_EQ(sb_wanted(buffer, &range), SB_ERR_UNSUPPORTED);
-    CHECK_EQ(source.reads, 0);
-    sb_free(buffer);
-    CHECK_EQ(push(buffer, 0, 10, 0), SB_ERR_INVALID);
-    CHECK_EQ(sb_push_end(buffer, 10, 0), SB_ERR_INVALID);
-    CHECK_EQ(sb_wanted(buffer, &range), SB_ERR_INVALID);
-    CHECK_EQ(sb_new_push(NULL, &buffer), SB_OK);
-    CHECK_EQ(sb_push(buffer, 0, 1, NULL, 0), SB_ERR_INVALID);
-    CHECK_EQ(sb_push(buffer, UINT64_MAX, 2, whole, 0), SB_ERR_INVALID);
-    CHECK_EQ(sb_push(buffer, (uint64_t)INT64_MAX, 1, whole, 0), SB_ERR_SIZE);
-    CHECK_EQ(sb_push(buffer, (uint64_t)INT64_MAX - 1, 1, whole, 0), 1);
-    CHECK_EQ(sb_wanted(buffer, NULL), SB_ERR_INVALID);
-    sb_free(buffer);
-}
-
 int main(void)
 {
     uint64_t at;
@@ -557,6 +518,5 @@ int main(void)
     storm(UINT64_MAX);
     storm(500000);
     in_callbacks();
-    misuse();
     return 0;
 }

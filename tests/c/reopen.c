@@ -706,44 +706,6 @@ static void complete(void)
     CHECK_EQ(closes(&first), 1);
 }
 
-static void refused(void)
-{
-    tank first, second;
-    sb_callback callback;
-    sb_buffer *buffer, *push;
-
-    tank_init(&first, SIZE, 0);
-    tank_init(&second, SIZE, 0);
-    callback = tank_callback(&second, SEEKS);
-    CHECK_EQ(sb_new_push(NULL, &push), SB_OK);
-    CHECK_EQ(sb_reopen(push, &callback, SB_SIZE_UNKNOWN), SB_ERR_UNSUPPORTED);
-    CHECK_EQ(closes(&second), 1);
-    second.stream.closes = 0;
-    sb_free(push);
-    CHECK_EQ(sb_reopen(push, &callback, SB_SIZE_UNKNOWN), SB_ERR_INVALID);
-    CHECK_EQ(closes(&second), 1);
-    second.stream.closes = 0;
-    CHECK_EQ(sb_reopen(NULL, &callback, SB_SIZE_UNKNOWN), SB_ERR_INVALID);
-    CHECK_EQ(closes(&second), 1);
-    second.stream.closes = 0;
-
-    buffer = tank_open(&first, FORWARD);
-    CHECK_EQ(sb_reopen(buffer, NULL, SB_SIZE_UNKNOWN), SB_ERR_INVALID);
-    callback.pull = tank_pull;
-    CHECK_EQ(sb_reopen(buffer, &callback, SB_SIZE_UNKNOWN), SB_ERR_INVALID);
-    callback.pull = NULL;
-    callback.read = NULL;
-    CHECK_EQ(sb_reopen(buffer, &callback, SB_SIZE_UNKNOWN), SB_ERR_INVALID);
-    callback = tank_callback(&second, SEEKS);
-    callback.reserved[6] = &second;
-    CHECK_EQ(sb_reopen(buffer, &callback, SB_SIZE_UNKNOWN), SB_ERR_INVALID);
-    /* An invalid callback is not closed. */
-    CHECK_EQ(closes(&second), 0);
-    CHECK_EQ(closes(&first), 0);
-    read_is(buffer, 0, SIZE, SIZE);
-    sb_free(buffer);
-}
-
 /* ---- two resources are not mixed -------------------------------------------------------------- */
 
 static void is_mismatch(sb_buffer *buffer, uint64_t offset)
@@ -1135,7 +1097,6 @@ int main(void)
     cancel_against_reopen();
     sizes();
     complete();
-    refused();
     for (index = 0; index < COUNT_OF(limits); index++) {
         mixture(FORWARD, 99999, limits[index]);
         mixture(FORWARD, 0, limits[index]);

@@ -391,9 +391,6 @@ static void watch_free(void)
     CHECK_EQ(held.calls, 1);
     CHECK_EQ(never.calls, 0);
     sb_watch_free(held.watch);
-    sb_watch_free(NULL);
-    sb_watch_free((sb_watch *)bytes);
-    sb_watch_free((sb_watch *)(uintptr_t)0x7777777);
     sb_free(buffer);
     sb_watch_free(held.watch);
 }
@@ -787,40 +784,12 @@ static void storm(int pushed)
     sb_free(buffer);
 }
 
-static void misuse(void)
-{
-    stream source;
-    sb_buffer *buffer;
-    sb_watch *out = (sb_watch *)bytes;
-    watcher self;
-
-    watcher_init(&self);
-    stream_init(&source, SIZE, 1000);
-    buffer = stream_open(&source, SIZE, SB_MAX_DEFAULT);
-    CHECK_EQ(sb_when(buffer, 0, on_ready, &self, NULL), SB_ERR_INVALID);
-    CHECK_EQ(sb_when(buffer, 0, NULL, &self, &out), SB_ERR_INVALID);
-    CHECK(out == NULL);
-    at_once(NULL, 0, SB_ERR_INVALID);
-    at_once((sb_buffer *)bytes, 0, SB_ERR_INVALID);
-    at_once(buffer, SB_WHEN_WANTED, SB_ERR_UNSUPPORTED);
-    CHECK_EQ(source.reads, 0);
-    CHECK_EQ(threads(), 1);
-    watch(&self, buffer, 0);
-    /* A handle of another kind. */
-    CHECK_EQ(sb_read((sb_buffer *)self.watch, 0, 1, bytes), SB_ERR_INVALID);
-    sb_watch_free((sb_watch *)buffer);
-    CHECK(finish(&self) > 0);
-    sb_free(buffer);
-    at_once(buffer, 0, SB_ERR_INVALID);
-}
-
 int main(void)
 {
     uint64_t at;
     signal(SIGXFSZ, SIG_IGN);
     for (at = 0; at < SIZE; at++)
         whole[at] = byte_at(at);
-    misuse();
     arrival();
     arrival_by_a_reader();
     many();

@@ -175,8 +175,30 @@ fn lying_source() {
 }
 
 #[test]
-fn invalid() {
-    promise("invalid.c");
+fn misuse() {
+    promise("misuse.c");
+}
+
+/// Each function that takes a handle is called with every kind of handle that is none.
+#[test]
+fn misuse_of_every_function() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).expect(path);
+    let header = crate::library::without_comments(&read("include/spoolbuf.h"));
+    let rows = read("tests/c/misuse_rows.h") + &read("tests/c/misuse.c");
+    for name in crate::symbols::declared() {
+        let (_, declaration) = header.split_once(&format!("{name}(")).expect("declared");
+        let (parameters, _) = declaration.split_once(')').expect("a declaration");
+        let row = match parameters {
+            _ if name == "sb_version" => continue,
+            _ if parameters.contains("sb_buffer *handle") => format!("BUFFER({name}, "),
+            _ if parameters.contains("sb_reader *reader") => format!("READER({name}, "),
+            _ => format!("{name}("),
+        };
+        assert!(
+            rows.contains(&row),
+            "tests/c/misuse_rows.h has no {row}...)"
+        );
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn read_with(tool: &str, arguments: &[&str], file: &Path) -> String {
 }
 
 /// The functions that the header declares.
-fn declared() -> BTreeSet<String> {
+pub(crate) fn declared() -> BTreeSet<String> {
     let header =
         std::fs::read_to_string(root().join("include/spoolbuf.h")).expect("include/spoolbuf.h");
     // Outside comments, a name before a parenthesis is a function; a callback's name is in
