@@ -32,6 +32,15 @@
  *                        response there is no retry, so that a wrong name is reported at once. If the
  *                        server has no ranges it is an error; after sb_retry() or sb_resume(), the bytes
  *                        that were already delivered are skipped
+ *   an expired URL       is replaced by the one that the function set by spoolbuf_curl_renew() returns. It is
+ *                        called after a refusal (any 4xx except 416; 408 and 429 are retried first) and after
+ *                        the last retry of a broken connection. If the new URL fails like that before a byte
+ *                        arrives, that is the error. Blocked reads go on under the new URL. Its validators
+ *                        and size are compared like those of every response, and up to 4 KiB of the bytes
+ *                        delivered last are requested again and compared, before any other byte is
+ *                        delivered. A difference is SPOOLBUF_CURL_CHANGED. This does not use sb_reopen(),
+ *                        which needs the buffer and cannot compare validators. A program that learns the
+ *                        new URL by itself calls sb_reopen() with a new source: the library compares bytes
  *   a partial response   may be shorter than requested: the rest is requested at once
  *   a range              must be the requested one, agree with Content-Length and the total, and be a
  *                        single part (no multipart/byteranges). A longer body is an error
@@ -88,6 +97,9 @@ extern "C" {
 #define SPOOLBUF_CURL_ENCODED 0
 #endif
 
+/* How many of the last delivered bytes are compared under a new URL, at most. */
+enum { SPOOLBUF_CURL_SAMPLE = 4096 };
+
 enum {
     SPOOLBUF_CURL_CHANGED = -2001,     /* the resource has changed */
     SPOOLBUF_CURL_NO_RANGES = -2002,   /* a server that supports ranges sent the whole resource */
@@ -103,6 +115,16 @@ enum { SPOOLBUF_CURL_RANGES_UNKNOWN = -1, SPOOLBUF_CURL_RANGES_NONE, SPOOLBUF_CU
 
 /* The verdict on a response; < 0 is an error. */
 enum { SPOOLBUF_CURL_UNJUDGED, SPOOLBUF_CURL_WHOLE, SPOOLBUF_CURL_PART, SPOOLBUF_CURL_NOTHING };
+
+/*
+ * Returns a fresh URL of the same resource, or NULL to give up: then `error` stands. `error` is as in the table
+ * (-1403, say). The string is copied and remains yours. Runs on the thread that calls the source, while no request
+ * is running, and may block. A cancel does not interrupt it: the source returns SB_SOURCE_CANCELED after it, and
+ * keeps the new URL. It must not read the buffer: a read that needs the source returns SB_ERR_REENTRANT. It may
+ * set options of the handle that was given to spoolbuf_curl_source(), such as a fresh Authorization header, and
+ * then return the same URL.
+ */
+typedef const char *(*spoolbuf_curl_renew_fn)(void *opaque, int64_t error);
 
 typedef struct spoolbuf_curl {
     CURLM *multi;
@@ -125,6 +147,15 @@ typedef struct spoolbuf_curl {
     uint64_t etag, modified;
     int64_t start, last, total; /* of Content-Range, or -1 */
     int64_t skip;               /* bytes of the body that were already delivered */
+    /* Fresh URLs. */
+    spoolbuf_curl_renew_fn renew;
+    void (*release)(void *opaque);
+    void *renew_opaque;
+    int renewed;   /* since the last byte */
+    int unchecked; /* the sample has not been compared since */
+    int64_t sample_end;
+    size_t sample_size;
+    char sample[SPOOLBUF_CURL_SAMPLE]; /* the last bytes delivered */
     /* Bytes received and not yet delivered. */
     size_t from, to;
     char kept[4 * CURL_MAX_WRITE_SIZE];
@@ -482,18 +513,43 @@ static inline int spoolbuf_curl_may_pass(const spoolbuf_curl *self, int64_t erro
     }
 }
 
-/* After an error: waits until it is time to retry. Returns 0, or the error if a retry is pointless. */
+/* Sets the URL. libcurl can't pause reading a file. */
+static inline CURLcode spoolbuf_curl_set_url(CURL *easy, const char *url)
+{
+    if (curl_strnequal(url, "file:", 5))
+        return CURLE_UNSUPPORTED_PROTOCOL;
+    return curl_easy_setopt(easy, CURLOPT_URL, url);
+}
+
+/* After an error that another URL may avoid: asks for one. Returns 0, or the error if there is none. */
+static inline int64_t spoolbuf_curl_renewal(spoolbuf_curl *self, int64_t error)
+{
+    const char *url = NULL;
+
+    if (self->renew != NULL && !self->renewed)
+        url = self->renew(self->renew_opaque, error);
+    if (url != NULL)
+        error = -(int64_t)spoolbuf_curl_set_url(self->easy, url);
+    self->renewed = error == 0;
+    self->unchecked |= self->renewed && self->sample_size > 0;
+    /* Whatever the function returned: it may have given up because of the cancel. */
+    return spoolbuf_curl_was_canceled(self) ? (int64_t)SB_SOURCE_CANCELED : error;
+}
+
+/* After an error: waits until it is time to retry, or renews the URL. Returns 0, or the error if both are
+ * pointless. */
 static inline int64_t spoolbuf_curl_pause(spoolbuf_curl *self, int64_t error)
 {
     int64_t left = self->tries < 7 ? (int64_t)250 << self->tries : 30000;
+    int passes = spoolbuf_curl_may_pass(self, error)
+        && !(self->position > 0 && self->ranges == SPOOLBUF_CURL_RANGES_NONE);
     curl_off_t told = 0; /* Retry-After, in seconds */
 
     curl_easy_getinfo(self->easy, CURLINFO_RETRY_AFTER, &told);
     spoolbuf_curl_end(self);
-    if (!spoolbuf_curl_may_pass(self, error) || self->tries >= SPOOLBUF_CURL_RETRIES
-        || (self->position > 0 && self->ranges == SPOOLBUF_CURL_RANGES_NONE)) {
+    if (!passes || self->tries >= SPOOLBUF_CURL_RETRIES) {
         self->tries = 0;
-        return error;
+        return passes || (error <= -1400 && error > -1500) ? spoolbuf_curl_renewal(self, error) : error;
     }
     self->tries++;
     if (told > left / 1000)
@@ -507,6 +563,8 @@ static inline int64_t spoolbuf_curl_pause(spoolbuf_curl *self, int64_t error)
     return 0;
 }
 
+static inline int64_t spoolbuf_curl_check(spoolbuf_curl *self);
+
 /* Waits for bytes at the position, or only for the headers of their response. Returns 1 if there are bytes,
  * 0 at the end, < 0 for an error. */
 static inline int64_t spoolbuf_curl_wait(spoolbuf_curl *self, int headers_do)
@@ -516,6 +574,12 @@ static inline int64_t spoolbuf_curl_wait(spoolbuf_curl *self, int headers_do)
     while (self->from == self->to) {
         if (self->size >= 0 && self->position >= self->size)
             return 0;
+        if (self->unchecked) {
+            status = spoolbuf_curl_check(self);
+            if (status < 0)
+                return status;
+            continue;
+        }
         if (!self->running)
             spoolbuf_curl_begin(self);
         if (!self->finished)
@@ -540,6 +604,55 @@ static inline int64_t spoolbuf_curl_wait(spoolbuf_curl *self, int headers_do)
     return 1;
 }
 
+/* Under a new URL: requests the sample again and compares it. Returns 0, or < 0 for an error. If the sample ends
+ * at the position, the same response goes on there. */
+static inline int64_t spoolbuf_curl_check(spoolbuf_curl *self)
+{
+    int64_t position = self->position, before = self->before, status = 1;
+    size_t done = 0, count;
+
+    self->unchecked = 0;
+    self->position = self->before = self->sample_end - (int64_t)self->sample_size;
+    while (status > 0 && done < self->sample_size) {
+        status = spoolbuf_curl_wait(self, 0);
+        count = self->to - self->from;
+        if (count > self->sample_size - done)
+            count = self->sample_size - done;
+        if (status == 0 || (status > 0 && memcmp(self->kept + self->from, self->sample + done, count) != 0)) {
+            status = SPOOLBUF_CURL_CHANGED;
+        } else if (status > 0) {
+            self->from += count;
+            self->position += (int64_t)count;
+            done += count;
+        }
+    }
+    if (status < 0 || self->position != position || before != position)
+        spoolbuf_curl_end(self);
+    self->unchecked = status < 0;
+    self->position = position;
+    self->before = before;
+    return status < 0 ? status : 0;
+}
+
+/* Adds bytes that are delivered at the position to the sample. */
+static inline void spoolbuf_curl_sample(spoolbuf_curl *self, const char *bytes, size_t count)
+{
+    size_t used = self->sample_end == self->position ? self->sample_size : 0, left;
+
+    self->sample_end = self->position + (int64_t)count;
+    if (count > sizeof self->sample) {
+        bytes += count - sizeof self->sample;
+        count = sizeof self->sample;
+    }
+    left = sizeof self->sample - count;
+    if (used > left) {
+        memmove(self->sample, self->sample + used - left, left);
+        used = left;
+    }
+    memcpy(self->sample + used, bytes, count);
+    self->sample_size = used + count;
+}
+
 static inline int64_t spoolbuf_curl_read(void *opaque, void *out, size_t capacity)
 {
     spoolbuf_curl *self = (spoolbuf_curl *)opaque;
@@ -554,11 +667,13 @@ static inline int64_t spoolbuf_curl_read(void *opaque, void *out, size_t capacit
     if (count > capacity)
         count = capacity;
     memcpy(out, self->kept + self->from, count);
+    if (self->renew != NULL)
+        spoolbuf_curl_sample(self, self->kept + self->from, count);
     self->from += count;
     self->position += (int64_t)count;
     if (self->reach < self->position)
         self->reach = self->position;
-    self->tries = 0;
+    self->tries = self->renewed = 0;
     /* A cancel that came meanwhile counts as obeyed: the read returns bytes. */
     spoolbuf_curl_was_canceled(self);
     return (int64_t)count;
@@ -575,7 +690,7 @@ static inline int64_t spoolbuf_curl_seek(void *opaque, uint64_t offset)
     self->before = self->position;
     /* Past the largest offset: the server reports that there are no bytes. */
     self->position = offset > INT64_MAX ? INT64_MAX : (int64_t)offset;
-    self->tries = 0;
+    self->tries = self->renewed = 0;
     status = spoolbuf_curl_wait(self, 1);
     if (status >= 0 && (self->verdict != SPOOLBUF_CURL_WHOLE || self->asked == 0 || !self->running
                         || self->ranges != SPOOLBUF_CURL_RANGES_NONE))
@@ -609,6 +724,8 @@ static inline void spoolbuf_curl_close(void *opaque)
     spoolbuf_curl_end(self);
     curl_easy_cleanup(self->easy);
     curl_multi_cleanup(self->multi);
+    if (self->release != NULL)
+        self->release(self->renew_opaque);
     free(self);
 }
 
@@ -642,10 +759,7 @@ static inline int spoolbuf_curl_source(sb_callback *source, const char *url, CUR
     self->multi = curl_multi_init();
     self->easy = easy != NULL ? easy : curl_easy_init();
     if (self->multi != NULL && self->easy != NULL)
-        status = curl_easy_setopt(self->easy, CURLOPT_URL, url);
-    /* libcurl can't pause reading a file. */
-    if (status == CURLE_OK && curl_strnequal(url, "file:", 5))
-        status = CURLE_UNSUPPORTED_PROTOCOL;
+        status = spoolbuf_curl_set_url(self->easy, url);
     if (status != CURLE_OK) {
         if (self->easy != easy)
             curl_easy_cleanup(self->easy);
@@ -681,6 +795,22 @@ static inline int spoolbuf_curl_source(sb_callback *source, const char *url, CUR
     curl_easy_setopt(self->easy, CURLOPT_WRITEDATA, self);
     *source = made;
     return 0;
+}
+
+/*
+ * Sets the function that is called for a fresh URL when the present one has expired. Call this before the source is
+ * given to a buffer, and before spoolbuf_curl_declare(). `opaque` is passed to the function and must be usable from
+ * any thread. `release`, if not NULL, is called with `opaque` exactly once, at the source's `close`, which may be
+ * after sb_free() has returned. The options of the handle apply to the new URL too, passwords included.
+ */
+static inline void spoolbuf_curl_renew(sb_callback *source, spoolbuf_curl_renew_fn renew, void *opaque,
+                                       void (*release)(void *opaque))
+{
+    spoolbuf_curl *self = (spoolbuf_curl *)source->opaque;
+
+    self->renew = renew;
+    self->renew_opaque = opaque;
+    self->release = release;
 }
 
 /* Connects, and returns the size that the server declares, SPOOLBUF_CURL_NO_SIZE if it declares none, or the

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 use crate::library::{run, scratch, skipped};
 use crate::player::{LIMIT, Player, media};
 
+mod renew;
+
 const SIZE: usize = 2_000_000;
 const SANITIZED: &str = "-fsanitize=address,undefined";
 
