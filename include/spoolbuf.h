@@ -563,8 +563,8 @@ typedef struct sb_watch sb_watch;
  * After sb_retry() or sb_resume(), a source that can seek is first asked again for up to 64 KiB of
  * buffered bytes before the end that was not believed. An end that follows those bytes is
  * believed. Without such bytes, and for a source that is only read forward, the error returns
- * however often it is retried, unless the end is at the declared size. To continue, free the
- * sb_reopen() the buffer with another source. Buffered bytes stay readable, and SB_SAVE_BUFFERED saves them.
+ * however often it is retried, unless the end is at the declared size. To continue, call
+ * sb_reopen() with another source. Buffered bytes stay readable, and SB_SAVE_BUFFERED saves them.
  *
  * A callback must return. No C++ exception may leave it: the process would be aborted, with a
  * message. Nor may longjmp(), pthread_exit() or pthread_cancel() leave it: no other thread could
