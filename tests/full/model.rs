@@ -10,10 +10,18 @@ mod push_model;
 mod push_scene;
 #[path = "model/pushers.rs"]
 mod pushers;
+#[path = "model/reopen.rs"]
+mod reopen;
+#[path = "model/reopen_calls.rs"]
+mod reopen_calls;
+#[path = "model/reopen_scene.rs"]
+mod reopen_scene;
 #[path = "model/scene.rs"]
 mod scene;
 #[path = "model/source.rs"]
 mod source;
+#[path = "model/twin.rs"]
+mod twin;
 
 #[path = "../support/options.rs"]
 mod options;
