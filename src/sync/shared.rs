@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use std::alloc::{Layout, alloc, dealloc};
+use std::alloc::{Layout, alloc};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr::NonNull;
@@ -106,11 +106,9 @@ impl<T> Drop for Shared<T> {
         if self.count().fetch_sub(1, Ordering::AcqRel) != 1 {
             return;
         }
-        // SAFETY: this was the last count, so nobody else can reach the value.
-        unsafe {
-            self.counted.drop_in_place();
-            dealloc(self.counted.as_ptr().cast(), Layout::new::<Counted<T>>());
-        }
+        // SAFETY: this was the last count, so nobody else can reach the value. `allocate` allocated it
+        // as Box does, and Box frees it also if the value panics.
+        drop(unsafe { Box::from_raw(self.counted.as_ptr()) });
     }
 }
 
