@@ -230,6 +230,7 @@ struct the {
     int64_t code;      /* of its last error */
     bool code_known;
     uint64_t cancels_called;
+    uint64_t cancels_begun, cancelers;
     int64_t told_least, told_most; /* cancels that it has not obeyed so far, at least and at most */
     bool gives_up; /* it returned no bytes, perhaps because of a cancel */
     const worker *gave_up;
