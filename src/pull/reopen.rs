@@ -137,10 +137,6 @@ impl StateGuard<'_> {
         self.update_prefetch_trigger();
         // A call may be waiting for an interrupt of the old source to end.
         self.notify_source_idle();
-        if !self.can_seek() {
-            // The bytes of a call may be out of its reach now.
-            self.wake_all(None);
-        }
         self.call_helper();
         self.hand_off();
         replaced

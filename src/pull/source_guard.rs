@@ -293,22 +293,15 @@ impl<'b> SourceGuard<'b> {
         // Before the outcome: whether an end comes short depends on it.
         let panicked = !matches!(self.stated, Stated::Nothing) && self.record_size(&mut state);
         state.counters.pull_time += self.spent;
-        let mut lost_seek = false;
         let settled = match result {
             Ok(value) => good(&mut state, value),
             Err(Error::Canceled) if state.obeyed(demand) => Ok(()),
-            Err(error) => {
-                let could_seek = state.can_seek();
-                let settled = bad(&mut state, error.into_source());
-                lost_seek = could_seek && !state.can_seek();
-                settled
-            }
+            Err(error) => bad(&mut state, error.into_source()),
         };
         if panicked {
             state.size_panicked();
         }
-        // A call whose bytes are out of its reach now does not wait for them.
-        if state.failure().is_some() || lost_seek {
+        if state.failure().is_some() {
             state.wake_all(None);
         } else {
             state.wake_ready();

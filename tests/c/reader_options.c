@@ -219,19 +219,6 @@ static int64_t seek_not_here(void *opaque, uint64_t offset)
     return SB_SOURCE_UNSUPPORTED;
 }
 
-static int64_t seek_stalls(void *opaque, uint64_t offset)
-{
-    stream *self = opaque;
-    (void)offset;
-    pthread_mutex_lock(&self->lock);
-    self->stalled = 1;
-    pthread_cond_broadcast(&self->changed);
-    while (!self->canceled)
-        pthread_cond_wait(&self->changed, &self->lock);
-    pthread_mutex_unlock(&self->lock);
-    return SB_SOURCE_CANCELED;
-}
-
 /* One that turns out to be unable to seek does not fetch everything instead. */
 static void loses_its_seek(void)
 {
@@ -255,43 +242,6 @@ static void loses_its_seek(void)
     CHECK_EQ(read_at(reader, 1000, 10), 10);
     sb_reader_free(reader);
     free_and_await_close(buffer, &source);
-}
-
-/* The same if the helper reads for it, or if another source that cannot seek takes its place. */
-static void loses_its_seek_in_a_wait(int reopens)
-{
-    stream source, other;
-    sb_callback callback;
-    sb_buffer *buffer;
-    sb_reader *reader;
-    sb_reader_options options;
-    call blocked;
-
-    stream_init(&source, SIZE, 1000);
-    stream_init(&other, SIZE, 1000);
-    callback = stream_callback(&source);
-    callback.seek = reopens ? seek_stalls : seek_not_here;
-    buffer = sb_new(&callback, SIZE, SB_MAX_DEFAULT);
-    CHECK_EQ(sb_reader_options_init(&options, sizeof options), SB_OK);
-    options.reach = 1000;
-    options.timeout_ms = 60000;
-    CHECK_EQ(sb_reader_new_with(buffer, &options, &reader), SB_OK);
-    CHECK_EQ(sb_reader_seek(reader, 900000, SB_SEEK_SET), 900000);
-    source.stall_at = 0;
-    call_start_reader(&blocked, reader, 10, NULL);
-    if (reopens) {
-        stream_await_stall(&source);
-        callback = stream_callback(&other);
-        CHECK_EQ(sb_reopen(buffer, &callback, SIZE), SB_OK);
-    } else {
-        stream_release(&source, NEVER);
-    }
-    CHECK_EQ(call_finish(&blocked), SB_ERR_UNSUPPORTED);
-    CHECK(sb_buffered(buffer, 0) < 900000);
-    sb_reader_free(reader);
-    sb_free(buffer);
-    WAIT_UNTIL(stream_get(&source, &source.closes) == 1);
-    CHECK(!reopens || stream_get(&other, &other.closes) == 1);
 }
 
 /* Pushed bytes: from the end of those before the place. */
@@ -415,8 +365,6 @@ int main(void)
     looks_no_further();
     jumps();
     loses_its_seek();
-    loses_its_seek_in_a_wait(0);
-    loses_its_seek_in_a_wait(1);
     looks_in_pushed_bytes();
     waits_for_others();
     inside_the_source();
