@@ -33,11 +33,6 @@ impl<'s> ReadRequest<'s> {
     fn cancel_token(&self) -> Option<&'s CancelToken> {
         self.terms.map(|terms| &terms.cancel_token)
     }
-
-    /// How far past the buffered bytes a source that cannot seek may be read.
-    fn reach(&self) -> u64 {
-        self.terms.map_or(u64::MAX, |terms| terms.reach)
-    }
 }
 
 #[derive(Clone, Copy)]
@@ -137,8 +132,6 @@ impl<'s> PendingRead<'s> {
         }
         if self.is_canceled() {
             Err(Error::Canceled)
-        } else if !state.is_within_reach(demand.offset, self.request.reach()) {
-            Err(Error::Unsupported)
         } else if self.is_out_of_time() {
             Err(Error::Timeout)
         } else if state.source().is_inside() || state.is_helper_here() || is_inside_any() {

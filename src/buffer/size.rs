@@ -64,6 +64,10 @@ impl Search<'_> {
         if canceled && missing.is_err() {
             return Err(Error::Canceled.into());
         }
+        let reach = self.terms.map_or(u64::MAX, |terms| terms.reach);
+        if missing.is_err_and(|(offset, _)| !state.is_within_reach(offset, reach)) {
+            return Err(Error::Unsupported.into());
+        }
         Ok(missing)
     }
 

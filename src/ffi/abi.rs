@@ -486,7 +486,8 @@ pub struct sb_reader_options {
     /// The most bytes by which the position may pass the buffered bytes, if the source cannot seek
     /// or the bytes are pushed. A seek further ahead returns SB_ERR_UNSUPPORTED at once and leaves
     /// the position where it is, instead of the next read fetching all bytes up to there. Within the
-    /// buffered bytes every seek works. For players and parsers, which look at the end of a
+    /// buffered bytes every seek works. A source may show only after a seek that it cannot seek: the
+    /// read then fetches all bytes up to there. For players and parsers, which look at the end of a
     /// resource if they can. Default: SB_REACH_WHOLE, no limit.
     pub reach: u64,
 }

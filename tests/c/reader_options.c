@@ -219,7 +219,7 @@ static int64_t seek_not_here(void *opaque, uint64_t offset)
     return SB_SOURCE_UNSUPPORTED;
 }
 
-/* One that turns out to be unable to seek does not fetch everything instead. */
+/* One that turns out to be unable to seek is read up to the place that a seek allowed. */
 static void loses_its_seek(void)
 {
     stream source;
@@ -235,10 +235,10 @@ static void loses_its_seek(void)
     reader = reaching(buffer, SB_REACH_AUTO);
     CHECK_EQ(read_at(reader, 0, 10), 10);
     /* Only the read shows it. */
-    CHECK_EQ(read_at(reader, 900000, 10), SB_ERR_UNSUPPORTED);
+    CHECK_EQ(read_at(reader, 700000, 10), 10);
     CHECK_EQ(seeks, 1);
-    CHECK(sb_buffered(buffer, 0) < 100000);
-    CHECK_EQ(sb_reader_seek(reader, 800000, SB_SEEK_SET), SB_ERR_UNSUPPORTED);
+    CHECK(sb_buffered(buffer, 0) < 800000);
+    CHECK_EQ(sb_reader_seek(reader, 900000, SB_SEEK_SET), SB_ERR_UNSUPPORTED);
     CHECK_EQ(read_at(reader, 1000, 10), 10);
     sb_reader_free(reader);
     free_and_await_close(buffer, &source);
