@@ -76,6 +76,7 @@ typedef struct spoolbuf_sdl {
     sb_reader *reader;
     sb_reader *finder;   /* finds the end, whatever the reach is */
     int whole;           /* the end may be found first, whatever that costs */
+    int endless;         /* the size was said to be without an end */
     int64_t beyond;      /* the position, if no bytes can be read there; else -1 */
     SDL_atomic_t status; /* set on the thread that reads, possibly the audio thread */
     SDL_atomic_t stopped;
@@ -135,9 +136,14 @@ static inline int64_t spoolbuf_sdl_find_size(spoolbuf_sdl *self)
     int64_t size = sb_known_size(buffer);
     sb_stats facts;
 
+    /* Not another answer in the middle of a file: a decoder compares them. */
+    if (self->endless)
+        return SPOOLBUF_SDL_ENDLESS;
     if (size == SB_ERR_UNKNOWN_SIZE && sb_stat(buffer, &facts, sizeof facts) == SB_OK) {
-        if (!self->whole && !(facts.seekable && sb_size(buffer) >= 0) && spoolbuf_sdl_is_stream(buffer))
+        if (!self->whole && !(facts.seekable && sb_size(buffer) >= 0) && spoolbuf_sdl_is_stream(buffer)) {
+            self->endless = 1;
             return SPOOLBUF_SDL_ENDLESS;
+        }
         size = sb_reader_find_size(self->finder);
     }
     spoolbuf_sdl_note(self, size);
@@ -262,6 +268,7 @@ static inline int spoolbuf_sdl_readers(spoolbuf_sdl *self, sb_buffer *buffer,
         SDL_memcpy(&own, options,
                    options->struct_size < sizeof own ? options->struct_size : sizeof own);
     self->whole = own.reach == SB_REACH_WHOLE;
+    self->endless = 0;
     self->finder = NULL;
     status = sb_reader_new_with(buffer, &own, &self->reader);
     if (status < 0)
