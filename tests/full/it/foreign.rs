@@ -81,7 +81,7 @@ pub fn clone() -> &'static Path {
     })
 }
 
-/// Copies a file that has changed: cargo goes by the time of a file.
+/// Copies a file only if it has changed, since cargo rebuilds what depends on a newer file.
 fn update(from: &Path, to: &Path) {
     let bytes = fs::read(from).expect("a file");
     if fs::read(to).is_ok_and(|old| old == bytes) {
