@@ -13,7 +13,9 @@
  * SOURCES
  *
  *   A source is moved (or copied) into the buffer. It is destroyed, on any thread, once no more bytes
- *   can be requested from it. It is one of these:
+ *   can be requested from it. The destructor of a buffer does not wait for a read of the source that
+ *   runs on another thread, a helper's, say. So what a source refers to must live until the source is
+ *   destroyed: let it own that, by a std::shared_ptr, for example. It is one of these:
  *     - a callable that takes room for bytes and returns how many it wrote, 0 at the end:
  *       std::size_t (void *, std::size_t). The pointer may also be std::byte *, unsigned char * or
  *       char *; in C++20 a std::span<std::byte> may replace both arguments. The last argument may be
@@ -24,8 +26,8 @@
  *       `size()` returns the size of the resource once the source knows it, as a std::optional or as a
  *       number (< 0: not known yet). It is called after each read until then, unless options::size is set.
  *       `cancel()` makes a blocked read return soon. Any thread may call it.
- *     - a std::istream. A temporary is moved in, a std::unique_ptr is owned, and an lvalue must outlive
- *       the buffer. It can seek if its tellg() works. Open files with std::ios::binary. std::cin
+ *     - a std::istream. A temporary is moved in, a std::unique_ptr is owned, and an lvalue must
+ *       outlive the source. It can seek if its tellg() works. Open files with std::ios::binary. std::cin
  *       delivers one byte at a time unless std::ios::sync_with_stdio(false) was called first.
  *
  *   A source reports a failure by an exception, by the std::error_code, or by a negative result. These

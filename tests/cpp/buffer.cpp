@@ -422,12 +422,13 @@ static void goes_while_others_wait()
 
 static void has_a_stop_for_each_reader()
 {
-    std::atomic<bool> released{false};
+    // Shared: the helper may still be inside the source when the buffer is gone.
+    auto released = std::make_shared<std::atomic<bool>>(false);
     spoolbuf::options how;
     how.prefetch = 1000;
     spoolbuf::buffer buffer(
-        [&released](void *out, std::size_t) -> int {
-            while (!released)
+        [released](void *out, std::size_t) -> int {
+            while (!*released)
                 std::this_thread::sleep_for(std::chrono::milliseconds(1));
             std::memset(out, 1, 1);
             return 1;
@@ -438,7 +439,7 @@ static void has_a_stop_for_each_reader()
     char byte;
     CHECK(failure([&] { one.read(&byte, 1); }) == std::errc::operation_canceled);
     stopper.join();
-    released = true;
+    *released = true;
     CHECK(other.read(&byte, 1) == 1);
     one.resume();
     CHECK(one.read(&byte, 1) == 1);
