@@ -79,16 +79,20 @@ impl State {
         if self.freed || self.canceled || self.health.failure().is_some() {
             return Ok(0..0);
         }
-        let waiting = self.longest_waiting();
-        let from = match (waiting, self.prefetch.next(&self.extent, true, 0)) {
-            (Some((_, demand)), _) => demand.offset,
-            (None, Some((offset, _))) => offset,
-            (None, None) => 0,
+        let limit = self.push_limit();
+        let from = match self.longest_waiting() {
+            Some((_, demand)) => demand.offset,
+            None => self.prefetched_below(limit).unwrap_or(0),
         };
         let (start, next) = self.extent.ranges().gap(from);
         let end = next.or(self.extent.end()).unwrap_or(u64::MAX);
-        let end = end.min(self.push_limit());
-        Ok(start..end.max(start))
+        Ok(start..end.min(limit).max(start))
+    }
+
+    /// The first bytes to push for the prefetch, unless they are too far ahead.
+    fn prefetched_below(&self, limit: u64) -> Option<u64> {
+        let (offset, _) = self.prefetch.next(&self.extent, true, 0)?;
+        (offset < limit).then_some(offset)
     }
 
     /// The result for a watch that waits for what to push, as far as this state knows of space: it is

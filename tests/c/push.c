@@ -118,6 +118,21 @@ static void in_any_order(void)
     sb_free(buffer);
 }
 
+/* What the prefetch would keep is too far ahead: then the frontier is wanted. */
+static void prefetch_beyond_ahead(void)
+{
+    sb_buffer *buffer = open_push(SB_MAX_DEFAULT, 1000);
+
+    CHECK_EQ(sb_prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
+    CHECK_EQ(sb_read_some(buffer, 50000, 1, bytes, 0), SB_ERR_TIMEOUT);
+    wants(buffer, 50000, 51000);
+    CHECK_EQ(push(buffer, 50000, 5000, 0), 1000);
+    wants(buffer, 0, 50000);
+    push_all(buffer, 0, 50000);
+    wants(buffer, 51000, 51000);
+    sb_free(buffer);
+}
+
 /* Readers get what they wait for, and nobody else is told that it is the end. */
 static void waiting_readers(void)
 {
@@ -505,6 +520,7 @@ int main(void)
         whole[at] = byte_at(at);
     in_order();
     in_any_order();
+    prefetch_beyond_ahead();
     waiting_readers();
     failures();
     short_end();
