@@ -179,14 +179,16 @@ impl Buffer {
     }
 
     /// Changes the memory limit, and spills until memory is within it.
-    pub(crate) fn set_max_memory(&self, max: u64) -> Result<()> {
+    pub(crate) fn set_max_memory(this: &Shared<Buffer>, max: u64) -> Result<()> {
         log!(
             Info,
-            self.store.number(),
+            this.store.number(),
             "the memory limit becomes {max} bytes"
         );
-        let spilled = self.store.set_max_memory(max);
-        spilled.inspect_err(|error| self.gate.lock().record(error))
+        let spilled = this.store.set_max_memory(max);
+        let mut state = this.gate.lock();
+        Buffer::note_max_memory(this, &mut state);
+        spilled.inspect_err(|error| state.record(error))
     }
 }
 

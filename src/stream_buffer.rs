@@ -263,7 +263,7 @@ impl StreamBuffer {
     /// # Errors
     /// As [`spill`](StreamBuffer::spill). The new limit applies all the same.
     pub fn set_max_memory(&self, bytes: u64) -> Result<()> {
-        self.inner().set_max_memory(bytes)
+        Buffer::set_max_memory(self.inner(), bytes)
     }
 
     /// Returns the final size, else the declared size unless it has been disproved, else `None`.

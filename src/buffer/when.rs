@@ -146,8 +146,22 @@ impl Buffer {
                 Buffer::start_helper(this)?;
                 state.call_spill();
             }
+            // Nothing is wanted yet. Once it is, the helper spills first.
+            Subject::Wanted if this.is_full(state) => {
+                Buffer::start_helper(this)?;
+                state.owe_spill();
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Memory may be over a new limit. Then the watches that wait for space are not told of wanted
+    /// bytes before the helper has spilled.
+    pub(super) fn note_max_memory(this: &Shared<Buffer>, state: &mut StateGuard<'_>) {
+        // Without a helper nobody could pay what is owed.
+        if state.watches.has_wanted() && this.is_full(state) && Buffer::start_helper(this).is_ok() {
+            state.owe_spill();
+        }
     }
 }

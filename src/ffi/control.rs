@@ -236,7 +236,7 @@ pub unsafe extern "C" fn sb_set_max_memory(handle: *mut sb_buffer, max: u64) -> 
         status(
             BUFFERS
                 .get_shared(handle as Raw)
-                .and_then(|buffer| buffer.set_max_memory(max)),
+                .and_then(|buffer| Buffer::set_max_memory(&buffer, max)),
         )
     })
 }

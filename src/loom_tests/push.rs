@@ -185,7 +185,7 @@ fn push_against_more_memory() {
     explore(3, || {
         let buffer = pushed(0, 0);
         let other = pusher(&buffer, 0);
-        buffer.set_max_memory(64 * BLOCK).unwrap();
+        Buffer::set_max_memory(&buffer, 64 * BLOCK).unwrap();
         assert_eq!(other.join().unwrap().unwrap(), 1);
         buffer.free();
     });

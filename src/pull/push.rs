@@ -182,6 +182,19 @@ impl State {
         }
     }
 
+    /// Notes that memory is full, for the watches that wait for space. There must be a helper.
+    pub(crate) fn owe_spill(&mut self) {
+        if let Some(push) = &mut self.push {
+            push.spill_owed = true;
+        }
+    }
+
+    /// Whether a spill is owed to the watches, since bytes are wanted now.
+    pub(super) fn is_spill_due(&self) -> bool {
+        let push = self.push.as_ref();
+        push.is_some_and(|push| push.spill_owed) && matches!(self.push_readiness(), Some(Ok(1..)))
+    }
+
     pub(crate) fn has_spill_request(&self) -> bool {
         let push = self.push.as_ref();
         push.is_some_and(|push| push.spill_requested && !self.freed)
@@ -246,6 +259,7 @@ impl State {
         if let Some(push) = &mut self.push {
             push.events += 1;
             push.spill_requested = false;
+            push.spill_owed = false;
             push.may_exceed = matches!(result, Ok(true));
             push.spills_ahead = matches!(result, Ok(false));
             push.spill_error = result.err().map(|error| (push.events, error));

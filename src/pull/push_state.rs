@@ -11,6 +11,9 @@ pub(crate) struct PushState {
     pub(super) furthest: u64,
     /// The helper is to spill.
     pub(super) spill_requested: bool,
+    /// Memory was full when a watch for space looked last, so the helper is to spill before that
+    /// watch is told of wanted bytes.
+    pub(super) spill_owed: bool,
     /// The last spill made space, so that the helper may spill more before memory is full.
     pub(super) spills_ahead: bool,
     /// The helper is to give back what only further bytes would need.
@@ -33,6 +36,7 @@ impl PushState {
             },
             furthest: 0,
             spill_requested: false,
+            spill_owed: false,
             spills_ahead: false,
             finish_requested: false,
             spill_error: None,

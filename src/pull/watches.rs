@@ -111,6 +111,12 @@ impl Watches {
         })
     }
 
+    /// Whether a watch waits for bytes to push.
+    pub(crate) fn has_wanted(&self) -> bool {
+        let mut awaited = self.armed().iter().map(|watch| watch.awaited);
+        awaited.any(|awaited| matches!(awaited, Awaited::Wanted))
+    }
+
     /// The number of armed watches.
     pub(super) fn len(&self) -> usize {
         self.armed().len()

@@ -674,6 +674,35 @@ static void space_is_made(void)
     sb_free(buffer);
 }
 
+/* Memory is full while nothing is wanted, before the watch or by a lower limit. A reader that makes bytes
+ * wanted makes no space. */
+static void full_before_wanted(uint64_t ahead, int lowers)
+{
+    sb_buffer *buffer = open_push(lowers ? SB_MAX_DEFAULT : 0, ahead);
+    uint64_t at = 0;
+    watcher self;
+
+    watcher_init(&self);
+    while (at < ahead) {
+        int64_t count = push(buffer, at, ahead - at);
+        if (count > 0)
+            at += (uint64_t)count;
+        else
+            CHECK(result_of(buffer, SB_WHEN_WANTED) > 0);
+    }
+    watch(&self, buffer, SB_WHEN_WANTED);
+    if (lowers) {
+        limit_files(1);
+        CHECK_EQ(sb_set_max_memory(buffer, 0), SB_ERR_DISK_FULL);
+        limit_files(RLIM_INFINITY);
+    }
+    CHECK_EQ(get(&self, &self.calls), 0);
+    CHECK_EQ(sb_read(buffer, 0, 100, bytes), 100);
+    CHECK_EQ(finish(&self), 100);
+    CHECK_EQ(push(buffer, at, 100), 100);
+    sb_free(buffer);
+}
+
 static void full_disk(void)
 {
     sb_buffer *buffer = open_push(300000, 0);
@@ -806,6 +835,10 @@ int main(void)
     event_loop(300000, 65536);
     event_loop(0, 5000);
     space_is_made();
+    for (at = 4096; at < 600000; at += 4096) {
+        full_before_wanted(at, 0);
+        full_before_wanted(at, 1);
+    }
     full_disk();
     prefetch_follows();
     storm(0);

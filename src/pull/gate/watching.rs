@@ -92,6 +92,9 @@ impl<'g> StateGuard<'g> {
             Awaited::Wanted => None,
         });
         // What is wanted depends on the watches that are left.
+        if self.watches.has_wanted() && self.is_spill_due() {
+            self.call_spill();
+        }
         self.fire(&|state, awaited| match awaited {
             Awaited::Bytes(_) => None,
             Awaited::Wanted => state.readiness(awaited),
