@@ -27,9 +27,10 @@
 //!
 //! ```text
 //! async_cursor, pusher,
-//! builder, //! cursor, readiness,
+//! builder, cursor, readiness,
 //! stream_buffer           the Rust API
 //! ffi/                    the C API: functions, handles, callbacks
+//! cache/                  many buffers under one budget: which entry is evicted
 //! buffer/                 the object: reads, saves, counters
 //! pull/                   who calls the source, and who waits
 //! store/                  where bytes are kept: index, segments, spool file
@@ -51,6 +52,7 @@ mod architecture;
 mod async_cursor;
 mod buffer;
 mod builder;
+mod cache;
 mod cursor;
 mod disk;
 mod error;
