@@ -2,7 +2,7 @@
  * spoolbuf_sdl3.h - SDL 3 reads from a buffer: an SDL_IOStream over a position in it.
  *
  *     spoolbuf_sdl3 io;
- *     SDL_IOStream *file = spoolbuf_sdl3_open(&io, buffer, NULL);
+ *     SDL_IOStream *file = spoolbuf_sdl3_open(&io, buffer);
  *     SDL_LoadWAV_IO(file, true, &spec, &bytes, &length);  (true: closes the SDL_IOStream)
  *     ...
  *     spoolbuf_sdl3_close(&io);
@@ -21,12 +21,12 @@
  *                        SB_READER_BUFFERED, a read returns the bytes that are there, fewer than
  *                        requested or 0, with SDL_IO_STATUS_NOT_READY. That is not an error. The
  *                        timeout counts from the last byte
- *   the size             the final size, else the declared size, else -1
- *   a seek, the position cost nothing, whatever the source can do. For a seek from an unknown end the
- *                        size is found first (sb_reader_find_size())
+ *   the size             the size if it is a fact, else see below. A declared size may be wrong
+ *   a seek, the position cost nothing within the buffered bytes or if the source can seek. Otherwise a
+ *                        seek beyond the reach fails
  *   a write              SDL_IO_STATUS_READONLY. A flush has nothing to do
- *   a blocked read       spoolbuf_sdl3_cancel(), from any thread, makes it and every read that would
- *                        block fail, until spoolbuf_sdl3_resume()
+ *   a blocked read       spoolbuf_sdl3_cancel(), from any thread, makes it and every later read and
+ *                        seek fail, until spoolbuf_sdl3_resume()
  *   with a prefetch      (sb_prefetch(), the option `prefetch`) or a timeout, a thread of the library
  *                        calls the source, and a stop takes effect at once
  *   without one          the source is called on the thread that reads, and a stop takes effect when
@@ -34,6 +34,24 @@
  *                        blocked call on the buffer, until sb_resume()
  *   lifetime             SDL_CloseIO() frees only the SDL_IOStream, whoever calls it. Close the position
  *                        after that and before sb_free()
+ *
+ * spoolbuf_sdl3_open() means AUTO: a reach of SB_REACH_AUTO. spoolbuf_sdl3_open_with() takes the options
+ * of a reader, and so another reach, SB_REACH_WHOLE for example, or a timeout.
+ *
+ *   a source             whose end is not known, when SDL asks for the size or seeks there
+ *   that can seek, with  is sent to the declared end, which proves the size
+ *   a size
+ *   any other            has no size (-1), whether one is declared or not, and a seek from its end fails.
+ *                        SDL loads a WAV as it arrives then
+ *   with SB_REACH_WHOLE  is fetched to its end first
+ *
+ * If loading fails though spoolbuf_sdl3_status() is SB_OK, try it with the whole:
+ *
+ *     sb_reader_options whole;
+ *     sb_reader_options_init(&whole, sizeof whole);         (its reach is SB_REACH_WHOLE)
+ *     spoolbuf_sdl3_close(&io);
+ *     file = spoolbuf_sdl3_open_with(&io, buffer, &whole);
+ *     SDL_LoadWAV_IO(file, true, &spec, &bytes, &length);
  *
  * SDL 3.2 or newer; spoolbuf_sdl.h is for SDL 2. C99 and C++. The header is self-contained: what it has
  * in common with the other adapters is repeated.
@@ -52,7 +70,9 @@ extern "C" {
 /* One player's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_sdl3 {
     sb_reader *reader;
+    int whole;            /* the end may be found first, whatever that costs */
     SDL_AtomicInt status; /* set on the thread that reads */
+    SDL_AtomicInt stopped;
 } spoolbuf_sdl3;
 
 /* SDL's error is why the reader's call failed. */
@@ -87,25 +107,39 @@ static inline void spoolbuf_sdl3_note(spoolbuf_sdl3 *self, int64_t result)
         SDL_CompareAndSwapAtomicInt(&self->status, SB_OK, (int)result);
 }
 
+/* The size if it is a fact, or becomes one at the cost of a seek of the source. */
+static inline int64_t spoolbuf_sdl3_find_size(spoolbuf_sdl3 *self)
+{
+    sb_buffer *buffer = sb_reader_buffer(self->reader);
+    int64_t size = sb_known_size(buffer);
+    sb_stats facts;
+
+    if (size != SB_ERR_UNKNOWN_SIZE)
+        return size;
+    if (self->whole
+        || (sb_stat(buffer, &facts, sizeof facts) == SB_OK && facts.seekable && sb_size(buffer) >= 0)) {
+        size = sb_reader_find_size(self->reader);
+        spoolbuf_sdl3_note(self, size);
+    }
+    return size;
+}
+
 static inline Sint64 SDLCALL spoolbuf_sdl3_size(void *opaque)
 {
     spoolbuf_sdl3 *self = (spoolbuf_sdl3 *)opaque;
 
-    return spoolbuf_sdl3_settle(self, sb_size(sb_reader_buffer(self->reader)));
+    return spoolbuf_sdl3_settle(self, spoolbuf_sdl3_find_size(self));
 }
 
 static inline Sint64 SDLCALL spoolbuf_sdl3_seek(void *opaque, Sint64 offset, SDL_IOWhence whence)
 {
     spoolbuf_sdl3 *self = (spoolbuf_sdl3 *)opaque;
-    int64_t place = sb_reader_seek(self->reader, offset, (int)whence);
+    int64_t size = whence == SDL_IO_SEEK_END ? spoolbuf_sdl3_find_size(self) : 0;
 
-    if (place == SB_ERR_UNKNOWN_SIZE) {
-        place = sb_reader_find_size(self->reader);
-        spoolbuf_sdl3_note(self, place);
-        if (place >= 0)
-            place = sb_reader_seek(self->reader, offset, (int)whence);
-    }
-    return spoolbuf_sdl3_settle(self, place);
+    if (SDL_GetAtomicInt(&self->stopped))
+        size = SB_ERR_CANCELED;
+    /* The declared size is not the end. */
+    return spoolbuf_sdl3_settle(self, size < 0 ? size : sb_reader_seek(self->reader, offset, (int)whence));
 }
 
 static inline size_t SDLCALL spoolbuf_sdl3_read(void *opaque, void *out, size_t size,
@@ -117,8 +151,12 @@ static inline size_t SDLCALL spoolbuf_sdl3_read(void *opaque, void *out, size_t 
 
     while (done < size) {
         size_t left = size - done;
-        count = sb_reader_read(self->reader, left > SIZE_MAX / 2 ? SIZE_MAX / 2 : left,
-                               (char *)out + done);
+        /* Buffered bytes would hide the cancel. */
+        if (SDL_GetAtomicInt(&self->stopped))
+            count = SB_ERR_CANCELED;
+        else
+            count = sb_reader_read(self->reader, left > SIZE_MAX / 2 ? SIZE_MAX / 2 : left,
+                                   (char *)out + done);
         if (count <= 0) {
             *status = count == 0               ? SDL_IO_STATUS_EOF
                 : count == SB_ERR_TIMEOUT ? SDL_IO_STATUS_NOT_READY
@@ -133,16 +171,23 @@ static inline size_t SDLCALL spoolbuf_sdl3_read(void *opaque, void *out, size_t 
     return done;
 }
 
-/* Opens a position in a buffer. `options` may be NULL; see sb_reader_new_with(). On an error returns
- * NULL and sets SDL_GetError(). */
-static inline SDL_IOStream *spoolbuf_sdl3_open(spoolbuf_sdl3 *self, sb_buffer *buffer,
-                                               const sb_reader_options *options)
+/* Opens a position in a buffer, with the options of a reader; NULL means AUTO. On an error returns NULL
+ * and sets SDL_GetError(). */
+static inline SDL_IOStream *spoolbuf_sdl3_open_with(spoolbuf_sdl3 *self, sb_buffer *buffer,
+                                                    const sb_reader_options *options)
 {
     SDL_IOStreamInterface interface_of_reader;
+    sb_reader_options own;
     SDL_IOStream *file;
     int result;
 
     SDL_SetAtomicInt(&self->status, SB_OK);
+    SDL_SetAtomicInt(&self->stopped, 0);
+    sb_reader_options_init(&own, sizeof own);
+    own.reach = SB_REACH_AUTO;
+    if (options == NULL)
+        options = &own;
+    self->whole = options->reach == SB_REACH_WHOLE;
     result = sb_reader_new_with(buffer, options, &self->reader);
     if (result != SB_OK) {
         SDL_SetError("%s", sb_strerror(result));
@@ -161,9 +206,16 @@ static inline SDL_IOStream *spoolbuf_sdl3_open(spoolbuf_sdl3 *self, sb_buffer *b
     return file;
 }
 
-/* Makes the blocked read, and those that would block, fail. From any thread. */
+/* The same with AUTO. */
+static inline SDL_IOStream *spoolbuf_sdl3_open(spoolbuf_sdl3 *self, sb_buffer *buffer)
+{
+    return spoolbuf_sdl3_open_with(self, buffer, NULL);
+}
+
+/* Makes the blocked read, and every later one, fail. From any thread. */
 static inline void spoolbuf_sdl3_cancel(spoolbuf_sdl3 *self)
 {
+    SDL_SetAtomicInt(&self->stopped, 1);
     sb_reader_cancel(self->reader);
 }
 
@@ -171,6 +223,7 @@ static inline void spoolbuf_sdl3_cancel(spoolbuf_sdl3 *self)
 static inline void spoolbuf_sdl3_resume(spoolbuf_sdl3 *self)
 {
     SDL_SetAtomicInt(&self->status, SB_OK);
+    SDL_SetAtomicInt(&self->stopped, 0);
     sb_reader_resume(self->reader);
 }
 

@@ -39,7 +39,7 @@ int main(int argc, char **argv)
     Uint32 length = 0;
     int status;
 
-    if (buffer == NULL || (file = spoolbuf_sdl3_open(&io, buffer, NULL)) == NULL)
+    if (buffer == NULL || (file = spoolbuf_sdl3_open(&io, buffer)) == NULL)
         return 2;
     resource_on_interrupt(stop, &io);
     if (SDL_LoadWAV_IO(file, true, &spec, &sound, &length))

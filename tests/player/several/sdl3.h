@@ -5,6 +5,8 @@
 #define FAILED_SAYS "error"
 #define GOES_ON 0
 #define ONE_AT_A_TIME 0
+/* It loads a sound as a whole. */
+#define BEGINS 0
 
 struct player {
     PLAYER;
@@ -14,7 +16,7 @@ struct player {
 
 static void player_open(player *self)
 {
-    self->file_of_sdl = self->buffer != NULL ? spoolbuf_sdl3_open(&self->io, self->buffer, NULL)
+    self->file_of_sdl = self->buffer != NULL ? spoolbuf_sdl3_open(&self->io, self->buffer)
                                              : SDL_IOFromFile(self->file, "rb");
     assert(self->file_of_sdl != NULL);
 }
@@ -52,7 +54,8 @@ static void player_is_not_ready(player *self)
 
     assert(sb_reader_options_init(&options, sizeof options) == SB_OK);
     options.timeout_ms = 0;
-    file = spoolbuf_sdl3_open(&io, self->buffer, &options);
+    options.reach = SB_REACH_AUTO;
+    file = spoolbuf_sdl3_open_with(&io, self->buffer, &options);
     assert(file != NULL && SDL_ReadIO(file, bytes, 10) == 0);
     assert(SDL_GetIOStatus(file) == SDL_IO_STATUS_NOT_READY && SDL_TellIO(file) == 0);
     /* Nor is the size known; and neither is an error. */
@@ -61,13 +64,29 @@ static void player_is_not_ready(player *self)
     memset(bytes, 0, 10);
     assert(SDL_ReadIO(file, bytes, 10) == 10 && bytes[9] == odd_byte(9));
     assert(SDL_GetIOStatus(file) == SDL_IO_STATUS_READY);
-    spoolbuf_sdl3_cancel(&io);
     assert(SDL_SeekIO(file, ODD - 1, SDL_IO_SEEK_SET) == ODD - 1);
+    spoolbuf_sdl3_cancel(&io);
+    assert(SDL_SeekIO(file, 0, SDL_IO_SEEK_SET) < 0);
     assert(SDL_ReadIO(file, bytes, 1) == 0 && SDL_GetIOStatus(file) == SDL_IO_STATUS_ERROR);
     assert(spoolbuf_sdl3_status(&io) == SB_ERR_CANCELED);
     spoolbuf_sdl3_resume(&io);
     assert(SDL_ReadIO(file, bytes, 1) == 0 && SDL_GetIOStatus(file) == SDL_IO_STATUS_NOT_READY);
     assert(spoolbuf_sdl3_status(&io) == SB_OK && SDL_CloseIO(file));
+    spoolbuf_sdl3_close(&io);
+}
+
+/* One that may fetch everything first. */
+static void player_finds_the_end(player *self)
+{
+    sb_reader_options whole;
+    spoolbuf_sdl3 io;
+    SDL_IOStream *file;
+
+    assert(sb_reader_options_init(&whole, sizeof whole) == SB_OK);
+    file = spoolbuf_sdl3_open_with(&io, self->buffer, &whole);
+    assert(file != NULL && SDL_SeekIO(file, 3 * SB_REACH_AUTO, SDL_IO_SEEK_SET) == 3 * SB_REACH_AUTO);
+    assert(SDL_GetIOSize(file) == ODD && SDL_SeekIO(file, -1, SDL_IO_SEEK_END) == ODD - 1);
+    assert(SDL_CloseIO(file));
     spoolbuf_sdl3_close(&io);
 }
 
@@ -80,8 +99,11 @@ static void player_asks(player *self)
     player_is_not_ready(self);
     SDL_ClearError();
     assert(SDL_GetIOSize(file) < 0 && SDL_GetError()[0] != '\0');
-    /* Seeking from the end waits until the size is known; the position is that of a file. */
-    assert(SDL_SeekIO(file, 0, SDL_IO_SEEK_END) == ODD && SDL_SeekIO(file, 0, SDL_IO_SEEK_SET) == 0);
+    /* The source cannot seek: no end that is not known, and no position beyond the reach. */
+    assert(SDL_SeekIO(file, 0, SDL_IO_SEEK_END) < 0 && SDL_TellIO(file) == 0);
+    assert(SDL_SeekIO(file, 3 * SB_REACH_AUTO, SDL_IO_SEEK_SET) < 0 && SDL_TellIO(file) == 0);
+    assert(player_status(self) == SB_OK);
+    player_finds_the_end(self);
     assert(SDL_ReadIO(file, bytes, 0) == 0 && SDL_TellIO(file) == 0);
     assert(SDL_ReadIO(file, bytes, 900) == 900 && bytes[899] == odd_byte(899));
     assert(SDL_GetIOStatus(file) == SDL_IO_STATUS_READY);
@@ -93,7 +115,14 @@ static void player_asks(player *self)
     assert(SDL_GetIOStatus(file) == SDL_IO_STATUS_EOF);
     assert(SDL_WriteIO(file, bytes, 1) == 0 && SDL_GetIOStatus(file) == SDL_IO_STATUS_READONLY);
     assert(SDL_FlushIO(file) && player_status(self) == SB_OK);
-    assert(spoolbuf_sdl3_open(&other, NULL, NULL) == NULL && SDL_GetError()[0] != '\0');
+    /* A stop stops although every byte is buffered. */
+    assert(SDL_SeekIO(file, 0, SDL_IO_SEEK_SET) == 0);
+    spoolbuf_sdl3_cancel(&self->io);
+    assert(SDL_ReadIO(file, bytes, 1) == 0 && player_status(self) == SB_ERR_CANCELED);
+    spoolbuf_sdl3_resume(&self->io);
+    assert(SDL_ReadIO(file, bytes, 1) == 1 && bytes[0] == odd_byte(0));
+    SDL_ClearError();
+    assert(spoolbuf_sdl3_open(&other, NULL) == NULL && SDL_GetError()[0] != '\0');
     sb_free(self->buffer);
     assert(SDL_ReadIO(file, bytes, 1) == 0 && SDL_GetError()[0] != '\0');
     assert(SDL_GetIOStatus(file) == SDL_IO_STATUS_ERROR && player_status(self) == SB_ERR_INVALID);
@@ -110,6 +139,7 @@ static void player_play(player *self)
         self->sum = sum_of(1, sound, length);
     /* A truncated sound loads silently; only the error that was set tells. */
     self->says = SDL_GetError()[0] == '\0'                              ? "end"
+        : strcmp(SDL_GetError(), sb_strerror(SB_ERR_UNKNOWN_SIZE)) == 0 ? "end"
         : strcmp(SDL_GetError(), sb_strerror(SB_ERR_CANCELED)) == 0 ? "stop"
                                                                         : "error";
     SDL_free(sound);
