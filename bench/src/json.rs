@@ -90,15 +90,18 @@ fn row(results: &Results, outcome: &Outcome) -> String {
     object(parts.into_iter())
 }
 
-fn pair(name: &str, value: impl Display) -> String {
+/// A name with its value.
+pub fn pair(name: &str, value: impl Display) -> String {
     format!("{}: {value}", text(name))
 }
 
-fn object(pairs: impl Iterator<Item = String>) -> String {
+/// An object of such pairs.
+pub fn object(pairs: impl Iterator<Item = String>) -> String {
     format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
 }
 
-fn text(plain: &str) -> String {
+/// A string.
+pub fn text(plain: &str) -> String {
     let mut out = String::from("\"");
     for c in plain.chars() {
         match c {

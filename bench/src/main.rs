@@ -10,6 +10,7 @@ mod memory;
 mod options;
 mod outcome;
 mod picture;
+mod replay;
 mod results;
 mod rows;
 mod size;
@@ -27,6 +28,9 @@ fn main() -> ExitCode {
     if args.peek().is_some_and(|a| a == "work") {
         let args: Vec<_> = args.collect();
         return child(&args[1], &args[2], Path::new(&args[3]));
+    }
+    if args.next_if(|a| a == "replay").is_some() {
+        return ended(replay::run(args).map(|()| false));
     }
     let options = match Options::parse(args) {
         Ok(options) => options,
@@ -46,7 +50,12 @@ fn main() -> ExitCode {
         print!("{}", table::render(&results));
         report(&results, &options).map(|()| results.failed)
     };
-    match drive::run(&options).and_then(failed) {
+    ended(drive::run(&options).and_then(failed))
+}
+
+/// The exit code of a run: whether a contender was wrong, or why there are no results.
+fn ended(failed: Result<bool, String>) -> ExitCode {
+    match failed {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => {
             eprintln!("bench: one that is there was wrong: see above");
@@ -59,11 +68,13 @@ fn main() -> ExitCode {
     }
 }
 
+/// Writes a file of a report.
+fn put(path: &Path, text: String) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
+}
+
 /// The report's files.
 fn report(results: &results::Results, options: &Options) -> Result<(), String> {
-    let put = |path: &Path, text: String| {
-        std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
-    };
     let dir = &options.out;
     put(&dir.join("values"), kept::render(results))?;
     put(&dir.join("bench.json"), json::render(results))?;

@@ -150,14 +150,18 @@ fn sizes(out: &mut String, results: &Results) {
 
 /// Puts the tables into the README at `path`.
 pub fn publish(results: &Results, path: &Path) -> Result<(), String> {
+    put(&render(results), MARKS, path)
+}
+
+/// Puts a text between two lines of the file at `path`.
+pub fn put(new: &str, marks: [&str; 2], path: &Path) -> Result<(), String> {
     let name = path.display();
     let text = std::fs::read_to_string(path).map_err(|e| format!("{name}: {e}"))?;
-    let parts = text.split_once(MARKS[0]).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(MARKS[1])?;
+    let parts = text.split_once(marks[0]).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(marks[1])?;
         Some((before, after))
     });
     let (before, after) = parts.ok_or(format!("{name} has no place for the tables"))?;
-    let tables = render(results);
-    let text = format!("{before}{}\n{tables}\n{}{after}", MARKS[0], MARKS[1]);
+    let text = format!("{before}{}\n{new}\n{}{after}", marks[0], marks[1]);
     std::fs::write(path, text).map_err(|e| format!("{name}: {e}"))
 }

@@ -19,6 +19,15 @@ Measures spoolbuf, its alternatives and the limit of the machine.
   --add              keeps the values already in DIR: a report made in parts
   --publish          also puts the tables into bench/README.md, the picture into docs/speed.svg
   --list             lists the rows and the contenders
+
+  cargo run --release --manifest-path bench/Cargo.toml -- replay [OPTIONS]
+
+Replays traces of requests against the cache's eviction policy and others. It measures no time.
+
+  --rounds N         how many traces of each kind (9)
+  --requests N       the requests of each trace (40000)
+  --out DIR          where the report goes (bench/report)
+  --publish          also puts the table into bench/README.md
 ";
 
 const COMMAND: &str = "cargo run --release --manifest-path bench/Cargo.toml";
