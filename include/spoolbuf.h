@@ -357,8 +357,8 @@ typedef enum {
     SB_SOURCE_UNSUPPORTED = -2147483646,
     /**
      * The source delivers another resource than the one that is buffered. The library sets this
-     * code if bytes that the source delivers again differ from the buffered ones (see
-     * sb_reopen()). A source may return it as well, if a validator differs, say. The failure
+     * code after sb_reopen() if bytes that the source delivers again differ from the buffered ones,
+     * or if it ends below them. A source may return it as well, if a validator differs, say. The failure
      * persists until sb_reopen(), even after sb_retry() or sb_resume().
      */
     SB_SOURCE_MISMATCH = -2147483645,
@@ -1468,9 +1468,10 @@ SB_API int sb_resume(sb_buffer *handle);
  * The two resources must have the same bytes, and the library checks some. Bytes that the new
  * source delivers again are compared with the buffered ones. A source that can seek delivers up to
  * 4 KiB before each gap that it fills again, or after it if no byte before it is buffered. If they
- * differ, or if the source returns SB_SOURCE_MISMATCH, the calls that need the source return
- * SB_ERR_SOURCE until another sb_reopen(), and the buffered bytes are untouched. This is a check, not
- * a proof: compare validators (ETag, Last-Modified, the size) where there are some.
+ * differ, if the source ends below buffered bytes, or if it returns SB_SOURCE_MISMATCH, the calls that
+ * need the source return SB_ERR_SOURCE until another sb_reopen(), and the buffered bytes are untouched.
+ * An end that `on_short` makes an error is SB_ERR_SHORT instead. This is a check, not a proof: compare
+ * validators (ETag, Last-Modified, the size) where there are some.
  *
  * @param handle   the buffer, created with a source.
  * @param callback [in] the new source, as for sb_new(). A valid one belongs to the library from the

@@ -106,8 +106,8 @@ pub enum sb_source_code {
     /// cannot seek there, nor anywhere else. From then on it is only read forward.
     SB_SOURCE_UNSUPPORTED = -2147483646,
     /// The source delivers another resource than the one that is buffered. The library sets this
-    /// code if bytes that the source delivers again differ from the buffered ones (see
-    /// sb_reopen()). A source may return it as well, if a validator differs, say. The failure
+    /// code after sb_reopen() if bytes that the source delivers again differ from the buffered ones,
+    /// or if it ends below them. A source may return it as well, if a validator differs, say. The failure
     /// persists until sb_reopen(), even after sb_retry() or sb_resume().
     SB_SOURCE_MISMATCH = -2147483645,
 }

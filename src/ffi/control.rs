@@ -142,9 +142,10 @@ pub unsafe extern "C" fn sb_resume(handle: *mut sb_buffer) -> c_int {
 /// The two resources must have the same bytes, and the library checks some. Bytes that the new
 /// source delivers again are compared with the buffered ones. A source that can seek delivers up to
 /// 4 KiB before each gap that it fills again, or after it if no byte before it is buffered. If they
-/// differ, or if the source returns SB_SOURCE_MISMATCH, the calls that need the source return
-/// SB_ERR_SOURCE until another sb_reopen(), and the buffered bytes are untouched. This is a check, not
-/// a proof: compare validators (ETag, Last-Modified, the size) where there are some.
+/// differ, if the source ends below buffered bytes, or if it returns SB_SOURCE_MISMATCH, the calls that
+/// need the source return SB_ERR_SOURCE until another sb_reopen(), and the buffered bytes are untouched.
+/// An end that `on_short` makes an error is SB_ERR_SHORT instead. This is a check, not a proof: compare
+/// validators (ETag, Last-Modified, the size) where there are some.
 ///
 /// @param handle   the buffer, created with a source.
 /// @param callback [in] the new source, as for sb_new(). A valid one belongs to the library from the

@@ -76,7 +76,7 @@ impl State {
         let suspicion = self.health.suspicion();
         if let Some(error) = suspicion.filter(|_| self.extent.declared() != Some(at)) {
             return self.refuse_end(error, jumped);
-        } else if at == last && self.extent.is_short_error(at) {
+        } else if at <= last && self.extent.is_short_error(at) {
             self.health.fail(Error::Short);
         } else if at == last {
             // The source reached this offset by delivering the bytes before it, so it is the end.
@@ -84,13 +84,22 @@ impl State {
         } else if at > last {
             self.extent.set_bound(at);
         } else {
-            // The source delivered bytes beyond this offset before, so it is not the end.
-            self.health.fail(Error::Source {
-                code: 0,
-                cause: None,
-            });
+            self.ended_below_held();
         }
         Ok(())
+    }
+
+    /// The source reported the end where bytes that are held follow, so it is not the end. If another
+    /// source delivered those, the two have different resources.
+    #[cold]
+    fn ended_below_held(&mut self) {
+        if self.check.is_some() {
+            return self.mismatched();
+        }
+        self.health.fail(Error::Source {
+            code: 0,
+            cause: None,
+        });
     }
 
     /// Refuses to believe an end, since a broken connection reports the same. Repeats the error

@@ -217,8 +217,9 @@ static inline int64_t stream_read(void *opaque, void *out, size_t capacity)
     self->reads++;
     if (self->chunk != 0 && count > self->chunk)
         count = self->chunk;
-    if (count > self->size - self->at)
-        count = self->size - self->at;
+    /* A seek may lead past the end. */
+    if (count > self->size - self->at || self->at > self->size)
+        count = self->at < self->size ? self->size - self->at : 0;
     if (self->at < self->stall_at && count > self->stall_at - self->at)
         count = self->stall_at - self->at;
     if (self->at < self->fail_at && count > self->fail_at - self->at)

@@ -872,6 +872,39 @@ static void short_end(form how)
     sb_free(buffer);
 }
 
+/* The new source ends below the bytes that are held: it delivers another resource or, where an end below
+ * the declared size is an error, was cut there. */
+static void ends_below_held(form how, uint64_t size, uint32_t on_short)
+{
+    int is_cut = on_short == SB_SHORT_ERROR && size != SB_SIZE_UNKNOWN;
+    tank first, second;
+    sb_buffer *buffer;
+
+    tank_init(&first, SIZE, 0);
+    tank_init(&second, 60000, 0);
+    first.stream.fail_at = 100000;
+    first.stream.code = EXPIRED;
+    buffer = tank_open_with(&first, how, SB_MAX_DEFAULT, size, on_short);
+    read_is(buffer, 0, SIZE, 100000);
+    CHECK_EQ(reopen(buffer, &second, how), SB_OK);
+    if (is_cut) {
+        read_is(buffer, 100000, 1, SB_ERR_SHORT);
+        CHECK_EQ(stats_of(buffer).ended_short, 1);
+        CHECK_EQ(sb_size(buffer), SIZE);
+        second.stream.size = SIZE;
+        second.stream.ended = 0;
+        CHECK_EQ(sb_retry(buffer), SB_OK);
+    } else {
+        is_mismatch(buffer, 100000);
+        CHECK_EQ(sb_retry(buffer), SB_OK);
+        is_mismatch(buffer, 100000);
+        tank_init(&first, SIZE, 0);
+        CHECK_EQ(reopen(buffer, &first, how), SB_OK);
+    }
+    read_is(buffer, 0, SIZE, SIZE);
+    sb_free(buffer);
+}
+
 /* ---- freed meanwhile -------------------------------------------------------------------------- */
 
 static void *free_run(void *buffer)
@@ -1082,6 +1115,10 @@ int main(void)
         }
         prefetch(forms[old]);
         short_end(forms[old]);
+        ends_below_held(forms[old], SB_SIZE_UNKNOWN, SB_SHORT_END);
+        ends_below_held(forms[old], SB_SIZE_UNKNOWN, SB_SHORT_ERROR);
+        ends_below_held(forms[old], SIZE, SB_SHORT_END);
+        ends_below_held(forms[old], SIZE, SB_SHORT_ERROR);
     }
     slow_cancel();
     late_outcome(-5, SIZE);

@@ -25,8 +25,6 @@ impl Scene<'_> {
         let has_reason = |record: &Record| match error {
             error if error.is_mismatch() => record.other,
             Error::Source { code: CODE, .. } => record.marks.failures.load(Ordering::SeqCst) > 0,
-            // It ended before bytes that are held, so it is another resource.
-            Error::Source { code: 0, .. } => record.other && record.size < self.size(),
             Error::Unsupported => record.seen.failed_seeks.load(Ordering::SeqCst) > 0,
             _ => false,
         };

@@ -31,7 +31,6 @@ pub struct Kind {
 /// What one source did.
 #[derive(Clone)]
 pub struct Record {
-    pub size: u64,
     pub other: bool,
     pub seen: Arc<Seen>,
     pub marks: Arc<Marks>,
@@ -58,7 +57,6 @@ impl Twin {
             has_declared_size: false,
         };
         let record = Record {
-            size,
             other: kind.other,
             seen,
             marks,
