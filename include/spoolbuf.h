@@ -1741,9 +1741,10 @@ SB_API int sb_new_push(const sb_options *options, sb_buffer **out);
  * Blocks only while there is no space, and at most until the timeout: while memory is over its
  * limit, until the helper thread has spilled; and while the bytes are more than `ahead` (see
  * sb_options) past the furthest read, until a reader comes closer. Never writes a file on this
- * thread, and calls nothing of the caller's. The first push that finds memory full starts the
- * helper thread. From then on that thread spills before memory is full, and keeps up to a quarter of
- * it free, at most 1 MiB.
+ * thread. Of the caller's functions it calls only those of watches for the bytes that it accepts (see
+ * sb_when()), and the log function. The first push that finds memory full starts the helper thread.
+ * From then on that thread spills before memory is full, and keeps up to a quarter of it free, at most
+ * 1 MiB.
  *
  * @param handle     the buffer, created by sb_new_push().
  * @param off        the offset of the first byte, from the start of the resource.
