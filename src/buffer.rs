@@ -6,6 +6,7 @@
 //! the [helper](crate::pull::helper) uses the source instead.
 
 pub(crate) mod failure;
+mod member;
 pub(crate) mod push;
 pub(crate) mod read;
 pub(crate) mod reader;
@@ -23,6 +24,7 @@ use crate::pull::helper::Helper;
 use crate::pull::state::State;
 use crate::source::Source;
 use crate::store::Store;
+use crate::store::budget::Budget;
 use crate::sync::rcu::DomainRef;
 use crate::sync::shared::Shared;
 use crate::sync::{Mutex, lock};
@@ -64,6 +66,20 @@ impl Buffer {
             ),
             None => log!(Debug, number, "opened: {max} bytes of memory"),
         }
+        Ok(made)
+    }
+
+    /// The same in a budget: the buffer's memory and disk space are limited together with those of
+    /// the other members. It cannot be pushed to.
+    #[allow(dead_code, reason = "the cache uses it")]
+    pub(crate) fn in_budget(
+        source: Option<Box<dyn Source>>,
+        options: Options,
+        domain: DomainRef,
+        budget: &Shared<Budget>,
+    ) -> Result<Shared<Buffer>> {
+        let made = Buffer::new(source, options, domain)?;
+        made.store.join(&made, budget, Buffer::TAKEN)?;
         Ok(made)
     }
 

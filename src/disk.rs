@@ -35,6 +35,12 @@ pub(crate) mod faults;
 pub(crate) use message::SystemMessage;
 pub(crate) use system::{Stream, Target, TempFile};
 
+/// The system's code of a full disk.
+#[cfg(unix)]
+const NO_SPACE: i32 = libc::ENOSPC;
+#[cfg(windows)]
+const NO_SPACE: i32 = 112;
+
 /// The kinds of operation that a test can make fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileOperation {
@@ -307,6 +313,11 @@ pub(crate) fn link(
         system::make_private(unnamed);
     }
     linked
+}
+
+/// The error of a full disk.
+pub(crate) fn no_space() -> io::Error {
+    io::Error::from_raw_os_error(NO_SPACE)
 }
 
 /// Frees the blocks of an unnamed file at once, even if other processes have it open.

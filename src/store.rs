@@ -18,8 +18,11 @@
 //! read guard while they copy from memory, but not while they read the spool file, since its bytes
 //! never change.
 
+pub(crate) mod budget;
 mod fill;
 pub(crate) mod index;
+mod member;
+mod membership;
 pub(crate) mod memory;
 pub(crate) mod segment;
 mod spill;
@@ -37,11 +40,9 @@ use crate::log;
 use crate::options::{OnFull, Options};
 use crate::store::index::{Index, Location, Spiller};
 use crate::store::memory::chunk::Chunk;
-use crate::store::segment::Segment;
 use crate::store::spool::Spool;
 use crate::store::write_state::WriteState;
 use crate::sync::rcu::{DomainRef, ReadGuard};
-use crate::sync::shared::Shared;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
 
 pub(crate) struct Store {
@@ -239,8 +240,7 @@ impl Store {
             .sum::<usize>()
             + writing.chunks.left();
         let tail = writing.tail.as_ref().map_or(0, |tail| tail.capacity());
-        let queue = writing.sealed.capacity() * size_of::<Shared<Segment>>();
-        writing.sealed_bytes + (writing.writer.taken() + queue + tail + kept) as u64
+        writing.sealed_bytes + writing.index_taken() + (tail + kept) as u64
     }
 
     /// The buffer's number in the log.

@@ -94,7 +94,7 @@ pub enum SpoolState {
 
 impl Buffer {
     /// The memory of a buffer without any bytes.
-    const TAKEN: u64 = (Shared::<Buffer>::SIZE + Shared::<Gate>::SIZE) as u64;
+    pub(super) const TAKEN: u64 = (Shared::<Buffer>::SIZE + Shared::<Gate>::SIZE) as u64;
 
     pub(crate) fn stats(&self) -> Stats {
         // Before the gate's lock: a thread that holds the store's lock may be allocating memory.

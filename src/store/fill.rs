@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::store::Store;
+use crate::store::budget::Charge;
 use crate::store::memory::BLOCK;
 use crate::store::memory::arena::ARENA;
 use crate::store::memory::chunk::Chunk;
@@ -24,14 +25,14 @@ pub(super) const LARGE_RUN: u64 = 512 * 1024;
 impl Store {
     /// Reserves memory for the source to write the bytes at `position` to, after spilling if memory
     /// is over its limit. `run` is how many bytes the source has delivered without a jump,
-    /// `expected` how many are said to follow. `before_spill` is called, without a lock, before the
+    /// `expected` how many are said to follow. `before_spill` is called, without a lock, before a
     /// spool file is used.
     pub(crate) fn reserve(
         &self,
         position: u64,
         run: u64,
         expected: Option<u64>,
-        before_spill: impl FnOnce() -> Result<()>,
+        before_spill: impl Fn() -> Result<()>,
     ) -> Result<WriteGrant> {
         let mut writing = lock(&self.writing);
         writing.seal_unless(|tail| tail.has_space_at(position));
@@ -43,7 +44,13 @@ impl Store {
             // After a spill this may be another tail than the one that was checked.
             writing.seal_unless(|tail| tail.has_space_at(position));
         }
-        self.grant(&mut writing, position, run, expected)
+        match self.grant(&mut writing, position, run, expected, None)? {
+            Some(grant) => Ok(grant),
+            None => {
+                drop(writing);
+                self.reserve_in_budget(position, run, expected, before_spill)
+            }
+        }
     }
 
     /// The same without a spill, for a push: None if memory is over its limit, unless it may `exceed`
@@ -72,7 +79,9 @@ impl Store {
                 writing = lock(&self.writing);
             }
         }
-        let grant = self.grant(&mut writing, position, run, expected)?;
+        let grant = self.grant(&mut writing, position, run, expected, None)?;
+        // A push must not spill for other stores, nor exceed a budget.
+        let grant = grant.ok_or(Error::Unsupported)?;
         Ok(Some((grant, is_crowded)))
     }
 
@@ -90,18 +99,20 @@ impl Store {
         writing.is_over(max)
     }
 
+    /// None if the store is a member of a budget and needs a segment for which it has no `charge` yet.
     // Always: as a call of its own it costs the pull tens of instructions, and so does `commit`.
     #[inline(always)]
-    fn grant(
+    pub(super) fn grant(
         &self,
         writing: &mut WriteState,
         position: u64,
         run: u64,
         expected: Option<u64>,
-    ) -> Result<WriteGrant> {
+        charge: Option<Charge>,
+    ) -> Result<Option<WriteGrant>> {
         if let Some(tail) = &writing.tail {
             if let Some(grant) = Segment::grant(tail) {
-                return Ok(grant);
+                return Ok(Some(grant));
             }
             // A source that was replaced may still write to its memory.
             writing.seal_unless(|_| false);
@@ -110,12 +121,21 @@ impl Store {
             // An old source's thread may have sealed what the new one was filling.
             writing.take_back();
         }
+        if writing.member.is_some() && charge.is_none() {
+            return Ok(None);
+        }
         // Allocates everything that the commit will need, so that the commit cannot fail.
         self.index.prepare(&mut writing.writer, position)?;
         writing.sealed.try_reserve(1).map_err(|_| Error::NoMemory)?;
-        let chunk = self.chunk(writing, position, run, expected)?;
+        let chunk = match charge {
+            Some(charge) => {
+                Store::charged_chunk(writing, capacity(position, run, expected), charge)?
+            }
+            None => self.chunk(writing, position, run, expected)?,
+        };
         let segment = Segment::new(position, chunk)?;
-        Ok(Segment::grant(&segment).expect("a new segment grants its memory"))
+        let grant = Segment::grant(&segment).expect("a new segment grants its memory");
+        Ok(Some(grant))
     }
 
     /// Makes `count` bytes that the source wrote readable. If `more` bytes follow at once, returns
@@ -133,7 +153,7 @@ impl Store {
         if let (Some(writing), true) = (&mut writing, grant.is_first()) {
             let segment = grant.segment();
             self.index.insert(&mut writing.writer, segment.clone());
-            writing.tail = Some(segment.clone());
+            writing.begin(segment.clone());
         }
         grant.commit(count);
         (more && grant.has_space()).then_some(grant)
@@ -148,7 +168,8 @@ impl Store {
             return;
         };
         let mut writing = lock(&self.writing);
-        if chunk.size() as u64 == BLOCK && writing.spare.is_none() {
+        let kept = chunk.size() as u64 == BLOCK && writing.spare.is_none();
+        if kept && writing.member.is_none() {
             writing.spare = Some(chunk);
         } else {
             drop(writing);

@@ -44,7 +44,7 @@ const LONE: usize = 2;
 const NO_NODE: usize = SENTINEL | LONE;
 
 /// The memory that a segment takes besides its bytes.
-const SEGMENT: usize = Shared::<Segment>::SIZE;
+pub(crate) const SEGMENT: usize = Shared::<Segment>::SIZE;
 
 pub(crate) struct Index {
     domain: DomainRef,
@@ -81,6 +81,9 @@ impl Drop for Retired<'_> {
         }
     }
 }
+
+/// The memory that an index usually takes more of for one segment.
+pub(crate) const GROWTH: usize = SEGMENT + 2 * size_of::<Node>();
 
 struct Node {
     /// The number of levels below this one; 0 for a leaf.

@@ -9,8 +9,7 @@
 use std::ptr::null_mut;
 
 use crate::error::Result;
-use crate::store::memory::arena::Arena;
-use crate::store::memory::chunk::{Chunk, RawParts};
+use crate::store::memory::chunk::{Chunk, Home, RawParts};
 use crate::sync::shared::Shared;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
@@ -27,8 +26,8 @@ pub(crate) struct Segment {
     initialized: AtomicUsize,
     /// The memory, or null if the bytes are in the spool file.
     data: AtomicPtr<u8>,
-    /// The arena that the memory is a part of, or null. Taken together with `data`.
-    arena: AtomicPtr<Arena>,
+    /// What the memory is a part of, or null. Taken together with `data`.
+    home: AtomicPtr<Home>,
     /// The next older segment in the same block of the index, owned by the index.
     pub(crate) next: AtomicPtr<Segment>,
 }
@@ -44,7 +43,7 @@ impl Segment {
             filling: AtomicBool::new(false),
             initialized: AtomicUsize::new(parts.initialized),
             data: AtomicPtr::new(parts.start),
-            arena: AtomicPtr::new(parts.arena),
+            home: AtomicPtr::new(parts.home),
             next: AtomicPtr::new(null_mut()),
         })
     }
@@ -120,7 +119,7 @@ impl Segment {
             return None;
         }
         let start = self.data.swap(null_mut(), Ordering::SeqCst);
-        let arena = self.arena.swap(null_mut(), Ordering::Relaxed);
+        let home = self.home.swap(null_mut(), Ordering::Relaxed);
         let initialized = self.initialized.load(Ordering::Relaxed);
         // SAFETY: the parts came from `into_parts` in `new`, with `initialized` updated by the
         // grant, and the swaps take the pointers once. If they were taken before, both are null,
@@ -130,7 +129,7 @@ impl Segment {
                 start,
                 size: self.capacity,
                 initialized,
-                arena,
+                home,
             })
         }
     }

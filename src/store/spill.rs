@@ -11,6 +11,7 @@ use crate::error::{Error, Operation, Result};
 use crate::log::{self, LogLevel};
 use crate::options::OnFull;
 use crate::store::Store;
+use crate::store::budget::member::{Cause, Spilled};
 use crate::store::index::{Retired, Spiller};
 use crate::store::memory::BLOCK;
 use crate::store::memory::chunk::Chunk;
@@ -43,7 +44,7 @@ impl Store {
         // make this endless. One segment at a time, so that a thread that needs memory waits for at
         // most one write.
         while newest.as_ref().is_some_and(|newest| newest.is_in_memory()) {
-            let spilled = self.spill_oldest(&mut lock(&self.spilling));
+            let spilled = self.spill_if(|| newest.as_ref().is_some_and(|it| it.is_in_memory()));
             self.log_spill(&spilled);
             spilled?;
         }
@@ -152,18 +153,13 @@ impl Store {
     fn spill_down(&self, spare: u64, most: usize) -> Result<()> {
         let (mut done, mut passed_over) = (0, 0);
         while done < most && self.is_over_full(spare) {
-            let mut spiller = lock(&self.spilling);
             // Another thread may have spilled meanwhile.
-            if !self.is_over_full(spare) {
-                break;
-            }
-            let spilled = self.spill_oldest(&mut spiller);
+            let spilled = self.spill_if(|| self.is_over_full(spare));
             done += usize::from(spilled.is_ok());
             let goes_on = match &spilled {
                 Ok(()) => true,
                 Err(error) => error.depends_on_offset() && self.pass_over(&mut passed_over),
             };
-            drop(spiller);
             if spilled.is_ok() || !goes_on {
                 self.log_spill(&spilled);
             }
@@ -180,7 +176,7 @@ impl Store {
         let mut writing = lock(&self.writing);
         *passed_over += 1;
         let untried = *passed_over < writing.sealed.len();
-        writing.sealed.rotate_left(1);
+        writing.defer_oldest();
         untried
     }
 
@@ -247,24 +243,61 @@ impl Store {
         lock(&self.writing).is_over(limit)
     }
 
-    fn spill_oldest(&self, spiller: &mut Spiller) -> Result<()> {
+    /// Spills the oldest segment if `is_needed` still holds when this thread's turn has come.
+    fn spill_if(&self, is_needed: impl Fn() -> bool) -> Result<()> {
+        loop {
+            let mut spiller = lock(&self.spilling);
+            if !is_needed() {
+                return Ok(());
+            }
+            let Spilled::NoSpace(cause) = self.spill_oldest(&mut spiller)? else {
+                return Ok(());
+            };
+            drop(spiller);
+            self.evict(cause)?;
+        }
+    }
+
+    pub(super) fn spill_oldest(&self, spiller: &mut Spiller) -> Result<Spilled> {
         // It stays the oldest: only the thread that holds the spiller removes it.
-        let Some(segment) = lock(&self.writing).sealed.front().cloned() else {
-            return Ok(());
+        let (segment, is_member) = {
+            let writing = lock(&self.writing);
+            (writing.sealed.front().cloned(), writing.member.is_some())
+        };
+        let Some(segment) = segment else {
+            return Ok(Spilled::Nothing);
         };
         let spool = self.spool_or_new()?;
-        let ahead = !self.finished.load(Ordering::Relaxed);
+        if is_member && !self.charge_write(&segment) {
+            return Ok(Spilled::NoSpace(Cause::Disk));
+        }
+        let ahead = !is_member && !self.finished.load(Ordering::Relaxed);
         let written = spool.write(self.index.bytes(spiller, &segment), segment.start(), ahead);
-        written.map_err(|error| Error::from_file(Operation::SpoolWrite, &error))?;
+        if let Err(error) = written {
+            self.keep_charge(&segment);
+            return Err(Error::from_file(Operation::SpoolWrite, &error));
+        }
         self.spooled
             .fetch_add(segment.filled() as u64, Ordering::Relaxed);
         let retired = self
             .index
             .unlink(&mut lock(&self.writing).writer, spiller, &segment);
         let chunk = retired.and_then(Retired::wait);
+        if is_member {
+            // Before the budget looks for another segment to spill.
+            drop(chunk);
+            self.forget_oldest();
+        } else {
+            self.keep_chunk(chunk);
+        }
+        Ok(Spilled::Done)
+    }
+
+    /// Removes the oldest segment, whose bytes are in the spool file, and keeps its memory if it will
+    /// be used again.
+    fn keep_chunk(&self, chunk: Option<Chunk>) {
         let mut writing = lock(&self.writing);
-        writing.sealed.pop_front();
-        writing.sealed_bytes -= segment.capacity() as u64;
+        writing.remove_oldest();
         let finished = self.finished.load(Ordering::Relaxed);
         let (kept, released) = match chunk {
             // Kept for the next segment, for which memory is being freed. It holds bytes of this
@@ -280,7 +313,6 @@ impl Store {
         if let Some(chunk) = released {
             chunk.release_pages();
         }
-        Ok(())
     }
 
     /// Keeps one more chunk if pushes will use it and it fits under the memory limit. Returns one that

@@ -7,7 +7,8 @@ use crate::pull::ranges::Ranges;
 use crate::store::fill::{LARGE_RUN, SMALLEST, capacity, is_large};
 use crate::store::memory::BLOCK;
 use crate::store::memory::arena::ARENA;
-use crate::store::segment::WriteGrant;
+use crate::store::segment::{Segment, WriteGrant};
+use crate::sync::shared::Shared;
 
 const NODE: u64 = 64 * BLOCK;
 

@@ -3,7 +3,9 @@
 
 use std::collections::VecDeque;
 
+use crate::store::budget::Charge;
 use crate::store::index::Writer;
+use crate::store::membership::Membership;
 use crate::store::memory::chunk::Chunk;
 use crate::store::memory::chunk_allocator::ChunkAllocator;
 use crate::store::segment::Segment;
@@ -25,6 +27,8 @@ pub(super) struct WriteState {
     /// More of them, kept while bytes are pushed.
     pub(super) spares: Vec<Chunk>,
     pub(super) chunks: ChunkAllocator,
+    /// The store's part in a budget. Dropped last, when the memory is free.
+    pub(super) member: Option<Box<Membership>>,
 }
 
 impl WriteState {
@@ -38,6 +42,7 @@ impl WriteState {
             spare: None,
             spares: Vec::new(),
             chunks: ChunkAllocator::default(),
+            member: None,
         }
     }
 
@@ -57,10 +62,63 @@ impl WriteState {
         if let Some(tail) = self.tail.take_if(|tail| !is_fine(tail)) {
             self.sealed_bytes += tail.capacity() as u64;
             if tail.is_filling() {
-                self.lent.push(tail);
+                self.lend(tail);
             } else {
                 self.sealed.push_back(tail);
             }
+        }
+    }
+
+    #[cold]
+    fn lend(&mut self, tail: Shared<Segment>) {
+        self.lent.push(tail);
+        if let Some(member) = &mut self.member {
+            member.lend();
+        }
+    }
+
+    /// Makes a segment the tail when its first bytes are committed.
+    #[inline]
+    pub(super) fn begin(&mut self, segment: Shared<Segment>) {
+        self.tail = Some(segment);
+        if let Some(member) = &mut self.member {
+            member.begin();
+        }
+    }
+
+    /// Removes the oldest sealed segment, whose memory is free.
+    pub(super) fn remove_oldest(&mut self) {
+        if let Some(segment) = self.sealed.pop_front() {
+            self.sealed_bytes -= segment.capacity() as u64;
+        }
+        if let Some(member) = &mut self.member {
+            member.remove_oldest();
+        }
+    }
+
+    /// Moves the oldest sealed segment behind all others.
+    pub(super) fn defer_oldest(&mut self) {
+        self.sealed.rotate_left(1);
+        if let Some(member) = &mut self.member {
+            member.defer_oldest();
+        }
+    }
+
+    /// The memory that the index and the queue take, in bytes.
+    pub(super) fn index_taken(&self) -> u64 {
+        let queue = self.sealed.capacity() * size_of::<Shared<Segment>>();
+        (self.writer.taken() + queue) as u64
+    }
+
+    /// Charges a member's index. That of the next segment comes out of its `charge`.
+    pub(super) fn settle(&mut self, next: u64, charge: Option<&mut Charge>) {
+        let taken = self.index_taken() + next;
+        if let Some(member) = &mut self.member {
+            debug_assert_eq!(
+                member.segments(),
+                self.sealed.len() + usize::from(self.tail.is_some())
+            );
+            member.settle(taken, charge);
         }
     }
 
@@ -69,11 +127,20 @@ impl WriteState {
         let mut index = 0;
         while let Some(lent) = self.lent.get(index) {
             // If memory runs out, the segment stays in memory.
-            if lent.is_filling() || self.sealed.try_reserve(2).is_err() {
+            if lent.is_filling() || self.sealed.try_reserve(2).is_err() || !self.can_begin() {
                 index += 1;
             } else {
                 self.sealed.push_back(self.lent.swap_remove(index));
+                if let Some(member) = &mut self.member {
+                    member.begin();
+                }
             }
         }
+    }
+
+    /// Whether a member has memory for the births of two more segments.
+    fn can_begin(&mut self) -> bool {
+        let member = self.member.as_mut();
+        member.is_none_or(|member| member.reserve().is_ok())
     }
 }

@@ -10,21 +10,21 @@ use std::ptr::NonNull;
 use crate::error::{Error, Result};
 use crate::sync::{AtomicUsize, Ordering};
 
-pub(crate) struct Shared<T> {
+pub(crate) struct Shared<T: ?Sized> {
     counted: NonNull<Counted<T>>,
     owns: PhantomData<Counted<T>>,
 }
 
-struct Counted<T> {
+pub(crate) struct Counted<T: ?Sized> {
     count: AtomicUsize,
     value: T,
 }
 
 // SAFETY: T is Send and Sync, which is what Arc requires too: any holder's thread may use the
 // value, and the last one drops it.
-unsafe impl<T: Send + Sync> Send for Shared<T> {}
+unsafe impl<T: Send + Sync + ?Sized> Send for Shared<T> {}
 // SAFETY: T is Send and Sync, so a shared `Shared` gives no more access than an owned one.
-unsafe impl<T: Send + Sync> Sync for Shared<T> {}
+unsafe impl<T: Send + Sync + ?Sized> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
     /// The size of one allocation, in bytes.
@@ -71,9 +71,49 @@ impl<T> Shared<T> {
         let held = std::mem::ManuallyDrop::new(unsafe { Shared::from_raw(value) });
         Shared::clone(&held)
     }
+
+    /// The allocation, for a [`Backlink`].
+    pub(crate) fn allocation(this: &Shared<T>) -> NonNull<Counted<T>> {
+        this.counted
+    }
 }
 
-impl<T> Clone for Shared<T> {
+/// A reference that does not keep the value alive. The value itself must take it back when it is
+/// dropped.
+pub(crate) struct Backlink<T: ?Sized>(NonNull<Counted<T>>);
+
+// SAFETY: as for Shared, which is all that a Backlink gives.
+unsafe impl<T: Send + Sync + ?Sized> Send for Backlink<T> {}
+// SAFETY: as for Shared, which is all that a Backlink gives.
+unsafe impl<T: Send + Sync + ?Sized> Sync for Backlink<T> {}
+
+impl<T: ?Sized> Backlink<T> {
+    pub(crate) fn new(allocation: NonNull<Counted<T>>) -> Backlink<T> {
+        Backlink(allocation)
+    }
+
+    /// The value, unless it is being dropped.
+    ///
+    /// # Safety
+    /// The drop of the value has not returned.
+    pub(crate) unsafe fn upgrade(&self) -> Option<Shared<T>> {
+        // SAFETY: the caller guarantees that the value's drop has not returned, so that its memory
+        // is allocated.
+        let count = unsafe { &self.0.as_ref().count };
+        // Once it is 0 it stays 0. Relaxed, as in `clone`: whoever made the link holds, or passed
+        // on, a count.
+        let more = |count: usize| (count > 0).then(|| count + 1);
+        count
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .ok()?;
+        Some(Shared {
+            counted: self.0,
+            owns: PhantomData,
+        })
+    }
+}
+
+impl<T: ?Sized> Clone for Shared<T> {
     fn clone(&self) -> Shared<T> {
         // SAFETY: this count keeps the value alive.
         let count = unsafe { &self.counted.as_ref().count };
@@ -88,7 +128,7 @@ impl<T> Clone for Shared<T> {
     }
 }
 
-impl<T> Deref for Shared<T> {
+impl<T: ?Sized> Deref for Shared<T> {
     type Target = T;
 
     #[inline]
@@ -98,7 +138,7 @@ impl<T> Deref for Shared<T> {
     }
 }
 
-impl<T> Drop for Shared<T> {
+impl<T: ?Sized> Drop for Shared<T> {
     fn drop(&mut self) {
         // Release: this holder's uses happen before the drop. Acquire: the drop happens after all
         // other holders' uses. A fence would do for the latter, but ThreadSanitizer does not see
@@ -112,7 +152,7 @@ impl<T> Drop for Shared<T> {
     }
 }
 
-impl<T> Shared<T> {
+impl<T: ?Sized> Shared<T> {
     fn count(&self) -> &AtomicUsize {
         // SAFETY: `self` holds a count while this is called, which keeps the value alive.
         unsafe { &self.counted.as_ref().count }

@@ -13,6 +13,7 @@
 use std::ptr::NonNull;
 
 use crate::error::{Error, Result};
+use crate::store::budget::Charge;
 use crate::store::memory::arena::Arena;
 use crate::store::memory::map::{map, unmap};
 use crate::sync::shared::Shared;
@@ -20,12 +21,32 @@ use crate::sync::shared::Shared;
 /// Chunks of this size or more are mapped.
 const MAPPED: usize = 16 * 1024;
 
+/// What mapped memory is a multiple of, on most systems.
+const PAGE: usize = 4096;
+
 pub(crate) struct Chunk {
     start: NonNull<u8>,
     size: usize,
     /// The number of bytes, from the start, that hold zeros or bytes of the same resource.
     initialized: usize,
-    arena: Option<Shared<Arena>>,
+    home: Option<Shared<Home>>,
+}
+
+/// What a chunk's memory is a part of, and lives as long as.
+pub(crate) enum Home {
+    Arena(Arena),
+    /// It is charged to a budget.
+    #[allow(dead_code, reason = "it is there to be dropped")]
+    Charge(Charge),
+}
+
+impl Home {
+    pub(crate) fn arena(&self) -> Option<&Arena> {
+        match self {
+            Home::Arena(arena) => Some(arena),
+            Home::Charge(_) => None,
+        }
+    }
 }
 
 // SAFETY: a Chunk is the only owner of its memory, so any thread may use and free it.
@@ -36,7 +57,7 @@ pub(crate) struct RawParts {
     pub(crate) start: *mut u8,
     pub(crate) size: usize,
     pub(crate) initialized: usize,
-    pub(crate) arena: *mut Arena,
+    pub(crate) home: *mut Home,
 }
 
 impl Chunk {
@@ -53,19 +74,45 @@ impl Chunk {
             start,
             size,
             initialized: size,
-            arena: None,
+            home: None,
         })
     }
 
+    /// The same for memory that `charge` pays for, which is at least the `footprint`.
+    pub(crate) fn charged(size: usize, charge: Charge) -> Result<Chunk> {
+        debug_assert!(charge.bytes() >= Chunk::footprint(size));
+        let home = Shared::try_new(Home::Charge(charge))?;
+        let mut chunk = Chunk::zeroed(size)?;
+        chunk.home = Some(home);
+        Ok(chunk)
+    }
+
+    /// The memory that a charged chunk takes, in bytes.
+    pub(crate) fn footprint(size: usize) -> u64 {
+        let taken = if size >= MAPPED {
+            size.next_multiple_of(PAGE)
+        } else {
+            size
+        };
+        (taken + Shared::<Home>::SIZE) as u64
+    }
+
     /// Makes a chunk of a part of an arena, which lives at least as long as the chunk.
-    pub(crate) fn of_arena(arena: Shared<Arena>, start: NonNull<u8>, size: usize) -> Chunk {
-        let initialized = if arena.is_zeroed() { size } else { 0 };
+    pub(crate) fn of_arena(home: Shared<Home>, start: NonNull<u8>, size: usize) -> Chunk {
+        let zeroed = home.arena().is_some_and(Arena::is_zeroed);
+        let initialized = if zeroed { size } else { 0 };
         Chunk {
             start,
             size,
             initialized,
-            arena: Some(arena),
+            home: Some(home),
         }
+    }
+
+    fn is_of_arena(&self) -> bool {
+        self.home
+            .as_deref()
+            .is_some_and(|home| home.arena().is_some())
     }
 
     pub(crate) fn size(&self) -> usize {
@@ -75,7 +122,7 @@ impl Chunk {
     /// Releases the pages to the system, even if the arena lives on.
     pub(crate) fn release_pages(self) {
         #[cfg(unix)]
-        if self.arena.is_some() {
+        if self.is_of_arena() {
             // SAFETY: a chunk of an arena is whole pages, and `self` is their only owner.
             unsafe { libc::madvise(self.start.as_ptr().cast(), self.size, libc::MADV_DONTNEED) };
         }
@@ -84,15 +131,15 @@ impl Chunk {
     /// Takes the chunk apart. `from_parts` must take the parts back.
     pub(crate) fn into_parts(self) -> RawParts {
         let mut this = std::mem::ManuallyDrop::new(self);
-        let arena = this
-            .arena
+        let home = this
+            .home
             .take()
             .map_or(std::ptr::null_mut(), Shared::into_raw);
         RawParts {
             start: this.start.as_ptr(),
             size: this.size,
             initialized: this.initialized,
-            arena,
+            home,
         }
     }
 
@@ -104,23 +151,23 @@ impl Chunk {
             start,
             size,
             initialized,
-            arena,
+            home,
         } = parts;
         // SAFETY: the caller guarantees that the parts came from `into_parts`, which put this count
-        // of the arena into them, and are taken back once.
-        let arena = (!arena.is_null()).then(|| unsafe { Shared::from_raw(arena) });
+        // of the home into them, and are taken back once.
+        let home = (!home.is_null()).then(|| unsafe { Shared::from_raw(home) });
         NonNull::new(start).map(|start| Chunk {
             start,
             size,
             initialized,
-            arena,
+            home,
         })
     }
 }
 
 impl Drop for Chunk {
     fn drop(&mut self) {
-        if self.arena.is_some() {
+        if self.is_of_arena() {
             // The arena is freed with its last chunk.
         } else if self.size >= MAPPED {
             // SAFETY: `zeroed` mapped the memory, and its only owner is being dropped.

@@ -4,13 +4,13 @@
 
 use crate::store::memory::BLOCK;
 use crate::store::memory::arena::{ARENA, Arena};
-use crate::store::memory::chunk::Chunk;
+use crate::store::memory::chunk::{Chunk, Home};
 use crate::sync::shared::Shared;
 
 /// The arena from which chunks are being taken, and how much of it is taken.
 #[derive(Default)]
 pub(crate) struct ChunkAllocator {
-    arena: Option<Shared<Arena>>,
+    arena: Option<Shared<Home>>,
     taken: usize,
 }
 
@@ -18,7 +18,8 @@ impl ChunkAllocator {
     /// Releases the rest of the arena to the system: the arena may be resident as a whole, and no
     /// chunk of it is needed soon.
     pub(crate) fn release_pages(&mut self) {
-        let Some(arena) = self.arena.take() else {
+        let home = self.arena.take();
+        let Some(arena) = home.as_deref().and_then(Home::arena) else {
             return;
         };
         let rest = ARENA - std::mem::take(&mut self.taken);
@@ -50,13 +51,13 @@ impl ChunkAllocator {
                 return None;
             }
             let arena = Arena::kept().or_else(|| if fresh { Arena::fresh() } else { None })?;
-            self.arena = Some(Shared::try_new(arena).ok()?);
+            self.arena = Some(Shared::try_new(Home::Arena(arena)).ok()?);
             self.taken = 0;
         }
-        let arena = self.arena.clone()?;
+        let home = self.arena.clone()?;
         // SAFETY: `taken + size` is at most ARENA, so the address lies within the arena.
-        let start = unsafe { arena.start().add(self.taken) };
+        let start = unsafe { home.arena()?.start().add(self.taken) };
         self.taken += size;
-        Some(Chunk::of_arena(arena, start, size))
+        Some(Chunk::of_arena(home, start, size))
     }
 }

@@ -1,0 +1,183 @@
+//! The budget: limits for the memory and the disk that several stores use together.
+//!
+//! Every store in a budget is a *member*. It charges memory before it takes it, and removes the
+//! charge once the memory is free again, so that the sum of the members never exceeds what the
+//! budget has counted. Counted are the segments, as whole pages where they are mapped, the index, and
+//! the owner of the store. A member uses no arenas, keeps no spare chunks and reserves no disk blocks
+//! ahead: it has no memory that the budget does not know.
+//!
+//! A member that needs a segment calls [`make_room`](Budget::make_room), without a lock and before
+//! the source is asked. While the segment does not fit, the oldest segment of all members is spilled,
+//! by the calling thread: the [`registry`] knows which that is. A tail that nobody fills is sealed for
+//! that. A member whose spool file fails is passed over. The call fails if nothing could be spilled and
+//! some member failed. If all that is left is being filled, the segment is charged all the same: each
+//! member that is being filled may exceed the limit by its tail.
+//!
+//! Disk space is charged before it is written, too. If there is none, the [`Evictor`] removes a store.
+//! It is called without a lock and while no member is held, so that what it removes is really freed.
+//! If it cannot, that is a full disk.
+//!
+//! # The order of the locks
+//!
+//! ```text
+//! spilling   of one store; held across the write to its file, and across nothing else that waits
+//!   writing  of the same store; for a few instructions
+//!     registry   of the budget; for a few instructions, nothing is called under it
+//! ```
+//!
+//! A thread holds the locks of one store at most. It charges with one atomic operation and no lock.
+
+pub(crate) mod account;
+pub(crate) mod member;
+pub(super) mod registry;
+pub(super) mod room;
+
+use crate::error::Result;
+use crate::store::budget::account::Account;
+use crate::store::budget::member::{Cause, Evictor, Member};
+use crate::store::budget::registry::Registry;
+use crate::sync::shared::Shared;
+use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+
+/// The limits of a budget, in bytes.
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code, reason = "the cache uses it")]
+pub(crate) struct Limits {
+    pub(crate) max_memory: u64,
+    pub(crate) max_disk: u64,
+}
+
+pub(crate) struct Budget {
+    memory: Account,
+    disk: Account,
+    /// The part of the memory that no spill frees: the index and the owners of the stores.
+    overhead: AtomicU64,
+    registry: Mutex<Registry>,
+    evictor: Option<Box<dyn Evictor>>,
+}
+
+/// Memory that is charged to a budget, until it is dropped.
+pub(crate) struct Charge {
+    budget: Shared<Budget>,
+    bytes: u64,
+}
+
+impl Budget {
+    /// The memory that a member takes in a budget, in bytes.
+    pub(super) const MEMBER: u64 = Registry::SLOT as u64;
+
+    #[allow(dead_code, reason = "the cache uses it")]
+    pub(crate) fn new(limits: Limits, evictor: Option<Box<dyn Evictor>>) -> Result<Shared<Budget>> {
+        Shared::try_new(Budget {
+            memory: Account::new(limits.max_memory),
+            disk: Account::new(limits.max_disk),
+            overhead: AtomicU64::new(0),
+            registry: Mutex::new(Registry::default()),
+            evictor,
+        })
+    }
+
+    #[allow(dead_code, reason = "the cache uses it")]
+    pub(crate) fn memory(&self) -> &Account {
+        &self.memory
+    }
+
+    #[allow(dead_code, reason = "the cache uses it")]
+    pub(crate) fn disk(&self) -> &Account {
+        &self.disk
+    }
+
+    /// Removes one store that is not in use. Called without a lock.
+    pub(super) fn evict(&self, cause: Cause) -> bool {
+        let evictor = self.evictor.as_ref();
+        evictor.is_some_and(|evictor| evictor.evict_one(cause))
+    }
+
+    /// Charges what a member needs besides its bytes, as far as possible out of a charge, and even if
+    /// the rest exceeds the limit.
+    pub(super) fn grow_overhead(&self, bytes: u64, charge: Option<&mut Charge>) {
+        let taken = charge.map_or(0, |charge| charge.take(bytes));
+        self.memory.add(bytes - taken);
+        self.overhead.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn remove_overhead(&self, bytes: u64) {
+        self.memory.remove(bytes);
+        self.overhead.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Charges disk space, if there is some.
+    pub(super) fn add_disk(&self, bytes: u64) -> bool {
+        self.disk.try_add(bytes)
+    }
+
+    pub(super) fn remove_disk(&self, bytes: u64) {
+        self.disk.remove(bytes);
+    }
+
+    /// Adds a member. Returns its slot, which the member must `leave` before its drop has returned.
+    pub(super) fn join<M: Member + 'static>(&self, member: &Shared<M>) -> Result<usize> {
+        lock(&self.registry).join(member)
+    }
+
+    pub(super) fn leave(&self, slot: usize) {
+        lock(&self.registry).leave(slot);
+    }
+
+    /// The birth of a segment of a member that begins now. If it is the `only` one that the member has
+    /// in memory, it is the oldest.
+    pub(super) fn bear(&self, slot: usize, only: bool) -> u64 {
+        let mut registry = lock(&self.registry);
+        let birth = registry.bear();
+        if only {
+            registry.publish(slot, birth);
+        }
+        birth
+    }
+
+    /// Sets the birth of a member's oldest segment in memory.
+    pub(super) fn publish(&self, slot: usize, oldest: u64) {
+        lock(&self.registry).publish(slot, oldest);
+    }
+}
+
+impl Drop for Budget {
+    fn drop(&mut self) {
+        // Every member and every charge keeps the budget.
+        debug_assert_eq!(self.memory.used(), 0, "memory is still charged");
+        debug_assert_eq!(self.disk.used(), 0, "disk space is still charged");
+    }
+}
+
+impl Charge {
+    /// The number of bytes charged.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Leaves `bytes` in this charge. Returns the rest.
+    pub(super) fn split(&mut self, bytes: u64) -> Charge {
+        let rest = self.bytes.saturating_sub(bytes);
+        self.bytes -= rest;
+        Charge {
+            budget: self.budget.clone(),
+            bytes: rest,
+        }
+    }
+
+    /// Takes up to `bytes` out of the charge. They stay charged. Returns their number.
+    pub(super) fn take(&mut self, bytes: u64) -> u64 {
+        let taken = bytes.min(self.bytes);
+        self.bytes -= taken;
+        taken
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.budget.memory.remove(self.bytes);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -1,0 +1,66 @@
+//! An account: how much of one resource is used, its limit, and the most that was ever used.
+
+use crate::sync::{AtomicU64, Ordering};
+
+pub(crate) struct Account {
+    used: AtomicU64,
+    most: AtomicU64,
+    max: u64,
+}
+
+impl Account {
+    pub(super) fn new(max: u64) -> Account {
+        Account {
+            used: AtomicU64::new(0),
+            most: AtomicU64::new(0),
+            max,
+        }
+    }
+
+    /// Adds `bytes` if they fit under the limit. Returns whether they did.
+    pub(super) fn try_add(&self, bytes: u64) -> bool {
+        let sum = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.max);
+        // Acquire: pairs with `remove`, so that what is taken now is taken after what was freed.
+        let added = self
+            .used
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, sum);
+        if let Ok(used) = added {
+            self.most.fetch_max(used + bytes, Ordering::Relaxed);
+        }
+        added.is_ok()
+    }
+
+    /// Adds `bytes` even if that exceeds the limit.
+    pub(super) fn add(&self, bytes: u64) {
+        let used = self.used.fetch_add(bytes, Ordering::Acquire);
+        self.most.fetch_max(used + bytes, Ordering::Relaxed);
+    }
+
+    /// Removes `bytes` that were added and have been freed.
+    pub(super) fn remove(&self, bytes: u64) {
+        let used = self.used.fetch_sub(bytes, Ordering::Release);
+        debug_assert!(used >= bytes, "{bytes} of {used} bytes removed");
+    }
+
+    /// Whether `bytes` more would fit.
+    pub(super) fn fits(&self, bytes: u64) -> bool {
+        let sum = self.used().checked_add(bytes);
+        sum.is_some_and(|sum| sum <= self.max)
+    }
+
+    /// The number of bytes in use.
+    pub(crate) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// The most bytes that were in use at any time.
+    #[allow(dead_code, reason = "the cache uses it")]
+    pub(crate) fn most(&self) -> u64 {
+        self.most.load(Ordering::Relaxed)
+    }
+
+    /// The limit.
+    pub(crate) fn max(&self) -> u64 {
+        self.max
+    }
+}

@@ -1,0 +1,116 @@
+//! Room for a segment: the oldest segments of all members are spilled until it fits.
+//!
+//! The attempts of one call are a *round*. A member that cannot spill is passed over: the round goes on
+//! with the next older segment. What is newer than the first failure is left alone, so that a round ends
+//! even if a member moves the segments that it could not write behind all others.
+
+use crate::disk;
+use crate::error::{Error, Operation, Result};
+use crate::store::budget::member::{Cause, Member, Spilled};
+use crate::store::budget::registry::NEVER;
+use crate::store::budget::{Budget, Charge};
+use crate::sync::shared::Shared;
+use crate::sync::{Ordering, lock};
+
+/// The memory that may be used besides the bytes of the members before stores are evicted for that, at
+/// least: a budget of nothing still has members.
+const OVERHEAD: u64 = 256 * 1024;
+
+impl Budget {
+    /// Charges `bytes` of memory, after spilling what has to leave memory for them. `before_spill` is
+    /// called before a spool file is used. The caller holds no lock.
+    pub(crate) fn make_room(
+        this: &Shared<Budget>,
+        bytes: u64,
+        before_spill: impl FnOnce() -> Result<()>,
+    ) -> Result<Charge> {
+        if let Some(evictor) = &this.evictor {
+            evictor.expire();
+        }
+        if !this.memory.try_add(bytes) {
+            before_spill()?;
+            this.spill_for(bytes)?;
+        }
+        Ok(Charge {
+            budget: this.clone(),
+            bytes,
+        })
+    }
+
+    fn spill_for(&self, bytes: u64) -> Result<()> {
+        let mut round = Round::new();
+        while !self.memory.try_add(bytes) {
+            let spilled = round.spill(self, &|| !self.memory.fits(bytes))?;
+            if spilled || (self.is_heavy() && self.evict(Cause::Memory)) {
+                continue;
+            }
+            // Everything that is left is being filled.
+            self.memory.add(bytes);
+            break;
+        }
+        Ok(())
+    }
+
+    /// Whether what the members need besides their bytes takes all of the memory.
+    fn is_heavy(&self) -> bool {
+        self.overhead.load(Ordering::Relaxed) > self.memory.max().max(OVERHEAD)
+    }
+}
+
+struct Round {
+    /// The birth of the last segment that was passed over.
+    floor: u64,
+    /// Segments born from here on are left alone.
+    end: u64,
+    /// The first failure.
+    failure: Option<Error>,
+}
+
+impl Round {
+    fn new() -> Round {
+        Round {
+            floor: 0,
+            end: NEVER,
+            failure: None,
+        }
+    }
+
+    /// Spills the oldest segment, or passes over it, or makes space on the disk for it, unless
+    /// `is_needed` does not hold any more. Returns false if no segment is left that is not being
+    /// filled, and the first failure if there was one.
+    fn spill(&mut self, budget: &Budget, is_needed: &dyn Fn() -> bool) -> Result<bool> {
+        let oldest = lock(&budget.registry).oldest(self.floor, self.end);
+        let Some((member, birth)) = oldest else {
+            return self.failure.take().map_or(Ok(false), Err);
+        };
+        match member.spill_oldest(is_needed) {
+            Ok(Spilled::Done) => {}
+            Ok(Spilled::Nothing) => self.floor = birth,
+            Ok(Spilled::NoSpace(cause)) => {
+                // Dropped first: it may be what is evicted.
+                drop(member);
+                if !budget.evict(cause) {
+                    self.pass_over(budget, birth, full_disk());
+                }
+            }
+            Err(error) => self.fail(budget, &member, birth, error),
+        }
+        Ok(true)
+    }
+
+    fn fail(&mut self, budget: &Budget, member: &Shared<dyn Member>, birth: u64, error: Error) {
+        member.note(&error);
+        self.pass_over(budget, birth, error);
+    }
+
+    fn pass_over(&mut self, budget: &Budget, birth: u64, error: Error) {
+        self.floor = birth;
+        self.end = self.end.min(lock(&budget.registry).next());
+        self.failure.get_or_insert(error);
+    }
+}
+
+/// The error of a budget without space on the disk: that of a full disk.
+pub(in crate::store) fn full_disk() -> Error {
+    Error::from_file(Operation::SpoolWrite, &disk::no_space())
+}

@@ -1,0 +1,128 @@
+//! A store in a budget: what it does for the other members, and what it charges.
+
+use crate::error::{Error, Result};
+use crate::store::Store;
+use crate::store::budget::member::{Cause, Member, Spilled};
+use crate::store::budget::room::full_disk;
+use crate::store::budget::{Budget, Charge};
+use crate::store::fill::capacity;
+use crate::store::index::{GROWTH, SEGMENT};
+use crate::store::membership::{Membership, blocks_of};
+use crate::store::memory::chunk::Chunk;
+use crate::store::segment::{Segment, WriteGrant};
+use crate::store::write_state::WriteState;
+use crate::sync::lock;
+use crate::sync::shared::{Shared, try_box};
+
+impl Store {
+    /// Makes an empty store a member of a budget, for as long as it exists. It is a part of `member`,
+    /// which takes `owner` bytes of memory.
+    pub(crate) fn join<M: Member + 'static>(
+        &self,
+        member: &Shared<M>,
+        budget: &Shared<Budget>,
+        owner: u64,
+    ) -> Result<()> {
+        let whole = std::ptr::from_ref(&**member).addr();
+        let part = std::ptr::from_ref(self).addr();
+        assert!(
+            (whole..whole + size_of::<M>()).contains(&part),
+            "the member has the store, and drops it"
+        );
+        let membership = Membership::new(member, budget.clone(), owner)?;
+        lock(&self.writing).member = Some(try_box(membership)?);
+        Ok(())
+    }
+
+    /// The budget, if the store is in one.
+    fn budget(&self) -> Option<Shared<Budget>> {
+        let writing = lock(&self.writing);
+        writing.member.as_ref().map(|it| it.budget().clone())
+    }
+
+    /// `reserve` for a new segment of a member, which is charged first.
+    #[cold]
+    pub(super) fn reserve_in_budget(
+        &self,
+        position: u64,
+        run: u64,
+        expected: Option<u64>,
+        before_spill: impl Fn() -> Result<()>,
+    ) -> Result<WriteGrant> {
+        let budget = self.budget().expect("a member has a budget");
+        let bytes = Chunk::footprint(capacity(position, run, expected)) + GROWTH as u64;
+        let charge = Budget::make_room(&budget, bytes, before_spill)?;
+        let mut writing = lock(&self.writing);
+        // The tail may be another one by now.
+        writing.seal_unless(|tail| tail.has_space_at(position));
+        let grant = self.grant(&mut writing, position, run, expected, Some(charge))?;
+        Ok(grant.expect("the segment is charged"))
+    }
+
+    /// Memory for a segment that was charged, after what the index has taken for it.
+    #[cold]
+    pub(super) fn charged_chunk(
+        writing: &mut WriteState,
+        capacity: usize,
+        mut charge: Charge,
+    ) -> Result<Chunk> {
+        if let Some(member) = &mut writing.member {
+            member.reserve()?;
+        }
+        let mut rest = charge.split(Chunk::footprint(capacity));
+        writing.settle(SEGMENT as u64, Some(&mut rest));
+        Chunk::charged(capacity, charge)
+    }
+
+    /// Spills the oldest segment for any member, if `is_needed` still holds when its turn has come.
+    pub(crate) fn spill_for_budget(&self, is_needed: &dyn Fn() -> bool) -> Result<Spilled> {
+        let mut spiller = lock(&self.spilling);
+        if !is_needed() {
+            return Ok(Spilled::Done);
+        }
+        {
+            let mut writing = lock(&self.writing);
+            if writing.sealed.is_empty() {
+                writing.seal_unless(Segment::is_filling);
+            }
+        }
+        let spilled = self.spill_oldest(&mut spiller);
+        if spilled.as_ref().is_err_and(Error::depends_on_offset) {
+            // The others are tried next: its offset may be beyond the largest size of a file.
+            lock(&self.writing).defer_oldest();
+        }
+        spilled
+    }
+
+    /// Charges the disk space for a segment. Returns false if the budget has none.
+    pub(super) fn charge_write(&self, segment: &Segment) -> bool {
+        let bytes = blocks_of(segment.start(), segment.filled() as u64);
+        let mut writing = lock(&self.writing);
+        let member = writing.member.as_mut();
+        member.is_none_or(|member| member.charge_disk(bytes))
+    }
+
+    /// The write of a segment failed.
+    #[cold]
+    pub(super) fn keep_charge(&self, segment: &Segment) {
+        let bytes = blocks_of(segment.start(), segment.filled() as u64);
+        if let Some(member) = &mut lock(&self.writing).member {
+            member.keep_disk(bytes);
+        }
+    }
+
+    /// Removes the oldest segment of a member, whose memory is free.
+    pub(super) fn forget_oldest(&self) {
+        let mut writing = lock(&self.writing);
+        writing.remove_oldest();
+        writing.settle(SEGMENT as u64, None);
+    }
+
+    /// Makes the budget remove a store that is not in use. Called without a lock.
+    #[cold]
+    pub(super) fn evict(&self, cause: Cause) -> Result<()> {
+        let budget = self.budget();
+        let evicted = budget.is_some_and(|budget| budget.evict(cause));
+        if evicted { Ok(()) } else { Err(full_disk()) }
+    }
+}

@@ -1,0 +1,137 @@
+//! A store's membership in a budget: what it has charged, and the births of its segments in memory.
+//!
+//! It is a part of the store's write state, and changes under the `writing` lock. The chunks carry
+//! their own charges, so that each is removed when its memory is free, wherever that happens.
+
+use std::collections::VecDeque;
+
+use crate::error::{Error, Result};
+use crate::store::budget::member::Member;
+use crate::store::budget::registry::NEVER;
+use crate::store::budget::{Budget, Charge};
+use crate::sync::shared::Shared;
+
+/// The disk space that is charged for `filled` bytes at `start`: the blocks that they touch.
+pub(super) fn blocks_of(start: u64, filled: u64) -> u64 {
+    const BLOCK: u64 = 4096;
+    (start + filled).next_multiple_of(BLOCK) - start / BLOCK * BLOCK
+}
+
+pub(super) struct Membership {
+    budget: Shared<Budget>,
+    slot: usize,
+    /// The births of the sealed segments and of the tail, oldest first.
+    births: VecDeque<u64>,
+    /// The memory that the owner of the store takes besides, in bytes.
+    owner: u64,
+    /// What is charged for the owner and the index.
+    overhead: u64,
+    /// What is charged for the spool file.
+    disk: u64,
+    /// The part of it that the last write left, because it failed.
+    unused: u64,
+}
+
+impl Membership {
+    /// Joins a budget. `owner` is the memory that the member takes besides the store's, in bytes.
+    pub(super) fn new<M: Member + 'static>(
+        member: &Shared<M>,
+        budget: Shared<Budget>,
+        owner: u64,
+    ) -> Result<Membership> {
+        let slot = budget.join(member)?;
+        let owner = owner + Budget::MEMBER;
+        budget.grow_overhead(owner, None);
+        Ok(Membership {
+            budget,
+            slot,
+            births: VecDeque::new(),
+            owner,
+            overhead: owner,
+            disk: 0,
+            unused: 0,
+        })
+    }
+
+    pub(super) fn budget(&self) -> &Shared<Budget> {
+        &self.budget
+    }
+
+    /// Allocates what `begin` will need, for the next segment and for one that was lent.
+    pub(super) fn reserve(&mut self) -> Result<()> {
+        self.births.try_reserve(2).map_err(|_| Error::NoMemory)
+    }
+
+    /// A segment begins, or is taken back.
+    pub(super) fn begin(&mut self) {
+        let birth = self.budget.bear(self.slot, self.births.is_empty());
+        self.births.push_back(birth);
+    }
+
+    /// The tail is lent, so that it cannot be spilled.
+    pub(super) fn lend(&mut self) {
+        self.births.pop_back();
+        if self.births.is_empty() {
+            self.publish();
+        }
+    }
+
+    /// The oldest segment has left memory.
+    pub(super) fn remove_oldest(&mut self) {
+        self.births.pop_front();
+        self.publish();
+    }
+
+    /// The oldest segment is to be spilled after all others.
+    pub(super) fn defer_oldest(&mut self) {
+        self.births.pop_front();
+        self.begin();
+        self.publish();
+    }
+
+    fn publish(&self) {
+        let oldest = self.births.front().copied().unwrap_or(NEVER);
+        self.budget.publish(self.slot, oldest);
+    }
+
+    /// The number of segments whose births are known.
+    pub(super) fn segments(&self) -> usize {
+        self.births.len()
+    }
+
+    /// Charges what the index takes now, as far as possible out of a charge.
+    pub(super) fn settle(&mut self, index: u64, charge: Option<&mut Charge>) {
+        let births = self.births.capacity() * size_of::<u64>();
+        let now = self.owner + index + births as u64;
+        match now.checked_sub(self.overhead) {
+            Some(more) => self.budget.grow_overhead(more, charge),
+            None => self.budget.remove_overhead(self.overhead - now),
+        }
+        self.overhead = now;
+    }
+
+    /// Charges disk space for a write. Returns false if there is none.
+    pub(super) fn charge_disk(&mut self, bytes: u64) -> bool {
+        let more = bytes.saturating_sub(self.unused);
+        if !self.budget.add_disk(more) {
+            return false;
+        }
+        self.disk += more;
+        self.unused = self.unused + more - bytes;
+        true
+    }
+
+    /// The write failed. It may have used a part of the space: the next one uses the rest.
+    pub(super) fn keep_disk(&mut self, bytes: u64) {
+        self.unused += bytes;
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.budget.leave(self.slot);
+        self.budget.remove_overhead(self.overhead);
+        // The spool file was dropped before.
+        self.budget.remove_disk(self.disk);
+    }
+}
