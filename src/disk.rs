@@ -49,6 +49,7 @@ pub(crate) enum FileOperation {
     Write,
     Read,
     Clone,
+    Space,
     Mode,
     Close,
     Sync,
@@ -313,6 +314,21 @@ pub(crate) fn link(
         system::make_private(unnamed);
     }
     linked
+}
+
+/// The number of bytes that may still be written on the file system of a file, which was created in
+/// `directory`.
+pub(crate) fn free_space(file: &File, directory: &Path) -> io::Result<u64> {
+    fault(FileOperation::Space, 0)?;
+    system::free_space(file, directory)
+}
+
+/// The disk space that a file takes, in bytes.
+#[cfg(all(test, unix))]
+pub(crate) fn taken(file: &File) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+
+    file.metadata().expect("an open file").blocks() * 512
 }
 
 /// The error of a full disk.

@@ -52,9 +52,12 @@ fn collect(folder: &Path, prefix: &str, sources: &mut BTreeMap<String, String>) 
         let path = entry.expect("an entry").path();
         let stem = path.file_stem().expect("a name").to_string_lossy();
         let name = format!("{prefix}{stem}");
+        if ["lib", "architecture", "layers", "tests", "fault_tests"].contains(&&*stem) {
+            continue;
+        }
         if path.is_dir() {
             collect(&path, &format!("{name}::"), sources);
-        } else if !["lib", "architecture", "layers", "tests", "fault_tests"].contains(&&*stem) {
+        } else {
             sources.insert(name, fs::read_to_string(&path).expect("UTF-8"));
         }
     }

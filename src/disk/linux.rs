@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use super::unix::{self, Directory};
 pub(crate) use super::unix::{Stream, Target, TempFile};
 pub(super) use super::unix::{
-    borrow, can_sync, check_limit, copy_of, discard, message, position, read_at, set_mode, write_at,
+    borrow, can_sync, check_limit, copy_of, discard, free_space, message, position, read_at,
+    set_mode, write_at,
 };
 
 /// Allows files longer than a signed 32-bit offset.

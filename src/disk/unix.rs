@@ -52,6 +52,21 @@ pub(super) fn check_limit(offset: u64, length: u64) -> io::Result<()> {
     Ok(())
 }
 
+pub(super) fn free_space(file: &File, _directory: &Path) -> io::Result<u64> {
+    // SAFETY: an all-zero statvfs is a valid value, which the call overwrites.
+    let (known, about) = unsafe {
+        let mut about: libc::statvfs = std::mem::zeroed();
+        let known = libc::fstatvfs(file.as_raw_fd(), &raw mut about) == 0;
+        (known, about)
+    };
+    if !known {
+        return Err(io::Error::last_os_error());
+    }
+    #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
+    let (blocks, size) = (about.f_bavail as u64, about.f_frsize as u64);
+    Ok(blocks.saturating_mul(size))
+}
+
 /// Writes the system's message for an error code to `out`, and returns its length.
 pub(super) fn message(code: i32, out: &mut [u8]) -> usize {
     // SAFETY: `out` has room for `out.len()` bytes. The text is NUL-terminated, even for an unknown

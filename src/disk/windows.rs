@@ -17,7 +17,7 @@ mod tests;
 
 use super::Existing;
 use super::name::{self, Name, Owner};
-pub(super) use kernel::{message, read_at, write_at};
+pub(super) use kernel::{free_space, message, read_at, write_at};
 pub(super) use runtime::borrow;
 
 const GENERIC_READ: u32 = 0x8000_0000;

@@ -28,12 +28,16 @@
 //! A thread holds the locks of one store at most. It charges with one atomic operation and no lock.
 
 pub(crate) mod account;
+mod free_space;
 pub(crate) mod member;
 pub(super) mod registry;
 pub(super) mod room;
 
+use std::io;
+
 use crate::error::Result;
 use crate::store::budget::account::Account;
+use crate::store::budget::free_space::FreeSpace;
 use crate::store::budget::member::{Cause, Evictor, Member};
 use crate::store::budget::registry::Registry;
 use crate::sync::shared::Shared;
@@ -45,6 +49,9 @@ use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 pub(crate) struct Limits {
     pub(crate) max_memory: u64,
     pub(crate) max_disk: u64,
+    /// The bytes that must stay free on the file system with the spool files, which is checked now and
+    /// then; 0 for no such limit.
+    pub(crate) min_free: u64,
 }
 
 pub(crate) struct Budget {
@@ -53,6 +60,7 @@ pub(crate) struct Budget {
     /// The part of the memory that no spill frees: the index and the owners of the stores.
     overhead: AtomicU64,
     registry: Mutex<Registry>,
+    free_space: FreeSpace,
     evictor: Option<Box<dyn Evictor>>,
 }
 
@@ -73,6 +81,7 @@ impl Budget {
             disk: Account::new(limits.max_disk),
             overhead: AtomicU64::new(0),
             registry: Mutex::new(Registry::default()),
+            free_space: FreeSpace::new(limits.min_free),
             evictor,
         })
     }
@@ -90,7 +99,20 @@ impl Budget {
     /// Removes one store that is not in use. Called without a lock.
     pub(super) fn evict(&self, cause: Cause) -> bool {
         let evictor = self.evictor.as_ref();
-        evictor.is_some_and(|evictor| evictor.evict_one(cause))
+        let evicted = evictor.is_some_and(|evictor| evictor.evict_one(cause));
+        if evicted {
+            self.free_space.forget();
+        }
+        evicted
+    }
+
+    /// Whether the file system would have too few free bytes after a write of `bytes`. `ask` asks it.
+    pub(super) fn is_short_of_space(
+        &self,
+        bytes: u64,
+        ask: impl FnOnce() -> io::Result<u64>,
+    ) -> bool {
+        self.free_space.is_short(bytes, ask)
     }
 
     /// Charges what a member needs besides its bytes, as far as possible out of a charge, and even if

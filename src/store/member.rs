@@ -10,6 +10,7 @@ use crate::store::index::{GROWTH, SEGMENT};
 use crate::store::membership::{Membership, blocks_of};
 use crate::store::memory::chunk::Chunk;
 use crate::store::segment::{Segment, WriteGrant};
+use crate::store::spool::Spool;
 use crate::store::write_state::WriteState;
 use crate::sync::lock;
 use crate::sync::shared::{Shared, try_box};
@@ -74,6 +75,29 @@ impl Store {
         Chunk::charged(capacity, charge)
     }
 
+    /// The memory that a member should have charged while nobody fills it, counted anew.
+    #[cfg(test)]
+    pub(crate) fn counted(&self) -> u64 {
+        let writing = lock(&self.writing);
+        let segments = writing
+            .sealed
+            .iter()
+            .chain(&writing.lent)
+            .chain(&writing.tail);
+        let chunks: u64 = segments.map(|it| Chunk::footprint(it.capacity())).sum();
+        let owner = writing.member.as_ref().map_or(0, |it| it.owner());
+        chunks + writing.index_taken() + owner
+    }
+
+    /// The disk space that a member has charged.
+    #[cfg(test)]
+    pub(crate) fn disk_charged(&self) -> u64 {
+        lock(&self.writing)
+            .member
+            .as_ref()
+            .map_or(0, |it| it.disk())
+    }
+
     /// Spills the oldest segment for any member, if `is_needed` still holds when its turn has come.
     pub(crate) fn spill_for_budget(&self, is_needed: &dyn Fn() -> bool) -> Result<Spilled> {
         let mut spiller = lock(&self.spilling);
@@ -94,12 +118,16 @@ impl Store {
         spilled
     }
 
-    /// Charges the disk space for a segment. Returns false if the budget has none.
-    pub(super) fn charge_write(&self, segment: &Segment) -> bool {
+    /// Charges the disk space for a segment. Returns what there is too little of, if so.
+    pub(super) fn charge_write(&self, spool: &Spool, segment: &Segment) -> Option<Cause> {
         let bytes = blocks_of(segment.start(), segment.filled() as u64);
+        let budget = self.budget()?;
+        if budget.is_short_of_space(bytes, || spool.free_space()) {
+            return Some(Cause::FreeSpace);
+        }
         let mut writing = lock(&self.writing);
-        let member = writing.member.as_mut();
-        member.is_none_or(|member| member.charge_disk(bytes))
+        let member = writing.member.as_mut()?;
+        (!member.charge_disk(bytes)).then_some(Cause::Disk)
     }
 
     /// The write of a segment failed.

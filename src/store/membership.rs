@@ -40,7 +40,7 @@ impl Membership {
         owner: u64,
     ) -> Result<Membership> {
         let slot = budget.join(member)?;
-        let owner = owner + Budget::MEMBER;
+        let owner = owner + Budget::MEMBER + size_of::<Membership>() as u64;
         budget.grow_overhead(owner, None);
         Ok(Membership {
             budget,
@@ -124,6 +124,19 @@ impl Membership {
     /// The write failed. It may have used a part of the space: the next one uses the rest.
     pub(super) fn keep_disk(&mut self, bytes: u64) {
         self.unused += bytes;
+    }
+}
+
+#[cfg(test)]
+impl Membership {
+    /// The memory charged for the owner.
+    pub(super) fn owner(&self) -> u64 {
+        self.owner + (self.births.capacity() * size_of::<u64>()) as u64
+    }
+
+    /// The disk space charged.
+    pub(super) fn disk(&self) -> u64 {
+        self.disk
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Operation, Result};
 use crate::log::{self, LogLevel};
 use crate::options::OnFull;
 use crate::store::Store;
-use crate::store::budget::member::{Cause, Spilled};
+use crate::store::budget::member::Spilled;
 use crate::store::index::{Retired, Spiller};
 use crate::store::memory::BLOCK;
 use crate::store::memory::chunk::Chunk;
@@ -268,8 +268,11 @@ impl Store {
             return Ok(Spilled::Nothing);
         };
         let spool = self.spool_or_new()?;
-        if is_member && !self.charge_write(&segment) {
-            return Ok(Spilled::NoSpace(Cause::Disk));
+        if let Some(cause) = is_member
+            .then(|| self.charge_write(spool, &segment))
+            .flatten()
+        {
+            return Ok(Spilled::NoSpace(cause));
         }
         let ahead = !is_member && !self.finished.load(Ordering::Relaxed);
         let written = spool.write(self.index.bytes(spiller, &segment), segment.start(), ahead);

@@ -55,6 +55,11 @@ impl Spool {
         disk::read_exact_at(&self.file, out, offset, done)
     }
 
+    /// The number of bytes that may still be written on its file system.
+    pub(crate) fn free_space(&self) -> io::Result<u64> {
+        disk::free_space(&self.file, &self.directory)
+    }
+
     /// Makes another file share blocks of this one. Returns the number of bytes.
     pub(crate) fn clone_to(
         &self,
@@ -83,6 +88,12 @@ impl Spool {
         disk::link(&self.file, target, keep, size, sync)?;
         self.was_linked.store(true, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// The disk space that the file takes, in bytes.
+    #[cfg(all(test, unix))]
+    pub(crate) fn taken(&self) -> u64 {
+        disk::taken(&self.file)
     }
 
     #[cfg(test)]

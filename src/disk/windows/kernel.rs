@@ -82,6 +82,12 @@ unsafe extern "system" {
         size: u32,
         arguments: *mut c_void,
     ) -> u32;
+    fn GetDiskFreeSpaceExW(
+        directory: *const u16,
+        available: *mut u64,
+        total: *mut u64,
+        free: *mut u64,
+    ) -> i32;
     fn GetFileType(file: RawHandle) -> u32;
     fn GetFileInformationByHandleEx(
         file: RawHandle,
@@ -308,6 +314,21 @@ fn set_name(file: &File, class: i32, flags: u32, to: &Path) -> io::Result<()> {
             size as u32,
         ))
     }
+}
+
+pub(in crate::disk) fn free_space(_file: &File, directory: &Path) -> io::Result<u64> {
+    let name = || directory.as_os_str().encode_wide();
+    let mut path = Vec::new();
+    path.try_reserve_exact(name().count() + 1)
+        .map_err(|_| io::ErrorKind::OutOfMemory)?;
+    path.extend(name());
+    path.push(0);
+    let mut available = 0;
+    // SAFETY: a path that ends with a NUL and room for one number; the others may be null.
+    succeeded(unsafe {
+        GetDiskFreeSpaceExW(path.as_ptr(), &raw mut available, null_mut(), null_mut())
+    })?;
+    Ok(available)
 }
 
 /// Words, aligned for the structs of this module. Running out of memory is an error.

@@ -28,7 +28,6 @@ pub(crate) enum Cause {
     /// The disk that the budget allows is used up.
     Disk,
     /// The file system has fewer free bytes than it should have.
-    #[allow(dead_code, reason = "the cache uses it")]
     FreeSpace,
     /// What the members need besides their bytes takes all of the memory.
     Memory,

@@ -37,6 +37,26 @@ impl Budget {
         })
     }
 
+    /// Spills and evicts, once, until the members use no more than this, except the segments that are
+    /// being filled and the stores that are in use.
+    #[allow(dead_code, reason = "the cache uses it")]
+    pub(crate) fn trim(&self, max_memory: u64, max_disk: u64) -> Result<()> {
+        // First, so that nothing is spilled only to be removed.
+        self.evict_down(max_disk);
+        let mut round = Round::new();
+        let is_needed = || self.memory.used() > max_memory;
+        let mut spilled = Ok(true);
+        while is_needed() && matches!(spilled, Ok(true)) {
+            spilled = round.spill(self, &is_needed);
+        }
+        self.evict_down(max_disk);
+        spilled.map(|_| ())
+    }
+
+    fn evict_down(&self, max_disk: u64) {
+        while self.disk.used() > max_disk && self.evict(Cause::Disk) {}
+    }
+
     fn spill_for(&self, bytes: u64) -> Result<()> {
         let mut round = Round::new();
         while !self.memory.try_add(bytes) {

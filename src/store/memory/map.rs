@@ -4,9 +4,25 @@
 
 use std::ptr::NonNull;
 
+#[cfg(all(test, unix))]
+std::thread_local! {
+    /// The number of bytes that this thread has mapped and not unmapped, in whole pages.
+    pub(crate) static MAPPED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Counts memory that was mapped or, with a negative sign, unmapped.
+#[cfg(all(test, unix))]
+fn count(size: isize) {
+    let pages = size.unsigned_abs().next_multiple_of(4096) as isize;
+    let bytes = MAPPED.get();
+    MAPPED.set(bytes.wrapping_add_signed(pages * size.signum()));
+}
+
 /// Maps fresh zeroed memory.
 #[cfg(unix)]
 pub(crate) fn map(size: usize) -> Option<NonNull<u8>> {
+    #[cfg(test)]
+    count(size as isize);
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: a new anonymous mapping affects no existing memory.
@@ -22,6 +38,8 @@ pub(crate) fn map(size: usize) -> Option<NonNull<u8>> {
 /// `start` and `size` are a result of `map`, or whole pages of one, and nobody uses them any more.
 #[cfg(unix)]
 pub(crate) unsafe fn unmap(start: NonNull<u8>, size: usize) {
+    #[cfg(test)]
+    count(-(size as isize));
     // SAFETY: the caller guarantees that these pages are mapped and unused.
     unsafe { libc::munmap(start.as_ptr().cast(), size) };
 }
