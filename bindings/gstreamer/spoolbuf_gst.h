@@ -335,11 +335,13 @@ static inline void spoolbuf_gst_cancel(spoolbuf_gst *self)
     g_atomic_int_set(&self->stopped, TRUE);
 }
 
-/* Lets it read again, from the start. Call it while the pipeline is in the state NULL, before it is
- * restarted. */
+/* Lets it read again, from the start, and from anywhere if every byte is buffered by now. Call it while
+ * the pipeline is in the state NULL, before it is restarted. */
 static inline void spoolbuf_gst_resume(spoolbuf_gst *self)
 {
     sb_reader_seek(self->reader, 0, SB_SEEK_SET);
+    /* With a size in a `seekable` stream, Ogg's demuxer would flush what the pipeline just begins with. */
+    spoolbuf_gst_offer(self);
     g_atomic_int_set(&self->status, SB_OK);
     g_atomic_int_set(&self->stopped, FALSE);
 }
