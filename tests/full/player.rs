@@ -337,6 +337,10 @@ fn deliver(mut pipe: ChildStdin, path: &Path, feed: Feed, process: u32) -> Optio
         Feed::Stall(at) => {
             let _ = pipe.write_all(&bytes[..at]);
             let start = Instant::now();
+            // Before that, Ctrl-C would end it like any other program.
+            while !takes_interrupts(process) && start.elapsed() < LIMIT {
+                sleep(Duration::from_millis(10));
+            }
             let mut left: libc::c_int = 1;
             while left > 0 && start.elapsed() < LIMIT {
                 sleep(Duration::from_millis(10));
@@ -351,6 +355,14 @@ fn deliver(mut pipe: ChildStdin, path: &Path, feed: Feed, process: u32) -> Optio
             Some(pipe)
         }
     }
+}
+
+/// Whether a program of `examples/media` has come to block SIGINT, for a thread that waits for it.
+fn takes_interrupts(process: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+    let blocked = blocked.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    blocked.is_some_and(|mask| mask >> (libc::SIGINT - 1) & 1 == 1)
 }
 
 /// Whether the program ends in time; it is killed if not.
