@@ -70,12 +70,15 @@ impl Media {
             ("sound.wav", &["-vn"]),
         ] {
             let mut command = Command::new("ffmpeg");
+            // Another test program may be playing the file.
+            let made = media.path(&format!("{}-{name}", std::process::id()));
             command
                 .args(["-v", "error", "-y", "-f", "lavfi", "-i", PICTURES])
                 .args(["-f", "lavfi", "-i", SOUND])
                 .args(more)
-                .arg(media.path(name));
+                .arg(&made);
             run(&mut command, LIMIT).expect_success(name);
+            fs::rename(made, media.path(name)).expect("a name");
         }
         Some(media)
     }

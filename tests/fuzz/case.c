@@ -93,6 +93,30 @@ static void plan_source(rng *random, plan *out)
     out->refusals = one_of(random, 0, 0, 0, out->giant ? 0 : 60);
 }
 
+/* Pushed buffers, and sb_when(). */
+static void plan_new(rng *random, plan *out)
+{
+    out->watches = one_of(random, 0, 0, 3, 10);
+    unsigned kind = (unsigned)below(random, 3);
+    if (kind == 0 || out->giant)
+        return;
+    if (kind == 1) {
+        out->is_reopened = out->has_close = true;
+        out->states = false;
+        out->declared = out->size;
+        out->on_short = SB_SHORT_END;
+        out->reopens = 1 + (unsigned)below(random, 12);
+        return;
+    }
+    out->is_pushed = true;
+    out->has_close = true;
+    out->states = false;
+    out->stalls = 0;
+    out->pushes = 10 + (unsigned)below(random, 30);
+    out->ahead = below(random, 4) ? 0 : 1 + below(random, 100000);
+    out->watches = one_of(random, 0, 3, 5, 20);
+}
+
 void plan_of(uint64_t seed, plan *out)
 {
     static const uint64_t gaps[] = { 0, 1000, 256 * KIB, UINT64_MAX };
@@ -142,6 +166,7 @@ void plan_of(uint64_t seed, plan *out)
     /* Several threads do not know whether a retry comes before or after the size. */
     if (out->states && (out->threads > 1 || out->prefetch > 0))
         out->on_short = SB_SHORT_END;
+    plan_new(&random, out);
 }
 
 void plan_print(const plan *self, FILE *out)
@@ -163,6 +188,10 @@ void plan_print(const plan *self, FILE *out)
             self->has_close ? "" : ", no close", self->giant ? ", giant" : "", self->errors,
             self->zeros_after, self->stalls, self->lies, self->nothings, self->false_ends,
             self->late_ends, self->reentries, self->seek_errors, self->refusals);
+    if (self->is_reopened)
+        fprintf(out, "  reopened\n");
+    if (self->is_pushed)
+        fprintf(out, "  pushed, ahead %" PRIu64 "\n", self->ahead);
     if (self->states)
         fprintf(out, "  states a size of %" PRIu64 " after %u calls\n", self->stated, self->states_after);
     fprintf(out, "  %u threads, %u operations each\n", self->threads, self->operations);

@@ -100,6 +100,16 @@ static bool is_freed(void)
     return freed;
 }
 
+static void finish_source(void)
+{
+    check_quiet();
+    if (!the.plan.giant) {
+        drain();
+        check_quiet();
+        expect_whole();
+    }
+}
+
 void finish(void)
 {
     change_disk(&me->random, false);
@@ -110,21 +120,25 @@ void finish(void)
         freed = is_freed();
     }
     if (!freed) {
-        check_quiet();
-        if (!the.plan.giant) {
-            drain();
-            check_quiet();
-            expect_whole();
-        }
+        if (the.plan.is_pushed)
+            finish_pushed();
+        else if (the.plan.is_reopened)
+            finish_reopened();
+        else
+            finish_source();
         free_buffer();
     }
+    expect_called("sb_free");
+    free_watches();
     lock();
     if (!the.plan.has_close && alone())
         the.over = true;
     unlock();
     expect_freed();
     free_readers();
-    if (the.plan.has_close)
+    if (the.plan.is_reopened)
+        expect_closed();
+    else if (the.plan.has_close && !the.plan.is_pushed)
         EVENTUALLY(the.closes == 1, "the source is not closed");
     if (the.helper_asked)
         EVENTUALLY(entries("/proc/self/task") <= threads_at_first, "a thread is left");

@@ -130,6 +130,12 @@ typedef struct plan {
     unsigned seek_errors, refusals, pauses;
     /* What the threads do, as weights. */
     unsigned reads, some_reads, readers, controls, saves, looks, frees, disk, limits, sizes;
+    unsigned watches;
+    bool is_pushed; /* the buffer has no source */
+    uint64_t ahead;
+    unsigned pushes;
+    bool is_reopened;  /* its sources are those of reopen.c */
+    unsigned reopens;
 } plan;
 
 extern form only_form; /* FORMS: all */
@@ -254,6 +260,7 @@ struct the {
     unsigned begun_since_prefetch;
     atomic_bool helper_asked; /* a library thread may call the source */
     uint64_t need;     /* the end of the bytes that calls may need since the source's last call */
+    uint64_t watched;  /* the same for functions that sb_when() may still call */
     uint64_t furthest; /* the largest end that any call requested */
     bool saving;       /* whether a save ran since then */
     bool saved;        /* whether a save ever ran */
@@ -317,11 +324,33 @@ const char *unlawful(const call *self, int64_t status);
 
 sb_callback source_callback(void); /* source.c */
 
+/* push.c */
+void make_pushed(void);
+void push_something(rng *random);
+void keep_pushing(rng *random);
+void finish_pushed(void);
+
+/* reopen.c */
+void make_reopened(void);
+void reopen_something(rng *random);
+void finish_reopened(void);
+void expect_closed(void);
+
+/* watch.c */
+void watches_begin(void);
+void use_watch(rng *random);
+void expect_called(const char *when);
+void free_watches(void);
+
+
+
+
 /* operations.c */
 void perform(void);                /* one operation of a thread */
 void perform_inside(rng *random);  /* the same, from a callback */
 uint64_t some_offset(rng *random);
 int64_t read_at(uint64_t off, uint64_t len, unsigned char *bytes);
+void read_some_now(uint64_t off);
 
 /* reader.c */
 void use_reader(rng *random);

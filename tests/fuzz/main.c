@@ -12,11 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
+static atomic_uint working;
+
 static void *work(void *opaque)
 {
     me = opaque;
     for (unsigned done = 0; done < the.plan.operations; done++)
         perform();
+    atomic_fetch_sub(&working, 1);
     return NULL;
 }
 
@@ -45,10 +48,22 @@ static void run(uint64_t seed)
     plan_of(seed, &plan);
     model_begin(&plan);
     me = &the.workers[MAIN];
-    make();
+    watches_begin();
+    if (plan.is_pushed)
+        make_pushed();
+    else if (plan.is_reopened)
+        make_reopened();
+    else
+        make();
+    atomic_store(&working, plan.threads);
     for (unsigned at = 0; at < plan.threads; at++)
         if (pthread_create(&the.workers[at].thread, NULL, work, &the.workers[at]) != 0)
             fail("no thread");
+    /* Whoever waits for bytes must get them. */
+    while (plan.is_pushed && atomic_load(&working) > 0) {
+        pause_us(300);
+        keep_pushing(&me->random);
+    }
     for (unsigned at = 0; at < plan.threads; at++)
         pthread_join(the.workers[at].thread, NULL);
     finish();

@@ -90,6 +90,11 @@ static void read_some(uint64_t off, uint64_t len, int64_t limit, unsigned char *
     judge_count(&self, result, bytes, false);
 }
 
+void read_some_now(uint64_t off)
+{
+    read_some(off, 1000, 0, me->bytes);
+}
+
 static int64_t some_limit(rng *random)
 {
     switch (below(random, 5)) {
@@ -165,7 +170,7 @@ void perform(void)
     const plan *plan = &the.plan;
     const unsigned weights[] = { plan->reads, plan->some_reads, plan->readers, plan->controls, plan->looks,
                                  plan->saves, plan->frees ? 1 : 0, plan->disk, 1, plan->limits,
-                                 plan->sizes };
+                                 plan->sizes, plan->pushes, plan->reopens, plan->watches };
     unsigned total = 0, at = 0;
     for (size_t place = 0; place < COUNT_OF(weights); place++)
         total += weights[place];
@@ -206,8 +211,17 @@ void perform(void)
     case 9:
         change_max(random);
         break;
-    default:
+    case 10:
         find_size(plan->giant ? 0 : some_limit(random));
+        break;
+    case 11:
+        push_something(random);
+        break;
+    case 12:
+        reopen_something(random);
+        break;
+    default:
+        use_watch(random);
     }
     if (chance(random, 60))
         sched_yield();

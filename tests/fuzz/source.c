@@ -56,7 +56,7 @@ static void leave(void)
     the.left_at = tick();
     the.insider = NULL;
     /* The next call is decided only now. */
-    the.need = 0;
+    the.need = the.watched;
     the.saving = false;
     for (size_t at = 0; at < WORKERS; at++)
         for (const call *call = the.workers[at].call; call; call = call->outer) {
