@@ -199,7 +199,8 @@ typedef struct worker {
     unsigned char *bytes;
 } worker;
 
-enum { THREADS = 4, MAIN = THREADS, HELPER, WORKERS, READERS = 6, LARGEST = 320 * 1024 };
+/* A reopen may start another helper while one is inside the source before. */
+enum { THREADS = 4, MAIN = THREADS, HELPER, HELPERS = 64, WORKERS = HELPER + HELPERS, READERS = 6, LARGEST = 320 * 1024 };
 
 struct the {
     plan plan;
@@ -258,6 +259,7 @@ struct the {
     uint64_t prefetch_most;  /* the largest that may be in force */
     uint64_t prefetch_sure;  /* the one surely in force, or NONE */
     unsigned begun_since_prefetch;
+    unsigned helpers;        /* that called anything so far */
     atomic_bool helper_asked; /* a library thread may call the source */
     uint64_t need;     /* the end of the bytes that calls may need since the source's last call */
     uint64_t watched;  /* the same for functions that sb_when() may still call */
@@ -284,6 +286,8 @@ extern _Thread_local worker *me;
 
 void model_begin(const plan *plan);
 void model_end(void);
+/* Makes a thread of the library a worker, under the lock. */
+void adopt(void);
 uint64_t tick(void);
 void cause_open(cause cause, uint64_t value, uint64_t settled);
 /* Ends the causes that had settled before `begun`. */

@@ -279,9 +279,12 @@ void finish_pushed(void)
     }
     if (the.final == NONE)
         push_end(SB_SIZE_UNKNOWN, 0);
+    lock();
+    uint64_t last = spans_last(&the.shown);
+    unlock();
     /* An end below the declared size may be an error. */
     if (the.final == NONE)
-        EXPECT(read_at(spans_last(&the.shown), 10, me->bytes) == SB_ERR_SHORT, "no short end");
+        EXPECT(read_at(last, 10, me->bytes) == SB_ERR_SHORT, "no short end");
     else {
         expect_called("every byte");
         for (uint64_t off = 0; off < the.final; off += LARGEST)

@@ -62,7 +62,7 @@ const char *status_name(int64_t status)
 static const char *who(const worker *self)
 {
     static const char *names[] = { "thread 0", "thread 1", "thread 2", "thread 3", "main", "library" };
-    return self ? names[self->number] : "?";
+    return self ? names[self->number < HELPER ? self->number : HELPER] : "?";
 }
 
 void trace(const char *format, ...)

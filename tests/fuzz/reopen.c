@@ -8,6 +8,7 @@
 typedef struct origin {
     bool differs, seeks, has_close, fails;
     bool given, closed, canceled;
+    bool found; /* it differs, and has delivered bytes that show it */
     atomic_int inside;
     uint64_t position;
     unsigned calls;
@@ -26,10 +27,10 @@ static rng enter(origin *self)
 {
     EXPECT(atomic_fetch_add(&self->inside, 1) == 0, "a source is called by two threads at a time");
     lock();
-    if (!me)
-        me = &the.workers[HELPER];
+    adopt();
     settle(me);
     EXPECT(!self->closed && self->given, "a source is called after its close");
+    EXPECT(!self->found, "a source of another resource is called again");
     rng random = rng_of(the.plan.seed, 2000000 + (uint64_t)(self - all) * 5000 + self->calls++);
     me->inside++;
     me->pulled = true;
@@ -90,6 +91,7 @@ static int64_t deliver(void *opaque, void *out, size_t capacity)
         for (uint64_t at = 0; self->differs && at < count; at++)
             ((unsigned char *)out)[at] ^= 0xFF;
         self->position += count;
+        self->found |= self->differs && count > 0;
         result = (int64_t)count;
     }
     trace("source %u at %" PRIu64 ": %s", (unsigned)(self - all), self->position, status_name(result));
@@ -217,9 +219,9 @@ void make_reopened(void)
     the.final = plan->size;
     cause_open(ENDED, plan->size, 0);
     unlock();
+    the.honest = true;
     int result = sb_new_with(&callback, &options, &the.buffer);
     EXPECT(result == SB_OK && the.buffer, "no buffer: %d", result);
-    the.honest = true;
     EXPECT(read_at(0, 1, me->bytes) == (plan->size > 0), "no first byte");
     the.honest = false;
 }
@@ -228,7 +230,10 @@ void reopen_something(rng *random)
 {
     pthread_mutex_lock(&one_at_a_time);
     origin *next = some_origin(random);
-    uint64_t wrong = spans_last(&the.shown) / 2, size = below(random, 2) ? SB_SIZE_UNKNOWN : the.plan.size;
+    lock();
+    uint64_t wrong = spans_last(&the.shown) / 2;
+    unlock();
+    uint64_t size = below(random, 2) ? SB_SIZE_UNKNOWN : the.plan.size;
     if (next)
         reopen(next, below(random, 8) ? size : wrong, true);
     pthread_mutex_unlock(&one_at_a_time);

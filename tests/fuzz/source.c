@@ -13,7 +13,7 @@ static bool is_complete(void)
 
 static void expect_a_caller(void)
 {
-    if (me->number == HELPER) {
+    if (me->number >= HELPER) {
         EXPECT(the.helper_asked, "the source is called by a thread that nobody asked for");
         return;
     }
@@ -27,8 +27,7 @@ static void enter(void)
 {
     EXPECT(atomic_exchange(&the.occupied, 1) == 0, "the source is called by two threads at a time");
     lock();
-    if (!me)
-        me = &the.workers[HELPER];
+    adopt();
     settle(NULL);
     EXPECT(!the.size_awaited, "the source is not asked for its size");
     the.gives_up = false;
@@ -328,8 +327,7 @@ static void close_it(void *opaque)
 {
     (void)opaque;
     lock();
-    if (!me)
-        me = &the.workers[HELPER];
+    adopt();
     trace("the source's close");
     EXPECT(!the.closed, "`close` is called twice");
     EXPECT(atomic_load(&the.occupied) == 0, "`close` is called while the source runs");

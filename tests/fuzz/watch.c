@@ -68,8 +68,7 @@ static void ready(void *opaque, int64_t buffered)
 {
     watched *self = opaque;
     lock();
-    if (!me)
-        me = &the.workers[HELPER];
+    adopt();
     trace("ready(%" PRId64 "): %s", (int64_t)self->call.off, status_name(buffered));
     EXPECT(self->calls++ == 0, "a function of sb_when was called twice");
     EXPECT(!self->freed, "a function was called after its watch was freed");
