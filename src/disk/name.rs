@@ -53,20 +53,28 @@ impl Name {
 pub(super) fn owner(name: &[u8]) -> Option<Owner> {
     let numbers = name.strip_prefix(START)?.strip_suffix(END)?;
     let mut parts = numbers.split(|byte| *byte == b'-');
-    let mut number = |digits: usize| {
-        let part = parts.next()?;
-        let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if part.len() != digits || !part.iter().all(is_digit) {
-            return None;
-        }
-        u128::from_str_radix(std::str::from_utf8(part).ok()?, 16).ok()
-    };
-    let (session, process) = (number(16)? as u64, number(8)? as u32);
+    let mut number = |digits| hexadecimal(parts.next()?, digits);
+    let (session, process) = (number(16)?, number(8)? as u32);
     number(32)?;
     match parts.next() {
         None => Some(Owner { session, process }),
         Some(_) => None,
     }
+}
+
+/// The number in exactly this many digits, or the last 64 bits of it.
+fn hexadecimal(text: &[u8], digits: usize) -> Option<u64> {
+    if text.len() != digits {
+        return None;
+    }
+    text.iter().try_fold(0, |number, byte| {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ => return None,
+        };
+        Some(number << 4 | u64::from(digit))
+    })
 }
 
 /// Whether only this library creates files with such a name.
