@@ -140,11 +140,21 @@ impl Domain {
         self.phase.load(Ordering::SeqCst) == 1
     }
 
+    /// Loads each counter of a group until it is 0.
+    #[inline]
     fn drain(&self, group: usize) {
+        let counters = self.stripes.iter().map(|stripe| &stripe.readers[group]);
+        // Pairs with the Release in `ReadGuard::drop`: the reads of a reader that left are over.
+        let readers = counters.fold(0, |all, readers| all | readers.load(Ordering::SeqCst));
+        if readers != 0 {
+            self.drain_slowly(group);
+        }
+    }
+
+    #[cold]
+    fn drain_slowly(&self, group: usize) {
         for stripe in &self.stripes {
             let mut backoff = Backoff::new();
-            // Pairs with the Release in `ReadGuard::drop`: the reads of a reader that left are
-            // over.
             while stripe.readers[group].load(Ordering::SeqCst) != 0 {
                 backoff.pause();
             }
