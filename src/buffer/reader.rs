@@ -76,23 +76,31 @@ impl Position {
         Buffer::find_size(buffer, self.wait, Some(&self.terms))
     }
 
-    pub(crate) fn seek(&self, buffer: &Buffer, to: SeekFrom) -> Result<u64> {
-        let (from, by) = match to {
-            SeekFrom::Start(offset) => (offset, 0),
-            SeekFrom::Current(by) => (self.offset(), by),
-            SeekFrom::End(by) => (
-                buffer
-                    .gate
-                    .lock()
-                    .extent()
-                    .size()
-                    .ok_or(Error::UnknownSize)?,
-                by,
-            ),
+    /// Seeks if that needs nothing of the buffer; otherwise changes nothing.
+    #[inline]
+    pub(crate) fn seek_alone(&self, to: SeekFrom) -> Option<u64> {
+        let to = match to {
+            SeekFrom::Start(offset) => offset,
+            SeekFrom::Current(by) => self.offset().checked_add_signed(by)?,
+            SeekFrom::End(_) => return None,
         };
-        let to = from
-            .checked_add_signed(by)
-            .filter(|to| i64::try_from(*to).is_ok());
+        if self.terms.reach < u64::MAX || i64::try_from(to).is_err() {
+            return None;
+        }
+        self.offset.store(to, Ordering::Relaxed);
+        Some(to)
+    }
+
+    pub(crate) fn seek(&self, buffer: &Buffer, to: SeekFrom) -> Result<u64> {
+        let to = match to {
+            SeekFrom::Start(offset) => Some(offset),
+            SeekFrom::Current(by) => self.offset().checked_add_signed(by),
+            SeekFrom::End(by) => {
+                let size = buffer.gate.lock().extent().size();
+                size.ok_or(Error::UnknownSize)?.checked_add_signed(by)
+            }
+        };
+        let to = to.filter(|to| i64::try_from(*to).is_ok());
         let to = to.ok_or(Error::Invalid)?;
         let reach = self.terms.reach;
         let looks_ahead = reach < u64::MAX && to != self.offset();

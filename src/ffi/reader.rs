@@ -114,20 +114,45 @@ pub unsafe extern "C" fn sb_reader_read(
 pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence: c_int) -> i64 {
     catch(PANIC, || {
         let to = match whence {
-            SEEK_SET => u64::try_from(off)
-                .map(SeekFrom::Start)
-                .map_err(|_| Error::Invalid),
-            SEEK_CUR => Ok(SeekFrom::Current(off)),
-            SEEK_END => Ok(SeekFrom::End(off)),
-            _ => Err(Error::Invalid),
+            SEEK_SET => match u64::try_from(off) {
+                Ok(offset) => SeekFrom::Start(offset),
+                Err(_) => return count(refuse_seek(reader as Raw)),
+            },
+            SEEK_CUR => SeekFrom::Current(off),
+            SEEK_END => SeekFrom::End(off),
+            _ => return count(refuse_seek(reader as Raw)),
         };
-        let result = READERS.get_shared(reader as Raw).and_then(|reader| {
-            let buffer = BUFFERS.get_shared(reader.buffer)?;
-            reader.position.seek(&buffer, to?)
-        });
-        let result = result.map_err(|error| keep(reader as Raw, error.into()));
-        count(result)
+        match seek_alone(reader as Raw, to) {
+            Some(offset) => offset as i64,
+            None => count(seek(reader as Raw, to)),
+        }
     })
+}
+
+/// Seeks if that needs nothing of the buffer but that it was not freed.
+#[inline]
+fn seek_alone(reader: Raw, to: SeekFrom) -> Option<u64> {
+    let reader = READERS.get(reader).ok()?;
+    let _buffer = BUFFERS.get(reader.buffer).ok()?;
+    reader.position.seek_alone(to)
+}
+
+#[cold]
+fn seek(reader: Raw, to: SeekFrom) -> Result<u64> {
+    let result = READERS.get_shared(reader).and_then(|reader| {
+        let buffer = BUFFERS.get_shared(reader.buffer)?;
+        reader.position.seek(&buffer, to)
+    });
+    result.map_err(|error| keep(reader, error.into()))
+}
+
+/// The error of a seek whose arguments are invalid.
+#[cold]
+fn refuse_seek(reader: Raw) -> Result<u64> {
+    let found = READERS.get_shared(reader);
+    let buffer = found.and_then(|reader| BUFFERS.get_shared(reader.buffer));
+    let error = buffer.err().unwrap_or(Error::Invalid);
+    Err(keep(reader, error.into()))
 }
 
 /// Finds the final size like sb_find_size(), but with the reader's timeout and cancellation, and
