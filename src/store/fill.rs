@@ -190,6 +190,7 @@ impl Store {
     }
 
     /// Allocates memory for a new segment at `position`.
+    #[inline(always)]
     fn chunk(
         &self,
         writing: &mut WriteState,

@@ -178,6 +178,7 @@ impl Index {
     }
 
     /// Links a segment for whose offset `prepare` was called.
+    #[inline(always)]
     pub(crate) fn insert(&self, writer: &mut Writer, segment: Shared<Segment>) {
         let block = segment.start() / BLOCK;
         let found = self.node(writer, block, true);
