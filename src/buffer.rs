@@ -20,20 +20,19 @@ pub(crate) mod when;
 use crate::error::{Error, Result};
 use crate::options::{Options, ThreadHooks};
 use crate::pull::gate::Gate;
-use crate::pull::helper::Helper;
+use crate::pull::helper;
 use crate::pull::state::State;
 use crate::source::Source;
 use crate::store::Store;
 use crate::store::budget::Budget;
+use crate::sync::Mutex;
 use crate::sync::rcu::DomainRef;
 use crate::sync::shared::Shared;
-use crate::sync::{Mutex, lock};
 
 pub(crate) struct Buffer {
     pub(crate) store: Store,
     /// Shared with threads that may cancel a reader without keeping the buffer alive.
     pub(crate) gate: Shared<Gate>,
-    helper: Mutex<Option<Helper>>,
     /// Held while bytes that are pushed are copied, never while a thread sleeps or writes a file.
     pushing: Mutex<()>,
     hooks: Option<Shared<ThreadHooks>>,
@@ -46,15 +45,20 @@ impl Buffer {
         domain: DomainRef,
     ) -> Result<Shared<Buffer>> {
         let (max, size) = (options.max_memory, options.size);
-        let hooks = std::mem::take(&mut options.thread);
-        let hooks = (!hooks.is_empty())
-            .then(|| Shared::try_new(hooks))
-            .transpose()?;
+        let hooks = if options.thread.is_empty() {
+            None
+        } else {
+            Some(Shared::try_new(std::mem::take(&mut options.thread))?)
+        };
+        let is_pushed = source.is_none();
+        let mut state = State::new(source, &options);
+        if is_pushed {
+            state.expect_pushes(&options)?;
+        }
         let made = Shared::try_new(Buffer {
             pushing: Mutex::new(()),
-            gate: Shared::try_new(Gate::new(State::new(source, &options)))?,
+            gate: Shared::try_new(Gate::new(state))?,
             store: Store::new(options, domain),
-            helper: Mutex::new(None),
             hooks,
         })?;
         let number = made.store.number();
@@ -91,7 +95,7 @@ impl Buffer {
         }
         // The prefetch of a push buffer only shows in what is wanted.
         if ahead > 0 && !state.is_pushed() {
-            Buffer::start_helper(this)?;
+            Buffer::start_helper(this, &mut state)?;
         }
         state.set_prefetch(ahead);
         drop(state);
@@ -106,28 +110,23 @@ impl Buffer {
         Ok(())
     }
 
-    /// Called under the gate's lock, so that a buffer that is being freed starts no helper.
-    fn start_helper(this: &Shared<Buffer>) -> Result<()> {
-        if !this.has_helper() {
-            Buffer::start_another_helper(this)?;
+    /// Starts the helper unless there is one. A buffer that is being freed must not.
+    fn start_helper(this: &Shared<Buffer>, state: &mut State) -> Result<()> {
+        if !state.has_helper_thread() {
+            Buffer::start_another_helper(this, state)?;
         }
         Ok(())
     }
 
-    /// The same if there is one, which exits by itself. Called under the gate's lock.
-    fn start_another_helper(this: &Shared<Buffer>) -> Result<()> {
-        let helper = Helper::start(
+    /// The same if there is one, which exits by itself.
+    fn start_another_helper(this: &Shared<Buffer>, state: &mut State) -> Result<()> {
+        let thread = helper::start(
             this.clone(),
             |buffer| (&buffer.gate, &buffer.store),
             this.hooks.clone(),
         )?;
-        *lock(&this.helper) = Some(helper);
+        state.set_helper_thread(thread);
         Ok(())
-    }
-
-    /// Whether a helper thread exists. Called under the gate's lock.
-    pub(crate) fn has_helper(&self) -> bool {
-        lock(&self.helper).is_some()
     }
 
     /// Cancels every call that waits, and later calls that would wait, until `resume`.
@@ -167,18 +166,21 @@ impl Buffer {
         if !state.free() {
             return;
         }
+        let is_alone = state.is_alone();
         state.interrupt_source();
-        let helper_ends = self.gate.lock().wait_after_free();
-        let helper = lock(&self.helper).take();
-        if let Some(helper) = helper {
-            self.end(helper, helper_ends);
+        if !is_alone {
+            self.wait_after_free();
         }
         log!(Debug, self.store.number(), "freed");
     }
 
     /// Waits for the helper's end, if it comes soon. Logs it on this thread: the helper itself might
     /// wait there for a lock that the caller holds.
-    fn end(&self, helper: Helper, soon: bool) {
+    #[inline(never)]
+    fn wait_after_free(&self) {
+        let Some((helper, soon)) = self.gate.lock().wait_after_free() else {
+            return;
+        };
         let number = self.store.number();
         if soon {
             helper.join();

@@ -224,6 +224,7 @@ pub(crate) fn size(source: &mut dyn Source) -> Result<Option<u64>> {
 }
 
 /// Closes a source. This runs its own code, so no lock may be held here.
+#[inline]
 pub(crate) fn close(source: Box<dyn Source>) {
     // If the drop panics, no caller is left to whom the panic could be reported.
     catch((), || drop(source));

@@ -1,5 +1,6 @@
 //! The synchronization primitives: std's, or loom's when the loom tests run.
 
+pub(crate) mod clock;
 pub(crate) mod host_call;
 mod locks;
 pub(crate) mod rcu;
@@ -31,6 +32,8 @@ pub(crate) const STRIPES: usize = 2;
 #[cfg(not(loom))]
 mod identity {
     use std::cell::Cell;
+    use std::num::NonZeroUsize;
+    use std::ptr::NonNull;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     thread_local! {
@@ -39,12 +42,12 @@ mod identity {
     }
     static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-    /// Identifies a thread among those that are alive.
+    /// Identifies a thread among those that are alive. An `Option` of it is as small.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub(crate) struct ThreadToken(usize);
+    pub(crate) struct ThreadToken(NonZeroUsize);
 
     pub(crate) fn this_thread() -> ThreadToken {
-        STRIPE.with(|stripe| ThreadToken(std::ptr::from_ref(stripe).addr()))
+        STRIPE.with(|stripe| ThreadToken(NonNull::from(stripe).addr()))
     }
 
     /// This thread's stripe of a striped counter. Stripes are assigned round robin, so the first

@@ -77,7 +77,7 @@ impl Buffer {
                 return Err(Error::Canceled);
             }
             refused = state.spill_error_since(0);
-            Buffer::start_helper(this)?;
+            Buffer::start_helper(this, &mut state)?;
             state.call_spill();
         }
         let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
@@ -165,7 +165,7 @@ impl Buffer {
             return this.store.finish_memory();
         }
         // Without a thread, the file keeps the blocks that were reserved ahead.
-        if Buffer::start_helper(this).is_ok() {
+        if Buffer::start_helper(this, &mut state).is_ok() {
             state.call_finish();
         }
     }

@@ -329,7 +329,7 @@ impl Buffer {
                 continue;
             }
             if puller == Puller::Helper {
-                Buffer::start_helper(this)?;
+                Buffer::start_helper(this, &mut state)?;
             }
             let options = WaitOptions {
                 deadline: pending.deadline,

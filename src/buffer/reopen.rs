@@ -48,7 +48,7 @@ impl Buffer {
         let orphans = state.reserve_orphan()?;
         this.store.expect_orphans(orphans)?;
         if state.is_helper_inside() {
-            Buffer::start_another_helper(this)?;
+            Buffer::start_another_helper(this, state)?;
         }
         Ok(())
     }

@@ -126,8 +126,8 @@ impl Buffer {
             seeks: counters.seeks,
             waits: counters.waits,
             pulled: counters.pulled,
-            pull_time: counters.pull_time,
-            wait_time: counters.wait_time,
+            pull_time: Duration::from_nanos(counters.pull_time),
+            wait_time: Duration::from_nanos(counters.wait_time),
             underruns: counters.underruns,
             source_error: counters.source_error,
             system_error: counters.system_error,
@@ -147,7 +147,7 @@ impl Buffer {
             },
             // Left out here, since the path would need an allocation, which the C side avoids.
             spool_dir: None,
-            helper: self.has_helper(),
+            helper: state.has_helper_thread(),
         }
     }
 }

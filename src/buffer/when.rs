@@ -140,15 +140,15 @@ impl Buffer {
     /// Starts what will make it ready, unless that is up to the callers.
     fn lead(this: &Shared<Buffer>, state: &mut StateGuard<'_>, subject: Subject) -> Result<()> {
         match subject {
-            Subject::Bytes { .. } if !state.is_pushed() => Buffer::start_helper(this)?,
+            Subject::Bytes { .. } if !state.is_pushed() => Buffer::start_helper(this, state)?,
             // Memory was full. It may not be any more, but only the helper's report fires the watch.
             Subject::Wanted if state.readiness(Awaited::Wanted).is_some() => {
-                Buffer::start_helper(this)?;
+                Buffer::start_helper(this, state)?;
                 state.call_spill();
             }
             // Nothing is wanted yet. Once it is, the helper spills first.
             Subject::Wanted if this.is_full(state) => {
-                Buffer::start_helper(this)?;
+                Buffer::start_helper(this, state)?;
                 state.owe_spill();
             }
             _ => {}
@@ -160,7 +160,10 @@ impl Buffer {
     /// bytes before the helper has spilled.
     pub(super) fn note_max_memory(this: &Shared<Buffer>, state: &mut StateGuard<'_>) {
         // Without a helper nobody could pay what is owed.
-        if state.watches.has_wanted() && this.is_full(state) && Buffer::start_helper(this).is_ok() {
+        if state.watches.has_wanted()
+            && this.is_full(state)
+            && Buffer::start_helper(this, state).is_ok()
+        {
             state.owe_spill();
         }
     }

@@ -195,6 +195,7 @@ pub(super) unsafe fn make(
 ///
 /// # Safety
 /// `callback` is NULL or points to an sb_callback.
+#[inline(always)]
 pub(super) unsafe fn source(callback: *const sb_callback) -> Result<Box<dyn Source>> {
     // SAFETY: the caller guarantees that `callback` is NULL or points to an sb_callback.
     let callback = unsafe { callback.as_ref() }.ok_or(Error::Invalid)?;

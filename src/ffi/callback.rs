@@ -83,10 +83,12 @@ impl Form {
 
 impl CallbackSource {
     /// Makes a source from a copy of the host's callbacks. Dropping the source calls `close`.
+    #[inline(always)]
     pub(crate) fn boxed(callback: &sb_callback) -> Result<Box<dyn Source>> {
         let form = Form::of(callback)?;
         let reserved = callback.reserved.iter();
-        if callback.reserved_flags != 0 || !reserved.copied().all(<*mut c_void>::is_null) {
+        let used = reserved.fold(0, |used, member| used | member.addr());
+        if callback.reserved_flags != 0 || used != 0 {
             return Err(Error::Invalid);
         }
         let &sb_callback {

@@ -102,7 +102,7 @@ fn free_against_spill_for_a_push() {
             matches!(result, Ok(1)) || is_canceled(&result),
             "{result:?}"
         );
-        assert!(!buffer.has_helper());
+        assert!(!buffer.gate.lock().has_helper_thread());
     });
 }
 

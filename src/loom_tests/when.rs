@@ -308,7 +308,7 @@ fn when_wanted_against_spill() {
             assert_eq!(push(&buffer, block * BLOCK, Wait::Never).unwrap(), 1);
         }
         buffer.free();
-        assert!(!buffer.has_helper());
+        assert!(!buffer.gate.lock().has_helper_thread());
     });
 }
 

@@ -88,9 +88,11 @@ impl Extent {
 
     /// The final size, or else the declared size unless it has been disproved.
     pub(crate) fn size(&self) -> Option<u64> {
+        if self.end.is_some() {
+            return self.end;
+        }
         let (least, most) = (self.ranges.last_end(), self.bound.unwrap_or(u64::MAX));
-        let stated = self.declared.filter(|size| (least..=most).contains(size));
-        self.end.or(stated)
+        self.declared.filter(|size| (least..=most).contains(size))
     }
 
     /// The size, if it is a fact: the final size, or else the declared size if the caller vouches for
@@ -149,8 +151,13 @@ impl Extent {
 
     /// Whether `length` bytes are held from `offset` on, or all bytes up to the end.
     pub(super) fn has(&self, offset: u64, length: u64) -> bool {
-        let end = self.ranges.end_of(offset);
-        end - offset >= length || self.is_past_end(end)
+        self.suffices(self.buffered(offset), offset, length)
+    }
+
+    /// The same, if `buffered` bytes are held there.
+    #[inline]
+    pub(super) fn suffices(&self, buffered: u64, offset: u64, length: u64) -> bool {
+        buffered >= length || self.is_past_end(offset + buffered)
     }
 
     /// Allocates space for one more range, so that `add` cannot fail.
@@ -162,12 +169,19 @@ impl Extent {
     #[inline(always)]
     pub(super) fn add(&mut self, new: Range<u64>) {
         self.ranges.add(new);
+        if let Some(bound) = self.bound {
+            self.check_bound(bound);
+        }
+    }
+
+    #[inline(never)]
+    fn check_bound(&mut self, bound: u64) {
         let last = self.ranges.last_end();
-        match self.bound {
+        match bound {
             // The declared size is larger, so the source has to report the end here once more.
-            Some(bound) if bound == last && self.is_short(last) => self.bound = None,
-            Some(bound) if bound == last => self.set_end(last),
-            Some(bound) if bound < last => self.bound = None,
+            bound if bound == last && self.is_short(last) => self.bound = None,
+            bound if bound == last => self.set_end(last),
+            bound if bound < last => self.bound = None,
             _ => {}
         }
     }

@@ -34,6 +34,8 @@ use crate::pull::signal::Signal;
 use crate::pull::state::State;
 use crate::pull::waiters::Waiter;
 use crate::source::Interrupt;
+use crate::sync::clock::Stopwatch;
+use crate::sync::thread::Thread;
 use crate::sync::{
     AtomicU64, Condvar, Mutex, MutexGuard, Ordering, PlainBool, lock, wait, wait_timeout,
 };
@@ -77,7 +79,10 @@ pub(crate) struct StateGuard<'g> {
 
 impl Gate {
     pub(crate) fn new(state: State) -> Gate {
-        let (upto, above) = state.quiet();
+        let (upto, above) = match state.follows_reads() {
+            true => state.quiet(),
+            false => (0, u64::MAX),
+        };
         Gate {
             trigger_above: AtomicU64::new(above),
             trigger_upto: AtomicU64::new(upto),
@@ -153,7 +158,7 @@ impl<'g> StateGuard<'g> {
         } = options;
         let ticket = self.waiters.add(demand, puller, reader, number);
         self.counters.waits += 1;
-        let start = Instant::now();
+        let stopwatch = Stopwatch::start();
         self.notify_pushers();
         if puller == Puller::Helper {
             self.gate().helper.notify_one();
@@ -162,7 +167,7 @@ impl<'g> StateGuard<'g> {
         while in_time && !self.waiters.is_woken(ticket) {
             (self, in_time) = self.sleep_until(condvar, deadline);
         }
-        self.counters.wait_time += start.elapsed();
+        self.counters.wait_time += stopwatch.nanoseconds();
         self.waiters.has_looked(ticket);
         match self.waiters.remove(ticket) {
             Some(error) => {
@@ -201,14 +206,22 @@ impl<'g> StateGuard<'g> {
     }
 
     /// Wakes the calls whose bytes have arrived.
+    #[inline]
     pub(super) fn wake_ready(&mut self) {
+        if self.waiters.len() > 0 {
+            self.wake_ready_calls();
+        }
+        self.wake_watches();
+    }
+
+    #[inline(never)]
+    fn wake_ready_calls(&mut self) {
         for index in 0..self.waiters.len() {
             let Waiter { demand, woken, .. } = *self.waiters.get_mut(index);
             if !woken && self.is_met(demand) {
                 notify(self.gate(), self.state.waiters.get_mut(index));
             }
         }
-        self.wake_watches();
     }
 
     /// Wakes every call, to check the state again or to fail with `error`.
@@ -240,9 +253,15 @@ impl<'g> StateGuard<'g> {
     /// longest to use it next, on its own thread or through the helper.
     #[inline]
     pub(crate) fn hand_off(&mut self) {
-        if self.slot.is_free() && !self.waiters.has_elected() {
+        if self.is_awaited() && self.slot.is_free() && !self.waiters.has_elected() {
             self.elect();
         }
+    }
+
+    /// Whether a call, a watch or the prefetch may wait for bytes.
+    #[inline]
+    fn is_awaited(&self) -> bool {
+        self.waiters.len() > 0 || !self.watches.is_empty() || self.prefetch.is_on()
     }
 
     #[inline(never)]
@@ -269,11 +288,17 @@ impl<'g> StateGuard<'g> {
     }
 
     /// Wakes the helper if it has work.
+    #[inline]
     pub(crate) fn call_helper(&self) {
         // A helper that has just been started checks for work before it sleeps.
-        if self.helper.is_some()
-            && (self.freed || self.has_push_request() || self.helper_work().is_some())
-        {
+        if self.helper.is_some() {
+            self.call_sleeping_helper();
+        }
+    }
+
+    #[inline(never)]
+    fn call_sleeping_helper(&self) {
+        if self.freed || self.has_push_request() || self.helper_work().is_some() {
             self.gate().helper.notify_one();
         }
     }
@@ -300,8 +325,17 @@ impl<'g> StateGuard<'g> {
         self.gate().source_idle.notify();
     }
 
-    /// Called after each change of the prefetch or of the buffered ranges.
+    /// Called after each change of the buffered ranges or of the furthest read, and by `free`.
+    #[inline]
     pub(super) fn update_prefetch_trigger(&mut self) {
+        if self.follows_reads() {
+            self.set_prefetch_trigger();
+        }
+    }
+
+    /// Called after each change of what `follows_reads` returns.
+    #[inline(never)]
+    fn set_prefetch_trigger(&mut self) {
         let state = &mut *self.state;
         state.prefetch.update(&state.extent);
         let (upto, above) = self.quiet();
@@ -312,31 +346,32 @@ impl<'g> StateGuard<'g> {
     /// Unlocks, and hands the source off. If no byte can be needed from the source any more and no
     /// thread is inside it, closes it after the unlock instead; so too for a source that was
     /// replaced. Only this and `Buffer::reopen` close a source before the buffer is dropped.
+    #[inline]
     pub(crate) fn release(mut self) {
-        if self.state.slot.has_orphans() {
-            return self.release_orphans();
+        if self.may_retire() {
+            self.retire();
+        } else {
+            self.hand_off();
         }
+    }
+
+    /// The same if a source can be closed, unless a thread is inside it.
+    #[inline(never)]
+    fn retire(mut self) {
         let retired = self.state.retire_source();
+        let orphan = self.state.slot.retire_orphan();
         self.hand_off();
         drop(self);
         if let Some(source) = retired {
             source.close();
         }
-    }
-
-    /// The same for the sources that were replaced, too.
-    #[cold]
-    fn release_orphans(mut self) {
-        let retired = self.state.retire_source();
-        let orphan = self.state.slot.retire_orphan();
-        self.hand_off();
-        drop(self);
-        for source in retired.into_iter().chain(orphan) {
+        if let Some(source) = orphan {
             source.close();
         }
     }
 
     /// Records a call for bytes that are missing at `offset`.
+    #[inline(always)]
     pub(crate) fn note_miss(&mut self, offset: u64) {
         let State {
             prefetch,
@@ -345,8 +380,10 @@ impl<'g> StateGuard<'g> {
             ..
         } = &mut *self.state;
         prefetch.note_miss(offset, extent, position.can_seek());
-        self.note_pushed_read(offset);
-        self.update_prefetch_trigger();
+        if self.follows_reads() {
+            self.note_pushed_read(offset);
+            self.set_prefetch_trigger();
+        }
     }
 
     /// Records a read that ended at `offset`.
@@ -366,7 +403,7 @@ impl<'g> StateGuard<'g> {
     /// Keeps `ahead` bytes buffered past the furthest read; 0 turns the prefetch off.
     pub(crate) fn set_prefetch(&mut self, ahead: u64) {
         self.prefetch.set(ahead);
-        self.update_prefetch_trigger();
+        self.set_prefetch_trigger();
         // Another thread may have to call the source for them now.
         self.wake_all(None);
         self.call_helper();
@@ -397,20 +434,31 @@ impl<'g> StateGuard<'g> {
     }
 
     /// Waits until no other thread is inside the code of a source whose owner learns that from this
-    /// alone. Returns whether the caller should wait for the helper to exit too. It should not while
-    /// the helper is inside the source, a file operation or a call of `ready`: none has to return
-    /// soon, and the helper exits by itself afterwards.
-    pub(crate) fn wait_after_free(mut self) -> bool {
+    /// alone. Returns the helper's thread, and whether the caller should wait for its end too. It
+    /// should not while the helper is inside the source, a file operation or a call of `ready`: none
+    /// has to return soon, and the helper exits by itself afterwards.
+    pub(crate) fn wait_after_free(mut self) -> Option<(Thread, bool)> {
         while self.slot.must_be_awaited() {
             self = self.wait_source_idle();
         }
         let is_away = |helper| self.slot.is_away(helper) || self.watches.are_called_by(helper);
-        !self.helper.is_some_and(is_away)
+        let soon = !self.helper.is_some_and(is_away);
+        self.take_helper_thread().map(|thread| (thread, soon))
     }
 
     /// Calls the source's interrupt, without the lock, if another thread is inside the source, to
     /// make it return. The same for each source that was replaced and not interrupted yet.
-    pub(crate) fn interrupt_source(mut self) {
+    #[inline]
+    pub(crate) fn interrupt_source(self) {
+        if self.slot.is_used() {
+            self.interrupt_sources();
+        } else {
+            self.release();
+        }
+    }
+
+    #[cold]
+    fn interrupt_sources(mut self) {
         let begun = self.slot.begin_interrupt();
         match begun {
             Some((generation, interrupt)) => {

@@ -15,8 +15,6 @@ use crate::sync::shared::Shared;
 use crate::sync::this_thread;
 use crate::sync::thread::Thread;
 
-pub(crate) struct Helper(Thread);
-
 /// Calls one of the host's hooks, if there is one.
 fn call(hooks: Option<&ThreadHooks>, which: fn(&ThreadHooks) -> &Option<ThreadHook>) {
     if let Some(hook) = hooks.and_then(|hooks| which(hooks).as_ref()) {
@@ -25,40 +23,32 @@ fn call(hooks: Option<&ThreadHooks>, which: fn(&ThreadHooks) -> &Option<ThreadHo
     }
 }
 
-impl Helper {
-    /// Starts the thread, which keeps `owner` alive. `parts` returns the owner's gate and store.
-    pub(crate) fn start<T: Send + Sync + 'static>(
-        owner: Shared<T>,
-        parts: fn(&T) -> (&Gate, &Store),
-        hooks: Option<Shared<ThreadHooks>>,
-    ) -> Result<Helper> {
-        Thread::start(move || {
-            let (gate, store) = parts(&owner);
-            gate.lock().helper = Some(this_thread());
-            call(hooks.as_deref(), |hooks| &hooks.begin);
-            log!(Debug, store.number(), "the helper thread begins");
-            while !catch(false, || run(gate, store)) {
-                log!(
-                    Error,
-                    store.number(),
-                    "a panic on the helper thread was caught"
-                );
-                recover(gate);
-            }
-            // The end is not logged here: `free` may be waiting for it, and the host's log function
-            // for a lock that the caller of `free` holds.
-            //
-            // This may free the buffer: the end comes after all that.
-            drop(owner);
-            call(hooks.as_deref(), |hooks| &hooks.end);
-        })
-        .map(Helper)
-    }
-
-    /// Waits for the thread's end, unless it is the calling thread.
-    pub(crate) fn join(self) {
-        self.0.join();
-    }
+/// Starts the thread, which keeps `owner` alive. `parts` returns the owner's gate and store.
+pub(crate) fn start<T: Send + Sync + 'static>(
+    owner: Shared<T>,
+    parts: fn(&T) -> (&Gate, &Store),
+    hooks: Option<Shared<ThreadHooks>>,
+) -> Result<Thread> {
+    Thread::start(move || {
+        let (gate, store) = parts(&owner);
+        gate.lock().helper = Some(this_thread());
+        call(hooks.as_deref(), |hooks| &hooks.begin);
+        log!(Debug, store.number(), "the helper thread begins");
+        while !catch(false, || run(gate, store)) {
+            log!(
+                Error,
+                store.number(),
+                "a panic on the helper thread was caught"
+            );
+            recover(gate);
+        }
+        // The end is not logged here: `free` may be waiting for it, and the host's log function
+        // for a lock that the caller of `free` holds.
+        //
+        // This may free the buffer: the end comes after all that.
+        drop(owner);
+        call(hooks.as_deref(), |hooks| &hooks.end);
+    })
 }
 
 /// After a panic: fails the calls, watches and pushes that wait for the helper, which then continues with the next

@@ -56,16 +56,22 @@ impl State {
         self.health.fail(error);
     }
 
+    #[inline]
     fn passed(&mut self, count: u64) {
         self.position.advance(count);
         self.counters.pulled += count;
         self.health.trust();
         if self.health.recheck().is_some() {
-            let position = self.position.offset();
-            let left = self.to_recheck();
-            if !left.is_some_and(|held| held.contains(&position)) {
-                self.health.recheck_passed();
-            }
+            self.continue_recheck();
+        }
+    }
+
+    #[cold]
+    fn continue_recheck(&mut self) {
+        let position = self.position.offset();
+        let left = self.to_recheck();
+        if !left.is_some_and(|held| held.contains(&position)) {
+            self.health.recheck_passed();
         }
     }
 

@@ -28,7 +28,7 @@ impl State {
     }
 
     fn push_state(&self) -> Result<&PushState> {
-        self.push.as_ref().ok_or(Error::Unsupported)
+        self.push.as_deref().ok_or(Error::Unsupported)
     }
 
     /// Whether and how many of `length` bytes at `offset` are accepted. `cancels` is from when the

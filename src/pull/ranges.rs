@@ -29,11 +29,21 @@ impl Ranges {
     }
 
     /// Adds bytes that were not held, and joins ranges that touch.
+    #[inline]
     pub(crate) fn add(&mut self, new: Range<u64>) {
         if new.is_empty() {
             return;
         }
         self.total += new.end - new.start;
+        match self.list.last_mut() {
+            // Most bytes follow the last ones.
+            Some(last) if last.end == new.start => last.end = new.end,
+            _ => self.join(new),
+        }
+    }
+
+    #[inline(never)]
+    fn join(&mut self, new: Range<u64>) {
         let at = self.list.partition_point(|held| held.end < new.start);
         let joins_left = self.list.get(at).is_some_and(|held| held.end == new.start);
         let right = if joins_left { at + 1 } else { at };

@@ -7,8 +7,6 @@
 //! Once another source is current ([`reopen`](crate::pull::reopen)), the guard is *orphaned*: it calls
 //! nothing and records nothing any more.
 
-use std::time::{Duration, Instant};
-
 use crate::error::{Error, Result};
 use crate::pull::demand::Demand;
 use crate::pull::gate::{Gate, StateGuard};
@@ -18,6 +16,7 @@ use crate::pull::step::Step;
 use crate::source::{self, Source};
 use crate::store::Store;
 use crate::store::segment::WriteGrant;
+use crate::sync::clock::Stopwatch;
 
 pub(crate) struct SourceGuard<'b> {
     gate: &'b Gate,
@@ -32,8 +31,8 @@ pub(crate) struct SourceGuard<'b> {
     /// The number of bytes delivered since the source was taken, or since others last had a chance
     /// to take it.
     delivered: u64,
-    /// The time that the last call of the source took.
-    spent: Duration,
+    /// The nanoseconds that the last call of the source took.
+    spent: u64,
     /// What was known when the source was taken, if anything is logged.
     before: Option<Box<News>>,
 }
@@ -74,7 +73,7 @@ impl<'b> SourceGuard<'b> {
             grant: None,
             stated: Stated::Nothing,
             delivered: 0,
-            spent: Duration::ZERO,
+            spent: 0,
             before,
         })
     }
@@ -263,7 +262,7 @@ impl<'b> SourceGuard<'b> {
             .source
             .as_mut()
             .expect("a guard has its source until it is dropped");
-        let start = Instant::now();
+        let stopwatch = Stopwatch::start();
         let result = work(source.as_mut());
         if asks_size && !matches!(result, Err(Error::Panic)) {
             self.stated = match source::size(source.as_mut()) {
@@ -271,7 +270,7 @@ impl<'b> SourceGuard<'b> {
                 Err(_) => Stated::Panicked,
             };
         }
-        self.spent = start.elapsed();
+        self.spent = stopwatch.nanoseconds();
         Ok(result)
     }
 
@@ -341,9 +340,19 @@ impl<'b> SourceGuard<'b> {
     }
 
     #[cold]
-    fn release_orphan(&self, state: StateGuard<'_>) {
+    fn release_orphan(&self, mut state: StateGuard<'_>, source: Option<Box<dyn Source>>) {
+        state.slot.put_orphan_back(self.generation, source);
         state.release();
         self.store.take_back();
+    }
+
+    #[cold]
+    fn release_and_log(&self, state: StateGuard<'_>, before: &News) {
+        let now = News::if_logged(&state);
+        state.release();
+        if let Some(now) = now {
+            now.tell(before, self.store.number());
+        }
     }
 
     /// Records the size that the source stated. Returns whether it panicked instead.
@@ -384,18 +393,18 @@ impl Drop for SourceGuard<'_> {
     fn drop(&mut self) {
         self.grant = None;
         let mut state = self.gate.lock();
-        state.slot.put_back(self.generation, self.source.take());
+        let source = self.source.take();
         if self.is_orphaned(&state) {
-            return self.release_orphan(state);
+            return self.release_orphan(state, source);
         }
+        state.slot.put_back(source);
         let complete = state.extent.is_complete();
-        let now = self.before.as_ref().and_then(|_| News::if_logged(&state));
-        state.release();
+        match self.before.take() {
+            None => state.release(),
+            Some(before) => self.release_and_log(state, &before),
+        }
         if complete {
             self.finish();
-        }
-        if let (Some(before), Some(now)) = (&self.before, now) {
-            now.tell(before, self.store.number());
         }
     }
 }

@@ -8,7 +8,6 @@ use crate::panic::catch;
 use crate::source::{self, Interrupt, Source};
 use crate::sync::{ThreadToken, this_thread};
 
-#[derive(Default)]
 pub(super) struct Seat {
     /// Distinguishes the sources of a buffer. The first one has 0.
     pub(super) generation: u64,
@@ -39,7 +38,9 @@ pub(crate) struct SpentSource {
 
 impl SpentSource {
     pub(crate) fn close(self) {
-        catch((), || drop(self.interrupt));
+        if let Some(interrupt) = self.interrupt {
+            catch((), || drop(interrupt));
+        }
         source::close(self.source);
     }
 }
@@ -51,13 +52,18 @@ impl Seat {
             interrupt: source.as_ref().and_then(|source| source.interrupt()),
             waits: source.as_ref().is_some_and(|it| it.free_waits_for_pull()),
             source,
-            ..Seat::default()
+            generation: 0,
+            caller: None,
+            spiller: None,
+            interrupter: None,
+            interrupts_sent: 0,
+            interrupted: false,
         }
     }
 
     /// Takes the source, to close it, if it is in the seat and no interrupt is running.
     pub(super) fn retire(&mut self) -> Option<SpentSource> {
-        if self.interrupter.is_some() {
+        if self.is_interrupted() {
             return None;
         }
         let source = self.source.take()?;
@@ -74,6 +80,12 @@ impl Seat {
     /// Whether another thread is inside the source's code.
     pub(super) fn is_called_elsewhere(&self) -> bool {
         self.caller.is_some_and(|thread| thread != this_thread())
+    }
+
+    /// Whether a thread is inside the source's interrupt.
+    #[inline]
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.interrupter.is_some()
     }
 
     /// Whether another thread is inside the source's interrupt.

@@ -4,19 +4,26 @@
 use crate::error::{Error, Result};
 use crate::pull::source_seat::{Seat, SpentSource};
 use crate::source::{Interrupt, Source};
+use crate::sync::shared::try_box;
 use crate::sync::{ThreadToken, this_thread};
 
 pub(crate) struct SourceSlot {
     current: Seat,
-    /// Sources that were replaced, but that a thread still uses or interrupts.
-    orphans: Vec<Seat>,
+    /// Most buffers never have any, and pay for a pointer.
+    orphans: Option<Box<Orphans>>,
+}
+
+/// Sources that were replaced, but that a thread still uses or interrupts.
+#[derive(Default)]
+struct Orphans {
+    seats: Vec<Seat>,
 }
 
 impl SourceSlot {
     pub(super) fn new(seat: Seat) -> SourceSlot {
         SourceSlot {
             current: seat,
-            orphans: Vec::new(),
+            orphans: None,
         }
     }
 
@@ -33,8 +40,13 @@ impl SourceSlot {
         self.current.source.take()
     }
 
-    /// Puts a source back into its own seat.
-    pub(super) fn put_back(&mut self, generation: u64, source: Option<Box<dyn Source>>) {
+    /// Puts the current source back into its seat.
+    pub(super) fn put_back(&mut self, source: Option<Box<dyn Source>>) {
+        self.current.source = source;
+    }
+
+    /// Puts an orphan back into its own seat.
+    pub(super) fn put_orphan_back(&mut self, generation: u64, source: Option<Box<dyn Source>>) {
         if let Some(seat) = self.seat(generation) {
             seat.source = source;
         }
@@ -45,12 +57,22 @@ impl SourceSlot {
         if self.current.generation == generation {
             return Some(&mut self.current);
         }
-        let mut orphans = self.orphans.iter_mut();
+        let mut orphans = self.orphans_mut().iter_mut();
         orphans.find(|seat| seat.generation == generation)
     }
 
     fn seats(&self) -> impl Iterator<Item = &Seat> {
-        std::iter::once(&self.current).chain(&self.orphans)
+        std::iter::once(&self.current).chain(self.orphans())
+    }
+
+    #[inline]
+    fn orphans(&self) -> &[Seat] {
+        self.orphans.as_ref().map_or(&[], |orphans| &orphans.seats)
+    }
+
+    fn orphans_mut(&mut self) -> &mut [Seat] {
+        let orphans = self.orphans.as_mut();
+        orphans.map_or(&mut [], |orphans| &mut orphans.seats)
     }
 
     /// Takes the current source, to close it, if it is in the slot and no interrupt is running.
@@ -60,21 +82,28 @@ impl SourceSlot {
 
     #[inline]
     pub(super) fn has_orphans(&self) -> bool {
-        !self.orphans.is_empty()
+        !self.orphans().is_empty()
     }
 
     /// Takes an orphan, to close it, if no thread uses or interrupts it any more.
     pub(super) fn retire_orphan(&mut self) -> Option<SpentSource> {
-        let mut orphans = self.orphans.iter_mut().enumerate();
-        let (index, retired) = orphans.find_map(|(index, seat)| Some((index, seat.retire()?)))?;
-        self.orphans.swap_remove(index);
+        let orphans = &mut self.orphans.as_mut()?.seats;
+        let mut seats = orphans.iter_mut().enumerate();
+        let (index, retired) = seats.find_map(|(index, seat)| Some((index, seat.retire()?)))?;
+        orphans.swap_remove(index);
         Some(retired)
     }
 
     /// Allocates space for one more orphan. Returns the number that there can be then.
     pub(super) fn reserve_orphan(&mut self) -> Result<usize> {
-        self.orphans.try_reserve(1).map_err(|_| Error::NoMemory)?;
-        Ok(self.orphans.len() + 1)
+        let mut orphans = match self.orphans.take() {
+            Some(orphans) => orphans,
+            None => try_box(Orphans::default())?,
+        };
+        let reserved = orphans.seats.try_reserve(1);
+        let count = orphans.seats.len() + 1;
+        self.orphans = Some(orphans);
+        reserved.map(|()| count).map_err(|_| Error::NoMemory)
     }
 
     /// Makes `seat` the current one. Returns the source before it, to close it, unless a thread uses
@@ -83,9 +112,9 @@ impl SourceSlot {
         seat.generation = self.current.generation + 1;
         let mut old = std::mem::replace(&mut self.current, seat);
         let retired = old.retire();
-        if retired.is_none() {
+        if let (None, Some(orphans)) = (&retired, &mut self.orphans) {
             old.abandon();
-            self.orphans.push(old);
+            orphans.seats.push(old);
         }
         retired
     }
@@ -108,9 +137,27 @@ impl SourceSlot {
     }
 
     /// Whether this thread is inside the code of one of the sources.
+    #[inline]
     pub(crate) fn is_inside(&self) -> bool {
+        self.is_used() && self.is_inside_any()
+    }
+
+    #[cold]
+    fn is_inside_any(&self) -> bool {
         let me = Some(this_thread());
         self.seats().any(|seat| seat.caller == me)
+    }
+
+    /// Whether a thread may be inside the code or the interrupt of one of the sources.
+    #[inline]
+    pub(super) fn is_busy(&self) -> bool {
+        self.is_used() || self.current.is_interrupted()
+    }
+
+    /// Whether a thread may be inside the code of one of the sources.
+    #[inline]
+    pub(super) fn is_used(&self) -> bool {
+        self.current.caller.is_some() || self.has_orphans()
     }
 
     /// Whether this thread is inside the current source's code or interrupt, and a call that
@@ -137,7 +184,7 @@ impl SourceSlot {
 
     /// The same for an orphan and the return of `reopen`.
     pub(super) fn must_await_orphan(&self, generation: u64) -> bool {
-        let mut orphans = self.orphans.iter();
+        let mut orphans = self.orphans().iter();
         orphans.any(|seat| seat.generation == generation && seat.must_be_awaited())
     }
 
@@ -167,7 +214,8 @@ impl SourceSlot {
     /// The same after a panic, if it was this thread that used the spool file.
     pub(super) fn abandon_spool(&mut self) {
         let me = Some(this_thread());
-        let seats = std::iter::once(&mut self.current).chain(&mut self.orphans);
+        let orphans = self.orphans.iter_mut().flat_map(|it| &mut it.seats);
+        let seats = std::iter::once(&mut self.current).chain(orphans);
         for seat in seats.filter(|seat| seat.spiller == me) {
             seat.spiller = None;
         }
@@ -188,7 +236,7 @@ impl SourceSlot {
 
     /// The same for an orphan that was not interrupted yet.
     pub(super) fn begin_orphan_interrupt(&mut self) -> Option<(u64, Interrupt)> {
-        let mut orphans = self.orphans.iter_mut();
+        let mut orphans = self.orphans_mut().iter_mut();
         orphans.find_map(|seat| Some((seat.generation, seat.begin_last_interrupt()?)))
     }
 

@@ -28,8 +28,6 @@
 //! reported it after all bytes before it, or bytes have arrived up to an offset at which the source
 //! had none ([`extent`](crate::pull::extent)).
 
-use std::time::Duration;
-
 use crate::error::{Error, Operation, Result};
 use crate::options::{MAX_READ_GRANULARITY, Options};
 use crate::pull::demand::{Demand, Puller};
@@ -44,6 +42,8 @@ use crate::pull::source_slot::SourceSlot;
 use crate::pull::waiters::{Waiter, Waiters};
 use crate::pull::watches::{Awaited, Watches};
 use crate::source::Source;
+use crate::sync::shared::try_box;
+use crate::sync::thread::Thread;
 use crate::sync::{ThreadToken, this_thread};
 
 pub(crate) struct State {
@@ -57,10 +57,12 @@ pub(crate) struct State {
     pub(crate) watches: Watches,
     pub(super) prefetch: Prefetch,
     /// Of a buffer whose bytes are pushed, which has no source.
-    pub(super) push: Option<PushState>,
+    pub(super) push: Option<Box<PushState>>,
     pub(super) counters: Counters,
     /// The helper's thread, while it runs.
     pub(super) helper: Option<ThreadToken>,
+    /// The same from its creation until `free`.
+    helper_thread: Option<Thread>,
     pub(super) canceled: bool,
     /// How often `cancel` was called. Calls that began before are canceled, even after a resume.
     pub(super) cancels: u64,
@@ -78,8 +80,9 @@ pub(crate) struct Counters {
     pub(crate) seeks: u64,
     pub(crate) waits: u64,
     pub(crate) pulled: u64,
-    pub(crate) pull_time: Duration,
-    pub(crate) wait_time: Duration,
+    /// Nanoseconds.
+    pub(crate) pull_time: u64,
+    pub(crate) wait_time: u64,
     pub(crate) underruns: u64,
     pub(crate) source_error: i64,
     pub(crate) system_error: i32,
@@ -95,13 +98,13 @@ pub(crate) enum Verdict {
 }
 
 impl State {
-    /// The state of a new buffer. Without a source, its bytes are pushed.
+    /// The state of a new buffer. Without a source, `expect_pushes` follows.
     pub(crate) fn new(source: Option<Box<dyn Source>>, options: &Options) -> State {
         let reports_size = source.as_ref().is_some_and(|source| source.reports_size());
         State {
             extent: Extent::new(options, reports_size),
             position: SourcePosition::new(source.as_deref()),
-            push: source.is_none().then(|| PushState::new(options)),
+            push: None,
             slot: SourceSlot::new(Seat::new(source)),
             health: SourceHealth::default(),
             check: None,
@@ -110,6 +113,7 @@ impl State {
             prefetch: Prefetch::new(options.prefetch_low),
             counters: Counters::default(),
             helper: None,
+            helper_thread: None,
             canceled: false,
             cancels: 0,
             freed: false,
@@ -118,6 +122,12 @@ impl State {
             #[cfg(test)]
             helper_wakes: 0,
         }
+    }
+
+    /// The bytes of this buffer are pushed.
+    pub(crate) fn expect_pushes(&mut self, options: &Options) -> Result<()> {
+        self.push = Some(try_box(PushState::new(options))?);
+        Ok(())
     }
 
     pub(crate) fn extent(&self) -> &Extent {
@@ -154,6 +164,26 @@ impl State {
         self.helper.is_some()
     }
 
+    /// Whether a helper thread exists.
+    pub(crate) fn has_helper_thread(&self) -> bool {
+        self.helper_thread.is_some()
+    }
+
+    /// A helper thread was created. If there is another one, it exits by itself.
+    pub(crate) fn set_helper_thread(&mut self, thread: Thread) {
+        self.helper_thread = Some(thread);
+    }
+
+    pub(super) fn take_helper_thread(&mut self) -> Option<Thread> {
+        self.helper_thread.take()
+    }
+
+    /// Whether there is no thread for whose return `free` would have to wait.
+    #[inline]
+    pub(crate) fn is_alone(&self) -> bool {
+        self.helper_thread.is_none() && self.helper.is_none() && !self.slot.is_busy()
+    }
+
     pub(crate) fn is_canceled(&self) -> bool {
         self.canceled
     }
@@ -183,8 +213,14 @@ impl State {
     }
 
     /// Whether a prefetch runs and this is not its thread, which alone calls the source then.
+    #[inline]
     pub(super) fn is_left_to_helper(&self) -> bool {
-        self.prefetch.is_on() && !self.is_helper_here()
+        self.prefetch.is_on() && self.is_helper_elsewhere()
+    }
+
+    #[inline(never)]
+    fn is_helper_elsewhere(&self) -> bool {
+        !self.is_helper_here()
     }
 
     /// Whether this thread is the helper. A call that waits for bytes would wait for itself.
@@ -201,8 +237,9 @@ impl State {
         if self.freed {
             return Err(Error::Canceled);
         }
-        let buffered = self.extent.buffered(demand.offset);
-        if self.is_met(demand) {
+        let Demand { offset, length, .. } = demand;
+        let buffered = self.extent.buffered(offset);
+        if self.extent.suffices(buffered, offset, length) {
             return Ok(Some(if buffered > 0 {
                 Verdict::Ready
             } else {
@@ -284,6 +321,12 @@ impl State {
         }))
     }
 
+    /// Whether anything depends on where reads end: if not, the prefetch need not be told of any.
+    #[inline]
+    pub(super) fn follows_reads(&self) -> bool {
+        self.prefetch.is_on() || self.is_pushed()
+    }
+
     /// The reads of which the prefetch need not be told: those that end in `(from, until]`.
     pub(super) fn quiet(&self) -> (u64, u64) {
         if self.freed {
@@ -296,10 +339,15 @@ impl State {
     }
 
     /// Records a read that found no byte at `offset`: an underrun, if it follows a prefetch.
+    #[inline]
     pub(crate) fn note_absence(&mut self, offset: u64) {
-        if !self.prefetch.is_on() {
-            return;
+        if self.prefetch.is_on() {
+            self.note_underrun(offset);
         }
+    }
+
+    #[inline(never)]
+    fn note_underrun(&mut self, offset: u64) {
         let follows = self.extent.ranges().start_of(offset) < offset;
         let may_come = !self.extent.is_past_end(offset) && self.health.failure().is_none();
         let absent = follows && may_come && self.extent.buffered(offset) == 0;
@@ -334,6 +382,12 @@ impl State {
         let missing = extent.ranges().end_of(self.position.offset());
         let jumped = self.can_seek() && !self.is_pushed() && extent.frontier() < missing;
         (jumped && !extent.is_past_end(missing)).then_some(missing)
+    }
+
+    /// Whether a source may be closed, if no thread is inside it.
+    #[inline]
+    pub(super) fn may_retire(&self) -> bool {
+        self.freed || self.extent.is_complete() || self.slot.has_orphans()
     }
 
     /// Takes the source, to close it, if no byte can be needed from it any more and no thread is

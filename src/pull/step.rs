@@ -29,18 +29,25 @@ impl State {
     /// way waits for its last byte. A prefetch does not narrow, and its demands are small.
     pub(super) fn step(&self, demand: Demand, narrow: bool) -> Result<Step> {
         let ranges = self.extent.ranges();
-        let (missing, _) = ranges.gap(demand.offset);
+        let missing = ranges.end_of(demand.offset);
         let position = self.position.offset();
-        if let Some(held) = self.to_compare(missing) {
-            return Ok(if held.contains(&position) {
-                let most = held.end - position;
-                Step::Skip { most }
-            } else {
-                Step::Seek(held.start)
-            });
+        if self.may_compare() {
+            if let Some(held) = self.to_compare(missing) {
+                return Ok(if held.contains(&position) {
+                    let most = held.end - position;
+                    Step::Skip { most }
+                } else {
+                    Step::Seek(held.start)
+                });
+            }
         }
-        let held = ranges.next_start(position);
-        let inside = ranges.end_of(position) > position;
+        let (held, inside) = match ranges.last_end() > position {
+            true => (
+                ranges.next_start(position),
+                ranges.end_of(position) > position,
+            ),
+            false => (None, false),
+        };
         if self.can_seek() && position != missing {
             let from = self.landing(missing);
             let on_the_way =
@@ -98,8 +105,15 @@ impl State {
         demand.offset.saturating_add(demand.length.max(most))
     }
 
+    /// Whether the source may have to deliver held bytes again.
+    #[inline]
+    fn may_compare(&self) -> bool {
+        self.can_seek() && (self.health.recheck().is_some() || self.check.is_some())
+    }
+
     /// The held bytes that the source has to deliver again before those at `missing`, if it can seek
     /// to them.
+    #[cold]
     fn to_compare(&self, missing: u64) -> Option<Range<u64>> {
         let beside = || {
             let check = self.check.as_ref().filter(|_| self.can_seek())?;
