@@ -149,16 +149,16 @@ static inline int64_t spoolbuf_gst_fill(spoolbuf_gst *self, gboolean all, gsize 
     return (int64_t)done;
 }
 
-/* Gives GStreamer the size once it is a fact. Before its end a source that cannot seek has none, since
- * Ogg's demuxer goes there, and waits for ever if it can't. */
-static inline void spoolbuf_gst_tell(spoolbuf_gst *self)
+/* Gives GStreamer the size once it is a fact. Before the stream's end a source that cannot seek has none:
+ * Ogg's demuxer would go there and wait for ever if it can't, or flush a pipeline that just starts. */
+static inline void spoolbuf_gst_tell(spoolbuf_gst *self, gboolean at_end)
 {
     int64_t size = sb_known_size(self->buffer);
     sb_stats facts;
 
     if (size < 0 || size == self->told || sb_stat(self->buffer, &facts, sizeof facts) != SB_OK)
         return;
-    if (!self->whole && !facts.seekable && facts.state != SB_STATE_ENDED)
+    if (!self->whole && !facts.seekable && !at_end)
         return;
     self->told = size;
     gst_app_src_set_size(self->source, size);
@@ -181,7 +181,7 @@ static inline void spoolbuf_gst_prove(spoolbuf_gst *self)
             return;
     }
     if (g_atomic_int_compare_and_exchange(&self->unproved, TRUE, FALSE))
-        spoolbuf_gst_tell(self);
+        spoolbuf_gst_tell(self, FALSE);
 }
 
 static inline GstPadProbeReturn spoolbuf_gst_asked(GstPad *pad, GstPadProbeInfo *info, gpointer opaque)
@@ -231,7 +231,7 @@ static inline void spoolbuf_gst_need_data(GstAppSrc *source, guint hint, gpointe
     GstBuffer *piece;
 
     spoolbuf_gst_prove(self);
-    spoolbuf_gst_tell(self);
+    spoolbuf_gst_tell(self, FALSE);
     if (bytes != NULL)
         count = spoolbuf_gst_fill(self, all, room, bytes);
     if (count > 0) {
@@ -246,7 +246,7 @@ static inline void spoolbuf_gst_need_data(GstAppSrc *source, guint hint, gpointe
     g_free(bytes);
     if (count == SB_ERR_TIMEOUT && spoolbuf_gst_is_flushing(self))
         return;
-    spoolbuf_gst_tell(self);
+    spoolbuf_gst_tell(self, count == 0);
     if (count < 0)
         spoolbuf_gst_fail(self, source, count);
     if (count == 0)
