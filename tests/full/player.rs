@@ -154,18 +154,15 @@ impl Player {
         Player::build(&format!("examples/media/{name}.c"), packages)
     }
 
-    /// Builds any program that is one file of C.
+    /// Builds any program that is one file of C or C++.
     pub fn build(source: &str, packages: &[&str]) -> Option<Player> {
         Player::build_with(source, packages, &[])
     }
 
     /// The same with more for the compiler.
     pub fn build_with(source: &str, packages: &[&str], more: &[&str]) -> Option<Player> {
-        let name = source
-            .rsplit('/')
-            .next()
-            .and_then(|name| name.strip_suffix(".c"));
-        Player::build_as(name.expect("a C file"), source, packages, more)
+        let name = Path::new(source).file_stem().and_then(|name| name.to_str());
+        Player::build_as(name.expect("a file"), source, packages, more)
     }
 
     /// The same under a name of its own.
@@ -181,7 +178,7 @@ impl Player {
         fs::create_dir_all(&folder).expect("a folder");
         let program = folder.join(name);
         let shared = &library().shared;
-        let mut command = compiler(false);
+        let mut command = compiler(source.ends_with(".cpp"));
         for binding in fs::read_dir(root().join("bindings")).expect("bindings") {
             command.arg("-I").arg(binding.expect("an entry").path());
         }

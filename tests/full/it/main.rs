@@ -16,6 +16,7 @@ mod installation;
 mod media;
 mod push;
 mod python;
+mod qt;
 mod readme;
 mod ready;
 mod stdio;

@@ -89,7 +89,7 @@ fn meets_a_full_disk(player: &Player, file: &str, expected: &[String]) {
 
 /// What players of one library do together, beside a source that stands still, and after one that
 /// fails: `tests/player/several.c` says it.
-fn several(name: &str, packages: &[&str], more: &[&str], files: &[&str]) {
+pub fn several(name: &str, packages: &[&str], more: &[&str], files: &[&str]) {
     let Some(media) = media() else {
         return;
     };

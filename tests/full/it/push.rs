@@ -3,13 +3,13 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::spawn;
 
 use crate::curl::{Framing, Reply, Server, serve, status};
-use crate::library::{compiler, library, root, run, scratch, skipped};
-use crate::player::{LIMIT, Player, pkg_config};
+use crate::library::root;
+use crate::player::{LIMIT, Player};
 
 /// More than memory takes by default.
 const SIZE: usize = 8_000_000;
@@ -89,30 +89,6 @@ fn copies(program: &Path, drops: bool) {
     }
 }
 
-/// The Qt program; none, loudly, without Qt.
-fn qt() -> Option<PathBuf> {
-    let Some(flags) = pkg_config(&["Qt6Network"]) else {
-        skipped("push_qt", "pkg-config does not know Qt6Network");
-        return None;
-    };
-    let folder = scratch().join("players");
-    fs::create_dir_all(&folder).expect("a folder");
-    let (program, shared) = (folder.join("push_qt"), &library().shared);
-    let mut command = compiler(true);
-    command
-        .arg(root().join("examples/push_qt.cpp"))
-        .arg("-o")
-        .arg(&program)
-        .arg(shared)
-        .args(flags)
-        .arg(format!(
-            "-Wl,-rpath,{}",
-            shared.parent().expect("a folder").display()
-        ));
-    run(&mut command, LIMIT).expect_success("compiling push_qt");
-    Some(program)
-}
-
 #[test]
 fn from_libcurl() {
     if let Some(example) = Player::build("examples/push_curl.c", &["libcurl"]) {
@@ -122,8 +98,8 @@ fn from_libcurl() {
 
 #[test]
 fn from_qt() {
-    if let Some(program) = qt() {
-        copies(&program, true);
+    if let Some(example) = Player::build("examples/push_qt.cpp", &["Qt6Network"]) {
+        copies(&example.program, true);
     }
 }
 
