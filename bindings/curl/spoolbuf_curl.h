@@ -41,6 +41,12 @@
  *                        delivered. A difference is SPOOLBUF_CURL_CHANGED. This does not use sb_reopen(),
  *                        which needs the buffer and cannot compare validators. A program that learns the
  *                        new URL by itself calls sb_reopen() with a new source: the library compares bytes
+ *   a growing resource   is followed if spoolbuf_curl_follow() has set a function. At the end, that function is
+ *                        asked, and the server every SPOOLBUF_CURL_POLL milliseconds: the bytes delivered last,
+ *                        up to 4 KiB, are requested again and compared, and what has been added follows. Where
+ *                        the size has grown, the validators may differ, since servers make them of the size and
+ *                        the time; nothing else may. A resource that has shrunk is SPOOLBUF_CURL_CHANGED. The
+ *                        size is not declared, and the server must have ranges
  *   a partial response   may be shorter than requested: the rest is requested at once
  *   a range              must be the requested one, agree with Content-Length and the total, and be a
  *                        single part (no multipart/byteranges). A longer body is an error
@@ -92,12 +98,17 @@ extern "C" {
 #define SPOOLBUF_CURL_RETRIES 5
 #endif
 
+/* How often the server is asked whether the resource has grown, in milliseconds. */
+#ifndef SPOOLBUF_CURL_POLL
+#define SPOOLBUF_CURL_POLL 1000
+#endif
+
 /* Whether bytes in an encoding that was not requested are accepted as the resource. */
 #ifndef SPOOLBUF_CURL_ENCODED
 #define SPOOLBUF_CURL_ENCODED 0
 #endif
 
-/* How many of the last delivered bytes are compared under a new URL, at most. */
+/* How many of the last delivered bytes are compared under a new URL, or of a resource that grows, at most. */
 enum { SPOOLBUF_CURL_SAMPLE = 4096 };
 
 enum {
@@ -126,6 +137,12 @@ enum { SPOOLBUF_CURL_UNJUDGED, SPOOLBUF_CURL_WHOLE, SPOOLBUF_CURL_PART, SPOOLBUF
  */
 typedef const char *(*spoolbuf_curl_renew_fn)(void *opaque, int64_t error);
 
+/*
+ * Whether the resource still grows: 1; 0, after which the server is asked once more; or a negative code, with which
+ * the source fails. Runs on the thread that calls the source. It must not block and must not read the buffer.
+ */
+typedef int (*spoolbuf_curl_grows_fn)(void *opaque);
+
 typedef struct spoolbuf_curl {
     CURLM *multi;
     CURL *easy;
@@ -153,6 +170,10 @@ typedef struct spoolbuf_curl {
     void *renew_opaque;
     int renewed;   /* since the last byte */
     int unchecked; /* the sample has not been compared since */
+    int checking;  /* the sample is being compared */
+    /* Growth. */
+    spoolbuf_curl_grows_fn grows;
+    void *grows_opaque;
     int64_t sample_end;
     size_t sample_size;
     char sample[SPOOLBUF_CURL_SAMPLE]; /* the last bytes delivered */
@@ -161,10 +182,17 @@ typedef struct spoolbuf_curl {
     char kept[4 * CURL_MAX_WRITE_SIZE];
 } spoolbuf_curl;
 
+/* Whether this total size is a larger one than before, of a resource that is followed. */
+static inline int spoolbuf_curl_grew(const spoolbuf_curl *self, int64_t size)
+{
+    return self->grows != NULL && size > (self->size >= 0 ? self->size : self->reach);
+}
+
 /* Whether the resource can have this total size; -1: unknown. */
 static inline int spoolbuf_curl_fits(const spoolbuf_curl *self, int64_t size)
 {
-    return size < 0 || (self->size >= 0 ? size == self->size : size >= self->reach);
+    return size < 0 || spoolbuf_curl_grew(self, size)
+        || (self->size >= 0 ? size == self->size : size >= self->reach);
 }
 
 /* Whether this response is about the same resource as the first one; stores its validators and size. */
@@ -176,8 +204,14 @@ static inline int spoolbuf_curl_same(spoolbuf_curl *self, int64_t size)
         mark = mark * 31 + self->modified;
     if (!spoolbuf_curl_fits(self, size))
         return 0;
-    if (self->mark != 0 && mark != self->mark)
-        return 0;
+    if (self->mark != 0 && mark != self->mark) {
+        if (!spoolbuf_curl_grew(self, size))
+            return 0;
+        if (!self->checking && self->sample_size > 0) {
+            self->unchecked = 1; /* The bytes come first. */
+            return 0;
+        }
+    }
     self->mark = mark;
     if (size >= 0)
         self->size = size;
@@ -536,6 +570,17 @@ static inline int64_t spoolbuf_curl_renewal(spoolbuf_curl *self, int64_t error)
     return spoolbuf_curl_was_canceled(self) ? (int64_t)SB_SOURCE_CANCELED : error;
 }
 
+/* Waits. In steps, since a wake-up may be a stale one. Returns 0, or SB_SOURCE_CANCELED. */
+static inline int64_t spoolbuf_curl_nap(spoolbuf_curl *self, int64_t left)
+{
+    for (; left > 0; left -= 50) {
+        curl_multi_poll(self->multi, NULL, 0, left < 50 ? (int)left : 50, NULL);
+        if (spoolbuf_curl_was_canceled(self))
+            return SB_SOURCE_CANCELED;
+    }
+    return 0;
+}
+
 /* After an error: waits until it is time to retry, or renews the URL. Returns 0, or the error if both are
  * pointless. */
 static inline int64_t spoolbuf_curl_pause(spoolbuf_curl *self, int64_t error)
@@ -554,13 +599,7 @@ static inline int64_t spoolbuf_curl_pause(spoolbuf_curl *self, int64_t error)
     self->tries++;
     if (told > left / 1000)
         left = told < 30 ? told * 1000 : 30000;
-    /* In steps, since a wake-up may be a stale one. */
-    for (; left > 0; left -= 50) {
-        curl_multi_poll(self->multi, NULL, 0, 50, NULL);
-        if (spoolbuf_curl_was_canceled(self))
-            return SB_SOURCE_CANCELED;
-    }
-    return 0;
+    return spoolbuf_curl_nap(self, left);
 }
 
 static inline int64_t spoolbuf_curl_check(spoolbuf_curl *self);
@@ -596,7 +635,10 @@ static inline int64_t spoolbuf_curl_wait(spoolbuf_curl *self, int headers_do)
         status = spoolbuf_curl_result(self);
         if (status == 0)
             return 0;
-        status = status > 0 ? 0 : spoolbuf_curl_pause(self, status);
+        if (status > 0 || (status == SPOOLBUF_CURL_CHANGED && self->unchecked))
+            status = 0;
+        else
+            status = spoolbuf_curl_pause(self, status);
         if (status < 0)
             return status;
         spoolbuf_curl_end(self);
@@ -604,14 +646,15 @@ static inline int64_t spoolbuf_curl_wait(spoolbuf_curl *self, int headers_do)
     return 1;
 }
 
-/* Under a new URL: requests the sample again and compares it. Returns 0, or < 0 for an error. If the sample ends
- * at the position, the same response goes on there. */
+/* Under a new URL, or of a resource that has grown: requests the sample again and compares it. Returns 0, or < 0
+ * for an error. If the sample ends at the position, the same response goes on there. */
 static inline int64_t spoolbuf_curl_check(spoolbuf_curl *self)
 {
     int64_t position = self->position, before = self->before, status = 1;
     size_t done = 0, count;
 
     self->unchecked = 0;
+    self->checking = 1;
     self->position = self->before = self->sample_end - (int64_t)self->sample_size;
     while (status > 0 && done < self->sample_size) {
         status = spoolbuf_curl_wait(self, 0);
@@ -629,6 +672,7 @@ static inline int64_t spoolbuf_curl_check(spoolbuf_curl *self)
     if (status < 0 || self->position != position || before != position)
         spoolbuf_curl_end(self);
     self->unchecked = status < 0;
+    self->checking = 0;
     self->position = position;
     self->before = before;
     return status < 0 ? status : 0;
@@ -653,6 +697,40 @@ static inline void spoolbuf_curl_sample(spoolbuf_curl *self, const char *bytes, 
     self->sample_size = used + count;
 }
 
+/* Asks the server whether the resource has grown. Returns 0, or < 0 for an error. */
+static inline int64_t spoolbuf_curl_look(spoolbuf_curl *self)
+{
+    self->tries = self->renewed = 0;
+    spoolbuf_curl_end(self);
+    if (self->sample_size > 0)
+        return spoolbuf_curl_check(self);
+    self->size = -1; /* Nothing can be compared: a request at the position tells. */
+    return 0;
+}
+
+/* As spoolbuf_curl_wait(), and at the end of a resource that grows, waits for more. */
+static inline int64_t spoolbuf_curl_follow_on(spoolbuf_curl *self)
+{
+    int64_t status;
+    int grows = 1;
+
+    for (;;) {
+        status = spoolbuf_curl_wait(self, 0);
+        if (status != 0 || self->grows == NULL || grows == 0)
+            return status;
+        grows = self->grows(self->grows_opaque);
+        if (grows < 0)
+            return grows;
+        if (self->ranges == SPOOLBUF_CURL_RANGES_NONE)
+            return grows == 0 ? 0 : (int64_t)SPOOLBUF_CURL_NO_RANGES;
+        status = grows == 0 ? 0 : spoolbuf_curl_nap(self, SPOOLBUF_CURL_POLL);
+        if (status == 0)
+            status = spoolbuf_curl_look(self);
+        if (status < 0)
+            return status;
+    }
+}
+
 static inline int64_t spoolbuf_curl_read(void *opaque, void *out, size_t capacity)
 {
     spoolbuf_curl *self = (spoolbuf_curl *)opaque;
@@ -660,14 +738,14 @@ static inline int64_t spoolbuf_curl_read(void *opaque, void *out, size_t capacit
     size_t count;
 
     self->before = self->position;
-    status = spoolbuf_curl_wait(self, 0);
+    status = spoolbuf_curl_follow_on(self);
     count = self->to - self->from;
     if (status <= 0)
         return status;
     if (count > capacity)
         count = capacity;
     memcpy(out, self->kept + self->from, count);
-    if (self->renew != NULL)
+    if (self->renew != NULL || self->grows != NULL)
         spoolbuf_curl_sample(self, self->kept + self->from, count);
     self->from += count;
     self->position += (int64_t)count;
@@ -703,10 +781,12 @@ static inline int64_t spoolbuf_curl_seek(void *opaque, uint64_t offset)
     return status;
 }
 
-/* The size that a response has stated, or -1. */
+/* The size that a response has stated, or -1. That of a resource that grows is no size. */
 static inline int64_t spoolbuf_curl_known(void *opaque)
 {
-    return ((spoolbuf_curl *)opaque)->size;
+    spoolbuf_curl *self = (spoolbuf_curl *)opaque;
+
+    return self->grows != NULL ? -1 : self->size;
 }
 
 static inline void spoolbuf_curl_cancel(void *opaque)
@@ -813,9 +893,22 @@ static inline void spoolbuf_curl_renew(sb_callback *source, spoolbuf_curl_renew_
     self->release = release;
 }
 
-/* Connects, and returns the size that the server declares, SPOOLBUF_CURL_NO_SIZE if it declares none, or the
- * error, as in the table. Call it before the source is given to a buffer: the buffer's first read continues
- * the same response. */
+/*
+ * Has the source follow a resource that grows, until `grows` returns 0: a file that is still being written. Call
+ * this before the source is given to a buffer, and before spoolbuf_curl_size(). `opaque` is passed to `grows`, and
+ * must be valid until the source's `close`.
+ */
+static inline void spoolbuf_curl_follow(sb_callback *source, spoolbuf_curl_grows_fn grows, void *opaque)
+{
+    spoolbuf_curl *self = (spoolbuf_curl *)source->opaque;
+
+    self->grows = grows;
+    self->grows_opaque = opaque;
+}
+
+/* Connects, and returns the size that the server declares, SPOOLBUF_CURL_NO_SIZE if it declares none or the
+ * resource grows, or the error, as in the table. Call it before the source is given to a buffer: the buffer's
+ * first read continues the same response. */
 static inline int64_t spoolbuf_curl_size(sb_callback *source)
 {
     spoolbuf_curl *self = (spoolbuf_curl *)source->opaque;
@@ -823,6 +916,8 @@ static inline int64_t spoolbuf_curl_size(sb_callback *source)
 
     if (status < 0)
         return status;
+    if (self->grows != NULL)
+        return SPOOLBUF_CURL_NO_SIZE;
     return self->size >= 0 ? self->size : status == 0 ? 0 : (int64_t)SPOOLBUF_CURL_NO_SIZE;
 }
 

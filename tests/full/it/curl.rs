@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use crate::library::{run, scratch, skipped};
 use crate::player::{LIMIT, Player, media};
 
+mod follow;
 mod renew;
 
 const SIZE: usize = 2_000_000;
