@@ -35,10 +35,11 @@
  *                        nothing
  *   a seek               within the buffered bytes always works
  *   a look at the end    of a source that cannot seek would fetch everything before the first frame. So
- *                        such a seek fails at once (AUTO), and spoolbuf_mpv_load() tells the demuxer not
- *                        to look for an index (demuxer-lavf-o=fflags=+ignidx, for this file only). A
- *                        plain loadfile works too, but MP4 may start late. Seeks past what has arrived
- *                        fail until the end was seen
+ *                        such a seek fails at once (AUTO), and the demuxer is told not to look for an
+ *                        index (demuxer-lavf-o=fflags=+ignidx): by spoolbuf_mpv_load() for this file,
+ *                        and for a plain loadfile by a profile of mpv, [protocol.spoolbuf], which
+ *                        spoolbuf_mpv_add() defines. Windows has no such profile: MP4 starts late there
+ *                        by a plain loadfile. Seeks past what has arrived fail until the end was seen
  *   reach                spoolbuf_mpv_open_with() takes reader options. `reach` = SB_REACH_WHOLE: every
  *                        seek works, and fetches what it needs. Options = NULL: AUTO, as above
  *   timeout_ms           of the reader options: a read without a byte in time is an error, also with
@@ -63,8 +64,13 @@
 
 #include <mpv/client.h>
 #include <mpv/stream_cb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifndef _WIN32
+#include <fcntl.h>
+#include <unistd.h>
+#endif
 
 #include "spoolbuf.h"
 
@@ -231,10 +237,49 @@ static inline void spoolbuf_mpv_open(spoolbuf_mpv *film, sb_buffer *buffer)
     spoolbuf_mpv_open_with(film, buffer, NULL);
 }
 
+/* Whether mpv's demuxers may look for an index wherever it is. */
+static inline int spoolbuf_mpv_may_look(spoolbuf_mpv *film)
+{
+    sb_stats facts;
+
+    return spoolbuf_mpv_is_whole(film) || sb_stat(film->buffer, &facts, sizeof facts) < 0 || facts.seekable
+        || facts.final_size != SB_SIZE_UNKNOWN;
+}
+
+/* Makes a plain loadfile start at once, too. mpv takes the profile of a protocol from a file only; a pipe
+ * is one that needs no disk. Without it such a film starts late. */
+static inline void spoolbuf_mpv_profile(mpv_handle *mpv, const char *protocol)
+{
+#ifndef _WIN32
+    char text[200], name[40];
+    int ends[2], length;
+
+    length = snprintf(text, sizeof text, "[protocol.%s]\ndemuxer-lavf-o-append=fflags=+ignidx\n", protocol);
+    if (length >= (int)sizeof text || pipe(ends) < 0)
+        return;
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    if (write(ends[1], text, (size_t)length) == length) {
+        close(ends[1]);
+        snprintf(name, sizeof name, "/dev/fd/%d", ends[0]);
+        mpv_load_config_file(mpv, name);
+    } else {
+        close(ends[1]);
+    }
+    close(ends[0]);
+#else
+    (void)mpv;
+    (void)protocol;
+#endif
+}
+
 /* Makes `protocol://` play from the film's buffer. Returns 0 or an mpv_error. */
 static inline int spoolbuf_mpv_add(mpv_handle *mpv, const char *protocol, spoolbuf_mpv *film)
 {
-    return mpv_stream_cb_add_ro(mpv, protocol, film, spoolbuf_mpv_open_fn);
+    int status = mpv_stream_cb_add_ro(mpv, protocol, film, spoolbuf_mpv_open_fn);
+
+    if (status >= 0 && !spoolbuf_mpv_may_look(film))
+        spoolbuf_mpv_profile(mpv, protocol);
+    return status;
 }
 
 /* A string for one of mpv's nodes. */
@@ -256,14 +301,12 @@ static inline int spoolbuf_mpv_load(mpv_handle *mpv, spoolbuf_mpv *film, const c
     mpv_node ignore_index = spoolbuf_mpv_text("fflags=+ignidx"), command, result;
     mpv_node_list per_file = { 1, &ignore_index, (char **)&option };
     mpv_node_list arguments = { 3, values, (char **)names };
-    sb_stats facts;
     int status;
 
     /* By name: mpv 0.38 has put another argument before the options. */
     values[2].format = MPV_FORMAT_NODE_MAP;
     values[2].u.list = &per_file;
-    if (spoolbuf_mpv_is_whole(film) || sb_stat(film->buffer, &facts, sizeof facts) < 0 || facts.seekable
-        || facts.final_size != SB_SIZE_UNKNOWN)
+    if (spoolbuf_mpv_may_look(film))
         arguments.num = 2;
     command.format = MPV_FORMAT_NODE_MAP;
     command.u.list = &arguments;
