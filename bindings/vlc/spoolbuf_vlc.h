@@ -12,8 +12,9 @@
  *     libvlc_media_player_release(player);  libvlc_media_release(media);
  *     spoolbuf_vlc_close(&film);
  *
- * A source may turn out to be unable to seek only when VLC looks ahead (a URL without ranges). If the
- * player then ends without having played anything, play the film once more:
+ * From a source that cannot seek, VLC by itself does not play an MP4 of more than 16 MiB with its index at
+ * the end. And a source may turn out to be unable to seek only when VLC looks ahead (a URL without ranges).
+ * If the player ends without having played anything, play the film once more:
  *
  *     if (libvlc_media_player_get_state(player) == libvlc_Ended && !played && spoolbuf_vlc_refused(&film)) {
  *         libvlc_media_player_set_media(player, spoolbuf_vlc_media(&film, vlc));
@@ -35,9 +36,9 @@
  *                        size, by one seek. Else UINT64_MAX: a wrong declared size changes nothing. VLC
  *                        asks for it only at the opening
  *   a look at the end    of a source that cannot seek would fetch everything before the first frame. So
- *                        VLC is not told that it can seek (AUTO), and starts as from a pipe. An MP4 with
- *                        its index at the end plays once all of it has arrived. A media that is made
- *                        after the end was seen can seek
+ *                        VLC is not told that it can seek (AUTO), and starts as from a pipe. A media that
+ *                        is made after the end was seen can seek: an MP4 with its index at the end plays
+ *                        once all of it has arrived, at the second time if it is large (see above)
  *   going back           before that: stop, and play the media of spoolbuf_vlc_media_back() with the
  *                        option `:start-time=12.5` (seconds). It seeks within what is buffered
  *   reach                spoolbuf_vlc_open_with() takes reader options. `reach` = SB_REACH_WHOLE: every
@@ -103,6 +104,7 @@ typedef struct spoolbuf_vlc {
     volatile long status;
     volatile long canceled;
     volatile long refused; /* whether a look ahead was refused */
+    volatile long piped;   /* whether it was opened as a pipe */
 } spoolbuf_vlc;
 
 /* The size if it is a fact; else an sb_status. A source that can seek proves a declared size by its last
@@ -146,6 +148,7 @@ static inline int spoolbuf_vlc_open_pipe_cb(void *opaque, void **data, uint64_t 
 {
     int status = spoolbuf_vlc_open_cb(opaque, data, size);
 
+    SPOOLBUF_VLC_SWAP(&((spoolbuf_vlc *)opaque)->piped, 0, 1);
     *size = UINT64_MAX;
     return status;
 }
@@ -242,11 +245,33 @@ static inline int spoolbuf_vlc_open(spoolbuf_vlc *self, sb_buffer *buffer)
     return spoolbuf_vlc_open_with(self, buffer, NULL);
 }
 
-/* Whether a look ahead was refused since this was last called. If so, the source cannot seek: the next
- * spoolbuf_vlc_media() knows it. */
+/* Whether the index of a resource may be at its end: MP4 and MOV begin with one of these. */
+static inline int spoolbuf_vlc_is_mp4(sb_buffer *buffer)
+{
+    static const char names[] = "ftypmdatfreeskipwide";
+    char head[8];
+    size_t at;
+
+    if (sb_read_some(buffer, 0, sizeof head, head, 0) != sizeof head)
+        return 0;
+    for (at = 0; at + 4 < sizeof names; at += 4)
+        if (memcmp(head + 4, names + at, 4) == 0)
+            return 1;
+    return 0;
+}
+
+/* Whether VLC could not look ahead since this was last called, and the next spoolbuf_vlc_media() may do
+ * better: the source turned out to be unable to seek, or an MP4 was played as from a pipe, whose end has
+ * been seen now. */
 static inline int spoolbuf_vlc_refused(spoolbuf_vlc *self)
 {
-    return SPOOLBUF_VLC_SWAP(&self->refused, 1, 0) != 0;
+    int refused = SPOOLBUF_VLC_SWAP(&self->refused, 1, 0) != 0;
+    int piped = SPOOLBUF_VLC_SWAP(&self->piped, 1, 0) != 0;
+    sb_stats facts;
+
+    return refused
+        || (piped && sb_stat(self->buffer, &facts, sizeof facts) == SB_OK
+            && facts.final_size != SB_SIZE_UNKNOWN && spoolbuf_vlc_is_mp4(self->buffer));
 }
 
 static inline libvlc_media_t *spoolbuf_vlc_media_of(spoolbuf_vlc *self, libvlc_instance_t *vlc, int seeks)

@@ -47,7 +47,7 @@ int main(int argc, char **argv)
         poll(NULL, 0, 20);
         state = libvlc_media_player_get_state(player);
         played |= libvlc_media_player_get_time(player) > 0;
-        /* A URL without ranges: VLC believed that it could seek. */
+        /* A large MP4 with its index last, from a pipe; or a URL without ranges, in which VLC could not seek. */
         if (state == libvlc_Ended && !played && spoolbuf_vlc_refused(&film)) {
             libvlc_media_release(media);
             media = media_of(&film, vlc, argc - 2, argv + 2);

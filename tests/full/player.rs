@@ -68,6 +68,11 @@ impl Media {
             ("sound.mp3", &["-vn", "-c:a", "libmp3lame"]),
             ("sound.opus", &["-vn", "-c:a", "libopus"]),
             ("sound.wav", &["-vn"]),
+            // More than VLC reads ahead.
+            (
+                "large-last.mov",
+                &["-vn", "-c:a", "pcm_s16le", "-af", "apad=whole_dur=120"],
+            ),
         ] {
             let mut command = Command::new("ffmpeg");
             // Another test program may be playing the file.

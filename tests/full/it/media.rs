@@ -126,6 +126,7 @@ fn ffmpeg() {
     for (file, codec, frames) in [
         ("index-last.mp4", "pcm_f32le", 200),
         ("index-first.mp4", "pcm_f32le", 200),
+        ("large-last.mov", "pcm_s16le", 0),
         ("film.mkv", "pcm_f32le", 200),
         ("film.ts", "pcm_f32le", 200),
         ("sound.flac", "pcm_s16le", 0),
@@ -171,6 +172,11 @@ fn mpv() {
             meets_a_full_disk(&player, file, &expected);
         }
     }
+    plays(
+        &player,
+        "large-last.mov",
+        &heard("large-last.mov", "pcm_f32le"),
+    );
     stops(&player, "index-last.mp4");
     stops(&player, "film.ts");
 }
@@ -221,7 +227,13 @@ fn vlc() {
     };
     let output = ":sout=#transcode{acodec=s16l}:std{access=file,mux=wav,dst=%}";
     let [player, direct] = [player.0, player.1].map(|it| it.into_file("pcm_s16le", &[output]));
-    for file in ["index-last.mp4", "index-first.mp4", "film.mkv", "sound.ogg"] {
+    for file in [
+        "index-last.mp4",
+        "large-last.mov",
+        "index-first.mp4",
+        "film.mkv",
+        "sound.ogg",
+    ] {
         let expected = [sum_in(&direct.play(file, Feed::File)), "ended".to_owned()];
         plays(&player, file, &expected);
         if file == "index-last.mp4" {
@@ -301,7 +313,13 @@ fn gstreamer() {
     let pipeline = "decodebin expose-all-streams=false caps=audio/x-raw ! audioconvert ! \
                     audio/x-raw,format=F32LE ! wavenc ! filesink location=";
     let player = player.into_file("pcm_f32le", &[&format!("{pipeline}%")]);
-    for file in ["index-last.mp4", "index-first.mp4", "film.mkv", "sound.ogg"] {
+    for file in [
+        "index-last.mp4",
+        "large-last.mov",
+        "index-first.mp4",
+        "film.mkv",
+        "sound.ogg",
+    ] {
         // GStreamer hears more of an AAC's padding than ffmpeg: compared with itself.
         let direct = media.path("gstreamer-direct.wav");
         let mut command = Command::new("gst-launch-1.0");
