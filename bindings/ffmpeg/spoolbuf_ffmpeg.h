@@ -29,8 +29,10 @@
  *                        context->seekable is 0 for such a source until its end was seen (AUTO). FFmpeg
  *                        then starts as from a pipe, reads through a gap, and seeks back. An MP4 with its
  *                        index at the end plays from a pipe, once all of it has arrived. Seeks after the
- *                        opening (av_seek_frame) work, except where a format requires context->seekable:
- *                        it may be set to AVIO_SEEKABLE_NORMAL after avformat_find_stream_info()
+ *                        opening (av_seek_frame) work, except where a format requires context->seekable
+ *                        (MPEG-TS): it may be set to AVIO_SEEKABLE_NORMAL after
+ *                        avformat_find_stream_info(). AVSEEK_SIZE is then what is buffered, until
+ *                        the end was seen
  *   reach                spoolbuf_ffmpeg_open_with() takes reader options. `reach` = SB_REACH_WHOLE:
  *                        every seek works, and fetches what it needs. Another `reach`, or options = NULL:
  *                        AUTO, as above, and our own seeks go at most that far
@@ -164,6 +166,17 @@ static inline int64_t spoolbuf_ffmpeg_size(spoolbuf_ffmpeg *self)
     return sb_known_size(buffer);
 }
 
+/* How far the bytes are buffered: what a program that has set context->seekable seeks in. MPEG-TS is sought
+ * only if there is a size. */
+static inline int64_t spoolbuf_ffmpeg_buffered(spoolbuf_ffmpeg *self)
+{
+    sb_stats facts;
+
+    if (sb_stat(sb_reader_buffer(self->reader), &facts, sizeof facts) < 0 || facts.seekable)
+        return SB_ERR_UNKNOWN_SIZE;
+    return (int64_t)facts.frontier;
+}
+
 /* A source that was never sought may turn out to be unable to: its first byte there tells. */
 static inline int64_t spoolbuf_ffmpeg_try(spoolbuf_ffmpeg *self, int64_t from, int64_t to)
 {
@@ -188,6 +201,8 @@ static inline int64_t spoolbuf_ffmpeg_seek(void *opaque, int64_t offset, int whe
 
     if ((whence & AVSEEK_SIZE) || (whence & ~AVSEEK_FORCE) == SEEK_END)
         result = spoolbuf_ffmpeg_size(self);
+    if ((whence & AVSEEK_SIZE) && result == SB_ERR_UNKNOWN_SIZE && self->context->seekable != self->can_seek)
+        result = spoolbuf_ffmpeg_buffered(self);
     if (!(whence & AVSEEK_SIZE) && result >= 0) {
         whence &= ~AVSEEK_FORCE;
         if (whence == SEEK_END)

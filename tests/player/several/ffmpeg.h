@@ -73,6 +73,11 @@ static void player_asks(player *self)
     assert(spoolbuf_ffmpeg_seek(&self->io, 0, 77) == AVERROR(EINVAL));
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, -1) == AVERROR(EINVAL));
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == 1 && bytes[0] == odd_byte(0));
+    /* A program that allows seeks of its own sees the buffered bytes; the end is still another one. */
+    io->seekable = AVIO_SEEKABLE_NORMAL;
+    assert(spoolbuf_ffmpeg_seek(&self->io, 0, AVSEEK_SIZE) == 100);
+    assert(spoolbuf_ffmpeg_seek(&self->io, 0, SEEK_END) == AVERROR(ENOSYS));
+    io->seekable = 0;
     /* Readable bytes after an error do not hide it; a resume clears it. */
     spoolbuf_ffmpeg_cancel(&self->io);
     assert(spoolbuf_ffmpeg_seek(&self->io, 500, SEEK_SET) == 500);
