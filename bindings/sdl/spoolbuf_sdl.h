@@ -45,8 +45,9 @@
  *   any other, of a WAV, has a size that is never reached, and zeros there: the sound is played as it
  *   an MP3 or a FLAC     arrives, whether a size is declared or not, and is sought within what is
  *                        buffered. What follows the sound (tags of an MP3, chunks of a WAV) is not seen
- *   any other            is fetched to its end first, by the adapter itself. The decoders of Ogg and
- *                        Opus would play a part otherwise
+ *   any other            is fetched to its end first, by the adapter itself. Ogg and Opus cannot be
+ *                        played as they arrive: SDL_mixer seeks to the start before it plays, which
+ *                        their decoders do only once they have found the end
  *   with SB_REACH_WHOLE  is always fetched to its end first
  *
  * If loading fails though spoolbuf_sdl_status() is SB_OK, try it with the whole:

@@ -67,9 +67,9 @@ int main(int argc, char **argv)
         CHECK(spoolbuf_ffmpeg_open(&io, the.buffer) == 0);
         format->pb = io.context;
     }
-    snprintf(name, sizeof name, "pipe:%s", the.pipe);
+    snprintf(name, sizeof name, "pipe:%d", the.pipe);
     start = line_now();
-    status = avformat_open_input(&format, the.buffer != NULL ? NULL : name, NULL, NULL);
+    status = avformat_open_input(&format, the.buffer != NULL ? NULL : the.file != NULL ? the.file : name, NULL, NULL);
     if (status >= 0)
         status = avformat_find_stream_info(format, NULL);
     if (status >= 0)

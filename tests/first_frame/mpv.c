@@ -22,6 +22,7 @@ int main(int argc, char **argv)
 {
     char bare[40];
     const char *load[] = { "loadfile", bare, NULL };
+    const char *plain = getenv("PLAIN_LOADFILE");
     mpv_event *event;
     mpv_handle *mpv;
     double start;
@@ -30,12 +31,16 @@ int main(int argc, char **argv)
     line the;
 
     line_open(&the, argc, argv);
-    snprintf(bare, sizeof bare, "fd://%s", the.pipe);
+    snprintf(bare, sizeof bare, "fd://%d", the.pipe);
+    if (the.file != NULL)
+        load[1] = the.file;
+    if (the.buffer != NULL)
+        load[1] = "spoolbuf://film";
     mpv = opened(the.sound);
     spoolbuf_mpv_open(&film, the.buffer);
     CHECK(spoolbuf_mpv_add(mpv, "spoolbuf", &film) == 0);
     start = line_now();
-    CHECK((the.buffer != NULL ? spoolbuf_mpv_load(mpv, &film, "spoolbuf://film") : mpv_command(mpv, load)) >= 0);
+    CHECK((the.buffer != NULL && plain == NULL ? spoolbuf_mpv_load(mpv, &film, "spoolbuf://film") : mpv_command(mpv, load)) >= 0);
     while ((event = mpv_wait_event(mpv, 60))->event_id != MPV_EVENT_NONE) {
         if (event->event_id == MPV_EVENT_PLAYBACK_RESTART && !said++) {
             line_first(&the, start);

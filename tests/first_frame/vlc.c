@@ -11,17 +11,41 @@ static double start;
 static sem_t ended;
 static line the;
 
-static void on_time(const libvlc_event_t *event, void *opaque)
+/* VLC tells its time late: what counts is the first picture shown, or sound played. */
+static void first(void)
 {
     static int said;
 
-    (void)event;
-    (void)opaque;
-    if (said++)
-        return;
-    line_first(&the, start);
-    if (the.sound == NULL)
+    if (!said++) {
+        line_first(&the, start);
         line_end(0);
+    }
+}
+
+static void *on_lock(void *opaque, void **planes)
+{
+    static char picture[640 * 360 * 4];
+
+    *planes = picture;
+    return opaque;
+}
+
+static void on_display(void *opaque, void *picture)
+{
+    (void)opaque;
+    (void)picture;
+    first();
+}
+
+static void on_sound(void *opaque, const void *samples, unsigned int count, int64_t time)
+{
+    const char *name = opaque;
+
+    (void)samples;
+    (void)count;
+    (void)time;
+    if (strstr(name, "/sound") != NULL)
+        first();
 }
 
 static void on_end(const libvlc_event_t *event, void *opaque)
@@ -33,8 +57,8 @@ static void on_end(const libvlc_event_t *event, void *opaque)
 
 int main(int argc, char **argv)
 {
-    const char *options[] = { "--quiet", "--vout=dummy", "--aout=adummy" };
-    libvlc_instance_t *vlc = libvlc_new(3, options);
+    const char *options[] = { "--quiet" };
+    libvlc_instance_t *vlc = libvlc_new(1, options);
     libvlc_media_player_t *player;
     libvlc_event_manager_t *events;
     libvlc_media_t *media;
@@ -43,10 +67,12 @@ int main(int argc, char **argv)
 
     line_open(&the, argc, argv);
     CHECK(vlc != NULL && sem_init(&ended, 0, 0) == 0);
-    snprintf(text, sizeof text, "fd://%s", the.pipe);
+    snprintf(text, sizeof text, "fd://%d", the.pipe);
     if (the.buffer != NULL)
         CHECK(spoolbuf_vlc_open(&film, the.buffer) == SB_OK);
-    media = the.buffer != NULL ? spoolbuf_vlc_media(&film, vlc) : libvlc_media_new_location(vlc, text);
+    media = the.buffer != NULL ? spoolbuf_vlc_media(&film, vlc)
+        : the.file != NULL     ? libvlc_media_new_path(vlc, the.file)
+                               : libvlc_media_new_location(vlc, text);
     if (the.sound != NULL) {
         snprintf(text, sizeof text, ":sout=#transcode{acodec=s16l}:std{access=file,mux=wav,dst=%s}", the.sound);
         libvlc_media_add_option(media, text);
@@ -54,9 +80,14 @@ int main(int argc, char **argv)
     }
     player = libvlc_media_player_new_from_media(media);
     events = libvlc_media_player_event_manager(player);
-    libvlc_event_attach(events, libvlc_MediaPlayerTimeChanged, on_time, NULL);
     libvlc_event_attach(events, libvlc_MediaPlayerEndReached, on_end, NULL);
     libvlc_event_attach(events, libvlc_MediaPlayerEncounteredError, on_end, NULL);
+    if (the.sound == NULL) {
+        libvlc_video_set_format(player, "RV32", 640, 360, 640 * 4);
+        libvlc_video_set_callbacks(player, on_lock, NULL, on_display, NULL);
+        libvlc_audio_set_format(player, "S16N", 44100, 2);
+        libvlc_audio_set_callbacks(player, on_sound, NULL, NULL, NULL, NULL, argv[1]);
+    }
     start = line_now();
     libvlc_media_player_play(player);
     sem_wait(&ended);
