@@ -135,6 +135,10 @@ impl<S> Builder<S> {
 
     /// The source is asked for the bytes that are needed, rounded up to a multiple of this many
     /// bytes, which is at most 16 KiB. 0 requests exactly what is needed. Default: 16 KiB.
+    ///
+    /// Unless it is 0, more is requested where several places of a source that can seek are read in
+    /// turn: up to 64 KiB where the source goes on for the first time, and then twice as much each
+    /// time, up to 256 KiB.
     pub fn read_granularity(mut self, bytes: u32) -> Builder<S> {
         self.options.read_granularity = bytes;
         self

@@ -31,6 +31,7 @@ pub(crate) mod push;
 mod push_state;
 mod pushers;
 pub(crate) mod ranges;
+mod recent_runs;
 pub(crate) mod reopen;
 mod signal;
 mod source_check;

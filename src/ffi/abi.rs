@@ -438,6 +438,13 @@ pub struct sb_options {
     /// `read_granularity` bytes, which is at most 16384. 0 requests exactly what is needed. A call
     /// that waits only for the first byte needs what its `len` has room for: at most 256 KiB if
     /// `read_granularity` is 0, otherwise at most 16384 - `read_granularity` bytes. Default: 16384.
+    ///
+    /// Unless it is 0, more is requested where several places of a source that can seek are read in
+    /// turn, so that the source need not seek for every few bytes. Where the source returns to the
+    /// end of one of the last 8 ranges that it delivered without a seek, it is asked for up to 64 KiB
+    /// the first time, and then for twice as much each time, up to 256 KiB. That is never more than
+    /// twice the bytes of that range, except at a multiple of 256 KiB. A source that delivers fewer
+    /// bytes than `capacity` keeps no call waiting: a call returns as soon as its own bytes are there.
     pub read_granularity: u32,
     /// What happens when the disk is full: an sb_on_full. Default: SB_ON_FULL_FAIL.
     pub on_full: u32,

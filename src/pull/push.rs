@@ -121,7 +121,7 @@ impl State {
     /// Records bytes that were pushed to `offset`.
     pub(crate) fn pushed(&mut self, offset: u64, count: u64) {
         if self.position.offset() != offset {
-            self.position.jump(offset);
+            self.position.push_at(offset);
         }
         self.position.advance(count);
         self.counters.pulled += count;

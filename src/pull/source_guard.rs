@@ -125,7 +125,7 @@ impl<'b> SourceGuard<'b> {
         let mut grant = match kept.filter(|grant| grant.position() == position) {
             Some(grant) => grant,
             None => {
-                let run = state.position.run();
+                let run = state.position.expected_run();
                 let declared = state.extent.declared();
                 let expected = declared.and_then(|size| size.checked_sub(position));
                 drop(state);

@@ -1,12 +1,16 @@
 //! The source's position: the offset of the bytes that its next read delivers, and whether it can
 //! seek.
 
+use crate::pull::recent_runs::RecentRuns;
 use crate::source::Source;
 
 pub(crate) struct SourcePosition {
     offset: u64,
     /// The offset to which it jumped last.
     run_start: u64,
+    /// The offset up to which it is asked for bytes without a jump, whether they are needed or not.
+    run_wanted_to: u64,
+    recent_runs: RecentRuns,
     /// The position before a jump that the next read has to confirm.
     unconfirmed_from: Option<u64>,
     can_seek: bool,
@@ -19,6 +23,8 @@ impl SourcePosition {
         SourcePosition {
             offset: 0,
             run_start: 0,
+            run_wanted_to: 0,
+            recent_runs: RecentRuns::new(),
             unconfirmed_from: None,
             can_seek: source.is_none_or(|source| source.can_seek()),
             seeks_lazily: source.is_some_and(|source| source.jumps_lazily()),
@@ -32,6 +38,18 @@ impl SourcePosition {
     /// The number of bytes that it has delivered since the last jump.
     pub(super) fn run(&self) -> u64 {
         self.offset - self.run_start
+    }
+
+    /// The offset up to which it is asked for bytes without a jump, whether they are needed or not.
+    pub(super) fn run_wanted_to(&self) -> u64 {
+        self.run_wanted_to
+    }
+
+    /// The number of bytes that it has delivered since the last jump, or is still going to be asked
+    /// for, if that is more.
+    pub(super) fn expected_run(&self) -> u64 {
+        self.run()
+            .max(self.run_wanted_to.saturating_sub(self.offset))
     }
 
     pub(crate) fn can_seek(&self) -> bool {
@@ -59,9 +77,23 @@ impl SourcePosition {
             let from = self.unconfirmed_from.unwrap_or(self.offset);
             self.unconfirmed_from = (from != offset).then_some(from);
         }
+        self.begin_run(offset);
+        !self.seeks_lazily
+    }
+
+    fn begin_run(&mut self, offset: u64) {
+        let wanted = self.run_wanted_to.saturating_sub(self.run_start);
+        self.recent_runs.leave(self.run_start, self.offset, wanted);
+        let wanted = self.recent_runs.enter(offset);
         self.offset = offset;
         self.run_start = offset;
-        !self.seeks_lazily
+        self.run_wanted_to = offset.saturating_add(wanted);
+    }
+
+    /// Bytes are pushed at `offset` next.
+    pub(super) fn push_at(&mut self, offset: u64) {
+        self.offset = offset;
+        self.run_start = offset;
     }
 
     /// A read has confirmed the position. Returns whether that read followed a jump.
@@ -73,8 +105,7 @@ impl SourcePosition {
     pub(super) fn take_jump_back(&mut self) -> bool {
         let from = self.unconfirmed_from.take();
         if let Some(from) = from {
-            self.offset = from;
-            self.run_start = from;
+            self.begin_run(from);
         }
         from.is_some()
     }

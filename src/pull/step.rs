@@ -76,7 +76,8 @@ impl State {
         if self.read_granularity > 0 {
             until = until
                 .checked_next_multiple_of(self.read_granularity)
-                .unwrap_or(until);
+                .unwrap_or(until)
+                .max(self.position.run_wanted_to());
         }
         let most = until.min(held.unwrap_or(u64::MAX)) - position;
         Ok(Step::Read {

@@ -10,6 +10,7 @@
 mod api {
     mod cursor;
     mod faults;
+    mod interleaved;
     #[cfg(target_os = "linux")]
     mod midway;
     mod push;

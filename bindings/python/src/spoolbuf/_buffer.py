@@ -50,7 +50,8 @@ class StreamBuffer(BaseBuffer):
             cannot be wrong, and not for that of a file that still grows.
         seek_gap: a gap of at most this many bytes is read instead of sought over.
         read_granularity: the stream is asked for the bytes needed, rounded up to a multiple of this, which
-            is at most 16384.
+            is at most 16384. If several places are read in turn and the stream can seek, it is asked for
+            up to 256 KiB, so that it need not seek for every few bytes; 0 turns that off.
     """
 
     def __init__(
