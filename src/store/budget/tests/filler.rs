@@ -104,9 +104,19 @@ impl Filler {
     }
 
     /// Fills a grant with bytes before `end`. Returns where they end, and the rest of the grant.
-    pub(super) fn commit(&self, mut grant: WriteGrant, end: u64) -> (u64, Option<WriteGrant>) {
+    pub(super) fn commit(&self, grant: WriteGrant, end: u64) -> (u64, Option<WriteGrant>) {
+        self.commit_part(grant, end, end)
+    }
+
+    /// The same for bytes before `stop`.
+    pub(super) fn commit_part(
+        &self,
+        mut grant: WriteGrant,
+        stop: u64,
+        end: u64,
+    ) -> (u64, Option<WriteGrant>) {
         let at = grant.position();
-        let bytes = grant.bytes((end - at) as usize);
+        let bytes = grant.bytes((stop - at) as usize);
         bytes.copy_from_slice(bytes_at(self.resource, at, bytes.len()));
         let count = bytes.len();
         let to = at + count as u64;

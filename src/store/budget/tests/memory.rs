@@ -39,16 +39,19 @@ fn what_is_counted_is_real() {
     for round in 0..40 {
         for owner in &owners {
             owner.fill(50_000 + 7 * round).expect("the disk has space");
-            owner.fill_at((100 + round) << 20, 3000).expect("space");
+            // A segment that is not whole pages.
+            let odd = ((100 + round) << 20) + BLOCK - 40_001;
+            let grant = owner.reserve(odd, BLOCK).expect("space");
+            owner.commit(grant, odd + 100);
             let counted: u64 = owners.iter().map(|it| it.store.counted()).sum();
             let used = budget.memory().used();
             // Each store has charged one segment's place in the index ahead, at most.
             let ahead = used.checked_sub(counted).expect("all of it is charged");
             assert!(ahead <= 4 * 128, "{used} for {counted}");
             let taken: u64 = owners.iter().map(|it| it.store.taken()).sum();
-            assert!(taken < used && used < taken + 4 * 4096 + used / 50);
+            assert!(taken < used && used < taken + 4 * 4096 + used / 20);
             #[cfg(unix)]
-            is_mapped(before, used);
+            is_mapped(before, used - budget.overhead.load(Ordering::Relaxed));
         }
     }
     drop(owners);
@@ -128,8 +131,19 @@ fn each_tail_may_exceed_the_budget() {
             owner.commit(grant, (round + 1) * BLOCK);
         }
     }
-    for owner in &owners {
-        assert_eq!(owner.store.spooled(), 2 * BLOCK);
+    // So does one that has bytes already.
+    let kept = owners.iter().map(|owner| {
+        let grant = owner.reserve(3 * BLOCK, BLOCK).expect("the segment");
+        let (_, kept) = owner.commit_part(grant, 3 * BLOCK + 1, 4 * BLOCK);
+        kept.expect("most of it is left")
+    });
+    let kept: Vec<_> = kept.collect();
+    let overhead = budget.overhead.load(Ordering::Relaxed);
+    let used = budget.memory().used() - overhead;
+    assert_eq!(used, 5 * Chunk::footprint(BLOCK as usize));
+    for (owner, grant) in owners.iter().zip(kept) {
+        assert_eq!(owner.store.spooled(), 3 * BLOCK);
+        owner.commit(grant, 4 * BLOCK);
         owner.check();
     }
 }
@@ -145,7 +159,8 @@ fn grants_without_bytes_are_removed() {
     owner.store.discard(far);
     let before = budget.memory().used();
     for round in 0..3 {
-        let far = owner.reserve(10 * BLOCK, 0).expect("memory");
+        // A whole block, as a store outside of a budget would keep.
+        let far = owner.reserve(10 * BLOCK, BLOCK).expect("memory");
         assert!(budget.memory().used() > before);
         if round == 0 {
             owner.store.discard(far);
@@ -226,7 +241,7 @@ fn a_segment_that_cannot_be_written_is_passed_over() {
     assert!(budget.memory().most() <= 4 * BLOCK);
     owner.store.spill().expect("the disk has space");
     assert_eq!(owner.store.spooled(), 6 * BLOCK);
-    // If no segment can be written, each is tried once.
+    // If no segment can be written, each is tried once: a block is up to five segments.
     owner.fill(3 * BLOCK).expect("memory");
     faults::plan(Some(Plan {
         after: 0,
@@ -235,7 +250,7 @@ fn a_segment_that_cannot_be_written_is_passed_over() {
     }));
     let refused = (0..2).find_map(|_| owner.fill(BLOCK).err());
     assert!(matches!(refused, Some(Error::DiskFull { code: EFBIG, .. })));
-    assert!(faults::plan(None) <= 2 * 4);
+    assert!(faults::plan(None) <= 2 * 5 * 4);
     owner.check();
 }
 
