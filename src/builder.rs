@@ -127,7 +127,8 @@ impl<S> Builder<S> {
     }
 
     /// If the source can seek, a gap of at most this many bytes is read through, and a larger one
-    /// is sought over. Default: 256 KiB.
+    /// is sought over. Default: 256 KiB. Lower it for a slow line on which a seek is fast: at
+    /// 400 KB/s such a gap takes 0.6 s.
     pub fn seek_gap(mut self, bytes: u64) -> Builder<S> {
         self.options.seek_gap = bytes;
         self

@@ -432,7 +432,8 @@ pub struct sb_options {
     /// The number of bytes to keep buffered ahead, as with sb_prefetch(). Default: 0, none.
     pub prefetch: u64,
     /// If the source can seek, a gap of at most this many bytes is read through, and a larger one
-    /// is sought over. Default: 262144.
+    /// is sought over. Default: 262144. Lower it for a slow line on which a seek is fast: at 400 KB/s
+    /// such a gap takes 0.6 s.
     pub seek_gap: u64,
     /// The source is asked for the bytes that are needed, rounded up to a multiple of
     /// `read_granularity` bytes, which is at most 16384. 0 requests exactly what is needed. A call
