@@ -359,9 +359,9 @@ def picture(figures: dict[str, dict[str, dict[str, Start]]]) -> str:
     width, height = LEFT + len(figures) * (WIDTH + 30), TOP + len(FORMATS) * HEIGHT + 10
     font = 'font-family="sans-serif" font-size="11"'
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" {font}>']
-    parts += [box(0, 0, width, height, "white"), words(LEFT, 16, f"Seconds to the first frame, of {LONGEST // 1000}")]
+    parts += [box(0, 0, width, height, "white"), words(LEFT, 16, f"Time to the first frame; the column is {LONGEST // 1000} s")]
     for at, (color, label) in enumerate(BARS.values()):
-        parts += [box(LEFT + 220 + at * 160, 8, 10, 8, color), words(LEFT + 235 + at * 160, 16, label)]
+        parts += [box(LEFT + 260 + at * 160, 8, 10, 8, color), words(LEFT + 275 + at * 160, 16, label)]
     for line, name in enumerate(FORMATS):
         parts.append(words(4, TOP + line * HEIGHT + 14, name))
     for column, (adapter, of_files) in enumerate(figures.items()):
