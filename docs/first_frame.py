@@ -303,9 +303,11 @@ Over a source that can seek, a gap of at most `seek_gap` (256 KiB) is read throu
 where a line is slow and a seek is fast, a smaller `seek_gap` starts sooner. The small files of this table are fetched
 whole where a player looks at the end.
 
+The second table of each player says what is heard if the declared size is wrong, compared with the size unknown.
+*Short*: the adapter's status says `SB_ERR_SHORT`. Some players stop reading before the end of a resource, and then
+nobody knows that the size is wrong.
+
 ![The time to the first frame](first-frame.svg)"""
-LEGEND = """What is heard if the declared size is wrong, compared with the size unknown. *Short*: the adapter's status
-says `SB_ERR_SHORT`."""
 
 
 def tables(bench: Bench, adapter: str, rate: int) -> tuple[list[str], dict[str, dict[str, Start]]]:
@@ -321,7 +323,7 @@ def tables(bench: Bench, adapter: str, rate: int) -> tuple[list[str], dict[str, 
             text.append(row(bench, adapter, media, rate, live=True)[0])
     text += ["", NOTES[adapter]] if adapter in NOTES else []
     if adapter != "loadfile":
-        text += ["", LEGEND, "", f"| file | the source | {' | '.join(WRONG)} |", "|---|---|" + "---|" * len(WRONG)]
+        text += ["", f"| file | the source | {' | '.join(WRONG)} |", "|---|---|" + "---|" * len(WRONG)]
         text += [line for media in bench.files(adapter) for line in sizes(bench, adapter, media)]
     return text, figures
 
@@ -359,7 +361,8 @@ def picture(figures: dict[str, dict[str, dict[str, Start]]]) -> str:
     width, height = LEFT + len(figures) * (WIDTH + 30), TOP + len(FORMATS) * HEIGHT + 10
     font = 'font-family="sans-serif" font-size="11"'
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" {font}>']
-    parts += [box(0, 0, width, height, "white"), words(LEFT, 16, f"Time to the first frame; the column is {LONGEST // 1000} s")]
+    title = f"Time to the first frame; the column is {LONGEST // 1000} s"
+    parts += [box(0, 0, width, height, "white"), words(LEFT, 16, title)]
     for at, (color, label) in enumerate(BARS.values()):
         parts += [box(LEFT + 260 + at * 160, 8, 10, 8, color), words(LEFT + 275 + at * 160, 16, label)]
     for line, name in enumerate(FORMATS):
