@@ -225,9 +225,12 @@ fn receive(connection: &TcpStream) -> Option<Request> {
     })
 }
 
+/// Made once, so that no answer has to wait for it.
 fn resource() -> Vec<u8> {
+    static RESOURCE: OnceLock<Vec<u8>> = OnceLock::new();
     let byte = |at: u64| ((at + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
-    (0..SIZE as u64).map(byte).collect()
+    let made = RESOURCE.get_or_init(|| (0..SIZE as u64).map(byte).collect());
+    made.clone()
 }
 
 fn sum(bytes: &[u8]) -> String {
