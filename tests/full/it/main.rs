@@ -13,6 +13,7 @@ mod foreign;
 mod header;
 mod header_use;
 mod installation;
+mod live;
 mod media;
 mod push;
 mod python;
