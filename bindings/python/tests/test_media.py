@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 from pathlib import Path
+from typing import Callable, Literal, Optional
 
 import pytest
 
-from spoolbuf import StreamBuffer
+from spoolbuf import REACH_AUTO, ShortError, StreamBuffer
 from support import need, skip
 
 
 @pytest.fixture(scope="module")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two seconds of a tone and a test picture, in three containers."""
+    """Two seconds of a tone and a test picture, in several containers."""
     there = tmp_path_factory.mktemp("media")
     inputs = ["-f", "lavfi", "-i", "testsrc=d=2:s=160x120:r=10", "-f", "lavfi", "-i", "sine=d=2"]
     files = {
         "last.mp4": inputs + ["-c:v", "mpeg4", "-c:a", "aac"],
         "first.mp4": inputs + ["-c:v", "mpeg4", "-g", "5", "-c:a", "aac", "-movflags", "+faststart"],
+        "fragmented.mp4": inputs
+        + ["-c:v", "mpeg4", "-g", "5", "-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov"],
         "a.mkv": inputs + ["-c:v", "mpeg4", "-c:a", "flac"],
         "a.flac": inputs[4:] + ["-c:a", "flac"],
         "a.wav": inputs[4:],
@@ -94,6 +98,66 @@ def test_pyav_starts_before_everything_has_come(media: Path, name: str, declare:
         assert next(container.decode(video=0)).time <= 1.5
         container.seek(0)
         assert next(container.decode(video=0)).time == 0
+    buf.close()
+
+
+WRONG: dict[str, Callable[[int], Optional[int]]] = {
+    "unknown": lambda size: None,
+    "right": lambda size: size,
+    "-1": lambda size: size - 1,
+    "+1": lambda size: size + 1,
+    "half": lambda size: size // 2,
+    "double": lambda size: size * 2,
+    "0": lambda size: 0,
+    "2^40": lambda size: 1 << 40,
+}
+
+
+def piped(path: Path, declared: Optional[int], on_short: Literal["error", "end"]) -> StreamBuffer:
+    """A buffer over a pipe, into which another thread writes the file."""
+    out, into = os.pipe()
+
+    def write() -> None:
+        with open(into, "wb") as file:
+            file.write(path.read_bytes())
+
+    threading.Thread(target=write, daemon=True).start()
+    return StreamBuffer(open(out, "rb"), declared, max_size=20_000, on_short=on_short)
+
+
+def decoded(container, kind: str) -> list[int]:
+    """What is seen or heard."""
+    return [hash(frame.to_ndarray().tobytes()) for frame in container.decode(**{kind: 0})]
+
+
+@pytest.mark.parametrize("name", ["first.mp4", "fragmented.mp4", "a.mkv", "a.flac", "a.wav"])
+@pytest.mark.parametrize("size", WRONG)
+@pytest.mark.parametrize("on_short", ["error", "end"])
+def test_pyav_over_a_pipe(
+    media: Path, name: str, size: str, on_short: Literal["error", "end"]
+) -> None:
+    av = need("av")
+    need("numpy")
+    kind = "audio" if name in ("a.flac", "a.wav") else "video"
+    with av.open(str(media / name)) as container:
+        expected = decoded(container, kind)
+    assert len(expected) >= 19
+    actual = (media / name).stat().st_size
+    declared = WRONG[size](actual)
+    buf = piped(media / name, declared, on_short)
+    if on_short == "error" and declared is not None and declared > actual:
+        # A part is never taken for everything, and neither is everything for a part.
+        with pytest.raises(ShortError), av.open(buf.open(reach=REACH_AUTO)) as container:
+            decoded(container, kind)
+        buf.close()
+        return
+    with av.open(buf.open(reach=REACH_AUTO)) as container:
+        assert decoded(container, kind) == expected
+    # All that is buffered is played again, and sought in, as a file is.
+    with av.open(buf.open(reach=REACH_AUTO)) as container:
+        for _ in range(3):
+            container.seek(0)
+            assert decoded(container, kind) == expected
     buf.close()
 
 
