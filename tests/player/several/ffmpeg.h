@@ -8,6 +8,7 @@
 #define FAILED_SAYS "error"
 #define GOES_ON 1
 #define ONE_AT_A_TIME 0
+#define BEGINS 1
 
 struct player {
     PLAYER;
@@ -124,6 +125,7 @@ static void decode(player *self, AVCodecContext *decoder, const AVPacket *packet
                                           decoder->sample_fmt, 1);
         for (plane = 0; plane < planes; plane++)
             self->sum = sum_of(self->sum, frame->extended_data[plane], (size_t)(size / planes));
+        begin(&self->begun);
     }
 }
 

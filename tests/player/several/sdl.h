@@ -7,6 +7,8 @@
 #define FAILED_SAYS "error"
 #define GOES_ON 0
 #define ONE_AT_A_TIME 0
+/* It loads a sound as a whole. */
+#define BEGINS 0
 
 static void player_open(player *self)
 {
