@@ -61,6 +61,14 @@ impl Media {
                 "index-first.mp4",
                 &[FILM, &["-movflags", "+faststart"]].concat(),
             ),
+            (
+                "fragmented.mp4",
+                &[
+                    FILM,
+                    &["-g", "25", "-movflags", "+frag_keyframe+empty_moov"],
+                ]
+                .concat(),
+            ),
             ("film.mkv", FILM),
             ("film.ts", FILM),
             ("sound.flac", &["-vn", "-sample_fmt", "s16"]),

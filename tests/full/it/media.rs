@@ -378,7 +378,13 @@ fn miniaudio() {
 #[test]
 fn several_ffmpeg() {
     let packages = ["libavformat", "libavcodec", "libavutil"];
-    let files = ["index-first.mp4", "film.mkv", "sound.wav"];
+    let files = [
+        "index-first.mp4",
+        "fragmented.mp4",
+        "film.mkv",
+        "sound.ogg",
+        "sound.wav",
+    ];
     several("ffmpeg", &packages, &[], &files);
 }
 
