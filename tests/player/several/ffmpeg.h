@@ -9,6 +9,7 @@
 #define GOES_ON 1
 #define ONE_AT_A_TIME 0
 #define BEGINS 1
+#define GOES_BACK
 
 struct player {
     PLAYER;
@@ -173,5 +174,43 @@ static void player_play(player *self)
     avcodec_free_context(&decoder);
     av_packet_free(&packet);
     av_frame_free(&frame);
+    avformat_close_input(&format);
+}
+
+/* The sum of the next packets of the sound, of about half a second, and the time of the first one. */
+static uint32_t sum_of_packets(AVFormatContext *format, AVPacket *packet, int sound, int64_t *first)
+{
+    uint32_t sum = 1;
+    int count = 0;
+
+    while (count < 20) {
+        assert(av_read_frame(format, packet) == 0);
+        if (packet->stream_index == sound) {
+            sum = sum_of(sum, packet->data, (size_t)packet->size);
+            if (count++ == 0)
+                *first = packet->pts;
+        }
+        av_packet_unref(packet);
+    }
+    return sum;
+}
+
+static void player_goes_back(player *self)
+{
+    AVFormatContext *format = avformat_alloc_context();
+    AVPacket *packet = av_packet_alloc();
+    int64_t first, ignored;
+    uint32_t once;
+    int sound;
+
+    format->pb = self->io.context;
+    assert(avformat_open_input(&format, NULL, NULL, NULL) == 0);
+    sound = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, -1, NULL, 0);
+    assert(sound >= 0);
+    once = sum_of_packets(format, packet, sound, &first);
+    /* An AAC begins before zero. */
+    assert(av_seek_frame(format, sound, first, AVSEEK_FLAG_BACKWARD) >= 0);
+    assert(sum_of_packets(format, packet, sound, &ignored) == once);
+    av_packet_free(&packet);
     avformat_close_input(&format);
 }
