@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::disk::faults::{self, Fault, FileOperation, Plan};
 use crate::options::Options;
+use crate::store::budget::{Budget, Limits};
 use crate::{Error, OnFull, Operation, Result, SaveOptions, Source, StreamBuffer};
 
 const SIZE: u64 = 900_000;
@@ -170,6 +171,55 @@ fn pull_through(max: u64, on_full: OnFull, fault: Fault) {
 fn a_spill_that_fails_loses_nothing() {
     for max in [0, 300_000, SIZE - 1] {
         inject_everywhere(|fault| pull_through(max, OnFull::Fail, fault));
+    }
+}
+
+/// Buffers that share a budget spill for each other. A fault fails a read only if none can spill.
+fn pull_two_through(max: u64, fault: Fault) {
+    let limits = Limits {
+        max_memory: max,
+        max_disk: u64::MAX,
+        min_free: 1,
+    };
+    let budget = Budget::new(limits, None).expect("memory");
+    let buffers = [0, 1].map(|_| {
+        let options = Options {
+            max_memory: u64::MAX,
+            ..Options::default()
+        };
+        StreamBuffer::in_budget(Stream(0), options, &budget).expect("a buffer")
+    });
+    let mut at = 0;
+    while at < SIZE {
+        let to = (at + 100_000).min(SIZE);
+        for buffer in &buffers {
+            let (reached, error) = read(buffer, at, to);
+            let error = error.map(|error| assert!(is_due(&error, fault), "{error:?}"));
+            if error.is_some() {
+                assert!(reached < to && faults::plan(None) > 0);
+                assert_eq!(read(buffer, at, to).0, to);
+                faults::mark_struck();
+            }
+        }
+        at = to;
+    }
+    // Each buffer may exceed it by the segment that it fills.
+    let (most, overhead) = (budget.memory().most(), 16 * 1024);
+    assert!(most <= max + 2 * 256 * 1024 + overhead, "{most}");
+    let plan = faults::pause();
+    for buffer in &buffers {
+        let (reached, error) = read(buffer, 0, SIZE + 1);
+        assert!(reached == SIZE && error.is_none(), "{error:?}");
+    }
+    drop(buffers);
+    assert_eq!((budget.memory().used(), budget.disk().used()), (0, 0));
+    faults::go_on(plan);
+}
+
+#[test]
+fn a_spill_for_another_buffer_that_fails_loses_nothing() {
+    for max in [0, 300_000, SIZE] {
+        inject_everywhere(|fault| pull_two_through(max, fault));
     }
 }
 

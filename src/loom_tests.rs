@@ -60,6 +60,8 @@
 //! | a reopen starts no second helper | `when_against_reopen` |
 //! | the end of a call of `ready` is not notified, or a free of its watch does not wait for it | `cancel_against_watch_free`, `push_against_watch_free` |
 //! | the grant of the last bytes ends without the lock | `spill_of_what_was_read` |
+//! | a member does not leave its budget, or is taken from it while it is dropped | `drop_against_spill`, `join_against_spill` |
+//! | a charge is removed by a load and a store | `budget` |
 //!
 //! Some changes are harmless, and so no test fails: `settle` wakes only the ready calls at the end
 //! of the source (the others notice it); `hand_off` elects any waiter, even one that is awake (it
@@ -72,6 +74,7 @@
 //! (`tests/it/api/turns.rs` tests that), and bytes committed `Relaxed`, since loom does not track
 //! them (ThreadSanitizer does).
 
+mod budget;
 mod handles;
 mod helper;
 mod poison;

@@ -12,6 +12,9 @@
 //! nothing, and only a source that itself works at 10 Gbit/s gains, 8 %. A push does not touch the
 //! file, so a second thread spills for it, several segments at a time and before memory is full.
 //!
+//! A store may be a [member](member) of a [budget], which limits the memory and the disk space of several
+//! stores together: the oldest segment of all members is spilled, by whichever needs memory.
+//!
 //! There are two locks, and readers take neither. `spilling` orders the threads that spill and is
 //! held across the write to the file. `writing` is held for a few instructions at a time, so that
 //! received bytes can be committed during a spill. Readers look up bytes in the index. They hold a

@@ -72,6 +72,19 @@ impl StreamBuffer {
         Ok(made)
     }
 
+    /// A buffer that is a member of a budget.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn in_budget(
+        source: impl Source + 'static,
+        options: Options,
+        budget: &Shared<crate::store::budget::Budget>,
+    ) -> Result<StreamBuffer> {
+        let source: Option<Box<dyn Source>> = Some(try_box(source)?);
+        let buffer = Buffer::in_budget(source, options, DomainRef::own(), budget)?;
+        let owner = Shared::try_new(FreeOnDrop(buffer))?;
+        Ok(StreamBuffer { owner })
+    }
+
     pub(crate) fn inner(&self) -> &Shared<Buffer> {
         &self.owner.0
     }
