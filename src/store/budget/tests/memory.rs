@@ -254,6 +254,28 @@ fn a_segment_that_cannot_be_written_is_passed_over() {
     owner.check();
 }
 
+/// Nor does it keep a tail in memory that nobody fills.
+#[test]
+fn a_tail_behind_a_segment_that_cannot_be_written_is_spilled() {
+    const EFBIG: i32 = if cfg!(windows) { 223 } else { 27 };
+    let budget = budget(3 * BLOCK, UNLIMITED);
+    let (owner, other) = (Filler::new(&budget, 1), Filler::new(&budget, 2));
+    let grant = owner.reserve(0, BLOCK).expect("memory");
+    owner.commit(grant, BLOCK);
+    let grant = owner.reserve(9 * BLOCK, BLOCK).expect("memory");
+    owner.commit(grant, 9 * BLOCK + 100);
+    faults::plan(Some(Plan {
+        after: 1,
+        lasting: false,
+        fault: Fault::Code(EFBIG),
+    }));
+    let grant = other.reserve(0, BLOCK).expect("memory");
+    assert_eq!(faults::plan(None), 1);
+    other.commit(grant, BLOCK);
+    assert_eq!(owner.store.spooled(), 100);
+    owner.check();
+}
+
 /// What members need besides their bytes counts. If it is too much, those that are not in use go.
 #[test]
 fn members_without_bytes_are_evicted_in_the_end() {
