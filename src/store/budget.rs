@@ -20,12 +20,14 @@
 //! # The order of the locks
 //!
 //! ```text
-//! spilling   of one store; held across the write to its file, and across nothing else that waits
+//! spilling   of one store; held while its file is used and while readers finish their copies
 //!   writing  of the same store; for a few instructions
-//!     registry   of the budget; for a few instructions, nothing is called under it
+//!     registry   of the budget; for a comparison of all members at most
+//!   free_space   of the budget; for a few instructions
 //! ```
 //!
-//! A thread holds the locks of one store at most. It charges with one atomic operation and no lock.
+//! A thread holds the locks of one store at most, and nothing is called under the budget's. It charges
+//! with one atomic operation and no lock.
 
 pub(crate) mod account;
 mod free_space;

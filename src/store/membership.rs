@@ -14,7 +14,9 @@ use crate::sync::shared::Shared;
 /// The disk space that is charged for `filled` bytes at `start`: the blocks that they touch.
 pub(super) fn blocks_of(start: u64, filled: u64) -> u64 {
     const BLOCK: u64 = 4096;
-    (start + filled).next_multiple_of(BLOCK) - start / BLOCK * BLOCK
+    let end = start.saturating_add(filled);
+    let end = end.checked_next_multiple_of(BLOCK).unwrap_or(u64::MAX);
+    end - start / BLOCK * BLOCK
 }
 
 pub(super) struct Membership {
@@ -146,5 +148,18 @@ impl Drop for Membership {
         self.budget.remove_overhead(self.overhead);
         // The spool file was dropped before.
         self.budget.remove_disk(self.disk);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_block_that_is_touched_is_charged() {
+        assert_eq!(blocks_of(0, 4096), 4096);
+        assert_eq!(blocks_of(4095, 2), 8192);
+        assert_eq!(blocks_of(4096, 1), 4096);
+        assert_eq!(blocks_of(u64::MAX - 1, 1), 4095);
     }
 }
