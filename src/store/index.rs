@@ -352,11 +352,24 @@ impl Node {
         // SAFETY: `node` is not null, so the caller guarantees that it came from `Box::into_raw`
         // and that nobody else can reach it.
         let node = unsafe { Box::from_raw(node) };
-        for slot in &node.slots {
+        // Most slots are empty, so several are looked at together.
+        for slots in node.slots.chunks_exact(FANOUT.min(8)) {
+            let held = |all, slot: &AtomicPtr<()>| all | slot.load(Ordering::Relaxed).addr();
+            if slots.iter().fold(0, held) > SENTINEL {
+                // SAFETY: the slots are of this node, which is being dropped.
+                unsafe { node.tear_down_slots(slots) };
+            }
+        }
+    }
+
+    /// # Safety
+    /// `slots` are some of this node's, which is being dropped. They are not used any more.
+    unsafe fn tear_down_slots(&self, slots: &[AtomicPtr<()>]) {
+        for slot in slots {
             let child = slot.load(Ordering::Relaxed);
             if child.is_null() || child == SPOOLED.cast() {
                 // The slot is empty, or its block or leaf was replaced by a sentinel.
-            } else if node.height > 0 && child.addr() & LONE == 0 {
+            } else if self.height > 0 && child.addr() & LONE == 0 {
                 // SAFETY: `Index::node` made the child with `Box::into_raw`, and only this node,
                 // which is being dropped, points to it.
                 unsafe { Node::tear_down(child.cast()) };
