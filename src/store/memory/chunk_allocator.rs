@@ -17,9 +17,16 @@ pub(crate) struct ChunkAllocator {
 impl ChunkAllocator {
     /// Releases the rest of the arena to the system: the arena may be resident as a whole, and no
     /// chunk of it is needed soon.
+    #[inline]
     pub(crate) fn release_pages(&mut self) {
-        let home = self.arena.take();
-        let Some(arena) = home.as_deref().and_then(Home::arena) else {
+        if let Some(home) = self.arena.take() {
+            self.release_rest(&home);
+        }
+    }
+
+    #[cold]
+    fn release_rest(&mut self, home: &Home) {
+        let Some(arena) = home.arena() else {
             return;
         };
         let rest = ARENA - std::mem::take(&mut self.taken);
