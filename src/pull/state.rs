@@ -387,7 +387,8 @@ impl State {
     /// Whether a source may be closed, if no thread is inside it.
     #[inline]
     pub(super) fn may_retire(&self) -> bool {
-        self.freed || self.extent.is_complete() || self.slot.has_orphans()
+        let is_spent = self.freed || self.extent.is_complete();
+        (is_spent && self.slot.is_free()) || self.slot.has_orphans()
     }
 
     /// Takes the source, to close it, if no byte can be needed from it any more and no thread is
