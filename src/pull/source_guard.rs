@@ -379,10 +379,12 @@ impl<'b> SourceGuard<'b> {
         Ok(())
     }
 
-    /// Makes the store release the memory that it kept for more bytes. Unnecessary if the buffer is
-    /// being freed.
+    /// Makes the store release what it kept for more bytes. Unnecessary if the buffer is being freed.
     fn finish(&self) {
-        if self.enter_spool().is_ok() {
+        if self.store.spool().is_none() {
+            // A file that another thread creates now has no blocks reserved ahead.
+            self.store.finish_memory();
+        } else if self.enter_spool().is_ok() {
             self.store.finish();
             self.gate.lock().slot.leave_spool(self.generation);
         }

@@ -69,8 +69,10 @@ impl Store {
 
     /// The part of `finish` that does not touch the spool file.
     pub(crate) fn finish_memory(&self) {
-        self.finished.store(true, Ordering::Relaxed);
         let mut writing = lock(&self.writing);
+        // Under the lock, which a thread that spills takes before each segment. If there is no file
+        // yet, none gets blocks reserved ahead: the first write reserves none.
+        self.finished.store(true, Ordering::Relaxed);
         let spare = writing.spare.take();
         writing.chunks = ChunkAllocator::default();
         drop(writing);
