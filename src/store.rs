@@ -126,8 +126,12 @@ impl Store {
     /// Copies the bytes that are buffered from `offset` on without a gap. Adds their number to
     /// `done`.
     pub(crate) fn copy(&self, offset: u64, out: &mut [u8], done: &mut usize) -> Result<()> {
+        // The guard is dropped before the file is read.
         let spooled = self.copy_memory(offset, out, done, &self.index.enter());
-        self.copy_on(offset, out, done, spooled)
+        match spooled {
+            0 => Ok(()),
+            _ => self.copy_on(offset, out, done, spooled),
+        }
     }
 
     /// The same, if at least `spooled` bytes are known to be next, in the spool file.

@@ -229,11 +229,13 @@ impl Buffer {
         spooled: u64,
         request: ReadRequest<'_>,
     ) -> Attempt<()> {
-        let copied = this.store.copy_on(offset, out, done, spooled);
-        copied.inspect_err(|error| this.gate.lock().record(error))?;
-        // Buffered bytes need no lock, even on disk.
-        if is_finished(out, *done, request.all) {
-            return Ok(());
+        if spooled > 0 {
+            let copied = this.store.copy_on(offset, out, done, spooled);
+            copied.inspect_err(|error| this.gate.lock().record(error))?;
+            // Buffered bytes need no lock, even on disk.
+            if is_finished(out, *done, request.all) {
+                return Ok(());
+            }
         }
         Buffer::fetch_absent(this, offset, out, done, request)
     }
