@@ -22,6 +22,7 @@
 //! never change.
 
 pub(crate) mod budget;
+mod extras;
 mod fill;
 pub(crate) mod index;
 mod member;
@@ -220,7 +221,7 @@ impl Store {
         let _spiller = lock(&self.spilling);
         let in_memory = {
             let writing = lock(&self.writing);
-            !(writing.sealed.is_empty() && writing.lent.is_empty()) || writing.tail.is_some()
+            writing.has_bytes()
         };
         match self.spool.get() {
             Some(spool) if !in_memory && self.spooled() == size => {
@@ -239,13 +240,9 @@ impl Store {
     /// the next segments.
     pub(crate) fn taken(&self) -> u64 {
         let writing = lock(&self.writing);
-        let kept = writing
-            .spare
-            .iter()
-            .chain(&writing.spares)
-            .map(Chunk::size)
-            .sum::<usize>()
-            + writing.chunks.left();
+        let spares = writing.spares().iter().map(Chunk::size).sum::<usize>();
+        let spare = writing.spare.as_ref().map_or(0, Chunk::size);
+        let kept = spare + spares + writing.chunks.left();
         let tail = writing.tail.as_ref().map_or(0, |tail| tail.capacity());
         writing.sealed_bytes + writing.index_taken() + (tail + kept) as u64
     }

@@ -70,9 +70,10 @@ impl Store {
             return Ok(None);
         }
         let is_crowded = writing.is_over(max - margin_of(max) / 2);
-        if writing.tail.is_none() && !writing.spares.is_empty() {
+        if writing.tail.is_none() && !writing.spares().is_empty() {
             if position % BLOCK == 0 && writing.spare.is_none() {
-                writing.spare = writing.spares.pop();
+                let extras = writing.extras.as_mut();
+                writing.spare = extras.and_then(|extras| extras.spares.pop());
             } else if position % BLOCK != 0 {
                 drop(writing);
                 self.release_spares();
@@ -117,12 +118,12 @@ impl Store {
             // A source that was replaced may still write to its memory.
             writing.seal_unless(|_| false);
         }
-        if !writing.lent.is_empty() {
+        if writing.extras.is_some() {
             // An old source's thread may have sealed what the new one was filling.
             writing.take_back();
-        }
-        if writing.member.is_some() && charge.is_none() {
-            return Ok(None);
+            if writing.member().is_some() && charge.is_none() {
+                return Ok(None);
+            }
         }
         // Allocates everything that the commit will need, so that the commit cannot fail.
         self.index.prepare(&mut writing.writer, position)?;
@@ -169,7 +170,7 @@ impl Store {
         };
         let mut writing = lock(&self.writing);
         let kept = chunk.size() as u64 == BLOCK && writing.spare.is_none();
-        if kept && writing.member.is_none() {
+        if kept && writing.member().is_none() {
             writing.spare = Some(chunk);
         } else {
             drop(writing);
@@ -180,7 +181,8 @@ impl Store {
     /// Allocates the list of the segments to which replaced sources may still write, and of those that
     /// their threads may seal while the new source writes to them.
     pub(crate) fn expect_orphans(&self, count: usize) -> Result<()> {
-        let lent = &mut lock(&self.writing).lent;
+        let mut writing = lock(&self.writing);
+        let lent = &mut writing.extras_or_new()?.lent;
         lent.try_reserve(2 * count).map_err(|_| Error::NoMemory)
     }
 

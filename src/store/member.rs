@@ -5,6 +5,7 @@ use crate::store::Store;
 use crate::store::budget::member::{Cause, Member, Spilled};
 use crate::store::budget::room::full_disk;
 use crate::store::budget::{Budget, Charge};
+use crate::store::extras::Extras;
 use crate::store::fill::capacity;
 use crate::store::index::{GROWTH, SEGMENT};
 use crate::store::membership::{Membership, blocks_of};
@@ -13,7 +14,7 @@ use crate::store::segment::{Segment, WriteGrant};
 use crate::store::spool::Spool;
 use crate::store::write_state::WriteState;
 use crate::sync::lock;
-use crate::sync::shared::{Shared, try_box};
+use crate::sync::shared::Shared;
 
 impl Store {
     /// Makes an empty store a member of a budget, for as long as it exists. It is a part of `member`,
@@ -30,15 +31,16 @@ impl Store {
             (whole..whole + size_of::<M>()).contains(&part),
             "the member has the store, and drops it"
         );
+        let owner = owner + size_of::<Extras>() as u64;
         let membership = Membership::new(member, budget.clone(), owner)?;
-        lock(&self.writing).member = Some(try_box(membership)?);
+        lock(&self.writing).extras_or_new()?.member = Some(membership);
         Ok(())
     }
 
     /// The budget, if the store is in one.
     fn budget(&self) -> Option<Shared<Budget>> {
-        let writing = lock(&self.writing);
-        writing.member.as_ref().map(|it| it.budget().clone())
+        let mut writing = lock(&self.writing);
+        writing.member().map(|it| it.budget().clone())
     }
 
     /// `reserve` for a new segment of a member, which is charged first.
@@ -67,7 +69,7 @@ impl Store {
         capacity: usize,
         mut charge: Charge,
     ) -> Result<Chunk> {
-        if let Some(member) = &mut writing.member {
+        if let Some(member) = writing.member() {
             member.reserve()?;
         }
         let mut rest = charge.split(Chunk::footprint(capacity));
@@ -78,24 +80,21 @@ impl Store {
     /// The memory that a member should have charged while nobody fills it, counted anew.
     #[cfg(test)]
     pub(crate) fn counted(&self) -> u64 {
-        let writing = lock(&self.writing);
+        let mut writing = lock(&self.writing);
         let segments = writing
             .sealed
             .iter()
-            .chain(&writing.lent)
+            .chain(writing.lent())
             .chain(&writing.tail);
         let chunks: u64 = segments.map(|it| Chunk::footprint(it.capacity())).sum();
-        let owner = writing.member.as_ref().map_or(0, |it| it.owner());
+        let owner = writing.member().map_or(0, |it| it.owner());
         chunks + writing.index_taken() + owner
     }
 
     /// The disk space that a member has charged.
     #[cfg(test)]
     pub(crate) fn disk_charged(&self) -> u64 {
-        lock(&self.writing)
-            .member
-            .as_ref()
-            .map_or(0, |it| it.disk())
+        lock(&self.writing).member().map_or(0, |it| it.disk())
     }
 
     /// Spills the oldest segment for any member, if `is_needed` still holds when its turn has come.
@@ -129,7 +128,7 @@ impl Store {
             return Some(Cause::FreeSpace);
         }
         let mut writing = lock(&self.writing);
-        let member = writing.member.as_mut()?;
+        let member = writing.member()?;
         (!member.charge_disk(bytes)).then_some(Cause::Disk)
     }
 
@@ -137,7 +136,7 @@ impl Store {
     #[cold]
     pub(super) fn keep_charge(&self, segment: &Segment) {
         let bytes = blocks_of(segment.start(), segment.filled() as u64);
-        if let Some(member) = &mut lock(&self.writing).member {
+        if let Some(member) = lock(&self.writing).member() {
             member.keep_disk(bytes);
         }
     }

@@ -42,7 +42,7 @@ impl Membership {
         owner: u64,
     ) -> Result<Membership> {
         let slot = budget.join(member)?;
-        let owner = owner + Budget::MEMBER + size_of::<Membership>() as u64;
+        let owner = owner + Budget::MEMBER;
         budget.grow_overhead(owner, None);
         Ok(Membership {
             budget,

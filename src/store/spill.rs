@@ -12,6 +12,7 @@ use crate::log::{self, LogLevel};
 use crate::options::OnFull;
 use crate::store::Store;
 use crate::store::budget::member::Spilled;
+use crate::store::extras::Extras;
 use crate::store::index::{Retired, Spiller};
 use crate::store::memory::BLOCK;
 use crate::store::memory::chunk::Chunk;
@@ -263,8 +264,9 @@ impl Store {
     pub(super) fn spill_oldest(&self, spiller: &mut Spiller) -> Result<Spilled> {
         // It stays the oldest: only the thread that holds the spiller removes it.
         let (segment, is_member) = {
-            let writing = lock(&self.writing);
-            (writing.sealed.front().cloned(), writing.member.is_some())
+            let mut writing = lock(&self.writing);
+            let is_member = writing.member().is_some();
+            (writing.sealed.front().cloned(), is_member)
         };
         let Some(segment) = segment else {
             return Ok(Spilled::Nothing);
@@ -323,21 +325,31 @@ impl Store {
     /// Keeps one more chunk if pushes will use it and it fits under the memory limit. Returns one that
     /// is not kept.
     fn keep_more(&self, writing: &mut WriteState, chunk: Chunk) -> Option<Chunk> {
-        let kept = (writing.spares.len() + 1) as u64 * BLOCK;
+        let kept = (writing.spares().len() + 1) as u64 * BLOCK;
         let fits = self.is_pushed.load(Ordering::Relaxed)
-            && writing.spares.len() < SPARES
+            && writing.spares().len() < SPARES
             && writing.held().saturating_add(kept) <= self.max_memory();
-        if !fits || writing.spares.try_reserve_exact(SPARES).is_err() {
+        if !fits {
             return Some(chunk);
         }
-        writing.spares.push(chunk);
+        let Ok(Extras { spares, .. }) = writing.extras_or_new() else {
+            return Some(chunk);
+        };
+        if spares.try_reserve_exact(SPARES).is_err() {
+            return Some(chunk);
+        }
+        spares.push(chunk);
         None
     }
 
     /// Releases the chunks that were kept for pushes.
     #[cold]
     pub(super) fn release_spares(&self) {
-        for chunk in take(&mut lock(&self.writing).spares) {
+        let spares = match &mut lock(&self.writing).extras {
+            Some(extras) => take(&mut extras.spares),
+            None => return,
+        };
+        for chunk in spares {
             chunk.release_pages();
         }
     }

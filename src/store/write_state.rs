@@ -3,13 +3,15 @@
 
 use std::collections::VecDeque;
 
+use crate::error::{Error, Result};
 use crate::store::budget::Charge;
+use crate::store::extras::Extras;
 use crate::store::index::Writer;
 use crate::store::membership::Membership;
 use crate::store::memory::chunk::Chunk;
 use crate::store::memory::chunk_allocator::ChunkAllocator;
 use crate::store::segment::Segment;
-use crate::sync::shared::Shared;
+use crate::sync::shared::{Shared, try_box};
 
 pub(super) struct WriteState {
     pub(super) writer: Writer,
@@ -17,18 +19,13 @@ pub(super) struct WriteState {
     pub(super) tail: Option<Shared<Segment>>,
     /// Segments in memory that get no more bytes, oldest first.
     pub(super) sealed: VecDeque<Shared<Segment>>,
-    /// Segments to which a source that was replaced may still write. They get no more bytes, and
-    /// stay in memory until it has returned.
-    pub(super) lent: Vec<Shared<Segment>>,
-    /// Memory taken by `sealed` and `lent`, in bytes.
+    /// Memory taken by `sealed` and the lent segments, in bytes.
     pub(super) sealed_bytes: u64,
     /// The chunk of the last whole block that was spilled.
     pub(super) spare: Option<Chunk>,
-    /// More of them, kept while bytes are pushed.
-    pub(super) spares: Vec<Chunk>,
     pub(super) chunks: ChunkAllocator,
-    /// The store's part in a budget. Dropped last, when the memory is free.
-    pub(super) member: Option<Box<Membership>>,
+    /// Dropped last, as its member is.
+    pub(super) extras: Option<Box<Extras>>,
 }
 
 impl WriteState {
@@ -37,13 +34,37 @@ impl WriteState {
             writer,
             tail: None,
             sealed: VecDeque::new(),
-            lent: Vec::new(),
             sealed_bytes: 0,
             spare: None,
-            spares: Vec::new(),
             chunks: ChunkAllocator::default(),
-            member: None,
+            extras: None,
         }
+    }
+
+    /// The extras, allocated if there are none.
+    pub(super) fn extras_or_new(&mut self) -> Result<&mut Extras> {
+        if self.extras.is_none() {
+            self.extras = Some(try_box(Extras::default())?);
+        }
+        self.extras.as_deref_mut().ok_or(Error::NoMemory)
+    }
+
+    #[inline]
+    pub(super) fn member(&mut self) -> Option<&mut Membership> {
+        self.extras.as_mut()?.member.as_mut()
+    }
+
+    pub(super) fn lent(&self) -> &[Shared<Segment>] {
+        self.extras.as_ref().map_or(&[], |extras| &extras.lent)
+    }
+
+    pub(super) fn spares(&self) -> &[Chunk] {
+        self.extras.as_ref().map_or(&[], |extras| &extras.spares)
+    }
+
+    /// Whether there are bytes in memory.
+    pub(super) fn has_bytes(&self) -> bool {
+        !(self.sealed.is_empty() && self.lent().is_empty()) || self.tail.is_some()
     }
 
     /// The memory taken: the capacity of the sealed and lent segments, and the bytes in the tail.
@@ -71,8 +92,10 @@ impl WriteState {
 
     #[cold]
     fn lend(&mut self, tail: Shared<Segment>) {
-        self.lent.push(tail);
-        if let Some(member) = &mut self.member {
+        let extras = self.extras.as_mut();
+        let extras = extras.expect("`expect_orphans` allocated the list");
+        extras.lent.push(tail);
+        if let Some(member) = &mut extras.member {
             member.lend();
         }
     }
@@ -81,7 +104,7 @@ impl WriteState {
     #[inline]
     pub(super) fn begin(&mut self, segment: Shared<Segment>) {
         self.tail = Some(segment);
-        if let Some(member) = &mut self.member {
+        if let Some(member) = self.member() {
             member.begin();
         }
     }
@@ -91,7 +114,7 @@ impl WriteState {
         if let Some(segment) = self.sealed.pop_front() {
             self.sealed_bytes -= segment.capacity() as u64;
         }
-        if let Some(member) = &mut self.member {
+        if let Some(member) = self.member() {
             member.remove_oldest();
         }
     }
@@ -99,7 +122,7 @@ impl WriteState {
     /// Moves the oldest sealed segment behind all others.
     pub(super) fn defer_oldest(&mut self) {
         self.sealed.rotate_left(1);
-        if let Some(member) = &mut self.member {
+        if let Some(member) = self.member() {
             member.defer_oldest();
         }
     }
@@ -113,34 +136,31 @@ impl WriteState {
     /// Charges a member's index. That of the next segment comes out of its `charge`.
     pub(super) fn settle(&mut self, next: u64, charge: Option<&mut Charge>) {
         let taken = self.index_taken() + next;
-        if let Some(member) = &mut self.member {
-            debug_assert_eq!(
-                member.segments(),
-                self.sealed.len() + usize::from(self.tail.is_some())
-            );
+        let segments = self.sealed.len() + usize::from(self.tail.is_some());
+        if let Some(member) = self.member() {
+            debug_assert_eq!(member.segments(), segments);
             member.settle(taken, charge);
         }
     }
 
     /// Seals the lent segments that nobody writes to any more.
     pub(super) fn take_back(&mut self) {
+        let Some(extras) = self.extras.as_deref_mut() else {
+            return;
+        };
         let mut index = 0;
-        while let Some(lent) = self.lent.get(index) {
+        while let Some(lent) = extras.lent.get(index) {
+            let is_left = lent.is_filling() || self.sealed.try_reserve(2).is_err();
+            let member = extras.member.as_mut();
             // If memory runs out, the segment stays in memory.
-            if lent.is_filling() || self.sealed.try_reserve(2).is_err() || !self.can_begin() {
+            if is_left || member.is_some_and(|member| member.reserve().is_err()) {
                 index += 1;
-            } else {
-                self.sealed.push_back(self.lent.swap_remove(index));
-                if let Some(member) = &mut self.member {
-                    member.begin();
-                }
+                continue;
+            }
+            self.sealed.push_back(extras.lent.swap_remove(index));
+            if let Some(member) = &mut extras.member {
+                member.begin();
             }
         }
-    }
-
-    /// Whether a member has memory for the births of two more segments.
-    fn can_begin(&mut self) -> bool {
-        let member = self.member.as_mut();
-        member.is_none_or(|member| member.reserve().is_ok())
     }
 }
