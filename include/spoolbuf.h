@@ -49,7 +49,9 @@
  *   5. At most one thread calls the source at a time. The source is never called with a lock held,
  *      nor after it has ended, failed or been closed. It is asked for what the waiting readers
  *      need, rounded up by at most 16 KiB. A prefetch asks for up to 64 KiB, or as much as is
- *      buffered ahead of the reader, up to 256 KiB.
+ *      buffered ahead of the reader, up to 256 KiB. If several places of a source that can seek are
+ *      read in turn, it is asked for up to 64 KiB where it goes on for the first time, and then for
+ *      twice as much each time, up to 256 KiB.
  *   6. Inputs are validated: no argument and no callback result causes undefined behavior.
  *   7. No trace is left. The spool file has no name; where the system does not support that, it is
  *      deleted when it is closed. Its mode is 0600, executed programs do not inherit it, and it is
@@ -369,9 +371,23 @@ typedef enum {
  */
 typedef enum {
     /**
-     * `pull` accepts any offset.
+     * `pull` accepts any offset. Only with `pull`.
      */
     SB_SOURCE_SEEKS = 1,
+    /**
+     * `cancel` ends only the call that is running, and does no harm: the source goes on as if there
+     * had been none. A `cancel` that closes a connection is not of this kind.
+     *
+     * The library may then call `cancel` by itself, in two cases. A reader was canceled or freed
+     * whose own thread is inside the source: its call returns at once. Or the source can seek and
+     * has stalled while another call needs bytes elsewhere: that call interrupts it after 20 ms, or
+     * after four times the longest of the recent calls of the source, at most a second. The source
+     * is then sought for that call, and the interrupted one gets its bytes afterwards. If a source
+     * delivers nothing between two such interrupts, the time doubles.
+     *
+     * Without this flag, or without a `cancel`, both wait until the source returns.
+     */
+    SB_SOURCE_INTERRUPTIBLE = 2,
 } sb_source_flag;
 
 /**
@@ -600,7 +616,8 @@ typedef struct {
     /**
      * Optional. Makes a blocked `read`, `seek` or `pull` return soon. Called while one runs or is
      * about to run, from any other thread, possibly more than once, but by one thread at a time.
-     * Must not block.
+     * Must not block. Called by sb_cancel(), sb_free() and sb_reopen(), and if the source is
+     * SB_SOURCE_INTERRUPTIBLE in a few cases more.
      *
      * `cancel` can race with a call that is already returning. The source may record the request,
      * in a flag, say, and a later call may return SB_SOURCE_CANCELED because of the stale flag.
@@ -630,7 +647,7 @@ typedef struct {
      */
     int (*pull)(void *opaque, uint64_t offset, void *out, size_t capacity, size_t *count);
     /**
-     * sb_source_flag values, ORed together; 0 with `read`.
+     * sb_source_flag values, ORed together.
      */
     uint32_t flags;
     /**
@@ -845,6 +862,13 @@ typedef struct {
      * `read_granularity` bytes, which is at most 16384. 0 requests exactly what is needed. A call
      * that waits only for the first byte needs what its `len` has room for: at most 256 KiB if
      * `read_granularity` is 0, otherwise at most 16384 - `read_granularity` bytes. Default: 16384.
+     *
+     * Unless it is 0, more is requested where several places of a source that can seek are read in
+     * turn, so that the source need not seek for every few bytes. Where the source returns to the
+     * end of one of the last 8 ranges that it delivered without a seek, it is asked for up to 64 KiB
+     * the first time, and then for twice as much each time, up to 256 KiB. That is never more than
+     * twice the bytes of that range, except at a multiple of 256 KiB. A source that delivers fewer
+     * bytes than `capacity` keeps no call waiting: a call returns as soon as its own bytes are there.
      */
     uint32_t read_granularity;
     /**
@@ -1289,10 +1313,11 @@ int64_t sb_reader_find_size(sb_reader *reader);
 /**
  * Cancels one reader: its blocked call, and later calls that would block, return SB_ERR_CANCELED.
  *
- * Other readers and the source are not affected. If the reader's own thread is inside the source
- * at that moment, its call returns when the source does. While a prefetch runs, no reader's thread
- * is ever inside the source, and cancellation is immediate. Never blocks. May be called any number
- * of times.
+ * Other readers are not affected. If the reader's own thread is inside the source at that moment, the
+ * source's `cancel` is called to make it return, if the source is SB_SOURCE_INTERRUPTIBLE. It then goes
+ * on for others. If it is not, the call returns when the source does. While a prefetch runs, no reader's
+ * thread is ever inside the source, and cancellation is immediate. Never blocks. May be called any
+ * number of times.
  *
  * @param reader the reader.
  * @return SB_OK.
@@ -1302,7 +1327,8 @@ int64_t sb_reader_find_size(sb_reader *reader);
  *
  * Since: 0.1
  */
-SB_API int sb_reader_cancel(sb_reader *reader);
+SB_API
+int sb_reader_cancel(sb_reader *reader);
 
 /**
  * Lets a canceled reader block again.

@@ -78,7 +78,8 @@ pub struct CancelHandle {
 
 impl CancelHandle {
     /// The cursor's blocked read, and later reads that would block, fail with [`Error::Canceled`].
-    /// Other readers and the source are not affected.
+    /// Other readers are not affected. If the read is inside the source, the source is interrupted if
+    /// that does it [no harm](crate::Source::is_interruptible).
     pub fn cancel(&self) {
         self.position.cancel(&self.gate);
     }

@@ -77,6 +77,7 @@
 mod budget;
 mod handles;
 mod helper;
+mod leaving;
 mod poison;
 mod push;
 mod rcu;

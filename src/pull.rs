@@ -40,6 +40,7 @@ mod source_health;
 mod source_position;
 mod source_seat;
 pub(crate) mod source_slot;
+mod stall;
 pub(crate) mod state;
 mod step;
 mod waiters;

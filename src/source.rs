@@ -93,6 +93,14 @@ pub trait Source: Send {
         None
     }
 
+    /// Returns whether an interrupt ends only the call that is running: the source then goes on as if
+    /// there had been none, and closes no connection, say. The buffer may then call the interrupt by
+    /// itself: for one reader that was canceled, and if the source stalls while a call waits for bytes
+    /// that are elsewhere. Called once, before the source is used.
+    fn is_interruptible(&self) -> bool {
+        false
+    }
+
     /// Returns whether freeing the buffer must wait for a running `pull`, because nothing else
     /// tells the source's owner that the call is over. Called once, before the source is used.
     fn free_waits_for_pull(&self) -> bool {

@@ -25,7 +25,9 @@
  *       (false is a failure) or a number (< 0 is a failure), and may take a std::error_code &.
  *       `size()` returns the size of the resource once the source knows it, as a std::optional or as a
  *       number (< 0: not known yet). It is called after each read until then, unless options::size is set.
- *       `cancel()` makes a blocked read return soon. Any thread may call it.
+ *       `cancel()` makes a blocked read return soon. Any thread may call it. If it only ends the call that
+ *       is running, add `static constexpr bool interruptible = true;`: a canceled reader then does not
+ *       wait for the source, and a stalled source is left for a read elsewhere (SB_SOURCE_INTERRUPTIBLE).
  *     - a std::istream. A temporary is moved in, a std::unique_ptr is owned, and an lvalue must
  *       outlive the source. It can seek if its tellg() works. Open files with std::ios::binary. std::cin
  *       delivers one byte at a time unless std::ios::sync_with_stdio(false) was called first.
@@ -647,6 +649,7 @@ std::enable_if_t<std::is_integral_v<Size>, std::int64_t> size_result(const std::
 template <class Source>
 using total_of = decltype(size_result(std::declval<Source &>().size()));
 template <class Source> using cancel_of = decltype(std::declval<Source &>().cancel());
+template <class Source> using interruptible_of = std::enable_if_t<bool(Source::interruptible)>;
 template <class Source> using can_seek_of = decltype(std::declval<Source &>().can_seek());
 
 /// Whether a source has such a member.
@@ -904,6 +907,8 @@ template <class Source> struct border {
         sb_callback result = {};
         result.pull = pull;
         result.flags = can ? SB_SOURCE_SEEKS : 0;
+        if constexpr (has<interruptible_of, Source>)
+            result.flags |= SB_SOURCE_INTERRUPTIBLE;
         result.opaque = this;
         result.cancel = has<cancel_of, Source> ? cancel : nullptr;
         result.close = close;

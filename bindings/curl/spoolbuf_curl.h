@@ -58,8 +58,11 @@
  *                        SPOOLBUF_CURL_ codes below. sb_retry() and sb_resume() try again
  *   a blocked read       is released at once by the source's `cancel` (curl_multi_wakeup), whether it
  *                        resolves, connects, waits for bytes or waits to retry. It returns
- *                        SB_SOURCE_CANCELED. sb_cancel() and sb_free() return at once. Before there is a
- *                        buffer, call source.cancel(source.opaque)
+ *                        SB_SOURCE_CANCELED. sb_cancel() and sb_free() return at once, and so does the
+ *                        call of a reader that sb_reader_cancel() cancels. Before there is a buffer, call
+ *                        source.cancel(source.opaque)
+ *   a stalled transfer   is left for a read elsewhere, and requested again for who waits for it: the source
+ *                        is SB_SOURCE_INTERRUPTIBLE
  *   timeouts             only libcurl's connect timeout (300 s). Set others (CURLOPT_CONNECTTIMEOUT_MS,
  *                        CURLOPT_LOW_SPEED_TIME and so on) on a handle of your own. A timeout counts as a
  *                        broken connection
@@ -829,7 +832,8 @@ static inline int spoolbuf_curl_source(sb_callback *source, const char *url, CUR
 {
     spoolbuf_curl *self = (spoolbuf_curl *)calloc(1, sizeof *self);
     sb_callback made = { spoolbuf_curl_read, self, spoolbuf_curl_seek, spoolbuf_curl_cancel,
-                         spoolbuf_curl_close, NULL, 0, 0, spoolbuf_curl_known, { NULL } };
+                         spoolbuf_curl_close, NULL, SB_SOURCE_INTERRUPTIBLE, 0, spoolbuf_curl_known,
+                         { NULL } };
     CURLcode status = CURLE_OUT_OF_MEMORY;
 
     if (self == NULL)

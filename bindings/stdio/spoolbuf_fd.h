@@ -18,9 +18,9 @@
  *                        position does not move. The size is the rest of the file at this time. All
  *                        others are forward-only and have SB_SIZE_UNKNOWN
  *   a blocked read       is released at once by the source's `cancel` (poll(2) also waits for a pipe of
- *                        the source) and returns SB_SOURCE_CANCELED: sb_cancel() and sb_free() return
- *                        at once. Later bytes are read after sb_resume(); nothing is lost. A file's
- *                        pread(2) can't be interrupted
+ *                        the source) and returns SB_SOURCE_CANCELED: sb_cancel(), sb_free() and the call
+ *                        of a reader that sb_reader_cancel() cancels return at once. Later bytes are read
+ *                        after sb_resume(); nothing is lost. A file's pread(2) can't be interrupted
  *   exec                 the pipe is closed across exec(), atomically where pipe2(2) exists, as on
  *                        Linux and the BSDs
  *   threads              the source runs on the thread that reads the buffer, one at a time, or on the
@@ -197,8 +197,8 @@ static inline int spoolbuf_fd_pipe(int *ends)
  */
 static inline int spoolbuf_fd_source(sb_callback *source, int fd, int owned, uint64_t *size)
 {
-    sb_callback made = { spoolbuf_fd_read, NULL, NULL, spoolbuf_fd_cancel, spoolbuf_fd_close, NULL, 0, 0,
-                         NULL, { NULL } };
+    sb_callback made = { spoolbuf_fd_read, NULL, NULL, spoolbuf_fd_cancel, spoolbuf_fd_close, NULL,
+                         SB_SOURCE_INTERRUPTIBLE, 0, NULL, { NULL } };
     spoolbuf_fd *self;
     struct stat facts;
     int64_t end;

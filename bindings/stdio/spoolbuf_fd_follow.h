@@ -21,8 +21,9 @@
  *                        is not followed. A writer that rewrites bytes in place goes unnoticed
  *   an error             -errno, which sb_stats keeps as source_error
  *   seek                 to any offset, past the present end too: a read there waits for the file
- *   a blocked read       is released at once by the source's `cancel`: sb_cancel() and sb_free() return at
- *                        once, and nothing is lost
+ *   a blocked read       is released at once by the source's `cancel`: sb_cancel(), sb_free() and the call
+ *                        of a reader that sb_reader_cancel() cancels return at once, and nothing is lost. A
+ *                        read elsewhere does not wait for it
  *   threads              the source and `grows` run on the thread that reads the buffer, one at a time, or
  *                        on the helper thread. `grows` must not block and must not read the buffer
  *   lifetime             with `owned` the descriptor is closed at the source's `close`. Otherwise it must
@@ -153,7 +154,7 @@ static inline int spoolbuf_fd_follow(sb_callback *source, int fd, int owned, spo
                                      void *opaque)
 {
     sb_callback made = { spoolbuf_fd_follow_read, NULL, spoolbuf_fd_seek, spoolbuf_fd_cancel,
-                         spoolbuf_fd_follow_close, NULL, 0, 0, NULL, { NULL } };
+                         spoolbuf_fd_follow_close, NULL, SB_SOURCE_INTERRUPTIBLE, 0, NULL, { NULL } };
     spoolbuf_fd_growing *self;
     struct stat facts;
     int failed;

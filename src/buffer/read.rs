@@ -279,6 +279,7 @@ impl Buffer {
         guard: &mut Option<SourceGuard<'b>>,
     ) -> Attempt<Verdict> {
         let request = pending.request;
+        let reader = request.cancel_token().map_or(0, CancelToken::id);
         let mut state = this.gate.lock();
         let moves_prefetch = request.wait.moves_prefetch();
         if moves_prefetch && pending.cancels.is_none() {
@@ -309,7 +310,7 @@ impl Buffer {
                 _ => Puller::Helper,
             };
             if guard.is_none() && puller == Puller::Caller {
-                *guard = SourceGuard::take(&this.gate, &this.store, &mut state);
+                *guard = SourceGuard::take(&this.gate, &this.store, &mut state, reader);
             }
             if let Some(mine) = guard {
                 state = mine
@@ -336,7 +337,7 @@ impl Buffer {
             let options = WaitOptions {
                 deadline: pending.deadline,
                 puller,
-                reader: request.cancel_token().map_or(0, CancelToken::id),
+                reader,
             };
             state = state.wait(demand, options).map_err(Failure::of_step)?;
         }

@@ -117,8 +117,20 @@ pub enum sb_source_code {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum sb_source_flag {
-    /// `pull` accepts any offset.
+    /// `pull` accepts any offset. Only with `pull`.
     SB_SOURCE_SEEKS = 1,
+    /// `cancel` ends only the call that is running, and does no harm: the source goes on as if there
+    /// had been none. A `cancel` that closes a connection is not of this kind.
+    ///
+    /// The library may then call `cancel` by itself, in two cases. A reader was canceled or freed
+    /// whose own thread is inside the source: its call returns at once. Or the source can seek and
+    /// has stalled while another call needs bytes elsewhere: that call interrupts it after 20 ms, or
+    /// after four times the longest of the recent calls of the source, at most a second. The source
+    /// is then sought for that call, and the interrupted one gets its bytes afterwards. If a source
+    /// delivers nothing between two such interrupts, the time doubles.
+    ///
+    /// Without this flag, or without a `cancel`, both wait until the source returns.
+    SB_SOURCE_INTERRUPTIBLE = 2,
 }
 
 /// What an end below the declared size means, in sb_options.
@@ -365,7 +377,8 @@ pub struct sb_callback {
     pub seek: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void, offset: u64) -> i64>,
     /// Optional. Makes a blocked `read`, `seek` or `pull` return soon. Called while one runs or is
     /// about to run, from any other thread, possibly more than once, but by one thread at a time.
-    /// Must not block.
+    /// Must not block. Called by sb_cancel(), sb_free() and sb_reopen(), and if the source is
+    /// SB_SOURCE_INTERRUPTIBLE in a few cases more.
     ///
     /// `cancel` can race with a call that is already returning. The source may record the request,
     /// in a flag, say, and a later call may return SB_SOURCE_CANCELED because of the stale flag.
@@ -397,7 +410,7 @@ pub struct sb_callback {
             count: *mut usize,
         ) -> c_int,
     >,
-    /// sb_source_flag values, ORed together; 0 with `read`.
+    /// sb_source_flag values, ORed together.
     pub flags: u32,
     /// Must be 0.
     pub reserved_flags: u32,

@@ -40,6 +40,7 @@ pub(crate) struct CallbackSource {
     cancel: Option<Notify>,
     close: Option<Notify>,
     opaque: Opaque,
+    is_interruptible: bool,
 }
 
 /// How the host's source delivers bytes.
@@ -58,6 +59,7 @@ enum Form {
 }
 
 const SEEKS: u32 = sb_source_flag::SB_SOURCE_SEEKS as u32;
+const INTERRUPTIBLE: u32 = sb_source_flag::SB_SOURCE_INTERRUPTIBLE as u32;
 
 impl Form {
     fn of(callback: &sb_callback) -> Result<Form> {
@@ -69,13 +71,15 @@ impl Form {
             ..
         } = callback;
         match (read, pull) {
-            (Some(read), None) if flags == 0 => Ok(Form::Read { read, seek }),
-            (None, Some(pull)) if seek.is_none() && flags & !SEEKS == 0 => Ok(Form::Pull {
-                pull,
-                seeks: flags & SEEKS != 0,
-                at: 0,
-                stands: 0,
-            }),
+            (Some(read), None) if flags & !INTERRUPTIBLE == 0 => Ok(Form::Read { read, seek }),
+            (None, Some(pull)) if seek.is_none() && flags & !(SEEKS | INTERRUPTIBLE) == 0 => {
+                Ok(Form::Pull {
+                    pull,
+                    seeks: flags & SEEKS != 0,
+                    at: 0,
+                    stands: 0,
+                })
+            }
             _ => Err(Error::Invalid),
         }
     }
@@ -104,6 +108,7 @@ impl CallbackSource {
             cancel,
             close,
             opaque: Opaque(opaque),
+            is_interruptible: callback.flags & INTERRUPTIBLE != 0,
         })?)
     }
 }
@@ -201,6 +206,10 @@ impl Source for CallbackSource {
         };
         // If memory runs out, the source has no cancel.
         try_box(call).ok().map(|call| call as Interrupt)
+    }
+
+    fn is_interruptible(&self) -> bool {
+        self.is_interruptible
     }
 
     fn free_waits_for_pull(&self) -> bool {

@@ -22,6 +22,7 @@
 //!
 //! [`SourceGuard`]: crate::pull::source_guard::SourceGuard
 
+mod leaving;
 mod watching;
 
 use std::ops::{Deref, DerefMut};
@@ -103,9 +104,14 @@ impl Gate {
         }
     }
 
-    /// Wakes the calls of one reader, whose token has been canceled.
+    /// Wakes the calls of one reader, whose token has been canceled, and makes the source return if
+    /// one of them is inside it.
     pub(crate) fn wake_reader(&self, reader: usize) {
-        self.lock().wake(None, |waiter| waiter.reader == reader);
+        let mut state = self.lock();
+        state.wake(None, |waiter| waiter.reader == reader);
+        if let Some((generation, interrupt)) = state.slot.begin_interrupt_of(reader) {
+            state.interrupt(generation, interrupt);
+        }
     }
 
     /// Whether the prefetch must be told of a read that ends at `offset`.
@@ -165,11 +171,13 @@ impl<'g> StateGuard<'g> {
         }
         let mut in_time = true;
         while in_time && !self.waiters.is_woken(ticket) {
-            (self, in_time) = self.sleep_until(condvar, deadline);
+            (self, in_time) = self.sleep_or_leave(ticket, condvar, deadline);
         }
         self.counters.wait_time += stopwatch.nanoseconds();
         self.waiters.has_looked(ticket);
-        match self.waiters.remove(ticket) {
+        let error = self.waiters.remove(ticket);
+        self.end_watch(ticket);
+        match error {
             Some(error) => {
                 // If this call was elected, it does not use the source.
                 self.hand_off();

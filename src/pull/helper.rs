@@ -123,7 +123,7 @@ fn run(gate: &Gate, store: &Store) -> bool {
             continue;
         }
         let work = state.helper_work();
-        let guard = work.and_then(|_| SourceGuard::take(gate, store, &mut state));
+        let guard = work.and_then(|_| SourceGuard::take(gate, store, &mut state, 0));
         let (Some((demand, ahead)), Some(mut guard)) = (work, guard) else {
             // If the helper was elected, it does not use the source.
             state.hand_off_from_helper();

@@ -3,6 +3,8 @@
 //! An error that one of these functions returns is only for the call that made the source do this.
 //! Any other failure of the source is recorded in the state, for every call to see.
 
+use std::time::Duration;
+
 use crate::error::{Error, Result, SOURCE_MISMATCH, SOURCE_UNSUPPORTED};
 use crate::pull::demand::Demand;
 use crate::pull::state::State;
@@ -180,6 +182,13 @@ impl State {
             self.position.take_jump_back();
         }
         obeyed
+    }
+
+    /// A call of the source took long.
+    #[cold]
+    pub(super) fn note_slow(&mut self, spent: u64) {
+        let calls = self.counters.pulls + self.counters.seeks;
+        self.stall.note(Duration::from_nanos(spent), calls);
     }
 
     fn suspect(&mut self, error: &Error) {

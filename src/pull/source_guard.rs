@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::pull::demand::Demand;
 use crate::pull::gate::{Gate, StateGuard};
 use crate::pull::news::News;
+use crate::pull::stall::Stall;
 use crate::pull::state::State;
 use crate::pull::step::Step;
 use crate::source::{self, Source};
@@ -54,16 +55,18 @@ const SKIPPED: u64 = 64 * 1024;
 const COMPARED: usize = 16 * 1024;
 
 impl<'b> SourceGuard<'b> {
-    /// Takes the source, if it is free and no call was elected to use it.
+    /// Takes the source for a call of this reader (0 for none), if it is free and no call was elected
+    /// to use it.
     pub(crate) fn take(
         gate: &'b Gate,
         store: &'b Store,
         state: &mut State,
+        reader: usize,
     ) -> Option<SourceGuard<'b>> {
         if state.waiters.has_elected() {
             return None;
         }
-        let source = state.slot.take()?;
+        let source = state.slot.take(reader)?;
         let before = News::if_logged(state);
         Some(SourceGuard {
             gate,
@@ -144,7 +147,7 @@ impl<'b> SourceGuard<'b> {
             }
         };
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let asked = self.call(state, demand, false, |source| {
+        let asked = self.call(state, demand, None, |source| {
             source::ask(source, grant.bytes(most))
         });
         let Ok(Ok(count @ 1..)) = asked else {
@@ -181,7 +184,7 @@ impl<'b> SourceGuard<'b> {
             .map_err(|_| Error::NoMemory)?;
         scratch.resize(most, 0);
         let (position, compares) = (state.position.offset(), state.check.is_some());
-        let result = self.call(state, demand, false, |source| {
+        let result = self.call(state, demand, None, |source| {
             source::ask(source, &mut scratch)
         })?;
         // Without the lock, since the held bytes may be in the spool file. They never change.
@@ -219,7 +222,9 @@ impl<'b> SourceGuard<'b> {
         demand: Demand,
         offset: u64,
     ) -> Result<StateGuard<'b>> {
-        let result = self.call(state, demand, true, |source| source::seek(source, offset))?;
+        let result = self.call(state, demand, Some(offset), |source| {
+            source::seek(source, offset)
+        })?;
         let jumped = |state: &mut State, ()| {
             state.jumped(offset);
             Ok(())
@@ -227,12 +232,12 @@ impl<'b> SourceGuard<'b> {
         self.settle(demand, result, jumped, State::seek_failed)
     }
 
-    /// Calls the source, unless the demand was canceled.
+    /// Calls the source, unless the demand was canceled. `target` is where it is to seek to.
     fn call<T>(
         &mut self,
         mut state: StateGuard<'b>,
         demand: Demand,
-        seeks: bool,
+        target: Option<u64>,
         work: impl FnOnce(&mut dyn Source) -> Result<T>,
     ) -> Result<Result<T>> {
         // An interrupt that is still running after a resume must not hit this call. And a call of
@@ -245,7 +250,7 @@ impl<'b> SourceGuard<'b> {
             // `settle` looks at no result of an orphan.
             return Ok(Err(Error::Canceled));
         }
-        if state.stops(demand) {
+        if state.stops(demand) || state.slot.is_reader_canceled() {
             return Err(Error::Canceled);
         }
         state.extent.reserve()?;
@@ -253,8 +258,14 @@ impl<'b> SourceGuard<'b> {
             check.reserve()?;
         }
         // A lazy jump calls nothing: the size is asked for after the read that confirms it.
+        let seeks = target.is_some();
         let asks_size = state.extent.awaits_size() && !(seeks && state.position.seeks_lazily());
-        state.slot.enter();
+        let stopwatch = Stopwatch::start();
+        let heading = target.unwrap_or(state.position.offset());
+        state.slot.enter(heading, stopwatch);
+        if state.waiters.len() > 0 {
+            state.call_watch();
+        }
         state.counters.pulls += u64::from(!seeks);
         state.counters.seeks += u64::from(seeks);
         drop(state);
@@ -262,7 +273,6 @@ impl<'b> SourceGuard<'b> {
             .source
             .as_mut()
             .expect("a guard has its source until it is dropped");
-        let stopwatch = Stopwatch::start();
         let result = work(source.as_mut());
         if asks_size && !matches!(result, Err(Error::Panic)) {
             self.stated = match source::size(source.as_mut()) {
@@ -292,9 +302,16 @@ impl<'b> SourceGuard<'b> {
         // Before the outcome: whether an end comes short depends on it.
         let panicked = !matches!(self.stated, Stated::Nothing) && self.record_size(&mut state);
         state.counters.pull_time += self.spent;
+        if Stall::is_slow(self.spent) && !matches!(result, Err(Error::Canceled)) {
+            state.note_slow(self.spent);
+        }
         let settled = match result {
             Ok(value) => good(&mut state, value),
-            Err(Error::Canceled) if state.obeyed(demand) => Ok(()),
+            Err(Error::Canceled) if state.obeyed(demand) => {
+                // So that the guard is over: the call may have been interrupted for another one.
+                self.delivered = FAIR_SHARE;
+                Ok(())
+            }
             Err(error) => bad(&mut state, error.into_source()),
         };
         if panicked {

@@ -3,6 +3,7 @@
 
 use crate::pull::recent_runs::RecentRuns;
 use crate::source::Source;
+use crate::sync::shared::try_box;
 
 pub(crate) struct SourcePosition {
     offset: u64,
@@ -10,7 +11,8 @@ pub(crate) struct SourcePosition {
     run_start: u64,
     /// The offset up to which it is asked for bytes without a jump, whether they are needed or not.
     run_wanted_to: u64,
-    recent_runs: RecentRuns,
+    /// None until it jumps.
+    recent_runs: Option<Box<RecentRuns>>,
     /// The position before a jump that the next read has to confirm.
     unconfirmed_from: Option<u64>,
     can_seek: bool,
@@ -24,7 +26,7 @@ impl SourcePosition {
             offset: 0,
             run_start: 0,
             run_wanted_to: 0,
-            recent_runs: RecentRuns::new(),
+            recent_runs: None,
             unconfirmed_from: None,
             can_seek: source.is_none_or(|source| source.can_seek()),
             seeks_lazily: source.is_some_and(|source| source.jumps_lazily()),
@@ -83,8 +85,15 @@ impl SourcePosition {
 
     fn begin_run(&mut self, offset: u64) {
         let wanted = self.run_wanted_to.saturating_sub(self.run_start);
-        self.recent_runs.leave(self.run_start, self.offset, wanted);
-        let wanted = self.recent_runs.enter(offset);
+        // Without memory, no run is remembered.
+        self.recent_runs = match self.recent_runs.take() {
+            None => try_box(RecentRuns::new()).ok(),
+            kept => kept,
+        };
+        let wanted = self.recent_runs.as_mut().map_or(0, |runs| {
+            runs.leave(self.run_start, self.offset, wanted);
+            runs.enter(offset)
+        });
         self.offset = offset;
         self.run_start = offset;
         self.run_wanted_to = offset.saturating_add(wanted);

@@ -6,6 +6,7 @@
 
 use crate::panic::catch;
 use crate::source::{self, Interrupt, Source};
+use crate::sync::clock::Stopwatch;
 use crate::sync::{ThreadToken, this_thread};
 
 pub(super) struct Seat {
@@ -17,6 +18,11 @@ pub(super) struct Seat {
     interrupt: Option<Interrupt>,
     /// The thread that is inside its `read`, `seek` or `pull`.
     pub(super) caller: Option<ThreadToken>,
+    /// The reader whose call uses it; 0 for none, `CANCELED` if that reader was canceled meanwhile.
+    pub(super) reader: usize,
+    /// When its running call began, and where that call reads or seeks to. None once that call was
+    /// interrupted.
+    call: Option<(Stopwatch, u64)>,
     /// The thread that uses it and may be inside an operation on the spool file.
     pub(super) spiller: Option<ThreadToken>,
     /// The thread that is inside its interrupt.
@@ -28,7 +34,12 @@ pub(super) struct Seat {
     /// Whether only the return of `free` or `reopen` tells the source's owner that no thread is
     /// inside its code.
     waits: bool,
+    /// Whether it goes on after an interrupt as if there had been none.
+    is_interruptible: bool,
 }
+
+/// No reader's number: numbers are even.
+const CANCELED: usize = usize::MAX;
 
 /// A source that is not called any more. Closed without the lock, since that runs its own code.
 pub(crate) struct SpentSource {
@@ -51,9 +62,12 @@ impl Seat {
         Seat {
             interrupt: source.as_ref().and_then(|source| source.interrupt()),
             waits: source.as_ref().is_some_and(|it| it.free_waits_for_pull()),
+            is_interruptible: source.as_ref().is_some_and(|it| it.is_interruptible()),
             source,
             generation: 0,
             caller: None,
+            reader: 0,
+            call: None,
             spiller: None,
             interrupter: None,
             interrupts_sent: 0,
@@ -104,6 +118,35 @@ impl Seat {
         [self.caller, self.spiller].contains(&Some(thread))
     }
 
+    /// A thread enters the source's code, to read or seek to `heading`.
+    pub(super) fn enter(&mut self, heading: u64, since: Stopwatch) {
+        self.caller = Some(this_thread());
+        self.call = Some((since, heading));
+    }
+
+    /// The call that is running, if it can be interrupted without harm and was not interrupted.
+    pub(super) fn call_to_watch(&self) -> Option<(Stopwatch, u64)> {
+        let can_be = self.is_interruptible && self.interrupt.is_some();
+        self.call.filter(|_| can_be && self.caller.is_some())
+    }
+
+    /// Takes the interrupt if a call of `reader`, which was canceled, is inside the source. If it is
+    /// only about to enter, it will not.
+    pub(super) fn begin_interrupt_of(&mut self, reader: usize) -> Option<Interrupt> {
+        if self.reader != reader || reader == 0 || !self.is_interruptible {
+            return None;
+        }
+        if self.caller.is_none() {
+            self.reader = CANCELED;
+        }
+        self.begin_interrupt()
+    }
+
+    /// Whether the reader whose call uses it was canceled before it entered.
+    pub(super) fn is_reader_canceled(&self) -> bool {
+        self.reader == CANCELED
+    }
+
     /// Takes the interrupt, which this thread is going to call. None if it need not: no other thread
     /// is inside the source, or a thread is interrupting it already. One interrupt is enough for a
     /// call of the source, and the next call waits until it is over.
@@ -113,6 +156,7 @@ impl Seat {
         }
         let interrupt = self.interrupt.take()?;
         self.interrupter = Some(this_thread());
+        self.call = None;
         self.interrupts_sent = self.interrupts_sent.saturating_add(1);
         Some(interrupt)
     }

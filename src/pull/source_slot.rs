@@ -4,6 +4,7 @@
 use crate::error::{Error, Result};
 use crate::pull::source_seat::{Seat, SpentSource};
 use crate::source::{Interrupt, Source};
+use crate::sync::clock::Stopwatch;
 use crate::sync::shared::try_box;
 use crate::sync::{ThreadToken, this_thread};
 
@@ -36,8 +37,11 @@ impl SourceSlot {
         self.current.generation
     }
 
-    pub(super) fn take(&mut self) -> Option<Box<dyn Source>> {
-        self.current.source.take()
+    /// Takes the source for a call of this reader; 0 for none.
+    pub(super) fn take(&mut self, reader: usize) -> Option<Box<dyn Source>> {
+        let source = self.current.source.take()?;
+        self.current.reader = reader;
+        Some(source)
     }
 
     /// Puts the current source back into its seat.
@@ -49,6 +53,7 @@ impl SourceSlot {
     pub(super) fn put_orphan_back(&mut self, generation: u64, source: Option<Box<dyn Source>>) {
         if let Some(seat) = self.seat(generation) {
             seat.source = source;
+            seat.reader = 0;
         }
     }
 
@@ -119,9 +124,20 @@ impl SourceSlot {
         retired
     }
 
-    /// This thread enters the current source's code.
-    pub(super) fn enter(&mut self) {
-        self.current.caller = Some(this_thread());
+    /// This thread enters the current source's code, to read or seek to `heading`.
+    pub(super) fn enter(&mut self, heading: u64, since: Stopwatch) {
+        self.current.enter(heading, since);
+    }
+
+    /// Since when the current source's code has been running and where it reads or seeks to, if it can be
+    /// interrupted without harm.
+    pub(super) fn call_to_watch(&self) -> Option<(Stopwatch, u64)> {
+        self.current.call_to_watch()
+    }
+
+    /// Whether the reader whose call uses the current source was canceled before it entered.
+    pub(super) fn is_reader_canceled(&self) -> bool {
+        self.current.is_reader_canceled()
     }
 
     /// This thread has left the code of the current source.
@@ -231,6 +247,12 @@ impl SourceSlot {
     /// thread is inside the source. Also returns the generation, for `end_interrupt`.
     pub(super) fn begin_interrupt(&mut self) -> Option<(u64, Interrupt)> {
         let interrupt = self.current.begin_interrupt()?;
+        Some((self.current.generation, interrupt))
+    }
+
+    /// The same if a call of this reader is inside the source, which goes on afterwards.
+    pub(super) fn begin_interrupt_of(&mut self, reader: usize) -> Option<(u64, Interrupt)> {
+        let interrupt = self.current.begin_interrupt_of(reader)?;
         Some((self.current.generation, interrupt))
     }
 

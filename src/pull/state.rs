@@ -39,6 +39,7 @@ use crate::pull::source_health::SourceHealth;
 use crate::pull::source_position::SourcePosition;
 use crate::pull::source_seat::{Seat, SpentSource};
 use crate::pull::source_slot::SourceSlot;
+use crate::pull::stall::Stall;
 use crate::pull::waiters::{Waiter, Waiters};
 use crate::pull::watches::{Awaited, Watches};
 use crate::source::Source;
@@ -51,6 +52,7 @@ pub(crate) struct State {
     pub(super) slot: SourceSlot,
     pub(super) position: SourcePosition,
     pub(super) health: SourceHealth,
+    pub(super) stall: Stall,
     /// Of a source that was reopened.
     pub(super) check: Option<Box<SourceCheck>>,
     pub(super) waiters: Waiters,
@@ -107,6 +109,7 @@ impl State {
             push: None,
             slot: SourceSlot::new(Seat::new(source)),
             health: SourceHealth::default(),
+            stall: Stall::default(),
             check: None,
             waiters: Waiters::default(),
             watches: Watches::default(),
@@ -301,7 +304,7 @@ impl State {
     fn older_watch(&self, waiter: Option<&Waiter>) -> Option<(Puller, Demand)> {
         let watch = self.watches.demands().next();
         match (waiter, watch) {
-            (Some(waiter), Some((ticket, demand))) if waiter.ticket() > ticket => {
+            (Some(waiter), Some((ticket, demand))) if !waiter.precedes(ticket) => {
                 Some((Puller::Helper, demand))
             }
             (Some(waiter), _) => Some((waiter.puller, waiter.demand)),

@@ -41,6 +41,9 @@ impl State {
                 });
             }
         }
+        if self.can_seek() && position != missing && !self.is_on_the_way(position, missing) {
+            return Ok(Step::Seek(self.landing(missing)));
+        }
         let (held, inside) = match ranges.last_end() > position {
             true => (
                 ranges.next_start(position),
@@ -48,14 +51,6 @@ impl State {
             ),
             false => (None, false),
         };
-        if self.can_seek() && position != missing {
-            let from = self.landing(missing);
-            let on_the_way =
-                missing > position && !inside && held.is_none_or(|start| start >= missing);
-            if !on_the_way || missing - position > self.seek_gap.max(missing - from) {
-                return Ok(Step::Seek(from));
-            }
-        }
         if position > missing {
             // The source cannot seek backward.
             return Err(Error::Unsupported);
@@ -87,6 +82,17 @@ impl State {
                 most.min(demand.length.max(SMALL_REQUEST))
             },
         })
+    }
+
+    /// Whether a source that can seek is read up to `missing` from `position`, instead.
+    pub(super) fn is_on_the_way(&self, position: u64, missing: u64) -> bool {
+        let ranges = self.extent.ranges();
+        let is_clear = missing > position
+            && ranges.end_of(position) == position
+            && ranges
+                .next_start(position)
+                .is_none_or(|start| start >= missing);
+        is_clear && missing - position <= self.seek_gap.max(missing - self.landing(missing))
     }
 
     #[cold]

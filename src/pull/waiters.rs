@@ -18,6 +18,8 @@ pub(crate) struct Waiter {
     pub(super) condvar: usize,
     /// It was woken and has to check the state again.
     pub(super) woken: bool,
+    /// It has interrupted a stalled source, and is served before all others.
+    preferred: bool,
     /// An error that ends this call and is not recorded in the state.
     pub(super) error: Option<Error>,
 }
@@ -27,6 +29,11 @@ impl Waiter {
         self.ticket
     }
 
+    /// Whether it is served before a watch with this ticket.
+    pub(super) fn precedes(&self, watch: u64) -> bool {
+        self.preferred || self.ticket < watch
+    }
+
     fn is_served(&self) -> bool {
         self.puller != Puller::Others
     }
@@ -34,11 +41,13 @@ impl Waiter {
 
 #[derive(Default)]
 pub(crate) struct Waiters {
-    /// In order of arrival.
+    /// In order of arrival, but a preferred waiter comes first.
     list: Vec<Waiter>,
     /// The waiter, or the helper, that was woken to use the source and has not checked the state
     /// yet.
     elected: Option<u64>,
+    /// The waiter that watches the running call of the source.
+    on_watch: Option<u64>,
     last_ticket: u64,
     /// The condition variables that no waiter uses, and the number of all of them.
     free_condvars: Vec<usize>,
@@ -67,6 +76,7 @@ impl Waiters {
             reader,
             condvar,
             woken: false,
+            preferred: false,
             error: None,
         });
         ticket
@@ -140,6 +150,35 @@ impl Waiters {
         if self.elected == Some(ticket) {
             self.elected = None;
         }
+    }
+
+    /// Moves a waiter to the front.
+    pub(super) fn prefer(&mut self, ticket: u64) {
+        let mut waiters = self.list.iter();
+        if let Some(index) = waiters.position(|waiter| waiter.ticket == ticket) {
+            self.list[..=index].rotate_right(1);
+            self.list[0].preferred = true;
+        }
+    }
+
+    /// A waiter begins or ends to watch the running call of the source. Returns whether it did
+    /// before.
+    pub(super) fn set_on_watch(&mut self, ticket: u64, watches: bool) -> bool {
+        let did = self.on_watch == Some(ticket);
+        if watches {
+            self.on_watch = Some(ticket);
+        } else if did {
+            self.on_watch = None;
+        }
+        did
+    }
+
+    /// The condition variable of this waiter, unless it is on watch already.
+    pub(super) fn to_watch(&self, ticket: u64) -> Option<usize> {
+        let mut waiters = self.list.iter();
+        let waiter = waiters.find(|waiter| waiter.ticket == ticket);
+        let waiter = waiter.filter(|_| self.on_watch != Some(ticket))?;
+        Some(waiter.condvar)
     }
 
     pub(super) fn helper_has_looked(&mut self) {

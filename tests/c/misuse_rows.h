@@ -83,7 +83,7 @@ ROW("callback with seek alone", SB_ERR_INVALID, refused(t, CALLBACK(.seek = seek
 ROW("callback with a flag and read", SB_ERR_INVALID,
     refused(t, CALLBACK(.read = stream_read, .flags = SB_SOURCE_SEEKS)))
 ROW("callback with an unknown flag", SB_ERR_INVALID,
-    refused(t, CALLBACK(.pull = pull_never, .flags = 2)))
+    refused(t, CALLBACK(.pull = pull_never, .flags = 4)))
 ROW("callback with reserved flags", SB_ERR_INVALID,
     refused(t, CALLBACK(.read = stream_read, .reserved_flags = 1)))
 ROW("callback with a reserved member", SB_ERR_INVALID, reserved_member(t))

@@ -169,7 +169,7 @@ static void bad_callbacks(void)
         bad[index] = good;
     bad[0].read = script_read;
     bad[1].seek = script_seek;
-    bad[2].flags = 2;
+    bad[2].flags = 4;
     bad[3].reserved_flags = 1;
     bad[4].pull = NULL;
     for (index = 0; index < COUNT_OF(bad); index++) {

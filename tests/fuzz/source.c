@@ -90,7 +90,10 @@ static void expect_wanted(uint64_t offset, uint64_t capacity)
     }
     /* A save of a source that has sought forward and cannot seek back needs the bytes in between. */
     bool through = the.saving && the.forward_only && spans_next(&the.held, offset) != NONE;
-    EXPECT(ahead || end <= rounded(the.need) || through
+    /* Where the source goes on from bytes that it delivered before it sought elsewhere, it is asked for more. */
+    bool goes_on = the.plan.read_granularity > 0 && the.seeks > 0 && offset > 0
+        && spans_at(&the.held, offset - 1) && capacity <= 256 * KIB;
+    EXPECT(ahead || end <= rounded(the.need) || through || goes_on
            || (the.saving && capacity <= rounded(64 * KIB) + 16384)
            /* A search for the size reads on to the end. */
            || (the.saving && the.plan.sizes && capacity <= 256 * KIB),

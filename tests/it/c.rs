@@ -75,6 +75,11 @@ fn every_program_is_run() {
 }
 
 #[test]
+fn leaving() {
+    promise("leaving.c");
+}
+
+#[test]
 fn core_calls() {
     promise("core_calls.c");
 }

@@ -104,6 +104,7 @@ class SourceFlag(enum.IntFlag):
     """`sb_source_flag`."""
 
     SEEKS = 1
+    INTERRUPTIBLE = 2
 
 
 class OptionFlag(enum.IntFlag):
