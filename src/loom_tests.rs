@@ -59,6 +59,8 @@
 //! | a watch for space is armed although another thread made the space meanwhile | `when_wanted_against_space` |
 //! | a reopen starts no second helper | `when_against_reopen` |
 //! | the end of a call of `ready` is not notified, or a free of its watch does not wait for it | `cancel_against_watch_free`, `push_against_watch_free` |
+//! | a thread that enters the source wakes no call that has to watch it; a call that made the source leave is not served next; a guard whose call was interrupted goes on | `leaving` |
+//! | a reader that was canceled before it enters the source enters it | `reader_cancel_against_entry` |
 //! | the grant of the last bytes ends without the lock | `spill_of_what_was_read` |
 //! | a member does not leave its budget, or is taken from it while it is dropped | `drop_against_spill`, `join_against_spill` |
 //! | a charge is removed by a load and a store | `budget` |
@@ -70,8 +72,9 @@
 //! without its lock (each call drains both groups, but later readers may prolong it); `Relaxed`
 //! where a fence of `Domain::synchronize` follows.
 //!
-//! Two things are beyond loom: a call that takes the source before the elected one
-//! (`tests/it/api/turns.rs` tests that), and bytes committed `Relaxed`, since loom does not track
+//! Three things are beyond loom: a call that takes the source before the elected one
+//! (`tests/it/api/turns.rs` tests that), a call that stops watching the source before it has stalled
+//! (`tests/c/leaving.c`), and bytes committed `Relaxed`, since loom does not track
 //! them (ThreadSanitizer does).
 
 mod budget;

@@ -44,8 +44,8 @@
  *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
  *                        source, and a stop takes effect at once
  *   without one          the source is called on the thread that reads, and a stop takes effect when
- *                        the source returns. Only sb_cancel() makes the source return; it cancels every
- *                        blocked call on the buffer, until sb_resume()
+ *                        the source returns: at once if it is SB_SOURCE_INTERRUPTIBLE. Else only
+ *                        sb_cancel() makes it return; that cancels every blocked call, until sb_resume()
  *   threads              data is read on the thread that is in avformat_open_input(), av_read_frame()
  *                        and so on
  *   lifetime             close it after avformat_close_input() and before sb_free()

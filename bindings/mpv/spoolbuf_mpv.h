@@ -50,8 +50,9 @@
  *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
  *                        source, and mpv's stop takes effect at once
  *   without one          the source is called on mpv's threads, and mpv stops when the source returns.
- *                        Only sb_cancel() makes the source return; it cancels every blocked call on the
- *                        buffer. Call it before the stop, and sb_resume() after it
+ *                        It returns at once if it is SB_SOURCE_INTERRUPTIBLE. Else only sb_cancel() makes
+ *                        it return; it cancels every blocked call on the buffer. Call it before the stop,
+ *                        and sb_resume() after it
  *   threads              streams are opened, read and closed on threads of mpv, and canceled on yet
  *                        another
  *   lifetime             `film` must not be moved until mpv_terminate_destroy() has returned. Call

@@ -30,8 +30,8 @@
  *   with a prefetch      (sb_prefetch(), the option `prefetch`) or a timeout, a thread of the library
  *                        calls the source, and a stop takes effect at once
  *   without one          the source is called on the thread that reads, and a stop takes effect when
- *                        the source returns. Only sb_cancel() makes the source return; it cancels every
- *                        blocked call on the buffer, until sb_resume()
+ *                        the source returns: at once if it is SB_SOURCE_INTERRUPTIBLE. Else only
+ *                        sb_cancel() makes it return; that cancels every blocked call, until sb_resume()
  *   lifetime             SDL_CloseIO() frees only the SDL_IOStream, whoever calls it. Close the position
  *                        after that and before sb_free()
  *

@@ -21,8 +21,8 @@
  *   a blocked read       sb_reader_cancel(reader), from any thread, makes it and every read that would
  *                        block fail, until sb_reader_resume(reader) and clearerr(). It takes effect at
  *                        once if a thread of the library calls the source (sb_prefetch(), the option
- *                        `prefetch`). Otherwise it takes effect when the source returns, and
- *                        sb_cancel() makes it return
+ *                        `prefetch`). Otherwise it takes effect when the source returns: at
+ *                        once if that is SB_SOURCE_INTERRUPTIBLE. Else sb_cancel() makes it return
  *   threads              the source is called on the thread that uses the FILE
  *   lifetime             fclose() frees the reader, so do not cancel it after that; the buffer stays
  *                        open

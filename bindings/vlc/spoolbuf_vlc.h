@@ -54,8 +54,8 @@
  *   with a prefetch      (sb_prefetch(), the option `prefetch`) a thread of the library calls the
  *                        source, and a stop takes effect at once
  *   without one          the source is called on a thread of VLC, and a stop takes effect when the
- *                        source returns. Only sb_cancel() makes the source return; it cancels every
- *                        blocked call on the buffer, until sb_resume()
+ *                        source returns: at once if it is SB_SOURCE_INTERRUPTIBLE. Else only
+ *                        sb_cancel() makes it return; that cancels every blocked call, until sb_resume()
  *   threads              a media is opened and closed on one thread of VLC, and read on another. It may
  *                        be open several times at once (two players, or one that also parses it), at
  *                        most SPOOLBUF_VLC_POSITIONS times. Each has its own position, but one stop

@@ -340,6 +340,30 @@ static void stops_a_stall()
     CHECK(buffer.stats().source_error == 0 && !buffer.source_exception());
 }
 
+/// The same, but another call may go on.
+struct interruptible_stall : stalled {
+    static constexpr bool interruptible = true;
+};
+
+/// A canceled reader does not wait for the source, which does not fail.
+static void interrupts_a_stall()
+{
+    interruptible_stall source;
+    auto gate = source.shared;
+    spoolbuf::buffer buffer(source);
+    spoolbuf::reader reader(buffer);
+    std::thread stopper([&] {
+        std::unique_lock<std::mutex> lock(gate->lock);
+        gate->changed.wait(lock, [&] { return gate->inside; });
+        lock.unlock();
+        reader.cancel();
+    });
+    char byte;
+    CHECK(failure([&] { reader.read(&byte, 1); }) == std::errc::operation_canceled);
+    stopper.join();
+    CHECK(buffer.stats().source_error == 0 && !buffer.source_exception());
+}
+
 static void limits_time()
 {
     spoolbuf::buffer buffer(stalled{});
@@ -519,6 +543,7 @@ int main()
     learns_the_size<std::optional<int>>(std::nullopt, 200, true);
     learns_the_size<const char *>(nullptr, "200", false);
     stops_a_stall();
+    interrupts_a_stall();
     limits_time();
     moves();
     goes_while_others_wait();

@@ -280,6 +280,32 @@ static void stops(const char *url)
     assert(time(NULL) - start < 20);
 }
 
+static void *reads_the_stalled(void *buffer)
+{
+    static unsigned char bytes[150000];
+
+    assert(sb_read(buffer, 0, sizeof bytes, bytes) == sizeof bytes && is(bytes, 0, sizeof bytes));
+    return NULL;
+}
+
+/* A read elsewhere is served while the first transfer is stalled, which is requested again afterwards. */
+static void leaves(const char *url)
+{
+    unsigned char bytes[10];
+    sb_buffer *buffer = over(url, NULL);
+    time_t start = time(NULL);
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, reads_the_stalled, buffer);
+    while (sb_buffered(buffer, 0) < 100000)
+        nap(1);
+    assert(sb_read(buffer, 1500000, 10, bytes) == 10 && is(bytes, 1500000, 10));
+    pthread_join(thread, NULL);
+    assert(source_error(buffer) == 0);
+    sb_free(buffer);
+    assert(time(NULL) - start < 20);
+}
+
 /* Replaces the system's function, for libcurl: takes long for the name that the test waits for. */
 int getaddrinfo(const char *name, const char *service, const void *hints, void *found)
 {
@@ -338,6 +364,8 @@ int main(int argc, char **argv)
         changed(argv[2], strtoll(argv[3], NULL, 10));
     } else if (strcmp(what, "stop-fault") == 0) {
         stop_fault(argv[2]);
+    } else if (strcmp(what, "leave") == 0) {
+        leaves(argv[2]);
     } else if (strcmp(what, "stop") == 0) {
         stops(argv[2]);
     } else if (strcmp(what, "name") == 0) {

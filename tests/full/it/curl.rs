@@ -707,6 +707,19 @@ fn stops_in_a_stall() {
 }
 
 #[test]
+fn leaves_a_stall_for_a_read_elsewhere() {
+    let Some(calls) = calls() else { return };
+    let server = serve(|request| match request.number {
+        0 => part(0).stalling(100_000),
+        _ => part(request.start),
+    });
+    says_ok(Command::new(calls).args(["leave", &server.url]));
+    let asked = server.asked();
+    assert_eq!(asked[..2], [0, 1_500_000], "{asked:?}");
+    assert!(asked[2..].contains(&100_000), "{asked:?}");
+}
+
+#[test]
 fn stops_before_it_tries_again() {
     let Some(example) = example() else { return };
     let server = serve(|request| match request.start {
