@@ -6,6 +6,7 @@
 //! the [helper](crate::pull::helper) uses the source instead.
 
 pub(crate) mod failure;
+mod home;
 mod member;
 pub(crate) mod push;
 pub(crate) mod read;
@@ -16,6 +17,9 @@ mod size;
 pub(crate) mod stats;
 pub(crate) mod terms;
 pub(crate) mod when;
+
+use std::any::Any;
+use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
 use crate::options::{Options, ThreadHooks};
@@ -36,6 +40,8 @@ pub(crate) struct Buffer {
     /// Held while bytes that are pushed are copied, never while a thread sleeps or writes a file.
     pushing: Mutex<()>,
     hooks: Option<Shared<ThreadHooks>>,
+    /// What keeps it with other buffers, if anything does.
+    home: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl Buffer {
@@ -60,6 +66,7 @@ impl Buffer {
             gate: Shared::try_new(Gate::new(state))?,
             store: Store::new(options, domain),
             hooks,
+            home: OnceLock::new(),
         })?;
         let number = made.store.number();
         match size {

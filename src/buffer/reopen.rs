@@ -26,17 +26,14 @@ impl Buffer {
         let replaced = state.reopen(successor, size);
         let generation = replaced.generation;
         state.interrupt_orphans();
-        drop(replaced.health);
-        if let Some(retired) = replaced.retired {
-            retired.close();
-        }
+        replaced.close();
         this.gate.lock().wait_for_orphan(generation);
         log!(Info, this.store.number(), "reopened with another source");
         Ok(())
     }
 
     /// Checks whether the source may be replaced, and allocates everything for it.
-    fn prepare_reopen(
+    pub(super) fn prepare_reopen(
         this: &Shared<Buffer>,
         state: &mut StateGuard<'_>,
         size: Option<u64>,

@@ -135,6 +135,11 @@ impl Policy {
         self.victims().next()
     }
 
+    /// Whether an entry without a lease goes before all that are not large.
+    pub(crate) fn is_large(&self, id: EntryId) -> bool {
+        self.slots[id.0].place == Place::Large
+    }
+
     /// All entries without a lease, the next victim first.
     pub(crate) fn victims(&self) -> impl Iterator<Item = EntryId> + '_ {
         let follow = |front| std::iter::successors(front, |at: &usize| self.slots[*at].next);

@@ -41,7 +41,7 @@ use crate::sync::shared::try_box;
 pub(crate) struct Successor {
     seat: Seat,
     position: SourcePosition,
-    check: Box<SourceCheck>,
+    check: Option<Box<SourceCheck>>,
     reports_size: bool,
 }
 
@@ -57,10 +57,20 @@ impl Successor {
         };
         Ok(Successor {
             position: SourcePosition::new(Some(source.as_ref())),
-            check,
+            check: Some(check),
             reports_size: source.reports_size(),
             seat: Seat::new(Some(source)),
         })
+    }
+
+    /// No source: whatever is not buffered is missing until another one comes.
+    pub(crate) fn none() -> Successor {
+        Successor {
+            seat: Seat::new(None),
+            position: SourcePosition::new(None),
+            check: None,
+            reports_size: false,
+        }
     }
 
     /// Closes it unused. No lock may be held here.
@@ -74,10 +84,20 @@ impl Successor {
 /// What is left of a source that was replaced.
 pub(crate) struct Replaced {
     /// The source, if no thread uses it. Closed after the unlock.
-    pub(crate) retired: Option<SpentSource>,
+    retired: Option<SpentSource>,
     /// Its errors, whose payload may run code on drop.
-    pub(crate) health: SourceHealth,
+    health: SourceHealth,
     pub(crate) generation: u64,
+}
+
+impl Replaced {
+    /// Closes it. No lock may be held here.
+    pub(crate) fn close(self) {
+        drop(self.health);
+        if let Some(retired) = self.retired {
+            retired.close();
+        }
+    }
 }
 
 impl State {
@@ -119,7 +139,7 @@ impl State {
         }
         let health = std::mem::take(&mut self.health);
         self.position = successor.position;
-        self.check = Some(successor.check);
+        self.check = successor.check;
         self.extent.reopen(size, successor.reports_size);
         self.prefetch.unpause();
         Replaced {

@@ -33,7 +33,7 @@ impl SourceSlot {
     }
 
     /// Which of the buffer's sources is the current one.
-    pub(super) fn generation(&self) -> u64 {
+    pub(crate) fn generation(&self) -> u64 {
         self.current.generation
     }
 

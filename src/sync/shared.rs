@@ -41,6 +41,11 @@ impl<T> Shared<T> {
         })
     }
 
+    /// Whether both point to the same value.
+    pub(crate) fn is_same(one: &Shared<T>, other: &Shared<T>) -> bool {
+        one.counted == other.counted
+    }
+
     /// Turns the pointer into a raw one, which keeps its count. `from_raw` takes the count back.
     pub(crate) fn into_raw(self) -> *mut T {
         let counted = std::mem::ManuallyDrop::new(self).counted.as_ptr();

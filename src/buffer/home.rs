@@ -1,0 +1,66 @@
+//! The home of a buffer: whoever keeps it with others, and what that needs of it.
+
+use std::any::Any;
+
+use crate::buffer::Buffer;
+use crate::error::Error;
+use crate::pull::reopen::Successor;
+use crate::sync::shared::Shared;
+
+impl Buffer {
+    /// Attaches what the owner knows of the buffer. Once.
+    pub(crate) fn set_home(&self, home: Box<dyn Any + Send + Sync>) {
+        let was_set = self.home.set(home);
+        debug_assert!(was_set.is_ok(), "a buffer has one home");
+    }
+
+    /// What the owner attached, if it is of this type.
+    pub(crate) fn home<T: 'static>(&self) -> Option<&T> {
+        self.home.get()?.downcast_ref()
+    }
+
+    /// The number of bytes that are buffered.
+    pub(crate) fn held(&self) -> u64 {
+        self.gate.lock().extent().ranges().total()
+    }
+
+    /// The number of bytes that its sources have delivered.
+    pub(crate) fn pulled(&self) -> u64 {
+        self.gate.lock().counters().pulled
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.gate.lock().extent().is_complete()
+    }
+
+    pub(crate) fn failure(&self) -> Option<Error> {
+        self.gate.lock().failure().cloned()
+    }
+
+    /// Which of its sources is the current one.
+    pub(crate) fn source_generation(&self) -> u64 {
+        self.gate.lock().source().generation()
+    }
+
+    /// Closes the source, if it still is the one of this generation, and leaves the buffer without
+    /// one: until it is reopened, nothing but buffered bytes can be read. Never waits for a source
+    /// that has a close.
+    pub(crate) fn unplug(this: &Shared<Buffer>, generation: u64) {
+        let mut state = this.gate.lock();
+        let is_current = state.source().generation() == generation;
+        if !is_current || Buffer::prepare_reopen(this, &mut state, None).is_err() {
+            return;
+        }
+        if state.extent().is_complete() {
+            return;
+        }
+        let replaced = state.reopen(Successor::none(), None);
+        state.interrupt_orphans();
+        replaced.close();
+        log!(
+            Debug,
+            this.store.number(),
+            "closed the source until the next open"
+        );
+    }
+}

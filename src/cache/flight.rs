@@ -1,0 +1,101 @@
+//! A flight: one run of the opener, for every open of a key that waits meanwhile.
+//!
+//! Whoever needs the entry boards under the shelf's lock. When the opener has returned, the flight
+//! *lands*: everyone on board gets a lease, or the opener's error. Those who did not wait that long
+//! have left, and get neither.
+
+use std::time::Instant;
+
+use crate::cache::entry::{Entry, Lease};
+use crate::cache::table::Key;
+use crate::error::{Error, Result};
+use crate::sync::shared::Shared;
+use crate::sync::{Condvar, Mutex, ThreadToken, lock, this_thread, wait, wait_timeout};
+
+/// How an open begins.
+pub(super) enum Boarding {
+    /// The entry is there.
+    Hit(Lease),
+    /// The opener is running for another open.
+    Joined(Shared<Flight>),
+    /// This thread has to call the opener. `old` is the entry that it may prove to be the same.
+    Leads {
+        flight: Shared<Flight>,
+        key: Key,
+        old: Option<Lease>,
+    },
+}
+
+pub(super) struct Flight {
+    state: Mutex<FlightState>,
+    landed: Condvar,
+    /// The thread that calls the opener.
+    leader: ThreadToken,
+}
+
+struct FlightState {
+    waiters: usize,
+    outcome: Option<Result<Shared<Entry>>>,
+}
+
+impl Flight {
+    /// A flight that this thread leads and waits for.
+    pub(super) fn new() -> Flight {
+        Flight {
+            state: Mutex::new(FlightState {
+                waiters: 1,
+                outcome: None,
+            }),
+            landed: Condvar::new(),
+            leader: this_thread(),
+        }
+    }
+
+    pub(super) fn leader(&self) -> ThreadToken {
+        self.leader
+    }
+
+    /// One more waits. Fails in the opener itself, which would wait for its own end.
+    pub(super) fn join(&self) -> Result<()> {
+        if self.leader == this_thread() {
+            return Err(Error::Reentrant);
+        }
+        lock(&self.state).waiters += 1;
+        Ok(())
+    }
+
+    /// Ends the flight with what `outcome` makes of the number of those who wait: an entry on which
+    /// each of them has a lease, or an error for all. A flight lands once; what comes later is for
+    /// nobody.
+    pub(super) fn land(&self, outcome: impl FnOnce(usize) -> Result<Shared<Entry>>) {
+        let mut state = lock(&self.state);
+        let waiters = match state.outcome {
+            Some(_) => 0,
+            None => state.waiters,
+        };
+        let outcome = outcome(waiters);
+        state.outcome.get_or_insert(outcome);
+        drop(state);
+        self.landed.notify_all();
+    }
+
+    /// Waits until the flight has landed. The caller is on board, and gets its lease.
+    pub(super) fn wait(&self, deadline: Option<Instant>) -> Result<Shared<Entry>> {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(outcome) = &state.outcome {
+                return outcome.clone();
+            }
+            let Some(deadline) = deadline else {
+                state = wait(&self.landed, state);
+                continue;
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                state.waiters -= 1;
+                return Err(Error::Timeout);
+            }
+            state = wait_timeout(&self.landed, state, left);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The cache's counters.
+
+use crate::cache::shelf::Shelf;
+use crate::store::budget::Budget;
+use crate::store::budget::member::Cause;
+
+/// What the table counts.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) hits: u64,
+    pub(super) misses: u64,
+    pub(super) expired: u64,
+    pub(super) evicted_disk: u64,
+    pub(super) evicted_free: u64,
+    pub(super) evicted_memory: u64,
+    pub(super) evicted_large: u64,
+    /// What the sources of entries that have ended delivered.
+    pub(super) pulled: u64,
+}
+
+impl Counts {
+    pub(super) fn note_eviction(&mut self, cause: Cause, is_large: bool) {
+        let count = match cause {
+            _ if is_large => &mut self.evicted_large,
+            Cause::Disk => &mut self.evicted_disk,
+            Cause::FreeSpace => &mut self.evicted_free,
+            Cause::Memory => &mut self.evicted_memory,
+        };
+        *count += 1;
+    }
+}
+
+/// A snapshot, in bytes where nothing else is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CacheStats {
+    /// Opens of an entry that could be handed out at once.
+    pub hits: u64,
+    /// Opens for which the opener was called, or was running.
+    pub misses: u64,
+    /// Threads inside the opener now.
+    pub opening: u64,
+    /// Bytes that sources have delivered, for all entries since the cache was made.
+    pub pulled: u64,
+    /// Entries that were idle too long.
+    pub expired: u64,
+    /// Entries evicted because the disk budget was used up.
+    pub evicted_disk: u64,
+    /// Entries evicted because the file system had too little free space.
+    pub evicted_free: u64,
+    /// Entries evicted because what entries need besides their bytes took all of the memory.
+    pub evicted_memory: u64,
+    /// Entries evicted before all others, because they are large.
+    pub evicted_large: u64,
+    /// The memory in use.
+    pub memory: u64,
+    /// The most memory that was in use at any time.
+    pub memory_peak: u64,
+    /// The disk space in use.
+    pub disk: u64,
+    /// The most disk space that was in use at any time.
+    pub disk_peak: u64,
+    /// The number of entries, with those that were removed and still have a lease.
+    pub entries: u64,
+    /// The number of leases.
+    pub leases: u64,
+}
+
+pub(super) fn of(shelf: &Shelf, budget: &Budget) -> CacheStats {
+    let mut stats = shelf.with_table(|table| {
+        let counts = table.counts;
+        let mut stats = CacheStats {
+            hits: counts.hits,
+            misses: counts.misses,
+            opening: table.openers.len() as u64,
+            pulled: counts.pulled,
+            expired: counts.expired,
+            evicted_disk: counts.evicted_disk,
+            evicted_free: counts.evicted_free,
+            evicted_memory: counts.evicted_memory,
+            evicted_large: counts.evicted_large,
+            ..CacheStats::default()
+        };
+        for record in table.records() {
+            stats.entries += 1;
+            stats.leases += record.leases as u64;
+            stats.pulled += record.entry.buffer.pulled();
+        }
+        stats
+    });
+    (stats.memory, stats.memory_peak) = (budget.memory().used(), budget.memory().most());
+    (stats.disk, stats.disk_peak) = (budget.disk().used(), budget.disk().most());
+    stats
+}

@@ -1,0 +1,235 @@
+//! The table: which entries there are, and what the cache knows of each. Under the shelf's lock.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+
+use crate::cache::entry::Entry;
+use crate::cache::flight::Flight;
+use crate::cache::policy::{EntryId, Policy};
+use crate::cache::stats::Counts;
+use crate::error::{Error, Result};
+use crate::sync::ThreadToken;
+use crate::sync::shared::Shared;
+
+/// The bytes of a key, which its clones share.
+#[derive(Clone)]
+pub(super) struct Key(Shared<Vec<u8>>);
+
+impl Key {
+    pub(super) fn copy(bytes: &[u8]) -> Result<Key> {
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(bytes.len())
+            .map_err(|_| Error::NoMemory)?;
+        copy.extend_from_slice(bytes);
+        Shared::try_new(copy).map(Key)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Borrow<[u8]> for Key {
+    fn borrow(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Key) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bytes().hash(state);
+    }
+}
+
+/// What a key has: an entry, a flight, or both while the opener is asked whether the entry's bytes
+/// are still the same.
+#[derive(Default)]
+pub(super) struct Place {
+    pub(super) entry: Option<EntryId>,
+    pub(super) flight: Option<Shared<Flight>>,
+}
+
+/// What the cache knows of an entry.
+pub(super) struct Record {
+    pub(super) entry: Shared<Entry>,
+    /// The key under which it is found. None once it is to go with its last lease.
+    pub(super) key: Option<Key>,
+    pub(super) tag: u64,
+    /// When it was opened, or found to be the same.
+    pub(super) opened: i64,
+    pub(super) leases: usize,
+    /// Which of the buffer's sources the opener brought last.
+    pub(super) generation: u64,
+    /// That source was closed with the last lease before the buffer was complete.
+    pub(super) is_unplugged: bool,
+}
+
+pub(super) struct Table {
+    places: HashMap<Key, Place>,
+    records: Vec<Option<Record>>,
+    pub(super) policy: Policy,
+    pub(super) counts: Counts,
+    /// The threads inside the opener.
+    pub(super) openers: Vec<ThreadToken>,
+    pub(super) is_closed: bool,
+}
+
+impl Table {
+    pub(super) fn new(policy: Policy) -> Table {
+        Table {
+            places: HashMap::new(),
+            records: Vec::new(),
+            policy,
+            counts: Counts::default(),
+            openers: Vec::new(),
+            is_closed: false,
+        }
+    }
+
+    pub(super) fn place(&self, key: &[u8]) -> Option<&Place> {
+        self.places.get(key)
+    }
+
+    pub(super) fn record(&self, id: EntryId) -> Option<&Record> {
+        self.records.get(id.index())?.as_ref()
+    }
+
+    pub(super) fn record_mut(&mut self, id: EntryId) -> Option<&mut Record> {
+        self.records.get_mut(id.index())?.as_mut()
+    }
+
+    pub(super) fn records(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter().flatten()
+    }
+
+    /// Allocates a number for an entry, and a place for its record.
+    pub(super) fn reserve(&mut self) -> Result<EntryId> {
+        let id = self.policy.insert().map_err(|_| Error::NoMemory)?;
+        let missing = (id.index() + 1).saturating_sub(self.records.len());
+        if self.records.try_reserve(missing).is_err() {
+            self.policy.removed(id);
+            return Err(Error::NoMemory);
+        }
+        let length = self.records.len() + missing;
+        self.records.resize_with(length, || None);
+        Ok(id)
+    }
+
+    /// Gives a number back for which no record came.
+    pub(super) fn give_back(&mut self, id: EntryId) {
+        self.policy.removed(id);
+    }
+
+    /// Adds the record of an entry with a reserved number.
+    pub(super) fn fill(&mut self, id: EntryId, record: Record) {
+        self.records[id.index()] = Some(record);
+    }
+
+    /// Allocates the place of a key and what a flight takes, and begins the flight.
+    pub(super) fn begin_flight(&mut self, key: &Key, flight: &Shared<Flight>) -> Result<()> {
+        self.openers.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        self.places.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        self.openers.push(flight.leader());
+        self.places.entry(key.clone()).or_default().flight = Some(flight.clone());
+        Ok(())
+    }
+
+    /// Ends a flight. Returns whether its key still waits for it.
+    pub(super) fn end_flight(&mut self, key: &Key, flight: &Shared<Flight>) -> bool {
+        let mut openers = self.openers.iter();
+        if let Some(at) = openers.position(|thread| *thread == flight.leader()) {
+            self.openers.swap_remove(at);
+        }
+        let Some(place) = self.places.get_mut(key) else {
+            return false;
+        };
+        let mine = |held: &mut Shared<Flight>| Shared::is_same(held, flight);
+        let is_listed = place.flight.take_if(mine).is_some();
+        self.tidy(key.bytes());
+        is_listed
+    }
+
+    /// Makes an entry the one of a key. The place is there, or allocated.
+    pub(super) fn list(&mut self, key: &Key, id: EntryId) -> Result<()> {
+        self.places.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        self.unlist(key.bytes());
+        if let Some(record) = self.record_mut(id) {
+            record.key = Some(key.clone());
+        }
+        self.places.entry(key.clone()).or_default().entry = Some(id);
+        Ok(())
+    }
+
+    /// Takes the entry of a key away from those who come later. Returns it.
+    pub(super) fn unlist(&mut self, key: &[u8]) -> Option<EntryId> {
+        let place = self.places.get_mut(key)?;
+        let id = place.entry.take();
+        if let Some(record) = id.and_then(|id| self.record_mut(id)) {
+            record.key = None;
+        }
+        self.tidy(key);
+        id
+    }
+
+    /// The same for an entry, if it is the one of its key.
+    pub(super) fn unlist_entry(&mut self, id: EntryId) {
+        if let Some(key) = self.record(id).and_then(|record| record.key.clone()) {
+            self.unlist(key.bytes());
+        }
+    }
+
+    /// The same for the entry and the flight of a key: whoever comes later begins anew.
+    pub(super) fn forget(&mut self, key: &[u8]) -> Option<EntryId> {
+        if let Some(place) = self.places.get_mut(key) {
+            place.flight = None;
+        }
+        let id = self.unlist(key);
+        self.tidy(key);
+        id
+    }
+
+    /// Takes an entry without a lease out of the table.
+    pub(super) fn take_idle(&mut self, id: EntryId) -> Option<Record> {
+        self.unlist_entry(id);
+        let record = self.records[id.index()].take()?;
+        self.policy.removed(id);
+        self.counts.pulled += record.entry.buffer.pulled();
+        Some(record)
+    }
+
+    /// The same, unless it has a lease.
+    pub(super) fn take_if_idle(&mut self, id: EntryId) -> Option<Record> {
+        let is_idle = self.record(id)?.leases == 0;
+        is_idle.then(|| self.take_idle(id)).flatten()
+    }
+
+    /// Makes the table know no key any more. Returns what the keys had.
+    pub(super) fn close(&mut self) -> HashMap<Key, Place> {
+        self.is_closed = true;
+        for record in self.records.iter_mut().flatten() {
+            record.key = None;
+        }
+        std::mem::take(&mut self.places)
+    }
+
+    /// The record in a slot, which may be empty. None past the last slot.
+    pub(super) fn slot(&self, index: usize) -> Option<Option<&Record>> {
+        self.records.get(index).map(Option::as_ref)
+    }
+
+    fn tidy(&mut self, key: &[u8]) {
+        let is_empty = |place: &Place| place.entry.is_none() && place.flight.is_none();
+        if self.places.get(key).is_some_and(is_empty) {
+            self.places.remove(key);
+        }
+    }
+}

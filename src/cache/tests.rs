@@ -1,0 +1,318 @@
+//! The cache by itself: hits, flights, leases, times and evictions.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex as StdMutex};
+use std::time::Duration;
+
+use super::*;
+use crate::buffer::read::{ReadRequest, Wait};
+
+/// A resource as the opener finds it.
+#[derive(Clone, Copy)]
+struct Resource {
+    size: usize,
+    tag: u64,
+    seed: u8,
+}
+
+/// An opener over a table of resources, which tests change.
+#[derive(Clone, Default)]
+struct World {
+    resources: Arc<StdMutex<HashMap<Vec<u8>, Resource>>>,
+    opens: Arc<AtomicUsize>,
+    closed: Arc<AtomicUsize>,
+}
+
+struct Stream {
+    at: usize,
+    resource: Resource,
+    closed: Arc<AtomicUsize>,
+}
+
+fn byte(resource: Resource, at: usize) -> u8 {
+    (at / 251 + at) as u8 ^ resource.seed
+}
+
+impl Source for Stream {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
+        let count = out.len().min(self.resource.size - self.at).min(10_000);
+        for (index, out) in out[..count].iter_mut().enumerate() {
+            *out = byte(self.resource, self.at + index);
+        }
+        self.at += count;
+        Ok(count)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.closed.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl World {
+    fn set(&self, key: &str, size: usize, tag: u64, seed: u8) {
+        let resource = Resource { size, tag, seed };
+        let mut resources = self.resources.lock().unwrap();
+        resources.insert(key.as_bytes().to_vec(), resource);
+    }
+
+    fn opens(&self) -> usize {
+        self.opens.load(Ordering::SeqCst)
+    }
+}
+
+impl Opener for World {
+    fn open(&self, key: &[u8], _old_tag: u64) -> Result<Opened> {
+        self.opens.fetch_add(1, Ordering::SeqCst);
+        let resources = self.resources.lock().unwrap();
+        let resource = *resources.get(key).ok_or(Error::Source {
+            code: 404,
+            cause: None,
+        })?;
+        let closed = self.closed.clone();
+        let stream = Stream {
+            at: 0,
+            resource,
+            closed,
+        };
+        Ok(Opened {
+            source: Some(Box::new(stream)),
+            size: Some(resource.size as u64),
+            tag: resource.tag,
+        })
+    }
+}
+
+struct Nowhere;
+
+impl Directory for Nowhere {
+    fn add(&self, make: Box<MakeBuffer<'_>>) -> Result<(Shared<Buffer>, usize)> {
+        Ok((make(DomainRef::own())?, 0))
+    }
+
+    fn remove(&self, _handle: usize) {}
+}
+
+const MIB: u64 = 1024 * 1024;
+
+fn options() -> CacheOptions {
+    CacheOptions {
+        max_memory: 4 * MIB,
+        max_disk: 16 * MIB,
+        min_free: 0,
+        max_entry: 0,
+        fresh_ms: -1,
+        idle_ms: -1,
+        on_short: OnShort::End,
+        prefetch: 0,
+        prefetch_low: 0,
+        spool_dir: None,
+    }
+}
+
+fn cache(world: &World, options: CacheOptions) -> Shared<Cache> {
+    let made = Cache::new(Box::new(world.clone()), Box::new(Nowhere), options);
+    Shared::try_new(made.unwrap()).unwrap()
+}
+
+const FOREVER: OpenWait = OpenWait {
+    timeout: None,
+    buffered: false,
+};
+
+fn open(cache: &Shared<Cache>, key: &str) -> Result<Lease> {
+    Cache::open(cache, key.as_bytes(), FOREVER)
+}
+
+fn read(lease: &Lease, from: usize, size: usize) -> Result<Vec<u8>> {
+    let mut out = vec![0; size];
+    let request = ReadRequest {
+        all: true,
+        wait: Wait::Forever,
+        terms: None,
+    };
+    let count = Buffer::read(lease.buffer(), from as u64, &mut out, request)?;
+    out.truncate(count);
+    Ok(out)
+}
+
+fn read_whole(world: &World, lease: &Lease, key: &str) {
+    let resource = world.resources.lock().unwrap()[key.as_bytes()];
+    let bytes = read(lease, 0, resource.size + 1).unwrap();
+    assert_eq!(bytes.len(), resource.size);
+    let right = bytes
+        .iter()
+        .enumerate()
+        .all(|(at, is)| *is == byte(resource, at));
+    assert!(right, "wrong bytes of {key}");
+}
+
+#[test]
+fn a_second_open_hits() {
+    let world = World::default();
+    world.set("a", 100_000, 1, 7);
+    let cache = cache(&world, options());
+    let lease = open(&cache, "a").unwrap();
+    read_whole(&world, &lease, "a");
+    drop(lease);
+    assert_eq!(world.closed.load(Ordering::SeqCst), 1);
+    read_whole(&world, &open(&cache, "a").unwrap(), "a");
+    assert_eq!(world.opens(), 1);
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.misses, stats.pulled), (1, 1, 100_000));
+    assert_eq!((stats.entries, stats.leases), (1, 0));
+}
+
+#[test]
+fn one_flight_for_all_who_ask() {
+    const THREADS: usize = 16;
+    let world = World::default();
+    world.set("a", 300_000, 1, 7);
+    let cache = cache(&world, options());
+    let barrier = Barrier::new(THREADS);
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                barrier.wait();
+                read_whole(&world, &open(&cache, "a").unwrap(), "a");
+            });
+        }
+    });
+    // A thread that comes when all others have left may find an incomplete entry without a source.
+    let stats = cache.stats();
+    assert_eq!(stats.leases, 0);
+    assert_eq!(stats.pulled, 300_000 * world.opens() as u64);
+}
+
+#[test]
+fn an_error_reaches_the_caller_and_is_not_remembered() {
+    let world = World::default();
+    let cache = cache(&world, options());
+    let failed = open(&cache, "a").map(|_| ()).unwrap_err();
+    assert!(matches!(failed, Error::Source { code: 404, .. }));
+    world.set("a", 10, 0, 1);
+    assert_eq!(read(&open(&cache, "a").unwrap(), 0, 20).unwrap().len(), 10);
+}
+
+#[test]
+fn an_incomplete_entry_goes_on_if_the_tag_is_the_same() {
+    let world = World::default();
+    world.set("a", 500_000, 5, 3);
+    let cache = cache(&world, options());
+    let lease = open(&cache, "a").unwrap();
+    read(&lease, 0, 100_000).unwrap();
+    drop(lease);
+    assert_eq!(
+        world.closed.load(Ordering::SeqCst),
+        1,
+        "an idle entry has no source"
+    );
+    let lease = open(&cache, "a").unwrap();
+    assert!(lease.buffer().held() >= 100_000);
+    read_whole(&world, &lease, "a");
+    assert_eq!(world.opens(), 2);
+    drop(lease);
+    // Another tag: other bytes, while an old lease keeps the old ones.
+    let old = open(&cache, "a").unwrap();
+    cache.remove(Some(b"a"));
+    world.set("a", 500_000, 6, 4);
+    let new = open(&cache, "a").unwrap();
+    assert_eq!(read(&old, 0, 1).unwrap(), [3]);
+    read_whole(&world, &new, "a");
+    assert_eq!(cache.stats().entries, 2);
+}
+
+#[test]
+fn a_stale_entry_is_asked_for() {
+    let world = World::default();
+    world.set("a", 1000, 5, 3);
+    let cache = cache(
+        &world,
+        CacheOptions {
+            fresh_ms: 1000,
+            ..options()
+        },
+    );
+    read_whole(&world, &open(&cache, "a").unwrap(), "a");
+    cache.advance_clock(Duration::from_secs(2));
+    let lease = open(&cache, "a").unwrap();
+    assert_eq!((world.opens(), cache.stats().pulled), (2, 1000));
+    world.set("a", 1000, 6, 9);
+    cache.advance_clock(Duration::from_secs(2));
+    read_whole(&world, &open(&cache, "a").unwrap(), "a");
+    assert_eq!(read(&lease, 0, 1).unwrap(), [3], "a lease keeps its bytes");
+}
+
+#[test]
+fn an_idle_entry_expires() {
+    let world = World::default();
+    world.set("a", 1000, 5, 3);
+    let cache = cache(
+        &world,
+        CacheOptions {
+            idle_ms: 1000,
+            ..options()
+        },
+    );
+    let lease = open(&cache, "a").unwrap();
+    cache.advance_clock(Duration::from_secs(5));
+    assert_eq!(cache.stats().entries, 1);
+    drop(lease);
+    cache.advance_clock(Duration::from_millis(900));
+    assert_eq!(cache.stats().entries, 1);
+    cache.advance_clock(Duration::from_millis(200));
+    let stats = cache.stats();
+    assert_eq!((stats.entries, stats.expired), (0, 1));
+    assert_eq!((stats.memory, stats.disk), (0, 0));
+}
+
+#[test]
+fn budgets_hold_and_every_byte_is_right() {
+    let world = World::default();
+    let cache = cache(&world, options());
+    for round in 0..3 {
+        for number in 0..20 {
+            let key = format!("resource {number}");
+            world.set(&key, 2_000_000 + number * 1000, 1, number as u8);
+            read_whole(&world, &open(&cache, &key).unwrap(), &key);
+            let stats = cache.stats();
+            assert!(
+                stats.memory_peak <= 4 * MIB + 256 * 1024,
+                "{round}: {stats:?}"
+            );
+            assert!(stats.disk_peak <= 16 * MIB, "{round}: {stats:?}");
+        }
+    }
+    assert!(cache.stats().evicted_disk > 0);
+    cache.remove(None);
+    let stats = cache.stats();
+    assert_eq!((stats.entries, stats.memory, stats.disk), (0, 0, 0));
+}
+
+#[test]
+fn bad_keys_are_invalid() {
+    let world = World::default();
+    let cache = cache(&world, options());
+    for key in [&b""[..], &[1; MAX_KEY + 1]] {
+        let result = Cache::open(&cache, key, FOREVER).map(|_| ());
+        assert!(matches!(result, Err(Error::Invalid)));
+    }
+}
+
+#[test]
+fn a_freed_cache_frees_its_entries() {
+    let world = World::default();
+    world.set("a", 1_000_000, 5, 3);
+    let cache = cache(&world, options());
+    let lease = open(&cache, "a").unwrap();
+    read(&lease, 0, 1000).unwrap();
+    cache.close();
+    assert_eq!(world.closed.load(Ordering::SeqCst), 1);
+    assert!(matches!(read(&lease, 900_000, 1000), Err(Error::Canceled)));
+    assert!(matches!(
+        open(&cache, "a").map(|_| ()),
+        Err(Error::Canceled)
+    ));
+}
