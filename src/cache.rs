@@ -19,9 +19,12 @@
 //! The shelf's lock is held for a few instructions. Under it only the locks of flights are taken.
 //! Entries are ended, sources closed and the opener called without it.
 
+mod board;
 mod entry;
 mod flight;
+mod openings;
 mod policy;
+mod removal;
 mod settle;
 mod shelf;
 mod stats;
@@ -32,18 +35,20 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::buffer::Buffer;
-use crate::cache::flight::{Boarding, Flight};
-use crate::cache::shelf::{Shelf, ShelfEvictor};
-use crate::cache::table::Key;
-use crate::error::{Error, Result};
-use crate::options::{OnShort, Options};
+use crate::buffer::failure::{Attempt, Failure};
+use crate::cache::flight::{Boarding, Departure};
+use crate::cache::removal::ShelfEvictor;
+use crate::cache::settle::Known;
+use crate::cache::shelf::Shelf;
+use crate::error::{Error, Operation, Result};
+use crate::options::{OnShort, Options, ThreadHook, ThreadHooks};
 use crate::panic::catch;
 use crate::source::Source;
 use crate::store::budget::{Budget, Limits};
-use crate::sync::rcu::DomainRef;
 use crate::sync::shared::{Shared, try_box};
+use crate::sync::thread::Thread;
 
-pub(crate) use crate::cache::entry::Lease;
+pub(crate) use crate::cache::entry::{Home, Lease};
 pub(crate) use crate::cache::stats::CacheStats;
 
 /// The most bytes of a key.
@@ -51,7 +56,7 @@ pub(crate) const MAX_KEY: usize = 4096;
 
 /// What an opener returns: the resource of a key, now.
 pub(crate) struct Opened {
-    /// None if the bytes that the cache has are the same and complete.
+    /// None if the bytes that the cache has are the same and need no source.
     pub(crate) source: Option<Box<dyn Source>>,
     pub(crate) size: Option<u64>,
     /// Equal tags, except 0, mean equal bytes.
@@ -60,17 +65,20 @@ pub(crate) struct Opened {
 
 /// Opens the resource of a key. Called without a lock, on a thread that opens the key or on a helper.
 pub(crate) trait Opener: Send + Sync {
-    /// `old_tag` is the tag of the bytes that the cache has, 0 if it has none that could be used.
+    /// `old_tag` is the tag of the bytes that the cache has, if it needs no source for them. 0: it
+    /// needs one.
     fn open(&self, key: &[u8], old_tag: u64) -> Result<Opened>;
 }
-
-/// Makes a buffer in the domain that protects it.
-pub(crate) type MakeBuffer<'m> = dyn FnOnce(DomainRef) -> Result<Shared<Buffer>> + 'm;
 
 /// Where the buffers of entries are known to the outside.
 pub(crate) trait Directory: Send + Sync {
     /// Makes a buffer and returns it with its handle.
-    fn add(&self, make: Box<MakeBuffer<'_>>) -> Result<(Shared<Buffer>, usize)>;
+    fn add(
+        &self,
+        source: Box<dyn Source>,
+        options: Options,
+        budget: &Shared<Budget>,
+    ) -> Result<(Shared<Buffer>, usize)>;
 
     /// Makes a handle invalid.
     fn remove(&self, handle: usize);
@@ -80,6 +88,7 @@ pub(crate) trait Directory: Send + Sync {
 pub(crate) struct CacheOptions {
     pub(crate) max_memory: u64,
     pub(crate) max_disk: u64,
+    #[allow(dead_code, reason = "the budget will use it")]
     pub(crate) min_free: u64,
     pub(crate) max_entry: u64,
     /// Negative: no limit.
@@ -89,6 +98,10 @@ pub(crate) struct CacheOptions {
     pub(crate) prefetch: u64,
     pub(crate) prefetch_low: u64,
     pub(crate) spool_dir: Option<PathBuf>,
+    /// The most helper threads.
+    #[allow(dead_code, reason = "for the threads that the entries will share")]
+    pub(crate) threads: u32,
+    pub(crate) thread: ThreadHooks,
 }
 
 pub(crate) struct Cache {
@@ -96,6 +109,7 @@ pub(crate) struct Cache {
     budget: Shared<Budget>,
     opener: Box<dyn Opener>,
     options: CacheOptions,
+    hooks: Option<Shared<ThreadHooks>>,
 }
 
 /// How an open waits.
@@ -107,12 +121,25 @@ pub(crate) struct OpenWait {
     pub(crate) buffered: bool,
 }
 
+impl OpenWait {
+    /// When the call returns at the latest. None: it may take any time.
+    fn deadline(self) -> Option<Instant> {
+        let limit = match self.buffered {
+            true => Some(self.timeout.unwrap_or(Duration::ZERO)),
+            false => self.timeout,
+        };
+        limit.and_then(|limit| Instant::now().checked_add(limit))
+    }
+}
+
 impl Cache {
     pub(crate) fn new(
         opener: Box<dyn Opener>,
         directory: Box<dyn Directory>,
-        options: CacheOptions,
+        mut options: CacheOptions,
     ) -> Result<Cache> {
+        let hooks = std::mem::take(&mut options.thread);
+        let hooks = (!hooks.is_empty()).then(|| Shared::try_new(hooks));
         let shelf = Shared::try_new(Shelf::new(directory, &options))?;
         let limits = Limits {
             max_memory: options.max_memory,
@@ -124,35 +151,73 @@ impl Cache {
             shelf,
             opener,
             options,
+            hooks: hooks.transpose()?,
         })
     }
 
     /// Opens the entry of a key, and makes it if there is none. `sb_cache_open` describes the result.
-    pub(crate) fn open(this: &Shared<Cache>, key: &[u8], wait: OpenWait) -> Result<Lease> {
-        if key.is_empty() || key.len() > MAX_KEY {
-            return Err(Error::Invalid);
-        }
-        let deadline = wait
-            .timeout
-            .and_then(|time| Instant::now().checked_add(time));
+    pub(crate) fn open(this: &Shared<Cache>, key: &[u8], wait: OpenWait) -> Attempt<Lease> {
+        check(key)?;
+        let deadline = wait.deadline();
         this.shelf.expire();
-        let flight = match Shelf::board(&this.shelf, key, !wait.buffered)? {
+        let boarding = match wait.buffered {
+            true => Shelf::board_buffered(&this.shelf, key)?.ok_or(Error::Timeout)?,
+            false => Shelf::board(&this.shelf, key)?,
+        };
+        let flight = match boarding {
             Boarding::Hit(lease) => return Ok(lease),
             Boarding::Joined(flight) => flight,
-            Boarding::Leads { flight, key, old } => {
-                this.fly(&flight, &key, old);
+            Boarding::Leads(departure) => {
+                let flight = departure.flight.clone();
+                match wait.timeout {
+                    None => this.run(departure),
+                    Some(_) => Cache::start(this, departure),
+                }
                 flight
             }
         };
-        flight.wait(deadline).map(Lease::granted)
+        let landed = this.shelf.wait(&flight, deadline);
+        landed.map_err(failure_of)
+    }
+
+    /// Runs a flight on another thread, so that the caller's time limit holds whatever the opener
+    /// does.
+    fn start(this: &Shared<Cache>, departure: Departure) {
+        let (flight, key) = (departure.flight.clone(), departure.key.clone());
+        let cache = this.clone();
+        let started = Thread::start(move || {
+            let (shelf, hooks) = (cache.shelf.clone(), cache.hooks.clone());
+            let flight = departure.flight.clone();
+            call(hooks.as_ref(), |hooks| &hooks.begin);
+            cache.fly(departure);
+            drop(cache);
+            call(hooks.as_ref(), |hooks| &hooks.end);
+            shelf.ground(&flight);
+        });
+        if let Err(error) = started {
+            Shelf::land(&this.shelf, &flight, &key, None, Err(error));
+            this.shelf.ground(&flight);
+        }
+    }
+
+    fn run(&self, departure: Departure) {
+        let flight = departure.flight.clone();
+        self.fly(departure);
+        self.shelf.ground(&flight);
     }
 
     /// Calls the opener for everyone who waits for the flight.
-    fn fly(&self, flight: &Shared<Flight>, key: &Key, old: Option<Lease>) {
-        let tag = old.as_ref().map_or(0, |old| self.shelf.tag_of(old));
-        let opened = catch(Err(Error::Panic), || self.opener.open(key.bytes(), tag));
-        let landing = opened.and_then(|opened| self.settle(old.as_ref(), tag, opened));
-        Shelf::land(&self.shelf, flight, key, old, landing);
+    fn fly(&self, departure: Departure) {
+        let Departure { flight, key, old } = departure;
+        self.shelf.enter_opener(&flight);
+        let landing = catch(Err(Error::Panic), || {
+            let old = old.as_ref().map(|old| self.shelf.known(old));
+            let opened = self
+                .opener
+                .open(key.bytes(), old.as_ref().map_or(0, Known::old_tag))?;
+            self.settle(old, opened)
+        });
+        Shelf::land(&self.shelf, &flight, &key, old, landing);
     }
 
     /// The options of the buffer of a new entry.
@@ -168,18 +233,25 @@ impl Cache {
             on_short: self.options.on_short,
             prefetch: self.options.prefetch,
             prefetch_low: self.options.prefetch_low,
+            thread: self
+                .hooks
+                .as_ref()
+                .map_or_else(|| Ok(ThreadHooks::default()), hooks_of)?,
             ..Options::default()
         })
     }
 
-    /// Removes the entry of a key; without a key, every entry without a lease. Returns whether there
-    /// was one.
-    pub(crate) fn remove(&self, key: Option<&[u8]>) -> bool {
+    /// Removes the entry of a key; without a key, every entry without a lease.
+    pub(crate) fn remove(&self, key: Option<&[u8]>) -> Result<()> {
         self.shelf.expire();
         match key {
-            Some(key) => self.shelf.remove(key),
+            Some(key) => {
+                check(key)?;
+                self.shelf.remove(key);
+            }
             None => self.shelf.remove_idle(),
         }
+        Ok(())
     }
 
     /// Evicts and spills until no more than this is used. Once: the limits stay.
@@ -203,6 +275,47 @@ impl Cache {
     pub(crate) fn advance_clock(&self, by: Duration) {
         self.shelf.clock.advance(by);
     }
+}
+
+fn check(key: &[u8]) -> Result<()> {
+    match key.len() {
+        1..=MAX_KEY => Ok(()),
+        _ => Err(Error::Invalid),
+    }
+}
+
+/// Why an open failed: a failure to open the source, unless the error names another operation.
+fn failure_of(error: Error) -> Failure {
+    match error {
+        Error::Canceled | Error::Timeout | Error::NoMemory => error.into(),
+        Error::Io { .. } | Error::DiskFull { .. } => error.into(),
+        error => Failure::during(Operation::SourceOpen, error),
+    }
+}
+
+/// Calls one of the host's hooks, if there is one.
+fn call(hooks: Option<&Shared<ThreadHooks>>, which: fn(&ThreadHooks) -> &Option<ThreadHook>) {
+    if let Some(hook) = hooks.and_then(|hooks| which(hooks).as_ref()) {
+        // If it panics, no caller is left to whom the panic could be reported.
+        catch((), hook);
+    }
+}
+
+/// Hooks for one of several buffers, which call the same functions.
+fn hooks_of(hooks: &Shared<ThreadHooks>) -> Result<ThreadHooks> {
+    let forward = |which: fn(&ThreadHooks) -> &Option<ThreadHook>| {
+        let hooks = hooks.clone();
+        let call = move || {
+            if let Some(hook) = which(&hooks) {
+                hook();
+            }
+        };
+        Ok::<ThreadHook, Error>(try_box(call)?)
+    };
+    Ok(ThreadHooks {
+        begin: Some(forward(|hooks| &hooks.begin)?),
+        end: Some(forward(|hooks| &hooks.end)?),
+    })
 }
 
 impl Drop for Cache {

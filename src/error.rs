@@ -127,11 +127,13 @@ pub enum Operation {
     TargetRename = 11,
     /// Making the spool file the target.
     TargetLink = 12,
+    /// Opening the source of an entry of a cache.
+    SourceOpen = 13,
 }
 
 /// Each operation, in the order of the numbers, which start at 1 and are the same in C. The text
 /// follows "cannot".
-const OPERATIONS: [(Operation, &str); 12] = [
+const OPERATIONS: [(Operation, &str); 13] = [
     (Operation::SourceRead, "read the source"),
     (Operation::SourceSeek, "seek the source"),
     (Operation::SpoolCreate, "create the spool file"),
@@ -144,6 +146,7 @@ const OPERATIONS: [(Operation, &str); 12] = [
     (Operation::TargetSync, "sync the target"),
     (Operation::TargetRename, "rename the new file to the target"),
     (Operation::TargetLink, "link the spool file to the target"),
+    (Operation::SourceOpen, "open the source"),
 ];
 
 impl Operation {
@@ -161,7 +164,8 @@ impl Operation {
 
     /// Whether it is one of the source.
     pub(crate) fn is_of_source(self) -> bool {
-        matches!(self, Operation::SourceRead | Operation::SourceSeek)
+        use Operation::{SourceOpen, SourceRead, SourceSeek};
+        matches!(self, SourceRead | SourceSeek | SourceOpen)
     }
 }
 

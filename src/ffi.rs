@@ -23,6 +23,8 @@ pub(crate) mod handle;
 #[cfg(not(loom))]
 mod handles;
 #[cfg(not(loom))]
+mod opener;
+#[cfg(not(loom))]
 mod record;
 #[cfg(not(loom))]
 mod status;
@@ -59,6 +61,9 @@ mod when;
 mod save;
 
 #[cfg(not(loom))]
+mod cache;
+
+#[cfg(not(loom))]
 mod error;
 
 #[cfg(not(loom))]
@@ -66,6 +71,6 @@ mod library;
 
 #[cfg(not(loom))]
 pub use {
-    buffer::*, control::*, error::*, library::*, options::*, push::*, read::*, reader::*,
+    buffer::*, cache::*, control::*, error::*, library::*, options::*, push::*, read::*, reader::*,
     reader_options::*, save::*, stats::*, when::*,
 };

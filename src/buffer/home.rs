@@ -4,7 +4,6 @@ use std::any::Any;
 
 use crate::buffer::Buffer;
 use crate::error::Error;
-use crate::pull::reopen::Successor;
 use crate::sync::shared::Shared;
 
 impl Buffer {
@@ -43,8 +42,8 @@ impl Buffer {
     }
 
     /// Closes the source, if it still is the one of this generation, and leaves the buffer without
-    /// one: until it is reopened, nothing but buffered bytes can be read. Never waits for a source
-    /// that has a close.
+    /// one: until it is reopened, calls that need a source are canceled. Never waits for a source that
+    /// has a close.
     pub(crate) fn unplug(this: &Shared<Buffer>, generation: u64) {
         let mut state = this.gate.lock();
         let is_current = state.source().generation() == generation;
@@ -54,7 +53,7 @@ impl Buffer {
         if state.extent().is_complete() {
             return;
         }
-        let replaced = state.reopen(Successor::none(), None);
+        let replaced = state.unplug();
         state.interrupt_orphans();
         replaced.close();
         log!(

@@ -130,7 +130,8 @@ impl<'s> PendingRead<'s> {
         if verdict.is_some() {
             return Ok(verdict);
         }
-        if self.is_canceled() {
+        let waits_for_others = matches!(self.request.wait, Wait::Others(_));
+        if self.is_canceled() || (state.is_unplugged() && !waits_for_others) {
             Err(Error::Canceled)
         } else if self.is_out_of_time() {
             Err(Error::Timeout)

@@ -37,6 +37,7 @@ impl Lease {
     }
 
     /// One more lease of the same entry.
+    #[allow(dead_code, reason = "for the cursors of Rust")]
     pub(crate) fn again(&self) -> Lease {
         self.0.shelf.lease(&self.0)
     }
@@ -49,10 +50,17 @@ impl Drop for Lease {
 }
 
 impl Entry {
-    /// Frees the buffer: nobody has a lease any more, or the cache is freed.
+    /// Frees the buffer: nobody has a lease any more, or the cache is freed. More than once is
+    /// harmless.
     pub(super) fn end(&self) {
         self.shelf.directory.remove(self.handle);
         self.buffer.free();
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

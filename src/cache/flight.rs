@@ -10,7 +10,7 @@ use crate::cache::entry::{Entry, Lease};
 use crate::cache::table::Key;
 use crate::error::{Error, Result};
 use crate::sync::shared::Shared;
-use crate::sync::{Condvar, Mutex, ThreadToken, lock, this_thread, wait, wait_timeout};
+use crate::sync::{Condvar, Mutex, lock, wait, wait_timeout};
 
 /// How an open begins.
 pub(super) enum Boarding {
@@ -18,19 +18,21 @@ pub(super) enum Boarding {
     Hit(Lease),
     /// The opener is running for another open.
     Joined(Shared<Flight>),
-    /// This thread has to call the opener. `old` is the entry that it may prove to be the same.
-    Leads {
-        flight: Shared<Flight>,
-        key: Key,
-        old: Option<Lease>,
-    },
+    /// The opener has to be called for this open.
+    Leads(Departure),
+}
+
+/// What a flight leaves with.
+pub(super) struct Departure {
+    pub(super) flight: Shared<Flight>,
+    pub(super) key: Key,
+    /// The entry that may prove to be the same.
+    pub(super) old: Option<Lease>,
 }
 
 pub(super) struct Flight {
     state: Mutex<FlightState>,
     landed: Condvar,
-    /// The thread that calls the opener.
-    leader: ThreadToken,
 }
 
 struct FlightState {
@@ -39,7 +41,7 @@ struct FlightState {
 }
 
 impl Flight {
-    /// A flight that this thread leads and waits for.
+    /// A flight for which the caller waits.
     pub(super) fn new() -> Flight {
         Flight {
             state: Mutex::new(FlightState {
@@ -47,21 +49,12 @@ impl Flight {
                 outcome: None,
             }),
             landed: Condvar::new(),
-            leader: this_thread(),
         }
     }
 
-    pub(super) fn leader(&self) -> ThreadToken {
-        self.leader
-    }
-
-    /// One more waits. Fails in the opener itself, which would wait for its own end.
-    pub(super) fn join(&self) -> Result<()> {
-        if self.leader == this_thread() {
-            return Err(Error::Reentrant);
-        }
+    /// One more waits.
+    pub(super) fn join(&self) {
         lock(&self.state).waiters += 1;
-        Ok(())
     }
 
     /// Ends the flight with what `outcome` makes of the number of those who wait: an entry on which
@@ -80,11 +73,11 @@ impl Flight {
     }
 
     /// Waits until the flight has landed. The caller is on board, and gets its lease.
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> Result<Shared<Entry>> {
+    pub(super) fn wait(&self, deadline: Option<Instant>) -> Result<Lease> {
         let mut state = lock(&self.state);
         loop {
             if let Some(outcome) = &state.outcome {
-                return outcome.clone();
+                return outcome.clone().map(Lease::granted);
             }
             let Some(deadline) = deadline else {
                 state = wait(&self.landed, state);

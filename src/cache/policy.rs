@@ -156,6 +156,7 @@ impl Policy {
     }
 
     /// The memory that the policy takes, in bytes.
+    #[allow(dead_code, reason = "the bench uses it")]
     pub(crate) fn taken(&self) -> usize {
         self.slots.capacity() * size_of::<EntrySlot>()
     }

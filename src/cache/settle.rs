@@ -18,20 +18,35 @@ pub(super) enum Landing {
     },
 }
 
+/// An entry that there is already, as it was before the opener was called.
+pub(super) struct Known<'l> {
+    pub(super) lease: &'l Lease,
+    pub(super) tag: u64,
+    pub(super) needs_source: bool,
+}
+
+impl Known<'_> {
+    /// What the opener is told: its bytes are still right if they have this tag.
+    pub(super) fn old_tag(&self) -> u64 {
+        if self.needs_source { 0 } else { self.tag }
+    }
+
+    fn is_same(&self, opened: &Opened) -> bool {
+        self.tag != 0 && self.tag == opened.tag
+    }
+}
+
 impl Cache {
-    /// Runs code of the source, so no lock may be held here. `tag` is that of `old`.
-    pub(super) fn settle(&self, old: Option<&Lease>, tag: u64, opened: Opened) -> Result<Landing> {
-        if opened
-            .source
-            .as_ref()
-            .is_some_and(|it| it.free_waits_for_pull())
-        {
+    /// Runs code of the source, so no lock may be held here.
+    pub(super) fn settle(&self, old: Option<Known<'_>>, opened: Opened) -> Result<Landing> {
+        let source = opened.source.as_ref();
+        if source.is_some_and(|source| source.free_waits_for_pull()) {
             // The end of a lease could not tell its owner that no thread is inside it.
-            opened.source.map(source::close);
+            opened.source.into_iter().for_each(source::close);
             return Err(Error::Invalid);
         }
-        match old.filter(|_| tag != 0 && tag == opened.tag) {
-            Some(old) => self.revalidate(old, opened).map(|()| Landing::Same),
+        match old.filter(|old| old.is_same(&opened)) {
+            Some(old) => self.revalidate(&old, opened).map(|()| Landing::Same),
             None => {
                 let source = opened.source.ok_or(Error::Invalid)?;
                 let entry = self.make(source, opened.size)?;
@@ -42,18 +57,20 @@ impl Cache {
     }
 
     /// The bytes are the same. If more of them are needed, the new source delivers them.
-    fn revalidate(&self, old: &Lease, opened: Opened) -> Result<()> {
-        let buffer = old.buffer();
-        let needs_source = self.shelf.is_unplugged(old) || buffer.failure().is_some();
+    fn revalidate(&self, old: &Known<'_>, opened: Opened) -> Result<()> {
+        let buffer = old.lease.buffer();
+        // It may have failed, or have become complete, since the opener was called.
+        let needs_source = old.needs_source || buffer.failure().is_some();
         match opened.source {
-            source if !needs_source || buffer.is_complete() => {
-                source.map(source::close);
+            None if old.needs_source => Err(Error::Invalid),
+            None => Ok(()),
+            Some(source) if !needs_source || buffer.is_complete() => {
+                source::close(source);
                 Ok(())
             }
-            None => Err(Error::Invalid),
             Some(source) => Buffer::reopen(buffer, source, opened.size)
                 // Whoever comes next begins anew.
-                .inspect_err(|_| self.shelf.unlist(old)),
+                .inspect_err(|_| self.shelf.unlist(old.lease)),
         }
     }
 
@@ -71,8 +88,8 @@ impl Cache {
     ) -> Result<Shared<Entry>> {
         let options = self.buffer_options(size)?;
         let ahead = options.prefetch;
-        let make = |domain| Buffer::in_budget(Some(source), options, domain, &self.budget);
-        let (buffer, handle) = self.shelf.directory.add(Box::new(make))?;
+        let directory = &self.shelf.directory;
+        let (buffer, handle) = directory.add(source, options, &self.budget)?;
         let shelf = self.shelf.clone();
         let entry = Entry {
             shelf,
@@ -80,7 +97,7 @@ impl Cache {
             buffer,
             handle,
         };
-        Cache::begin(&entry, ahead).inspect_err(|_| entry.end())?;
+        Cache::begin(&entry, ahead)?;
         Shared::try_new(entry)
     }
 

@@ -2,25 +2,24 @@
 
 use crate::buffer::Buffer;
 use crate::cache::entry::{Entry, Lease};
-use crate::cache::flight::{Boarding, Flight};
+use crate::cache::flight::Flight;
 use crate::cache::policy::{EntryId, Policy};
-use crate::cache::settle::Landing;
-use crate::cache::table::{Key, Record, Table};
-use crate::cache::times::{Clock, is_over};
+use crate::cache::settle::{Known, Landing};
+use crate::cache::table::{EntryTable, Key, Record};
+use crate::cache::times::Clock;
 use crate::cache::{CacheOptions, Directory};
 use crate::error::{Error, Result};
-use crate::store::budget::member::{Cause, Evictor};
 use crate::sync::shared::Shared;
-use crate::sync::{Condvar, Mutex, lock, this_thread, wait};
+use crate::sync::{Condvar, Mutex, lock, wait};
 
 pub(crate) struct Shelf {
-    table: Mutex<Table>,
-    /// Notified when a thread has left the opener.
-    grounded: Condvar,
+    pub(super) table: Mutex<EntryTable>,
+    /// Notified when an opening has ended.
+    pub(super) grounded: Condvar,
     pub(super) directory: Box<dyn Directory>,
     pub(super) clock: Clock,
-    fresh_ms: i64,
-    idle_ms: i64,
+    pub(super) fresh_ms: i64,
+    pub(super) idle_ms: i64,
 }
 
 /// What the end of a lease leaves to do, without the lock.
@@ -38,7 +37,7 @@ impl Shelf {
     pub(super) fn new(directory: Box<dyn Directory>, options: &CacheOptions) -> Shelf {
         let budget = options.max_memory.saturating_add(options.max_disk);
         Shelf {
-            table: Mutex::new(Table::new(Policy::new(options.max_entry, budget))),
+            table: Mutex::new(EntryTable::new(Policy::new(options.max_entry, budget))),
             grounded: Condvar::new(),
             directory,
             clock: Clock::new(),
@@ -47,51 +46,7 @@ impl Shelf {
         }
     }
 
-    /// Finds the entry of a key, or the flight that brings it. Begins one if neither is there.
-    /// `may_lead` is false for an open that calls no opener.
-    pub(super) fn board(this: &Shared<Shelf>, key: &[u8], may_lead: bool) -> Result<Boarding> {
-        let mut table = lock(&this.table);
-        if table.is_closed {
-            return Err(Error::Canceled);
-        }
-        let place = table.place(key);
-        if let Some(flight) = place.and_then(|place| place.flight.clone()) {
-            flight.join()?;
-            table.counts.misses += 1;
-            return Ok(Boarding::Joined(flight));
-        }
-        let found = place.and_then(|place| place.entry);
-        let old = found.and_then(|id| table.record(id));
-        let is_usable = old.is_some_and(|record| this.is_usable(record));
-        let old = old.map(|record| record.entry.clone());
-        if let Some(entry) = old.as_ref().filter(|_| is_usable) {
-            table.counts.hits += 1;
-            return Ok(Boarding::Hit(this.grant(&mut table, entry)));
-        }
-        if !may_lead {
-            return Err(Error::Timeout);
-        }
-        let (flight, key) = Shelf::lead(&mut table, key)?;
-        let old = old.map(|entry| this.grant(&mut table, &entry));
-        Ok(Boarding::Leads { flight, key, old })
-    }
-
-    fn lead(table: &mut Table, key: &[u8]) -> Result<(Shared<Flight>, Key)> {
-        let flight = Shared::try_new(Flight::new())?;
-        let key = Key::copy(key)?;
-        table.begin_flight(&key, &flight)?;
-        table.counts.misses += 1;
-        Ok((flight, key))
-    }
-
-    /// Whether an entry is handed out without asking the opener.
-    fn is_usable(&self, record: &Record) -> bool {
-        !record.is_unplugged
-            && !is_over(record.opened, self.clock.now(), self.fresh_ms)
-            && record.entry.buffer.failure().is_none()
-    }
-
-    fn grant(&self, table: &mut Table, entry: &Shared<Entry>) -> Lease {
+    pub(super) fn grant(&self, table: &mut EntryTable, entry: &Shared<Entry>) -> Lease {
         table.policy.leased(entry.id);
         if let Some(record) = table.record_mut(entry.id) {
             record.leases += 1;
@@ -100,6 +55,7 @@ impl Shelf {
     }
 
     /// One more lease of an entry that has one.
+    #[allow(dead_code, reason = "for the cursors of Rust")]
     pub(super) fn lease(&self, entry: &Shared<Entry>) -> Lease {
         self.grant(&mut lock(&self.table), entry)
     }
@@ -141,13 +97,17 @@ impl Shelf {
             }
         });
         drop(table);
-        this.grounded.notify_all();
         // The flight's own leases end after those of the others have begun, and without the lock.
         drop((held, old));
     }
 
     /// Records what a flight brought. Returns a lease for the flight itself.
-    fn enter(&self, table: &mut Table, landing: Landing, old: Option<&Lease>) -> Result<Lease> {
+    fn enter(
+        &self,
+        table: &mut EntryTable,
+        landing: Landing,
+        old: Option<&Lease>,
+    ) -> Result<Lease> {
         let now = self.clock.now();
         match landing {
             Landing::New { entry, tag } => {
@@ -197,7 +157,13 @@ impl Shelf {
         }
     }
 
-    fn end_lease(&self, table: &mut Table, id: EntryId, bytes: u64, is_complete: bool) -> Released {
+    fn end_lease(
+        &self,
+        table: &mut EntryTable,
+        id: EntryId,
+        bytes: u64,
+        is_complete: bool,
+    ) -> Released {
         let Some(record) = table.record_mut(id) else {
             return Released::Nothing;
         };
@@ -218,17 +184,19 @@ impl Shelf {
         }
     }
 
-    pub(super) fn tag_of(&self, lease: &Lease) -> u64 {
-        let table = lock(&self.table);
-        table
-            .record(lease.entry().id)
-            .map_or(0, |record| record.tag)
-    }
-
-    pub(super) fn is_unplugged(&self, lease: &Lease) -> bool {
+    /// What an opener has to know of an entry.
+    pub(super) fn known<'l>(&self, lease: &'l Lease) -> Known<'l> {
+        let buffer = lease.buffer();
+        let has_failed = buffer.failure().is_some();
         let table = lock(&self.table);
         let record = table.record(lease.entry().id);
-        record.is_some_and(|record| record.is_unplugged)
+        let (tag, is_unplugged) = record.map_or((0, true), |it| (it.tag, it.is_unplugged));
+        drop(table);
+        Known {
+            lease,
+            tag,
+            needs_source: (is_unplugged || has_failed) && !buffer.is_complete(),
+        }
     }
 
     pub(super) fn unlist(&self, lease: &Lease) {
@@ -243,62 +211,6 @@ impl Shelf {
         lock(&self.table).give_back(id);
     }
 
-    /// Makes whoever comes later begin anew. Returns whether the key was known.
-    pub(super) fn remove(&self, key: &[u8]) -> bool {
-        let mut table = lock(&self.table);
-        let was_known = table.place(key).is_some();
-        let id = table.forget(key);
-        let idle = id.and_then(|id| table.take_if_idle(id));
-        drop(table);
-        if let Some(record) = idle {
-            record.entry.end();
-        }
-        was_known
-    }
-
-    /// Ends every entry without a lease. Returns whether there was one.
-    pub(super) fn remove_idle(&self) -> bool {
-        let next = || {
-            let mut table = lock(&self.table);
-            let victim = table.policy.victim()?;
-            table.take_idle(victim)
-        };
-        let mut removed = false;
-        while let Some(record) = next() {
-            record.entry.end();
-            removed = true;
-        }
-        removed
-    }
-
-    /// Ends the entries that have been idle too long.
-    pub(super) fn expire(&self) {
-        if self.idle_ms < 0 {
-            return;
-        }
-        while let Some(record) = self.take_expired() {
-            record.entry.end();
-        }
-    }
-
-    fn take_expired(&self) -> Option<Record> {
-        let mut table = lock(&self.table);
-        let (id, released) = table.policy.oldest()?;
-        if !is_over(released, self.clock.now(), self.idle_ms) {
-            return None;
-        }
-        table.counts.expired += 1;
-        table.take_idle(id)
-    }
-
-    fn take_victim(&self, cause: Cause) -> Option<Record> {
-        let mut table = lock(&self.table);
-        let id = table.policy.victim()?;
-        let is_large = table.policy.is_large(id);
-        table.counts.note_eviction(cause, is_large);
-        table.take_idle(id)
-    }
-
     /// Frees every entry. Waits until no other thread is inside the opener.
     pub(super) fn close(&self) {
         let places = lock(&self.table).close();
@@ -308,7 +220,7 @@ impl Shelf {
         drop(places);
         self.end_all();
         let mut table = lock(&self.table);
-        while table.openers.iter().any(|thread| *thread != this_thread()) {
+        while table.openings.is_any_elsewhere() {
             table = wait(&self.grounded, table);
         }
         drop(table);
@@ -333,24 +245,7 @@ impl Shelf {
     }
 
     /// Calls `work` with the table.
-    pub(super) fn with_table<T>(&self, work: impl FnOnce(&Table) -> T) -> T {
+    pub(super) fn with_table<T>(&self, work: impl FnOnce(&EntryTable) -> T) -> T {
         work(&lock(&self.table))
-    }
-}
-
-/// Evicts for the budget.
-pub(super) struct ShelfEvictor(pub(super) Shared<Shelf>);
-
-impl Evictor for ShelfEvictor {
-    fn evict_one(&self, cause: Cause) -> bool {
-        let victim = self.0.take_victim(cause);
-        victim.is_some_and(|record| {
-            record.entry.end();
-            true
-        })
-    }
-
-    fn expire(&self) {
-        self.0.expire();
     }
 }

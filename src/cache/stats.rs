@@ -72,7 +72,7 @@ pub(super) fn of(shelf: &Shelf, budget: &Budget) -> CacheStats {
         let mut stats = CacheStats {
             hits: counts.hits,
             misses: counts.misses,
-            opening: table.openers.len() as u64,
+            opening: table.openings.len() as u64,
             pulled: counts.pulled,
             expired: counts.expired,
             evicted_disk: counts.evicted_disk,

@@ -6,10 +6,10 @@ use std::hash::{Hash, Hasher};
 
 use crate::cache::entry::Entry;
 use crate::cache::flight::Flight;
+use crate::cache::openings::Openings;
 use crate::cache::policy::{EntryId, Policy};
 use crate::cache::stats::Counts;
 use crate::error::{Error, Result};
-use crate::sync::ThreadToken;
 use crate::sync::shared::Shared;
 
 /// The bytes of a key, which its clones share.
@@ -73,24 +73,23 @@ pub(super) struct Record {
     pub(super) is_unplugged: bool,
 }
 
-pub(super) struct Table {
+pub(super) struct EntryTable {
     places: HashMap<Key, Place>,
     records: Vec<Option<Record>>,
     pub(super) policy: Policy,
     pub(super) counts: Counts,
-    /// The threads inside the opener.
-    pub(super) openers: Vec<ThreadToken>,
+    pub(super) openings: Openings,
     pub(super) is_closed: bool,
 }
 
-impl Table {
-    pub(super) fn new(policy: Policy) -> Table {
-        Table {
+impl EntryTable {
+    pub(super) fn new(policy: Policy) -> EntryTable {
+        EntryTable {
             places: HashMap::new(),
             records: Vec::new(),
             policy,
             counts: Counts::default(),
-            openers: Vec::new(),
+            openings: Openings::default(),
             is_closed: false,
         }
     }
@@ -136,19 +135,15 @@ impl Table {
 
     /// Allocates the place of a key and what a flight takes, and begins the flight.
     pub(super) fn begin_flight(&mut self, key: &Key, flight: &Shared<Flight>) -> Result<()> {
-        self.openers.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        self.openings.reserve()?;
         self.places.try_reserve(1).map_err(|_| Error::NoMemory)?;
-        self.openers.push(flight.leader());
+        self.openings.begin(flight);
         self.places.entry(key.clone()).or_default().flight = Some(flight.clone());
         Ok(())
     }
 
     /// Ends a flight. Returns whether its key still waits for it.
     pub(super) fn end_flight(&mut self, key: &Key, flight: &Shared<Flight>) -> bool {
-        let mut openers = self.openers.iter();
-        if let Some(at) = openers.position(|thread| *thread == flight.leader()) {
-            self.openers.swap_remove(at);
-        }
         let Some(place) = self.places.get_mut(key) else {
             return false;
         };

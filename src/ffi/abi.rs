@@ -298,6 +298,8 @@ pub enum sb_operation {
     SB_OP_TARGET_RENAME = 11,
     /// Making the spool file the target, for SB_SAVE_LINK.
     SB_OP_TARGET_LINK = 12,
+    /// Opening the source of an entry of a cache (see sb_opener_fn).
+    SB_OP_SOURCE_OPEN = 13,
 }
 
 /// A buffer: an opaque handle, validated by each call, and not a pointer to dereference.
@@ -314,6 +316,11 @@ pub struct sb_reader {
 /// A pending call of an sb_ready_fn, made by sb_when(): an opaque handle, validated by
 /// sb_watch_free().
 pub struct sb_watch {
+    _private: [u8; 0],
+}
+
+/// Many buffers under one budget, each known by a key: an opaque handle, validated by each call.
+pub struct sb_cache {
     _private: [u8; 0],
 }
 
@@ -511,6 +518,12 @@ pub struct sb_reader_options {
     /// read then fetches all bytes up to there. For players and parsers, which look at the end of a
     /// resource if they can. Default: SB_REACH_WHOLE, no limit.
     pub reach: u64,
+    /// For sb_cache_open(): filled with the reason if that fails, and with SB_OK if it does not;
+    /// initialized with sb_error_init(). The reader does not keep it. sb_reader_new_with() ignores
+    /// it. Default: NULL.
+    pub error: *mut sb_error,
+    /// Must be NULL.
+    pub reserved_pointer: *mut c_void,
 }
 
 /// A range of buffered bytes: from `start` up to, but not including, `end`.
@@ -679,6 +692,147 @@ pub struct sb_save_options {
     pub mode: u32,
     /// Must be 0.
     pub reserved: u32,
+}
+
+/// What an opener returns: the resource of a key, now. See sb_opener_fn.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sb_opened {
+    /// sizeof(sb_opened) in the library, set before the opener is called.
+    pub struct_size: usize,
+    /// The size of the resource in bytes, a hint; or SB_SIZE_UNKNOWN, which it is set to before.
+    pub size: u64,
+    /// A tag of the resource's bytes: a hash of its ETag, say. Equal tags, except 0, mean equal bytes.
+    /// 0, which it is set to before, means that nothing is known about them.
+    pub tag: u64,
+    /// The source, as for sb_new(). It must have a `close`. It is set to zeros before, and may be
+    /// left so if `tag` is `old_tag` and not 0: see sb_opener_fn.
+    pub source: sb_callback,
+}
+
+/// Opens the resource of a key, for sb_cache_open().
+///
+/// `key` is the key, valid until the function returns. The function fills `out` and returns 0. Any
+/// other value is a failure, and `out` is ignored: the source in it stays the function's.
+/// SB_SOURCE_CANCELED is returned by sb_cache_open() as SB_ERR_CANCELED, SB_SOURCE_UNSUPPORTED as
+/// SB_ERR_UNSUPPORTED, and every other value as SB_ERR_SOURCE, with the value as `source` in sb_error.
+///
+/// If the cache has bytes of the key, and `tag` is the tag that they were opened with and not 0, it
+/// keeps them. It continues with the source if some are missing and the entry has no other source, as
+/// by sb_reopen(); otherwise it closes the source. Any other tag is a new entry. `old_tag` is the tag
+/// of the bytes if no source is needed: the source may then be left empty (zeros) with that tag, after
+/// a conditional request, say. `old_tag` is 0 if a source is needed.
+///
+/// A valid source belongs to the library once the function has returned 0, and is closed exactly once.
+/// An invalid one is SB_ERR_INVALID, and nothing of it is called: it is one that is invalid for
+/// sb_new(), that has no `close`, or that is empty although one is needed.
+///
+/// Called without a lock held, once at a time for a key, and for several keys concurrently. It runs on
+/// the thread of an sb_cache_open(), or on a thread of the library if that has a timeout. It may block
+/// as long as it likes: opens of other keys do not wait for it. It may call any function of this
+/// library. To open its own key is SB_ERR_REENTRANT, and so is a key whose opener waits for it. As for
+/// a source's callbacks, no C++ exception may leave it.
+pub type sb_opener_fn = Option<
+    unsafe extern "C-unwind" fn(
+        opaque: *mut c_void,
+        key: *const c_void,
+        key_size: usize,
+        old_tag: u64,
+        out: *mut sb_opened,
+    ) -> c_int,
+>;
+
+/// Options of sb_cache_new(). sb_cache_options_init() sets them to the defaults.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sb_cache_options {
+    /// sizeof(sb_cache_options) in the caller's header; set by sb_cache_options_init().
+    pub struct_size: usize,
+    /// Opens the resource of a key. Must be set.
+    pub open: sb_opener_fn,
+    /// Passed to `open`, and never dereferenced. Default: NULL.
+    pub opaque: *mut c_void,
+    /// The most memory that all entries use together, in bytes, with their bookkeeping. Each entry
+    /// that is being filled may exceed it by 256 KiB, so that any value works, even 0. While more is
+    /// needed, the oldest segment of any entry is spilled. Default: 67108864 (64 MiB).
+    pub max_memory: u64,
+    /// The most disk space that the spool files of all entries use together, in bytes. While more is
+    /// needed, the entry whose last lease ended longest ago is evicted. If every entry has a lease,
+    /// reads return SB_ERR_DISK_FULL, as on a full disk. 0 spills nothing: entries are then evicted
+    /// for memory. Default: 536870912 (512 MiB).
+    pub max_disk: u64,
+    /// The least number of bytes to leave free in the file system of the spool files. It is sampled,
+    /// so that it may be missed by some. Default: 0, none.
+    pub min_free: u64,
+    /// An entry of more than this many bytes is evicted before all others, once it has no lease.
+    /// Default: 0, an eighth of `max_memory` and `max_disk` together.
+    pub max_entry: u64,
+    /// For how long an entry is handed out without asking the opener, in milliseconds since that
+    /// opened it or confirmed it. Default: -1; a negative value means no limit.
+    pub fresh_ms: i64,
+    /// For how long an entry is kept after its last lease has ended, in milliseconds, even if there is
+    /// room. There is no thread for that: it is applied by every sb_cache_* call, and whenever an
+    /// entry needs memory. Default: -1; a negative value means no limit.
+    pub idle_ms: i64,
+    /// The most helper threads that all entries share. 0 means the default, which is 4.
+    pub threads: u32,
+    /// What an end below the declared size means: an sb_on_short. Default: SB_SHORT_END.
+    pub on_short: u32,
+    /// The number of bytes to keep buffered ahead in each entry, as with sb_prefetch(). Default: 0,
+    /// none.
+    pub prefetch: u64,
+    /// The low mark of the prefetch, as in sb_options. Default: 0, half of `prefetch`.
+    pub prefetch_low: u64,
+    /// The directory of the spool files, as in sb_options. Default: NULL.
+    pub spool_dir: *const c_char,
+    /// Passed to `thread_begin` and `thread_end`, and never dereferenced. Default: NULL.
+    pub thread_opaque: *mut c_void,
+    /// Called once on each thread of the library, before that calls an opener or a source, as in
+    /// sb_options. Default: NULL, none.
+    pub thread_begin: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
+    /// Called once on each thread of the library as its last act, as in sb_options. sb_cache_free()
+    /// waits for it as sb_free() does, and on a thread that called an opener in any case.
+    /// Default: NULL, none.
+    pub thread_end: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
+}
+
+/// A snapshot of a cache, taken by sb_cache_stat(). Counters count from the cache's creation. New
+/// members are only added at the end.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sb_cache_stats {
+    /// The number of opens for which an entry was there that could be handed out at once.
+    pub hits: u64,
+    /// The number of opens for which it was not: they called the opener, waited for one that was
+    /// running, or had SB_READER_BUFFERED.
+    pub misses: u64,
+    /// The number of openers running now.
+    pub opening: u64,
+    /// The number of entries now, with those that were removed or replaced and still have a lease.
+    pub entries: u64,
+    /// The number of leases now: readers, and opens about to return one.
+    pub leases: u64,
+    /// The number of bytes received from the sources of all entries, with those that are gone.
+    pub pulled: u64,
+    /// The number of entries that ended because their `idle_ms` had passed.
+    pub expired: u64,
+    /// The number of entries that were evicted because `max_disk` was reached.
+    pub evicted_disk: u64,
+    /// The number of entries that were evicted because of `min_free`.
+    pub evicted_free: u64,
+    /// The number of entries that were evicted because `max_memory` was reached by bookkeeping alone.
+    pub evicted_memory: u64,
+    /// The number of entries that were evicted, for any of these reasons, before all others because
+    /// they were larger than `max_entry`. They are not counted above.
+    pub evicted_large: u64,
+    /// The memory that all entries use now, in bytes.
+    pub memory: u64,
+    /// The most memory that they have used at any time, in bytes.
+    pub memory_peak: u64,
+    /// The disk space that all entries use now, in bytes.
+    pub disk: u64,
+    /// The most disk space that they have used at any time, in bytes.
+    pub disk_peak: u64,
 }
 
 /// Receives a message, for sb_set_log(). `level` is an sb_log_level, `message` is one line of UTF-8

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::ffi::abi::{sb_buffer, sb_callback};
 use crate::ffi::callback::{CallbackSource, Progress};
 use crate::ffi::handle::Raw;
-use crate::ffi::handles::{BUFFERS, insert_buffer};
+use crate::ffi::handles::{BUFFERS, insert_buffer, is_of_cache};
 use crate::options::Options;
 use crate::panic::catch;
 use crate::source::Source;
@@ -166,7 +166,8 @@ pub unsafe extern "C" fn sb_save(handle: *mut sb_buffer, path: *const c_char) ->
 /// sb_free() may also wait for `thread_begin`, `thread_end` and the log function on the helper
 /// thread: see sb_options and sb_set_log(). The end of that thread is logged by sb_free() itself.
 ///
-/// @param handle the buffer; a NULL, freed or forged handle is ignored.
+/// @param handle the buffer; a NULL, freed or forged handle is ignored, and so is the buffer of a
+///               cache's entry.
 ///
 /// Threads: any thread, concurrently.
 ///
@@ -203,6 +204,10 @@ pub(super) unsafe fn source(callback: *const sb_callback) -> Result<Box<dyn Sour
 }
 
 pub(super) fn free(handle: Raw) {
+    // An entry of a cache is the cache's.
+    if BUFFERS.get(handle).is_ok_and(|buffer| is_of_cache(&buffer)) {
+        return;
+    }
     if let Ok(buffer) = BUFFERS.remove(handle) {
         buffer.free();
     }

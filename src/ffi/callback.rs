@@ -1,6 +1,6 @@
 //! Sources that are C callbacks.
 //!
-//! Only this module calls the host's function pointers. Each call goes through a function that
+//! Only this module and [`opener`](super::opener) call the host's function pointers. Each call goes through a function that
 //! cannot unwind: an exception that leaves a callback ends the process there, with a message,
 //! before it could unwind through frames that are not prepared for it.
 
@@ -27,7 +27,7 @@ type Log = unsafe extern "C-unwind" fn(*mut c_void, u32, *const c_char);
 
 /// The host's state, which the contract of `sb_callback` requires to be usable from any thread.
 #[derive(Clone, Copy)]
-struct Opaque(*mut c_void);
+pub(super) struct Opaque(pub(super) *mut c_void);
 
 // SAFETY: the host guarantees that the state is usable from any thread (`opaque` in `sb_callback`).
 unsafe impl Send for Opaque {}
@@ -114,7 +114,7 @@ impl CallbackSource {
 }
 
 /// The error that a callback's return code stands for.
-fn error_of(code: i64) -> Error {
+pub(super) fn error_of(code: i64) -> Error {
     const CANCELED: i64 = sb_source_code::SB_SOURCE_CANCELED as i64;
     const UNSUPPORTED: i64 = sb_source_code::SB_SOURCE_UNSUPPORTED as i64;
     match code {

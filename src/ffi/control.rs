@@ -10,7 +10,7 @@ use super::status::{PANIC, status};
 use crate::buffer::Buffer;
 use crate::ffi::abi::{sb_buffer, sb_callback};
 use crate::ffi::handle::Raw;
-use crate::ffi::handles::BUFFERS;
+use crate::ffi::handles::{BUFFERS, get_own};
 use crate::panic::catch;
 
 /// Makes a helper thread keep bytes buffered ahead of the readers.
@@ -62,6 +62,7 @@ pub unsafe extern "C" fn sb_prefetch(handle: *mut sb_buffer, ahead: u64) -> c_in
 /// @param handle the buffer.
 /// @return SB_OK.
 ///         SB_ERR_INVALID: the handle is invalid.
+///         SB_ERR_UNSUPPORTED: the buffer is that of a cache's entry: cancel readers, or remove the key.
 ///
 /// Threads: any thread, concurrently.
 ///
@@ -69,11 +70,7 @@ pub unsafe extern "C" fn sb_prefetch(handle: *mut sb_buffer, ahead: u64) -> c_in
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_cancel(handle: *mut sb_buffer) -> c_int {
     catch(PANIC as c_int, || {
-        status(
-            BUFFERS
-                .get_shared(handle as Raw)
-                .map(|buffer| buffer.cancel()),
-        )
+        status(get_own(handle as Raw).map(|buffer| buffer.cancel()))
     })
 }
 
@@ -159,7 +156,7 @@ pub unsafe extern "C" fn sb_resume(handle: *mut sb_buffer) -> c_int {
 ///         buffered bytes.
 ///         SB_ERR_REENTRANT: the old source has no `close`, and the call came from one of its
 ///         callbacks, or it came from a log function or a `ready` and would block.
-///         SB_ERR_UNSUPPORTED: the buffer was created by sb_new_push().
+///         SB_ERR_UNSUPPORTED: the buffer was created by sb_new_push(), or is that of a cache's entry.
 ///         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
 ///         SB_ERR_CANCELED: the buffer is being freed.
 ///
@@ -180,7 +177,7 @@ pub unsafe extern "C" fn sb_reopen(
         let source = unsafe { source(callback) };
         // A source that is not used is closed.
         let reopened = source.and_then(|source| {
-            let buffer = BUFFERS.get_shared(handle as Raw)?;
+            let buffer = get_own(handle as Raw)?;
             Buffer::reopen(&buffer, source, known(size))
         });
         status(reopened)

@@ -1,4 +1,4 @@
-//! This library's three handle tables, and the object behind a C reader's handle.
+//! This library's four handle tables, and the object behind a C reader's handle.
 
 #![allow(unsafe_code)]
 
@@ -7,16 +7,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::buffer::Buffer;
 use crate::buffer::reader::Position;
 use crate::buffer::when::Watch;
-use crate::error::Result;
+use crate::cache::{Cache, Directory, Home, Lease};
+use crate::error::{Error, Result};
 use crate::ffi::handle::{Raw, Table};
 use crate::ffi::record::Record;
+use crate::options::Options;
+use crate::source::Source;
+use crate::store::budget::Budget;
 use crate::sync::Mutex;
-use crate::sync::rcu::Domain;
+use crate::sync::rcu::{Domain, DomainRef};
 use crate::sync::shared::Shared;
 
 pub(crate) static BUFFERS: Table<Buffer> = Table::new();
 pub(crate) static READERS: Table<Reader> = Table::new();
 pub(crate) static WATCHES: Table<Watch> = Table::new();
+pub(crate) static CACHES: Table<Cache> = Table::new();
 
 /// A read position and the handle of its buffer.
 pub(crate) struct Reader {
@@ -25,6 +30,44 @@ pub(crate) struct Reader {
     pub(crate) position: Position,
     /// Why the last failed call failed.
     pub(crate) failure: Mutex<Record>,
+    /// If the buffer is that of a cache's entry.
+    #[allow(dead_code, reason = "it ends with the reader")]
+    pub(crate) lease: Option<Lease>,
+}
+
+/// The handles of the buffers of a cache's entries.
+pub(crate) struct EntryHandles;
+
+impl Directory for EntryHandles {
+    fn add(
+        &self,
+        source: Box<dyn Source>,
+        options: Options,
+        budget: &Shared<Budget>,
+    ) -> Result<(Shared<Buffer>, Raw)> {
+        let handle = insert_buffer(|domain| {
+            Buffer::in_budget(Some(source), options, DomainRef::OfHandle(domain), budget)
+        })?;
+        Ok((BUFFERS.get_shared(handle)?, handle))
+    }
+
+    fn remove(&self, handle: Raw) {
+        drop(BUFFERS.remove(handle));
+    }
+}
+
+/// Whether the buffer belongs to a cache.
+pub(crate) fn is_of_cache(buffer: &Buffer) -> bool {
+    buffer.home::<Home>().is_some()
+}
+
+/// Looks up a buffer for a call that a cache's entry does not support.
+pub(crate) fn get_own(handle: Raw) -> Result<Shared<Buffer>> {
+    let buffer = BUFFERS.get_shared(handle)?;
+    match is_of_cache(&buffer) {
+        true => Err(Error::Unsupported),
+        false => Ok(buffer),
+    }
 }
 
 /// Inserts a buffer into its table.
@@ -47,6 +90,12 @@ pub(crate) fn insert_watch(watch: Watch) -> Result<Raw> {
     WATCHES.insert(|_| Shared::try_new(watch))
 }
 
+/// Inserts a cache into its table.
+pub(crate) fn insert_cache(cache: Cache) -> Result<Raw> {
+    watch_forks();
+    CACHES.insert(|_| Shared::try_new(cache))
+}
+
 /// Makes every child forked from now on start with empty tables.
 fn watch_forks() {
     static WATCHING: AtomicBool = AtomicBool::new(false);
@@ -60,6 +109,7 @@ fn watch_forks() {
             BUFFERS.forget();
             READERS.forget();
             WATCHES.forget();
+            CACHES.forget();
         }
         // SAFETY: the handler only stores to atomics, which is allowed in a forked child. If two
         // threads register it, it runs twice, which is harmless.

@@ -171,11 +171,7 @@ pub(super) unsafe fn chosen(options: *const sb_options) -> Result<Options> {
             FULL_MEMORY => OnFull::Memory,
             _ => return Err(Error::Invalid),
         },
-        on_short: match given.on_short {
-            SHORT_END => OnShort::End,
-            SHORT_ERROR => OnShort::Error,
-            _ => return Err(Error::Invalid),
-        },
+        on_short: on_short(given.on_short)?,
         prefetch: given.prefetch,
         seek_gap: given.seek_gap,
         read_granularity: given.read_granularity,
@@ -186,4 +182,12 @@ pub(super) unsafe fn chosen(options: *const sb_options) -> Result<Options> {
             end: thread_hook(given.thread_end, given.thread_opaque)?,
         },
     })
+}
+
+pub(super) fn on_short(given: u32) -> Result<OnShort> {
+    match given {
+        SHORT_END => Ok(OnShort::End),
+        SHORT_ERROR => Ok(OnShort::Error),
+        _ => Err(Error::Invalid),
+    }
 }

@@ -9,6 +9,7 @@ use super::argument::out_slice;
 use super::status::{PANIC, count, status};
 use crate::buffer::failure::{Attempt, Failure};
 use crate::buffer::reader::Position;
+use crate::cache::{Home, Lease};
 use crate::error::{Error, Result};
 use crate::ffi::abi::{sb_buffer, sb_reader, sb_whence};
 use crate::ffi::handle::Raw;
@@ -247,13 +248,25 @@ pub unsafe extern "C" fn sb_reader_free(reader: *mut sb_reader) {
 
 pub(super) fn make(handle: *mut sb_buffer, options: CursorOptions) -> Result<Raw> {
     let buffer = handle as Raw;
+    let found = BUFFERS.get_shared(buffer)?;
+    let home = found.home::<Home>();
+    let lease = home.map(|home| home.lease(&found)).transpose()?;
+    make_leased(buffer, lease, options)
+}
+
+/// Makes a reader of the buffer with this handle.
+pub(super) fn make_leased(
+    buffer: Raw,
+    lease: Option<Lease>,
+    options: CursorOptions,
+) -> Result<Raw> {
     let position = Position::new(options);
-    BUFFERS.get_shared(buffer)?;
     let failure = Mutex::new(Record::NONE);
     insert_reader(Reader {
         buffer,
         position,
         failure,
+        lease,
     })
 }
 

@@ -41,6 +41,8 @@ pub unsafe extern "C" fn sb_reader_options_init(
             flags: 0,
             reserved: 0,
             reach: SB_REACH_WHOLE,
+            error: std::ptr::null_mut(),
+            reserved_pointer: std::ptr::null_mut(),
         };
         // SAFETY: C guarantees that `options` has `struct_size` bytes; `is_of_a_version` has
         // checked that this version's struct is no larger.
@@ -89,14 +91,15 @@ pub unsafe extern "C" fn sb_reader_new_with(
 
 /// # Safety
 /// `options` is NULL or points to an sb_reader_options of the size that its `struct_size` states.
-unsafe fn chosen(options: *const sb_reader_options) -> Result<CursorOptions> {
+pub(super) unsafe fn chosen(options: *const sb_reader_options) -> Result<CursorOptions> {
     // SAFETY: the caller guarantees that `options` is NULL or points to an sb_reader_options.
     let Some(given) = (unsafe { options.as_ref() }) else {
         return Ok(CursorOptions::new());
     };
     // SAFETY: the caller guarantees that the struct has `struct_size` bytes.
     unsafe { check_size(options, given.struct_size)? };
-    if given.flags & !BUFFERED != 0 || given.reserved != 0 {
+    let is_reserved = given.reserved != 0 || !given.reserved_pointer.is_null();
+    if given.flags & !BUFFERED != 0 || is_reserved {
         return Err(Error::Invalid);
     }
     let timeout = u64::try_from(given.timeout_ms).ok();

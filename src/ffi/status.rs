@@ -48,6 +48,7 @@ const _: () = {
     assert!(Operation::TargetSync as i32 == sb_operation::SB_OP_TARGET_SYNC as i32);
     assert!(Operation::TargetRename as i32 == sb_operation::SB_OP_TARGET_RENAME as i32);
     assert!(Operation::TargetLink as i32 == sb_operation::SB_OP_TARGET_LINK as i32);
+    assert!(Operation::SourceOpen as i32 == sb_operation::SB_OP_SOURCE_OPEN as i32);
     assert!(SOURCE_CANCELED == sb_source_code::SB_SOURCE_CANCELED as i64);
     assert!(SOURCE_UNSUPPORTED == sb_source_code::SB_SOURCE_UNSUPPORTED as i64);
     assert!(SOURCE_MISMATCH == sb_source_code::SB_SOURCE_MISMATCH as i64);

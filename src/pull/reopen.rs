@@ -138,6 +138,7 @@ impl State {
             self.helper = None;
         }
         let health = std::mem::take(&mut self.health);
+        self.unplugged = false;
         self.position = successor.position;
         self.check = successor.check;
         self.extent.reopen(size, successor.reports_size);
@@ -151,6 +152,17 @@ impl State {
 }
 
 impl StateGuard<'_> {
+    /// Leaves the buffer without a source. Every call that needs one is canceled, until `reopen`.
+    pub(crate) fn unplug(&mut self) -> Replaced {
+        let replaced = self.replace_source(Successor::none(), None);
+        self.unplugged = true;
+        self.cancels += 1;
+        self.update_prefetch_trigger();
+        self.wake_all(Some(&Error::Canceled));
+        self.notify_source_idle();
+        replaced
+    }
+
     /// Makes another source the current one, for the calls that wait, too.
     pub(crate) fn reopen(&mut self, successor: Successor, size: Option<u64>) -> Replaced {
         let replaced = self.replace_source(successor, size);

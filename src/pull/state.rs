@@ -69,6 +69,8 @@ pub(crate) struct State {
     /// How often `cancel` was called. Calls that began before are canceled, even after a resume.
     pub(super) cancels: u64,
     pub(super) freed: bool,
+    /// The source was closed, and none took its place yet.
+    pub(super) unplugged: bool,
     pub(super) read_granularity: u64,
     pub(super) seek_gap: u64,
     #[cfg(test)]
@@ -120,6 +122,7 @@ impl State {
             canceled: false,
             cancels: 0,
             freed: false,
+            unplugged: false,
             read_granularity: u64::from(options.read_granularity.min(MAX_READ_GRANULARITY)),
             seek_gap: options.seek_gap,
             #[cfg(test)]
@@ -195,6 +198,11 @@ impl State {
         self.freed
     }
 
+    /// Whether the source was closed, and none took its place yet.
+    pub(crate) fn is_unplugged(&self) -> bool {
+        self.unplugged
+    }
+
     /// How often all calls have been canceled.
     pub(crate) fn cancels(&self) -> u64 {
         self.cancels
@@ -263,7 +271,8 @@ impl State {
     /// that the prefetch keeps buffered. The flag is true for the latter.
     #[inline]
     pub(super) fn helper_work(&self) -> Option<(Demand, bool)> {
-        if self.freed || self.canceled || self.health.failure().is_some() || self.is_pushed() {
+        let is_stopped = self.freed || self.canceled || self.unplugged;
+        if is_stopped || self.health.failure().is_some() || self.is_pushed() {
             return None;
         }
         let cancels = self.cancels;
@@ -317,7 +326,10 @@ impl State {
         let Awaited::Bytes(demand) = awaited else {
             return self.push_readiness();
         };
-        let verdict = self.verdict(demand).transpose()?;
+        let verdict = match self.verdict(demand) {
+            Ok(None) if self.unplugged => Err(Error::Canceled),
+            verdict => verdict.transpose()?,
+        };
         Some(verdict.map(|verdict| match verdict {
             Verdict::Ready => self.extent.buffered(demand.offset),
             Verdict::End => 0,

@@ -1,0 +1,103 @@
+//! Boarding: an open finds its entry, or the flight that brings it.
+
+use std::time::Instant;
+
+use crate::cache::entry::Lease;
+use crate::cache::flight::{Boarding, Departure, Flight};
+use crate::cache::shelf::Shelf;
+use crate::cache::table::{EntryTable, Key, Record};
+use crate::cache::times::is_over;
+use crate::error::{Error, Result};
+use crate::sync::shared::Shared;
+use crate::sync::{MutexGuard, lock};
+
+impl Shelf {
+    /// Finds the entry of a key, or the flight that brings it. Begins one if neither is there.
+    pub(super) fn board(this: &Shared<Shelf>, key: &[u8]) -> Result<Boarding> {
+        let mut table = this.lock_open()?;
+        let place = table.place(key);
+        if let Some(flight) = place.and_then(|place| place.flight.clone()) {
+            table.openings.check_wait(&flight)?;
+            flight.join();
+            table.counts.misses += 1;
+            return Ok(Boarding::Joined(flight));
+        }
+        let found = place.and_then(|place| place.entry);
+        let old = found.and_then(|id| table.record(id));
+        let is_usable = old.is_some_and(|record| this.is_usable(record));
+        let old = old.map(|record| record.entry.clone());
+        if let Some(entry) = old.as_ref().filter(|_| is_usable) {
+            table.counts.hits += 1;
+            return Ok(Boarding::Hit(this.grant(&mut table, entry)));
+        }
+        let (flight, key) = Shelf::lead(&mut table, key)?;
+        let old = old.map(|entry| this.grant(&mut table, &entry));
+        Ok(Boarding::Leads(Departure { flight, key, old }))
+    }
+
+    /// The same for an open that calls no opener: it takes the entry that is there, even if it is
+    /// stale or incomplete. None if there is neither an entry nor a flight.
+    pub(super) fn board_buffered(this: &Shared<Shelf>, key: &[u8]) -> Result<Option<Boarding>> {
+        let mut table = this.lock_open()?;
+        let place = table.place(key);
+        let (found, flight) = place.map_or((None, None), |it| (it.entry, it.flight.clone()));
+        let entry = found.and_then(|id| table.record(id));
+        if let Some(entry) = entry.map(|record| record.entry.clone()) {
+            table.counts.hits += 1;
+            return Ok(Some(Boarding::Hit(this.grant(&mut table, &entry))));
+        }
+        table.counts.misses += 1;
+        let Some(flight) = flight else {
+            return Ok(None);
+        };
+        table.openings.check_wait(&flight)?;
+        flight.join();
+        Ok(Some(Boarding::Joined(flight)))
+    }
+
+    fn lock_open(&self) -> Result<MutexGuard<'_, EntryTable>> {
+        let table = lock(&self.table);
+        match table.is_closed {
+            true => Err(Error::Canceled),
+            false => Ok(table),
+        }
+    }
+
+    fn lead(table: &mut EntryTable, key: &[u8]) -> Result<(Shared<Flight>, Key)> {
+        let flight = Shared::try_new(Flight::new())?;
+        let key = Key::copy(key)?;
+        table.begin_flight(&key, &flight)?;
+        table.counts.misses += 1;
+        Ok((flight, key))
+    }
+
+    /// Waits for a flight that the caller has boarded.
+    pub(super) fn wait(&self, flight: &Shared<Flight>, deadline: Option<Instant>) -> Result<Lease> {
+        if deadline.is_some() {
+            return flight.wait(deadline);
+        }
+        lock(&self.table).openings.note_wait(Some(flight));
+        let landed = flight.wait(None);
+        lock(&self.table).openings.note_wait(None);
+        landed
+    }
+
+    /// This thread is about to call the opener for a flight.
+    pub(super) fn enter_opener(&self, flight: &Shared<Flight>) {
+        lock(&self.table).openings.enter(flight);
+    }
+
+    /// The thread that called the opener for a flight needs the cache no more.
+    pub(super) fn ground(&self, flight: &Shared<Flight>) {
+        lock(&self.table).openings.end(flight);
+        self.grounded.notify_all();
+    }
+
+    /// Whether an entry is handed out without asking the opener.
+    fn is_usable(&self, record: &Record) -> bool {
+        let buffer = &record.entry.buffer;
+        !is_over(record.opened, self.clock.now(), self.fresh_ms)
+            && (!record.is_unplugged || buffer.is_complete())
+            && buffer.failure().is_none()
+    }
+}

@@ -1,0 +1,413 @@
+//! A cache: many buffers under one budget, each known by a key.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{c_int, c_void};
+use std::time::Duration;
+
+use super::argument::{check_size, in_slice, is_of_a_version, path};
+use super::callback::thread_hook;
+use super::opener::CallbackOpener;
+use super::options::on_short;
+use super::reader::make_leased;
+use super::reader_options;
+use super::record::{Output, Record};
+use super::status::{PANIC, status};
+use crate::buffer::failure::{Attempt, Failure};
+use crate::cache::{Cache, CacheOptions, CacheStats, OpenWait};
+use crate::disk;
+use crate::error::{Error, Result};
+use crate::ffi::abi::{
+    sb_cache, sb_cache_options, sb_cache_stats, sb_on_short, sb_reader, sb_reader_options,
+};
+use crate::ffi::handle::Raw;
+use crate::ffi::handles::{CACHES, EntryHandles, insert_cache};
+use crate::options::{CursorOptions, ThreadHooks};
+use crate::panic::catch;
+use crate::sync::shared::try_box;
+
+/// The defaults of sb_cache_options.
+const MAX_MEMORY: u64 = 64 << 20;
+const MAX_DISK: u64 = 512 << 20;
+const THREADS: u32 = 4;
+
+/// Sets the options of a cache to the defaults. `open` remains to be set.
+///
+/// @param options     [out] the options; not NULL.
+/// @param struct_size sizeof(sb_cache_options) in the caller's header.
+/// @return SB_OK.
+///         SB_ERR_INVALID: `options` is NULL, or no version has this size: it is less than in the
+///         first version, or more than 4,096 bytes.
+///
+/// Threads: any thread, concurrently.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_cache_options_init(
+    options: *mut sb_cache_options,
+    struct_size: usize,
+) -> c_int {
+    catch(PANIC as c_int, || {
+        if options.is_null() || !is_of_a_version::<sb_cache_options>(struct_size) {
+            return status::<()>(Err(Error::Invalid));
+        }
+        let defaults = sb_cache_options {
+            struct_size,
+            open: None,
+            opaque: std::ptr::null_mut(),
+            max_memory: MAX_MEMORY,
+            max_disk: MAX_DISK,
+            min_free: 0,
+            max_entry: 0,
+            fresh_ms: -1,
+            idle_ms: -1,
+            threads: THREADS,
+            on_short: sb_on_short::SB_SHORT_END as u32,
+            prefetch: 0,
+            prefetch_low: 0,
+            spool_dir: std::ptr::null(),
+            thread_opaque: std::ptr::null_mut(),
+            thread_begin: None,
+            thread_end: None,
+        };
+        // SAFETY: C guarantees that `options` has `struct_size` bytes; `is_of_a_version` has
+        // checked that this version's struct is no larger.
+        unsafe {
+            options.cast::<u8>().write_bytes(0, struct_size);
+            options.write(defaults);
+        }
+        status(Ok(()))
+    })
+}
+
+/// Creates a cache: many buffers under one budget, each known by a key.
+///
+/// Starts no thread, opens no file and calls no callback.
+///
+/// @param options [in] the options, which are copied. Initialize them with sb_cache_options_init()
+///                and set `open`.
+/// @param out     [out] the cache, NULL on error; not NULL.
+/// @return SB_OK.
+///         SB_ERR_INVALID: `options`, its `open` or `out` is NULL, or an option is invalid.
+///         SB_ERR_UNSUPPORTED: an option of a later version is not 0.
+///         SB_ERR_NO_MEMORY: memory runs out.
+///
+/// Threads: any thread, concurrently.
+///
+/// Ownership: the caller frees the cache with sb_cache_free(). The object that `opaque` points to is
+/// used until that has returned.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_cache_new(
+    options: *const sb_cache_options,
+    out: *mut *mut sb_cache,
+) -> c_int {
+    catch(PANIC as c_int, || {
+        // SAFETY: C guarantees that `out` is NULL or points to space for a handle.
+        let Some(out) = (unsafe { out.as_mut() }) else {
+            return status::<()>(Err(Error::Invalid));
+        };
+        *out = std::ptr::null_mut();
+        // SAFETY: C guarantees that `options` is NULL or points to an sb_cache_options.
+        let made = unsafe { make(options) };
+        status(made.map(|cache| *out = cache as *mut sb_cache))
+    })
+}
+
+/// Opens the resource of a key: returns a reader at its start, which is a lease of the key's entry.
+///
+/// If the cache has no entry for the key, or one that is stale (`fresh_ms`), incomplete and without
+/// a lease, failed or came short, the opener is called: see sb_opener_fn. Any number of concurrent
+/// opens of one key call it once, and all of them get its entry or its error. An error is not
+/// remembered: the next open calls the opener again. If the key was removed meanwhile, those who
+/// waited get the entry all the same, and whoever comes later another one.
+///
+/// As long as an entry has a lease, it is never evicted, and its bytes stay as they are. Every reader
+/// of the same buffer is a lease too: see sb_reader_buffer() and sb_reader_new(). A lease ends with
+/// sb_reader_free(), which never blocks. When the last lease of an incomplete entry ends, its source
+/// is closed. Calls on its buffer that need a source, and watches, then return SB_ERR_CANCELED. The
+/// buffer's handle may become invalid at any time after that.
+///
+/// The buffer of an entry is the cache's. sb_free() ignores it. sb_cancel() and sb_reopen() return
+/// SB_ERR_UNSUPPORTED. All other calls work.
+///
+/// @param cache    the cache.
+/// @param key      [in] the key: any bytes, which are copied and compared exactly.
+/// @param key_size the size of the key in bytes: 1 to 4,096.
+/// @param options  [in] the options of the reader, which are copied; NULL for the defaults.
+///                 Its `timeout_ms` limits the open as well. With any timeout, a thread of the
+///                 library calls the opener, which runs on after the timeout for others, and for the
+///                 next open. 0 only starts it. With SB_READER_BUFFERED, the opener is not called: the
+///                 entry is returned as it is, even if it is stale or incomplete. If there is none,
+///                 the open waits up to its timeout for another open of the key, if one is under way.
+/// @param out      [out] the reader, NULL on error; not NULL.
+/// @return SB_OK.
+///         SB_ERR_INVALID: the cache or an option is invalid, `key` or `out` is NULL, `key_size` is 0
+///         or more than 4,096, or the opener returned an invalid source.
+///         SB_ERR_SOURCE, SB_ERR_CANCELED, SB_ERR_UNSUPPORTED: the opener failed. `error` in the
+///         options receives its code. SB_ERR_UNSUPPORTED also if an option of a later version is not 0.
+///         SB_ERR_TIMEOUT: the opener did not return in time, or SB_READER_BUFFERED is set and there
+///         is no entry.
+///         SB_ERR_REENTRANT: the call came from the opener of the same key, or from one for which the
+///         opener of this key waits.
+///         SB_ERR_CANCELED: the cache was freed meanwhile.
+///         SB_ERR_SIZE: the opener returned the same tag and a size that the bytes contradict. The
+///         next open gets a new entry.
+///         SB_ERR_NO_MEMORY: memory runs out, or a thread cannot be created.
+///
+/// Threads: any thread, concurrently.
+///
+/// Ownership: the caller frees the reader with sb_reader_free(). A valid source that the opener
+/// returned belongs to the library.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_cache_open(
+    cache: *mut sb_cache,
+    key: *const c_void,
+    key_size: usize,
+    options: *const sb_reader_options,
+    out: *mut *mut sb_reader,
+) -> c_int {
+    catch(PANIC as c_int, || {
+        // SAFETY: C guarantees that `out` is NULL or points to space for a handle.
+        let Some(out) = (unsafe { out.as_mut() }) else {
+            return status::<()>(Err(Error::Invalid));
+        };
+        *out = std::ptr::null_mut();
+        // SAFETY: C guarantees that `options` is NULL or points to an sb_reader_options, whose
+        // `error` is NULL or points to an initialized sb_error.
+        let given = unsafe { chosen(options) };
+        let (options, mut report) = match given {
+            Ok(given) => given,
+            Err(error) => return status::<()>(Err(error)),
+        };
+        // SAFETY: C guarantees that `key` is NULL or readable for `key_size` bytes.
+        let key = unsafe { in_slice(key, key_size) };
+        let opened = key
+            .map_err(Failure::from)
+            .and_then(|key| open(cache as Raw, key, options));
+        let record = opened.as_ref().map_or_else(Record::from, |_| Record::NONE);
+        if let Some(report) = &mut report {
+            report.write(&record, &[]);
+        }
+        status(
+            opened
+                .map(|reader| *out = reader as *mut sb_reader)
+                .map_err(Error::from),
+        )
+    })
+}
+
+/// Removes the entry of a key: whoever opens the key later gets a new one.
+///
+/// An entry without a lease ends at once. One with leases is kept for them and ends with the last. If
+/// an opener is running for the key, the entry that it brings is only for those who wait for it.
+///
+/// @param cache    the cache.
+/// @param key      [in] the key; NULL removes every entry without a lease.
+/// @param key_size the size of the key in bytes: 1 to 4,096; 0 if `key` is NULL.
+/// @return SB_OK, even if there was nothing to remove.
+///         SB_ERR_INVALID: the cache is invalid, or `key_size` is not as above.
+///
+/// Threads: any thread, concurrently. Calls the `close` of sources, and waits for no source.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_cache_remove(
+    cache: *mut sb_cache,
+    key: *const c_void,
+    key_size: usize,
+) -> c_int {
+    catch(PANIC as c_int, || {
+        let key = match key.is_null() {
+            true if key_size == 0 => Ok(None),
+            // SAFETY: C guarantees that `key` is NULL or readable for `key_size` bytes.
+            _ => unsafe { in_slice(key, key_size) }.map(Some),
+        };
+        let cache = CACHES.get_shared(cache as Raw);
+        status(cache.and_then(|cache| cache.remove(key?)))
+    })
+}
+
+/// Drops expired entries, evicts entries without a lease, and spills, until no more than this much
+/// memory and disk space is used. Once, now: the limits of the cache stay as they are.
+///
+/// @param cache      the cache.
+/// @param max_memory the most memory, in bytes. UINT64_MAX leaves it alone.
+/// @param max_disk   the most disk space, in bytes. UINT64_MAX leaves it alone.
+/// @return SB_OK, even if entries with leases, and the segments that are being filled, use more.
+///         SB_ERR_INVALID: the cache is invalid.
+///         SB_ERR_DISK_FULL, SB_ERR_IO: the bytes that could not be spilled are still in memory.
+///
+/// Threads: any thread, concurrently. Blocks on the disk, never on a source.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_cache_trim(
+    cache: *mut sb_cache,
+    max_memory: u64,
+    max_disk: u64,
+) -> c_int {
+    catch(PANIC as c_int, || {
+        let cache = CACHES.get_shared(cache as Raw);
+        status(cache.and_then(|cache| cache.trim(max_memory, max_disk)))
+    })
+}
+
+/// Takes a snapshot of a cache.
+///
+/// @param cache    the cache.
+/// @param out      [out] the snapshot; not NULL.
+/// @param out_size sizeof(sb_cache_stats) in the caller's header. That many bytes are written,
+///                 whatever the version of the library. Members that the library does not know are
+///                 set to 0.
+/// @return SB_OK.
+///         SB_ERR_INVALID: the cache is invalid, or `out` is NULL.
+///
+/// Threads: any thread, concurrently. Drops expired entries first, and takes longer the more entries
+/// there are.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_cache_stat(
+    cache: *mut sb_cache,
+    out: *mut sb_cache_stats,
+    out_size: usize,
+) -> c_int {
+    catch(PANIC as c_int, || {
+        if out.is_null() {
+            return status::<()>(Err(Error::Invalid));
+        }
+        status(CACHES.get_shared(cache as Raw).map(|cache| {
+            let stats = stats(&cache.stats());
+            let known = out_size.min(size_of::<sb_cache_stats>());
+            // SAFETY: C guarantees that `out` is writable for `out_size` bytes. `stats` has at
+            // least `known` bytes, none of which is uninitialized padding.
+            unsafe {
+                out.cast::<u8>().write_bytes(0, out_size);
+                out.cast::<u8>()
+                    .copy_from_nonoverlapping((&raw const stats).cast(), known);
+            }
+        }))
+    })
+}
+
+/// Frees a cache and all of its entries, as sb_free() frees a buffer.
+///
+/// May be called at any time. Calls that wait for an opener return SB_ERR_CANCELED. Those that are
+/// blocked in a reader of an entry do too, and later calls of these readers return SB_ERR_INVALID. The
+/// readers are still the caller's to free.
+///
+/// Blocks until no other thread is inside the opener: then `opaque` is no longer in use. An opener on
+/// this thread is not waited for, as if this were called inside the opener. A source is closed
+/// when it has returned, as by sb_free().
+///
+/// @param cache the cache; a NULL, freed or forged one is ignored.
+///
+/// Threads: any thread, concurrently. If several threads free a cache at once, one of them waits.
+///
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sb_cache_free(cache: *mut sb_cache) {
+    catch((), || {
+        if let Ok(cache) = CACHES.remove(cache as Raw) {
+            cache.close();
+        }
+    });
+}
+
+/// Lets time pass for a cache, in tests.
+#[doc(hidden)]
+pub fn advance_cache_clock(cache: *mut sb_cache, by: Duration) {
+    if let Ok(cache) = CACHES.get_shared(cache as Raw) {
+        cache.advance_clock(by);
+    }
+}
+
+fn open(cache: Raw, key: &[u8], options: CursorOptions) -> Attempt<Raw> {
+    let cache = CACHES.get_shared(cache)?;
+    let wait = OpenWait {
+        timeout: options.timeout,
+        buffered: options.buffered,
+    };
+    let lease = Cache::open(&cache, key, wait)?;
+    Ok(make_leased(lease.handle(), Some(lease), options)?)
+}
+
+/// The options of the reader, and where to write the error.
+///
+/// # Safety
+/// `options` is NULL or points to an sb_reader_options of the size that its `struct_size` states, whose
+/// `error` is NULL or as `Output::new` requires. Both are there as long as the result.
+unsafe fn chosen(options: *const sb_reader_options) -> Result<(CursorOptions, Option<Output>)> {
+    // SAFETY: the caller guarantees that `options` is as `reader_options::chosen` requires.
+    let chosen = unsafe { reader_options::chosen(options)? };
+    // SAFETY: the caller guarantees that `options` is NULL or points to an sb_reader_options.
+    let error = unsafe { options.as_ref() }.map(|options| options.error);
+    let report = error.filter(|error| !error.is_null());
+    // SAFETY: the caller guarantees that `error` is as `Output::new` requires.
+    let report = report.map(|error| unsafe { Output::new(error) });
+    Ok((chosen, report.transpose()?))
+}
+
+/// # Safety
+/// `options` is NULL or points to an sb_cache_options of the size that its `struct_size` states.
+unsafe fn make(options: *const sb_cache_options) -> Result<Raw> {
+    // SAFETY: the caller guarantees that `options` is NULL or points to an sb_cache_options.
+    let given = unsafe { options.as_ref() }.ok_or(Error::Invalid)?;
+    // SAFETY: the caller guarantees that the struct has `struct_size` bytes.
+    unsafe { check_size(options, given.struct_size)? };
+    let opener = CallbackOpener::new(given.open, given.opaque)?;
+    // SAFETY: the caller guarantees that `spool_dir` is NULL or NUL-terminated.
+    let spool_dir = unsafe { path(given.spool_dir)? };
+    let options = CacheOptions {
+        max_memory: given.max_memory,
+        max_disk: given.max_disk,
+        min_free: given.min_free,
+        max_entry: given.max_entry,
+        fresh_ms: given.fresh_ms,
+        idle_ms: given.idle_ms,
+        on_short: on_short(given.on_short)?,
+        prefetch: given.prefetch,
+        prefetch_low: given.prefetch_low,
+        spool_dir: match spool_dir {
+            Some(path) => Some(disk::copy_of(path).map_err(|_| Error::NoMemory)?),
+            None => None,
+        },
+        threads: match given.threads {
+            0 => THREADS,
+            threads => threads,
+        },
+        thread: ThreadHooks {
+            begin: thread_hook(given.thread_begin, given.thread_opaque)?,
+            end: thread_hook(given.thread_end, given.thread_opaque)?,
+        },
+    };
+    insert_cache(Cache::new(
+        try_box(opener)?,
+        try_box(EntryHandles)?,
+        options,
+    )?)
+}
+
+fn stats(stats: &CacheStats) -> sb_cache_stats {
+    sb_cache_stats {
+        hits: stats.hits,
+        misses: stats.misses,
+        opening: stats.opening,
+        entries: stats.entries,
+        leases: stats.leases,
+        pulled: stats.pulled,
+        expired: stats.expired,
+        evicted_disk: stats.evicted_disk,
+        evicted_free: stats.evicted_free,
+        evicted_memory: stats.evicted_memory,
+        evicted_large: stats.evicted_large,
+        memory: stats.memory,
+        memory_peak: stats.memory_peak,
+        disk: stats.disk,
+        disk_peak: stats.disk_peak,
+    }
+}
