@@ -2,36 +2,55 @@
 
 use std::time::Instant;
 
-use crate::cache::entry::Lease;
-use crate::cache::flight::{Boarding, Departure, Flight};
+use crate::cache::entry::CacheEntry;
+use crate::cache::flight::Flight;
+use crate::cache::lease::Lease;
 use crate::cache::shelf::Shelf;
-use crate::cache::table::{EntryTable, Key, Record};
+use crate::cache::table::{EntryRecord, EntryTable, Key};
 use crate::cache::times::is_over;
 use crate::error::{Error, Result};
 use crate::sync::shared::Shared;
 use crate::sync::{MutexGuard, lock};
 
+/// How an open begins.
+pub(super) enum Boarding {
+    /// The entry is there.
+    Hit(Lease),
+    /// The opener is running for another open.
+    Joined(Shared<Flight>),
+    /// The opener has to be called for this open.
+    Leads(Departure),
+}
+
+/// What a flight leaves with.
+pub(super) struct Departure {
+    pub(super) flight: Shared<Flight>,
+    pub(super) key: Key,
+    /// The entry that may prove to be the same.
+    pub(super) old: Option<Lease>,
+}
+
 impl Shelf {
     /// Finds the entry of a key, or the flight that brings it. Begins one if neither is there.
     pub(super) fn board(this: &Shared<Shelf>, key: &[u8]) -> Result<Boarding> {
         let mut table = this.lock_open()?;
-        let place = table.place(key);
-        if let Some(flight) = place.and_then(|place| place.flight.clone()) {
+        let listing = table.listing(key);
+        if let Some(flight) = listing.and_then(|it| it.flight.clone()) {
             table.openings.check_wait(&flight)?;
             flight.join();
             table.counts.misses += 1;
             return Ok(Boarding::Joined(flight));
         }
-        let found = place.and_then(|place| place.entry);
+        let found = listing.and_then(|it| it.entry);
         let old = found.and_then(|id| table.record(id));
         let is_usable = old.is_some_and(|record| this.is_usable(record));
         let old = old.map(|record| record.entry.clone());
         if let Some(entry) = old.as_ref().filter(|_| is_usable) {
             table.counts.hits += 1;
-            return Ok(Boarding::Hit(this.grant(&mut table, entry)));
+            return Ok(Boarding::Hit(Shelf::grant(this, &mut table, entry)));
         }
         let (flight, key) = Shelf::lead(&mut table, key)?;
-        let old = old.map(|entry| this.grant(&mut table, &entry));
+        let old = old.map(|entry| Shelf::grant(this, &mut table, &entry));
         Ok(Boarding::Leads(Departure { flight, key, old }))
     }
 
@@ -39,12 +58,12 @@ impl Shelf {
     /// stale or incomplete. None if there is neither an entry nor a flight.
     pub(super) fn board_buffered(this: &Shared<Shelf>, key: &[u8]) -> Result<Option<Boarding>> {
         let mut table = this.lock_open()?;
-        let place = table.place(key);
-        let (found, flight) = place.map_or((None, None), |it| (it.entry, it.flight.clone()));
+        let listing = table.listing(key);
+        let (found, flight) = listing.map_or((None, None), |it| (it.entry, it.flight.clone()));
         let entry = found.and_then(|id| table.record(id));
         if let Some(entry) = entry.map(|record| record.entry.clone()) {
             table.counts.hits += 1;
-            return Ok(Some(Boarding::Hit(this.grant(&mut table, &entry))));
+            return Ok(Some(Boarding::Hit(Shelf::grant(this, &mut table, &entry))));
         }
         table.counts.misses += 1;
         let Some(flight) = flight else {
@@ -53,6 +72,11 @@ impl Shelf {
         table.openings.check_wait(&flight)?;
         flight.join();
         Ok(Some(Boarding::Joined(flight)))
+    }
+
+    fn grant(this: &Shared<Shelf>, table: &mut EntryTable, entry: &Shared<CacheEntry>) -> Lease {
+        table.grant(entry);
+        Lease::granted(this, entry.clone())
     }
 
     fn lock_open(&self) -> Result<MutexGuard<'_, EntryTable>> {
@@ -72,14 +96,20 @@ impl Shelf {
     }
 
     /// Waits for a flight that the caller has boarded.
-    pub(super) fn wait(&self, flight: &Shared<Flight>, deadline: Option<Instant>) -> Result<Lease> {
-        if deadline.is_some() {
-            return flight.wait(deadline);
+    pub(super) fn wait(
+        this: &Shared<Shelf>,
+        flight: &Shared<Flight>,
+        deadline: Option<Instant>,
+    ) -> Result<Lease> {
+        let may_take_any_time = deadline.is_none();
+        if may_take_any_time {
+            lock(&this.table).openings.note_wait(Some(flight));
         }
-        lock(&self.table).openings.note_wait(Some(flight));
-        let landed = flight.wait(None);
-        lock(&self.table).openings.note_wait(None);
-        landed
+        let landed = flight.wait(deadline);
+        if may_take_any_time {
+            lock(&this.table).openings.note_wait(None);
+        }
+        landed.map(|entry| Lease::granted(this, entry))
     }
 
     /// This thread is about to call the opener for a flight.
@@ -94,7 +124,7 @@ impl Shelf {
     }
 
     /// Whether an entry is handed out without asking the opener.
-    fn is_usable(&self, record: &Record) -> bool {
+    fn is_usable(&self, record: &EntryRecord) -> bool {
         let buffer = &record.entry.buffer;
         !is_over(record.opened, self.clock.now(), self.fresh_ms)
             && (!record.is_unplugged || buffer.is_complete())

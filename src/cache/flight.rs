@@ -6,29 +6,10 @@
 
 use std::time::Instant;
 
-use crate::cache::entry::{Entry, Lease};
-use crate::cache::table::Key;
+use crate::cache::entry::CacheEntry;
 use crate::error::{Error, Result};
 use crate::sync::shared::Shared;
 use crate::sync::{Condvar, Mutex, lock, wait, wait_timeout};
-
-/// How an open begins.
-pub(super) enum Boarding {
-    /// The entry is there.
-    Hit(Lease),
-    /// The opener is running for another open.
-    Joined(Shared<Flight>),
-    /// The opener has to be called for this open.
-    Leads(Departure),
-}
-
-/// What a flight leaves with.
-pub(super) struct Departure {
-    pub(super) flight: Shared<Flight>,
-    pub(super) key: Key,
-    /// The entry that may prove to be the same.
-    pub(super) old: Option<Lease>,
-}
 
 pub(super) struct Flight {
     state: Mutex<FlightState>,
@@ -37,7 +18,7 @@ pub(super) struct Flight {
 
 struct FlightState {
     waiters: usize,
-    outcome: Option<Result<Shared<Entry>>>,
+    outcome: Option<Result<Shared<CacheEntry>>>,
 }
 
 impl Flight {
@@ -60,7 +41,7 @@ impl Flight {
     /// Ends the flight with what `outcome` makes of the number of those who wait: an entry on which
     /// each of them has a lease, or an error for all. A flight lands once; what comes later is for
     /// nobody.
-    pub(super) fn land(&self, outcome: impl FnOnce(usize) -> Result<Shared<Entry>>) {
+    pub(super) fn land(&self, outcome: impl FnOnce(usize) -> Result<Shared<CacheEntry>>) {
         let mut state = lock(&self.state);
         let waiters = match state.outcome {
             Some(_) => 0,
@@ -72,12 +53,13 @@ impl Flight {
         self.landed.notify_all();
     }
 
-    /// Waits until the flight has landed. The caller is on board, and gets its lease.
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> Result<Lease> {
+    /// Waits until the flight has landed. The caller is on board: a lease of the
+    /// entry is counted for it.
+    pub(super) fn wait(&self, deadline: Option<Instant>) -> Result<Shared<CacheEntry>> {
         let mut state = lock(&self.state);
         loop {
             if let Some(outcome) = &state.outcome {
-                return outcome.clone().map(Lease::granted);
+                return outcome.clone();
             }
             let Some(deadline) = deadline else {
                 state = wait(&self.landed, state);

@@ -1,11 +1,12 @@
 //! Removal: entries go because their key was removed, their time is up, or their room is needed.
 
 use crate::cache::shelf::Shelf;
-use crate::cache::table::Record;
+use crate::cache::table::EntryRecord;
 use crate::cache::times::is_over;
+use crate::error::Error;
 use crate::store::budget::member::{Cause, Evictor};
-use crate::sync::lock;
 use crate::sync::shared::Shared;
+use crate::sync::{lock, wait};
 
 impl Shelf {
     /// Makes whoever comes later begin anew.
@@ -41,7 +42,7 @@ impl Shelf {
         }
     }
 
-    fn take_expired(&self) -> Option<Record> {
+    fn take_expired(&self) -> Option<EntryRecord> {
         let mut table = lock(&self.table);
         let (id, released) = table.policy.oldest()?;
         if !is_over(released, self.clock.now(), self.idle_ms) {
@@ -51,12 +52,48 @@ impl Shelf {
         table.take_idle(id)
     }
 
-    fn take_victim(&self, cause: Cause) -> Option<Record> {
+    fn take_victim(&self, cause: Cause) -> Option<EntryRecord> {
         let mut table = lock(&self.table);
         let id = table.policy.victim()?;
         let is_large = table.policy.is_large(id);
         table.counts.note_eviction(cause, is_large);
         table.take_idle(id)
+    }
+
+    /// Frees every entry. Waits until no other thread is inside the opener.
+    pub(super) fn close(&self) {
+        let listings = lock(&self.table).close();
+        for flight in listings
+            .values()
+            .filter_map(|listing| listing.flight.as_ref())
+        {
+            flight.land(|_| Err(Error::Canceled));
+        }
+        drop(listings);
+        self.end_all();
+        let mut table = lock(&self.table);
+        while table.openings.is_any_elsewhere() {
+            table = wait(&self.grounded, table);
+        }
+        drop(table);
+        self.remove_idle();
+    }
+
+    /// Ends the entries, also those with leases, whose records stay until these end.
+    fn end_all(&self) {
+        let mut next = 0;
+        loop {
+            let table = lock(&self.table);
+            let entry = match table.slot(next) {
+                None => return,
+                Some(slot) => slot.map(|record| record.entry.clone()),
+            };
+            drop(table);
+            if let Some(entry) = entry {
+                entry.end();
+            }
+            next += 1;
+        }
     }
 }
 

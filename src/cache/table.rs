@@ -4,11 +4,11 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 
-use crate::cache::entry::Entry;
+use crate::cache::counts::Counts;
+use crate::cache::entry::CacheEntry;
 use crate::cache::flight::Flight;
 use crate::cache::openings::Openings;
 use crate::cache::policy::{EntryId, Policy};
-use crate::cache::stats::Counts;
 use crate::error::{Error, Result};
 use crate::sync::shared::Shared;
 
@@ -53,14 +53,14 @@ impl Hash for Key {
 /// What a key has: an entry, a flight, or both while the opener is asked whether the entry's bytes
 /// are still the same.
 #[derive(Default)]
-pub(super) struct Place {
+pub(super) struct Listing {
     pub(super) entry: Option<EntryId>,
     pub(super) flight: Option<Shared<Flight>>,
 }
 
 /// What the cache knows of an entry.
-pub(super) struct Record {
-    pub(super) entry: Shared<Entry>,
+pub(super) struct EntryRecord {
+    pub(super) entry: Shared<CacheEntry>,
     /// The key under which it is found. None once it is to go with its last lease.
     pub(super) key: Option<Key>,
     pub(super) tag: u64,
@@ -73,9 +73,24 @@ pub(super) struct Record {
     pub(super) is_unplugged: bool,
 }
 
+impl EntryRecord {
+    /// A new entry, which has no key and no lease yet.
+    pub(super) fn new(entry: &Shared<CacheEntry>, tag: u64, now: i64) -> EntryRecord {
+        EntryRecord {
+            generation: entry.buffer.source_generation(),
+            entry: entry.clone(),
+            key: None,
+            tag,
+            opened: now,
+            leases: 0,
+            is_unplugged: false,
+        }
+    }
+}
+
 pub(super) struct EntryTable {
-    places: HashMap<Key, Place>,
-    records: Vec<Option<Record>>,
+    listings: HashMap<Key, Listing>,
+    records: Vec<Option<EntryRecord>>,
     pub(super) policy: Policy,
     pub(super) counts: Counts,
     pub(super) openings: Openings,
@@ -85,7 +100,7 @@ pub(super) struct EntryTable {
 impl EntryTable {
     pub(super) fn new(policy: Policy) -> EntryTable {
         EntryTable {
-            places: HashMap::new(),
+            listings: HashMap::new(),
             records: Vec::new(),
             policy,
             counts: Counts::default(),
@@ -94,19 +109,19 @@ impl EntryTable {
         }
     }
 
-    pub(super) fn place(&self, key: &[u8]) -> Option<&Place> {
-        self.places.get(key)
+    pub(super) fn listing(&self, key: &[u8]) -> Option<&Listing> {
+        self.listings.get(key)
     }
 
-    pub(super) fn record(&self, id: EntryId) -> Option<&Record> {
+    pub(super) fn record(&self, id: EntryId) -> Option<&EntryRecord> {
         self.records.get(id.index())?.as_ref()
     }
 
-    pub(super) fn record_mut(&mut self, id: EntryId) -> Option<&mut Record> {
+    pub(super) fn record_mut(&mut self, id: EntryId) -> Option<&mut EntryRecord> {
         self.records.get_mut(id.index())?.as_mut()
     }
 
-    pub(super) fn records(&self) -> impl Iterator<Item = &Record> {
+    pub(super) fn records(&self) -> impl Iterator<Item = &EntryRecord> {
         self.records.iter().flatten()
     }
 
@@ -128,23 +143,32 @@ impl EntryTable {
         self.policy.removed(id);
     }
 
-    /// Adds the record of an entry with a reserved number.
-    pub(super) fn fill(&mut self, id: EntryId, record: Record) {
-        self.records[id.index()] = Some(record);
+    /// Adds the record of an entry whose number was reserved.
+    pub(super) fn fill(&mut self, record: EntryRecord) {
+        let at = record.entry.id.index();
+        self.records[at] = Some(record);
+    }
+
+    /// Counts one more lease.
+    pub(super) fn grant(&mut self, entry: &CacheEntry) {
+        self.policy.leased(entry.id);
+        if let Some(record) = self.record_mut(entry.id) {
+            record.leases += 1;
+        }
     }
 
     /// Allocates the place of a key and what a flight takes, and begins the flight.
     pub(super) fn begin_flight(&mut self, key: &Key, flight: &Shared<Flight>) -> Result<()> {
         self.openings.reserve()?;
-        self.places.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        self.listings.try_reserve(1).map_err(|_| Error::NoMemory)?;
         self.openings.begin(flight);
-        self.places.entry(key.clone()).or_default().flight = Some(flight.clone());
+        self.listings.entry(key.clone()).or_default().flight = Some(flight.clone());
         Ok(())
     }
 
     /// Ends a flight. Returns whether its key still waits for it.
     pub(super) fn end_flight(&mut self, key: &Key, flight: &Shared<Flight>) -> bool {
-        let Some(place) = self.places.get_mut(key) else {
+        let Some(place) = self.listings.get_mut(key) else {
             return false;
         };
         let mine = |held: &mut Shared<Flight>| Shared::is_same(held, flight);
@@ -155,18 +179,18 @@ impl EntryTable {
 
     /// Makes an entry the one of a key. The place is there, or allocated.
     pub(super) fn list(&mut self, key: &Key, id: EntryId) -> Result<()> {
-        self.places.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        self.listings.try_reserve(1).map_err(|_| Error::NoMemory)?;
         self.unlist(key.bytes());
         if let Some(record) = self.record_mut(id) {
             record.key = Some(key.clone());
         }
-        self.places.entry(key.clone()).or_default().entry = Some(id);
+        self.listings.entry(key.clone()).or_default().entry = Some(id);
         Ok(())
     }
 
     /// Takes the entry of a key away from those who come later. Returns it.
     pub(super) fn unlist(&mut self, key: &[u8]) -> Option<EntryId> {
-        let place = self.places.get_mut(key)?;
+        let place = self.listings.get_mut(key)?;
         let id = place.entry.take();
         if let Some(record) = id.and_then(|id| self.record_mut(id)) {
             record.key = None;
@@ -184,7 +208,7 @@ impl EntryTable {
 
     /// The same for the entry and the flight of a key: whoever comes later begins anew.
     pub(super) fn forget(&mut self, key: &[u8]) -> Option<EntryId> {
-        if let Some(place) = self.places.get_mut(key) {
+        if let Some(place) = self.listings.get_mut(key) {
             place.flight = None;
         }
         let id = self.unlist(key);
@@ -193,7 +217,7 @@ impl EntryTable {
     }
 
     /// Takes an entry without a lease out of the table.
-    pub(super) fn take_idle(&mut self, id: EntryId) -> Option<Record> {
+    pub(super) fn take_idle(&mut self, id: EntryId) -> Option<EntryRecord> {
         self.unlist_entry(id);
         let record = self.records[id.index()].take()?;
         self.policy.removed(id);
@@ -202,29 +226,29 @@ impl EntryTable {
     }
 
     /// The same, unless it has a lease.
-    pub(super) fn take_if_idle(&mut self, id: EntryId) -> Option<Record> {
+    pub(super) fn take_if_idle(&mut self, id: EntryId) -> Option<EntryRecord> {
         let is_idle = self.record(id)?.leases == 0;
         is_idle.then(|| self.take_idle(id)).flatten()
     }
 
     /// Makes the table know no key any more. Returns what the keys had.
-    pub(super) fn close(&mut self) -> HashMap<Key, Place> {
+    pub(super) fn close(&mut self) -> HashMap<Key, Listing> {
         self.is_closed = true;
         for record in self.records.iter_mut().flatten() {
             record.key = None;
         }
-        std::mem::take(&mut self.places)
+        std::mem::take(&mut self.listings)
     }
 
     /// The record in a slot, which may be empty. None past the last slot.
-    pub(super) fn slot(&self, index: usize) -> Option<Option<&Record>> {
+    pub(super) fn slot(&self, index: usize) -> Option<Option<&EntryRecord>> {
         self.records.get(index).map(Option::as_ref)
     }
 
     fn tidy(&mut self, key: &[u8]) {
-        let is_empty = |place: &Place| place.entry.is_none() && place.flight.is_none();
-        if self.places.get(key).is_some_and(is_empty) {
-            self.places.remove(key);
+        let is_empty = |place: &Listing| place.entry.is_none() && place.flight.is_none();
+        if self.listings.get(key).is_some_and(is_empty) {
+            self.listings.remove(key);
         }
     }
 }

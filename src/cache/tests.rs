@@ -6,7 +6,10 @@ use std::sync::{Arc, Barrier, Mutex as StdMutex};
 use std::time::Duration;
 
 use super::*;
+use crate::buffer::Buffer;
 use crate::buffer::read::{ReadRequest, Wait};
+use crate::options::{OnShort, Options};
+use crate::source::Source;
 use crate::sync::rcu::DomainRef;
 
 /// A resource as the opener finds it.
@@ -88,7 +91,7 @@ impl Opener for World {
 
 struct Nowhere;
 
-impl Directory for Nowhere {
+impl EntryDirectory for Nowhere {
     fn add(
         &self,
         source: Box<dyn Source>,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::buffer::Buffer;
 use crate::buffer::reader::Position;
 use crate::buffer::when::Watch;
-use crate::cache::{Cache, Directory, Home, Lease};
+use crate::cache::{Cache, EntryDirectory, Home, Lease};
 use crate::error::{Error, Result};
 use crate::ffi::handle::{Raw, Table};
 use crate::ffi::record::Record;
@@ -38,7 +38,7 @@ pub(crate) struct Reader {
 /// The handles of the buffers of a cache's entries.
 pub(crate) struct EntryHandles;
 
-impl Directory for EntryHandles {
+impl EntryDirectory for EntryHandles {
     fn add(
         &self,
         source: Box<dyn Source>,

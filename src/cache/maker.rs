@@ -1,21 +1,25 @@
-//! Settling: what an opener brought becomes a new entry, or proves that the old one is still right.
+//! Making entries: what an opener brought becomes a new entry, or proves that the old one is still
+//! right.
 
 use crate::buffer::Buffer;
-use crate::cache::entry::{Entry, Home, Lease};
+use crate::cache::entry::CacheEntry;
+use crate::cache::landing::Landing;
+use crate::cache::lease::{Home, Lease};
+use crate::cache::opener::Opened;
+use crate::cache::options::CacheOptions;
 use crate::cache::policy::EntryId;
-use crate::cache::{Cache, Opened};
+use crate::cache::shelf::Shelf;
 use crate::error::{Error, Result};
+use crate::options::{Options, ThreadHook, ThreadHooks};
 use crate::source::{self, Source};
+use crate::store::budget::Budget;
 use crate::sync::shared::{Shared, try_box};
 
-/// What a flight brings.
-pub(super) enum Landing {
-    /// The entry that there was has the same bytes.
-    Same,
-    New {
-        entry: Shared<Entry>,
-        tag: u64,
-    },
+pub(super) struct EntryMaker {
+    pub(super) shelf: Shared<Shelf>,
+    pub(super) budget: Shared<Budget>,
+    pub(super) options: CacheOptions,
+    pub(super) hooks: Option<Shared<ThreadHooks>>,
 }
 
 /// An entry that there is already, as it was before the opener was called.
@@ -25,7 +29,21 @@ pub(super) struct Known<'l> {
     pub(super) needs_source: bool,
 }
 
-impl Known<'_> {
+impl<'l> Known<'l> {
+    pub(super) fn of(shelf: &Shelf, lease: &'l Lease) -> Known<'l> {
+        let entry = lease.entry();
+        let has_failed = entry.buffer.failure().is_some();
+        let (tag, is_unplugged) = shelf.with_table(|table| {
+            let record = table.record(entry.id);
+            record.map_or((0, true), |it| (it.tag, it.is_unplugged))
+        });
+        Known {
+            lease,
+            tag,
+            needs_source: (is_unplugged || has_failed) && !entry.buffer.is_complete(),
+        }
+    }
+
     /// What the opener is told: its bytes are still right if they have this tag.
     pub(super) fn old_tag(&self) -> u64 {
         if self.needs_source { 0 } else { self.tag }
@@ -36,7 +54,7 @@ impl Known<'_> {
     }
 }
 
-impl Cache {
+impl EntryMaker {
     /// Runs code of the source, so no lock may be held here.
     pub(super) fn settle(&self, old: Option<Known<'_>>, opened: Opened) -> Result<Landing> {
         let source = opened.source.as_ref();
@@ -58,7 +76,7 @@ impl Cache {
 
     /// The bytes are the same. If more of them are needed, the new source delivers them.
     fn revalidate(&self, old: &Known<'_>, opened: Opened) -> Result<()> {
-        let buffer = old.lease.buffer();
+        let buffer = &old.lease.entry().buffer;
         // It may have failed, or have become complete, since the opener was called.
         let needs_source = old.needs_source || buffer.failure().is_some();
         match opened.source {
@@ -70,11 +88,11 @@ impl Cache {
             }
             Some(source) => Buffer::reopen(buffer, source, opened.size)
                 // Whoever comes next begins anew.
-                .inspect_err(|_| self.shelf.unlist(old.lease)),
+                .inspect_err(|_| self.shelf.unlist(old.lease.entry())),
         }
     }
 
-    fn make(&self, source: Box<dyn Source>, size: Option<u64>) -> Result<Shared<Entry>> {
+    fn make(&self, source: Box<dyn Source>, size: Option<u64>) -> Result<Shared<CacheEntry>> {
         let id = self.shelf.reserve()?;
         self.make_as(id, source, size)
             .inspect_err(|_| self.shelf.give_back(id))
@@ -85,28 +103,65 @@ impl Cache {
         id: EntryId,
         source: Box<dyn Source>,
         size: Option<u64>,
-    ) -> Result<Shared<Entry>> {
+    ) -> Result<Shared<CacheEntry>> {
         let options = self.buffer_options(size)?;
         let ahead = options.prefetch;
         let directory = &self.shelf.directory;
         let (buffer, handle) = directory.add(source, options, &self.budget)?;
-        let shelf = self.shelf.clone();
-        let entry = Entry {
-            shelf,
+        let entry = CacheEntry {
             id,
             buffer,
             handle,
+            directory: directory.clone(),
         };
-        Cache::begin(&entry, ahead)?;
+        self.begin(&entry, ahead)?;
         Shared::try_new(entry)
     }
 
-    fn begin(entry: &Entry, ahead: u64) -> Result<()> {
-        let (shelf, id) = (entry.shelf.clone(), entry.id);
+    fn begin(&self, entry: &CacheEntry, ahead: u64) -> Result<()> {
+        let (shelf, id) = (self.shelf.clone(), entry.id);
         entry.buffer.set_home(try_box(Home { shelf, id })?);
         match ahead {
             0 => Ok(()),
             _ => Buffer::prefetch(&entry.buffer, ahead),
         }
     }
+
+    /// The options of the buffer of a new entry.
+    fn buffer_options(&self, size: Option<u64>) -> Result<Options> {
+        let spool_dir = self.options.spool_dir.as_deref();
+        Ok(Options {
+            size,
+            max_memory: u64::MAX,
+            spool_dir: spool_dir
+                .map(crate::disk::copy_of)
+                .transpose()
+                .map_err(|_| Error::NoMemory)?,
+            on_short: self.options.on_short,
+            prefetch: self.options.prefetch,
+            prefetch_low: self.options.prefetch_low,
+            thread: self
+                .hooks
+                .as_ref()
+                .map_or_else(|| Ok(ThreadHooks::default()), hooks_of)?,
+            ..Options::default()
+        })
+    }
+}
+
+/// Hooks for one of several buffers, which call the same functions.
+fn hooks_of(hooks: &Shared<ThreadHooks>) -> Result<ThreadHooks> {
+    let forward = |which: fn(&ThreadHooks) -> &Option<ThreadHook>| {
+        let hooks = hooks.clone();
+        let call = move || {
+            if let Some(hook) = which(&hooks) {
+                hook();
+            }
+        };
+        Ok::<ThreadHook, Error>(try_box(call)?)
+    };
+    Ok(ThreadHooks {
+        begin: Some(forward(|hooks| &hooks.begin)?),
+        end: Some(forward(|hooks| &hooks.end)?),
+    })
 }

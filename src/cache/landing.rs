@@ -1,0 +1,81 @@
+//! Landing: the opener has returned, and everyone who waits for it gets a lease or an error.
+
+use crate::cache::entry::CacheEntry;
+use crate::cache::flight::Flight;
+use crate::cache::lease::Lease;
+use crate::cache::shelf::Shelf;
+use crate::cache::table::{EntryRecord, EntryTable, Key};
+use crate::error::{Error, Result};
+use crate::sync::lock;
+use crate::sync::shared::Shared;
+
+/// What a flight brings.
+pub(super) enum Landing {
+    /// The entry that there was has the same bytes.
+    Same,
+    New {
+        entry: Shared<CacheEntry>,
+        tag: u64,
+    },
+}
+
+impl Shelf {
+    /// Ends a flight: everyone on board gets a lease, or the error.
+    pub(super) fn land(
+        this: &Shared<Shelf>,
+        flight: &Shared<Flight>,
+        key: &Key,
+        old: Option<Lease>,
+        landing: Result<Landing>,
+    ) {
+        let mut table = lock(&this.table);
+        let is_listed = table.end_flight(key, flight);
+        let held = landing.and_then(|landing| this.enter(&mut table, landing, old.as_ref()));
+        let held = held.map(|entry| Lease::granted(this, entry));
+        if let (true, Ok(lease)) = (is_listed, &held) {
+            // If memory runs out, the entry goes with its last lease.
+            let _ = table.list(key, lease.entry().id);
+        }
+        flight.land(|waiters| match (&held, table.is_closed) {
+            (_, true) => Err(Error::Canceled),
+            (Err(error), _) => Err(error.clone()),
+            (Ok(lease), _) => {
+                let entry = lease.entry();
+                if let Some(record) = table.record_mut(entry.id) {
+                    record.leases += waiters;
+                }
+                Ok(entry.clone())
+            }
+        });
+        drop(table);
+        // The flight's own leases end after those of the others have begun, and without the lock.
+        drop((held, old));
+    }
+
+    /// Records what a flight brought. Counts a lease of it for the flight itself.
+    fn enter(
+        &self,
+        table: &mut EntryTable,
+        landing: Landing,
+        old: Option<&Lease>,
+    ) -> Result<Shared<CacheEntry>> {
+        let now = self.clock.now();
+        match landing {
+            Landing::New { entry, tag } => {
+                table.fill(EntryRecord::new(&entry, tag, now));
+                table.grant(&entry);
+                Ok(entry)
+            }
+            Landing::Same => {
+                let old = old.ok_or(Error::Invalid)?.entry();
+                if let Some(record) = table.record_mut(old.id) {
+                    record.opened = now;
+                    record.is_unplugged = false;
+                    record.generation = old.buffer.source_generation();
+                }
+                table.grant(old);
+                Ok(old.clone())
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The options of a cache, and those of an open.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::options::{OnShort, ThreadHooks};
+
+/// The options of a cache, which `sb_cache_options` describes.
+pub(crate) struct CacheOptions {
+    pub(crate) max_memory: u64,
+    pub(crate) max_disk: u64,
+    #[allow(dead_code, reason = "the budget will use it")]
+    pub(crate) min_free: u64,
+    pub(crate) max_entry: u64,
+    /// Negative: no limit.
+    pub(crate) fresh_ms: i64,
+    pub(crate) idle_ms: i64,
+    pub(crate) on_short: OnShort,
+    pub(crate) prefetch: u64,
+    pub(crate) prefetch_low: u64,
+    pub(crate) spool_dir: Option<PathBuf>,
+    /// The most helper threads.
+    #[allow(dead_code, reason = "for the threads that the entries will share")]
+    pub(crate) threads: u32,
+    pub(crate) thread: ThreadHooks,
+}
+
+/// How an open waits.
+#[derive(Clone, Copy)]
+pub(crate) struct OpenWait {
+    /// The longest time that the call blocks.
+    pub(crate) timeout: Option<Duration>,
+    /// Whether the opener is not called for this open.
+    pub(crate) buffered: bool,
+}
+
+impl OpenWait {
+    /// When the call returns at the latest. None: it may take any time.
+    pub(super) fn deadline(self) -> Option<Instant> {
+        let limit = match self.buffered {
+            true => Some(self.timeout.unwrap_or(Duration::ZERO)),
+            false => self.timeout,
+        };
+        limit.and_then(|limit| Instant::now().checked_add(limit))
+    }
+}
