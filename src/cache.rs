@@ -51,7 +51,7 @@ use crate::sync::shared::{Shared, try_box};
 use crate::sync::thread::Thread;
 
 pub(crate) use crate::cache::entry::EntryDirectory;
-pub(crate) use crate::cache::lease::{Home, Lease};
+pub(crate) use crate::cache::lease::{EntryHome, Lease};
 pub(crate) use crate::cache::opener::{Opened, Opener};
 pub(crate) use crate::cache::options::{CacheOptions, OpenWait};
 pub(crate) use crate::cache::stats::CacheStats;

@@ -49,12 +49,12 @@ impl Drop for Lease {
 }
 
 /// How a buffer finds the entry that it belongs to, for further readers of it. Does not keep the entry.
-pub(crate) struct Home {
+pub(crate) struct EntryHome {
     pub(super) shelf: Shared<Shelf>,
     pub(super) id: EntryId,
 }
 
-impl Home {
+impl EntryHome {
     /// A further lease of the entry, if it has one.
     pub(crate) fn lease(&self, buffer: &Shared<Buffer>) -> Result<Lease> {
         let entry = self.shelf.lease_of(self.id, buffer)?;

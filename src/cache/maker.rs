@@ -4,7 +4,7 @@
 use crate::buffer::Buffer;
 use crate::cache::entry::CacheEntry;
 use crate::cache::landing::Landing;
-use crate::cache::lease::{Home, Lease};
+use crate::cache::lease::{EntryHome, Lease};
 use crate::cache::opener::Opened;
 use crate::cache::options::CacheOptions;
 use crate::cache::policy::EntryId;
@@ -120,7 +120,7 @@ impl EntryMaker {
 
     fn begin(&self, entry: &CacheEntry, ahead: u64) -> Result<()> {
         let (shelf, id) = (self.shelf.clone(), entry.id);
-        entry.buffer.set_home(try_box(Home { shelf, id })?);
+        entry.buffer.set_home(try_box(EntryHome { shelf, id })?);
         match ahead {
             0 => Ok(()),
             _ => Buffer::prefetch(&entry.buffer, ahead),

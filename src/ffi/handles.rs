@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::buffer::Buffer;
 use crate::buffer::reader::Position;
 use crate::buffer::when::Watch;
-use crate::cache::{Cache, EntryDirectory, Home, Lease};
+use crate::cache::{Cache, EntryDirectory, EntryHome, Lease};
 use crate::error::{Error, Result};
 use crate::ffi::handle::{Raw, Table};
 use crate::ffi::record::Record;
@@ -58,7 +58,7 @@ impl EntryDirectory for EntryHandles {
 
 /// Whether the buffer belongs to a cache.
 pub(crate) fn is_of_cache(buffer: &Buffer) -> bool {
-    buffer.home::<Home>().is_some()
+    buffer.home::<EntryHome>().is_some()
 }
 
 /// Looks up a buffer for a call that a cache's entry does not support.

@@ -9,7 +9,7 @@ use super::argument::out_slice;
 use super::status::{PANIC, count, status};
 use crate::buffer::failure::{Attempt, Failure};
 use crate::buffer::reader::Position;
-use crate::cache::{Home, Lease};
+use crate::cache::{EntryHome, Lease};
 use crate::error::{Error, Result};
 use crate::ffi::abi::{sb_buffer, sb_reader, sb_whence};
 use crate::ffi::handle::Raw;
@@ -249,7 +249,7 @@ pub unsafe extern "C" fn sb_reader_free(reader: *mut sb_reader) {
 pub(super) fn make(handle: *mut sb_buffer, options: CursorOptions) -> Result<Raw> {
     let buffer = handle as Raw;
     let found = BUFFERS.get_shared(buffer)?;
-    let home = found.home::<Home>();
+    let home = found.home::<EntryHome>();
     let lease = home.map(|home| home.lease(&found)).transpose()?;
     make_leased(buffer, lease, options)
 }
