@@ -54,28 +54,29 @@ pub(crate) use crate::cache::entry::EntryDirectory;
 pub(crate) use crate::cache::lease::{EntryHome, Lease};
 pub(crate) use crate::cache::opener::{Opened, Opener};
 pub(crate) use crate::cache::options::{CacheOptions, OpenWait};
-pub(crate) use crate::cache::stats::CacheStats;
+pub use crate::cache::stats::CacheStats;
 
 /// The most bytes of a key.
 pub(crate) const MAX_KEY: usize = 4096;
 
-pub(crate) struct Cache {
+pub(crate) struct BufferCache {
     maker: EntryMaker,
     opener: Box<dyn Opener>,
 }
 
-impl Cache {
+impl BufferCache {
     pub(crate) fn new(
         opener: Box<dyn Opener>,
         directory: Box<dyn EntryDirectory>,
         mut options: CacheOptions,
-    ) -> Result<Cache> {
+    ) -> Result<BufferCache> {
         let hooks = std::mem::take(&mut options.thread);
         let hooks = (!hooks.is_empty()).then(|| Shared::try_new(hooks));
         let shelf = Shared::try_new(Shelf::new(Shared::try_new(directory)?, &options))?;
         let limits = Limits {
             max_memory: options.max_memory,
             max_disk: options.max_disk,
+            min_free: options.min_free,
         };
         let evictor = try_box(ShelfEvictor(shelf.clone()))?;
         let maker = EntryMaker {
@@ -84,7 +85,7 @@ impl Cache {
             options,
             hooks: hooks.transpose()?,
         };
-        Ok(Cache { maker, opener })
+        Ok(BufferCache { maker, opener })
     }
 
     fn shelf(&self) -> &Shared<Shelf> {
@@ -92,7 +93,7 @@ impl Cache {
     }
 
     /// Opens the entry of a key, and makes it if there is none. `sb_cache_open` describes the result.
-    pub(crate) fn open(this: &Shared<Cache>, key: &[u8], wait: OpenWait) -> Attempt<Lease> {
+    pub(crate) fn open(this: &Shared<BufferCache>, key: &[u8], wait: OpenWait) -> Attempt<Lease> {
         check(key)?;
         let deadline = wait.deadline();
         this.shelf().expire();
@@ -107,7 +108,7 @@ impl Cache {
                 let flight = departure.flight.clone();
                 match wait.timeout {
                     None => this.run(departure),
-                    Some(_) => Cache::start(this, departure),
+                    Some(_) => BufferCache::start(this, departure),
                 }
                 flight
             }
@@ -118,7 +119,7 @@ impl Cache {
 
     /// Runs a flight on another thread, so that the caller's time limit holds whatever the opener
     /// does.
-    fn start(this: &Shared<Cache>, departure: Departure) {
+    fn start(this: &Shared<BufferCache>, departure: Departure) {
         let (flight, key) = (departure.flight.clone(), departure.key.clone());
         let cache = this.clone();
         let started = Thread::start(move || {
@@ -172,8 +173,7 @@ impl Cache {
     /// Evicts and spills until no more than this is used. Once: the limits stay.
     pub(crate) fn trim(&self, max_memory: u64, max_disk: u64) -> Result<()> {
         self.shelf().expire();
-        let _ = (max_memory, max_disk);
-        Ok(())
+        self.maker.budget.trim(max_memory, max_disk)
     }
 
     pub(crate) fn stats(&self) -> CacheStats {
@@ -216,7 +216,7 @@ fn call(hooks: Option<&Shared<ThreadHooks>>, which: fn(&ThreadHooks) -> &Option<
     }
 }
 
-impl Drop for Cache {
+impl Drop for BufferCache {
     fn drop(&mut self) {
         self.close();
     }

@@ -61,6 +61,12 @@ impl StreamBuffer {
 }
 
 impl Cursor {
+    /// Returns the buffer: to save it, say, or for another cursor. Clones of it are leases, like the
+    /// cursor, if it is a buffer of a [`Cache`](crate::Cache).
+    pub fn buffer(&self) -> &StreamBuffer {
+        &self.buffer
+    }
+
     /// Returns a handle that cancels this cursor's calls from other threads.
     pub fn cancel_handle(&self) -> CancelHandle {
         CancelHandle {

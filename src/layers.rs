@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// From the top down. The modules on one line do not import each other.
 const LAYERS: [&[&str]; 11] = [
-    &["async_cursor", "pusher"],
+    &["async_cursor", "pusher", "stream_cache"],
     &["builder", "cursor", "ffi", "readiness"],
     &["stream_buffer"],
     &["cache"],

@@ -26,7 +26,7 @@
 //! Each folder imports only from the ones below it; a test enforces that (`src/layers.rs`).
 //!
 //! ```text
-//! async_cursor, pusher,
+//! async_cursor, pusher, stream_cache,
 //! builder, cursor, readiness,
 //! stream_buffer           the Rust API
 //! ffi/                    the C API: functions, handles, callbacks
@@ -72,6 +72,7 @@ mod readiness;
 mod source;
 mod store;
 mod stream_buffer;
+mod stream_cache;
 mod sync;
 #[cfg(test)]
 #[path = "../tests/support/tempfile.rs"]
@@ -83,6 +84,7 @@ pub use buffer::save::SaveOptions;
 pub use buffer::stats::{SourceState, SpoolState, Stats};
 pub use buffer::when::Watch;
 pub use builder::Builder;
+pub use cache::CacheStats;
 pub use cursor::{CancelHandle, Cursor};
 pub use error::{Error, Operation, Result};
 pub use log::{LogFn, LogLevel, set_log};
@@ -91,3 +93,4 @@ pub use pusher::{Pushed, Pusher};
 pub use readiness::Readiness;
 pub use source::{Interrupt, Seekable, Source};
 pub use stream_buffer::StreamBuffer;
+pub use stream_cache::{Cache, CacheBuilder, Resource};

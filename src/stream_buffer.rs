@@ -8,7 +8,8 @@ use crate::buffer::Buffer;
 use crate::buffer::read::{ReadRequest, Wait};
 use crate::buffer::save::{self, SaveOptions};
 use crate::buffer::stats::Stats;
-use crate::error::Result;
+use crate::cache::Lease;
+use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::source::Source;
 use crate::sync::rcu::DomainRef;
@@ -36,15 +37,20 @@ use crate::sync::shared::{Shared, try_box};
 /// ```
 #[derive(Clone)]
 pub struct StreamBuffer {
-    owner: Shared<FreeOnDrop>,
+    owner: Shared<BufferOwner>,
 }
 
-/// Frees the buffer when dropped.
-struct FreeOnDrop(Shared<Buffer>);
+/// Frees the buffer when dropped, or ends the lease of a cache's buffer.
+struct BufferOwner {
+    buffer: Shared<Buffer>,
+    lease: Option<Lease>,
+}
 
-impl Drop for FreeOnDrop {
+impl Drop for BufferOwner {
     fn drop(&mut self) {
-        self.0.free();
+        if self.lease.is_none() {
+            self.buffer.free();
+        }
     }
 }
 
@@ -64,7 +70,8 @@ impl StreamBuffer {
     fn over(source: Option<Box<dyn Source>>, options: Options) -> Result<StreamBuffer> {
         let prefetch = options.prefetch;
         let buffer = Buffer::new(source, options, DomainRef::own())?;
-        let owner = Shared::try_new(FreeOnDrop(buffer))?;
+        let lease = None;
+        let owner = Shared::try_new(BufferOwner { buffer, lease })?;
         let made = StreamBuffer { owner };
         if prefetch > 0 {
             made.prefetch(prefetch)?;
@@ -81,12 +88,21 @@ impl StreamBuffer {
     ) -> Result<StreamBuffer> {
         let source: Option<Box<dyn Source>> = Some(try_box(source)?);
         let buffer = Buffer::in_budget(source, options, DomainRef::own(), budget)?;
-        let owner = Shared::try_new(FreeOnDrop(buffer))?;
+        let lease = None;
+        let owner = Shared::try_new(BufferOwner { buffer, lease })?;
+        Ok(StreamBuffer { owner })
+    }
+
+    /// The buffer of a cache's entry, which the lease keeps.
+    pub(crate) fn leased(lease: Lease) -> Result<StreamBuffer> {
+        let buffer = lease.buffer().clone();
+        let lease = Some(lease);
+        let owner = Shared::try_new(BufferOwner { buffer, lease })?;
         Ok(StreamBuffer { owner })
     }
 
     pub(crate) fn inner(&self) -> &Shared<Buffer> {
-        &self.owner.0
+        &self.owner.buffer
     }
 
     /// Copies the bytes at `offset` to `out`, and blocks until they are buffered. Returns the
@@ -174,9 +190,12 @@ impl StreamBuffer {
     }
 
     /// Cancels every blocked call, and every later call that would need the source, until
-    /// [`resume`](StreamBuffer::resume). Buffered bytes stay readable.
+    /// [`resume`](StreamBuffer::resume). Buffered bytes stay readable. Does nothing to a buffer of a
+    /// [`Cache`](crate::Cache), which others read too: cancel a [`Cursor`](crate::Cursor).
     pub fn cancel(&self) {
-        self.inner().cancel();
+        if self.owner.lease.is_none() {
+            self.inner().cancel();
+        }
     }
 
     /// Clears a source error, including [`Error::Short`](crate::Error::Short) and a panic, but not
@@ -238,9 +257,13 @@ impl StreamBuffer {
     /// After an error nothing has changed, and the new source is dropped.
     /// [`Error::Size`](crate::Error::Size) if `size` is not the final size, if that is known, or below
     /// the end of the buffered bytes.
-    /// [`Error::Unsupported`](crate::Error::Unsupported) if the bytes are pushed.
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if the bytes are pushed, or the buffer is
+    /// that of a [`Cache`](crate::Cache), which reopens it itself.
     /// [`Error::NoMemory`](crate::Error::NoMemory).
     pub fn reopen(&self, source: impl Source + 'static, size: Option<u64>) -> Result<()> {
+        if self.owner.lease.is_some() {
+            return Err(Error::Unsupported);
+        }
         Buffer::reopen(self.inner(), try_box(source)?, size)
     }
 

@@ -24,7 +24,6 @@ impl Lease {
         &self.entry
     }
 
-    #[allow(dead_code, reason = "for the cursors of Rust")]
     pub(crate) fn buffer(&self) -> &Shared<Buffer> {
         &self.entry.buffer
     }
@@ -32,13 +31,6 @@ impl Lease {
     /// The buffer's handle.
     pub(crate) fn handle(&self) -> usize {
         self.entry.handle
-    }
-
-    /// One more lease of the same entry.
-    #[allow(dead_code, reason = "for the cursors of Rust")]
-    pub(crate) fn again(&self) -> Lease {
-        self.shelf.lease(&self.entry);
-        Lease::granted(&self.shelf, self.entry.clone())
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use crate::options::{OnShort, ThreadHooks};
 
 /// The options of a cache, which `sb_cache_options` describes.
+#[derive(Debug)]
 pub(crate) struct CacheOptions {
     pub(crate) max_memory: u64,
     pub(crate) max_disk: u64,
-    #[allow(dead_code, reason = "the budget will use it")]
     pub(crate) min_free: u64,
     pub(crate) max_entry: u64,
     /// Negative: no limit.
@@ -20,9 +20,27 @@ pub(crate) struct CacheOptions {
     pub(crate) prefetch_low: u64,
     pub(crate) spool_dir: Option<PathBuf>,
     /// The most helper threads.
-    #[allow(dead_code, reason = "for the threads that the entries will share")]
     pub(crate) threads: u32,
     pub(crate) thread: ThreadHooks,
+}
+
+impl Default for CacheOptions {
+    fn default() -> CacheOptions {
+        CacheOptions {
+            max_memory: 64 * 1024 * 1024,
+            max_disk: 1024 * 1024 * 1024,
+            min_free: 0,
+            max_entry: 0,
+            fresh_ms: -1,
+            idle_ms: -1,
+            on_short: OnShort::End,
+            prefetch: 0,
+            prefetch_low: 0,
+            spool_dir: None,
+            threads: 4,
+            thread: ThreadHooks::default(),
+        }
+    }
 }
 
 /// How an open waits.

@@ -44,11 +44,6 @@ impl Shelf {
         }
     }
 
-    /// One more lease of an entry that has one.
-    pub(super) fn lease(&self, entry: &CacheEntry) {
-        lock(&self.table).grant(entry);
-    }
-
     /// The same for the entry with this number, if it still is that of the buffer.
     pub(super) fn lease_of(
         &self,

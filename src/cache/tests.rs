@@ -124,8 +124,8 @@ fn options() -> CacheOptions {
     }
 }
 
-fn cache(world: &World, options: CacheOptions) -> Shared<Cache> {
-    let made = Cache::new(Box::new(world.clone()), Box::new(Nowhere), options);
+fn cache(world: &World, options: CacheOptions) -> Shared<BufferCache> {
+    let made = BufferCache::new(Box::new(world.clone()), Box::new(Nowhere), options);
     Shared::try_new(made.unwrap()).unwrap()
 }
 
@@ -134,8 +134,8 @@ const FOREVER: OpenWait = OpenWait {
     buffered: false,
 };
 
-fn open(cache: &Shared<Cache>, key: &str) -> Result<Lease> {
-    Ok(Cache::open(cache, key.as_bytes(), FOREVER)?)
+fn open(cache: &Shared<BufferCache>, key: &str) -> Result<Lease> {
+    Ok(BufferCache::open(cache, key.as_bytes(), FOREVER)?)
 }
 
 fn read(lease: &Lease, from: usize, size: usize) -> Result<Vec<u8>> {
@@ -308,7 +308,9 @@ fn bad_keys_are_invalid() {
     let world = World::default();
     let cache = cache(&world, options());
     for key in [&b""[..], &[1; MAX_KEY + 1]] {
-        let failure = Cache::open(&cache, key, FOREVER).map(|_| ()).unwrap_err();
+        let failure = BufferCache::open(&cache, key, FOREVER)
+            .map(|_| ())
+            .unwrap_err();
         assert!(matches!(failure.error, Error::Invalid));
     }
 }

@@ -14,7 +14,7 @@ use super::reader_options;
 use super::record::{Output, Record};
 use super::status::{PANIC, status};
 use crate::buffer::failure::{Attempt, Failure};
-use crate::cache::{Cache, CacheOptions, CacheStats, OpenWait};
+use crate::cache::{BufferCache, CacheOptions, CacheStats, OpenWait};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::ffi::abi::{
@@ -332,7 +332,7 @@ fn open(cache: Raw, key: &[u8], options: CursorOptions) -> Attempt<Raw> {
         timeout: options.timeout,
         buffered: options.buffered,
     };
-    let lease = Cache::open(&cache, key, wait)?;
+    let lease = BufferCache::open(&cache, key, wait)?;
     Ok(make_leased(lease.handle(), Some(lease), options)?)
 }
 
@@ -385,7 +385,7 @@ unsafe fn make(options: *const sb_cache_options) -> Result<Raw> {
             end: thread_hook(given.thread_end, given.thread_opaque)?,
         },
     };
-    insert_cache(Cache::new(
+    insert_cache(BufferCache::new(
         try_box(opener)?,
         try_box(EntryHandles)?,
         options,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::buffer::Buffer;
 use crate::buffer::reader::Position;
 use crate::buffer::when::Watch;
-use crate::cache::{Cache, EntryDirectory, EntryHome, Lease};
+use crate::cache::{BufferCache, EntryDirectory, EntryHome, Lease};
 use crate::error::{Error, Result};
 use crate::ffi::handle::{Raw, Table};
 use crate::ffi::record::Record;
@@ -21,7 +21,7 @@ use crate::sync::shared::Shared;
 pub(crate) static BUFFERS: Table<Buffer> = Table::new();
 pub(crate) static READERS: Table<Reader> = Table::new();
 pub(crate) static WATCHES: Table<Watch> = Table::new();
-pub(crate) static CACHES: Table<Cache> = Table::new();
+pub(crate) static CACHES: Table<BufferCache> = Table::new();
 
 /// A read position and the handle of its buffer.
 pub(crate) struct Reader {
@@ -91,7 +91,7 @@ pub(crate) fn insert_watch(watch: Watch) -> Result<Raw> {
 }
 
 /// Inserts a cache into its table.
-pub(crate) fn insert_cache(cache: Cache) -> Result<Raw> {
+pub(crate) fn insert_cache(cache: BufferCache) -> Result<Raw> {
     watch_forks();
     CACHES.insert(|_| Shared::try_new(cache))
 }
