@@ -127,6 +127,9 @@ impl Buffer {
 
     /// The same if there is one, which exits by itself.
     fn start_another_helper(this: &Shared<Buffer>, state: &mut State) -> Result<()> {
+        if let Some(crew) = state.crew() {
+            return crew.man();
+        }
         let thread = helper::start(
             this.clone(),
             |buffer| (&buffer.gate, &buffer.store),
@@ -219,7 +222,11 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let source = self.gate.lock().take_source();
+        let mut state = self.gate.lock();
+        let seat = state.set_crew(None);
+        let source = state.take_source();
+        drop(state);
+        drop(seat);
         if let Some(source) = source {
             source.close();
         }

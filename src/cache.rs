@@ -44,11 +44,10 @@ use crate::cache::maker::{EntryMaker, Known};
 use crate::cache::removal::ShelfEvictor;
 use crate::cache::shelf::Shelf;
 use crate::error::{Error, Operation, Result};
-use crate::options::{ThreadHook, ThreadHooks};
 use crate::panic::catch;
+use crate::pull::crew::Crew;
 use crate::store::budget::{Budget, Limits};
 use crate::sync::shared::{Shared, try_box};
-use crate::sync::thread::Thread;
 
 pub(crate) use crate::cache::entry::EntryDirectory;
 pub(crate) use crate::cache::lease::{EntryHome, Lease};
@@ -71,7 +70,7 @@ impl BufferCache {
         mut options: CacheOptions,
     ) -> Result<BufferCache> {
         let hooks = std::mem::take(&mut options.thread);
-        let hooks = (!hooks.is_empty()).then(|| Shared::try_new(hooks));
+        let crew = Crew::new(options.threads, hooks)?;
         let shelf = Shared::try_new(Shelf::new(Shared::try_new(directory)?, &options))?;
         let limits = Limits {
             max_memory: options.max_memory,
@@ -83,7 +82,7 @@ impl BufferCache {
             budget: Budget::new(limits, Some(evictor))?,
             shelf,
             options,
-            hooks: hooks.transpose()?,
+            crew,
         };
         Ok(BufferCache { maker, opener })
     }
@@ -117,23 +116,15 @@ impl BufferCache {
         landed.map_err(failure_of)
     }
 
-    /// Runs a flight on another thread, so that the caller's time limit holds whatever the opener
-    /// does.
+    /// Runs a flight on a helper, so that the caller's time limit holds whatever the opener does.
     fn start(this: &Shared<BufferCache>, departure: Departure) {
-        let (flight, key) = (departure.flight.clone(), departure.key.clone());
-        let cache = this.clone();
-        let started = Thread::start(move || {
-            let (shelf, hooks) = (cache.shelf().clone(), cache.maker.hooks.clone());
-            let flight = departure.flight.clone();
-            call(hooks.as_ref(), |hooks| &hooks.begin);
-            cache.fly(departure);
-            drop(cache);
-            call(hooks.as_ref(), |hooks| &hooks.end);
-            shelf.ground(&flight);
-        });
-        if let Err(error) = started {
-            Shelf::land(this.shelf(), &flight, &key, None, Err(error));
-            this.shelf().ground(&flight);
+        let mut launch = Launch {
+            cache: this.clone(),
+            departure: Some(departure),
+        };
+        // If there is no helper for it, the launch is dropped.
+        if let Ok(work) = try_box(move || launch.run()) {
+            let _ = Crew::call(&this.maker.crew, work);
         }
     }
 
@@ -183,6 +174,7 @@ impl BufferCache {
 
     /// Frees every entry, as `sb_free` would. Waits until no other thread is inside the opener.
     pub(crate) fn close(&self) {
+        self.maker.crew.close();
         self.shelf().close();
     }
 
@@ -208,11 +200,27 @@ fn failure_of(error: Error) -> Failure {
     }
 }
 
-/// Calls one of the host's hooks, if there is one.
-fn call(hooks: Option<&Shared<ThreadHooks>>, which: fn(&ThreadHooks) -> &Option<ThreadHook>) {
-    if let Some(hook) = hooks.and_then(|hooks| which(hooks).as_ref()) {
-        // If it panics, no caller is left to whom the panic could be reported.
-        catch((), hook);
+/// A flight that waits for a helper. If it is dropped before, because there is none, the flight fails.
+struct Launch {
+    cache: Shared<BufferCache>,
+    departure: Option<Departure>,
+}
+
+impl Launch {
+    fn run(&mut self) {
+        if let Some(departure) = self.departure.take() {
+            self.cache.run(departure);
+        }
+    }
+}
+
+impl Drop for Launch {
+    fn drop(&mut self) {
+        if let Some(Departure { flight, key, old }) = self.departure.take() {
+            let shelf = self.cache.shelf();
+            Shelf::land(shelf, &flight, &key, old, Err(Error::NoMemory));
+            shelf.ground(&flight);
+        }
     }
 }
 

@@ -3,10 +3,21 @@
 use std::any::Any;
 
 use crate::buffer::Buffer;
-use crate::error::Error;
-use crate::sync::shared::Shared;
+use crate::error::{Error, Result};
+use crate::pull::crew::{Assisted, Crew, CrewSeat};
+use crate::pull::helper;
+use crate::sync::shared::{Shared, try_box};
 
 impl Buffer {
+    /// Makes it share the helper threads of a crew, in place of one of its own. Once, before it is
+    /// used.
+    pub(crate) fn join_crew(this: &Shared<Buffer>, crew: &Shared<Crew>) -> Result<()> {
+        let seat = try_box(CrewSeat::new(crew, this)?)?;
+        let before = this.gate.lock().set_crew(Some(seat));
+        debug_assert!(before.is_none(), "a buffer has one crew");
+        Ok(())
+    }
+
     /// Attaches what the owner knows of the buffer. Once.
     pub(crate) fn set_home(&self, home: Box<dyn Any + Send + Sync>) {
         let was_set = self.home.set(home);
@@ -61,5 +72,11 @@ impl Buffer {
             this.store.number(),
             "closed the source until the next open"
         );
+    }
+}
+
+impl Assisted for Buffer {
+    fn assist(&self, is_contended: &dyn Fn() -> bool) {
+        helper::assist(&self.gate, &self.store, is_contended);
     }
 }

@@ -10,7 +10,8 @@ use crate::cache::options::CacheOptions;
 use crate::cache::policy::EntryId;
 use crate::cache::shelf::Shelf;
 use crate::error::{Error, Result};
-use crate::options::{Options, ThreadHook, ThreadHooks};
+use crate::options::Options;
+use crate::pull::crew::Crew;
 use crate::source::{self, Source};
 use crate::store::budget::Budget;
 use crate::sync::shared::{Shared, try_box};
@@ -19,7 +20,8 @@ pub(super) struct EntryMaker {
     pub(super) shelf: Shared<Shelf>,
     pub(super) budget: Shared<Budget>,
     pub(super) options: CacheOptions,
-    pub(super) hooks: Option<Shared<ThreadHooks>>,
+    /// The helper threads that the entries share.
+    pub(super) crew: Shared<Crew>,
 }
 
 /// An entry that there is already, as it was before the opener was called.
@@ -119,6 +121,7 @@ impl EntryMaker {
     }
 
     fn begin(&self, entry: &CacheEntry, ahead: u64) -> Result<()> {
+        Buffer::join_crew(&entry.buffer, &self.crew)?;
         let (shelf, id) = (self.shelf.clone(), entry.id);
         entry.buffer.set_home(try_box(EntryHome { shelf, id })?);
         match ahead {
@@ -140,28 +143,7 @@ impl EntryMaker {
             on_short: self.options.on_short,
             prefetch: self.options.prefetch,
             prefetch_low: self.options.prefetch_low,
-            thread: self
-                .hooks
-                .as_ref()
-                .map_or_else(|| Ok(ThreadHooks::default()), hooks_of)?,
             ..Options::default()
         })
     }
-}
-
-/// Hooks for one of several buffers, which call the same functions.
-fn hooks_of(hooks: &Shared<ThreadHooks>) -> Result<ThreadHooks> {
-    let forward = |which: fn(&ThreadHooks) -> &Option<ThreadHook>| {
-        let hooks = hooks.clone();
-        let call = move || {
-            if let Some(hook) = which(&hooks) {
-                hook();
-            }
-        };
-        Ok::<ThreadHook, Error>(try_box(call)?)
-    };
-    Ok(ThreadHooks {
-        begin: Some(forward(|hooks| &hooks.begin)?),
-        end: Some(forward(|hooks| &hooks.end)?),
-    })
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::buffer::Buffer;
 use crate::buffer::read::{ReadRequest, Wait};
-use crate::options::{OnShort, Options};
+use crate::options::Options;
 use crate::source::Source;
 use crate::sync::rcu::DomainRef;
 
@@ -111,16 +111,7 @@ fn options() -> CacheOptions {
     CacheOptions {
         max_memory: 4 * MIB,
         max_disk: 16 * MIB,
-        min_free: 0,
-        max_entry: 0,
-        fresh_ms: -1,
-        idle_ms: -1,
-        on_short: OnShort::End,
-        prefetch: 0,
-        prefetch_low: 0,
-        spool_dir: None,
-        threads: 4,
-        thread: ThreadHooks::default(),
+        ..CacheOptions::default()
     }
 }
 
@@ -329,4 +320,59 @@ fn a_freed_cache_frees_its_entries() {
         open(&cache, "a").map(|_| ()),
         Err(Error::Canceled)
     ));
+}
+
+#[test]
+fn a_timed_open_is_served_by_a_helper() {
+    let world = World::default();
+    world.set("a", 100_000, 1, 7);
+    let cache = cache(&world, options());
+    let within = |time| OpenWait {
+        timeout: Some(time),
+        buffered: false,
+    };
+    let soon = within(Duration::from_secs(60));
+    let lease = BufferCache::open(&cache, b"a", soon).unwrap();
+    read_whole(&world, &lease, "a");
+    // No time at all: the opener is called all the same, for those who come later.
+    world.set("b", 10, 1, 1);
+    let opened = BufferCache::open(&cache, b"b", within(Duration::ZERO));
+    let failure = opened.map(|_| ()).err();
+    assert!(failure.is_none_or(|it| matches!(it.error, Error::Timeout)));
+    while world.opens() < 2 {
+        std::thread::yield_now();
+    }
+    cache.close();
+}
+
+#[test]
+fn many_prefetches_share_a_few_threads() {
+    let begun = Arc::new(AtomicUsize::new(0));
+    let count = begun.clone();
+    let world = World::default();
+    let mut options = options();
+    options.max_memory = 64 * MIB;
+    options.threads = 3;
+    options.prefetch = u64::MAX;
+    options.thread.begin = Some(Box::new(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+    }));
+    let cache = cache(&world, options);
+    let leases: Vec<_> = (0..30)
+        .map(|number| {
+            let key = format!("{number}");
+            world.set(&key, 1_000_000, 1, number);
+            (open(&cache, &key).unwrap(), key)
+        })
+        .collect();
+    for (lease, key) in &leases {
+        read_whole(&world, lease, key);
+    }
+    for (lease, _) in &leases {
+        while !lease.buffer().is_complete() {
+            std::thread::yield_now();
+        }
+    }
+    assert!((1..=3).contains(&begun.load(Ordering::SeqCst)));
+    assert_eq!(cache.stats().pulled, 30_000_000);
 }

@@ -167,7 +167,7 @@ impl<'g> StateGuard<'g> {
         let stopwatch = Stopwatch::start();
         self.notify_pushers();
         if puller == Puller::Helper {
-            self.gate().helper.notify_one();
+            self.ring_helper();
         }
         let mut in_time = true;
         while in_time && !self.waiters.is_woken(ticket) {
@@ -284,7 +284,7 @@ impl<'g> StateGuard<'g> {
             if first.is_some() {
                 self.waiters.elect_helper();
             }
-            self.gate().helper.notify_one();
+            self.ring_helper();
         }
     }
 
@@ -297,17 +297,37 @@ impl<'g> StateGuard<'g> {
 
     /// Wakes the helper if it has work.
     #[inline]
-    pub(crate) fn call_helper(&self) {
+    pub(crate) fn call_helper(&mut self) {
         // A helper that has just been started checks for work before it sleeps.
-        if self.helper.is_some() {
+        if self.helper.is_some() || self.crew().is_some() {
             self.call_sleeping_helper();
         }
     }
 
     #[inline(never)]
-    fn call_sleeping_helper(&self) {
-        if self.freed || self.has_push_request() || self.helper_work().is_some() {
-            self.gate().helper.notify_one();
+    fn call_sleeping_helper(&mut self) {
+        // A crew need not be told of the end.
+        let is_told = self.freed && self.helper.is_some();
+        if is_told || self.has_push_request() || self.helper_work().is_some() {
+            self.ring_helper();
+        }
+    }
+
+    /// Wakes the helper. A crew sends one, unless one is there: that looks for work before it leaves.
+    #[inline]
+    pub(super) fn ring_helper(&mut self) {
+        let has_helper = self.helper.is_some();
+        match self.state.crew_mut() {
+            None => self.caller.gate().helper.notify_one(),
+            Some(_) if has_helper => {}
+            Some(crew) => crew.ring(),
+        }
+    }
+
+    /// A thread of the crew has taken the buffer out of its queue.
+    pub(super) fn leave_queue(&mut self) {
+        if let Some(crew) = self.state.crew_mut() {
+            crew.taken();
         }
     }
 

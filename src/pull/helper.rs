@@ -7,7 +7,7 @@
 use crate::error::{Error, Result};
 use crate::options::{ThreadHook, ThreadHooks};
 use crate::panic::catch;
-use crate::pull::demand::Puller;
+use crate::pull::demand::{Demand, Puller};
 use crate::pull::gate::{Gate, StateGuard};
 use crate::pull::source_guard::SourceGuard;
 use crate::store::Store;
@@ -109,56 +109,101 @@ fn finish<'g>(gate: &'g Gate, store: &Store, mut state: StateGuard<'g>) -> State
 fn run(gate: &Gate, store: &Store) -> bool {
     let mut state = gate.lock();
     while !state.freed && state.is_helper_here() {
-        state.waiters.helper_has_looked();
-        if state.has_spill_request() {
-            state = spill(gate, store, state);
-            continue;
-        }
-        if state.take_finish_request() {
-            state = finish(gate, store, state);
-            continue;
-        }
-        if state.may_spill_ahead() && store.is_nearly_full() {
-            state = spill_ahead(gate, store, state);
-            continue;
-        }
-        let work = state.helper_work();
-        let guard = work.and_then(|_| SourceGuard::take(gate, store, &mut state, 0));
-        let (Some((demand, ahead)), Some(mut guard)) = (work, guard) else {
-            // If the helper was elected, it does not use the source.
-            state.hand_off_from_helper();
+        let (after, worked) = work(gate, store, state);
+        state = after;
+        if !worked {
             state = state.wait_as_helper();
             #[cfg(test)]
             {
                 state.helper_wakes += 1;
             }
-            continue;
-        };
-        match guard.advance(state, demand, !ahead) {
-            Ok(state) => drop(state),
-            Err(Error::Canceled) => {}
-            Err(error) => {
-                // The error may be temporary: the calls that wait now get it, and later calls try
-                // again. An offset that is unreachable, always or this time, concerns only the
-                // calls that wait for it.
-                let for_all = !matches!(error, Error::Unsupported | Error::Source { .. });
-                let mut state = gate.lock();
-                // A waiting call's unreachable offset is no reason to pause the prefetch elsewhere.
-                if ahead || !matches!(error, Error::Unsupported) {
-                    state.prefetch.pause();
-                }
-                state.wake(Some(&error), |waiter| {
-                    waiter.puller == Puller::Helper
-                        && (for_all || waiter.demand.offset == demand.offset)
-                });
-                state.fail_watches(&error, (!for_all).then_some(demand.offset));
-            }
         }
-        drop(guard);
-        state = gate.lock();
     }
     if state.is_helper_here() {
         state.helper = None;
     }
     true
+}
+
+/// Is the helper of a buffer with a [crew](crate::pull::crew) while it has work, unless it has one
+/// already. Leaves it to the crew again after one piece of work if `is_contended`.
+pub(crate) fn assist(gate: &Gate, store: &Store, is_contended: &dyn Fn() -> bool) {
+    let mut state = gate.lock();
+    state.leave_queue();
+    if state.helper.is_some() {
+        // It looks for work again before it leaves.
+        return;
+    }
+    state.helper = Some(this_thread());
+    drop(state);
+    while !catch(false, || run_for_crew(gate, store, is_contended)) {
+        log!(
+            Error,
+            store.number(),
+            "a panic on a helper thread was caught"
+        );
+        recover(gate);
+    }
+}
+
+fn run_for_crew(gate: &Gate, store: &Store, is_contended: &dyn Fn() -> bool) -> bool {
+    let mut state = gate.lock();
+    let mut goes_on = true;
+    while goes_on && !state.freed && state.is_helper_here() {
+        let (after, worked) = work(gate, store, state);
+        state = after;
+        goes_on = worked && !is_contended();
+        if worked && !goes_on && state.is_helper_here() {
+            state.helper = None;
+            state.ring_helper();
+        }
+    }
+    if state.is_helper_here() {
+        state.helper = None;
+    }
+    true
+}
+
+/// Does the next piece of work. Returns false if there is none.
+fn work<'g>(gate: &'g Gate, store: &Store, mut state: StateGuard<'g>) -> (StateGuard<'g>, bool) {
+    state.waiters.helper_has_looked();
+    if state.has_spill_request() {
+        return (spill(gate, store, state), true);
+    }
+    if state.take_finish_request() {
+        return (finish(gate, store, state), true);
+    }
+    if state.may_spill_ahead() && store.is_nearly_full() {
+        return (spill_ahead(gate, store, state), true);
+    }
+    let work = state.helper_work();
+    let guard = work.and_then(|_| SourceGuard::take(gate, store, &mut state, 0));
+    let (Some((demand, ahead)), Some(mut guard)) = (work, guard) else {
+        // If the helper was elected, it does not use the source.
+        state.hand_off_from_helper();
+        return (state, false);
+    };
+    match guard.advance(state, demand, !ahead) {
+        Ok(state) => drop(state),
+        Err(Error::Canceled) => {}
+        Err(error) => report(gate, demand, ahead, &error),
+    }
+    drop(guard);
+    (gate.lock(), true)
+}
+
+/// Reports an error that the state does not record. It may be temporary: the calls that wait now get
+/// it, and later calls try again. An offset that is unreachable, always or this time, concerns only
+/// the calls that wait for it.
+fn report(gate: &Gate, demand: Demand, ahead: bool, error: &Error) {
+    let for_all = !matches!(error, Error::Unsupported | Error::Source { .. });
+    let mut state = gate.lock();
+    // A waiting call's unreachable offset is no reason to pause the prefetch elsewhere.
+    if ahead || !matches!(error, Error::Unsupported) {
+        state.prefetch.pause();
+    }
+    state.wake(Some(error), |waiter| {
+        waiter.puller == Puller::Helper && (for_all || waiter.demand.offset == demand.offset)
+    });
+    state.fail_watches(error, (!for_all).then_some(demand.offset));
 }

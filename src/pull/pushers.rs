@@ -31,7 +31,7 @@ impl StateGuard<'_> {
     /// Makes the helper spill, so that a push finds space.
     pub(crate) fn call_spill(&mut self) {
         self.request_spill();
-        self.gate().helper.notify_one();
+        self.ring_helper();
     }
 
     /// Makes the helper spill before memory is full, unless it is about to.
@@ -44,7 +44,7 @@ impl StateGuard<'_> {
     /// Makes the helper finish the store, after the last byte.
     pub(crate) fn call_finish(&mut self) {
         self.request_finish();
-        self.gate().helper.notify_one();
+        self.ring_helper();
     }
 
     /// Records the result of a spill that `call_spill` asked for.

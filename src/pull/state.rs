@@ -30,6 +30,7 @@
 
 use crate::error::{Error, Operation, Result};
 use crate::options::{MAX_READ_GRANULARITY, Options};
+use crate::pull::crew::CrewSeat;
 use crate::pull::demand::{Demand, Puller};
 use crate::pull::extent::Extent;
 use crate::pull::prefetch::Prefetch;
@@ -65,6 +66,8 @@ pub(crate) struct State {
     pub(super) helper: Option<ThreadToken>,
     /// The same from its creation until `free`.
     helper_thread: Option<Thread>,
+    /// The threads that are its helper in turn, if it shares them with other buffers.
+    crew: Option<Box<CrewSeat>>,
     pub(super) canceled: bool,
     /// How often `cancel` was called. Calls that began before are canceled, even after a resume.
     pub(super) cancels: u64,
@@ -119,6 +122,7 @@ impl State {
             counters: Counters::default(),
             helper: None,
             helper_thread: None,
+            crew: None,
             canceled: false,
             cancels: 0,
             freed: false,
@@ -422,6 +426,19 @@ impl State {
     }
 
     /// Clears a failure and returns it.
+    /// Joins a crew, or leaves it. Returns what to drop without the lock.
+    pub(crate) fn set_crew(&mut self, crew: Option<Box<CrewSeat>>) -> Option<Box<CrewSeat>> {
+        std::mem::replace(&mut self.crew, crew)
+    }
+
+    pub(crate) fn crew(&self) -> Option<&CrewSeat> {
+        self.crew.as_deref()
+    }
+
+    pub(super) fn crew_mut(&mut self) -> Option<&mut CrewSeat> {
+        self.crew.as_deref_mut()
+    }
+
     pub(crate) fn retry(&mut self) -> Option<Error> {
         self.prefetch.unpause();
         // The source is asked again where it had no bytes, too.

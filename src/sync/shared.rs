@@ -97,6 +97,16 @@ impl<T: ?Sized> Backlink<T> {
         Backlink(allocation)
     }
 
+    /// Another reference to the same value.
+    pub(crate) fn copy(&self) -> Backlink<T> {
+        Backlink(self.0)
+    }
+
+    /// Whether both refer to the same value.
+    pub(crate) fn is_same(&self, other: &Backlink<T>) -> bool {
+        std::ptr::addr_eq(self.0.as_ptr(), other.0.as_ptr())
+    }
+
     /// The value, unless it is being dropped.
     ///
     /// # Safety

@@ -141,7 +141,7 @@ impl<'g> StateGuard<'g> {
         if let Awaited::Bytes(_) = awaited {
             // The bytes that it waits for may now be pushed, however far ahead they are.
             self.notify_pushers();
-            self.gate().helper.notify_one();
+            self.ring_helper();
         }
     }
 

@@ -1,0 +1,275 @@
+//! The crew: a few helper threads that many buffers share.
+//!
+//! A buffer with a crew has no helper thread of its own. Where that would be woken, the buffer is put
+//! into the crew's queue, once. A thread of the crew takes it out, is its helper while it has work,
+//! and leaves it. If others wait in the queue, it leaves after one call of the source and puts the
+//! buffer at the back. So a few threads carry many buffers in turn. A source that stalls holds up its
+//! thread; once all are held up, the other buffers wait for one of them. Calls with a time limit
+//! return in time all the same, since they wait by themselves.
+//!
+//! The lock is taken under the gate's lock, and nothing is called under it, except that a thread may be
+//! started.
+
+#![allow(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::ptr::NonNull;
+
+use crate::error::{Error, Result};
+use crate::options::{ThreadHook, ThreadHooks};
+use crate::panic::catch;
+use crate::sync::shared::{Backlink, Counted, Shared};
+use crate::sync::thread::Thread;
+use crate::sync::{Condvar, Mutex, lock, wait};
+
+/// The most threads of one crew.
+const MOST: u32 = 256;
+
+/// A buffer, as the crew sees it.
+pub(crate) trait Assisted: Send + Sync {
+    /// Is its helper while it has work, or for one piece of work if others wait.
+    fn assist(&self, is_contended: &dyn Fn() -> bool);
+}
+
+/// Work that waits for a thread of the crew.
+enum Job {
+    /// Be the helper of a buffer, which the queue does not keep: its seat leaves the queue when the
+    /// buffer is dropped.
+    Help(Backlink<dyn Assisted>),
+    Call(Box<dyn FnOnce() + Send>),
+}
+
+/// Work that a thread has taken.
+enum Taken {
+    Help(Shared<dyn Assisted>),
+    Call(Box<dyn FnOnce() + Send>),
+}
+
+pub(crate) struct Crew {
+    state: Mutex<CrewState>,
+    /// Notified when there is a job, and at the end.
+    called: Condvar,
+    hooks: Option<Shared<ThreadHooks>>,
+    most: usize,
+}
+
+struct CrewState {
+    queue: VecDeque<Job>,
+    /// The buffers that may be in the queue.
+    members: usize,
+    threads: Vec<Thread>,
+    /// The threads that wait for a job.
+    idle: usize,
+    is_closed: bool,
+}
+
+/// A buffer's place in a crew. Part of the buffer's state.
+pub(crate) struct CrewSeat {
+    crew: Shared<Crew>,
+    owner: Backlink<dyn Assisted>,
+    is_queued: bool,
+}
+
+impl Crew {
+    /// A crew of at most this many threads. Starts none.
+    pub(crate) fn new(most: u32, hooks: ThreadHooks) -> Result<Shared<Crew>> {
+        let hooks = (!hooks.is_empty())
+            .then(|| Shared::try_new(hooks))
+            .transpose()?;
+        let most = most.clamp(1, MOST) as usize;
+        let mut threads = Vec::new();
+        threads
+            .try_reserve_exact(most)
+            .map_err(|_| Error::NoMemory)?;
+        Shared::try_new(Crew {
+            state: Mutex::new(CrewState {
+                queue: VecDeque::new(),
+                members: 0,
+                threads,
+                idle: 0,
+                is_closed: false,
+            }),
+            called: Condvar::new(),
+            hooks,
+            most,
+        })
+    }
+
+    fn man(this: &Shared<Crew>) -> Result<()> {
+        let mut state = lock(&this.state);
+        match state.threads.is_empty() && !state.is_closed {
+            true => Crew::start_thread(this, &mut state),
+            false => Ok(()),
+        }
+    }
+
+    /// Calls `work` on a thread of the crew.
+    pub(crate) fn call(this: &Shared<Crew>, work: Box<dyn FnOnce() + Send>) -> Result<()> {
+        let mut state = lock(&this.state);
+        state.reserve()?;
+        if state.is_closed {
+            return Err(Error::Canceled);
+        }
+        if state.threads.is_empty() {
+            Crew::start_thread(this, &mut state)?;
+        }
+        Crew::push(this, &mut state, Job::Call(work));
+        Ok(())
+    }
+
+    /// Whether jobs wait for a thread.
+    fn is_contended(&self) -> bool {
+        let state = lock(&self.state);
+        state.queue.len() > state.idle
+    }
+
+    /// The queue has space for it.
+    fn push(this: &Shared<Crew>, state: &mut CrewState, job: Job) {
+        if state.is_closed {
+            return;
+        }
+        state.queue.push_back(job);
+        if state.queue.len() > state.idle && state.threads.len() < this.most {
+            // If none can be started, the others do it.
+            let _ = Crew::start_thread(this, state);
+        }
+        this.called.notify_one();
+    }
+
+    fn start_thread(this: &Shared<Crew>, state: &mut CrewState) -> Result<()> {
+        let crew = this.clone();
+        let thread = Thread::start(move || crew.work())?;
+        // `new` has allocated the space.
+        state.threads.push(thread);
+        Ok(())
+    }
+
+    fn work(&self) {
+        self.call_hook(|hooks| &hooks.begin);
+        while let Some(job) = self.next() {
+            match job {
+                Taken::Help(owner) => owner.assist(&|| self.is_contended()),
+                Taken::Call(work) => catch((), work),
+            }
+        }
+        self.call_hook(|hooks| &hooks.end);
+    }
+
+    fn call_hook(&self, which: fn(&ThreadHooks) -> &Option<ThreadHook>) {
+        if let Some(hook) = self
+            .hooks
+            .as_deref()
+            .and_then(|hooks| which(hooks).as_ref())
+        {
+            catch((), hook);
+        }
+    }
+
+    /// Waits for a job. None at the end.
+    fn next(&self) -> Option<Taken> {
+        let mut state = lock(&self.state);
+        loop {
+            if state.is_closed {
+                return None;
+            }
+            if let Some(taken) = state.take() {
+                return Some(taken);
+            }
+            state.idle += 1;
+            state = wait(&self.called, state);
+            state.idle -= 1;
+        }
+    }
+
+    /// Ends the threads, and waits for those that are not in the middle of a job. The others end after
+    /// it.
+    pub(crate) fn close(&self) {
+        let mut state = lock(&self.state);
+        state.is_closed = true;
+        let queue = std::mem::take(&mut state.queue);
+        let threads = std::mem::take(&mut state.threads);
+        let all_idle = state.idle == threads.len();
+        drop(state);
+        self.called.notify_all();
+        drop(queue);
+        if all_idle {
+            threads.into_iter().for_each(Thread::join);
+        }
+    }
+}
+
+impl CrewState {
+    /// Takes the first job whose buffer is not being dropped.
+    fn take(&mut self) -> Option<Taken> {
+        while let Some(job) = self.queue.pop_front() {
+            match job {
+                Job::Call(work) => return Some(Taken::Call(work)),
+                Job::Help(owner) => {
+                    // SAFETY: the drop of the buffer does not return before its seat has left the
+                    // queue, for which it needs the lock that is held here.
+                    if let Some(owner) = unsafe { owner.upgrade() } {
+                        return Some(Taken::Help(owner));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Allocates the space for one more job beside those of all members.
+    fn reserve(&mut self) -> Result<()> {
+        let most = self.members + 1;
+        let reserved = self.queue.try_reserve(most);
+        reserved.map_err(|_| Error::NoMemory)
+    }
+}
+
+impl CrewSeat {
+    /// A seat for a buffer, which takes it back when it is dropped. Allocates its place in the queue.
+    pub(crate) fn new<T: Assisted + 'static>(
+        crew: &Shared<Crew>,
+        owner: &Shared<T>,
+    ) -> Result<CrewSeat> {
+        let mut state = lock(&crew.state);
+        state.reserve()?;
+        state.members += 1;
+        drop(state);
+        let allocation = Shared::allocation(owner);
+        let allocation: NonNull<Counted<dyn Assisted>> = allocation;
+        Ok(CrewSeat {
+            crew: crew.clone(),
+            owner: Backlink::new(allocation),
+            is_queued: false,
+        })
+    }
+
+    /// Makes sure that there is a thread.
+    pub(crate) fn man(&self) -> Result<()> {
+        Crew::man(&self.crew)
+    }
+
+    /// Puts the buffer into the queue, unless it is there.
+    pub(super) fn ring(&mut self) {
+        if !self.is_queued {
+            self.is_queued = true;
+            let job = Job::Help(self.owner.copy());
+            Crew::push(&self.crew, &mut lock(&self.crew.state), job);
+        }
+    }
+
+    /// A thread has taken the buffer out of the queue.
+    pub(super) fn taken(&mut self) {
+        self.is_queued = false;
+    }
+}
+
+impl Drop for CrewSeat {
+    fn drop(&mut self) {
+        let mut state = lock(&self.crew.state);
+        state.members -= 1;
+        state.queue.retain(|job| match job {
+            Job::Help(owner) => !owner.is_same(&self.owner),
+            Job::Call(_) => true,
+        });
+    }
+}
