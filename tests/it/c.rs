@@ -80,6 +80,11 @@ fn leaving() {
 }
 
 #[test]
+fn cache() {
+    promise("cache.c");
+}
+
+#[test]
 fn core_calls() {
     promise("core_calls.c");
 }
