@@ -97,8 +97,8 @@ impl BufferCache {
         let deadline = wait.deadline();
         this.shelf().expire();
         let boarding = match wait.buffered {
-            true => Shelf::board_buffered(this.shelf(), key)?.ok_or(Error::Timeout)?,
-            false => Shelf::board(this.shelf(), key)?,
+            true => Shelf::board_buffered(this.shelf(), key, wait)?.ok_or(Error::Timeout)?,
+            false => Shelf::board(this.shelf(), key, wait)?,
         };
         let flight = match boarding {
             Boarding::Hit(lease) => return Ok(lease),
@@ -130,6 +130,7 @@ impl BufferCache {
 
     fn run(&self, departure: Departure) {
         let flight = departure.flight.clone();
+        self.shelf().enter_opener(&flight);
         self.fly(departure);
         self.shelf().ground(&flight);
     }
@@ -137,7 +138,6 @@ impl BufferCache {
     /// Calls the opener for everyone who waits for the flight.
     fn fly(&self, departure: Departure) {
         let Departure { flight, key, old } = departure;
-        self.shelf().enter_opener(&flight);
         let landing = catch(Err(Error::Panic), || {
             let old = old.as_ref().map(|old| Known::of(self.shelf(), old));
             let opened = self

@@ -5,6 +5,8 @@ use std::time::Instant;
 use crate::cache::entry::CacheEntry;
 use crate::cache::flight::Flight;
 use crate::cache::lease::Lease;
+use crate::cache::openings::Openings;
+use crate::cache::options::OpenWait;
 use crate::cache::shelf::Shelf;
 use crate::cache::table::{EntryRecord, EntryTable, Key};
 use crate::cache::times::is_over;
@@ -32,11 +34,11 @@ pub(super) struct Departure {
 
 impl Shelf {
     /// Finds the entry of a key, or the flight that brings it. Begins one if neither is there.
-    pub(super) fn board(this: &Shared<Shelf>, key: &[u8]) -> Result<Boarding> {
+    pub(super) fn board(this: &Shared<Shelf>, key: &[u8], how: OpenWait) -> Result<Boarding> {
         let mut table = this.lock_open()?;
         let listing = table.listing(key);
         if let Some(flight) = listing.and_then(|it| it.flight.clone()) {
-            table.openings.check_wait(&flight)?;
+            table.openings.check_wait(&flight, how)?;
             flight.join();
             table.counts.misses += 1;
             return Ok(Boarding::Joined(flight));
@@ -49,6 +51,7 @@ impl Shelf {
             table.counts.hits += 1;
             return Ok(Boarding::Hit(Shelf::grant(this, &mut table, entry)));
         }
+        Openings::check_call(how)?;
         let (flight, key) = Shelf::lead(&mut table, key)?;
         let old = old.map(|entry| Shelf::grant(this, &mut table, &entry));
         Ok(Boarding::Leads(Departure { flight, key, old }))
@@ -56,7 +59,11 @@ impl Shelf {
 
     /// The same for an open that calls no opener: it takes the entry that is there, even if it is
     /// stale or incomplete. None if there is neither an entry nor a flight.
-    pub(super) fn board_buffered(this: &Shared<Shelf>, key: &[u8]) -> Result<Option<Boarding>> {
+    pub(super) fn board_buffered(
+        this: &Shared<Shelf>,
+        key: &[u8],
+        how: OpenWait,
+    ) -> Result<Option<Boarding>> {
         let mut table = this.lock_open()?;
         let listing = table.listing(key);
         let (found, flight) = listing.map_or((None, None), |it| (it.entry, it.flight.clone()));
@@ -69,7 +76,7 @@ impl Shelf {
         let Some(flight) = flight else {
             return Ok(None);
         };
-        table.openings.check_wait(&flight)?;
+        table.openings.check_wait(&flight, how)?;
         flight.join();
         Ok(Some(Boarding::Joined(flight)))
     }

@@ -5,7 +5,9 @@
 //! waits.
 
 use crate::cache::flight::Flight;
+use crate::cache::options::OpenWait;
 use crate::error::{Error, Result};
+use crate::sync::host_call::is_inside_any;
 use crate::sync::shared::Shared;
 use crate::sync::{ThreadToken, this_thread};
 
@@ -60,8 +62,18 @@ impl Openings {
         self.0.iter().any(|it| it.thread != me)
     }
 
+    /// Whether this thread may block, if it is to: in a function of the host that others may be waiting
+    /// for, it may not.
+    pub(super) fn check_call(how: OpenWait) -> Result<()> {
+        match how.may_block() && is_inside_any() {
+            true => Err(Error::Reentrant),
+            false => Ok(()),
+        }
+    }
+
     /// Whether this thread may wait for a flight. It may not if that waits for this thread.
-    pub(super) fn check_wait(&self, flight: &Shared<Flight>) -> Result<()> {
+    pub(super) fn check_wait(&self, flight: &Shared<Flight>, how: OpenWait) -> Result<()> {
+        Openings::check_call(how)?;
         let me = this_thread();
         let mut next = flight;
         for _ in 0..=self.0.len() {

@@ -53,6 +53,14 @@ pub(crate) struct OpenWait {
 }
 
 impl OpenWait {
+    /// Whether the call may block.
+    pub(super) fn may_block(self) -> bool {
+        match self.timeout {
+            Some(limit) => !limit.is_zero(),
+            None => !self.buffered,
+        }
+    }
+
     /// When the call returns at the latest. None: it may take any time.
     pub(super) fn deadline(self) -> Option<Instant> {
         let limit = match self.buffered {

@@ -70,7 +70,7 @@ pub enum sb_status {
     SB_ERR_TIMEOUT = -7,
     /// The call would wait for the callback that made it. A source's callback, a log function, an
     /// sb_ready_fn or `thread_begin` called for bytes that are not buffered; or one of the last three
-    /// made a push that would block.
+    /// made a push that would block, or an sb_cache_open() that would. Or an opener opened its own key.
     SB_ERR_REENTRANT = -8,
     /// The size is not known yet.
     SB_ERR_UNKNOWN_SIZE = -9,
@@ -651,7 +651,8 @@ pub type sb_progress_fn =
 /// block, since readers and the source may be waiting for its thread.
 ///
 /// Any function may be called inside. What would wait returns SB_ERR_REENTRANT: a read of bytes that
-/// are not buffered, a push that would block, a save to a pipe that is full (that waits on Windows).
+/// are not buffered, a push that would block, a save to a pipe that is full (that waits on Windows), an
+/// sb_cache_open() that would call an opener or wait for one.
 /// sb_watch_free() does not wait there. sb_free() may wait there for a source that has no `close`. No
 /// C++ exception may leave the function.
 pub type sb_ready_fn = Option<unsafe extern "C-unwind" fn(opaque: *mut c_void, buffered: i64)>;

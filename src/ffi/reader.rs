@@ -26,8 +26,10 @@ const SEEK_END: c_int = sb_whence::SB_SEEK_END as c_int;
 /// Creates a reader: a read position in a buffer, initially 0, with its own cancellation.
 ///
 /// @param handle the buffer. The reader does not keep it alive: after sb_free() of the buffer, the
-///               reader's calls return SB_ERR_INVALID.
-/// @return the reader; NULL if the handle is invalid or memory runs out.
+///               reader's calls return SB_ERR_INVALID. If it is that of a cache's entry, the reader is
+///               a further lease, which keeps the entry.
+/// @return the reader; NULL if the handle is invalid, if it is that of an entry without a lease, or if
+///         memory runs out.
 ///
 /// Threads: any thread, concurrently; any number of readers on one buffer.
 ///
@@ -46,7 +48,8 @@ pub unsafe extern "C" fn sb_reader_new(handle: *mut sb_buffer) -> *mut sb_reader
 ///
 /// @param reader the reader.
 /// @return the buffer; NULL if the reader is invalid or its buffer was freed. It stays valid until
-///         sb_free(), which may come at any time.
+///         sb_free(), which may come at any time. That of a cache's entry stays valid as long as the
+///         entry has a lease: until sb_reader_free() of its last reader, or sb_cache_free().
 ///
 /// Threads: any thread, concurrently; never blocks.
 ///
@@ -227,7 +230,8 @@ pub unsafe extern "C" fn sb_reader_resume(reader: *mut sb_reader) -> c_int {
 }
 
 /// Frees a reader. If a call of the reader is blocked on another thread, that call returns
-/// SB_ERR_CANCELED.
+/// SB_ERR_CANCELED. If the reader is a lease of a cache's entry, the lease ends, once that call has
+/// returned: see sb_cache_open().
 ///
 /// @param reader the reader; a NULL, freed or forged one is ignored. The buffer may already be
 ///               freed.

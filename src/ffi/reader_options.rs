@@ -61,7 +61,8 @@ pub unsafe extern "C" fn sb_reader_options_init(
 ///                sb_reader_options_init().
 /// @param out     [out] the reader, NULL on error; not NULL.
 /// @return SB_OK.
-///         SB_ERR_INVALID: the handle or an option is invalid, or `out` is NULL.
+///         SB_ERR_INVALID: the handle or an option is invalid, `out` is NULL, or the handle is that of
+///         a cache's entry without a lease.
 ///         SB_ERR_UNSUPPORTED: an option of a later version is not 0.
 ///         SB_ERR_NO_MEMORY: memory runs out.
 ///

@@ -32,6 +32,9 @@ use crate::pull::watches::Ready;
 ///
 /// `ready` may be called before this call returns, on another thread; `*out` is set by then.
 ///
+/// A watch is no lease of a cache's entry: if the entry's last lease ends, `ready` is called with
+/// SB_ERR_CANCELED, on the thread that ends it.
+///
 /// @param handle the buffer.
 /// @param off    the offset in bytes; may be past the end. Or SB_WHEN_WANTED.
 /// @param ready  called once if the result is SB_ERR_TIMEOUT; not NULL. See sb_ready_fn.

@@ -47,7 +47,6 @@ use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
 /// The limits of a budget, in bytes.
 #[derive(Clone, Copy, Debug)]
-#[allow(dead_code, reason = "the cache uses it")]
 pub(crate) struct Limits {
     pub(crate) max_memory: u64,
     pub(crate) max_disk: u64,
@@ -76,7 +75,6 @@ impl Budget {
     /// The memory that a member takes in a budget, in bytes.
     pub(super) const MEMBER: u64 = Registry::SLOT as u64;
 
-    #[allow(dead_code, reason = "the cache uses it")]
     pub(crate) fn new(limits: Limits, evictor: Option<Box<dyn Evictor>>) -> Result<Shared<Budget>> {
         Shared::try_new(Budget {
             memory: Account::new(limits.max_memory),
@@ -88,12 +86,10 @@ impl Budget {
         })
     }
 
-    #[allow(dead_code, reason = "the cache uses it")]
     pub(crate) fn memory(&self) -> &Account {
         &self.memory
     }
 
-    #[allow(dead_code, reason = "the cache uses it")]
     pub(crate) fn disk(&self) -> &Account {
         &self.disk
     }

@@ -54,7 +54,6 @@ impl Account {
     }
 
     /// The most bytes that were in use at any time.
-    #[allow(dead_code, reason = "the cache uses it")]
     pub(crate) fn most(&self) -> u64 {
         self.most.load(Ordering::Relaxed)
     }

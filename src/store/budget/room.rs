@@ -39,7 +39,6 @@ impl Budget {
 
     /// Spills and evicts, once, until the members use no more than this, except the segments that are
     /// being filled and the stores that are in use.
-    #[allow(dead_code, reason = "the cache uses it")]
     pub(crate) fn trim(&self, max_memory: u64, max_disk: u64) -> Result<()> {
         // First, so that nothing is spilled only to be removed.
         self.evict_down(max_disk);
