@@ -772,7 +772,7 @@ pub struct sb_cache_options {
     /// opened it or confirmed it. Default: -1; a negative value means no limit.
     pub fresh_ms: i64,
     /// For how long an entry is kept after its last lease has ended, in milliseconds, even if there is
-    /// room. There is no thread for that: it is applied by every sb_cache_* call, and whenever an
+    /// room. There is no thread for that: it is applied by every call of a cache, and whenever an
     /// entry needs memory. Default: -1; a negative value means no limit.
     pub idle_ms: i64,
     /// The most helper threads that all entries share. 0 means the default, which is 4.

@@ -17,6 +17,8 @@ typedef struct things {
     sb_buffer *pushed; /* has 100 bytes */
     sb_reader *reader; /* of `pulled` */
     sb_watch *watch;   /* of `pushed`, at 500 */
+    sb_cache *cache;   /* has an entry for "a" */
+    sb_reader *leased; /* of that entry, of which it has read 100 bytes */
     int calls;         /* of the watch's function */
 } things;
 
@@ -30,12 +32,18 @@ static sb_error error = { .struct_size = sizeof(sb_error) };
 static sb_options options;
 static sb_reader_options reading;
 static sb_save_options saving;
+static sb_cache_options caching;
+static sb_cache_stats cached;
+static unsigned char long_key[4097];
 
 #define CALLBACK(...) \
     (&(sb_callback){ .opaque = &spare, .cancel = stream_cancel, .close = stream_close, __VA_ARGS__ })
 #define OPTIONS(...) (&(sb_options){ .struct_size = sizeof(sb_options), __VA_ARGS__ })
 #define READING(...) (&(sb_reader_options){ .struct_size = sizeof(sb_reader_options), __VA_ARGS__ })
 #define SAVE(...) (&(sb_save_options){ .struct_size = sizeof(sb_save_options), __VA_ARGS__ })
+#define CACHING(...) \
+    (&(sb_cache_options){ .struct_size = sizeof(sb_cache_options), .open = opener, .fresh_ms = -1, \
+                          .idle_ms = -1, __VA_ARGS__ })
 #define ERROR(...) (&(sb_error){ .struct_size = sizeof(sb_error), __VA_ARGS__ })
 
 /* The options of a program built with a later header, whose struct has one more member. */
@@ -340,6 +348,102 @@ static int64_t calls_after(things *t, sb_watch *freed)
     return t->calls;
 }
 
+/* ---- a cache ------------------------------------------------------------------------------------- */
+
+static int64_t letter_read(void *opaque, void *to, size_t capacity)
+{
+    return stream_read(opaque, to, capacity);
+}
+
+static void letter_close(void *opaque)
+{
+    stream_close(opaque);
+    free(opaque);
+}
+
+/* Opens keys of one letter. */
+static int opener(void *opaque, const void *key, size_t key_size, uint64_t old_tag, sb_opened *opened)
+{
+    stream *self;
+    (void)opaque;
+    (void)key;
+    (void)old_tag;
+    if (key_size != 1)
+        return -7;
+    self = malloc(sizeof *self);
+    CHECK(self != NULL);
+    stream_init(self, SIZE, 100);
+    opened->source.read = letter_read;
+    opened->source.close = letter_close;
+    opened->source.opaque = self;
+    return 0;
+}
+
+static int64_t new_cache(const sb_cache_options *with)
+{
+    sb_cache *cache = (sb_cache *)out;
+    int64_t result = sb_cache_new(with, &cache);
+    CHECK((result < 0) == (cache == NULL));
+    sb_cache_free(cache);
+    return result;
+}
+
+static int64_t cache_later(uint64_t value)
+{
+    struct { sb_cache_options known; uint64_t later; } with;
+    CHECK_EQ(sb_cache_options_init(&with.known, sizeof with), SB_OK);
+    with.known.open = opener;
+    with.later = value;
+    return new_cache(&with.known);
+}
+
+static int64_t open_key(sb_cache *cache, const void *key, size_t size, const sb_reader_options *with)
+{
+    sb_reader *reader = (sb_reader *)out;
+    int64_t result = sb_cache_open(cache, key, size, with, &reader);
+    CHECK((result < 0) == (reader == NULL));
+    sb_reader_free(reader);
+    return result;
+}
+
+/* In a cache of its own. */
+static int64_t open_new(const sb_reader_options *with)
+{
+    sb_cache *cache;
+    int64_t result;
+    CHECK_EQ(sb_cache_new(CACHING(.threads = 1), &cache), SB_OK);
+    result = open_key(cache, "a", 1, with);
+    sb_cache_free(cache);
+    return result;
+}
+
+/* The buffer of the entry, whose last lease has ended. */
+static sb_buffer *idle(things *t)
+{
+    sb_buffer *buffer = sb_reader_buffer(t->leased);
+    CHECK(buffer != NULL);
+    sb_reader_free(t->leased);
+    return buffer;
+}
+
+static int64_t other_cache_stats(sb_cache *cache)
+{
+    struct { sb_cache_stats stats; unsigned char later[64]; } large;
+    unsigned char *bytes = (unsigned char *)&large;
+
+    memset(&large, 0xEE, sizeof large);
+    CHECK_EQ(sb_cache_stat(cache, &large.stats, 28), SB_OK);
+    CHECK_EQ(bytes[27], 0);
+    CHECK_EQ(bytes[28], 0xEE);
+    memset(&large, 0xEE, sizeof large);
+    CHECK_EQ(sb_cache_stat(cache, &large.stats, sizeof large), SB_OK);
+    CHECK_EQ(large.later[0], 0);
+    CHECK_EQ(large.later[63], 0);
+    CHECK_EQ(large.stats.entries, 1);
+    CHECK_EQ(large.stats.leases, 1);
+    return SB_OK;
+}
+
 /* ---- inside callbacks ---------------------------------------------------------------------------- */
 
 enum { READY = 1, LOG = 2, SOURCE = 4, BEGIN = 8, ANY = READY | LOG | SOURCE | BEGIN };
@@ -515,12 +619,15 @@ static int64_t result_inside(int place, inside_fn misuse)
     static int64_t NAMED(buffer_, __LINE__)(sb_buffer *buffer) { return __VA_ARGS__; }
 #define READER(function, ...) \
     static int64_t NAMED(reader_, __LINE__)(sb_reader *reader) { return __VA_ARGS__; }
+#define CACHE(function, ...) \
+    static int64_t NAMED(cache_, __LINE__)(sb_cache *cache) { return __VA_ARGS__; }
 #define INSIDE(what, places, code, ...) \
     static int64_t NAMED(inside_, __LINE__)(sb_buffer *buffer) { (void)buffer; return __VA_ARGS__; }
 #include "misuse_rows.h"
 #undef ROW
 #undef BUFFER
 #undef READER
+#undef CACHE
 #undef INSIDE
 
 typedef struct row {
@@ -531,17 +638,20 @@ typedef struct row {
     int64_t (*misuse)(things *);
     int64_t (*with_buffer)(sb_buffer *);
     int64_t (*with_reader)(sb_reader *);
+    int64_t (*with_cache)(sb_cache *);
     int64_t (*inside)(sb_buffer *);
     int places;
 } row;
 
-#define ROW(what, code, ...) { __LINE__, what, code, NAMED(row_, __LINE__), NULL, NULL, NULL, 0 },
+#define ROW(what, code, ...) { __LINE__, what, code, NAMED(row_, __LINE__), NULL, NULL, NULL, NULL, 0 },
 #define BUFFER(function, ...) \
-    { __LINE__, #function, SB_ERR_INVALID, NULL, NAMED(buffer_, __LINE__), NULL, NULL, 0 },
+    { __LINE__, #function, SB_ERR_INVALID, NULL, NAMED(buffer_, __LINE__), NULL, NULL, NULL, 0 },
 #define READER(function, ...) \
-    { __LINE__, #function, SB_ERR_INVALID, NULL, NULL, NAMED(reader_, __LINE__), NULL, 0 },
+    { __LINE__, #function, SB_ERR_INVALID, NULL, NULL, NAMED(reader_, __LINE__), NULL, NULL, 0 },
+#define CACHE(function, ...) \
+    { __LINE__, #function, SB_ERR_INVALID, NULL, NULL, NULL, NAMED(cache_, __LINE__), NULL, 0 },
 #define INSIDE(what, places, code, ...) \
-    { __LINE__, what, code, NULL, NULL, NULL, NAMED(inside_, __LINE__), places },
+    { __LINE__, what, code, NULL, NULL, NULL, NULL, NAMED(inside_, __LINE__), places },
 static const row rows[] = {
 #include "misuse_rows.h"
 };
@@ -569,6 +679,9 @@ static void things_make(things *t)
     CHECK_EQ(sb_new_push(NULL, &t->pushed), SB_OK);
     CHECK_EQ(sb_push(t->pushed, 0, 100, whole, 0), 100);
     CHECK_EQ(sb_when(t->pushed, 500, on_ready, t, &t->watch), SB_ERR_TIMEOUT);
+    CHECK_EQ(sb_cache_new(CACHING(.max_disk = 1048576), &t->cache), SB_OK);
+    CHECK_EQ(sb_cache_open(t->cache, "a", 1, NULL, &t->leased), SB_OK);
+    CHECK_EQ(sb_reader_read(t->leased, 100, out), 100);
 }
 
 /* A buffer has its bytes, unless it is freed. */
@@ -585,6 +698,9 @@ static void things_free(things *t)
     CHECK(t->source.reads == 1 || t->source.ended);
     things_have(t->pulled);
     things_have(t->pushed);
+    things_have(sb_reader_buffer(t->leased));
+    sb_reader_free(t->leased);
+    sb_cache_free(t->cache);
     sb_watch_free(t->watch);
     sb_reader_free(t->reader);
     sb_free(t->pulled);
@@ -595,22 +711,26 @@ static void things_free(things *t)
 
 /* ---- handles that are none ------------------------------------------------------------------------ */
 
-/* Calls the functions of one kind of handle, or of both, with a handle of neither. */
-static void bad_for(void *handle, const char *where, int for_buffers, int for_readers)
+enum { BUFFERS = 1, READERS = 2, CACHES = 4, ALL = 7 };
+
+/* Calls the functions of some kinds of handles, with a handle of none of them. */
+static void bad_for(void *handle, const char *where, int kinds)
 {
     const row *row;
     for (row = rows; row < rows + COUNT_OF(rows); row++) {
         check_context = row->what;
-        if (row->with_buffer != NULL && for_buffers)
+        if (row->with_buffer != NULL && (kinds & BUFFERS))
             expect(row, where, row->with_buffer(handle));
-        if (row->with_reader != NULL && for_readers)
+        if (row->with_reader != NULL && (kinds & READERS))
             expect(row, where, row->with_reader(handle));
+        if (row->with_cache != NULL && (kinds & CACHES))
+            expect(row, where, row->with_cache(handle));
     }
 }
 
 static void bad_handle(void *handle, const char *where)
 {
-    bad_for(handle, where, 1, 1);
+    bad_for(handle, where, ALL);
     sb_watch_free(handle);
 }
 
@@ -638,10 +758,12 @@ static void foreign_handles(void)
 {
     things t;
     things_make(&t);
-    bad_for(t.pulled, "a buffer", 0, 1);
-    bad_for(t.pushed, "a push buffer", 0, 1);
-    bad_for(t.reader, "a reader", 1, 0);
-    bad_for(t.watch, "a watch", 1, 1);
+    bad_for(t.pulled, "a buffer", READERS | CACHES);
+    bad_for(t.pushed, "a push buffer", READERS | CACHES);
+    bad_for(t.reader, "a reader", BUFFERS | CACHES);
+    bad_for(t.watch, "a watch", ALL);
+    bad_for(t.cache, "a cache", BUFFERS | READERS);
+    sb_watch_free((sb_watch *)(void *)t.cache);
     CHECK_EQ(sb_reader_read(t.reader, 100, out), 100);
     CHECK_EQ(sb_push(t.pushed, 500, 10, whole + 500, 0), 10);
     CHECK_EQ(t.calls, 1);
@@ -650,6 +772,7 @@ static void foreign_handles(void)
     bad_handle(t.pushed, "a freed push buffer");
     bad_handle(t.reader, "a freed reader");
     bad_handle(t.watch, "a freed watch");
+    bad_handle(t.cache, "a freed cache");
 }
 
 /* Freed handles stay invalid while others live. */

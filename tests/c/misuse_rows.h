@@ -5,9 +5,10 @@
  * A misuse of one thing, with the expected result:        ROW(what, code, expression)
  * A call with a handle that is none, SB_ERR_INVALID:      BUFFER(function, expression)
  *                                                         READER(function, expression)
+ *                                                         CACHE(function, expression)
  * A call inside a callback, with the expected result:     INSIDE(what, callbacks, code, expression)
  *
- * The expressions use `t` (see `things`), `buffer` and `reader`.
+ * The expressions use `t` (see `things`), `buffer`, `reader` and `cache`.
  */
 
 /* ---- handles: NULL, freed, forged, or of another kind ------------------------------------------- */
@@ -61,6 +62,15 @@ READER(sb_reader_cancel, sb_reader_cancel(reader))
 READER(sb_reader_resume, sb_reader_resume(reader))
 READER(sb_reader_free, (sb_reader_free(reader), sb_reader_free(reader), SB_ERR_INVALID))
 READER(sb_reader_error, sb_reader_error(reader, &error))
+
+CACHE(sb_cache_open, open_key(cache, "a", 1, NULL))
+CACHE(sb_cache_open, open_key(cache, "a", 1, READING(.flags = SB_READER_BUFFERED)))
+CACHE(sb_cache_remove, sb_cache_remove(cache, "a", 1))
+CACHE(sb_cache_remove, sb_cache_remove(cache, NULL, 0))
+CACHE(sb_cache_trim, sb_cache_trim(cache, 0, 0))
+CACHE(sb_cache_stat, sb_cache_stat(cache, &cached, sizeof cached))
+CACHE(sb_cache_stat, sb_cache_stat(cache, &cached, 0))
+CACHE(sb_cache_free, (sb_cache_free(cache), sb_cache_free(cache), SB_ERR_INVALID))
 
 /* A reader whose buffer is freed. */
 ROW("sb_reader_buffer of an orphan", SB_ERR_INVALID, made(sb_reader_buffer(orphan(t))))
@@ -325,6 +335,65 @@ ROW("sb_reopen, complete", SB_OK, reopen(complete(t), SIZE))
 ROW("sb_reopen that would block, in ready", SB_ERR_REENTRANT, reopen_beside_a_read(READY))
 ROW("sb_reopen that would block, in log", SB_ERR_REENTRANT, reopen_beside_a_read(LOG))
 
+/* ---- a cache: `cache` has an entry for "a", of which `leased` is a reader ------------------------- */
+
+ROW("sb_cache_new without options", SB_ERR_INVALID, new_cache(NULL))
+ROW("sb_cache_new without out", SB_ERR_INVALID, sb_cache_new(CACHING(.threads = 1), NULL))
+ROW("cache", SB_OK, new_cache(CACHING(.threads = 1)))
+ROW("cache without an opener", SB_ERR_INVALID, 
+    new_cache(&(sb_cache_options){ .struct_size = sizeof(sb_cache_options) }))
+ROW("cache, on_short", SB_ERR_INVALID, new_cache(CACHING(.on_short = 2)))
+ROW("cache, spool_dir empty", SB_ERR_INVALID, new_cache(CACHING(.spool_dir = "")))
+ROW("cache, struct_size 0", SB_ERR_INVALID,
+    new_cache(&(sb_cache_options){ .struct_size = 0, .open = opener }))
+ROW("cache, struct_size too small", SB_ERR_INVALID,
+    new_cache(&(sb_cache_options){ .struct_size = sizeof(sb_cache_options) - 1, .open = opener }))
+ROW("cache, struct_size too large", SB_ERR_INVALID,
+    new_cache(&(sb_cache_options){ .struct_size = 4097, .open = opener }))
+ROW("cache, a later member that is 0", SB_OK, cache_later(0))
+ROW("cache, a later member", SB_ERR_UNSUPPORTED, cache_later(7))
+ROW("sb_cache_options_init NULL", SB_ERR_INVALID,
+    sb_cache_options_init(NULL, sizeof(sb_cache_options)))
+ROW("sb_cache_options_init too small", SB_ERR_INVALID,
+    sb_cache_options_init(&caching, sizeof caching - 1))
+ROW("sb_cache_options_init too large", SB_ERR_INVALID, sb_cache_options_init(&caching, 4097))
+ROW("sb_cache_open without a key", SB_ERR_INVALID, open_key(t->cache, NULL, 1, NULL))
+ROW("sb_cache_open of nothing", SB_ERR_INVALID, open_key(t->cache, NULL, 0, NULL))
+ROW("sb_cache_open, key_size 0", SB_ERR_INVALID, open_key(t->cache, "a", 0, NULL))
+ROW("sb_cache_open, key_size 4096", SB_ERR_SOURCE, open_key(t->cache, long_key, 4096, NULL))
+ROW("sb_cache_open, key_size 4097", SB_ERR_INVALID, open_key(t->cache, long_key, 4097, NULL))
+ROW("sb_cache_open, key_size SIZE_MAX", SB_ERR_INVALID, open_key(t->cache, "a", SIZE_MAX, NULL))
+ROW("sb_cache_open without out", SB_ERR_INVALID, sb_cache_open(t->cache, "a", 1, NULL, NULL))
+ROW("sb_cache_open, an unknown flag", SB_ERR_INVALID,
+    open_key(t->cache, "a", 1, READING(.flags = 2)))
+ROW("sb_cache_open, struct_size 0", SB_ERR_INVALID,
+    open_key(t->cache, "a", 1, &(sb_reader_options){ .struct_size = 0 }))
+ROW("sb_cache_open, error of size 0", SB_ERR_INVALID,
+    open_key(t->cache, "a", 1, READING(.error = &(sb_error){ .struct_size = 0 })))
+ROW("sb_cache_open, error without its path", SB_ERR_INVALID,
+    open_key(t->cache, "a", 1, READING(.error = ERROR(.path_cap = 1))))
+ROW("sb_cache_open of a key that fails", SB_ERR_SOURCE, open_key(t->cache, "ab", 2, NULL))
+ROW("sb_cache_open of a key that fails, non-blocking", SB_ERR_TIMEOUT,
+    open_key(t->cache, "ab", 2, READING(.flags = SB_READER_BUFFERED)))
+ROW("sb_cache_open, non-blocking", SB_OK, open_key(t->cache, "a", 1, READING(.timeout_ms = 0)))
+ROW("sb_cache_remove, key_size 0", SB_ERR_INVALID, sb_cache_remove(t->cache, "a", 0))
+ROW("sb_cache_remove, key_size 4097", SB_ERR_INVALID, sb_cache_remove(t->cache, long_key, 4097))
+ROW("sb_cache_remove without a key", SB_ERR_INVALID, sb_cache_remove(t->cache, NULL, 1))
+ROW("sb_cache_remove of an unknown key", SB_OK, sb_cache_remove(t->cache, "b", 1))
+ROW("sb_cache_remove of a key in use", SB_OK, sb_cache_remove(t->cache, "a", 1))
+ROW("sb_cache_trim to nothing", SB_OK, sb_cache_trim(t->cache, 0, 0))
+ROW("sb_cache_stat without out", SB_ERR_INVALID, sb_cache_stat(t->cache, NULL, sizeof cached))
+ROW("sb_cache_stat of other versions", SB_OK, other_cache_stats(t->cache))
+ROW("sb_cancel of an entry", SB_ERR_UNSUPPORTED, sb_cancel(sb_reader_buffer(t->leased)))
+ROW("sb_reopen of an entry", SB_ERR_UNSUPPORTED,
+    reopen(sb_reader_buffer(t->leased), SB_SIZE_UNKNOWN))
+ROW("sb_free of an entry", SB_OK, (sb_free(sb_reader_buffer(t->leased)), SB_OK))
+ROW("sb_push to an entry", SB_ERR_UNSUPPORTED,
+    sb_push(sb_reader_buffer(t->leased), 0, 10, whole, 0))
+ROW("sb_set_max_memory of an entry", SB_OK, sb_set_max_memory(sb_reader_buffer(t->leased), 0))
+ROW("sb_reader_new of an entry without a lease", SB_ERR_INVALID, made(sb_reader_new(idle(t))))
+ROW("sb_reader_new_with of an entry without a lease", SB_ERR_INVALID, new_reader(idle(t), NULL))
+
 /* ---- inside callbacks: `buffer` has 10 bytes, and more do not come ------------------------------- */
 
 INSIDE("sb_read of buffered bytes", ANY, 10, sb_read(buffer, 0, 10, out))
@@ -343,6 +412,10 @@ INSIDE("sb_push, timed", READY | LOG, SB_ERR_REENTRANT, sb_push(buffer, 2000, 1,
 INSIDE("sb_push, non-blocking", READY | LOG, SB_ERR_TIMEOUT, sb_push(buffer, 2000, 1, whole, 0))
 INSIDE("sb_push of what has space", READY | LOG, 10, sb_push(buffer, 10, 10, whole + 10, -1))
 INSIDE("sb_reopen without close", SOURCE, SB_ERR_REENTRANT, reopen(buffer, SB_SIZE_UNKNOWN))
+INSIDE("sb_cache_open of a new key", READY | LOG, SB_ERR_REENTRANT, open_new(READING(.timeout_ms = -1)))
+INSIDE("sb_cache_open of a new key, timed", READY | LOG, SB_ERR_REENTRANT,
+       open_new(READING(.timeout_ms = 60000)))
+INSIDE("sb_cache_open of a new key, non-blocking", READY | LOG, SB_ERR_TIMEOUT, open_new(READING(.timeout_ms = 0)))
 INSIDE("sb_watch_free of the watch itself", READY, SB_OK,
        (sb_watch_free(inside.watch), sb_watch_free(inside.watch), SB_OK))
 INSIDE("sb_free", READY | LOG | SOURCE, SB_ERR_INVALID, (sb_free(buffer), sb_size(buffer)))

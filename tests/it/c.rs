@@ -202,6 +202,7 @@ fn misuse_of_every_function() {
             _ if name == "sb_version" => continue,
             _ if parameters.contains("sb_buffer *handle") => format!("BUFFER({name}, "),
             _ if parameters.contains("sb_reader *reader") => format!("READER({name}, "),
+            _ if parameters.contains("sb_cache *cache") => format!("CACHE({name}, "),
             _ => format!("{name}("),
         };
         assert!(
