@@ -1,5 +1,9 @@
 //! Random operations on several threads against a plain function of the offset.
 
+#[path = "model/cache.rs"]
+mod cache;
+#[path = "model/cache_world.rs"]
+mod cache_world;
 #[path = "model/push.rs"]
 mod push;
 #[path = "model/push_calls.rs"]

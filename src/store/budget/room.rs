@@ -42,6 +42,8 @@ impl Budget {
     pub(crate) fn trim(&self, max_memory: u64, max_disk: u64) -> Result<()> {
         // First, so that nothing is spilled only to be removed.
         self.evict_down(max_disk);
+        // No spill frees what the members need besides their bytes.
+        while self.overhead.load(Ordering::Relaxed) > max_memory && self.evict(Cause::Memory) {}
         let mut round = Round::new();
         let is_needed = || self.memory.used() > max_memory;
         let mut spilled = Ok(true);
