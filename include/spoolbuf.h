@@ -60,15 +60,32 @@
  *      bytes stay readable, and the next read tries again.
  *   9. There can be any number of handles, and any number of threads on each.
  *
+ * CACHE
+ *
+ *   An application that streams many resources limits them together: in a cache, each resource is an
+ *   entry under a key, and all entries share one budget of memory and disk space. sb_cache_open()
+ *   returns a reader. The reader is a lease: as long as an entry has one, its bytes stay.
+ *
+ *       sb_cache_options_init(&options, sizeof options);
+ *       options.open = my_open;                         // fills an sb_opened with a source
+ *       sb_cache_new(&options, &cache);
+ *       sb_cache_open(cache, url, strlen(url), NULL, &reader);
+ *       sb_reader_read(reader, sizeof bytes, bytes);
+ *       sb_reader_free(reader);                         // the entry stays until its room is needed
+ *
+ *   The budget holds at every moment: the oldest bytes of any entry are spilled, and the least
+ *   recently released entry without a lease is evicted. Concurrent opens of one key call the opener
+ *   once. An entry without a lease has no open source. Nothing is kept when the process ends.
+ *
  * LIFETIME
  *
  *   Every call validates its handle. A NULL, freed or forged handle returns SB_ERR_INVALID, and
  *   freeing one does nothing. A handle may be freed at any time, from any thread, even inside a
- *   callback. Readers (sb_reader) do not keep their buffer alive. In a child of fork(), the handles
- *   of the parent are invalid; the child can create its own.
+ *   callback. Readers (sb_reader) do not keep their buffer alive, except those of a cache's entry. In
+ *   a child of fork(), the handles of the parent are invalid; the child can create its own.
  *
- *   On 32-bit targets at most 32,704 buffers, 32,704 readers and 32,704 watches can be alive at once,
- *   and about 700 million of each can be created per process.
+ *   On 32-bit targets at most 32,704 buffers, 32,704 readers, 32,704 watches and 32,704 caches can be
+ *   alive at once, and about 700 million of each can be created per process.
  *
  * THREADS
  *
@@ -77,7 +94,8 @@
  *
  *   The library calls the source on the thread of the reader that needs bytes. It calls the source
  *   on a helper thread only if the caller asks for that: by sb_prefetch(), by sb_when(), by the
- *   option `prefetch`, or by a call or a reader with a positive timeout. The runtimes of some
+ *   option `prefetch`, or by a call or a reader with a positive timeout. The opener of a cache runs
+ *   on a thread of the library if the open has a timeout, even one of 0. The runtimes of some
  *   languages (synchronous Node, Deno, Ruby, Perl, LuaJIT) cannot run callbacks on foreign threads.
  *   Use none of these there.
  *
@@ -215,7 +233,7 @@ typedef enum {
     /**
      * The call would wait for the callback that made it. A source's callback, a log function, an
      * sb_ready_fn or `thread_begin` called for bytes that are not buffered; or one of the last three
-     * made a push that would block.
+     * made a push that would block, or an sb_cache_open() that would. Or an opener opened its own key.
      */
     SB_ERR_REENTRANT = -8,
     /**
@@ -504,6 +522,10 @@ typedef enum {
      * Making the spool file the target, for SB_SAVE_LINK.
      */
     SB_OP_TARGET_LINK = 12,
+    /**
+     * Opening the source of an entry of a cache (see sb_opener_fn).
+     */
+    SB_OP_SOURCE_OPEN = 13,
 } sb_operation;
 
 /**
@@ -538,6 +560,11 @@ typedef enum {
  * A buffer: an opaque handle, validated by each call, and not a pointer to dereference.
  */
 typedef struct sb_buffer sb_buffer;
+
+/**
+ * Many buffers under one budget, each known by a key: an opaque handle, validated by each call.
+ */
+typedef struct sb_cache sb_cache;
 
 /**
  * A read position in a buffer, with its own cancellation: an opaque handle, validated by each
@@ -671,6 +698,59 @@ typedef struct {
 } sb_callback;
 
 /**
+ * Why a call failed. sb_reader_error() fills it for a reader, and sb_save_with() for a save.
+ *
+ * The caller sets `path` and `path_cap`, if it wants the path. The other members are written by
+ * the library.
+ */
+typedef struct {
+    /**
+     * sizeof(sb_error) in the caller's header; set by sb_error_init().
+     */
+    size_t struct_size;
+    /**
+     * [in] Space for the path, which is written here: NUL-terminated, and truncated to fit. NULL
+     * if the path is not needed.
+     */
+    char *path;
+    /**
+     * [in] The size of `path` in bytes, including the NUL; 0 if `path` is NULL.
+     */
+    size_t path_cap;
+    /**
+     * The length of the whole path in bytes, without the NUL, even if it was truncated. The path
+     * is that of a save's target, or the directory of the spool file, whichever `operation`
+     * concerns. 0 if there is none: for the source, say, or for a descriptor.
+     */
+    size_t path_len;
+    /**
+     * The source's own code (the return value of its callback), or 0. Only for SB_ERR_SOURCE.
+     */
+    int64_t source;
+    /**
+     * The offset in the resource of the first byte that the call could not read or write, or
+     * SB_SIZE_UNKNOWN if the operation has no offset.
+     */
+    uint64_t offset;
+    /**
+     * The result of the call: an sb_status. SB_OK if no call has failed.
+     */
+    int32_t status;
+    /**
+     * What failed: an sb_operation.
+     */
+    int32_t operation;
+    /**
+     * The system's code (errno, GetLastError) of a failed file operation, or 0.
+     */
+    int32_t system;
+    /**
+     * Always 0.
+     */
+    int32_t reserved;
+} sb_error;
+
+/**
  * Options of sb_reader_new_with(). sb_reader_options_init() sets them to the defaults.
  */
 typedef struct {
@@ -700,6 +780,16 @@ typedef struct {
      * resource if they can. Default: SB_REACH_WHOLE, no limit.
      */
     uint64_t reach;
+    /**
+     * For sb_cache_open(): filled with the reason if that fails, and with SB_OK if it does not;
+     * initialized with sb_error_init(). The reader does not keep it. sb_reader_new_with() ignores
+     * it. Default: NULL.
+     */
+    sb_error *error;
+    /**
+     * Must be NULL.
+     */
+    void *reserved_pointer;
 } sb_reader_options;
 
 /**
@@ -933,7 +1023,8 @@ typedef struct {
  * block, since readers and the source may be waiting for its thread.
  *
  * Any function may be called inside. What would wait returns SB_ERR_REENTRANT: a read of bytes that
- * are not buffered, a push that would block, a save to a pipe that is full (that waits on Windows).
+ * are not buffered, a push that would block, a save to a pipe that is full (that waits on Windows), an
+ * sb_cache_open() that would call an opener or wait for one.
  * sb_watch_free() does not wait there. sb_free() may wait there for a source that has no `close`. No
  * C++ exception may leave the function.
  */
@@ -948,59 +1039,6 @@ typedef void (*sb_ready_fn)(void *opaque, int64_t buffered);
  * the save with SB_ERR_CANCELED.
  */
 typedef int (*sb_progress_fn)(void *opaque, uint64_t done, uint64_t total);
-
-/**
- * Why a call failed. sb_reader_error() fills it for a reader, and sb_save_with() for a save.
- *
- * The caller sets `path` and `path_cap`, if it wants the path. The other members are written by
- * the library.
- */
-typedef struct {
-    /**
-     * sizeof(sb_error) in the caller's header; set by sb_error_init().
-     */
-    size_t struct_size;
-    /**
-     * [in] Space for the path, which is written here: NUL-terminated, and truncated to fit. NULL
-     * if the path is not needed.
-     */
-    char *path;
-    /**
-     * [in] The size of `path` in bytes, including the NUL; 0 if `path` is NULL.
-     */
-    size_t path_cap;
-    /**
-     * The length of the whole path in bytes, without the NUL, even if it was truncated. The path
-     * is that of a save's target, or the directory of the spool file, whichever `operation`
-     * concerns. 0 if there is none: for the source, say, or for a descriptor.
-     */
-    size_t path_len;
-    /**
-     * The source's own code (the return value of its callback), or 0. Only for SB_ERR_SOURCE.
-     */
-    int64_t source;
-    /**
-     * The offset in the resource of the first byte that the call could not read or write, or
-     * SB_SIZE_UNKNOWN if the operation has no offset.
-     */
-    uint64_t offset;
-    /**
-     * The result of the call: an sb_status. SB_OK if no call has failed.
-     */
-    int32_t status;
-    /**
-     * What failed: an sb_operation.
-     */
-    int32_t operation;
-    /**
-     * The system's code (errno, GetLastError) of a failed file operation, or 0.
-     */
-    int32_t system;
-    /**
-     * Always 0.
-     */
-    int32_t reserved;
-} sb_error;
 
 /**
  * Options of sb_save_with(). sb_save_options_init() sets them to the defaults.
@@ -1061,6 +1099,217 @@ typedef struct {
      */
     uint32_t reserved;
 } sb_save_options;
+
+/**
+ * What an opener returns: the resource of a key, now. See sb_opener_fn.
+ */
+typedef struct {
+    /**
+     * sizeof(sb_opened) in the library, set before the opener is called.
+     */
+    size_t struct_size;
+    /**
+     * The size of the resource in bytes, a hint; or SB_SIZE_UNKNOWN, which it is set to before.
+     */
+    uint64_t size;
+    /**
+     * A tag of the resource's bytes: a hash of its ETag, say. Equal tags, except 0, mean equal bytes.
+     * 0, which it is set to before, means that nothing is known about them.
+     */
+    uint64_t tag;
+    /**
+     * The source, as for sb_new(). It must have a `close`. It is set to zeros before, and may be
+     * left so if `tag` is `old_tag` and not 0: see sb_opener_fn.
+     */
+    sb_callback source;
+} sb_opened;
+
+/**
+ * Opens the resource of a key, for sb_cache_open().
+ *
+ * `key` is the key, valid until the function returns. The function fills `out` and returns 0. Any
+ * other value is a failure, and `out` is ignored: the source in it stays the function's.
+ * SB_SOURCE_CANCELED is returned by sb_cache_open() as SB_ERR_CANCELED, SB_SOURCE_UNSUPPORTED as
+ * SB_ERR_UNSUPPORTED, and every other value as SB_ERR_SOURCE, with the value as `source` in sb_error.
+ *
+ * If the cache has bytes of the key, and `tag` is the tag that they were opened with and not 0, it
+ * keeps them. It continues with the source if some are missing and the entry has no other source, as
+ * by sb_reopen(); otherwise it closes the source. Any other tag is a new entry. `old_tag` is the tag
+ * of the bytes if no source is needed: the source may then be left empty (zeros) with that tag, after
+ * a conditional request, say. `old_tag` is 0 if a source is needed.
+ *
+ * A valid source belongs to the library once the function has returned 0, and is closed exactly once.
+ * An invalid one is SB_ERR_INVALID, and nothing of it is called: it is one that is invalid for
+ * sb_new(), that has no `close`, or that is empty although one is needed.
+ *
+ * Called without a lock held, once at a time for a key, and for several keys concurrently. It runs on
+ * the thread of an sb_cache_open(), or on a thread of the library if that has a timeout. It may block
+ * as long as it likes: opens of other keys do not wait for it. It may call any function of this
+ * library. To open its own key is SB_ERR_REENTRANT, and so is a key whose opener waits for it. As for
+ * a source's callbacks, no C++ exception may leave it.
+ */
+typedef int (*sb_opener_fn)(void *opaque,
+                            const void *key,
+                            size_t key_size,
+                            uint64_t old_tag,
+                            sb_opened *out);
+
+/**
+ * Options of sb_cache_new(). sb_cache_options_init() sets them to the defaults.
+ */
+typedef struct {
+    /**
+     * sizeof(sb_cache_options) in the caller's header; set by sb_cache_options_init().
+     */
+    size_t struct_size;
+    /**
+     * Opens the resource of a key. Must be set.
+     */
+    sb_opener_fn open;
+    /**
+     * Passed to `open`, and never dereferenced. Default: NULL.
+     */
+    void *opaque;
+    /**
+     * The most memory that all entries use together, in bytes, with their bookkeeping. Each entry
+     * that is being filled may exceed it by 256 KiB, so that any value works, even 0. While more is
+     * needed, the oldest segment of any entry is spilled. Default: 67108864 (64 MiB).
+     */
+    uint64_t max_memory;
+    /**
+     * The most disk space that the spool files of all entries use together, in bytes. While more is
+     * needed, the entry whose last lease ended longest ago is evicted. If every entry has a lease,
+     * reads return SB_ERR_DISK_FULL, as on a full disk. 0 spills nothing: entries are then evicted
+     * for memory. Default: 536870912 (512 MiB).
+     */
+    uint64_t max_disk;
+    /**
+     * The least number of bytes to leave free in the file system of the spool files. It is sampled,
+     * so that it may be missed by some. Default: 0, none.
+     */
+    uint64_t min_free;
+    /**
+     * An entry of more than this many bytes is evicted before all others, once it has no lease.
+     * Default: 0, an eighth of `max_memory` and `max_disk` together.
+     */
+    uint64_t max_entry;
+    /**
+     * For how long an entry is handed out without asking the opener, in milliseconds since that
+     * opened it or confirmed it. Default: -1; a negative value means no limit.
+     */
+    int64_t fresh_ms;
+    /**
+     * For how long an entry is kept after its last lease has ended, in milliseconds, even if there is
+     * room. There is no thread for that: it is applied by every call of a cache, and whenever an
+     * entry needs memory. Default: -1; a negative value means no limit.
+     */
+    int64_t idle_ms;
+    /**
+     * The most helper threads that all entries share. 0 means the default, which is 4.
+     */
+    uint32_t threads;
+    /**
+     * What an end below the declared size means: an sb_on_short. Default: SB_SHORT_END.
+     */
+    uint32_t on_short;
+    /**
+     * The number of bytes to keep buffered ahead in each entry, as with sb_prefetch(). Default: 0,
+     * none.
+     */
+    uint64_t prefetch;
+    /**
+     * The low mark of the prefetch, as in sb_options. Default: 0, half of `prefetch`.
+     */
+    uint64_t prefetch_low;
+    /**
+     * The directory of the spool files, as in sb_options. Default: NULL.
+     */
+    const char *spool_dir;
+    /**
+     * Passed to `thread_begin` and `thread_end`, and never dereferenced. Default: NULL.
+     */
+    void *thread_opaque;
+    /**
+     * Called once on each thread of the library, before that calls an opener or a source, as in
+     * sb_options. Default: NULL, none.
+     */
+    void (*thread_begin)(void *opaque);
+    /**
+     * Called once on each thread of the library as its last act, as in sb_options. sb_cache_free()
+     * waits for it as sb_free() does, and on a thread that called an opener in any case.
+     * Default: NULL, none.
+     */
+    void (*thread_end)(void *opaque);
+} sb_cache_options;
+
+/**
+ * A snapshot of a cache, taken by sb_cache_stat(). Counters count from the cache's creation. New
+ * members are only added at the end.
+ */
+typedef struct {
+    /**
+     * The number of opens for which an entry was there that could be handed out at once.
+     */
+    uint64_t hits;
+    /**
+     * The number of opens for which it was not: they called the opener, waited for one that was
+     * running, or had SB_READER_BUFFERED.
+     */
+    uint64_t misses;
+    /**
+     * The number of openers running now.
+     */
+    uint64_t opening;
+    /**
+     * The number of entries now, with those that were removed or replaced and still have a lease.
+     */
+    uint64_t entries;
+    /**
+     * The number of leases now: readers, and opens about to return one.
+     */
+    uint64_t leases;
+    /**
+     * The number of bytes received from the sources of all entries, with those that are gone.
+     */
+    uint64_t pulled;
+    /**
+     * The number of entries that ended because their `idle_ms` had passed.
+     */
+    uint64_t expired;
+    /**
+     * The number of entries that were evicted because `max_disk` was reached.
+     */
+    uint64_t evicted_disk;
+    /**
+     * The number of entries that were evicted because of `min_free`.
+     */
+    uint64_t evicted_free;
+    /**
+     * The number of entries that were evicted because `max_memory` was reached by bookkeeping alone.
+     */
+    uint64_t evicted_memory;
+    /**
+     * The number of entries that were evicted, for any of these reasons, before all others because
+     * they were larger than `max_entry`. They are not counted above.
+     */
+    uint64_t evicted_large;
+    /**
+     * The memory that all entries use now, in bytes.
+     */
+    uint64_t memory;
+    /**
+     * The most memory that they have used at any time, in bytes.
+     */
+    uint64_t memory_peak;
+    /**
+     * The disk space that all entries use now, in bytes.
+     */
+    uint64_t disk;
+    /**
+     * The most disk space that they have used at any time, in bytes.
+     */
+    uint64_t disk_peak;
+} sb_cache_stats;
 
 /**
  * Receives a message, for sb_set_log(). `level` is an sb_log_level, `message` is one line of UTF-8
@@ -1183,7 +1432,8 @@ SB_API int64_t sb_save(sb_buffer *handle, const char *path);
  * sb_free() may also wait for `thread_begin`, `thread_end` and the log function on the helper
  * thread: see sb_options and sb_set_log(). The end of that thread is logged by sb_free() itself.
  *
- * @param handle the buffer; a NULL, freed or forged handle is ignored.
+ * @param handle the buffer; a NULL, freed or forged handle is ignored, and so is the buffer of a
+ *               cache's entry.
  *
  * Threads: any thread, concurrently.
  *
@@ -1229,8 +1479,10 @@ int64_t sb_read_some(sb_buffer *handle,
  * Creates a reader: a read position in a buffer, initially 0, with its own cancellation.
  *
  * @param handle the buffer. The reader does not keep it alive: after sb_free() of the buffer, the
- *               reader's calls return SB_ERR_INVALID.
- * @return the reader; NULL if the handle is invalid or memory runs out.
+ *               reader's calls return SB_ERR_INVALID. If it is that of a cache's entry, the reader is
+ *               a further lease, which keeps the entry.
+ * @return the reader; NULL if the handle is invalid, if it is that of an entry without a lease, or if
+ *         memory runs out.
  *
  * Threads: any thread, concurrently; any number of readers on one buffer.
  *
@@ -1238,14 +1490,16 @@ int64_t sb_read_some(sb_buffer *handle,
  *
  * Since: 0.1
  */
-SB_API sb_reader *sb_reader_new(sb_buffer *handle);
+SB_API
+sb_reader *sb_reader_new(sb_buffer *handle);
 
 /**
  * Returns the buffer of a reader.
  *
  * @param reader the reader.
  * @return the buffer; NULL if the reader is invalid or its buffer was freed. It stays valid until
- *         sb_free(), which may come at any time.
+ *         sb_free(), which may come at any time. That of a cache's entry stays valid as long as the
+ *         entry has a lease: until sb_reader_free() of its last reader, or sb_cache_free().
  *
  * Threads: any thread, concurrently; never blocks.
  *
@@ -1346,7 +1600,8 @@ SB_API int sb_reader_resume(sb_reader *reader);
 
 /**
  * Frees a reader. If a call of the reader is blocked on another thread, that call returns
- * SB_ERR_CANCELED.
+ * SB_ERR_CANCELED. If the reader is a lease of a cache's entry, the lease ends, once that call has
+ * returned: see sb_cache_open().
  *
  * @param reader the reader; a NULL, freed or forged one is ignored. The buffer may already be
  *               freed.
@@ -1380,7 +1635,8 @@ SB_API int sb_reader_options_init(sb_reader_options *options, size_t struct_size
  *                sb_reader_options_init().
  * @param out     [out] the reader, NULL on error; not NULL.
  * @return SB_OK.
- *         SB_ERR_INVALID: the handle or an option is invalid, or `out` is NULL.
+ *         SB_ERR_INVALID: the handle or an option is invalid, `out` is NULL, or the handle is that of
+ *         a cache's entry without a lease.
  *         SB_ERR_UNSUPPORTED: an option of a later version is not 0.
  *         SB_ERR_NO_MEMORY: memory runs out.
  *
@@ -1390,7 +1646,10 @@ SB_API int sb_reader_options_init(sb_reader_options *options, size_t struct_size
  *
  * Since: 0.1
  */
-SB_API int sb_reader_new_with(sb_buffer *handle, const sb_reader_options *options, sb_reader **out);
+SB_API
+int sb_reader_new_with(sb_buffer *handle,
+                       const sb_reader_options *options,
+                       sb_reader **out);
 
 /**
  * Makes a helper thread keep bytes buffered ahead of the readers.
@@ -1435,12 +1694,14 @@ SB_API int sb_prefetch(sb_buffer *handle, uint64_t ahead);
  * @param handle the buffer.
  * @return SB_OK.
  *         SB_ERR_INVALID: the handle is invalid.
+ *         SB_ERR_UNSUPPORTED: the buffer is that of a cache's entry: cancel readers, or remove the key.
  *
  * Threads: any thread, concurrently.
  *
  * Since: 0.1
  */
-SB_API int sb_cancel(sb_buffer *handle);
+SB_API
+int sb_cancel(sb_buffer *handle);
 
 /**
  * Clears a source error, but not a cancellation.
@@ -1512,7 +1773,7 @@ SB_API int sb_resume(sb_buffer *handle);
  *         buffered bytes.
  *         SB_ERR_REENTRANT: the old source has no `close`, and the call came from one of its
  *         callbacks, or it came from a log function or a `ready` and would block.
- *         SB_ERR_UNSUPPORTED: the buffer was created by sb_new_push().
+ *         SB_ERR_UNSUPPORTED: the buffer was created by sb_new_push(), or is that of a cache's entry.
  *         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
  *         SB_ERR_CANCELED: the buffer is being freed.
  *
@@ -1878,6 +2139,9 @@ SB_API int sb_wanted(const sb_buffer *handle, sb_range *out);
  *
  * `ready` may be called before this call returns, on another thread; `*out` is set by then.
  *
+ * A watch is no lease of a cache's entry: if the entry's last lease ends, `ready` is called with
+ * SB_ERR_CANCELED, on the thread that ends it.
+ *
  * @param handle the buffer.
  * @param off    the offset in bytes; may be past the end. Or SB_WHEN_WANTED.
  * @param ready  called once if the result is SB_ERR_TIMEOUT; not NULL. See sb_ready_fn.
@@ -1973,6 +2237,175 @@ SB_API int sb_save_options_init(sb_save_options *options, size_t struct_size);
  * Since: 0.1
  */
 SB_API int64_t sb_save_with(sb_buffer *handle, const sb_save_options *options);
+
+/**
+ * Sets the options of a cache to the defaults. `open` remains to be set.
+ *
+ * @param options     [out] the options; not NULL.
+ * @param struct_size sizeof(sb_cache_options) in the caller's header.
+ * @return SB_OK.
+ *         SB_ERR_INVALID: `options` is NULL, or no version has this size: it is less than in the
+ *         first version, or more than 4,096 bytes.
+ *
+ * Threads: any thread, concurrently.
+ *
+ * Since: 0.1
+ */
+SB_API int sb_cache_options_init(sb_cache_options *options, size_t struct_size);
+
+/**
+ * Creates a cache: many buffers under one budget, each known by a key.
+ *
+ * Starts no thread, opens no file and calls no callback.
+ *
+ * @param options [in] the options, which are copied. Initialize them with sb_cache_options_init()
+ *                and set `open`.
+ * @param out     [out] the cache, NULL on error; not NULL.
+ * @return SB_OK.
+ *         SB_ERR_INVALID: `options`, its `open` or `out` is NULL, or an option is invalid.
+ *         SB_ERR_UNSUPPORTED: an option of a later version is not 0.
+ *         SB_ERR_NO_MEMORY: memory runs out.
+ *
+ * Threads: any thread, concurrently.
+ *
+ * Ownership: the caller frees the cache with sb_cache_free(). The object that `opaque` points to is
+ * used until that has returned.
+ *
+ * Since: 0.1
+ */
+SB_API int sb_cache_new(const sb_cache_options *options, sb_cache **out);
+
+/**
+ * Opens the resource of a key: returns a reader at its start, which is a lease of the key's entry.
+ *
+ * If the cache has no entry for the key, or one that is stale (`fresh_ms`), incomplete and without
+ * a lease, failed or came short, the opener is called: see sb_opener_fn. Any number of concurrent
+ * opens of one key call it once, and all of them get its entry or its error. An error is not
+ * remembered: the next open calls the opener again. If the key was removed meanwhile, those who
+ * waited get the entry all the same, and whoever comes later another one.
+ *
+ * As long as an entry has a lease, it is never evicted, and its bytes stay as they are. Every reader
+ * of the same buffer is a lease too: see sb_reader_buffer() and sb_reader_new(). A lease ends with
+ * sb_reader_free(), which never blocks. When the last lease of an incomplete entry ends, its source
+ * is closed. Calls on its buffer that need a source, and watches, then return SB_ERR_CANCELED. The
+ * buffer's handle may become invalid at any time after that.
+ *
+ * The buffer of an entry is the cache's. sb_free() ignores it. sb_cancel() and sb_reopen() return
+ * SB_ERR_UNSUPPORTED. All other calls work.
+ *
+ * @param cache    the cache.
+ * @param key      [in] the key: any bytes, which are copied and compared exactly.
+ * @param key_size the size of the key in bytes: 1 to 4,096.
+ * @param options  [in] the options of the reader, which are copied; NULL for the defaults.
+ *                 Its `timeout_ms` limits the open as well. With any timeout, a thread of the
+ *                 library calls the opener, which runs on after the timeout for others, and for the
+ *                 next open. 0 starts it without waiting for it. With SB_READER_BUFFERED, the opener is not called: the
+ *                 entry is returned as it is, even if it is stale or incomplete. If there is none,
+ *                 the open waits up to its timeout for another open of the key, if one is under way.
+ * @param out      [out] the reader, NULL on error; not NULL.
+ * @return SB_OK.
+ *         SB_ERR_INVALID: the cache or an option is invalid, `key` or `out` is NULL, `key_size` is 0
+ *         or more than 4,096, or the opener returned an invalid source.
+ *         SB_ERR_SOURCE, SB_ERR_CANCELED, SB_ERR_UNSUPPORTED: the opener failed. `error` in the
+ *         options receives its code. SB_ERR_UNSUPPORTED also if an option of a later version is not 0.
+ *         SB_ERR_TIMEOUT: the opener did not return in time, or SB_READER_BUFFERED is set and there
+ *         is no entry.
+ *         SB_ERR_REENTRANT: the call came from the opener of the same key, or from one for which the
+ *         opener of this key waits; or it came from a log function or an sb_ready_fn and would block.
+ *         SB_ERR_CANCELED: the cache was freed meanwhile.
+ *         SB_ERR_SIZE: the opener returned the same tag and a size that the bytes contradict. The
+ *         next open gets a new entry.
+ *         SB_ERR_NO_MEMORY: memory runs out, or a thread cannot be created.
+ *
+ * Threads: any thread, concurrently.
+ *
+ * Ownership: the caller frees the reader with sb_reader_free(). A valid source that the opener
+ * returned belongs to the library.
+ *
+ * Since: 0.1
+ */
+SB_API
+int sb_cache_open(sb_cache *cache,
+                  const void *key,
+                  size_t key_size,
+                  const sb_reader_options *options,
+                  sb_reader **out);
+
+/**
+ * Removes the entry of a key: whoever opens the key later gets a new one.
+ *
+ * An entry without a lease ends at once. One with leases is kept for them and ends with the last. If
+ * an opener is running for the key, the entry that it brings is only for those who wait for it.
+ *
+ * @param cache    the cache.
+ * @param key      [in] the key; NULL removes every entry without a lease.
+ * @param key_size the size of the key in bytes: 1 to 4,096; 0 if `key` is NULL.
+ * @return SB_OK, even if there was nothing to remove.
+ *         SB_ERR_INVALID: the cache is invalid, or `key_size` is not as above.
+ *
+ * Threads: any thread, concurrently. Calls the `close` of sources, and waits for no source.
+ *
+ * Since: 0.1
+ */
+SB_API
+int sb_cache_remove(sb_cache *cache,
+                    const void *key,
+                    size_t key_size);
+
+/**
+ * Drops expired entries, evicts entries without a lease, and spills, until no more than this much
+ * memory and disk space is used. Once, now: the limits of the cache stay as they are.
+ *
+ * @param cache      the cache.
+ * @param max_memory the most memory, in bytes. UINT64_MAX leaves it alone.
+ * @param max_disk   the most disk space, in bytes. UINT64_MAX leaves it alone.
+ * @return SB_OK, even if entries with leases, and the segments that are being filled, use more.
+ *         SB_ERR_INVALID: the cache is invalid.
+ *         SB_ERR_DISK_FULL, SB_ERR_IO: the bytes that could not be spilled are still in memory.
+ *
+ * Threads: any thread, concurrently. Blocks on the disk, never on a source.
+ *
+ * Since: 0.1
+ */
+SB_API int sb_cache_trim(sb_cache *cache, uint64_t max_memory, uint64_t max_disk);
+
+/**
+ * Takes a snapshot of a cache.
+ *
+ * @param cache    the cache.
+ * @param out      [out] the snapshot; not NULL.
+ * @param out_size sizeof(sb_cache_stats) in the caller's header. That many bytes are written,
+ *                 whatever the version of the library. Members that the library does not know are
+ *                 set to 0.
+ * @return SB_OK.
+ *         SB_ERR_INVALID: the cache is invalid, or `out` is NULL.
+ *
+ * Threads: any thread, concurrently. Drops expired entries first, and takes longer the more entries
+ * there are.
+ *
+ * Since: 0.1
+ */
+SB_API int sb_cache_stat(sb_cache *cache, sb_cache_stats *out, size_t out_size);
+
+/**
+ * Frees a cache and all of its entries, as sb_free() frees a buffer.
+ *
+ * May be called at any time. Calls that wait for an opener return SB_ERR_CANCELED. Those that are
+ * blocked in a reader of an entry do too, and later calls of these readers return SB_ERR_INVALID. The
+ * readers are still the caller's to free.
+ *
+ * Blocks until no other thread is inside the opener: then `opaque` is no longer in use. An opener on
+ * this thread is not waited for, as if this were called inside the opener. A source is closed
+ * when it has returned, as by sb_free().
+ *
+ * @param cache the cache; a NULL, freed or forged one is ignored.
+ *
+ * Threads: any thread, concurrently. If several threads free a cache at once, one of them waits.
+ *
+ * Since: 0.1
+ */
+SB_API
+void sb_cache_free(sb_cache *cache);
 
 /**
  * Sets an sb_error to "no error", without space for a path.
