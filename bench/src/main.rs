@@ -2,6 +2,7 @@
 
 mod contender;
 mod drive;
+mod files;
 mod json;
 mod kept;
 mod machine;
@@ -19,6 +20,7 @@ mod stats;
 mod table;
 mod work;
 
+use files::put;
 use options::Options;
 use std::path::Path;
 use std::process::ExitCode;
@@ -69,10 +71,6 @@ fn ended(failed: Result<bool, String>) -> ExitCode {
 }
 
 /// Writes a file of a report.
-fn put(path: &Path, text: String) -> Result<(), String> {
-    std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
-}
-
 /// The report's files.
 fn report(results: &results::Results, options: &Options) -> Result<(), String> {
     let dir = &options.out;

@@ -8,79 +8,19 @@ mod admission;
 mod cache;
 mod dice;
 mod lru;
+mod plan;
 mod report;
 mod s3_fifo;
 mod shipped;
 mod sieve;
 mod trace;
 
+use crate::files::put;
 use crate::markdown;
-use crate::options::HELP;
 use cache::{Outcome, Policy};
-use std::path::{Path, PathBuf};
+use plan::{BUDGETS, Cell, Line, POLICIES, ReplayOptions};
+use std::path::Path;
 use trace::{Kind, Trace};
-
-const MIB: u64 = 1 << 20;
-/// The budgets of the cache, in bytes.
-const BUDGETS: [u64; 3] = [128 * MIB, 512 * MIB, 2048 * MIB];
-/// The policies. The last two are what they are compared with.
-const POLICIES: [&str; 6] = [
-    "lru",
-    "spoolbuf",
-    "sieve",
-    "s3-fifo",
-    "admission",
-    "unlimited",
-];
-
-/// What one policy found in each round.
-struct Cell {
-    policy: &'static str,
-    /// In percent: of the requests, of the bytes.
-    shares: Vec<[f64; 2]>,
-}
-
-/// One trace with one budget.
-struct Line {
-    kind: Kind,
-    budget: u64,
-    cells: Vec<Cell>,
-}
-
-struct ReplayOptions {
-    rounds: u64,
-    requests: usize,
-    out: PathBuf,
-    publish: bool,
-}
-
-impl ReplayOptions {
-    fn new() -> ReplayOptions {
-        ReplayOptions {
-            rounds: 9,
-            requests: 40_000,
-            out: Path::new(env!("CARGO_MANIFEST_DIR")).join("report"),
-            publish: false,
-        }
-    }
-
-    fn parse(mut args: impl Iterator<Item = String>) -> Result<ReplayOptions, String> {
-        let mut options = ReplayOptions::new();
-        while let Some(arg) = args.next() {
-            let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
-            let number = |text: String| text.parse::<u64>().map_err(|e| format!("{arg}: {e}"));
-            match arg.as_str() {
-                "--rounds" => options.rounds = number(value()?)?.max(1),
-                "--requests" => options.requests = number(value()?)? as usize,
-                "--out" => options.out = value()?.into(),
-                "--publish" => options.publish = true,
-                "--help" | "-h" => return Err(HELP.to_owned()),
-                _ => return Err(format!("{arg} is not known: see --help")),
-            }
-        }
-        Ok(options)
-    }
-}
 
 /// Replays all traces and writes the report.
 pub fn run(args: impl Iterator<Item = String>) -> Result<(), String> {
@@ -89,8 +29,8 @@ pub fn run(args: impl Iterator<Item = String>) -> Result<(), String> {
     print!("{}", report::text(&lines, &options));
     let dir = &options.out;
     std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    crate::put(&dir.join("replay.json"), report::json(&lines, &options))?;
-    crate::put(&dir.join("replay.md"), report::markdown(&lines, &options))?;
+    put(&dir.join("replay.json"), report::json(&lines, &options))?;
+    put(&dir.join("replay.md"), report::markdown(&lines, &options))?;
     println!("also in {}: replay.json, replay.md", dir.display());
     if options.publish {
         let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");

@@ -543,7 +543,7 @@ static void timed_opens(void)
     hold(0);
     CHECK_EQ(visitor_finish(&late), SB_OK);
     CHECK_EQ(opens, 1);
-    CHECK_EQ(stat_now().leases, 1);
+    WAIT_UNTIL(stat_now().leases == 1);
     read_whole(late.reader, 1);
     sb_reader_free(late.reader);
     CHECK_EQ(open_with(1, &at_once, &reader), SB_OK);

@@ -1,6 +1,6 @@
 //! The replay's report: as text, for programs, and as a Markdown table.
 
-use super::{BUDGETS, Cell, Line, MIB, POLICIES, ReplayOptions};
+use super::plan::{BUDGETS, Cell, Line, MIB, POLICIES, ReplayOptions};
 use crate::json::{self, object, pair};
 use crate::stats::{Summary, summary};
 use std::fmt::Write;

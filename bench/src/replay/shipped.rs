@@ -1,9 +1,6 @@
 //! The library's own policy: the file that ships, driven as the cache drives it.
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "no resource of a trace expires")
-)]
+#[allow(dead_code, reason = "no resource of a trace expires")]
 #[path = "../../../src/cache/policy.rs"]
 mod policy;
 

@@ -43,7 +43,8 @@ impl Budget {
         // First, so that nothing is spilled only to be removed.
         self.evict_down(max_disk);
         // No spill frees what the members need besides their bytes.
-        while self.overhead.load(Ordering::Relaxed) > max_memory && self.evict(Cause::Memory) {}
+        let most = max_memory.max(OVERHEAD);
+        while self.overhead.load(Ordering::Relaxed) > most && self.evict(Cause::Memory) {}
         let mut round = Round::new();
         let is_needed = || self.memory.used() > max_memory;
         let mut spilled = Ok(true);
