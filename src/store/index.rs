@@ -260,7 +260,24 @@ impl Index {
     /// which that node hangs unless it is the root. Allocates missing nodes on the way. With
     /// `lone`, the result is the first node below which no other block has segments; else it is the
     /// leaf. For the writer only, and for blocks without a sentinel.
+    #[inline]
     fn node(
+        &self,
+        writer: &mut Writer,
+        block: u64,
+        lone: bool,
+    ) -> Result<(&Node, Option<&AtomicPtr<()>>)> {
+        // SAFETY: only the writer removes nodes, and it is borrowed here.
+        match unsafe { self.root.load(Ordering::Relaxed).as_ref() } {
+            // The root is the only node of a resource below 16 MiB.
+            Some(root) if root.height == 0 && root.reaches(block) => Ok((root, None)),
+            _ => self.node_below(writer, block, lone),
+        }
+    }
+
+    /// The same if there are several nodes, or more are needed.
+    #[inline(never)]
+    fn node_below(
         &self,
         writer: &mut Writer,
         block: u64,
