@@ -63,6 +63,8 @@ fn by_super(module: &str, code: &str) -> Vec<String> {
 fn imports(folder: &Path) -> Imports {
     let mut code = BTreeMap::new();
     read(folder, "", &mut code);
+    // A file of tests is a part of the module above it.
+    code.retain(|module, _| !module.ends_with("::tests"));
     let of = |(module, text): (&String, &String)| {
         let in_module = |path: String| format!("{module}::{path}");
         let named = paths(text, "crate::")
