@@ -222,11 +222,10 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let mut state = self.gate.lock();
-        let seat = state.set_crew(None);
-        let source = state.take_source();
-        drop(state);
-        drop(seat);
+        if self.home.get().is_some() {
+            self.leave_crew();
+        }
+        let source = self.gate.lock().take_source();
         if let Some(source) = source {
             source.close();
         }

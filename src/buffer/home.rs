@@ -9,13 +9,24 @@ use crate::pull::helper;
 use crate::sync::shared::{Shared, try_box};
 
 impl Buffer {
-    /// Makes it share the helper threads of a crew, in place of one of its own. Once, before it is
-    /// used.
+    /// Makes it share the helper threads of a crew, in place of one of its own. Once, after
+    /// `set_home`, and before it is used.
     pub(crate) fn join_crew(this: &Shared<Buffer>, crew: &Shared<Crew>) -> Result<()> {
+        assert!(
+            this.home.get().is_some(),
+            "a buffer without a home leaves no crew"
+        );
         let seat = try_box(CrewSeat::new(crew, this)?)?;
         let before = this.gate.lock().set_crew(Some(seat));
         debug_assert!(before.is_none(), "a buffer has one crew");
         Ok(())
+    }
+
+    /// Before the end of the buffer's drop.
+    #[cold]
+    pub(super) fn leave_crew(&self) {
+        let seat = self.gate.lock().set_crew(None);
+        drop(seat);
     }
 
     /// Attaches what the owner knows of the buffer. Once.

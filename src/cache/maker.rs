@@ -121,9 +121,9 @@ impl EntryMaker {
     }
 
     fn begin(&self, entry: &CacheEntry, ahead: u64) -> Result<()> {
-        Buffer::join_crew(&entry.buffer, &self.crew)?;
         let (shelf, id) = (self.shelf.clone(), entry.id);
         entry.buffer.set_home(try_box(EntryHome { shelf, id })?);
+        Buffer::join_crew(&entry.buffer, &self.crew)?;
         match ahead {
             0 => Ok(()),
             _ => Buffer::prefetch(&entry.buffer, ahead),

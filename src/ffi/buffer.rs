@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::ffi::abi::{sb_buffer, sb_callback};
 use crate::ffi::callback::{CallbackSource, Progress};
 use crate::ffi::handle::Raw;
-use crate::ffi::handles::{BUFFERS, insert_buffer, is_of_cache};
+use crate::ffi::handles::{BUFFERS, insert_buffer};
 use crate::options::Options;
 use crate::panic::catch;
 use crate::source::Source;
@@ -204,10 +204,7 @@ pub(super) unsafe fn source(callback: *const sb_callback) -> Result<Box<dyn Sour
 }
 
 pub(super) fn free(handle: Raw) {
-    // An entry of a cache is the cache's.
-    if BUFFERS.get(handle).is_ok_and(|buffer| is_of_cache(&buffer)) {
-        return;
-    }
+    // The table keeps an entry of a cache.
     if let Ok(buffer) = BUFFERS.remove(handle) {
         buffer.free();
     }

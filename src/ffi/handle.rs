@@ -42,7 +42,7 @@ use std::sync::atomic::AtomicUsize as PlainUsize;
 use crate::error::{Error, Result};
 use crate::sync::rcu::{Domain, ReadGuard};
 use crate::sync::shared::Shared;
-use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// A handle as an integer.
 pub(crate) type Raw = usize;
@@ -106,6 +106,8 @@ struct Slot<T> {
     /// Even while the slot is empty, odd while it is taken; incremented by each change.
     generation: AtomicUsize,
     value: AtomicPtr<T>,
+    /// Who inserted the value removes it, not the holder of the handle. Set before the generation.
+    is_kept: AtomicBool,
     next_free: AtomicU32,
     domain: Domain,
 }
@@ -137,9 +139,27 @@ impl<T: Send + Sync> Table<T> {
         &'static self,
         make: impl FnOnce(&'static Domain) -> Result<Shared<T>>,
     ) -> Result<Raw> {
+        self.insert_for(false, make)
+    }
+
+    /// The same for a value that `remove` leaves alone: only `remove_kept` removes it.
+    pub(crate) fn insert_kept(
+        &'static self,
+        make: impl FnOnce(&'static Domain) -> Result<Shared<T>>,
+    ) -> Result<Raw> {
+        self.insert_for(true, make)
+    }
+
+    #[inline(always)]
+    fn insert_for(
+        &'static self,
+        is_kept: bool,
+        make: impl FnOnce(&'static Domain) -> Result<Shared<T>>,
+    ) -> Result<Raw> {
         let (number, slot) = self.take_slot()?;
         let value = make(&slot.domain).inspect_err(|_| self.give_slot_back(number, slot))?;
         slot.value.store(value.into_raw(), Ordering::Relaxed);
+        slot.is_kept.store(is_kept, Ordering::Relaxed);
         // Only the thread that took an empty slot from the list changes it.
         let generation = slot.generation.load(Ordering::Relaxed) + 1;
         slot.generation.store(generation, Ordering::SeqCst);
@@ -169,8 +189,22 @@ impl<T: Send + Sync> Table<T> {
     /// Removes the value and makes the handle invalid. If several threads call this at once, one
     /// gets the value.
     pub(crate) fn remove(&self, handle: Raw) -> Result<Shared<T>> {
+        self.remove_for(false, handle)
+    }
+
+    /// The same for a value that was inserted with `insert_kept`.
+    pub(crate) fn remove_kept(&self, handle: Raw) -> Result<Shared<T>> {
+        self.remove_for(true, handle)
+    }
+
+    #[inline(always)]
+    fn remove_for(&self, is_kept: bool, handle: Raw) -> Result<Shared<T>> {
         let slot = self.slot_of(handle).ok_or(Error::Invalid)?;
         let generation = slot.generation.load(Ordering::SeqCst);
+        // If the slot is taken by another value meanwhile, the exchange fails.
+        if slot.is_kept.load(Ordering::Relaxed) != is_kept {
+            return Err(Error::Invalid);
+        }
         let same = generation & GENERATION_MASK == handle >> (SLOT_BITS + 1);
         let (order, seen) = (Ordering::SeqCst, Ordering::Relaxed);
         let empty = generation.wrapping_add(1);
@@ -313,6 +347,7 @@ impl<T> Slot<T> {
         Slot {
             generation: AtomicUsize::new(generation),
             value: AtomicPtr::new(null_mut()),
+            is_kept: AtomicBool::new(false),
             next_free: AtomicU32::new(0),
             domain: Domain::new(),
         }

@@ -45,14 +45,15 @@ impl EntryDirectory for EntryHandles {
         options: Options,
         budget: &Shared<Budget>,
     ) -> Result<(Shared<Buffer>, Raw)> {
-        let handle = insert_buffer(|domain| {
+        watch_forks();
+        let handle = BUFFERS.insert_kept(|domain| {
             Buffer::in_budget(Some(source), options, DomainRef::OfHandle(domain), budget)
         })?;
         Ok((BUFFERS.get_shared(handle)?, handle))
     }
 
     fn remove(&self, handle: Raw) {
-        drop(BUFFERS.remove(handle));
+        drop(BUFFERS.remove_kept(handle));
     }
 }
 

@@ -425,7 +425,6 @@ impl State {
         self.slot.retire()
     }
 
-    /// Clears a failure and returns it.
     /// Joins a crew, or leaves it. Returns what to drop without the lock.
     pub(crate) fn set_crew(&mut self, crew: Option<Box<CrewSeat>>) -> Option<Box<CrewSeat>> {
         std::mem::replace(&mut self.crew, crew)
@@ -439,6 +438,7 @@ impl State {
         self.crew.as_deref_mut()
     }
 
+    /// Clears a failure and returns it.
     pub(crate) fn retry(&mut self) -> Option<Error> {
         self.prefetch.unpause();
         // The source is asked again where it had no bytes, too.

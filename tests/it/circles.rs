@@ -20,7 +20,11 @@ fn read(folder: &Path, parent: &str, code: &mut BTreeMap<String, String>) {
             read(&path, &name, code);
         } else {
             let text = std::fs::read_to_string(&path).expect("a source file");
-            let lines = text.lines().filter(|line| !line.trim().starts_with("//"));
+            let code_only = text.split("#[cfg(test)]\nmod tests {").next();
+            let lines = code_only
+                .unwrap_or_default()
+                .lines()
+                .filter(|line| !line.trim().starts_with("//"));
             code.insert(name, lines.collect::<Vec<_>>().join("\n"));
         }
     }
