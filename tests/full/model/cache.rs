@@ -381,17 +381,18 @@ fn run(seed: u64, budgets: Budgets, steps: usize, ends_early: bool) {
     let ends = AtomicBool::new(false);
     let (world, cache, ends) = (&world, &cache, &ends);
     std::thread::scope(|scope| {
-        for thread in 0..THREADS as u64 {
+        let start = |thread: u64| {
             scope.spawn(move || {
                 let random =
                     Random((seed * 31 + thread + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+                let held = Vec::new();
                 let mut scene = Scene {
                     cache,
                     world,
                     budgets,
                     ends,
                     random,
-                    held: Vec::new(),
+                    held,
                 };
                 for _ in 0..steps {
                     scene.step();
@@ -399,10 +400,12 @@ fn run(seed: u64, budgets: Budgets, steps: usize, ends_early: bool) {
                 while !scene.held.is_empty() {
                     scene.release();
                 }
-            });
-        }
+            })
+        };
+        let threads: Vec<_> = (0..THREADS as u64).map(start).collect();
         if ends_early {
-            while world.pulled.load(SeqCst) < 3_000_000 {
+            let are_done = || threads.iter().all(|thread| thread.is_finished());
+            while world.pulled.load(SeqCst) < 3_000_000 && !are_done() {
                 std::thread::yield_now();
             }
             ends.store(true, SeqCst);
