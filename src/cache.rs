@@ -178,6 +178,13 @@ impl BufferCache {
         self.shelf().close();
     }
 
+    /// Evicts an entry, as the budget does.
+    #[cfg(all(test, loom))]
+    pub(crate) fn evict_one(&self) -> bool {
+        use crate::store::budget::member::{Cause, Evictor};
+        ShelfEvictor(self.shelf().clone()).evict_one(Cause::Disk)
+    }
+
     /// Lets time pass, for tests.
     pub(crate) fn advance_clock(&self, by: Duration) {
         self.shelf().clock.advance(by);

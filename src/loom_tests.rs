@@ -78,6 +78,7 @@
 //! them (ThreadSanitizer does).
 
 mod budget;
+mod cache;
 mod handles;
 mod helper;
 mod leaving;

@@ -1,0 +1,199 @@
+//! A cache: an entry is opened, evicted, released and removed by several threads. Each open gets an
+//! entry that nobody ends, and each source is closed once.
+
+use loom::sync::Arc;
+use loom::thread;
+
+use super::explore;
+use super::tap::{Tap, read};
+use crate::buffer::Buffer;
+use crate::buffer::read::Wait;
+use crate::cache::{Cache, CacheOptions, EntryDirectory, Lease, OpenWait, Opened, Opener};
+use crate::error::{Error, Result};
+use crate::options::{OnShort, Options, ThreadHooks};
+use crate::source::Source;
+use crate::store::budget::Budget;
+use crate::sync::rcu::DomainRef;
+use crate::sync::shared::Shared;
+use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
+
+/// Opens sources of two bytes, which remember that they were closed.
+#[derive(Clone)]
+struct Taps {
+    closed: Arc<Mutex<Vec<Arc<AtomicUsize>>>>,
+    inside: Arc<AtomicUsize>,
+    tag: u64,
+    /// A removal may come, so that two openers may run.
+    may_overlap: bool,
+}
+
+impl Opener for Taps {
+    fn open(&self, _key: &[u8], _old_tag: u64) -> Result<Opened> {
+        let others = self.inside.fetch_add(1, Ordering::Relaxed);
+        assert!(others == 0 || self.may_overlap, "one opener at a time");
+        let tap = Tap::new(2);
+        lock(&self.closed).push(tap.closed.clone());
+        self.inside.fetch_sub(1, Ordering::Relaxed);
+        Ok(Opened {
+            source: Some(Box::new(tap)),
+            size: None,
+            tag: self.tag,
+        })
+    }
+}
+
+struct Nowhere;
+
+impl EntryDirectory for Nowhere {
+    fn add(
+        &self,
+        source: Box<dyn Source>,
+        options: Options,
+        budget: &Shared<Budget>,
+    ) -> Result<(Shared<Buffer>, usize)> {
+        let made = Buffer::in_budget(Some(source), options, DomainRef::own(), budget);
+        Ok((made?, 0))
+    }
+
+    fn remove(&self, _handle: usize) {}
+}
+
+fn cache(tag: u64, may_overlap: bool) -> (Shared<Cache>, Taps) {
+    let taps = Taps {
+        closed: Arc::new(Mutex::new(Vec::new())),
+        inside: Arc::new(AtomicUsize::new(0)),
+        tag,
+        may_overlap,
+    };
+    let options = CacheOptions {
+        max_memory: 1 << 20,
+        max_disk: 0,
+        min_free: 0,
+        max_entry: 0,
+        fresh_ms: -1,
+        idle_ms: -1,
+        on_short: OnShort::End,
+        prefetch: 0,
+        prefetch_low: 0,
+        spool_dir: None,
+        threads: 1,
+        thread: ThreadHooks::default(),
+    };
+    let cache = Cache::new(Box::new(taps.clone()), Box::new(Nowhere), options);
+    (Shared::try_new(cache.unwrap()).unwrap(), taps)
+}
+
+fn open(cache: &Shared<Cache>) -> Result<Lease> {
+    let wait = OpenWait {
+        timeout: None,
+        buffered: false,
+    };
+    Ok(Cache::open(cache, b"a", wait)?)
+}
+
+/// Opens the entry, reads `bytes` of it, and releases it.
+fn visit(cache: &Shared<Cache>, bytes: u64) {
+    let lease = open(cache).unwrap();
+    for at in 0..bytes {
+        assert_eq!(read(lease.buffer(), at, 1, Wait::Forever).unwrap(), 1);
+    }
+    // Nobody ends it: a read is still served.
+    assert_eq!(read(lease.buffer(), 0, 1, Wait::Forever).unwrap(), 1);
+}
+
+/// Nothing is left, and each source was closed once.
+fn finish(cache: Shared<Cache>, taps: &Taps) {
+    let stats = cache.stats();
+    assert_eq!((stats.leases, stats.opening), (0, 0));
+    assert!(stats.entries <= 1);
+    cache.remove(None).unwrap();
+    assert_eq!(cache.stats().entries, 0);
+    drop(cache);
+    for closed in &*lock(&taps.closed) {
+        assert_eq!(closed.load(Ordering::Relaxed), 1);
+    }
+}
+
+/// An entry without a lease is evicted while another thread opens it and releases it.
+#[test]
+fn open_against_evict_and_release() {
+    for (tag, bytes) in [(1, 2), (1, 1), (0, 1)] {
+        explore(2, move || {
+            let (cache, taps) = cache(tag, false);
+            visit(&cache, bytes);
+            let evicting = thread::spawn({
+                let cache = cache.clone();
+                move || cache.evict_one()
+            });
+            visit(&cache, bytes);
+            evicting.join().unwrap();
+            finish(cache, &taps);
+        });
+    }
+}
+
+/// Two threads open the same key: one opener runs at a time, and both get a lease.
+#[test]
+fn open_against_open() {
+    for tag in [0, 1] {
+        explore(2, move || {
+            let (cache, taps) = cache(tag, false);
+            let other = thread::spawn({
+                let cache = cache.clone();
+                move || visit(&cache, 1)
+            });
+            visit(&cache, 1);
+            other.join().unwrap();
+            finish(cache, &taps);
+        });
+    }
+}
+
+/// The key is removed meanwhile.
+#[test]
+fn open_against_remove() {
+    explore(2, || {
+        let (cache, taps) = cache(1, true);
+        let removing = thread::spawn({
+            let cache = cache.clone();
+            move || cache.remove(Some(b"a")).unwrap()
+        });
+        visit(&cache, 1);
+        removing.join().unwrap();
+        visit(&cache, 1);
+        finish(cache, &taps);
+    });
+}
+
+/// The last lease ends on one thread and another one begins on a second.
+#[test]
+fn release_against_open() {
+    explore(2, || {
+        let (cache, taps) = cache(1, false);
+        let lease = open(&cache).unwrap();
+        assert_eq!(read(lease.buffer(), 0, 1, Wait::Forever).unwrap(), 1);
+        let releasing = thread::spawn(move || drop(lease));
+        visit(&cache, 2);
+        releasing.join().unwrap();
+        finish(cache, &taps);
+    });
+}
+
+/// The cache is freed while a thread opens a key.
+#[test]
+fn open_against_close() {
+    explore(2, || {
+        let (cache, taps) = cache(1, false);
+        let opening = thread::spawn({
+            let cache = cache.clone();
+            move || match open(&cache) {
+                Ok(lease) => drop(lease),
+                Err(error) => assert!(matches!(error, Error::Canceled)),
+            }
+        });
+        cache.close();
+        assert_eq!(taps.inside.load(Ordering::Relaxed), 0);
+        opening.join().unwrap();
+        finish(cache, &taps);
+    });
+}
