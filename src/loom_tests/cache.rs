@@ -168,7 +168,7 @@ fn open_against_remove() {
 /// The last lease ends on one thread and another one begins on a second.
 #[test]
 fn release_against_open() {
-    explore(2, || {
+    explore(3, || {
         let (cache, taps) = cache(1, false);
         let lease = open(&cache).unwrap();
         assert_eq!(read(lease.buffer(), 0, 1, Wait::Forever).unwrap(), 1);

@@ -28,6 +28,50 @@ static void own_buffer(int with_thread)
     sb_free(buffer);
 }
 
+static sb_cache *cache;
+
+static int open_nothing(void *opaque, const void *key, size_t key_size, uint64_t tag, sb_opened *out)
+{
+    stream *source = malloc(sizeof *source);
+    (void)opaque;
+    (void)key;
+    (void)key_size;
+    (void)tag;
+    CHECK(source != NULL);
+    stream_init(source, SIZE, 9000);
+    out->source = stream_callback(source);
+    return 0;
+}
+
+/* A cache, and an entry of it that has a lease. */
+static sb_reader *own_cache(sb_cache **made)
+{
+    sb_cache_options with;
+    sb_reader *reader;
+    CHECK_EQ(sb_cache_options_init(&with, sizeof with), SB_OK);
+    with.open = open_nothing;
+    CHECK_EQ(sb_cache_new(&with, made), SB_OK);
+    CHECK_EQ(sb_cache_open(*made, "a", 1, NULL, &reader), SB_OK);
+    CHECK_EQ(sb_reader_read(reader, 1000, bytes), 1000);
+    CHECK_BYTES(bytes, 0, 1000);
+    return reader;
+}
+
+static void cache_in_child(void)
+{
+    sb_cache *mine;
+    sb_cache_stats stats;
+    sb_reader *reader;
+    CHECK_EQ(sb_cache_open(cache, "a", 1, NULL, &reader), SB_ERR_INVALID);
+    CHECK_EQ(sb_cache_remove(cache, NULL, 0), SB_ERR_INVALID);
+    CHECK_EQ(sb_cache_trim(cache, 0, 0), SB_ERR_INVALID);
+    CHECK_EQ(sb_cache_stat(cache, &stats, sizeof stats), SB_ERR_INVALID);
+    sb_cache_free(cache);
+    sb_reader_free(own_cache(&mine));
+    CHECK(mine != cache);
+    sb_cache_free(mine);
+}
+
 static void in_child(sb_buffer *buffer, sb_reader *reader)
 {
     int round;
@@ -60,6 +104,7 @@ static void in_child(sb_buffer *buffer, sb_reader *reader)
         sb_reader_free(reader);
         sb_free(buffer);
         sb_free(buffer);
+        cache_in_child();
         /* A buffer of its own in between: earlier handles do not match that either. */
         own_buffer(round);
     }
@@ -157,7 +202,7 @@ int main(void)
 {
     stream source, stalled;
     sb_buffer *buffer, *waited;
-    sb_reader *reader;
+    sb_reader *reader, *leased;
     call inside, waiting, limited;
     pthread_t threads_of[4];
     int round;
@@ -166,6 +211,7 @@ int main(void)
     stream_init(&source, SIZE, 9000);
     buffer = stream_open(&source, SB_SIZE_UNKNOWN, 50000);
     reader = sb_reader_new(buffer);
+    leased = own_cache(&cache);
     CHECK_EQ(sb_read(buffer, 0, 200000, bytes), 200000);
     fork_and_check(buffer, reader);
     if (parking_lot()) {
@@ -179,6 +225,10 @@ int main(void)
     CHECK_EQ(sb_read(buffer, 0, SIZE, bytes), SIZE);
     CHECK_BYTES(bytes, 0, SIZE);
     CHECK_EQ(sb_reader_read(reader, 10, bytes), 10);
+    CHECK_EQ(sb_reader_read(leased, 10, bytes), 10);
+    CHECK_BYTES(bytes, 1000, 10);
+    sb_reader_free(leased);
+    sb_cache_free(cache);
     sb_reader_free(reader);
     sb_free(buffer);
     CHECK_EQ(source.closes, 1);

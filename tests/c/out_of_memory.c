@@ -365,6 +365,89 @@ static sb_buffer *watching(stream *source)
     return buffer;
 }
 
+/* A source of its own for each opener, of which at most one is open. */
+static stream track;
+static int tracks;
+
+static int open_track(void *opaque, const void *key, size_t key_size, uint64_t tag, sb_opened *out)
+{
+    (void)opaque;
+    (void)key;
+    (void)key_size;
+    (void)tag;
+    CHECK(tracks == 0 || track.closes == 1);
+    tracks++;
+    stream_init(&track, SIZE, 30000);
+    out->source = stream_callback(&track);
+    out->size = SIZE;
+    out->tag = 1;
+    return 0;
+}
+
+/* Opens the key, and once more with memory if that ran out. */
+static sb_reader *open_scarce_key(sb_cache *cache)
+{
+    sb_reader *reader;
+    int result;
+    SCARCE(result, sb_cache_open(cache, "key", 3, NULL, &reader));
+    CHECK(result == SB_OK || result == SB_ERR_NO_MEMORY);
+    CHECK((result == SB_OK) == (reader != NULL));
+    if (reader == NULL)
+        CHECK_EQ(sb_cache_open(cache, "key", 3, NULL, &reader), SB_OK);
+    return reader;
+}
+
+static int64_t release(sb_reader *reader)
+{
+    sb_reader_free(reader);
+    return 0;
+}
+
+static sb_buffer *caching(stream *source)
+{
+    sb_cache_options with;
+    sb_cache_stats stats;
+    sb_cache *cache;
+    sb_reader *reader, *further;
+    int result;
+    int64_t count;
+
+    CHECK_EQ(sb_cache_options_init(&with, sizeof with), SB_OK);
+    with.open = open_track;
+    with.max_memory = 300000;
+    SCARCE(result, sb_cache_new(&with, &cache));
+    CHECK(result == SB_OK || result == SB_ERR_NO_MEMORY);
+    if (cache == NULL)
+        CHECK_EQ(sb_cache_new(&with, &cache), SB_OK);
+    reader = open_scarce_key(cache);
+    do {
+        SCARCE(count, sb_reader_read(reader, 500000, bytes));
+        CHECK(count > 0 || count == SB_ERR_NO_MEMORY);
+    } while (count < 0);
+    CHECK_BYTES(bytes, 0, (uint64_t)count);
+    SCARCE(further, sb_reader_new(sb_reader_buffer(reader)));
+    sb_reader_free(further);
+    SCARCE(count, release(reader));
+    /* It goes on with another source. */
+    reader = open_scarce_key(cache);
+    do {
+        SCARCE(count, sb_reader_read(reader, 500000, bytes));
+        CHECK(count > 0 || count == SB_ERR_NO_MEMORY);
+    } while (count < 0);
+    CHECK_BYTES(bytes, 0, (uint64_t)count);
+    SCARCE(result, sb_cache_trim(cache, 0, UINT64_MAX));
+    CHECK(is_fine(result));
+    SCARCE(result, sb_cache_remove(cache, "key", 3));
+    CHECK_EQ(result, SB_OK);
+    SCARCE(count, release(reader));
+    CHECK_EQ(sb_cache_stat(cache, &stats, sizeof stats), SB_OK);
+    CHECK_EQ(stats.entries, 0);
+    CHECK_EQ(stats.memory, 0);
+    sb_cache_free(cache);
+    CHECK_EQ(track.closes, 1);
+    return stream_open(source, SIZE, UINT64_MAX);
+}
+
 static const struct {
     const char *name;
     sb_buffer *(*run)(stream *source);
@@ -387,6 +470,7 @@ static const struct {
     { "watching", watching, 1 },
     { "pushing", pushing, 0 },
     { "pushing_beyond_memory", pushing_beyond_memory, 1 },
+    { "caching", caching, 0 },
 };
 
 static void on_abort(int signal)
