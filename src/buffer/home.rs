@@ -69,10 +69,12 @@ impl Buffer {
     pub(crate) fn unplug(this: &Shared<Buffer>, generation: u64) {
         let mut state = this.gate.lock();
         let is_current = state.source().generation() == generation;
-        if !is_current || Buffer::prepare_reopen(this, &mut state, None).is_err() {
+        if !is_current || state.is_freed() || state.extent().is_complete() {
             return;
         }
-        if state.extent().is_complete() {
+        // Without memory, one that a thread uses stays until the next reopen.
+        let is_in_use = state.source().is_in_use();
+        if is_in_use && Buffer::prepare_reopen(this, &mut state, None).is_err() {
             return;
         }
         let replaced = state.unplug();

@@ -13,6 +13,8 @@ pub(super) struct Seat {
     /// Distinguishes the sources of a buffer. The first one has 0.
     pub(super) generation: u64,
     /// None while a thread uses it, and after it was closed.
+    /// It never had a source.
+    pub(super) is_vacant: bool,
     pub(super) source: Option<Box<dyn Source>>,
     /// Makes a call of the source return soon. None while a thread is inside it, too.
     interrupt: Option<Interrupt>,
@@ -61,6 +63,7 @@ impl Seat {
     pub(super) fn new(source: Option<Box<dyn Source>>) -> Seat {
         Seat {
             interrupt: source.as_ref().and_then(|source| source.interrupt()),
+            is_vacant: source.is_none(),
             waits: source.as_ref().is_some_and(|it| it.free_waits_for_pull()),
             is_interruptible: source.as_ref().is_some_and(|it| it.is_interruptible()),
             source,
@@ -73,6 +76,11 @@ impl Seat {
             interrupts_sent: 0,
             interrupted: false,
         }
+    }
+
+    /// Whether a thread uses the source, or interrupts it.
+    pub(super) fn is_in_use(&self) -> bool {
+        !self.is_vacant && (self.source.is_none() || self.is_interrupted())
     }
 
     /// Takes the source, to close it, if it is in the seat and no interrupt is running.

@@ -37,6 +37,11 @@ impl SourceSlot {
         self.current.generation
     }
 
+    /// Whether a thread uses the current source, or interrupts it.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.current.is_in_use()
+    }
+
     /// Takes the source for a call of this reader; 0 for none.
     pub(super) fn take(&mut self, reader: usize) -> Option<Box<dyn Source>> {
         let source = self.current.source.take()?;
@@ -117,7 +122,8 @@ impl SourceSlot {
         seat.generation = self.current.generation + 1;
         let mut old = std::mem::replace(&mut self.current, seat);
         let retired = old.retire();
-        if let (None, Some(orphans)) = (&retired, &mut self.orphans) {
+        let is_left = retired.is_none() && !old.is_vacant;
+        if let (true, Some(orphans)) = (is_left, &mut self.orphans) {
             old.abandon();
             orphans.seats.push(old);
         }

@@ -397,6 +397,18 @@ static sb_reader *open_scarce_key(sb_cache *cache)
     return reader;
 }
 
+/* Reads the first bytes, and once more with memory if that ran out. */
+static void read_scarce_key(sb_reader *reader)
+{
+    int64_t count;
+    SCARCE(count, sb_reader_read(reader, 500000, bytes));
+    CHECK(count > 0 || count == SB_ERR_NO_MEMORY);
+    if (count < 0)
+        count = sb_reader_read(reader, 500000, bytes);
+    CHECK(count > 0);
+    CHECK_BYTES(bytes, 0, (uint64_t)count);
+}
+
 static int64_t release(sb_reader *reader)
 {
     sb_reader_free(reader);
@@ -420,21 +432,13 @@ static sb_buffer *caching(stream *source)
     if (cache == NULL)
         CHECK_EQ(sb_cache_new(&with, &cache), SB_OK);
     reader = open_scarce_key(cache);
-    do {
-        SCARCE(count, sb_reader_read(reader, 500000, bytes));
-        CHECK(count > 0 || count == SB_ERR_NO_MEMORY);
-    } while (count < 0);
-    CHECK_BYTES(bytes, 0, (uint64_t)count);
+    read_scarce_key(reader);
     SCARCE(further, sb_reader_new(sb_reader_buffer(reader)));
     sb_reader_free(further);
     SCARCE(count, release(reader));
     /* It goes on with another source. */
     reader = open_scarce_key(cache);
-    do {
-        SCARCE(count, sb_reader_read(reader, 500000, bytes));
-        CHECK(count > 0 || count == SB_ERR_NO_MEMORY);
-    } while (count < 0);
-    CHECK_BYTES(bytes, 0, (uint64_t)count);
+    read_scarce_key(reader);
     SCARCE(result, sb_cache_trim(cache, 0, UINT64_MAX));
     CHECK(is_fine(result));
     SCARCE(result, sb_cache_remove(cache, "key", 3));
