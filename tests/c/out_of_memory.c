@@ -436,6 +436,7 @@ static sb_buffer *caching(stream *source)
     SCARCE(further, sb_reader_new(sb_reader_buffer(reader)));
     sb_reader_free(further);
     SCARCE(count, release(reader));
+    CHECK_EQ(count, 0);
     /* It goes on with another source. */
     reader = open_scarce_key(cache);
     read_scarce_key(reader);
@@ -444,6 +445,7 @@ static sb_buffer *caching(stream *source)
     SCARCE(result, sb_cache_remove(cache, "key", 3));
     CHECK_EQ(result, SB_OK);
     SCARCE(count, release(reader));
+    CHECK_EQ(count, 0);
     CHECK_EQ(sb_cache_stat(cache, &stats, sizeof stats), SB_OK);
     CHECK_EQ(stats.entries, 0);
     CHECK_EQ(stats.memory, 0);
