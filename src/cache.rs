@@ -207,7 +207,8 @@ fn failure_of(error: Error) -> Failure {
     }
 }
 
-/// A flight that waits for a helper. If it is dropped before, because there is none, the flight fails.
+/// A flight that waits for a helper. If it is dropped before, since there is none or the cache is freed,
+/// the flight fails.
 struct Launch {
     cache: Shared<BufferCache>,
     departure: Option<Departure>,
@@ -225,7 +226,11 @@ impl Drop for Launch {
     fn drop(&mut self) {
         if let Some(Departure { flight, key, old }) = self.departure.take() {
             let shelf = self.cache.shelf();
-            Shelf::land(shelf, &flight, &key, old, Err(Error::NoMemory));
+            let error = match self.cache.maker.crew.is_closed() {
+                true => Error::Canceled,
+                false => Error::NoMemory,
+            };
+            Shelf::land(shelf, &flight, &key, old, Err(error));
             shelf.ground(&flight);
         }
     }

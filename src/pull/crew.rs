@@ -117,6 +117,10 @@ impl Crew {
         Ok(())
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.state).is_closed
+    }
+
     /// Whether jobs wait for a thread.
     fn is_contended(&self) -> bool {
         let state = lock(&self.state);

@@ -443,12 +443,18 @@ fn assert_quiet(world: &World, cache: &Shared, budgets: Budgets) {
     // What a source delivers after its entry has let it go is discarded, and not counted.
     assert!(stats.pulled <= world.pulled.load(SeqCst));
     assert_eq!(world.opened.load(SeqCst) > 0, stats.misses > 0);
-    assert_eq!(
-        unsafe { sb_cache_trim(cache.0, budgets.max_memory / 2, budgets.max_disk / 2) },
-        0
-    );
-    let stats = stats_of(cache).expect("a cache");
-    assert!(stats.memory <= budgets.max_memory / 2 && stats.disk <= budgets.max_disk / 2);
+    // A helper may still hold an entry that was freed, for a moment.
+    let (memory, disk) = (budgets.max_memory / 2, budgets.max_disk / 2);
+    let bookkeeping = 256 * 1024;
+    let is_trimmed = || {
+        assert_eq!(unsafe { sb_cache_trim(cache.0, memory, disk) }, 0);
+        let stats = stats_of(cache).expect("a cache");
+        stats.memory <= memory + bookkeeping && stats.disk <= disk
+    };
+    while !is_trimmed() {
+        assert!(Instant::now() < patience, "a trim leaves too much");
+        std::thread::yield_now();
+    }
     assert_eq!(unsafe { sb_cache_remove(cache.0, std::ptr::null(), 0) }, 0);
     // The helper of an entry that was freed may still hold it for a moment.
     while stats_of(cache).is_some_and(|it| it.entries + it.memory + it.disk > 0) {
