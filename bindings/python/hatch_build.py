@@ -20,7 +20,12 @@ class CargoHook(BuildHookInterface):
     """Runs for each wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Adds the library; the wheel fits every Python, on this platform."""
+        """Adds the library; the wheel fits every Python, on this platform.
+
+        A distribution has the library in a package of its own: SPOOLBUF_SYSTEM_LIBRARY adds none.
+        """
+        if os.environ.get("SPOOLBUF_SYSTEM_LIBRARY"):
+            return
         library = build(crate_of(Path(self.root)))
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
         # A Python for two kinds of processor; cargo builds for the one that is here.

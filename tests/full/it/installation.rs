@@ -108,6 +108,18 @@ fn versions_agree() {
                 format!("'<{rust}'"),
             ],
         ),
+        (
+            "packaging/debian/changelog",
+            vec![format!("spoolbuf ({version}-")],
+        ),
+        (
+            "packaging/debian/control",
+            vec![format!("cargo (>= {rust}),")],
+        ),
+        (
+            "packaging/vcpkg/vcpkg.json",
+            vec![format!("\"version\": \"{version}\"")],
+        ),
     ] {
         let text = fs::read_to_string(root().join(file)).expect("a file");
         for line in lines {
