@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A bare Debian in a folder, with an ordinary user: sourced by .ci/fresh and .ci/matrix. Nothing of this
+# A bare Debian in a folder, with an ordinary user: sourced by .ci/fresh, .ci/matrix and .ci/debian. Nothing of this
 # machine is in it but the Rust toolchain, the way to the registries, and a clone of what is committed.
 
 # Ends the script, loudly, where such a machine can't be made. Otherwise starts it again with mounts of
