@@ -1,0 +1,22 @@
+# A port of the repository that it is in: vcpkg install spoolbuf --overlay-ports=packaging/vcpkg
+get_filename_component(SOURCE_PATH "${CURRENT_PORT_DIR}/../.." ABSOLUTE)
+
+# cargo builds what is shipped, and its interface is C: programs of both kinds are linked with it.
+set(VCPKG_BUILD_TYPE release)
+set(VCPKG_POLICY_MISMATCHED_NUMBER_OF_BINARIES enabled)
+
+vcpkg_cmake_configure(SOURCE_PATH "${SOURCE_PATH}")
+vcpkg_cmake_install()
+vcpkg_fixup_pkgconfig()
+
+# One of the two libraries. The CMake package has the targets of what is there.
+if(VCPKG_LIBRARY_LINKAGE STREQUAL "static")
+  file(GLOB others "${CURRENT_PACKAGES_DIR}/bin" "${CURRENT_PACKAGES_DIR}/lib/*.so*"
+    "${CURRENT_PACKAGES_DIR}/lib/*.dylib" "${CURRENT_PACKAGES_DIR}/lib/*.dll.*")
+else()
+  set(others "${CURRENT_PACKAGES_DIR}/lib/libspoolbuf.a" "${CURRENT_PACKAGES_DIR}/lib/spoolbuf.lib")
+endif()
+file(REMOVE_RECURSE ${others} "${CURRENT_PACKAGES_DIR}/share/doc")
+
+vcpkg_install_copyright(FILE_LIST "${SOURCE_PATH}/LICENSE-MIT" "${SOURCE_PATH}/LICENSE-APACHE")
+file(INSTALL "${CURRENT_PORT_DIR}/usage" DESTINATION "${CURRENT_PACKAGES_DIR}/share/${PORT}")
