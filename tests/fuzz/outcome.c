@@ -124,16 +124,16 @@ static void said_zero(uint64_t offset, bool jumps)
         }
         return;
     }
+    bool is_short = declared != SB_SIZE_UNKNOWN && offset < declared;
+    /* Even below bytes that are held: the connection was cut. */
+    if (offset <= last && is_short && the.plan.on_short == SB_SHORT_ERROR) {
+        failed(SHORT, 0);
+        the.is_short = the.failed;
+        return;
+    }
     if (offset < last) {
         failed(FAILED, the.code);
         return;
-    }
-    if (offset == last && declared != SB_SIZE_UNKNOWN && offset < declared) {
-        if (the.plan.on_short == SB_SHORT_ERROR) {
-            failed(SHORT, 0);
-            the.is_short = the.failed;
-            return;
-        }
     }
     if (declared != SB_SIZE_UNKNOWN && offset < declared)
         the.disproved = true;
