@@ -56,8 +56,11 @@ impl StateGuard<'_> {
             Some(Duration::ZERO) => (self.leave(ticket), true),
             Some(left) => {
                 let at = Instant::now() + left;
-                let until = deadline.map_or(at, |deadline| deadline.min(at));
-                self.sleep_until(condvar, Some(until))
+                match deadline.filter(|deadline| *deadline <= at) {
+                    // The call goes on, and keeps its place, even if `at` has passed by now.
+                    None => (self.sleep_until(condvar, Some(at)).0, true),
+                    deadline => self.sleep_until(condvar, deadline),
+                }
             }
         }
     }
