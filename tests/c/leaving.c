@@ -270,6 +270,28 @@ static void not_without_a_reason(uint32_t flags, uint64_t at, int is_buffered_on
     free_and_await_close(buffer, &source);
 }
 
+/* Nor does what does not wait: a read with a timeout of 0, and a watch. */
+static void not_without_a_wait(void)
+{
+    stream source;
+    sb_buffer *buffer = open_stalling(&source, SB_SOURCE_INTERRUPTIBLE);
+    sb_watch *watch;
+    call inside;
+
+    call_start(&inside, buffer, STALL, 10, NULL);
+    stream_await_stall(&source);
+    CHECK_EQ(sb_when(buffer, FAR, ready, NULL, &watch), SB_ERR_TIMEOUT);
+    CHECK_EQ(sb_read_some(buffer, FAR, 10, bytes, 0), SB_ERR_TIMEOUT);
+    pause_ms(200);
+    CHECK_EQ(sb_read_some(buffer, FAR, 10, bytes, 0), SB_ERR_TIMEOUT);
+    CHECK_EQ(stream_get(&source, &source.cancels), 0);
+    stream_release(&source, NEVER);
+    CHECK_EQ(call_finish(&inside), 10);
+    WAIT_UNTIL(noted("the watch was ready"));
+    sb_watch_free(watch);
+    free_and_await_close(buffer, &source);
+}
+
 int main(void)
 {
     of_two_calls(NO_SOME, NO_SOME);
@@ -287,5 +309,6 @@ int main(void)
     not_without_a_reason(0, FAR, 0);
     not_without_a_reason(SB_SOURCE_INTERRUPTIBLE, STALL + 50000, 0);
     not_without_a_reason(SB_SOURCE_INTERRUPTIBLE, FAR, 1);
+    not_without_a_wait();
     return 0;
 }
