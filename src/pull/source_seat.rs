@@ -28,7 +28,7 @@ pub(super) struct Seat {
     /// The thread that uses it and may be inside an operation on the spool file.
     pub(super) spiller: Option<ThreadToken>,
     /// The thread that is inside its interrupt.
-    interrupter: Option<ThreadToken>,
+    pub(super) interrupter: Option<ThreadToken>,
     /// The number of interrupts that no call of the source has obeyed so far.
     pub(super) interrupts_sent: u32,
     /// Whether an orphan was interrupted, or is being interrupted.

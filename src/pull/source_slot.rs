@@ -158,16 +158,18 @@ impl SourceSlot {
         }
     }
 
-    /// Whether this thread is inside the code of one of the sources.
+    /// Whether this thread is inside the code or the interrupt of one of the sources.
     #[inline]
     pub(crate) fn is_inside(&self) -> bool {
-        self.is_used() && self.is_inside_any()
+        self.is_busy() && self.is_inside_any()
     }
 
     #[cold]
     fn is_inside_any(&self) -> bool {
         let me = Some(this_thread());
-        self.seats().any(|seat| seat.caller == me)
+        let mut seats = self.seats();
+        // The next call of a source waits for the end of its interrupt.
+        seats.any(|seat| [seat.caller, seat.interrupter].contains(&me))
     }
 
     /// Whether a thread may be inside the code or the interrupt of one of the sources.

@@ -292,6 +292,50 @@ static void not_without_a_wait(void)
     free_and_await_close(buffer, &source);
 }
 
+/* A call inside such a `cancel` cannot wait for the source, which waits for the end of the `cancel`. */
+static sb_buffer *canceled_buffer;
+static int64_t read_by_cancel;
+
+static void reading_cancel(void *opaque)
+{
+    stream_cancel(opaque);
+    read_by_cancel = sb_read(canceled_buffer, FAR / 2, 10, bytes + 50);
+}
+
+static void reads_in_cancel(int by_reader)
+{
+    stream source;
+    sb_callback callback;
+    sb_reader *reader;
+    call inside;
+
+    stream_init(&source, SIZE, 1000);
+    source.stall_at = STALL;
+    callback = stream_callback(&source);
+    callback.seek = stream_seek;
+    callback.cancel = reading_cancel;
+    callback.flags = SB_SOURCE_INTERRUPTIBLE;
+    canceled_buffer = sb_new(&callback, SIZE, SB_MAX_DEFAULT);
+    CHECK(canceled_buffer != NULL);
+    reader = sb_reader_new(canceled_buffer);
+    CHECK_EQ(sb_reader_seek(reader, STALL, SB_SEEK_SET), STALL);
+    read_by_cancel = 0;
+    call_start_reader(&inside, reader, 10, NULL);
+    stream_await_stall(&source);
+    if (by_reader)
+        CHECK_EQ(sb_reader_cancel(reader), SB_OK);
+    else
+        CHECK_EQ(sb_read(canceled_buffer, FAR, 10, bytes), 10);
+    CHECK_EQ(read_by_cancel, SB_ERR_REENTRANT);
+    if (by_reader)
+        CHECK_EQ(call_finish(&inside), SB_ERR_CANCELED);
+    stream_release(&source, NEVER);
+    if (!by_reader)
+        CHECK_EQ(call_finish(&inside), 10);
+    sb_reader_free(reader);
+    free_and_await_close(canceled_buffer, &source);
+}
+
 int main(void)
 {
     of_two_calls(NO_SOME, NO_SOME);
@@ -310,5 +354,7 @@ int main(void)
     not_without_a_reason(SB_SOURCE_INTERRUPTIBLE, STALL + 50000, 0);
     not_without_a_reason(SB_SOURCE_INTERRUPTIBLE, FAR, 1);
     not_without_a_wait();
+    reads_in_cancel(0);
+    reads_in_cancel(1);
     return 0;
 }
