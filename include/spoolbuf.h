@@ -403,6 +403,8 @@ typedef enum {
      * is then sought for that call, and the interrupted one gets its bytes afterwards. If a source
      * delivers nothing between two such interrupts, the time doubles.
      *
+     * A read with a timeout of 0 and an sb_when() never interrupt the source, since they do not wait.
+     *
      * Without this flag, or without a `cancel`, both wait until the source returns.
      */
     SB_SOURCE_INTERRUPTIBLE = 2,
