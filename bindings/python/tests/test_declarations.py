@@ -46,6 +46,9 @@ STRUCTS = {
     "sb_error": _native.Error,
     "sb_save_options": _native.SaveOptions,
     "sb_reader_options": _native.ReaderOptions,
+    "sb_opened": _native.Opened,
+    "sb_cache_options": _native.CacheOptions,
+    "sb_cache_stats": _native.CacheStats,
 }
 SCALARS = {
     "int": ctypes.c_int,
@@ -65,6 +68,10 @@ SCALARS = {
     "sb_buffer *": ctypes.c_void_p,
     "sb_reader *": ctypes.c_void_p,
     "sb_watch *": ctypes.c_void_p,
+    "sb_cache *": ctypes.c_void_p,
+    "sb_cache * *": ctypes.POINTER(ctypes.c_void_p),
+    "sb_opener_fn": _native.OpenerCallback,
+    "sb_callback": _native.Callback,
     "sb_buffer * *": ctypes.POINTER(ctypes.c_void_p),
     "sb_reader * *": ctypes.POINTER(ctypes.c_void_p),
     "sb_watch * *": ctypes.POINTER(ctypes.c_void_p),
@@ -155,6 +162,8 @@ def test_functions(header: str) -> None:
 def test_callback_types(header: str) -> None:
     match = re.search(r"typedef (int \(\*sb_progress_fn\)\([^)]*\));", header)
     assert match and declared(match[1]) == ("sb_progress_fn", _native.ProgressCallback)
+    match = re.search(r"typedef (int \(\*sb_opener_fn\)\([^)]*\));", header)
+    assert match and declared(match[1]) == ("sb_opener_fn", _native.OpenerCallback)
     match = re.search(r"typedef (void \(\*sb_ready_fn\)\([^)]*\));", header)
     assert match and declared(match[1]) == ("sb_ready_fn", _native.ReadyCallback)
 
@@ -164,6 +173,7 @@ def test_opaque(header: str) -> None:
         "sb_buffer",
         "sb_reader",
         "sb_watch",
+        "sb_cache",
     }
 
 

@@ -162,6 +162,7 @@ class Operation(enum.IntEnum):
     TARGET_SYNC = 10
     TARGET_RENAME = 11
     TARGET_LINK = 12
+    SOURCE_OPEN = 13
 
 
 # The callbacks, in the calling convention of C, not that of the Windows API.
@@ -336,6 +337,75 @@ class ReaderOptions(ctypes.Structure):
         ("flags", ctypes.c_uint32),
         ("reserved", ctypes.c_uint32),
         ("reach", ctypes.c_uint64),
+        ("error", ctypes.POINTER(Error)),
+        ("reserved_pointer", ctypes.c_void_p),
+    ]
+
+
+class Opened(ctypes.Structure):
+    """`sb_opened`."""
+
+    _fields_ = [
+        ("struct_size", ctypes.c_size_t),
+        ("size", ctypes.c_uint64),
+        ("tag", ctypes.c_uint64),
+        ("source", Callback),
+    ]
+
+
+OpenerCallback = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_uint64,
+    ctypes.POINTER(Opened),
+)
+
+
+class CacheOptions(ctypes.Structure):
+    """`sb_cache_options`."""
+
+    _fields_ = [
+        ("struct_size", ctypes.c_size_t),
+        ("open", OpenerCallback),
+        ("opaque", ctypes.c_void_p),
+        ("max_memory", ctypes.c_uint64),
+        ("max_disk", ctypes.c_uint64),
+        ("min_free", ctypes.c_uint64),
+        ("max_entry", ctypes.c_uint64),
+        ("fresh_ms", ctypes.c_int64),
+        ("idle_ms", ctypes.c_int64),
+        ("threads", ctypes.c_uint32),
+        ("on_short", ctypes.c_uint32),
+        ("prefetch", ctypes.c_uint64),
+        ("prefetch_low", ctypes.c_uint64),
+        ("spool_dir", ctypes.c_char_p),
+        ("thread_opaque", ctypes.c_void_p),
+        ("thread_begin", NotifyCallback),
+        ("thread_end", NotifyCallback),
+    ]
+
+
+class CacheStats(ctypes.Structure):
+    """`sb_cache_stats`."""
+
+    _fields_ = [
+        ("hits", ctypes.c_uint64),
+        ("misses", ctypes.c_uint64),
+        ("opening", ctypes.c_uint64),
+        ("entries", ctypes.c_uint64),
+        ("leases", ctypes.c_uint64),
+        ("pulled", ctypes.c_uint64),
+        ("expired", ctypes.c_uint64),
+        ("evicted_disk", ctypes.c_uint64),
+        ("evicted_free", ctypes.c_uint64),
+        ("evicted_memory", ctypes.c_uint64),
+        ("evicted_large", ctypes.c_uint64),
+        ("memory", ctypes.c_uint64),
+        ("memory_peak", ctypes.c_uint64),
+        ("disk", ctypes.c_uint64),
+        ("disk_peak", ctypes.c_uint64),
     ]
 
 
@@ -401,6 +471,22 @@ PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
         (_handle, ctypes.c_uint64, ReadyCallback, ctypes.c_void_p, ctypes.POINTER(_handle)),
     ),
     "sb_watch_free": (None, (_handle,)),
+    "sb_cache_options_init": (ctypes.c_int, (ctypes.POINTER(CacheOptions), ctypes.c_size_t)),
+    "sb_cache_new": (ctypes.c_int, (ctypes.POINTER(CacheOptions), ctypes.POINTER(_handle))),
+    "sb_cache_open": (
+        ctypes.c_int,
+        (
+            _handle,
+            ctypes.c_void_p,
+            ctypes.c_size_t,
+            ctypes.POINTER(ReaderOptions),
+            ctypes.POINTER(_handle),
+        ),
+    ),
+    "sb_cache_remove": (ctypes.c_int, (_handle, ctypes.c_void_p, ctypes.c_size_t)),
+    "sb_cache_trim": (ctypes.c_int, (_handle, ctypes.c_uint64, ctypes.c_uint64)),
+    "sb_cache_stat": (ctypes.c_int, (_handle, ctypes.POINTER(CacheStats), ctypes.c_size_t)),
+    "sb_cache_free": (None, (_handle,)),
     "sb_save_options_init": (ctypes.c_int, (ctypes.POINTER(SaveOptions), ctypes.c_size_t)),
     "sb_save_with": (ctypes.c_int64, (_handle, ctypes.POINTER(SaveOptions))),
     "sb_error_init": (ctypes.c_int, (ctypes.POINTER(Error), ctypes.c_size_t)),
