@@ -45,7 +45,7 @@ impl StreamBuffer {
         let options = CursorOptions::new().timeout(Duration::ZERO);
         AsyncCursor {
             buffer: self.clone(),
-            position: Position::new(options),
+            position: Position::new(options, self.inner().first_offset()),
             #[cfg(feature = "tokio")]
             seek: None,
             watch: None,

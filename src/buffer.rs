@@ -89,9 +89,20 @@ impl Buffer {
         domain: DomainRef,
         budget: &Shared<Budget>,
     ) -> Result<Shared<Buffer>> {
+        if options.window > 0 {
+            return Err(Error::Unsupported);
+        }
         let made = Buffer::new(source, options, domain)?;
         made.store.join(&made, budget, Buffer::TAKEN)?;
         Ok(made)
+    }
+
+    /// Where a new reader starts: at 0, or at the tail of a window.
+    pub(crate) fn first_offset(&self) -> u64 {
+        match self.store.has_window() {
+            true => self.gate.lock().extent().tail(),
+            false => 0,
+        }
     }
 
     /// Keeps `ahead` bytes buffered past the furthest read; 0 turns the prefetch off.

@@ -112,6 +112,31 @@ impl<S> Builder<S> {
         self
     }
 
+    /// For streams without an end: the number of bytes to keep behind the newest. At least that many
+    /// stay readable, and at most 512 KiB more. Older ones are dropped, in memory and in the spool
+    /// file, and reading there fails with [`Error::Lapped`]. Default: 0, which keeps all bytes.
+    ///
+    /// The buffer is then forward only. The source is never sought. Pushes are accepted only where the
+    /// buffered bytes end. A prefetch keeps at most that many bytes ahead, so that it drops no byte
+    /// that the furthest reader still has to read. Other readers may be lapped: in front of a
+    /// [`Pusher`](crate::Pusher), [`ahead`](Builder::ahead) holds that back. There is no spool file if
+    /// the window is at most the memory limit; otherwise it takes at most the window and 512 KiB.
+    /// Saves fail with [`Error::Unsupported`], except of buffered bytes without a link, and so does
+    /// [`reopen`](StreamBuffer::reopen).
+    ///
+    /// ```
+    /// let radio = std::io::repeat(7);
+    /// let buffer = spoolbuf::StreamBuffer::builder(radio).window(1 << 20).open()?;
+    /// buffer.read_at(4 << 20, &mut [0; 1000])?;
+    /// assert!(matches!(buffer.read_at(0, &mut [0; 1000]), Err(spoolbuf::Error::Lapped)));
+    /// assert_eq!(buffer.read_at(buffer.stats().tail, &mut [0; 1000])?, 1000);
+    /// # Ok::<(), spoolbuf::Error>(())
+    /// ```
+    pub fn window(mut self, bytes: u64) -> Builder<S> {
+        self.options.window = bytes;
+        self
+    }
+
     /// Called on the helper thread before that first calls the source: to attach it to a runtime,
     /// say, or to set its priority. A read there that would need the source, or a push that would
     /// block, fails with [`Error::Reentrant`]. A panic is caught and ignored. Default: none.

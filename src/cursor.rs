@@ -40,7 +40,8 @@ pub struct Cursor {
 }
 
 impl StreamBuffer {
-    /// Creates a read position in this buffer, as `Read` and `Seek`.
+    /// Creates a read position in this buffer, as `Read` and `Seek`. It is 0 or, with a
+    /// [`window`](crate::Builder::window), the offset of the oldest byte that is kept.
     ///
     /// # Errors
     /// [`Error::NoMemory`].
@@ -55,7 +56,7 @@ impl StreamBuffer {
     pub fn cursor_with(&self, options: CursorOptions) -> Result<Cursor> {
         Ok(Cursor {
             buffer: self.clone(),
-            position: Shared::try_new(Position::new(options))?,
+            position: Shared::try_new(Position::new(options, self.inner().first_offset()))?,
         })
     }
 }
@@ -73,6 +74,31 @@ impl Cursor {
             gate: self.buffer.inner().gate.clone(),
             position: self.position.clone(),
         }
+    }
+
+    /// Seeks to the newest byte: to where the furthest buffered byte ends, plus `by` bytes. Returns
+    /// the new position. With 0, the next read waits for the next byte to arrive.
+    ///
+    /// ```
+    /// use std::io::Read;
+    ///
+    /// let radio = std::io::repeat(7);
+    /// let buffer = spoolbuf::StreamBuffer::builder(radio).window(1 << 20).open()?;
+    /// let mut cursor = buffer.cursor()?;
+    /// buffer.read_at(4 << 20, &mut [0; 100])?;
+    /// // The bytes at its position have left the window.
+    /// assert!(cursor.read(&mut [0; 100]).is_err());
+    /// assert!(cursor.seek_live(-1000)? > 4 << 20);
+    /// assert_eq!(cursor.read(&mut [0; 100])?, 100);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the position would lie before the start of the resource, and
+    /// [`Error::Unsupported`] if it would lie beyond the cursor's
+    /// [`reach`](CursorOptions::reach).
+    pub fn seek_live(&mut self, by: i64) -> Result<u64> {
+        self.position.seek_live(self.buffer.inner(), by)
     }
 }
 

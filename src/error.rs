@@ -20,6 +20,7 @@ pub(crate) mod code {
     pub(crate) const SIZE: i32 = -12;
     pub(crate) const PANIC: i32 = -13;
     pub(crate) const SHORT: i32 = -14;
+    pub(crate) const LAPPED: i32 = -15;
 }
 
 /// The code of a source that gave up without bytes because it was canceled.
@@ -91,6 +92,9 @@ pub enum Error {
     /// makes that an error. It persists until [`retry`](crate::StreamBuffer::retry) or
     /// [`resume`](crate::StreamBuffer::resume), after which the source is called again.
     Short,
+    /// The bytes have left the [`window`](crate::Builder::window). They do not come back: continue
+    /// at [`tail`](crate::Stats::tail) or with [`seek_live`](crate::Cursor::seek_live).
+    Lapped,
 }
 
 /// What a call was doing when it failed.
@@ -187,6 +191,7 @@ impl Error {
             Error::Size => code::SIZE,
             Error::Panic => code::PANIC,
             Error::Short => code::SHORT,
+            Error::Lapped => code::LAPPED,
         }
     }
 
@@ -328,6 +333,7 @@ pub(crate) fn text(status: i32) -> &'static std::ffi::CStr {
         -12 => c"the size is not the required one",
         -13 => c"a panic was caught",
         -14 => c"the source ended before the declared size",
+        -15 => c"the bytes have left the window",
         _ => c"not a status code of spoolbuf",
     }
 }

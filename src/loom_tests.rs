@@ -61,6 +61,9 @@
 //! | the end of a call of `ready` is not notified, or a free of its watch does not wait for it | `cancel_against_watch_free`, `push_against_watch_free` |
 //! | a thread that enters the source wakes no call that has to watch it; a call that made the source leave is not served next; a guard whose call was interrupted goes on | `leaving` |
 //! | a reader that was canceled before it enters the source enters it | `reader_cancel_against_entry` |
+//! | a read of the ring checks the tail before the copy alone | `read_against_drop_and_overwrite` |
+//! | a dropped block is freed without waiting for readers | `read_against_drop_in_memory` |
+//! | a spill does not look whether its segment was dropped meanwhile; or leaves it in the queue | `drop_against_spill` |
 //! | the grant of the last bytes ends without the lock | `spill_of_what_was_read` |
 //! | a member does not leave its budget, or is taken from it while it is dropped | `drop_against_spill`, `join_against_spill` |
 //! | a charge is removed by a load and a store | `budget` |
@@ -91,6 +94,7 @@ mod store;
 mod tap;
 mod turns;
 mod when;
+mod window;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -65,6 +65,8 @@ pub(crate) struct Options {
     pub(crate) read_granularity: u32,
     pub(crate) prefetch_low: u64,
     pub(crate) ahead: u64,
+    /// The number of bytes to keep behind the newest; 0 for all.
+    pub(crate) window: u64,
     pub(crate) thread: ThreadHooks,
 }
 
@@ -153,6 +155,7 @@ impl Default for Options {
             read_granularity: MAX_READ_GRANULARITY,
             prefetch_low: 0,
             ahead: 0,
+            window: 0,
             thread: ThreadHooks::default(),
         }
     }

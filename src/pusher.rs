@@ -104,6 +104,8 @@ impl Pusher {
     /// - [`Error::Size`](crate::Error::Size): the bytes would extend past the end, or past 2^63 - 1.
     /// - [`Error::NoMemory`](crate::Error::NoMemory): out of memory, or the helper thread cannot be
     ///   created.
+    /// - [`Error::Unsupported`](crate::Error::Unsupported): there is a
+    ///   [window](Builder::window), and `offset` is past the end of the buffered bytes.
     /// - [`Error::Reentrant`](crate::Error::Reentrant): called in a [log function](crate::set_log) or
     ///   on the helper thread, and it would block.
     pub fn push(&self, offset: u64, bytes: &[u8], timeout: Option<Duration>) -> Result<usize> {

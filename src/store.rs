@@ -19,18 +19,20 @@
 //! held across the write to the file. `writing` is held for a few instructions at a time, so that
 //! received bytes can be committed during a spill. Readers look up bytes in the index. They hold a
 //! read guard while they copy from memory, but not while they read the spool file, since its bytes
-//! never change.
+//! never change. Only in a [`window`] they do: what was read there is checked afterwards.
 
 pub(crate) mod budget;
 mod extras;
 mod fill;
 pub(crate) mod index;
+mod lap;
 mod member;
 mod membership;
 pub(crate) mod memory;
 pub(crate) mod segment;
 mod spill;
 pub(crate) mod spool;
+mod window;
 mod write_state;
 
 use std::fs::File;
@@ -45,6 +47,7 @@ use crate::options::{OnFull, Options};
 use crate::store::index::{Index, Location, Spiller};
 use crate::store::memory::chunk::Chunk;
 use crate::store::spool::Spool;
+use crate::store::window::Window;
 use crate::store::write_state::WriteState;
 use crate::sync::rcu::{DomainRef, ReadGuard};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
@@ -55,6 +58,7 @@ pub(crate) struct Store {
     /// The number of bytes in the spool file.
     spooled: AtomicU64,
     max_memory: AtomicU64,
+    window: Window,
     spool_dir: Option<PathBuf>,
     /// The directory in which the spool file could not be created at the first attempt.
     refused: OnceLock<PathBuf>,
@@ -75,11 +79,13 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn new(options: Options, domain: DomainRef) -> Store {
         let (index, writer, spiller) = Index::new(domain);
+        let window = Window::new(options.window);
         Store {
             index,
             spool: OnceLock::new(),
             spooled: AtomicU64::new(0),
-            max_memory: AtomicU64::new(options.max_memory),
+            max_memory: AtomicU64::new(window.limit(options.max_memory)),
+            window,
             spool_dir: options.spool_dir,
             refused: OnceLock::new(),
             on_full: options.on_full,
@@ -144,6 +150,9 @@ impl Store {
         mut spooled: u64,
     ) -> Result<()> {
         while let (1.., Some(spool)) = (spooled, self.spool.get()) {
+            if self.has_window() {
+                return self.copy_ring(offset, out, done, spooled);
+            }
             let (at, most) = (offset + *done as u64, out.len() - *done);
             let run = self.extend(at, spooled, most as u64) as usize;
             let range = *done..*done + run;
@@ -190,6 +199,9 @@ impl Store {
     /// Makes another file share the blocks of the bytes that are in the spool file at `offset`.
     /// Returns the number of bytes, 0 if none are in the spool file.
     pub(crate) fn clone_to(&self, offset: u64, most: u64, file: &File, to: u64) -> io::Result<u64> {
+        if self.has_window() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         match (self.spooled_run(offset, most), self.spool.get()) {
             (run @ 1.., Some(spool)) => spool.clone_to(offset, run, file, to),
             _ => Ok(0),
@@ -252,7 +264,7 @@ impl Store {
         self.number
     }
 
-    /// The memory limit.
+    /// The memory limit; none for a window that fits.
     fn max_memory(&self) -> u64 {
         // Relaxed: it concerns no other memory, and takes effect when the next bytes are requested.
         self.max_memory.load(Ordering::Relaxed)

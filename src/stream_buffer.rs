@@ -257,8 +257,9 @@ impl StreamBuffer {
     /// After an error nothing has changed, and the new source is dropped.
     /// [`Error::Size`](crate::Error::Size) if `size` is not the final size, if that is known, or below
     /// the end of the buffered bytes.
-    /// [`Error::Unsupported`](crate::Error::Unsupported) if the bytes are pushed, or the buffer is
-    /// that of a [`Cache`](crate::Cache), which reopens it itself.
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if the bytes are pushed, there is a
+    /// [`window`](crate::Builder::window), or the buffer is that of a [`Cache`](crate::Cache), which
+    /// reopens it itself.
     /// [`Error::NoMemory`](crate::Error::NoMemory).
     pub fn reopen(&self, source: impl Source + 'static, size: Option<u64>) -> Result<()> {
         if self.owner.lease.is_some() {

@@ -114,7 +114,9 @@ impl Buffer {
         };
         let (run, expected) = state.prepare_push(offset)?;
         let exceed = state.take_excess();
+        let tail = state.move_tail();
         drop(state);
+        this.store.drop_before(tail);
         let grant = this
             .store
             .reserve_in_memory(offset, run, expected, exceed)?;

@@ -286,7 +286,7 @@ impl Buffer {
         if moves_prefetch && pending.cancels.is_none() {
             state.note_absence(missing);
         }
-        let demand = pending.demand(&state, missing, left);
+        let mut demand = pending.demand(&state, missing, left);
         if moves_prefetch {
             state.note_miss(missing);
         }
@@ -335,6 +335,7 @@ impl Buffer {
             if puller == Puller::Helper {
                 Buffer::start_helper(this, &mut state)?;
             }
+            demand.length = demand.length.min(state.extent().most_ahead());
             let options = WaitOptions {
                 deadline: pending.deadline,
                 puller,

@@ -23,9 +23,9 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    pub(crate) fn new(options: CursorOptions) -> Position {
+    pub(crate) fn new(options: CursorOptions, offset: u64) -> Position {
         Position {
-            offset: AtomicU64::new(0),
+            offset: AtomicU64::new(offset),
             wait: match options.buffered {
                 true => Wait::Others(options.timeout.unwrap_or(Duration::ZERO)),
                 false => Wait::from(options.timeout),
@@ -109,6 +109,13 @@ impl Position {
         }
         self.offset.store(to, Ordering::Relaxed);
         Ok(to)
+    }
+
+    /// Seeks to an offset relative to the end of the furthest buffered byte.
+    pub(crate) fn seek_live(&self, buffer: &Buffer, by: i64) -> Result<u64> {
+        let live = buffer.gate.lock().extent().ranges().last_end();
+        let to = live.checked_add_signed(by).ok_or(Error::Invalid)?;
+        self.seek(buffer, SeekFrom::Start(to))
     }
 
     pub(crate) fn cancel(&self, gate: &Gate) {

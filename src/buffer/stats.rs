@@ -45,6 +45,9 @@ pub struct Stats {
     /// How often a read, while a prefetch was running, found no byte where the buffered bytes before
     /// it end. Repeated reads at one offset count once.
     pub underruns: u64,
+    /// The offset of the oldest byte that is kept. Not 0 only with a
+    /// [`window`](crate::Builder::window), if bytes have been dropped.
+    pub tail: u64,
     /// The source's own code at its last error, or 0.
     pub source_error: i64,
     /// The system's code at the last failed operation on the spool file, or 0.
@@ -102,7 +105,7 @@ impl Buffer {
         let state = self.gate.lock();
         let (extent, counters) = (state.extent(), state.counters());
         // Spilling moves bytes without this lock, but the total is only changed under it.
-        let held = extent.ranges().total();
+        let held = extent.ranges().total() - extent.tail();
         let disk = self.store.spooled().min(held);
         let memory = held - disk;
         let spool = self.store.spool();
@@ -129,6 +132,7 @@ impl Buffer {
             pull_time: Duration::from_nanos(counters.pull_time),
             wait_time: Duration::from_nanos(counters.wait_time),
             underruns: counters.underruns,
+            tail: extent.tail(),
             source_error: counters.source_error,
             system_error: counters.system_error,
             system_operation: counters.system_operation,

@@ -86,6 +86,9 @@ pub enum sb_status {
     /// The source ended below the declared size, and `on_short` is SB_SHORT_ERROR. The error
     /// persists until sb_retry() or sb_resume().
     SB_ERR_SHORT = -14,
+    /// The bytes have left the `window` of the buffer (see sb_options). They do not come back: continue
+    /// at `tail` in sb_stats, or with SB_SEEK_LIVE.
+    SB_ERR_LAPPED = -15,
 }
 
 /// Return codes of a source's callbacks that have a meaning to the library. Every other negative
@@ -161,6 +164,9 @@ pub enum sb_whence {
     SB_SEEK_CUR = 1,
     /// From the final size or, until it is known, from the declared size.
     SB_SEEK_END = 2,
+    /// From the end of the newest buffered byte, which is the furthest: with an offset of 0, the next
+    /// read waits for the next byte to arrive.
+    SB_SEEK_LIVE = 16,
 }
 
 /// The state of a buffer's source, in sb_stats.
@@ -258,7 +264,8 @@ pub enum sb_save_flag {
     /// If the final size is not the declared size, saves nothing and returns SB_ERR_SIZE.
     SB_SAVE_REQUIRE_SIZE = 4,
     /// Saves the bytes that are buffered now, from the start, without calling the source. If they
-    /// have gaps, returns SB_ERR_SIZE.
+    /// have gaps, returns SB_ERR_SIZE. With the option `window`, saves them from `tail` in sb_stats on,
+    /// and returns SB_ERR_LAPPED if some are dropped before they have been written.
     SB_SAVE_BUFFERED = 8,
     /// Allows the file to share its blocks with the spool file, or to be the spool file, if both
     /// are on the same file system. The save then takes almost no time. The bytes in memory are
@@ -498,6 +505,17 @@ pub struct sb_options {
     /// down to the speed of the readers. Bytes that a call waits for are accepted anyway.
     /// Default: 0, no limit. Must be 0 for a buffer with a source.
     pub ahead: u64,
+    /// For streams without an end: the number of bytes to keep behind the newest. At least that many
+    /// stay readable, and at most 512 KiB more. Older ones are dropped, in memory and in the spool
+    /// file, and reading there returns SB_ERR_LAPPED. Default: 0, which keeps all bytes.
+    ///
+    /// The buffer is then forward only. The source is never sought. Pushes are accepted only where the
+    /// buffered bytes end; bytes that had been buffered count as accepted. A prefetch keeps at most `window` bytes ahead, so that it drops no byte that
+    /// the furthest reader still has to read. Other readers may be lapped: on a push buffer, `ahead`
+    /// holds the pusher back. There is no spool file if `window` is at most `max_memory`; otherwise it
+    /// takes at most `window` and 512 KiB. Saves return SB_ERR_UNSUPPORTED, except with SB_SAVE_BUFFERED
+    /// and without SB_SAVE_LINK, and so does sb_reopen().
+    pub window: u64,
 }
 
 /// Options of sb_reader_new_with(). sb_reader_options_init() sets them to the defaults.
@@ -550,7 +568,7 @@ pub struct sb_stats {
     /// The lowest offset at which the source had no bytes, which is an upper bound of the size, or
     /// SB_SIZE_UNKNOWN.
     pub bound: u64,
-    /// How far the resource is buffered without a gap, in bytes from its start.
+    /// How far the resource is buffered without a gap, in bytes from its start, or from `tail` on.
     pub frontier: u64,
     /// Buffered bytes in memory.
     pub memory: u64,
@@ -598,6 +616,9 @@ pub struct sb_stats {
     /// How often a read, while a prefetch was running, found no byte where the buffered bytes before
     /// it end. Repeated reads at one offset count once.
     pub underruns: u64,
+    /// The offset of the oldest byte that is kept. Not 0 only with the option `window`, if bytes have
+    /// been dropped: reading below it returns SB_ERR_LAPPED.
+    pub tail: u64,
 }
 
 /// Why a call failed. sb_reader_error() fills it for a reader, and sb_save_with() for a save.

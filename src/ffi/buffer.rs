@@ -88,6 +88,7 @@ pub unsafe extern "C" fn sb_new(
 ///         SB_ERR_IO: the spool file cannot be created, written or read.
 ///         SB_ERR_UNSUPPORTED: the bytes lie before the current position of a source that can no
 ///         longer seek (it returned SB_SOURCE_UNSUPPORTED).
+///         SB_ERR_LAPPED: the bytes have left the `window` (see sb_options).
 ///
 /// Threads: any thread, concurrently.
 ///
@@ -133,7 +134,8 @@ pub unsafe extern "C" fn sb_read(
 ///         cannot be read; or
 ///         SB_ERR_INVALID: `path` is NULL, empty or, on Windows, not UTF-8; or its file name
 ///         matches `.spoolbuf-*.part`.
-///         SB_ERR_UNSUPPORTED: `path` is a directory, a device or a pipe, or has become one.
+///         SB_ERR_UNSUPPORTED: `path` is a directory, a device or a pipe, or has become one; or the
+///         buffer has a `window`.
 ///         SB_ERR_DISK_FULL, SB_ERR_IO: the file cannot be written.
 ///
 /// Threads: any thread, concurrently, any number of saves.

@@ -156,7 +156,8 @@ pub unsafe extern "C" fn sb_resume(handle: *mut sb_buffer) -> c_int {
 ///         buffered bytes.
 ///         SB_ERR_REENTRANT: the old source has no `close`, and the call came from one of its
 ///         callbacks, or it came from a log function or a `ready` and would block.
-///         SB_ERR_UNSUPPORTED: the buffer was created by sb_new_push(), or is that of a cache's entry.
+///         SB_ERR_UNSUPPORTED: the buffer was created by sb_new_push(), or with the option `window`, or is
+///         that of a cache's entry.
 ///         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
 ///         SB_ERR_CANCELED: the buffer is being freed.
 ///

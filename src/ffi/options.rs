@@ -60,6 +60,7 @@ pub unsafe extern "C" fn sb_options_init(options: *mut sb_options, struct_size: 
             thread_end: None,
             reserved_pointer: std::ptr::null_mut(),
             ahead: defaults.ahead,
+            window: defaults.window,
         };
         // SAFETY: C guarantees that `options` has `struct_size` bytes; `is_of_a_version` has
         // checked that this version's struct is no larger.
@@ -177,6 +178,7 @@ pub(super) unsafe fn chosen(options: *const sb_options) -> Result<Options> {
         read_granularity: given.read_granularity,
         prefetch_low: given.prefetch_low,
         ahead: given.ahead,
+        window: given.window,
         thread: ThreadHooks {
             begin: thread_hook(given.thread_begin, given.thread_opaque)?,
             end: thread_hook(given.thread_end, given.thread_opaque)?,

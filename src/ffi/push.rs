@@ -94,7 +94,8 @@ pub unsafe extern "C" fn sb_new_push(
 ///         SB_ERR_SOURCE, SB_ERR_SHORT: sb_push_end() has reported a failure, or an end below the
 ///         declared size; until sb_retry() or sb_resume().
 ///         SB_ERR_SIZE: the bytes would extend past the end, or past 2^63 - 1.
-///         SB_ERR_UNSUPPORTED: the buffer has a source.
+///         SB_ERR_UNSUPPORTED: the buffer has a source; or it has a `window`, and `off` is past the end
+///         of the buffered bytes.
 ///         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
 ///         SB_ERR_REENTRANT: called inside a log function, an sb_ready_fn or `thread_begin`, and it
 ///         would block.

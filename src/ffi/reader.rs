@@ -22,8 +22,10 @@ use crate::sync::{Mutex, lock};
 const SEEK_SET: c_int = sb_whence::SB_SEEK_SET as c_int;
 const SEEK_CUR: c_int = sb_whence::SB_SEEK_CUR as c_int;
 const SEEK_END: c_int = sb_whence::SB_SEEK_END as c_int;
+const SEEK_LIVE: c_int = sb_whence::SB_SEEK_LIVE as c_int;
 
-/// Creates a reader: a read position in a buffer, initially 0, with its own cancellation.
+/// Creates a reader: a read position in a buffer, with its own cancellation. It is initially 0 or, with
+/// the option `window`, the offset of the oldest byte that is kept.
 ///
 /// @param handle the buffer. The reader does not keep it alive: after sb_free() of the buffer, the
 ///               reader's calls return SB_ERR_INVALID. If it is that of a cache's entry, the reader is
@@ -103,8 +105,9 @@ pub unsafe extern "C" fn sb_reader_read(
 ///
 /// @param reader the reader.
 /// @param off    the offset in bytes, relative to `whence`. The new position may lie past the end.
-/// @param whence SB_SEEK_SET, SB_SEEK_CUR or SB_SEEK_END. The end is the final size or, until that
-///               is known, the declared size.
+/// @param whence SB_SEEK_SET, SB_SEEK_CUR, SB_SEEK_END or SB_SEEK_LIVE. The end is the final size
+///               or, until that is known, the declared size. SB_SEEK_LIVE is where the furthest
+///               buffered byte ends.
 /// @return the new position, from the start of the resource. On error the position is unchanged.
 ///         SB_ERR_INVALID: the reader or `whence` is invalid, or the position would lie before the
 ///         start.
@@ -124,6 +127,7 @@ pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence
             },
             SEEK_CUR => SeekFrom::Current(off),
             SEEK_END => SeekFrom::End(off),
+            SEEK_LIVE => return seek_live(reader as Raw, off),
             _ => return count(refuse_seek(reader as Raw)),
         };
         match seek_alone(reader as Raw, to) {
@@ -157,6 +161,15 @@ fn refuse_seek(reader: Raw) -> Result<u64> {
     let buffer = found.and_then(|reader| BUFFERS.get_shared(reader.buffer));
     let error = buffer.err().unwrap_or(Error::Invalid);
     Err(keep(reader, error.into()))
+}
+
+#[cold]
+fn seek_live(reader: Raw, off: i64) -> i64 {
+    let result = READERS.get_shared(reader).and_then(|reader| {
+        let buffer = BUFFERS.get_shared(reader.buffer)?;
+        reader.position.seek_live(&buffer, off)
+    });
+    count(result.map_err(|error| keep(reader, error.into())))
 }
 
 /// Finds the final size like sb_find_size(), but with the reader's timeout and cancellation, and
@@ -255,16 +268,19 @@ pub(super) fn make(handle: *mut sb_buffer, options: CursorOptions) -> Result<Raw
     let found = BUFFERS.get_shared(buffer)?;
     let home = found.home::<EntryHome>();
     let lease = home.map(|home| home.lease(&found)).transpose()?;
-    make_leased(buffer, lease, options)
+    insert(buffer, lease, Position::new(options, found.first_offset()))
 }
 
-/// Makes a reader of the buffer with this handle.
+/// Makes a reader of the buffer with this handle, which has no window.
 pub(super) fn make_leased(
     buffer: Raw,
     lease: Option<Lease>,
     options: CursorOptions,
 ) -> Result<Raw> {
-    let position = Position::new(options);
+    insert(buffer, lease, Position::new(options, 0))
+}
+
+fn insert(buffer: Raw, lease: Option<Lease>, position: Position) -> Result<Raw> {
     let failure = Mutex::new(Record::NONE);
     insert_reader(Reader {
         buffer,

@@ -257,6 +257,7 @@ fn stats(stats: &Stats) -> sb_stats {
         pull_us: micros(stats.pull_time),
         wait_us: micros(stats.wait_time),
         underruns: stats.underruns,
+        tail: stats.tail,
     }
 }
 

@@ -36,6 +36,7 @@ const _: () = {
     assert!(code::SIZE == sb_status::SB_ERR_SIZE as i32);
     assert!(code::PANIC == sb_status::SB_ERR_PANIC as i32);
     assert!(code::SHORT == sb_status::SB_ERR_SHORT as i32);
+    assert!(code::LAPPED == sb_status::SB_ERR_LAPPED as i32);
     assert!(Operation::SourceRead as i32 == sb_operation::SB_OP_SOURCE_READ as i32);
     assert!(Operation::SourceSeek as i32 == sb_operation::SB_OP_SOURCE_SEEK as i32);
     assert!(Operation::SpoolCreate as i32 == sb_operation::SB_OP_SPOOL_CREATE as i32);

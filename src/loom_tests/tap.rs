@@ -240,7 +240,7 @@ pub(super) fn reader_at(
     buffer: &Shared<Buffer>,
     offset: u64,
 ) -> (Arc<Position>, thread::JoinHandle<Result<usize>>) {
-    let position = Arc::new(Position::new(CursorOptions::new()));
+    let position = Arc::new(Position::new(CursorOptions::new(), 0));
     position.seek(buffer, SeekFrom::Start(offset)).unwrap();
     let thread = thread::spawn({
         let (buffer, position) = (buffer.clone(), position.clone());

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::options::{OnShort, Options};
 use crate::pull::ranges::Ranges;
+use crate::store::memory::BLOCK;
 
 /// No resource has a byte at this offset or beyond: counts are `i64`.
 pub(super) const MAX_SIZE: u64 = i64::MAX as u64;
@@ -19,6 +20,10 @@ pub(crate) struct Extent {
     end: Option<u64>,
     bound: Option<u64>,
     on_short: OnShort,
+    /// The number of bytes to keep behind the newest; 0 for all.
+    window: u64,
+    /// The offset of the oldest byte that is kept.
+    tail: u64,
 }
 
 impl Extent {
@@ -31,7 +36,45 @@ impl Extent {
             end: None,
             bound: None,
             on_short: options.on_short,
+            window: options.window,
+            tail: 0,
         }
+    }
+
+    pub(crate) fn has_window(&self) -> bool {
+        self.window > 0
+    }
+
+    /// The most bytes for which a call may sleep, and which a prefetch may keep ahead. With more, the
+    /// first would be dropped before the last has arrived.
+    pub(crate) fn most_ahead(&self) -> u64 {
+        match self.window {
+            0 => u64::MAX,
+            window => window,
+        }
+    }
+
+    /// The offset of the oldest byte that is kept.
+    pub(crate) fn tail(&self) -> u64 {
+        self.tail
+    }
+
+    /// Whether a byte has left the window.
+    pub(crate) fn is_lapped(&self, offset: u64) -> bool {
+        offset < self.tail
+    }
+
+    /// Moves the tail before more bytes arrive at the frontier. Returns whether it moved. Bytes
+    /// are dropped by the block, since the index has one entry for each.
+    pub(super) fn move_tail(&mut self) -> bool {
+        let oldest = self.frontier().saturating_sub(self.window);
+        let tail = oldest - oldest % BLOCK;
+        let moves = self.has_window() && tail > self.tail;
+        if moves {
+            self.tail = tail;
+            self.ranges.forget_before(tail);
+        }
+        moves
     }
 
     /// The ranges of bytes that are held.
@@ -116,9 +159,10 @@ impl Extent {
         }
     }
 
-    /// The end of the bytes that are held without a gap from the start of the resource.
+    /// The end of the bytes that are held without a gap from the start of the resource, or from the
+    /// tail.
     pub(crate) fn frontier(&self) -> u64 {
-        self.ranges.end_of(0)
+        self.ranges.end_of(self.tail)
     }
 
     /// The number of bytes that are held from `offset` on without a gap.

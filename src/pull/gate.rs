@@ -353,6 +353,21 @@ impl<'g> StateGuard<'g> {
         self.gate().source_idle.notify();
     }
 
+    /// Moves the tail of a window, if there is one, before more bytes arrive at the frontier. If it moved,
+    /// the calls and the watches for bytes before it are told. The caller makes the store drop what is
+    /// before the tail that is returned.
+    pub(crate) fn move_tail(&mut self) -> u64 {
+        let moved = self.extent.move_tail();
+        let tail = self.extent.tail();
+        if moved {
+            self.prefetch.skip_to(tail);
+            self.wake(None, |waiter| waiter.demand.offset < tail);
+            self.wake_watches();
+            self.update_prefetch_trigger();
+        }
+        tail
+    }
+
     /// Called after each change of the buffered ranges or of the furthest read, and by `free`.
     #[inline]
     pub(super) fn update_prefetch_trigger(&mut self) {
@@ -430,7 +445,10 @@ impl<'g> StateGuard<'g> {
 
     /// Keeps `ahead` bytes buffered past the furthest read; 0 turns the prefetch off.
     pub(crate) fn set_prefetch(&mut self, ahead: u64) {
-        self.prefetch.set(ahead);
+        let State {
+            prefetch, extent, ..
+        } = &mut *self.state;
+        prefetch.set(ahead, extent);
         self.set_prefetch_trigger();
         // Another thread may have to call the source for them now.
         self.wake_all(None);

@@ -42,8 +42,9 @@ impl Prefetch {
         self.distance > 0
     }
 
-    pub(super) fn set(&mut self, distance: u64) {
-        self.distance = distance;
+    /// Keeps `distance` bytes, or as many as a window allows.
+    pub(super) fn set(&mut self, distance: u64, extent: &Extent) {
+        self.distance = distance.min(extent.most_ahead());
         self.bursting = true;
         self.paused = false;
     }
@@ -58,9 +59,10 @@ impl Prefetch {
 
     /// The offset at which a burst ends. A long burst ends at the end of a block, so that the next
     /// one does not begin with a part of one.
-    fn goal(&self) -> u64 {
+    fn goal(&self, extent: &Extent) -> u64 {
         let goal = self.base.saturating_add(self.distance);
-        if self.distance - self.low() < 4 * BLOCK {
+        // Past a window, bytes would be dropped that the reader still has to read.
+        if self.distance - self.low() < 4 * BLOCK || extent.has_window() {
             return goal;
         }
         goal.checked_next_multiple_of(BLOCK).unwrap_or(goal)
@@ -74,9 +76,14 @@ impl Prefetch {
         let end = extent.ranges().end_of(self.base);
         if end - self.base < self.low() {
             self.bursting = true;
-        } else if end >= self.goal() {
+        } else if end >= self.goal(extent) {
             self.bursting = false;
         }
+    }
+
+    /// The bytes before `tail` are dropped, even if nobody has read them.
+    pub(super) fn skip_to(&mut self, tail: u64) {
+        self.base = self.base.max(tail);
     }
 
     pub(super) fn pause(&mut self) {
@@ -139,7 +146,7 @@ impl Prefetch {
         if self.distance == 0 || self.paused || !self.bursting {
             return None;
         }
-        let (goal, ahead) = (self.goal(), extent.buffered(self.base));
+        let (goal, ahead) = (self.goal(extent), extent.buffered(self.base));
         let (mut missing, mut next) = extent.ranges().gap(self.base);
         if extent.is_past_end(missing) && self.distance == u64::MAX {
             // All bytes from the base on are held: now the gaps before it.

@@ -49,12 +49,24 @@ impl State {
         if buffered > 0 || length == 0 {
             return Ok(Admission::Held(buffered.min(length)));
         }
+        if self.extent.has_window() && offset != self.extent.frontier() {
+            return self.admit_beside(offset, length);
+        }
         let (_, next) = self.extent.ranges().gap(offset);
         let until = next.unwrap_or(u64::MAX).min(self.push_limit());
         Ok(match until.saturating_sub(offset) {
             0 => Admission::TooFar,
             missing => Admission::Missing(missing.min(length)),
         })
+    }
+
+    /// In a window, bytes are accepted at the frontier only. Those that were dropped had been accepted.
+    #[cold]
+    fn admit_beside(&self, offset: u64, length: u64) -> Result<Admission> {
+        match self.extent.frontier().checked_sub(offset) {
+            Some(held) => Ok(Admission::Held(held.min(length))),
+            None => Err(Error::Unsupported),
+        }
     }
 
     /// The offset at which bytes are too far ahead. Bytes that a call waits for never are.
@@ -81,6 +93,7 @@ impl State {
         }
         let limit = self.push_limit();
         let from = match self.longest_waiting() {
+            _ if self.extent.has_window() => self.extent.frontier(),
             Some((_, demand)) => demand.offset,
             None => self.prefetched_below(limit).unwrap_or(0),
         };

@@ -59,6 +59,15 @@ impl Ranges {
         }
     }
 
+    /// Forgets the bytes before `tail`. They stay in the total.
+    pub(crate) fn forget_before(&mut self, tail: u64) {
+        let gone = self.list.partition_point(|held| held.end <= tail);
+        self.list.drain(..gone);
+        if let Some(first) = self.list.first_mut() {
+            first.start = first.start.max(tail);
+        }
+    }
+
     /// The end of the range that holds `offset`; `offset` itself if none does.
     pub(crate) fn end_of(&self, offset: u64) -> u64 {
         let at = self.list.partition_point(|held| held.end <= offset);
@@ -100,6 +109,7 @@ impl Ranges {
         self.list.last().map_or(0, |held| held.end)
     }
 
+    /// The number of bytes that were added.
     pub(crate) fn total(&self) -> u64 {
         self.total
     }
@@ -142,6 +152,20 @@ mod tests {
         }
         let (least, most) = (100 * 16, 256 * 16);
         assert!((least..=most).contains(&ranges.taken()));
+    }
+
+    #[test]
+    fn bytes_before_a_tail_are_forgotten_but_counted() {
+        let mut ranges = Ranges::default();
+        for held in [0..10, 20..30, 40..50] {
+            ranges.reserve().expect("memory");
+            ranges.add(held);
+        }
+        ranges.forget_before(25);
+        assert!(ranges.iter().eq([25..30, 40..50]));
+        assert_eq!((ranges.total(), ranges.end_of(0)), (30, 0));
+        ranges.forget_before(30);
+        assert!(ranges.iter().eq(std::iter::once(40..50)));
     }
 
     /// A pseudo-random number below `most`; the sequence is the same in each run.

@@ -56,7 +56,7 @@ impl Successor {
             }
         };
         Ok(Successor {
-            position: SourcePosition::new(Some(source.as_ref())),
+            position: SourcePosition::new(Some(source.as_ref()), false),
             check: Some(check),
             reports_size: source.reports_size(),
             seat: Seat::new(Some(source)),
@@ -67,7 +67,7 @@ impl Successor {
     pub(crate) fn none() -> Successor {
         Successor {
             seat: Seat::new(None),
-            position: SourcePosition::new(None),
+            position: SourcePosition::new(None, false),
             check: None,
             reports_size: false,
         }
@@ -103,7 +103,7 @@ impl Replaced {
 impl State {
     /// Whether the source may be replaced, by one whose resource has this size.
     pub(crate) fn check_reopen(&self, size: Option<u64>) -> Result<()> {
-        if self.is_pushed() {
+        if self.is_pushed() || self.extent.has_window() {
             return Err(Error::Unsupported);
         }
         if self.freed {

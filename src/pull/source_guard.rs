@@ -128,6 +128,9 @@ impl<'b> SourceGuard<'b> {
         let mut grant = match kept.filter(|grant| grant.position() == position) {
             Some(grant) => grant,
             None => {
+                if state.extent.has_window() {
+                    state = self.lap(state);
+                }
                 let run = state.position.expected_run();
                 let declared = state.extent.declared();
                 let expected = declared.and_then(|size| size.checked_sub(position));
@@ -169,6 +172,16 @@ impl<'b> SourceGuard<'b> {
         let settled = self.settle(demand, Ok(count as u64), arrived, State::read_failed);
         self.grant = left;
         settled
+    }
+
+    /// Moves the tail of a window, before more bytes arrive.
+    #[cold]
+    #[inline(never)]
+    fn lap(&self, mut state: StateGuard<'b>) -> StateGuard<'b> {
+        let tail = state.move_tail();
+        drop(state);
+        self.store.drop_before(tail);
+        self.gate.lock()
     }
 
     /// Reads bytes that are held already, because the source has to go past them and cannot jump, or

@@ -21,14 +21,15 @@ pub(crate) struct SourcePosition {
 
 impl SourcePosition {
     /// The start. Bytes that are pushed come in any order, as from a source that can seek.
-    pub(super) fn new(source: Option<&dyn Source>) -> SourcePosition {
+    /// If it is `forward_only`, they come in order, and a source is never sought.
+    pub(super) fn new(source: Option<&dyn Source>, forward_only: bool) -> SourcePosition {
         SourcePosition {
             offset: 0,
             run_start: 0,
             run_wanted_to: 0,
             recent_runs: None,
             unconfirmed_from: None,
-            can_seek: source.is_none_or(|source| source.can_seek()),
+            can_seek: !forward_only && source.is_none_or(|source| source.can_seek()),
             seeks_lazily: source.is_some_and(|source| source.jumps_lazily()),
         }
     }

@@ -110,7 +110,7 @@ impl State {
         let reports_size = source.as_ref().is_some_and(|source| source.reports_size());
         State {
             extent: Extent::new(options, reports_size),
-            position: SourcePosition::new(source.as_deref()),
+            position: SourcePosition::new(source.as_deref(), options.window > 0),
             push: None,
             slot: SourceSlot::new(Seat::new(source)),
             health: SourceHealth::default(),
@@ -261,6 +261,9 @@ impl State {
                 Verdict::End
             }));
         }
+        if self.extent.is_lapped(demand.offset) {
+            return Err(Error::Lapped);
+        }
         if self.stops(demand) {
             return Err(Error::Canceled);
         }
@@ -382,7 +385,8 @@ impl State {
             return true;
         }
         let extent = &self.extent;
-        if extent.buffered(offset) > 0 || extent.is_past_end(offset) {
+        let is_lapped = extent.is_lapped(offset);
+        if extent.buffered(offset) > 0 || extent.is_past_end(offset) || is_lapped {
             return true;
         }
         // A source that was reopened is at the start, but buffered bytes are no distance.

@@ -206,7 +206,8 @@ impl Store {
             }
             // An arena is used if all of it fits under the memory limit: a kept one at once, a new
             // one if it is expected to be filled.
-            let fits = writing.held().saturating_add(ARENA as u64) <= self.max_memory();
+            let most = self.window.most(self.max_memory());
+            let fits = writing.held().saturating_add(ARENA as u64) <= most;
             let fits = fits && expected != Some(0);
             if let Some(chunk) = writing.chunks.take(fits, is_large(run, expected)) {
                 return Ok(chunk);

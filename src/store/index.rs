@@ -9,7 +9,8 @@
 //! Two shortcuts keep the tree small, in memory and in the processor's caches. A block that is
 //! entirely in the spool file has a *sentinel* instead of segments, and a leaf of such blocks is
 //! *collapsed* to a sentinel too, so that the part of a resource that was spilled long ago takes
-//! next to nothing. And if a block is the only one below a slot, as happens where a source jumps
+//! next to nothing. Blocks that have left a [window](crate::store::window) leave the tree, and so does each
+//! node with its last block, so that the tree of an endless stream does not grow. And if a block is the only one below a slot, as happens where a source jumps
 //! about, its segments hang from that slot, without the nodes in between.
 //!
 //! Readers take no lock: they enter the domain, walk the tree, and use what they find until they
@@ -18,6 +19,7 @@
 
 #![allow(unsafe_code)]
 
+use std::mem::ManuallyDrop;
 use std::ptr::{NonNull, null_mut};
 
 use crate::error::Result;
@@ -79,6 +81,70 @@ impl Drop for Retired<'_> {
         if self.freed.is_some() {
             self.domain.synchronize();
         }
+    }
+}
+
+/// What has been unlinked because it left the window. Earlier readers may still read it.
+pub(crate) struct Dropped<'i> {
+    domain: &'i Domain,
+    /// The number of bytes that were in the spool file.
+    spooled: u64,
+    freed: (Chain, Subtree),
+    /// Readers may still be there.
+    has_readers: bool,
+}
+
+impl Dropped<'_> {
+    pub(crate) fn spooled(&self) -> u64 {
+        self.spooled
+    }
+
+    /// Frees the memory once the last reader has left it. Returns it if it was one segment that nobody
+    /// is spilling.
+    pub(crate) fn wait(mut self) -> Option<Chunk> {
+        self.synchronize();
+        self.freed.0.reclaim()
+    }
+
+    fn synchronize(&mut self) {
+        if std::mem::take(&mut self.has_readers) {
+            self.domain.synchronize();
+        }
+    }
+
+    /// Unlinks what a slot holds of a block. A collapsed leaf goes with its last block.
+    fn take(&mut self, writer: &mut Writer, slot: &AtomicPtr<()>, block: u64, is_last: bool) {
+        let held = slot.load(Ordering::Relaxed);
+        if held == SPOOLED.cast() {
+            self.spooled = BLOCK;
+            if is_last {
+                slot.store(null_mut(), Ordering::SeqCst);
+            }
+            return;
+        }
+        let newest = segments(held);
+        let mut segment = newest;
+        // SAFETY: only the writer unlinks segments, and it is borrowed here.
+        while let Some(here) = unsafe { segment.as_ref() } {
+            if here.start() / BLOCK != block {
+                return;
+            }
+            if !here.is_in_memory() {
+                self.spooled += here.filled() as u64;
+            }
+            writer.taken -= SEGMENT;
+            segment = here.next.load(Ordering::Relaxed);
+        }
+        slot.store(null_mut(), Ordering::SeqCst);
+        self.has_readers = !newest.is_null();
+        self.freed.0 = Chain(newest);
+    }
+}
+
+impl Drop for Dropped<'_> {
+    fn drop(&mut self) {
+        // Before the fields are dropped, unless `wait` did.
+        self.synchronize();
     }
 }
 
@@ -145,9 +211,8 @@ impl Index {
     /// The newest segment of a block, null, or `SPOOLED`. The caller holds a read guard.
     #[inline]
     fn newest(&self, block: u64) -> *mut Segment {
-        // SAFETY: nodes above the leaves live as long as the index. A leaf lives until
-        // `synchronize` has returned after a sentinel replaced it, and `synchronize` waits for the
-        // caller's guard.
+        // SAFETY: a root lives as long as the index. Any other node lives until `synchronize` has
+        // returned after it was unlinked, and `synchronize` waits for the caller's guard.
         let root = unsafe { self.root.load(Ordering::Acquire).as_ref() };
         let mut node = match root {
             Some(root) if root.reaches(block) => root,
@@ -198,7 +263,7 @@ impl Index {
     /// The committed bytes of a segment in memory.
     pub(crate) fn bytes<'s>(&self, _spiller: &'s Spiller, segment: &'s Segment) -> &'s [u8] {
         // SAFETY: only `unlink` releases a linked segment, and it needs the spiller, which is
-        // borrowed for as long as the slice.
+        // borrowed for as long as the slice. `reclaim` releases only one that nobody else holds.
         unsafe { segment.bytes() }.unwrap_or_default()
     }
 
@@ -254,6 +319,48 @@ impl Index {
             NonNull::new(above.swap(SPOOLED.cast(), Ordering::SeqCst).cast()).map(Leaf)
         });
         Some((Chain(newest), leaf))
+    }
+
+    /// Unlinks a block that has left the window, and the nodes below which nothing is left then. All
+    /// blocks before it are unlinked.
+    pub(crate) fn drop_block(&self, writer: &mut Writer, block: u64) -> Dropped<'_> {
+        let mut dropped = Dropped {
+            domain: &self.domain,
+            spooled: 0,
+            freed: (Chain::default(), Subtree(null_mut())),
+            has_readers: false,
+        };
+        // SAFETY: only the writer removes nodes, and it is borrowed here.
+        let root = unsafe { self.root.load(Ordering::Relaxed).as_ref() };
+        let Some(mut node) = root.filter(|root| root.reaches(block)) else {
+            return dropped;
+        };
+        // The highest slot below which nothing is left, and the number of nodes there.
+        let (mut emptied, mut nodes) = (None, 0);
+        loop {
+            let slot = node.slot(block);
+            let held = slot.load(Ordering::Relaxed);
+            let is_last = (block + 1) % (1 << (FANOUT_BITS * node.height)) == 0;
+            if node.height == 0 || held.addr() & NO_NODE != 0 {
+                dropped.take(writer, slot, block, is_last);
+                break;
+            }
+            // SAFETY: `held` is null or a node, and only the writer, borrowed here, removes nodes.
+            let Some(below) = (unsafe { held.cast::<Node>().as_ref() }) else {
+                break;
+            };
+            if is_last {
+                emptied = emptied.or(Some(slot));
+                nodes += 1;
+            }
+            node = below;
+        }
+        if let Some(slot) = emptied {
+            dropped.has_readers = true;
+            dropped.freed.1 = Subtree(slot.swap(null_mut(), Ordering::SeqCst).cast());
+            writer.taken -= nodes * size_of::<Node>();
+        }
+        dropped
     }
 
     /// Finds the node whose slot is, or will be, that of a block's segments, and the slot from
@@ -420,8 +527,35 @@ impl Drop for Leaf {
     }
 }
 
+/// A node, and everything below it, that is no longer linked; or null.
+struct Subtree(*mut Node);
+
+impl Drop for Subtree {
+    fn drop(&mut self) {
+        // SAFETY: `Index::node` made the node with `Box::into_raw`. It is unlinked, and `Dropped` has
+        // synchronized, so nobody else can reach it.
+        unsafe { Node::tear_down(self.0) };
+    }
+}
+
 /// Segments that are linked only to each other. They are dropped together.
 struct Chain(*mut Segment);
+
+impl Chain {
+    /// The memory of the only segment, if nobody else holds that. The chain is unlinked, and
+    /// synchronized.
+    fn reclaim(&self) -> Option<Chunk> {
+        if self.0.is_null() {
+            return None;
+        }
+        // SAFETY: `insert` got the pointer from `into_raw`. ManuallyDrop leaves its count to the drop
+        // of the chain.
+        let only = ManuallyDrop::new(unsafe { Shared::from_raw(self.0) });
+        let is_only = only.next.load(Ordering::Relaxed).is_null();
+        // A thread that spills it still reads its memory, without a guard.
+        (is_only && only.is_unique()).then(|| only.release())?
+    }
+}
 
 impl Default for Chain {
     fn default() -> Chain {

@@ -44,8 +44,9 @@ impl Store {
         // Only up to the newest segment at the time of the call: a source that goes on does not
         // make this endless. One segment at a time, so that a thread that needs memory waits for at
         // most one write.
-        while newest.as_ref().is_some_and(|newest| newest.is_in_memory()) {
-            let spilled = self.spill_if(|| newest.as_ref().is_some_and(|it| it.is_in_memory()));
+        let is_left = |it: &Segment| it.is_in_memory() && !self.has_dropped(it);
+        while newest.as_deref().is_some_and(is_left) {
+            let spilled = self.spill_if(|| newest.as_deref().is_some_and(is_left));
             self.log_spill(&spilled);
             spilled?;
         }
@@ -96,6 +97,7 @@ impl Store {
     /// Changes the memory limit, and spills until memory is within it, except the segment that the
     /// source is filling. The limit is changed even if that fails.
     pub(crate) fn set_max_memory(&self, max: u64) -> Result<()> {
+        let max = self.window.limit(max);
         self.max_memory.store(max, Ordering::Relaxed);
         let mut spilled = self.spill_down(0, usize::MAX);
         if spilled.is_ok() && lock(&self.writing).held() > max {
@@ -278,33 +280,42 @@ impl Store {
         {
             return Ok(Spilled::NoSpace(cause));
         }
-        let ahead = !is_member && !self.finished.load(Ordering::Relaxed);
-        let written = spool.write(self.index.bytes(spiller, &segment), segment.start(), ahead);
+        let ahead = !is_member && !self.finished.load(Ordering::Relaxed) && !self.has_window();
+        let place = self.window.place(segment.start());
+        let written = spool.write(self.index.bytes(spiller, &segment), place, ahead);
         if let Err(error) = written {
             self.keep_charge(&segment);
             return Err(Error::from_file(Operation::SpoolWrite, &error));
         }
+        let mut writing = lock(&self.writing);
+        if self.has_dropped(&segment) {
+            writing.remove_block(segment.start() / BLOCK);
+            return Ok(Spilled::Done);
+        }
         self.spooled
             .fetch_add(segment.filled() as u64, Ordering::Relaxed);
-        let retired = self
-            .index
-            .unlink(&mut lock(&self.writing).writer, spiller, &segment);
+        let retired = self.index.unlink(&mut writing.writer, spiller, &segment);
+        drop(writing);
         let chunk = retired.and_then(Retired::wait);
         if is_member {
             // Before the budget looks for another segment to spill.
             drop(chunk);
             self.forget_oldest();
         } else {
-            self.keep_chunk(chunk);
+            self.keep_chunk(chunk, &segment);
         }
         Ok(Spilled::Done)
     }
 
     /// Removes the oldest segment, whose bytes are in the spool file, and keeps its memory if it will
     /// be used again.
-    fn keep_chunk(&self, chunk: Option<Chunk>) {
+    fn keep_chunk(&self, chunk: Option<Chunk>, segment: &Segment) {
         let mut writing = lock(&self.writing);
-        writing.remove_oldest();
+        // A thread that drops it from the window may have removed it already.
+        match self.has_dropped(segment) {
+            true => writing.remove_block(segment.start() / BLOCK),
+            false => writing.remove_oldest(),
+        }
         let finished = self.finished.load(Ordering::Relaxed);
         let (kept, released) = match chunk {
             // Kept for the next segment, for which memory is being freed. It holds bytes of this

@@ -1,7 +1,8 @@
 //! The spool file: the resource's bytes at their own offsets, in a file without a name.
 //!
 //! It decides nothing: the store decides what is written to it, and when. Reads and writes are
-//! positioned, come from any number of threads, and never overlap.
+//! positioned, come from any number of threads, and never overlap. Of a [window](crate::store::window) it
+//! is a ring.
 
 use std::fs::File;
 use std::io;

@@ -8,6 +8,7 @@ use crate::store::budget::Charge;
 use crate::store::extras::Extras;
 use crate::store::index::Writer;
 use crate::store::membership::Membership;
+use crate::store::memory::BLOCK;
 use crate::store::memory::chunk::Chunk;
 use crate::store::memory::chunk_allocator::ChunkAllocator;
 use crate::store::segment::Segment;
@@ -119,9 +120,18 @@ impl WriteState {
         }
     }
 
+    /// Removes the segments of a block that has left the window.
+    pub(super) fn remove_block(&mut self, block: u64) {
+        let gone = |segment: &Segment| segment.start() / BLOCK == block;
+        let sealed = self.sealed.iter().filter(|segment| gone(segment));
+        self.sealed_bytes -= sealed.map(|it| it.capacity() as u64).sum::<u64>();
+        self.sealed.retain(|segment| !gone(segment));
+    }
+
     /// Moves the oldest sealed segment behind all others.
     pub(super) fn defer_oldest(&mut self) {
-        self.sealed.rotate_left(1);
+        // It is empty if all have left the window meanwhile.
+        self.sealed.rotate_left(self.sealed.len().min(1));
         if let Some(member) = self.member() {
             member.defer_oldest();
         }

@@ -168,6 +168,12 @@ impl<T: ?Sized> Drop for Shared<T> {
 }
 
 impl<T: ?Sized> Shared<T> {
+    /// Whether nobody else holds the value.
+    pub(crate) fn is_unique(&self) -> bool {
+        // Acquire: pairs with the drops of the other holders, whose uses are over.
+        self.count().load(Ordering::Acquire) == 1
+    }
+
     fn count(&self) -> &AtomicUsize {
         // SAFETY: `self` holds a count while this is called, which keeps the value alive.
         unsafe { &self.counted.as_ref().count }

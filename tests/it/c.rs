@@ -145,6 +145,11 @@ fn push() {
 }
 
 #[test]
+fn window() {
+    promise("window.c");
+}
+
+#[test]
 fn when() {
     promise("when.c");
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::sink::Sink;
 use super::{Report, SaveOptions, failed};
 use crate::buffer::Buffer;
-use crate::buffer::failure::Attempt;
+use crate::buffer::failure::{Attempt, Failure};
 use crate::buffer::read::{ReadRequest, Wait};
 use crate::disk::Target;
 use crate::error::{Error, Operation};
@@ -27,6 +27,8 @@ pub(super) struct Saving<'s> {
     deadline: Option<Instant>,
     /// The end of the bytes that were buffered when the save began, if only those are to be saved.
     until: Option<u64>,
+    /// The offset of the first byte to save.
+    from: u64,
     /// The number of times that the buffer had been canceled when the save began.
     cancels: u64,
     /// Whether the file system may be able to share blocks.
@@ -48,6 +50,9 @@ impl<'s> Saving<'s> {
             .and_then(|time| Instant::now().checked_add(time));
         let state = buffer.gate.lock();
         let extent = state.extent();
+        if extent.has_window() && (!options.buffered || options.link) {
+            return Err(Error::Unsupported.into());
+        }
         if options.require_size && extent.declared().is_none() && !extent.awaits_size() {
             return Err(Error::UnknownSize.into());
         }
@@ -55,6 +60,7 @@ impl<'s> Saving<'s> {
             return Err(Error::Size.into());
         }
         let until = options.buffered.then(|| state.extent().frontier());
+        let from = state.extent().tail();
         let cancels = state.cancels();
         Ok(Saving {
             buffer,
@@ -62,6 +68,7 @@ impl<'s> Saving<'s> {
             report,
             deadline,
             until,
+            from,
             cancels,
             may_share: true,
             bytes: Vec::new(),
@@ -80,6 +87,7 @@ impl<'s> Saving<'s> {
                 // After the snapshot, whose total may be the size that the last step found.
                 self.report_progress(done, total)?;
             }
+            self.check_lapped(done, ready)?;
             let count = match self.share_spooled(done, ready, sink)? {
                 0 => self.copy_read(done, ready, sink)?,
                 count => count,
@@ -153,19 +161,29 @@ impl<'s> Saving<'s> {
         self.report_progress(size, Some(size))
     }
 
-    /// Returns the number of bytes readable at `offset` without the source, and the total if it is
-    /// known.
+    /// Returns the number of bytes readable without the source after the first `offset` bytes to save,
+    /// and the total if it is known.
     fn snapshot(&self, offset: u64) -> Attempt<(u64, Option<u64>)> {
         self.check_time()?;
         let state = self.buffer.gate.lock();
         if state.was_canceled_since(self.cancels) {
             return Err(Error::Canceled.into());
         }
-        let ready = state.extent().buffered(offset);
+        let at = self.from + offset;
+        let ready = state.extent().buffered(at);
         Ok(match self.until {
-            Some(until) => (ready.min(until.saturating_sub(offset)), self.until),
+            Some(until) => (ready.min(until.saturating_sub(at)), Some(until - self.from)),
             None => (ready, state.extent().size()),
         })
+    }
+
+    /// Fails if the next byte to save was buffered when the save began, and has left the window.
+    fn check_lapped(&self, done: u64, ready: u64) -> Attempt<()> {
+        let at = self.from + done;
+        if ready == 0 && self.until.is_some_and(|until| at < until) {
+            return Err(Failure::from(Error::Lapped).at(at));
+        }
+        Ok(())
     }
 
     pub(super) fn check_time(&self) -> Attempt<()> {
@@ -220,7 +238,7 @@ impl<'s> Saving<'s> {
         let bytes = &mut self.bytes[..length];
         let count = Buffer::read(
             self.buffer,
-            offset,
+            self.from + offset,
             bytes,
             ReadRequest {
                 all: true,

@@ -32,6 +32,16 @@ impl Source for Endless {
     }
 }
 
+/// Delivers less than it is asked for.
+struct Chunked(Endless);
+
+impl Source for Chunked {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
+        let most = out.len().min(10_000);
+        self.0.pull(&mut out[..most])
+    }
+}
+
 /// Waits until the helper has no work left.
 fn rest(buffer: &StreamBuffer) {
     loop {
@@ -97,4 +107,31 @@ fn a_low_mark_at_the_distance_refills_at_each_read() {
     println!("{asks} asks and {wakes} wake-ups in {SECONDS} seconds");
     assert!(asks >= 60 * SECONDS, "{asks}");
     assert!(wakes <= asks, "{wakes}");
+}
+
+/// However long the helper fetches between two reads, it drops no byte that the reader still has to
+/// read.
+#[test]
+fn a_reader_is_not_lapped_by_the_prefetch() {
+    let source = Endless {
+        at: 0,
+        asks: Arc::default(),
+    };
+    // Neither ends at the end of a block.
+    let buffer = StreamBuffer::builder(Chunked(source))
+        .window((5 << 20) + 200_000)
+        .prefetch(u64::MAX)
+        .open()
+        .expect("memory");
+    let mut out = vec![0; 100_000];
+    let mut at = 0;
+    while at < 30 << 20 {
+        let count = buffer.read_some(at, &mut out, None).expect("never lapped");
+        let same = (at..)
+            .zip(&out[..count])
+            .all(|(offset, found)| *found == byte(offset));
+        assert!(same, "near {at}");
+        at += count as u64;
+        rest(&buffer);
+    }
 }
