@@ -53,6 +53,7 @@ class BaseBuffer(Queries):
         prefetch_low: int,
         spool_dir: Directory,
         memory_on_full: bool,
+        window: Optional[int],
     ) -> Options:
         """The options of every buffer. Called first: from here on, `__del__` is safe."""
         self._handle = None
@@ -62,6 +63,9 @@ class BaseBuffer(Queries):
         lib.sb_options_init(ctypes.byref(options), ctypes.sizeof(options))
         self._in_memory = SIZE_UNKNOWN if max_size is None else natural("max_size", max_size)
         options.max_memory = self._in_memory
+        self._window = None if window is None else natural("window", window, least=1)
+        # 0 keeps everything.
+        options.window = self._window or 0
         options.prefetch = natural("prefetch", prefetch)
         options.prefetch_low = natural("prefetch_low", prefetch_low)
         options.on_full = OnFull.MEMORY if memory_on_full else OnFull.FAIL

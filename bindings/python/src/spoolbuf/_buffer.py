@@ -43,6 +43,9 @@ class StreamBuffer(BaseBuffer):
         close_stream: whether to call the stream's `close()` once no more of its bytes are needed.
         spool_dir: the directory of the temporary file.
         memory_on_full: whether to go on in memory past `max_size` when the disk is full.
+        window: bytes to keep behind the newest, for streams without an end. Older ones are dropped, and
+            reading them raises `LappedError`; files and iterators start at the oldest byte that is kept.
+            The stream is only read forward. None: keep all.
         on_short: the meaning of an end before the declared size. "error" raises `ShortError` at
             that offset, until `resume()` asks the stream again; "end" believes the stream. The
             default is "error" if `size` is given or an HTTP response has a length, else "end".
@@ -66,13 +69,16 @@ class StreamBuffer(BaseBuffer):
         close_stream: bool = False,
         spool_dir: Directory = None,
         memory_on_full: bool = False,
+        window: Optional[int] = None,
         on_short: Short = None,
         trust_size: bool = False,
         seek_gap: Optional[int] = None,
         read_granularity: Optional[int] = None,
     ) -> None:
         """Takes the arguments described at the class."""
-        options = self._options(max_size, prefetch, prefetch_low, spool_dir, memory_on_full)
+        options = self._options(
+            max_size, prefetch, prefetch_low, spool_dir, memory_on_full, window
+        )
         self._alone = not prefetch
         self._is_exact = read_granularity is not None and not read_granularity
         if seek_gap is not None:
@@ -175,6 +181,9 @@ class StreamBuffer(BaseBuffer):
     @property
     def _stride(self) -> int:
         # An exact stream would be asked for one byte at a time.
+        if self._window is not None:
+            # The first byte would be dropped before the last arrives.
+            return min(_aio.AT_ONCE, self._window)
         return _aio.AT_ONCE if self._is_exact or not self._stream().is_movable() else 1
 
     def _stream(self) -> Source:

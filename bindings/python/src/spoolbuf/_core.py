@@ -28,11 +28,17 @@ class Core(Handle):
     # This many bytes can be taken from the stream before any of them is on disk.
     _in_memory: int
     _name: str
+    # Most bytes to keep; None for all.
+    _window: Optional[int]
 
     @property
     def _stride(self) -> int:
         """`aread` waits for the last of this many bytes: 1 if the stream may seek to it."""
         return 1
+
+    def _first(self) -> int:
+        """The offset at which files and iterators start: that of the oldest byte that is kept."""
+        return 0 if self._window is None else self._stats().tail
 
     def _read_at(self, offset: int, size: int, reader: Optional[Reader] = None) -> bytes:
         """Reads, for a cancelable reader if one is given. A negative `size` reads to the end."""

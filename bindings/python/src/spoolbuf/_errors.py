@@ -22,6 +22,7 @@ __all__ = [
     "ExistsError",
     "FileError",
     "InvalidError",
+    "LappedError",
     "NoMemoryError",
     "PanicError",
     "ReentrantError",
@@ -83,6 +84,22 @@ class ShortError(SourceError):
     """The offset at which the stream ended, in bytes."""
     declared: Optional[int] = None
     """The declared size."""
+
+
+class LappedError(SpoolbufError, LookupError):
+    """The bytes have left the `window` of the buffer, and do not come back.
+
+    Continue at `stat().tail`, or with the `seek_live` of a file.
+
+    >>> buf = PushBuffer(window=1)
+    >>> buf.push(0, bytes(262144)), buf.push(262144, b"by"), buf.push(262146, b"tes")
+    (262144, 2, 3)
+    >>> buf.read(0, 1)
+    Traceback (most recent call last):
+    spoolbuf.LappedError: the bytes have left the window
+    """
+
+    status = Status.LAPPED
 
 
 class FileError(SpoolbufError, OSError):
@@ -208,6 +225,7 @@ _CLASSES: dict[int, type[SpoolbufError]] = {
         SizeError,
         PanicError,
         ShortError,
+        LappedError,
     )
 }
 

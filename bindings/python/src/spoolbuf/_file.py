@@ -44,7 +44,7 @@ class RawStreamFile(io.RawIOBase):
         super().__init__()
         buffer._check_open()
         self._buffer = buffer
-        self._place = 0
+        self._place = buffer._first()
         self._reader = Reader(buffer, timeout, buffered, reach)
         self._is_limited = reach is not None
 
@@ -122,6 +122,20 @@ class RawStreamFile(io.RawIOBase):
             self._reader.check_reach(place)
         self._place = place
         return place
+
+    def seek_live(self, offset: int = 0) -> int:
+        """Moves to where the newest byte ends, plus `offset`: for streams without an end.
+
+        >>> buf = PushBuffer(window=1000)
+        >>> file = buf.open(buffering=0)
+        >>> buf.push(0, b"some stream")
+        11
+        >>> file.seek_live(-6), file.read(6)
+        (5, b'stream')
+        """
+        self._check_open()
+        self._place = self._reader.seek_live(operator.index(offset))
+        return self._place
 
     def tell(self) -> int:
         """Returns the position, in bytes from the start."""
@@ -356,6 +370,14 @@ class StreamFile(io.BufferedReader):
         2
         """
         return self._raw.seek(offset, whence)
+
+    def seek_live(self, offset: int = 0) -> int:
+        """Moves to where the newest byte ends, as the raw file does.
+
+        >>> StreamBuffer(b"bytes").open().seek_live()
+        0
+        """
+        return self._raw.seek_live(offset)
 
     def tell(self) -> int:
         """Returns the position, in bytes from the start.

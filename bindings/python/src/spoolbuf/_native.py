@@ -43,6 +43,7 @@ class Status(enum.IntEnum):
     SIZE = -12
     PANIC = -13
     SHORT = -14
+    LAPPED = -15
 
 
 class State(enum.IntEnum):
@@ -76,6 +77,7 @@ class Whence(enum.IntEnum):
     SET = 0
     CUR = 1
     END = 2
+    LIVE = 16
 
 
 class OnFull(enum.IntEnum):
@@ -235,6 +237,7 @@ class Stats(ctypes.Structure):
         ("pull_us", ctypes.c_uint64),
         ("wait_us", ctypes.c_uint64),
         ("underruns", ctypes.c_uint64),
+        ("tail", ctypes.c_uint64),
     ]
     declared: int
     final_size: int
@@ -259,6 +262,7 @@ class Stats(ctypes.Structure):
     pull_us: int
     wait_us: int
     underruns: int
+    tail: int
 
 
 class Error(ctypes.Structure):
@@ -307,6 +311,7 @@ class Options(ctypes.Structure):
         ("thread_end", NotifyCallback),
         ("reserved_pointer", ctypes.c_void_p),
         ("ahead", ctypes.c_uint64),
+        ("window", ctypes.c_uint64),
     ]
 
 

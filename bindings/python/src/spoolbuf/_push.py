@@ -48,6 +48,9 @@ class PushBuffer(BaseBuffer):
             of what it keeps.
         spool_dir: the directory of the temporary file.
         memory_on_full: whether to go on in memory past `max_size` when the disk is full.
+        window: bytes to keep behind the newest, for streams without an end. Older ones are dropped, and
+            reading them raises `LappedError`; files and iterators start at the oldest byte that is kept.
+            Bytes are accepted only where the buffered ones end. None: keep all.
         on_short: the meaning of an end before the declared size. "error" raises `ShortError` at
             that offset, until `resume()`; "end" believes the pusher. The default is "error" if
             `size` is given, else "end".
@@ -65,11 +68,14 @@ class PushBuffer(BaseBuffer):
         prefetch_low: int = 0,
         spool_dir: Directory = None,
         memory_on_full: bool = False,
+        window: Optional[int] = None,
         on_short: Short = None,
         trust_size: bool = False,
     ) -> None:
         """Takes the arguments described at the class."""
-        options = self._options(max_size, prefetch, prefetch_low, spool_dir, memory_on_full)
+        options = self._options(
+            max_size, prefetch, prefetch_low, spool_dir, memory_on_full, window
+        )
         # Every read that blocks waits for somebody else, and a signal must wake it.
         self._alone = False
         self._is_exact = False

@@ -60,6 +60,11 @@ class Reader:
         move = functools.partial(held.sb_reader_seek, self._get(), offset, Whence.SET)
         self._buffer._wait(move, self)
 
+    def seek_live(self, offset: int) -> int:
+        """Where the newest byte ends, plus an offset. It must be within the reach."""
+        move = functools.partial(held.sb_reader_seek, self._get(), offset, Whence.LIVE)
+        return self._buffer._wait(move, self)
+
     def find_size(self) -> int:
         """Reads the stream to its end without copying a byte, and returns the true size."""
         find = functools.partial(lib.sb_reader_find_size, self._get())

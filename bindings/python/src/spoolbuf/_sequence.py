@@ -175,10 +175,12 @@ class ByteSequence(Core):
     def __iter__(self) -> Iterator[bytes]:
         """Yields the resource from its start, in chunks as they arrive: a stream again.
 
+        With a `window` it starts at the oldest byte that is kept.
+
         >>> b"".join(StreamBuffer([b"by", b"tes"]))
         b'bytes'
         """
-        offset = 0
+        offset = self._first()
         while chunk := self.read_some(offset, _CHUNK):
             yield chunk
             offset += len(chunk)

@@ -65,6 +65,8 @@ class Stats(NamedTuple):
     """The time for which calls blocked, summed over all threads, without calls that still do."""
     underruns: int
     """How often a read found that a prefetch in front of it had run out of bytes."""
+    tail: int
+    """The offset of the oldest byte that is kept: not 0 once bytes have left a `window`."""
 
 
 def from_native(stats: _native.Stats, spool_dir: Optional[str]) -> Stats:
@@ -93,6 +95,7 @@ def from_native(stats: _native.Stats, spool_dir: Optional[str]) -> Stats:
         pull_seconds=stats.pull_us / 1e6,
         wait_seconds=stats.wait_us / 1e6,
         underruns=stats.underruns,
+        tail=stats.tail,
     )
 
 
