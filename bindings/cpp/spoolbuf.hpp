@@ -143,6 +143,7 @@ enum class errc : int {
     size = SB_ERR_SIZE,
     panic = SB_ERR_PANIC,
     ended_short = SB_ERR_SHORT,
+    lapped = SB_ERR_LAPPED,
 };
 
 namespace detail {
@@ -204,6 +205,7 @@ struct options {
     void (*thread_end)(void *) = nullptr;   ///< called as that thread's last act, maybe after the buffer's end
     void *thread_opaque = nullptr;          ///< passed to both; must outlive that thread
     std::uint64_t ahead = 0;             ///< of a push_buffer: most bytes past the furthest read; 0: no limit
+    std::uint64_t window = 0;            ///< bytes to keep behind the newest; 0: all, see sb_options
     bool memory_when_full = false;       ///< on a full disk, go on in memory instead of failing
     sb_on_short on_short = SB_SHORT_END; ///< an end before the declared size: the end, or an error
     bool trust_size = false;             ///< the declared size is a fact, see SB_SIZE_TRUSTED
@@ -1623,6 +1625,7 @@ private:
         plain.thread_end = how.thread_end;
         plain.thread_opaque = how.thread_opaque;
         plain.ahead = how.ahead;
+        plain.window = how.window;
         plain.on_full = how.memory_when_full ? SB_ON_FULL_MEMORY : SB_ON_FULL_FAIL;
         plain.on_short = how.on_short;
         plain.flags = how.trust_size ? SB_SIZE_TRUSTED : 0;
@@ -1857,13 +1860,19 @@ public:
         return read(std::data(out), std::size(out), code);
     }
 
-    /// Moves the position; reads nothing and costs nothing. `whence` is SB_SEEK_SET, _CUR or _END.
+    /// Moves the position; reads nothing and costs nothing. `whence` is SB_SEEK_SET, _CUR, _END or _LIVE.
     std::uint64_t seek(std::int64_t off, int whence, std::error_code &code) noexcept
     {
         return settled(sb_reader_seek(native_handle(), off, whence), code);
     }
 
     std::uint64_t tell(std::error_code &code) noexcept { return seek(0, SB_SEEK_CUR, code); }
+
+    /// Moves the position to where the furthest buffered byte ends, plus `off`: see SB_SEEK_LIVE.
+    std::uint64_t seek_live(std::int64_t off, std::error_code &code) noexcept
+    {
+        return seek(off, SB_SEEK_LIVE, code);
+    }
 
     /// The final size, as buffer::find_size() finds it; cancel() cancels that too. The position stays.
     std::uint64_t find_size(std::error_code &code) noexcept
@@ -1927,6 +1936,8 @@ public:
     }
 
     std::uint64_t tell() { return seek(0, SB_SEEK_CUR); }
+
+    std::uint64_t seek_live(std::int64_t off = 0) { return seek(off, SB_SEEK_LIVE); }
 
     std::uint64_t find_size() { return checked_call(sb_reader_find_size(native_handle())); }
 

@@ -499,6 +499,26 @@ static void saves()
     std::filesystem::remove("saved");
 }
 
+// A stream without an end: the newest bytes are kept, and older ones are reported.
+static void keeps_a_window()
+{
+    spoolbuf::options how;
+    how.window = 1 << 20;
+    spoolbuf::buffer buffer(stream{std::uint64_t(1) << 40}, how);
+    spoolbuf::reader first(buffer);
+    std::vector<char> out(1 << 20);
+    for (std::uint64_t at = 0; at < 8 << 20; at += out.size())
+        CHECK(buffer.read(at, out) == out.size() && is_resource(at, out.data(), out.size()));
+    CHECK(failure([&] { first.read(out); }) == spoolbuf::errc::lapped);
+    CHECK(failure([&] { buffer.read(0, out); }) == spoolbuf::errc::lapped);
+    std::uint64_t tail = buffer.stats().tail;
+    CHECK(tail > 0 && spoolbuf::reader(buffer).tell() == tail);
+    CHECK(first.seek_live() == 8 << 20);
+    std::error_code code;
+    CHECK(first.seek_live(-100, code) == (8 << 20) - 100 && !code);
+    CHECK(first.read(out.data(), 100) == 100 && is_resource((8 << 20) - 100, out.data(), 100));
+}
+
 static void names_its_errors()
 {
     std::error_code code = spoolbuf::errc::disk_full;
@@ -523,7 +543,7 @@ static void names_its_errors()
         CHECK(make_error_code(ours) == theirs);
     // These have no meaning elsewhere.
     for (auto ours : {spoolbuf::errc::unknown_size, spoolbuf::errc::size, spoolbuf::errc::panic,
-                      spoolbuf::errc::ended_short})
+                      spoolbuf::errc::ended_short, spoolbuf::errc::lapped})
         CHECK(make_error_code(ours).default_error_condition().category() == spoolbuf::category());
 }
 
@@ -549,6 +569,7 @@ int main()
     goes_while_others_wait();
     has_a_stop_for_each_reader();
     saves();
+    keeps_a_window();
     names_its_errors();
     std::puts("ok");
 }
