@@ -79,6 +79,7 @@ ADAPTERS = {
     "sdl": Adapter("SDL_mixer", ["sdl2", "SDL2_mixer"], SOUNDS),
     "sndfile": Adapter("libsndfile", ["sndfile"], SOUNDS),
     "miniaudio": Adapter("miniaudio", [], [name for name in SOUNDS if name != "sound.opus"]),
+    "stdio": Adapter("FILE", [], ["index-first.mp4", "film.mkv", "sound.ogg", "sound.mp3", "sound.wav"]),
 }
 # What the adapters' sources are called in the tables.
 OURS = {"pipe": "cannot seek", "seek": "can seek"}
@@ -92,6 +93,8 @@ of each fragment of an MP4. With a `seek_gap` of 64 KiB the latter takes 0.6 s i
 the start before it plays, which their decoders do only once they have found the end.""",
     "sndfile": "By itself it does not play FLAC from a pipe.",
     "miniaudio": "By itself it plays only Ogg from a pipe. Opus is not among its formats.",
+    "stdio": """The first frame is the first 16 KiB. The program looks for the size (`SEEK_END`) and reads as much as
+that.""",
 }
 
 
