@@ -43,10 +43,14 @@
  *                        new URL by itself calls sb_reopen() with a new source: the library compares bytes
  *   a growing resource   is followed if spoolbuf_curl_follow() has set a function. At the end, that function is
  *                        asked, and the server every SPOOLBUF_CURL_POLL milliseconds: the bytes delivered last,
- *                        up to 4 KiB, are requested again and compared, and what has been added follows. Where
- *                        the size has grown, the validators may differ, since servers make them of the size and
- *                        the time; nothing else may. A resource that has shrunk is SPOOLBUF_CURL_CHANGED. The
- *                        size is not declared, and the server must have ranges
+ *                        up to 4 KiB, are requested again and compared, and what has been added follows. A
+ *                        server makes validators of the time and the size (nginx, Apache), so that they
+ *                        change with each growth. Therefore another ETag, even a strong one, or another
+ *                        Last-Modified is accepted if the size is larger and those bytes are the same, and
+ *                        never otherwise. A longer file of another content that has the same bytes there
+ *                        (zeros, say) goes unnoticed. Where nothing was delivered yet, nothing is compared.
+ *                        A resource that has shrunk is SPOOLBUF_CURL_CHANGED. The size is not declared,
+ *                        and the server must have ranges
  *   a partial response   may be shorter than requested: the rest is requested at once
  *   a range              must be the requested one, agree with Content-Length and the total, and be a
  *                        single part (no multipart/byteranges). A longer body is an error
