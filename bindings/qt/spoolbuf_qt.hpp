@@ -46,8 +46,9 @@
  *   whose end is known   is random access, as a file is
  *   that can seek, with  the same, after one seek of the source to the declared end, which proves the size
  *   a size
- *   any other            is sequential, as a pipe is, whether a size is declared or not. Everything starts
- *                        at once. Code that accepts only random access refuses it
+ *   any other            is sequential, as a pipe is: one that cannot seek, whether a size is declared or
+ *                        not, and one that can seek but has no size. Everything starts at once. Code that
+ *                        accepts only random access refuses it
  *   with SB_REACH_WHOLE  is random access, once open() has fetched everything
  *
  * Where a sequential device does not do, open it again with the whole:
@@ -56,7 +57,7 @@
  *     sb_reader_options_init(&whole, sizeof whole);         (its reach is SB_REACH_WHOLE)
  *     spoolbuf::qt_device device(buffer, whole);
  *
- * Qt Multimedia (QMediaPlayer, QAudioDecoder) needs the whole, unless the source can seek. Its GStreamer
+ * Qt Multimedia (QMediaPlayer, QAudioDecoder) needs the whole, unless the source can seek and has a size. Its GStreamer
  * backend takes the end of any sequential device for a pause, so that a FLAC or an Ogg never finishes. Its
  * FFmpeg backend (6.4) loses the sound that it has read to recognize the format.
  *
