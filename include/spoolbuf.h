@@ -35,8 +35,9 @@
  *
  *   1. Reading buffered bytes never blocks: not on the source, a spill, a save or another reader.
  *      Such reads run in parallel.
- *   2. No received byte is lost: a byte that the source delivered stays readable until sb_free(),
- *      despite a full disk, a failed write, a cancellation, an error or a panic.
+ *   2. No received byte is lost: a byte that the source delivered stays readable until sb_free(), or
+ *      until it leaves the `window` that the caller set, despite a full disk, a failed write, a
+ *      cancellation, an error or a panic.
  *   3. An error is never reported as the end of the stream (EOF), and the end is never reported as
  *      an error. Bytes before an error are delivered first. The error then persists until
  *      sb_retry() or sb_resume().
@@ -76,6 +77,15 @@
  *   The budget holds at every moment: the oldest bytes of any entry are spilled, and the least
  *   recently released entry without a lease is evicted. Concurrent opens of one key call the opener
  *   once. An entry without a lease has no open source. Nothing is kept when the process ends.
+ *
+ * STREAMS WITHOUT AN END
+ *
+ *   A radio or a camera would fill any disk. With the option `window`, only that many bytes behind
+ *   the newest are kept, for pulled and for pushed streams; memory, disk and bookkeeping stay flat.
+ *   Older bytes are lapped: reading there returns SB_ERR_LAPPED, never the end and never other bytes,
+ *   and so does a reader, or a save, that falls behind midway. A new reader starts at the oldest byte
+ *   that is kept (`tail` in sb_stats), and SB_SEEK_LIVE leads to the newest. A reader that gets
+ *   SB_ERR_LAPPED keeps its position: seek to either, and go on.
  *
  * LIFETIME
  *
@@ -262,6 +272,11 @@ typedef enum {
      * persists until sb_retry() or sb_resume().
      */
     SB_ERR_SHORT = -14,
+    /**
+     * The bytes have left the `window` of the buffer (see sb_options). They do not come back: continue
+     * at `tail` in sb_stats, or with SB_SEEK_LIVE.
+     */
+    SB_ERR_LAPPED = -15,
 } sb_status;
 
 /**
@@ -280,6 +295,11 @@ typedef enum {
      * From the final size or, until it is known, from the declared size.
      */
     SB_SEEK_END = 2,
+    /**
+     * From the end of the newest buffered byte, which is the furthest: with an offset of 0, the next
+     * read waits for the next byte to arrive.
+     */
+    SB_SEEK_LIVE = 16,
 } sb_whence;
 
 /**
@@ -454,7 +474,8 @@ typedef enum {
     SB_SAVE_REQUIRE_SIZE = 4,
     /**
      * Saves the bytes that are buffered now, from the start, without calling the source. If they
-     * have gaps, returns SB_ERR_SIZE.
+     * have gaps, returns SB_ERR_SIZE. With the option `window`, saves them from `tail` in sb_stats on,
+     * and returns SB_ERR_LAPPED if some are dropped before they have been written.
      */
     SB_SAVE_BUFFERED = 8,
     /**
@@ -827,7 +848,7 @@ typedef struct {
      */
     uint64_t bound;
     /**
-     * How far the resource is buffered without a gap, in bytes from its start.
+     * How far the resource is buffered without a gap, in bytes from its start, or from `tail` on.
      */
     uint64_t frontier;
     /**
@@ -914,6 +935,11 @@ typedef struct {
      * it end. Repeated reads at one offset count once.
      */
     uint64_t underruns;
+    /**
+     * The offset of the oldest byte that is kept. Not 0 only with the option `window`, if bytes have
+     * been dropped: reading below it returns SB_ERR_LAPPED.
+     */
+    uint64_t tail;
 } sb_stats;
 
 /**
@@ -1011,6 +1037,19 @@ typedef struct {
      * Default: 0, no limit. Must be 0 for a buffer with a source.
      */
     uint64_t ahead;
+    /**
+     * For streams without an end: the number of bytes to keep behind the newest. At least that many
+     * stay readable, and at most 512 KiB more. Older ones are dropped, in memory and in the spool
+     * file, and reading there returns SB_ERR_LAPPED. Default: 0, which keeps all bytes.
+     *
+     * The buffer is then forward only. The source is never sought. Pushes are accepted only where the
+     * buffered bytes end; bytes that had been buffered count as accepted. A prefetch keeps at most `window` bytes ahead, so that it drops no byte that
+     * the furthest reader still has to read. Other readers may be lapped: on a push buffer, `ahead`
+     * holds the pusher back. There is no spool file if `window` is at most `max_memory`; otherwise it
+     * takes at most `window` and 512 KiB. Saves return SB_ERR_UNSUPPORTED, except with SB_SAVE_BUFFERED
+     * and without SB_SAVE_LINK, and so does sb_reopen().
+     */
+    uint64_t window;
 } sb_options;
 
 /**
@@ -1375,6 +1414,7 @@ SB_API sb_buffer *sb_new(const sb_callback *callback, uint64_t size, uint64_t ma
  *         SB_ERR_IO: the spool file cannot be created, written or read.
  *         SB_ERR_UNSUPPORTED: the bytes lie before the current position of a source that can no
  *         longer seek (it returned SB_SOURCE_UNSUPPORTED).
+ *         SB_ERR_LAPPED: the bytes have left the `window` (see sb_options).
  *
  * Threads: any thread, concurrently.
  *
@@ -1410,7 +1450,8 @@ int64_t sb_read(sb_buffer *handle,
  *         cannot be read; or
  *         SB_ERR_INVALID: `path` is NULL, empty or, on Windows, not UTF-8; or its file name
  *         matches `.spoolbuf-*.part`.
- *         SB_ERR_UNSUPPORTED: `path` is a directory, a device or a pipe, or has become one.
+ *         SB_ERR_UNSUPPORTED: `path` is a directory, a device or a pipe, or has become one; or the
+ *         buffer has a `window`.
  *         SB_ERR_DISK_FULL, SB_ERR_IO: the file cannot be written.
  *
  * Threads: any thread, concurrently, any number of saves.
@@ -1478,7 +1519,8 @@ int64_t sb_read_some(sb_buffer *handle,
                      int64_t timeout_ms);
 
 /**
- * Creates a reader: a read position in a buffer, initially 0, with its own cancellation.
+ * Creates a reader: a read position in a buffer, with its own cancellation. It is initially 0 or, with
+ * the option `window`, the offset of the oldest byte that is kept.
  *
  * @param handle the buffer. The reader does not keep it alive: after sb_free() of the buffer, the
  *               reader's calls return SB_ERR_INVALID. If it is that of a cache's entry, the reader is
@@ -1536,8 +1578,9 @@ SB_API int64_t sb_reader_read(sb_reader *reader, size_t len, void *out);
  *
  * @param reader the reader.
  * @param off    the offset in bytes, relative to `whence`. The new position may lie past the end.
- * @param whence SB_SEEK_SET, SB_SEEK_CUR or SB_SEEK_END. The end is the final size or, until that
- *               is known, the declared size.
+ * @param whence SB_SEEK_SET, SB_SEEK_CUR, SB_SEEK_END or SB_SEEK_LIVE. The end is the final size
+ *               or, until that is known, the declared size. SB_SEEK_LIVE is where the furthest
+ *               buffered byte ends.
  * @return the new position, from the start of the resource. On error the position is unchanged.
  *         SB_ERR_INVALID: the reader or `whence` is invalid, or the position would lie before the
  *         start.
@@ -1775,7 +1818,8 @@ SB_API int sb_resume(sb_buffer *handle);
  *         buffered bytes.
  *         SB_ERR_REENTRANT: the old source has no `close`, and the call came from one of its
  *         callbacks, or it came from a log function or a `ready` and would block.
- *         SB_ERR_UNSUPPORTED: the buffer was created by sb_new_push(), or is that of a cache's entry.
+ *         SB_ERR_UNSUPPORTED: the buffer was created by sb_new_push(), or with the option `window`, or is
+ *         that of a cache's entry.
  *         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
  *         SB_ERR_CANCELED: the buffer is being freed.
  *
@@ -2053,7 +2097,8 @@ SB_API int sb_new_push(const sb_options *options, sb_buffer **out);
  *         SB_ERR_SOURCE, SB_ERR_SHORT: sb_push_end() has reported a failure, or an end below the
  *         declared size; until sb_retry() or sb_resume().
  *         SB_ERR_SIZE: the bytes would extend past the end, or past 2^63 - 1.
- *         SB_ERR_UNSUPPORTED: the buffer has a source.
+ *         SB_ERR_UNSUPPORTED: the buffer has a source; or it has a `window`, and `off` is past the end
+ *         of the buffered bytes.
  *         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
  *         SB_ERR_REENTRANT: called inside a log function, an sb_ready_fn or `thread_begin`, and it
  *         would block.
