@@ -362,6 +362,9 @@ sb_callback source_callback(void)
         callback.flags = SB_SOURCE_SEEKS;
     if (plan->has_cancel)
         callback.cancel = cancel_it;
+    /* Not drawn, so that the kept seeds stay what they are. */
+    if (plan->has_cancel && plan->seed % 2)
+        callback.flags |= SB_SOURCE_INTERRUPTIBLE;
     if (plan->has_close)
         callback.close = close_it;
     if (plan->states)
