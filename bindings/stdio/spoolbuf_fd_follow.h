@@ -18,7 +18,8 @@
  *                        report nothing. Elsewhere ten times a second. `grows` is asked again each time
  *   a truncated file     -ESTALE, never the end: the file became shorter than it was, so the bytes that
  *                        follow would be those of another version. A file that is replaced under its name
- *                        is not followed. A writer that rewrites bytes in place goes unnoticed
+ *                        is not followed. A writer that rewrites bytes in place goes unnoticed, and so
+ *                        does a file that is truncated and longer than before at the next look
  *   an error             -errno, which sb_stats keeps as source_error
  *   seek                 to any offset, past the present end too: a read there waits for the file
  *   a blocked read       is released at once by the source's `cancel`: sb_cancel(), sb_free() and the call
