@@ -45,7 +45,9 @@
  *   that can seek, with  from anywhere. GStreamer looks at the end first, so the source is sent there
  *   a size               first; that proves a declared size (sb_find_size())
  *   that cannot seek     as it arrives: the appsrc is `seekable`. It is sought within what is buffered,
- *                        and has no size until it is at its end, since Ogg's demuxer would wait there
+ *                        and has no size until it is at its end, since Ogg's demuxer would wait there.
+ *                        Until then that demuxer refuses every seek, and so does Matroska's if the
+ *                        index (Cues) comes last
  *   with SB_REACH_WHOLE  from anywhere, of any source. Everything is fetched before the first frame,
  *                        if the source cannot seek
  *

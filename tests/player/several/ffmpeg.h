@@ -9,7 +9,7 @@
 #define GOES_ON 1
 #define ONE_AT_A_TIME 0
 #define BEGINS 1
-#define GOES_BACK
+#define GOES_BACK STANDS_STILL
 
 struct player {
     PLAYER;

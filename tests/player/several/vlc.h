@@ -10,6 +10,7 @@
 #define ONE_AT_A_TIME 0
 /* Its first sound is not heard here. */
 #define BEGINS 0
+#define GOES_BACK GOES_THROUGH
 
 struct player {
     PLAYER;
@@ -133,4 +134,48 @@ static void player_play(player *self)
     libvlc_media_release(media);
     if (strcmp(self->says, "end") == 0)
         self->sum = sum_of_file(self->output);
+}
+
+/* Instead of a sound card. */
+static void on_samples(void *opaque, const void *samples, unsigned int count, int64_t time)
+{
+    (void)opaque;
+    (void)samples;
+    (void)count;
+    (void)time;
+}
+
+/* Plays until the place is two seconds, and returns the first one, in milliseconds. */
+static int64_t play_two_seconds(player *self, libvlc_media_t *media)
+{
+    libvlc_media_player_t *player = libvlc_media_player_new_from_media(media);
+    int64_t first = 0;
+
+    libvlc_media_add_option(media, ":no-video");
+    libvlc_audio_set_format(player, "S16N", 44100, 2);
+    libvlc_audio_set_callbacks(player, on_samples, NULL, NULL, NULL, NULL, NULL);
+    libvlc_media_player_play(player);
+    while (libvlc_media_player_get_time(player) < 2000) {
+        if (first <= 0)
+            first = libvlc_media_player_get_time(player);
+        usleep(1000);
+    }
+    assert(player_status(self) == SB_OK);
+    spoolbuf_vlc_cancel(&self->film);
+    libvlc_media_player_stop(player);
+    libvlc_media_player_release(player);
+    libvlc_media_release(media);
+    player_resume(self);
+    return first;
+}
+
+/* From the start, and again from half a second on. */
+static void player_goes_back(player *self)
+{
+    libvlc_media_t *media = spoolbuf_vlc_media(&self->film, self->vlc);
+
+    play_two_seconds(self, media);
+    media = spoolbuf_vlc_media_back(&self->film, self->vlc);
+    libvlc_media_add_option(media, ":start-time=1");
+    assert(play_two_seconds(self, media) >= 900);
 }
