@@ -8,7 +8,7 @@ use super::explore;
 use super::tap::{Tap, read};
 use crate::buffer::Buffer;
 use crate::buffer::read::Wait;
-use crate::cache::{Cache, CacheOptions, EntryDirectory, Lease, OpenWait, Opened, Opener};
+use crate::cache::{BufferCache, CacheOptions, EntryDirectory, Lease, OpenWait, Opened, Opener};
 use crate::error::{Error, Result};
 use crate::options::{OnShort, Options, ThreadHooks};
 use crate::source::Source;
@@ -58,7 +58,7 @@ impl EntryDirectory for Nowhere {
     fn remove(&self, _handle: usize) {}
 }
 
-fn cache(tag: u64, may_overlap: bool) -> (Shared<Cache>, Taps) {
+fn cache(tag: u64, may_overlap: bool) -> (Shared<BufferCache>, Taps) {
     let taps = Taps {
         closed: Arc::new(Mutex::new(Vec::new())),
         inside: Arc::new(AtomicUsize::new(0)),
@@ -79,20 +79,20 @@ fn cache(tag: u64, may_overlap: bool) -> (Shared<Cache>, Taps) {
         threads: 1,
         thread: ThreadHooks::default(),
     };
-    let cache = Cache::new(Box::new(taps.clone()), Box::new(Nowhere), options);
+    let cache = BufferCache::new(Box::new(taps.clone()), Box::new(Nowhere), options);
     (Shared::try_new(cache.unwrap()).unwrap(), taps)
 }
 
-fn open(cache: &Shared<Cache>) -> Result<Lease> {
+fn open(cache: &Shared<BufferCache>) -> Result<Lease> {
     let wait = OpenWait {
         timeout: None,
         buffered: false,
     };
-    Ok(Cache::open(cache, b"a", wait)?)
+    Ok(BufferCache::open(cache, b"a", wait)?)
 }
 
 /// Opens the entry, reads `bytes` of it, and releases it.
-fn visit(cache: &Shared<Cache>, bytes: u64) {
+fn visit(cache: &Shared<BufferCache>, bytes: u64) {
     let lease = open(cache).unwrap();
     for at in 0..bytes {
         assert_eq!(read(lease.buffer(), at, 1, Wait::Forever).unwrap(), 1);
@@ -102,7 +102,7 @@ fn visit(cache: &Shared<Cache>, bytes: u64) {
 }
 
 /// Nothing is left, and each source was closed once.
-fn finish(cache: Shared<Cache>, taps: &Taps) {
+fn finish(cache: Shared<BufferCache>, taps: &Taps) {
     let stats = cache.stats();
     assert_eq!((stats.leases, stats.opening), (0, 0));
     assert!(stats.entries <= 1);
