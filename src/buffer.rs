@@ -82,7 +82,6 @@ impl Buffer {
 
     /// The same in a budget: the buffer's memory and disk space are limited together with those of
     /// the other members. It cannot be pushed to.
-    #[allow(dead_code, reason = "the cache uses it")]
     pub(crate) fn in_budget(
         source: Option<Box<dyn Source>>,
         options: Options,
