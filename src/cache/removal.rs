@@ -1,5 +1,7 @@
 //! Removal: entries go because their key was removed, their time is up, or their room is needed.
 
+use std::iter;
+
 use crate::cache::shelf::Shelf;
 use crate::cache::table::EntryRecord;
 use crate::cache::times::is_over;
@@ -27,7 +29,7 @@ impl Shelf {
             let victim = table.policy.victim()?;
             table.take_idle(victim)
         };
-        while let Some(record) = next() {
+        for record in iter::from_fn(next) {
             record.entry.end();
         }
     }
@@ -37,7 +39,7 @@ impl Shelf {
         if self.idle_ms < 0 {
             return;
         }
-        while let Some(record) = self.take_expired() {
+        for record in iter::from_fn(|| self.take_expired()) {
             record.entry.end();
         }
     }

@@ -13,6 +13,7 @@
 #![allow(unsafe_code)]
 
 use std::collections::VecDeque;
+use std::iter;
 use std::ptr::NonNull;
 
 use crate::error::{Error, Result};
@@ -150,7 +151,7 @@ impl Crew {
 
     fn work(&self) {
         self.call_hook(|hooks| &hooks.begin);
-        while let Some(job) = self.next() {
+        for job in iter::from_fn(|| self.next()) {
             match job {
                 Taken::Help(owner) => owner.assist(&|| self.is_contended()),
                 Taken::Call(work) => catch((), work),
@@ -205,19 +206,14 @@ impl Crew {
 impl CrewState {
     /// Takes the first job whose buffer is not being dropped.
     fn take(&mut self) -> Option<Taken> {
-        while let Some(job) = self.queue.pop_front() {
-            match job {
-                Job::Call(work) => return Some(Taken::Call(work)),
-                Job::Help(owner) => {
-                    // SAFETY: the drop of the buffer does not return before its seat has left the
-                    // queue, for which it needs the lock that is held here.
-                    if let Some(owner) = unsafe { owner.upgrade() } {
-                        return Some(Taken::Help(owner));
-                    }
-                }
-            }
-        }
-        None
+        let jobs = iter::from_fn(|| self.queue.pop_front());
+        let mut taken = jobs.filter_map(|job| match job {
+            Job::Call(work) => Some(Taken::Call(work)),
+            // SAFETY: the drop of the buffer does not return before its seat has left the queue, for
+            // which it needs the lock that is held here.
+            Job::Help(owner) => unsafe { owner.upgrade() }.map(Taken::Help),
+        });
+        taken.next()
     }
 
     /// Allocates the space for one more job beside those of all members.

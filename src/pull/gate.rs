@@ -109,7 +109,8 @@ impl Gate {
     pub(crate) fn wake_reader(&self, reader: usize) {
         let mut state = self.lock();
         state.wake(None, |waiter| waiter.reader == reader);
-        if let Some((generation, interrupt)) = state.slot.begin_interrupt_of(reader) {
+        let begun = state.slot.begin_interrupt_of(reader);
+        if let Some((generation, interrupt)) = begun {
             state.interrupt(generation, interrupt);
         }
     }

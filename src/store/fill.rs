@@ -44,7 +44,8 @@ impl Store {
             // After a spill this may be another tail than the one that was checked.
             writing.seal_unless(|tail| tail.has_space_at(position));
         }
-        match self.grant(&mut writing, position, run, expected, None)? {
+        let granted = self.grant(&mut writing, position, run, expected, None)?;
+        match granted {
             Some(grant) => Ok(grant),
             None => {
                 drop(writing);
