@@ -42,7 +42,8 @@
  *      an error. Bytes before an error are delivered first. The error then persists until
  *      sb_retry() or sb_resume().
  *   4. Memory for bytes is bounded by `max_memory` plus one segment in flight (at most 256 KiB),
- *      plus at most 256 KiB for each save while it runs. Bookkeeping takes about 3 KiB more for
+ *      plus at most 256 KiB for each save while it runs, and for each source that sb_reopen() has
+ *      replaced while a thread is still inside it. Bookkeeping takes about 3 KiB more for
  *      each buffer, and 100 to 500 bytes for each offset that the source seeks to, as long as bytes
  *      before it are missing. sb_stats counts it as `overhead`. Freed buffers leave at most 4 MiB
  *      allocated in the process, which the system can reclaim. They also leave about 1 KiB times
