@@ -319,7 +319,9 @@ impl<'g> StateGuard<'g> {
     pub(super) fn ring_helper(&mut self) {
         let has_helper = self.helper.is_some();
         match self.state.crew_mut() {
-            None => self.caller.gate().helper.notify_one(),
+            None => {
+                self.caller.gate().helper.notify_one();
+            }
             Some(_) if has_helper => {}
             Some(crew) => crew.ring(),
         }
