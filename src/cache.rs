@@ -176,6 +176,7 @@ impl BufferCache {
     pub(crate) fn close(&self) {
         self.maker.crew.close();
         self.shelf().close();
+        self.maker.crew.join();
     }
 
     /// Evicts an entry, as the budget does.

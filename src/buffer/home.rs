@@ -6,6 +6,7 @@ use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::pull::crew::{Assisted, Crew, CrewSeat};
 use crate::pull::helper;
+use crate::sync::ThreadToken;
 use crate::sync::shared::{Shared, try_box};
 
 impl Buffer {
@@ -91,5 +92,9 @@ impl Buffer {
 impl Assisted for Buffer {
     fn assist(&self, is_contended: &dyn Fn() -> bool) {
         helper::assist(&self.gate, &self.store, is_contended);
+    }
+
+    fn is_away(&self, thread: ThreadToken) -> bool {
+        self.gate.lock().is_away(thread)
     }
 }

@@ -376,3 +376,38 @@ fn many_prefetches_share_a_few_threads() {
     assert!((1..=3).contains(&begun.load(Ordering::SeqCst)));
     assert_eq!(cache.stats().pulled, 30_000_000);
 }
+
+/// The hooks refer to what the caller frees afterwards.
+#[test]
+fn a_freed_cache_has_no_helper_left() {
+    for turn in 0..100 {
+        let (begun, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let world = World::default();
+        let mut options = options();
+        options.threads = 2;
+        options.prefetch = if turn % 2 == 0 { 0 } else { u64::MAX };
+        let hook = |count: &Arc<AtomicUsize>| -> Option<crate::options::ThreadHook> {
+            let count = count.clone();
+            Some(Box::new(move || {
+                count.fetch_add(1, Ordering::SeqCst);
+            }))
+        };
+        (options.thread.begin, options.thread.end) = (hook(&begun), hook(&ended));
+        let cache = cache(&world, options);
+        for key in ["a", "b", "c"] {
+            world.set(key, 100_000, 1, 7);
+            let soon = OpenWait {
+                timeout: Some(Duration::from_secs(60)),
+                buffered: false,
+            };
+            let lease = BufferCache::open(&cache, key.as_bytes(), soon).unwrap();
+            read_whole(&world, &lease, key);
+        }
+        cache.close();
+        assert_eq!(
+            begun.load(Ordering::SeqCst),
+            ended.load(Ordering::SeqCst),
+            "{turn}"
+        );
+    }
+}

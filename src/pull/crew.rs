@@ -21,7 +21,7 @@ use crate::options::{ThreadHook, ThreadHooks};
 use crate::panic::catch;
 use crate::sync::shared::{Backlink, Counted, Shared};
 use crate::sync::thread::Thread;
-use crate::sync::{Condvar, Mutex, lock, wait};
+use crate::sync::{Condvar, Mutex, ThreadToken, lock, this_thread, wait};
 
 /// The most threads of one crew.
 const MOST: u32 = 256;
@@ -30,6 +30,9 @@ const MOST: u32 = 256;
 pub(crate) trait Assisted: Send + Sync {
     /// Is its helper while it has work, or for one piece of work if others wait.
     fn assist(&self, is_contended: &dyn Fn() -> bool);
+
+    /// Whether a thread that is its helper is inside something that need not return soon.
+    fn is_away(&self, thread: ThreadToken) -> bool;
 }
 
 /// Work that waits for a thread of the crew.
@@ -58,10 +61,19 @@ struct CrewState {
     queue: VecDeque<Job>,
     /// The buffers that may be in the queue.
     members: usize,
-    threads: Vec<Thread>,
+    threads: Vec<CrewThread>,
     /// The threads that wait for a job.
     idle: usize,
     is_closed: bool,
+}
+
+struct CrewThread {
+    /// None once somebody has joined it.
+    thread: Option<Thread>,
+    /// None until it has begun.
+    token: Option<ThreadToken>,
+    /// The buffer whose helper it is.
+    helps: Option<Shared<dyn Assisted>>,
 }
 
 /// A buffer's place in a crew. Part of the buffer's state.
@@ -143,21 +155,35 @@ impl Crew {
 
     fn start_thread(this: &Shared<Crew>, state: &mut CrewState) -> Result<()> {
         let crew = this.clone();
-        let thread = Thread::start(move || crew.work())?;
+        let number = state.threads.len();
+        let thread = Thread::start(move || crew.work(number))?;
         // `new` has allocated the space.
-        state.threads.push(thread);
+        state.threads.push(CrewThread {
+            thread: Some(thread),
+            token: None,
+            helps: None,
+        });
         Ok(())
     }
 
-    fn work(&self) {
+    fn work(&self, number: usize) {
+        lock(&self.state).threads[number].token = Some(this_thread());
         self.call_hook(|hooks| &hooks.begin);
         for job in iter::from_fn(|| self.next()) {
             match job {
-                Taken::Help(owner) => owner.assist(&|| self.is_contended()),
+                Taken::Help(owner) => self.help(number, owner),
                 Taken::Call(work) => catch((), work),
             }
         }
         self.call_hook(|hooks| &hooks.end);
+    }
+
+    fn help(&self, number: usize, owner: Shared<dyn Assisted>) {
+        lock(&self.state).threads[number].helps = Some(owner.clone());
+        owner.assist(&|| self.is_contended());
+        // Dropped without the lock: this may be the end of the buffer.
+        let helped = lock(&self.state).threads[number].helps.take();
+        drop((helped, owner));
     }
 
     fn call_hook(&self, which: fn(&ThreadHooks) -> &Option<ThreadHook>) {
@@ -186,19 +212,38 @@ impl Crew {
         }
     }
 
-    /// Ends the threads, and waits for those that are not in the middle of a job. The others end after
-    /// it.
+    /// Drops the jobs that no thread has taken, and ends each thread after its current one.
     pub(crate) fn close(&self) {
         let mut state = lock(&self.state);
         state.is_closed = true;
         let queue = std::mem::take(&mut state.queue);
-        let threads = std::mem::take(&mut state.threads);
-        let all_idle = state.idle == threads.len();
         drop(state);
         self.called.notify_all();
         drop(queue);
-        if all_idle {
-            threads.into_iter().for_each(Thread::join);
+    }
+
+    /// Waits for the end of the threads, except this one and those that are inside a source, a file
+    /// operation or a callback of a buffer: none of these has to return soon. Those end by themselves.
+    /// The crew is closed, its buffers are freed, and no other thread is inside a call.
+    pub(crate) fn join(&self) {
+        let mut number = 0;
+        loop {
+            let mut state = lock(&self.state);
+            let Some(member) = state.threads.get_mut(number) else {
+                return;
+            };
+            let (thread, token, helps) = (member.thread.take(), member.token, member.helps.clone());
+            drop(state);
+            let is_away = match (&helps, token) {
+                (Some(owner), Some(token)) => owner.is_away(token),
+                _ => false,
+            };
+            drop(helps);
+            // One that is not joined is detached.
+            if let Some(thread) = thread.filter(|_| !is_away) {
+                thread.join();
+            }
+            number += 1;
         }
     }
 }

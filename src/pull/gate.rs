@@ -38,7 +38,8 @@ use crate::source::Interrupt;
 use crate::sync::clock::Stopwatch;
 use crate::sync::thread::Thread;
 use crate::sync::{
-    AtomicU64, Condvar, Mutex, MutexGuard, Ordering, PlainBool, lock, wait, wait_timeout,
+    AtomicU64, Condvar, Mutex, MutexGuard, Ordering, PlainBool, ThreadToken, lock, wait,
+    wait_timeout,
 };
 use watching::ReadyCaller;
 
@@ -490,9 +491,14 @@ impl<'g> StateGuard<'g> {
         while self.slot.must_be_awaited() {
             self = self.wait_source_idle();
         }
-        let is_away = |helper| self.slot.is_away(helper) || self.watches.are_called_by(helper);
-        let soon = !self.helper.is_some_and(is_away);
+        let soon = !self.helper.is_some_and(|helper| self.is_away(helper));
         self.take_helper_thread().map(|thread| (thread, soon))
+    }
+
+    /// Whether a helper is inside the source, a file operation or a call of `ready`: none has to return
+    /// soon.
+    pub(crate) fn is_away(&self, helper: ThreadToken) -> bool {
+        self.slot.is_away(helper) || self.watches.are_called_by(helper)
     }
 
     /// Calls the source's interrupt, without the lock, if another thread is inside the source, to
