@@ -1,4 +1,7 @@
-//! Finds the library that cargo has built, and the C compiler; compiles a C program with both.
+//! Finds the library that cargo has built, and the C compiler; compiles a C program with both, and
+//! becomes it.
+//!
+//! It needs std, cargo and a C compiler, and no other crate, so that the first try is quick.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -7,14 +10,44 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio, exit};
 
+/// The name of the example.
+const NAME: &str = env!("CARGO_BIN_NAME");
+
+/// Compiles C sources, the example's own first, and becomes the program.
+pub fn start(sources: &[&str]) {
+    if !cfg!(unix) {
+        give_up("it needs POSIX threads and signals, which this system lacks");
+    }
+    let compiler = compiler();
+    let directory = shared_library();
+    let program = directory.join(NAME);
+    compile(&compiler, sources, &program, &directory);
+    let mut command = Command::new(&program);
+    command.args(env::args_os().skip(1));
+    run(command);
+}
+
+/// Becomes the program, so that Ctrl-C and the exit code are its own.
+#[cfg(unix)]
+fn run(mut command: Command) {
+    use std::os::unix::process::CommandExt;
+
+    let error = command.exec();
+    let program = command.get_program().to_string_lossy();
+    give_up(&format!("{program}: {error}"));
+}
+
+#[cfg(not(unix))]
+fn run(_command: Command) {}
+
 /// The repository.
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Ends the program with a line that says what is wrong.
-pub fn give_up(why: &str) -> ! {
-    eprintln!("play: {why}");
+fn give_up(why: &str) -> ! {
+    eprintln!("{NAME}: {why}");
     exit(1);
 }
 
@@ -23,7 +56,7 @@ pub fn give_up(why: &str) -> ! {
 ///
 /// The layout of cargo's target directory is not stable, so cargo is asked, which builds the library if it
 /// has not yet.
-pub fn shared_library() -> PathBuf {
+fn shared_library() -> PathBuf {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(&cargo)
         .args([
@@ -85,7 +118,7 @@ fn strings(json: &str) -> Vec<String> {
 }
 
 /// The C compiler: the variable CC, which may have arguments, else the first one found.
-pub fn compiler() -> Vec<String> {
+fn compiler() -> Vec<String> {
     let chosen = env::var("CC").unwrap_or_default();
     let mut candidates = vec![vec!["cc"], vec!["gcc"], vec!["clang"]];
     let words: Vec<&str> = chosen.split_whitespace().collect();
@@ -118,7 +151,7 @@ const HOW: &str = if cfg!(target_os = "macos") {
 };
 
 /// Compiles C sources against the header and links them to the shared library in `directory`.
-pub fn compile(compiler: &[String], sources: &[&str], program: &Path, directory: &Path) {
+fn compile(compiler: &[String], sources: &[&str], program: &Path, directory: &Path) {
     in_one_step(program, |path| {
         let status = Command::new(&compiler[0])
             .args(&compiler[1..])
@@ -136,8 +169,9 @@ pub fn compile(compiler: &[String], sources: &[&str], program: &Path, directory:
             .status();
         if !tried(Path::new(&compiler[0]), status).success() {
             give_up(&format!(
-                "{} does not compile examples/play.c; if a header is missing, install it ({HOW})",
-                compiler.join(" ")
+                "{} does not compile {}; if a header is missing, install it ({HOW})",
+                compiler.join(" "),
+                sources[0]
             ));
         }
     });

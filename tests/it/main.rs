@@ -27,6 +27,8 @@ mod api {
 #[cfg(target_os = "linux")]
 mod c;
 mod circles;
+#[cfg(unix)]
+mod feed;
 #[cfg(target_os = "linux")]
 mod fuzz;
 #[cfg(unix)]
