@@ -42,6 +42,19 @@
  *   Any other failure of a seek is the error of the read that needed it. The source's position must then be
  *   unchanged, and the next read tries again.
  *
+ * CACHES
+ *
+ *   A cache keeps many resources under one budget. Its opener finds the resource of a key; a reader keeps
+ *   its bytes.
+ *
+ *     spoolbuf::cache cache([](std::string_view key, std::uint64_t) -> spoolbuf::resource {
+ *         return {std::ifstream(std::string(key), std::ios::binary)};
+ *     });
+ *     spoolbuf::istream in(cache.open("film.mp4"));
+ *
+ *   What the opener and the sources throw is rethrown, as for a buffer. The codes of sources that C gets,
+ *   in a log, for example, are then numbers of this header.
+ *
  * ERRORS
  *
  *   Functions throw. With a std::error_code argument they set that instead, and never throw.
@@ -64,8 +77,8 @@
  *
  * THREADS
  *
- *   A buffer's member functions, including reset(), may be called from any thread at any time. The
- *   exceptions are moving from it, assigning to it and the destructor. A reader, a streambuf and an istream
+ *   A buffer's and a cache's member functions, including reset(), may be called from any thread at any
+ *   time. The exceptions are moving from it, assigning to it and the destructor. A reader, a streambuf and an istream
  *   are for one thread each; any thread may call their cancel() and resume().
  *   Readers do not keep their buffer alive: after it is gone, their calls fail with errc::invalid.
  */
@@ -93,12 +106,14 @@
 #include <istream>
 #include <iterator>
 #include <limits>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <optional>
 #include <streambuf>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <unordered_map>
@@ -329,13 +344,17 @@ public:
 #endif
     };
 
-    /// Stores the cause of a callback's failure, and returns `result`, which is the code that C gets.
+    fault() noexcept = default;
+    fault(const fault &) = delete;
+    fault &operator=(const fault &) = delete;
+    virtual ~fault() = default;
+
+    /// Stores the cause of a callback's failure, and returns the code that C gets: `result`, if that fits.
     /// `turn` is the source's: one that was replaced has no say any more.
-    int keep(unsigned turn, std::int64_t result, cause why) noexcept
+    virtual int keep(unsigned turn, std::int64_t result, cause why) noexcept
     {
         // A code that does not fit has no meaning of its own.
-        bool is_special = result == SB_SOURCE_CANCELED || result == SB_SOURCE_UNSUPPORTED;
-        if (!is_special && (result >= 0 || result < SB_SOURCE_UNSUPPORTED))
+        if (!is_special(result) && (result >= 0 || result < SB_SOURCE_UNSUPPORTED))
             result = -1;
         // The previous cause is destroyed after the guard, since its destructor may run arbitrary code.
         std::lock_guard<std::mutex> guard(lock_);
@@ -348,13 +367,16 @@ public:
 
     /// The cause of the failure for which the source returned this code. The library itself finds that
     /// a source delivers another resource.
-    cause get(std::int64_t source_error) noexcept
+    virtual cause get(std::int64_t source_error) noexcept
     {
         if (source_error == SB_SOURCE_MISMATCH)
             return {};
         std::lock_guard<std::mutex> guard(lock_);
         return slot(source_error);
     }
+
+    /// A source was destroyed.
+    virtual void closed(unsigned turn) noexcept { (void)turn; }
 
     /// The turn of one more source, which replaces the one before it.
     unsigned next_turn() noexcept
@@ -377,6 +399,14 @@ public:
         }
     }
 
+protected:
+    static bool is_special(std::int64_t result) noexcept
+    {
+        return result == SB_SOURCE_CANCELED || result == SB_SOURCE_UNSUPPORTED;
+    }
+
+    std::mutex lock_;
+
 private:
     cause &slot(std::int64_t result) noexcept
     {
@@ -385,7 +415,6 @@ private:
                                                  : failed_;
     }
 
-    std::mutex lock_;
     cause failed_, gave_up_, can_not_seek_;
     unsigned last_turn_ = 0; ///< of the last source that was made
     unsigned turn_ = 0;      ///< of the source that failed last
@@ -898,7 +927,15 @@ template <class Source> struct border {
         }
     }
 
-    static void close(void *opaque) noexcept { delete static_cast<border *>(opaque); }
+    static void close(void *opaque) noexcept
+    {
+        std::unique_ptr<border> self(static_cast<border *>(opaque));
+        faults failed = std::move(self->failed);
+        unsigned turn = self->turn;
+        self.reset();
+        if (failed)
+            failed->closed(turn);
+    }
 
     /// The C source, which owns this object from sb_new_with() on.
     sb_callback callback()
@@ -935,6 +972,22 @@ template <class Source> auto into_source(Source &&source)
     } else {
         return plain(std::forward<Source>(source));
     }
+}
+
+/// A source of the user's at the boundary, on the heap.
+template <class Source> auto border_of(Source &&source, faults failed)
+{
+    using kept = decltype(into_source(std::forward<Source>(source)));
+    return std::unique_ptr<border<kept>>(
+        new border<kept>{into_source(std::forward<Source>(source)), std::move(failed)});
+}
+
+template <class Source> bool is_usable(const border<Source> &made)
+{
+    if constexpr (has<is_usable_of, Source>)
+        return made.source.is_usable();
+    else
+        return (void)made, true;
 }
 
 /// Reports a save's progress to any callable: (done, total) or (done). The total is a std::optional or,
@@ -1577,9 +1630,7 @@ private:
 
     template <class Source> static auto made_of(Source &&source)
     {
-        using kept = decltype(detail::into_source(std::forward<Source>(source)));
-        return std::unique_ptr<detail::border<kept>>(new detail::border<kept>{
-            detail::into_source(std::forward<Source>(source)), std::make_shared<detail::fault>()});
+        return detail::border_of(std::forward<Source>(source), std::make_shared<detail::fault>());
     }
 
 #if SPOOLBUF_THROWS
@@ -1635,10 +1686,8 @@ private:
     template <class Source>
     int start(std::unique_ptr<detail::border<Source>> made, const options &how)
     {
-        if constexpr (detail::has<detail::is_usable_of, Source>) {
-            if (!made->source.is_usable())
-                return SB_ERR_INVALID;
-        }
+        if (!detail::is_usable(*made))
+            return SB_ERR_INVALID;
         sb_options plain = plain_of(how);
         sb_callback callback = made->callback();
         // The library owns a valid callback from the call on, even if the call fails.
@@ -1652,10 +1701,8 @@ private:
     template <class Source>
     int replace(std::unique_ptr<detail::border<Source>> made, std::optional<std::uint64_t> size)
     {
-        if constexpr (detail::has<detail::is_usable_of, Source>) {
-            if (!made->source.is_usable())
-                return SB_ERR_INVALID;
-        }
+        if (!detail::is_usable(*made))
+            return SB_ERR_INVALID;
         // Readers find the new source's exceptions where they look for the old one's.
         if (!failed_)
             failed_ = made->failed;
@@ -1968,7 +2015,15 @@ private:
         void operator()(sb_reader *handle) const noexcept { sb_reader_free(handle); }
     };
 
-    int start(const reader_options &how) noexcept
+    friend class cache;
+
+    /// A lease of a cache's entry.
+    reader(sb_reader *lease, detail::faults failed) noexcept
+        : buffer_(sb_reader_buffer(lease)), handle_(lease), failed_(std::move(failed))
+    {
+    }
+
+    static sb_reader_options plain_of(const reader_options &how) noexcept
     {
         sb_reader_options plain;
         sb_reader_options_init(&plain, sizeof plain);
@@ -1977,6 +2032,12 @@ private:
         plain.flags = how.buffered_only ? SB_READER_BUFFERED : 0;
         if (how.reach)
             plain.reach = *how.reach;
+        return plain;
+    }
+
+    int start(const reader_options &how) noexcept
+    {
+        sb_reader_options plain = plain_of(how);
         sb_reader *handle = nullptr;
         int status = sb_reader_new_with(buffer_, &plain, &handle);
         handle_.reset(handle);
@@ -2018,9 +2079,17 @@ class streambuf : public std::streambuf {
 public:
 #if SPOOLBUF_THROWS
     explicit streambuf(const buffer &from) : reader_(from) {}
+
+    /// Takes a reader, that of a cache, say.
+    explicit streambuf(reader &&from) : reader_(std::move(from)) {}
 #else
     explicit streambuf(const buffer &from, std::ios *shows = nullptr)
         : reader_(from, error_), shows_(shows)
+    {
+    }
+
+    explicit streambuf(reader &&from, std::ios *shows = nullptr)
+        : reader_(std::move(from)), shows_(shows)
     {
     }
 
@@ -2178,6 +2247,12 @@ class istream : public std::istream {
 public:
 #if SPOOLBUF_THROWS
     explicit istream(const buffer &from) : std::istream(nullptr), bytes_(from) { rdbuf(&bytes_); }
+
+    /// Takes a reader, that of a cache, say.
+    explicit istream(reader &&from) : std::istream(nullptr), bytes_(std::move(from))
+    {
+        rdbuf(&bytes_);
+    }
 #else
     /// bad() from the start if the buffer is not valid.
     explicit istream(const buffer &from) : std::istream(nullptr), bytes_(from, this)
@@ -2185,6 +2260,11 @@ public:
         rdbuf(&bytes_);
         if (bytes_.error())
             setstate(std::ios_base::badbit);
+    }
+
+    explicit istream(reader &&from) : std::istream(nullptr), bytes_(std::move(from), this)
+    {
+        rdbuf(&bytes_);
     }
 
     /// The last error.
@@ -2224,6 +2304,511 @@ inline reader buffer::reader(const reader_options &how) const
 #endif
 
 inline istream buffer::stream() const { return spoolbuf::istream(*this); }
+
+namespace detail {
+
+/// The failures of a cache's openers and sources. Its readers cannot know which source their entry has,
+/// nor an open which call of the opener it waited for. So C gets a code of its own for each source and for
+/// each failed call of the opener, and the cause is found by that.
+class cache_faults final : public fault {
+public:
+    /// An open that is under way. It may wait for an opener that fails.
+    class attempt {
+    public:
+        explicit attempt(cache_faults &of) noexcept : of_(of) { of_.enter(*this); }
+        ~attempt() { of_.leave(*this); }
+        attempt(const attempt &) = delete;
+        attempt &operator=(const attempt &) = delete;
+
+    private:
+        friend class cache_faults;
+        cache_faults &of_;
+        attempt *older_ = nullptr, *newer_ = nullptr;
+        std::uint64_t number_ = 0;
+    };
+
+    int keep(unsigned turn, std::int64_t result, cause why) noexcept override
+    {
+        if (is_special(result))
+            return static_cast<int>(result);
+        if (is_empty(why))
+            return result < 0 && result > first_code ? static_cast<int>(result) : -1;
+        int code = code_for(turn);
+        return store([&] {
+            // The previous cause is destroyed after the guard, since its destructor may run arbitrary code.
+            std::lock_guard<std::mutex> guard(lock_);
+            std::swap(of_sources_[code], why);
+        }) ? code : -1;
+    }
+
+    /// The same for a call of the opener.
+    int keep_opener(cause why) noexcept
+    {
+        int code = code_for(next_turn());
+        return store([&] {
+            std::list<opener_failure> made{{code, std::move(why)}};
+            std::lock_guard<std::mutex> guard(lock_);
+            made.front().until = last_attempt_ + 1;
+            of_openers_.splice(of_openers_.end(), made);
+        }) ? code : -1;
+    }
+
+    cause get(std::int64_t code) noexcept override
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        auto found = of_sources_.find(code);
+        if (found != of_sources_.end())
+            return found->second;
+        for (const opener_failure &failure : of_openers_)
+            if (failure.code == code)
+                return failure.why;
+        return {};
+    }
+
+    void closed(unsigned turn) noexcept override
+    {
+        cause gone;
+        std::lock_guard<std::mutex> guard(lock_);
+        auto found = of_sources_.find(code_for(turn));
+        if (found == of_sources_.end())
+            return;
+        std::swap(found->second, gone);
+        of_sources_.erase(found);
+    }
+
+private:
+    struct opener_failure {
+        int code = 0;
+        cause why = {};
+        std::uint64_t until = 0; ///< kept while an attempt with a lower number is under way
+        bool is_last_wait = false;
+    };
+
+    /// A source's own codes are above; those that are not count as -1.
+    static constexpr int first_code = -65536;
+
+    static int code_for(unsigned turn) noexcept
+    {
+        return first_code - static_cast<int>(turn % 0x7f000000);
+    }
+
+    static bool is_empty(const cause &why) noexcept
+    {
+#if SPOOLBUF_THROWS
+        if (why.thrown)
+            return false;
+#endif
+        return !why.code;
+    }
+
+    /// Returns whether there was memory for it.
+    template <class Work> static bool store(Work &&work) noexcept
+    {
+#if SPOOLBUF_THROWS
+        try {
+            work();
+        } catch (...) {
+            return false;
+        }
+#else
+        work();
+#endif
+        return true;
+    }
+
+    void enter(attempt &begun) noexcept
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        begun.number_ = ++last_attempt_;
+        begun.older_ = newest_;
+        (newest_ ? newest_->newer_ : oldest_) = &begun;
+        newest_ = &begun;
+    }
+
+    void leave(attempt &ended) noexcept
+    {
+        // Destroyed after the guard.
+        std::list<opener_failure> gone;
+        std::lock_guard<std::mutex> guard(lock_);
+        (ended.older_ ? ended.older_->newer_ : oldest_) = ended.newer_;
+        (ended.newer_ ? ended.newer_->older_ : newest_) = ended.older_;
+        std::uint64_t oldest = oldest_ ? oldest_->number_ : last_attempt_ + 1;
+        for (auto at = of_openers_.begin(); at != of_openers_.end();) {
+            auto failure = at++;
+            if (failure->until > oldest)
+                continue;
+            // The open that called the opener has ended. Others may have joined it until then.
+            if (!std::exchange(failure->is_last_wait, true) && oldest_)
+                failure->until = last_attempt_ + 1;
+            else
+                gone.splice(gone.end(), of_openers_, failure);
+        }
+    }
+
+    std::unordered_map<std::int64_t, cause> of_sources_;
+    std::list<opener_failure> of_openers_;
+    attempt *oldest_ = nullptr, *newest_ = nullptr;
+    std::uint64_t last_attempt_ = 0;
+};
+
+} // namespace detail
+
+/// What an opener of a cache returns: the resource of a key. Movable, not copyable.
+class resource {
+public:
+    /// No resource, for an opener that sets its std::error_code.
+    resource() noexcept = default;
+
+    /// Any source that a buffer takes. The declared size is a hint. Equal tags, except 0, mean equal
+    /// bytes: a hash of an ETag, say. See sb_opened.
+    template <class Source,
+              class = std::enable_if_t<!std::is_same_v<std::decay_t<Source>, resource>>>
+    resource(Source &&source, std::optional<std::uint64_t> declared = std::nullopt,
+             std::uint64_t tag = 0)
+        : size_(declared)
+    {
+        auto made = detail::border_of(std::forward<Source>(source), nullptr);
+        // An unusable one is no source, which is invalid.
+        if (!detail::is_usable(*made))
+            return;
+        join_ = [](void *opaque, detail::faults failed, unsigned turn) noexcept {
+            auto *border = static_cast<typename decltype(made)::pointer>(opaque);
+            border->failed = std::move(failed);
+            border->turn = turn;
+        };
+        tag_ = tag;
+        callback_ = made.release()->callback();
+    }
+
+    /// The bytes that the cache has are current: `tag` is the `old_tag` that the opener got, and not 0.
+    static resource unchanged(std::uint64_t tag) noexcept
+    {
+        resource same;
+        same.tag_ = tag;
+        return same;
+    }
+
+    resource(resource &&other) noexcept { *this = std::move(other); }
+
+    resource &operator=(resource &&other) noexcept
+    {
+        std::swap(callback_, other.callback_);
+        std::swap(join_, other.join_);
+        std::swap(size_, other.size_);
+        std::swap(tag_, other.tag_);
+        return *this;
+    }
+
+    ~resource()
+    {
+        if (callback_.close)
+            callback_.close(callback_.opaque);
+    }
+
+private:
+    friend class cache;
+
+    /// Gives the source to the library.
+    void hand_over(sb_opened &out, const std::shared_ptr<detail::cache_faults> &failed) noexcept
+    {
+        if (callback_.close)
+            join_(callback_.opaque, failed, failed->next_turn());
+        out.size = size_.value_or(SB_SIZE_UNKNOWN);
+        out.tag = tag_;
+        out.source = std::exchange(callback_, {});
+    }
+
+    sb_callback callback_ = {};
+    void (*join_)(void *, detail::faults, unsigned) noexcept = nullptr;
+    std::optional<std::uint64_t> size_;
+    std::uint64_t tag_ = 0;
+};
+
+/// The options of a cache. The meanings are those of sb_cache_options.
+struct cache_options {
+    std::uint64_t max_memory = 67108864; ///< most memory of all entries together, in bytes
+    std::uint64_t max_disk = 536870912;  ///< most disk space of all entries together, in bytes
+    std::uint64_t min_free = 0;          ///< bytes to leave free in the file system
+    std::uint64_t max_entry = 0;         ///< larger entries are evicted first; 0: an eighth of the limits
+    std::optional<std::chrono::milliseconds> fresh; ///< after it, the opener is asked again; nothing: never
+    std::optional<std::chrono::milliseconds> idle;  ///< unused entries are kept that long; nothing: no limit
+    std::uint32_t threads = 0;           ///< most helper threads of all entries; 0: the default
+    sb_on_short on_short = SB_SHORT_END; ///< an end before the declared size: the end, or an error
+    std::uint64_t prefetch = 0;          ///< bytes to keep buffered past the furthest read of each entry
+    std::uint64_t prefetch_low = 0;      ///< the prefetch refills below this; 0: half of what it keeps
+    std::string spool_dir;               ///< directory of the spool files; empty: the default
+    void (*thread_begin)(void *) = nullptr; ///< called on a helper thread before an opener or a source is
+    void (*thread_end)(void *) = nullptr;   ///< called as that thread's last act
+    void *thread_opaque = nullptr;          ///< passed to both; must outlive those threads
+};
+
+using cache_stats = sb_cache_stats;
+
+/// Many resources under one budget of memory and disk space, each known by a key. Owns its sb_cache;
+/// movable, not copyable.
+///
+/// The opener is called with a key and a tag, and returns the resource of that key:
+/// spoolbuf::resource (std::string_view key, std::uint64_t old_tag). A std::error_code & may follow. It is
+/// moved into the cache, and is called by several threads at a time, for different keys: see
+/// sb_opener_fn. An exception that it throws is rethrown, unchanged, by each open() that waited for that
+/// call. Concurrent opens throw the same object. With a std::error_code the error is that of a
+/// std::system_error, otherwise errc::source.
+class cache {
+public:
+    /// An empty object: every call on it fails with errc::invalid.
+    cache() noexcept = default;
+
+    /// On failure the object is empty and the code is set.
+    template <class Opener>
+    cache(Opener &&opener, const cache_options &how, std::error_code &code)
+    {
+        code.assign(start(std::forward<Opener>(opener), how), category());
+    }
+
+    cache(cache &&other) noexcept
+        : handle_(other.handle_.exchange(nullptr)), failed_(std::move(other.failed_)),
+          opener_(std::move(other.opener_))
+    {
+    }
+
+    cache &operator=(cache &&other) noexcept
+    {
+        if (this != &other) {
+            reset();
+            handle_ = other.handle_.exchange(nullptr);
+            failed_ = std::move(other.failed_);
+            opener_ = std::move(other.opener_);
+        }
+        return *this;
+    }
+
+    ~cache() { reset(); }
+
+    /// Frees the cache and its entries now, from any thread: see sb_cache_free(). Waits for openers, and
+    /// destroys the opener. Its readers fail with errc::canceled or errc::invalid.
+    void reset() noexcept
+    {
+        if (sb_cache *handle = handle_.exchange(nullptr)) {
+            sb_cache_free(handle);
+            opener_.reset();
+        }
+    }
+
+    sb_cache *native_handle() const noexcept { return handle_; }
+
+    explicit operator bool() const noexcept { return handle_ != nullptr; }
+
+    /// Returns a reader at the start of the resource, which is a lease: its bytes stay. Calls the opener if
+    /// they are not there. See sb_cache_open().
+    spoolbuf::reader open(std::string_view key, std::error_code &code) const noexcept
+    {
+        return open(key, {}, code);
+    }
+
+    spoolbuf::reader open(std::string_view key, const reader_options &how,
+                          std::error_code &code) const noexcept
+    {
+        sb_error error;
+        sb_error_init(&error, sizeof error);
+        sb_reader *lease = nullptr;
+        detail::fault::cause cause;
+        std::int64_t status = bring(key, how, error, cause, lease);
+        code = cause.code ? cause.code : std::error_code();
+        if (!code && status < 0)
+            code = detail::code_of(status);
+        return spoolbuf::reader(lease, failed_);
+    }
+
+    /// Whoever opens the key later gets a new entry. Readers keep the old one.
+    void remove(std::string_view key, std::error_code &code) const noexcept
+    {
+        code.assign(sb_cache_remove(handle_, bytes_of(key), key.size()), category());
+    }
+
+    /// Removes every entry that has no reader.
+    void clear(std::error_code &code) const noexcept
+    {
+        code.assign(sb_cache_remove(handle_, nullptr, 0), category());
+    }
+
+    /// Evicts and spills now, once, until no more than this is used; UINT64_MAX leaves one alone.
+    void trim(std::uint64_t max_memory, std::uint64_t max_disk, std::error_code &code) const noexcept
+    {
+        code.assign(sb_cache_trim(handle_, max_memory, max_disk), category());
+    }
+
+    /// Takes a snapshot.
+    sb_cache_stats stats(std::error_code &code) const noexcept
+    {
+        sb_cache_stats out = {};
+        code.assign(sb_cache_stat(handle_, &out, sizeof out), category());
+        return out;
+    }
+
+#if SPOOLBUF_THROWS
+    /// Starts nothing and calls nothing.
+    template <class Opener,
+              class = std::enable_if_t<!std::is_same_v<std::decay_t<Opener>, cache>>>
+    explicit cache(Opener &&opener, const cache_options &how = {})
+    {
+        checked(start(std::forward<Opener>(opener), how));
+    }
+
+    spoolbuf::reader open(std::string_view key, const reader_options &how = {}) const
+    {
+        detail::details known;
+        sb_reader *lease = nullptr;
+        detail::fault::cause cause;
+        std::int64_t status = bring(key, how, known.error, cause, lease);
+        if (cause.thrown)
+            std::rethrow_exception(cause.thrown);
+        if (cause.code)
+            throw error(cause.code);
+        if (status < 0) {
+            known.error.status = static_cast<std::int32_t>(status);
+            detail::raise(known, nullptr, nullptr);
+        }
+        return spoolbuf::reader(lease, failed_);
+    }
+
+    void remove(std::string_view key) const
+    {
+        checked(sb_cache_remove(handle_, bytes_of(key), key.size()));
+    }
+
+    void clear() const { checked(sb_cache_remove(handle_, nullptr, 0)); }
+
+    void trim(std::uint64_t max_memory, std::uint64_t max_disk) const
+    {
+        checked(sb_cache_trim(handle_, max_memory, max_disk));
+    }
+
+    sb_cache_stats stats() const
+    {
+        sb_cache_stats out;
+        checked(sb_cache_stat(handle_, &out, sizeof out));
+        return out;
+    }
+#endif
+
+private:
+    using faults = std::shared_ptr<detail::cache_faults>;
+
+    /// The boundary: the user's opener behind a C callback. No exception leaves it. It is shared since the
+    /// opener may free its own cache.
+    template <class Opener> struct border : std::enable_shared_from_this<border<Opener>> {
+        border(Opener &&moved, faults shared) : opener(std::move(moved)), failed(std::move(shared)) {}
+        border(const Opener &copied, faults shared) : opener(copied), failed(std::move(shared)) {}
+
+        resource ask(std::string_view key, std::uint64_t old_tag, std::error_code &code)
+        {
+            using view = std::string_view;
+            if constexpr (std::is_invocable_v<Opener &, view, std::uint64_t, std::error_code &>) {
+                return std::invoke(opener, key, old_tag, code);
+            } else {
+                static_assert(std::is_invocable_v<Opener &, view, std::uint64_t>,
+                              "an opener takes (std::string_view, std::uint64_t)");
+                return std::invoke(opener, key, old_tag);
+            }
+        }
+
+        int bring(std::string_view key, std::uint64_t old_tag, sb_opened &out)
+        {
+            std::error_code code;
+            resource made = ask(key, old_tag, code);
+            if (code)
+                return failed->keep_opener({code});
+            made.hand_over(out, failed);
+            return SB_OK;
+        }
+
+        static int open(void *opaque, const void *key, std::size_t key_size, std::uint64_t old_tag,
+                        sb_opened *out) noexcept
+        {
+            auto self = static_cast<border *>(opaque)->shared_from_this();
+            std::string_view text(static_cast<const char *>(key), key_size);
+#if SPOOLBUF_THROWS
+            try {
+                return self->bring(text, old_tag, *out);
+            } catch (const std::system_error &thrown) {
+                return self->failed->keep_opener({thrown.code(), std::current_exception()});
+            } catch (...) {
+                return self->failed->keep_opener({{}, std::current_exception()});
+            }
+#else
+            return self->bring(text, old_tag, *out);
+#endif
+        }
+
+        Opener opener;
+        faults failed;
+    };
+
+    template <class Opener> int start(Opener &&opener, const cache_options &how)
+    {
+        using kept = border<std::decay_t<Opener>>;
+        failed_ = std::make_shared<detail::cache_faults>();
+        auto made = std::make_shared<kept>(std::forward<Opener>(opener), failed_);
+        sb_cache_options plain = plain_of(how);
+        plain.open = kept::open;
+        plain.opaque = made.get();
+        sb_cache *handle = nullptr;
+        int status = sb_cache_new(&plain, &handle);
+        handle_ = handle;
+        if (status == SB_OK)
+            opener_ = std::move(made);
+        return status;
+    }
+
+    static sb_cache_options plain_of(const cache_options &how) noexcept
+    {
+        sb_cache_options plain;
+        sb_cache_options_init(&plain, sizeof plain);
+        plain.max_memory = how.max_memory;
+        plain.max_disk = how.max_disk;
+        plain.min_free = how.min_free;
+        plain.max_entry = how.max_entry;
+        if (how.fresh)
+            plain.fresh_ms = detail::milliseconds(*how.fresh);
+        if (how.idle)
+            plain.idle_ms = detail::milliseconds(*how.idle);
+        plain.threads = how.threads;
+        plain.on_short = static_cast<std::uint32_t>(how.on_short);
+        plain.prefetch = how.prefetch;
+        plain.prefetch_low = how.prefetch_low;
+        plain.spool_dir = how.spool_dir.empty() ? nullptr : how.spool_dir.c_str();
+        plain.thread_begin = how.thread_begin;
+        plain.thread_end = how.thread_end;
+        plain.thread_opaque = how.thread_opaque;
+        return plain;
+    }
+
+    /// Not null: an empty key is invalid, and does not stand for all of them.
+    static const char *bytes_of(std::string_view key) noexcept { return key.data() ? key.data() : ""; }
+
+    /// Opens a key. If the opener failed, `cause` says why.
+    std::int64_t bring(std::string_view key, const reader_options &how, sb_error &error,
+                       detail::fault::cause &cause, sb_reader *&lease) const noexcept
+    {
+        if (!failed_)
+            return SB_ERR_INVALID;
+        detail::cache_faults::attempt attempt(*failed_);
+        sb_reader_options plain = spoolbuf::reader::plain_of(how);
+        plain.error = &error;
+        std::int64_t status = sb_cache_open(handle_, bytes_of(key), key.size(), &plain, &lease);
+        if (status == SB_ERR_SOURCE)
+            cause = failed_->get(error.source);
+        return status;
+    }
+
+#if SPOOLBUF_THROWS
+    static void checked(std::int64_t status) { detail::checked(status, nullptr, nullptr); }
+#endif
+
+    std::atomic<sb_cache *> handle_{nullptr};
+    faults failed_;
+    std::shared_ptr<void> opener_;
+};
 
 } // namespace spoolbuf
 

@@ -108,6 +108,15 @@ fn error_codes() {
     );
 }
 
+/// A cache: its opener, its readers, and what the opener and the sources throw.
+#[test]
+fn a_cache() {
+    program("cache.cpp", "g++", "c++17", SANITIZED);
+    let without = ["-fno-exceptions", "-fno-rtti"];
+    program("cache.cpp", "g++", "c++20", &without);
+    program("cache.cpp", "clang++", "c++20", &["-O2", "-fno-rtti"]);
+}
+
 #[test]
 fn streams_on_both_sides() {
     program("stream.cpp", "g++", "c++17", SANITIZED);
@@ -179,6 +188,12 @@ fn says_what_it_needs() {
                 said.contains("a source takes (void *, std::size_t)"),
                 "{said}"
             );
+        }
+        let wrong = format!("{header}void wrong() {{ spoolbuf::cache none([] {{ return 0; }}); }}");
+        if let Some(result) = compiles(by, "c++17", "-O3", &wrong) {
+            let said = result.expect_err("no opener");
+            let needed = "an opener takes (std::string_view, std::uint64_t)";
+            assert!(said.contains(needed), "{said}");
         }
     }
 }
