@@ -40,6 +40,12 @@ class Core(Handle):
         """The offset at which files and iterators start: that of the oldest byte that is kept."""
         return 0 if self._window is None else self._stats().tail
 
+    def _new_reader(
+        self, timeout: Optional[float], buffered: bool, reach: Optional[int]
+    ) -> Reader:
+        """The reader of a file, which frees it."""
+        return Reader(self, timeout, buffered, reach)
+
     def _read_at(self, offset: int, size: int, reader: Optional[Reader] = None) -> bytes:
         """Reads, for a cancelable reader if one is given. A negative `size` reads to the end."""
         if not 0 <= size <= PIECE:

@@ -84,9 +84,14 @@ class Notices:
         serve: Callable[..., object],
         prototype: Callable[[Any], Any] = NotifyCallback,
         arity: int = 1,
+        given_up: int = 0,
     ) -> None:
-        """`serve` is called with the integers that C passes: the number of the source."""
+        """`serve` is called with the integers that C passes: the number of the source.
+
+        C gets `given_up` if an exception is raised before it is called, or by it.
+        """
         self._serve = serve
+        self._given_up = given_up
         self._thread = _Thread(self.serve)
         self.function = prototype(_sender(self._thread, arity))
 
@@ -101,7 +106,7 @@ class Notices:
         way = thread.way
         if way is None or not way.is_free():
             # It stays: when this one is free again, so is the thread.
-            way = Way(self)
+            way = Way(self, self._given_up)
             thread.way, thread.send = way, way.send
         return way
 
@@ -134,10 +139,10 @@ class _Thread(threading.local):
 class Way:
     """A way into Python, and the exception raised on it."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, given_up: int = 0) -> None:
         """The way keeps the server alive."""
         self._holder = types.SimpleNamespace(came=None)
-        self._generator: Any = _serve(self._holder, lambda: server, 0)
+        self._generator: Any = _serve(self._holder, lambda: server, given_up)
         next(self._generator)
         self.send = self._generator.send
 

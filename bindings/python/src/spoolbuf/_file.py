@@ -15,7 +15,6 @@ from ._core import Core
 from ._errors import InvalidError
 from ._handle import LIMIT
 from ._native import address_of, pinned
-from ._reader import Reader
 
 # The position of a closed file: less than any other.
 _CLOSED = -(2**62)
@@ -45,7 +44,7 @@ class RawStreamFile(io.RawIOBase):
         buffer._check_open()
         self._buffer = buffer
         self._place = buffer._first()
-        self._reader = Reader(buffer, timeout, buffered, reach)
+        self._reader = buffer._new_reader(timeout, buffered, reach)
         self._is_limited = reach is not None
 
     @property

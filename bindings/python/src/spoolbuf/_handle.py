@@ -165,8 +165,11 @@ class Handle:
         return stats
 
     def _check_open(self) -> None:
-        if self._handle is None:
+        if self._is_closed():
             self._check(Status.INVALID)
+
+    def _is_closed(self) -> bool:
+        return self._handle is None
 
     def _check(
         self, code: int, details: Optional[Details] = None, path: object = None
@@ -185,7 +188,7 @@ class Handle:
                 finally:
                     # Breaks the cycle between the exception and this frame.
                     del error
-        if self._handle is None:
+        if self._is_closed():
             if _lifetime.is_ending():
                 _lifetime.park()
             if code == Status.INVALID:

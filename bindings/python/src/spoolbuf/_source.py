@@ -36,12 +36,11 @@ from ._streams import BytesLike, Question, Readable, ReadableInto, Stream
 
 __all__ = ["BytesLike", "Readable", "ReadableInto", "Source", "Stream"]
 
-# The result of a failed callback; sb_stats has it as `source_error`.
-_FAILED = -errno.EIO
-
-
 class Source:
     """A stream and its state. The library calls it on one thread at a time."""
+
+    # The result of a failed callback; sb_stats has it as `source_error`.
+    _code = -errno.EIO
 
     def __init__(
         self,
@@ -235,7 +234,7 @@ class Source:
             return SourceCode.CANCELED
         chunks = self._chunks
         if chunks is None:
-            return _FAILED
+            return self._code
         try:
             with self._position.guard():
                 part = self._part(offset, capacity, chunks)
@@ -354,14 +353,14 @@ class Source:
             self.keep(error)
             if inside and not chunks.bears:
                 self._doubt = self._interrupted = error
-                return _FAILED
+                return self._code
             return SourceCode.CANCELED
         self._failed(error)
         if inside and chunks.gives_up and _streams.gave_up(error):
             return SourceCode.CANCELED
         if not seeking:
             self._doubt = error
-        return _FAILED
+        return self._code
 
     def _is_read_here(self) -> bool:
         return threading.get_ident() in self._readers
@@ -372,7 +371,7 @@ class Source:
         while traceback is not None and traceback.tb_frame.f_code.co_filename in _OUR_FILES:
             traceback = traceback.tb_next
         self._error = (error, traceback or error.__traceback__)
-        return _FAILED
+        return self._code
 
     def _known_size(self) -> Optional[int]:
         """A size that was not declared, but can be found out."""
