@@ -62,11 +62,11 @@ def snippets() -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), flags=re.S | re.M)
 
 
-def test_the_readme_has_seven() -> None:
-    assert len(snippets()) == 7
+def test_the_readme_has_eight() -> None:
+    assert len(snippets()) == 8
 
 
-@pytest.mark.parametrize("number", range(7))
+@pytest.mark.parametrize("number", range(8))
 def test_readme(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each snippet runs as it stands, in a directory that has what it opens."""
     import readme

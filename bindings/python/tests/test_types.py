@@ -17,11 +17,32 @@ PACKAGE = Path(__file__).resolve().parents[1]
 USE = """
 import io
 from collections.abc import Iterator
+from spoolbuf import Cache, CacheStats, CachedBuffer, Resource
 from spoolbuf import PushBuffer, RawStreamFile, ShortError, StreamBuffer, StreamFile
 from urllib.request import urlopen
 
 def chunks() -> Iterator[bytes]:
     yield b"abc"
+
+def open_key(key: str, old_tag: int) -> Resource:
+    return Resource(None, tag=old_tag) if old_tag else Resource(open(key, "rb"), 3, 5)
+
+def check_cache(path: str) -> None:
+    with Cache(open_key, max_memory=0, fresh=1, idle=0.5) as cache:
+        buffered: StreamFile = cache.open(path)
+        raw: RawStreamFile = cache.open(path.encode(), 0, timeout=5)
+        also: RawStreamFile = cache.open(path, buffering=0)
+        named: RawStreamFile = cache.open(path, "rb", 0, buffered_only=True)
+        view: CachedBuffer = cache[path]
+        part: bytes = view[1:2] + view.read(0, 5)
+        view.save(path)
+        cache.trim(max_disk=0)
+        stats: CacheStats = cache.stat()
+        print(buffered, raw, also, named, part, stats.hits + stats.disk_peak)
+    Cache(lambda key: [b"abc"])
+    Cache(lambda key: StreamBuffer(b"abc"))
+    Cache(lambda key, old_tag: Resource(chunks(), lambda: 3, cancel=print))
+    Cache(urlopen)
 
 def check(path: str) -> None:
     buf = StreamBuffer(iter([b"abc"]), 3)
@@ -66,6 +87,14 @@ from spoolbuf import StreamBuffer
 StreamBuffer("text")
 """
 
+# A file's path, and not a key.
+WRONG_CACHE = """
+from pathlib import Path
+from spoolbuf import Cache
+
+Cache(lambda key: b"bytes")[Path("a")]
+"""
+
 # A stream brings its own bytes.
 WRONG_PUSH = """
 from spoolbuf import StreamBuffer
@@ -88,6 +117,7 @@ def uses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (there / "wrong.py").write_text(WRONG)
     (there / "wrong_read.py").write_text(WRONG_READ)
     (there / "wrong_push.py").write_text(WRONG_PUSH)
+    (there / "wrong_cache.py").write_text(WRONG_CACHE)
     return there
 
 
@@ -106,6 +136,8 @@ def test_mypy(uses: Path) -> None:
     assert done.returncode == 1 and "arg-type" in done.stdout, done.stdout
     done = run(*mypy, "wrong_read.py", cwd=uses)
     assert done.returncode == 1 and "call-overload" in done.stdout, done.stdout
+    done = run(*mypy, "wrong_cache.py", cwd=uses)
+    assert done.returncode == 1 and "index" in done.stdout, done.stdout
     done = run(*mypy, "wrong_push.py", cwd=uses)
     assert done.returncode == 1 and "attr-defined" in done.stdout, done.stdout
 

@@ -10,6 +10,9 @@ b'stream'
 
 from ._base import MAX_SIZE, REACH_AUTO
 from ._buffer import StreamBuffer
+from ._cache import Cache
+from ._cache_stats import CacheStats
+from ._cached import CachedBuffer
 from ._errors import (
     CanceledError,
     DiskFullError,
@@ -33,6 +36,7 @@ from ._interpreter import check_patches as _check_patches
 from ._log import set_log
 from ._native import Operation, Spool, State, Status
 from ._push import PushBuffer
+from ._resource import Resource
 from ._stats import Stats
 
 __version__ = "0.1.0"
@@ -40,6 +44,9 @@ __version__ = "0.1.0"
 __all__ = [
     "MAX_SIZE",
     "REACH_AUTO",
+    "Cache",
+    "CacheStats",
+    "CachedBuffer",
     "CanceledError",
     "DiskFullError",
     "ExistsError",
@@ -52,6 +59,7 @@ __all__ = [
     "PushBuffer",
     "RawStreamFile",
     "ReentrantError",
+    "Resource",
     "ShortError",
     "SizeError",
     "SourceError",

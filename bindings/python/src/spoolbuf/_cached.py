@@ -1,0 +1,164 @@
+"""An entry of a cache, as long as it is lent."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, Optional
+
+from ._content import Content
+from ._lender import Lender, free
+from ._native import lib
+from ._opener import key_of
+from ._origins import EntryOrigin, Origins
+from ._reader import Reader
+
+
+class CachedBuffer(Content):
+    """The resource of a key in a cache: `cache[key]`. It is opened when it is first used.
+
+    From then on it is a lease: its bytes stay, and are the same ones, until `close`, the end of its
+    `with` block, or its collection. `cache[key][a:b]` holds it only for this slice. Files that
+    `open` returns are leases too, but end with this one; those of `cache.open` do not.
+
+    After a failure of its stream, get it from the cache again: that opens a new stream.
+
+    >>> with Cache(lambda key: [b"by", b"tes"]) as cache:
+    ...     with cache["key"] as buf:
+    ...         buf[1:3], buf.read(3, 2), len(buf[:]), buf.closed
+    (b'yt', b'es', 5, False)
+    """
+
+    # Another entry may have its bytes spilled at any time.
+    _in_memory = -1
+    _is_exact = False
+    _window = None
+
+    def __init__(self, lender: Lender, key: bytes) -> None:
+        """Opens nothing yet."""
+        self._lender = lender
+        self._key = key
+        self._name = str(key_of(key))
+        self._closed = False
+        self._lease: Optional[int] = None
+        # The lease goes to the file that is opened next.
+        self._is_lent = False
+
+    @property
+    def _why_closed(self) -> str:  # type: ignore[override]
+        lender = self._lender
+        return "the buffer is closed" if lender.handle is not None else lender.why_closed
+
+    @property
+    def _alone(self) -> bool:
+        return self._lender.is_alone
+
+    @_alone.setter
+    def _alone(self, alone: bool) -> None:
+        # All who read from the cache share the streams.
+        self._lender.is_alone = alone
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Opens it: what follows from that is looked for, and is not there yet."""
+            if name not in ("_handle", "_source") or self.__dict__.get("_closed", True):
+                raise AttributeError(name)
+            self._take(*self._lender.open(self._key, None, False, None))
+            return self.__dict__[name]
+
+    def _take(self, reader: int, origins: Origins) -> None:
+        try:
+            handle: Optional[int] = lib.sb_reader_buffer(reader)
+            self._source = EntryOrigin(origins, handle)
+            self._handle = handle
+            self._lease = reader
+        finally:
+            if self._lease is None:
+                free(reader)
+
+    def _lend(
+        self, timeout: Optional[float], buffered: bool, reach: Optional[int]
+    ) -> CachedBuffer:
+        """Opens it for one file, whose reader is the lease."""
+        self._take(*self._lender.open(self._key, timeout, buffered, reach))
+        self._is_lent = True
+        return self
+
+    def _new_reader(
+        self, timeout: Optional[float], buffered: bool, reach: Optional[int]
+    ) -> Reader:
+        reader = _LeaseReader(self, timeout, buffered, reach)
+        if self._is_lent:
+            reader._reader, self._lease, self._is_lent = self._lease, None, False
+        return reader
+
+    def _is_closed(self) -> bool:
+        return self._closed or self._lender.handle is None
+
+    def _check_open(self) -> None:
+        super()._check_open()
+        # Opens it.
+        assert self._handle is not None
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed.
+
+        >>> with Cache(lambda key: b"bytes") as cache:
+        ...     cache["key"].closed
+        False
+        """
+        return self._closed
+
+    def close(self) -> None:
+        """Ends the lease.
+
+        >>> with Cache(lambda key: b"bytes") as cache:
+        ...     buf = cache["key"]
+        ...     buf.close()
+        ...     buf.closed
+        True
+        """
+        self._closed = True
+        lease, self._lease, self._handle = self._lease, None, None
+        if "_source" not in self.__dict__:
+            self._source = EntryOrigin(Origins(), None)
+        if lease is not None:
+            free(lease)
+
+    def __enter__(self) -> CachedBuffer:
+        """Returns itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        """Closes it."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Shows the key, and opens nothing.
+
+        >>> with Cache(lambda key: b"bytes") as cache:
+        ...     cache["key"]
+        CachedBuffer<'key'>
+        """
+        state = ", closed" if self._closed else ""
+        return f"CachedBuffer<{key_of(self._key)!r}{state}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Refuses copying and pickling: the copy would end the original's lease."""
+        raise TypeError("cannot pickle 'CachedBuffer' object")
+
+    def __del__(self) -> None:
+        if self.__dict__.get("_lease") is not None:
+            self.close()
+
+
+class _LeaseReader(Reader):
+    """A reader of an entry: its end may be that of the lease, which closes the stream."""
+
+    _free = staticmethod(free)

@@ -1,0 +1,254 @@
+"""Opens keys of a C cache: how such a call blocks, and what its result means."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import math
+import threading
+import time
+import weakref
+from collections.abc import Generator
+from typing import Optional
+
+from . import _interpreter, _lifetime, _registry, _signals
+from ._details import Details, Room
+from ._errors import InvalidError, error_for, joined
+from ._handle import LIMIT, left_until, slice_of, text_of
+from ._native import CacheOptions, ReaderFlag, ReaderOptions, Status, lib
+from ._opener import Opener, function, inside, opens, raise_failure
+from ._origins import Origins, noticing
+
+# How many times an open retries after another one was interrupted inside the user's function.
+_TRIES = 1000
+
+# How long the interpreter's exit waits for the user's function, in seconds.
+_PATIENCE = 2.0
+
+
+class Lender:
+    """A C cache, and the user's function that opens its keys."""
+
+    def __init__(self, opener: Opener, options: CacheOptions) -> None:
+        """Creates the C cache. The cache and all that it has lent keep this alive."""
+        self.handle: Optional[int] = None
+        self.opener = opener
+        self.why_closed = "the cache is closed"
+        # Whether only the main thread ever called a stream, so that it never waits for another.
+        self.is_alone = not options.prefetch
+        options.open = function
+        options.opaque = opener.number
+        handle = ctypes.c_void_p()
+        code = int(Status.OK)
+        try:
+            code = lib.sb_cache_new(ctypes.byref(options), ctypes.byref(handle))
+        finally:
+            # Also if an exception was raised right after it was made.
+            self.handle = handle.value
+        self.check(code)
+        _lifetime.live[opener.number] = weakref.ref(self)
+
+    def open(
+        self, key: bytes, timeout: Optional[float], buffered: bool, reach: Optional[int]
+    ) -> tuple[int, Origins]:
+        """Returns a C reader, and the streams of its key."""
+        if timeout is not None and not buffered:
+            _interpreter.check_helper()
+        if timeout is not None or not _signals.is_main():
+            self.is_alone = False
+        self.check_open()
+        origins = self.opener.origins(key)
+        self.opener.enter(origins)
+        try:
+            call = _Call(self, key, origins, timeout, buffered, reach)
+            return call.reader(), origins
+        finally:
+            self.opener.leave(origins)
+
+    def close(self) -> None:
+        """Frees the C cache."""
+        handle = self.handle
+        if handle is None:
+            return
+        # Before C wakes blocked calls: they look here for the reason.
+        self.handle = None
+        # At exit, a function that hangs must not keep the program from ending.
+        if _lifetime.is_ending() and not self.opener.wait_for_flights(_PATIENCE):
+            return
+        try:
+            with noticing():
+                lib.sb_cache_free(handle)
+        finally:
+            _lifetime.live.pop(self.opener.number, None)
+            self.opener.end()
+
+    def __del__(self) -> None:
+        if getattr(self, "handle", None) is not None:
+            self.close()
+
+    def _leave_to_parent(self) -> None:
+        """In a forked child: leaves everything to the parent, and closes nothing."""
+        self.handle = None
+        self.why_closed = "the cache belongs to the parent process"
+        self.opener.leave_to_parent()
+
+    def check_open(self) -> None:
+        """Raises if the cache is closed."""
+        if self.handle is None:
+            self.check(Status.INVALID)
+
+    def check(self, code: int, details: Optional[Details] = None) -> None:
+        """Raises the exception for the status of a call of the cache."""
+        if code >= 0:
+            return
+        if self.handle is None:
+            if _lifetime.is_ending():
+                _lifetime.park()
+            if code == Status.INVALID:
+                raise InvalidError(self.why_closed)
+            if code == Status.CANCELED:
+                raise error_for(code, Details("the cache was closed"))
+        raise error_for(code, details or Details(text_of(code)))
+
+
+class _Call:
+    """One open."""
+
+    def __init__(
+        self,
+        lender: Lender,
+        key: bytes,
+        origins: Origins,
+        timeout: Optional[float],
+        buffered: bool,
+        reach: Optional[int],
+    ) -> None:
+        self._lender = lender
+        self._key = key
+        self._origins = origins
+        self._timeout = timeout
+        self._room = Room()
+        self._options = ReaderOptions()
+        lib.sb_reader_options_init(ctypes.byref(self._options), ctypes.sizeof(self._options))
+        self._options.flags = ReaderFlag.BUFFERED if buffered else 0
+        self._options.error = ctypes.pointer(self._room.error)
+        if reach is not None:
+            self._options.reach = reach
+
+    def reader(self) -> int:
+        """Opens the key. A signal interrupts it on the main thread."""
+        tries = 0
+        while True:
+            if self._timeout is None:
+                self._await_others()
+                code, reader = self._ask()
+            else:
+                code, reader = self._ask_within(self._timeout)
+            if reader:
+                return reader
+            # First: the exception may belong to this run.
+            if code == Status.SOURCE:
+                failure = self._origins.failures.get(self._room.error.source)
+                if failure is not None:
+                    raise_failure(failure)
+                if tries < _TRIES:
+                    # It was interrupted on another thread.
+                    tries += 1
+                    time.sleep(0.001)
+                    continue
+            details = self._room.details() if self._room.error.status == code else None
+            self._lender.check(code, details)
+            raise AssertionError(code)
+
+    def _await_others(self) -> None:
+        """On the main thread, waits in Python for a run of the function on another thread."""
+        if not _signals.is_main() or self._options.flags & ReaderFlag.BUFFERED:
+            return
+        # Inside such a function only C knows who waits for whom.
+        if inside.get(threading.get_ident()):
+            return
+        while (flight := self._origins.flight) is not None:
+            flight.landed.wait()
+            if flight.failure is not None:
+                raise_failure(flight.failure)
+
+    def _ask_within(self, timeout: float) -> tuple[int, int]:
+        """Asks until the time is up: signal handlers run in between."""
+        until = time.monotonic() + timeout
+        while True:
+            left = left_until(until) if timeout else 0
+            limit = slice_of(left)
+            self._options.timeout_ms = limit
+            code, reader = self._ask()
+            if reader:
+                return code, self._with_timeout(reader, limit, timeout)
+            if code != Status.TIMEOUT or limit == left:
+                return code, reader
+
+    def _with_timeout(self, reader: int, limit: int, timeout: float) -> int:
+        """A reader with the whole timeout, which the open may have used in part."""
+        whole = min(math.ceil(timeout * 1000), LIMIT)
+        if limit == whole:
+            return reader
+        self._options.timeout_ms = whole
+        other = ctypes.c_void_p()
+        buffer = lib.sb_reader_buffer(reader)
+        code = Status.OK
+        try:
+            code = lib.sb_reader_new_with(
+                buffer, ctypes.byref(self._options), ctypes.byref(other)
+            )
+        finally:
+            free(reader)
+        self._lender.check(code)
+        return other.value or 0
+
+    def _ask(self) -> tuple[int, int]:
+        reader = ctypes.c_void_p()
+        code = int(Status.CANCELED)
+        try:
+            with self._calling():
+                code = lib.sb_cache_open(
+                    self._lender.handle,
+                    self._key,
+                    len(self._key),
+                    ctypes.byref(self._options),
+                    ctypes.byref(reader),
+                )
+        except BaseException:
+            if reader.value is not None:
+                free(reader.value)
+            raise
+        return code, reader.value or 0
+
+    @contextlib.contextmanager
+    def _calling(self) -> Generator[None, None, None]:
+        """Entered while C may call the user's function, or close streams, on this thread.
+
+        Raises the exception that was raised where they entered Python.
+        """
+        origins, thread = self._origins, threading.get_ident()
+        # Drops the exception of an earlier call that could no longer raise it.
+        origins.kept.pop(thread, None)
+        opening, closing = opens.expect(), _registry.closes.expect()
+        origins.readers[thread] += 1
+        try:
+            yield
+        finally:
+            origins.readers[thread] -= 1
+            if not origins.readers[thread]:
+                del origins.readers[thread]
+            came = joined(opening.take(), closing.take())
+            came = joined(came, origins.kept.pop(thread, None))
+            if came is not None:
+                try:
+                    raise came
+                finally:
+                    # Breaks the cycle between the exception and this frame.
+                    del came
+
+
+def free(reader: int) -> None:
+    """Ends a lease."""
+    with noticing():
+        lib.sb_reader_free(reader)

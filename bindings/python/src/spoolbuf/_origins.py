@@ -1,0 +1,167 @@
+"""The streams of a cache's entries, by key.
+
+C lends a buffer, and does not tell which of the streams that were opened for its key it has: the
+first one, a later one with the same tag, or, if the key was removed meanwhile, another one. So each
+stream fails with a code of its own, by which its exception is found. All streams of a key share the
+exceptions that are not a stream's.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import ctypes
+import threading
+import types
+import weakref
+from collections.abc import Callable, Generator
+from typing import Optional, Union
+
+from . import _registry
+from ._native import Stats as NativeStats
+from ._native import Status, lib
+from ._registry import next_key
+from ._source import Source
+from ._streams import Stream
+
+Raised = tuple[BaseException, Optional[types.TracebackType]]
+
+
+class Flight:
+    """One run of the user's function."""
+
+    def __init__(self) -> None:
+        """Has begun."""
+        self.landed = threading.Event()
+        # What all who wait for it have to raise.
+        self.failure: Optional[Raised] = None
+
+
+class Origins:
+    """The streams that were opened for one key, and the failures to open one."""
+
+    def __init__(self) -> None:
+        """No stream yet."""
+        self._streams: weakref.WeakValueDictionary[int, EntrySource] = weakref.WeakValueDictionary()
+        self.failures: dict[int, Raised] = {}
+        self.flight: Optional[Flight] = None
+        # How many threads open the key.
+        self.opens = 0
+        # As in a source, for all of them.
+        self.readers: collections.Counter[int] = collections.Counter()
+        self.kept: dict[int, BaseException] = {}
+        self.unclaimed: collections.deque[BaseException] = collections.deque()
+
+    def add(self, source: EntrySource) -> None:
+        """One more stream."""
+        self._streams[source.code] = source
+
+    def streams(self) -> list[EntrySource]:
+        """The streams that were not released yet."""
+        return list(self._streams.values())
+
+    def find(self, code: int) -> Optional[EntrySource]:
+        """The stream that fails with this code."""
+        return self._streams.get(code)
+
+
+class EntrySource(Source):
+    """The stream of an entry. The cache keeps it alive until C closes it."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        size: Union[None, int, Callable[[], Optional[int]]],
+        cancel: Optional[Callable[[], object]],
+        origins: Origins,
+        owner: dict[int, EntrySource],
+    ) -> None:
+        """Reads nothing from the stream."""
+        self._owner = owner
+        super().__init__(stream, size, cancel, True)
+        self._readers, self._kept = origins.readers, origins.kept
+        self._unclaimed = origins.unclaimed
+        self.code = self._code = new_code()
+        # A file that comes later looks for the stream there.
+        self._origins = origins
+        owner[self.code] = self
+        origins.add(self)
+
+    def finish(self) -> None:
+        """Releases the stream, and the source with it."""
+        super().finish()
+        self._owner.pop(getattr(self, "code", 0), None)
+
+
+def new_code() -> int:
+    """A failure code that no other stream has. The library's own are far below it."""
+    return -(1 << 16) - next_key() % (1 << 30)
+
+
+class EntryOrigin:
+    """Where the bytes of one lent buffer come from."""
+
+    # Bytes of an entry are spilled whenever others need the memory: see `_in_memory`.
+    taken = 0
+
+    def __init__(self, origins: Origins, handle: Optional[int]) -> None:
+        """`handle` is that of the buffer."""
+        self.key = next_key()
+        self._origins = origins
+        self._handle = handle
+
+    def error(self) -> Optional[BaseException]:
+        """The exception that the buffer's stream failed with, ready to be raised again."""
+        stats = NativeStats()
+        size = ctypes.sizeof(stats)
+        if lib.sb_stat(self._handle, ctypes.byref(stats), size) != Status.OK:
+            return None
+        source = self._origins.find(stats.source_error)
+        return None if source is None else source.error()
+
+    @contextlib.contextmanager
+    def reading(self) -> Generator[None, None, None]:
+        """Entered while this thread is in a C call that may call the stream."""
+        with contextlib.ExitStack() as stack:
+            for source in self._origins.streams():
+                stack.enter_context(source.reading())
+            yield
+
+    def noticing(self) -> contextlib.AbstractContextManager[None]:
+        """Entered while this thread is in any other C call that may call `close`."""
+        return noticing()
+
+    def resuming(self) -> contextlib.AbstractContextManager[None]:
+        """A failed entry is opened anew instead."""
+        return contextlib.nullcontext()
+
+    def defer(self, error: BaseException) -> None:
+        """To be called if a read returns the bytes before an error: the next read raises it."""
+        for source in self._origins.streams()[:1]:
+            if error is not self.error():
+                source.defer(error)
+
+    def take_kept(self) -> Optional[BaseException]:
+        """The exception that this thread has to raise, if any."""
+        kept = self._origins.kept
+        return kept.pop(threading.get_ident(), None) if kept else None
+
+    def find_end(self) -> Optional[int]:
+        """None: C asks the stream."""
+        return None
+
+
+@contextlib.contextmanager
+def noticing() -> Generator[None, None, None]:
+    """Entered while this thread is in a C call that may call the `close` of any stream."""
+    closing = _registry.closes.expect()
+    try:
+        yield
+    finally:
+        came = closing.take()
+        if came is not None:
+            try:
+                raise came
+            finally:
+                # Breaks the cycle between the exception and this frame.
+                del came
