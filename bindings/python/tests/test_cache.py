@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 import weakref
@@ -837,12 +838,12 @@ def test_the_end_of_the_interpreter() -> None:
     """Open files, and a function that hangs on a thread of the library."""
     out = run(
         """
-import threading, time
+import threading
 from spoolbuf import Cache, TimedOutError
 def open_key(key):
     if key == "hangs":
         entered.set()
-        threading.Event().wait(1)
+        threading.Event().wait()
     return [b"bytes"]
 entered = threading.Event()
 cache = Cache(open_key)
@@ -856,6 +857,124 @@ print(file.read())
 """
     )
     assert out == "b'bytes'\n"
+
+
+# Exceptions at any instruction: see test_entry.
+
+START = """
+import ctypes, functools, random, signal, sys, threading, time
+from spoolbuf import Cache, SpoolbufError
+from support import data
+W = data(0, 20_000)
+sys.unraisablehook = lambda _: None
+
+class Stop(Exception):
+    pass
+
+def open_key(key):
+    # Written in C, so that it loses nothing by itself.
+    return iter([W[at : at + 640] for at in range(0, len(W), 640)])
+
+cache = Cache(open_key, max_memory=0, max_disk=30_000)
+
+def read_all(counts):
+    for turn in range(20):
+        at = turn * 640
+        while True:
+            try:
+                with cache.open(str(turn % 3)) as file:
+                    file.seek(at)
+                    part = file.read(640)
+                    if part != W[at : at + 640]:
+                        counts[1] += 1
+                        return
+                break
+            except Stop:
+                counts[0] += 1
+"""
+
+
+def run_strictly(code: str) -> None:
+    out = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", START + textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+        cwd=Path(__file__).parent,
+    )
+    assert (out.returncode, out.stdout) == (0, "wrong: 0\n"), (out.stdout, out.stderr)
+
+
+def test_exceptions_from_another_thread() -> None:
+    run_strictly(
+        """
+        counts, done = [0, 0], []
+        threading.excepthook = lambda _: None
+
+        def work(begun):
+            begun.append(True)
+            while not done:
+                try:
+                    read_all(counts)
+                except Stop:
+                    counts[0] += 1
+                except SpoolbufError as error:
+                    counts[1] += 1
+                    print(repr(error), file=sys.stderr)
+
+        def start():
+            begun = []
+            thread = threading.Thread(target=work, args=(begun,), daemon=True)
+            thread.start()
+            while not begun:
+                time.sleep(0.001)
+            return thread
+
+        sys.setswitchinterval(1e-5)
+        rng = random.Random(1)
+        until = time.monotonic() + 1
+        thread = start()
+        while not counts[1] and (counts[0] < 300 or time.monotonic() < until):
+            time.sleep(rng.random() * 0.002)
+            if not thread.is_alive():
+                thread = start()
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident), ctypes.py_object(Stop)
+            )
+        done.append(True)
+        thread.join()
+        print("wrong:", counts[1])
+        """
+    )
+
+
+def test_the_recursion_limit() -> None:
+    run_strictly(
+        """
+        def at_depth(depth, work):
+            return work() if depth <= 0 else at_depth(depth - 1, work)
+
+        def read():
+            with cache.open("deep") as file:
+                return file.read(100)
+        wrong = seen = 0
+        sys.setrecursionlimit(400)
+        for depth in range(300, 400):
+            cache.remove("deep")
+            part = b""
+            try:
+                part = at_depth(depth, read)
+            except Exception:
+                seen += 1
+            wrong += part != W[: len(part)]
+            # And it goes on: nothing of the way in is left broken.
+            wrong += read() != W[:100]
+        sys.setrecursionlimit(1000)
+        assert seen > 5
+        print("wrong:", wrong)
+        """
+    )
 
 
 def test_many_threads_many_keys() -> None:

@@ -167,8 +167,8 @@ class _Call:
         # Inside such a function only C knows who waits for whom.
         if inside.get(threading.get_ident()):
             return
-        while (flight := self._origins.flight) is not None:
-            flight.landed.wait()
+        while (flight := self._origins.flight) is not None and not flight.has_landed():
+            flight.wait()
             if flight.failure is not None:
                 raise_failure(flight.failure)
 

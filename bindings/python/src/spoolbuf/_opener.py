@@ -68,21 +68,23 @@ class Opener:
     def serve(self, key: bytes, old_tag: int, out: int) -> int:
         """`sb_opener_fn`."""
         origins, flight, thread = self.origins(key), Flight(), threading.get_ident()
-        origins.flight = flight
-        self._flights.add(flight)
-        inside[thread] += 1
         try:
-            self._open(key, old_tag, origins, Opened.from_address(out))
-            return Status.OK
-        except BaseException as error:  # noqa: BLE001
-            return _failed(error, origins, flight)
+            origins.flight = flight
+            self._flights.add(flight)
+            inside[thread] += 1
+            try:
+                self._open(key, old_tag, origins, Opened.from_address(out))
+                return Status.OK
+            except BaseException as error:  # noqa: BLE001
+                return _failed(error, origins, flight)
+            finally:
+                inside[thread] -= 1
+                if not inside[thread]:
+                    del inside[thread]
         finally:
-            inside[thread] -= 1
-            if not inside[thread]:
-                del inside[thread]
+            # First: who waits for it waits in Python.
+            flight.land()
             self._flights.discard(flight)
-            origins.flight = None
-            flight.landed.set()
 
     def _open(self, key: bytes, old_tag: int, origins: Origins, out: Opened) -> None:
         name = key_of(key)
@@ -105,7 +107,7 @@ class Opener:
 
     def wait_for_flights(self, seconds: float) -> bool:
         """Waits until the user's function has returned; returns whether it has."""
-        return all(flight.landed.wait(seconds) for flight in list(self._flights))
+        return all(flight.wait(seconds) for flight in list(self._flights))
 
     def end(self) -> None:
         """C does not call it any more."""
@@ -129,8 +131,7 @@ def _failed(error: BaseException, origins: Origins, flight: Flight) -> int:
     """Keeps the exception for those who wait, and returns the code by which they find it."""
     if isinstance(error, KeyboardInterrupt) and threading.get_ident() in origins.readers:
         # Meant for this thread, not for others that wait: they open again.
-        kept = origins.kept
-        kept[threading.get_ident()] = error
+        origins.kept[threading.get_ident()] = error
         return _GIVEN_UP
     # The first frame is of no use to the user.
     traceback = error.__traceback__

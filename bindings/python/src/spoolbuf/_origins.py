@@ -32,9 +32,26 @@ class Flight:
 
     def __init__(self) -> None:
         """Has begun."""
-        self.landed = threading.Event()
+        # Held until it has landed. Not an Event: an exception inside its `set` would be too late.
+        self._air = threading.Lock()
+        self._air.acquire()
         # What all who wait for it have to raise.
         self.failure: Optional[Raised] = None
+
+    def land(self) -> None:
+        """The function has returned."""
+        self._air.release()
+
+    def has_landed(self) -> bool:
+        """Whether the function has returned."""
+        return not self._air.locked()
+
+    def wait(self, seconds: float = -1) -> bool:
+        """Waits until the function has returned, and returns whether it has."""
+        landed = self._air.acquire(timeout=seconds)
+        if landed:
+            self._air.release()
+        return landed
 
 
 class Origins:
