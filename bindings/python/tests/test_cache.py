@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import io
 import os
@@ -27,9 +28,12 @@ from spoolbuf import (
     ReentrantError,
     Resource,
     ShortError,
+    SourceError,
+    Status,
     StreamBuffer,
     TimedOutError,
     UnsupportedError,
+    _native,
     _opener,
 )
 from support import chunks, data
@@ -229,14 +233,14 @@ def test_the_exception_of_open_is_not_remembered() -> None:
 def test_wrong_results_of_open() -> None:
     result: Any = None
     with Cache(lambda key: result) as cache:
-        for result, kind in (
-            (None, TypeError),
-            (5, TypeError),
-            ("text", TypeError),
-            (Resource(None), ValueError),
-            (Resource(None, tag=5), ValueError),
+        for result, kind, text in (
+            (None, TypeError, "returned None"),
+            (5, TypeError, "int"),
+            ("text", TypeError, "str"),
+            (Resource(None), ValueError, "no stream"),
+            (Resource(None, tag=5), ValueError, "no stream"),
         ):
-            with pytest.raises(kind):
+            with pytest.raises(kind, match=text):
                 cache["key"][:]
         result = b"bytes"
         assert cache["key"][:] == b"bytes"
@@ -651,13 +655,20 @@ def test_collection() -> None:
             file.read(5)
         except ConnectionError:
             pass
+        handles.append(cache._lender.handle)
         return weakref.ref(cache._lender), weakref.ref(file)
 
+    handles: list[Optional[int]] = []
     for kind in (Back, Fails):
         references = make(kind)
         for _ in range(20):
             gc.collect()
         assert [reference() for reference in references] == [None, None]
+    # The C caches are gone, too.
+    stats = _native.CacheStats()
+    for handle in handles:
+        code = _native.lib.sb_cache_stat(handle, ctypes.byref(stats), ctypes.sizeof(stats))
+        assert handle and code == Status.INVALID
 
 
 def test_a_dropped_file_ends_its_lease_and_keeps_the_cache() -> None:
@@ -782,6 +793,90 @@ def test_ctrl_c_in_a_stream() -> None:
             with pytest.raises(KeyboardInterrupt):
                 file.read(1)
         assert cache["key"][:] == WHOLE
+
+
+def test_ctrl_c_in_a_stream_is_not_for_others() -> None:
+    reading = threading.Event()
+
+    def open_key(key: str) -> Iterator[bytes]:
+        yield WHOLE[:1000]
+        reading.set()
+        eventually(lambda: buf.stat().waits)
+        raise KeyboardInterrupt
+
+    raised: list[BaseException] = []
+
+    def wait() -> None:
+        assert reading.wait(60)
+        try:
+            buf.read(1000, 1)
+        except BaseException as error:
+            raised.append(error)
+
+    with Cache(open_key) as cache, cache["key"] as buf:
+        assert buf.read(0, 1000) == WHOLE[:1000]
+        thread = threading.Thread(target=wait)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            buf.read(1000, 1)
+        thread.join()
+        assert isinstance(raised[0], SourceError)
+        assert isinstance(raised[0].__cause__, KeyboardInterrupt)
+
+
+def test_an_exception_on_the_way_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This thread raises it, and those who wait for its run open again."""
+    entered = threading.Event()
+    enter = _opener._on_open
+    raised = LookupError()
+
+    def fail(*request: int) -> int:
+        monkeypatch.setattr(_opener, "_on_open", enter)
+        entered.set()
+        eventually(lambda: cache._lender.opener.origins(b"skey").opens == 2)
+        time.sleep(0.1)
+        raise raised
+
+    monkeypatch.setattr(_opener, "_on_open", fail)
+    results: list[object] = []
+
+    def wait() -> None:
+        assert entered.wait(60)
+        try:
+            results.append(cache["key"][:])
+        except BaseException as error:
+            results.append(error)
+
+    with Cache(lambda key: b"bytes") as cache:
+        thread = threading.Thread(target=wait)
+        thread.start()
+        with pytest.raises(LookupError) as caught:
+            cache.open("key")
+        assert caught.value is raised
+        thread.join()
+        assert results == [b"bytes"]
+
+
+def test_an_exception_on_the_way_out() -> None:
+    """It is raised, although the key was opened."""
+    raised = LookupError()
+
+    def open_key(key: str) -> bytes:
+        way = _opener.opens._thread.way
+        assert way is not None
+        if not calls:
+            way._holder.came = raised
+        calls.append(key)
+        return b"bytes"
+
+    calls: list[str] = []
+    with Cache(open_key) as cache:
+        with pytest.raises(LookupError) as caught:
+            cache.open("key")
+        assert caught.value is raised
+        stats = cache.stat()
+        assert (stats.leases, stats.opening) == (0, 0)
+        assert cache["key"][:] == b"bytes"
 
 
 def run(code: str) -> str:
