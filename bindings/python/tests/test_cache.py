@@ -491,6 +491,55 @@ def test_a_buffer_is_opened_when_it_is_used(tmp_path: Path) -> None:
         assert [key for key, _ in opener.calls] == ["key", "other"]
 
 
+def test_threads_that_use_a_buffer_first_share_its_lease() -> None:
+    go = threading.Event()
+
+    def open_key(key: str) -> bytes:
+        assert go.wait(60)
+        return b"bytes"
+
+    with Cache(open_key) as cache:
+        buf = cache["key"]
+        results: list[bytes] = []
+        threads = [threading.Thread(target=lambda: results.append(buf[:])) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.1)
+        go.set()
+        for thread in threads:
+            thread.join()
+        assert results == [b"bytes"] * 8 and cache.stat().leases == 1
+        buf.close()
+        assert cache.stat().leases == 0
+
+
+def test_a_buffer_that_is_closed_while_it_opens() -> None:
+    entered, go = threading.Event(), threading.Event()
+
+    def open_key(key: str) -> bytes:
+        entered.set()
+        assert go.wait(60)
+        return b"bytes"
+
+    raised: list[type[BaseException]] = []
+
+    def read() -> None:
+        try:
+            buf[:]
+        except InvalidError as error:
+            raised.append(type(error))
+
+    with Cache(open_key) as cache:
+        buf = cache["key"]
+        thread = threading.Thread(target=read)
+        thread.start()
+        assert entered.wait(60)
+        buf.close()
+        go.set()
+        thread.join()
+        assert raised == [InvalidError] and cache.stat().leases == 0
+
+
 def test_asyncio_with_an_exception() -> None:
     raised = ConnectionError("cut")
 

@@ -347,6 +347,19 @@ SUBINTERPRETER = """
                 assert "helper thread" in str(error)
             else:
                 raise AssertionError("a helper thread was allowed")
+        cache = spoolbuf.Cache(lambda key: chunks(1000))
+        assert cache["key"][5:10] == data(5, 5)
+        for needs in (
+            lambda: cache.open("key", timeout=5),
+            lambda: cache.open("key", timeout=0),
+            lambda: spoolbuf.Cache(lambda key: chunks(10), prefetch=5),
+        ):
+            try:
+                needs()
+            except spoolbuf.UnsupportedError as error:
+                assert "helper thread" in str(error)
+            else:
+                raise AssertionError("a helper thread was allowed")
         def breaks():
             yield b"abc"
             raise KeyError("mine")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
@@ -39,6 +40,7 @@ class CachedBuffer(Content):
         self._key = key
         self._name = str(key_of(key))
         self._closed = False
+        self._opening = threading.RLock()
         self._lease: Optional[int] = None
         # The lease goes to the file that is opened next.
         self._is_lent = False
@@ -63,7 +65,10 @@ class CachedBuffer(Content):
             """Opens it: what follows from that is looked for, and is not there yet."""
             if name not in ("_handle", "_source") or self.__dict__.get("_closed", True):
                 raise AttributeError(name)
-            self._take(*self._lender.open(self._key, None, False, None))
+            # Threads that use it first at the same time share one lease.
+            with self._opening:
+                if name not in self.__dict__:
+                    self._take(*self._lender.open(self._key, None, False, None))
             return self.__dict__[name]
 
     def _take(self, reader: int, origins: Origins) -> None:
@@ -75,6 +80,9 @@ class CachedBuffer(Content):
         finally:
             if self._lease is None:
                 free(reader)
+        if self._closed:
+            # Another thread did that meanwhile.
+            self.close()
 
     def _lend(
         self, timeout: Optional[float], buffered: bool, reach: Optional[int]

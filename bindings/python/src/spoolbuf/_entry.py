@@ -187,6 +187,8 @@ def _serve(
     holder: types.SimpleNamespace, reference: Callable[[], Optional[Server]], given_up: int
 ) -> Generator[int, Request, None]:
     result = given_up
+    # A generator may outlive the builtins of a subinterpreter that ends.
+    leaving = GeneratorExit
     # Exceptions are raised at jumps too: each loop's jump is inside a `try`, except the last.
     # An exception handler calls nothing: another exception could be raised there.
     while True:
@@ -200,12 +202,12 @@ def _serve(
                         if server is not None:
                             result = server.serve(request)
                             server = None
-                except GeneratorExit:
+                except leaving:
                     return
                 except BaseException as error:  # noqa: BLE001
                     if holder.came is None:
                         holder.came = error
-        except GeneratorExit:
+        except leaving:
             return
         except BaseException as error:  # noqa: BLE001
             if holder.came is None:

@@ -75,7 +75,7 @@ class Origins:
 
     def streams(self) -> list[EntrySource]:
         """The streams that were not released yet."""
-        return list(self._streams.values())
+        return [stream for known in self._streams.valuerefs() if (stream := known()) is not None]
 
     def find(self, code: int) -> Optional[EntrySource]:
         """The stream that fails with this code."""

@@ -10,7 +10,7 @@ from ._streams import Stream
 
 
 class Resource:
-    """The resource of a key, as the `open` of a cache returns it: a stream, and what is known of it.
+    """What the `open` of a cache returns for a key: a stream, and what is known of it.
 
     >>> def open(key, old_tag):
     ...     return Resource([b"by", b"tes"], size=5, tag=1)
