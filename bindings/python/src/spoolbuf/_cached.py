@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
 from ._content import Content
-from ._lender import Lender, free
+from ._lender import Lease, Lender
 from ._native import lib
 from ._opener import key_of
 from ._origins import EntryOrigin, Origins
@@ -41,7 +41,7 @@ class CachedBuffer(Content):
         self._name = str(key_of(key))
         self._closed = False
         self._opening = threading.RLock()
-        self._lease: Optional[int] = None
+        self._lease: Optional[Lease] = None
         # The lease goes to the file that is opened next.
         self._is_lent = False
 
@@ -71,15 +71,11 @@ class CachedBuffer(Content):
                     self._take(*self._lender.open(self._key, None, False, None))
             return self.__dict__[name]
 
-    def _take(self, reader: int, origins: Origins) -> None:
-        try:
-            handle: Optional[int] = lib.sb_reader_buffer(reader)
-            self._source = EntryOrigin(origins, handle)
-            self._handle = handle
-            self._lease = reader
-        finally:
-            if self._lease is None:
-                free(reader)
+    def _take(self, lease: Lease, origins: Origins) -> None:
+        handle: Optional[int] = lib.sb_reader_buffer(lease.value)
+        self._lease = lease
+        self._source = EntryOrigin(origins, handle)
+        self._handle = handle
         if self._closed:
             # Another thread did that meanwhile.
             self.close()
@@ -93,11 +89,13 @@ class CachedBuffer(Content):
         return self
 
     def _new_reader(
-        self, timeout: Optional[float], buffered: bool, reach: Optional[int]
+        self, timeout: Optional[float] = None, buffered: bool = False, reach: Optional[int] = None
     ) -> Reader:
         reader = _LeaseReader(self, timeout, buffered, reach)
-        if self._is_lent:
-            reader._reader, self._lease, self._is_lent = self._lease, None, False
+        reader.lender = self._lender
+        if self._is_lent and self._lease is not None:
+            reader.adopt(self._lease)
+            self._lease, self._is_lent = None, False
         return reader
 
     def _is_closed(self) -> bool:
@@ -132,7 +130,7 @@ class CachedBuffer(Content):
         if "_source" not in self.__dict__:
             self._source = EntryOrigin(Origins(), None)
         if lease is not None:
-            free(lease)
+            lease.free()
 
     def __enter__(self) -> CachedBuffer:
         """Returns itself."""
@@ -161,12 +159,24 @@ class CachedBuffer(Content):
         """Refuses copying and pickling: the copy would end the original's lease."""
         raise TypeError("cannot pickle 'CachedBuffer' object")
 
-    def __del__(self) -> None:
-        if self.__dict__.get("_lease") is not None:
-            self.close()
-
 
 class _LeaseReader(Reader):
-    """A reader of an entry: its end may be that of the lease, which closes the stream."""
+    """A reader of an entry, which is a lease of it."""
 
-    _free = staticmethod(free)
+    lender: Lender
+    _lease: Optional[Lease] = None
+
+    def adopt(self, lease: Lease) -> None:
+        """Takes a reader that exists already."""
+        self._lease, self._reader = lease, lease.value
+
+    def _room(self) -> Lease:
+        self._lease = Lease(self.lender)
+        return self._lease
+
+    def free(self) -> None:
+        """Ends the lease, which closes the stream if it was the last one."""
+        self._reader = None
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            lease.free()

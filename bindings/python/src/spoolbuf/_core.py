@@ -41,9 +41,9 @@ class Core(Handle):
         return 0 if self._window is None else self._stats().tail
 
     def _new_reader(
-        self, timeout: Optional[float], buffered: bool, reach: Optional[int]
+        self, timeout: Optional[float] = None, buffered: bool = False, reach: Optional[int] = None
     ) -> Reader:
-        """The reader of a file, which frees it."""
+        """A reader, which its user frees."""
         return Reader(self, timeout, buffered, reach)
 
     def _read_at(self, offset: int, size: int, reader: Optional[Reader] = None) -> bytes:
@@ -116,7 +116,7 @@ class Core(Handle):
                 # Not a closure: Python 3.12 and 3.13 crash if there is no memory to create one.
                 read = functools.partial(lib.sb_read, self._handle, offset, size, address)
                 return self._wait(read)
-            reader = Reader(self)
+            reader = self._new_reader()
             try:
                 return self._bring(offset, address, size, reader)
             finally:
@@ -166,7 +166,7 @@ class Core(Handle):
             self._read_at(max(end - 1, 0), 2, reader)
         if reader is not None:
             return reader.find_size()
-        reader = Reader(self)
+        reader = self._new_reader()
         try:
             return reader.find_size()
         finally:

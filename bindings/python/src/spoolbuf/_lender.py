@@ -50,8 +50,8 @@ class Lender:
 
     def open(
         self, key: bytes, timeout: Optional[float], buffered: bool, reach: Optional[int]
-    ) -> tuple[int, Origins]:
-        """Returns a C reader, and the streams of its key."""
+    ) -> tuple[Lease, Origins]:
+        """Returns a lease, and the streams of its key."""
         if timeout is not None and not buffered:
             _interpreter.check_helper()
         if timeout is not None or not _signals.is_main():
@@ -61,7 +61,7 @@ class Lender:
         self.opener.enter(origins)
         try:
             call = _Call(self, key, origins, timeout, buffered, reach)
-            return call.reader(), origins
+            return call.lease(), origins
         finally:
             self.opener.leave(origins)
 
@@ -111,6 +111,30 @@ class Lender:
         raise error_for(code, details or Details(text_of(code)))
 
 
+class Lease(ctypes.c_void_p):
+    """A C reader. C writes it here, so that no exception can come before it is known.
+
+    A lost one would keep its entry for good. So it ends with this object, if not by `free` before.
+    """
+
+    def __init__(self, lender: Lender) -> None:
+        """No reader yet."""
+        super().__init__()
+        self._lender = lender
+
+    def free(self) -> None:
+        """Ends the lease. If an exception interrupts this, another call does it."""
+        if self.value is not None:
+            with noticing():
+                lib.sb_reader_free(self.value)
+            self.value = None
+
+    def __del__(self) -> None:
+        # A closed cache has no entry to keep.
+        if self.value is not None and self._lender.handle is not None:
+            self.free()
+
+
 class _Call:
     """One open."""
 
@@ -135,17 +159,17 @@ class _Call:
         if reach is not None:
             self._options.reach = reach
 
-    def reader(self) -> int:
+    def lease(self) -> Lease:
         """Opens the key. A signal interrupts it on the main thread."""
         tries = 0
         while True:
             if self._timeout is None:
                 self._await_others()
-                code, reader = self._ask()
+                code, lease = self._ask()
             else:
-                code, reader = self._ask_within(self._timeout)
-            if reader:
-                return reader
+                code, lease = self._ask_within(self._timeout)
+            if code == Status.OK:
+                return lease
             # First: the exception may belong to this run.
             if code == Status.SOURCE:
                 failure = self._origins.failures.get(self._room.error.source)
@@ -172,54 +196,48 @@ class _Call:
             if flight.failure is not None:
                 raise_failure(flight.failure)
 
-    def _ask_within(self, timeout: float) -> tuple[int, int]:
+    def _ask_within(self, timeout: float) -> tuple[int, Lease]:
         """Asks until the time is up: signal handlers run in between."""
         until = time.monotonic() + timeout
         while True:
             left = left_until(until) if timeout else 0
             limit = slice_of(left)
             self._options.timeout_ms = limit
-            code, reader = self._ask()
-            if reader:
-                return code, self._with_timeout(reader, limit, timeout)
+            code, lease = self._ask()
+            if code == Status.OK:
+                return code, self._with_timeout(lease, limit, timeout)
             if code != Status.TIMEOUT or limit == left:
-                return code, reader
+                return code, lease
 
-    def _with_timeout(self, reader: int, limit: int, timeout: float) -> int:
+    def _with_timeout(self, lease: Lease, limit: int, timeout: float) -> Lease:
         """A reader with the whole timeout, which the open may have used in part."""
         whole = min(math.ceil(timeout * 1000), LIMIT)
         if limit == whole:
-            return reader
+            return lease
         self._options.timeout_ms = whole
-        other = ctypes.c_void_p()
-        buffer = lib.sb_reader_buffer(reader)
-        code = Status.OK
-        try:
-            code = lib.sb_reader_new_with(
-                buffer, ctypes.byref(self._options), ctypes.byref(other)
-            )
-        finally:
-            free(reader)
+        other = Lease(self._lender)
+        buffer = lib.sb_reader_buffer(lease.value)
+        code = lib.sb_reader_new_with(buffer, ctypes.byref(self._options), ctypes.byref(other))
+        lease.free()
         self._lender.check(code)
-        return other.value or 0
+        return other
 
-    def _ask(self) -> tuple[int, int]:
-        reader = ctypes.c_void_p()
-        code = int(Status.CANCELED)
+    def _ask(self) -> tuple[int, Lease]:
+        lease = Lease(self._lender)
         try:
             with self._calling():
-                code = lib.sb_cache_open(
+                code: int = lib.sb_cache_open(
                     self._lender.handle,
                     self._key,
                     len(self._key),
                     ctypes.byref(self._options),
-                    ctypes.byref(reader),
+                    ctypes.byref(lease),
                 )
         except BaseException:
-            if reader.value is not None:
-                free(reader.value)
+            # Its traceback keeps this frame.
+            lease.free()
             raise
-        return code, reader.value or 0
+        return code, lease
 
     @contextlib.contextmanager
     def _calling(self) -> Generator[None, None, None]:
@@ -246,9 +264,3 @@ class _Call:
                 finally:
                     # Breaks the cycle between the exception and this frame.
                     del came
-
-
-def free(reader: int) -> None:
-    """Ends a lease."""
-    with noticing():
-        lib.sb_reader_free(reader)

@@ -82,7 +82,7 @@ class Reader:
             if self.reach is not None:
                 options.reach = self.reach
             options.flags = ReaderFlag.BUFFERED if self.is_buffered else 0
-            reader = ctypes.c_void_p()
+            reader = self._room()
             out = ctypes.byref(reader)
             handle = self._buffer._handle
             self._buffer._check(lib.sb_reader_new_with(handle, ctypes.byref(options), out))
@@ -92,6 +92,10 @@ class Reader:
                 self.wake()
         assert self._reader is not None
         return self._reader
+
+    def _room(self) -> ctypes.c_void_p:
+        """Where C writes the reader to."""
+        return ctypes.c_void_p()
 
     def cancel(self) -> None:
         """Cancels the blocked call, and later ones that would block."""

@@ -12,7 +12,6 @@ from ._arguments import limit_of, natural
 from ._core import HELD, PIECE, Core
 from ._handle import LIMIT
 from ._native import address_of, anchored, fresh, lib, pinned, read_anchored, read_bytes
-from ._reader import Reader
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -108,7 +107,7 @@ class ByteSequence(Core):
             if timeout is not None:
                 count = self._wait_within(take, timeout)
             elif self._may_wait():
-                reader = Reader(self)
+                reader = self._new_reader()
                 try:
                     count = reader.read(offset, address_of(out), size)
                 finally:
