@@ -195,7 +195,7 @@ where
         self
     }
 
-    /// The most disk space for all buffers together, in bytes. Default: 1 GiB.
+    /// The most disk space for all buffers together, in bytes. Default: 512 MiB.
     pub fn max_disk(mut self, bytes: u64) -> Self {
         self.options.max_disk = bytes;
         self

@@ -28,7 +28,7 @@ impl Default for CacheOptions {
     fn default() -> CacheOptions {
         CacheOptions {
             max_memory: 64 * 1024 * 1024,
-            max_disk: 1024 * 1024 * 1024,
+            max_disk: 512 * 1024 * 1024,
             min_free: 0,
             max_entry: 0,
             fresh_ms: -1,
