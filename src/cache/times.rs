@@ -36,7 +36,7 @@ pub(super) fn is_over(then: i64, now: i64, limit: i64) -> bool {
     limit >= 0 && now.saturating_sub(then) > limit
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
