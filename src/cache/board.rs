@@ -39,6 +39,11 @@ impl Shelf {
         let listing = table.listing(key);
         if let Some(flight) = listing.and_then(|it| it.flight.clone()) {
             table.openings.check_wait(&flight, how)?;
+            if how.deadline().is_none() {
+                // Under the same lock as the check: two openers that wait for each other would both
+                // pass it.
+                table.openings.note_wait(Some(&flight));
+            }
             flight.join();
             table.counts.misses += 1;
             return Ok(Boarding::Joined(flight));
