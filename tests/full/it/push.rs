@@ -5,7 +5,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread::spawn;
+use std::thread::{sleep, spawn};
+use std::time::{Duration, Instant};
 
 use crate::curl::{Framing, Reply, Server, serve, status};
 use crate::library::root;
@@ -23,8 +24,38 @@ fn whole() -> Reply {
     status("200 OK").of(body())
 }
 
-/// What a program printed, what it said, and whether it returned 0. It is not read before it has
-/// paused, if it should.
+/// How often the threads of the program that `timeout` runs have gone to sleep.
+fn sleeps(timeout: u32) -> u64 {
+    let children = fs::read_to_string(format!("/proc/{timeout}/task/{timeout}/children"));
+    let program = children.expect("procfs").trim().to_owned();
+    let threads = fs::read_dir(format!("/proc/{program}/task")).expect("it runs");
+    let counts = threads.map(|thread| {
+        let status = thread.expect("a thread").path().join("status");
+        let status = fs::read_to_string(status).expect("it runs");
+        let count = status.split_once("\nvoluntary_ctxt_switches:");
+        let count = count.and_then(|(_, rest)| rest.lines().next());
+        count.and_then(|count| count.trim().parse::<u64>().ok())
+    });
+    counts.map(|count| count.expect("a count")).sum()
+}
+
+/// A program that is paused and not read comes to rest: no thread of it wakes up to look for space.
+fn rests(timeout: u32) {
+    let begun = Instant::now();
+    let mut before = sleeps(timeout);
+    loop {
+        sleep(Duration::from_millis(500));
+        let after = sleeps(timeout);
+        if after == before {
+            return;
+        }
+        assert!(begun.elapsed() < LIMIT / 3, "it polls");
+        before = after;
+    }
+}
+
+/// What a program printed, what it said, and whether it returned 0. If it should pause, it is not read
+/// before it has paused and rests.
 fn fetch(program: &Path, server: &Server, pauses: bool) -> (Vec<u8>, String, bool) {
     let mut command = Command::new("timeout");
     command.arg(LIMIT.as_secs().to_string()).arg(program);
@@ -47,6 +78,7 @@ fn fetch(program: &Path, server: &Server, pauses: bool) -> (Vec<u8>, String, boo
     };
     if pauses {
         more("paused");
+        rests(child.id());
     }
     let mut out = child.stdout.take().expect("a pipe");
     let printed = spawn(move || {
