@@ -95,6 +95,13 @@ from spoolbuf import Cache
 Cache(lambda key: b"bytes")[Path("a")]
 """
 
+# A keyword that no file has.
+WRONG_FILE = """
+from spoolbuf import StreamBuffer
+
+StreamBuffer(b"bytes").open(timout=5)
+"""
+
 # A stream brings its own bytes.
 WRONG_PUSH = """
 from spoolbuf import StreamBuffer
@@ -118,6 +125,7 @@ def uses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (there / "wrong_read.py").write_text(WRONG_READ)
     (there / "wrong_push.py").write_text(WRONG_PUSH)
     (there / "wrong_cache.py").write_text(WRONG_CACHE)
+    (there / "wrong_file.py").write_text(WRONG_FILE)
     return there
 
 
@@ -135,6 +143,8 @@ def test_mypy(uses: Path) -> None:
     done = run(*mypy, "wrong.py", cwd=uses)
     assert done.returncode == 1 and "arg-type" in done.stdout, done.stdout
     done = run(*mypy, "wrong_read.py", cwd=uses)
+    assert done.returncode == 1 and "call-overload" in done.stdout, done.stdout
+    done = run(*mypy, "wrong_file.py", cwd=uses)
     assert done.returncode == 1 and "call-overload" in done.stdout, done.stdout
     done = run(*mypy, "wrong_cache.py", cwd=uses)
     assert done.returncode == 1 and "index" in done.stdout, done.stdout

@@ -5,8 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import weakref
-from types import TracebackType
-from typing import Literal, NoReturn, Optional, TypeVar, Union
+from typing import Literal, Optional, Union
 
 from . import _interpreter, _lifetime, _native
 from ._arguments import directory, natural
@@ -32,8 +31,6 @@ REACH_AUTO = _native.REACH_AUTO
 
 Directory = Union[None, str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 Short = Optional[Literal["error", "end"]]
-
-_Self = TypeVar("_Self", bound="BaseBuffer")
 
 
 class BaseBuffer(Content):
@@ -185,28 +182,6 @@ class BaseBuffer(Content):
                     lib.sb_free(handle)
                 finally:
                     _lifetime.live.pop(self._source.key, None)
-
-    def __enter__(self: _Self) -> _Self:
-        """Returns the buffer itself.
-
-        >>> with StreamBuffer(b"bytes") as buf:
-        ...     buf[:2]
-        b'by'
-        """
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        """Closes the buffer."""
-        self.close()
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        """Refuses copying and pickling: the copy would close the original's handle."""
-        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
     def __del__(self) -> None:
         if getattr(self, "_handle", None) is not None:

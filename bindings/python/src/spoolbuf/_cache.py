@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import math
-from types import TracebackType
-from typing import Literal, NoReturn, Optional, Union, overload
+from typing import TYPE_CHECKING, Literal, Optional, Union, overload
 
 from . import _cache_stats, _interpreter
 from ._arguments import directory, limit_of, natural, seconds_of
 from ._base import Directory
 from ._cache_stats import CacheStats
 from ._cached import CachedBuffer
+from ._closing import Closing
 from ._content import check_mode
 from ._file import RawStreamFile, StreamFile
 from ._lender import Lender
@@ -20,10 +20,15 @@ from ._native import CacheStats as NativeStats
 from ._opener import Key, Open, Opener, packed
 from ._origins import noticing
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._file_options import FileOptions
+
 _UNLIMITED = 2**64 - 1
 
 
-class Cache:
+class Cache(Closing):
     """Keeps the bytes of many streams under one budget of memory and disk space.
 
     `open(key, old_tag)` opens the stream of a key that the cache does not have. It returns anything
@@ -109,10 +114,7 @@ class Cache:
         self,
         key: Key,
         mode: Literal[0],
-        *,
-        timeout: Optional[float] = ...,
-        buffered_only: bool = ...,
-        reach: Optional[int] = ...,
+        **how: Unpack[FileOptions],
     ) -> RawStreamFile: ...
     @overload
     def open(  # type: ignore[overload-overlap]
@@ -121,9 +123,7 @@ class Cache:
         mode: str = ...,
         *,
         buffering: Literal[0],
-        timeout: Optional[float] = ...,
-        buffered_only: bool = ...,
-        reach: Optional[int] = ...,
+        **how: Unpack[FileOptions],
     ) -> RawStreamFile: ...
     @overload
     def open(  # type: ignore[overload-overlap]
@@ -131,10 +131,7 @@ class Cache:
         key: Key,
         mode: str,
         buffering: Literal[0],
-        *,
-        timeout: Optional[float] = ...,
-        buffered_only: bool = ...,
-        reach: Optional[int] = ...,
+        **how: Unpack[FileOptions],
     ) -> RawStreamFile: ...
     @overload
     def open(
@@ -142,10 +139,7 @@ class Cache:
         key: Key,
         mode: Union[int, str] = ...,
         buffering: int = ...,
-        *,
-        timeout: Optional[float] = ...,
-        buffered_only: bool = ...,
-        reach: Optional[int] = ...,
+        **how: Unpack[FileOptions],
     ) -> StreamFile: ...
     def open(
         self,
@@ -268,19 +262,6 @@ class Cache:
         """
         self._lender.close()
 
-    def __enter__(self) -> Cache:
-        """Returns the cache itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        """Closes the cache."""
-        self.close()
-
     def __repr__(self) -> str:
         """Shows what is used.
 
@@ -291,10 +272,6 @@ class Cache:
             return "Cache<closed>"
         stats = self.stat()
         return f"Cache<{stats.entries} entries, memory {stats.memory}, disk {stats.disk}>"
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        """Refuses copying and pickling: the copy would close the original's handle."""
-        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
 
 def _milliseconds(name: str, seconds: Optional[float]) -> int:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from ._content import Content
 from ._lender import Lease, Lender
@@ -132,19 +131,6 @@ class CachedBuffer(Content):
         if lease is not None:
             lease.free()
 
-    def __enter__(self) -> CachedBuffer:
-        """Returns itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        """Closes it."""
-        self.close()
-
     def __repr__(self) -> str:
         """Shows the key, and opens nothing.
 
@@ -154,10 +140,6 @@ class CachedBuffer(Content):
         """
         state = ", closed" if self._closed else ""
         return f"CachedBuffer<{key_of(self._key)!r}{state}>"
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        """Refuses copying and pickling: the copy would end the original's lease."""
-        raise TypeError("cannot pickle 'CachedBuffer' object")
 
 
 class _LeaseReader(Reader):

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import operator
-from typing import Literal, Optional, Union, overload
+from typing import TYPE_CHECKING, Literal, Optional, Union, overload
 
 from . import _aio, _interpreter, _save, _signals
 from ._arguments import limit_of, natural
+from ._closing import Closing
 from ._file import RawStreamFile, StreamFile
 from ._native import SaveFlag
 from ._queries import Queries
 from ._save import Progress, Target
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._file_options import FileOptions
+
 # How far a file reads ahead: little, so that a seek wastes little.
 _BUFFERING = 1 << 13
 
 
-class Content(Queries):
+class Content(Queries, Closing):
     """A resource, whoever owns its buffer."""
 
     async def aread(self, offset: int = 0, size: Optional[int] = -1) -> bytes:
@@ -40,10 +46,7 @@ class Content(Queries):
     def open(  # type: ignore[overload-overlap]
         self,
         mode: Literal[0],
-        *,
-        timeout: Optional[float] = ...,
-        buffered_only: bool = ...,
-        reach: Optional[int] = ...,
+        **how: Unpack[FileOptions],
     ) -> RawStreamFile: ...
     @overload
     def open(  # type: ignore[overload-overlap]
@@ -51,29 +54,21 @@ class Content(Queries):
         mode: str = ...,
         *,
         buffering: Literal[0],
-        timeout: Optional[float] = ...,
-        buffered_only: bool = ...,
-        reach: Optional[int] = ...,
+        **how: Unpack[FileOptions],
     ) -> RawStreamFile: ...
     @overload
     def open(  # type: ignore[overload-overlap]
         self,
         mode: str,
         buffering: Literal[0],
-        *,
-        timeout: Optional[float] = ...,
-        buffered_only: bool = ...,
-        reach: Optional[int] = ...,
+        **how: Unpack[FileOptions],
     ) -> RawStreamFile: ...
     @overload
     def open(
         self,
         mode: Union[int, str] = ...,
         buffering: int = ...,
-        *,
-        timeout: Optional[float] = ...,
-        buffered_only: bool = ...,
-        reach: Optional[int] = ...,
+        **how: Unpack[FileOptions],
     ) -> StreamFile: ...
     def open(
         self,
