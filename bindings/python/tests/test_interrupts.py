@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
 from typing import Optional
 
 import pytest
+
+from programs import Program
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -66,38 +67,16 @@ WAYS = {
 }
 
 
-class Program:
-    """A program that says when it waits."""
+class Stuck(Program):
+    """A program with a buffer whose stream never goes on."""
 
     def __init__(self, code: str, cwd: Optional[Path] = None) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", "-c", START + textwrap.dedent(code)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=cwd,
-        )
-
-    def hear(self, expected: str) -> None:
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        if line != f"{expected}\n":
-            self.process.kill()
-            raise AssertionError((line, self.process.communicate()[1]))
-
-    def end(self) -> tuple[int, str]:
-        """How it ended, which takes a moment and not an hour."""
-        try:
-            _, errors = self.process.communicate(timeout=60)
-        except subprocess.TimeoutExpired:
-            self.process.send_signal(signal.SIGABRT)
-            raise AssertionError(self.process.communicate()[1]) from None
-        return self.process.returncode, errors
+        super().__init__(START + textwrap.dedent(code), cwd)
 
 
 def test_ctrl_c(tmp_path: Path) -> None:
     # All at once: each takes two seconds for its end, in which it waits for the stream.
-    programs = {way: Program(code, tmp_path) for way, code in WAYS.items()}
+    programs = {way: Stuck(code, tmp_path) for way, code in WAYS.items()}
     for program in programs.values():
         program.hear("waits")
         program.process.send_signal(signal.SIGINT)
@@ -111,7 +90,7 @@ def test_ctrl_c(tmp_path: Path) -> None:
 
 def test_a_handler_runs_meanwhile_and_the_read_goes_on() -> None:
     """Whatever signal it is; and an event loop's descriptor still hears."""
-    program = Program(
+    program = Stuck(
         """
         import socket
         ear, rope = socket.socketpair()
@@ -151,7 +130,7 @@ def test_a_handler_runs_meanwhile_and_the_read_goes_on() -> None:
 
 
 def test_a_canceled_file_stays_canceled_whatever_signal_comes() -> None:
-    program = Program(
+    program = Stuck(
         """
         from spoolbuf import CanceledError
         elsewhere()
@@ -177,7 +156,7 @@ def test_a_canceled_file_stays_canceled_whatever_signal_comes() -> None:
 
 
 def test_what_a_file_had_before_the_interrupt_is_read_again() -> None:
-    program = Program(
+    program = Stuck(
         """
         elsewhere()
         file = buf.open()
@@ -198,7 +177,7 @@ def test_what_a_file_had_before_the_interrupt_is_read_again() -> None:
 
 
 def test_a_forked_child_has_a_bell_of_its_own() -> None:
-    program = Program(
+    program = Stuck(
         """
         elsewhere()
         signal.signal(signal.SIGUSR1, lambda *_: stuck.set())

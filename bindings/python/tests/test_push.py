@@ -34,8 +34,8 @@ from spoolbuf import (
     TimedOutError,
     UnknownSizeError,
 )
+from programs import Program
 from support import data, need
-from test_interrupts import Program
 
 
 def until(true: Callable[[], object]) -> None:
@@ -638,6 +638,7 @@ def test_a_forked_child_cannot_push() -> None:
 def program(code: str) -> Program:
     """A program with a push buffer whose pusher can't go on."""
     start = """
+    import os, signal, sys, threading, time
     from spoolbuf import PushBuffer
     push = PushBuffer(ahead=1)
     push.push(0, b"b")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
 import sys
 import sysconfig
-import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -17,24 +15,8 @@ import pytest
 
 import spoolbuf
 from spoolbuf import StreamBuffer, _interpreter
+from programs import run
 from support import chunks, data
-
-
-def run(program: str, *arguments: str) -> str:
-    """Runs a program of its own; it must end well, and in time."""
-    path = [os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path))
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(program), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        env=environment,
-        check=False,
-    )
-    assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
-    assert not done.stderr, done.stderr
-    return done.stdout
 
 
 def together(count: int, work) -> None:
