@@ -6,9 +6,11 @@ import hashlib
 import importlib
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import NoReturn
+
 # A prime, so that no power of two is a multiple of it.
 PERIOD = 1048573
 _base = hashlib.shake_128(b"spoolbuf").digest(PERIOD)
@@ -38,6 +40,14 @@ def chunks(size: int, chunk: int = 4096, start: int = 0) -> Iterator[bytes]:
     """A stream of `size` bytes."""
     for offset in range(start, size, chunk):
         yield data(offset, min(chunk, size - offset))
+
+
+def eventually(true: Callable[[], object]) -> None:
+    """Waits for what another thread is about to do, for a minute at most."""
+    until = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.001)
 
 
 def skip(what: str, why: str) -> NoReturn:

@@ -14,16 +14,14 @@ import textwrap
 import pytest
 
 from support import skip
+from throwing import none_wrong
 
 START = """
-import ctypes, functools, random, signal, sys, threading, time
+import functools, signal, sys, time
 from spoolbuf import StreamBuffer
 from support import data
+from throwing import Stop, at_depth, report, throw_into
 W = data(0, 200_000)
-sys.unraisablehook = lambda _: None
-
-class Stop(Exception):
-    pass
 
 class Source:
     # Written in C, so that it loses nothing by itself: that is not what is looked for here.
@@ -44,66 +42,16 @@ def read_all(counts):
         except Stop:
             counts[0] += 1
             buf.resume()
-
-def report(stops, wrong):
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    print("wrong:", wrong)
 """
 
 
 def run(code: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", START + textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-        cwd=__file__.rpartition("/")[0] or ".",
-    )
-    assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
-    assert done.stdout == "wrong: 0\n", (done.stdout, done.stderr)
+    none_wrong(START, code)
 
 
 def test_exceptions_from_another_thread() -> None:
     """As a job queue's time limit throws them."""
-    run(
-        """
-        counts, done = [0, 0], []
-        # One that comes outside of every `try` ends a thread: then another one takes its place.
-        threading.excepthook = lambda _: None
-
-        def work(begun):
-            begun.append(True)
-            while not done:
-                try:
-                    read_all(counts)
-                except Stop:
-                    counts[0] += 1
-
-        def start():
-            begun = []
-            thread = threading.Thread(target=work, args=(begun,), daemon=True)
-            thread.start()
-            while not begun:
-                time.sleep(0.001)
-            return thread
-
-        sys.setswitchinterval(1e-5)
-        rng = random.Random(1)
-        until = time.monotonic() + 1
-        thread = start()
-        while not counts[1] and (counts[0] < 300 or time.monotonic() < until):
-            time.sleep(rng.random() * 0.002)
-            if not thread.is_alive():
-                thread = start()
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(thread.ident), ctypes.py_object(Stop)
-            )
-        done.append(True)
-        thread.join()
-        report(*counts)
-        """
-    )
+    run("report(throw_into(read_all)[1])")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -129,7 +77,7 @@ def test_a_handler_that_raises(name: str) -> None:
             except Stop:
                 counts[0] += 1
         signal.setitimer(signal.ITIMER_{timers[name]}, 0)
-        report(*counts)
+        report(counts[1])
         """
     )
 
@@ -137,8 +85,6 @@ def test_a_handler_that_raises(name: str) -> None:
 def test_the_recursion_limit() -> None:
     run(
         """
-        def at_depth(depth, work):
-            return work() if depth <= 0 else at_depth(depth - 1, work)
         wrong = seen = 0
         sys.setrecursionlimit(400)
         for depth in range(300, 400):
@@ -154,7 +100,7 @@ def test_the_recursion_limit() -> None:
             wrong += buf.read(0, 2000) != W[:2000]
         sys.setrecursionlimit(1000)
         assert seen > 5
-        report(seen, wrong)
+        report(wrong)
         """
     )
 
@@ -185,7 +131,7 @@ def test_memory_that_is_not_there() -> None:
             except Exception:
                 pass
         assert seen > 20
-        report(seen, wrong)
+        report(wrong)
         """
     )
 

@@ -1,0 +1,108 @@
+"""Failures of a cache's function and streams: each is raised as itself, and no later open gets it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from spoolbuf import Cache, Resource, ShortError
+from openers import SIZE, WHOLE
+from support import chunks
+
+
+def test_the_exception_of_open_is_not_remembered() -> None:
+    errors: list[BaseException] = [LookupError("first"), SystemExit(3), ConnectionError("third")]
+    left = list(errors)
+
+    def open_key(key: str) -> bytes:
+        if left:
+            raise left.pop(0)
+        return b"bytes"
+
+    with Cache(open_key) as cache:
+        for error in errors[:2]:
+            with pytest.raises(type(error)) as caught:
+                cache.open("key")
+            assert caught.value is error
+            # The traceback begins here, and ends in the function.
+            assert caught.traceback[-1].name == "open_key"
+        with pytest.raises(ConnectionError):
+            cache.open("key", timeout=60)
+        assert cache["key"][:] == b"bytes"
+
+
+def test_an_exception_in_a_stream() -> None:
+    raised = [ConnectionError("cut"), ConnectionError("again")]
+
+    def cut(nth: int) -> Iterator[bytes]:
+        yield WHOLE[:1000]
+        raise raised[nth]
+
+    opened: list[object] = []
+
+    def open_key(key: str) -> Iterator[bytes]:
+        opened.append(key)
+        return cut(len(opened) - 1) if len(opened) < 3 else chunks(SIZE)
+
+    with Cache(open_key) as cache:
+        with cache.open("key") as file, cache.open("key", 0) as raw:
+            assert file.read(2000) == WHOLE[:1000]
+            for read in (lambda: file.read(1), lambda: file.read(), lambda: raw.readall()):
+                with pytest.raises(ConnectionError) as caught:
+                    read()
+                assert caught.value is raised[0]
+            assert raised[0].partial == WHOLE[:1000]  # type: ignore[attr-defined]
+            # What failed is opened anew, and this one keeps its bytes and its exception.
+            with cache.open("key") as other:
+                assert other.read(1000) == WHOLE[:1000]
+                with pytest.raises(ConnectionError) as caught:
+                    other.read(1)
+                assert caught.value is raised[1]
+                with pytest.raises(ConnectionError) as caught:
+                    file.read(1)
+                assert caught.value is raised[0]
+            file.seek(0)
+            assert file.read(1000) == WHOLE[:1000]
+        assert cache["key"][:] == WHOLE
+        assert len(opened) == 3
+
+
+def test_an_exception_on_a_thread_of_the_library() -> None:
+    raised = ConnectionError("cut")
+
+    def cut() -> Iterator[bytes]:
+        yield WHOLE[:1000]
+        raise raised
+
+    with Cache(lambda key: cut(), prefetch=SIZE) as cache:
+        with cache.open("key", timeout=60) as file:
+            assert file.read(1000) == WHOLE[:1000]
+            with pytest.raises(ConnectionError) as caught:
+                file.read(1)
+            assert caught.value is raised
+
+
+def test_an_end_that_comes_too_early() -> None:
+    with Cache(lambda key: Resource(chunks(1000), size=2000)) as cache:
+        with pytest.raises(ShortError) as caught:
+            cache["key"][:]
+        assert (caught.value.received, caught.value.declared) == (1000, 2000)
+    with Cache(lambda key: Resource(chunks(1000), size=2000), on_short="end") as cache:
+        assert cache["key"][:] == WHOLE[:1000]
+    with pytest.raises(ValueError):
+        Cache(lambda key: b"", on_short="maybe")  # type: ignore[arg-type]
+
+
+def test_asyncio_with_an_exception() -> None:
+    raised = ConnectionError("cut")
+
+    def cut() -> Iterator[bytes]:
+        yield b"some"
+        raise raised
+
+    with Cache(lambda key: cut()) as cache:
+        with pytest.raises(ConnectionError) as caught:
+            asyncio.run(cache["key"].aread())
+        assert caught.value is raised and raised.partial == b"some"  # type: ignore[attr-defined]
