@@ -9,6 +9,8 @@ else()
 endif()
 install(FILES "${spoolbuf_out}/${SPOOLBUF_ARCHIVE}" DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(FILES ${spoolbuf_headers} DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+file(GLOB spoolbuf_pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/packaging/man/*.3")
+install(FILES ${spoolbuf_pages} DESTINATION "${CMAKE_INSTALL_MANDIR}/man3")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE-APACHE" "${PROJECT_SOURCE_DIR}/LICENSE-MIT"
   DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/spoolbuf")
 

@@ -237,6 +237,10 @@ fn the_prefix_is_whole() {
         "{symbols}"
     );
     let found = files(prefix());
+    for page in files(&root().join("packaging/man")) {
+        let name = format!("share/man/man3/{page}");
+        assert!(found.contains(&name), "{name}: {found:?}");
+    }
     for adapter in files(&root().join("bindings")) {
         let name = adapter.rsplit('/').next().expect("a name");
         if name.ends_with(".h") || name.ends_with(".hpp") {
@@ -250,6 +254,7 @@ fn the_prefix_is_whole() {
         "lib/pkgconfig/spoolbuf.pc",
         "share/doc/spoolbuf/LICENSE-MIT",
         "share/doc/spoolbuf/LICENSE-APACHE",
+        "share/man/man3/spoolbuf.3",
     ] {
         assert!(found.contains(name), "{name}: {found:?}");
     }

@@ -14,6 +14,7 @@ mod header;
 mod header_use;
 mod installation;
 mod live;
+mod man;
 mod media;
 mod push;
 mod python;
