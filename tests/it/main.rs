@@ -25,6 +25,8 @@ mod api {
 }
 
 #[cfg(target_os = "linux")]
+mod abi;
+#[cfg(target_os = "linux")]
 mod c;
 mod circles;
 #[cfg(unix)]

@@ -1,8 +1,10 @@
-//! Header and Rust declarations agree, by a C compiler's word: see `tests/abi`.
+//! Header and Rust declarations agree, by a C compiler's word: see `tests/abi`. The library's debug
+//! information agrees with that of the first version, by abidiff's word: see docs/abi.md.
 
+use std::fs;
 use std::process::Command;
 
-use crate::library::{root, scratch, skipped};
+use crate::library::{library, root, scratch, skipped};
 
 /// The generator of the comparison needs a newer Rust than the library does.
 const NEEDS: u32 = 88;
@@ -36,4 +38,64 @@ fn header_and_rust_agree() {
         "{said}\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+/// The functions, types and structs that the first version's library had. Only what was added to it
+/// has changed: functions, and members at the end of structs that tell their size.
+#[test]
+fn the_library_is_compatible_with_the_first() {
+    if Command::new("abidiff").arg("--version").output().is_err() {
+        return skipped(
+            "abidiff",
+            "there is no abidiff here (Debian: abigail-tools)",
+        );
+    }
+    let (folder, library) = (root().join("tests/abi/first"), &library().shared);
+    let first = folder.join("spoolbuf.abi");
+    if std::env::var_os("BLESS").is_some_and(|what| what == "first") {
+        fs::write(&first, described(library)).expect("written");
+    }
+    let output = Command::new("abidiff")
+        .args(["--no-added-syms", "--suppressions"])
+        .arg(folder.join("appended.suppr"))
+        .args([&first, library])
+        .output()
+        .expect("abidiff runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{}\n{said}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// What abidw makes of a library, without the names of files, which are those of this machine.
+fn described(library: &std::path::Path) -> String {
+    let output = Command::new("abidw")
+        .args(["--no-corpus-path", "--no-comp-dir-path", "--no-show-locs"])
+        .args([
+            "--no-elf-needed",
+            "--no-parameter-names",
+            "--type-id-style",
+            "hash",
+        ])
+        .arg(library)
+        .output()
+        .expect("abidw runs");
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let begins = |line: &str| line.trim_start().starts_with("<abi-instr ");
+    let lines: Vec<&str> = text.lines().collect();
+    let mut described = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        let is_empty = |at: usize| begins(lines[at]) && lines[at + 1].trim() == "</abi-instr>";
+        if begins(line) && !is_empty(number) {
+            described +=
+                &format!("<abi-instr address-size='64' path='{number}' language='LANG_UNKNOWN'>\n");
+        } else if !begins(line) && (number == 0 || !is_empty(number - 1)) {
+            described = described + line.trim_start() + "\n";
+        }
+    }
+    described
 }
