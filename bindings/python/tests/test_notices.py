@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import functools
 import gc
+import io
 import operator
 import sys
 import threading
@@ -191,6 +192,42 @@ def test_cancel(before: Any, bring: Any, error: Any, how: str) -> None:
         assert len(cancels) == 1
 
 
+@pytest.mark.parametrize(("bring", "error"), KINDS)
+def test_cancel_of_a_file(before: Any, bring: Any, error: Any) -> None:
+    before("cancel", bring(threading.get_ident()))
+    inside, told = threading.Event(), threading.Event()
+    cancels: list[object] = []
+
+    class Waits:
+        def read(self, size: int) -> bytes:
+            inside.set()
+            assert told.wait(60)
+            raise CanceledError("told to")
+
+    def cancel() -> None:
+        cancels.append(None)
+        told.set()
+
+    buf = StreamBuffer(Waits(), cancel=cancel, interruptible=True)
+    file = buf.open()
+    outcome: list[object] = []
+
+    def wait() -> None:
+        try:
+            outcome.append(file.read(1))
+        except BaseException as error:
+            outcome.append(type(error))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert inside.wait(60)
+    with pytest.raises(error):
+        file.cancel()
+    thread.join()
+    assert outcome == [CanceledError] and len(cancels) == 1
+    buf.close()
+
+
 def test_several_threads_cancel_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """One of them enters Python, which is enough for the call that runs; the others may."""
     everybody = threading.Barrier(4)
@@ -288,3 +325,32 @@ def test_an_interrupt_before_c_has_the_source(monkeypatch: pytest.MonkeyPatch) -
         StreamBuffer(stream, close_stream=True)
     gc.collect()
     assert stream.closes == 1
+
+
+@pytest.mark.parametrize(("bring", "error"), KINDS)
+def test_cancel_by_a_read_elsewhere(before: Any, bring: Any, error: Any) -> None:
+    """The read that leaves a stalled stream raises it, once it has its bytes."""
+    before("cancel", bring(threading.get_ident()))
+    inside, told = threading.Event(), threading.Event()
+
+    class Stalls(io.BytesIO):
+        def readinto(self, out: Any, /) -> int:
+            if self.tell() < 100_000 and not told.is_set():
+                inside.set()
+                assert told.wait(60)
+                raise CanceledError("told to")
+            return super().readinto(out)
+
+    buf = StreamBuffer(Stalls(data(0, 1_000_000)), cancel=told.set, interruptible=True)
+    thread = threading.Thread(target=buf.read, args=(100_000, 10))
+    thread.start()
+    assert inside.wait(60)
+    # In case that the callback is not made again.
+    releaser = threading.Timer(1, told.set)
+    releaser.start()
+    with pytest.raises(error):
+        buf.read(900_000, 10)
+    assert buf.read(900_000, 10) == data(900_000, 10)
+    thread.join()
+    releaser.join()
+    buf.close()

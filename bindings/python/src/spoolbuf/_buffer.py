@@ -40,6 +40,11 @@ class StreamBuffer(BaseBuffer):
             of what it keeps.
         cancel: called, on any thread, to make a blocked call of the stream return soon: shut the
             socket down there. Must not block.
+        interruptible: whether `cancel` ends only the call that is running and does no harm: that call
+            raises `CanceledError`, has consumed no byte, and the next call continues as if there had
+            been no `cancel`. One that closes a connection is not of this kind. A file that is canceled
+            then does not wait for the stream, and a stream that can seek and has stalled is left for a
+            read elsewhere: the library calls `cancel` by itself. The stream must have `readinto` or `read`.
         close_stream: whether to call the stream's `close()` once no more of its bytes are needed.
         spool_dir: the directory of the temporary file.
         memory_on_full: whether to go on in memory past `max_size` when the disk is full.
@@ -66,6 +71,7 @@ class StreamBuffer(BaseBuffer):
         prefetch: int = 0,
         prefetch_low: int = 0,
         cancel: Optional[Callable[[], object]] = None,
+        interruptible: bool = False,
         close_stream: bool = False,
         spool_dir: Directory = None,
         memory_on_full: bool = False,
@@ -94,7 +100,7 @@ class StreamBuffer(BaseBuffer):
         if isinstance(stream, BaseBuffer):
             # A buffer's `read` is not that of a file.
             stream = iter(stream)
-        source = Source(stream, size, cancel, close_stream)
+        source = Source(stream, size, cancel, close_stream, interruptible)
         self._source = source
         # Reentrant: the user's code that C calls inside may replace the stream, too.
         self._reopening = threading.RLock()
@@ -113,6 +119,7 @@ class StreamBuffer(BaseBuffer):
         size: Union[None, int, Callable[[], Optional[int]]] = None,
         *,
         cancel: Optional[Callable[[], object]] = None,
+        interruptible: bool = False,
         close_stream: bool = False,
     ) -> None:
         """Replaces the stream by another one of the same bytes, since its URL has expired, say.
@@ -144,6 +151,7 @@ class StreamBuffer(BaseBuffer):
             stream: as for the buffer itself.
             size: the declared size, if none is known.
             cancel: as for the buffer itself.
+            interruptible: as for the buffer itself.
             close_stream: as for the buffer itself.
 
         Raises:
@@ -156,7 +164,7 @@ class StreamBuffer(BaseBuffer):
         if isinstance(stream, BaseBuffer):
             # A buffer's `read` is not that of a file.
             stream = iter(stream)
-        source = Source(stream, size, cancel, close_stream)
+        source = Source(stream, size, cancel, close_stream, interruptible)
         with self._reopening:
             self._replace(source)
 

@@ -101,7 +101,7 @@ class Opener:
         if isinstance(stream, Content):
             # A buffer's `read` is not that of a file.
             stream = iter(stream)
-        source = EntrySource(stream, resource.size, resource.cancel, origins, self._sources)
+        source = EntrySource(stream, resource, origins, self._sources)
         out.size = SIZE_UNKNOWN if source.size is None else source.size
         out.source = source.register()
 

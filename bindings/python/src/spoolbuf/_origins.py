@@ -14,13 +14,14 @@ import ctypes
 import threading
 import types
 import weakref
-from collections.abc import Callable, Generator
-from typing import Optional, Union
+from collections.abc import Generator
+from typing import Optional
 
 from . import _registry
 from ._native import Stats as NativeStats
 from ._native import Status, lib
 from ._registry import next_key
+from ._resource import Resource
 from ._source import Source
 from ._streams import Stream
 
@@ -88,14 +89,13 @@ class EntrySource(Source):
     def __init__(
         self,
         stream: Stream,
-        size: Union[None, int, Callable[[], Optional[int]]],
-        cancel: Optional[Callable[[], object]],
+        resource: Resource,
         origins: Origins,
         owner: dict[int, EntrySource],
     ) -> None:
         """Reads nothing from the stream."""
         self._owner = owner
-        super().__init__(stream, size, cancel, True)
+        super().__init__(stream, resource.size, resource.cancel, True, resource.interruptible)
         self._readers, self._kept = origins.readers, origins.kept
         self._unclaimed = origins.unclaimed
         self.code = self._code = new_code()

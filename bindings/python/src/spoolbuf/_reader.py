@@ -111,7 +111,8 @@ class Reader:
     def wake(self) -> None:
         """Makes the blocked call return, so that a signal is handled."""
         if self._reader is not None:
-            lib.sb_reader_cancel(self._reader)
+            with self._buffer._source.noticing():
+                lib.sb_reader_cancel(self._reader)
 
     def calm(self) -> None:
         """Undoes a `wake`, but not a `cancel`."""

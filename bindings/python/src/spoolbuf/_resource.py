@@ -26,6 +26,7 @@ class Resource:
         tag: a number from 1 to 2**64 - 1 that differs if the bytes do: a hash of the ETag, say. 0:
             nothing is known about them.
         cancel: makes a call that is inside the stream return, as for a `StreamBuffer`.
+        interruptible: whether `cancel` does no harm, as for a `StreamBuffer`.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Resource:
         tag: int = 0,
         *,
         cancel: Optional[Callable[[], object]] = None,
+        interruptible: bool = False,
     ) -> None:
         """Reads nothing from the stream."""
         if size is not None and not callable(size):
@@ -43,3 +45,4 @@ class Resource:
         self.size = size
         self.tag = natural("tag", tag)
         self.cancel = cancel
+        self.interruptible = interruptible

@@ -48,9 +48,13 @@ class Source:
         size: Union[None, int, Callable[[], Optional[int]]],
         cancel: Optional[Callable[[], object]],
         close_stream: bool,
+        interruptible: bool = False,
     ) -> None:
         """Reads nothing from the stream."""
         self._chunks: Optional[_streams.Chunks] = _streams.chunks_of(stream)
+        if interruptible:
+            _check_interruptible(self._chunks, cancel)
+        self._is_interruptible = interruptible
         self._stream: Any = stream
         self._cancel = cancel
         self._close_stream = close_stream
@@ -102,7 +106,9 @@ class Source:
         if self._size_entry:
             callback.size = self._size_entry.function
         if self.is_movable():
-            callback.flags = SourceFlag.SEEKS
+            callback.flags |= SourceFlag.SEEKS
+        if self._is_interruptible:
+            callback.flags |= SourceFlag.INTERRUPTIBLE
         if self._cancel:
             callback.cancel = _registry.cancels.function
         return callback
@@ -124,6 +130,8 @@ class Source:
         """Entered while this thread is in a C call that may call the stream."""
         thread = threading.get_ident()
         closing = _registry.closes.expect()
+        # C leaves a stalled stream by it.
+        canceling = _registry.cancels.expect() if self._is_interruptible else None
         self._readers[thread] += 1
         try:
             yield
@@ -134,6 +142,8 @@ class Source:
             came = self._entry.take()
             if self._size_entry:
                 came = joined(came, self._size_entry.take())
+            if canceling is not None and not canceling.is_free():
+                came = joined(came, canceling.take())
             if not closing.is_free():
                 came = joined(came, self._take_close(closing))
             # Last: see `finish`.
@@ -298,7 +308,8 @@ class Source:
     def stop(self) -> None:
         """Calls the stream's own `cancel`, which makes it return."""
         # An end after this is taken as its result, until the stream delivers again.
-        self._doubt = self._doubt or CanceledError(errno.ECANCELED, "the stream was canceled")
+        if not self._is_interruptible:
+            self._doubt = self._doubt or CanceledError(errno.ECANCELED, "the stream was canceled")
         if self._cancel:
             tell(self._cancel)
         # Last: after an exception it is called again.
@@ -383,6 +394,14 @@ class Source:
 # A window onto C's memory, larger than any request of the library. The bytes past `capacity` are
 # not touched.
 _WINDOW = ctypes.c_char * (1 << 18)
+
+
+def _check_interruptible(chunks: _streams.Chunks, cancel: Optional[Callable[[], object]]) -> None:
+    if cancel is None:
+        raise ValueError("an interruptible stream needs a `cancel`")
+    if not chunks.gives_up:
+        # A generator that raises is exhausted.
+        raise ValueError("an interruptible stream has `readinto` or `read`, unlike an iterator")
 
 
 class _OnTheWay(Exception):
