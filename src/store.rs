@@ -29,8 +29,10 @@ mod lap;
 mod member;
 mod membership;
 pub(crate) mod memory;
+mod refusals;
 pub(crate) mod segment;
 mod spill;
+mod spill_log;
 pub(crate) mod spool;
 mod window;
 mod write_state;
@@ -46,6 +48,7 @@ use crate::log;
 use crate::options::{OnFull, Options};
 use crate::store::index::{Index, Location, Spiller};
 use crate::store::memory::chunk::Chunk;
+use crate::store::refusals::Refusals;
 use crate::store::spool::Spool;
 use crate::store::window::Window;
 use crate::store::write_state::WriteState;
@@ -60,8 +63,8 @@ pub(crate) struct Store {
     max_memory: AtomicU64,
     window: Window,
     spool_dir: Option<PathBuf>,
-    /// The directory in which the spool file could not be created at the first attempt.
-    refused: OnceLock<PathBuf>,
+    /// The directories in which the spool file could not be created at the first attempt.
+    refusals: OnceLock<Refusals>,
     on_full: OnFull,
     /// The buffer's number in the log.
     number: u64,
@@ -87,7 +90,7 @@ impl Store {
             max_memory: AtomicU64::new(window.limit(options.max_memory)),
             window,
             spool_dir: options.spool_dir,
-            refused: OnceLock::new(),
+            refusals: OnceLock::new(),
             on_full: options.on_full,
             number: log::next_number(),
             announced: AtomicBool::new(false),
@@ -192,7 +195,7 @@ impl Store {
     pub(crate) fn spool_directory(&self) -> Option<&Path> {
         match self.spool() {
             Some(spool) => Some(spool.directory()),
-            None => self.refused.get().map(PathBuf::as_path),
+            None => self.refusals.get().and_then(Refusals::first),
         }
     }
 

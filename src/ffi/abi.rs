@@ -455,7 +455,7 @@ pub struct sb_options {
     /// The directory of the spool file. The path is copied. Default: NULL, which means the
     /// first of these in which a file can be created: TMPDIR, if it is set; the system's temporary
     /// directory; /var/tmp, which comes before a temporary directory that is kept in memory. The log
-    /// says if TMPDIR was not used. No directory is accessed before the first spill. Bytes at offsets
+    /// names each that cannot be used. No directory is accessed before the first spill. Bytes at offsets
     /// past the largest file that it can hold (4 GiB on FAT) cannot be spilled.
     pub spool_dir: *const c_char,
     /// The number of bytes to keep buffered ahead, as with sb_prefetch(). Default: 0, none.

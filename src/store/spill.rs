@@ -4,11 +4,10 @@
 use std::fs::File;
 use std::io;
 use std::mem::take;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::disk;
 use crate::error::{Error, Operation, Result};
-use crate::log::{self, LogLevel};
 use crate::options::OnFull;
 use crate::store::Store;
 use crate::store::budget::member::Spilled;
@@ -17,6 +16,7 @@ use crate::store::index::{Retired, Spiller};
 use crate::store::memory::BLOCK;
 use crate::store::memory::chunk::Chunk;
 use crate::store::memory::chunk_allocator::ChunkAllocator;
+use crate::store::refusals::Refusals;
 use crate::store::segment::Segment;
 use crate::store::spool::Spool;
 use crate::store::write_state::WriteState;
@@ -185,63 +185,6 @@ impl Store {
         untried
     }
 
-    /// Logs where the spool file is, once, and when it stops to take bytes, or takes them again.
-    fn log_spill(&self, spilled: &Result<()>) {
-        if !log::is_on(LogLevel::Error) {
-            return;
-        }
-        if let (Ok(()), Some(spool)) = (spilled, self.spool.get()) {
-            if !self.announced.swap(true, Ordering::Relaxed) {
-                self.log_directory(spool);
-            }
-        }
-        let stuck = spilled.is_err();
-        if self.stuck.swap(stuck, Ordering::Relaxed) == stuck {
-            return;
-        }
-        let directory = self.spool_directory().unwrap_or(Path::new("?")).display();
-        match (spilled, self.on_full) {
-            (Ok(()), _) => log!(Info, self.number, "{directory} takes bytes again"),
-            (Err(error), OnFull::Fail) => {
-                let error = error.plain();
-                log!(Error, self.number, "cannot spill to {directory}: {error}");
-            }
-            (Err(error), OnFull::Memory) => log!(
-                Warn,
-                self.number,
-                "cannot spill to {directory}, so memory grows: {}",
-                error.plain()
-            ),
-        }
-    }
-
-    fn log_directory(&self, spool: &Spool) {
-        let directory = spool.directory();
-        let shown = directory.display();
-        if spool.is_in_memory() {
-            log!(
-                Warn,
-                self.number,
-                "the spool file is in {shown}, which is kept in memory: spilling frees none"
-            );
-        } else if let Some(refused) = self.refused.get().filter(|path| *path != directory) {
-            let refused = refused.display();
-            log!(
-                Warn,
-                self.number,
-                "the spool file is in {shown}, since {refused} cannot be used"
-            );
-        } else if self.spool_dir.is_none() && disk::is_fallback(directory) {
-            log!(
-                Info,
-                self.number,
-                "the spool file is in {shown}, since the usual directory is kept in memory"
-            );
-        } else {
-            log!(Info, self.number, "the spool file is in {shown}");
-        }
-    }
-
     /// Whether memory is over its limit less `spare`, and a segment can be spilled.
     fn is_over_full(&self, spare: u64) -> bool {
         let limit = self.max_memory().saturating_sub(spare);
@@ -383,13 +326,17 @@ impl Store {
             Some(directory) => [Some(disk::copy_of(directory)?), None, None],
             None => disk::default_directories()?,
         };
+        let mut refusals = Refusals::default();
         let mut first = None;
         for directory in candidates.into_iter().flatten() {
             match disk::create_unnamed(&directory) {
-                Ok(file) => return Ok((file, directory)),
+                Ok(file) => {
+                    let _ = self.refusals.set(refusals);
+                    return Ok((file, directory));
+                }
                 Err(error) => {
                     let goes_on = disk::is_unusable(&error);
-                    let _ = self.refused.set(directory);
+                    refusals.add(directory, &error);
                     first.get_or_insert(error);
                     if !goes_on {
                         break;
@@ -397,6 +344,7 @@ impl Store {
                 }
             }
         }
+        let _ = self.refusals.set(refusals);
         Err(first.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
     }
 }

@@ -162,17 +162,50 @@ fn an_empty_tmpdir_is_ignored() {
     }
 }
 
+/// Keeps what the log is told: warnings and errors.
+fn logged() -> std::sync::Arc<std::sync::Mutex<Vec<String>>> {
+    let lines = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = lines.clone();
+    let keep = move |_: spoolbuf::LogLevel, line: &str| {
+        seen.lock().expect("a log").push(line.to_string());
+    };
+    spoolbuf::set_log(spoolbuf::LogLevel::Warn, Some(Box::new(keep))).expect("a log");
+    lines
+}
+
+fn count(lines: &[String], end: &str) -> usize {
+    lines.iter().filter(|line| line.ends_with(end)).count()
+}
+
+#[test]
+fn every_directory_that_cannot_be_used_is_logged() {
+    let name = "storage::directory::every_directory_that_cannot_be_used_is_logged";
+    if alone_with(name, &[("TMPDIR", Some("/nonexistent"))]) {
+        // With /tmp in memory, /var/tmp is tried before it.
+        if !tmpfs_over_tmp() || !is_covered_read_only("/var/tmp") {
+            return;
+        }
+        let lines = logged();
+        assert_eq!(
+            spilled().stats().spool_dir.as_deref(),
+            Some(Path::new("/tmp"))
+        );
+        let lines = lines.lock().expect("a log");
+        for refused in ["/nonexistent", "/var/tmp"] {
+            let told = format!("is in /tmp, since {refused} cannot be used");
+            assert_eq!(count(&lines, &told), 1, "{lines:?}");
+        }
+        let told = "is in /tmp, which is kept in memory: spilling frees none";
+        assert_eq!(count(&lines, told), 1, "{lines:?}");
+    }
+}
+
 #[test]
 fn a_tmpdir_that_cannot_be_used_is_passed_over() {
     let name = "storage::directory::a_tmpdir_that_cannot_be_used_is_passed_over";
     for unusable in ["/nonexistent/directory", "/proc", "/dev/null"] {
         if alone_with(name, &[("TMPDIR", Some(unusable))]) {
-            let lines = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-            let seen = lines.clone();
-            let keep = move |_: spoolbuf::LogLevel, line: &str| {
-                seen.lock().expect("a log").push(line.to_string());
-            };
-            spoolbuf::set_log(spoolbuf::LogLevel::Warn, Some(Box::new(keep))).expect("a log");
+            let lines = logged();
             let stats = spilled().stats();
             let tmpdir = std::env::var("TMPDIR").expect("set above");
             let chosen = stats.spool_dir.expect("a directory");
@@ -180,7 +213,7 @@ fn a_tmpdir_that_cannot_be_used_is_passed_over() {
             assert_eq!(stats.system_error, 0);
             let lines = lines.lock().expect("a log");
             let told = format!("since {tmpdir} cannot be used");
-            assert!(lines.iter().any(|line| line.ends_with(&told)), "{lines:?}");
+            assert_eq!(count(&lines, &told), 1, "{lines:?}");
             return;
         }
     }
@@ -198,6 +231,7 @@ fn without_any_directory_the_error_is_that_of_the_first() {
             max_memory: 0,
             ..Options::default()
         };
+        let lines = logged();
         let buffer = open(stream, options).expect("a buffer");
         let (_, error) = read_on(&buffer, 0);
         let error = error.expect("no directory");
@@ -208,6 +242,16 @@ fn without_any_directory_the_error_is_that_of_the_first() {
         );
         let directory = buffer.stats().spool_dir.expect("the one that was refused");
         assert_eq!(directory, Path::new("/nonexistent"));
+        let lines = lines.lock().expect("a log");
+        for (refused, code) in [
+            ("/nonexistent", libc::ENOENT),
+            ("/tmp", libc::EROFS),
+            ("/var/tmp", libc::EROFS),
+        ] {
+            let told =
+                format!("cannot spill to {refused}: a file operation failed (system error {code})");
+            assert_eq!(count(&lines, &told), 1, "{lines:?}");
+        }
     }
 }
 
