@@ -3,6 +3,7 @@
 use crate::source::Source;
 
 mod buffer;
+pub mod cached;
 pub mod ffmpeg;
 pub mod floor;
 pub mod gstreamer;
@@ -13,7 +14,7 @@ pub mod python;
 pub mod spoolbuf;
 pub mod stream_download;
 
-pub use buffer::Buffer;
+pub use buffer::{Buffer, Hit};
 
 /// The memory limit of every buffer that has one, unless a row says otherwise: 5 MiB.
 pub const MAX: u64 = 5 << 20;
@@ -199,9 +200,19 @@ pub const ALL: &[Contender] = &[
         package: None,
     },
     Contender {
+        name: "spoolbuf-cached",
+        kind: Kind::Ours,
+        what: "this library, each resource an entry of one cache",
+        missing: cached::missing,
+        open: cached::open,
+        keeps: Keeps::Both,
+        slow: false,
+        package: None,
+    },
+    Contender {
         name: "spoolbuf-pull",
         kind: Kind::Floor,
-        what: "this library with a source, to compare spoolbuf-push with",
+        what: "this library with a source and no cache, to compare spoolbuf-push and spoolbuf-cached with",
         missing: spoolbuf::missing,
         open: spoolbuf::open,
         keeps: Keeps::Both,

@@ -40,9 +40,11 @@ use Target::{Best, Floor, Value};
 
 const K: usize = 1 << 10;
 const M: u64 = 1 << 20;
-/// The time of a MiB at 1 and at 10 Gbit/s, in nanoseconds.
+/// The time of a MiB at 1 Gbit/s, at 10 Gbit/s and at 100 Mbit/s, in nanoseconds.
 const MIB_1G: u64 = 8_388_608;
 const MIB_10G: u64 = MIB_1G / 10;
+const MIB_100M: u64 = MIB_1G * 10;
+const OUTSIDE: &[&str] = &["spoolbuf-pull"];
 const WRITES: &[&str] = &["writes", "pieces"];
 const RESERVE: &[&str] = &["writes", "unreserved", "pieces"];
 const OVERLAP: &[&str] = &["pieces", "overlapped"];
@@ -60,6 +62,10 @@ const HANDLES: Work = Work::Handles {
     each: 64 << 10,
 };
 const FILL: Work = Work::Stream { size: 16 * M };
+const HIT: Work = Work::Hits { len: 4 * K };
+const FEED: Work = Work::Feed {
+    pace: Some(Arrives(MIB_100M)),
+};
 const STREAM: Work = Work::Stream { size: 256 * M };
 
 const fn memory(len: usize) -> Work {
@@ -116,6 +122,15 @@ pub const ALL: &[Row] = &[
     row!("peak-256", "peak memory while filling 256 MiB", "MiB", Less, Work::Peak { size: 256 * M }, "peak", &[], &[Value(5.5)]),
     row!("handles-1000", "memory of 1,000 buffers of 64 KiB", "MiB", Less, HANDLES, "held", &[], &[Value(68.75)]),
     row!("handles-freed", "memory left after they are freed", "MiB", Less, HANDLES, "left", &[], &[Value(6.4)]),
+    row!("cached-memory-4k", "read 4 KiB from memory, in a cache; floor: without one", "ns", Less, memory(4 * K), "ns", OUTSIDE, &[Floor(1.05)]),
+    row!("cached-memory-64k", "read 64 KiB from memory, in a cache; floor: without one", "ns", Less, memory(64 * K), "ns", OUTSIDE, &[Floor(1.05)]),
+    row!("cached-disk-4k", "read 4 KiB from disk, in a cache; floor: without one", "ns", Less, disk(4 * K), "ns", OUTSIDE, &[Floor(1.05)]),
+    row!("cached-pull-64", "pull through 256 MiB, in a cache; floor: without one", "MiB/s", More, PULL, "rate", OUTSIDE, &[]),
+    row!("hit-4k", "open from a cache, read the first 4 KiB, release", "ns", Less, HIT, "ns", &[], &[]),
+    row!("hit-4k-threads", "the same, two threads with a key each over one", "times", More, HIT, "threads", &[], &[]),
+    row!("feed-instant", "prefetch 50 × 1 MiB in a cache; floor: a thread each", "MiB/s", More, Work::Feed { pace: None }, "rate", OUTSIDE, &[]),
+    row!("feed-100m", "the same, bytes arrive at 50 × 100 Mbit/s", "MiB/s", More, FEED, "rate", OUTSIDE, &[]),
+    row!("feed-100m-threads", "the same, threads of the process", "threads", Less, FEED, "tasks", OUTSIDE, &[]),
     row!("python-stream", "from Python: read through 256 MiB, 64 KiB a read", "MiB/s", More, STREAM, "rate", &[], &[]),
     row!("python-memory-4k", "from Python: read 4 KiB from memory", "ns", Less, memory(4 * K), "ns", &[], &[]),
     row!("python-memory-4k-threads", "from Python: the same, two threads over one", "times", More, memory(4 * K), "threads", &[], &[]),
@@ -153,20 +168,27 @@ impl Row {
     }
 
     /// Rows of the same kind come from one run of the same contenders.
-    pub fn kind(&self) -> (Work, bool, bool) {
-        (self.work, self.python(), self.pushes())
+    pub fn kind(&self) -> (Work, bool, Option<&'static str>) {
+        (self.work, self.python(), self.only())
     }
 
-    /// Whether it is the one whose bytes are pushed.
-    fn pushes(&self) -> bool {
-        self.id.starts_with("push-")
+    /// The contender that is compared with nothing but floors, if it is a row for that.
+    fn only(&self) -> Option<&'static str> {
+        match self.id.split('-').next() {
+            Some("push") => Some("spoolbuf-push"),
+            Some("cached" | "hit" | "feed") => Some("spoolbuf-cached"),
+            _ => None,
+        }
     }
 
     /// Whether a contender takes part in it.
     pub fn takes(&self, contender: &Contender) -> bool {
         let fits = match contender.kind {
             Kind::Floor => self.floors.contains(&contender.name),
-            _ => self.pushes() == (contender.name == "spoolbuf-push"),
+            _ => match self.only() {
+                Some(name) => contender.name == name,
+                None => !["spoolbuf-push", "spoolbuf-cached"].contains(&contender.name),
+            },
         };
         fits && self.python() == contender.package.is_some() && self.work.takes(contender.keeps)
     }

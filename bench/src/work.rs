@@ -7,6 +7,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 mod check;
+mod feed;
+mod hits;
 mod opener;
 mod reads;
 mod target;
@@ -44,6 +46,10 @@ pub enum Work {
     Peak { size: u64 },
     /// Fills many small buffers, and frees them.
     Handles { count: usize, each: u64 },
+    /// Opens, reads and releases what a cache has, on one thread and on two.
+    Hits { len: usize },
+    /// Prefetches many buffers at once.
+    Feed { pace: Option<Pace> },
     /// Measures the library's file; the driver does that.
     Size,
 }
@@ -102,6 +108,8 @@ impl Work {
             Work::Save { size } => save(&open, size, dir),
             Work::Peak { size } => peak(&open, size),
             Work::Handles { count, each } => handles(&open, count, each),
+            Work::Hits { len } => hits::run(&open, len),
+            Work::Feed { pace } => feed::run(&open, pace),
             Work::Size => Values::new(),
         }
     }

@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+/// Opens a resource that is in a cache, reads its first bytes into the slice, and releases it.
+pub type Hit = Box<dyn Fn(&mut [u8]) + Sync>;
+
 /// One open buffer. Dropping it frees it.
 pub trait Buffer: Send + Sync {
     /// Copies the bytes at `off` to `out`, and requests missing ones from the source. Returns the
@@ -18,6 +21,13 @@ pub trait Buffer: Send + Sync {
     }
     /// Moves bytes in memory to the disk, where that is offered.
     fn spill(&self) {}
+    /// Fetches the whole on a helper thread, where that is offered.
+    fn prefetch(&self) {}
+    /// Leaves the bytes in a cache, where there is one. Returns what opens them again, reads the first
+    /// ones, and releases them.
+    fn into_hit(self: Box<Self>) -> Option<Hit> {
+        None
+    }
 }
 
 /// The save of a contender that has none: reads of 1 MiB, written to a new file.

@@ -13,13 +13,16 @@ pub const LIBRARY: &str = "SPOOLBUF_BENCH_LIBRARY";
 
 const SB_SAVE_LINK: u32 = 16;
 
+/// Everything, as the distance of a prefetch.
+pub(super) const SB_PREFETCH_ALL: u64 = u64::MAX;
+
 #[repr(C)]
-struct Callback {
+pub(super) struct Callback {
     read: unsafe extern "C" fn(*mut c_void, *mut c_void, usize) -> i64,
     opaque: *mut c_void,
     seek: *const c_void,
     cancel: *const c_void,
-    close: *const c_void,
+    close: Option<unsafe extern "C" fn(*mut c_void)>,
     pull: *const c_void,
     flags: [u32; 2],
     reserved: [*const c_void; 8],
@@ -44,6 +47,7 @@ functions! {
     sb_save(*mut c_void, *const c_char) -> i64;
     sb_save_with(*mut c_void, *const SaveOptions) -> i64;
     sb_spill(*mut c_void) -> c_int;
+    sb_prefetch(*mut c_void, u64) -> c_int;
     sb_free(*mut c_void);
 }
 
@@ -95,6 +99,12 @@ impl Buffer for Handle {
         let status = unsafe { (self.api.sb_spill)(self.handle) };
         assert_eq!(status, 0, "sb_spill");
     }
+
+    fn prefetch(&self) {
+        // SAFETY: the handle is this one's own.
+        let status = unsafe { (self.api.sb_prefetch)(self.handle, SB_PREFETCH_ALL) };
+        assert_eq!(status, 0, "sb_prefetch");
+    }
 }
 
 impl Drop for Handle {
@@ -103,6 +113,25 @@ impl Drop for Handle {
         unsafe {
             (self.api.sb_free)(self.handle);
             drop(Box::from_raw(self.source));
+        }
+    }
+}
+
+impl Callback {
+    /// The callback of a source, which `close` drops.
+    pub(super) fn of(
+        source: *mut Source,
+        close: Option<unsafe extern "C" fn(*mut c_void)>,
+    ) -> Callback {
+        Callback {
+            read: pull,
+            opaque: source.cast(),
+            seek: ptr::null(),
+            cancel: ptr::null(),
+            close,
+            pull: ptr::null(),
+            flags: [0; 2],
+            reserved: [ptr::null(); 8],
         }
     }
 }
@@ -120,16 +149,7 @@ pub fn open(source: Source, max: u64) -> Box<dyn Buffer> {
     let api = api().as_ref().expect("the library");
     let size = source.plan.size;
     let source = Box::into_raw(Box::new(source));
-    let callback = Callback {
-        read: pull,
-        opaque: source.cast(),
-        seek: ptr::null(),
-        cancel: ptr::null(),
-        close: ptr::null(),
-        pull: ptr::null(),
-        flags: [0; 2],
-        reserved: [ptr::null(); 8],
-    };
+    let callback = Callback::of(source, None);
     // SAFETY: a whole callback, whose source lives until after sb_free.
     let handle = unsafe { (api.sb_new)(&raw const callback, size, max) };
     assert!(!handle.is_null(), "sb_new");

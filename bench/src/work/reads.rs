@@ -2,7 +2,7 @@
 
 use super::opener::{Opener, pulled, sample};
 use super::values::Values;
-use crate::contender::{Buffer, MAX};
+use crate::contender::MAX;
 use crate::source::Plan;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -20,13 +20,24 @@ pub fn run(open: Opener, plan: Plan, len: usize) -> Values {
     } else {
         plan.size
     };
-    let (mut alone, mut both) = (Vec::new(), Vec::new());
-    slice(&*buffer, 1, len, span);
-    for _ in 0..SLICES {
-        alone.push(slice(&*buffer, 1, len, span));
-        both.push(slice(&*buffer, 2, len, span));
-    }
+    let span = span - len as u64;
+    let values = alternate(len, |_, places, out| {
+        let off = places.next(span);
+        assert_eq!(buffer.read(off, out), len);
+    });
     sample(&*buffer, &plan);
+    values
+}
+
+/// The time of a call of `read`, which gets the number of its thread, and how many more calls two
+/// threads make.
+pub fn alternate(len: usize, read: impl Fn(usize, &mut Places, &mut [u8]) + Sync) -> Values {
+    let (mut alone, mut both) = (Vec::new(), Vec::new());
+    slice(1, len, &read);
+    for _ in 0..SLICES {
+        alone.push(slice(1, len, &read));
+        both.push(slice(2, len, &read));
+    }
     alone.sort_by(f64::total_cmp);
     both.sort_by(f64::total_cmp);
     let (alone, both) = (alone[SLICES / 2], both[SLICES / 2]);
@@ -34,20 +45,22 @@ pub fn run(open: Opener, plan: Plan, len: usize) -> Values {
 }
 
 /// Reads per second, of all threads.
-fn slice(buffer: &dyn Buffer, threads: u64, len: usize, span: u64) -> f64 {
-    let barrier = Barrier::new(threads as usize);
-    let one = |seed: u64| {
-        let mut places = Places(seed);
+fn slice(
+    threads: usize,
+    len: usize,
+    read: &(impl Fn(usize, &mut Places, &mut [u8]) + Sync),
+) -> f64 {
+    let barrier = Barrier::new(threads);
+    let one = |thread: usize| {
+        let mut places = Places(thread as u64 + 1);
         let mut out = vec![0; len];
         let batch = (64 << 10) / len.clamp(1 << 10, 32 << 10);
-        let span = span - len as u64;
         let mut count = 0;
         barrier.wait();
         let start = Instant::now();
         loop {
             for _ in 0..batch {
-                let off = places.next(span);
-                assert_eq!(buffer.read(off, &mut out), len);
+                read(thread, &mut places, &mut out);
                 std::hint::black_box(&mut out);
             }
             count += batch;
@@ -58,7 +71,8 @@ fn slice(buffer: &dyn Buffer, threads: u64, len: usize, span: u64) -> f64 {
         }
     };
     std::thread::scope(|scope| {
-        let all: Vec<_> = (1..=threads).map(|t| scope.spawn(move || one(t))).collect();
+        let one = &one;
+        let all: Vec<_> = (0..threads).map(|t| scope.spawn(move || one(t))).collect();
         all.into_iter().map(|t| t.join().unwrap()).sum()
     })
 }
