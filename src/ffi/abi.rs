@@ -510,11 +510,15 @@ pub struct sb_options {
     /// file, and reading there returns SB_ERR_LAPPED. Default: 0, which keeps all bytes.
     ///
     /// The buffer is then forward only. The source is never sought. Pushes are accepted only where the
-    /// buffered bytes end; bytes that had been buffered count as accepted. A prefetch keeps at most `window` bytes ahead, so that it drops no byte that
-    /// the furthest reader still has to read. Other readers may be lapped: on a push buffer, `ahead`
-    /// holds the pusher back. There is no spool file if `window` is at most `max_memory`; otherwise it
-    /// takes at most `window` and 512 KiB. Saves return SB_ERR_UNSUPPORTED, except with SB_SAVE_BUFFERED
-    /// and without SB_SAVE_LINK, and so does sb_reopen().
+    /// buffered bytes end; bytes that had been buffered count as accepted. A prefetch keeps at most
+    /// `window` bytes ahead, so that it drops no byte that the furthest reader still has to read. Other
+    /// readers may be lapped: on a push buffer, `ahead` holds the pusher back. Saves return
+    /// SB_ERR_UNSUPPORTED, except with SB_SAVE_BUFFERED and without SB_SAVE_LINK, and so does
+    /// sb_reopen().
+    ///
+    /// If `window` is at most `max_memory`, there is no spool file. Memory for bytes is then bounded by
+    /// `window` plus 256 KiB, or plus 512 KiB unless `window` is a multiple of 256 KiB. Otherwise the
+    /// spool file takes at most `window` plus 512 KiB.
     pub window: u64,
 }
 

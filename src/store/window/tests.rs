@@ -106,12 +106,15 @@ fn an_endless_stream_takes_no_more_and_no_more() {
             .max_memory(max)
             .open()
             .expect("memory");
+        // A window that stays in memory is dropped by the block, before the next one arrives.
+        let is_odd = window <= max && window % BLOCK > 0;
+        let in_flight = if is_odd { 2 * BLOCK } else { BLOCK };
         let mut out = vec![0; MIB as usize];
         let mut most = 0;
         for turn in 0..512 {
             assert!(reads(&buffer, turn * MIB, &mut out));
             let stats = buffer.stats();
-            assert!(stats.memory <= max.min(window) + 2 * BLOCK, "{stats:?}");
+            assert!(stats.memory <= max + in_flight, "{stats:?}");
             assert!(stats.disk <= window + 2 * BLOCK, "{stats:?}");
             match turn {
                 // Past the first nodes of the index.
