@@ -27,6 +27,8 @@ mod opener;
 #[cfg(not(loom))]
 mod record;
 #[cfg(not(loom))]
+mod sized;
+#[cfg(not(loom))]
 mod status;
 
 // The header's functions come in the order of these lines, which blank ones keep from being sorted.

@@ -14,33 +14,6 @@ pub(super) fn known(size: u64) -> Option<u64> {
     (size != SB_SIZE_UNKNOWN).then_some(size)
 }
 
-/// Whether a struct of options that has the type `T` in this version can have this size in bytes in
-/// any version, earlier or later.
-pub(super) fn is_of_a_version<T>(struct_size: usize) -> bool {
-    (size_of::<T>()..=4096).contains(&struct_size)
-}
-
-/// Checks that members of options that only later versions know are 0.
-///
-/// # Safety
-/// `options` points to `struct_size` bytes.
-pub(super) unsafe fn check_size<T>(options: *const T, struct_size: usize) -> Result<()> {
-    if !is_of_a_version::<T>(struct_size) {
-        return Err(Error::Invalid);
-    }
-    let ours = size_of::<T>();
-    // SAFETY: the caller guarantees that the struct has `struct_size` bytes, of which `ours` come
-    // first.
-    let theirs = unsafe {
-        let start = options.cast::<u8>().add(ours);
-        std::slice::from_raw_parts(start, struct_size - ours)
-    };
-    if theirs.iter().any(|byte| *byte != 0) {
-        return Err(Error::Unsupported);
-    }
-    Ok(())
-}
-
 /// How long a call with a timeout in milliseconds waits.
 #[inline]
 pub(super) fn wait(timeout_ms: i64) -> Wait {

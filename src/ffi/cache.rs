@@ -5,14 +5,14 @@
 use std::ffi::{c_int, c_void};
 use std::time::Duration;
 
-use super::argument::{check_size, in_slice, is_of_a_version, path};
+use super::argument::{in_slice, path};
 use super::callback::thread_hook;
 use super::opener::CallbackOpener;
 use super::options::on_short;
 use super::reader::make_leased;
-use super::reader_options;
 use super::record::{Output, Record};
 use super::status::{PANIC, status};
+use super::{reader_options, sized};
 use crate::buffer::failure::{Attempt, Failure};
 use crate::cache::{BufferCache, CacheOptions, CacheStats, OpenWait};
 use crate::disk;
@@ -48,9 +48,6 @@ pub unsafe extern "C" fn sb_cache_options_init(
     struct_size: usize,
 ) -> c_int {
     catch(PANIC as c_int, || {
-        if options.is_null() || !is_of_a_version::<sb_cache_options>(struct_size) {
-            return status::<()>(Err(Error::Invalid));
-        }
         let defaults = sb_cache_options {
             struct_size,
             open: None,
@@ -70,13 +67,8 @@ pub unsafe extern "C" fn sb_cache_options_init(
             thread_begin: None,
             thread_end: None,
         };
-        // SAFETY: C guarantees that `options` has `struct_size` bytes; `is_of_a_version` has
-        // checked that this version's struct is no larger.
-        unsafe {
-            options.cast::<u8>().write_bytes(0, struct_size);
-            options.write(defaults);
-        }
-        status(Ok(()))
+        // SAFETY: C guarantees that `options` is NULL or has `struct_size` bytes.
+        status(unsafe { sized::init(options, struct_size, defaults) })
     })
 }
 
@@ -284,14 +276,9 @@ pub unsafe extern "C" fn sb_cache_stat(
         }
         status(CACHES.get_shared(cache as Raw).map(|cache| {
             let stats = stats(&cache.stats());
-            let known = out_size.min(size_of::<sb_cache_stats>());
-            // SAFETY: C guarantees that `out` is writable for `out_size` bytes. `stats` has at
-            // least `known` bytes, none of which is uninitialized padding.
-            unsafe {
-                out.cast::<u8>().write_bytes(0, out_size);
-                out.cast::<u8>()
-                    .copy_from_nonoverlapping((&raw const stats).cast(), known);
-            }
+            // SAFETY: C guarantees that `out` is writable for `out_size` bytes. sb_cache_stats has
+            // no padding.
+            unsafe { sized::write(out, out_size, &stats) }
         }))
     })
 }
@@ -360,7 +347,7 @@ unsafe fn make(options: *const sb_cache_options) -> Result<Raw> {
     // SAFETY: the caller guarantees that `options` is NULL or points to an sb_cache_options.
     let given = unsafe { options.as_ref() }.ok_or(Error::Invalid)?;
     // SAFETY: the caller guarantees that the struct has `struct_size` bytes.
-    unsafe { check_size(options, given.struct_size)? };
+    unsafe { sized::check_size(options, given.struct_size)? };
     let opener = CallbackOpener::new(given.open, given.opaque)?;
     // SAFETY: the caller guarantees that `spool_dir` is NULL or NUL-terminated.
     let spool_dir = unsafe { path(given.spool_dir)? };

@@ -5,7 +5,8 @@
 use std::ffi::{c_char, c_int};
 use std::fmt::{self, Write};
 
-use super::record::{Output, is_of_a_version};
+use super::record::Output;
+use super::sized::{self, is_of_a_version};
 use super::status::{PANIC, count, status};
 use crate::disk::SystemMessage;
 use crate::error::{Error, Operation, code, meaning, text};
@@ -29,17 +30,20 @@ use crate::sync::lock;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_error_init(error: *mut sb_error, struct_size: usize) -> c_int {
     catch(PANIC as c_int, || {
-        if error.is_null() || !is_of_a_version(struct_size) {
-            return status::<()>(Err(Error::Invalid));
-        }
-        // SAFETY: C guarantees that `error` has `struct_size` bytes. Zeros are valid for each
-        // member, and `is_of_a_version` has checked that this version's struct is no larger.
-        unsafe {
-            error.cast::<u8>().write_bytes(0, struct_size);
-            (*error).struct_size = struct_size;
-            (*error).offset = SB_SIZE_UNKNOWN;
-        }
-        status(Ok(()))
+        let none = sb_error {
+            struct_size,
+            path: std::ptr::null_mut(),
+            path_cap: 0,
+            path_len: 0,
+            source: 0,
+            offset: SB_SIZE_UNKNOWN,
+            status: 0,
+            operation: 0,
+            system: 0,
+            reserved: 0,
+        };
+        // SAFETY: C guarantees that `error` is NULL or has `struct_size` bytes.
+        status(unsafe { sized::init(error, struct_size, none) })
     })
 }
 
@@ -100,7 +104,8 @@ pub unsafe extern "C" fn sb_error_text(
 ) -> i64 {
     catch(PANIC, || {
         // SAFETY: C guarantees that `error` is NULL or points to an initialized sb_error.
-        let error = unsafe { error.as_ref() }.filter(|error| is_of_a_version(error.struct_size));
+        let error = unsafe { error.as_ref() }
+            .filter(|error| is_of_a_version::<sb_error>(error.struct_size));
         let Some(error) = error.filter(|_| !out.is_null() || cap == 0) else {
             return count(Err(Error::Invalid));
         };

@@ -4,9 +4,10 @@
 
 use std::ffi::c_int;
 
-use super::argument::{check_size, is_of_a_version, known, path};
+use super::argument::{known, path};
 use super::buffer::{free, make};
 use super::callback::thread_hook;
+use super::sized;
 use super::status::{PANIC, status};
 use crate::buffer::Buffer;
 use crate::disk;
@@ -39,9 +40,6 @@ const SIZE_TRUSTED: u32 = sb_option_flag::SB_SIZE_TRUSTED as u32;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sb_options_init(options: *mut sb_options, struct_size: usize) -> c_int {
     catch(PANIC as c_int, || {
-        if options.is_null() || !is_of_a_version::<sb_options>(struct_size) {
-            return status::<()>(Err(Error::Invalid));
-        }
         let defaults = Options::default();
         let defaults = sb_options {
             struct_size,
@@ -62,13 +60,8 @@ pub unsafe extern "C" fn sb_options_init(options: *mut sb_options, struct_size: 
             ahead: defaults.ahead,
             window: defaults.window,
         };
-        // SAFETY: C guarantees that `options` has `struct_size` bytes; `is_of_a_version` has
-        // checked that this version's struct is no larger.
-        unsafe {
-            options.cast::<u8>().write_bytes(0, struct_size);
-            options.write(defaults);
-        }
-        status(Ok(()))
+        // SAFETY: C guarantees that `options` is NULL or has `struct_size` bytes.
+        status(unsafe { sized::init(options, struct_size, defaults) })
     })
 }
 
@@ -151,7 +144,7 @@ pub(super) unsafe fn chosen(options: *const sb_options) -> Result<Options> {
         return Ok(Options::default());
     };
     // SAFETY: the caller guarantees that the struct has `struct_size` bytes.
-    unsafe { check_size(options, given.struct_size)? };
+    unsafe { sized::check_size(options, given.struct_size)? };
     if given.read_granularity > MAX_READ_GRANULARITY
         || given.flags & !SIZE_TRUSTED != 0
         || !given.reserved_pointer.is_null()

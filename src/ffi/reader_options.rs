@@ -5,8 +5,8 @@
 use std::ffi::c_int;
 use std::time::Duration;
 
-use super::argument::{check_size, is_of_a_version};
 use super::reader::make;
+use super::sized;
 use super::status::{PANIC, status};
 use crate::error::{Error, Result};
 use crate::ffi::abi::{SB_REACH_WHOLE, sb_buffer, sb_reader, sb_reader_flag, sb_reader_options};
@@ -32,9 +32,6 @@ pub unsafe extern "C" fn sb_reader_options_init(
     struct_size: usize,
 ) -> c_int {
     catch(PANIC as c_int, || {
-        if options.is_null() || !is_of_a_version::<sb_reader_options>(struct_size) {
-            return status::<()>(Err(Error::Invalid));
-        }
         let defaults = sb_reader_options {
             struct_size,
             timeout_ms: -1,
@@ -44,13 +41,8 @@ pub unsafe extern "C" fn sb_reader_options_init(
             error: std::ptr::null_mut(),
             reserved_pointer: std::ptr::null_mut(),
         };
-        // SAFETY: C guarantees that `options` has `struct_size` bytes; `is_of_a_version` has
-        // checked that this version's struct is no larger.
-        unsafe {
-            options.cast::<u8>().write_bytes(0, struct_size);
-            options.write(defaults);
-        }
-        status(Ok(()))
+        // SAFETY: C guarantees that `options` is NULL or has `struct_size` bytes.
+        status(unsafe { sized::init(options, struct_size, defaults) })
     })
 }
 
@@ -98,7 +90,7 @@ pub(super) unsafe fn chosen(options: *const sb_reader_options) -> Result<CursorO
         return Ok(CursorOptions::new());
     };
     // SAFETY: the caller guarantees that the struct has `struct_size` bytes.
-    unsafe { check_size(options, given.struct_size)? };
+    unsafe { sized::check_size(options, given.struct_size)? };
     let is_reserved = given.reserved != 0 || !given.reserved_pointer.is_null();
     if given.flags & !BUFFERED != 0 || is_reserved {
         return Err(Error::Invalid);

@@ -5,12 +5,10 @@
 
 use std::path::Path;
 
+use super::sized::is_of_a_version;
 use crate::buffer::failure::Failure;
 use crate::error::{Error, Operation, Result};
 use crate::ffi::abi::{SB_SIZE_UNKNOWN, sb_error};
-
-/// The size of sb_error in the first version, which is the smallest one accepted.
-const FIRST_SIZE: usize = size_of::<sb_error>();
 
 #[derive(Clone, Copy)]
 pub(crate) struct Record {
@@ -70,7 +68,7 @@ impl Output {
         // SAFETY: the caller guarantees that `error` is NULL or points to an sb_error.
         let given = unsafe { error.as_ref() }.ok_or(Error::Invalid)?;
         let has_space = !given.path.is_null() || given.path_cap == 0;
-        if has_space && is_of_a_version(given.struct_size) {
+        if has_space && is_of_a_version::<sb_error>(given.struct_size) {
             Ok(Output(error))
         } else {
             Err(Error::Invalid)
@@ -99,9 +97,4 @@ impl Output {
             error.reserved = 0;
         }
     }
-}
-
-/// Whether the sb_error of any version, earlier or later, can have this size in bytes.
-pub(super) fn is_of_a_version(struct_size: usize) -> bool {
-    (FIRST_SIZE..=4096).contains(&struct_size)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::argument::path;
 use super::record::{Output, Record};
+use super::sized::{self, is_of_a_version};
 use super::status::{PANIC, count, status};
 use crate::buffer::failure::Attempt;
 use crate::buffer::save::{self, SaveOptions};
@@ -23,9 +24,6 @@ const ALL_FLAGS: u32 = sb_save_flag::SB_SAVE_SYNC as u32
     | sb_save_flag::SB_SAVE_REQUIRE_SIZE as u32
     | sb_save_flag::SB_SAVE_BUFFERED as u32
     | sb_save_flag::SB_SAVE_LINK as u32;
-
-/// The size of sb_save_options in the first version, which is the smallest one accepted.
-const FIRST_SIZE: usize = size_of::<sb_save_options>();
 
 /// Sets options of a save to the defaults.
 ///
@@ -44,17 +42,21 @@ pub unsafe extern "C" fn sb_save_options_init(
     struct_size: usize,
 ) -> c_int {
     catch(PANIC as c_int, || {
-        if options.is_null() || !is_of_a_version(struct_size) {
-            return status::<()>(Err(Error::Invalid));
-        }
-        // SAFETY: C guarantees that `options` has `struct_size` bytes. Zeros are valid for each
-        // member, and `is_of_a_version` has checked that this version's struct is no larger.
-        unsafe {
-            options.cast::<u8>().write_bytes(0, struct_size);
-            (*options).struct_size = struct_size;
-            (*options).fd = -1;
-        }
-        status(Ok(()))
+        let defaults = sb_save_options {
+            struct_size,
+            path: std::ptr::null(),
+            progress: None,
+            opaque: std::ptr::null_mut(),
+            error: std::ptr::null_mut(),
+            reserved_pointer: std::ptr::null_mut(),
+            timeout_ms: 0,
+            fd: -1,
+            flags: 0,
+            mode: 0,
+            reserved: 0,
+        };
+        // SAFETY: C guarantees that `options` is NULL or has `struct_size` bytes.
+        status(unsafe { sized::init(options, struct_size, defaults) })
     })
 }
 
@@ -116,11 +118,6 @@ pub unsafe extern "C" fn sb_save_with(
     })
 }
 
-/// Whether the options of any version, earlier or later, can have this size in bytes.
-fn is_of_a_version(struct_size: usize) -> bool {
-    (FIRST_SIZE..=4096).contains(&struct_size)
-}
-
 /// The options, and where to write the error.
 ///
 /// # Safety
@@ -131,7 +128,7 @@ unsafe fn checked<'o>(
 ) -> Result<(&'o sb_save_options, Option<Output>)> {
     // SAFETY: the caller guarantees that `options` is NULL or points to an sb_save_options.
     let given = unsafe { options.as_ref() }.ok_or(Error::Invalid)?;
-    if !is_of_a_version(given.struct_size) {
+    if !is_of_a_version::<sb_save_options>(given.struct_size) {
         return Err(Error::Invalid);
     }
     let output = match given.error.is_null() {
@@ -147,18 +144,10 @@ unsafe fn checked<'o>(
 /// # Safety
 /// `options` points to an sb_save_options of the size that its `struct_size` states.
 unsafe fn chosen(options: *const sb_save_options) -> Result<SaveOptions> {
-    let ours = size_of::<sb_save_options>();
-    // SAFETY: the caller guarantees that the struct has `struct_size` bytes, of which `ours` come
-    // first.
-    let (given, theirs) = unsafe {
-        let given = *options;
-        let start = options.cast::<u8>().add(ours);
-        let count = given.struct_size - ours;
-        (given, std::slice::from_raw_parts(start, count))
-    };
-    if theirs.iter().any(|byte| *byte != 0) {
-        return Err(Error::Unsupported);
-    }
+    // SAFETY: the caller guarantees that the struct has `struct_size` bytes.
+    let given = unsafe { *options };
+    // SAFETY: as above.
+    unsafe { sized::check_size(options, given.struct_size)? };
     let is_reserved = given.reserved != 0 || !given.reserved_pointer.is_null();
     if given.flags & !ALL_FLAGS != 0 || is_reserved {
         return Err(Error::Invalid);

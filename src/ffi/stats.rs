@@ -6,6 +6,7 @@ use std::ffi::{c_char, c_int};
 use std::time::Duration;
 
 use super::argument::{out_slice, wait};
+use super::sized;
 use super::status::{PANIC, count, status};
 use crate::buffer::Buffer;
 use crate::buffer::stats::{SourceState, SpoolState, Stats};
@@ -173,14 +174,9 @@ pub unsafe extern "C" fn sb_stat(
         }
         status(BUFFERS.get_shared(handle as Raw).map(|buffer| {
             let stats = stats(&buffer.stats());
-            let known = out_size.min(size_of::<sb_stats>());
-            // SAFETY: C guarantees that `out` is writable for `out_size` bytes. `stats` has at
-            // least `known` bytes, none of which is uninitialized padding.
-            unsafe {
-                out.cast::<u8>().write_bytes(0, out_size);
-                out.cast::<u8>()
-                    .copy_from_nonoverlapping((&raw const stats).cast(), known);
-            }
+            // SAFETY: C guarantees that `out` is writable for `out_size` bytes. sb_stats has no
+            // padding.
+            unsafe { sized::write(out, out_size, &stats) }
         }))
     })
 }
