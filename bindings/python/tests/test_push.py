@@ -4,67 +4,26 @@ from __future__ import annotations
 
 import array
 import asyncio
-import errno
-import gc
 import io
 import os
 import random
-import signal
-import sys
-import textwrap
-import threading
 import time
-import traceback
-import weakref
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from spoolbuf import (
-    CanceledError,
     FileError,
-    InvalidError,
     PushBuffer,
     ShortError,
     SizeError,
-    SourceError,
     State,
     StreamBuffer,
     TimedOutError,
     UnknownSizeError,
 )
-from programs import Program
-from support import data, need
-
-
-def until(true: Callable[[], object]) -> None:
-    """Waits for what another thread is about to do."""
-    while not true():
-        time.sleep(0.001)
-
-
-class Call:
-    """A call on a thread of its own, and what came of it."""
-
-    def __init__(self, call: Callable[[], object]) -> None:
-        self._call = call
-        self.result: object = None
-        self.error: BaseException | None = None
-        self.thread = threading.Thread(target=self._run)
-        self.thread.start()
-
-    def _run(self) -> None:
-        try:
-            self.result = self._call()
-        except BaseException as error:  # noqa: BLE001
-            self.error = error
-
-    def end(self) -> object:
-        self.thread.join()
-        if self.error is not None:
-            raise self.error
-        return self.result
+from calls import Call
+from support import data, eventually, need
 
 
 # The bytes.
@@ -215,7 +174,7 @@ def test_ahead() -> None:
 def test_bytes_that_a_read_waits_for_are_accepted() -> None:
     buf = PushBuffer(ahead=10)
     reading = Call(lambda: buf.read(5000, 100))
-    until(lambda: buf.stat().waits)
+    eventually(lambda: buf.stat().waits)
     assert buf.wanted().start == 5000
     assert buf.push(5000, data(5000, 100), timeout=0) == 100
     assert reading.end() == data(5000, 100)
@@ -286,7 +245,7 @@ def test_a_reader_waits_for_the_end() -> None:
     buf = PushBuffer()
     buf.push(0, b"bytes")
     reading = Call(lambda: buf[:])
-    until(lambda: buf.stat().waits)
+    eventually(lambda: buf.stat().waits)
     buf.end()
     assert reading.end() == b"bytes"
 
@@ -307,138 +266,6 @@ def test_short() -> None:
     believed.push(0, b"bytes")
     believed.end()
     assert believed[:] == b"bytes" and believed.stat().ended_short
-
-
-# Failures.
-
-
-def test_fail(tmp_path: Path) -> None:
-    """Every later call raises the exception itself, with its own traceback."""
-
-    def broken() -> None:
-        raise ConnectionError("cut")
-
-    try:
-        broken()
-    except ConnectionError as error:
-        failure = error
-    buf = PushBuffer(100)
-    buf.push(0, b"bytes")
-    file = buf.open(0)
-    buf.fail(failure)
-    calls: list[Callable[[], object]] = [
-        lambda: buf.read(5, 1),
-        lambda: buf.readinto(5, bytearray(1)),
-        lambda: buf.read_some(5, 1),
-        lambda: buf.read_some(5, 1, timeout=60),
-        lambda: buf.read_some(5, 1, timeout=0),
-        lambda: buf[-1],
-        lambda: buf[:],
-        lambda: buf.find_size(),
-        lambda: buf.save(tmp_path / "file"),
-        lambda: buf.save(io.BytesIO()),
-        lambda: buf.push(5, b"bytes"),
-        lambda: buf.end(),
-        lambda: file.readall(),
-        lambda: asyncio.run(buf.aread(5, 1)),
-        lambda: Call(lambda: buf.read(5, 1)).end(),
-    ]
-    for call in calls:
-        tracebacks: list[list[str]] = []
-        for _ in range(2):
-            with pytest.raises(ConnectionError) as caught:
-                call()
-            assert caught.value is failure
-            frames = traceback.extract_tb(failure.__traceback__)
-            tracebacks.append([frame.name for frame in frames])
-        assert tracebacks[0][-2:] == ["test_fail", "broken"]
-        # The frames of a call are not added to those of the next one.
-        assert tracebacks[0] == tracebacks[1]
-    with pytest.raises(ConnectionError) as caught:
-        buf.read()
-    assert caught.value.partial == b"bytes"  # type: ignore[attr-defined]
-    assert buf.read(0, 100) == b"bytes" and not buf.wanted()
-    assert buf.stat().state is State.FAILED and not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("clear", [PushBuffer.retry, PushBuffer.resume])
-def test_it_goes_on_after_a_failure(clear: Callable[[PushBuffer], None]) -> None:
-    buf = PushBuffer()
-    buf.push(0, b"by")
-    buf.fail(ConnectionError("first"))
-    buf.fail(ConnectionError("second"))
-    with pytest.raises(ConnectionError, match="second"):
-        buf.read(2, 1)
-    clear(buf)
-    assert buf.wanted().start == 2
-    reading = Call(lambda: buf.read(2, 3))
-    until(lambda: buf.stat().waits)
-    buf.fail(KeyError("third"))
-    with pytest.raises(KeyError, match="third"):
-        reading.end()
-    clear(buf)
-    buf.push(2, b"tes")
-    buf.end()
-    # Nothing is left to fail.
-    buf.fail(ConnectionError("fourth"))
-    assert buf[:] == b"bytes" and buf.read(5, 1) == b""
-
-
-def test_a_failure_that_is_cleared_at_once_reaches_nobody_or_is_raised() -> None:
-    """A reader that woke for it either raises it or goes on to wait."""
-    buf = PushBuffer()
-    reading = Call(lambda: buf.read(0, 5))
-    until(lambda: buf.stat().waits)
-    buf.fail(ConnectionError())
-    buf.retry()
-    buf.push(0, b"bytes")
-    try:
-        assert reading.end() == b"bytes"
-    except ConnectionError:
-        assert buf.read(0, 5) == b"bytes"
-
-
-def test_a_reader_between_two_failures_does_not_clear_the_second() -> None:
-    buf = PushBuffer()
-    buf.fail(ConnectionError("first"))
-    # As for a reader that C has told of the first, while a retry is half done.
-    with buf._pusher.resuming():
-        assert buf._go_on()
-        assert buf.stat().state is State.FAILED
-    buf.fail(ConnectionError("second"))
-    assert not buf._go_on()
-    with pytest.raises(ConnectionError, match="second"):
-        buf.read(0, 1)
-
-
-def test_fail_takes_exceptions() -> None:
-    buf = PushBuffer()
-    for wrong in (ConnectionError, "cut", None, -5):
-        with pytest.raises(TypeError, match="exception"):
-            buf.fail(wrong)  # type: ignore[arg-type]
-    assert buf.stat().state is State.OPEN
-    buf.fail(SourceError(errno.EIO, "of this package"))
-    with pytest.raises(SourceError, match="of this package"):
-        buf.read(0, 1)
-
-
-def test_the_exception_keeps_nothing_alive() -> None:
-    class Thing:
-        pass
-
-    def make() -> tuple[weakref.ref[PushBuffer], weakref.ref[Thing]]:
-        buf, thing = PushBuffer(), Thing()
-        try:
-            raise KeyError(buf, thing)
-        except KeyError as error:
-            buf.fail(error)
-        with pytest.raises(KeyError):
-            buf.read(0, 1)
-        return weakref.ref(buf), weakref.ref(thing)
-
-    references = make()
-    gc.collect()
-    assert [reference() for reference in references] == [None, None]
 
 
 # Together.
@@ -520,203 +347,3 @@ def test_asyncio() -> None:
         await asyncio.gather(read(1000), read(7000), read(50_000))
 
     asyncio.run(main())
-
-
-# Misuse, and the end of the buffer.
-
-
-def test_a_stream_buffer_has_no_push() -> None:
-    for name in ("push", "end", "fail", "wanted"):
-        assert not hasattr(StreamBuffer, name) and hasattr(PushBuffer, name)
-
-
-def test_wrong_arguments() -> None:
-    wrongs = ({"ahead": 0}, {"ahead": -1}, {"size": -1}, {"on_short": "maybe"}, {"max_size": -1})
-    for wrong in wrongs:
-        with pytest.raises(ValueError):
-            PushBuffer(**wrong)  # type: ignore[arg-type]
-    buf = PushBuffer()
-    for data_ in ("text", 5, None, [1, 2]):
-        with pytest.raises(TypeError):
-            buf.push(0, data_)  # type: ignore[arg-type]
-    with pytest.raises(TypeError):
-        buf.push(0.5, b"bytes")  # type: ignore[arg-type]
-    with pytest.raises(ValueError):
-        buf.push(-1, b"bytes")
-    for place in (2**63 - 1, 2**64 - 1):
-        with pytest.raises(ValueError):
-            buf.push(place, b"bytes")
-    with pytest.raises(ValueError):
-        buf.end(2**63)
-    assert buf.ranges() == [] and buf.stat().state is State.OPEN
-
-
-def test_a_closed_buffer() -> None:
-    buf = PushBuffer()
-    buf.push(0, b"bytes")
-    buf.close()
-    calls: list[Callable[[], object]] = [
-        lambda: buf.push(5, b"bytes"),
-        lambda: buf.push(5, b""),
-        lambda: buf.end(),
-        lambda: buf.fail(KeyError()),
-        lambda: buf.wanted(),
-        lambda: buf.retry(),
-        lambda: buf.resume(),
-        lambda: buf.read(0, 1),
-    ]
-    for call in calls:
-        with pytest.raises(InvalidError, match="closed"):
-            call()
-
-
-def test_close_ends_what_waits() -> None:
-    for call in (lambda: buf.push(1, b"ytes"), lambda: buf.read(1, 1)):
-        buf = PushBuffer(ahead=1)
-        buf.push(0, b"b")
-        waiting = Call(call)
-        # Not seen for a push: it may be closed before it waits.
-        time.sleep(0.05)
-        buf.close()
-        with pytest.raises((CanceledError, InvalidError), match="closed"):
-            waiting.end()
-
-
-def test_cancel_and_resume() -> None:
-    buf = PushBuffer(ahead=1)
-    buf.push(0, b"b")
-    pushing = Call(lambda: buf.push(1, b"ytes"))
-    buf.cancel()
-    with pytest.raises(CanceledError):
-        pushing.end()
-    with pytest.raises(CanceledError):
-        buf.push(1, b"y", timeout=0)
-    assert not buf.wanted() and buf.read(0, 1) == b"b"
-    # A failure is cleared by it, a cancel is not.
-    buf.retry()
-    with pytest.raises(CanceledError):
-        buf.read(1, 1)
-    buf.resume()
-    assert buf.wanted() == range(1, 2)
-    reading = Call(lambda: buf.read(0, 5))
-    assert buf.push(1, b"ytes") == 4 and reading.end() == b"bytes"
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_a_forked_child_cannot_push() -> None:
-    # On its own, since this process has threads.
-    code = """
-    from spoolbuf import InvalidError
-    push = PushBuffer()
-    held = threading.Event()
-    def hold():
-        # What a thread of the parent is inside of, the child never leaves.
-        with push._pusher.resuming():
-            held.set()
-            time.sleep(3600)
-    threading.Thread(target=hold, daemon=True).start()
-    held.wait()
-    child = os.fork()
-    if child:
-        raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-    for call in (lambda: push.push(0, b""), lambda: push.fail(KeyError()), push.retry, push.resume):
-        try:
-            call()
-        except InvalidError as error:
-            assert "parent" in str(error)
-        else:
-            os._exit(1)
-    os._exit(0)
-    """
-    status, errors = program(code).end()
-    assert status == 0, errors
-
-
-# Signals.
-
-
-def program(code: str) -> Program:
-    """A program with a push buffer whose pusher can't go on."""
-    start = """
-    import os, signal, sys, threading, time
-    from spoolbuf import PushBuffer
-    push = PushBuffer(ahead=1)
-    push.push(0, b"b")
-    def waits(name):
-        # Says so once the main thread is inside this function.
-        main = threading.main_thread().ident
-        def watch():
-            while True:
-                frame = sys._current_frames()[main]
-                while frame is not None:
-                    if frame.f_code.co_name == name:
-                        os.write(1, b"waits\\n")
-                        return
-                    frame = frame.f_back
-                time.sleep(0.001)
-        threading.Thread(target=watch, daemon=True).start()
-    """
-    return Program(textwrap.dedent(start) + textwrap.dedent(code))
-
-
-posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-
-
-@posix
-@pytest.mark.parametrize(
-    "call",
-    [
-        "push.push(1, b'ytes')",
-        "push.push(1, b'ytes', timeout=3600)",
-        "push.read(1, 10)",
-        "push.read_some(1, 10, timeout=3600)",
-        "push.open(0).readall()",
-    ],
-)
-def test_ctrl_c(call: str) -> None:
-    name = "_push" if ".push(" in call else "_wait"
-    # An interpreter that ends closes the buffer first.
-    running = program(f"waits({name!r})\n{call}")
-    running.hear("waits")
-    running.process.send_signal(signal.SIGINT)
-    status, errors = running.end()
-    assert status == -signal.SIGINT, errors
-    assert errors.rstrip().endswith("KeyboardInterrupt") and f"in {name}" in errors, errors
-
-
-@posix
-def test_a_handler_runs_meanwhile_and_the_push_goes_on() -> None:
-    running = program(
-        """
-        def handler(number, frame):
-            threading.Thread(target=push.read, args=(0, 100)).start()
-        signal.signal(signal.SIGUSR1, handler)
-        waits("_push")
-        assert push.push(1, bytes(99)) == 99
-        """
-    )
-    running.hear("waits")
-    running.process.send_signal(signal.SIGUSR1)
-    status, errors = running.end()
-    assert (status, errors) == (0, ""), errors
-
-
-@posix
-def test_after_a_ctrl_c_the_same_bytes_are_pushed_again() -> None:
-    running = program(
-        """
-        waits("_push")
-        try:
-            push.push(0, b"bytes")
-        except KeyboardInterrupt:
-            threading.Thread(target=push.read, args=(0, 5)).start()
-            assert push.push(0, b"bytes") == 5
-            assert push.read(0, 5) == b"bytes"
-            os.write(1, b"went on\\n")
-        """
-    )
-    running.hear("waits")
-    running.process.send_signal(signal.SIGINT)
-    running.hear("went on")
-    status, errors = running.end()
-    assert status == 0, errors
