@@ -236,20 +236,38 @@ static int64_t last_offsets(sb_buffer *buffer)
     return SB_OK;
 }
 
-/* A snapshot for an older header, and for a newer one. */
+typedef int64_t (*snapshot_fn)(void *object, void *to, size_t size);
+
+static int64_t buffer_snapshot(void *buffer, void *to, size_t size)
+{
+    return sb_stat(buffer, to, size);
+}
+
+static int64_t cache_snapshot(void *cache, void *to, size_t size)
+{
+    return sb_cache_stat(cache, to, size);
+}
+
+/* A snapshot for an older header, and for a newer one, whose struct has 64 bytes more than `ours`. */
+static void for_other_headers(snapshot_fn take, void *object, void *to, size_t ours)
+{
+    unsigned char *bytes = to;
+
+    memset(to, 0xEE, ours + 64);
+    CHECK_EQ(take(object, to, 28), SB_OK);
+    CHECK_EQ(bytes[27], 0);
+    CHECK_EQ(bytes[28], 0xEE);
+    memset(to, 0xEE, ours + 64);
+    CHECK_EQ(take(object, to, ours + 64), SB_OK);
+    CHECK_EQ(bytes[ours], 0);
+    CHECK_EQ(bytes[ours + 63], 0);
+}
+
 static int64_t other_snapshots(sb_buffer *buffer)
 {
     struct { sb_stats stats; unsigned char later[64]; } large;
-    unsigned char *bytes = (unsigned char *)&large;
 
-    memset(&large, 0xEE, sizeof large);
-    CHECK_EQ(sb_stat(buffer, &large.stats, 28), SB_OK);
-    CHECK_EQ(bytes[27], 0);
-    CHECK_EQ(bytes[28], 0xEE);
-    memset(&large, 0xEE, sizeof large);
-    CHECK_EQ(sb_stat(buffer, &large.stats, sizeof large), SB_OK);
-    CHECK_EQ(large.later[0], 0);
-    CHECK_EQ(large.later[63], 0);
+    for_other_headers(buffer_snapshot, buffer, &large, sizeof large.stats);
     CHECK_EQ(large.stats.frontier, 100);
     return SB_OK;
 }
@@ -429,16 +447,8 @@ static sb_buffer *idle(things *t)
 static int64_t other_cache_stats(sb_cache *cache)
 {
     struct { sb_cache_stats stats; unsigned char later[64]; } large;
-    unsigned char *bytes = (unsigned char *)&large;
 
-    memset(&large, 0xEE, sizeof large);
-    CHECK_EQ(sb_cache_stat(cache, &large.stats, 28), SB_OK);
-    CHECK_EQ(bytes[27], 0);
-    CHECK_EQ(bytes[28], 0xEE);
-    memset(&large, 0xEE, sizeof large);
-    CHECK_EQ(sb_cache_stat(cache, &large.stats, sizeof large), SB_OK);
-    CHECK_EQ(large.later[0], 0);
-    CHECK_EQ(large.later[63], 0);
+    for_other_headers(cache_snapshot, cache, &large, sizeof large.stats);
     CHECK_EQ(large.stats.entries, 1);
     CHECK_EQ(large.stats.leases, 1);
     return SB_OK;
