@@ -8,6 +8,11 @@ class Pathname
   def /(other)
     self + other
   end
+
+  def install(file)
+    mkpath
+    FileUtils.mv(file, self)
+  end
 end
 
 class << ENV
@@ -48,6 +53,10 @@ class Formula
 
   def lib
     prefix/"lib"
+  end
+
+  def pkgshare
+    prefix/"share"/"spoolbuf"
   end
 
   def std_cmake_args
