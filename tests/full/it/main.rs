@@ -10,6 +10,7 @@ mod cpp;
 mod curl;
 mod doc;
 mod foreign;
+mod guides;
 mod header;
 mod header_use;
 mod installation;
