@@ -38,9 +38,11 @@
  *                        arrives, that is the error. Blocked reads go on under the new URL. Its validators
  *                        and size are compared like those of every response, and up to 4 KiB of the bytes
  *                        delivered last are requested again and compared, before any other byte is
- *                        delivered. A difference is SPOOLBUF_CURL_CHANGED. This does not use sb_reopen(),
- *                        which needs the buffer and cannot compare validators. A program that learns the
- *                        new URL by itself calls sb_reopen() with a new source: the library compares bytes
+ *                        delivered. A difference is SPOOLBUF_CURL_CHANGED. The source does not use
+ *                        sb_reopen() for this: that is refused for a cache's entry and with the option
+ *                        `window`, needs a buffer, which spoolbuf_curl_declare() does not have yet, and could
+ *                        replace a source that the program has set meanwhile. The program may use it, in that
+ *                        function or elsewhere: then the library compares bytes, and not validators
  *   a growing resource   is followed if spoolbuf_curl_follow() has set a function. At the end, that function is
  *                        asked, and the server every SPOOLBUF_CURL_POLL milliseconds: the bytes delivered last,
  *                        up to 4 KiB, are requested again and compared, and what has been added follows. A
@@ -140,7 +142,8 @@ enum { SPOOLBUF_CURL_UNJUDGED, SPOOLBUF_CURL_WHOLE, SPOOLBUF_CURL_PART, SPOOLBUF
  * is running, and may block. A cancel does not interrupt it: the source returns SB_SOURCE_CANCELED after it, and
  * keeps the new URL. It must not read the buffer: a read that needs the source returns SB_ERR_REENTRANT. It may
  * set options of the handle that was given to spoolbuf_curl_source(), such as a fresh Authorization header, and
- * then return the same URL.
+ * then return the same URL. It may replace this source by sb_reopen(), and then return NULL: blocked reads go on
+ * with the other source, and the library compares bytes.
  */
 typedef const char *(*spoolbuf_curl_renew_fn)(void *opaque, int64_t error);
 

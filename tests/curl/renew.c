@@ -273,6 +273,94 @@ static void frees(const char *url)
     await(&plan.released);
 }
 
+/* Another source is refused during the renewal. */
+static void refuses(fresh *self)
+{
+    sb_callback source;
+
+    assert(spoolbuf_curl_source(&source, self->url, NULL) == 0);
+    assert(sb_reopen(self->buffer, &source, SB_SIZE_UNKNOWN) == SB_ERR_UNSUPPORTED);
+}
+
+/* A buffer whose source cannot be replaced. */
+static void window(const char *url)
+{
+    sb_callback source;
+    sb_options options;
+
+    plan.url = url;
+    plan.limit = 1;
+    plan.during = refuses;
+    sb_options_init(&options, sizeof options);
+    options.window = SIZE;
+    assert(spoolbuf_curl_source(&source, url, NULL) == 0);
+    spoolbuf_curl_renew(&source, renew, &plan, release);
+    assert(sb_new_with(&source, &options, &plan.buffer) == SB_OK);
+    is_whole(plan.buffer);
+    assert(plan.asked == 1);
+    sb_free(plan.buffer);
+}
+
+/* An opener; the key is the URL. */
+static int opens(void *opaque, const void *key, size_t key_size, uint64_t old_tag, sb_opened *out)
+{
+    (void)opaque;
+    (void)key_size;
+    (void)old_tag;
+    assert(spoolbuf_curl_source(&out->source, (const char *)key, NULL) == 0);
+    spoolbuf_curl_renew(&out->source, renew, &plan, release);
+    return 0;
+}
+
+/* The buffer of a cache's entry, whose source cannot be replaced either. */
+static void cached(const char *url)
+{
+    sb_cache_options options;
+    sb_cache *cache;
+    sb_reader *reader;
+
+    plan.url = url;
+    plan.limit = 1;
+    plan.during = refuses;
+    sb_cache_options_init(&options, sizeof options);
+    options.open = opens;
+    assert(sb_cache_new(&options, &cache) == SB_OK);
+    assert(sb_cache_open(cache, url, strlen(url) + 1, NULL, &reader) == SB_OK);
+    plan.buffer = sb_reader_buffer(reader);
+    is_whole(plan.buffer);
+    assert(plan.asked == 1);
+    sb_reader_free(reader);
+    sb_cache_free(cache);
+    assert(plan.released == 1);
+}
+
+static void *replaces(void *url)
+{
+    sb_callback source;
+    char text[256];
+
+    snprintf(text, sizeof text, "%s?9", (const char *)url);
+    assert(spoolbuf_curl_source(&source, text, NULL) == 0);
+    assert(sb_reopen(plan.buffer, &source, SB_SIZE_UNKNOWN) == SB_OK);
+    return NULL;
+}
+
+/* The function itself replaces the source, and returns no URL. */
+static void replace(fresh *self)
+{
+    replaces((void *)self->url);
+    self->limit = 0;
+}
+
+/* Another thread replaces the source meanwhile. */
+static void replace_elsewhere(fresh *self)
+{
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, replaces, (void *)self->url);
+    pthread_join(thread, NULL);
+}
+
 /* Without that function: the program learns of the refusal, and replaces the source. */
 static void reopens(const char *url, int64_t offset, int same)
 {
@@ -325,6 +413,13 @@ int main(int argc, char **argv)
         stop(url, (int)given[0]);
     } else if (strcmp(what, "free") == 0) {
         frees(url);
+    } else if (strcmp(what, "window") == 0) {
+        window(url);
+    } else if (strcmp(what, "cache") == 0) {
+        cached(url);
+    } else if (strcmp(what, "replace") == 0) {
+        plan.during = given[0] ? replace_elsewhere : replace;
+        whole(url, 1, -1403);
     } else if (strcmp(what, "reopen") == 0) {
         reopens(url, given[0], (int)given[1]);
     } else {

@@ -230,6 +230,29 @@ fn stops_in_a_renewal() {
     ok(&expiring("403 Forbidden", part), "free", &[]);
 }
 
+/// Why the renewal is the source's own and not an `sb_reopen()`: that is refused here.
+#[test]
+fn renews_where_no_source_can_be_replaced() {
+    let Some(_) = program() else { return };
+    for what in ["window", "cache"] {
+        let server = expiring("403 Forbidden", part);
+        ok(&server, what, &[]);
+        let expected = [(0, 0), (0, CUT), (1, CUT - SAMPLE)];
+        assert_eq!(asked(&server), expected, "{what}");
+    }
+}
+
+/// `sb_reopen()` during the renewal: the other source wins, whatever comes of the renewal.
+#[test]
+fn is_reopened_in_a_renewal() {
+    let Some(_) = program() else { return };
+    for elsewhere in [0, 1] {
+        let server = expiring("403 Forbidden", part);
+        ok(&server, "replace", &[elsewhere]);
+        assert_eq!(asked(&server), [(0, 0), (0, CUT), (9, CUT - SAMPLE)]);
+    }
+}
+
 /// Without a function that renews: sb_reopen() with another source compares the bytes.
 #[test]
 fn is_reopened_with_another_url() {
