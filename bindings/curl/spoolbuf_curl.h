@@ -205,6 +205,13 @@ static inline int spoolbuf_curl_fits(const spoolbuf_curl *self, int64_t size)
         || (self->size >= 0 ? size == self->size : size >= self->reach);
 }
 
+/* Has the sample requested again and compared before any other byte is delivered. Returns 0 if there is none. */
+static inline int spoolbuf_curl_distrust(spoolbuf_curl *self)
+{
+    self->unchecked |= self->sample_size > 0;
+    return self->unchecked;
+}
+
 /* Whether this response is about the same resource as the first one; stores its validators and size. */
 static inline int spoolbuf_curl_same(spoolbuf_curl *self, int64_t size)
 {
@@ -215,12 +222,8 @@ static inline int spoolbuf_curl_same(spoolbuf_curl *self, int64_t size)
     if (!spoolbuf_curl_fits(self, size))
         return 0;
     if (self->mark != 0 && mark != self->mark) {
-        if (!spoolbuf_curl_grew(self, size))
+        if (!spoolbuf_curl_grew(self, size) || (!self->checking && spoolbuf_curl_distrust(self)))
             return 0;
-        if (!self->checking && self->sample_size > 0) {
-            self->unchecked = 1; /* The bytes come first. */
-            return 0;
-        }
     }
     self->mark = mark;
     if (size >= 0)
@@ -575,7 +578,8 @@ static inline int64_t spoolbuf_curl_renewal(spoolbuf_curl *self, int64_t error)
     if (url != NULL)
         error = -(int64_t)spoolbuf_curl_set_url(self->easy, url);
     self->renewed = error == 0;
-    self->unchecked |= self->renewed && self->sample_size > 0;
+    if (self->renewed)
+        spoolbuf_curl_distrust(self);
     /* Whatever the function returned: it may have given up because of the cancel. */
     return spoolbuf_curl_was_canceled(self) ? (int64_t)SB_SOURCE_CANCELED : error;
 }
@@ -621,14 +625,14 @@ static inline int64_t spoolbuf_curl_wait(spoolbuf_curl *self, int headers_do)
     int64_t status;
 
     while (self->from == self->to) {
-        if (self->size >= 0 && self->position >= self->size)
-            return 0;
         if (self->unchecked) {
             status = spoolbuf_curl_check(self);
             if (status < 0)
                 return status;
             continue;
         }
+        if (self->size >= 0 && self->position >= self->size)
+            return 0;
         if (!self->running)
             spoolbuf_curl_begin(self);
         if (!self->finished)
@@ -707,17 +711,6 @@ static inline void spoolbuf_curl_sample(spoolbuf_curl *self, const char *bytes, 
     self->sample_size = used + count;
 }
 
-/* Asks the server whether the resource has grown. Returns 0, or < 0 for an error. */
-static inline int64_t spoolbuf_curl_look(spoolbuf_curl *self)
-{
-    self->tries = self->renewed = 0;
-    spoolbuf_curl_end(self);
-    if (self->sample_size > 0)
-        return spoolbuf_curl_check(self);
-    self->size = -1; /* Nothing can be compared: a request at the position tells. */
-    return 0;
-}
-
 /* As spoolbuf_curl_wait(), and at the end of a resource that grows, waits for more. */
 static inline int64_t spoolbuf_curl_follow_on(spoolbuf_curl *self)
 {
@@ -734,10 +727,12 @@ static inline int64_t spoolbuf_curl_follow_on(spoolbuf_curl *self)
         if (self->ranges == SPOOLBUF_CURL_RANGES_NONE)
             return grows == 0 ? 0 : (int64_t)SPOOLBUF_CURL_NO_RANGES;
         status = grows == 0 ? 0 : spoolbuf_curl_nap(self, SPOOLBUF_CURL_POLL);
-        if (status == 0)
-            status = spoolbuf_curl_look(self);
         if (status < 0)
             return status;
+        self->tries = self->renewed = 0;
+        spoolbuf_curl_end(self);
+        if (!spoolbuf_curl_distrust(self))
+            self->size = -1; /* Nothing can be compared: a request at the position tells. */
     }
 }
 
