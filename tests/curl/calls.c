@@ -2,22 +2,11 @@
  * What the example does not show of spoolbuf_curl.h: a handle of the user's, several sources at once, a
  * slow reader, and cancels while libcurl resolves or connects.
  */
-#undef NDEBUG
-#include <assert.h>
+#include "resource.h"
+
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
-
-#include "spoolbuf_curl.h"
-
-enum { SIZE = 2000000 };
-
-static unsigned char byte_at(uint64_t offset)
-{
-    return (unsigned char)((offset + 1) * UINT64_C(0x9e3779b97f4a7c15) >> 56);
-}
 
 static sb_buffer *over(const char *url, CURL *easy)
 {
@@ -33,15 +22,12 @@ static sb_buffer *over(const char *url, CURL *easy)
 /* Checks the whole resource. */
 static void *reads(void *url)
 {
-    static unsigned char bytes[8][SIZE + 1];
+    static unsigned char all[8][SIZE + 1];
     static int number;
-    unsigned char *mine = bytes[__atomic_fetch_add(&number, 1, __ATOMIC_RELAXED)];
+    unsigned char *mine = all[__atomic_fetch_add(&number, 1, __ATOMIC_RELAXED)];
     sb_buffer *buffer = over(url, NULL);
-    int at;
 
-    assert(sb_read(buffer, 0, SIZE + 1, mine) == SIZE);
-    for (at = 0; at < SIZE; at++)
-        assert(mine[at] == byte_at((uint64_t)at));
+    assert(sb_read(buffer, 0, SIZE + 1, mine) == SIZE && is(mine, 0, SIZE));
     sb_free(buffer);
     return NULL;
 }
@@ -60,16 +46,12 @@ static void several(int count, char **urls)
 
 static void trust(const char *url, const char *certificate)
 {
-    static unsigned char bytes[SIZE + 1];
     CURL *easy = curl_easy_init();
     sb_buffer *buffer;
-    int at;
 
     curl_easy_setopt(easy, CURLOPT_CAINFO, certificate);
     buffer = over(url, easy);
-    assert(sb_read(buffer, 0, SIZE + 1, bytes) == SIZE);
-    for (at = 0; at < SIZE; at++)
-        assert(bytes[at] == byte_at((uint64_t)at));
+    is_whole(buffer);
     sb_free(buffer);
 }
 
@@ -137,42 +119,22 @@ static void far_past_the_end(const char *url)
     }
 }
 
-static int64_t source_error(sb_buffer *buffer)
-{
-    sb_stats stats;
-
-    sb_stat(buffer, &stats, sizeof stats);
-    return stats.source_error;
-}
-
-static int is(const unsigned char *bytes, uint64_t from, int64_t count)
-{
-    int64_t at;
-
-    for (at = 0; at < count; at++)
-        if (bytes[at] != byte_at(from + (uint64_t)at))
-            return 0;
-    return 1;
-}
-
 /* The first request is in the middle, of a server that sends everything. */
 static void jump(const char *url)
 {
-    static unsigned char bytes[SIZE + 1];
     sb_buffer *buffer = over(url, NULL);
     sb_stats stats;
 
     assert(sb_read(buffer, SIZE / 2, 1000, bytes) == 1000 && is(bytes, SIZE / 2, 1000));
     sb_stat(buffer, &stats, sizeof stats);
     assert(stats.seekable == 0 && stats.state == SB_STATE_OPEN);
-    assert(sb_read(buffer, 0, SIZE + 1, bytes) == SIZE && is(bytes, 0, SIZE));
+    is_whole(buffer);
     sb_free(buffer);
 }
 
 /* A seek fails once: its read fails, the next one does not, and neither does one elsewhere. */
 static void jump_again(const char *url, int64_t code)
 {
-    static unsigned char bytes[SIZE + 1];
     sb_buffer *buffer = over(url, NULL);
     sb_stats stats;
 
@@ -181,14 +143,13 @@ static void jump_again(const char *url, int64_t code)
     assert(sb_read(buffer, SIZE / 2, 1000, bytes) == 1000 && is(bytes, SIZE / 2, 1000));
     sb_stat(buffer, &stats, sizeof stats);
     assert(stats.seekable == 1 && stats.memory + stats.disk < SIZE / 4);
-    assert(sb_read(buffer, 0, SIZE + 1, bytes) == SIZE && is(bytes, 0, SIZE));
+    is_whole(buffer);
     sb_free(buffer);
 }
 
 /* The server fails twice at that offset: an error each time. Then everything works. */
 static void fault(const char *url, int64_t offset)
 {
-    static unsigned char bytes[SIZE + 1];
     sb_buffer *buffer = over(url, NULL);
     int turn;
 
@@ -198,7 +159,7 @@ static void fault(const char *url, int64_t offset)
         assert(source_error(buffer) < 0 && sb_size(buffer) != offset);
         sb_resume(buffer);
     }
-    assert(sb_read(buffer, 0, SIZE + 1, bytes) == SIZE && is(bytes, 0, SIZE));
+    is_whole(buffer);
     assert(sb_read(buffer, SIZE, 1, bytes) == 0 && sb_size(buffer) == SIZE);
     sb_free(buffer);
 }
@@ -206,7 +167,6 @@ static void fault(const char *url, int64_t offset)
 /* Delivered bytes have changed on the server, and the source reports that. */
 static void changed(const char *url, int64_t offset)
 {
-    static unsigned char bytes[SIZE + 1];
     sb_buffer *buffer = over(url, NULL);
 
     assert(sb_read(buffer, 0, SIZE + 1, bytes) == offset && is(bytes, 0, offset));
@@ -216,8 +176,6 @@ static void changed(const char *url, int64_t offset)
     assert(source_error(buffer) == SPOOLBUF_CURL_CHANGED);
     sb_free(buffer);
 }
-
-static void nap(long ms);
 
 /* Cancels once every byte that arrives has arrived. */
 static void *stop_at_the_stall(void *buffer)
@@ -231,7 +189,6 @@ static void *stop_at_the_stall(void *buffer)
 /* The connection breaks while the buffer is canceled: no read sees that failure. */
 static void stop_fault(const char *url)
 {
-    static unsigned char bytes[SIZE + 1];
     sb_buffer *buffer = over(url, NULL), *breaking;
     pthread_t thread;
     char text[256];
@@ -244,7 +201,7 @@ static void stop_fault(const char *url)
     assert(sb_read(breaking, 0, 6, bytes) == 6);
     sb_free(breaking);
     sb_resume(buffer);
-    assert(sb_read(buffer, 0, SIZE + 1, bytes) == SIZE && is(bytes, 0, SIZE));
+    is_whole(buffer);
     assert(source_error(buffer) == 0);
     sb_free(buffer);
 }
@@ -269,7 +226,6 @@ static void *stop_soon(void *buffer)
 static void stops(const char *url)
 {
     sb_buffer *buffer = over(url, NULL);
-    static unsigned char bytes[SIZE + 1];
     time_t start = time(NULL);
     pthread_t thread;
 
@@ -341,15 +297,14 @@ static void keeps_to_itself(const char *url)
 
 int main(int argc, char **argv)
 {
-    const char *what = argc > 2 ? argv[1] : "";
+    const char *what = begin(argc, argv);
 
-    curl_global_init(CURL_GLOBAL_DEFAULT);
     if (strcmp(what, "several") == 0) {
         several(argc - 2, argv + 2);
     } else if (strcmp(what, "trust") == 0) {
         trust(argv[2], argv[3]);
     } else if (strcmp(what, "pause") == 0) {
-        pauses(argv[2], strtoll(argv[3], NULL, 10));
+        pauses(argv[2], given[0]);
     } else if (strcmp(what, "close-on-exec") == 0) {
         keeps_to_itself(argv[2]);
     } else if (strcmp(what, "far") == 0) {
@@ -357,11 +312,11 @@ int main(int argc, char **argv)
     } else if (strcmp(what, "jump") == 0) {
         jump(argv[2]);
     } else if (strcmp(what, "jump-again") == 0) {
-        jump_again(argv[2], strtoll(argv[3], NULL, 10));
+        jump_again(argv[2], given[0]);
     } else if (strcmp(what, "fault") == 0) {
-        fault(argv[2], strtoll(argv[3], NULL, 10));
+        fault(argv[2], given[0]);
     } else if (strcmp(what, "changed") == 0) {
-        changed(argv[2], strtoll(argv[3], NULL, 10));
+        changed(argv[2], given[0]);
     } else if (strcmp(what, "stop-fault") == 0) {
         stop_fault(argv[2]);
     } else if (strcmp(what, "leave") == 0) {

@@ -1,15 +1,8 @@
 /*
  * A resource that grows while it is read: spoolbuf_curl_follow().
  */
-#undef NDEBUG
-#include <assert.h>
-#include <pthread.h>
-#include <time.h>
-
 #define SPOOLBUF_CURL_POLL 100
-#include "spoolbuf_curl.h"
-
-enum { SIZE = 2000000 };
+#include "resource.h"
 
 /* What the function says, and how often it was asked. */
 typedef struct {
@@ -18,7 +11,6 @@ typedef struct {
 } growth;
 
 static growth plan;
-static unsigned char bytes[SIZE + 1];
 
 static int grows(void *opaque)
 {
@@ -26,24 +18,6 @@ static int grows(void *opaque)
     int asked = __atomic_add_fetch(&self->asked, 1, __ATOMIC_SEQ_CST);
 
     return self->code != 0 ? self->code : asked <= __atomic_load_n(&self->rounds, __ATOMIC_SEQ_CST);
-}
-
-static int is(const unsigned char *found, uint64_t from, int64_t count)
-{
-    int64_t at;
-
-    for (at = 0; at < count; at++)
-        if (found[at] != (unsigned char)((from + (uint64_t)at + 1) * UINT64_C(0x9e3779b97f4a7c15) >> 56))
-            return 0;
-    return 1;
-}
-
-static int64_t source_error(sb_buffer *buffer)
-{
-    sb_stats stats;
-
-    sb_stat(buffer, &stats, sizeof stats);
-    return stats.source_error;
 }
 
 static sb_buffer *over(const char *url, int64_t rounds)
@@ -59,11 +33,11 @@ static sb_buffer *over(const char *url, int64_t rounds)
     return buffer;
 }
 
-static void is_whole(sb_buffer *buffer)
+static void grows_whole(sb_buffer *buffer)
 {
     /* The size of the first response is not that of the resource. */
     assert(sb_read(buffer, 0, 1, bytes) == 1 && sb_size(buffer) == SB_ERR_UNKNOWN_SIZE);
-    assert(sb_read(buffer, 0, SIZE + 1, bytes) == SIZE && is(bytes, 0, SIZE));
+    is_whole(buffer);
     assert(sb_size(buffer) == SIZE && source_error(buffer) == 0);
 }
 
@@ -72,7 +46,7 @@ static void whole(const char *url, int64_t rounds)
 {
     sb_buffer *buffer = over(url, rounds);
 
-    is_whole(buffer);
+    grows_whole(buffer);
     assert(plan.asked > rounds && plan.asked <= rounds + 2);
     sb_free(buffer);
 }
@@ -90,7 +64,7 @@ static void declares(const char *url)
     spoolbuf_curl_follow(&source, grows, &plan);
     assert(spoolbuf_curl_declare(&source, &options) == SPOOLBUF_CURL_NO_SIZE);
     assert(options.size == SB_SIZE_UNKNOWN && sb_new_with(&source, &options, &buffer) == SB_OK);
-    is_whole(buffer);
+    grows_whole(buffer);
     sb_free(buffer);
 }
 
@@ -112,14 +86,11 @@ static void fails(const char *url, int64_t rounds, int64_t offset, int64_t error
 
     if (error > -1000)
         plan.code = (int)error;
-    assert(sb_read(buffer, 0, SIZE + 1, bytes) == offset);
     for (again = 0; again < 2; again++) {
-        assert(sb_read(buffer, (uint64_t)offset, 1, bytes) == SB_ERR_SOURCE);
-        assert(source_error(buffer) == error);
+        fails_at(buffer, offset, error);
         sb_retry(buffer);
     }
-    assert(sb_buffered(buffer, 0) == offset);
-    assert(sb_read(buffer, 0, (size_t)offset, bytes) == offset && is(bytes, 0, offset));
+    is_part(buffer, offset);
     sb_free(buffer);
 }
 
@@ -131,16 +102,13 @@ static void jump(const char *url)
     assert(sb_read(buffer, 0, 1000, bytes) == 1000 && is(bytes, 0, 1000));
     assert(sb_read(buffer, SIZE - 1000, 1000, bytes) == 1000 && is(bytes, SIZE - 1000, 1000));
     assert(sb_buffered(buffer, SIZE / 2) == 0);
-    is_whole(buffer);
+    grows_whole(buffer);
     sb_free(buffer);
 }
 
 static void *cancels(void *buffer)
 {
-    struct timespec time = { 0, 1000000 };
-
-    while (__atomic_load_n(&plan.asked, __ATOMIC_SEQ_CST) < 3)
-        nanosleep(&time, NULL);
+    await(&plan.asked, 3);
     sb_cancel((sb_buffer *)buffer);
     return NULL;
 }
@@ -167,13 +135,8 @@ static void stop(const char *url, int64_t offset)
 
 int main(int argc, char **argv)
 {
-    const char *what = argc > 2 ? argv[1] : "", *url = argv[2];
-    int64_t given[3] = { 0 };
-    int at;
+    const char *what = begin(argc, argv), *url = argv[2];
 
-    for (at = 3; at < argc; at++)
-        given[at - 3] = strtoll(argv[at], NULL, 10);
-    curl_global_init(CURL_GLOBAL_DEFAULT);
     if (strcmp(what, "whole") == 0) {
         whole(url, given[0]);
     } else if (strcmp(what, "declare") == 0) {

@@ -1,14 +1,7 @@
 /*
  * URLs that expire: spoolbuf_curl_renew(), and sb_reopen() with another URL.
  */
-#undef NDEBUG
-#include <assert.h>
-#include <pthread.h>
-#include <time.h>
-
-#include "spoolbuf_curl.h"
-
-enum { SIZE = 2000000 };
+#include "resource.h"
 
 /* What the function that renews a URL is to do, and what it saw. */
 typedef struct fresh {
@@ -24,7 +17,6 @@ typedef struct fresh {
 } fresh;
 
 static fresh plan;
-static unsigned char bytes[SIZE + 1];
 
 /* The URLs `?1`, `?2` and so on, all in the same place. */
 static const char *renew(void *opaque, int64_t error)
@@ -65,29 +57,6 @@ static sb_buffer *over(const char *url, int limit)
     return plan.buffer;
 }
 
-static int is(const unsigned char *found, uint64_t from, int64_t count)
-{
-    int64_t at;
-
-    for (at = 0; at < count; at++)
-        if (found[at] != (unsigned char)((from + (uint64_t)at + 1) * UINT64_C(0x9e3779b97f4a7c15) >> 56))
-            return 0;
-    return 1;
-}
-
-static int64_t source_error(sb_buffer *buffer)
-{
-    sb_stats stats;
-
-    sb_stat(buffer, &stats, sizeof stats);
-    return stats.source_error;
-}
-
-static void is_whole(sb_buffer *buffer)
-{
-    assert(sb_read(buffer, 0, SIZE + 1, bytes) == SIZE && is(bytes, 0, SIZE));
-}
-
 /* No read sees that the URL was renewed that many times, for that error. */
 static void whole(const char *url, int asked, int64_t error)
 {
@@ -120,16 +89,13 @@ static void fails(const char *url, int limit, int64_t offset, int64_t error, int
 {
     sb_buffer *buffer = over(url, limit);
 
-    assert(sb_read(buffer, 0, SIZE + 1, bytes) == (offset > 0 ? offset : SB_ERR_SOURCE));
-    assert(sb_read(buffer, (uint64_t)offset, 1, bytes) == SB_ERR_SOURCE);
-    assert(source_error(buffer) == error && plan.asked == asked);
+    fails_at(buffer, offset, error);
+    assert(plan.asked == asked);
     /* A difference stays one, without a byte of the other resource. A refusal is asked about again. */
     sb_retry(buffer);
-    assert(sb_read(buffer, (uint64_t)offset, 1, bytes) == SB_ERR_SOURCE);
-    assert(source_error(buffer) == error);
+    fails_at(buffer, offset, error);
     assert(plan.asked == (error == SPOOLBUF_CURL_CHANGED ? asked : 2 * asked));
-    assert(sb_buffered(buffer, 0) == offset);
-    assert(sb_read(buffer, 0, (size_t)offset, bytes) == offset && is(bytes, 0, offset));
+    is_part(buffer, offset);
     sb_free(buffer);
     assert(plan.released == 1);
 }
@@ -236,19 +202,11 @@ static void stop(const char *url, int limit)
 
 static int inside, freed;
 
-static void await(int *flag)
-{
-    struct timespec time = { 0, 1000000 };
-
-    while (!__atomic_load_n(flag, __ATOMIC_SEQ_CST))
-        nanosleep(&time, NULL);
-}
-
 static void until_freed(fresh *self)
 {
     (void)self;
     __atomic_store_n(&inside, 1, __ATOMIC_SEQ_CST);
-    await(&freed);
+    await(&freed, 1);
 }
 
 static void *reads_all(void *buffer)
@@ -265,12 +223,12 @@ static void frees(const char *url)
 
     plan.during = until_freed;
     pthread_create(&thread, NULL, reads_all, buffer);
-    await(&inside);
+    await(&inside, 1);
     sb_free(buffer);
     assert(__atomic_load_n(&plan.released, __ATOMIC_SEQ_CST) == 0);
     __atomic_store_n(&freed, 1, __ATOMIC_SEQ_CST);
     pthread_join(thread, NULL);
-    await(&plan.released);
+    await(&plan.released, 1);
 }
 
 /* Another source is refused during the renewal. */
@@ -368,30 +326,23 @@ static void reopens(const char *url, int64_t offset, int same)
     sb_callback source;
     char text[256];
 
-    assert(sb_read(buffer, 0, SIZE + 1, bytes) == offset);
-    assert(sb_read(buffer, (uint64_t)offset, 1, bytes) == SB_ERR_SOURCE && source_error(buffer) == -1403);
+    fails_at(buffer, offset, -1403);
     snprintf(text, sizeof text, "%s?1", url);
     assert(spoolbuf_curl_source(&source, text, NULL) == 0);
     assert(sb_reopen(buffer, &source, SB_SIZE_UNKNOWN) == SB_OK && plan.released == 1);
     if (same) {
         is_whole(buffer);
     } else {
-        assert(sb_read(buffer, (uint64_t)offset, 1, bytes) == SB_ERR_SOURCE);
-        assert(source_error(buffer) == SB_SOURCE_MISMATCH);
-        assert(sb_read(buffer, 0, SIZE + 1, bytes) == offset && is(bytes, 0, offset));
+        fails_at(buffer, offset, SB_SOURCE_MISMATCH);
+        is_part(buffer, offset);
     }
     sb_free(buffer);
 }
 
 int main(int argc, char **argv)
 {
-    const char *what = argc > 2 ? argv[1] : "", *url = argv[2];
-    int64_t given[4] = { 0 };
-    int at;
+    const char *what = begin(argc, argv), *url = argv[2];
 
-    for (at = 3; at < argc; at++)
-        given[at - 3] = strtoll(argv[at], NULL, 10);
-    curl_global_init(CURL_GLOBAL_DEFAULT);
     if (strcmp(what, "whole") == 0) {
         whole(url, (int)given[0], given[1]);
     } else if (strcmp(what, "small") == 0) {
