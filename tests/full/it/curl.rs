@@ -6,7 +6,6 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -17,10 +16,22 @@ use crate::library::{run, scratch, skipped};
 use crate::player::{LIMIT, Player, media};
 
 mod follow;
+mod program;
 mod renew;
 
+use program::{Program, SANITIZED};
+
 const SIZE: usize = 2_000_000;
-const SANITIZED: &str = "-fsanitize=address,undefined";
+/// How many of the last delivered bytes are requested again and compared.
+const SAMPLE: usize = 4096;
+
+static CALLS: Program = Program::new("calls", "tests/curl/calls.c", &[]);
+/// The same, with a source that does not retry.
+static CALLS_ONCE: Program = Program::new(
+    "calls-once",
+    "tests/curl/calls.c",
+    &["-DSPOOLBUF_CURL_RETRIES=0", SANITIZED],
+);
 
 /// How a server answers one request.
 pub(crate) struct Reply {
@@ -87,6 +98,12 @@ impl Reply {
     /// The same with another body.
     pub(crate) fn of(self, body: Vec<u8>) -> Reply {
         Reply { body, ..self }
+    }
+
+    /// The same with other bytes.
+    fn altered(self) -> Reply {
+        let body = self.body.iter().map(|byte| byte ^ 1).collect();
+        self.of(body)
     }
 
     /// With one more header; of those that can be there once only the first counts.
@@ -324,10 +341,10 @@ fn continues_where_the_server_only_claimed_ranges() {
         assert!(server.asked().len() <= 2, "{:?}", server.asked());
     }
     // The same where the first question is a jump: no byte is asked for twice.
-    let calls = calls().expect("as the example");
+    let calls = CALLS.get().expect("as the example");
     for promise in ["Accept-Ranges: bytes", "Accept-Ranges: none", "X: y"] {
         let server = serve(move |_| whole().with(promise));
-        says_ok(Command::new(calls).args(["jump", &server.url]));
+        calls.ok(&server, "jump", &[]);
         assert_eq!(server.asked(), [SIZE / 2], "{promise}");
     }
     // It breaks off, and what it sends then is of the same resource, or of another one.
@@ -370,10 +387,8 @@ fn requests_the_rest_of_a_partial_response() {
     let told = serve(move |request| some(clip(request.start), SIZE));
     is_whole(&fetch(example, &told));
     // That is no failure which is made good by trying again.
-    let patience = ["-DSPOOLBUF_CURL_RETRIES=0"];
-    let calls = Player::build_as("calls-once", "tests/curl/calls.c", &["libcurl"], &patience);
-    let calls = calls.expect("libcurl is there");
-    says_ok(Command::new(calls.program).args(["several", &told.url]));
+    let calls = CALLS_ONCE.get().expect("as the example");
+    calls.ok(&told, "several", &[]);
     // Where no size is told only a 416 is the end; it may tell the size or not.
     for end in [format!("Content-Range: bytes */{SIZE}"), "X: y".to_owned()] {
         let untold = serve(move |request| some(clip(request.start), "*").with(&end));
@@ -693,8 +708,8 @@ fn stops(example: &Player, server: &Server) {
         .arg(&server.url);
     let said = run(&mut command, LIMIT).output;
     assert!(said.contains("stopped"), "{said}");
-    let calls = calls().expect("as the example");
-    says_ok(Command::new(calls).args(["stop", &server.url]));
+    let calls = CALLS.get().expect("as the example");
+    calls.ok(server, "stop", &[]);
 }
 
 #[test]
@@ -708,12 +723,12 @@ fn stops_in_a_stall() {
 
 #[test]
 fn leaves_a_stall_for_a_read_elsewhere() {
-    let Some(calls) = calls() else { return };
+    let Some(calls) = CALLS.get() else { return };
     let server = serve(|request| match request.number {
         0 => part(0).stalling(100_000),
         _ => part(request.start),
     });
-    says_ok(Command::new(calls).args(["leave", &server.url]));
+    calls.ok(&server, "leave", &[]);
     let asked = server.asked();
     assert_eq!(asked[..2], [0, 1_500_000], "{asked:?}");
     assert!(asked[2..].contains(&100_000), "{asked:?}");
@@ -732,20 +747,20 @@ fn stops_before_it_tries_again() {
 /// A jump that fails is one that failed this time: the next read tries it again.
 #[test]
 fn a_failed_seek_is_tried_again() {
-    let patience = ["-DSPOOLBUF_CURL_RETRIES=0", SANITIZED];
-    let calls = Player::build_as("calls-jump", "tests/curl/calls.c", &["libcurl"], &patience);
-    let Some(calls) = calls else { return };
+    let Some(calls) = CALLS_ONCE.get() else {
+        return;
+    };
     for (fault, code) in [
-        ("503 Service Unavailable", "-1503"),
-        ("404 Not Found", "-1404"),
-        ("200 OK", "-2002"),
+        ("503 Service Unavailable", -1503),
+        ("404 Not Found", -1404),
+        ("200 OK", -2002),
     ] {
         let server = serve(move |request| match request.number {
             1 if fault == "200 OK" => whole(),
             1 => status(fault),
             _ => part(request.start),
         });
-        says_ok(Command::new(&calls.program).args(["jump-again", &server.url, code]));
+        calls.ok(&server, "jump-again", &[code]);
         assert_eq!(server.asked()[..3], [0, SIZE / 2, SIZE / 2], "{fault}");
     }
 }
@@ -754,9 +769,9 @@ fn a_failed_seek_is_tried_again() {
 /// the end, and a retry goes on without a byte that is missing or comes twice.
 #[test]
 fn goes_on_after_every_fault() {
-    let patience = ["-DSPOOLBUF_CURL_RETRIES=0", SANITIZED];
-    let calls = Player::build_as("calls-fault", "tests/curl/calls.c", &["libcurl"], &patience);
-    let Some(calls) = calls else { return };
+    let Some(calls) = CALLS_ONCE.get() else {
+        return;
+    };
     for at in [0, SIZE / 2, SIZE - 1] {
         for how in 0..3 {
             let server = serve(move |request| match request.number {
@@ -768,8 +783,7 @@ fn goes_on_after_every_fault() {
                 },
                 _ => part(request.start),
             });
-            let offset = at.to_string();
-            says_ok(Command::new(&calls.program).args(["fault", &server.url, &offset]));
+            calls.ok(&server, "fault", &[at as i64]);
         }
     }
 }
@@ -777,9 +791,9 @@ fn goes_on_after_every_fault() {
 /// A server without ranges sends all again after a retry: what was delivered is skipped, if it is the same.
 #[test]
 fn skips_delivered_bytes_where_there_are_no_ranges() {
-    let patience = ["-DSPOOLBUF_CURL_RETRIES=0", SANITIZED];
-    let calls = Player::build_as("calls-skip", "tests/curl/calls.c", &["libcurl"], &patience);
-    let Some(calls) = calls else { return };
+    let Some(calls) = CALLS_ONCE.get() else {
+        return;
+    };
     let at = SIZE / 2;
     for framing in [false, true] {
         let server = serve(move |request| {
@@ -793,7 +807,7 @@ fn skips_delivered_bytes_where_there_are_no_ranges() {
                 false => reply,
             }
         });
-        says_ok(Command::new(&calls.program).args(["fault", &server.url, &at.to_string()]));
+        calls.ok(&server, "fault", &[at as i64]);
     }
     // It is shorter now than what was delivered of it: no end.
     let server = serve(move |request| match request.number {
@@ -804,14 +818,13 @@ fn skips_delivered_bytes_where_there_are_no_ranges() {
         }
         .framed(Framing::Chunked),
     });
-    let offset = at.to_string();
-    says_ok(Command::new(&calls.program).args(["changed", &server.url, &offset]));
+    calls.ok(&server, "changed", &[at as i64]);
 }
 
 /// The connection breaks while a stop is in force: after the resume nothing is missing.
 #[test]
 fn goes_on_after_a_fault_in_a_stop() {
-    let Some(calls) = calls() else { return };
+    let Some(calls) = CALLS.get() else { return };
     let broken = Arc::new(AtomicBool::new(false));
     let seen = broken.clone();
     let server = serve(
@@ -824,48 +837,32 @@ fn goes_on_after_a_fault_in_a_stop() {
             _ => part(request.start),
         },
     );
-    says_ok(Command::new(calls).args(["stop-fault", &server.url]));
-}
-
-/// `tests/curl/calls.c`, built once.
-fn calls() -> Option<&'static Path> {
-    static CALLS: OnceLock<Option<Player>> = OnceLock::new();
-    let build = || Player::build("tests/curl/calls.c", &["libcurl"]);
-    CALLS
-        .get_or_init(build)
-        .as_ref()
-        .map(|it| it.program.as_path())
-}
-
-fn says_ok(command: &mut Command) {
-    let outcome = run(command, LIMIT);
-    outcome.expect_success(&format!("{command:?}"));
-    assert_eq!(outcome.output, "ok\n", "{command:?}");
+    calls.ok(&server, "stop-fault", &[]);
 }
 
 #[test]
 fn reads_nothing_far_past_the_end() {
-    let Some(calls) = calls() else { return };
+    let Some(calls) = CALLS.get() else { return };
     let server = serve(|request| part(request.start));
-    says_ok(Command::new(calls).args(["far", &server.url]));
+    calls.ok(&server, "far", &[]);
 }
 
 #[test]
 fn leaves_no_connection_to_other_programs() {
-    let Some(calls) = calls() else { return };
+    let Some(calls) = CALLS.get() else { return };
     let server = serve(|request| part(request.start).stalling(100_000));
-    says_ok(Command::new(calls).args(["close-on-exec", &server.url]));
+    calls.ok(&server, "close-on-exec", &[]);
 }
 
 #[test]
 fn stops_while_a_name_is_resolved() {
-    let Some(calls) = calls() else { return };
-    says_ok(Command::new(calls).args(["name", "http://some.name/resource"]));
+    let Some(calls) = CALLS.get() else { return };
+    calls.ok_with(["name", "http://some.name/resource"]);
 }
 
 #[test]
 fn stops_while_it_connects() {
-    let Some(calls) = calls() else { return };
+    let Some(calls) = CALLS.get() else { return };
     // A queue of one that is full: what comes then gets no answer.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     // SAFETY: a plain call.
@@ -876,34 +873,34 @@ fn stops_while_it_connects() {
     if held.len() == 10 {
         return skipped("a stop while it connects", "no queue gets full here");
     }
-    says_ok(Command::new(calls).args(["stop", &format!("http://{address}/resource")]));
+    calls.ok_with(["stop", &format!("http://{address}/resource")]);
 }
 
 #[test]
 fn holds_little_while_nobody_reads() {
-    let Some(calls) = calls() else { return };
+    let Some(calls) = CALLS.get() else { return };
     const LARGE: usize = 100_000_000;
     let server = serve(|_| Reply {
         body: vec![b'x'; LARGE],
         ..status("200 OK")
     });
-    says_ok(Command::new(calls).args(["pause", &server.url, &LARGE.to_string()]));
+    calls.ok(&server, "pause", &[LARGE as i64]);
 }
 
 #[test]
 fn serves_several_at_once() {
-    let Some(calls) = calls() else { return };
+    let Some(calls) = CALLS.get() else { return };
     let servers: Vec<Server> = (0..8)
         .map(|_| serve(|request| part(request.start).cut(300_000)))
         .collect();
-    let urls = servers.iter().map(|server| &server.url);
-    says_ok(Command::new(calls).arg("several").args(urls));
+    let urls = servers.iter().map(|server| server.url.as_str());
+    calls.ok_with(["several"].into_iter().chain(urls));
 }
 
 /// Reads a resource over TLS from a server that nobody vouches for: not without being told to.
 #[test]
 fn trusts_the_given_certificates() {
-    let (Some(example), Some(calls)) = (example(), calls()) else {
+    let (Some(example), Some(calls)) = (example(), CALLS.get()) else {
         return;
     };
     let folder = scratch().join("curl-tls");
@@ -947,7 +944,7 @@ fn trusts_the_given_certificates() {
     let port: u16 = port.expect("openssl says where it listens");
     let url = format!("https://localhost:{port}/resource");
     let refused = run(Command::new(&example.program).arg(&url), LIMIT);
-    let mut trusting = Command::new(calls);
+    let mut trusting = calls.command();
     trusting
         .args(["trust", &url])
         .arg(folder.join("certificate"));

@@ -4,25 +4,13 @@ use super::*;
 
 /// How long the resource is at first.
 const FIRST: usize = 700_000;
-/// How many bytes are compared each time.
-const SAMPLE: usize = 4096;
 
-/// `tests/curl/follow.c`, built once. It asks ten times a second.
-fn program() -> Option<&'static Path> {
-    static PROGRAM: OnceLock<Option<Player>> = OnceLock::new();
-    let more = ["-DSPOOLBUF_CURL_RETRIES=1", SANITIZED];
-    let build = || Player::build_as("curl-follow", "tests/curl/follow.c", &["libcurl"], &more);
-    let program = PROGRAM.get_or_init(build).as_ref();
-    program.map(|it| it.program.as_path())
-}
-
-#[track_caller]
-fn ok(server: &Server, what: &str, given: &[i64]) {
-    let program = program().expect("the caller has asked");
-    let mut command = Command::new(program);
-    command.args([what, &server.url]);
-    says_ok(command.args(given.iter().map(i64::to_string)));
-}
+/// It asks ten times a second.
+static FOLLOW: Program = Program::new(
+    "curl-follow",
+    "tests/curl/follow.c",
+    &["-DSPOOLBUF_CURL_RETRIES=1", SANITIZED],
+);
 
 /// The answer while the resource has that size, with the headers of a file server: they change with it.
 fn grown(start: usize, size: usize) -> Reply {
@@ -44,9 +32,9 @@ fn length(number: usize) -> usize {
 
 #[test]
 fn goes_on_as_it_grows() {
-    let Some(_) = program() else { return };
+    let Some(follow) = FOLLOW.get() else { return };
     let server = serve(|request| grown(request.start, length(request.number)));
-    ok(&server, "whole", &[12]);
+    follow.ok(&server, "whole", &[12]);
     let asked = server.asked();
     // What was delivered last, again and again, and never all of it.
     assert_eq!(
@@ -70,43 +58,43 @@ fn goes_on_as_it_grows() {
             length(request.number),
         )
     });
-    ok(&server, "whole", &[12]);
+    follow.ok(&server, "whole", &[12]);
     let server = serve(|request| {
         let size = length(request.number);
         some(request.start..size, size).with("ETag: \"one\"")
     });
-    ok(&server, "whole", &[12]);
+    follow.ok(&server, "whole", &[12]);
     let server = serve(|request| grown(request.start, length(request.number)));
-    ok(&server, "declare", &[]);
+    follow.ok(&server, "declare", &[]);
 }
 
 /// Nothing states a size: only a 416 is the end.
 #[test]
 fn goes_on_without_a_total() {
-    let Some(_) = program() else { return };
+    let Some(follow) = FOLLOW.get() else { return };
     let server = serve(|request| match length(request.number) {
         size if request.start < size => some(request.start..size, "*"),
         _ => status("416 Range Not Satisfiable"),
     });
-    ok(&server, "whole", &[12]);
+    follow.ok(&server, "whole", &[12]);
 }
 
 #[test]
 fn begins_with_nothing() {
-    let Some(_) = program() else { return };
+    let Some(follow) = FOLLOW.get() else { return };
     let server = serve(|request| match request.number {
         0..4 => status("416 Range Not Satisfiable").with("Content-Range: bytes */0"),
         _ => grown(request.start, SIZE),
     });
-    ok(&server, "whole", &[6]);
+    follow.ok(&server, "whole", &[6]);
 }
 
 /// The function says that it is over: the server is asked once more.
 #[test]
 fn ends_where_it_stops_growing() {
-    let Some(_) = program() else { return };
+    let Some(follow) = FOLLOW.get() else { return };
     let server = serve(|request| grown(request.start, FIRST));
-    ok(&server, "ends", &[0, FIRST as i64]);
+    follow.ok(&server, "ends", &[0, FIRST as i64]);
     assert_eq!(server.asked(), [0, FIRST - SAMPLE]);
     let server = serve(|request| {
         grown(
@@ -114,18 +102,18 @@ fn ends_where_it_stops_growing() {
             if request.number == 0 { FIRST } else { SIZE },
         )
     });
-    ok(&server, "whole", &[0]);
+    follow.ok(&server, "whole", &[0]);
     // Without ranges there is nothing to follow, and an end is an end.
     let server = serve(|_| whole().of(resource()[..FIRST].to_vec()));
-    ok(&server, "ends", &[0, FIRST as i64]);
+    follow.ok(&server, "ends", &[0, FIRST as i64]);
     assert_eq!(server.asked(), [0]);
     let server = serve(|_| whole().of(resource()[..FIRST].to_vec()));
-    ok(&server, "fails", &[9, FIRST as i64, -2002]);
+    follow.ok(&server, "fails", &[9, FIRST as i64, -2002]);
 }
 
 #[test]
 fn is_not_another_resource() {
-    let Some(_) = program() else { return };
+    let Some(follow) = FOLLOW.get() else { return };
     let answers: [fn(usize) -> Reply; 5] = [
         // It has shrunk: by a byte, below the sample, or to nothing.
         |start| grown(start, FIRST - 1),
@@ -134,11 +122,7 @@ fn is_not_another_resource() {
         // Another one of the same size, by its validator.
         |start| some(start..FIRST, FIRST).with("ETag: \"two\""),
         // A longer one, by its bytes.
-        |start| {
-            let reply = grown(start, SIZE);
-            let body = reply.body.iter().map(|byte| byte ^ 1).collect();
-            reply.of(body)
-        },
+        |start| grown(start, SIZE).altered(),
     ];
     for answer in answers {
         let server = serve(move |request| match request.number {
@@ -146,52 +130,52 @@ fn is_not_another_resource() {
             1 => grown(request.start, FIRST),
             _ => answer(request.start),
         });
-        ok(&server, "fails", &[i64::MAX, FIRST as i64, -2001]);
+        follow.ok(&server, "fails", &[i64::MAX, FIRST as i64, -2001]);
     }
 }
 
 /// It has shrunk, and no validator tells: there is none, or it does not change.
 #[test]
 fn sees_that_it_shrank() {
-    let Some(_) = program() else { return };
+    let Some(follow) = FOLLOW.get() else { return };
     for validator in ["X: y", "ETag: \"one\""] {
         let server = serve(move |request| {
             let size = FIRST - request.number / 2;
             some(request.start..size, size).with(validator)
         });
-        ok(&server, "fails", &[i64::MAX, FIRST as i64, -2001]);
+        follow.ok(&server, "fails", &[i64::MAX, FIRST as i64, -2001]);
         // Where the connection broke, long before its end.
         let server = serve(move |request| match request.number {
             0 => some(0..FIRST, FIRST).with(validator).cut(1000),
             _ => some(request.start..FIRST - 1, FIRST - 1).with(validator),
         });
-        ok(&server, "fails", &[0, 1000, -2001]);
+        follow.ok(&server, "fails", &[0, 1000, -2001]);
     }
 }
 
 /// The connection breaks, and meanwhile it has grown.
 #[test]
 fn grows_while_the_connection_breaks() {
-    let Some(_) = program() else { return };
+    let Some(follow) = FOLLOW.get() else { return };
     const CUT: usize = 300_000;
     let server = serve(|request| match request.number {
         0 => grown(0, FIRST).cut(CUT),
         _ => grown(request.start, SIZE),
     });
-    ok(&server, "whole", &[1]);
+    follow.ok(&server, "whole", &[1]);
     // The validators differ, so the bytes are compared.
     assert_eq!(server.asked()[..3], [0, CUT, CUT - SAMPLE]);
     let server = serve(|request| match request.number {
         0 => grown(0, FIRST).cut(CUT),
         _ => grown(request.start, FIRST - 1),
     });
-    ok(&server, "fails", &[9, CUT as i64, -2001]);
+    follow.ok(&server, "fails", &[9, CUT as i64, -2001]);
 }
 
 #[test]
 fn seeks_in_what_has_grown() {
-    let Some(_) = program() else { return };
-    ok(
+    let Some(follow) = FOLLOW.get() else { return };
+    follow.ok(
         &serve(|request| grown(request.start, length(2 * request.number))),
         "jump",
         &[],
@@ -203,20 +187,20 @@ fn seeks_in_what_has_grown() {
             if request.number == 0 { FIRST } else { SIZE },
         )
     });
-    ok(&server, "jump", &[]);
+    follow.ok(&server, "jump", &[]);
 }
 
 #[test]
 fn stops_while_it_waits() {
-    let Some(_) = program() else { return };
+    let Some(follow) = FOLLOW.get() else { return };
     let server = serve(|request| grown(request.start, FIRST));
-    ok(&server, "stop", &[FIRST as i64]);
+    follow.ok(&server, "stop", &[FIRST as i64]);
 }
 
 /// The function's own error.
 #[test]
 fn fails_if_the_function_does() {
-    let Some(_) = program() else { return };
+    let Some(follow) = FOLLOW.get() else { return };
     let server = serve(|request| grown(request.start, FIRST));
-    ok(&server, "fails", &[9, FIRST as i64, -77]);
+    follow.ok(&server, "fails", &[9, FIRST as i64, -77]);
 }

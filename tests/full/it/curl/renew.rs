@@ -4,25 +4,13 @@ use super::*;
 
 /// Where the first URL breaks off.
 const CUT: usize = 700_000;
-/// How many bytes are compared under the new one.
-const SAMPLE: usize = 4096;
 
-/// `tests/curl/renew.c`, built once. One retry, after a quarter of a second.
-fn program() -> Option<&'static Path> {
-    static PROGRAM: OnceLock<Option<Player>> = OnceLock::new();
-    let more = ["-DSPOOLBUF_CURL_RETRIES=1", SANITIZED];
-    let build = || Player::build_as("curl-renew", "tests/curl/renew.c", &["libcurl"], &more);
-    let program = PROGRAM.get_or_init(build).as_ref();
-    program.map(|it| it.program.as_path())
-}
-
-#[track_caller]
-fn ok(server: &Server, what: &str, given: &[i64]) {
-    let program = program().expect("the caller has asked");
-    let mut command = Command::new(program);
-    command.args([what, &server.url]);
-    says_ok(command.args(given.iter().map(i64::to_string)));
-}
+/// One retry, after a quarter of a second.
+static RENEW: Program = Program::new(
+    "curl-renew",
+    "tests/curl/renew.c",
+    &["-DSPOOLBUF_CURL_RETRIES=1", SANITIZED],
+);
 
 impl Request {
     /// The number of the URL; 0 for the first one.
@@ -46,9 +34,7 @@ fn expiring(
 
 /// A part of another resource of the same size, from that offset on.
 fn other(start: usize) -> Reply {
-    let reply = part(start);
-    let body = reply.body.iter().map(|byte| byte ^ 1).collect();
-    reply.of(body)
+    part(start).altered()
 }
 
 /// From the server's log: which URL was asked for which offset.
@@ -61,7 +47,7 @@ fn asked(server: &Server) -> Vec<(usize, usize)> {
 
 #[test]
 fn goes_on_under_a_fresh_url() {
-    let Some(_) = program() else { return };
+    let Some(renew) = RENEW.get() else { return };
     for (refusal, code) in [
         ("400 Bad Request", -1400),
         ("401 Unauthorized", -1401),
@@ -70,23 +56,23 @@ fn goes_on_under_a_fresh_url() {
         ("410 Gone", -1410),
     ] {
         let server = expiring(refusal, part);
-        ok(&server, "whole", &[1, code]);
+        renew.ok(&server, "whole", &[1, code]);
         assert_eq!(asked(&server), [(0, 0), (0, CUT), (1, CUT - SAMPLE)]);
     }
-    ok(&expiring("403 Forbidden", part), "reads", &[]);
+    renew.ok(&expiring("403 Forbidden", part), "reads", &[]);
     // At the first request, which delivers nothing that could be compared.
     let server = serve(|request| match request.url() {
         0 => status("403 Forbidden"),
         _ => part(request.start),
     });
-    ok(&server, "declare", &[]);
+    renew.ok(&server, "declare", &[]);
     assert_eq!(asked(&server)[..2], [(0, 0), (1, 0)]);
 }
 
 /// Each URL is good for a while: a renewal that led to bytes may be followed by another one.
 #[test]
 fn renews_as_often_as_bytes_come() {
-    let Some(_) = program() else { return };
+    let Some(renew) = RENEW.get() else { return };
     const STEP: usize = 300_000;
     let server = serve(|request| match request.start / STEP {
         turn if request.url() < turn => status("403 Forbidden"),
@@ -94,35 +80,35 @@ fn renews_as_often_as_bytes_come() {
     });
     // The sample before a step is refused by nobody.
     let steps = ((SIZE - 1) / STEP) as i64;
-    ok(&server, "whole", &[steps, -1403]);
+    renew.ok(&server, "whole", &[steps, -1403]);
 }
 
 #[test]
 fn compares_small_reads_too() {
-    let Some(_) = program() else { return };
+    let Some(renew) = RENEW.get() else { return };
     let server = expiring("403 Forbidden", part);
-    ok(&server, "small", &[]);
+    renew.ok(&server, "small", &[]);
     assert_eq!(asked(&server).last(), Some(&(1, CUT - SAMPLE)));
 }
 
 /// A second refusal without a byte in between is the error, and so is the first without a fresh URL.
 #[test]
 fn asks_once_for_each_failed_request() {
-    let Some(_) = program() else { return };
+    let Some(renew) = RENEW.get() else { return };
     let server = expiring("403 Forbidden", |_| status("404 Not Found"));
-    ok(&server, "fails", &[9, CUT as i64, -1404, 1]);
+    renew.ok(&server, "fails", &[9, CUT as i64, -1404, 1]);
     let server = expiring("403 Forbidden", part);
-    ok(&server, "fails", &[0, CUT as i64, -1403, 1]);
+    renew.ok(&server, "fails", &[0, CUT as i64, -1403, 1]);
     let server = serve(|_| status("401 Unauthorized"));
-    ok(&server, "fails", &[9, 0, -1401, 1]);
+    renew.ok(&server, "fails", &[9, 0, -1401, 1]);
     // What another URL does not mend.
     let server = serve(|_| status("304 Not Modified"));
-    ok(&server, "fails", &[9, 0, -1304, 0]);
+    renew.ok(&server, "fails", &[9, 0, -1304, 0]);
 }
 
 #[test]
 fn renews_after_the_last_retry() {
-    let Some(_) = program() else { return };
+    let Some(renew) = RENEW.get() else { return };
     for (refusal, code) in [
         (None, -18),
         (Some("429 Too Many Requests"), -1429),
@@ -133,7 +119,7 @@ fn renews_after_the_last_retry() {
             (0, _) => refusal.map_or_else(|| part(request.start).cut(0), status),
             _ => part(request.start),
         });
-        ok(&server, "whole", &[1, code]);
+        renew.ok(&server, "whole", &[1, code]);
         let expected = [(0, 0), (0, CUT), (1, CUT - SAMPLE)];
         assert_eq!(asked(&server), expected, "{code}");
     }
@@ -141,7 +127,7 @@ fn renews_after_the_last_retry() {
 
 #[test]
 fn never_mixes_the_resources_of_two_urls() {
-    let Some(_) = program() else { return };
+    let Some(renew) = RENEW.get() else { return };
     for (first, then, same) in VALIDATORS {
         let server = serve(move |request| match (request.url(), request.number) {
             (0, 0) => part(0).cut(CUT).with(first),
@@ -149,8 +135,8 @@ fn never_mixes_the_resources_of_two_urls() {
             _ => part(request.start).with(then),
         });
         match same {
-            true => ok(&server, "whole", &[1, -1403]),
-            false => ok(&server, "fails", &[9, CUT as i64, -2001, 1]),
+            true => renew.ok(&server, "whole", &[1, -1403]),
+            false => renew.ok(&server, "fails", &[9, CUT as i64, -2001, 1]),
         }
     }
     // Only the bytes differ, or the size, or there are fewer bytes than were delivered.
@@ -162,7 +148,7 @@ fn never_mixes_the_resources_of_two_urls() {
     ];
     for answer in answers {
         let server = expiring("403 Forbidden", answer);
-        ok(&server, "fails", &[9, CUT as i64, -2001, 1]);
+        renew.ok(&server, "fails", &[9, CUT as i64, -2001, 1]);
     }
     // Nobody has stated a size, and there is nothing where bytes were.
     let server = serve(|request| match (request.url(), request.number) {
@@ -170,13 +156,13 @@ fn never_mixes_the_resources_of_two_urls() {
         (0, _) => status("403 Forbidden"),
         _ => status("416 Range Not Satisfiable"),
     });
-    ok(&server, "fails", &[9, CUT as i64, -2001, 1]);
+    renew.ok(&server, "fails", &[9, CUT as i64, -2001, 1]);
 }
 
 /// The bytes at the new offset say nothing about the old ones: those are requested first.
 #[test]
 fn compares_before_it_seeks() {
-    let Some(_) = program() else { return };
+    let Some(renew) = RENEW.get() else { return };
     for same in [true, false] {
         let server = serve(move |request| match (request.url(), request.start) {
             (0, 0) => part(0).cut(100_000),
@@ -184,7 +170,7 @@ fn compares_before_it_seeks() {
             (_, start) if same => part(start),
             (_, start) => other(start),
         });
-        ok(&server, "jump", &[i64::from(same)]);
+        renew.ok(&server, "jump", &[i64::from(same)]);
         let asked = asked(&server);
         assert_eq!(asked[1], (0, SIZE / 2));
         // What was delivered, which is more than the thousand bytes that were read.
@@ -196,7 +182,7 @@ fn compares_before_it_seeks() {
 
 #[test]
 fn compares_what_it_skips() {
-    let Some(_) = program() else { return };
+    let Some(renew) = RENEW.get() else { return };
     for same in [true, false] {
         let server = serve(move |request| match (request.url(), request.number) {
             (0, 0) => whole().cut(CUT),
@@ -205,38 +191,38 @@ fn compares_what_it_skips() {
             _ => whole().of(other(0).body),
         });
         let code = if same { 0 } else { -2001 };
-        ok(&server, "forward", &[CUT as i64, code]);
+        renew.ok(&server, "forward", &[CUT as i64, code]);
         assert_eq!(asked(&server).len(), 3);
     }
 }
 
 #[test]
 fn takes_a_fresh_header_under_the_same_url() {
-    let Some(_) = program() else { return };
+    let Some(renew) = RENEW.get() else { return };
     let server = serve(|request| match request.number {
         0 => part(0).cut(CUT),
         _ if request.headers.contains("authorization: bearer 1") => part(request.start),
         _ => status("401 Unauthorized"),
     });
-    ok(&server, "token", &[]);
+    renew.ok(&server, "token", &[]);
 }
 
 #[test]
 fn stops_in_a_renewal() {
-    let Some(_) = program() else { return };
+    let Some(renew) = RENEW.get() else { return };
     for limit in [0, 1] {
-        ok(&expiring("403 Forbidden", part), "stop", &[limit]);
+        renew.ok(&expiring("403 Forbidden", part), "stop", &[limit]);
     }
-    ok(&expiring("403 Forbidden", part), "free", &[]);
+    renew.ok(&expiring("403 Forbidden", part), "free", &[]);
 }
 
 /// Why the renewal is the source's own and not an `sb_reopen()`: that is refused here.
 #[test]
 fn renews_where_no_source_can_be_replaced() {
-    let Some(_) = program() else { return };
+    let Some(renew) = RENEW.get() else { return };
     for what in ["window", "cache"] {
         let server = expiring("403 Forbidden", part);
-        ok(&server, what, &[]);
+        renew.ok(&server, what, &[]);
         let expected = [(0, 0), (0, CUT), (1, CUT - SAMPLE)];
         assert_eq!(asked(&server), expected, "{what}");
     }
@@ -245,10 +231,10 @@ fn renews_where_no_source_can_be_replaced() {
 /// `sb_reopen()` during the renewal: the other source wins, whatever comes of the renewal.
 #[test]
 fn is_reopened_in_a_renewal() {
-    let Some(_) = program() else { return };
+    let Some(renew) = RENEW.get() else { return };
     for elsewhere in [0, 1] {
         let server = expiring("403 Forbidden", part);
-        ok(&server, "replace", &[elsewhere]);
+        renew.ok(&server, "replace", &[elsewhere]);
         assert_eq!(asked(&server), [(0, 0), (0, CUT), (9, CUT - SAMPLE)]);
     }
 }
@@ -256,9 +242,9 @@ fn is_reopened_in_a_renewal() {
 /// Without a function that renews: sb_reopen() with another source compares the bytes.
 #[test]
 fn is_reopened_with_another_url() {
-    let Some(_) = program() else { return };
+    let Some(renew) = RENEW.get() else { return };
     for same in [true, false] {
         let server = expiring("403 Forbidden", if same { part } else { other });
-        ok(&server, "reopen", &[CUT as i64, i64::from(same)]);
+        renew.ok(&server, "reopen", &[CUT as i64, i64::from(same)]);
     }
 }
