@@ -43,11 +43,12 @@
  *      sb_retry() or sb_resume().
  *   4. Memory for bytes is bounded by `max_memory` plus one segment in flight (at most 256 KiB),
  *      plus at most 256 KiB for each save while it runs, and for each source that sb_reopen() has
- *      replaced while a thread is still inside it. Bookkeeping takes about 3 KiB more for
- *      each buffer, and 100 to 500 bytes for each offset that the source seeks to, as long as bytes
- *      before it are missing. sb_stats counts it as `overhead`. Freed buffers leave at most 4 MiB
- *      allocated in the process, which the system can reclaim. They also leave about 1 KiB times
- *      the largest number of handles that were alive at once.
+ *      replaced while a thread is still inside it. With a `window` it may be 256 KiB more, see
+ *      there. Bookkeeping takes about 3 KiB more for each buffer, and 100 to 500 bytes for each
+ *      offset that the source seeks to, as long as bytes before it are missing. sb_stats counts it
+ *      as `overhead`. Freed buffers leave at most 4 MiB allocated in the process, which the system
+ *      can reclaim. They also leave about 1 KiB times the largest number of handles that were alive
+ *      at once.
  *   5. At most one thread calls the source at a time. The source is never called with a lock held,
  *      nor after it has ended, failed or been closed. It is asked for what the waiting readers
  *      need, rounded up by at most 16 KiB. A prefetch asks for up to 64 KiB, or as much as is
@@ -1044,11 +1045,15 @@ typedef struct {
      * file, and reading there returns SB_ERR_LAPPED. Default: 0, which keeps all bytes.
      *
      * The buffer is then forward only. The source is never sought. Pushes are accepted only where the
-     * buffered bytes end; bytes that had been buffered count as accepted. A prefetch keeps at most `window` bytes ahead, so that it drops no byte that
-     * the furthest reader still has to read. Other readers may be lapped: on a push buffer, `ahead`
-     * holds the pusher back. There is no spool file if `window` is at most `max_memory`; otherwise it
-     * takes at most `window` and 512 KiB. Saves return SB_ERR_UNSUPPORTED, except with SB_SAVE_BUFFERED
-     * and without SB_SAVE_LINK, and so does sb_reopen().
+     * buffered bytes end; bytes that had been buffered count as accepted. A prefetch keeps at most
+     * `window` bytes ahead, so that it drops no byte that the furthest reader still has to read. Other
+     * readers may be lapped: on a push buffer, `ahead` holds the pusher back. Saves return
+     * SB_ERR_UNSUPPORTED, except with SB_SAVE_BUFFERED and without SB_SAVE_LINK, and so does
+     * sb_reopen().
+     *
+     * If `window` is at most `max_memory`, there is no spool file. Memory for bytes is then bounded by
+     * `window` plus 256 KiB, or plus 512 KiB unless `window` is a multiple of 256 KiB. Otherwise the
+     * spool file takes at most `window` plus 512 KiB.
      */
     uint64_t window;
 } sb_options;
