@@ -29,6 +29,12 @@ fn succeeds(command: &mut Command, what: &str) {
     }
 }
 
+fn says_nothing(command: &mut Command, what: &str) {
+    let outcome = run(command, LIMIT);
+    outcome.expect_success(what);
+    assert_eq!(outcome.output, "", "{what} has printed this");
+}
+
 fn both(source: &str, check: impl Fn(&mut Command, &str)) {
     for linkage in [Linkage::Shared, Linkage::Static] {
         with(source, linkage, &check);
@@ -400,4 +406,14 @@ fn sigxfsz() {
 #[test]
 fn no_trace() {
     promise("no_trace.c");
+}
+
+#[test]
+fn manners() {
+    both("manners.c", says_nothing);
+}
+
+#[test]
+fn loaded() {
+    with("loaded.c", Linkage::Loaded, says_nothing);
 }
