@@ -21,6 +21,7 @@
 
 mod board;
 mod counts;
+mod directory;
 mod entry;
 mod flight;
 mod landing;
@@ -49,7 +50,7 @@ use crate::pull::crew::Crew;
 use crate::store::budget::{Budget, Limits};
 use crate::sync::shared::{Shared, try_box};
 
-pub(crate) use crate::cache::entry::EntryDirectory;
+pub(crate) use crate::cache::directory::{EntryDirectory, Unnamed};
 pub(crate) use crate::cache::lease::{EntryHome, Lease};
 pub(crate) use crate::cache::opener::{Opened, Opener};
 pub(crate) use crate::cache::options::{CacheOptions, OpenWait};

@@ -4,15 +4,12 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::buffer::Buffer;
-use crate::cache::{self, CacheOptions, CacheStats, EntryDirectory, OpenWait, Opened, Opener};
+use crate::cache::{self, CacheOptions, CacheStats, OpenWait, Opened, Opener, Unnamed};
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
-use crate::options::{CursorOptions, OnShort, Options, ThreadHook};
+use crate::options::{CursorOptions, OnShort, ThreadHook};
 use crate::source::Source;
-use crate::store::budget::Budget;
 use crate::stream_buffer::StreamBuffer;
-use crate::sync::rcu::DomainRef;
 use crate::sync::shared::{Shared, try_box};
 
 /// Many buffers under one budget, each known by a key.
@@ -296,23 +293,6 @@ where
         let source = source.transpose()?;
         Ok(Opened { source, size, tag })
     }
-}
-
-/// Rust needs no handles.
-struct Unnamed;
-
-impl EntryDirectory for Unnamed {
-    fn add(
-        &self,
-        source: Box<dyn Source>,
-        options: Options,
-        budget: &Shared<Budget>,
-    ) -> Result<(Shared<Buffer>, usize)> {
-        let made = Buffer::in_budget(Some(source), options, DomainRef::own(), budget)?;
-        Ok((made, 0))
-    }
-
-    fn remove(&self, _handle: usize) {}
 }
 
 fn milliseconds(time: Option<Duration>) -> i64 {

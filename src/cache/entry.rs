@@ -1,26 +1,9 @@
 //! An entry: a buffer of the cache.
 
 use crate::buffer::Buffer;
+use crate::cache::directory::EntryDirectory;
 use crate::cache::policy::EntryId;
-use crate::error::Result;
-use crate::options::Options;
-use crate::source::Source;
-use crate::store::budget::Budget;
 use crate::sync::shared::Shared;
-
-/// Where the buffers of entries are known to the outside.
-pub(crate) trait EntryDirectory: Send + Sync {
-    /// Makes a buffer and returns it with its handle.
-    fn add(
-        &self,
-        source: Box<dyn Source>,
-        options: Options,
-        budget: &Shared<Budget>,
-    ) -> Result<(Shared<Buffer>, usize)>;
-
-    /// Makes a handle invalid.
-    fn remove(&self, handle: usize);
-}
 
 pub(crate) struct CacheEntry {
     pub(super) id: EntryId,

@@ -1,7 +1,8 @@
 //! The shelf: the entries, who has a lease of which, and which one goes when there is no room.
 
 use crate::buffer::Buffer;
-use crate::cache::entry::{CacheEntry, EntryDirectory};
+use crate::cache::directory::EntryDirectory;
+use crate::cache::entry::CacheEntry;
 use crate::cache::options::CacheOptions;
 use crate::cache::policy::{EntryId, Policy};
 use crate::cache::table::{EntryRecord, EntryTable};

@@ -8,9 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::buffer::Buffer;
 use crate::buffer::read::{ReadRequest, Wait};
-use crate::options::Options;
 use crate::source::Source;
-use crate::sync::rcu::DomainRef;
 
 /// A resource as the opener finds it.
 #[derive(Clone, Copy)]
@@ -89,22 +87,6 @@ impl Opener for World {
     }
 }
 
-struct Nowhere;
-
-impl EntryDirectory for Nowhere {
-    fn add(
-        &self,
-        source: Box<dyn Source>,
-        options: Options,
-        budget: &Shared<Budget>,
-    ) -> Result<(Shared<Buffer>, usize)> {
-        let made = Buffer::in_budget(Some(source), options, DomainRef::own(), budget);
-        Ok((made?, 0))
-    }
-
-    fn remove(&self, _handle: usize) {}
-}
-
 const MIB: u64 = 1024 * 1024;
 
 fn options() -> CacheOptions {
@@ -116,7 +98,7 @@ fn options() -> CacheOptions {
 }
 
 fn cache(world: &World, options: CacheOptions) -> Shared<BufferCache> {
-    let made = BufferCache::new(Box::new(world.clone()), Box::new(Nowhere), options);
+    let made = BufferCache::new(Box::new(world.clone()), Box::new(Unnamed), options);
     Shared::try_new(made.unwrap()).unwrap()
 }
 

@@ -26,11 +26,6 @@ use crate::options::{CursorOptions, ThreadHooks};
 use crate::panic::catch;
 use crate::sync::shared::try_box;
 
-/// The defaults of sb_cache_options.
-const MAX_MEMORY: u64 = 64 << 20;
-const MAX_DISK: u64 = 512 << 20;
-const THREADS: u32 = 4;
-
 /// Sets the options of a cache to the defaults. `open` remains to be set.
 ///
 /// @param options     [out] the options; not NULL.
@@ -48,20 +43,21 @@ pub unsafe extern "C" fn sb_cache_options_init(
     struct_size: usize,
 ) -> c_int {
     catch(PANIC as c_int, || {
+        let defaults = CacheOptions::default();
         let defaults = sb_cache_options {
             struct_size,
             open: None,
             opaque: std::ptr::null_mut(),
-            max_memory: MAX_MEMORY,
-            max_disk: MAX_DISK,
-            min_free: 0,
-            max_entry: 0,
-            fresh_ms: -1,
-            idle_ms: -1,
-            threads: THREADS,
+            max_memory: defaults.max_memory,
+            max_disk: defaults.max_disk,
+            min_free: defaults.min_free,
+            max_entry: defaults.max_entry,
+            fresh_ms: defaults.fresh_ms,
+            idle_ms: defaults.idle_ms,
+            threads: defaults.threads,
             on_short: sb_on_short::SB_SHORT_END as u32,
-            prefetch: 0,
-            prefetch_low: 0,
+            prefetch: defaults.prefetch,
+            prefetch_low: defaults.prefetch_low,
             spool_dir: std::ptr::null(),
             thread_opaque: std::ptr::null_mut(),
             thread_begin: None,
@@ -366,7 +362,7 @@ unsafe fn make(options: *const sb_cache_options) -> Result<Raw> {
             None => None,
         },
         threads: match given.threads {
-            0 => THREADS,
+            0 => CacheOptions::default().threads,
             threads => threads,
         },
         thread: ThreadHooks {

@@ -6,14 +6,9 @@ use loom::thread;
 
 use super::explore;
 use super::tap::{Tap, read};
-use crate::buffer::Buffer;
 use crate::buffer::read::Wait;
-use crate::cache::{BufferCache, CacheOptions, EntryDirectory, Lease, OpenWait, Opened, Opener};
+use crate::cache::{BufferCache, CacheOptions, Lease, OpenWait, Opened, Opener, Unnamed};
 use crate::error::{Error, Result};
-use crate::options::{OnShort, Options, ThreadHooks};
-use crate::source::Source;
-use crate::store::budget::Budget;
-use crate::sync::rcu::DomainRef;
 use crate::sync::shared::Shared;
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 
@@ -42,22 +37,6 @@ impl Opener for Taps {
     }
 }
 
-struct Nowhere;
-
-impl EntryDirectory for Nowhere {
-    fn add(
-        &self,
-        source: Box<dyn Source>,
-        options: Options,
-        budget: &Shared<Budget>,
-    ) -> Result<(Shared<Buffer>, usize)> {
-        let made = Buffer::in_budget(Some(source), options, DomainRef::own(), budget);
-        Ok((made?, 0))
-    }
-
-    fn remove(&self, _handle: usize) {}
-}
-
 fn cache(tag: u64, may_overlap: bool) -> (Shared<BufferCache>, Taps) {
     let taps = Taps {
         closed: Arc::new(Mutex::new(Vec::new())),
@@ -68,18 +47,10 @@ fn cache(tag: u64, may_overlap: bool) -> (Shared<BufferCache>, Taps) {
     let options = CacheOptions {
         max_memory: 1 << 20,
         max_disk: 0,
-        min_free: 0,
-        max_entry: 0,
-        fresh_ms: -1,
-        idle_ms: -1,
-        on_short: OnShort::End,
-        prefetch: 0,
-        prefetch_low: 0,
-        spool_dir: None,
         threads: 1,
-        thread: ThreadHooks::default(),
+        ..CacheOptions::default()
     };
-    let cache = BufferCache::new(Box::new(taps.clone()), Box::new(Nowhere), options);
+    let cache = BufferCache::new(Box::new(taps.clone()), Box::new(Unnamed), options);
     (Shared::try_new(cache.unwrap()).unwrap(), taps)
 }
 
