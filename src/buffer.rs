@@ -138,7 +138,7 @@ impl Buffer {
     /// The same if there is one, which exits by itself.
     fn start_another_helper(this: &Shared<Buffer>, state: &mut State) -> Result<()> {
         if let Some(crew) = state.crew() {
-            return crew.man();
+            return crew.ensure_thread();
         }
         let thread = helper::start(
             this.clone(),

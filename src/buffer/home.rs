@@ -43,7 +43,7 @@ impl Buffer {
 
     /// The number of bytes that are buffered.
     pub(crate) fn held(&self) -> u64 {
-        self.gate.lock().extent().ranges().total()
+        self.gate.lock().extent().held()
     }
 
     /// The number of bytes that its sources have delivered.

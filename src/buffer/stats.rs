@@ -105,7 +105,7 @@ impl Buffer {
         let state = self.gate.lock();
         let (extent, counters) = (state.extent(), state.counters());
         // Spilling moves bytes without this lock, but the total is only changed under it.
-        let held = extent.ranges().total() - extent.tail();
+        let held = extent.held();
         let disk = self.store.spooled().min(held);
         let memory = held - disk;
         let spool = self.store.spool();

@@ -1,8 +1,8 @@
 //! Sources that are C callbacks.
 //!
-//! Only this module and [`opener`](super::opener) call the host's function pointers. Each call goes through a function that
-//! cannot unwind: an exception that leaves a callback ends the process there, with a message,
-//! before it could unwind through frames that are not prepared for it.
+//! Only this module and [`opener`](super::opener) call the host's function pointers. Each call goes
+//! through a function that cannot unwind: an exception that leaves a callback ends the process
+//! there, with a message, before it could unwind through frames that are not prepared for it.
 
 #![allow(unsafe_code)]
 

@@ -108,7 +108,7 @@ impl Crew {
         })
     }
 
-    fn man(this: &Shared<Crew>) -> Result<()> {
+    fn ensure_thread(this: &Shared<Crew>) -> Result<()> {
         let mut state = lock(&this.state);
         match state.threads.is_empty() && !state.is_closed {
             true => Crew::start_thread(this, &mut state),
@@ -289,8 +289,8 @@ impl CrewSeat {
     }
 
     /// Makes sure that there is a thread.
-    pub(crate) fn man(&self) -> Result<()> {
-        Crew::man(&self.crew)
+    pub(crate) fn ensure_thread(&self) -> Result<()> {
+        Crew::ensure_thread(&self.crew)
     }
 
     /// Puts the buffer into the queue, unless it is there.

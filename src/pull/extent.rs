@@ -77,6 +77,11 @@ impl Extent {
         moves
     }
 
+    /// The number of bytes that are held.
+    pub(crate) fn held(&self) -> u64 {
+        self.ranges.total() - self.tail
+    }
+
     /// The ranges of bytes that are held.
     pub(crate) fn ranges(&self) -> &Ranges {
         &self.ranges
@@ -218,15 +223,16 @@ impl Extent {
         }
     }
 
+    /// Bytes have arrived that may reach the offset at which the source had none.
     #[inline(never)]
     fn check_bound(&mut self, bound: u64) {
         let last = self.ranges.last_end();
-        match bound {
-            // The declared size is larger, so the source has to report the end here once more.
-            bound if bound == last && self.is_short(last) => self.bound = None,
-            bound if bound == last => self.set_end(last),
-            bound if bound < last => self.bound = None,
-            _ => {}
+        if bound == last && !self.is_short(last) {
+            self.set_end(last);
+        } else if bound <= last {
+            // Bytes lie beyond it. Or the declared size is larger, so that the source has to report
+            // the end here once more.
+            self.bound = None;
         }
     }
 

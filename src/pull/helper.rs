@@ -51,8 +51,8 @@ pub(crate) fn start<T: Send + Sync + 'static>(
     })
 }
 
-/// After a panic: fails the calls, watches and pushes that wait for the helper, which then continues with the next
-/// work.
+/// After a panic: fails the calls, watches and pushes that wait for the helper, which then continues
+/// with the next work.
 fn recover(gate: &Gate) {
     let mut state = gate.lock();
     state.prefetch.pause();

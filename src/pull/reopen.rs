@@ -21,8 +21,9 @@
 //! no thread is inside it. Both wait for it. No other call does.
 //!
 //! The new source starts at 0 and is trusted as a new source is. But bytes that it delivers again
-//! are not just discarded: they are compared with those that are held ([`source_check`](crate::pull::source_check)). If they
-//! differ, the new source delivers another resource: it has failed, and no retry helps.
+//! are not just discarded: they are compared with those that are held
+//! ([`source_check`](crate::pull::source_check)). If they differ, the new source delivers another
+//! resource: it has failed, and no retry helps.
 //!
 //! [`SourceGuard`]: crate::pull::source_guard::SourceGuard
 

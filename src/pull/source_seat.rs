@@ -12,9 +12,9 @@ use crate::sync::{ThreadToken, this_thread};
 pub(super) struct Seat {
     /// Distinguishes the sources of a buffer. The first one has 0.
     pub(super) generation: u64,
-    /// None while a thread uses it, and after it was closed.
     /// It never had a source.
     pub(super) is_vacant: bool,
+    /// None while a thread uses it, and after it was closed.
     pub(super) source: Option<Box<dyn Source>>,
     /// Makes a call of the source return soon. None while a thread is inside it, too.
     interrupt: Option<Interrupt>,

@@ -9,9 +9,11 @@
 //! Two shortcuts keep the tree small, in memory and in the processor's caches. A block that is
 //! entirely in the spool file has a *sentinel* instead of segments, and a leaf of such blocks is
 //! *collapsed* to a sentinel too, so that the part of a resource that was spilled long ago takes
-//! next to nothing. Blocks that have left a [window](crate::store::window) leave the tree, and so does each
-//! node with its last block, so that the tree of an endless stream does not grow. And if a block is the only one below a slot, as happens where a source jumps
+//! next to nothing. And if a block is the only one below a slot, as happens where a source jumps
 //! about, its segments hang from that slot, without the nodes in between.
+//!
+//! Blocks that have left a [window](crate::store::window) leave the tree, and so does each node with
+//! its last block, so that the tree of an endless stream does not grow.
 //!
 //! Readers take no lock: they enter the domain, walk the tree, and use what they find until they
 //! drop the guard. The one [`Writer`] links and unlinks. The one [`Spiller`] synchronizes before
@@ -211,8 +213,9 @@ impl Index {
     /// The newest segment of a block, null, or `SPOOLED`. The caller holds a read guard.
     #[inline]
     fn newest(&self, block: u64) -> *mut Segment {
-        // SAFETY: a root lives as long as the index. Any other node lives until `synchronize` has
-        // returned after it was unlinked, and `synchronize` waits for the caller's guard.
+        // SAFETY: the root lives as long as the index. Any other node, also one that was the root,
+        // lives until `synchronize` has returned after it was unlinked, and `synchronize` waits for
+        // the caller's guard.
         let root = unsafe { self.root.load(Ordering::Acquire).as_ref() };
         let mut node = match root {
             Some(root) if root.reaches(block) => root,

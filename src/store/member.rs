@@ -111,8 +111,8 @@ impl Store {
         }
         let spilled = self.spill_oldest(&mut spiller);
         if spilled.as_ref().is_err_and(Error::depends_on_offset) {
-            // The others are tried next: its offset may be beyond the largest size of a file.
-            // So is a tail that nobody fills.
+            // Its offset may be beyond the largest size of a file. The others are tried next, and so
+            // is a tail that nobody fills.
             let mut writing = lock(&self.writing);
             writing.seal_unless(Segment::is_filling);
             writing.defer_oldest();

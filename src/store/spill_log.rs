@@ -11,7 +11,7 @@ use crate::store::spool::Spool;
 use crate::sync::Ordering;
 
 impl Store {
-    /// Logs where the spool file is, once, and when it stops to take bytes, or takes them again.
+    /// Logs where the spool file is, once, and when it stops taking bytes, or takes them again.
     pub(super) fn log_spill(&self, spilled: &Result<()>) {
         if !log::is_on(LogLevel::Error) {
             return;

@@ -1,9 +1,10 @@
 //! Watching: how watches are armed, fired and freed at the gate, and who calls `ready`.
 //!
 //! The thread that fires watches makes their calls, once it has unlocked. A [`StateGuard`] drops its
-//! lock first, then makes the calls of its thread, so that no path can forget them. A guard that is about to sleep makes them first, and so does a thread that is
-//! about to enter the source again. A thread that fires more watches inside such a call makes those
-//! calls later: its outer loop finds them, and the stack does not grow.
+//! lock first, then makes the calls of its thread, so that no path can forget them. A guard that is
+//! about to sleep makes them first, and so does a thread that is about to enter the source again. A
+//! thread that fires more watches inside such a call makes those calls later: its outer loop finds
+//! them, and the stack does not grow.
 
 use super::{Gate, StateGuard};
 use crate::error::{Error, Result};

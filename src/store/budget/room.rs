@@ -14,7 +14,7 @@ use crate::sync::{Ordering, lock};
 
 /// The memory that may be used besides the bytes of the members before stores are evicted for that, at
 /// least: a budget of nothing still has members.
-const OVERHEAD: u64 = 256 * 1024;
+pub(super) const OVERHEAD: u64 = 256 * 1024;
 
 impl Budget {
     /// Charges `bytes` of memory, after spilling what has to leave memory for them. `before_spill` is

@@ -1,6 +1,5 @@
 //! A window through the Rust API, with what only the inside shows.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -349,6 +348,14 @@ fn a_reader_at_the_tail_gets_the_right_bytes_or_none() {
     }
 }
 
+struct SetOnDrop<'f>(&'f AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn chase(total: u64, is_pushed: bool, max: u64) {
     const WINDOW: u64 = 4 * BLOCK;
     let (buffer, pusher) = if is_pushed {
@@ -361,7 +368,7 @@ fn chase(total: u64, is_pushed: bool, max: u64) {
             .max_memory(max);
         (builder.open().expect("memory"), None)
     };
-    let over = Arc::new(AtomicBool::new(false));
+    let over = AtomicBool::new(false);
     let (right, lapped) = (AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
         for ahead in [0, BLOCK, BLOCK + 4000] {
@@ -389,6 +396,8 @@ fn chase(total: u64, is_pushed: bool, max: u64) {
                 std::thread::yield_now();
             }
         });
+        // Also after a panic: the threads would go on forever.
+        let over = SetOnDrop(&over);
         let mut out = vec![0; 100_000];
         let mut at = 0;
         while at < total {
@@ -398,7 +407,7 @@ fn chase(total: u64, is_pushed: bool, max: u64) {
             }
             .expect("at the frontier") as u64;
         }
-        over.store(true, Ordering::Relaxed);
+        drop(over);
         spiller.join().expect("no panic");
     });
     assert!(right.into_inner() > 0);

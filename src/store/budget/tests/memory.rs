@@ -3,11 +3,9 @@
 use super::*;
 use crate::disk::faults::{self, Fault, Plan};
 use crate::error::Error;
+use crate::store::budget::room::OVERHEAD;
 use crate::store::memory::BLOCK;
 use crate::store::memory::chunk::Chunk;
-
-/// The memory that one entry may take beyond the budget while it is being filled.
-const TAIL: u64 = BLOCK;
 
 #[test]
 fn fifty_members_stay_within_one_budget() {
@@ -285,10 +283,10 @@ fn members_without_bytes_are_evicted_in_the_end() {
     for resource in 1..500 {
         idle.add(Filler::new(&budget, resource));
     }
-    assert!(budget.memory().used() > TAIL);
+    assert!(budget.memory().used() > OVERHEAD);
     assert_eq!(idle.len(), 499);
     used.fill(1).expect("memory");
-    assert!(budget.overhead.load(Ordering::Relaxed) <= TAIL + 4096);
+    assert!(budget.overhead.load(Ordering::Relaxed) <= OVERHEAD + 4096);
     assert!(idle.len() > 50, "{}", idle.len());
     assert!(idle.causes().iter().all(|it| *it == Cause::Memory));
     idle.take();
