@@ -21,31 +21,19 @@
 
 #![allow(unsafe_code)]
 
-use std::mem::ManuallyDrop;
+mod node;
+pub(super) mod unlinked;
+
 use std::ptr::{NonNull, null_mut};
 
 use crate::error::Result;
 use crate::store::memory::BLOCK;
-use crate::store::memory::chunk::Chunk;
 use crate::store::segment::Segment;
-use crate::sync::rcu::{Domain, DomainRef, ReadGuard};
-use crate::sync::shared::{Shared, try_box};
+use crate::sync::rcu::{DomainRef, ReadGuard};
+use crate::sync::shared::Shared;
 use crate::sync::{AtomicPtr, Ordering};
-
-const FANOUT_BITS: u32 = if cfg!(loom) { 1 } else { 6 };
-const FANOUT: usize = 1 << FANOUT_BITS;
-
-/// The sentinel, in place of a segment or a leaf: the whole block, or all blocks of the leaf, are
-/// in the spool file.
-const SPOOLED: *mut Segment = std::ptr::without_provenance_mut(SENTINEL);
-const SENTINEL: usize = 1;
-
-/// Set in a pointer in a node above the leaves: it points to the segments of the only block below
-/// that has any.
-const LONE: usize = 2;
-
-/// Set in a pointer that does not point to a node.
-const NO_NODE: usize = SENTINEL | LONE;
+use node::{Chain, FANOUT_BITS, LONE, NO_NODE, Node, SPOOLED, segments};
+use unlinked::{Collapsed, Dropped, Leaf, Retired, Subtree};
 
 /// The memory that a segment takes besides its bytes.
 pub(crate) const SEGMENT: usize = Shared::<Segment>::SIZE;
@@ -64,101 +52,8 @@ pub(crate) struct Writer {
 /// The right to remove memory from an index. Each index has one.
 pub(crate) struct Spiller(());
 
-/// Memory that new readers do not find and earlier readers may still read.
-pub(crate) struct Retired<'i> {
-    domain: &'i Domain,
-    freed: Option<(Chunk, Collapsed)>,
-}
-
-impl Retired<'_> {
-    /// Returns the memory once the last reader has left it.
-    pub(crate) fn wait(mut self) -> Option<Chunk> {
-        self.domain.synchronize();
-        self.freed.take().map(|(chunk, _collapsed)| chunk)
-    }
-}
-
-impl Drop for Retired<'_> {
-    fn drop(&mut self) {
-        if self.freed.is_some() {
-            self.domain.synchronize();
-        }
-    }
-}
-
-/// What has been unlinked because it left the window. Earlier readers may still read it.
-pub(crate) struct Dropped<'i> {
-    domain: &'i Domain,
-    /// The number of bytes that were in the spool file.
-    spooled: u64,
-    freed: (Chain, Subtree),
-    /// Readers may still be there.
-    has_readers: bool,
-}
-
-impl Dropped<'_> {
-    pub(crate) fn spooled(&self) -> u64 {
-        self.spooled
-    }
-
-    /// Frees the memory once the last reader has left it. Returns it if it was one segment that nobody
-    /// is spilling.
-    pub(crate) fn wait(mut self) -> Option<Chunk> {
-        self.synchronize();
-        self.freed.0.reclaim()
-    }
-
-    fn synchronize(&mut self) {
-        if std::mem::take(&mut self.has_readers) {
-            self.domain.synchronize();
-        }
-    }
-
-    /// Unlinks what a slot holds of a block. A collapsed leaf goes with its last block.
-    fn take(&mut self, writer: &mut Writer, slot: &AtomicPtr<()>, block: u64, is_last: bool) {
-        let held = slot.load(Ordering::Relaxed);
-        if held == SPOOLED.cast() {
-            self.spooled = BLOCK;
-            if is_last {
-                slot.store(null_mut(), Ordering::SeqCst);
-            }
-            return;
-        }
-        let newest = segments(held);
-        let mut segment = newest;
-        // SAFETY: only the writer unlinks segments, and it is borrowed here.
-        while let Some(here) = unsafe { segment.as_ref() } {
-            if here.start() / BLOCK != block {
-                return;
-            }
-            if !here.is_in_memory() {
-                self.spooled += here.filled() as u64;
-            }
-            writer.taken -= SEGMENT;
-            segment = here.next.load(Ordering::Relaxed);
-        }
-        slot.store(null_mut(), Ordering::SeqCst);
-        self.has_readers = !newest.is_null();
-        self.freed.0 = Chain(newest);
-    }
-}
-
-impl Drop for Dropped<'_> {
-    fn drop(&mut self) {
-        // Before the fields are dropped, unless `wait` did.
-        self.synchronize();
-    }
-}
-
 /// The memory that an index usually takes more of for one segment.
 pub(crate) const GROWTH: usize = SEGMENT + 2 * size_of::<Node>();
-
-struct Node {
-    /// The number of levels below this one; 0 for a leaf.
-    height: u32,
-    /// Pointers to nodes or, in a leaf, to segments.
-    slots: [AtomicPtr<()>; FANOUT],
-}
 
 /// The location of the byte at an offset, and of the bytes after it.
 pub(crate) enum Location<'p> {
@@ -433,77 +328,10 @@ impl Index {
     }
 }
 
-/// The segments in a slot that holds no node: the newest, null, or `SPOOLED`.
-fn segments(held: *mut ()) -> *mut Segment {
-    held.map_addr(|held| held & !LONE).cast()
-}
-
 impl Writer {
     /// The memory that the index takes, in bytes, not counting the segments' chunks.
     pub(crate) fn taken(&self) -> usize {
         self.taken
-    }
-}
-
-impl Node {
-    fn make(writer: &mut Writer, height: u32) -> Result<Box<Node>> {
-        let slots = std::array::from_fn(|_| AtomicPtr::new(null_mut()));
-        let made = try_box(Node { height, slots })?;
-        writer.taken += size_of::<Node>();
-        Ok(made)
-    }
-
-    /// The pointer with which a slot of this node holds segments.
-    fn held(&self, segments: *mut ()) -> *mut () {
-        let lone = if self.height > 0 { LONE } else { 0 };
-        segments.map_addr(|segments| segments | lone)
-    }
-
-    /// Whether this node, as the root, has a slot for the block.
-    fn reaches(&self, block: u64) -> bool {
-        block >> (FANOUT_BITS * self.height) < FANOUT as u64
-    }
-
-    fn slot(&self, block: u64) -> &AtomicPtr<()> {
-        &self.slots[(block >> (FANOUT_BITS * self.height)) as usize % FANOUT]
-    }
-
-    /// Drops the node and everything below it.
-    ///
-    /// # Safety
-    /// `node` is null or came from `Box::into_raw`, and nobody else can reach it.
-    unsafe fn tear_down(node: *mut Node) {
-        if node.is_null() {
-            return;
-        }
-        // SAFETY: `node` is not null, so the caller guarantees that it came from `Box::into_raw`
-        // and that nobody else can reach it.
-        let node = unsafe { Box::from_raw(node) };
-        // Most slots are empty, so several are looked at together.
-        for slots in node.slots.chunks_exact(FANOUT.min(8)) {
-            let held = |all, slot: &AtomicPtr<()>| all | slot.load(Ordering::Relaxed).addr();
-            if slots.iter().fold(0, held) > SENTINEL {
-                // SAFETY: the slots are of this node, which is being dropped.
-                unsafe { node.tear_down_slots(slots) };
-            }
-        }
-    }
-
-    /// # Safety
-    /// `slots` are some of this node's, which is being dropped. They are not used any more.
-    unsafe fn tear_down_slots(&self, slots: &[AtomicPtr<()>]) {
-        for slot in slots {
-            let child = slot.load(Ordering::Relaxed);
-            if child.is_null() || child == SPOOLED.cast() {
-                // The slot is empty, or its block or leaf was replaced by a sentinel.
-            } else if self.height > 0 && child.addr() & LONE == 0 {
-                // SAFETY: `Index::node` made the child with `Box::into_raw`, and only this node,
-                // which is being dropped, points to it.
-                unsafe { Node::tear_down(child.cast()) };
-            } else {
-                drop(Chain(segments(child)));
-            }
-        }
     }
 }
 
@@ -512,67 +340,5 @@ impl Drop for Index {
         // SAFETY: the index is being dropped, so it has no reader and no writer, and its nodes came
         // from `Box::into_raw`.
         unsafe { Node::tear_down(self.root.load(Ordering::Relaxed)) };
-    }
-}
-
-/// What a sentinel has replaced: the segments of a block, and the leaf if it was collapsed too.
-type Collapsed = (Chain, Option<Leaf>);
-
-/// A leaf that is no longer linked. Not a Box, since readers may see it until `synchronize` has
-/// returned.
-struct Leaf(NonNull<Node>);
-
-impl Drop for Leaf {
-    fn drop(&mut self) {
-        // SAFETY: `Index::node` made the leaf with `Box::into_raw`. It is unlinked, and `Retired`
-        // has synchronized, so nobody else can reach it.
-        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
-    }
-}
-
-/// A node, and everything below it, that is no longer linked; or null.
-struct Subtree(*mut Node);
-
-impl Drop for Subtree {
-    fn drop(&mut self) {
-        // SAFETY: `Index::node` made the node with `Box::into_raw`. It is unlinked, and `Dropped` has
-        // synchronized, so nobody else can reach it.
-        unsafe { Node::tear_down(self.0) };
-    }
-}
-
-/// Segments that are linked only to each other. They are dropped together.
-struct Chain(*mut Segment);
-
-impl Chain {
-    /// The memory of the only segment, if nobody else holds that. The chain is unlinked, and
-    /// synchronized.
-    fn reclaim(&self) -> Option<Chunk> {
-        if self.0.is_null() {
-            return None;
-        }
-        // SAFETY: `insert` got the pointer from `into_raw`. ManuallyDrop leaves its count to the drop
-        // of the chain.
-        let only = ManuallyDrop::new(unsafe { Shared::from_raw(self.0) });
-        let is_only = only.next.load(Ordering::Relaxed).is_null();
-        // A thread that spills it still reads its memory, without a guard.
-        (is_only && only.is_unique()).then(|| only.release())?
-    }
-}
-
-impl Default for Chain {
-    fn default() -> Chain {
-        Chain(null_mut())
-    }
-}
-
-impl Drop for Chain {
-    fn drop(&mut self) {
-        while !self.0.is_null() {
-            // SAFETY: `insert` got the pointer from `into_raw`. The chain is unlinked and
-            // synchronized, or its index is being dropped, so its count is taken back once.
-            let segment = unsafe { Shared::from_raw(self.0) };
-            self.0 = segment.next.load(Ordering::Relaxed);
-        }
     }
 }
