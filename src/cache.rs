@@ -144,7 +144,7 @@ impl BufferCache {
             let opened = self
                 .opener
                 .open(key.bytes(), old.as_ref().map_or(0, Known::old_tag))?;
-            self.maker.settle(old, opened)
+            self.maker.settle(&key, old, opened)
         });
         Shelf::land(self.shelf(), &flight, &key, old, landing);
     }

@@ -3,6 +3,7 @@
 use crate::buffer::Buffer;
 use crate::cache::directory::EntryDirectory;
 use crate::cache::policy::EntryId;
+use crate::store::budget::OwnerCharge;
 use crate::sync::shared::Shared;
 
 pub(crate) struct CacheEntry {
@@ -11,6 +12,8 @@ pub(crate) struct CacheEntry {
     /// The buffer's handle, in this directory.
     pub(super) handle: usize,
     pub(super) directory: Shared<Box<dyn EntryDirectory>>,
+    /// What the entry takes besides its buffer. Dropped last.
+    pub(super) _charge: OwnerCharge,
 }
 
 impl CacheEntry {

@@ -7,8 +7,9 @@ use crate::cache::landing::Landing;
 use crate::cache::lease::{EntryHome, Lease};
 use crate::cache::opener::Opened;
 use crate::cache::options::CacheOptions;
-use crate::cache::policy::EntryId;
+use crate::cache::policy::{EntryId, Policy};
 use crate::cache::shelf::Shelf;
+use crate::cache::table::{EntryTable, Key};
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::pull::crew::Crew;
@@ -58,7 +59,12 @@ impl<'l> Known<'l> {
 
 impl EntryMaker {
     /// Runs code of the source, so no lock may be held here.
-    pub(super) fn settle(&self, old: Option<Known<'_>>, opened: Opened) -> Result<Landing> {
+    pub(super) fn settle(
+        &self,
+        key: &Key,
+        old: Option<Known<'_>>,
+        opened: Opened,
+    ) -> Result<Landing> {
         let source = opened.source.as_ref();
         if source.is_some_and(|source| source.free_waits_for_pull()) {
             // The end of a lease could not tell its owner that no thread is inside it.
@@ -69,7 +75,7 @@ impl EntryMaker {
             Some(old) => self.revalidate(&old, opened).map(|()| Landing::Same),
             None => {
                 let source = opened.source.ok_or(Error::Invalid)?;
-                let entry = self.make(source, opened.size)?;
+                let entry = self.make(key, source, opened.size)?;
                 let tag = opened.tag;
                 Ok(Landing::New { entry, tag })
             }
@@ -94,15 +100,21 @@ impl EntryMaker {
         }
     }
 
-    fn make(&self, source: Box<dyn Source>, size: Option<u64>) -> Result<Shared<CacheEntry>> {
+    fn make(
+        &self,
+        key: &Key,
+        source: Box<dyn Source>,
+        size: Option<u64>,
+    ) -> Result<Shared<CacheEntry>> {
         let id = self.shelf.reserve()?;
-        self.make_as(id, source, size)
+        self.make_as(id, key, source, size)
             .inspect_err(|_| self.shelf.give_back(id))
     }
 
     fn make_as(
         &self,
         id: EntryId,
+        key: &Key,
         source: Box<dyn Source>,
         size: Option<u64>,
     ) -> Result<Shared<CacheEntry>> {
@@ -115,6 +127,7 @@ impl EntryMaker {
             buffer,
             handle,
             directory: directory.clone(),
+            _charge: Budget::charge_owner(&self.budget, taken(key)),
         };
         self.begin(&entry, ahead)?;
         Shared::try_new(entry)
@@ -146,4 +159,12 @@ impl EntryMaker {
             ..Options::default()
         })
     }
+}
+
+/// The memory that an entry takes besides its buffer, with its key and its places in the tables, which
+/// double when they grow.
+fn taken(key: &Key) -> u64 {
+    let own = Shared::<CacheEntry>::SIZE + size_of::<EntryHome>();
+    let places = 2 * (EntryTable::PLACE + Policy::PLACE);
+    (own + places + Key::SIZE + key.bytes().len()) as u64
 }

@@ -68,6 +68,10 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
+    /// The memory that an entry takes here.
+    #[allow(dead_code, reason = "the bench does not use it")]
+    pub(crate) const PLACE: usize = size_of::<EntrySlot>();
+
     /// An entry of more than `max_entry` bytes is large. 0: an eighth of `budget`.
     pub(crate) fn new(max_entry: u64, budget: u64) -> Policy {
         Policy {

@@ -17,6 +17,9 @@ use crate::sync::shared::Shared;
 pub(super) struct Key(Shared<Vec<u8>>);
 
 impl Key {
+    /// The memory that a key takes besides its bytes.
+    pub(super) const SIZE: usize = Shared::<Vec<u8>>::SIZE;
+
     pub(super) fn copy(bytes: &[u8]) -> Result<Key> {
         let mut copy = Vec::new();
         copy.try_reserve_exact(bytes.len())
@@ -98,6 +101,11 @@ pub(super) struct EntryTable {
 }
 
 impl EntryTable {
+    /// The memory that an entry takes here: its record, and its key's listing with the byte that a map
+    /// keeps beside each.
+    pub(super) const PLACE: usize =
+        size_of::<Option<EntryRecord>>() + size_of::<(Key, Listing)>() + 1;
+
     pub(super) fn new(policy: Policy) -> EntryTable {
         EntryTable {
             listings: HashMap::new(),

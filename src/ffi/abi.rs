@@ -780,9 +780,14 @@ pub struct sb_cache_options {
     pub open: sb_opener_fn,
     /// Passed to `open`, and never dereferenced. Default: NULL.
     pub opaque: *mut c_void,
-    /// The most memory that all entries use together, in bytes, with their bookkeeping. Each entry
-    /// that is being filled may exceed it by 256 KiB, so that any value works, even 0. While more is
-    /// needed, the oldest segment of any entry is spilled. Default: 67108864 (64 MiB).
+    /// The most memory that all entries use together, in bytes: their segments, indexes, keys and
+    /// records. Each entry that is being filled may exceed it by 256 KiB, so that any value works,
+    /// even 0. While more is needed, the oldest segment of any entry is spilled; if keys and records
+    /// alone exceed it, and 256 KiB, entries are evicted.
+    ///
+    /// Not counted: readers, the stacks of helper threads, up to 32 bytes for each gap in the buffered
+    /// bytes of an entry, and, when entries have gone, the places of their records: up to 400 bytes
+    /// times the largest number of entries at once. Default: 67108864 (64 MiB).
     pub max_memory: u64,
     /// The most disk space that the spool files of all entries use together, in bytes. While more is
     /// needed, the entry whose last lease ended longest ago is evicted. If every entry has a lease,
@@ -792,8 +797,14 @@ pub struct sb_cache_options {
     /// The least number of bytes to leave free in the file system of the spool files. It is sampled,
     /// so that it may be missed by some. Default: 0, none.
     pub min_free: u64,
-    /// An entry of more than this many bytes is evicted before all others, once it has no lease.
-    /// Default: 0, an eighth of `max_memory` and `max_disk` together.
+    /// An entry of more than this many bytes is evicted before all others, once it has no lease. What
+    /// counts is the number of bytes that it has then.
+    ///
+    /// While an entry has a lease, it takes room from all that have none, whatever its size. A read
+    /// through a resource larger than `max_memory` and `max_disk` together evicts all of them, and
+    /// then returns SB_ERR_DISK_FULL. An opener that knows such a size can refuse it with a code of
+    /// its own, before anything is evicted. Default: 0, an eighth of `max_memory` and `max_disk`
+    /// together.
     pub max_entry: u64,
     /// For how long an entry is handed out without asking the opener, in milliseconds since that
     /// opened it or confirmed it. Default: -1; a negative value means no limit.

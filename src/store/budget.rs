@@ -3,8 +3,9 @@
 //! Every store in a budget is a *member*. It charges memory before it takes it, and removes the
 //! charge once the memory is free again, so that the sum of the members never exceeds what the
 //! budget has counted. Counted are the segments, as whole pages where they are mapped, the index, and
-//! the owner of the store. A member uses no arenas, keeps no spare chunks and reserves no disk blocks
-//! ahead: it has no memory that the budget does not know.
+//! the owner of the store with what the cache keeps of it. A member uses no arenas, keeps no spare
+//! chunks and reserves no disk blocks ahead. What the budget does not know is small, and the docs of
+//! `max_memory` in `sb_cache_options` list it.
 //!
 //! A member that needs a segment calls [`make_room`](Budget::make_room), without a lock and before
 //! the source is asked. While the segment does not fit, the oldest segment of all members is spilled,
@@ -71,6 +72,12 @@ pub(crate) struct Charge {
     bytes: u64,
 }
 
+/// Memory that the owner of a member takes, charged until this is dropped. No spill frees it.
+pub(crate) struct OwnerCharge {
+    budget: Shared<Budget>,
+    bytes: u64,
+}
+
 impl Budget {
     /// The memory that a member takes in a budget, in bytes.
     pub(super) const MEMBER: u64 = Registry::SLOT as u64;
@@ -111,6 +118,15 @@ impl Budget {
         ask: impl FnOnce() -> io::Result<u64>,
     ) -> bool {
         self.free_space.is_short(bytes, ask)
+    }
+
+    /// Charges what the owner of a member takes besides, even if that exceeds the limit.
+    pub(crate) fn charge_owner(this: &Shared<Budget>, bytes: u64) -> OwnerCharge {
+        this.grow_overhead(bytes, None);
+        OwnerCharge {
+            budget: this.clone(),
+            bytes,
+        }
     }
 
     /// Charges what a member needs besides its bytes, as far as possible out of a charge, and even if
@@ -196,6 +212,12 @@ impl Charge {
 impl Drop for Charge {
     fn drop(&mut self) {
         self.budget.memory.remove(self.bytes);
+    }
+}
+
+impl Drop for OwnerCharge {
+    fn drop(&mut self) {
+        self.budget.remove_overhead(self.bytes);
     }
 }
 
