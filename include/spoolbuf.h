@@ -1218,9 +1218,14 @@ typedef struct {
      */
     void *opaque;
     /**
-     * The most memory that all entries use together, in bytes, with their bookkeeping. Each entry
-     * that is being filled may exceed it by 256 KiB, so that any value works, even 0. While more is
-     * needed, the oldest segment of any entry is spilled. Default: 67108864 (64 MiB).
+     * The most memory that all entries use together, in bytes: their segments, indexes, keys and
+     * records. Each entry that is being filled may exceed it by 256 KiB, so that any value works,
+     * even 0. While more is needed, the oldest segment of any entry is spilled; if keys and records
+     * alone exceed it, and 256 KiB, entries are evicted.
+     *
+     * Not counted: readers, the stacks of helper threads, up to 32 bytes for each gap in the buffered
+     * bytes of an entry, and, when entries have gone, the places of their records: up to 400 bytes
+     * times the largest number of entries at once. Default: 67108864 (64 MiB).
      */
     uint64_t max_memory;
     /**
@@ -1236,8 +1241,14 @@ typedef struct {
      */
     uint64_t min_free;
     /**
-     * An entry of more than this many bytes is evicted before all others, once it has no lease.
-     * Default: 0, an eighth of `max_memory` and `max_disk` together.
+     * An entry of more than this many bytes is evicted before all others, once it has no lease. What
+     * counts is the number of bytes that it has then.
+     *
+     * While an entry has a lease, it takes room from all that have none, whatever its size. A read
+     * through a resource larger than `max_memory` and `max_disk` together evicts all of them, and
+     * then returns SB_ERR_DISK_FULL. An opener that knows such a size can refuse it with a code of
+     * its own, before anything is evicted. Default: 0, an eighth of `max_memory` and `max_disk`
+     * together.
      */
     uint64_t max_entry;
     /**
@@ -1796,8 +1807,8 @@ SB_API int sb_resume(sb_buffer *handle);
  * once. Clears a source error, but not a cancellation. If this is called several times, the last
  * call wins.
  *
- * The old source is not called again, and is closed exactly once. If a thread is inside it, its
- * `cancel` is called, the bytes that it still delivers are discarded, and it is closed when it
+ * The old source is not called again, and is closed exactly once. If another thread is inside it,
+ * its `cancel` is called, the bytes that it still delivers are discarded, and it is closed when it
  * returns. The other calls do not wait for that: the new source may be called while a thread is
  * still inside the old one. If it has a `close`, neither does this call; if
  * not, this call blocks until the old source has returned, which is the only sign that its `opaque`

@@ -128,8 +128,8 @@ pub unsafe extern "C" fn sb_resume(handle: *mut sb_buffer) -> c_int {
 /// once. Clears a source error, but not a cancellation. If this is called several times, the last
 /// call wins.
 ///
-/// The old source is not called again, and is closed exactly once. If a thread is inside it, its
-/// `cancel` is called, the bytes that it still delivers are discarded, and it is closed when it
+/// The old source is not called again, and is closed exactly once. If another thread is inside it,
+/// its `cancel` is called, the bytes that it still delivers are discarded, and it is closed when it
 /// returns. The other calls do not wait for that: the new source may be called while a thread is
 /// still inside the old one. If it has a `close`, neither does this call; if
 /// not, this call blocks until the old source has returned, which is the only sign that its `opaque`
