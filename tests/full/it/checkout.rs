@@ -1,4 +1,4 @@
-//! The README's blocks of code, and a directory in which its commands are run.
+//! The blocks of code of the README and of the pages in `docs`, and a directory in which their commands are run.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -10,12 +10,27 @@ use std::sync::{Mutex, MutexGuard, OnceLock};
 
 pub const README: &str = include_str!("../../../README.md");
 
+/// The pages that a user reads, from the repository's root; the guides are in `guides.rs`.
+pub const PAGES: [(&str, &str); 6] = [
+    ("README.md", README),
+    (
+        "docs/bindings.md",
+        include_str!("../../../docs/bindings.md"),
+    ),
+    ("docs/calls.md", CALLS),
+    ("docs/install.md", INSTALL),
+    ("docs/speed.md", include_str!("../../../docs/speed.md")),
+    ("docs/start.md", include_str!("../../../docs/start.md")),
+];
+pub const CALLS: &str = include_str!("../../../docs/calls.md");
+pub const INSTALL: &str = include_str!("../../../docs/install.md");
+
 /// The one block of code in a language that contains `what`.
 pub fn block(language: &str, what: &str) -> String {
     let fence = format!("\n```{language}\n");
-    let blocks: Vec<&str> = README
-        .split(&fence)
-        .skip(1)
+    let blocks: Vec<&str> = PAGES
+        .iter()
+        .flat_map(|(_, page)| page.split(&fence).skip(1))
         .map(|text| text.split("```").next().expect("a block"))
         .filter(|text| text.contains(what))
         .collect();

@@ -1,14 +1,18 @@
-//! The README, word for word: its programs are compiled and run, its commands are executed.
+//! The README and the pages in `docs`, word for word: their programs are compiled and run, their commands
+//! are executed.
 
 use std::fs;
 use std::io::Write;
 use std::os::fd::AsRawFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::checkout::{README, block, checkout, shell, succeeds, succeeds_with};
-use crate::foreign::installation;
+use crate::checkout::{
+    CALLS, INSTALL, PAGES, README, block, checkout, shell, succeeds, succeeds_with,
+};
+use crate::foreign::{command, installation};
+use crate::library::root;
 
 /// What the README says that its programs print.
 fn printed() -> String {
@@ -173,11 +177,11 @@ fn installed_library() {
         return;
     }
     let compile = "cc demo.c $(pkg-config --cflags --libs spoolbuf) -o demo";
-    assert!(README.contains(compile));
+    assert!(INSTALL.contains(compile));
     succeeds(checkout, &format!("rm -f demo; {compile}"));
     prints(checkout, "./demo");
     let compile = "eval \"cc demo.c $(pkg-config --cflags --libs spoolbuf) -o demo\"";
-    assert!(README.contains(compile));
+    assert!(INSTALL.contains(compile));
     succeeds_with(
         checkout,
         &spaced,
@@ -204,19 +208,25 @@ fn installed_library() {
 #[test]
 fn rust_program() {
     let (checkout, _alone) = checkout();
-    let package = checkout.join("demo-rust");
+    let package = package(checkout, "demo-rust");
+    fs::write(package.join("src/main.rs"), block("rust,no_run", "fn main")).expect("written");
+    succeeds(&package, "cargo build --quiet");
+    prints(checkout, "demo-rust/target/debug/demo");
+}
+
+/// A program that depends on the library as the page says, without its code.
+fn package(checkout: &Path, name: &str) -> PathBuf {
+    let package = checkout.join(name);
     fs::create_dir_all(package.join("src")).expect("a directory");
     let line = "spoolbuf = { path = \"…\" }";
-    assert!(README.contains(&format!("`{line}`")));
+    assert!(INSTALL.contains(&format!("`{line}`")));
     let manifest = format!(
         "[package]\nname = \"demo\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n{}\n",
         line.replace('…', concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
     );
     fs::write(package.join("Cargo.toml"), manifest).expect("written");
     fs::copy(checkout.join("Cargo.lock"), package.join("Cargo.lock")).expect("copied");
-    fs::write(package.join("src/main.rs"), block("rust,no_run", "fn main")).expect("written");
-    succeeds(&package, "cargo build --quiet");
-    prints(checkout, "demo-rust/target/debug/demo");
+    package
 }
 
 /// The names in a text that begin with `sb_`.
@@ -238,26 +248,236 @@ fn names_every_call_and_nothing_else() {
         .filter_map(|(before, _)| names(before).last().copied())
         .collect();
     assert!(functions.len() >= 20, "{functions:?}");
-    let table = README.split("\n## The calls\n").nth(1).expect("the calls");
-    let table = names(table.split("\n## ").next().expect("the calls"));
+    let table = names(CALLS.split("\n## ").next().expect("the calls"));
     for function in &functions {
-        assert!(table.contains(function), "{function} is not in the README");
+        assert!(
+            table.contains(function),
+            "{function} is not in docs/calls.md"
+        );
     }
     let known = names(header);
-    for name in names(README) {
-        assert!(known.contains(&name), "{name} is not in the header");
+    for (page, text) in PAGES {
+        for name in names(text) {
+            assert!(known.contains(&name), "{page}: {name} is not in the header");
+        }
     }
+}
+
+/// The links of the README, by name. They are defined at its end, so that the crate's page, which is at another
+/// place, can define them before (see `docs/crate-links.md`).
+fn links() -> Vec<(&'static str, &'static str)> {
+    let lines = README.lines().filter(|line| line.starts_with('['));
+    let links: Vec<_> = lines
+        .filter_map(|line| line[1..].split_once("]: "))
+        .collect();
+    assert!(links.len() >= 20, "{links:?}");
+    links
 }
 
 #[test]
 fn links_lead_somewhere() {
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let links = README.split("](").skip(1);
-    let links: Vec<&str> = links.filter_map(|text| text.split(')').next()).collect();
-    assert!(links.len() >= 5, "{links:?}");
-    for link in links.iter().filter(|link| !link.contains("://")) {
+    for (name, link) in links() {
         // The headings are checked by `.ci/quick`.
         let file = link.split('#').next().expect("a part");
-        assert!(root.join(file).exists(), "{link}");
+        assert!(root().join(file).exists(), "{link}");
+        assert!(README.contains(&format!("][{name}]")), "{name} is not used");
+    }
+    let inline = README.split("](").skip(1);
+    for link in inline.filter_map(|text| text.split(')').next()) {
+        assert!(
+            link.contains("://"),
+            "{link} leads nowhere on the crate's page"
+        );
+    }
+}
+
+/// What comes before the README on the crate's page: the same links, to the files of the published crate, and
+/// the picture itself. `BLESS=1 cargo full --test it readme::` rewrites it.
+#[test]
+fn links_of_the_crate_are_current() {
+    let mut page = String::new();
+    for (name, link) in links() {
+        let target = if name == "picture" {
+            let bytes = fs::read(root().join(link)).expect("a picture");
+            format!("data:image/svg+xml;base64,{}", base64(&bytes))
+        } else {
+            format!("https://docs.rs/crate/spoolbuf/latest/source/{link}")
+        };
+        page += &format!("[{name}]: {target}\n");
+    }
+    let path = root().join("docs/crate-links.md");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, &page).expect("written");
+    }
+    let stale = "docs/crate-links.md is not what README.md says; BLESS=1 cargo full --test it readme:: rewrites it";
+    assert!(
+        fs::read_to_string(&path).is_ok_and(|old| old == page),
+        "{stale}"
+    );
+}
+
+fn base64(bytes: &[u8]) -> String {
+    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let word = three
+            .iter()
+            .fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
+        let word = word << (8 * (3 - three.len()));
+        for at in 0..4 {
+            let letter = letters[(word >> (18 - 6 * at) & 63) as usize];
+            text.push(if at > three.len() { '=' } else { letter.into() });
+        }
+    }
+    text
+}
+
+/// Every file that the README leads to is in the crate that is published.
+#[test]
+fn links_lead_into_the_crate() {
+    let listed = command("cargo", root())
+        .args(["package", "--list", "--allow-dirty"])
+        .output();
+    let listed = String::from_utf8(listed.expect("cargo runs").stdout).expect("UTF-8");
+    let listed: Vec<&str> = listed.lines().collect();
+    for (_, link) in links() {
+        let file = link.split('#').next().expect("a part");
+        assert!(
+            listed.contains(&file),
+            "{file} is not in the crate: see `include` in Cargo.toml"
+        );
+    }
+}
+
+/// The README's four lines in C and C++, as a program, and those of Python and Rust.
+#[test]
+fn four_lines() {
+    let (checkout, _alone) = checkout();
+    succeeds(checkout, &block("sh", "cc -std=c99 -I include demo.c -L"));
+    let function = block("c", "int main")
+        .split("int main")
+        .next()
+        .expect("a function")
+        .to_owned();
+    let four = block(
+        "c",
+        "late_count = sb_read(buffer, 700000, sizeof late, late), early_count",
+    );
+    let four = format!(
+        "{function}int main(void)\n{{\nchar late[6], early[6];\n{four}\
+         sb_free(buffer);\nreturn late_count != 6 || early_count != 6 || saved != 2100007 || late[0] != '1';\n}}\n"
+    );
+    fs::write(checkout.join("four.c"), four).expect("written");
+    let four = format!(
+        "#include <spoolbuf.hpp>\n#include <fstream>\nint main()\n{{\n{}\
+         return late.size() != 6 || late[0] != std::byte('1') || early.size() != 6;\n}}\n",
+        block("cpp", "spoolbuf::buffer")
+    );
+    fs::write(checkout.join("four.cpp"), four).expect("written");
+    let flags = "-Wall -Wextra -Werror -I include -I bindings/cpp -L target/release -lspoolbuf \
+                 -Wl,-rpath,\"$PWD/target/release\"";
+    let stream = succeeds(checkout, "seq -w 0 300000");
+    let runs = |what: &str, compile: &str, run: &str| {
+        let _ = fs::remove_file(checkout.join("copy"));
+        succeeds(checkout, &format!("{compile}; seq -w 0 300000 | {run}"));
+        let copy = fs::read_to_string(checkout.join("copy")).expect("saved");
+        assert!(copy == stream, "{what} saved something else");
+    };
+    runs(
+        "C",
+        &format!("cc -std=c99 four.c {flags} -o four-c"),
+        "./four-c",
+    );
+    if is_there("c++") {
+        runs(
+            "C++",
+            &format!("c++ -std=c++17 four.cpp {flags} -o four-cpp"),
+            "./four-cpp",
+        );
+    }
+    if is_there("python3") {
+        let four = block("python", "open(0, \"rb\")");
+        let four = format!("{four}assert (late, early) == (b\"100000\", b\"000000\")\n");
+        fs::write(checkout.join("four.py"), four).expect("written");
+        let variables =
+            "PYTHONPATH=bindings/python/src SPOOLBUF_LIBRARY=target/release/libspoolbuf.so";
+        runs("Python", "true", &format!("{variables} python3 four.py"));
+    }
+}
+
+#[test]
+fn four_lines_of_rust() {
+    let (checkout, _alone) = checkout();
+    let package = package(checkout, "four-rust");
+    let four = format!(
+        "fn main() -> Result<(), Box<dyn std::error::Error>> {{\nlet (mut late, mut early) = ([0; 6], [0; 6]);\n\
+         {}assert_eq!((&late, &early), (b\"100000\", b\"000000\"));\nOk(())\n}}\n",
+        block("rust,ignore", "StreamBuffer")
+    );
+    fs::write(package.join("src/main.rs"), four).expect("written");
+    succeeds(&package, "cargo build --quiet");
+    succeeds(checkout, "seq -w 0 300000 | four-rust/target/debug/demo");
+}
+
+/// The README's lines about the cache compile.
+#[test]
+fn cache_in_c() {
+    let (checkout, _alone) = checkout();
+    let lines = block("c", "sb_cache_new");
+    let program = format!(
+        "#include <spoolbuf.h>\n#include <string.h>\nvoid use(sb_cache_options options, const char *url);\n\
+         void use(sb_cache_options options, const char *url)\n{{\nsb_cache *cache;\nsb_reader *reader;\n\
+         sb_cache_stats stats;\nchar bytes[100];\n{lines}(void)count;\n}}\n"
+    );
+    fs::write(checkout.join("cache.c"), program).expect("written");
+    let strict = "cc -std=c99 -Wall -Wextra -Wpedantic -Werror -I include -c cache.c -o /dev/null";
+    succeeds(checkout, strict);
+}
+
+/// The README's rows are those of the bench, with their names there.
+const ROWS: [(&str, &str); 6] = [
+    (
+        "longest read of buffered bytes while the source sleeps for 950 ms, ms",
+        "longest buffered read, source asleep 950 ms, ms",
+    ),
+    (
+        "two threads compared with one, 4 KiB reads from disk, times",
+        "4 KiB from disk, two threads over one, times",
+    ),
+    ("read 4 KiB from disk, ns", "read 4 KiB from disk, ns"),
+    ("read 4 KiB from memory, ns", "read 4 KiB from memory, ns"),
+    (
+        "pull 256 MiB through 5 MiB of memory, MiB/s",
+        "pull through 256 MiB, 64 KiB chunks, MiB/s",
+    ),
+    ("save 256 MiB, ms", "save 256 MiB, copied, no fsync, ms"),
+];
+
+/// The cells of the one row of a table that begins like this.
+fn row(page: &str, name: &str) -> Vec<String> {
+    let start = format!("| {name} |");
+    let rows: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with(&start))
+        .collect();
+    assert_eq!(rows.len(), 1, "{start}");
+    let cells = rows[0][start.len()..].split('|');
+    cells
+        .map(|cell| cell.trim().trim_matches('*').to_owned())
+        .collect()
+}
+
+#[test]
+fn rows_are_those_of_the_bench() {
+    let bench = include_str!("../../../bench/README.md");
+    let rows = README
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.matches('|').count() == 7);
+    assert_eq!(rows.count(), ROWS.len() + 1, "a row that is not compared");
+    for (here, there) in ROWS {
+        let (here, there) = (row(README, here), row(bench, there));
+        // spoolbuf, mutexed-spool, ffmpeg-cache, gst-queue2, stream-download.
+        let expected = [0, 1, 4, 5, 2].map(|column: usize| there[column].clone());
+        assert_eq!(here[..5], expected);
     }
 }
