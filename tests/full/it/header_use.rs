@@ -172,6 +172,45 @@ fn lines_are_plain() {
     }
 }
 
+/// The programs of the overview compile, in a function that has what they use.
+#[test]
+fn examples_compile() {
+    let text = text();
+    let overview = text.split("*/").next().expect("the overview");
+    let mut examples = vec![String::new()];
+    for line in overview.lines() {
+        match line.strip_prefix(" *       ") {
+            Some(code) if !code.starts_with(' ') => {
+                *examples.last_mut().expect("one") += &format!("{code}\n")
+            }
+            _ if examples.last().expect("one").is_empty() => {}
+            _ => examples.push(String::new()),
+        }
+    }
+    examples.retain(|example| example.contains(';'));
+    assert_eq!(examples.len(), 2, "{examples:?}");
+    let mut code = "#include <string.h>\n#include \"spoolbuf.h\"\n\
+        int64_t my_read(void *opaque, void *out, size_t capacity);\n\
+        int my_open(void *opaque, const void *key, size_t key_size, uint64_t old_tag, sb_opened *out);\n\
+        extern char my_state[1];\n"
+        .to_owned();
+    for (number, example) in examples.iter().enumerate() {
+        let unused = if number == 0 { "(void)n;" } else { "" };
+        code += &format!(
+            "void example_{number}(char *url);\nvoid example_{number}(char *url)\n{{\nchar bytes[10];\n\
+             sb_cache_options options;\nsb_cache *cache;\nsb_reader *reader;\n{example}\n{unused}\n\
+             (void)url, (void)options, (void)cache, (void)reader;\n}}\n"
+        );
+    }
+    let mut command = compiler(false);
+    command.args([
+        "-Wno-missing-field-initializers",
+        "-Wno-uninitialized",
+        "-Wno-maybe-uninitialized",
+    ]);
+    compiles(command, "examples.c", &code);
+}
+
 /// Each function's comment has what the house style asks for.
 #[test]
 fn every_function_is_described() {

@@ -481,3 +481,53 @@ fn rows_are_those_of_the_bench() {
         assert_eq!(here[..5], expected);
     }
 }
+
+/// The programs of the pages, by a part of each. Each is compiled or run by a test of this file.
+const PROGRAMS: [(&str, &str); 9] = [
+    (
+        "c",
+        "late_count = sb_read(buffer, 700000, sizeof late, late), early_count",
+    ),
+    ("c", "sb_cache_new"),
+    ("c", "int main"),
+    ("cmake", "find_package"),
+    ("cpp", "spoolbuf::buffer"),
+    ("python", "ctypes"),
+    ("python", "open(0, \"rb\")"),
+    ("rust,ignore", "StreamBuffer"),
+    ("rust,no_run", "fn main"),
+];
+
+/// No page has a program that nothing compiles or runs. Those of the guides are followed by `guides.rs`, and
+/// those of the Python package by its own tests.
+#[test]
+fn every_program_is_tested() {
+    let here = include_str!("readme.rs");
+    for (language, what) in PROGRAMS {
+        block(language, what);
+        // Here, and in a test.
+        let uses = here.matches(&format!("{what:?}")).count();
+        assert!(uses > 1, "no test has the block of {language} with {what}");
+    }
+    let listed = command("git", root()).args(["ls-files", "*.md"]).output();
+    let listed = String::from_utf8(listed.expect("git runs").stdout).expect("UTF-8");
+    assert!(listed.lines().count() > 20, "{listed}");
+    let mut found = 0;
+    for page in listed.lines() {
+        let text = fs::read_to_string(root().join(page)).expect("a page");
+        let fences = text
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix("```"));
+        let programs = fences.filter(|language| !["", "sh", "text"].contains(language));
+        if !page.starts_with("docs/guides/") && page != "bindings/python/README.md" {
+            let count = programs.count();
+            let is_known = PAGES.iter().any(|(name, _)| *name == page);
+            assert!(
+                count == 0 || is_known,
+                "{page} has programs that no test compiles"
+            );
+            found += count;
+        }
+    }
+    assert_eq!(found, PROGRAMS.len(), "a program that no test compiles");
+}

@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""Builds the documentation as one site, target/site/index.html: the pages, the header, Rust and Python.
+
+    python3 docs/site.py [FOLDER]
+
+A warning of Doxygen, rustdoc or this script is an error, and so is a link that leads nowhere. The pages of the
+repository are copied first, with links that fit: a page is at another place there than here. Takes half a minute. Needs
+Doxygen and cargo.
+"""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+import urllib.parse
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = ROOT / "target"
+# In the order of the menu, with the names of the pages there.
+PAGES = {
+    "README.md": "mainpage",
+    "docs/start.md": "start",
+    "docs/install.md": "install",
+    "docs/guides/ffmpeg.md": "guide-ffmpeg",
+    "docs/guides/http.md": "guide-http",
+    "docs/guides/cache.md": "guide-cache",
+    "docs/guides/serve.md": "guide-serve",
+    "docs/calls.md": "calls",
+    "include/spoolbuf.h": "overview",
+    "docs/abi.md": "abi",
+    "docs/bindings.md": "bindings",
+    "bindings/python/README.md": "python",
+    "examples/media/README.md": "media",
+    "docs/speed.md": "speed",
+    "docs/first-frame.md": "first-frame",
+    "bench/README.md": "bench",
+    "bench/EXPERIMENTS.md": "experiments",
+    "tests/fuzz/README.md": "fuzz",
+    "CHANGELOG.md": "changelog",
+    "ARCHITECTURE.md": "architecture",
+    "CONTRIBUTING.md": "contributing",
+    "SECURITY.md": "security",
+    "CREDITS.md": "credits",
+}
+# What the README's table of pages has more here.
+REFERENCES = (
+    "| look up a name | [C](spoolbuf_8h.html), [Rust](rust/spoolbuf/index.html), [Python](python/spoolbuf.html) |\n"
+)
+BEFORE = "| change it |"
+DOXYFILE = """
+PROJECT_NAME = spoolbuf
+PROJECT_NUMBER = {version}
+PROJECT_BRIEF = "A stream that arrives once, readable anywhere, any number of times"
+OUTPUT_DIRECTORY = "{output}"
+HTML_OUTPUT = .
+HTML_EXTRA_STYLESHEET = "{root}/docs/site.css"
+INPUT = {inputs}
+IMAGE_PATH = "{root}/docs"
+STRIP_FROM_INC_PATH = "{root}/include"
+QUIET = YES
+WARN_AS_ERROR = FAIL_ON_WARNINGS
+WARN_NO_PARAMDOC = YES
+EXTRACT_ALL = YES
+OPTIMIZE_OUTPUT_FOR_C = YES
+JAVADOC_AUTOBRIEF = YES
+SORT_BRIEF_DOCS = NO
+SORT_MEMBER_DOCS = NO
+TYPEDEF_HIDES_STRUCT = YES
+ENABLE_PREPROCESSING = YES
+MACRO_EXPANSION = YES
+EXPAND_ONLY_PREDEF = YES
+PREDEFINED = SB_API=
+TOC_INCLUDE_HEADINGS = 3
+GENERATE_TREEVIEW = YES
+DISABLE_INDEX = YES
+GENERATE_LATEX = NO
+HAVE_DOT = NO
+HTML_TIMESTAMP = NO
+"""
+
+
+def anchor(heading: str) -> str:
+    """What a heading is called in a link, as where the repository is hosted."""
+    plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()
+    return re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+
+
+class Pages:
+    """The pages as Doxygen takes them, and the files that they lead to."""
+
+    def __init__(self, site: Path) -> None:
+        self.site = site
+        self.linked: set[Path] = set()
+
+    def address(self, link: str, page: str) -> str:
+        """Where a link of a page leads in the site."""
+        if "://" in link or link.startswith(("mailto:", "data:")):
+            return link
+        name, _, heading = link.partition("#")
+        path = os.path.normpath(os.path.join(os.path.dirname(page), name)) if name else page
+        at = f"#{PAGES[path]}-{heading}" if heading and path in PAGES else ""
+        if path == "include/spoolbuf.h" and not at:
+            return "spoolbuf_8h.html"
+        if path in PAGES:
+            return ("index" if PAGES[path] == "mainpage" else PAGES[path]) + ".html" + at
+        if not (ROOT / path).exists() or path.endswith(".md"):
+            sys.exit(f"{page}: {link} leads to no page: see PAGES in docs/site.py")
+        self.linked.add(Path(path))
+        return f"files/{path}" + ("" if (ROOT / path).is_file() else "/index.html")
+
+    def line(self, line: str, page: str) -> str:
+        """A line of text, outside of blocks of code."""
+        heading = re.match(r"(#+) (.*)", line)
+        if heading:
+            name = PAGES[page] if len(heading[1]) == 1 else f"{PAGES[page]}-{anchor(heading[2])}"
+            return f"{heading[1]} {heading[2]} {{#{name}}}"
+        definition = re.match(r"\[([^]]+)\]: (\S+)$", line)
+        if definition:
+            return f"[{definition[1]}]: {self.address(definition[2], page)}"
+        if line == REFERENCES.strip():
+            return line
+        line = re.sub(r"!\[([^]]*)\]\([^)]*?([\w-]+\.svg)\)", r"![\1](\2)", line)
+        return re.sub(r"\]\((?![\w-]+\.svg\))([^)\s]+)\)", lambda it: f"]({self.address(it[1], page)})", line)
+
+    def copy(self, page: str) -> str:
+        """The text of a page, with links of the site."""
+        text = overview() if page.endswith(".h") else (ROOT / page).read_text(encoding="utf-8")
+        if page == "README.md":
+            assert BEFORE in text
+            text = text.replace(BEFORE, REFERENCES + BEFORE)
+        # Comments are for those who read the file.
+        text = re.sub(r"<!--.*?-->\n?", "", text, flags=re.S)
+        # A picture by the name of a link.
+        pictures = dict(re.findall(r"^\[([^]]+)\]: (\S+\.svg)$", text, flags=re.M))
+        for name, path in pictures.items():
+            text = text.replace(f"][{name}]", f"]({path})").replace(f"[{name}]: {path}\n", "")
+        lines, fenced = [], False
+        for line in text.split("\n"):
+            if line.startswith("```"):
+                fenced = not fenced
+                language = re.sub(r",.*", "", line[3:])
+                lines.append("```" + (f"{{.{language}}}" if language else ""))
+            else:
+                lines.append(line if fenced or line.startswith("    ") else self.line(line, page))
+        return "\n".join(lines)
+
+    def copy_files(self) -> None:
+        """The files of the repository that pages lead to; of a folder, a list."""
+        for path in sorted(self.linked):
+            to = self.site / "files" / path
+            if (ROOT / path).is_file():
+                to.parent.mkdir(parents=True, exist_ok=True)
+                # Shown, not saved, whatever its kind.
+                shutil.copyfile(ROOT / path, to)
+                continue
+            to.mkdir(parents=True, exist_ok=True)
+            names = subprocess.check_output(["git", "ls-files", path], cwd=ROOT, text=True).split()
+            links = []
+            for name in names:
+                target = self.site / "files" / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / name, target)
+                links.append(f'<li><a href="{os.path.relpath(name, path)}">{name}</a></li>')
+            (to / "index.html").write_text(f"<!doctype html><title>{path}</title><ul>{''.join(links)}</ul>\n")
+
+
+def overview() -> str:
+    """The comment at the top of the header, as a page."""
+    comment = (ROOT / "include" / "spoolbuf.h").read_text(encoding="ascii").split("*/", 1)[0]
+    lines = [re.sub(r"^ \* ?", "", line) for line in comment.split("\n")[1:]]
+    lines = lines[lines.index("OVERVIEW") + 1 :]
+    body = textwrap.dedent("\n".join(line if line.startswith(" ") or not line else f"  ## {line}" for line in lines))
+    return "# Overview of the interface\n" + re.sub(
+        r"^## (.*)$", lambda it: f"## {it[1].capitalize()}", body, flags=re.M
+    )
+
+
+def run(command: list[str], **settings: str) -> str:
+    """Runs a command, which must succeed; what it prints."""
+    result = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **settings}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    if result.returncode != 0 or "warning" in result.stderr:
+        sys.exit(f"{' '.join(command)}:\n{result.stderr}{result.stdout}")
+    return result.stdout
+
+
+def version() -> str:
+    found = re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(encoding="utf-8"), flags=re.M)
+    assert found
+    return found[1]
+
+
+def doxygen(site: Path, pages: Pages) -> None:
+    """The pages and the header."""
+    work = TARGET / "site-pages"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    inputs = []
+    for page, name in PAGES.items():
+        path = work / f"{name}.md"
+        path.write_text(pages.copy(page), encoding="utf-8")
+        inputs.append(f'"{path}"')
+    inputs.append(f'"{ROOT / "include" / "spoolbuf.h"}"')
+    text = DOXYFILE.format(version=version(), output=site, root=ROOT, inputs=" ".join(inputs))
+    (work / "Doxyfile").write_text(text, encoding="utf-8")
+    run(["doxygen", str(work / "Doxyfile")])
+
+
+def rust(site: Path) -> None:
+    """What rustdoc makes, with the optional features."""
+    run(
+        ["cargo", "doc", "--quiet", "--no-deps", "--features", "tokio,futures-io", "--target-dir", str(TARGET)],
+        RUSTDOCFLAGS="-D warnings",
+    )
+    shutil.copytree(TARGET / "doc", site / "rust")
+
+
+def library() -> str:
+    """The shared library, which the Python package loads."""
+    if "SPOOLBUF_LIBRARY" in os.environ:
+        return os.environ["SPOOLBUF_LIBRARY"]
+    command = ["cargo", "rustc", "--quiet", "--lib", "--crate-type", "cdylib", "--message-format", "json"]
+    messages = [json.loads(line) for line in run(command).splitlines()]
+    files = [name for message in messages for name in message.get("filenames", []) if name.endswith((".so", ".dylib"))]
+    return str(files[-1])
+
+
+def python(site: Path) -> None:
+    """What pydoc makes, without its links to modules that are not here."""
+    folder = site / "python"
+    folder.mkdir()
+    script = f"import os, pydoc; os.chdir({str(folder)!r}); pydoc.writedoc('spoolbuf')"
+    run([sys.executable, "-c", script], SPOOLBUF_LIBRARY=library(), PYTHONPATH=str(ROOT / "bindings/python/src"))
+    page = folder / "spoolbuf.html"
+    text = page.read_text(encoding="utf-8").replace(str(ROOT) + "/", "")
+    page.write_text(re.sub(r'<a href="(?!#|spoolbuf\.html#)[^"]*">(.*?)</a>', r"\1", text), encoding="utf-8")
+
+
+class Links(html.parser.HTMLParser):
+    """The links and the names of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: set[str] = set()
+        self.names: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for key, value in attrs:
+            if key in ("href", "src", "data") and value:
+                self.links.add(value)
+            if key in ("id", "name") and value:
+                self.names.add(value)
+
+
+def check_links(site: Path) -> int:
+    """Every link of our pages leads to a file, and every link to a heading to one."""
+    pages: dict[Path, Links] = {}
+
+    def read(path: Path) -> Links:
+        if path not in pages:
+            pages[path] = Links(path.read_text(encoding="utf-8", errors="replace"))
+        return pages[path]
+
+    bad, count = [], 0
+    checked = [*site.glob("*.html"), *(site / "python").glob("*.html"), site / "rust/spoolbuf/index.html"]
+    for page in checked:
+        for link in read(page).links:
+            parts = urllib.parse.urlsplit(link)
+            if parts.scheme or parts.netloc or link.startswith("javascript:"):
+                continue
+            count += 1
+            to = (page.parent / urllib.parse.unquote(parts.path)).resolve() if parts.path else page
+            is_good = to.exists() and not to.is_dir()
+            if is_good and parts.fragment and to.suffix == ".html" and "rust" not in to.parts:
+                is_good = urllib.parse.unquote(parts.fragment) in read(to).names
+            if not is_good:
+                bad.append(f"{page.relative_to(site)}: {link} leads nowhere")
+    if bad:
+        sys.exit("\n".join(sorted(bad)))
+    return count
+
+
+def main() -> None:
+    tracked = subprocess.check_output(["git", "ls-files", "*.md"], cwd=ROOT, text=True).split()
+    left = set(tracked) - set(PAGES) - {"docs/crate-links.md", ".github/pull_request_template.md"}
+    if left:
+        sys.exit(f"{', '.join(sorted(left))}: not in PAGES in docs/site.py")
+    site = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else TARGET / "site"
+    shutil.rmtree(site, ignore_errors=True)
+    site.mkdir(parents=True)
+    pages = Pages(site)
+    doxygen(site, pages)
+    pages.copy_files()
+    rust(site)
+    python(site)
+    print(f"{site}/index.html: {len(PAGES)} pages, {check_links(site)} links")
+
+
+if __name__ == "__main__":
+    main()
