@@ -99,7 +99,7 @@ Cache(lambda key: b"bytes")[Path("a")]
 WRONG_FILE = """
 from spoolbuf import StreamBuffer
 
-StreamBuffer(b"bytes").open(timout=5)
+StreamBuffer(b"bytes").open(time_limit=5)
 """
 
 # A stream brings its own bytes.
