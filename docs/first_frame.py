@@ -2,10 +2,12 @@
 """Writes docs/first-frame.md and .svg: how soon players start over a slow line, and what they play of a wrong size.
 
     python3 docs/first_frame.py [--part] [--library FILE] [--rate 400000] [--out FILE] [ADAPTER ...]
+    python3 docs/first_frame.py --picture [--out FILE]
 
 All of it takes about 15 minutes; `--part`, a few files and sizes, takes four and writes nothing. Needs ffmpeg,
 mkvmerge, FUSE, a C compiler, and the libraries of the adapters; what is missing is named and left out. Exits with 1
-if a player starts later than the table promises, or plays something else.
+if a player starts later than the table promises, or plays something else. `--picture` measures nothing: it draws the
+picture of the tables that exist.
 """
 
 from __future__ import annotations
@@ -245,8 +247,11 @@ def is_late(bench: Bench, adapter: str, media: Path, rate: int, told: object, mo
     return bench.start(adapter, media, "pipe", rate, told).is_late_after(bare, more)
 
 
-def row(bench: Bench, adapter: str, media: Path, rate: int, live: bool = False) -> tuple[str, dict[str, Start]]:
-    """A row of the table of starts, and its figures."""
+COLUMNS = ["bare", "file", *(f"{how} {told}" for how in OURS for told in ("unknown", "declared"))]
+
+
+def row(bench: Bench, adapter: str, media: Path, rate: int, live: bool = False) -> str:
+    """A row of the table of starts."""
     size = media.stat().st_size
     more = 1000 if live else 300
     rate = size // SECONDS if live else rate
@@ -262,9 +267,8 @@ def row(bench: Bench, adapter: str, media: Path, rate: int, live: bool = False) 
             if is_late(bench, adapter, media, rate, told, more):
                 bench.faults.append(f"{adapter} of {name}, {word}: {ours} after {found['bare']} of the bare library")
     bench.say(f"{adapter}: {name}: " + "; ".join(f"{how}: {start}" for how, start in found.items()))
-    columns = ["bare", "file", *(f"{how} {told}" for how in OURS for told in ("unknown", "declared"))]
-    cells = " | ".join(str(found[column]) if column in found else "" for column in columns)
-    return f"| {name} | {size / 1e3:.0f} KB | {cells} |", found
+    cells = " | ".join(str(found[column]) if column in found else "" for column in COLUMNS)
+    return f"| {name} | {size / 1e3:.0f} KB | {cells} |"
 
 
 def sizes(bench: Bench, adapter: str, media: Path) -> list[str]:
@@ -313,25 +317,24 @@ nobody knows that the size is wrong.
 ![The time to the first frame](first-frame.svg)"""
 
 
-def tables(bench: Bench, adapter: str, rate: int) -> tuple[list[str], dict[str, dict[str, Start]]]:
-    """The tables of an adapter, and its figures."""
+def tables(bench: Bench, adapter: str, rate: int) -> list[str]:
+    """The tables of an adapter."""
     text = ["", f"## {ADAPTERS[adapter].title}", "", "| file | size | pipe | file | cannot seek, unknown |"]
     text[-1] += " cannot seek, declared | can seek, unknown | can seek, declared |"
     text.append("|---|---|---|---|---|---|---|---|")
-    figures = {}
     for media in bench.files(adapter):
-        line, figures[media.name] = row(bench, adapter, media, rate)
-        text.append(line)
+        text.append(row(bench, adapter, media, rate))
         if media.name == LIVE:
-            text.append(row(bench, adapter, media, rate, live=True)[0])
+            text.append(row(bench, adapter, media, rate, live=True))
     text += ["", NOTES[adapter]] if adapter in NOTES else []
     if adapter != "loadfile":
         text += ["", f"| file | the source | {' | '.join(WRONG)} |", "|---|---|" + "---|" * len(WRONG)]
         text += [line for media in bench.files(adapter) for line in sizes(bench, adapter, media)]
-    return text, figures
+    return text
 
 
 LONGEST, WIDTH, HEIGHT, LEFT, TOP = 2000, 110, 22, 120, 60
+# The columns of the tables that the picture shows.
 BARS = {
     "bare": ("#999999", "by itself, from a pipe"),
     "pipe unknown": ("#2266aa", "spoolbuf, cannot seek"),
@@ -349,18 +352,33 @@ def words(x: float, y: float, text: str) -> str:
     return f'<text x="{x}" y="{y}">{text}</text>'
 
 
-def bars(x: int, y: int, found: dict[str, Start]) -> Iterator[str]:
+def figures_in(tables: str) -> dict[str, dict[str, dict[str, int]]]:
+    """The milliseconds in the tables of starts: by player, file and column."""
+    figures: dict[str, dict[str, dict[str, int]]] = {}
+    for section in tables.split("\n## ")[1:]:
+        of_files = figures.setdefault(section.split("\n")[0], {})
+        for line in section.split("\n"):
+            name, *cells = [cell.strip() for cell in line.strip("|").split("|")]
+            if name in FORMATS and len(cells) == 1 + len(COLUMNS):
+                times = {how: re.match(r"([\d.]+) s", cell) for how, cell in zip(COLUMNS, cells[1:])}
+                # The table of wrong sizes comes later.
+                of_files.setdefault(name, {how: round(float(time[1]) * 1e3) for how, time in times.items() if time})
+    return figures
+
+
+def bars(x: int, y: int, found: dict[str, int]) -> Iterator[str]:
     """What one player takes for one file."""
     for at, (how, (color, _)) in enumerate(BARS.items()):
-        ms = found.get(how, Start()).ms
+        ms = found.get(how)
         if ms is not None:
             yield box(x, y + 6 * at, max(1, min(ms, LONGEST) * WIDTH // LONGEST), 5, color)
             if ms > LONGEST:
                 yield words(x + WIDTH + 2, y + 6 * at + 6, f'<tspan font-size="8">{ms / 1e3:.1f}</tspan>')
 
 
-def picture(figures: dict[str, dict[str, dict[str, Start]]]) -> str:
-    """The times as bars: a column for each adapter, a row for each file."""
+def picture(tables: str) -> str:
+    """The times in the tables as bars: a column for each player, a row for each file."""
+    figures = figures_in(tables)
     width, height = LEFT + len(figures) * (WIDTH + 30), TOP + len(FORMATS) * HEIGHT + 10
     font = 'font-family="sans-serif" font-size="11"'
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" {font}>']
@@ -370,9 +388,9 @@ def picture(figures: dict[str, dict[str, dict[str, Start]]]) -> str:
         parts += [box(LEFT + 260 + at * 160, 8, 10, 8, color), words(LEFT + 275 + at * 160, 16, label)]
     for line, name in enumerate(FORMATS):
         parts.append(words(4, TOP + line * HEIGHT + 14, name))
-    for column, (adapter, of_files) in enumerate(figures.items()):
+    for column, (title, of_files) in enumerate(figures.items()):
         x = LEFT + column * (WIDTH + 30)
-        parts.append(words(x, TOP - 10, ADAPTERS[adapter].title.replace("by a plain ", "")))
+        parts.append(words(x, TOP - 10, title.replace("by a plain ", "")))
         for line, name in enumerate(FORMATS):
             parts += bars(x, TOP + line * HEIGHT, of_files.get(name, {}))
     return "\n".join([*parts, "</svg>"]) + "\n"
@@ -382,17 +400,20 @@ def main() -> int:
     """Measures, and writes the tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--part", action="store_true")
+    parser.add_argument("--picture", action="store_true", help="draws the tables that exist")
     parser.add_argument("--library", type=Path, help="default: built as it ships")
     parser.add_argument("--rate", type=int, default=400_000)
     parser.add_argument("--out", type=Path)
     parser.add_argument("adapters", nargs="*", default=[], metavar="ADAPTER", help=", ".join(ADAPTERS))
     given = parser.parse_args()
     out = given.out or (None if given.part or given.adapters else ROOT / "docs/first-frame.md")
+    if given.picture and out is not None:
+        out.with_suffix(".svg").write_text(picture(out.read_text()))
+        return 0
     if given.library is None:
         subprocess.run(["sh", ROOT / "packaging/libraries.sh", ROOT / "target/ship"], check=True)
         given.library = ROOT / "target/ship/libspoolbuf.so"
     text = [HEAD.format(rate=given.rate / 1e3)]
-    all_figures = {}
     with tempfile.TemporaryDirectory(prefix="first-frame-") as name:
         bench = Bench(Path(name), given.library, given.part)
         bench.make()
@@ -401,11 +422,10 @@ def main() -> int:
                 source = ADAPTERS[adapter].program or adapter
                 if bench.build(source, ADAPTERS[adapter].packages) is None:
                     continue
-                lines, all_figures[adapter] = tables(bench, adapter, given.rate)
-                text += lines
+                text += tables(bench, adapter, given.rate)
     if out is not None:
         out.write_text("\n".join(text) + "\n")
-        out.with_suffix(".svg").write_text(picture(all_figures))
+        out.with_suffix(".svg").write_text(picture(out.read_text()))
     for fault in bench.faults:
         print(f"FAILED {fault}")
     bench.say(f"{len(bench.faults)} faults")
