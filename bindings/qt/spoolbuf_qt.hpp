@@ -141,6 +141,8 @@ public:
         if (!isOpen() || offset < 0)
             return false;
         int64_t found = move(offset);
+        if (found == SB_ERR_CANCELED)
+            note(found);
         if (found < 0)
             return fails(found);
         if (!isSequential())

@@ -184,8 +184,11 @@ static inline Sint64 SDLCALL spoolbuf_sdl_seek(SDL_RWops *file, Sint64 offset, i
     int64_t size = whence == RW_SEEK_END ? spoolbuf_sdl_find_size(self) : 0, place;
 
     /* libvorbis, which knows no error of a read, would look for the last page for ever. */
-    if (SDL_AtomicGet(&self->stopped))
+    if (SDL_AtomicGet(&self->stopped)) {
+        /* SDL may begin with a seek, and give up. */
+        spoolbuf_sdl_note(self, SB_ERR_CANCELED);
         return spoolbuf_sdl_settle(self, SB_ERR_CANCELED);
+    }
     if (whence == RW_SEEK_CUR)
         return spoolbuf_sdl_settle(self, spoolbuf_sdl_skip(self, offset));
     if (offset >= SPOOLBUF_SDL_ENDLESS / 2 && spoolbuf_sdl_find_size(self) == SPOOLBUF_SDL_ENDLESS)

@@ -136,8 +136,11 @@ static inline Sint64 SDLCALL spoolbuf_sdl3_seek(void *opaque, Sint64 offset, SDL
     spoolbuf_sdl3 *self = (spoolbuf_sdl3 *)opaque;
     int64_t size = whence == SDL_IO_SEEK_END ? spoolbuf_sdl3_find_size(self) : 0;
 
-    if (SDL_GetAtomicInt(&self->stopped))
+    if (SDL_GetAtomicInt(&self->stopped)) {
         size = SB_ERR_CANCELED;
+        /* SDL may begin with a seek, and give up. */
+        spoolbuf_sdl3_note(self, size);
+    }
     /* The declared size is not the end. */
     return spoolbuf_sdl3_settle(self, size < 0 ? size : sb_reader_seek(self->reader, offset, (int)whence));
 }

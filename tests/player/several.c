@@ -13,9 +13,10 @@
  *     player_asks      asks the adapter what is seldom asked, of ODD bytes of unknown size
  *
  * and FAILED_SAYS, what the library itself says of a source that fails in mid-file; whether it
- * GOES_ON from where it was after that, and whether it plays but ONE_AT_A_TIME. One that BEGINS before
- * everything has come calls begin() for its first sound, and is played with wrong sizes as well. What is
- * heard of a pipe is not always what is heard of a file: with PIPED the direct player has that to do.
+ * GOES_ON from where it was after that, and whether it plays but ONE_AT_A_TIME. With STOPS_ONLY_PLAY, a
+ * stop before a play does not affect it. One that BEGINS before everything has come calls begin() for its
+ * first sound, and is played with wrong sizes as well. What is heard of a pipe is not always what is heard
+ * of a file: with PIPED the direct player has that to do.
  * With GOES_BACK, player_goes_back() plays a while, seeks back to the start, and compares. GOES_BACK is
  * what the source does meanwhile: STANDS_STILL where the player goes no further than it is told.
  *
@@ -103,6 +104,9 @@ static inline void begin(int *begun)
 
 #ifndef KEEPS_STATUS
 #define KEEPS_STATUS 0
+#endif
+#ifndef STOPS_ONLY_PLAY
+#define STOPS_ONLY_PLAY 0
 #endif
 
 /* A forward-only source that stalls at `gate` until it is opened, fails once, and ends once before its
@@ -438,6 +442,25 @@ static void stop_inside_the_source(void)
     stage_strike(&stage);
 }
 
+/* Every byte is buffered, and nothing would ever block. A stop ends the play all the same: of the player
+ * that was stopped, and of no other. */
+static void stop_in_a_whole(void)
+{
+    stage stage;
+
+    stage_set(&stage, "a stop although every byte is buffered", 0, GOES_THROUGH);
+    assert(sb_find_size(stage.buffer, -1) == (int64_t)stage.source.size);
+    player_stop(&stage.players[0]);
+    start(&stage.players[0]);
+    finish(&stage.players[0]);
+    /* The library may say what it makes of a file of which it gets no byte. */
+    assert(player_status(&stage.players[0]) == SB_ERR_CANCELED && strcmp(stage.players[0].says, "end") != 0);
+    play_all(&stage.players[1]);
+    resume(&stage.players[0]);
+    play_all(&stage.players[0]);
+    stage_strike(&stage);
+}
+
 /* The source fails in the middle. That is not the end; if the library knows nothing else, the adapter
  * tells it apart. After sb_resume() everything plays, and no byte is requested twice. */
 static void failing(int prefetch)
@@ -680,6 +703,8 @@ int main(int argc, char **argv)
         stop_beside_the_source();
     }
     stop_inside_the_source();
+    if (!STOPS_ONLY_PLAY)
+        stop_in_a_whole();
     failing(0);
     failing(1);
     failing_at_an_end(FAILS_FIRST, 0);

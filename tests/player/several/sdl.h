@@ -45,6 +45,9 @@ static void player_asks(player *self)
     /* A stop stops although every byte is buffered. */
     assert(SDL_RWseek(file, 0, RW_SEEK_SET) == 0);
     spoolbuf_sdl_cancel(&self->io);
+    assert(SDL_RWseek(file, 0, RW_SEEK_SET) < 0 && player_status(self) == SB_ERR_CANCELED);
+    spoolbuf_sdl_resume(&self->io);
+    spoolbuf_sdl_cancel(&self->io);
     assert(SDL_RWread(file, bytes, 1, 1) == 0 && player_status(self) == SB_ERR_CANCELED);
     spoolbuf_sdl_resume(&self->io);
     assert(SDL_RWread(file, bytes, 1, 1) == 1 && bytes[0] == odd_byte(0));

@@ -118,6 +118,9 @@ static void player_asks(player *self)
     /* A stop stops although every byte is buffered. */
     assert(SDL_SeekIO(file, 0, SDL_IO_SEEK_SET) == 0);
     spoolbuf_sdl3_cancel(&self->io);
+    assert(SDL_SeekIO(file, 0, SDL_IO_SEEK_SET) < 0 && player_status(self) == SB_ERR_CANCELED);
+    spoolbuf_sdl3_resume(&self->io);
+    spoolbuf_sdl3_cancel(&self->io);
     assert(SDL_ReadIO(file, bytes, 1) == 0 && player_status(self) == SB_ERR_CANCELED);
     spoolbuf_sdl3_resume(&self->io);
     assert(SDL_ReadIO(file, bytes, 1) == 1 && bytes[0] == odd_byte(0));

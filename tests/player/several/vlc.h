@@ -8,6 +8,7 @@
 #define FAILED_SAYS "end"
 #define GOES_ON 0
 #define ONE_AT_A_TIME 0
+#define STOPS_ONLY_PLAY 1
 /* Its first sound is not heard here. */
 #define BEGINS 0
 #define GOES_BACK GOES_THROUGH
