@@ -6,7 +6,7 @@ import os
 import subprocess
 import threading
 from pathlib import Path
-from typing import Callable, Literal, Optional
+from typing import Any, Callable, Literal, Optional
 
 import pytest
 
@@ -113,6 +113,12 @@ WRONG: dict[str, Callable[[int], Optional[int]]] = {
 }
 
 
+def filed(path: Path, declared: Optional[int], on_short: Literal["error", "end"]) -> StreamBuffer:
+    """A buffer over the file."""
+    stream = open(path, "rb")
+    return StreamBuffer(stream, declared, max_size=20_000, on_short=on_short, close_stream=True)
+
+
 def piped(path: Path, declared: Optional[int], on_short: Literal["error", "end"]) -> StreamBuffer:
     """A buffer over a pipe, into which another thread writes the file."""
     out, into = os.pipe()
@@ -133,8 +139,9 @@ def decoded(container, kind: str) -> list[int]:
 @pytest.mark.parametrize("name", ["first.mp4", "fragmented.mp4", "a.mkv", "a.flac", "a.wav"])
 @pytest.mark.parametrize("size", WRONG)
 @pytest.mark.parametrize("on_short", ["error", "end"])
-def test_pyav_over_a_pipe(
-    media: Path, name: str, size: str, on_short: Literal["error", "end"]
+@pytest.mark.parametrize("over", [filed, piped])
+def test_pyav_with_a_wrong_size(
+    media: Path, over: Any, name: str, size: str, on_short: Literal["error", "end"]
 ) -> None:
     av = need("av")
     need("numpy")
@@ -144,7 +151,7 @@ def test_pyav_over_a_pipe(
     assert len(expected) >= 19
     actual = (media / name).stat().st_size
     declared = WRONG[size](actual)
-    buf = piped(media / name, declared, on_short)
+    buf = over(media / name, declared, on_short)
     if on_short == "error" and declared is not None and declared > actual:
         # A part is never taken for everything, and neither is everything for a part.
         with pytest.raises(ShortError), av.open(buf.open(reach=REACH_AUTO)) as container:
