@@ -89,8 +89,9 @@ OURS = {"pipe": "cannot seek", "seek": "can seek"}
 NOTES = {
     "ffmpeg": "By itself it does not play an MP4 with its index last from a pipe.",
     "vlc": """If it can seek, it reads the first cluster of a Matroska file, which is 1.4 MB of these, and the head
-of each fragment of an MP4. With a `seek_gap` of 64 KiB the latter takes 0.6 s instead of 1.8 s. An MP4 of more than
-16 MiB with its index last plays from a pipe at the second time (see `spoolbuf_vlc_refused`).""",
+of each fragment of an MP4. The first two fragments of this file are shorter than `seek_gap`, so they are read through:
+with a `seek_gap` of 64 KiB it starts after 0.6 s instead of 1.8 s. An MP4 of more than 16 MiB with its index last plays
+from a pipe at the second time (see `spoolbuf_vlc_refused`).""",
     "sdl": """By itself it plays nothing from a pipe. Ogg and Opus are fetched to their ends first: SDL_mixer seeks to
 the start before it plays, which their decoders do only once they have found the end.""",
     "sndfile": "By itself it does not play FLAC from a pipe.",
