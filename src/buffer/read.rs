@@ -267,6 +267,11 @@ impl Buffer {
             let copied = this.store.copy(offset, out, done);
             copied.inspect_err(|error| this.gate.lock().record(error))?;
         }
+        if let Some(guard) = guard.as_mut().filter(|guard| guard.goes_on()) {
+            let state = this.gate.lock();
+            let cancels = pending.cancels.unwrap_or(state.cancels());
+            guard.read_on(state, cancels);
+        }
         Ok(())
     }
 

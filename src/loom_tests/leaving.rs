@@ -19,22 +19,25 @@ use crate::sync::{AtomicUsize, Condvar, Mutex, Ordering, lock};
 const FAR: u64 = 9;
 const FARTHER: u64 = 20;
 
-/// Can seek, and stalls at offset 0 until it is released. Only an interrupt makes it return earlier.
+/// Can seek, and stalls at one offset until it is released. Only an interrupt makes it return earlier.
 struct Stalling {
     at: u64,
+    stalls_at: u64,
     stall: Arc<Stall>,
 }
 
-struct Stall {
+pub(super) struct Stall {
     now: Mutex<Now>,
     changed: Condvar,
-    closed: AtomicUsize,
+    pub(super) closed: AtomicUsize,
 }
 
 #[derive(Default)]
 struct Now {
     released: bool,
     interrupted: bool,
+    /// A call has stalled.
+    stalled: bool,
 }
 
 impl Stall {
@@ -43,15 +46,20 @@ impl Stall {
         self.changed.notify_all();
     }
 
-    fn release(&self) {
+    pub(super) fn release(&self) {
         self.set(|now| now.released = true);
+    }
+
+    pub(super) fn has_stalled(&self) -> bool {
+        lock(&self.now).stalled
     }
 }
 
 impl Source for Stalling {
     fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
         let mut now = lock(&self.stall.now);
-        while self.at == 0 && !now.released && !now.interrupted {
+        while self.at == self.stalls_at && !now.released && !now.interrupted {
+            now.stalled = true;
             now = self.stall.changed.wait(now).unwrap();
         }
         if std::mem::take(&mut now.interrupted) {
@@ -89,6 +97,14 @@ impl Drop for Stalling {
 }
 
 fn buffer() -> (Shared<Buffer>, Arc<Stall>) {
+    buffer_that_stalls(0, 0)
+}
+
+/// A buffer whose source stalls at this offset. Its requests are rounded up to this many bytes.
+pub(super) fn buffer_that_stalls(
+    stalls_at: u64,
+    read_granularity: u32,
+) -> (Shared<Buffer>, Arc<Stall>) {
     let stall = Arc::new(Stall {
         now: Mutex::new(Now::default()),
         changed: Condvar::new(),
@@ -96,10 +112,11 @@ fn buffer() -> (Shared<Buffer>, Arc<Stall>) {
     });
     let source = Stalling {
         at: 0,
+        stalls_at,
         stall: stall.clone(),
     };
     let options = Options {
-        read_granularity: 0,
+        read_granularity,
         seek_gap: 0,
         ..Options::default()
     };

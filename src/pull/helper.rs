@@ -184,6 +184,7 @@ fn work<'g>(gate: &'g Gate, store: &Store, mut state: StateGuard<'g>) -> (StateG
         return (state, false);
     };
     match guard.advance(state, demand, !ahead) {
+        Ok(state) if !ahead && state.is_met(demand) => guard.read_on(state, demand.cancels),
         Ok(state) => drop(state),
         Err(Error::Canceled) => {}
         Err(error) => report(gate, demand, ahead, &error),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result, SOURCE_MISMATCH, SOURCE_UNSUPPORTED};
 use crate::pull::demand::Demand;
+use crate::pull::jump_cost::Tally;
 use crate::pull::state::State;
 
 impl State {
@@ -126,9 +127,16 @@ impl State {
         Ok(())
     }
 
-    /// The source was sought to `offset`, or will be once its next read has confirmed that.
-    pub(super) fn jumped(&mut self, offset: u64) {
-        if self.position.jump(offset) {
+    /// The source was sought to `offset`, or will be once its next read has confirmed that. It took
+    /// this many nanoseconds.
+    pub(super) fn jumped(&mut self, offset: u64, spent: u64) {
+        let is_there = self.position.jump(offset);
+        let tally = self.tally();
+        self.position.note_jump(Tally {
+            time: tally.time.saturating_sub(spent),
+            ..tally
+        });
+        if is_there {
             self.health.trust();
         }
     }

@@ -34,6 +34,8 @@ pub(crate) struct SourceGuard<'b> {
     delivered: u64,
     /// The nanoseconds that the last call of the source took.
     spent: u64,
+    /// Whether the source has jumped to a run that goes on since it was taken.
+    goes_on: bool,
     /// What was known when the source was taken, if anything is logged.
     before: Option<Box<News>>,
 }
@@ -77,8 +79,20 @@ impl<'b> SourceGuard<'b> {
             stated: Stated::Nothing,
             delivered: 0,
             spent: 0,
+            goes_on: false,
             before,
         })
+    }
+
+    /// Whether the source has jumped to a run that goes on since it was taken.
+    #[inline]
+    pub(crate) fn goes_on(&self) -> bool {
+        self.goes_on
+    }
+
+    /// The nanoseconds that the last call of the source took.
+    pub(super) fn spent(&self) -> u64 {
+        self.spent
     }
 
     /// Whether another source has taken the place of this one.
@@ -101,6 +115,7 @@ impl<'b> SourceGuard<'b> {
     /// source is not returned as an error: it is recorded in the state, for every call to see. A
     /// failed seek is returned, since it concerns this call alone. Does nothing if the guard is
     /// orphaned: its owner then has to drop it.
+    #[inline(always)]
     pub(crate) fn advance(
         &mut self,
         state: StateGuard<'b>,
@@ -238,11 +253,15 @@ impl<'b> SourceGuard<'b> {
         let result = self.call(state, demand, Some(offset), |source| {
             source::seek(source, offset)
         })?;
+        let (spent, mut goes_on) = (self.spent, false);
         let jumped = |state: &mut State, ()| {
-            state.jumped(offset);
+            state.jumped(offset, spent);
+            goes_on = state.goes_on();
             Ok(())
         };
-        self.settle(demand, result, jumped, State::seek_failed)
+        let settled = self.settle(demand, result, jumped, State::seek_failed);
+        self.goes_on = goes_on;
+        settled
     }
 
     /// Calls the source, unless the demand was canceled. `target` is where it is to seek to.

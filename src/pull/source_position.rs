@@ -1,6 +1,7 @@
 //! The source's position: the offset of the bytes that its next read delivers, and whether it can
 //! seek.
 
+use crate::pull::jump_cost::{JumpCost, Tally};
 use crate::pull::recent_runs::RecentRuns;
 use crate::source::Source;
 use crate::sync::shared::try_box;
@@ -12,11 +13,26 @@ pub(crate) struct SourcePosition {
     /// The offset up to which it is asked for bytes without a jump, whether they are needed or not.
     run_wanted_to: u64,
     /// None until it jumps.
-    recent_runs: Option<Box<RecentRuns>>,
+    jumps: Option<Box<Jumps>>,
     /// The position before a jump that the next read has to confirm.
     unconfirmed_from: Option<u64>,
     can_seek: bool,
     seeks_lazily: bool,
+}
+
+/// What is known of its jumps.
+struct Jumps {
+    recent_runs: RecentRuns,
+    cost: JumpCost,
+}
+
+impl Jumps {
+    fn new() -> Jumps {
+        Jumps {
+            recent_runs: RecentRuns::new(),
+            cost: JumpCost::default(),
+        }
+    }
 }
 
 impl SourcePosition {
@@ -27,7 +43,7 @@ impl SourcePosition {
             offset: 0,
             run_start: 0,
             run_wanted_to: 0,
-            recent_runs: None,
+            jumps: None,
             unconfirmed_from: None,
             can_seek: !forward_only && source.is_none_or(|source| source.can_seek()),
             seeks_lazily: source.is_some_and(|source| source.jumps_lazily()),
@@ -87,17 +103,30 @@ impl SourcePosition {
     fn begin_run(&mut self, offset: u64) {
         let wanted = self.run_wanted_to.saturating_sub(self.run_start);
         // Without memory, no run is remembered.
-        self.recent_runs = match self.recent_runs.take() {
-            None => try_box(RecentRuns::new()).ok(),
+        self.jumps = match self.jumps.take() {
+            None => try_box(Jumps::new()).ok(),
             kept => kept,
         };
-        let wanted = self.recent_runs.as_mut().map_or(0, |runs| {
+        let wanted = self.jumps.as_mut().map_or(0, |jumps| {
+            let runs = &mut jumps.recent_runs;
             runs.leave(self.run_start, self.offset, wanted);
             runs.enter(offset)
         });
         self.offset = offset;
         self.run_start = offset;
         self.run_wanted_to = offset.saturating_add(wanted);
+    }
+
+    /// It has jumped. `before` is what the source's calls had taken before that.
+    pub(super) fn note_jump(&mut self, before: Tally) {
+        if let Some(cost) = self.jump_cost() {
+            cost.begin(before);
+        }
+    }
+
+    /// The cost of the last jump, if it is known.
+    pub(super) fn jump_cost(&mut self) -> Option<&mut JumpCost> {
+        self.jumps.as_mut().map(|jumps| &mut jumps.cost)
     }
 
     /// Bytes are pushed at `offset` next.

@@ -132,10 +132,15 @@ impl Seat {
         self.call = Some((since, heading));
     }
 
+    /// Whether a call can be interrupted without harm, and is not being interrupted.
+    pub(super) fn can_be_interrupted(&self) -> bool {
+        self.is_interruptible && self.interrupt.is_some()
+    }
+
     /// The call that is running, if it can be interrupted without harm and was not interrupted.
     pub(super) fn call_to_watch(&self) -> Option<(Stopwatch, u64)> {
-        let can_be = self.is_interruptible && self.interrupt.is_some();
-        self.call.filter(|_| can_be && self.caller.is_some())
+        self.call
+            .filter(|_| self.can_be_interrupted() && self.caller.is_some())
     }
 
     /// Takes the interrupt if a call of `reader`, which was canceled, is inside the source. If it is

@@ -141,6 +141,11 @@ impl SourceSlot {
         self.current.call_to_watch()
     }
 
+    /// Whether a call of the current source can be interrupted without harm.
+    pub(super) fn is_interruptible(&self) -> bool {
+        self.current.can_be_interrupted()
+    }
+
     /// Whether the reader whose call uses the current source was canceled before it entered.
     pub(super) fn is_reader_canceled(&self) -> bool {
         self.current.is_reader_canceled()

@@ -114,7 +114,7 @@ impl State {
 
     /// Whether the source may have to deliver held bytes again.
     #[inline]
-    fn may_compare(&self) -> bool {
+    pub(super) fn may_compare(&self) -> bool {
         self.can_seek() && (self.health.recheck().is_some() || self.check.is_some())
     }
 

@@ -17,6 +17,7 @@ mod api {
     mod reopen;
     mod reuse;
     mod seek;
+    mod small_pieces;
     #[cfg(unix)]
     mod sources;
     mod threads;

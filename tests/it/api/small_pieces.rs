@@ -1,0 +1,250 @@
+//! Several places of a source that delivers little at a time are read in turn.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::thread::{scope, sleep};
+use std::time::Duration;
+
+use crate::options::{Options, open};
+use crate::support::{assert_bytes, bytes};
+use spoolbuf::{Error, Interrupt, Result, Source, StreamBuffer};
+
+const KIB: u64 = 1024;
+const BLOCK: u64 = 256 * KIB;
+const SIZE: u64 = 8 << 20;
+const PIECE: usize = 16 * 1024;
+const LENGTH: usize = 32 * 1024;
+
+/// Makes a source with these properties.
+#[derive(Clone, Copy)]
+struct Line {
+    piece: usize,
+    seek: Duration,
+    read: Duration,
+    is_interruptible: bool,
+}
+
+const DEAR_SEEKS: Line = Line {
+    piece: PIECE,
+    seek: Duration::from_millis(4),
+    read: Duration::ZERO,
+    is_interruptible: true,
+};
+
+struct Pieces {
+    line: Line,
+    at: u64,
+    dam: Arc<Dam>,
+}
+
+/// Where the source stalls.
+#[derive(Default)]
+struct Dam {
+    state: Mutex<Water>,
+    changed: Condvar,
+    reads: AtomicU64,
+}
+
+#[derive(Default)]
+struct Water {
+    /// No byte from here to there is delivered.
+    shut: (u64, u64),
+    stalls: bool,
+    interrupted: bool,
+}
+
+impl Dam {
+    fn shut(&self, from: u64, to: u64) {
+        self.state.lock().expect("no panic").shut = (from, to);
+        self.changed.notify_all();
+    }
+
+    fn stalls(&self) -> bool {
+        self.state.lock().expect("no panic").stalls
+    }
+
+    /// Waits at `at`, if it is shut there.
+    fn pass(&self, at: u64) -> Result<()> {
+        let mut water = self.state.lock().expect("no panic");
+        while (water.shut.0..water.shut.1).contains(&at) && !water.interrupted {
+            water.stalls = true;
+            water = self.changed.wait(water).expect("no panic");
+        }
+        water.stalls = false;
+        match std::mem::take(&mut water.interrupted) {
+            true => Err(Error::Canceled),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Filled at once, so that a piece takes hardly any time.
+fn resource() -> &'static [u8] {
+    static RESOURCE: OnceLock<Vec<u8>> = OnceLock::new();
+    RESOURCE.get_or_init(|| bytes(0, SIZE as usize))
+}
+
+impl Source for Pieces {
+    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
+        self.dam.reads.fetch_add(1, Ordering::Relaxed);
+        self.dam.pass(self.at)?;
+        sleep(self.line.read);
+        let rest = &resource()[self.at as usize..];
+        let count = rest.len().min(out.len()).min(self.line.piece);
+        out[..count].copy_from_slice(&rest[..count]);
+        self.at += count as u64;
+        Ok(count)
+    }
+
+    fn can_seek(&self) -> bool {
+        true
+    }
+
+    fn jump(&mut self, offset: u64) -> Result<()> {
+        sleep(self.line.seek);
+        self.at = offset;
+        Ok(())
+    }
+
+    fn interrupt(&self) -> Option<Interrupt> {
+        let dam = self.dam.clone();
+        Some(Box::new(move || {
+            dam.state.lock().expect("no panic").interrupted = true;
+            dam.changed.notify_all();
+        }))
+    }
+
+    fn is_interruptible(&self) -> bool {
+        self.line.is_interruptible
+    }
+}
+
+fn buffer(line: Line, read_granularity: u32) -> (StreamBuffer, Arc<Dam>) {
+    resource();
+    let dam = Arc::new(Dam::default());
+    let source = Pieces {
+        line,
+        at: 0,
+        dam: dam.clone(),
+    };
+    let options = Options {
+        size: Some(SIZE),
+        read_granularity,
+        seek_gap: 0,
+        ..Options::default()
+    };
+    (open(source, options).expect("a buffer"), dam)
+}
+
+fn read(buffer: &StreamBuffer, offset: u64, length: usize) {
+    let mut out = vec![0; length];
+    assert_eq!(buffer.read_at(offset, &mut out).expect("bytes"), length);
+    assert_bytes(offset, &out);
+}
+
+/// Reads `turns` times at each of the places, as much as `lengths` says. Returns the number of
+/// seeks.
+fn seeks(buffer: &StreamBuffer, lengths: &[usize], turns: u64) -> u64 {
+    let places = lengths.len() as u64;
+    let part = SIZE / places / BLOCK * BLOCK;
+    for turn in 0..turns {
+        for (place, length) in (0..).zip(lengths) {
+            read(buffer, place * part + turn * *length as u64, *length);
+        }
+    }
+    buffer.stats().seeks
+}
+
+/// A seek for each segment and a few while the runs grow, and half as many again on a busy machine.
+fn most_seeks(bytes: u64, places: u64) -> u64 {
+    3 * (bytes / BLOCK + 5 * places) / 2
+}
+
+#[test]
+fn the_size_of_the_pieces_makes_no_difference() {
+    for piece in [4, 16, 32] {
+        let line = Line {
+            piece: piece * 1024,
+            ..DEAR_SEEKS
+        };
+        for places in [2, 3] {
+            let turns = SIZE / places / BLOCK * BLOCK / LENGTH as u64;
+            let (buffer, _) = buffer(line, 16_384);
+            let seeks = seeks(&buffer, &vec![LENGTH; places as usize], turns);
+            assert!(
+                seeks <= most_seeks(SIZE, places),
+                "{piece}, {places}: {seeks}"
+            );
+        }
+    }
+}
+
+#[test]
+fn places_may_need_unequal_numbers_of_bytes() {
+    let lengths = [LENGTH, LENGTH / 8];
+    let turns = SIZE / 2 / LENGTH as u64;
+    let (buffer, _) = buffer(DEAR_SEEKS, 16_384);
+    let seeks = seeks(&buffer, &lengths, turns);
+    assert!(seeks <= most_seeks(SIZE / 2, 2), "{seeks}");
+}
+
+/// Seeks as often as without reading on: nearly for each read.
+#[test]
+fn a_source_that_is_slow_but_seeks_for_nothing_is_not_read_on() {
+    const TURNS: u64 = 20;
+    let line = Line {
+        seek: Duration::ZERO,
+        read: Duration::from_millis(5),
+        ..DEAR_SEEKS
+    };
+    let (buffer, _) = buffer(line, 16_384);
+    let seeks = seeks(&buffer, &[LENGTH; 2], TURNS);
+    assert!(seeks >= TURNS, "{seeks}");
+}
+
+#[test]
+fn a_source_that_cannot_be_interrupted_is_not_read_on() {
+    const TURNS: u64 = 20;
+    let line = Line {
+        is_interruptible: false,
+        ..DEAR_SEEKS
+    };
+    let (buffer, dam) = buffer(line, 16_384);
+    assert_eq!(seeks(&buffer, &[LENGTH; 2], TURNS), 2 * TURNS - 1);
+    assert_eq!(dam.reads.load(Ordering::Relaxed), 2 * 2 * TURNS);
+}
+
+#[test]
+fn exact_requests_stay_exact() {
+    const TURNS: u64 = 20;
+    let (buffer, _) = buffer(DEAR_SEEKS, 0);
+    assert_eq!(seeks(&buffer, &[LENGTH; 2], TURNS), 2 * TURNS - 1);
+    assert_eq!(buffer.stats().pulled, 2 * TURNS * LENGTH as u64);
+}
+
+/// A call that has its bytes reads on, and the source stalls. A call on another thread gets its
+/// bytes elsewhere all the same, and the first call returns then.
+#[test]
+fn a_source_that_stalls_is_left_for_another_call() {
+    let (buffer, dam) = buffer(DEAR_SEEKS, 16_384);
+    let far = SIZE / 2;
+    seeks(&buffer, &[LENGTH; 2], 2);
+    for turn in 2..64 {
+        let at = turn * LENGTH as u64;
+        dam.shut(at + LENGTH as u64, at + BLOCK);
+        let has_stalled = scope(|scope| {
+            let reader = scope.spawn(|| read(&buffer, at, LENGTH));
+            while !reader.is_finished() && !dam.stalls() {
+                sleep(Duration::from_millis(1));
+            }
+            let has_stalled = dam.stalls();
+            read(&buffer, far + at, LENGTH);
+            has_stalled
+        });
+        dam.shut(0, 0);
+        if has_stalled {
+            return;
+        }
+    }
+    panic!("the source was never read on");
+}
