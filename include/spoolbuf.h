@@ -54,7 +54,8 @@
  *      need, rounded up by at most 16 KiB. A prefetch asks for up to 64 KiB, or as much as is
  *      buffered ahead of the reader, up to 256 KiB. If several places of a source that can seek are
  *      read in turn, it is asked for up to 64 KiB where it goes on for the first time, and then for
- *      twice as much each time, up to 256 KiB.
+ *      twice as much each time, up to 256 KiB. If it is SB_SOURCE_INTERRUPTIBLE and delivers less, it
+ *      is read again until it has delivered that, for at most about as long as its seek took.
  *   6. Inputs are validated: no argument and no callback result causes undefined behavior.
  *   7. No trace is left. The spool file has no name; where the system does not support that, it is
  *      deleted when it is closed. Its mode is 0600, executed programs do not inherit it, and it is
@@ -424,6 +425,9 @@ typedef enum {
      * after four times the longest of the recent calls of the source, at most a second. The source
      * is then sought for that call, and the interrupted one gets its bytes afterwards. If a source
      * delivers nothing between two such interrupts, the time doubles.
+     *
+     * If several places are read in turn, the source may be read again although nobody needs more
+     * bytes yet: see `read_granularity` in sb_options.
      *
      * A read with a timeout of 0 and an sb_when() never interrupt the source, since they do not wait.
      *
@@ -988,8 +992,15 @@ typedef struct {
      * turn, so that the source need not seek for every few bytes. Where the source returns to the
      * end of one of the last 8 ranges that it delivered without a seek, it is asked for up to 64 KiB
      * the first time, and then for twice as much each time, up to 256 KiB. That is never more than
-     * twice the bytes of that range, except at a multiple of 256 KiB. A source that delivers fewer
-     * bytes than `capacity` keeps no call waiting: a call returns as soon as its own bytes are there.
+     * twice the bytes of that range, except at a multiple of 256 KiB.
+     *
+     * If a source that is SB_SOURCE_INTERRUPTIBLE delivers fewer bytes than that, it is read again
+     * until it has delivered them, for at most about as long as the seek took. A call without a
+     * timeout returns after that; one with a timeout, or on another thread, returns as soon as its own
+     * bytes are there. If the source stalls meanwhile, a call that needs bytes elsewhere interrupts
+     * it, and so do sb_cancel() and sb_reader_cancel(). After a stall, the next 16 seeks read nothing
+     * more, and twice as many after each further stall, up to 1024. Any other source is not read
+     * again: a call returns as soon as its own bytes are there.
      */
     uint32_t read_granularity;
     /**

@@ -164,7 +164,11 @@ impl<S> Builder<S> {
     ///
     /// Unless it is 0, more is requested where several places of a source that can seek are read in
     /// turn: up to 64 KiB where the source goes on for the first time, and then twice as much each
-    /// time, up to 256 KiB.
+    /// time, up to 256 KiB. If it [is interruptible](Source::is_interruptible) and delivers less, it is
+    /// asked again until it has delivered that, for at most about as long as its seek took. A call
+    /// without a timeout returns after that, unless the source is interrupted: by a cancel, or, if it
+    /// stalls, for a call that needs bytes elsewhere. After a stall, the next 16 seeks fetch nothing
+    /// more, and twice as many after each further one, up to 1024.
     pub fn read_granularity(mut self, bytes: u32) -> Builder<S> {
         self.options.read_granularity = bytes;
         self

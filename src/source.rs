@@ -96,7 +96,9 @@ pub trait Source: Send {
     /// Returns whether an interrupt ends only the call that is running: the source then goes on as if
     /// there had been none, and closes no connection, say. The buffer may then call the interrupt by
     /// itself: for one reader that was canceled, and if the source stalls while a call waits for bytes
-    /// that are elsewhere. Called once, before the source is used.
+    /// that are elsewhere. If several places are read in turn and seeks take long, it may also pull more
+    /// than is needed yet: see [`Builder::read_granularity`](crate::Builder::read_granularity). Called
+    /// once, before the source is used.
     fn is_interruptible(&self) -> bool {
         false
     }

@@ -132,6 +132,9 @@ pub enum sb_source_flag {
     /// is then sought for that call, and the interrupted one gets its bytes afterwards. If a source
     /// delivers nothing between two such interrupts, the time doubles.
     ///
+    /// If several places are read in turn, the source may be read again although nobody needs more
+    /// bytes yet: see `read_granularity` in sb_options.
+    ///
     /// A read with a timeout of 0 and an sb_when() never interrupt the source, since they do not wait.
     ///
     /// Without this flag, or without a `cancel`, both wait until the source returns.
@@ -473,8 +476,15 @@ pub struct sb_options {
     /// turn, so that the source need not seek for every few bytes. Where the source returns to the
     /// end of one of the last 8 ranges that it delivered without a seek, it is asked for up to 64 KiB
     /// the first time, and then for twice as much each time, up to 256 KiB. That is never more than
-    /// twice the bytes of that range, except at a multiple of 256 KiB. A source that delivers fewer
-    /// bytes than `capacity` keeps no call waiting: a call returns as soon as its own bytes are there.
+    /// twice the bytes of that range, except at a multiple of 256 KiB.
+    ///
+    /// If a source that is SB_SOURCE_INTERRUPTIBLE delivers fewer bytes than that, it is read again
+    /// until it has delivered them, for at most about as long as the seek took. A call without a
+    /// timeout returns after that; one with a timeout, or on another thread, returns as soon as its own
+    /// bytes are there. If the source stalls meanwhile, a call that needs bytes elsewhere interrupts
+    /// it, and so do sb_cancel() and sb_reader_cancel(). After a stall, the next 16 seeks read nothing
+    /// more, and twice as many after each further stall, up to 1024. Any other source is not read
+    /// again: a call returns as soon as its own bytes are there.
     pub read_granularity: u32,
     /// What happens when the disk is full: an sb_on_full. Default: SB_ON_FULL_FAIL.
     pub on_full: u32,

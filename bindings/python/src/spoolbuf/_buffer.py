@@ -59,7 +59,9 @@ class StreamBuffer(BaseBuffer):
         seek_gap: a gap of at most this many bytes is read instead of sought over.
         read_granularity: the stream is asked for the bytes needed, rounded up to a multiple of this, which
             is at most 16384. If several places are read in turn and the stream can seek, it is asked for
-            up to 256 KiB, so that it need not seek for every few bytes; 0 turns that off.
+            up to 256 KiB, so that it need not seek for every few bytes. If it is `interruptible` and
+            delivers less, it is asked again for the rest, for about as long as its seek took, before a
+            read without a timeout returns. 0 turns both off.
     """
 
     def __init__(
