@@ -43,6 +43,8 @@ struct Dam {
     state: Mutex<Water>,
     changed: Condvar,
     reads: AtomicU64,
+    /// Those in the first half of the resource.
+    near_reads: AtomicU64,
 }
 
 #[derive(Default)]
@@ -87,6 +89,10 @@ fn resource() -> &'static [u8] {
 impl Source for Pieces {
     fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
         self.dam.reads.fetch_add(1, Ordering::Relaxed);
+        let is_near = self.at < SIZE / 2;
+        self.dam
+            .near_reads
+            .fetch_add(is_near.into(), Ordering::Relaxed);
         self.dam.pass(self.at)?;
         sleep(self.line.read);
         let rest = &resource()[self.at as usize..];
@@ -247,4 +253,36 @@ fn a_source_that_stalls_is_left_for_another_call() {
         }
     }
     panic!("the source was never read on");
+}
+
+/// A call that needs bytes elsewhere does not wait for many slow reads that nobody needs yet.
+#[test]
+fn a_slow_source_is_not_read_on_while_a_call_waits() {
+    const PIECES: u64 = (LENGTH / 4096) as u64;
+    let line = Line {
+        piece: 4096,
+        seek: Duration::from_millis(400),
+        read: Duration::from_millis(10),
+        is_interruptible: true,
+    };
+    let (buffer, dam) = buffer(line, 16_384);
+    seeks(&buffer, &[LENGTH; 2], 1);
+    let (at, far) = (LENGTH as u64, SIZE / 2 + LENGTH as u64);
+    let reads = || dam.near_reads.load(Ordering::Relaxed);
+    let first = reads();
+    scope(|scope| {
+        let reader = scope.spawn(|| read(&buffer, at, LENGTH));
+        while reads() <= first + PIECES && !reader.is_finished() {
+            sleep(Duration::from_millis(1));
+        }
+        let waits = buffer.stats().waits;
+        let other = scope.spawn(|| read(&buffer, far, LENGTH));
+        while buffer.stats().waits == waits && !reader.is_finished() {
+            sleep(Duration::from_millis(1));
+        }
+        let before = reads();
+        reader.join().expect("bytes");
+        other.join().expect("bytes");
+        assert!(reads() <= before + 2, "{} more", reads() - before);
+    });
 }
