@@ -22,6 +22,9 @@
 //!
 //! [`SourceGuard`]: crate::pull::source_guard::SourceGuard
 
+mod ending;
+mod following;
+mod handing;
 mod leaving;
 mod watching;
 
@@ -34,12 +37,9 @@ use crate::pull::demand::{Demand, Puller};
 use crate::pull::signal::Signal;
 use crate::pull::state::State;
 use crate::pull::waiters::Waiter;
-use crate::source::Interrupt;
 use crate::sync::clock::Stopwatch;
-use crate::sync::thread::Thread;
 use crate::sync::{
-    AtomicU64, Condvar, Mutex, MutexGuard, Ordering, PlainBool, ThreadToken, lock, wait,
-    wait_timeout,
+    AtomicU64, Condvar, Mutex, MutexGuard, Ordering, PlainBool, lock, wait, wait_timeout,
 };
 use watching::ReadyCaller;
 
@@ -259,82 +259,6 @@ impl<'g> StateGuard<'g> {
         }
     }
 
-    /// If the source is free and a call or a watch waits for it, elects the one that has waited
-    /// longest to use it next, on its own thread or through the helper.
-    #[inline]
-    pub(crate) fn hand_off(&mut self) {
-        if self.is_awaited() && self.slot.is_free() && !self.waiters.has_elected() {
-            self.elect();
-        }
-    }
-
-    /// Whether a call, a watch or the prefetch may wait for bytes.
-    #[inline]
-    fn is_awaited(&self) -> bool {
-        self.waiters.len() > 0 || !self.watches.is_empty() || self.prefetch.is_on()
-    }
-
-    #[inline(never)]
-    fn elect(&mut self) {
-        let first = self.longest_waiting().map(|(puller, _)| puller);
-        if first == Some(Puller::Caller) {
-            let gate = self.gate();
-            if let Some(first) = self.state.waiters.elect_first() {
-                notify(gate, first);
-            }
-        } else if (first.is_some() || self.prefetch.is_on()) && self.helper_work().is_some() {
-            if first.is_some() {
-                self.waiters.elect_helper();
-            }
-            self.ring_helper();
-        }
-    }
-
-    /// The same, by the helper, which found no work for itself.
-    pub(super) fn hand_off_from_helper(&mut self) {
-        if self.helper_work().is_none() {
-            self.hand_off();
-        }
-    }
-
-    /// Wakes the helper if it has work.
-    #[inline]
-    pub(crate) fn call_helper(&mut self) {
-        // A helper that has just been started checks for work before it sleeps.
-        if self.helper.is_some() || self.crew().is_some() {
-            self.call_sleeping_helper();
-        }
-    }
-
-    #[inline(never)]
-    fn call_sleeping_helper(&mut self) {
-        // A crew need not be told of the end.
-        let is_told = self.freed && self.helper.is_some();
-        if is_told || self.has_push_request() || self.helper_work().is_some() {
-            self.ring_helper();
-        }
-    }
-
-    /// Wakes the helper. A crew sends one, unless one is there: that looks for work before it leaves.
-    #[inline]
-    pub(super) fn ring_helper(&mut self) {
-        let has_helper = self.helper.is_some();
-        match self.state.crew_mut() {
-            None => {
-                self.caller.gate().helper.notify_one();
-            }
-            Some(_) if has_helper => {}
-            Some(crew) => crew.ring(),
-        }
-    }
-
-    /// A thread of the crew has taken the buffer out of its queue.
-    pub(super) fn leave_queue(&mut self) {
-        if let Some(crew) = self.state.crew_mut() {
-            crew.taken();
-        }
-    }
-
     /// Sleeps until the helper is notified.
     pub(super) fn wait_as_helper(self) -> StateGuard<'g> {
         let gate = self.gate();
@@ -355,194 +279,6 @@ impl<'g> StateGuard<'g> {
     /// more.
     pub(super) fn notify_source_idle(&self) {
         self.gate().source_idle.notify();
-    }
-
-    /// Moves the tail of a window, if there is one, before more bytes arrive at the frontier. If it moved,
-    /// the calls and the watches for bytes before it are told. The caller makes the store drop what is
-    /// before the tail that is returned.
-    pub(crate) fn move_tail(&mut self) -> u64 {
-        let moved = self.extent.move_tail();
-        let tail = self.extent.tail();
-        if moved {
-            self.prefetch.skip_to(tail);
-            self.wake(None, |waiter| waiter.demand.offset < tail);
-            self.wake_watches();
-            self.update_prefetch_trigger();
-        }
-        tail
-    }
-
-    /// Called after each change of the buffered ranges or of the furthest read, and by `free`.
-    #[inline]
-    pub(super) fn update_prefetch_trigger(&mut self) {
-        if self.follows_reads() {
-            self.set_prefetch_trigger();
-        }
-    }
-
-    /// Called after each change of what `follows_reads` returns.
-    #[inline(never)]
-    fn set_prefetch_trigger(&mut self) {
-        let state = &mut *self.state;
-        state.prefetch.update(&state.extent);
-        let (upto, above) = self.quiet();
-        self.gate().trigger_upto.store(upto, Ordering::Relaxed);
-        self.gate().trigger_above.store(above, Ordering::Relaxed);
-    }
-
-    /// Unlocks, and hands the source off. If no byte can be needed from the source any more and no
-    /// thread is inside it, closes it after the unlock instead; so too for a source that was
-    /// replaced. Only this and `Buffer::reopen` close a source before the buffer is dropped.
-    #[inline]
-    pub(crate) fn release(mut self) {
-        if self.may_retire() {
-            self.retire();
-        } else {
-            self.hand_off();
-        }
-    }
-
-    /// The same if a source can be closed, unless a thread is inside it.
-    #[inline(never)]
-    fn retire(mut self) {
-        let retired = self.state.retire_source();
-        let orphan = self.state.slot.retire_orphan();
-        self.hand_off();
-        drop(self);
-        if let Some(source) = retired {
-            source.close();
-        }
-        if let Some(source) = orphan {
-            source.close();
-        }
-    }
-
-    /// Records a call for bytes that are missing at `offset`.
-    #[inline(always)]
-    pub(crate) fn note_miss(&mut self, offset: u64) {
-        let State {
-            prefetch,
-            extent,
-            position,
-            ..
-        } = &mut *self.state;
-        prefetch.note_miss(offset, extent, position.can_seek());
-        if self.follows_reads() {
-            self.note_pushed_read(offset);
-            self.set_prefetch_trigger();
-        }
-    }
-
-    /// Records a read that ended at `offset`.
-    pub(crate) fn note_read(&mut self, offset: u64) {
-        let State {
-            prefetch,
-            extent,
-            position,
-            ..
-        } = &mut *self.state;
-        prefetch.note_read(offset, extent, position.can_seek());
-        self.note_pushed_read(offset);
-        self.update_prefetch_trigger();
-        self.call_helper();
-    }
-
-    /// Keeps `ahead` bytes buffered past the furthest read; 0 turns the prefetch off.
-    pub(crate) fn set_prefetch(&mut self, ahead: u64) {
-        let State {
-            prefetch, extent, ..
-        } = &mut *self.state;
-        prefetch.set(ahead, extent);
-        self.set_prefetch_trigger();
-        // Another thread may have to call the source for them now.
-        self.wake_all(None);
-        self.call_helper();
-    }
-
-    /// Cancels every call that waits, and later calls that would wait, until a resume.
-    pub(crate) fn cancel(&mut self) {
-        self.canceled = true;
-        self.cancels += 1;
-        self.wake_all(Some(&Error::Canceled));
-        self.notify_source_idle();
-        self.notify_pushers();
-    }
-
-    /// Marks the buffer as freed: every call returns, and the helper exits. False if it was freed
-    /// already.
-    pub(crate) fn free(&mut self) -> bool {
-        if self.freed {
-            return false;
-        }
-        self.freed = true;
-        self.update_prefetch_trigger();
-        self.wake_all(None);
-        self.call_helper();
-        self.notify_source_idle();
-        self.notify_pushers();
-        true
-    }
-
-    /// Waits until no other thread is inside the code of a source whose owner learns that from this
-    /// alone. Returns the helper's thread, and whether the caller should wait for its end too. It
-    /// should not while the helper is inside the source, a file operation or a call of `ready`: none
-    /// has to return soon, and the helper exits by itself afterwards.
-    pub(crate) fn wait_after_free(mut self) -> Option<(Thread, bool)> {
-        while self.slot.must_be_awaited() {
-            self = self.wait_source_idle();
-        }
-        let soon = !self.helper.is_some_and(|helper| self.is_away(helper));
-        self.take_helper_thread().map(|thread| (thread, soon))
-    }
-
-    /// Whether a helper is inside the source, a file operation or a call of `ready`: none has to return
-    /// soon.
-    pub(crate) fn is_away(&self, helper: ThreadToken) -> bool {
-        self.slot.is_away(helper) || self.watches.are_called_by(helper)
-    }
-
-    /// Calls the source's interrupt, without the lock, if another thread is inside the source, to
-    /// make it return. The same for each source that was replaced and not interrupted yet.
-    #[inline]
-    pub(crate) fn interrupt_source(self) {
-        if self.slot.is_used() {
-            self.interrupt_sources();
-        } else {
-            self.release();
-        }
-    }
-
-    #[cold]
-    fn interrupt_sources(mut self) {
-        let begun = self.slot.begin_interrupt();
-        match begun {
-            Some((generation, interrupt)) => {
-                self.interrupt(generation, interrupt).interrupt_orphans()
-            }
-            None => self.interrupt_orphans(),
-        }
-    }
-
-    /// Makes the threads return that are inside a source that was replaced.
-    pub(crate) fn interrupt_orphans(mut self) {
-        while let Some((generation, interrupt)) = self.slot.begin_orphan_interrupt() {
-            self = self.interrupt(generation, interrupt);
-        }
-        self.release();
-    }
-
-    fn interrupt(self, generation: u64, interrupt: Interrupt) -> StateGuard<'g> {
-        let gate = self.gate();
-        let StateGuard { state, caller } = self;
-        drop(state);
-        crate::panic::catch((), &interrupt);
-        let mut state = gate.lock();
-        state.slot.end_interrupt(generation, interrupt);
-        state.notify_source_idle();
-        state.release();
-        // Not before the source was told.
-        drop(caller);
-        gate.lock()
     }
 }
 
