@@ -52,6 +52,7 @@ bare_mount() {
     ln -s fd/2 "$root/dev/stderr"
     mount --bind -o ro "$(rustc --print sysroot)" "$root/opt/rust"
     cp /etc/resolv.conf "$root/etc/resolv.conf"
+    mkdir -p "$root/etc/ssl/certs"
     cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
     rm -rf "$root/source"
     git clone -q --no-hardlinks . "$root/source"
