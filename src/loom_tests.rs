@@ -83,6 +83,7 @@
 
 mod budget;
 mod cache;
+mod crew;
 mod handles;
 mod helper;
 mod leaving;

@@ -37,6 +37,11 @@ impl Opener for Taps {
     }
 }
 
+const FOREVER: OpenWait = OpenWait {
+    timeout: None,
+    buffered: false,
+};
+
 fn cache(tag: u64, may_overlap: bool) -> (Shared<BufferCache>, Taps) {
     let taps = Taps {
         closed: Arc::new(Mutex::new(Vec::new())),
@@ -44,22 +49,22 @@ fn cache(tag: u64, may_overlap: bool) -> (Shared<BufferCache>, Taps) {
         tag,
         may_overlap,
     };
+    (cache_of(Box::new(taps.clone())), taps)
+}
+
+fn cache_of(opener: Box<dyn Opener>) -> Shared<BufferCache> {
     let options = CacheOptions {
         max_memory: 1 << 20,
         max_disk: 0,
         threads: 1,
         ..CacheOptions::default()
     };
-    let cache = BufferCache::new(Box::new(taps.clone()), Box::new(Unnamed), options);
-    (Shared::try_new(cache.unwrap()).unwrap(), taps)
+    let cache = BufferCache::new(opener, Box::new(Unnamed), options);
+    Shared::try_new(cache.unwrap()).unwrap()
 }
 
 fn open(cache: &Shared<BufferCache>) -> Result<Lease> {
-    let wait = OpenWait {
-        timeout: None,
-        buffered: false,
-    };
-    Ok(BufferCache::open(cache, b"a", wait)?)
+    Ok(BufferCache::open(cache, b"a", FOREVER)?)
 }
 
 /// Opens the entry, reads `bytes` of it, and releases it.
@@ -166,5 +171,55 @@ fn open_against_close() {
         assert_eq!(taps.inside.load(Ordering::Relaxed), 0);
         opening.join().unwrap();
         finish(cache, &taps);
+    });
+}
+
+/// An opener that opens the other key first.
+#[derive(Clone)]
+struct Circle {
+    cache: Arc<Mutex<Option<Shared<BufferCache>>>>,
+    refused: Arc<AtomicUsize>,
+}
+
+impl Opener for Circle {
+    fn open(&self, key: &[u8], _old_tag: u64) -> Result<Opened> {
+        let cache = lock(&self.cache).clone().expect("it is open");
+        let other = if key == b"a" { b"b" } else { b"a" };
+        match BufferCache::open(&cache, other, FOREVER) {
+            Ok(lease) => drop(lease),
+            Err(failure) => {
+                assert!(matches!(failure.error, Error::Reentrant));
+                self.refused.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        Ok(Opened {
+            source: Some(Box::new(Tap::new(1))),
+            size: None,
+            tag: 1,
+        })
+    }
+}
+
+/// Two openers open each other's key, on two threads: one of them is refused, and both return.
+#[test]
+fn a_circle_of_openers() {
+    explore(2, || {
+        let circle = Circle {
+            cache: Arc::new(Mutex::new(None)),
+            refused: Arc::new(AtomicUsize::new(0)),
+        };
+        let cache = cache_of(Box::new(circle.clone()));
+        *lock(&circle.cache) = Some(cache.clone());
+        let other = thread::spawn({
+            let cache = cache.clone();
+            move || BufferCache::open(&cache, b"b", FOREVER).map(drop).unwrap()
+        });
+        BufferCache::open(&cache, b"a", FOREVER).map(drop).unwrap();
+        other.join().unwrap();
+        assert!(circle.refused.load(Ordering::Relaxed) > 0);
+        *lock(&circle.cache) = None;
+        assert_eq!(cache.stats().opening, 0);
+        cache.remove(None).unwrap();
+        drop(cache);
     });
 }
