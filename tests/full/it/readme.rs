@@ -482,6 +482,22 @@ fn rows_are_those_of_the_bench() {
     }
 }
 
+#[test]
+fn the_picture_of_first_frames_is_that_of_their_tables() {
+    if !is_there("python3") {
+        return;
+    }
+    let docs = root().join("docs");
+    let copy = crate::library::scratch().join("first-frame.md");
+    fs::copy(docs.join("first-frame.md"), &copy).expect("a copy");
+    let mut draw = command("python3", &docs);
+    draw.args(["-B", "first_frame.py", "--picture", "--out"]);
+    assert!(draw.arg(&copy).status().expect("python3 runs").success());
+    let drawn = fs::read_to_string(copy.with_extension("svg")).expect("a picture");
+    let kept = fs::read_to_string(docs.join("first-frame.svg")).expect("a picture");
+    assert!(drawn == kept, "python3 docs/first_frame.py --picture");
+}
+
 /// The programs of the pages, by a part of each. Each is compiled or run by a test of this file.
 const PROGRAMS: [(&str, &str); 9] = [
     (
