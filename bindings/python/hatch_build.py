@@ -22,14 +22,17 @@ class CargoHook(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Adds the library; the wheel fits every Python, on this platform.
 
-        A distribution has the library in a package of its own: SPOOLBUF_SYSTEM_LIBRARY adds none.
+        A distribution has the library in a package of its own: SPOOLBUF_SYSTEM_LIBRARY adds none. A release
+        names one that is built already, SPOOLBUF_BUILT, and the tag of its platform, SPOOLBUF_PLATFORM.
         """
         if os.environ.get("SPOOLBUF_SYSTEM_LIBRARY"):
             return
-        library = build(crate_of(Path(self.root)))
+        built = os.environ.get("SPOOLBUF_BUILT")
+        library = Path(built) if built else build(crate_of(Path(self.root)))
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
         # A Python for two kinds of processor; cargo builds for the one that is here.
         platform = platform.replace("universal2", machine())
+        platform = os.environ.get("SPOOLBUF_PLATFORM", platform)
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{platform}"
         # The bare name: the wheel is not where a linker looks.
