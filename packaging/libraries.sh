@@ -62,14 +62,15 @@ for tool in "$ld" "$nm" "$objcopy" "$ar"; do
 done
 
 # One object that has all that the functions need, and their names alone. The personality's pointer stays:
-# it is in a group, of which a program keeps one.
+# it is in a group, of which a program keeps one. Without LLVM's code, which the standard library of some
+# distributions has as well: binutils hand it to the LLVM that is installed, and an older one aborts.
 work=$out/archive
 mkdir -p "$work"
 functions=$("$nm" -D --defined-only -f posix "$built/$plain" | sed -n 's/^\(sb_[a-z0-9_]*\) T .*/-u \1/p')
 # shellcheck disable=SC2086
 "$ld" -r --gc-sections $functions -o "$work/whole.o" "$built/libspoolbuf.a"
 "$objcopy" --wildcard --keep-global-symbol='sb_*' --keep-global-symbol=DW.ref.rust_eh_personality \
-    --strip-debug "$work/whole.o" "$work/spoolbuf.o"
+    --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd "$work/whole.o" "$work/spoolbuf.o"
 rm -f "$work/libspoolbuf.a"
 "$ar" rcsD "$work/libspoolbuf.a" "$work/spoolbuf.o"
 put "$work/libspoolbuf.a" "$out/libspoolbuf.a"
