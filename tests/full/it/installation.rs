@@ -368,19 +368,24 @@ fn beside_another_archive_of_rust() {
 
 #[test]
 fn a_copy_in_each_plugin() {
-    if !are_there("plugins", &["cmake", "cc"]) {
-        return;
+    for compiler in ["gcc", "clang"] {
+        if are_there("plugins", &["cmake", compiler]) {
+            a_copy_in_each_plugin_by(compiler);
+        }
     }
+}
+
+fn a_copy_in_each_plugin_by(compiler: &str) {
     let place = folder("two plugins");
     let (installed, sources) = (prefix().display(), root().join("tests/consumers/plugin"));
     let commands = format!(
         "ln -sf '{installed}/lib/libspoolbuf.a' .
         for name in first second; do
-            cc -std=c99 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -shared -I '{installed}/include' \\
+            {compiler} -std=c99 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -shared -I '{installed}/include' \\
                 '{sources}/plugin.c' libspoolbuf.a -lpthread -ldl -lm \\
                 -Wl,--exclude-libs,libspoolbuf.a -Wl,-z,nodelete -o $name.so
         done
-        cc -std=c99 -D_GNU_SOURCE -Wall -Wextra -Werror '{sources}/host.c' -ldl -o host",
+        {compiler} -std=c99 -D_GNU_SOURCE -Wall -Wextra -Werror '{sources}/host.c' -ldl -o host",
         sources = sources.display()
     );
     shell(&place, &commands);
@@ -417,4 +422,107 @@ fn strict_compilers() {
         prefix().join("include").display()
     );
     shell(&place, &commands);
+}
+
+/// What a file needs to be loaded, as its dynamic section lists it.
+fn needed(place: &Path, file: &str) -> Vec<String> {
+    let listed = shell(place, &format!("readelf -dW '{file}'"));
+    let lines = listed.lines().filter(|line| line.contains("(NEEDED)"));
+    let names = lines.filter_map(|line| line.split(['[', ']']).nth(1));
+    names.map(str::to_owned).collect()
+}
+
+/// Only what a system has anyway, as docs/platforms.md says, and the size that it says.
+#[test]
+fn what_the_library_needs_is_documented() {
+    if !are_there("what the library needs", &["cmake", "cc", "readelf"]) {
+        return;
+    }
+    let library = prefix().join("lib/libspoolbuf.so");
+    let page = fs::read_to_string(root().join("docs/platforms.md")).expect("docs/platforms.md");
+    let names = needed(&prefix().join("lib"), "libspoolbuf.so").join("`, `");
+    assert!(
+        page.contains(&format!("needs `{names}`")),
+        "docs/platforms.md: {names}"
+    );
+    let size = fs::metadata(library).expect("the library").len();
+    let documented = page.split("shared library has ").nth(1);
+    let documented = documented.and_then(|it| it.split(' ').next()?.parse::<u64>().ok());
+    let documented = documented.expect("docs/platforms.md: the shared library has N KB") * 1000;
+    let range = documented * 9 / 10..documented * 11 / 10;
+    assert!(
+        range.contains(&size),
+        "docs/platforms.md: {documented}; the library: {size}"
+    );
+}
+
+/// A program that uses the library needs it by its SONAME and nothing else of it, wherever the linker
+/// is told of it; one that doesn't use it does not.
+#[test]
+fn as_needed() {
+    if !are_there("--as-needed", &["cmake", "cc", "pkg-config", "readelf"]) {
+        return;
+    }
+    let place = folder("as needed");
+    let (installed, sources) = (prefix().display(), root().join("tests/consumers"));
+    let commands = format!(
+        "echo 'int main(void) {{ return 0; }}' >none.c
+        export PKG_CONFIG_PATH='{installed}/lib/pkgconfig'
+        flags=$(pkg-config --cflags --libs spoolbuf)
+        eval \"cc -Wl,--as-needed '{sources}/demo.c' $flags -o used\"
+        eval \"cc -Wl,--as-needed none.c $flags -o unused\"
+        export LD_LIBRARY_PATH='{installed}/lib'
+        seq -w 0 300000 | ./used && ./unused",
+        sources = sources.display()
+    );
+    assert_eq!(shell(&place, &commands), "100000, 000000\n");
+    assert_eq!(needed(&place, "used"), ["libspoolbuf.so.0", "libc.so.6"]);
+    assert_eq!(needed(&place, "unused"), ["libc.so.6"]);
+}
+
+/// Each adapter's header, where its library is.
+#[test]
+fn strict_compilers_and_adapters() {
+    if !are_there(
+        "the adapters",
+        &["gcc", "g++", "clang", "clang++", "pkg-config"],
+    ) {
+        return;
+    }
+    for (name, packages) in [
+        ("spoolbuf_archive.h", "libarchive"),
+        ("spoolbuf_curl.h", "libcurl"),
+        ("spoolbuf_ffmpeg.h", "libavformat libavutil"),
+        ("spoolbuf_gst.h", "gstreamer-1.0 gstreamer-base-1.0"),
+        ("spoolbuf_mpv.h", "mpv"),
+        ("spoolbuf_sdl.h", "sdl2"),
+        ("spoolbuf_sndfile.h", "sndfile"),
+        ("spoolbuf_fd_follow.h", ""),
+        ("spoolbuf_vlc.h", "libvlc"),
+    ] {
+        let mut found = Command::new("pkg-config");
+        found.arg("--exists").args(packages.split_whitespace());
+        if !packages.is_empty() && !found.status().is_ok_and(|it| it.success()) {
+            crate::library::skipped(name, &format!("{packages} is missing"));
+            continue;
+        }
+        // The warnings of the other library's headers are not of this project.
+        let commands = format!(
+            "flags='-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -fsyntax-only -D_GNU_SOURCE'
+            flags=\"$flags $(test -z '{packages}' || pkg-config --cflags {packages} | sed 's/-I/-isystem /g')\"
+            for folder in '{root}'/include '{root}'/bindings/*; do set -- \"$@\" -I\"$folder\"; done
+            printf '#include <{name}>\nint main(void) {{ return 0; }}\n' >main.c
+            cp main.c main.cpp
+            for std in c99 c2x; do
+                gcc $flags \"$@\" -std=$std main.c
+                clang $flags \"$@\" -std=$std main.c
+            done
+            for std in c++17 c++20; do
+                g++ $flags \"$@\" -std=$std -fno-exceptions -fno-rtti main.cpp
+                clang++ $flags \"$@\" -std=$std -fno-exceptions -fno-rtti main.cpp
+            done",
+            root = root().display()
+        );
+        shell(&folder(name), &commands);
+    }
 }
