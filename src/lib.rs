@@ -1,4 +1,4 @@
-#![cfg_attr(doc, doc = include_str!("crate-links.md"))]
+#![cfg_attr(doc, doc = include_str!("../packaging/crate-links.md"))]
 #![cfg_attr(doc, doc = include_str!("../README.md"))]
 //! # The Rust API
 //!

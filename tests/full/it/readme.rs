@@ -264,7 +264,7 @@ fn names_every_call_and_nothing_else() {
 }
 
 /// The links of the README, by name. They are defined at its end, so that the crate's page, which is at another
-/// place, can define them before (see `src/crate-links.md`).
+/// place, can define them before (see `packaging/crate-links.md`).
 fn links() -> Vec<(&'static str, &'static str)> {
     let lines = README.lines().filter(|line| line.starts_with('['));
     let links: Vec<_> = lines
@@ -305,11 +305,11 @@ fn links_of_the_crate_are_current() {
         };
         page += &format!("[{name}]: {target}\n");
     }
-    let path = root().join("src/crate-links.md");
+    let path = root().join("packaging/crate-links.md");
     if std::env::var_os("BLESS").is_some() {
         fs::write(&path, &page).expect("written");
     }
-    let stale = "src/crate-links.md is not what README.md says; BLESS=1 cargo full --test it readme:: rewrites it";
+    let stale = "packaging/crate-links.md is not what README.md says; BLESS=1 cargo full --test it readme:: rewrites it";
     assert!(
         fs::read_to_string(&path).is_ok_and(|old| old == page),
         "{stale}"
