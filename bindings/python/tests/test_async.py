@@ -16,7 +16,7 @@ from typing import Any, Optional
 import pytest
 
 from spoolbuf import CanceledError, PushBuffer, StreamBuffer, _readiness
-from spoolbuf._native import lib
+from spoolbuf._library import lib
 from support import chunks, data
 
 

@@ -14,7 +14,7 @@ from typing import Any, Optional
 
 import pytest
 
-from spoolbuf import Cache, CanceledError, InvalidError, Resource, Status, _native, _opener
+from spoolbuf import Cache, CanceledError, InvalidError, Resource, Status, _library, _native, _opener
 from openers import SIZE, WHOLE, Opener
 from programs import run
 from support import eventually
@@ -167,7 +167,7 @@ def test_collection() -> None:
     # The C caches are gone, too.
     stats = _native.CacheStats()
     for handle in handles:
-        code = _native.lib.sb_cache_stat(handle, ctypes.byref(stats), ctypes.sizeof(stats))
+        code = _library.lib.sb_cache_stat(handle, ctypes.byref(stats), ctypes.sizeof(stats))
         assert handle and code == Status.INVALID
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spoolbuf import _native
+from spoolbuf import _library, _native
 from support import skip
 
 HEADER = Path(__file__).resolve().parents[3] / "include" / "spoolbuf.h"
@@ -20,8 +20,8 @@ CONSTANTS = {
     "SB_REACH_AUTO": _native.REACH_AUTO,
     "SB_REACH_WHOLE": _native.REACH_WHOLE,
     "SB_WHEN_WANTED": _native.WHEN_WANTED,
-    "SB_VERSION_MAJOR": _native._VERSION[0],
-    "SB_VERSION_MINOR": _native._VERSION[1],
+    "SB_VERSION_MAJOR": _library._VERSION[0],
+    "SB_VERSION_MINOR": _library._VERSION[1],
 }
 ENUMS = {
     "sb_status": ("SB_OK SB_ERR_", _native.Status),
@@ -179,4 +179,4 @@ def test_opaque(header: str) -> None:
 
 def test_a_library_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImportError, match="SPOOLBUF_LIBRARY"):
-        _native.load(str(tmp_path / "absent.so"))
+        _library.load(str(tmp_path / "absent.so"))

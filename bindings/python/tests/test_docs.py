@@ -11,7 +11,8 @@ from types import ModuleType
 import pytest
 
 import spoolbuf
-from spoolbuf import _base, _closing, _content, _errors, _file, _native, _queries, _sequence, _stats
+from spoolbuf import _base, _closing, _content, _errors, _file, _library, _native, _queries, _sequence
+from spoolbuf import _stats
 from spoolbuf._details import Details
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -19,7 +20,7 @@ README = PACKAGE / "README.md"
 
 
 # Where the public classes are, and the bases of the buffers.
-MODULES = [spoolbuf, _native, _base, _closing, _content, _queries, _sequence]
+MODULES = [spoolbuf, _library, _base, _closing, _content, _queries, _sequence]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from spoolbuf import Status, _native
+from spoolbuf import Status, _library
 from support import data, need, skip
 
 CDEF = """
@@ -38,7 +38,7 @@ def test_cffi(tmp_path: Path) -> None:
     cffi = need("cffi")
     ffi = cffi.FFI()
     ffi.cdef(CDEF)
-    lib = ffi.dlopen(_native._path())
+    lib = ffi.dlopen(_library._path())
     raised: list[object] = []
     fails = [True]
 
@@ -80,6 +80,6 @@ def test_koffi() -> None:
         skip("koffi", "not on NODE_PATH; run_tests.py installs it")
     program = Path(__file__).with_name("koffi_pull.js")
     done = subprocess.run(
-        [node, str(program), _native._path()], capture_output=True, text=True, timeout=100
+        [node, str(program), _library._path()], capture_output=True, text=True, timeout=100
     )
     assert (done.returncode, done.stdout) == (0, "PASS\n"), (done.stdout, done.stderr)

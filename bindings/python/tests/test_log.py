@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import spoolbuf
-from spoolbuf import StreamBuffer, _messages, _native, set_log
+from spoolbuf import StreamBuffer, _library, _messages, set_log
 
 from support import chunks, data
 
@@ -125,7 +125,7 @@ def test_c_keeps_no_function_that_python_frees(
 ) -> None:
     """Whatever happens around the C call: an interrupt, or another thread's `set_log`."""
     caplog.set_level(logging.DEBUG)
-    sb_set_log = _native.lib.sb_set_log
+    sb_set_log = _library.lib.sb_set_log
     functions: list[weakref.ref[object]] = []
 
     def interrupted(function: object, *rest: object) -> int:
@@ -134,7 +134,7 @@ def test_c_keeps_no_function_that_python_frees(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(_native.lib, "sb_set_log", interrupted)
+        patch.setattr(_library.lib, "sb_set_log", interrupted)
         with contextlib.suppress(KeyboardInterrupt):
             set_log(logger, logging.DEBUG)
     gc.collect()

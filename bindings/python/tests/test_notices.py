@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from spoolbuf import CanceledError, NoMemoryError, StreamBuffer, _native
+from spoolbuf import CanceledError, NoMemoryError, StreamBuffer, _library, _native
 from support import data
 
 
@@ -57,7 +57,7 @@ KINDS = [(bring_ctrl_c, KeyboardInterrupt), (bring_stop, Stop)]
 @pytest.fixture
 def before(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Calls functions just before a callback of later buffers, with no Python code in between."""
-    sb_new_with = _native.lib.sb_new_with
+    sb_new_with = _library.lib.sb_new_with
     kept: list[object] = []
 
     def arrange(name: str, *calls: Callable[[], object]) -> None:
@@ -73,7 +73,7 @@ def before(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             setattr(source, name, function)
             return sb_new_with(callback, *rest)
 
-        monkeypatch.setattr(_native.lib, "sb_new_with", new_with)
+        monkeypatch.setattr(_library.lib, "sb_new_with", new_with)
 
     return arrange
 
@@ -126,15 +126,15 @@ def test_close_when_no_buffer_can_be_made(
     before: Any, bring: Any, error: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before("close", bring(threading.get_ident()))
-    new_with = _native.lib.sb_new_with
+    new_with = _library.lib.sb_new_with
 
     def fails(callback: Any, options: Any, out: Any) -> int:
         new_with(callback, options, out)
-        _native.lib.sb_free(out._obj)
+        _library.lib.sb_free(out._obj)
         out._obj.value = None
         return _native.Status.NO_MEMORY
 
-    monkeypatch.setattr(_native.lib, "sb_new_with", fails)
+    monkeypatch.setattr(_library.lib, "sb_new_with", fails)
     stream = Stream(iter([data(0, 10)]))
     with pytest.raises((error, NoMemoryError)) as caught:
         StreamBuffer(stream, close_stream=True)
@@ -231,13 +231,13 @@ def test_cancel_of_a_file(before: Any, bring: Any, error: Any) -> None:
 def test_several_threads_cancel_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """One of them enters Python, which is enough for the call that runs; the others may."""
     everybody = threading.Barrier(4)
-    sb_cancel = _native.lib.sb_cancel
+    sb_cancel = _library.lib.sb_cancel
 
     def together(handle: int) -> int:
         everybody.wait(60)
         return sb_cancel(handle)
 
-    monkeypatch.setattr(_native.lib, "sb_cancel", together)
+    monkeypatch.setattr(_library.lib, "sb_cancel", together)
     with a_read_that_waits() as (buf, cancels):
         threads = [threading.Thread(target=buf.cancel) for _ in range(4)]
         for thread in threads:
@@ -319,7 +319,7 @@ def test_an_interrupt_before_c_has_the_source(monkeypatch: pytest.MonkeyPatch) -
     def interrupted(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_native.lib, "sb_new_with", interrupted)
+    monkeypatch.setattr(_library.lib, "sb_new_with", interrupted)
     stream = Stream(iter([b"abc"]))
     with pytest.raises(KeyboardInterrupt):
         StreamBuffer(stream, close_stream=True)

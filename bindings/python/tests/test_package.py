@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import spoolbuf
-from spoolbuf import _native
+from spoolbuf import _library
 from support import skip
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -26,10 +26,10 @@ LICENSES = ["LICENSE-APACHE", "LICENSE-MIT"]
 # Reads by what was installed, from a directory that has nothing of the package.
 USE = """
 import spoolbuf
-from spoolbuf import StreamBuffer, _native
+from spoolbuf import StreamBuffer, _library
 assert StreamBuffer([b"by", b"tes"])[1:4] == b"yte"
 print(spoolbuf.__file__)
-print(_native._path())
+print(_library._path())
 """
 
 
@@ -45,7 +45,7 @@ def run(*command: str, cwd: Path, **environment: str) -> str:
 
 
 def library() -> str:
-    return _native._names()[0]
+    return _library._names()[0]
 
 
 def contents(wheel: Path) -> dict[str, bytes]:

@@ -9,7 +9,8 @@ from typing import Optional, Protocol, Union
 from ._core import Core, comes_later
 from ._errors import TimedOutError, keep_partial
 from ._handle import LIMIT
-from ._native import WHEN_WANTED, fresh
+from ._memory import fresh
+from ._native import WHEN_WANTED
 from ._readiness import ready
 
 # At most this many bytes are copied before the event loop runs other tasks.

@@ -10,7 +10,8 @@ from typing import Any, Optional
 
 from ._entry import Notices
 from ._errors import joined
-from ._native import PROTOTYPES, lib
+from ._library import lib
+from ._native import PROTOTYPES
 
 _attended: list[Notices] = []
 

@@ -13,15 +13,8 @@ from ._content import Content
 from ._details import Details
 from ._errors import error_for
 from ._handle import text_of
-from ._native import (
-    ALL,
-    MAX_DEFAULT,
-    SIZE_UNKNOWN,
-    OnFull,
-    Options,
-    Status,
-    lib,
-)
+from ._library import lib
+from ._native import ALL, MAX_DEFAULT, SIZE_UNKNOWN, OnFull, Options, Status
 
 MAX_SIZE = MAX_DEFAULT
 """The default of `max_size`: at most 5 MiB of a resource are kept in memory."""

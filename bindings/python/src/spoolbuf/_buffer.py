@@ -10,7 +10,8 @@ from typing import Optional, Union
 from . import _aio, _interpreter, _registry
 from ._arguments import natural
 from ._base import MAX_SIZE, BaseBuffer, Directory, Short, check_short
-from ._native import SIZE_UNKNOWN, OnShort, OptionFlag, Options, Status, lib
+from ._library import lib
+from ._native import SIZE_UNKNOWN, OnShort, OptionFlag, Options, Status
 from ._source import Source, Stream
 
 

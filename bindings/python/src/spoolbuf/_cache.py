@@ -15,7 +15,8 @@ from ._closing import Closing
 from ._content import check_mode
 from ._file import RawStreamFile, StreamFile
 from ._lender import Lender
-from ._native import CacheOptions, OnShort, lib
+from ._library import lib
+from ._native import CacheOptions, OnShort
 from ._native import CacheStats as NativeStats
 from ._opener import Key, Open, Opener, packed
 from ._origins import noticing

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from ._content import Content
 from ._lender import Lease, Lender
-from ._native import lib
+from ._library import lib
 from ._opener import key_of
 from ._origins import EntryOrigin, Origins
 from ._reader import Reader

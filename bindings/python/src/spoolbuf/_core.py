@@ -9,7 +9,9 @@ from typing import Any, Optional
 
 from ._errors import CanceledError, InvalidError, keep_partial
 from ._handle import Handle
-from ._native import SIZE_UNKNOWN, Status, address_of, fresh, held, lib, read_bytes
+from ._library import held, lib, read_bytes
+from ._memory import address_of, fresh
+from ._native import SIZE_UNKNOWN, Status
 from ._reader import Reader
 
 # The size of a read if the number of bytes to come is unknown.

@@ -6,7 +6,8 @@ import ctypes
 import os
 from typing import NamedTuple, Optional
 
-from ._native import SIZE_UNKNOWN, Error, Operation, Status, lib
+from ._library import lib
+from ._native import SIZE_UNKNOWN, Error, Operation, Status
 from ._native import Stats as NativeStats
 
 # The failures of which C knows more than the status.

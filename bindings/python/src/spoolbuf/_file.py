@@ -14,7 +14,7 @@ from typing import Any, NoReturn, Optional
 from ._core import Core
 from ._errors import InvalidError
 from ._handle import LIMIT
-from ._native import address_of, pinned
+from ._memory import address_of, pinned
 
 # The position of a closed file: less than any other.
 _CLOSED = -(2**62)

@@ -15,7 +15,8 @@ from . import _interpreter, _lifetime, _registry, _signals
 from ._details import Details, Room
 from ._errors import InvalidError, error_for, joined
 from ._handle import LIMIT, left_until, slice_of, text_of
-from ._native import CacheOptions, ReaderFlag, ReaderOptions, Status, lib
+from ._library import lib
+from ._native import CacheOptions, ReaderFlag, ReaderOptions, Status
 from ._opener import Opener, function, inside, opens, raise_failure
 from ._origins import Origins, noticing
 

@@ -10,7 +10,8 @@ from . import _messages
 from ._details import Details
 from ._errors import error_for
 from ._handle import text_of
-from ._native import LogCallback, LogLevel, Status, lib
+from ._library import lib
+from ._native import LogCallback, LogLevel, Status
 
 
 def set_log(logger: Optional[logging.Logger], level: int = logging.WARNING) -> None:

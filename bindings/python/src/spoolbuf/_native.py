@@ -1,17 +1,13 @@
-"""The shared library: its types and functions, as `include/spoolbuf.h` declares them.
+"""The types and functions of the shared library, as `include/spoolbuf.h` declares them.
 
-A test compares every declaration here with the header. Calls through `lib` release the GIL. Calls
-through `held` do not.
+A test compares every declaration here with the header.
 """
 
 from __future__ import annotations
 
 import ctypes
 import enum
-import os
-import sys
-from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 SIZE_UNKNOWN = 2**64 - 1
 ALL = 2**64 - 1
@@ -504,135 +500,3 @@ PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "sb_strerror": (ctypes.c_char_p, (ctypes.c_int64,)),
     "sb_version": (ctypes.c_uint32, ()),
 }
-
-# The version of the C interface declared here. A library of another version is refused.
-_VERSION = (0, 1)
-
-
-def _names() -> tuple[str, str]:
-    """The name of the bundled library file, and the name in the system's library path."""
-    major = _VERSION[0]
-    if sys.platform == "win32":
-        return "spoolbuf.dll", "spoolbuf.dll"
-    if sys.platform == "darwin":
-        return "libspoolbuf.dylib", f"libspoolbuf.{major}.dylib"
-    return "libspoolbuf.so", f"libspoolbuf.so.{major}"
-
-
-def _path() -> str:
-    """SPOOLBUF_LIBRARY, else the library in the wheel, else the system's."""
-    told = os.environ.get("SPOOLBUF_LIBRARY")
-    if told:
-        return told
-    bundled, installed = _names()
-    beside = Path(__file__).with_name(bundled)
-    return str(beside) if beside.exists() else installed
-
-
-def load(path: str, kind: type[ctypes.CDLL] = ctypes.CDLL) -> ctypes.CDLL:
-    """Loads a library and declares its functions.
-
-    >>> load("libm.so.6")
-    Traceback (most recent call last):
-    ImportError: libm.so.6 is not a spoolbuf library
-    """
-    try:
-        library = kind(path)
-    except OSError as error:
-        raise ImportError(
-            f"spoolbuf's shared library can't be loaded: {error}; SPOOLBUF_LIBRARY may name one"
-        ) from error
-    try:
-        for name, (result, parameters) in PROTOTYPES.items():
-            function = getattr(library, name)
-            function.restype = result
-            function.argtypes = parameters
-    except AttributeError:
-        raise ImportError(f"{path} is not a spoolbuf library") from None
-    version: int = library.sb_version()
-    if (version >> 16, version >> 8 & 255) != _VERSION:
-        raise ImportError(
-            f"{path} is version {version >> 16}.{version >> 8 & 255} of spoolbuf, "
-            f"this package needs {_VERSION[0]}.{_VERSION[1]}"
-        )
-    return library
-
-
-lib = load(_path())
-# For calls that take less time than handing the GIL to another thread: two threads that read from
-# memory get twice as much done (the bench's python-memory-4k-threads).
-held = load(_path(), ctypes.PyDLL)
-
-
-def _read_quickly(memory: Any) -> Any:
-    """`held.sb_read_some`, for one type of memory, with integers in the form fastest for ctypes.
-
-    Half the cost of a read from memory is the conversion of arguments by ctypes.
-    """
-    number = ctypes.c_void_p if ctypes.sizeof(ctypes.c_void_p) == 8 else ctypes.c_uint64
-    size = ctypes.c_void_p if number is ctypes.c_void_p else ctypes.c_size_t
-    prototype = ctypes.PYFUNCTYPE(ctypes.c_int64, _handle, number, size, memory, number)
-    return prototype(("sb_read_some", held))
-
-
-_Anchor = ctypes.c_char * 0
-# `anchored(object)` passes the memory of a writable object to C, and pins it while it exists.
-anchored: Any = _Anchor.from_buffer
-# Both hold the GIL; the second takes the result of `anchored`.
-read_bytes = _read_quickly(ctypes.c_void_p)
-read_anchored = _read_quickly(_Anchor)
-
-# `fresh(None, size)` is an uninitialized bytes object. C may write to it as long as no other code
-# has seen it. It has its own prototype: a declaration on `pythonapi` itself would affect all users.
-fresh = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t)(
-    ("PyBytes_FromStringAndSize", ctypes.pythonapi)
-)
-address_of = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object)(
-    ("PyBytes_AsString", ctypes.pythonapi)
-)
-
-
-class _PyBuffer(ctypes.Structure):
-    """The part of `Py_buffer` that is used."""
-
-    _fields_ = [
-        ("address", ctypes.c_void_p),
-        ("object", ctypes.c_void_p),
-        ("size", ctypes.c_ssize_t),
-        ("rest", ctypes.c_void_p * 8),
-    ]
-
-
-_get_buffer = ctypes.PYFUNCTYPE(
-    ctypes.c_int, ctypes.py_object, ctypes.POINTER(_PyBuffer), ctypes.c_int
-)(("PyObject_GetBuffer", ctypes.pythonapi))
-_release_buffer = ctypes.PYFUNCTYPE(None, ctypes.POINTER(_PyBuffer))(
-    ("PyBuffer_Release", ctypes.pythonapi)
-)
-# PyBUF_ANY_CONTIGUOUS, and PyBUF_WRITABLE.
-_IN_ONE_PIECE = 0x98
-_WRITABLE = 1
-
-
-class pinned:
-    """The memory of an object of any shape, pinned while this is entered.
-
-    The end of the `with` block releases it, not the collection of the frame: an exception of the
-    stream keeps alive the frames that it passed through.
-    """
-
-    __slots__ = ("_view", "address", "size")
-
-    def __init__(self, thing: Any, *, writable: bool = True) -> None:
-        """Takes contiguous memory, in C or Fortran order. The address of empty memory is 0."""
-        self._view = _PyBuffer()
-        flags = _IN_ONE_PIECE | _WRITABLE if writable else _IN_ONE_PIECE
-        _get_buffer(thing, ctypes.byref(self._view), flags)
-        self.size: int = self._view.size
-        self.address: int = self._view.address or 0
-
-    def __enter__(self) -> pinned:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        _release_buffer(ctypes.byref(self._view))

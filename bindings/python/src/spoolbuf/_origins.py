@@ -19,7 +19,8 @@ from typing import Optional
 
 from . import _registry
 from ._native import Stats as NativeStats
-from ._native import Status, lib
+from ._library import lib
+from ._native import Status
 from ._registry import next_key
 from ._resource import Resource
 from ._source import Source

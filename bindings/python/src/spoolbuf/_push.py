@@ -11,7 +11,9 @@ from . import _aio
 from ._arguments import natural, seconds_of
 from ._base import MAX_SIZE, BaseBuffer, Directory, Short, check_short
 from ._handle import LIMIT, left_until, slice_of
-from ._native import SIZE_UNKNOWN, OnShort, OptionFlag, Options, Range, Status, held, lib, pinned
+from ._library import held, lib
+from ._memory import pinned
+from ._native import SIZE_UNKNOWN, OnShort, OptionFlag, Options, Range, Status
 from ._pusher import Pusher
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from . import _stats
 from ._arguments import natural
 from ._errors import InvalidError
 from ._handle import spool_dir_of
-from ._native import Range, Status, held, lib
+from ._library import held, lib
+from ._native import Range, Status
 from ._sequence import ByteSequence
 from ._stats import Stats
 

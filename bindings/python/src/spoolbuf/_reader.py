@@ -9,7 +9,8 @@ from typing import Optional
 
 from ._details import Details, Room
 from ._handle import Handle
-from ._native import ReaderFlag, ReaderOptions, Status, Whence, held, lib
+from ._library import held, lib
+from ._native import ReaderFlag, ReaderOptions, Status, Whence
 
 # The size of a read if the stream must be asked only for the bytes needed.
 _EXACTLY = 1 << 14

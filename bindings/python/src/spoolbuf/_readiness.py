@@ -14,7 +14,8 @@ from typing import Optional
 from . import _attention, _interpreter
 from ._entry import Notices
 from ._handle import LIMIT, Handle
-from ._native import ReadyCallback, Status, lib
+from ._library import lib
+from ._native import ReadyCallback, Status
 from ._registry import next_key
 
 # Stands for SB_ERR_TIMEOUT, which is no error here.

@@ -17,15 +17,9 @@ from ._arguments import LONGEST
 from ._details import Room
 from ._entry import Entry, Request
 from ._errors import InvalidError, SizeError, UnknownSizeError, joined
-from ._native import (
-    SIZE_UNKNOWN,
-    ProgressCallback,
-    SaveFlag,
-    SaveOptions,
-    address_of,
-    fresh,
-    lib,
-)
+from ._library import lib
+from ._memory import address_of, fresh
+from ._native import SIZE_UNKNOWN, ProgressCallback, SaveFlag, SaveOptions
 from ._queries import Queries
 
 # Not NULL, which ctypes would pass as None.

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Optional, Union, overload
 from ._arguments import limit_of, natural
 from ._core import HELD, PIECE, Core
 from ._handle import LIMIT
-from ._native import address_of, anchored, fresh, lib, pinned, read_anchored, read_bytes
+from ._library import lib, read_anchored, read_bytes
+from ._memory import address_of, anchored, fresh, pinned
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
