@@ -41,6 +41,7 @@ use std::time::Duration;
 
 use crate::buffer::failure::{Attempt, Failure};
 use crate::cache::board::{Boarding, Departure};
+use crate::cache::flight::Flight;
 use crate::cache::maker::{EntryMaker, Known};
 use crate::cache::removal::ShelfEvictor;
 use crate::cache::shelf::Shelf;
@@ -104,6 +105,10 @@ impl BufferCache {
         let flight = match boarding {
             Boarding::Hit(lease) => return Ok(lease),
             Boarding::Joined(flight) => flight,
+            Boarding::Launches(flight, launch) => {
+                launch();
+                flight
+            }
             Boarding::Leads(departure) => {
                 let flight = departure.flight.clone();
                 match wait.timeout {
@@ -119,12 +124,17 @@ impl BufferCache {
 
     /// Runs a flight on a helper, so that the caller's time limit holds whatever the opener does.
     fn start(this: &Shared<BufferCache>, departure: Departure) {
-        let mut launch = Launch {
+        let waiting = Waiting(departure.flight.clone());
+        let mut start = Start {
             cache: this.clone(),
             departure: Some(departure),
         };
-        // If there is no helper for it, the launch is dropped.
-        if let Ok(work) = try_box(move || launch.run()) {
+        // If memory runs out or there is no helper, the start is dropped.
+        let Ok(launch) = try_box(move || start.run()) else {
+            return;
+        };
+        waiting.0.leave_launch(launch);
+        if let Ok(work) = try_box(move || waiting.run()) {
             let _ = Crew::call(&this.maker.crew, work);
         }
     }
@@ -209,14 +219,31 @@ fn failure_of(error: Error) -> Failure {
     }
 }
 
-/// A flight that waits for a helper. If it is dropped before, since there is none or the cache is freed,
-/// the flight fails.
-struct Launch {
+/// A flight in the queue of the helpers. If this is dropped there, nobody launches it any more.
+struct Waiting(Shared<Flight>);
+
+impl Waiting {
+    fn run(&self) {
+        if let Some(launch) = self.0.take_launch() {
+            launch();
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        drop(self.0.take_launch());
+    }
+}
+
+/// The start of a flight. If it is dropped before, since there is no helper or the cache is freed, the
+/// flight fails.
+struct Start {
     cache: Shared<BufferCache>,
     departure: Option<Departure>,
 }
 
-impl Launch {
+impl Start {
     fn run(&mut self) {
         if let Some(departure) = self.departure.take() {
             self.cache.run(departure);
@@ -224,7 +251,7 @@ impl Launch {
     }
 }
 
-impl Drop for Launch {
+impl Drop for Start {
     fn drop(&mut self) {
         if let Some(Departure { flight, key, old }) = self.departure.take() {
             let shelf = self.cache.shelf();

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::cache::entry::CacheEntry;
-use crate::cache::flight::Flight;
+use crate::cache::flight::{Flight, Launch};
 use crate::cache::lease::Lease;
 use crate::cache::openings::Openings;
 use crate::cache::options::OpenWait;
@@ -20,6 +20,8 @@ pub(super) enum Boarding {
     Hit(Lease),
     /// The opener is running for another open.
     Joined(Shared<Flight>),
+    /// The same, but it has not begun, and this open is to begin it.
+    Launches(Shared<Flight>, Launch),
     /// The opener has to be called for this open.
     Leads(Departure),
 }
@@ -39,14 +41,9 @@ impl Shelf {
         let listing = table.listing(key);
         if let Some(flight) = listing.and_then(|it| it.flight.clone()) {
             table.openings.check_wait(&flight, how)?;
-            if how.deadline().is_none() {
-                // Under the same lock as the check: two openers that wait for each other would both
-                // pass it.
-                table.openings.note_wait(Some(&flight));
-            }
             flight.join();
             table.counts.misses += 1;
-            return Ok(Boarding::Joined(flight));
+            return Ok(Shelf::join(&mut table, flight, how));
         }
         let found = listing.and_then(|it| it.entry);
         let old = found.and_then(|id| table.record(id));
@@ -60,6 +57,20 @@ impl Shelf {
         let (flight, key) = Shelf::lead(&mut table, key)?;
         let old = old.map(|entry| Shelf::grant(this, &mut table, &entry));
         Ok(Boarding::Leads(Departure { flight, key, old }))
+    }
+
+    fn join(table: &mut EntryTable, flight: Shared<Flight>, how: OpenWait) -> Boarding {
+        // This thread may be an opener's, and the only helper: the flight would wait for it.
+        let launch = how.timeout.is_none().then(|| flight.take_launch());
+        if let Some(launch) = launch.flatten() {
+            return Boarding::Launches(flight, launch);
+        }
+        if how.deadline().is_none() {
+            // Under the same lock as the check: two openers that wait for each other would both
+            // pass it.
+            table.openings.note_wait(Some(&flight));
+        }
+        Boarding::Joined(flight)
     }
 
     /// The same for an open that calls no opener: it takes the entry that is there, even if it is

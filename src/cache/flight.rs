@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 use crate::sync::shared::Shared;
 use crate::sync::{Condvar, Mutex, lock, wait, wait_timeout};
 
+/// Calls the opener for a flight, and lands it. So does its drop, with an error.
+pub(super) type Launch = Box<dyn FnOnce() + Send>;
+
 pub(super) struct Flight {
     state: Mutex<FlightState>,
     landed: Condvar,
@@ -18,6 +21,8 @@ pub(super) struct Flight {
 
 struct FlightState {
     waiters: usize,
+    /// Set while the flight waits for a helper.
+    launch: Option<Launch>,
     outcome: Option<Result<Shared<CacheEntry>>>,
 }
 
@@ -27,6 +32,7 @@ impl Flight {
         Flight {
             state: Mutex::new(FlightState {
                 waiters: 1,
+                launch: None,
                 outcome: None,
             }),
             landed: Condvar::new(),
@@ -36,6 +42,16 @@ impl Flight {
     /// One more waits.
     pub(super) fn join(&self) {
         lock(&self.state).waiters += 1;
+    }
+
+    /// Leaves the launch to whoever takes it first: a helper, or a thread that waits without a limit.
+    pub(super) fn leave_launch(&self, launch: Launch) {
+        lock(&self.state).launch = Some(launch);
+    }
+
+    /// Takes the launch, unless somebody has.
+    pub(super) fn take_launch(&self) -> Option<Launch> {
+        lock(&self.state).launch.take()
     }
 
     /// Ends the flight with what `outcome` makes of the number of those who wait: an entry on which
