@@ -117,6 +117,14 @@ static void plan_new(rng *random, plan *out)
     out->watches = one_of(random, 0, 3, 5, 20);
 }
 
+/* A tenth of the new cases each. */
+static enum other other_of(uint64_t seed)
+{
+    if (only_form != FORMS || only_threads || seed < 10000)
+        return SAME;
+    return seed % 10 == 3 ? WINDOW : seed % 10 == 7 ? CACHE : SAME;
+}
+
 void plan_of(uint64_t seed, plan *out)
 {
     static const uint64_t gaps[] = { 0, 1000, 256 * KIB, UINT64_MAX };
@@ -124,6 +132,7 @@ void plan_of(uint64_t seed, plan *out)
     rng random = rng_of(seed, 0);
     memset(out, 0, sizeof *out);
     out->seed = seed;
+    out->other = other_of(seed);
     out->salt = rng_next(&random);
     out->size = size_of(&random, out);
     plan_source(&random, out);
@@ -174,6 +183,10 @@ void plan_print(const plan *self, FILE *out)
     static const char *forms[] = { "read", "read and seek", "pull", "pull that seeks" };
     static const char *how[] = { "obeys each cancel", "obeys any cancel", "ignores cancels",
                                  "comes back late" };
+    if (self->other != SAME) {
+        fprintf(out, "  a case of %s\n", self->other == WINDOW ? "window.c" : "cache.c");
+        return;
+    }
     fprintf(out,
             "  size %" PRIu64 ", declared %" PRId64 ", chunk %" PRIu64 "%s, max %" PRId64
             ", prefetch %" PRId64 " from %" PRId64 ", gap %" PRId64 ", read_granularity %u, on_short %u, on_full %u\n",

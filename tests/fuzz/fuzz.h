@@ -136,6 +136,7 @@ typedef struct plan {
     unsigned pushes;
     bool is_reopened;  /* its sources are those of reopen.c */
     unsigned reopens;
+    enum other { SAME, WINDOW, CACHE } other; /* a case of window.c or cache.c: nothing above applies */
 } plan;
 
 extern form only_form; /* FORMS: all */
@@ -340,14 +341,15 @@ void reopen_something(rng *random);
 void finish_reopened(void);
 void expect_closed(void);
 
+/* window.c, cache.c */
+void run_window(uint64_t seed);
+void run_cache(uint64_t seed);
+
 /* watch.c */
 void watches_begin(void);
 void use_watch(rng *random);
 void expect_called(const char *when);
 void free_watches(void);
-
-
-
 
 /* operations.c */
 void perform(void);                /* one operation of a thread */

@@ -48,6 +48,11 @@ static void run(uint64_t seed)
     plan_of(seed, &plan);
     model_begin(&plan);
     me = &the.workers[MAIN];
+    if (plan.other != SAME) {
+        (plan.other == WINDOW ? run_window : run_cache)(seed);
+        model_end();
+        return;
+    }
     watches_begin();
     if (plan.is_pushed)
         make_pushed();

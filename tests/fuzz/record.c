@@ -50,7 +50,7 @@ const char *status_name(int64_t status)
 {
     static const char *names[] = {
         "OK",       "INVALID",   "SOURCE",      "IO",     "DISK_FULL", "NO_MEMORY", "CANCELED", "TIMEOUT",
-        "REENTRANT", "UNKNOWN", "UNSUPPORTED", "EXISTS", "SIZE",      "PANIC",     "SHORT",
+        "REENTRANT", "UNKNOWN", "UNSUPPORTED", "EXISTS", "SIZE",      "PANIC",     "SHORT",    "LAPPED",
     };
     static _Thread_local char number[24];
     if (status <= 0 && status > -(int64_t)COUNT_OF(names))
