@@ -105,10 +105,6 @@ impl BufferCache {
         let flight = match boarding {
             Boarding::Hit(lease) => return Ok(lease),
             Boarding::Joined(flight) => flight,
-            Boarding::Launches(flight, launch) => {
-                launch();
-                flight
-            }
             Boarding::Leads(departure) => {
                 let flight = departure.flight.clone();
                 match wait.timeout {
@@ -118,7 +114,7 @@ impl BufferCache {
                 flight
             }
         };
-        let landed = Shelf::wait(this.shelf(), &flight, deadline);
+        let landed = Shelf::wait(this.shelf(), &flight, deadline, wait.launches());
         landed.map_err(failure_of)
     }
 

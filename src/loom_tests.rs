@@ -68,6 +68,11 @@
 //! | the grant of the last bytes ends without the lock | `spill_of_what_was_read` |
 //! | a member does not leave its budget, or is taken from it while it is dropped | `drop_against_spill`, `join_against_spill` |
 //! | a charge is removed by a load and a store | `budget` |
+//! | a wait for an opener is noted after its check | `a_circle_of_openers` |
+//! | an opener does not run what waits for its helper | `an_opener_against_a_queued_one` |
+//! | a helper that leaves a buffer with work does not put it into the queue again | `crew_serves_two_in_turn` |
+//! | a job, or the end of a crew, wakes no thread of it | `crew` |
+//! | a closed crew keeps its queue | `crew_call_against_close` |
 //!
 //! Some changes are harmless, and so no test fails: `settle` wakes only the ready calls at the end
 //! of the source (the others notice it); `hand_off` elects any waiter, even one that is awake (it

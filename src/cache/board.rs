@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::cache::entry::CacheEntry;
-use crate::cache::flight::{Flight, Launch};
+use crate::cache::flight::{Awaited, Flight};
 use crate::cache::lease::Lease;
 use crate::cache::openings::Openings;
 use crate::cache::options::OpenWait;
@@ -20,8 +20,6 @@ pub(super) enum Boarding {
     Hit(Lease),
     /// The opener is running for another open.
     Joined(Shared<Flight>),
-    /// The same, but it has not begun, and this open is to begin it.
-    Launches(Shared<Flight>, Launch),
     /// The opener has to be called for this open.
     Leads(Departure),
 }
@@ -41,9 +39,14 @@ impl Shelf {
         let listing = table.listing(key);
         if let Some(flight) = listing.and_then(|it| it.flight.clone()) {
             table.openings.check_wait(&flight, how)?;
+            if how.deadline().is_none() {
+                // Under the same lock as the check: two openers that wait for each other would both
+                // pass it.
+                table.openings.note_wait(Some(&flight));
+            }
             flight.join();
             table.counts.misses += 1;
-            return Ok(Shelf::join(&mut table, flight, how));
+            return Ok(Boarding::Joined(flight));
         }
         let found = listing.and_then(|it| it.entry);
         let old = found.and_then(|id| table.record(id));
@@ -57,20 +60,6 @@ impl Shelf {
         let (flight, key) = Shelf::lead(&mut table, key)?;
         let old = old.map(|entry| Shelf::grant(this, &mut table, &entry));
         Ok(Boarding::Leads(Departure { flight, key, old }))
-    }
-
-    fn join(table: &mut EntryTable, flight: Shared<Flight>, how: OpenWait) -> Boarding {
-        // This thread may be an opener's, and the only helper: the flight would wait for it.
-        let launch = how.timeout.is_none().then(|| flight.take_launch());
-        if let Some(launch) = launch.flatten() {
-            return Boarding::Launches(flight, launch);
-        }
-        if how.deadline().is_none() {
-            // Under the same lock as the check: two openers that wait for each other would both
-            // pass it.
-            table.openings.note_wait(Some(&flight));
-        }
-        Boarding::Joined(flight)
     }
 
     /// The same for an open that calls no opener: it takes the entry that is there, even if it is
@@ -118,21 +107,31 @@ impl Shelf {
         Ok((flight, key))
     }
 
-    /// Waits for a flight that the caller has boarded.
+    /// Waits for a flight that the caller has boarded. If it `launches`, it does not wait for a helper to
+    /// call the opener: this thread may be inside an opener itself, and the only helper.
     pub(super) fn wait(
         this: &Shared<Shelf>,
         flight: &Shared<Flight>,
         deadline: Option<Instant>,
+        launches: bool,
     ) -> Result<Lease> {
-        let may_take_any_time = deadline.is_none();
-        if may_take_any_time {
-            lock(&this.table).openings.note_wait(Some(flight));
-        }
-        let landed = flight.wait(deadline);
-        if may_take_any_time {
-            lock(&this.table).openings.note_wait(None);
-        }
+        let landed = loop {
+            this.note_wait(deadline, Some(flight));
+            let awaited = flight.wait(deadline, launches);
+            this.note_wait(deadline, None);
+            match awaited {
+                Awaited::Launch(launch) => launch(),
+                Awaited::Landed(landed) => break landed,
+            }
+        };
         landed.map(|entry| Lease::granted(this, entry))
+    }
+
+    /// Only a wait that may take any time is noted.
+    fn note_wait(&self, deadline: Option<Instant>, flight: Option<&Shared<Flight>>) {
+        if deadline.is_none() {
+            lock(&self.table).openings.note_wait(flight);
+        }
     }
 
     /// This thread is about to call the opener for a flight.

@@ -14,6 +14,12 @@ use crate::sync::{Condvar, Mutex, lock, wait, wait_timeout};
 /// Calls the opener for a flight, and lands it. So does its drop, with an error.
 pub(super) type Launch = Box<dyn FnOnce() + Send>;
 
+/// What a wait for a flight ends with.
+pub(super) enum Awaited {
+    Landed(Result<Shared<CacheEntry>>),
+    Launch(Launch),
+}
+
 pub(super) struct Flight {
     state: Mutex<FlightState>,
     landed: Condvar,
@@ -47,6 +53,7 @@ impl Flight {
     /// Leaves the launch to whoever takes it first: a helper, or a thread that waits without a limit.
     pub(super) fn leave_launch(&self, launch: Launch) {
         lock(&self.state).launch = Some(launch);
+        self.landed.notify_all();
     }
 
     /// Takes the launch, unless somebody has.
@@ -70,12 +77,15 @@ impl Flight {
     }
 
     /// Waits until the flight has landed. The caller is on board: a lease of the
-    /// entry is counted for it.
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> Result<Shared<CacheEntry>> {
+    /// entry is counted for it. If it `launches`, it may get the launch instead.
+    pub(super) fn wait(&self, deadline: Option<Instant>, launches: bool) -> Awaited {
         let mut state = lock(&self.state);
         loop {
             if let Some(outcome) = &state.outcome {
-                return outcome.clone();
+                return Awaited::Landed(outcome.clone());
+            }
+            if let Some(launch) = state.launch.take_if(|_| launches) {
+                return Awaited::Launch(launch);
             }
             let Some(deadline) = deadline else {
                 state = wait(&self.landed, state);
@@ -84,7 +94,7 @@ impl Flight {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 state.waiters -= 1;
-                return Err(Error::Timeout);
+                return Awaited::Landed(Err(Error::Timeout));
             }
             state = wait_timeout(&self.landed, state, left);
         }

@@ -96,8 +96,10 @@ impl Openings {
     /// This thread begins or ends a wait without a time limit. Only that of an opener is noted.
     pub(super) fn note_wait(&mut self, awaited: Option<&Shared<Flight>>) {
         let me = Some(this_thread());
-        if let Some(opening) = self.0.iter_mut().find(|it| it.thread == me) {
-            opening.awaits = awaited.cloned();
+        let mut awaited = awaited.cloned();
+        // Its openers may be inside each other. What it awaits is noted once.
+        for opening in self.0.iter_mut().filter(|it| it.thread == me) {
+            opening.awaits = awaited.take();
         }
     }
 }

@@ -61,6 +61,11 @@ impl OpenWait {
         }
     }
 
+    /// Whether the call may run an opener that waits for a helper.
+    pub(super) fn launches(self) -> bool {
+        self.timeout.is_none() && !self.buffered
+    }
+
     /// When the call returns at the latest. None: it may take any time.
     pub(super) fn deadline(self) -> Option<Instant> {
         let limit = match self.buffered {

@@ -174,23 +174,18 @@ fn open_against_close() {
     });
 }
 
-/// An opener that opens the other key first.
+/// An opener that opens the other key first, unless it is not to for "b".
 #[derive(Clone)]
 struct Circle {
     cache: Arc<Mutex<Option<Shared<BufferCache>>>>,
     refused: Arc<AtomicUsize>,
+    is_whole: bool,
 }
 
 impl Opener for Circle {
     fn open(&self, key: &[u8], _old_tag: u64) -> Result<Opened> {
-        let cache = lock(&self.cache).clone().expect("it is open");
-        let other = if key == b"a" { b"b" } else { b"a" };
-        match BufferCache::open(&cache, other, FOREVER) {
-            Ok(lease) => drop(lease),
-            Err(failure) => {
-                assert!(matches!(failure.error, Error::Reentrant));
-                self.refused.fetch_add(1, Ordering::Relaxed);
-            }
+        if self.is_whole || key == b"a" {
+            self.open_other(key);
         }
         Ok(Opened {
             source: Some(Box::new(Tap::new(1))),
@@ -200,14 +195,62 @@ impl Opener for Circle {
     }
 }
 
+impl Circle {
+    fn new(is_whole: bool) -> Circle {
+        Circle {
+            cache: Arc::new(Mutex::new(None)),
+            refused: Arc::new(AtomicUsize::new(0)),
+            is_whole,
+        }
+    }
+
+    fn open_other(&self, key: &[u8]) {
+        let cache = lock(&self.cache).clone().expect("it is open");
+        let other = if key == b"a" { b"b" } else { b"a" };
+        match BufferCache::open(&cache, other, FOREVER) {
+            Ok(lease) => drop(lease),
+            Err(failure) => {
+                assert!(matches!(failure.error, Error::Reentrant));
+                self.refused.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// The only helper is inside an opener that opens a key whose opener waits for a helper.
+#[test]
+fn an_opener_against_a_queued_one() {
+    const BY_HELPER: OpenWait = OpenWait {
+        timeout: Some(std::time::Duration::MAX),
+        buffered: false,
+    };
+    explore(1, || {
+        let circle = Circle::new(false);
+        let cache = cache_of(Box::new(circle.clone()));
+        *lock(&circle.cache) = Some(cache.clone());
+        let other = thread::spawn({
+            let cache = cache.clone();
+            move || {
+                BufferCache::open(&cache, b"b", BY_HELPER)
+                    .map(drop)
+                    .unwrap()
+            }
+        });
+        BufferCache::open(&cache, b"a", BY_HELPER)
+            .map(drop)
+            .unwrap();
+        other.join().unwrap();
+        *lock(&circle.cache) = None;
+        cache.remove(None).unwrap();
+        drop(cache);
+    });
+}
+
 /// Two openers open each other's key, on two threads: one of them is refused, and both return.
 #[test]
 fn a_circle_of_openers() {
     explore(2, || {
-        let circle = Circle {
-            cache: Arc::new(Mutex::new(None)),
-            refused: Arc::new(AtomicUsize::new(0)),
-        };
+        let circle = Circle::new(true);
         let cache = cache_of(Box::new(circle.clone()));
         *lock(&circle.cache) = Some(cache.clone());
         let other = thread::spawn({
