@@ -33,6 +33,7 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
+    #[inline]
     pub(crate) fn new(start: u64, chunk: Chunk) -> Result<Shared<Segment>> {
         let parts = chunk.into_parts();
         // On failure the chunk is dropped with the segment.
