@@ -181,7 +181,17 @@ impl Store {
     }
 
     /// The same, if `run` bytes are known to be in the spool file.
-    fn extend(&self, offset: u64, mut run: u64, most: u64) -> u64 {
+    #[inline]
+    fn extend(&self, offset: u64, run: u64, most: u64) -> u64 {
+        match run < most {
+            true => self.look_on(offset, run, most),
+            false => most,
+        }
+    }
+
+    // Not in line: most reads end in the block in which they begin.
+    #[inline(never)]
+    fn look_on(&self, offset: u64, mut run: u64, most: u64) -> u64 {
         while run < most {
             match self.index.find(offset + run, &self.index.enter()) {
                 Location::Spool(count) => run += count,
