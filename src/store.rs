@@ -212,12 +212,15 @@ impl Store {
     /// Makes another file share the blocks of the bytes that are in the spool file at `offset`.
     /// Returns the number of bytes, 0 if none are in the spool file.
     pub(crate) fn clone_to(&self, offset: u64, most: u64, file: &File, to: u64) -> io::Result<u64> {
+        let Some(spool) = self.spool.get() else {
+            return Ok(0);
+        };
         if self.has_window() {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        match (self.spooled_run(offset, most), self.spool.get()) {
-            (run @ 1.., Some(spool)) => spool.clone_to(offset, run, file, to),
-            _ => Ok(0),
+        match self.spooled_run(offset, most) {
+            0 => Ok(0),
+            run => spool.clone_to(offset, run, file, to),
         }
     }
 

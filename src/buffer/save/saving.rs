@@ -87,7 +87,9 @@ impl<'s> Saving<'s> {
                 // After the snapshot, whose total may be the size that the last step found.
                 self.report_progress(done, total)?;
             }
-            self.check_lapped(done, ready)?;
+            if ready == 0 {
+                self.check_lapped(done)?;
+            }
             let count = match self.share_spooled(done, ready, sink)? {
                 0 => self.copy_read(done, ready, sink)?,
                 count => count,
@@ -169,21 +171,23 @@ impl<'s> Saving<'s> {
         if state.was_canceled_since(self.cancels) {
             return Err(Error::Canceled.into());
         }
+        let Some(until) = self.until else {
+            // There is no window, so the save begins at 0.
+            return Ok((state.extent().buffered(offset), state.extent().size()));
+        };
         let at = self.from + offset;
         let ready = state.extent().buffered(at);
-        Ok(match self.until {
-            Some(until) => (ready.min(until.saturating_sub(at)), Some(until - self.from)),
-            None => (ready, state.extent().size()),
-        })
+        Ok((ready.min(until.saturating_sub(at)), Some(until - self.from)))
     }
 
-    /// Fails if the next byte to save was buffered when the save began, and has left the window.
-    fn check_lapped(&self, done: u64, ready: u64) -> Attempt<()> {
+    /// Fails if the next byte to save, which is not buffered, was so when the save began: it has left
+    /// the window.
+    fn check_lapped(&self, done: u64) -> Attempt<()> {
         let at = self.from + done;
-        if ready == 0 && self.until.is_some_and(|until| at < until) {
-            return Err(Failure::from(Error::Lapped).at(at));
+        match self.until {
+            Some(until) if at < until => Err(Failure::from(Error::Lapped).at(at)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     pub(super) fn check_time(&self) -> Attempt<()> {
