@@ -127,8 +127,7 @@ pub unsafe extern "C" fn sb_reader_seek(reader: *mut sb_reader, off: i64, whence
             },
             SEEK_CUR => SeekFrom::Current(off),
             SEEK_END => SeekFrom::End(off),
-            SEEK_LIVE => return seek_live(reader as Raw, off),
-            _ => return count(refuse_seek(reader as Raw)),
+            _ => return seek_otherwise(reader as Raw, off, whence),
         };
         match seek_alone(reader as Raw, to) {
             Some(offset) => offset as i64,
@@ -163,13 +162,21 @@ fn refuse_seek(reader: Raw) -> Result<u64> {
     Err(keep(reader, error.into()))
 }
 
+/// Seeks from what is neither the start nor the position nor the end.
 #[cold]
-fn seek_live(reader: Raw, off: i64) -> i64 {
+fn seek_otherwise(reader: Raw, off: i64, whence: c_int) -> i64 {
+    count(match whence {
+        SEEK_LIVE => seek_live(reader, off),
+        _ => refuse_seek(reader),
+    })
+}
+
+fn seek_live(reader: Raw, off: i64) -> Result<u64> {
     let result = READERS.get_shared(reader).and_then(|reader| {
         let buffer = BUFFERS.get_shared(reader.buffer)?;
         reader.position.seek_live(&buffer, off)
     });
-    count(result.map_err(|error| keep(reader, error.into())))
+    result.map_err(|error| keep(reader, error.into()))
 }
 
 /// Finds the final size like sb_find_size(), but with the reader's timeout and cancellation, and
