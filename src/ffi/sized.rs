@@ -60,10 +60,13 @@ pub(super) unsafe fn check_size<T>(options: *const T, struct_size: usize) -> Res
 pub(super) unsafe fn write<T>(out: *mut T, out_size: usize, snapshot: &T) {
     let known = out_size.min(size_of::<T>());
     let from = std::ptr::from_ref(snapshot).cast::<u8>();
+    let out = out.cast::<u8>();
     // SAFETY: the caller guarantees that `out` is writable for `out_size` bytes, and that the
     // `known` bytes of `snapshot` are initialized.
     unsafe {
-        out.cast::<u8>().write_bytes(0, out_size);
-        out.cast::<u8>().copy_from_nonoverlapping(from, known);
+        out.copy_from_nonoverlapping(from, known);
+        if known < out_size {
+            out.add(known).write_bytes(0, out_size - known);
+        }
     }
 }

@@ -258,7 +258,8 @@ fn stats(stats: &Stats) -> sb_stats {
 }
 
 fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+    // It fits, since the time was counted in nanoseconds of 64 bits.
+    time.as_nanos() as u64 / 1000
 }
 
 fn state(state: SourceState) -> sb_state {
