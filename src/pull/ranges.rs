@@ -94,8 +94,12 @@ impl Ranges {
 
     /// The first gap at or past `offset`: its start, and its end if another range follows.
     pub(crate) fn gap(&self, offset: u64) -> (u64, Option<u64>) {
-        let start = self.end_of(offset);
-        (start, self.next_start(start))
+        let at = self.list.partition_point(|held| held.end <= offset);
+        let (start, next) = match self.list.get(at) {
+            Some(held) if held.start <= offset => (held.end, at + 1),
+            _ => (offset, at),
+        };
+        (start, self.list.get(next).map(|held| held.start))
     }
 
     /// The end of the last range that ends at or before `offset`; 0 if none does.

@@ -29,7 +29,7 @@ impl State {
     /// way waits for its last byte. A prefetch does not narrow, and its demands are small.
     pub(super) fn step(&self, demand: Demand, narrow: bool) -> Result<Step> {
         let ranges = self.extent.ranges();
-        let missing = ranges.end_of(demand.offset);
+        let (missing, next) = ranges.gap(demand.offset);
         let position = self.position.offset();
         if self.may_compare() {
             if let Some(held) = self.to_compare(missing) {
@@ -44,20 +44,17 @@ impl State {
         if self.can_seek() && position != missing && !self.is_on_the_way(position, missing) {
             return Ok(Step::Seek(self.landing(missing)));
         }
-        let (held, inside) = match ranges.last_end() > position {
-            true => (
-                ranges.next_start(position),
-                ranges.end_of(position) > position,
-            ),
-            false => (None, false),
-        };
         if position > missing {
             // The source cannot seek backward.
             return Err(Error::Unsupported);
         }
-        if inside {
+        let (free, held) = match position == missing {
+            true => (missing, next),
+            false => ranges.gap(position),
+        };
+        if free > position {
             return Ok(Step::Skip {
-                most: (ranges.end_of(position) - position).min(BLOCK),
+                most: (free - position).min(BLOCK),
             });
         }
         let mut until = self.goal(demand);
@@ -86,12 +83,11 @@ impl State {
 
     /// Whether a source that can seek is read up to `missing` from `position`, instead.
     pub(super) fn is_on_the_way(&self, position: u64, missing: u64) -> bool {
-        let ranges = self.extent.ranges();
-        let is_clear = missing > position
-            && ranges.end_of(position) == position
-            && ranges
-                .next_start(position)
-                .is_none_or(|start| start >= missing);
+        if missing <= position {
+            return false;
+        }
+        let (free, next) = self.extent.ranges().gap(position);
+        let is_clear = free == position && next.is_none_or(|start| start >= missing);
         is_clear && missing - position <= self.seek_gap.max(missing - self.landing(missing))
     }
 
