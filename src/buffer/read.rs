@@ -33,6 +33,11 @@ impl<'s> ReadRequest<'s> {
     fn cancel_token(&self) -> Option<&'s CancelToken> {
         self.terms.map(|terms| &terms.cancel_token)
     }
+
+    /// The number of the reader whose call this is; 0 for none.
+    fn reader(&self) -> usize {
+        self.cancel_token().map_or(0, CancelToken::id)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -125,7 +130,7 @@ impl<'s> PendingRead<'s> {
     }
 
     /// The state's verdict, or an error that ends only this call.
-    fn verdict(&self, state: &State, demand: Demand) -> Result<Option<Verdict>> {
+    fn verdict(&self, state: &State, demand: Demand, has_source: bool) -> Result<Option<Verdict>> {
         let verdict = state.verdict(demand)?;
         if verdict.is_some() {
             return Ok(verdict);
@@ -135,7 +140,7 @@ impl<'s> PendingRead<'s> {
             Err(Error::Canceled)
         } else if self.is_out_of_time() {
             Err(Error::Timeout)
-        } else if state.source().is_inside() || state.is_helper_here() || is_inside_any() {
+        } else if !has_source && would_wait_for_itself(state) {
             Err(Error::Reentrant)
         } else {
             Ok(None)
@@ -195,7 +200,7 @@ impl Buffer {
         let guard = this.store.enter();
         let read = this.read_memory(offset, out, request.all, &guard);
         drop(guard);
-        read.or_else(|unfinished| Buffer::read_slow(this, offset, out, unfinished, request))
+        read.or_else(|unfinished| Buffer::read_slow(this, offset, out, unfinished, &request))
     }
 
     /// Finishes a read. May block, so no read guard is held.
@@ -205,7 +210,7 @@ impl Buffer {
         offset: u64,
         out: &mut [u8],
         unfinished: Unfinished,
-        request: ReadRequest<'_>,
+        request: &ReadRequest<'_>,
     ) -> Attempt<usize> {
         let Unfinished { mut done, missing } = unfinished;
         let result = missing.map_or(Ok(()), |spooled| {
@@ -228,7 +233,7 @@ impl Buffer {
         out: &mut [u8],
         done: &mut usize,
         spooled: u64,
-        request: ReadRequest<'_>,
+        request: &ReadRequest<'_>,
     ) -> Attempt<()> {
         if spooled > 0 {
             let copied = this.store.copy_on(offset, out, done, spooled);
@@ -247,11 +252,11 @@ impl Buffer {
         offset: u64,
         out: &mut [u8],
         done: &mut usize,
-        request: ReadRequest<'_>,
+        request: &ReadRequest<'_>,
     ) -> Attempt<()> {
-        let mut pending = PendingRead::new(request);
+        let mut pending = PendingRead::new(*request);
         let mut guard: Option<SourceGuard<'_>> = None;
-        while !is_finished(out, *done, request.all) {
+        loop {
             let (missing, left) = (offset + *done as u64, (out.len() - *done) as u64);
             let verdict = Buffer::wait_or_pull(this, missing, left, &mut pending, &mut guard);
             let verdict = verdict.inspect_err(|failure| {
@@ -266,6 +271,9 @@ impl Buffer {
             }
             let copied = this.store.copy(offset, out, done);
             copied.inspect_err(|error| this.gate.lock().record(error))?;
+            if is_finished(out, *done, request.all) {
+                break;
+            }
         }
         if let Some(guard) = guard.as_mut().filter(|guard| guard.goes_on()) {
             let state = this.gate.lock();
@@ -285,7 +293,6 @@ impl Buffer {
         guard: &mut Option<SourceGuard<'b>>,
     ) -> Attempt<Verdict> {
         let request = pending.request;
-        let reader = request.cancel_token().map_or(0, CancelToken::id);
         let mut state = this.gate.lock();
         let moves_prefetch = request.wait.moves_prefetch();
         if moves_prefetch && pending.cancels.is_none() {
@@ -300,7 +307,7 @@ impl Buffer {
             state.call_helper();
         }
         loop {
-            let verdict = pending.verdict(&state, demand);
+            let verdict = pending.verdict(&state, demand, guard.is_some());
             if guard.is_none() && !matches!(verdict, Ok(None)) {
                 // If this call was elected, it does not use the source.
                 state.hand_off();
@@ -315,8 +322,12 @@ impl Buffer {
                 Wait::Forever | Wait::Quietly(None) if !state.prefetch().is_on() => Puller::Caller,
                 _ => Puller::Helper,
             };
-            if guard.is_none() && puller == Puller::Caller {
-                *guard = SourceGuard::take(&this.gate, &this.store, &mut state, reader);
+            if guard.is_none() && puller == Puller::Caller && SourceGuard::can_take(&state) {
+                let reader = request.reader();
+                // Makes it in its place.
+                guard.get_or_insert_with(|| {
+                    SourceGuard::take(&this.gate, &this.store, &mut state, reader)
+                });
             }
             if let Some(mine) = guard {
                 state = mine
@@ -344,7 +355,7 @@ impl Buffer {
             let options = WaitOptions {
                 deadline: pending.deadline,
                 puller,
-                reader,
+                reader: request.reader(),
             };
             state = state.wait(demand, options).map_err(Failure::of_step)?;
         }
@@ -356,6 +367,11 @@ impl Buffer {
             self.gate.lock().note_read(offset);
         }
     }
+}
+
+/// Whether this thread is inside code for which a call that waits for bytes may wait.
+fn would_wait_for_itself(state: &State) -> bool {
+    state.source().is_inside() || state.is_helper_here() || is_inside_any()
 }
 
 /// Whether a read needs no more bytes.

@@ -78,7 +78,7 @@ pub(super) unsafe fn read(
     // One read guard protects both the buffer and its bytes.
     match entry.read_memory(off, out, request.all, entry.guard()) {
         Ok(count) => Ok(count as u64),
-        Err(unfinished) => read_slow(entry, off, out, unfinished, request),
+        Err(unfinished) => read_slow(entry, off, out, unfinished, &request),
     }
 }
 
@@ -88,7 +88,7 @@ fn read_slow(
     off: u64,
     out: &mut [u8],
     unfinished: Unfinished,
-    request: ReadRequest<'_>,
+    request: &ReadRequest<'_>,
 ) -> Result<u64> {
     Ok(Buffer::read_slow(&entry.upgrade(), off, out, unfinished, request)? as u64)
 }

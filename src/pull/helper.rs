@@ -177,12 +177,12 @@ fn work<'g>(gate: &'g Gate, store: &Store, mut state: StateGuard<'g>) -> (StateG
         return (spill_ahead(gate, store, state), true);
     }
     let work = state.helper_work();
-    let guard = work.and_then(|_| SourceGuard::take(gate, store, &mut state, 0));
-    let (Some((demand, ahead)), Some(mut guard)) = (work, guard) else {
+    let Some((demand, ahead)) = work.filter(|_| SourceGuard::can_take(&state)) else {
         // If the helper was elected, it does not use the source.
         state.hand_off_from_helper();
         return (state, false);
     };
+    let mut guard = SourceGuard::take(gate, store, &mut state, 0);
     match guard.advance(state, demand, !ahead) {
         Ok(state) if !ahead && state.is_met(demand) => guard.read_on(state, demand.cancels),
         Ok(state) => drop(state),

@@ -57,31 +57,31 @@ const SKIPPED: u64 = 64 * 1024;
 const COMPARED: usize = 16 * 1024;
 
 impl<'b> SourceGuard<'b> {
-    /// Takes the source for a call of this reader (0 for none), if it is free and no call was elected
-    /// to use it.
+    /// Whether the source is free, and no call was elected to use it.
+    pub(crate) fn can_take(state: &State) -> bool {
+        !state.waiters.has_elected() && state.slot.is_free()
+    }
+
+    /// Takes the source, which `can_take` has found free, for a call of this reader; 0 for none.
+    #[inline]
     pub(crate) fn take(
         gate: &'b Gate,
         store: &'b Store,
         state: &mut State,
         reader: usize,
-    ) -> Option<SourceGuard<'b>> {
-        if state.waiters.has_elected() {
-            return None;
-        }
-        let source = state.slot.take(reader)?;
-        let before = News::if_logged(state);
-        Some(SourceGuard {
+    ) -> SourceGuard<'b> {
+        SourceGuard {
             gate,
             store,
-            source: Some(source),
+            source: state.slot.take(reader),
             generation: state.slot.generation(),
             grant: None,
             stated: Stated::Nothing,
             delivered: 0,
             spent: 0,
             goes_on: false,
-            before,
-        })
+            before: News::if_logged(state),
+        }
     }
 
     /// Whether the source has jumped to a run that goes on since it was taken.
@@ -115,7 +115,8 @@ impl<'b> SourceGuard<'b> {
     /// source is not returned as an error: it is recorded in the state, for every call to see. A
     /// failed seek is returned, since it concerns this call alone. Does nothing if the guard is
     /// orphaned: its owner then has to drop it.
-    #[inline(always)]
+    // Never in line in its callers: that would take the parts of a read out of line.
+    #[inline(never)]
     pub(crate) fn advance(
         &mut self,
         state: StateGuard<'b>,
@@ -272,18 +273,12 @@ impl<'b> SourceGuard<'b> {
         target: Option<u64>,
         work: impl FnOnce(&mut dyn Source) -> Result<T>,
     ) -> Result<Result<T>> {
-        // An interrupt that is still running after a resume must not hit this call. And a call of
-        // `ready` that this thread still has to make may cancel.
-        while !state.stops(demand) && (state.slot.is_interrupted_elsewhere() || state.owes_calls())
-        {
-            state = state.wait_source_idle();
-        }
-        if self.is_orphaned(&state) {
-            // `settle` looks at no result of an orphan.
-            return Ok(Err(Error::Canceled));
-        }
-        if state.stops(demand) || state.slot.is_reader_canceled() {
-            return Err(Error::Canceled);
+        if !self.may_enter(&state, demand) {
+            state = match self.wait_to_enter(state, demand)? {
+                Some(state) => state,
+                // `settle` looks at no result of an orphan.
+                None => return Ok(Err(Error::Canceled)),
+            };
         }
         state.extent.reserve()?;
         if let Some(check) = &mut state.check {
@@ -314,6 +309,35 @@ impl<'b> SourceGuard<'b> {
         }
         self.spent = stopwatch.nanoseconds();
         Ok(result)
+    }
+
+    /// Whether nothing keeps this thread from calling the source at once.
+    fn may_enter(&self, state: &StateGuard<'_>, demand: Demand) -> bool {
+        let is_canceled = state.stops(demand) || state.slot.is_reader_canceled();
+        let has_to_wait = state.slot.is_interrupted() || state.owes_calls();
+        !is_canceled && !has_to_wait && !self.is_orphaned(state)
+    }
+
+    /// Waits until this thread may call the source. None if the guard is orphaned.
+    #[cold]
+    fn wait_to_enter(
+        &self,
+        mut state: StateGuard<'b>,
+        demand: Demand,
+    ) -> Result<Option<StateGuard<'b>>> {
+        // An interrupt that is still running after a resume must not hit this call. And a call of
+        // `ready` that this thread still has to make may cancel.
+        while !state.stops(demand) && (state.slot.is_interrupted_elsewhere() || state.owes_calls())
+        {
+            state = state.wait_source_idle();
+        }
+        if self.is_orphaned(&state) {
+            return Ok(None);
+        }
+        if state.stops(demand) || state.slot.is_reader_canceled() {
+            return Err(Error::Canceled);
+        }
+        Ok(Some(state))
     }
 
     /// Records the outcome of a source call. Returns `Canceled` if the caller was canceled

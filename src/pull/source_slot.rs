@@ -200,7 +200,12 @@ impl SourceSlot {
         self.current.must_be_awaited()
     }
 
-    /// Whether another thread is inside the current source's interrupt.
+    /// Whether a thread is inside the current source's interrupt.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.current.is_interrupted()
+    }
+
+    /// The same for another thread.
     pub(super) fn is_interrupted_elsewhere(&self) -> bool {
         self.current.is_interrupted_elsewhere()
     }
