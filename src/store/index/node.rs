@@ -61,19 +61,23 @@ impl Node {
     ///
     /// # Safety
     /// `node` is null or came from `Box::into_raw`, and nobody else can reach it.
+    #[inline]
     pub(super) unsafe fn tear_down(node: *mut Node) {
-        if node.is_null() {
-            return;
+        if !node.is_null() {
+            // SAFETY: `node` is not null, so the caller guarantees that it came from
+            // `Box::into_raw` and that nobody else can reach it.
+            unsafe { Box::from_raw(node) }.drop_all();
         }
-        // SAFETY: `node` is not null, so the caller guarantees that it came from `Box::into_raw`
-        // and that nobody else can reach it.
-        let node = unsafe { Box::from_raw(node) };
+    }
+
+    #[inline(never)]
+    fn drop_all(self: Box<Node>) {
         // Most slots are empty, so several are looked at together.
-        for slots in node.slots.chunks_exact(FANOUT.min(8)) {
+        for slots in self.slots.chunks_exact(FANOUT.min(8)) {
             let held = |all, slot: &AtomicPtr<()>| all | slot.load(Ordering::Relaxed).addr();
             if slots.iter().fold(0, held) > SENTINEL {
                 // SAFETY: the slots are of this node, which is being dropped.
-                unsafe { node.tear_down_slots(slots) };
+                unsafe { self.tear_down_slots(slots) };
             }
         }
     }
