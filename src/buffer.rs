@@ -26,6 +26,7 @@ use crate::options::{Options, ThreadHooks};
 use crate::pull::gate::Gate;
 use crate::pull::helper;
 use crate::pull::state::State;
+use crate::pull::thread_hooks::share;
 use crate::source::Source;
 use crate::store::Store;
 use crate::store::budget::Budget;
@@ -45,17 +46,14 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
+    // Always: where the source is made, its type is known, and what it says of itself needs no call.
+    #[inline(always)]
     pub(crate) fn new(
         source: Option<Box<dyn Source>>,
         mut options: Options,
         domain: DomainRef,
     ) -> Result<Shared<Buffer>> {
         let (max, size) = (options.max_memory, options.size);
-        let hooks = if options.thread.is_empty() {
-            None
-        } else {
-            Some(Shared::try_new(std::mem::take(&mut options.thread))?)
-        };
         let is_pushed = source.is_none();
         let mut state = State::new(source, &options);
         if is_pushed {
@@ -64,8 +62,8 @@ impl Buffer {
         let made = Shared::try_new(Buffer {
             pushing: Mutex::new(()),
             gate: Shared::try_new(Gate::new(state))?,
-            store: Store::new(options, domain),
-            hooks,
+            store: Store::new(&mut options, domain),
+            hooks: share(options.thread)?,
             home: OnceLock::new(),
         })?;
         let number = made.store.number();

@@ -36,12 +36,6 @@ pub(crate) struct ThreadHooks {
     pub(crate) end: Option<ThreadHook>,
 }
 
-impl ThreadHooks {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.begin.is_none() && self.end.is_none()
-    }
-}
-
 impl fmt::Debug for ThreadHooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ThreadHooks")

@@ -46,5 +46,6 @@ pub(crate) mod source_slot;
 mod stall;
 pub(crate) mod state;
 mod step;
+pub(crate) mod thread_hooks;
 mod waiters;
 pub(crate) mod watches;

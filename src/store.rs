@@ -80,7 +80,8 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn new(options: Options, domain: DomainRef) -> Store {
+    /// Takes the path out of the options.
+    pub(crate) fn new(options: &mut Options, domain: DomainRef) -> Store {
         let (index, writer, spiller) = Index::new(domain);
         let window = Window::new(options.window);
         Store {
@@ -89,7 +90,7 @@ impl Store {
             spooled: AtomicU64::new(0),
             max_memory: AtomicU64::new(window.limit(options.max_memory)),
             window,
-            spool_dir: options.spool_dir,
+            spool_dir: options.spool_dir.take(),
             refusals: OnceLock::new(),
             on_full: options.on_full,
             number: log::next_number(),

@@ -33,11 +33,11 @@ impl Member for Entry {
 
 impl Entry {
     fn new(budget: &Shared<Budget>) -> Shared<Entry> {
-        let options = Options {
+        let mut options = Options {
             max_memory: u64::MAX,
             ..Options::default()
         };
-        let store = Store::new(options, DomainRef::own());
+        let store = Store::new(&mut options, DomainRef::own());
         let entry = Shared::try_new(Entry { store }).unwrap();
         entry.store.join(&entry, budget, 0).unwrap();
         entry

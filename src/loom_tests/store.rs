@@ -20,11 +20,11 @@ fn store(max: u64) -> Arc<Store> {
 }
 
 fn store_of(max: u64, domain: DomainRef) -> Arc<Store> {
-    let options = Options {
+    let mut options = Options {
         max_memory: max,
         ..Options::default()
     };
-    Arc::new(Store::new(options, domain))
+    Arc::new(Store::new(&mut options, domain))
 }
 
 /// Commits bytes as a source guard does, as many at a time as a grant holds.

@@ -14,12 +14,12 @@ use crate::sync::take_stripe;
 
 /// A store that keeps a block behind the newest byte: two slots in its ring.
 fn store(max: u64) -> Arc<Store> {
-    let options = Options {
+    let mut options = Options {
         max_memory: max,
         window: BLOCK,
         ..Options::default()
     };
-    Arc::new(Store::new(options, DomainRef::own()))
+    Arc::new(Store::new(&mut options, DomainRef::own()))
 }
 
 /// Commits bytes as a source guard does, and drops what leaves the window.

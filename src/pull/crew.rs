@@ -17,8 +17,9 @@ use std::iter;
 use std::ptr::NonNull;
 
 use crate::error::{Error, Result};
-use crate::options::{ThreadHook, ThreadHooks};
+use crate::options::ThreadHooks;
 use crate::panic::catch;
+use crate::pull::thread_hooks::{call, share};
 use crate::sync::shared::{Backlink, Counted, Shared};
 use crate::sync::thread::Thread;
 use crate::sync::{Condvar, Mutex, ThreadToken, lock, this_thread, wait};
@@ -86,9 +87,7 @@ pub(crate) struct CrewSeat {
 impl Crew {
     /// A crew of at most this many threads. Starts none.
     pub(crate) fn new(most: u32, hooks: ThreadHooks) -> Result<Shared<Crew>> {
-        let hooks = (!hooks.is_empty())
-            .then(|| Shared::try_new(hooks))
-            .transpose()?;
+        let hooks = share(hooks)?;
         let most = most.clamp(1, MOST) as usize;
         let mut threads = Vec::new();
         threads
@@ -168,14 +167,14 @@ impl Crew {
 
     fn work(&self, number: usize) {
         lock(&self.state).threads[number].token = Some(this_thread());
-        self.call_hook(|hooks| &hooks.begin);
+        call(self.hooks.as_deref(), |hooks| &hooks.begin);
         for job in iter::from_fn(|| self.next()) {
             match job {
                 Taken::Help(owner) => self.help(number, owner),
                 Taken::Call(work) => catch((), work),
             }
         }
-        self.call_hook(|hooks| &hooks.end);
+        call(self.hooks.as_deref(), |hooks| &hooks.end);
     }
 
     fn help(&self, number: usize, owner: Shared<dyn Assisted>) {
@@ -184,16 +183,6 @@ impl Crew {
         // Dropped without the lock: this may be the end of the buffer.
         let helped = lock(&self.state).threads[number].helps.take();
         drop((helped, owner));
-    }
-
-    fn call_hook(&self, which: fn(&ThreadHooks) -> &Option<ThreadHook>) {
-        if let Some(hook) = self
-            .hooks
-            .as_deref()
-            .and_then(|hooks| which(hooks).as_ref())
-        {
-            catch((), hook);
-        }
     }
 
     /// Waits for a job. None at the end.

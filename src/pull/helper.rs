@@ -5,23 +5,16 @@
 //! the buffer is freed.
 
 use crate::error::{Error, Result};
-use crate::options::{ThreadHook, ThreadHooks};
+use crate::options::ThreadHooks;
 use crate::panic::catch;
 use crate::pull::demand::{Demand, Puller};
 use crate::pull::gate::{Gate, StateGuard};
 use crate::pull::source_guard::SourceGuard;
+use crate::pull::thread_hooks::call;
 use crate::store::Store;
 use crate::sync::shared::Shared;
 use crate::sync::this_thread;
 use crate::sync::thread::Thread;
-
-/// Calls one of the host's hooks, if there is one.
-fn call(hooks: Option<&ThreadHooks>, which: fn(&ThreadHooks) -> &Option<ThreadHook>) {
-    if let Some(hook) = hooks.and_then(|hooks| which(hooks).as_ref()) {
-        // If it panics, no caller is left to whom the panic could be reported.
-        catch((), hook);
-    }
-}
 
 /// Starts the thread, which keeps `owner` alive. `parts` returns the owner's gate and store.
 pub(crate) fn start<T: Send + Sync + 'static>(

@@ -34,12 +34,12 @@ struct Case {
 
 impl Case {
     fn new(max: u64, seed: u64) -> Case {
-        let options = Options {
+        let mut options = Options {
             max_memory: max,
             ..Options::default()
         };
         Case {
-            store: Store::new(options, DomainRef::own()),
+            store: Store::new(&mut options, DomainRef::own()),
             held: Ranges::default(),
             dice: seed,
         }

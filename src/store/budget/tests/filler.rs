@@ -53,13 +53,13 @@ impl Filler {
         resource: u64,
         spool_dir: Option<PathBuf>,
     ) -> Shared<Filler> {
-        let options = Options {
+        let mut options = Options {
             max_memory: UNLIMITED,
             spool_dir,
             ..Options::default()
         };
         let owner = Shared::try_new(Filler {
-            store: Store::new(options, DomainRef::own()),
+            store: Store::new(&mut options, DomainRef::own()),
             resource,
             held: Mutex::new(Ranges::default()),
             notes: Mutex::new(Vec::new()),

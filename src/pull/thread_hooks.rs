@@ -1,0 +1,23 @@
+//! The host's hooks on helper threads, as those threads share them and call them.
+
+use crate::error::Result;
+use crate::options::{ThreadHook, ThreadHooks};
+use crate::panic::catch;
+use crate::sync::shared::Shared;
+
+/// None if there are no hooks.
+#[inline]
+pub(crate) fn share(hooks: ThreadHooks) -> Result<Option<Shared<ThreadHooks>>> {
+    match (hooks.begin, hooks.end) {
+        (None, None) => Ok(None),
+        (begin, end) => Shared::try_new(ThreadHooks { begin, end }).map(Some),
+    }
+}
+
+/// Calls one of the hooks, if there is one.
+pub(super) fn call(hooks: Option<&ThreadHooks>, which: fn(&ThreadHooks) -> &Option<ThreadHook>) {
+    if let Some(hook) = hooks.and_then(|hooks| which(hooks).as_ref()) {
+        // If it panics, no caller is left to whom the panic could be reported.
+        catch((), hook);
+    }
+}
