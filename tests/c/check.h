@@ -465,6 +465,10 @@ static inline int entries_in(const char *path)
 static inline int threads(void)
 {
     int count = entries_in("/proc/self/task");
+    /* So has an emulator, which .ci/machines names. */
+    const char *runner = getenv("SPOOLBUF_RUNNER");
+    if (runner != NULL && *runner != 0)
+        return count - 1;
     return count > 1 ? count - RACES_SOUGHT : count;
 }
 

@@ -115,7 +115,7 @@ void free(void *old)
     errno = kept;
 }
 
-#ifdef SYS_mmap
+#if defined(SYS_mmap) || defined(SYS_mmap2)
 static struct {
     char *start;
     size_t size;
@@ -152,12 +152,26 @@ static void memory_map_changed(char *start, size_t size, int made)
     pthread_mutex_unlock(&memory_maps_lock);
 }
 
+/* The system call takes its arguments in three ways. */
+static long memory_system_map(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+{
+#if defined(SYS_mmap2)
+    return syscall(SYS_mmap2, at, size, protection, flags, fd, offset >> 12);
+#elif defined(__s390x__)
+    unsigned long arguments[] = { (unsigned long)at,    size,              (unsigned long)protection,
+                                  (unsigned long)flags, (unsigned long)fd, (unsigned long)offset };
+    return syscall(SYS_mmap, arguments);
+#else
+    return syscall(SYS_mmap, at, size, protection, flags, fd, offset);
+#endif
+}
+
 void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
 {
     void *mapped;
     if ((flags & MAP_ANONYMOUS) && memory_strikes())
         return MAP_FAILED;
-    mapped = (void *)syscall(SYS_mmap, at, size, protection, flags, fd, offset);
+    mapped = (void *)memory_system_map(at, size, protection, flags, fd, offset);
     if (mapped != MAP_FAILED)
         memory_map_changed(mapped, size, 1);
     return mapped;

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 const MARK: &str = "SPOOLBUF_TEST_ALONE";
@@ -59,7 +60,14 @@ pub fn spawn(test: &str, variables: &[(&str, &std::ffi::OsStr)]) -> Child {
 }
 
 fn command(test: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    let program = std::env::current_exe().expect("this program");
+    // An emulator that the system does not start by itself: see .ci/machines.
+    let runner = std::env::var("SPOOLBUF_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let mut command = Command::new(words.next().map_or(program.as_path(), Path::new));
+    if !runner.is_empty() {
+        command.args(words).arg(&program);
+    }
     command
         .args([test, "--exact", "--nocapture", "--include-ignored"])
         .env(MARK, test)
