@@ -28,6 +28,7 @@ PAGES = {
     "README.md": "mainpage",
     "docs/start.md": "start",
     "docs/install.md": "install",
+    "docs/platforms.md": "platforms",
     "docs/guides/ffmpeg.md": "guide-ffmpeg",
     "docs/guides/http.md": "guide-http",
     "docs/guides/cache.md": "guide-cache",
