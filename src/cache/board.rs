@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::cache::entry::CacheEntry;
-use crate::cache::flight::{Awaited, Flight};
+use crate::cache::flight::{Flight, FlightResult};
 use crate::cache::lease::Lease;
 use crate::cache::openings::Openings;
 use crate::cache::options::OpenWait;
@@ -120,8 +120,8 @@ impl Shelf {
             let awaited = flight.wait(deadline, launches);
             this.note_wait(deadline, None);
             match awaited {
-                Awaited::Launch(launch) => launch(),
-                Awaited::Landed(landed) => break landed,
+                FlightResult::Launch(launch) => launch(),
+                FlightResult::Landed(landed) => break landed,
             }
         };
         landed.map(|entry| Lease::granted(this, entry))

@@ -15,7 +15,7 @@ use crate::sync::{Condvar, Mutex, lock, wait, wait_timeout};
 pub(super) type Launch = Box<dyn FnOnce() + Send>;
 
 /// What a wait for a flight ends with.
-pub(super) enum Awaited {
+pub(super) enum FlightResult {
     Landed(Result<Shared<CacheEntry>>),
     Launch(Launch),
 }
@@ -78,14 +78,14 @@ impl Flight {
 
     /// Waits until the flight has landed. The caller is on board: a lease of the
     /// entry is counted for it. If it `launches`, it may get the launch instead.
-    pub(super) fn wait(&self, deadline: Option<Instant>, launches: bool) -> Awaited {
+    pub(super) fn wait(&self, deadline: Option<Instant>, launches: bool) -> FlightResult {
         let mut state = lock(&self.state);
         loop {
             if let Some(outcome) = &state.outcome {
-                return Awaited::Landed(outcome.clone());
+                return FlightResult::Landed(outcome.clone());
             }
             if let Some(launch) = state.launch.take_if(|_| launches) {
-                return Awaited::Launch(launch);
+                return FlightResult::Launch(launch);
             }
             let Some(deadline) = deadline else {
                 state = wait(&self.landed, state);
@@ -94,7 +94,7 @@ impl Flight {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 state.waiters -= 1;
-                return Awaited::Landed(Err(Error::Timeout));
+                return FlightResult::Landed(Err(Error::Timeout));
             }
             state = wait_timeout(&self.landed, state, left);
         }
