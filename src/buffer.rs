@@ -45,23 +45,30 @@ pub(crate) struct Buffer {
     home: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
+// Always: where the source is made, its type is known, and what it says of itself needs no call.
+// Without optimization, a function in line adds its variables to the stack of its caller.
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn gate(source: Option<Box<dyn Source>>, options: &Options) -> Result<Shared<Gate>> {
+    let is_pushed = source.is_none();
+    let mut state = State::new(source, options);
+    if is_pushed {
+        state.expect_pushes(options)?;
+    }
+    Shared::try_new(Gate::new(state))
+}
+
 impl Buffer {
-    // Always: where the source is made, its type is known, and what it says of itself needs no call.
-    #[inline(always)]
+    // As `gate`.
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn new(
         source: Option<Box<dyn Source>>,
         mut options: Options,
         domain: DomainRef,
     ) -> Result<Shared<Buffer>> {
         let (max, size) = (options.max_memory, options.size);
-        let is_pushed = source.is_none();
-        let mut state = State::new(source, &options);
-        if is_pushed {
-            state.expect_pushes(&options)?;
-        }
         let made = Shared::try_new(Buffer {
             pushing: Mutex::new(()),
-            gate: Shared::try_new(Gate::new(state))?,
+            gate: gate(source, &options)?,
             store: Store::new(&mut options, domain),
             hooks: share(options.thread)?,
             home: OnceLock::new(),

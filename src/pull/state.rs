@@ -107,7 +107,7 @@ pub(crate) enum Verdict {
 impl State {
     /// The state of a new buffer. Without a source, `expect_pushes` follows.
     // Always, as `Buffer::new`.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn new(source: Option<Box<dyn Source>>, options: &Options) -> State {
         let reports_size = source.as_ref().is_some_and(|source| source.reports_size());
         State {
