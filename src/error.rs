@@ -234,6 +234,11 @@ impl Error {
         }
     }
 
+    /// Returns whether a write failed because the file system, or a quota, is full.
+    pub(crate) fn is_full_disk(&self) -> bool {
+        matches!(self, Error::DiskFull { .. }) && !self.depends_on_offset()
+    }
+
     /// Returns whether a write failed because of its offset in the file.
     pub(crate) fn depends_on_offset(&self) -> bool {
         let kind = |code| io::Error::from_raw_os_error(code).kind();

@@ -10,13 +10,14 @@
 //! A member that needs a segment calls [`make_room`](Budget::make_room), without a lock and before
 //! the source is asked. While the segment does not fit, the oldest segment of all members is spilled,
 //! by the calling thread: the [`registry`] knows which that is. A tail that nobody fills is sealed for
-//! that. A member whose spool file fails is passed over. The call fails if nothing could be spilled and
-//! some member failed. If all that is left is being filled, the segment is charged all the same: each
-//! member that is being filled may exceed the limit by its tail.
+//! that. A member whose spool file fails is passed over. If nothing could be spilled and some member
+//! failed, the [`Evictor`] removes a store. The call fails if it cannot. If all that is left is being
+//! filled, the segment is charged all the same: each member that is being filled may exceed the limit by
+//! its tail.
 //!
-//! Disk space is charged before it is written, too. If there is none, the [`Evictor`] removes a store.
-//! It is called without a lock and while no member is held, so that what it removes is really freed.
-//! If it cannot, that is a full disk.
+//! Disk space is charged before it is written, too. If there is none, in the budget or on the disk, the
+//! evictor removes a store. It is called without a lock and while no member is held, so that what it
+//! removes is really freed. If it cannot, that is a full disk.
 //!
 //! # The order of the locks
 //!

@@ -3,7 +3,6 @@
 use crate::error::{Error, Result};
 use crate::store::Store;
 use crate::store::budget::member::{Cause, Member, Spilled};
-use crate::store::budget::room::full_disk;
 use crate::store::budget::{Budget, Charge};
 use crate::store::extras::Extras;
 use crate::store::fill::capacity;
@@ -148,11 +147,10 @@ impl Store {
         writing.settle(SEGMENT as u64, None);
     }
 
-    /// Makes the budget remove a store that is not in use. Called without a lock.
+    /// Makes the budget remove a store that is not in use, if there is one. Called without a lock.
     #[cold]
-    pub(super) fn evict(&self, cause: Cause) -> Result<()> {
+    pub(super) fn evict(&self, cause: Cause) -> bool {
         let budget = self.budget();
-        let evicted = budget.is_some_and(|budget| budget.evict(cause));
-        if evicted { Ok(()) } else { Err(full_disk()) }
+        budget.is_some_and(|budget| budget.evict(cause))
     }
 }

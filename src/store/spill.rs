@@ -10,7 +10,8 @@ use crate::disk;
 use crate::error::{Error, Operation, Result};
 use crate::options::OnFull;
 use crate::store::Store;
-use crate::store::budget::member::Spilled;
+use crate::store::budget::member::{Cause, Spilled};
+use crate::store::budget::room::full_disk;
 use crate::store::extras::Extras;
 use crate::store::index::Spiller;
 use crate::store::index::unlinked::Retired;
@@ -199,11 +200,14 @@ impl Store {
             if !is_needed() {
                 return Ok(());
             }
-            let Spilled::NoSpace(cause) = self.spill_oldest(&mut spiller)? else {
-                return Ok(());
-            };
+            let spilled = self.spill_oldest(&mut spiller);
             drop(spiller);
-            self.evict(cause)?;
+            match spilled {
+                Ok(Spilled::NoSpace(cause)) if self.evict(cause) => {}
+                Ok(Spilled::NoSpace(_)) => return Err(full_disk()),
+                Err(error) if error.is_full_disk() && self.evict(Cause::FreeSpace) => {}
+                spilled => return spilled.map(|_| ()),
+            }
         }
     }
 

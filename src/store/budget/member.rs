@@ -27,7 +27,7 @@ pub(crate) enum Spilled {
 pub(crate) enum Cause {
     /// The disk that the budget allows is used up.
     Disk,
-    /// The file system has fewer free bytes than it should have.
+    /// The file system has fewer free bytes than it should have, or takes none.
     FreeSpace,
     /// What the members need besides their bytes takes all of the memory.
     Memory,

@@ -6,7 +6,7 @@
 
 use crate::disk;
 use crate::error::{Error, Operation, Result};
-use crate::store::budget::member::{Cause, Member, Spilled};
+use crate::store::budget::member::{Cause, Spilled};
 use crate::store::budget::registry::NEVER;
 use crate::store::budget::{Budget, Charge};
 use crate::sync::shared::Shared;
@@ -62,7 +62,14 @@ impl Budget {
     fn spill_for(&self, bytes: u64) -> Result<()> {
         let mut round = Round::new();
         while !self.memory.try_add(bytes) {
-            let spilled = round.spill(self, &|| !self.memory.fits(bytes))?;
+            let spilled = match round.spill(self, &|| !self.memory.fits(bytes)) {
+                // No spool file takes bytes. What is not in use frees memory all the same.
+                Err(_) if self.evict(round.cause) => {
+                    round = Round::new();
+                    continue;
+                }
+                spilled => spilled?,
+            };
             if spilled || (self.is_heavy() && self.evict(Cause::Memory)) {
                 continue;
             }
@@ -86,6 +93,8 @@ struct Round {
     end: u64,
     /// The first failure.
     failure: Option<Error>,
+    /// What an eviction after that failure is for.
+    cause: Cause,
 }
 
 impl Round {
@@ -94,6 +103,7 @@ impl Round {
             floor: 0,
             end: NEVER,
             failure: None,
+            cause: Cause::FreeSpace,
         }
     }
 
@@ -112,23 +122,27 @@ impl Round {
                 // Dropped first: it may be what is evicted.
                 drop(member);
                 if !budget.evict(cause) {
-                    self.pass_over(budget, birth, full_disk());
+                    self.pass_over(budget, birth, full_disk(), cause);
                 }
             }
-            Err(error) => self.fail(budget, &member, birth, error),
+            Err(error) => {
+                member.note(&error);
+                drop(member);
+                let is_mended = error.is_full_disk() && budget.evict(Cause::FreeSpace);
+                if !is_mended {
+                    self.pass_over(budget, birth, error, Cause::FreeSpace);
+                }
+            }
         }
         Ok(true)
     }
 
-    fn fail(&mut self, budget: &Budget, member: &Shared<dyn Member>, birth: u64, error: Error) {
-        member.note(&error);
-        self.pass_over(budget, birth, error);
-    }
-
-    fn pass_over(&mut self, budget: &Budget, birth: u64, error: Error) {
+    fn pass_over(&mut self, budget: &Budget, birth: u64, error: Error, cause: Cause) {
         self.floor = birth;
         self.end = self.end.min(lock(&budget.registry).next());
-        self.failure.get_or_insert(error);
+        if self.failure.is_none() {
+            (self.failure, self.cause) = (Some(error), cause);
+        }
     }
 }
 

@@ -196,6 +196,62 @@ fn too_little_free_space_evicts_first() {
     used.check();
 }
 
+/// A disk that takes no bytes is like a budget without space, too, whatever the limits say.
+#[test]
+fn a_disk_that_takes_no_bytes_evicts() {
+    const EIO: i32 = 5;
+    for code in [ENOSPC, EIO] {
+        let idle = Idle::default();
+        let budget = idle.budget(limits(3 * BLOCK, UNLIMITED));
+        let used = Filler::new(&budget, 0);
+        for resource in 1..4 {
+            let owner = Filler::new(&budget, resource);
+            owner.fill(BLOCK).expect("space");
+            idle.add(owner);
+        }
+        faults::plan(Some(Plan {
+            after: 0,
+            lasting: true,
+            fault: Fault::Code(code),
+        }));
+        used.fill(2 * BLOCK).expect("what is not in use goes");
+        assert!(!idle.causes().is_empty());
+        assert!(budget.memory().most() <= 3 * BLOCK);
+        let failure = (0..3).find_map(|_| used.fill(BLOCK).err());
+        let found = match failure {
+            Some(Error::DiskFull { code, .. } | Error::Io { code, .. }) => code,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((found, idle.len()), (code, 0));
+        assert_eq!(idle.causes(), [Cause::FreeSpace; 3]);
+        assert!(faults::plan(None) > 0);
+        used.fill(BLOCK).expect("the disk has space");
+        used.check();
+    }
+}
+
+/// The same for a spill of one store.
+#[test]
+fn a_spill_to_a_full_disk_evicts() {
+    let idle = Idle::default();
+    let budget = idle.budget(limits(UNLIMITED, UNLIMITED));
+    let used = Filler::new(&budget, 0);
+    used.fill(BLOCK).expect("memory");
+    let owner = Filler::new(&budget, 1);
+    owner.fill(BLOCK).expect("memory");
+    idle.add(owner);
+    faults::plan(Some(Plan {
+        after: 0,
+        lasting: true,
+        fault: Fault::Code(ENOSPC),
+    }));
+    assert!(used.store.spill().is_err());
+    assert!(faults::plan(None) > 0);
+    assert_eq!(idle.causes(), [Cause::FreeSpace]);
+    used.store.spill().expect("the disk has space");
+    used.check();
+}
+
 /// It is told before memory is charged.
 #[test]
 fn what_is_too_old_is_removed_first() {
