@@ -31,9 +31,10 @@ impl Clock {
     }
 }
 
-/// Whether more than `limit` milliseconds have passed since `then`. Negative: no limit.
+/// Whether more than `limit` milliseconds have passed since `then`. 0: in any case, however soon.
+/// Negative: no limit.
 pub(super) fn is_over(then: i64, now: i64, limit: i64) -> bool {
-    limit >= 0 && now.saturating_sub(then) > limit
+    limit == 0 || limit > 0 && now.saturating_sub(then) > limit
 }
 
 #[cfg(all(test, not(loom)))]
@@ -45,6 +46,11 @@ mod tests {
         assert!(!is_over(5, 15, 10));
         assert!(is_over(5, 16, 10));
         assert!(!is_over(0, i64::MAX, -1));
+    }
+
+    #[test]
+    fn a_limit_of_nothing_ends_at_once() {
+        assert!(is_over(5, 5, 0));
         assert!(is_over(5, 6, 0));
     }
 

@@ -28,7 +28,7 @@ typedef struct track {
 static resource resources[KEYS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static int holds;          /* openers wait while it is set */
+static int holds;          /* 1: openers wait; -n: the one of key n does */
 static int waiting;        /* openers that do */
 static int opens;          /* calls of the opener */
 static uint64_t old_tag;   /* as the last opener got it */
@@ -101,7 +101,7 @@ static int open_track(void *opaque, const void *key, size_t key_size, uint64_t t
     opener_thread = pthread_self();
     waiting++;
     pthread_cond_broadcast(&changed);
-    while (holds)
+    while (holds == 1 || (holds < 0 && holds == -number))
         pthread_cond_wait(&changed, &lock);
     waiting--;
     pthread_mutex_unlock(&lock);
@@ -562,6 +562,32 @@ static void timed_opens(void)
     CHECK_EQ(read_on(reader, resources[2].base, UINT64_MAX), 1000000);
     sb_reader_free(reader);
     CHECK_EQ(stat_now().leases, 0);
+    finish();
+}
+
+/* Helpers that are all inside openers that stall hold up nobody who may call the opener. */
+static void busy_helpers(void)
+{
+    sb_cache_options with = options();
+    sb_reader_options at_once = reading(0, 0);
+    sb_reader *reader;
+
+    with.threads = 1;
+    begin(&with);
+    hold(-1);
+    CHECK_EQ(open_fails(1, &at_once), SB_ERR_TIMEOUT);
+    WAIT_UNTIL(get(&waiting) == 1);
+    /* This one waits for the helper. */
+    CHECK_EQ(open_fails(2, &at_once), SB_ERR_TIMEOUT);
+    CHECK_EQ(stat_now().opening, 2);
+    reader = open_key(2);
+    CHECK(pthread_equal(opener_thread, pthread_self()));
+    read_whole(reader, 2);
+    sb_reader_free(reader);
+    CHECK_EQ(stat_now().opening, 1);
+    hold(0);
+    WAIT_UNTIL(stat_now().opening == 0);
+    CHECK_EQ(opens, 2);
     finish();
 }
 
@@ -1037,6 +1063,7 @@ int main(void)
     single_flight();
     opener_fails();
     timed_opens();
+    busy_helpers();
     bad_callbacks();
     reentry();
     revalidation();
