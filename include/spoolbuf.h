@@ -1200,11 +1200,12 @@ typedef struct {
  * An invalid one is SB_ERR_INVALID, and nothing of it is called: it is one that is invalid for
  * sb_new(), that has no `close`, or that is empty although one is needed.
  *
- * Called without a lock held, once at a time for a key, and for several keys concurrently. It runs on
- * the thread of an sb_cache_open(), or on a thread of the library if that has a timeout. It may block
- * as long as it likes: opens of other keys do not wait for it. It may call any function of this
- * library. To open its own key is SB_ERR_REENTRANT, and so is a key whose opener waits for it. As for
- * a source's callbacks, no C++ exception may leave it.
+ * Called without a lock held, and for several keys concurrently. For one key it is called once at a
+ * time, unless the key is removed meanwhile. It runs on the thread of an sb_cache_open(), or on a
+ * thread of the library if that has a timeout. It may block as long as it likes: opens of other keys do
+ * not wait for it, unless they have a timeout and all `threads` are blocked. It may call any function of
+ * this library. To open its own key is SB_ERR_REENTRANT, and so is a key whose opener waits for it. As
+ * for a source's callbacks, no C++ exception may leave it.
  */
 typedef int (*sb_opener_fn)(void *opaque,
                             const void *key,
@@ -1241,9 +1242,9 @@ typedef struct {
     uint64_t max_memory;
     /**
      * The most disk space that the spool files of all entries use together, in bytes. While more is
-     * needed, the entry whose last lease ended longest ago is evicted. If every entry has a lease,
-     * reads return SB_ERR_DISK_FULL, as on a full disk. 0 spills nothing: entries are then evicted
-     * for memory. Default: 536870912 (512 MiB).
+     * needed, the entry whose last lease ended longest ago is evicted. The same happens if the disk
+     * itself is full, or cannot be written. If every entry has a lease, reads return SB_ERR_DISK_FULL
+     * or SB_ERR_IO. 0 spills nothing: entries are then evicted for memory. Default: 536870912 (512 MiB).
      */
     uint64_t max_disk;
     /**
@@ -1264,17 +1265,20 @@ typedef struct {
     uint64_t max_entry;
     /**
      * For how long an entry is handed out without asking the opener, in milliseconds since that
-     * opened it or confirmed it. Default: -1; a negative value means no limit.
+     * opened it or confirmed it. 0 asks it at each open. Default: -1; a negative value means no limit.
      */
     int64_t fresh_ms;
     /**
      * For how long an entry is kept after its last lease has ended, in milliseconds, even if there is
      * room. There is no thread for that: it is applied by every call of a cache, and whenever an
-     * entry needs memory. Default: -1; a negative value means no limit.
+     * entry needs memory. 0 keeps none. Default: -1; a negative value means no limit.
      */
     int64_t idle_ms;
     /**
-     * The most helper threads that all entries share. 0 means the default, which is 4.
+     * The most helper threads that all entries share. 0 means the default, which is 4. They call the
+     * sources for prefetches, and sources and openers for calls with a timeout. While all of them are
+     * blocked there, entries with a prefetch get no bytes from their sources, and calls that need a
+     * helper thread return SB_ERR_TIMEOUT in time.
      */
     uint32_t threads;
     /**
@@ -1350,7 +1354,8 @@ typedef struct {
      */
     uint64_t evicted_disk;
     /**
-     * The number of entries that were evicted because of `min_free`.
+     * The number of entries that were evicted because of `min_free`, or because the disk was full or
+     * failed.
      */
     uint64_t evicted_free;
     /**
@@ -2374,9 +2379,11 @@ SB_API int sb_cache_new(const sb_cache_options *options, sb_cache **out);
  * @param options  [in] the options of the reader, which are copied; NULL for the defaults.
  *                 Its `timeout_ms` limits the open as well. With any timeout, a thread of the
  *                 library calls the opener, which runs on after the timeout for others, and for the
- *                 next open. 0 starts it without waiting for it. With SB_READER_BUFFERED, the opener is not called: the
- *                 entry is returned as it is, even if it is stale or incomplete. If there is none,
- *                 the open waits up to its timeout for another open of the key, if one is under way.
+ *                 next open. 0 starts it without waiting for it.
+ *                 With SB_READER_BUFFERED, the opener is not called: the entry is returned as it is,
+ *                 even if it is stale or incomplete. If it has no source then, reads of missing bytes
+ *                 return SB_ERR_CANCELED until another open brings one. If there is no entry, the open
+ *                 waits up to its timeout for another open of the key, if one is under way.
  * @param out      [out] the reader, NULL on error; not NULL.
  * @return SB_OK.
  *         SB_ERR_INVALID: the cache or an option is invalid, `key` or `out` is NULL, `key_size` is 0

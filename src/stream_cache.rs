@@ -20,8 +20,9 @@ use crate::sync::shared::{Shared, try_box};
 /// room, has been idle too long, or is removed; the least recently used one goes first.
 ///
 /// The limits hold at every instant, except for up to 256 KiB for each buffer that is being filled.
-/// Beyond `max_memory` the oldest bytes of any buffer move to its temporary file. Beyond `max_disk` a
-/// buffer that is not in use is evicted; if each one is in use, the disk counts as full.
+/// Beyond `max_memory` the oldest bytes of any buffer move to its temporary file. Beyond `max_disk`, or
+/// if the disk itself takes no bytes, a buffer that is not in use is evicted. If each one is in use, reads
+/// that need room fail.
 ///
 /// When the last cursor of an incomplete buffer is dropped, its source is dropped too. The next open
 /// calls the opener, and the buffer goes on if the tag is the same.
@@ -213,7 +214,7 @@ where
     }
 
     /// How long a buffer is handed out without asking the opener whether its bytes are still the
-    /// same. Default: `None`, no limit.
+    /// same. Zero asks it at each open. Default: `None`, no limit.
     pub fn fresh(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.options.fresh_ms = milliseconds(time.into());
         self
@@ -226,7 +227,8 @@ where
     }
 
     /// The most helper threads, which all buffers share. They are started as they are needed: for
-    /// prefetches, for cursors with a timeout and for opens with one. Default: 4.
+    /// prefetches, for cursors with a timeout and for opens with one. While all of them are blocked in
+    /// sources and openers that stall, others wait for one, within their timeouts. Default: 4.
     pub fn threads(mut self, most: u32) -> Self {
         self.options.threads = most;
         self

@@ -765,11 +765,12 @@ pub struct sb_opened {
 /// An invalid one is SB_ERR_INVALID, and nothing of it is called: it is one that is invalid for
 /// sb_new(), that has no `close`, or that is empty although one is needed.
 ///
-/// Called without a lock held, once at a time for a key, and for several keys concurrently. It runs on
-/// the thread of an sb_cache_open(), or on a thread of the library if that has a timeout. It may block
-/// as long as it likes: opens of other keys do not wait for it. It may call any function of this
-/// library. To open its own key is SB_ERR_REENTRANT, and so is a key whose opener waits for it. As for
-/// a source's callbacks, no C++ exception may leave it.
+/// Called without a lock held, and for several keys concurrently. For one key it is called once at a
+/// time, unless the key is removed meanwhile. It runs on the thread of an sb_cache_open(), or on a
+/// thread of the library if that has a timeout. It may block as long as it likes: opens of other keys do
+/// not wait for it, unless they have a timeout and all `threads` are blocked. It may call any function of
+/// this library. To open its own key is SB_ERR_REENTRANT, and so is a key whose opener waits for it. As
+/// for a source's callbacks, no C++ exception may leave it.
 pub type sb_opener_fn = Option<
     unsafe extern "C-unwind" fn(
         opaque: *mut c_void,
@@ -800,9 +801,9 @@ pub struct sb_cache_options {
     /// times the largest number of entries at once. Default: 67108864 (64 MiB).
     pub max_memory: u64,
     /// The most disk space that the spool files of all entries use together, in bytes. While more is
-    /// needed, the entry whose last lease ended longest ago is evicted. If every entry has a lease,
-    /// reads return SB_ERR_DISK_FULL, as on a full disk. 0 spills nothing: entries are then evicted
-    /// for memory. Default: 536870912 (512 MiB).
+    /// needed, the entry whose last lease ended longest ago is evicted. The same happens if the disk
+    /// itself is full, or cannot be written. If every entry has a lease, reads return SB_ERR_DISK_FULL
+    /// or SB_ERR_IO. 0 spills nothing: entries are then evicted for memory. Default: 536870912 (512 MiB).
     pub max_disk: u64,
     /// The least number of bytes to leave free in the file system of the spool files. It is sampled,
     /// so that it may be missed by some. Default: 0, none.
@@ -817,13 +818,16 @@ pub struct sb_cache_options {
     /// together.
     pub max_entry: u64,
     /// For how long an entry is handed out without asking the opener, in milliseconds since that
-    /// opened it or confirmed it. Default: -1; a negative value means no limit.
+    /// opened it or confirmed it. 0 asks it at each open. Default: -1; a negative value means no limit.
     pub fresh_ms: i64,
     /// For how long an entry is kept after its last lease has ended, in milliseconds, even if there is
     /// room. There is no thread for that: it is applied by every call of a cache, and whenever an
-    /// entry needs memory. Default: -1; a negative value means no limit.
+    /// entry needs memory. 0 keeps none. Default: -1; a negative value means no limit.
     pub idle_ms: i64,
-    /// The most helper threads that all entries share. 0 means the default, which is 4.
+    /// The most helper threads that all entries share. 0 means the default, which is 4. They call the
+    /// sources for prefetches, and sources and openers for calls with a timeout. While all of them are
+    /// blocked there, entries with a prefetch get no bytes from their sources, and calls that need a
+    /// helper thread return SB_ERR_TIMEOUT in time.
     pub threads: u32,
     /// What an end below the declared size means: an sb_on_short. Default: SB_SHORT_END.
     pub on_short: u32,
@@ -867,7 +871,8 @@ pub struct sb_cache_stats {
     pub expired: u64,
     /// The number of entries that were evicted because `max_disk` was reached.
     pub evicted_disk: u64,
-    /// The number of entries that were evicted because of `min_free`.
+    /// The number of entries that were evicted because of `min_free`, or because the disk was full or
+    /// failed.
     pub evicted_free: u64,
     /// The number of entries that were evicted because `max_memory` was reached by bookkeeping alone.
     pub evicted_memory: u64,

@@ -126,10 +126,11 @@ pub unsafe extern "C" fn sb_cache_new(
 /// @param options  [in] the options of the reader, which are copied; NULL for the defaults.
 ///                 Its `timeout_ms` limits the open as well. With any timeout, a thread of the
 ///                 library calls the opener, which runs on after the timeout for others, and for the
-///                 next open. 0 starts it without waiting for it. With SB_READER_BUFFERED, the opener
-///                 is not called: the entry is returned as it is, even if it is stale or incomplete. If
-///                 there is none, the open waits up to its timeout for another open of the key, if one
-///                 is under way.
+///                 next open. 0 starts it without waiting for it.
+///                 With SB_READER_BUFFERED, the opener is not called: the entry is returned as it is,
+///                 even if it is stale or incomplete. If it has no source then, reads of missing bytes
+///                 return SB_ERR_CANCELED until another open brings one. If there is no entry, the open
+///                 waits up to its timeout for another open of the key, if one is under way.
 /// @param out      [out] the reader, NULL on error; not NULL.
 /// @return SB_OK.
 ///         SB_ERR_INVALID: the cache or an option is invalid, `key` or `out` is NULL, `key_size` is 0

@@ -63,7 +63,7 @@ class Cache(Closing):
         max_entry: an entry of more bytes is evicted before all others. 0: an eighth of the budget.
         fresh: for how many seconds an entry is used without asking `open` whether it is still the
             same. That is called with the tag of the bytes then, and returns
-            `Resource(None, tag=old_tag)` if they are. None: no limit.
+            `Resource(None, tag=old_tag)` if they are. 0 asks it each time. None: no limit.
         idle: how many seconds after its last lease an entry may be kept. None: no limit.
         threads: most threads of the library that all entries share, for prefetches and timeouts.
         on_short: the meaning of an end before the declared size, as for a `StreamBuffer`.

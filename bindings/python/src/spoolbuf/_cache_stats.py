@@ -35,7 +35,7 @@ class CacheStats(NamedTuple):
     evicted_disk: int
     """How many entries were evicted because `max_disk` was reached."""
     evicted_free: int
-    """How many entries were evicted because of `min_free`."""
+    """How many entries were evicted because of `min_free`, or since the disk was full or failed."""
     evicted_memory: int
     """How many entries were evicted because `max_memory` was reached by bookkeeping alone."""
     evicted_large: int
