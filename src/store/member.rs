@@ -6,7 +6,7 @@ use crate::store::budget::member::{Cause, Member, Spilled};
 use crate::store::budget::{Budget, Charge};
 use crate::store::extras::Extras;
 use crate::store::fill::capacity;
-use crate::store::index::{GROWTH, SEGMENT};
+use crate::store::index::{GROWTH, SEGMENT, Spiller};
 use crate::store::membership::{Membership, blocks_of};
 use crate::store::memory::chunk::Chunk;
 use crate::store::segment::{Segment, WriteGrant};
@@ -98,17 +98,29 @@ impl Store {
 
     /// Spills the oldest segment for any member, if `is_needed` still holds when its turn has come.
     pub(crate) fn spill_for_budget(&self, is_needed: &dyn Fn() -> bool) -> Result<Spilled> {
-        let mut spiller = lock(&self.spilling);
-        if !is_needed() {
-            return Ok(Spilled::Done);
+        let spilled = {
+            let mut spiller = lock(&self.spilling);
+            if !is_needed() {
+                return Ok(Spilled::Done);
+            }
+            self.spill_one_for_budget(&mut spiller)
+        };
+        match &spilled {
+            Ok(Spilled::Done) => self.log_spill(&Ok(())),
+            Err(error) if !error.depends_on_offset() => self.log_spill(&Err(error.clone())),
+            _ => {}
         }
+        spilled
+    }
+
+    fn spill_one_for_budget(&self, spiller: &mut Spiller) -> Result<Spilled> {
         {
             let mut writing = lock(&self.writing);
             if writing.sealed.is_empty() {
                 writing.seal_unless(Segment::is_filling);
             }
         }
-        let spilled = self.spill_oldest(&mut spiller);
+        let spilled = self.spill_oldest(spiller);
         if spilled.as_ref().is_err_and(Error::depends_on_offset) {
             // Its offset may be beyond the largest size of a file. The others are tried next, and so
             // is a tail that nobody fills.

@@ -381,11 +381,56 @@ static void freed_with_a_lock(void)
     CHECK_EQ(sb_set_log(NULL, NULL, 0), SB_OK);
 }
 
+static stream entry;
+
+static int open_entry(void *opaque, const void *key, size_t key_size, uint64_t tag, sb_opened *out)
+{
+    (void)opaque;
+    (void)key;
+    (void)key_size;
+    (void)tag;
+    out->source = stream_callback(&entry);
+    return 0;
+}
+
+/* What is spilled for the budget of a cache is told, too. */
+static void budget(void)
+{
+    told log;
+    sb_cache_options options;
+    sb_cache *cache;
+    sb_reader *reader;
+
+    told_init(&log);
+    CHECK_EQ(sb_set_log(tell, &log, SB_LOG_DEBUG), SB_OK);
+    stream_init(&entry, SIZE, 30000);
+    CHECK_EQ(sb_cache_options_init(&options, sizeof options), SB_OK);
+    options.open = open_entry;
+    options.max_memory = 0;
+    options.spool_dir = "not-there";
+    CHECK_EQ(sb_cache_new(&options, &cache), SB_OK);
+    CHECK_EQ(sb_cache_open(cache, "a", 1, NULL, &reader), SB_OK);
+    log.buffer = sb_reader_buffer(reader);
+    CHECK(sb_read(log.buffer, 0, SIZE, bytes) > 0);
+    CHECK_TOLD(&log, ": cannot spill to not-there: a file operation failed (system error 2)");
+    CHECK_EQ(was_told(&log, "takes bytes again"), 0);
+    CHECK_EQ(mkdir("not-there", 0700), 0);
+    CHECK_EQ(sb_read(log.buffer, 0, SIZE, bytes), SIZE);
+    CHECK_BYTES(bytes, 0, SIZE);
+    CHECK_TOLD(&log, ": not-there takes bytes again");
+    CHECK_TOLD(&log, ": the spool file is in not-there");
+    sb_reader_free(reader);
+    sb_cache_free(cache);
+    CHECK_EQ(sb_set_log(NULL, NULL, SB_LOG_OFF), SB_OK);
+    CHECK_EQ(rmdir("not-there"), 0);
+}
+
 int main(void)
 {
     levels();
     reasons(0);
     reasons(1);
+    budget();
     ends();
     replaced();
     from_inside();
