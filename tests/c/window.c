@@ -244,7 +244,7 @@ static void prefetch(void)
         at += (uint64_t)count;
         CHECK(stats_of(buffer).frontier <= at + WINDOW + SEGMENT);
     }
-    sb_free(buffer);
+    free_and_await_close(buffer, &self);
 }
 
 static sb_buffer *saved;
