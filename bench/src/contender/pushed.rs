@@ -18,7 +18,7 @@ struct Options {
     struct_size: usize,
     size: u64,
     max_memory: u64,
-    others: [u64; 11],
+    others: [u64; 12],
 }
 
 functions! {
