@@ -82,9 +82,9 @@
 //! where a fence of `Domain::synchronize` follows.
 //!
 //! Three things are beyond loom: a call that takes the source before the elected one
-//! (`tests/it/api/turns.rs` tests that), a call that stops watching the source before it has stalled
-//! (`tests/c/leaving.c`), and bytes committed `Relaxed`, since loom does not track
-//! them (ThreadSanitizer does).
+//! (`tests/it/api/turns.rs` tests that), a call that stops watching the source before it has
+//! stalled (`tests/c/leaving.c`), and bytes committed `Relaxed`, since loom does not track them
+//! (ThreadSanitizer does).
 
 mod budget;
 mod cache;
