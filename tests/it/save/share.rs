@@ -12,6 +12,7 @@ use crate::support::Stream;
 const SIZE: u64 = 24_000_003;
 
 /// The free space in bytes, after everything was written back.
+#[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
 fn room(directory: &Path) -> u64 {
     let directory = File::open(directory).expect("a directory");
     // SAFETY: an open descriptor, and room for one statvfs, all zero at first.
@@ -19,7 +20,7 @@ fn room(directory: &Path) -> u64 {
         let mut about: libc::statvfs = std::mem::zeroed();
         assert_eq!(libc::syncfs(directory.as_raw_fd()), 0);
         assert_eq!(libc::fstatvfs(directory.as_raw_fd(), &mut about), 0);
-        about.f_bfree * about.f_frsize
+        about.f_bfree as u64 * about.f_frsize as u64
     }
 }
 

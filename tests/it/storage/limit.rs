@@ -12,7 +12,7 @@ use crate::child::alone;
 use crate::files;
 use crate::handle::Handle;
 
-fn set(what: libc::__rlimit_resource_t, soft: u64) -> u64 {
+fn set(what: libc::__rlimit_resource_t, soft: libc::rlim_t) -> libc::rlim_t {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
