@@ -125,8 +125,9 @@ pub unsafe extern "C" fn sb_cache_new(
 /// @param key_size the size of the key in bytes: 1 to 4,096.
 /// @param options  [in] the options of the reader, which are copied; NULL for the defaults.
 ///                 Its `timeout_ms` limits the open as well. With any timeout, a thread of the
-///                 library calls the opener, which runs on after the timeout for others, and for the
-///                 next open. 0 starts it without waiting for it.
+///                 library calls the opener, which runs on after the timeout for opens that come before
+///                 it returns. If nobody waits then, the entry has no lease: its source is closed, and the
+///                 next open calls the opener again. 0 starts it without waiting for it.
 ///                 With SB_READER_BUFFERED, the opener is not called: the entry is returned as it is,
 ///                 even if it is stale or incomplete. If it has no source then, reads of missing bytes
 ///                 return SB_ERR_CANCELED until another open brings one. If there is no entry, the open
