@@ -16,7 +16,8 @@
 //! The budget is the [store's](crate::store::budget). It spills the oldest segment of any entry while
 //! memory is short, and asks the shelf to evict while the disk is.
 //!
-//! The shelf's lock is held for a few instructions. Under it only the locks of flights are taken.
+//! The shelf's lock is held for a few instructions, and by a snapshot for a few for each entry. Under it
+//! the locks of flights and of the buffers' gates are taken; none of these is held when it is taken.
 //! Entries are ended, sources closed and the opener called without it.
 
 mod board;

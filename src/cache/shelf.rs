@@ -45,7 +45,7 @@ impl Shelf {
         }
     }
 
-    /// The same for the entry with this number, if it still is that of the buffer.
+    /// Counts a further lease of the entry with this number, if that has one and is that of the buffer.
     pub(super) fn lease_of(
         &self,
         id: EntryId,
