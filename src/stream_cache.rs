@@ -82,8 +82,7 @@ impl Resource {
     }
 
     /// The resource still has the bytes with the old tag, which the opener got, and no source is
-    /// needed. If the buffer is incomplete, a source is needed, and the open fails with
-    /// [`Error::Invalid`].
+    /// needed. If the old tag is 0, a source is needed, and the open fails with [`Error::Invalid`].
     pub fn unchanged(old_tag: u64) -> Resource {
         Resource {
             source: None,
@@ -117,7 +116,7 @@ pub struct CacheBuilder<F> {
 
 impl Cache {
     /// Returns a builder. `open` is called with a key and the tag of the bytes that the cache has of
-    /// it, 0 if there are none. It is called without a lock, on a thread that opens the key, or, with
+    /// it, 0 if there are none or a source is needed for more. It is called without a lock, on a thread that opens the key, or, with
     /// a timeout, on a helper thread. Its error reaches every caller who waits for that key, and is
     /// not remembered.
     pub fn builder<F>(open: F) -> CacheBuilder<F>
@@ -228,7 +227,8 @@ where
 
     /// The most helper threads, which all buffers share. They are started as they are needed: for
     /// prefetches, for cursors with a timeout and for opens with one. While all of them are blocked in
-    /// sources and openers that stall, others wait for one, within their timeouts. Default: 4.
+    /// sources and openers that stall, others wait for one, within their timeouts. At least 1, and at
+    /// most 256. Default: 4.
     pub fn threads(mut self, most: u32) -> Self {
         self.options.threads = most;
         self

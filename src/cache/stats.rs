@@ -11,7 +11,7 @@ pub struct CacheStats {
     pub hits: u64,
     /// Opens for which the opener was called, or was running.
     pub misses: u64,
-    /// Threads inside the opener now.
+    /// Openers that are running now, or wait for a helper thread.
     pub opening: u64,
     /// Bytes that sources have delivered, for all entries since the cache was made.
     pub pulled: u64,
