@@ -62,8 +62,8 @@ pub enum sb_status {
     SB_ERR_DISK_FULL = -4,
     /// Out of memory, or no thread could be created. Nothing is lost; the next call tries again.
     SB_ERR_NO_MEMORY = -5,
-    /// The call was canceled by sb_cancel(), sb_reader_cancel(), sb_free(), sb_reader_free(), or by
-    /// the progress callback of a save.
+    /// The call was canceled by sb_cancel(), sb_reader_cancel(), sb_free(), sb_reader_free(),
+    /// sb_cache_free(), or by the progress callback of a save. Or a cache's entry has no source now.
     SB_ERR_CANCELED = -6,
     /// Before the timeout no byte arrived or, in a push, was accepted; or the size did not become
     /// known, or a save was not complete. Never means the end of the resource (EOF).
@@ -635,7 +635,8 @@ pub struct sb_stats {
     pub tail: u64,
 }
 
-/// Why a call failed. sb_reader_error() fills it for a reader, and sb_save_with() for a save.
+/// Why a call failed. sb_reader_error() fills it for a reader, sb_save_with() for a save, and
+/// sb_cache_open() for an open.
 ///
 /// The caller sets `path` and `path_cap`, if it wants the path. The other members are written by
 /// the library.
@@ -824,10 +825,10 @@ pub struct sb_cache_options {
     /// room. There is no thread for that: it is applied by every call of a cache, and whenever an
     /// entry needs memory. 0 keeps none. Default: -1; a negative value means no limit.
     pub idle_ms: i64,
-    /// The most helper threads that all entries share. 0 means the default, which is 4. They call the
-    /// sources for prefetches, and sources and openers for calls with a timeout. While all of them are
-    /// blocked there, entries with a prefetch get no bytes from their sources, and calls that need a
-    /// helper thread return SB_ERR_TIMEOUT in time.
+    /// The most helper threads that all entries share. 0 means the default, which is 4, and more than
+    /// 256 count as 256. They call the sources for prefetches, and sources and openers for calls with a
+    /// timeout. While all of them are blocked there, entries with a prefetch get no bytes from their
+    /// sources, and calls that need a helper thread return SB_ERR_TIMEOUT in time.
     pub threads: u32,
     /// What an end below the declared size means: an sb_on_short. Default: SB_SHORT_END.
     pub on_short: u32,
@@ -859,7 +860,7 @@ pub struct sb_cache_stats {
     /// The number of opens for which it was not: they called the opener, waited for one that was
     /// running, or had SB_READER_BUFFERED.
     pub misses: u64,
-    /// The number of openers running now.
+    /// The number of openers that are running now, or wait for a thread of the library.
     pub opening: u64,
     /// The number of entries now, with those that were removed or replaced and still have a lease.
     pub entries: u64,
