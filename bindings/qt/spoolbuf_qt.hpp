@@ -35,8 +35,8 @@
  *   with a prefetch      (sb_prefetch(), the option `prefetch`) or a timeout, a thread of the library calls
  *                        the source, and a stop takes effect at once
  *   without one          the source is called on the thread that reads, and a stop takes effect when the
- *                        source returns. Only sb_cancel() makes the source return; it cancels every blocked
- *                        call on the buffer, until sb_resume()
+ *                        source returns: at once if it is SB_SOURCE_INTERRUPTIBLE. Else only sb_cancel()
+ *                        makes it return; that cancels every blocked call, until sb_resume()
  *   lifetime             close or destroy it before sb_free()
  *
  * qt_device(buffer) means AUTO: a reach of SB_REACH_AUTO. qt_device(buffer, options) takes the options of a
