@@ -52,6 +52,11 @@ impl Openings {
         }
     }
 
+    /// Those that have landed, too, until their threads need the cache no more.
+    pub(super) fn flights(&self) -> impl Iterator<Item = &Shared<Flight>> {
+        self.0.iter().map(|opening| &opening.flight)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -64,13 +64,13 @@ impl Shelf {
 
     /// Frees every entry. Waits until no other thread is inside the opener.
     pub(super) fn close(&self) {
-        let listings = lock(&self.table).close();
-        for flight in listings
-            .values()
-            .filter_map(|listing| listing.flight.as_ref())
-        {
+        let mut table = lock(&self.table);
+        let listings = table.close();
+        // Also those whose keys were removed: the opener in which this is called may wait for one.
+        for flight in table.openings.flights() {
             flight.land(|_| Err(Error::Canceled));
         }
+        drop(table);
         drop(listings);
         self.end_all();
         let mut table = lock(&self.table);

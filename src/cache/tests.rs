@@ -530,3 +530,48 @@ fn an_opener_runs_what_waits_for_its_helper() {
     place.lock().unwrap().take();
     cache.close();
 }
+
+/// Whoever waits for the flight of a key that was removed does not wait for its opener.
+#[test]
+fn a_freed_cache_lands_the_flights_of_removed_keys() {
+    let barriers = [(); 2].map(|()| Arc::new(Barrier::new(2)));
+    let [is_inside, may_go_on] = barriers.clone();
+    let place = Arc::new(StdMutex::new(None));
+    let nested = Nested {
+        world: World::default(),
+        cache: place.clone(),
+        is_inside,
+        may_go_on,
+    };
+    let cache = BufferCache::new(Box::new(nested), Box::new(Unnamed), options());
+    let cache = Shared::try_new(cache.unwrap()).unwrap();
+    *place.lock().unwrap() = Some(cache.clone());
+    let asks = || {
+        let cache = cache.clone();
+        std::thread::spawn(move || open(&cache, "a").map(drop))
+    };
+    let opens = asks();
+    barriers[0].wait();
+    let waits = asks();
+    while cache.stats().misses < 2 {
+        std::thread::yield_now();
+    }
+    cache.remove(Some(b"a")).unwrap();
+    let frees = std::thread::spawn({
+        let cache = cache.clone();
+        move || cache.close()
+    });
+    let start = std::time::Instant::now();
+    while !waits.is_finished() {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "it waits for the opener"
+        );
+        std::thread::yield_now();
+    }
+    assert!(matches!(waits.join().unwrap(), Err(Error::Canceled)));
+    barriers[1].wait();
+    assert!(matches!(opens.join().unwrap(), Err(Error::Canceled)));
+    frees.join().unwrap();
+    place.lock().unwrap().take();
+}
