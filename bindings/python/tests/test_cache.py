@@ -241,3 +241,12 @@ def test_wrong_options() -> None:
             Cache(lambda key: b"", **options)
     with Cache(lambda key: b"bytes", max_memory=0, max_disk=0) as cache:
         assert cache["key"][:] == b"bytes"
+
+
+def test_a_cached_buffer_as_a_stream() -> None:
+    with Cache(Opener()) as cache:
+        with StreamBuffer(cache["a"]) as buf:
+            assert buf[:] == WHOLE and buf.open().name == "a"
+        with StreamBuffer(WHOLE[:1]) as buf:
+            buf.reopen(cache["a"])
+            assert buf[:] == WHOLE

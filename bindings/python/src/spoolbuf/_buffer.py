@@ -10,6 +10,7 @@ from typing import Optional, Union
 from . import _aio, _interpreter, _registry
 from ._arguments import natural
 from ._base import MAX_SIZE, BaseBuffer, Directory, Short, check_short
+from ._content import Content
 from ._library import lib
 from ._native import SIZE_UNKNOWN, OnShort, OptionFlag, Options, Status
 from ._source import Source, Stream
@@ -100,7 +101,7 @@ class StreamBuffer(BaseBuffer):
             size = natural("size", size)
         check_short(on_short)
         self._name = _name_of(stream)
-        if isinstance(stream, BaseBuffer):
+        if isinstance(stream, Content):
             # A buffer's `read` is not that of a file.
             stream = iter(stream)
         source = Source(stream, size, cancel, close_stream, interruptible)
@@ -164,7 +165,7 @@ class StreamBuffer(BaseBuffer):
         self._check_open()
         if size is not None and not callable(size):
             size = natural("size", size)
-        if isinstance(stream, BaseBuffer):
+        if isinstance(stream, Content):
             # A buffer's `read` is not that of a file.
             stream = iter(stream)
         source = Source(stream, size, cancel, close_stream, interruptible)
@@ -220,5 +221,5 @@ class StreamBuffer(BaseBuffer):
 
 
 def _name_of(stream: object) -> str:
-    name: object = stream._name if isinstance(stream, BaseBuffer) else getattr(stream, "name", "")
+    name: object = stream._name if isinstance(stream, Content) else getattr(stream, "name", "")
     return name if isinstance(name, str) and name else "<StreamBuffer>"
