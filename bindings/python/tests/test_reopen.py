@@ -10,7 +10,7 @@ from typing import Optional
 
 import pytest
 
-from spoolbuf import CanceledError, PushBuffer, SizeError, SourceError, StreamBuffer
+from spoolbuf import CanceledError, PushBuffer, SizeError, SourceError, StreamBuffer, _lifetime
 from support import chunks, data
 
 SIZE = 300_000
@@ -202,3 +202,11 @@ def test_the_size_is_declared_late() -> None:
     buf.reopen(chunks(SIZE), size=lambda: SIZE)
     buf.read(10, 20_000)
     assert buf.size == SIZE
+
+
+def test_a_reopened_buffer_leaves_nothing_behind() -> None:
+    before = set(_lifetime.live)
+    with StreamBuffer([b"by"]) as buf:
+        buf.reopen([b"bytes"])
+        assert buf[:] == b"bytes" and set(_lifetime.live) - before
+    assert not set(_lifetime.live) - before

@@ -29,6 +29,9 @@ Short = Optional[Literal["error", "end"]]
 class BaseBuffer(Content):
     """A buffer, wherever its bytes come from."""
 
+    # Its number among the live buffers. That of the source changes with a `reopen`.
+    _life = 0
+
     def _options(
         self,
         max_size: Optional[int],
@@ -60,7 +63,8 @@ class BaseBuffer(Content):
         """Checks the status with which the handle was created."""
         if code != Status.OK:
             raise error_for(code, Details(text_of(code)))
-        _lifetime.live[self._source.key] = weakref.ref(self)
+        self._life = self._source.key
+        _lifetime.live[self._life] = weakref.ref(self)
 
     # Control.
 
@@ -174,7 +178,7 @@ class BaseBuffer(Content):
                 try:
                     lib.sb_free(handle)
                 finally:
-                    _lifetime.live.pop(self._source.key, None)
+                    _lifetime.live.pop(self._life, None)
 
     def __del__(self) -> None:
         if getattr(self, "_handle", None) is not None:
