@@ -54,6 +54,9 @@ def test_the_newest_bytes_are_kept(max_size: Optional[int]) -> None:
         assert file.read(5) == WHOLE[live - 10 : live - 5]
         with pytest.raises(InvalidError):
             file.seek_live(-live - 1)
+        for offset in (2**63, -(2**63) - 1, 2**64 - 10):
+            with pytest.raises(OverflowError):
+                file.seek_live(offset)
     late = buf.open()
     assert late.tell() == tail and late.read(10) == WHOLE[tail : tail + 10]
     assert next(iter(buf))[:10] == WHOLE[tail : tail + 10]

@@ -133,7 +133,10 @@ class RawStreamFile(io.RawIOBase):
         (5, b'stream')
         """
         self._check_open()
-        self._place = self._reader.seek_live(operator.index(offset))
+        offset = operator.index(offset)
+        if not -(2**63) <= offset < 2**63:
+            raise OverflowError("offset out of range")
+        self._place = self._reader.seek_live(offset)
         return self._place
 
     def tell(self) -> int:
