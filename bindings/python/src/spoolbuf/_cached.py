@@ -102,8 +102,9 @@ class CachedBuffer(Content):
 
     def _check_open(self) -> None:
         super()._check_open()
-        # Opens it.
-        assert self._handle is not None
+        # Opens it. Another thread may close it meanwhile.
+        if self._handle is None:
+            super()._check_open()
 
     @property
     def closed(self) -> bool:
