@@ -37,7 +37,8 @@ class CachedBuffer(Content):
         """Opens nothing yet."""
         self._lender = lender
         self._key = key
-        self._name = str(key_of(key))
+        name = key_of(key)
+        self._name = name if isinstance(name, str) else repr(name)
         self._closed = False
         self._opening = threading.RLock()
         self._lease: Optional[Lease] = None
