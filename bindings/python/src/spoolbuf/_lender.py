@@ -46,6 +46,8 @@ class Lender:
         finally:
             # Also if an exception was raised right after it was made.
             self.handle = handle.value
+            if self.handle is None:
+                opener.end()
         self.check(code)
         _lifetime.live[opener.number] = weakref.ref(self)
 
