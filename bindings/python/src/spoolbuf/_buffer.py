@@ -192,10 +192,10 @@ class StreamBuffer(BaseBuffer):
 
     @property
     def _stride(self) -> int:
-        # An exact stream would be asked for one byte at a time.
         if self._window is not None:
             # The first byte would be dropped before the last arrives.
             return min(_aio.AT_ONCE, self._window)
+        # An exact stream would be asked for one byte at a time.
         return _aio.AT_ONCE if self._is_exact or not self._stream().is_movable() else 1
 
     def _stream(self) -> Source:

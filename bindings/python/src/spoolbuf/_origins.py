@@ -18,8 +18,8 @@ from collections.abc import Generator
 from typing import Optional
 
 from . import _registry
-from ._native import Stats as NativeStats
 from ._library import lib
+from ._native import Stats as NativeStats
 from ._native import Status
 from ._registry import next_key
 from ._resource import Resource

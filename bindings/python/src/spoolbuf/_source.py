@@ -36,6 +36,7 @@ from ._streams import BytesLike, Question, Readable, ReadableInto, Stream
 
 __all__ = ["BytesLike", "Readable", "ReadableInto", "Source", "Stream"]
 
+
 class Source:
     """A stream and its state. The library calls it on one thread at a time."""
 
