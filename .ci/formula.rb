@@ -5,10 +5,6 @@ require "open3"
 require "pathname"
 
 class Pathname
-  def /(other)
-    self + other
-  end
-
   def install(file)
     mkpath
     FileUtils.mv(file, self)
@@ -84,7 +80,7 @@ formula = ObjectSpace.each_object(Class).find { |it| it < Formula }
 folder = Pathname.new(folder).expand_path
 made = formula.new(folder)
 FileUtils.rm_rf(folder)
-FileUtils.mkdir_p([folder/"test", folder/"test"])
+FileUtils.mkdir_p(folder/"test")
 # A clone of what is committed; Homebrew takes the branch main, which a worktree need not have.
 made.system("git", "clone", "-q", formula.head_url.delete_prefix("file://"), folder/"source")
 Dir.chdir(folder/"source") { made.install }
