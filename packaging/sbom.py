@@ -41,10 +41,11 @@ def main(path: str) -> None:
     tree = ["cargo", "tree", "--locked", "--edges", "normal", "--target", "all"]
     lines = said(*tree, "--prefix", "none", "--format", "{p}|{l}").splitlines()
     crates = []
-    for line in dict.fromkeys(lines):
+    # cargo marks a crate that it has shown before.
+    for line in dict.fromkeys(line.removesuffix(" (*)") for line in lines):
         package, license = line.split("|")
         name, version = package.split(" ")[:2]
-        crates.append(component(name, version.lstrip("v"), license.removesuffix(" (*)")))
+        crates.append(component(name, version.lstrip("v"), license))
     itself, *needed = crates
     known = checksums()
     for crate in needed:
