@@ -236,7 +236,10 @@ class Bench:
             try:
                 while process.poll() is None and not disk.is_mount():
                     time.sleep(0.05)
-                self.disk = disk
+                if process.poll() is None:
+                    self.disk = disk
+                else:
+                    self.skip("the bare libraries' files", "the slow disk could not be mounted")
                 yield
             finally:
                 process.terminate()
