@@ -10,8 +10,10 @@ bare_begin() {
         [ -z "${SPOOLBUF_REQUIRE_ALL:-}" ]
         exit
     fi
-    if [ "${SPOOLBUF_BARE:-}" != "$0" ]; then
-        exec env SPOOLBUF_BARE="$0" unshare --mount --propagation private bash "$0" "${@:2}"
+    # The script has gone to the project's folder, where its own name may lead nowhere.
+    local script=.ci/${0##*/}
+    if [ "${SPOOLBUF_BARE:-}" != "$script" ]; then
+        exec env SPOOLBUF_BARE="$script" unshare --mount --propagation private bash "$script" "${@:2}"
     fi
 }
 
