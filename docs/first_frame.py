@@ -188,7 +188,7 @@ class Bench:
             return ""
 
     def start(self, adapter: str, media: Path, how: str, rate: int, declared: object) -> Start:
-        """How it starts."""
+        """The time until the first frame, and the bytes fetched for it."""
         said = dict(re.findall(r"^(\w+) (-?\d+)", self.run(adapter, media, how, rate, declared), re.M))
         return Start(int(said["first_ms"]), int(said["fetched"])) if "first_ms" in said else Start()
 

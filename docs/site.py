@@ -4,8 +4,7 @@
     python3 docs/site.py [FOLDER]
 
 A warning of Doxygen, rustdoc or this script is an error, and so is a link that leads nowhere. The pages of the
-repository are copied first, with links that fit: a page is at another place there than here. Takes half a minute. Needs
-Doxygen and cargo.
+repository are copied first, and their links adapted to the site. Takes half a minute. Needs Doxygen and cargo.
 """
 
 from __future__ import annotations

@@ -186,6 +186,6 @@ class BaseBuffer(Content):
 
 
 def check_short(on_short: Short) -> None:
-    """Raises if the option has no meaning."""
+    """Raises ValueError unless `on_short` has one of its values."""
     if on_short not in (None, "error", "end"):
         raise ValueError('on_short must be "error" or "end"')

@@ -165,7 +165,7 @@ class Content(Queries, Closing):
 
 
 def check_mode(mode: Union[int, str]) -> None:
-    """Raises unless it is that of a binary file to read."""
+    """Raises ValueError unless `mode` opens a binary file for reading."""
     if not isinstance(mode, int) and sorted(mode) != ["b", "r"]:
         hint = "io.TextIOWrapper(buf.open()) is a text file" if mode in ("r", "rt") else "read only"
         raise ValueError(f"the mode is 'rb', not {mode!r}: {hint}")

@@ -54,12 +54,12 @@ class Opener:
             return found
 
     def enter(self, origins: Origins) -> None:
-        """This thread opens the key."""
+        """Called before this thread opens the key."""
         with self._lock:
             origins.opens += 1
 
     def leave(self, origins: Origins) -> None:
-        """And does not any more. Who comes later gets no error from before."""
+        """Called after `enter`. The last thread forgets the failures: later opens get none."""
         with self._lock:
             origins.opens -= 1
             if not origins.opens:
