@@ -227,6 +227,42 @@ cache.close()
     assert out == "closed True\n" * 2
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_fork_while_a_buffer_is_opened() -> None:
+    out = run(
+        """
+import os, signal, threading, warnings
+from spoolbuf import Cache, InvalidError
+# Python warns of every fork beside threads.
+warnings.simplefilter("ignore")
+def open_key(key):
+    entered.set()
+    go.wait(60)
+    return [b"bytes"]
+entered, go = threading.Event(), threading.Event()
+cache = Cache(open_key)
+buf = cache["a"]
+opening = threading.Thread(target=lambda: print(buf[:]))
+opening.start()
+entered.wait(60)
+child = os.fork()
+if not child:
+    # A hang ends with a status.
+    signal.alarm(30)
+    try:
+        buf[:]
+    except InvalidError as error:
+        os._exit(0 if "parent" in str(error) else 1)
+    os._exit(2)
+assert os.waitpid(child, 0)[1] == 0
+go.set()
+opening.join()
+cache.close()
+"""
+    )
+    assert out == "b'bytes'\n"
+
+
 def test_the_end_of_the_interpreter() -> None:
     """Open files, and a function that hangs on a thread of the library."""
     out = run(

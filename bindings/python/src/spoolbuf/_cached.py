@@ -65,6 +65,8 @@ class CachedBuffer(Content):
             """Opens it: what follows from that is looked for, and is not there yet."""
             if name not in ("_handle", "_source") or self.__dict__.get("_closed", True):
                 raise AttributeError(name)
+            # First: in a forked child, nobody may be left to release the lock.
+            self._lender.check_open()
             # Threads that use it first at the same time share one lease.
             with self._opening:
                 if name not in self.__dict__:
