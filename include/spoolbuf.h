@@ -234,8 +234,8 @@ typedef enum {
      */
     SB_ERR_NO_MEMORY = -5,
     /**
-     * The call was canceled by sb_cancel(), sb_reader_cancel(), sb_free(), sb_reader_free(), or by
-     * the progress callback of a save.
+     * The call was canceled by sb_cancel(), sb_reader_cancel(), sb_free(), sb_reader_free(),
+     * sb_cache_free(), or by the progress callback of a save. Or a cache's entry has no source now.
      */
     SB_ERR_CANCELED = -6,
     /**
@@ -727,7 +727,8 @@ typedef struct {
 } sb_callback;
 
 /**
- * Why a call failed. sb_reader_error() fills it for a reader, and sb_save_with() for a save.
+ * Why a call failed. sb_reader_error() fills it for a reader, sb_save_with() for a save, and
+ * sb_cache_open() for an open.
  *
  * The caller sets `path` and `path_cap`, if it wants the path. The other members are written by
  * the library.
@@ -1275,10 +1276,10 @@ typedef struct {
      */
     int64_t idle_ms;
     /**
-     * The most helper threads that all entries share. 0 means the default, which is 4. They call the
-     * sources for prefetches, and sources and openers for calls with a timeout. While all of them are
-     * blocked there, entries with a prefetch get no bytes from their sources, and calls that need a
-     * helper thread return SB_ERR_TIMEOUT in time.
+     * The most helper threads that all entries share. 0 means the default, which is 4, and more than
+     * 256 count as 256. They call the sources for prefetches, and sources and openers for calls with a
+     * timeout. While all of them are blocked there, entries with a prefetch get no bytes from their
+     * sources, and calls that need a helper thread return SB_ERR_TIMEOUT in time.
      */
     uint32_t threads;
     /**
@@ -1330,7 +1331,7 @@ typedef struct {
      */
     uint64_t misses;
     /**
-     * The number of openers running now.
+     * The number of openers that are running now, or wait for a thread of the library.
      */
     uint64_t opening;
     /**
@@ -2378,8 +2379,9 @@ SB_API int sb_cache_new(const sb_cache_options *options, sb_cache **out);
  * @param key_size the size of the key in bytes: 1 to 4,096.
  * @param options  [in] the options of the reader, which are copied; NULL for the defaults.
  *                 Its `timeout_ms` limits the open as well. With any timeout, a thread of the
- *                 library calls the opener, which runs on after the timeout for others, and for the
- *                 next open. 0 starts it without waiting for it.
+ *                 library calls the opener, which runs on after the timeout for opens that come before
+ *                 it returns. If nobody waits then, the entry has no lease: its source is closed, and the
+ *                 next open calls the opener again. 0 starts it without waiting for it.
  *                 With SB_READER_BUFFERED, the opener is not called: the entry is returned as it is,
  *                 even if it is stale or incomplete. If it has no source then, reads of missing bytes
  *                 return SB_ERR_CANCELED until another open brings one. If there is no entry, the open

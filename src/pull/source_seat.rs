@@ -143,19 +143,17 @@ impl Seat {
             .filter(|_| self.can_be_interrupted() && self.caller.is_some())
     }
 
-    /// Takes the interrupt if a call of `reader`, which was canceled, is inside the source. If it is
-    /// only about to enter, it will not.
+    /// Takes the interrupt if a call of `reader`, which was canceled, is inside the source. That call
+    /// does not enter it again, even if the source delivers bytes all the same.
     pub(super) fn begin_interrupt_of(&mut self, reader: usize) -> Option<Interrupt> {
         if self.reader != reader || reader == 0 || !self.is_interruptible {
             return None;
         }
-        if self.caller.is_none() {
-            self.reader = CANCELED;
-        }
+        self.reader = CANCELED;
         self.begin_interrupt()
     }
 
-    /// Whether the reader whose call uses it was canceled before it entered.
+    /// Whether the reader whose call uses it was canceled.
     pub(super) fn is_reader_canceled(&self) -> bool {
         self.reader == CANCELED
     }
