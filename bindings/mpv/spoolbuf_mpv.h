@@ -259,6 +259,7 @@ static inline void spoolbuf_mpv_profile(mpv_handle *mpv, const char *protocol)
     if (length >= (int)sizeof text || pipe(ends) < 0)
         return;
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
     if (write(ends[1], text, (size_t)length) == length) {
         close(ends[1]);
         snprintf(name, sizeof name, "/dev/fd/%d", ends[0]);

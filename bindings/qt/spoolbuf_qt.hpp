@@ -293,7 +293,9 @@ private:
         if (count > 0) {
             reported_ += count;
             look_soon();
-            Q_EMIT readyRead();
+            /* A slot may have read more than had been reported to it. */
+            if (bytesAvailable() > 0)
+                Q_EMIT readyRead();
         } else if (count != SB_ERR_TIMEOUT && !finished_) {
             finished_ = true;
             Q_EMIT readChannelFinished();
