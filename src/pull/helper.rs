@@ -62,39 +62,38 @@ fn recover(gate: &Gate) {
     }
 }
 
-/// Spills for a push, which must not wait for the disk itself.
-fn spill<'g>(gate: &'g Gate, store: &Store, mut state: StateGuard<'g>) -> StateGuard<'g> {
+/// Works on the spool file, without the lock.
+fn use_spool<'g, T>(
+    gate: &'g Gate,
+    mut state: StateGuard<'g>,
+    work: impl FnOnce() -> T,
+) -> (StateGuard<'g>, T) {
     let generation = state.slot.generation();
     state.slot.enter_spool(generation);
     drop(state);
-    let result = store.make_space_for_pushes();
+    let result = work();
     let mut state = gate.lock();
     state.slot.leave_spool(generation);
+    (state, result)
+}
+
+/// Spills for a push, which must not wait for the disk itself.
+fn spill<'g>(gate: &'g Gate, store: &Store, state: StateGuard<'g>) -> StateGuard<'g> {
+    let (mut state, result) = use_spool(gate, state, || store.make_space_for_pushes());
     state.report_spill(result);
     state
 }
 
 /// Spills before a push needs the space.
-fn spill_ahead<'g>(gate: &'g Gate, store: &Store, mut state: StateGuard<'g>) -> StateGuard<'g> {
-    let generation = state.slot.generation();
-    state.slot.enter_spool(generation);
-    drop(state);
-    let result = store.spill_ahead();
-    let mut state = gate.lock();
-    state.slot.leave_spool(generation);
+fn spill_ahead<'g>(gate: &'g Gate, store: &Store, state: StateGuard<'g>) -> StateGuard<'g> {
+    let (mut state, result) = use_spool(gate, state, || store.spill_ahead());
     state.spilled_ahead(result);
     state
 }
 
 /// Finishes the store for a push that completed the resource.
-fn finish<'g>(gate: &'g Gate, store: &Store, mut state: StateGuard<'g>) -> StateGuard<'g> {
-    let generation = state.slot.generation();
-    state.slot.enter_spool(generation);
-    drop(state);
-    store.finish();
-    let mut state = gate.lock();
-    state.slot.leave_spool(generation);
-    state
+fn finish<'g>(gate: &'g Gate, store: &Store, state: StateGuard<'g>) -> StateGuard<'g> {
+    use_spool(gate, state, || store.finish()).0
 }
 
 /// Works until the buffer is freed, or another helper has taken its place because it was inside a

@@ -3,33 +3,12 @@
  * into it. Threads load it, use it and close it over and over, each whenever it likes. Nothing is printed.
  * Not linked to the library: SPOOLBUF_LIBRARY is its path.
  */
-#include "check.h"
+#include "load.h"
 #include "manners.h"
-#include <dlfcn.h>
 
 enum { SIZE = 50000, ROUNDS = 50, THREADS = 8 };
 
 static process_state before;
-
-/* ISO C has no conversion of a data pointer to a function pointer. */
-static void look_up(void *library, const char *name, void *function)
-{
-    void *found = dlsym(library, name);
-    CHECK(found != NULL);
-    memcpy(function, &found, sizeof found);
-}
-
-static void *load(void)
-{
-    const char *path = getenv("SPOOLBUF_LIBRARY");
-    void *library;
-    CHECK(path != NULL);
-    library = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
-    if (library == NULL)
-        fprintf(stderr, "%s\n", dlerror());
-    CHECK(library != NULL);
-    return library;
-}
 
 static void use(void *library)
 {
@@ -65,7 +44,7 @@ static void *rounds(void *opaque)
     int round;
 
     for (round = 0; round < ROUNDS; round++) {
-        void *library = load();
+        void *library = load(RTLD_LAZY);
         use(library);
         CHECK_EQ(dlclose(library), 0);
     }
@@ -79,7 +58,7 @@ int main(void)
     int index;
 
     state_take(&before);
-    library = load();
+    library = load(RTLD_LAZY);
     state_check(&before);
     CHECK(dlsym(RTLD_DEFAULT, "sb_new") == NULL);
     CHECK_EQ(dlclose(library), 0);

@@ -3,8 +3,7 @@
  * helper is inside a source: both threads end cleanly. Loaded again, it works again. Not linked to the
  * library: SPOOLBUF_LIBRARY is its path.
  */
-#include "check.h"
-#include <dlfcn.h>
+#include "load.h"
 
 enum { SIZE = 500000 };
 
@@ -17,23 +16,9 @@ static struct calls {
     void (*release)(sb_buffer *);
 } calls;
 
-/* ISO C has no conversion of a data pointer to a function pointer. */
-static void look_up(void *library, const char *name, void *function)
+static void *load_calls(void)
 {
-    void *found = dlsym(library, name);
-    CHECK(found != NULL);
-    memcpy(function, &found, sizeof found);
-}
-
-static void *load(void)
-{
-    const char *path = getenv("SPOOLBUF_LIBRARY");
-    void *library;
-    CHECK(path != NULL);
-    library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL)
-        fprintf(stderr, "%s\n", dlerror());
-    CHECK(library != NULL);
+    void *library = load(RTLD_NOW);
     look_up(library, "sb_new", &calls.create);
     look_up(library, "sb_read", &calls.read);
     look_up(library, "sb_read_some", &calls.read_some);
@@ -87,7 +72,7 @@ static void comes_back_late(void)
     stream *source = &sources[next++];
     sb_callback callback;
     sb_buffer *buffer;
-    void *library = load();
+    void *library = load_calls();
 
     stream_init(source, SIZE, 9000);
     source->stall_at = 9000;
@@ -113,7 +98,7 @@ int main(void)
 
     for (round = 0; round < 20; round++) {
         pthread_t thread;
-        void *library = load();
+        void *library = load_calls();
         used = closed = 0;
         CHECK_EQ(pthread_create(&thread, NULL, user, NULL), 0);
         pthread_mutex_lock(&lock);
@@ -128,6 +113,6 @@ int main(void)
         CHECK_EQ(pthread_join(thread, NULL), 0);
     }
     /* On the main thread as well, which ends with the program. */
-    CHECK_EQ(dlclose((load(), use(), load())), 0);
+    CHECK_EQ(dlclose((load_calls(), use(), load_calls())), 0);
     return 0;
 }

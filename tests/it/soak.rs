@@ -11,29 +11,11 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::files::names;
-use crate::library::{compiler, library, root, run, scratch};
+use crate::library::{compile_folder, run, scratch};
 
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(build)
-}
-
-fn build() -> PathBuf {
-    let program = scratch().join("soak");
-    let mut command = compiler(false);
-    command.arg("-std=c11");
-    for entry in fs::read_dir(root().join("tests/soak")).expect("tests/soak") {
-        let path = entry.expect("an entry").path();
-        if path.extension().is_some_and(|extension| extension == "c") {
-            command.arg(path);
-        }
-    }
-    command.arg(&library().archive).arg("-o").arg(&program);
-    command.args(["-lpthread", "-ldl", "-lm", "-lrt", "-lutil"]);
-    let output = command.output().expect("a C compiler runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    program
+    PROGRAM.get_or_init(|| compile_folder("soak"))
 }
 
 fn soak(seconds: u64, spool: &Path) -> Command {

@@ -110,6 +110,9 @@ pub fn without_comments(code: &str) -> String {
     }
 }
 
+/// What a Rust static library needs of the system, as rustc's native-static-libs names it.
+const SYSTEM_LIBRARIES: [&str; 5] = ["-lpthread", "-ldl", "-lm", "-lrt", "-lutil"];
+
 /// The compiler with all warnings as errors: C99, or C++17.
 pub fn compiler(cpp: bool) -> Command {
     let (variable, usual) = if cpp { ("CXX", "c++") } else { ("CC", "cc") };
@@ -130,6 +133,25 @@ pub fn compiler(cpp: bool) -> Command {
     }
     command.arg("-I").arg(root().join("include"));
     command
+}
+
+/// Compiles the C files of a folder of `tests`, with the static library, into a program.
+pub fn compile_folder(name: &str) -> PathBuf {
+    let program = scratch().join(name);
+    let mut command = compiler(false);
+    command.arg("-std=c11");
+    for entry in fs::read_dir(root().join("tests").join(name)).expect("the folder") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "c") {
+            command.arg(path);
+        }
+    }
+    command.arg(&library().archive).arg("-o").arg(&program);
+    command.args(SYSTEM_LIBRARIES);
+    let output = command.output().expect("a C compiler runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "tests/{name}: {said}");
+    program
 }
 
 /// Compiles one source file of `tests/c` into a program.
@@ -156,8 +178,7 @@ pub fn compile(source: &str, linkage: Linkage) -> PathBuf {
         }
         Linkage::Loaded => {}
     }
-    // What a Rust static library needs of the system, as rustc's native-static-libs names it.
-    command.args(["-lpthread", "-ldl", "-lm", "-lrt", "-lutil"]);
+    command.args(SYSTEM_LIBRARIES);
     let output = command.output().unwrap_or_else(|error| {
         let name = command.get_program();
         panic!("the compiler {name:?} does not run ({error}): install gcc, or g++ for C++");
