@@ -228,9 +228,9 @@ pub unsafe extern "C" fn sb_cache_remove(
 /// @param cache      the cache.
 /// @param max_memory the most memory, in bytes. UINT64_MAX leaves it alone.
 /// @param max_disk   the most disk space, in bytes. UINT64_MAX leaves it alone.
-/// @return SB_OK, even if entries with leases, the segments that are being filled, and up to 256 KiB
-///         for the bookkeeping of entries use more: with a `max_memory` of 0 entries are spilled,
-///         not evicted.
+/// @return SB_OK, even if entries with leases, the segments that are being filled, bytes that arrive
+///         during the call, and up to 256 KiB for the bookkeeping of entries use more: with a
+///         `max_memory` of 0 entries are spilled, not evicted.
 ///         SB_ERR_INVALID: the cache is invalid.
 ///         SB_ERR_DISK_FULL, SB_ERR_IO: the bytes that could not be spilled are still in memory.
 ///

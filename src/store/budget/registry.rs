@@ -76,6 +76,11 @@ impl Registry {
         self.births
     }
 
+    /// The number of slots: that of the members, at least.
+    pub(super) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
     /// The birth that the next segment will have.
     pub(super) fn next(&self) -> u64 {
         self.births + 1

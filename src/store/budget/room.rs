@@ -1,13 +1,13 @@
 //! Room for a segment: the oldest segments of all members are spilled until it fits.
 //!
 //! The attempts of one call are a *round*. A member that cannot spill is passed over: the round goes on
-//! with the next older segment. What is newer than the first failure is left alone, so that a round ends
-//! even if a member moves the segments that it could not write behind all others.
+//! with the next older segment. What is newer than the round is left alone, so that it ends even if
+//! sources deliver as fast as the disk writes, and even if a member moves the segments that it could not
+//! write behind all others.
 
 use crate::disk;
 use crate::error::{Error, Operation, Result};
 use crate::store::budget::member::{Cause, Spilled};
-use crate::store::budget::registry::NEVER;
 use crate::store::budget::{Budget, Charge};
 use crate::sync::shared::Shared;
 use crate::sync::{Ordering, lock};
@@ -38,14 +38,16 @@ impl Budget {
     }
 
     /// Spills and evicts, once, until the members use no more than this, except the segments that are
-    /// being filled and the stores that are in use.
+    /// being filled and the stores that are in use, and what is newer than the call.
     pub(crate) fn trim(&self, max_memory: u64, max_disk: u64) -> Result<()> {
         // First, so that nothing is spilled only to be removed.
         self.evict_down(max_disk);
         // No spill frees what the members need besides their bytes.
         let most = max_memory.max(OVERHEAD);
-        while self.overhead.load(Ordering::Relaxed) > most && self.evict(Cause::Memory) {}
-        let mut round = Round::new();
+        self.evict_while(Cause::Memory, || {
+            self.overhead.load(Ordering::Relaxed) > most
+        });
+        let mut round = Round::new(self);
         let is_needed = || self.memory.used() > max_memory;
         let mut spilled = Ok(true);
         while is_needed() && matches!(spilled, Ok(true)) {
@@ -56,16 +58,22 @@ impl Budget {
     }
 
     fn evict_down(&self, max_disk: u64) {
-        while self.disk.used() > max_disk && self.evict(Cause::Disk) {}
+        self.evict_while(Cause::Disk, || self.disk.used() > max_disk);
+    }
+
+    /// Evicts as many stores as there are now, at most: more may come as fast as they go.
+    fn evict_while(&self, cause: Cause, is_needed: impl Fn() -> bool) {
+        let members = lock(&self.registry).slots();
+        let _ = (0..members).all(|_| is_needed() && self.evict(cause));
     }
 
     fn spill_for(&self, bytes: u64) -> Result<()> {
-        let mut round = Round::new();
+        let mut round = Round::new(self);
         while !self.memory.try_add(bytes) {
             let spilled = match round.spill(self, &|| !self.memory.fits(bytes)) {
                 // No spool file takes bytes. What is not in use frees memory all the same.
                 Err(_) if self.evict(round.cause) => {
-                    round = Round::new();
+                    round = Round::new(self);
                     continue;
                 }
                 spilled => spilled?,
@@ -73,7 +81,7 @@ impl Budget {
             if spilled || (self.is_heavy() && self.evict(Cause::Memory)) {
                 continue;
             }
-            // Everything that is left is being filled.
+            // Everything that is left is being filled, or newer than the call.
             self.memory.add(bytes);
             break;
         }
@@ -89,7 +97,7 @@ impl Budget {
 struct Round {
     /// The birth of the last segment that was passed over.
     floor: u64,
-    /// Segments born from here on are left alone.
+    /// The first birth after the round began. Segments from here on are left alone.
     end: u64,
     /// The first failure.
     failure: Option<Error>,
@@ -98,18 +106,18 @@ struct Round {
 }
 
 impl Round {
-    fn new() -> Round {
+    fn new(budget: &Budget) -> Round {
         Round {
             floor: 0,
-            end: NEVER,
+            end: lock(&budget.registry).next(),
             failure: None,
             cause: Cause::FreeSpace,
         }
     }
 
     /// Spills the oldest segment, or passes over it, or makes space on the disk for it, unless
-    /// `is_needed` does not hold any more. Returns false if no segment is left that is not being
-    /// filled, and the first failure if there was one.
+    /// `is_needed` does not hold any more. Returns false if no segment is left that is older than the
+    /// round and not being filled, and the first failure if there was one.
     fn spill(&mut self, budget: &Budget, is_needed: &dyn Fn() -> bool) -> Result<bool> {
         let oldest = lock(&budget.registry).oldest(self.floor, self.end);
         let Some((member, birth)) = oldest else {
@@ -122,7 +130,7 @@ impl Round {
                 // Dropped first: it may be what is evicted.
                 drop(member);
                 if !budget.evict(cause) {
-                    self.pass_over(budget, birth, full_disk(), cause);
+                    self.pass_over(birth, full_disk(), cause);
                 }
             }
             Err(error) => {
@@ -130,16 +138,15 @@ impl Round {
                 drop(member);
                 let is_mended = error.is_full_disk() && budget.evict(Cause::FreeSpace);
                 if !is_mended {
-                    self.pass_over(budget, birth, error, Cause::FreeSpace);
+                    self.pass_over(birth, error, Cause::FreeSpace);
                 }
             }
         }
         Ok(true)
     }
 
-    fn pass_over(&mut self, budget: &Budget, birth: u64, error: Error, cause: Cause) {
+    fn pass_over(&mut self, birth: u64, error: Error, cause: Cause) {
         self.floor = birth;
-        self.end = self.end.min(lock(&budget.registry).next());
         if self.failure.is_none() {
             (self.failure, self.cause) = (Some(error), cause);
         }

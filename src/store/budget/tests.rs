@@ -1,6 +1,7 @@
 //! Several stores share a budget: it holds at every moment, and no byte is lost.
 
 mod disk;
+mod endless;
 mod filler;
 mod memory;
 mod random;
