@@ -9,11 +9,11 @@
 //!
 //! A member that needs a segment calls [`make_room`](Budget::make_room), without a lock and before
 //! the source is asked. While the segment does not fit, the oldest segment of all members is spilled,
-//! by the calling thread: the [`registry`] knows which that is. A tail that nobody fills is sealed for
-//! that. A member whose spool file fails is passed over. If nothing could be spilled and some member
-//! failed, the [`Evictor`] removes a store. The call fails if it cannot. If all that is left is being
-//! filled, the segment is charged all the same: each member that is being filled may exceed the limit by
-//! its tail.
+//! by the calling thread: the [`registry`] knows which that is. If its chunk has the right size, the new
+//! segment takes it over, with its charge. A tail that nobody fills is sealed for a spill. A member whose
+//! spool file fails is passed over. If nothing could be spilled and some member failed, the [`Evictor`]
+//! removes a store. The call fails if it cannot. If all that is left is being filled, the segment is
+//! charged all the same: each member that is being filled may exceed the limit by its tail.
 //!
 //! Disk space is charged before it is written, too. If there is none, in the budget or on the disk, the
 //! evictor removes a store. It is called without a lock and while no member is held, so that what it

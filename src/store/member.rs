@@ -52,13 +52,17 @@ impl Store {
         before_spill: impl Fn() -> Result<()>,
     ) -> Result<WriteGrant> {
         let budget = self.budget().expect("a member has a budget");
-        let bytes = Chunk::footprint(capacity(position, run, expected)) + GROWTH as u64;
-        let charge = Budget::make_room(&budget, bytes, before_spill)?;
+        let capacity = capacity(position, run, expected);
+        let (charge, chunk) = Budget::make_room(&budget, capacity, GROWTH as u64, before_spill)?;
         let mut writing = lock(&self.writing);
         // The tail may be another one by now.
         writing.seal_unless(|tail| tail.has_space_at(position));
-        let grant = self.grant(&mut writing, position, run, expected, Some(charge))?;
-        Ok(grant.expect("the segment is charged"))
+        writing.spare = chunk;
+        let granted = self.grant(&mut writing, position, run, expected, Some(charge));
+        let unused = writing.spare.take();
+        drop(writing);
+        drop(unused);
+        Ok(granted?.expect("the segment is charged"))
     }
 
     /// Memory for a segment that was charged, after what the index has taken for it.
@@ -71,9 +75,11 @@ impl Store {
         if let Some(member) = writing.member() {
             member.reserve()?;
         }
-        let mut rest = charge.split(Chunk::footprint(capacity));
+        let spare = writing.spare.take();
+        let own = spare.as_ref().map_or(Chunk::footprint(capacity), |_| 0);
+        let mut rest = charge.split(own);
         writing.settle(SEGMENT as u64, Some(&mut rest));
-        Chunk::charged(capacity, charge)
+        spare.map_or_else(|| Chunk::charged(capacity, charge), Ok)
     }
 
     /// The memory that a member should have charged while nobody fills it, counted anew.
@@ -101,12 +107,12 @@ impl Store {
         let spilled = {
             let mut spiller = lock(&self.spilling);
             if !is_needed() {
-                return Ok(Spilled::Done);
+                return Ok(Spilled::Done(None));
             }
             self.spill_one_for_budget(&mut spiller)
         };
         match &spilled {
-            Ok(Spilled::Done) => self.log_spill(&Ok(())),
+            Ok(Spilled::Done(_)) => self.log_spill(&Ok(())),
             Err(error) if !error.depends_on_offset() => self.log_spill(&Err(error.clone())),
             _ => {}
         }

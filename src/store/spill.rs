@@ -238,7 +238,7 @@ impl Store {
         let mut writing = lock(&self.writing);
         if self.has_dropped(&segment) {
             writing.remove_block(segment.start() / BLOCK);
-            return Ok(Spilled::Done);
+            return Ok(Spilled::Done(None));
         }
         self.spooled
             .fetch_add(segment.filled() as u64, Ordering::Relaxed);
@@ -246,13 +246,11 @@ impl Store {
         drop(writing);
         let chunk = retired.and_then(Retired::wait);
         if is_member {
-            // Before the budget looks for another segment to spill.
-            drop(chunk);
             self.forget_oldest();
-        } else {
-            self.keep_chunk(chunk, &segment);
+            return Ok(Spilled::Done(chunk));
         }
-        Ok(Spilled::Done)
+        self.keep_chunk(chunk, &segment);
+        Ok(Spilled::Done(None))
     }
 
     /// Removes the oldest segment, whose bytes are in the spool file, and keeps its memory if it will

@@ -1,6 +1,7 @@
 //! What a budget needs of the owner of a store in it.
 
 use crate::error::{Error, Result};
+use crate::store::memory::chunk::Chunk;
 
 /// The owner of a store that shares a budget.
 pub(crate) trait Member: Send + Sync {
@@ -12,10 +13,9 @@ pub(crate) trait Member: Send + Sync {
 }
 
 /// What came of an attempt to spill one segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spilled {
-    /// A segment left memory, or that is not needed any more.
-    Done,
+    /// A segment left memory, which is here, or that is not needed any more.
+    Done(Option<Chunk>),
     /// The store has no segment that could leave memory: the one that it has is being filled.
     Nothing,
     /// The budget has no space for it on the disk.

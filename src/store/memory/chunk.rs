@@ -109,6 +109,12 @@ impl Chunk {
         }
     }
 
+    /// Makes the chunk fit for another resource: its bytes are zeroed before a source gets them.
+    pub(crate) fn forget_bytes(mut self) -> Chunk {
+        self.initialized = 0;
+        self
+    }
+
     fn is_of_arena(&self) -> bool {
         self.home
             .as_deref()

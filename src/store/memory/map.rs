@@ -8,6 +8,8 @@ use std::ptr::NonNull;
 std::thread_local! {
     /// The number of bytes that this thread has mapped and not unmapped, in whole pages.
     pub(crate) static MAPPED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    /// How often this thread has mapped memory.
+    pub(crate) static MAPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// Counts memory that was mapped or, with a negative sign, unmapped.
@@ -23,6 +25,8 @@ fn count(size: isize) {
 pub(crate) fn map(size: usize) -> Option<NonNull<u8>> {
     #[cfg(test)]
     count(size as isize);
+    #[cfg(test)]
+    MAPS.set(MAPS.get() + 1);
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: a new anonymous mapping affects no existing memory.

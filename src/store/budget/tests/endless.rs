@@ -6,6 +6,7 @@ use super::*;
 use crate::error::Error;
 use crate::store::budget::member::Spilled;
 use crate::store::memory::BLOCK;
+use crate::store::memory::chunk::Chunk;
 
 /// More than a call that ends needs.
 const ENDLESS: u64 = 1000;
@@ -47,7 +48,7 @@ impl Member for Fast {
     fn spill_oldest(&self, _is_needed: &dyn Fn() -> bool) -> Result<Spilled> {
         assert!(self.spills.fetch_add(1, Ordering::Relaxed) < ENDLESS);
         self.deliver();
-        Ok(Spilled::Done)
+        Ok(Spilled::Done(None))
     }
 
     fn note(&self, error: &Error) {
@@ -78,8 +79,9 @@ fn a_trim_ends_while_sources_deliver() {
 fn a_segment_finds_room_while_sources_deliver() {
     let budget = budget(BLOCK, UNLIMITED);
     let fast = Fast::new(&budget);
-    let charge = Budget::make_room(&budget, BLOCK, || Ok(())).expect("memory");
-    assert_eq!((fast.spills(), budget.memory().used()), (1, 2 * BLOCK));
+    let charge = Budget::make_room(&budget, BLOCK as usize, 0, || Ok(())).expect("memory");
+    let used = BLOCK + Chunk::footprint(BLOCK as usize);
+    assert_eq!((fast.spills(), budget.memory().used()), (1, used));
     drop((charge, fast));
     is_empty(&budget);
 }

@@ -93,6 +93,35 @@ fn the_oldest_segment_is_spilled_whoever_has_it() {
     }
 }
 
+/// Once memory is full, a new segment gets the memory of the one that is spilled for it, but none of
+/// its bytes.
+#[test]
+fn the_memory_of_a_spilled_segment_is_used_again() {
+    let budget = budget(4 * BLOCK, UNLIMITED);
+    let owners = [1, 2].map(|it| Filler::new(&budget, it));
+    let mut used = 0;
+    for round in 0..10 {
+        for owner in &owners {
+            #[cfg(unix)]
+            let before = crate::store::memory::map::MAPS.get();
+            let at = round * BLOCK;
+            let mut grant = owner.reserve(at, BLOCK).expect("space");
+            if round >= 2 {
+                #[cfg(unix)]
+                assert_eq!(crate::store::memory::map::MAPS.get(), before);
+                let bytes = grant.bytes(BLOCK as usize);
+                assert!(bytes.iter().all(|byte| *byte == 0));
+            }
+            owner.commit(grant, at + BLOCK);
+        }
+        used = used.max(budget.memory().used());
+    }
+    assert!(used <= 4 * BLOCK);
+    owners.iter().for_each(|owner| owner.check());
+    drop(owners);
+    is_empty(&budget);
+}
+
 /// A short tail that nobody fills leaves memory for bytes of another member.
 #[test]
 fn idle_tails_are_spilled() {
