@@ -96,19 +96,23 @@ pub(crate) fn trim(file: &File, size: u64) -> io::Result<()> {
     file.set_len(size)
 }
 
-/// Writes all of `bytes` at `offset`.
-pub(crate) fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let written = fault(FileOperation::Write, bytes.len()).and_then(|most| {
-            system::check_limit(offset, most as u64)?;
-            system::write_at(file, &bytes[..most], offset)
+/// Writes all of `bytes` at `offset`. Sets `done` to the number of bytes written, even if it fails.
+pub(crate) fn write_all_at(
+    file: &File,
+    bytes: &[u8],
+    offset: u64,
+    done: &mut usize,
+) -> io::Result<()> {
+    *done = 0;
+    while let rest @ [_, ..] = &bytes[*done..] {
+        let at = offset + *done as u64;
+        let written = fault(FileOperation::Write, rest.len()).and_then(|most| {
+            system::check_limit(at, most as u64)?;
+            system::write_at(file, &rest[..most], at)
         });
         match written {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => {
-                bytes = &bytes[count..];
-                offset += count as u64;
-            }
+            Ok(count) => *done += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

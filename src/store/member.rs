@@ -149,12 +149,13 @@ impl Store {
         (!member.charge_disk(bytes)).then_some(Cause::Disk)
     }
 
-    /// The write of a segment failed.
+    /// The write of a segment failed after `done` bytes, whose blocks stay charged.
     #[cold]
-    pub(super) fn keep_charge(&self, segment: &Segment) {
-        let bytes = blocks_of(segment.start(), segment.filled() as u64);
+    pub(super) fn keep_charge(&self, segment: &Segment, done: u64) {
+        let start = segment.start();
+        let bytes = blocks_of(start, segment.filled() as u64);
         if let Some(member) = lock(&self.writing).member() {
-            member.keep_disk(bytes);
+            member.keep_disk(bytes, blocks_of(start, done));
         }
     }
 

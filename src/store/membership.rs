@@ -14,6 +14,9 @@ use crate::sync::shared::Shared;
 /// The disk space that is charged for `filled` bytes at `start`: the blocks that they touch.
 pub(super) fn blocks_of(start: u64, filled: u64) -> u64 {
     const BLOCK: u64 = 4096;
+    if filled == 0 {
+        return 0;
+    }
     let end = start.saturating_add(filled);
     let end = end.checked_next_multiple_of(BLOCK).unwrap_or(u64::MAX);
     end - start / BLOCK * BLOCK
@@ -30,7 +33,7 @@ pub(super) struct Membership {
     overhead: u64,
     /// What is charged for the spool file.
     disk: u64,
-    /// The part of it that the last write left, because it failed.
+    /// The part of it that the last write used, although it failed.
     unused: u64,
 }
 
@@ -123,9 +126,12 @@ impl Membership {
         true
     }
 
-    /// The write failed. It may have used a part of the space: the next one uses the rest.
-    pub(super) fn keep_disk(&mut self, bytes: u64) {
-        self.unused += bytes;
+    /// The write for which `bytes` were charged failed, and `used` only these. The next one uses them
+    /// again: nearly always it is for the same segment.
+    pub(super) fn keep_disk(&mut self, bytes: u64, used: u64) {
+        self.unused += used;
+        self.disk -= bytes - used;
+        self.budget.remove_disk(bytes - used);
     }
 }
 
@@ -160,6 +166,7 @@ mod tests {
         assert_eq!(blocks_of(0, 4096), 4096);
         assert_eq!(blocks_of(4095, 2), 8192);
         assert_eq!(blocks_of(4096, 1), 4096);
+        assert_eq!(blocks_of(5000, 0), 0);
         assert_eq!(blocks_of(u64::MAX - 1, 1), 4095);
     }
 }

@@ -230,9 +230,10 @@ impl Store {
         }
         let ahead = !is_member && !self.finished.load(Ordering::Relaxed) && !self.has_window();
         let place = self.window.place(segment.start());
-        let written = spool.write(self.index.bytes(spiller, &segment), place, ahead);
+        let mut done = 0;
+        let written = spool.write(self.index.bytes(spiller, &segment), place, ahead, &mut done);
         if let Err(error) = written {
-            self.keep_charge(&segment);
+            self.keep_charge(&segment, done as u64);
             return Err(Error::from_file(Operation::SpoolWrite, &error));
         }
         let mut writing = lock(&self.writing);

@@ -36,13 +36,20 @@ impl Spool {
         }
     }
 
-    /// Writes `bytes` at `offset`. `more` says that more writes are likely to follow.
-    pub(crate) fn write(&self, bytes: &[u8], offset: u64, more: bool) -> io::Result<()> {
+    /// Writes `bytes` at `offset`. `more` says that more writes are likely to follow. Sets `done` to
+    /// the number of bytes written, even if it fails.
+    pub(crate) fn write(
+        &self,
+        bytes: &[u8],
+        offset: u64,
+        more: bool,
+        done: &mut usize,
+    ) -> io::Result<()> {
         if more && !self.in_memory {
             self.preallocation
                 .reserve(&self.file, offset, bytes.len() as u64);
         }
-        disk::write_all_at(&self.file, bytes, offset)
+        disk::write_all_at(&self.file, bytes, offset, done)
     }
 
     /// Frees the preallocated blocks that were not written. No other thread may write meanwhile,

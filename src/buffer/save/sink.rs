@@ -30,9 +30,11 @@ impl Sink<'_> {
         match self {
             Sink::TempFile(file, preallocation) => {
                 preallocation.reserve(file, offset, bytes.len() as u64);
-                disk::write_all_at(file, bytes, offset).map(|()| true)
+                disk::write_all_at(file, bytes, offset, &mut 0).map(|()| true)
             }
-            Sink::At(file, start) => disk::write_all_at(file, bytes, start + offset).map(|()| true),
+            Sink::At(file, start) => {
+                disk::write_all_at(file, bytes, start + offset, &mut 0).map(|()| true)
+            }
             Sink::Stream(stream) => {
                 let may_wait = !HostCall::Ready.is_inside();
                 disk::write_all(stream, bytes, may_wait, go_on)
