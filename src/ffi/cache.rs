@@ -13,7 +13,7 @@ use super::reader::make_leased;
 use super::record::{Output, Record};
 use super::status::{PANIC, status};
 use super::{reader_options, sized};
-use crate::buffer::failure::{Attempt, Failure};
+use crate::buffer::failure::Attempt;
 use crate::cache::{BufferCache, CacheOptions, CacheStats, OpenWait};
 use crate::disk;
 use crate::error::{Error, Result};
@@ -163,31 +163,31 @@ pub unsafe extern "C" fn sb_cache_open(
 ) -> c_int {
     catch(PANIC as c_int, || {
         // SAFETY: C guarantees that `out` is NULL or points to space for a handle.
-        let Some(out) = (unsafe { out.as_mut() }) else {
-            return status::<()>(Err(Error::Invalid));
-        };
-        *out = std::ptr::null_mut();
+        let mut out = unsafe { out.as_mut() };
+        if let Some(out) = &mut out {
+            **out = std::ptr::null_mut();
+        }
         // SAFETY: C guarantees that `options` is NULL or points to an sb_reader_options, whose
         // `error` is NULL or points to an initialized sb_error.
-        let given = unsafe { chosen(options) };
-        let (options, mut report) = match given {
-            Ok(given) => given,
+        let mut report = match unsafe { report(options) } {
+            Ok(report) => report,
             Err(error) => return status::<()>(Err(error)),
         };
-        // SAFETY: C guarantees that `key` is NULL or readable for `key_size` bytes.
-        let key = unsafe { in_slice(key, key_size) };
-        let opened = key
-            .map_err(Failure::from)
-            .and_then(|key| open(cache as Raw, key, options));
-        let record = opened.as_ref().map_or_else(Record::from, |_| Record::NONE);
+        let attempt = || -> Attempt<()> {
+            let out = out.ok_or(Error::Invalid)?;
+            // SAFETY: as above.
+            let options = unsafe { reader_options::chosen(options)? };
+            // SAFETY: C guarantees that `key` is NULL or readable for `key_size` bytes.
+            let key = unsafe { in_slice(key, key_size)? };
+            *out = open(cache as Raw, key, options)? as *mut sb_reader;
+            Ok(())
+        };
+        let opened = attempt();
         if let Some(report) = &mut report {
+            let record = opened.as_ref().map_or_else(Record::from, |()| Record::NONE);
             report.write(&record, &[]);
         }
-        status(
-            opened
-                .map(|reader| *out = reader as *mut sb_reader)
-                .map_err(Error::from),
-        )
+        status(opened.map_err(Error::from))
     })
 }
 
@@ -324,20 +324,21 @@ fn open(cache: Raw, key: &[u8], options: CursorOptions) -> Attempt<Raw> {
     Ok(make_leased(lease.handle(), Some(lease), options)?)
 }
 
-/// The options of the reader, and where to write the error.
+/// Where to write the error, if the options name a place.
 ///
 /// # Safety
 /// `options` is NULL or points to an sb_reader_options of the size that its `struct_size` states, whose
 /// `error` is NULL or as `Output::new` requires. Both are there as long as the result.
-unsafe fn chosen(options: *const sb_reader_options) -> Result<(CursorOptions, Option<Output>)> {
-    // SAFETY: the caller guarantees that `options` is as `reader_options::chosen` requires.
-    let chosen = unsafe { reader_options::chosen(options)? };
+unsafe fn report(options: *const sb_reader_options) -> Result<Option<Output>> {
     // SAFETY: the caller guarantees that `options` is NULL or points to an sb_reader_options.
-    let error = unsafe { options.as_ref() }.map(|options| options.error);
-    let report = error.filter(|error| !error.is_null());
-    // SAFETY: the caller guarantees that `error` is as `Output::new` requires.
-    let report = report.map(|error| unsafe { Output::new(error) });
-    Ok((chosen, report.transpose()?))
+    let Some(given) = (unsafe { options.as_ref() }) else {
+        return Ok(None);
+    };
+    if !sized::is_of_a_version::<sb_reader_options>(given.struct_size) {
+        return Err(Error::Invalid);
+    }
+    // SAFETY: the caller guarantees that `error` is NULL or as `Output::new` requires.
+    unsafe { Output::optional(given.error) }
 }
 
 /// # Safety

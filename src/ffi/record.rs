@@ -75,6 +75,16 @@ impl Output {
         }
     }
 
+    /// The same for an sb_error that the caller need not give. NULL: None.
+    ///
+    /// # Safety
+    /// As for `new`.
+    pub(super) unsafe fn optional(error: *mut sb_error) -> Result<Option<Output>> {
+        // SAFETY: the caller guarantees what `new` requires.
+        let given = (!error.is_null()).then(|| unsafe { Output::new(error) });
+        given.transpose()
+    }
+
     /// Writes the record, and the path as far as there is space.
     pub(super) fn write(&mut self, record: &Record, path: &[u8]) {
         // SAFETY: the caller of `new` guarantees that the sb_error is there, and that its `path`

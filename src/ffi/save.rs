@@ -131,12 +131,8 @@ unsafe fn checked<'o>(
     if !is_of_a_version::<sb_save_options>(given.struct_size) {
         return Err(Error::Invalid);
     }
-    let output = match given.error.is_null() {
-        true => None,
-        // SAFETY: the caller guarantees what `Output::new` requires.
-        false => Some(unsafe { Output::new(given.error)? }),
-    };
-    Ok((given, output))
+    // SAFETY: the caller guarantees what `Output::new` requires.
+    Ok((given, unsafe { Output::optional(given.error)? }))
 }
 
 /// The options of the save.

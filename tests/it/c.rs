@@ -91,6 +91,11 @@ fn cache() {
 }
 
 #[test]
+fn cache_options() {
+    promise("cache_options.c");
+}
+
+#[test]
 fn core_calls() {
     promise("core_calls.c");
 }
