@@ -116,9 +116,9 @@ pub struct CacheBuilder<F> {
 
 impl Cache {
     /// Returns a builder. `open` is called with a key and the tag of the bytes that the cache has of
-    /// it, 0 if there are none or a source is needed for more. It is called without a lock, on a thread that opens the key, or, with
-    /// a timeout, on a helper thread. Its error reaches every caller who waits for that key, and is
-    /// not remembered.
+    /// it, 0 if there are none or a source is needed for more. It is called without a lock, on a thread
+    /// that opens the key or, with a timeout, on a helper thread. Its error reaches every caller who
+    /// waits for that key, and is not remembered.
     pub fn builder<F>(open: F) -> CacheBuilder<F>
     where
         F: Fn(&[u8], u64) -> io::Result<Resource> + Send + Sync + 'static,
@@ -130,11 +130,15 @@ impl Cache {
     /// Returns a cursor at the start of the resource of a key.
     ///
     /// # Errors
-    /// - The opener's error.
+    /// - [`Error::Source`]: the opener's error, which is its `cause`. [`Error::Canceled`], if it carried
+    ///   that. [`Error::Panic`]: the opener panicked.
     /// - [`Error::Invalid`]: the key is empty or longer than 4,096 bytes, or the opener returned no
     ///   source although one is needed.
-    /// - [`Error::Reentrant`]: the opener opens its own key.
-    /// - [`Error::NoMemory`].
+    /// - [`Error::Size`]: the opener returned the same tag, and a size that the bytes contradict. The
+    ///   next open makes a new buffer.
+    /// - [`Error::Reentrant`]: the opener opens its own key, or one whose opener waits for it; or the
+    ///   call came from a log function or a ready function and would block.
+    /// - [`Error::NoMemory`]: memory runs out.
     pub fn open(&self, key: impl AsRef<[u8]>) -> Result<Cursor> {
         self.open_with(key, CursorOptions::new())
     }
@@ -143,7 +147,9 @@ impl Cache {
     /// only: then the opener is not called.
     ///
     /// # Errors
-    /// As [`open`](Cache::open), and [`Error::Timeout`].
+    /// As [`open`](Cache::open), and [`Error::Timeout`]: the opener did not return in time, or there is
+    /// no buffer and the opener is not called. [`Error::NoMemory`] also if no helper thread can be
+    /// created.
     pub fn open_with(&self, key: impl AsRef<[u8]>, options: CursorOptions) -> Result<Cursor> {
         let wait = OpenWait {
             timeout: options.timeout,
@@ -171,7 +177,7 @@ impl Cache {
     /// allow. The limits stay.
     ///
     /// # Errors
-    /// [`Error::DiskFull`], [`Error::Io`]: not all could be spilled.
+    /// [`Error::DiskFull`], [`Error::Io`]: the bytes that could not be spilled are still in memory.
     pub fn trim(&self, max_memory: u64, max_disk: u64) -> Result<()> {
         self.owner.0.trim(max_memory, max_disk)
     }
@@ -213,13 +219,14 @@ where
     }
 
     /// How long a buffer is handed out without asking the opener whether its bytes are still the
-    /// same. Zero asks it at each open. Default: `None`, no limit.
+    /// same, rounded up to milliseconds. Zero asks it at each open. Default: `None`, no limit.
     pub fn fresh(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.options.fresh_ms = milliseconds(time.into());
         self
     }
 
-    /// How long a buffer without a cursor is kept although there is room. Default: `None`, no limit.
+    /// How long a buffer without a cursor is kept although there is room, rounded up to milliseconds.
+    /// Zero keeps none. Default: `None`, no limit.
     pub fn idle(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.options.idle_ms = milliseconds(time.into());
         self
@@ -299,7 +306,7 @@ where
 
 fn milliseconds(time: Option<Duration>) -> i64 {
     time.map_or(-1, |time| {
-        i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+        i64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
     })
 }
 
@@ -321,5 +328,19 @@ impl std::fmt::Debug for Resource {
 impl<F> std::fmt::Debug for CacheBuilder<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.options.fmt(f)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_no_time_at_all_is_zero() {
+        assert_eq!(milliseconds(None), -1);
+        assert_eq!(milliseconds(Some(Duration::ZERO)), 0);
+        assert_eq!(milliseconds(Some(Duration::from_nanos(1))), 1);
+        assert_eq!(milliseconds(Some(Duration::from_millis(7))), 7);
+        assert_eq!(milliseconds(Some(Duration::MAX)), i64::MAX);
     }
 }

@@ -64,7 +64,7 @@ class Cache(Closing):
         fresh: for how many seconds an entry is used without asking `open` whether it is still the
             same. That is called with the tag of the bytes then, and returns
             `Resource(None, tag=old_tag)` if they are. 0 asks it each time. None: no limit.
-        idle: how many seconds after its last lease an entry may be kept. None: no limit.
+        idle: how many seconds after its last lease an entry may be kept. 0 keeps none. None: no limit.
         threads: most threads of the library that all entries share, for prefetches and timeouts.
         on_short: the meaning of an end before the declared size, as for a `StreamBuffer`.
         prefetch: bytes to keep buffered ahead of the furthest read in each entry that is in use.
