@@ -22,6 +22,7 @@ mod python;
 mod qt;
 mod readme;
 mod ready;
+mod scripts;
 mod stdio;
 
 mod checkout;

@@ -1,0 +1,71 @@
+//! The scripts of `.ci` and `packaging`, with programs that only look like those that they run.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::foreign::LIMIT;
+use crate::library::{root, run, scratch};
+
+/// An empty folder.
+fn folder(name: &str) -> PathBuf {
+    let folder = scratch().join("scripts").join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+/// A program of these lines of shell.
+fn program(path: &Path, lines: &str) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    fs::write(path, format!("#!/bin/sh\n{lines}\n")).expect("written");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("executable");
+}
+
+/// Whether a process runs, as the system says; one that has ended may still be listed.
+fn runs(process: &str) -> bool {
+    let state = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let state = state.rsplit(") ").next().and_then(|it| it.chars().next());
+    state.is_some_and(|it| it != 'Z')
+}
+
+/// The tests of the Python package run beside other steps, and end with them.
+#[test]
+fn a_failing_step_ends_the_python_tests() {
+    let folder = folder("a failing step");
+    for name in ["miniaudio", "sdl3", "tools", "quick"] {
+        program(&folder.join(".ci").join(name), "");
+    }
+    fs::copy(root().join(".ci/run"), folder.join(".ci/run")).expect("copied");
+    fs::create_dir(folder.join("target")).expect("a folder");
+    for name in ["cargo", "npm"] {
+        program(&folder.join("bin").join(name), "");
+    }
+    // The tests start another process and don't end; the next step fails once they run.
+    let python = "case $1 in
+        *run_tests.py) sleep 600 & echo $$ $! >running.new; mv running.new running; wait ;;
+        *) until [ -e running ]; do sleep 0.1; done; exit 1 ;;
+    esac";
+    program(&folder.join("bin/python3"), python);
+    // Not in the group that `run` ends.
+    let mut script = Command::new("setsid");
+    let path = format!("{}:/usr/bin:/bin", folder.join("bin").display());
+    script.args(["--wait", "bash"]).arg(folder.join(".ci/run"));
+    script.env_clear().env("PATH", path).env("HOME", &folder);
+    let outcome = run(&mut script, LIMIT);
+    assert!(
+        outcome.output.contains("FAILED: documentation"),
+        "{}",
+        outcome.output
+    );
+    let running = fs::read_to_string(folder.join("running")).expect("two numbers");
+    let begun = Instant::now();
+    for process in running.split_whitespace() {
+        while runs(process) {
+            assert!(begun.elapsed() < LIMIT, "{process} runs");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
