@@ -67,6 +67,10 @@ done
 work=$out/archive
 mkdir -p "$work"
 functions=$("$nm" -D --defined-only -f posix "$built/$plain" | sed -n 's/^\(sb_[a-z0-9_]*\) T .*/-u \1/p')
+if [ -z "$functions" ]; then
+    echo "spoolbuf: $nm finds no function in $built/$plain" >&2
+    exit 1
+fi
 # shellcheck disable=SC2086
 "$ld" -r --gc-sections $functions -o "$work/whole.o" "$built/libspoolbuf.a"
 "$objcopy" --wildcard --keep-global-symbol='sb_*' --keep-global-symbol=DW.ref.rust_eh_personality \

@@ -69,3 +69,51 @@ fn a_failing_step_ends_the_python_tests() {
         }
     }
 }
+
+/// The functions of a script, then a command; whether that succeeded.
+fn with_functions_of(script: &str, command: &str) -> bool {
+    let mut shell = Command::new("bash");
+    let lines = format!(". {script}\n{command}");
+    shell.args(["-ec", &lines]).current_dir(root());
+    run(&mut shell, LIMIT).status.success()
+}
+
+/// A list of symbols that could not be made has none too many.
+#[test]
+fn a_release_does_not_take_a_failure_for_a_list() {
+    for (symbols, is_right) in [
+        ("echo '1 T sb_free'", true),
+        ("echo '1 T sb_free'; false", false),
+        ("true", false),
+        ("echo '1 T sb_free'; echo '2 T other'", false),
+    ] {
+        let command = format!("nm() {{ {symbols}; }}\ngcc=\nexports_only_functions library");
+        let found = with_functions_of("packaging/release", &command);
+        assert_eq!(found, is_right, "{symbols}");
+    }
+}
+
+/// An archive of no function is none.
+#[test]
+fn libraries_need_a_list_of_functions() {
+    let folder = folder("no functions");
+    let built = folder.join("cargo/release");
+    fs::create_dir_all(&built).expect("a folder");
+    for name in ["libspoolbuf.so", "libspoolbuf.a"] {
+        fs::write(built.join(name), "").expect("written");
+    }
+    let mut script = Command::new("sh");
+    script
+        .arg(root().join("packaging/libraries.sh"))
+        .arg(&folder);
+    script.env("CARGO", "true").env("NM", "false");
+    script.env_remove("CARGO_TARGET_DIR");
+    let outcome = run(&mut script, LIMIT);
+    assert!(!outcome.status.success(), "{}", outcome.output);
+    assert!(
+        outcome.output.contains("false finds no function"),
+        "{}",
+        outcome.output
+    );
+    assert!(!folder.join("libspoolbuf.a").exists());
+}
