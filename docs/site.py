@@ -9,6 +9,7 @@ repository are copied first, and their links adapted to the site. Takes half a m
 
 from __future__ import annotations
 
+import html
 import html.parser
 import json
 import os
@@ -161,14 +162,20 @@ class Pages:
                 shutil.copyfile(ROOT / path, to)
                 continue
             to.mkdir(parents=True, exist_ok=True)
-            names = subprocess.check_output(["git", "ls-files", path], cwd=ROOT, text=True).split()
             links = []
-            for name in names:
+            for name in tracked(str(path)):
                 target = self.site / "files" / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / name, target)
-                links.append(f'<li><a href="{os.path.relpath(name, path)}">{name}</a></li>')
+                link = urllib.parse.quote(os.path.relpath(name, path))
+                links.append(f'<li><a href="{link}">{html.escape(name)}</a></li>')
             (to / "index.html").write_text(f"<!doctype html><title>{path}</title><ul>{''.join(links)}</ul>\n")
+
+
+def tracked(path: str) -> list[str]:
+    """The files that a path or a pattern names, of those that are committed."""
+    listed = subprocess.check_output(["git", "ls-files", "-z", path], cwd=ROOT, text=True)
+    return [name for name in listed.split("\0") if name]
 
 
 def overview() -> str:
@@ -291,8 +298,7 @@ def check_links(site: Path) -> int:
 
 
 def main() -> None:
-    tracked = subprocess.check_output(["git", "ls-files", "*.md"], cwd=ROOT, text=True).split()
-    left = set(tracked) - set(PAGES) - {"packaging/crate-links.md", ".github/pull_request_template.md"}
+    left = set(tracked("*.md")) - set(PAGES) - {"packaging/crate-links.md", ".github/pull_request_template.md"}
     if left:
         sys.exit(f"{', '.join(sorted(left))}: not in PAGES in docs/site.py")
     site = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else TARGET / "site"
