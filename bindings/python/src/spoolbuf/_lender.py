@@ -17,7 +17,7 @@ from ._errors import InvalidError, error_for, joined
 from ._handle import LIMIT, left_until, slice_of, text_of
 from ._library import lib
 from ._native import CacheOptions, ReaderFlag, ReaderOptions, Status
-from ._opener import Opener, function, inside, opens, raise_failure
+from ._opener import GIVEN_UP, Opener, function, inside, opens, raise_failure
 from ._origins import Origins, noticing
 
 # How many times an open retries after another one was interrupted inside the user's function.
@@ -175,9 +175,7 @@ class _Call:
                 return lease
             # First: the exception may belong to this run.
             if code == Status.SOURCE:
-                failure = self._origins.failures.get(self._room.error.source)
-                if failure is not None:
-                    raise_failure(failure)
+                raise_failure(self._origins.failures.get(self._room.error.source))
                 if tries < _TRIES:
                     # It was interrupted on another thread.
                     tries += 1
@@ -196,8 +194,7 @@ class _Call:
             return
         while (flight := self._origins.flight) is not None and not flight.has_landed():
             flight.wait()
-            if flight.failure is not None:
-                raise_failure(flight.failure)
+            raise_failure(self._origins.failures.get(flight.code))
 
     def _ask_within(self, timeout: float) -> tuple[int, Lease]:
         """Asks until the time is up: signal handlers run in between."""
@@ -249,8 +246,10 @@ class _Call:
         Raises the exception that was raised where they entered Python.
         """
         origins, thread = self._origins, threading.get_ident()
-        # Drops the exception of an earlier call that could no longer raise it.
+        # Drops what is left of an earlier call that was interrupted here.
         origins.kept.pop(thread, None)
+        origins.runs.pop(thread, None)
+        self._room.error.source = int(Status.OK)
         opening, closing = opens.expect(), _registry.closes.expect()
         origins.readers[thread] += 1
         try:
@@ -261,6 +260,10 @@ class _Call:
                 del origins.readers[thread]
             came = joined(opening.take(), closing.take())
             came = joined(came, origins.kept.pop(thread, None))
+            flight = origins.runs.pop(thread, None)
+            if flight is not None and self._room.error.source == GIVEN_UP:
+                # Python may have been left by an exception after the function had returned.
+                flight.give_up()
             if came is not None:
                 try:
                     raise came

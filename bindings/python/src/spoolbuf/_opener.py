@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import collections
 import ctypes
+import functools
 import inspect
 import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, Optional, Union
 
-from ._content import Content
+from . import _flight, _streams
+from ._arguments import natural
 from ._entry import Notices
+from ._flight import Flight
 from ._native import SIZE_UNKNOWN, Opened, OpenerCallback, SourceCode, Status
-from ._origins import EntrySource, Flight, Origins, Raised, new_code
+from ._origins import EntrySource, Origins, Raised, new_code
 from ._registry import next_key
 from ._resource import Resource
 from ._source import Stream
@@ -24,7 +27,7 @@ Open = Union[
 ]
 
 # C gets it if an exception was raised where it entered Python. Nobody finds an exception for it.
-_GIVEN_UP = -1
+GIVEN_UP = -1
 _LONGEST = 4095
 
 
@@ -62,20 +65,22 @@ class Opener:
         """Called after `enter`. The last thread forgets the failures: later opens get none."""
         with self._lock:
             origins.opens -= 1
-            if not origins.opens:
-                origins.failures.clear()
+            origins.forget_failures()
 
     def serve(self, key: bytes, old_tag: int, out: int) -> int:
         """`sb_opener_fn`."""
         origins, flight, thread = self.origins(key), Flight(), threading.get_ident()
         try:
             origins.flight = flight
+            if thread in origins.readers:
+                origins.runs[thread] = flight
             self._flights.add(flight)
             inside[thread] += 1
             try:
-                self._open(key, old_tag, origins, Opened.from_address(out))
+                self._open(key, old_tag, origins, flight, Opened.from_address(out))
                 return Status.OK
             except BaseException as error:  # noqa: BLE001
+                flight.give_up()
                 return _failed(error, origins, flight)
             finally:
                 inside[thread] -= 1
@@ -85,24 +90,24 @@ class Opener:
             # First: who waits for it waits in Python.
             flight.land()
             self._flights.discard(flight)
+            with self._lock:
+                origins.forget_failures()
 
-    def _open(self, key: bytes, old_tag: int, origins: Origins, out: Opened) -> None:
-        name = key_of(key)
-        answer: Any = self._call(name, old_tag) if self._takes_tag else self._call(name)
-        resource = answer if isinstance(answer, Resource) else _resource_of(answer)
-        out.tag = resource.tag
-        if resource.stream is None:
+    def _open(
+        self, key: bytes, old_tag: int, origins: Origins, flight: Flight, out: Opened
+    ) -> None:
+        name, gift = key_of(key), flight.gift
+        arguments = (name, old_tag) if self._takes_tag else (name,)
+        resource = gift.take(functools.partial(self._call, *arguments))
+        out.tag = natural("tag", resource.tag)
+        if gift.stream is None:
             if not old_tag or resource.tag != old_tag:
                 raise ValueError(
                     f"open returned no stream, and the tag {resource.tag}; the old one is {old_tag}"
                 )
             return
-        stream: Any = resource.stream
-        if isinstance(stream, Content):
-            # A buffer's `read` is not that of a file.
-            stream = iter(stream)
-        source = EntrySource(stream, resource, origins, self._sources)
-        out.size = SIZE_UNKNOWN if source.size is None else source.size
+        flight.source = source = EntrySource(gift, resource, origins, self._sources)
+        out.size = SIZE_UNKNOWN if source.size is None else natural("size", source.size)
         out.source = source.register()
 
     def wait_for_flights(self, seconds: float) -> bool:
@@ -121,30 +126,27 @@ class Opener:
         self._flights.clear()
 
 
-def _resource_of(stream: Any) -> Resource:
-    if stream is None:
-        raise TypeError("open returned None; Resource(None, tag=old_tag) means unchanged bytes")
-    return Resource(stream)
-
-
 def _failed(error: BaseException, origins: Origins, flight: Flight) -> int:
     """Keeps the exception for those who wait, and returns the code by which they find it."""
     if isinstance(error, KeyboardInterrupt) and threading.get_ident() in origins.readers:
         # Meant for this thread, not for others that wait: they open again.
         origins.kept[threading.get_ident()] = error
-        return _GIVEN_UP
-    # The first frame is of no use to the user.
+        return GIVEN_UP
+    # The frames of this package are of no use to the user.
     traceback = error.__traceback__
-    while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
+    while traceback is not None and traceback.tb_frame.f_code.co_filename in _OUR_FILES:
         traceback = traceback.tb_next
-    flight.failure = (error, traceback or error.__traceback__)
-    code = new_code()
-    origins.failures[code] = flight.failure
-    return code
+    # Also there: it may be that nobody raises it.
+    error.__traceback__ = traceback = traceback or error.__traceback__
+    flight.code = new_code()
+    origins.failures[flight.code] = error, traceback
+    return flight.code
 
 
-def raise_failure(failure: Raised) -> None:
-    """Raises the exception of the user's function as itself."""
+def raise_failure(failure: Optional[Raised]) -> None:
+    """Raises the exception of the user's function as itself, if there is one."""
+    if failure is None:
+        return
     error, traceback = failure
     try:
         raise error.with_traceback(traceback)
@@ -152,6 +154,8 @@ def raise_failure(failure: Raised) -> None:
         # Breaks the cycle between the exception and this frame.
         del error, failure
 
+
+_OUR_FILES = frozenset({__file__, _flight.__file__, _streams.__file__})
 
 # Threads inside the function of any cache.
 inside: collections.Counter[int] = collections.Counter()
@@ -223,6 +227,6 @@ _Integers = ctypes.CFUNCTYPE(
     ctypes.c_uint64,
     ctypes.c_size_t,
 )
-opens = _Opens(_on_open, _Integers, 5, _GIVEN_UP)
+opens = _Opens(_on_open, _Integers, 5, GIVEN_UP)
 # The one function that C calls. It stays alive as long as the module.
 function = ctypes.cast(opens.function, OpenerCallback)

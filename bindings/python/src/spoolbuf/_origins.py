@@ -18,42 +18,15 @@ from collections.abc import Generator
 from typing import Optional
 
 from . import _registry
+from ._flight import Flight, Gift
 from ._library import lib
+from ._native import Callback, Status
 from ._native import Stats as NativeStats
-from ._native import Status
 from ._registry import next_key
 from ._resource import Resource
 from ._source import Source
-from ._streams import Stream
 
 Raised = tuple[BaseException, Optional[types.TracebackType]]
-
-
-class Flight:
-    """One run of the user's function."""
-
-    def __init__(self) -> None:
-        """Has begun."""
-        # Held until it has landed. Not an Event: an exception inside its `set` would be too late.
-        self._air = threading.Lock()
-        self._air.acquire()
-        # What all who wait for it have to raise.
-        self.failure: Optional[Raised] = None
-
-    def land(self) -> None:
-        """The function has returned."""
-        self._air.release()
-
-    def has_landed(self) -> bool:
-        """Whether the function has returned."""
-        return not self._air.locked()
-
-    def wait(self, seconds: float = -1) -> bool:
-        """Waits until the function has returned, and returns whether it has."""
-        landed = self._air.acquire(timeout=seconds)
-        if landed:
-            self._air.release()
-        return landed
 
 
 class Origins:
@@ -63,7 +36,9 @@ class Origins:
         """No stream yet."""
         self._streams: weakref.WeakValueDictionary[int, EntrySource] = weakref.WeakValueDictionary()
         self.failures: dict[int, Raised] = {}
+        # The last run of the user's function, and those of threads that are inside `sb_cache_open`.
         self.flight: Optional[Flight] = None
+        self.runs: dict[int, Flight] = {}
         # How many threads open the key.
         self.opens = 0
         # As in a source, for all of them.
@@ -74,6 +49,14 @@ class Origins:
     def add(self, source: EntrySource) -> None:
         """One more stream."""
         self._streams[source.code] = source
+
+    def forget_failures(self) -> None:
+        """Forgets them once nobody opens the key: later opens get none."""
+        if self.opens:
+            return
+        self.failures.clear()
+        if self.flight is not None and self.flight.has_landed():
+            self.flight = None
 
     def streams(self) -> list[EntrySource]:
         """The streams that were not released yet."""
@@ -88,27 +71,35 @@ class EntrySource(Source):
     """The stream of an entry. The cache keeps it alive until C closes it."""
 
     def __init__(
-        self,
-        stream: Stream,
-        resource: Resource,
-        origins: Origins,
-        owner: dict[int, EntrySource],
+        self, gift: Gift, resource: Resource, origins: Origins, owner: dict[int, EntrySource]
     ) -> None:
         """Reads nothing from the stream."""
+        self._gift = gift
         self._owner = owner
-        super().__init__(stream, resource.size, resource.cancel, True, resource.interruptible)
+        size, cancel, interruptible = resource.size, resource.cancel, resource.interruptible
+        super().__init__(gift.stream, size, cancel, False, interruptible)
         self._readers, self._kept = origins.readers, origins.kept
         self._unclaimed = origins.unclaimed
         self.code = self._code = new_code()
         # A file that comes later looks for the stream there.
         self._origins = origins
-        owner[self.code] = self
-        origins.add(self)
+
+    def register(self) -> Callback:
+        """Creates the callbacks. From here on, the cache keeps the source."""
+        self._owner[self.code] = self
+        self._origins.add(self)
+        return super().register()
 
     def finish(self) -> None:
         """Releases the stream, and the source with it."""
+        self._gift.close()
         super().finish()
         self._owner.pop(getattr(self, "code", 0), None)
+
+    def give_up(self) -> None:
+        """Called if C does not take it."""
+        self.finish()
+        _registry.forget(self.key)
 
 
 def new_code() -> int:

@@ -42,6 +42,8 @@ class Source:
 
     # The result of a failed callback; sb_stats has it as `source_error`.
     _code = -errno.EIO
+    # Its number, once it is registered.
+    key = 0
 
     def __init__(
         self,
@@ -56,9 +58,12 @@ class Source:
         if interruptible:
             _check_interruptible(self._chunks, cancel)
         self._is_interruptible = interruptible
-        self._stream: Any = stream
         self._cancel = cancel
         self._close_stream = close_stream
+        self._is_closed = False
+        self._question = Question()
+        # From here on, `__del__` releases it.
+        self._stream: Any = stream
         # The last chunk, and the offset of its first byte.
         self._chunk: Optional[memoryview] = None
         self._start = 0
@@ -66,14 +71,12 @@ class Source:
         self._asked: int = 0
         self._due = 0
         self._seeking = False
-        self._question = Question()
         # The exception that interrupted the stream in an unknown state.
         self._interrupted: Optional[BaseException] = None
         # How many bytes it delivered in total, at any offset.
         self.taken = 0
         # How many times `cancel` was called.
         self._stops = 0
-        self._is_closed = False
         # The last failure, until the stream delivers again. Until then an end is not believed.
         self._doubt: Optional[BaseException] = None
         # The exception for the reader, with its original traceback.
