@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from spoolbuf import Cache, Resource, ShortError
+from spoolbuf import Cache, Resource, ShortError, StreamBuffer, _registry
 from openers import SIZE, WHOLE
 from support import chunks
 
@@ -106,3 +106,41 @@ def test_asyncio_with_an_exception() -> None:
         with pytest.raises(ConnectionError) as caught:
             asyncio.run(cache["key"].aread())
         assert caught.value is raised and raised.partial == b"some"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("another", [False, True])
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("name", ["read", "readinto"])
+def test_an_exception_with_the_last_bytes(
+    name: str, cached: bool, another: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No later read asks the stream: this one raises it, and moves no position."""
+
+    class Stop(Exception):
+        """Raised by a signal's handler, say, where C calls `close`."""
+
+    def stream() -> Iterator[bytes]:
+        yield b"some"
+        yield b"bytes"
+
+    serve = _registry.closes._serve
+
+    def interrupted(key: int) -> None:
+        monkeypatch.setattr(_registry.closes, "_serve", serve)
+        raise Stop
+
+    with Cache(lambda key: stream()) as cache:
+        former = cache.open("key")
+        assert former.read(1) == b"s"
+        if another:
+            # A stream of the same key, which is not asked for these bytes.
+            cache.remove("key")
+        else:
+            former.close()
+            cache.clear()
+        file = cache.open("key") if cached else StreamBuffer(stream()).open()
+        monkeypatch.setattr(_registry.closes, "_serve", interrupted)
+        with pytest.raises(Stop):
+            getattr(file, name)(100 if name == "read" else bytearray(100))
+        assert file.tell() == 0 and file.read(100) == b"somebytes"
+        assert former.closed or former.read(100) == b"omebytes"

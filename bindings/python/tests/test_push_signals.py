@@ -127,3 +127,27 @@ def test_after_a_ctrl_c_the_same_bytes_are_pushed_again() -> None:
     running.hear("went on")
     status, errors = running.end()
     assert status == 0, errors
+
+
+@posix
+def test_what_a_handler_raises_after_the_first_bytes() -> None:
+    """It is raised, and the bytes stay: the pusher does not know of it."""
+    running = program(
+        """
+        class Alarm(Exception): pass
+        def handler(number, frame):
+            raise Alarm
+        signal.signal(signal.SIGUSR1, handler)
+        waits("_wait")
+        try:
+            part = push.read(0, 10)
+        except Alarm:
+            assert push.read(0, 1) == b"b"
+        else:
+            raise SystemExit(f"lost, with {part}")
+        """
+    )
+    running.hear("waits")
+    running.process.send_signal(signal.SIGUSR1)
+    status, errors = running.end()
+    assert (status, errors) == (0, ""), errors

@@ -6,7 +6,7 @@ import asyncio
 import io
 from typing import Optional, Protocol, Union
 
-from ._core import Core, comes_later
+from ._core import Core
 from ._errors import TimedOutError, keep_partial
 from ._handle import LIMIT
 from ._memory import fresh
@@ -43,9 +43,8 @@ async def aread(buffer: Core, offset: int, size: int) -> bytes:
             # No later read could raise it.
             keep_partial(error, out.getvalue())
             raise
-        if not done or not comes_later(error):
+        if not done or not buffer._comes_later(error):
             raise
-        buffer._source.defer(error)
     return out.getvalue()
 
 
@@ -64,9 +63,8 @@ async def _read_some(buffer: Core, offset: int, size: int) -> bytes:
         try:
             await ready(buffer, min(offset + step - 1, LIMIT))
         except Exception as error:
-            if step == 1 or not comes_later(error) or not buffer._buffered(offset):
+            if step == 1 or not buffer._buffered(offset) or not buffer._comes_later(error):
                 raise
-            buffer._source.defer(error)
         step = 1
 
 

@@ -82,9 +82,8 @@ class Core(Handle):
                     out.truncate(done)
                     keep_partial(error, out.getvalue())
                     raise
-                if not done or not comes_later(error):
+                if not done or not self._comes_later(error):
                     raise
-                self._source.defer(error)
             done += count
             if not count or (count < room and (size >= 0 or self._is_end(offset + done))):
                 break
@@ -128,14 +127,17 @@ class Core(Handle):
             try:
                 count = self._read_on(offset + done, address + done, size - done, reader)
             except Exception as error:
-                if not done or not comes_later(error):
+                if not done or not self._comes_later(error):
                     raise
-                self._source.defer(error)
                 break
             if not count:
                 break
             done += count
         return done
+
+    def _comes_later(self, error: BaseException) -> bool:
+        """Whether the bytes before an error are returned now, and a later read raises it."""
+        return comes_later(error) and self._source.defer(error)
 
     def _read_on(self, offset: int, address: int, size: int, reader: Reader) -> int:
         """Reads the available bytes, after blocking for the first one."""
@@ -176,5 +178,5 @@ class Core(Handle):
 
 
 def comes_later(error: BaseException) -> bool:
-    """Whether the bytes before an error are returned now, and the next read raises it."""
+    """Whether the bytes before an error may be returned now, and a later read raise it."""
     return isinstance(error, Exception) and not isinstance(error, (CanceledError, InvalidError))

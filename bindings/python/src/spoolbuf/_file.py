@@ -243,9 +243,8 @@ class StreamFile(io.BufferedReader):
         except Exception as error:
             # It was canceled.
             there = buffer._buffered(place)
-            if not there:
+            if not there or not buffer._source.defer(error):
                 raise
-            buffer._source.defer(error)
             return buffer._read_at(place, min(size, there))
 
     def _read_ahead(self, place: int, size: int) -> bytes:

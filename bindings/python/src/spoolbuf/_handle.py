@@ -60,8 +60,12 @@ class Origin(Protocol):
         """Entered while this thread clears a failure."""
         ...
 
-    def defer(self, error: BaseException) -> None:
-        """To be called if a read returns the bytes before an error: the next read raises it."""
+    def defer(self, error: BaseException) -> bool:
+        """To be called if a read can return the bytes before an error.
+
+        Returns whether a later read raises it. If not, this one has to.
+        """
+        ...
 
     def take_kept(self) -> Optional[BaseException]:
         """The exception that this thread has to raise, if any."""

@@ -19,8 +19,9 @@ from typing import Optional
 
 from . import _registry
 from ._flight import Flight, Gift
+from ._errors import SpoolbufError
 from ._library import lib
-from ._native import Callback, Status
+from ._native import Callback, State, Status
 from ._native import Stats as NativeStats
 from ._registry import next_key
 from ._resource import Resource
@@ -121,12 +122,14 @@ class EntryOrigin:
 
     def error(self) -> Optional[BaseException]:
         """The exception that the buffer's stream failed with, ready to be raised again."""
-        stats = NativeStats()
-        size = ctypes.sizeof(stats)
-        if lib.sb_stat(self._handle, ctypes.byref(stats), size) != Status.OK:
-            return None
-        source = self._origins.find(stats.source_error)
+        stats = self._stats()
+        source = None if stats is None else self._origins.find(stats.source_error)
         return None if source is None else source.error()
+
+    def _stats(self) -> Optional[NativeStats]:
+        stats = NativeStats()
+        code: int = lib.sb_stat(self._handle, ctypes.byref(stats), ctypes.sizeof(stats))
+        return stats if code == Status.OK else None
 
     @contextlib.contextmanager
     def reading(self) -> Generator[None, None, None]:
@@ -144,11 +147,17 @@ class EntryOrigin:
         """A failed entry is opened anew instead."""
         return contextlib.nullcontext()
 
-    def defer(self, error: BaseException) -> None:
-        """To be called if a read returns the bytes before an error: the next read raises it."""
-        for source in self._origins.streams()[:1]:
-            if error is not self.error():
-                source.defer(error)
+    def defer(self, error: BaseException) -> bool:
+        """To be called if a read can return the bytes before an error.
+
+        Returns whether a later read raises it. With every byte there, none asks a stream.
+        """
+        if error is self.error() or isinstance(error, SpoolbufError):
+            return True
+        stats = self._stats()
+        if stats is None or stats.state == State.ENDED:
+            return False
+        return any(source.defer(error) for source in self._origins.streams())
 
     def take_kept(self) -> Optional[BaseException]:
         """The exception that this thread has to raise, if any."""

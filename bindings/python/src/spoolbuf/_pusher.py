@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from typing import Optional
 
 from . import _registry
+from ._errors import SpoolbufError
 
 
 class Pusher:
@@ -53,8 +54,9 @@ class Pusher:
         """Nor for anything else."""
         return _NOTHING
 
-    def defer(self, error: BaseException) -> None:
-        """Keeps nothing: C knows of every failure, and raises it again."""
+    def defer(self, error: BaseException) -> bool:
+        """Keeps nothing: C knows of every failure, but not of what a signal handler raises."""
+        return error is self.error() or isinstance(error, SpoolbufError)
 
     def take_kept(self) -> Optional[BaseException]:
         """None: no exception can arise inside C."""

@@ -213,7 +213,8 @@ class _Saved:
             buffer._bring(offset, address_of(room), _STEP)
         except Exception as error:  # noqa: BLE001
             # A failure here is one in the save as well.
-            buffer._source.defer(error)
+            if not buffer._source.defer(error):
+                raise
 
     # The progress callback.
 

@@ -205,13 +205,21 @@ class Source:
                 came = joined(came, self._unclaimed.popleft())
         return came
 
-    def defer(self, error: BaseException) -> None:
-        """To be called if a read returns the bytes before an error: the next read raises it.
+    def defer(self, error: BaseException) -> bool:
+        """To be called if a read can return the bytes before an error.
 
-        A failure that C knows of is raised again anyway.
+        Returns whether a later read raises it, as it does with a failure that C knows of.
         """
-        if error is not self.error() and not isinstance(error, SpoolbufError):
-            self._unclaimed.append(error)
+        if error is self.error() or isinstance(error, SpoolbufError):
+            return True
+        self._unclaimed.append(error)
+        if self._chunks is not None:
+            return True
+        # Nobody asks a stream that was released. Perhaps `finish` has reported the error.
+        with contextlib.suppress(ValueError):
+            self._unclaimed.remove(error)
+            return False
+        return True
 
     def take_kept(self) -> Optional[BaseException]:
         """The exception that this thread has to raise, if any."""
@@ -326,13 +334,15 @@ class Source:
             close = getattr(stream, "close", None)
             if callable(close):
                 tell(functools.partial(self._close, close))
+        # Before a look at what is unclaimed: see `defer`.
+        self._chunks = None
         # Missing if the stream raised an exception in `__init__`.
         if hasattr(self, "_position"):
             self._position.release()
             # The stream is at its end, or the buffer is closed: perhaps no other reader comes.
             if not self._readers and (unclaimed := self._take_unclaimed()) is not None:
                 report(unclaimed)
-        self._stream = self._chunks = self._cancel = self._chunk = None
+        self._stream = self._cancel = self._chunk = None
         self._question.settle()
 
     def _close(self, close: Callable[[], object]) -> None:
