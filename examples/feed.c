@@ -262,7 +262,7 @@ static void visit(struct user *user)
         is_good = watch(user, reader, below(user, size), 2 * PIECE);
     if (mood > 1 && is_good)
         watch(user, reader, 0, UINT64_MAX);
-    sb_reader_free(reader);  /* never blocks; the bytes stay in the cache until their room is needed */
+    sb_reader_free(reader);  /* waits for no source; the bytes stay until their room is needed */
 }
 
 static void *scroll(void *opaque)

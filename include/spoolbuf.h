@@ -682,9 +682,11 @@ typedef struct {
     void (*cancel)(void *opaque);
     /**
      * Optional. Called exactly once, after the last other callback has returned, on any thread: as
-     * soon as every byte is buffered, or else at sb_reopen() or sb_free(). These two may call it,
-     * and sb_free() may block while another thread is inside it, so it must not take a lock that a
-     * caller of them holds.
+     * soon as every byte is buffered, or else at sb_reopen() or sb_free(). That of a cache's entry is
+     * called when the last lease ends, or by a function of the cache. So sb_reopen(), sb_free(),
+     * sb_reader_free(), sb_cache_open(), sb_cache_remove() and sb_cache_free() may call it, and sb_free()
+     * may block while another thread is inside it: it must not take a lock that a caller of them holds.
+     * It should not block, since they return after it.
      */
     void (*close)(void *opaque);
     /**
@@ -1237,8 +1239,9 @@ typedef struct {
      * alone exceed it, and 256 KiB, entries are evicted.
      *
      * Not counted: readers, the stacks of helper threads, up to 32 bytes for each gap in the buffered
-     * bytes of an entry, and, when entries have gone, the places of their records: up to 400 bytes
-     * times the largest number of entries at once. Default: 67108864 (64 MiB).
+     * bytes of an entry, about 1 KiB for the handle of each entry and what the allocator adds, and, when
+     * entries have gone, the places of their records: up to 400 bytes times the largest number of
+     * entries at once. Default: 67108864 (64 MiB).
      */
     uint64_t max_memory;
     /**
@@ -2367,9 +2370,10 @@ SB_API int sb_cache_new(const sb_cache_options *options, sb_cache **out);
  *
  * As long as an entry has a lease, it is never evicted, and its bytes stay as they are. Every reader
  * of the same buffer is a lease too: see sb_reader_buffer() and sb_reader_new(). A lease ends with
- * sb_reader_free(), which never blocks. When the last lease of an incomplete entry ends, its source
- * is closed. Calls on its buffer that need a source, and watches, then return SB_ERR_CANCELED. The
- * buffer's handle may become invalid at any time after that.
+ * sb_reader_free(), which waits for no source. When the last lease of an incomplete entry ends, its
+ * source is closed: if no thread is inside it, sb_reader_free() calls its `close`. Calls on its buffer
+ * that need a source, and watches, then return SB_ERR_CANCELED. The buffer's handle may become
+ * invalid at any time after that.
  *
  * The buffer of an entry is the cache's. sb_free() ignores it. sb_cancel() and sb_reopen() return
  * SB_ERR_UNSUPPORTED. All other calls work.
@@ -2383,8 +2387,9 @@ SB_API int sb_cache_new(const sb_cache_options *options, sb_cache **out);
  *                 it returns. If nobody waits then, the entry has no lease: its source is closed, and the
  *                 next open calls the opener again. 0 starts it without waiting for it.
  *                 With SB_READER_BUFFERED, the opener is not called: the entry is returned as it is,
- *                 even if it is stale or incomplete. If it has no source then, reads of missing bytes
- *                 return SB_ERR_CANCELED until another open brings one. If there is no entry, the open
+ *                 even if it is stale or incomplete. If it has no source then, the reader returns
+ *                 SB_ERR_TIMEOUT for missing bytes, and other calls that need them return
+ *                 SB_ERR_CANCELED, until another open brings one. If there is no entry, the open
  *                 waits up to its timeout for another open of the key, if one is under way.
  * @param out      [out] the reader, NULL on error; not NULL.
  * @return SB_OK.

@@ -404,9 +404,11 @@ pub struct sb_callback {
     /// The library then calls the source again instead of reporting an error.
     pub cancel: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Optional. Called exactly once, after the last other callback has returned, on any thread: as
-    /// soon as every byte is buffered, or else at sb_reopen() or sb_free(). These two may call it,
-    /// and sb_free() may block while another thread is inside it, so it must not take a lock that a
-    /// caller of them holds.
+    /// soon as every byte is buffered, or else at sb_reopen() or sb_free(). That of a cache's entry is
+    /// called when the last lease ends, or by a function of the cache. So sb_reopen(), sb_free(),
+    /// sb_reader_free(), sb_cache_open(), sb_cache_remove() and sb_cache_free() may call it, and sb_free()
+    /// may block while another thread is inside it: it must not take a lock that a caller of them holds.
+    /// It should not block, since they return after it.
     pub close: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Replaces `read` and `seek`. Writes the bytes of the resource from `offset` on to `out`, at
     /// most `capacity` (never 0), sets `*count` to the number of bytes written, and returns SB_OK.
@@ -798,8 +800,9 @@ pub struct sb_cache_options {
     /// alone exceed it, and 256 KiB, entries are evicted.
     ///
     /// Not counted: readers, the stacks of helper threads, up to 32 bytes for each gap in the buffered
-    /// bytes of an entry, and, when entries have gone, the places of their records: up to 400 bytes
-    /// times the largest number of entries at once. Default: 67108864 (64 MiB).
+    /// bytes of an entry, about 1 KiB for the handle of each entry and what the allocator adds, and, when
+    /// entries have gone, the places of their records: up to 400 bytes times the largest number of
+    /// entries at once. Default: 67108864 (64 MiB).
     pub max_memory: u64,
     /// The most disk space that the spool files of all entries use together, in bytes. While more is
     /// needed, the entry whose last lease ended longest ago is evicted. The same happens if the disk

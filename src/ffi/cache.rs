@@ -113,9 +113,10 @@ pub unsafe extern "C" fn sb_cache_new(
 ///
 /// As long as an entry has a lease, it is never evicted, and its bytes stay as they are. Every reader
 /// of the same buffer is a lease too: see sb_reader_buffer() and sb_reader_new(). A lease ends with
-/// sb_reader_free(), which never blocks. When the last lease of an incomplete entry ends, its source
-/// is closed. Calls on its buffer that need a source, and watches, then return SB_ERR_CANCELED. The
-/// buffer's handle may become invalid at any time after that.
+/// sb_reader_free(), which waits for no source. When the last lease of an incomplete entry ends, its
+/// source is closed: if no thread is inside it, sb_reader_free() calls its `close`. Calls on its buffer
+/// that need a source, and watches, then return SB_ERR_CANCELED. The buffer's handle may become
+/// invalid at any time after that.
 ///
 /// The buffer of an entry is the cache's. sb_free() ignores it. sb_cancel() and sb_reopen() return
 /// SB_ERR_UNSUPPORTED. All other calls work.
@@ -129,8 +130,9 @@ pub unsafe extern "C" fn sb_cache_new(
 ///                 it returns. If nobody waits then, the entry has no lease: its source is closed, and the
 ///                 next open calls the opener again. 0 starts it without waiting for it.
 ///                 With SB_READER_BUFFERED, the opener is not called: the entry is returned as it is,
-///                 even if it is stale or incomplete. If it has no source then, reads of missing bytes
-///                 return SB_ERR_CANCELED until another open brings one. If there is no entry, the open
+///                 even if it is stale or incomplete. If it has no source then, the reader returns
+///                 SB_ERR_TIMEOUT for missing bytes, and other calls that need them return
+///                 SB_ERR_CANCELED, until another open brings one. If there is no entry, the open
 ///                 waits up to its timeout for another open of the key, if one is under way.
 /// @param out      [out] the reader, NULL on error; not NULL.
 /// @return SB_OK.
