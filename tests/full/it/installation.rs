@@ -11,6 +11,8 @@ use crate::checkout::checkout;
 use crate::foreign::{LIMIT, Project, are_there, clone, command, files, place, prefix};
 use crate::library::{root, run, scratch};
 
+const OLD_CARGO: &str = "cargo 1.63.0 (fd9c4297c 2022-07-01)";
+
 fn folder(name: &str) -> PathBuf {
     let folder = scratch().join("installation").join(name);
     let _ = fs::remove_dir_all(&folder);
@@ -47,9 +49,9 @@ fn refused(what: &str, more: &[&str]) -> String {
         .to_owned()
 }
 
-/// A program that says what it is told to, as cargo.
-fn cargo_that_says(text: &str) -> String {
-    let path = folder("cargo").join("cargo");
+/// A program that says what it is told to, as cargo, in a folder.
+fn cargo_that_says(name: &str, text: &str) -> String {
+    let path = folder(name).join("cargo");
     fs::write(&path, format!("#!/bin/sh\necho '{text}'\n")).expect("written");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
     path.to_str().expect("UTF-8").to_owned()
@@ -79,15 +81,33 @@ fn a_cargo_that_is_missing_or_old_is_one_line() {
     ];
     let line = refused("no cargo", &none);
     assert_eq!(line, format!("{needs}: there is no cargo in PATH"));
-    let old = cargo_that_says("cargo 1.63.0 (fd9c4297c 2022-07-01)");
+    let old = cargo_that_says("1.63", OLD_CARGO);
     let line = refused("old cargo", &[&format!("-DSPOOLBUF_CARGO={old}")]);
     assert_eq!(line, format!("{needs}: {old} is version 1.63.0"));
-    let broken = cargo_that_says("error: no toolchain");
+    let broken = cargo_that_says("no toolchain", "error: no toolchain");
     let line = refused("broken cargo", &[&format!("-DSPOOLBUF_CARGO={broken}")]);
     assert_eq!(
         line,
         format!("{needs}: {broken} says \"error: no toolchain\"")
     );
+}
+
+/// Whoever installs a newer Rust and runs the same command again.
+#[test]
+fn a_cargo_that_was_refused_is_looked_for_again() {
+    if !are_there("CMake's cache", &["cmake", "cc", "make"]) {
+        return;
+    }
+    let old = cargo_that_says("1.63 again", OLD_CARGO);
+    let place = folder("a newer cargo");
+    let path = std::env::var("PATH").expect("PATH");
+    let with = format!(
+        "{}:{path}",
+        Path::new(&old).parent().expect("bin").display()
+    );
+    let refused = run(configure(&place, &[]).env("PATH", with), LIMIT);
+    assert!(refused.output.contains("1.63.0"), "{}", refused.output);
+    run(&mut configure(&place, &[]), LIMIT).expect_success("cmake");
 }
 
 /// One version everywhere, and one oldest Rust.
@@ -158,6 +178,7 @@ fn destdir_and_uninstall() {
     if !are_there("DESTDIR", &["cmake", "cc"]) {
         return;
     }
+    // Brackets are a pattern to CMake, and one that is left open joins what follows.
     let stage = folder("a stage");
     let with = format!("DESTDIR='{}' cmake", stage.display());
     in_the_build(&format!("{with} --install . --prefix '/opt/a b'"));
