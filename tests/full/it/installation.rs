@@ -179,13 +179,22 @@ fn destdir_and_uninstall() {
         return;
     }
     // Brackets are a pattern to CMake, and one that is left open joins what follows.
-    let stage = folder("a stage");
+    let stage = folder("a [stage] [open");
     let with = format!("DESTDIR='{}' cmake", stage.display());
-    in_the_build(&format!("{with} --install . --prefix '/opt/a b'"));
+    let install = format!("{with} --install . --prefix '/opt/a b'");
+    let uninstall = format!("{with} --build . --target uninstall");
+    in_the_build(&install);
     assert_eq!(files(&stage.join("opt/a b")), files(prefix()));
-    in_the_build(&format!("{with} --build . --target uninstall"));
+    let documents = stage.join("opt/a b/share/doc/spoolbuf");
+    fs::write(documents.join("mine"), "not the library's").expect("written");
+    in_the_build(&uninstall);
+    let mine = "opt/a b/share/doc/spoolbuf/mine".to_owned();
+    assert_eq!(files(&stage), BTreeSet::from([mine]));
+    fs::remove_file(documents.join("mine")).expect("removed");
+    in_the_build(&install);
+    in_the_build(&uninstall);
     assert_eq!(files(&stage), BTreeSet::new());
-    assert!(!stage.join("opt/a b/share/doc/spoolbuf").exists());
+    assert!(!documents.exists());
     assert!(stage.join("opt/a b/share/doc").exists());
 }
 
