@@ -14,6 +14,18 @@ install(FILES ${spoolbuf_pages} DESTINATION "${CMAKE_INSTALL_MANDIR}/man3")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE-APACHE" "${PROJECT_SOURCE_DIR}/LICENSE-MIT"
   DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/spoolbuf")
 
+# in_prefix FOLDER RESULT: the folder relative to the prefix, if it is in it.
+function(spoolbuf_in_prefix folder result)
+  string(FIND "${folder}/" "${CMAKE_INSTALL_PREFIX}/" start)
+  if(start EQUAL 0)
+    file(RELATIVE_PATH folder "${CMAKE_INSTALL_PREFIX}" "${folder}")
+  endif()
+  set(${result} "${folder}" PARENT_SCOPE)
+endfunction()
+foreach(spoolbuf_name IN ITEMS BINDIR INCLUDEDIR LIBDIR)
+  spoolbuf_in_prefix("${CMAKE_INSTALL_${spoolbuf_name}}" SPOOLBUF_${spoolbuf_name})
+endforeach()
+
 # up_from FOLDER RESULT: the way from an installed folder to the prefix, so that the whole can be moved.
 function(spoolbuf_up_from folder result)
   if(IS_ABSOLUTE "${folder}")
@@ -29,9 +41,9 @@ endfunction()
 spoolbuf_up_from("${CMAKE_INSTALL_LIBDIR}/pkgconfig" spoolbuf_up)
 set(SPOOLBUF_PC_PREFIX "\${pcfiledir}/${spoolbuf_up}")
 foreach(spoolbuf_name IN ITEMS INCLUDEDIR LIBDIR)
-  set(SPOOLBUF_PC_${spoolbuf_name} "${CMAKE_INSTALL_${spoolbuf_name}}")
-  if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_${spoolbuf_name}}")
-    set(SPOOLBUF_PC_${spoolbuf_name} "\${prefix}/${CMAKE_INSTALL_${spoolbuf_name}}")
+  set(SPOOLBUF_PC_${spoolbuf_name} "${SPOOLBUF_${spoolbuf_name}}")
+  if(NOT IS_ABSOLUTE "${SPOOLBUF_${spoolbuf_name}}")
+    set(SPOOLBUF_PC_${spoolbuf_name} "\${prefix}/${SPOOLBUF_${spoolbuf_name}}")
   endif()
 endforeach()
 list(TRANSFORM SPOOLBUF_PRIVATE PREPEND "-l" OUTPUT_VARIABLE SPOOLBUF_PC_PRIVATE)
@@ -45,9 +57,9 @@ spoolbuf_up_from("${spoolbuf_package_dir}" spoolbuf_up)
 file(READ packaging/spoolbuf-config.cmake spoolbuf_config)
 file(WRITE "${PROJECT_BINARY_DIR}/spoolbuf-config.cmake"
   "set(_spoolbuf_up \"${spoolbuf_up}\")\n"
-  "set(_spoolbuf_libdir \"${CMAKE_INSTALL_LIBDIR}\")\n"
-  "set(_spoolbuf_includedir \"${CMAKE_INSTALL_INCLUDEDIR}\")\n"
-  "set(_spoolbuf_bindir \"${CMAKE_INSTALL_BINDIR}\")\n\n"
+  "set(_spoolbuf_libdir \"${SPOOLBUF_LIBDIR}\")\n"
+  "set(_spoolbuf_includedir \"${SPOOLBUF_INCLUDEDIR}\")\n"
+  "set(_spoolbuf_bindir \"${SPOOLBUF_BINDIR}\")\n\n"
   "${spoolbuf_config}")
 install(FILES "${PROJECT_BINARY_DIR}/spoolbuf-config.cmake" packaging/spoolbuf-config-version.cmake
   DESTINATION "${spoolbuf_package_dir}")

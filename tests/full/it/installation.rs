@@ -205,19 +205,27 @@ fn other_folders() {
         return;
     }
     let place = folder("other folders");
+    other_folders_in(&place, "");
+    // As packagers give them.
+    let place = folder("absolute folders");
+    other_folders_in(&place, &format!("{}/first/", place.display()));
+}
+
+fn other_folders_in(place: &Path, from: &str) {
     let more = [
-        "-DCMAKE_INSTALL_LIBDIR=libs/deep",
-        "-DCMAKE_INSTALL_INCLUDEDIR=headers",
-        "-DCMAKE_INSTALL_DATADIR=data",
+        &format!("-DCMAKE_INSTALL_PREFIX={}/first", place.display()),
+        &format!("-DCMAKE_INSTALL_LIBDIR={from}libs/deep"),
+        &format!("-DCMAKE_INSTALL_INCLUDEDIR={from}headers"),
+        &format!("-DCMAKE_INSTALL_DATADIR={from}data"),
     ];
-    run(&mut configure(&place, &more), LIMIT).expect_success("cmake");
+    run(&mut configure(place, &more.map(String::as_str)), LIMIT).expect_success("cmake");
     // The libraries are those of the prefix: this is about the folders.
     let commands = format!(
         "mkdir -p build/lib && cp -a '{}'/libspoolbuf.* build/lib
-        cmake --install build --prefix first && mv first 'then moved'",
+        cmake --install build && mv first 'then moved'",
         prefix().join("lib").display()
     );
-    shell(&place, &commands);
+    shell(place, &commands);
     let moved = place.join("then moved");
     let installed = files(&moved);
     for name in [
