@@ -110,6 +110,26 @@ fn a_cargo_that_was_refused_is_looked_for_again() {
     run(&mut configure(&place, &[]), LIMIT).expect_success("cmake");
 }
 
+/// A toolchain file alone would install a library of this machine.
+#[test]
+fn another_machine_is_one_line() {
+    if !are_there("another machine", &["cmake", "cc", "make"]) {
+        return;
+    }
+    let more = [
+        "-DCMAKE_SYSTEM_NAME=Linux",
+        "-DCMAKE_SYSTEM_PROCESSOR=other",
+    ];
+    let line = refused("another machine", &more);
+    assert!(
+        line.starts_with("spoolbuf needs Rust's name of the target: -DSPOOLBUF_RUST_TARGET="),
+        "{line}"
+    );
+    let mut cmake = configure(&folder("its target"), &more);
+    cmake.arg("-DSPOOLBUF_RUST_TARGET=aarch64-unknown-linux-gnu");
+    run(&mut cmake, LIMIT).expect_success("cmake");
+}
+
 /// One version everywhere, and one oldest Rust.
 #[test]
 fn versions_agree() {
