@@ -245,8 +245,9 @@ typedef enum {
     SB_ERR_TIMEOUT = -7,
     /**
      * The call would wait for the callback that made it. A source's callback, a log function, an
-     * sb_ready_fn or `thread_begin` called for bytes that are not buffered; or one of the last three
-     * made a push that would block, or an sb_cache_open() that would. Or an opener opened its own key.
+     * sb_ready_fn, `thread_begin` or `thread_end` called for bytes that are not buffered; or one of the
+     * last four made a push that would block, or an sb_cache_open() that would. Or an opener opened its
+     * own key.
      */
     SB_ERR_REENTRANT = -8,
     /**
@@ -1031,16 +1032,18 @@ typedef struct {
     void *thread_opaque;
     /**
      * Called once on each helper thread, before that thread calls the source: to attach it to a
-     * runtime, say, or to set its priority. A read there that would need the source, or a push
-     * that would block, returns SB_ERR_REENTRANT. sb_free() may wait for it. Default: NULL, none.
+     * runtime, say, or to set its priority. A read of any buffer there that would need a source, a
+     * push that would block, and an sb_cache_open() that would, return SB_ERR_REENTRANT. sb_free() may
+     * wait for it. Default: NULL, none.
      */
     void (*thread_begin)(void *opaque);
     /**
      * Called once on each helper thread as its last act, after its last call of the source, including
      * `close` if that is called there. Called if and only if the thread was created. sb_free() waits
      * for it, unless the thread is inside the source or an operation on the spool file at that
-     * moment, or sb_reopen() has started another one in its place. As for a source's callbacks, no
-     * C++ exception may leave it. Default: NULL, none.
+     * moment, or sb_reopen() has started another one in its place. What returns SB_ERR_REENTRANT in
+     * `thread_begin` does here. As for a source's callbacks, no C++ exception may leave it. Default:
+     * NULL, none.
      */
     void (*thread_end)(void *opaque);
     /**
@@ -1444,8 +1447,8 @@ SB_API sb_buffer *sb_new(const sb_callback *callback, uint64_t size, uint64_t ma
  *         SB_ERR_CANCELED: sb_cancel() or sb_free() was called while the call was blocked. This is
  *         returned even if some bytes had been read, or if the source returned them: they are
  *         buffered.
- *         SB_ERR_REENTRANT: a callback of the source, a log function, an sb_ready_fn or `thread_begin`
- *         called this function for bytes that are not buffered.
+ *         SB_ERR_REENTRANT: a callback of the source, a log function, an sb_ready_fn, `thread_begin`
+ *         or `thread_end` called this function for bytes that are not buffered.
  *         SB_ERR_DISK_FULL, SB_ERR_NO_MEMORY: there is no space or memory for more bytes; later
  *         calls try again.
  *         SB_ERR_IO: the spool file cannot be created, written or read.
@@ -2137,8 +2140,8 @@ SB_API int sb_new_push(const sb_options *options, sb_buffer **out);
  *         SB_ERR_UNSUPPORTED: the buffer has a source; or it has a `window`, and `off` is past the end
  *         of the buffered bytes.
  *         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
- *         SB_ERR_REENTRANT: called inside a log function, an sb_ready_fn or `thread_begin`, and it
- *         would block.
+ *         SB_ERR_REENTRANT: called inside a log function, an sb_ready_fn, `thread_begin` or
+ *         `thread_end`, and it would block.
  *         SB_ERR_INVALID: the handle is invalid, `bytes` is NULL, `off + len` is greater than 2^64,
  *         or `len` is greater than half of SIZE_MAX.
  *
@@ -2400,7 +2403,8 @@ SB_API int sb_cache_new(const sb_cache_options *options, sb_cache **out);
  *         SB_ERR_TIMEOUT: the opener did not return in time, or SB_READER_BUFFERED is set and there
  *         is no entry.
  *         SB_ERR_REENTRANT: the call came from the opener of the same key, or from one for which the
- *         opener of this key waits; or it came from a log function or an sb_ready_fn and would block.
+ *         opener of this key waits; or it came from a log function, an sb_ready_fn, `thread_begin` or
+ *         `thread_end` and would block.
  *         SB_ERR_CANCELED: the cache was freed meanwhile.
  *         SB_ERR_SIZE: the opener returned the same tag and a size that the bytes contradict. The
  *         next open gets a new entry.

@@ -138,14 +138,15 @@ impl<S> Builder<S> {
     }
 
     /// Called on the helper thread before that first calls the source: to attach it to a runtime,
-    /// say, or to set its priority. A read there that would need the source, or a push that would
-    /// block, fails with [`Error::Reentrant`]. A panic is caught and ignored. Default: none.
+    /// say, or to set its priority. A read of any buffer there that would need a source, or a push
+    /// that would block, fails with [`Error::Reentrant`]. A panic is caught and ignored. Default: none.
     pub fn thread_begin(mut self, hook: ThreadHook) -> Builder<S> {
         self.options.thread.begin = Some(hook);
         self
     }
 
-    /// Called as the last act of the helper thread. Default: none.
+    /// Called as the last act of the helper thread. What fails in
+    /// [`thread_begin`](Builder::thread_begin) fails here. Default: none.
     pub fn thread_end(mut self, hook: ThreadHook) -> Builder<S> {
         self.options.thread.end = Some(hook);
         self

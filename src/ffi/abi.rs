@@ -69,8 +69,9 @@ pub enum sb_status {
     /// known, or a save was not complete. Never means the end of the resource (EOF).
     SB_ERR_TIMEOUT = -7,
     /// The call would wait for the callback that made it. A source's callback, a log function, an
-    /// sb_ready_fn or `thread_begin` called for bytes that are not buffered; or one of the last three
-    /// made a push that would block, or an sb_cache_open() that would. Or an opener opened its own key.
+    /// sb_ready_fn, `thread_begin` or `thread_end` called for bytes that are not buffered; or one of the
+    /// last four made a push that would block, or an sb_cache_open() that would. Or an opener opened its
+    /// own key.
     SB_ERR_REENTRANT = -8,
     /// The size is not known yet.
     SB_ERR_UNKNOWN_SIZE = -9,
@@ -502,14 +503,16 @@ pub struct sb_options {
     /// Passed to `thread_begin` and `thread_end`, and never dereferenced. Default: NULL.
     pub thread_opaque: *mut c_void,
     /// Called once on each helper thread, before that thread calls the source: to attach it to a
-    /// runtime, say, or to set its priority. A read there that would need the source, or a push
-    /// that would block, returns SB_ERR_REENTRANT. sb_free() may wait for it. Default: NULL, none.
+    /// runtime, say, or to set its priority. A read of any buffer there that would need a source, a
+    /// push that would block, and an sb_cache_open() that would, return SB_ERR_REENTRANT. sb_free() may
+    /// wait for it. Default: NULL, none.
     pub thread_begin: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Called once on each helper thread as its last act, after its last call of the source, including
     /// `close` if that is called there. Called if and only if the thread was created. sb_free() waits
     /// for it, unless the thread is inside the source or an operation on the spool file at that
-    /// moment, or sb_reopen() has started another one in its place. As for a source's callbacks, no
-    /// C++ exception may leave it. Default: NULL, none.
+    /// moment, or sb_reopen() has started another one in its place. What returns SB_ERR_REENTRANT in
+    /// `thread_begin` does here. As for a source's callbacks, no C++ exception may leave it. Default:
+    /// NULL, none.
     pub thread_end: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Must be NULL.
     pub reserved_pointer: *mut c_void,

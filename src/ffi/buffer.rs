@@ -81,8 +81,8 @@ pub unsafe extern "C" fn sb_new(
 ///         SB_ERR_CANCELED: sb_cancel() or sb_free() was called while the call was blocked. This is
 ///         returned even if some bytes had been read, or if the source returned them: they are
 ///         buffered.
-///         SB_ERR_REENTRANT: a callback of the source, a log function, an sb_ready_fn or `thread_begin`
-///         called this function for bytes that are not buffered.
+///         SB_ERR_REENTRANT: a callback of the source, a log function, an sb_ready_fn, `thread_begin`
+///         or `thread_end` called this function for bytes that are not buffered.
 ///         SB_ERR_DISK_FULL, SB_ERR_NO_MEMORY: there is no space or memory for more bytes; later
 ///         calls try again.
 ///         SB_ERR_IO: the spool file cannot be created, written or read.

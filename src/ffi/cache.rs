@@ -143,7 +143,8 @@ pub unsafe extern "C" fn sb_cache_new(
 ///         SB_ERR_TIMEOUT: the opener did not return in time, or SB_READER_BUFFERED is set and there
 ///         is no entry.
 ///         SB_ERR_REENTRANT: the call came from the opener of the same key, or from one for which the
-///         opener of this key waits; or it came from a log function or an sb_ready_fn and would block.
+///         opener of this key waits; or it came from a log function, an sb_ready_fn, `thread_begin` or
+///         `thread_end` and would block.
 ///         SB_ERR_CANCELED: the cache was freed meanwhile.
 ///         SB_ERR_SIZE: the opener returned the same tag and a size that the bytes contradict. The
 ///         next open gets a new entry.

@@ -97,8 +97,8 @@ pub unsafe extern "C" fn sb_new_push(
 ///         SB_ERR_UNSUPPORTED: the buffer has a source; or it has a `window`, and `off` is past the end
 ///         of the buffered bytes.
 ///         SB_ERR_NO_MEMORY: memory runs out, or the helper thread cannot be created.
-///         SB_ERR_REENTRANT: called inside a log function, an sb_ready_fn or `thread_begin`, and it
-///         would block.
+///         SB_ERR_REENTRANT: called inside a log function, an sb_ready_fn, `thread_begin` or
+///         `thread_end`, and it would block.
 ///         SB_ERR_INVALID: the handle is invalid, `bytes` is NULL, `off + len` is greater than 2^64,
 ///         or `len` is greater than half of SIZE_MAX.
 ///

@@ -1,4 +1,5 @@
-//! Calls of the host's functions that are not part of a source: the log's, and `ready` of a watch.
+//! Calls of the host's functions that are not part of a source: the log's, `ready` of a watch, and the
+//! hooks on helper threads.
 //!
 //! The thread that makes such a call may hold the source, or may be the thread for which others
 //! wait. So what would wait inside is an error ([`is_inside_any`]).
@@ -11,6 +12,7 @@ use crate::panic::catch;
 pub(crate) enum HostCall {
     Log = 1,
     Ready = 2,
+    Thread = 4,
 }
 
 // Without a destructor, so that it is usable until the very end of a thread.

@@ -1019,18 +1019,32 @@ static void free_while_reading(void)
 }
 
 static int begun, ended;
+static sb_buffer *beside;
+
+/* What would wait, in a hook: others may be waiting for this thread. */
+static void waits_for_nobody(void)
+{
+    unsigned char byte;
+    CHECK_EQ(sb_read(beside, 0, 1, &byte), SB_ERR_REENTRANT);
+    CHECK_EQ(sb_read_some(beside, 0, 1, &byte, 60000), SB_ERR_REENTRANT);
+    CHECK_EQ(sb_read_some(beside, 0, 1, &byte, 0), SB_ERR_TIMEOUT);
+}
 
 static void thread_begin(void *opaque)
 {
+    sb_reader_options timed = reading(60000, 0);
     CHECK(opaque == &begun);
+    CHECK_EQ(open_fails(2, &timed), SB_ERR_REENTRANT);
     pthread_mutex_lock(&lock);
     begun++;
     pthread_mutex_unlock(&lock);
+    waits_for_nobody();
 }
 
 static void thread_end(void *opaque)
 {
     CHECK(opaque == &begun);
+    waits_for_nobody();
     pthread_mutex_lock(&lock);
     ended++;
     pthread_mutex_unlock(&lock);
@@ -1042,6 +1056,9 @@ static void hooks(void)
     sb_cache_options with = options();
     sb_reader_options timed = reading(60000, 0);
     sb_reader *reader;
+    stream source;
+    stream_init(&source, 1000, 0);
+    beside = stream_open(&source, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
     with.thread_opaque = &begun;
     with.thread_begin = thread_begin;
     with.thread_end = thread_end;
@@ -1053,6 +1070,7 @@ static void hooks(void)
     sb_reader_free(reader);
     finish();
     CHECK_EQ(get(&begun), get(&ended));
+    sb_free(beside);
 }
 
 int main(void)

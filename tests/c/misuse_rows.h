@@ -412,9 +412,9 @@ INSIDE("sb_push, timed", READY | LOG, SB_ERR_REENTRANT, sb_push(buffer, 2000, 1,
 INSIDE("sb_push, non-blocking", READY | LOG, SB_ERR_TIMEOUT, sb_push(buffer, 2000, 1, whole, 0))
 INSIDE("sb_push of what has space", READY | LOG, 10, sb_push(buffer, 10, 10, whole + 10, -1))
 INSIDE("sb_reopen without close", SOURCE, SB_ERR_REENTRANT, reopen(buffer, SB_SIZE_UNKNOWN))
-INSIDE("sb_cache_open of a new key", READY | LOG, SB_ERR_REENTRANT,
+INSIDE("sb_cache_open of a new key", READY | LOG | BEGIN, SB_ERR_REENTRANT,
        open_new(READING(.timeout_ms = -1)))
-INSIDE("sb_cache_open of a new key, timed", READY | LOG, SB_ERR_REENTRANT,
+INSIDE("sb_cache_open of a new key, timed", READY | LOG | BEGIN, SB_ERR_REENTRANT,
        open_new(READING(.timeout_ms = 60000)))
 INSIDE("sb_watch_free of the watch itself", READY, SB_OK,
        (sb_watch_free(inside.watch), sb_watch_free(inside.watch), SB_OK))

@@ -6,8 +6,8 @@
 
 enum { SIZE = 100000 };
 
-static stream source;
-static sb_buffer *buffer;
+static stream source, spare;
+static sb_buffer *buffer, *other;
 static unsigned char bytes[SIZE];
 static int begins, ends, reads_in_between, frees_in_begin;
 static int64_t read_in_begin;
@@ -28,6 +28,13 @@ static void expect_events(const char *expected)
     CHECK(strcmp(found, expected) == 0);
 }
 
+/* Nor may it wait for another buffer, whose helper may be waiting for this one. */
+static void reads_no_other(void)
+{
+    unsigned char byte;
+    CHECK_EQ(sb_read(other, 0, 1, &byte), SB_ERR_REENTRANT);
+}
+
 static void begin(void *opaque)
 {
     CHECK(opaque == &begins);
@@ -39,6 +46,7 @@ static void begin(void *opaque)
     if (frees_in_begin)
         sb_free(buffer);
     read_in_begin = sb_read(buffer, 0, 10, bytes);
+    reads_no_other();
 }
 
 static void end(void *opaque)
@@ -46,6 +54,7 @@ static void end(void *opaque)
     CHECK(opaque == &begins);
     CHECK(pthread_equal(pthread_self(), helper));
     note("end");
+    reads_no_other();
     __atomic_add_fetch(&ends, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -162,11 +171,14 @@ static void freed_by_the_hook(void)
 
 int main(void)
 {
+    stream_init(&spare, SIZE, 0);
+    other = stream_open(&spare, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
     in_order();
     for_a_timeout();
     not_without_a_helper();
     freed_inside();
     freed_by_the_hook();
     WAIT_UNTIL(threads() == 1);
+    sb_free(other);
     return 0;
 }
