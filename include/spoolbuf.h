@@ -1285,7 +1285,9 @@ typedef struct {
      * The most helper threads that all entries share. 0 means the default, which is 4, and more than
      * 256 count as 256. They call the sources for prefetches, and sources and openers for calls with a
      * timeout. While all of them are blocked there, entries with a prefetch get no bytes from their
-     * sources, and calls that need a helper thread return SB_ERR_TIMEOUT in time.
+     * sources, and calls that need a helper thread return SB_ERR_TIMEOUT in time. Only an opener, and
+     * a callback on one of these threads, then call the source of such an entry themselves, if they
+     * read it without a timeout.
      */
     uint32_t threads;
     /**
@@ -1656,8 +1658,8 @@ int64_t sb_reader_find_size(sb_reader *reader);
  * Other readers are not affected. If the reader's own thread is inside the source at that moment, the
  * source's `cancel` is called to make it return, if the source is SB_SOURCE_INTERRUPTIBLE. It then goes
  * on for others. If it is not, the call returns when the source does. While a prefetch runs, no reader's
- * thread is ever inside the source, and cancellation is immediate. Never blocks. May be called any
- * number of times.
+ * thread is ever inside the source, and cancellation is immediate; for the exception in a cache, see
+ * `threads` in sb_cache_options. Never blocks. May be called any number of times.
  *
  * @param reader the reader.
  * @return SB_OK.
@@ -1740,8 +1742,8 @@ int sb_reader_new_with(sb_buffer *handle,
  * Makes a helper thread keep bytes buffered ahead of the readers.
  *
  * The source is then called on that thread only, for the prefetch and for readers, once a reader
- * that is inside it has returned. An error of the source is reported to the read that reaches it,
- * not before.
+ * that is inside it has returned. For a cache's entry, see `threads` in sb_cache_options. An error of
+ * the source is reported to the read that reaches it, not before.
  *
  * This call starts the thread if it does not exist, unless `ahead` is 0 or the buffer was created
  * by sb_new_push(). The thread works in bursts. It sleeps until fewer than `prefetch_low` bytes
@@ -1765,7 +1767,9 @@ int sb_reader_new_with(sb_buffer *handle,
  *
  * Since: 0.1
  */
-SB_API int sb_prefetch(sb_buffer *handle, uint64_t ahead);
+SB_API
+int sb_prefetch(sb_buffer *handle,
+                uint64_t ahead);
 
 /**
  * Cancels every blocked call: it returns SB_ERR_CANCELED at once.

@@ -43,13 +43,15 @@ use std::time::Duration;
 use crate::buffer::failure::{Attempt, Failure};
 use crate::cache::board::{Boarding, Departure};
 use crate::cache::flight::Flight;
+use crate::cache::landing::Landing;
 use crate::cache::maker::{EntryMaker, Known};
 use crate::cache::removal::ShelfEvictor;
 use crate::cache::shelf::Shelf;
+use crate::cache::table::Key;
 use crate::error::{Error, Operation, Result};
-use crate::panic::catch;
 use crate::pull::crew::Crew;
 use crate::store::budget::{Budget, Limits};
+use crate::sync::host_call::HostCall;
 use crate::sync::shared::{Shared, try_box};
 
 pub(crate) use crate::cache::directory::{EntryDirectory, Unnamed};
@@ -146,14 +148,16 @@ impl BufferCache {
     /// Calls the opener for everyone who waits for the flight.
     fn fly(&self, departure: Departure) {
         let Departure { flight, key, old } = departure;
-        let landing = catch(Err(Error::Panic), || {
-            let old = old.as_ref().map(|old| Known::of(self.shelf(), old));
-            let opened = self
-                .opener
-                .open(key.bytes(), old.as_ref().map_or(0, Known::old_tag))?;
-            self.maker.settle(&key, old, opened)
-        });
+        let mut landing = Err(Error::Panic);
+        HostCall::Work.run(|| landing = self.bring(&key, old.as_ref()));
         Shelf::land(self.shelf(), &flight, &key, old, landing);
+    }
+
+    fn bring(&self, key: &Key, old: Option<&Lease>) -> Result<Landing> {
+        let old = old.map(|old| Known::of(self.shelf(), old));
+        let old_tag = old.as_ref().map_or(0, Known::old_tag);
+        let opened = self.opener.open(key.bytes(), old_tag)?;
+        self.maker.settle(key, old, opened)
     }
 
     /// Removes the entry of a key; without a key, every entry without a lease.

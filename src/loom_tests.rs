@@ -71,6 +71,8 @@
 //! | a wait for an opener is noted after its check | `a_circle_of_openers` |
 //! | an opener does not run what waits for its helper | `an_opener_against_a_queued_one` |
 //! | a helper that leaves a buffer with work does not put it into the queue again | `crew_serves_two_in_turn` |
+//! | a helper is elected although no thread of its crew is free | `crew_work_reads_behind_a_timed_call` and others |
+//! | a helper that leaves work to others stays elected, or hands nothing off | `crew_work_waits_for_a_read` |
 //! | a job, or the end of a crew, wakes no thread of it | `crew` |
 //! | a closed crew keeps its queue | `crew_call_against_close` |
 //!

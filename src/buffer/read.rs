@@ -13,7 +13,7 @@ use crate::pull::ranges::is_range;
 use crate::pull::source_guard::SourceGuard;
 use crate::pull::state::{State, Verdict};
 use crate::store::memory::BLOCK;
-use crate::sync::host_call::is_inside_any;
+use crate::sync::host_call::{HostCall, is_inside_any};
 use crate::sync::rcu::ReadGuard;
 use crate::sync::shared::Shared;
 
@@ -320,9 +320,10 @@ impl Buffer {
                 // No source is called for it, but the pusher is told what it waits for.
                 _ if state.is_pushed() => Puller::Caller,
                 Wait::Forever | Wait::Quietly(None) if !state.prefetch().is_on() => Puller::Caller,
+                Wait::Forever | Wait::Quietly(None) if may_stand_in(&state) => Puller::Either,
                 _ => Puller::Helper,
             };
-            if guard.is_none() && puller == Puller::Caller && SourceGuard::can_take(&state) {
+            if guard.is_none() && state.is_left_to(puller) && SourceGuard::can_take(&state) {
                 let reader = request.reader();
                 // Makes it in its place.
                 guard.get_or_insert_with(|| {
@@ -334,8 +335,8 @@ impl Buffer {
                     .advance(state, demand, true)
                     .map_err(Failure::of_step)?;
                 let has_come = state.extent().buffered(missing) > 0;
-                // Drops it also if a prefetch has been turned on: then only its thread calls the
-                // source.
+                // Drops it also if there is a prefetch: then its thread calls the source, if one is
+                // there.
                 if mine.is_over(&state) || state.prefetch().is_on() {
                     drop(state);
                     *guard = None;
@@ -348,7 +349,7 @@ impl Buffer {
                 }
                 continue;
             }
-            if puller == Puller::Helper {
+            if puller.is_helper() {
                 Buffer::start_helper(this, &mut state)?;
             }
             demand.length = demand.length.min(state.extent().most_ahead());
@@ -372,6 +373,12 @@ impl Buffer {
 /// Whether this thread is inside code for which a call that waits for bytes may wait.
 fn would_wait_for_itself(state: &State) -> bool {
     state.source().is_inside() || state.is_helper_here() || is_inside_any()
+}
+
+/// Whether this thread uses the source itself if the crew has no thread for it.
+#[cold]
+fn may_stand_in(state: &State) -> bool {
+    state.crew().is_some() && HostCall::Work.is_inside()
 }
 
 /// Whether a read needs no more bytes.

@@ -834,7 +834,9 @@ pub struct sb_cache_options {
     /// The most helper threads that all entries share. 0 means the default, which is 4, and more than
     /// 256 count as 256. They call the sources for prefetches, and sources and openers for calls with a
     /// timeout. While all of them are blocked there, entries with a prefetch get no bytes from their
-    /// sources, and calls that need a helper thread return SB_ERR_TIMEOUT in time.
+    /// sources, and calls that need a helper thread return SB_ERR_TIMEOUT in time. Only an opener, and
+    /// a callback on one of these threads, then call the source of such an entry themselves, if they
+    /// read it without a timeout.
     pub threads: u32,
     /// What an end below the declared size means: an sb_on_short. Default: SB_SHORT_END.
     pub on_short: u32,

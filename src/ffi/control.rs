@@ -16,8 +16,8 @@ use crate::panic::catch;
 /// Makes a helper thread keep bytes buffered ahead of the readers.
 ///
 /// The source is then called on that thread only, for the prefetch and for readers, once a reader
-/// that is inside it has returned. An error of the source is reported to the read that reaches it,
-/// not before.
+/// that is inside it has returned. For a cache's entry, see `threads` in sb_cache_options. An error of
+/// the source is reported to the read that reaches it, not before.
 ///
 /// This call starts the thread if it does not exist, unless `ahead` is 0 or the buffer was created
 /// by sb_new_push(). The thread works in bursts. It sleeps until fewer than `prefetch_low` bytes

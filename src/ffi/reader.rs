@@ -208,8 +208,8 @@ pub unsafe extern "C" fn sb_reader_find_size(reader: *mut sb_reader) -> i64 {
 /// Other readers are not affected. If the reader's own thread is inside the source at that moment, the
 /// source's `cancel` is called to make it return, if the source is SB_SOURCE_INTERRUPTIBLE. It then goes
 /// on for others. If it is not, the call returns when the source does. While a prefetch runs, no reader's
-/// thread is ever inside the source, and cancellation is immediate. Never blocks. May be called any
-/// number of times.
+/// thread is ever inside the source, and cancellation is immediate; for the exception in a cache, see
+/// `threads` in sb_cache_options. Never blocks. May be called any number of times.
 ///
 /// @param reader the reader.
 /// @return SB_OK.

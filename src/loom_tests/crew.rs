@@ -1,13 +1,16 @@
 //! A crew of one thread: buffers that share it get their bytes, whatever another one does meanwhile,
 //! and its thread ends.
 
+use loom::sync::Arc;
 use loom::thread;
 
 use super::explore;
 use super::tap::{BY_HELPER, Flow, Tap, Valve, buffer, is_canceled, read, reader, reader_at};
 use crate::buffer::Buffer;
+use crate::buffer::read::Wait;
 use crate::options::ThreadHooks;
 use crate::pull::crew::Crew;
+use crate::sync::host_call::HostCall;
 use crate::sync::shared::Shared;
 use crate::sync::{AtomicUsize, Ordering};
 
@@ -101,7 +104,7 @@ fn crew_against_a_cancel() {
 fn crew_call_against_close() {
     explore(3, || {
         let crew = crew();
-        let done = loom::sync::Arc::new(AtomicUsize::new(0));
+        let done = Arc::new(AtomicUsize::new(0));
         let count = Count(done.clone());
         let calling = thread::spawn({
             let crew = crew.clone();
@@ -115,10 +118,73 @@ fn crew_call_against_close() {
 }
 
 /// Counts its drop.
-struct Count(loom::sync::Arc<AtomicUsize>);
+struct Count(Arc<AtomicUsize>);
 
 impl Drop for Count {
     fn drop(&mut self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// The thread reads in its work what others wait for, too: nobody else is left to be the helper of a
+/// buffer with a prefetch.
+#[test]
+fn crew_work_reads_with_a_prefetch() {
+    explore(2, || {
+        let crew = crew();
+        let (one, two) = (member(&crew, Tap::new(2)), member(&crew, Tap::new(1)));
+        Buffer::prefetch(&one, 2).unwrap();
+        let has_read = call_to_read(&crew, &one, 2);
+        assert_eq!(read(&one, 0, 1, BY_HELPER).unwrap(), 1);
+        has_read.wait(|flow| flow == Flow::Open);
+        end(&crew, [one, two]);
+    });
+}
+
+/// The same without one: the source is not kept for a helper that does not come.
+#[test]
+fn crew_work_reads_behind_a_timed_call() {
+    explore(2, || {
+        let crew = crew();
+        let (one, two) = (member(&crew, Tap::new(2)), member(&crew, Tap::new(1)));
+        let caller = reader(&one, 0, 1, Wait::Forever);
+        let has_read = call_to_read(&crew, &one, 2);
+        assert_eq!(read(&one, 1, 1, BY_HELPER).unwrap(), 1);
+        assert_eq!(caller.join().unwrap().unwrap(), 1);
+        has_read.wait(|flow| flow == Flow::Open);
+        end(&crew, [one, two]);
+    });
+}
+
+/// Makes the thread read. The valve opens when it has.
+fn call_to_read(crew: &Shared<Crew>, buffer: &Shared<Buffer>, length: usize) -> Arc<Valve> {
+    let (buffer, valve) = (buffer.clone(), Valve::new());
+    let has_read = valve.clone();
+    let work = move || {
+        assert_eq!(read(&buffer, 0, length, Wait::Forever).unwrap(), length);
+        valve.set(Flow::Open);
+    };
+    Crew::call(crew, Box::new(work)).unwrap();
+    has_read
+}
+
+/// The thread waits in its work for an opener's read, which a helper has served in part.
+#[test]
+fn crew_work_waits_for_a_read() {
+    explore(2, || {
+        let crew = crew();
+        let (one, two) = (member(&crew, Tap::new(2)), member(&crew, Tap::new(1)));
+        Buffer::prefetch(&one, 2).unwrap();
+        let has_read = Valve::new();
+        let valve = has_read.clone();
+        let work = move || {
+            valve.wait(|flow| flow == Flow::Open);
+        };
+        Crew::call(&crew, Box::new(work)).unwrap();
+        let mut count = Ok(0);
+        HostCall::Work.run(|| count = read(&one, 0, 2, Wait::Forever));
+        assert_eq!(count.unwrap(), 2);
+        has_read.set(Flow::Open);
+        end(&crew, [one, two]);
+    });
 }

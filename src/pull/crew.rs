@@ -5,7 +5,11 @@
 //! and leaves it. If others wait in the queue, it leaves after one call of the source and puts the
 //! buffer at the back. So a few threads carry many buffers in turn. A source that stalls holds up its
 //! thread; once all are held up, the other buffers wait for one of them. Calls with a time limit
-//! return in time all the same, since they wait by themselves.
+//! return in time all the same, since they wait by themselves. The others wait, except on a thread of a
+//! crew and in an opener, where they use the source themselves then ([`Puller::Either`]): the threads may
+//! all be waiting for that very call.
+//!
+//! [`Puller::Either`]: crate::pull::demand::Puller
 //!
 //! The lock is taken under the gate's lock, and nothing is called under it, except that a thread may be
 //! started.
@@ -20,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::options::ThreadHooks;
 use crate::panic::catch;
 use crate::pull::thread_hooks::{call, share};
+use crate::sync::host_call::HostCall;
 use crate::sync::shared::{Backlink, Counted, Shared};
 use crate::sync::thread::Thread;
 use crate::sync::{Condvar, Mutex, ThreadToken, lock, this_thread, wait};
@@ -63,8 +68,8 @@ struct CrewState {
     /// The buffers that may be in the queue.
     members: usize,
     threads: Vec<CrewThread>,
-    /// The threads that wait for a job.
-    idle: usize,
+    /// The threads that have no job, even if they have not begun yet.
+    free: usize,
     is_closed: bool,
 }
 
@@ -98,7 +103,7 @@ impl Crew {
                 queue: VecDeque::new(),
                 members: 0,
                 threads,
-                idle: 0,
+                free: 0,
                 is_closed: false,
             }),
             called: Condvar::new(),
@@ -133,10 +138,9 @@ impl Crew {
         lock(&self.state).is_closed
     }
 
-    /// Whether jobs wait for a thread.
+    /// Whether jobs wait for the end of others. If not, each job in the queue has a thread that takes it.
     fn is_contended(&self) -> bool {
-        let state = lock(&self.state);
-        state.queue.len() > state.idle
+        lock(&self.state).is_contended()
     }
 
     /// The queue has space for it.
@@ -145,7 +149,7 @@ impl Crew {
             return;
         }
         state.queue.push_back(job);
-        if state.queue.len() > state.idle && state.threads.len() < this.most {
+        if state.is_contended() && state.threads.len() < this.most {
             // If none can be started, the others do it.
             let _ = Crew::start_thread(this, state);
         }
@@ -155,24 +159,28 @@ impl Crew {
     fn start_thread(this: &Shared<Crew>, state: &mut CrewState) -> Result<()> {
         let crew = this.clone();
         let number = state.threads.len();
-        let thread = Thread::start(move || crew.work(number))?;
+        let work = move || HostCall::Work.run(|| crew.work(number));
+        let thread = Thread::start(work)?;
         // `new` has allocated the space.
         state.threads.push(CrewThread {
             thread: Some(thread),
             token: None,
             helps: None,
         });
+        state.free += 1;
         Ok(())
     }
 
     fn work(&self, number: usize) {
         lock(&self.state).threads[number].token = Some(this_thread());
         call(self.hooks.as_deref(), |hooks| &hooks.begin);
-        for job in iter::from_fn(|| self.next()) {
+        let mut has_had_job = false;
+        while let Some(job) = self.next(has_had_job) {
             match job {
                 Taken::Help(owner) => self.help(number, owner),
                 Taken::Call(work) => catch((), work),
             }
+            has_had_job = true;
         }
         call(self.hooks.as_deref(), |hooks| &hooks.end);
     }
@@ -185,19 +193,19 @@ impl Crew {
         drop((helped, owner));
     }
 
-    /// Waits for a job. None at the end.
-    fn next(&self) -> Option<Taken> {
+    /// Waits for a job, after another one. None at the end.
+    fn next(&self, has_had_job: bool) -> Option<Taken> {
         let mut state = lock(&self.state);
+        state.free += usize::from(has_had_job);
         loop {
             if state.is_closed {
                 return None;
             }
             if let Some(taken) = state.take() {
+                state.free -= 1;
                 return Some(taken);
             }
-            state.idle += 1;
             state = wait(&self.called, state);
-            state.idle -= 1;
         }
     }
 
@@ -238,6 +246,10 @@ impl Crew {
 }
 
 impl CrewState {
+    fn is_contended(&self) -> bool {
+        self.queue.len() > self.free
+    }
+
     /// Takes the first job whose buffer is not being dropped.
     fn take(&mut self) -> Option<Taken> {
         let jobs = iter::from_fn(|| self.queue.pop_front());
@@ -275,6 +287,10 @@ impl CrewSeat {
             owner: Backlink::new(allocation),
             is_queued: false,
         })
+    }
+
+    pub(super) fn is_contended(&self) -> bool {
+        self.crew.is_contended()
     }
 
     /// Makes sure that there is a thread.

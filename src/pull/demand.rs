@@ -7,8 +7,23 @@ pub(crate) enum Puller {
     Caller,
     /// The helper thread.
     Helper,
+    /// The helper thread, or the call itself while the crew has no thread for that: the crew's threads
+    /// may be waiting for this one.
+    Either,
     /// Nobody on its behalf: it takes what is delivered for others.
     Others,
+}
+
+impl Puller {
+    /// Whether the helper thread does, if there is one.
+    pub(crate) fn is_helper(self) -> bool {
+        matches!(self, Puller::Helper | Puller::Either)
+    }
+
+    /// Whether the call itself may have to.
+    pub(crate) fn may_be_caller(self) -> bool {
+        matches!(self, Puller::Caller | Puller::Either)
+    }
 }
 
 /// The bytes that a call waits for.

@@ -168,7 +168,7 @@ impl<'g> StateGuard<'g> {
         self.counters.waits += 1;
         let stopwatch = Stopwatch::start();
         self.notify_pushers();
-        if puller == Puller::Helper {
+        if puller.is_helper() {
             self.ring_helper();
         }
         let mut in_time = true;

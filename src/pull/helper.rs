@@ -7,7 +7,7 @@
 use crate::error::{Error, Result};
 use crate::options::ThreadHooks;
 use crate::panic::catch;
-use crate::pull::demand::{Demand, Puller};
+use crate::pull::demand::Demand;
 use crate::pull::gate::{Gate, StateGuard};
 use crate::pull::source_guard::SourceGuard;
 use crate::pull::thread_hooks::call;
@@ -54,9 +54,7 @@ fn recover(gate: &Gate) {
         state.report_spill(Err(Error::Panic));
     }
     state.spilled_ahead(Err(Error::Panic));
-    state.wake(Some(&Error::Panic), |waiter| {
-        waiter.puller == Puller::Helper
-    });
+    state.wake(Some(&Error::Panic), |waiter| waiter.puller.is_helper());
     if !state.is_pushed() {
         state.fail_watches(&Error::Panic, None);
     }
@@ -146,8 +144,7 @@ fn run_for_crew(gate: &Gate, store: &Store, is_contended: &dyn Fn() -> bool) -> 
         state = after;
         goes_on = worked && !is_contended();
         if worked && !goes_on && state.is_helper_here() {
-            state.helper = None;
-            state.ring_helper();
+            state.leave_to_crew();
         }
     }
     if state.is_helper_here() {
@@ -196,7 +193,7 @@ fn report(gate: &Gate, demand: Demand, ahead: bool, error: &Error) {
         state.prefetch.pause();
     }
     state.wake(Some(error), |waiter| {
-        waiter.puller == Puller::Helper && (for_all || waiter.demand.offset == demand.offset)
+        waiter.puller.is_helper() && (for_all || waiter.demand.offset == demand.offset)
     });
     state.fail_watches(error, (!for_all).then_some(demand.offset));
 }

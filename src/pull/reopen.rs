@@ -137,6 +137,7 @@ impl State {
         if self.is_helper_inside() {
             // Another one was started.
             self.helper = None;
+            self.waiters.helper_has_looked();
         }
         let health = std::mem::take(&mut self.health);
         self.unplugged = false;

@@ -229,7 +229,8 @@ impl State {
         matches!(self.health.failure(), Some(Error::Short)) || self.extent.has_short_bound()
     }
 
-    /// Whether a prefetch runs and this is not its thread, which alone calls the source then.
+    /// Whether a prefetch runs and this is not its thread, which alone calls the source then, unless it
+    /// is one of a crew.
     #[inline]
     pub(super) fn is_left_to_helper(&self) -> bool {
         self.prefetch.is_on() && self.is_helper_elsewhere()
@@ -237,7 +238,7 @@ impl State {
 
     #[inline(never)]
     fn is_helper_elsewhere(&self) -> bool {
-        !self.is_helper_here()
+        self.crew.is_none() && !self.is_helper_here()
     }
 
     /// Whether this thread is the helper. A call that waits for bytes would wait for itself.
@@ -286,7 +287,7 @@ impl State {
         }
         let cancels = self.cancels;
         let mut waiters = self.waiters.asleep();
-        let waiter = waiters.find(|waiter| waiter.puller == Puller::Helper);
+        let waiter = waiters.find(|waiter| waiter.puller.is_helper());
         if let Some((_, demand)) = self.older(waiter) {
             return Some((Demand { cancels, ..demand }, false));
         }

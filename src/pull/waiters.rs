@@ -135,8 +135,17 @@ impl Waiters {
 
     /// Elects the waiter that has slept longest.
     pub(super) fn elect_first(&mut self) -> Option<&mut Waiter> {
+        self.elect(Waiter::is_served)
+    }
+
+    /// The same among those that may use the source themselves.
+    pub(super) fn elect_caller(&mut self) -> Option<&mut Waiter> {
+        self.elect(|waiter| waiter.puller.may_be_caller())
+    }
+
+    fn elect(&mut self, whom: impl Fn(&Waiter) -> bool) -> Option<&mut Waiter> {
         let mut waiters = self.list.iter_mut();
-        let first = waiters.find(|waiter| waiter.is_served() && !waiter.woken)?;
+        let first = waiters.find(|waiter| whom(waiter) && !waiter.woken)?;
         self.elected = Some(first.ticket);
         Some(first)
     }

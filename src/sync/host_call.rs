@@ -13,6 +13,9 @@ pub(crate) enum HostCall {
     Log = 1,
     Ready = 2,
     Thread = 4,
+    /// An opener on any thread, and all that a crew's thread does. It may wait, but not for the threads
+    /// of a crew: these may all be waiting for it.
+    Work = 8,
 }
 
 // Without a destructor, so that it is usable until the very end of a thread.
@@ -41,7 +44,7 @@ impl HostCall {
     }
 }
 
-/// Whether this thread is inside any of them.
+/// Whether this thread is inside any of them in which it must not wait.
 pub(crate) fn is_inside_any() -> bool {
-    INSIDE.with(Cell::get) != 0
+    INSIDE.with(Cell::get) & !(HostCall::Work as u8) != 0
 }

@@ -96,6 +96,11 @@ fn cache_options() {
 }
 
 #[test]
+fn cache_threads() {
+    promise("cache_threads.c");
+}
+
+#[test]
 fn core_calls() {
     promise("core_calls.c");
 }

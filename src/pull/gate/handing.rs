@@ -1,6 +1,10 @@
 //! Handing off: who uses the source next, and who calls the helper for that.
+//!
+//! The helper is elected only if it is there or comes soon. The threads of a crew may all be waiting for
+//! calls of this buffer: if all of them are busy, the source goes to a call that may use it itself.
 
 use super::{StateGuard, notify};
+use crate::pull::crew::CrewSeat;
 use crate::pull::demand::Puller;
 
 impl StateGuard<'_> {
@@ -28,11 +32,46 @@ impl StateGuard<'_> {
                 notify(gate, first);
             }
         } else if (first.is_some() || self.prefetch.is_on()) && self.helper_work().is_some() {
-            if first.is_some() {
-                self.waiters.elect_helper();
-            }
             self.ring_helper();
+            if first.is_some() {
+                self.elect_helper();
+            }
         }
+    }
+
+    fn elect_helper(&mut self) {
+        let gate = self.gate();
+        if self.is_helper_near() {
+            self.waiters.elect_helper();
+        } else if let Some(first) = self.state.waiters.elect_caller() {
+            notify(gate, first);
+        }
+    }
+
+    /// Whether a helper is there, or a thread is free to be it.
+    fn is_helper_near(&self) -> bool {
+        let is_free = |crew: &CrewSeat| !crew.is_contended();
+        self.helper.is_some() || self.crew().is_none_or(is_free)
+    }
+
+    /// Whether a call with this puller uses the source itself, if that is free.
+    #[inline]
+    pub(crate) fn is_left_to(&mut self, puller: Puller) -> bool {
+        puller == Puller::Caller || (puller == Puller::Either && !self.sends_helper())
+    }
+
+    #[cold]
+    fn sends_helper(&mut self) -> bool {
+        self.ring_helper();
+        self.is_helper_near()
+    }
+
+    /// The helper, a thread of a crew, leaves work behind.
+    pub(in crate::pull) fn leave_to_crew(&mut self) {
+        self.helper = None;
+        self.waiters.helper_has_looked();
+        self.ring_helper();
+        self.hand_off();
     }
 
     /// The same, by the helper, which found no work for itself.
