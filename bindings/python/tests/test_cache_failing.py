@@ -69,6 +69,25 @@ def test_an_exception_in_a_stream() -> None:
         assert len(opened) == 3
 
 
+def test_a_slice_across_a_failure_raises() -> None:
+    """The next one opens the key again."""
+    opened: list[object] = []
+
+    def cut(at: int) -> Iterator[bytes]:
+        yield WHOLE[:at]
+        raise ConnectionError(str(at))
+
+    def open_key(key: str) -> Iterator[bytes]:
+        opened.append(key)
+        return cut(1000) if len(opened) == 1 else chunks(SIZE)
+
+    with Cache(open_key) as cache:
+        with pytest.raises(ConnectionError) as caught:
+            cache["key"][500:2500]
+        assert caught.value.partial == WHOLE[500:1000]  # type: ignore[attr-defined]
+        assert cache["key"][500:2500] == WHOLE[500:2500] and len(opened) == 2
+
+
 def test_an_exception_on_a_thread_of_the_library() -> None:
     raised = ConnectionError("cut")
 

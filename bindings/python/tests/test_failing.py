@@ -183,6 +183,23 @@ def test_whole_reads_raise_with_what_came(kind: str, place: str) -> None:
         assert caught.value.partial == data(0, at)  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_slice_across_a_failure_raises(kind: str) -> None:
+    """Nobody reads on after a slice, so a short one would pass for the end."""
+    ways: list[Callable[[StreamBuffer], bytes]] = [
+        lambda buf: buf[1000:9000],
+        lambda buf: buf[1000:9000:3],
+        lambda buf: buf[1000, 9000],
+    ]
+    for way in ways:
+        buf = StreamBuffer(stream_of(kind, Plan(4000)))
+        with pytest.raises(Cut) as caught:
+            way(buf)
+        assert caught.value.partial == data(1000, 3000)  # type: ignore[attr-defined]
+    # The end is none.
+    assert StreamBuffer(stream_of(kind, Plan(SIZE + 1)))[9000:11000] == data(9000, 1000)
+
+
 @pytest.mark.parametrize("makes", [Cut, ConnectionResetError, CanceledError])
 @pytest.mark.parametrize("kind", KINDS)
 def test_during_a_cancel(kind: str, makes: type[Exception]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union, overload
 
 from ._arguments import limit_of, natural
 from ._core import HELD, PIECE, Core
+from ._errors import keep_partial
 from ._handle import LIMIT
 from ._library import lib, read_anchored, read_bytes
 from ._memory import address_of, anchored, fresh, pinned
@@ -124,7 +125,9 @@ class ByteSequence(Core):
     def __getitem__(self, key: Union[slice, tuple[int, int], int]) -> Union[bytes, int]:
         """`buf[a:b]` is a slice as of bytes, `buf[a, b]` the same, `buf[i]` one byte as a number.
 
-        Offsets counted from the end need the end, and block until it is known.
+        Offsets counted from the end need the end, and block until it is known. A slice is shorter
+        only where the resource ends: a failure before that raises, and the exception's `partial` has
+        the bytes before it.
 
         >>> buf = StreamBuffer(b"some stream")
         >>> buf[5:], buf[:4], buf[-3:], buf[5, 11], buf[0]
@@ -166,11 +169,28 @@ class ByteSequence(Core):
             if not places:
                 return b""
             low, high = min(places[0], places[-1]), max(places[0], places[-1])
-            return self._read_at(low, high + 1 - low)[::step]
+            return self._read_whole(low, high + 1 - low)[::step]
         if stop is not None and stop <= start:
             return b""
         start = natural("offset", start)
-        return self._read_at(start, -1 if stop is None else stop - start)[::step]
+        return self._read_whole(start, -1 if stop is None else stop - start)[::step]
+
+    def _read_whole(self, offset: int, size: int) -> bytes:
+        """Like `_read_at`, except that a failure raises although bytes come before it.
+
+        Nobody who takes a slice reads on, and would see it.
+        """
+        out = self._read_at(offset, size)
+        while len(out) < size:
+            try:
+                rest = self._read_at(offset + len(out), size - len(out))
+            except BaseException as error:
+                keep_partial(error, out)
+                raise
+            if not rest:
+                break
+            out += rest
+        return out
 
     def __iter__(self) -> Iterator[bytes]:
         """Yields the resource from its start, in chunks as they arrive: a stream again.
