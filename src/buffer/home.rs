@@ -46,9 +46,12 @@ impl Buffer {
         self.gate.lock().extent().held()
     }
 
-    /// The number of bytes that its sources have delivered.
-    pub(crate) fn pulled(&self) -> u64 {
-        self.gate.lock().counters().pulled
+    /// The number of bytes that its sources have delivered, and whether that stays so until there is
+    /// another source.
+    pub(crate) fn pulled(&self) -> (u64, bool) {
+        let state = self.gate.lock();
+        let is_final = state.is_unplugged() || state.extent().is_complete();
+        (state.counters().pulled, is_final)
     }
 
     pub(crate) fn is_complete(&self) -> bool {

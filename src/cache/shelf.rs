@@ -122,7 +122,7 @@ impl Shelf {
     }
 
     /// Calls `work` with the table.
-    pub(super) fn with_table<T>(&self, work: impl FnOnce(&EntryTable) -> T) -> T {
-        work(&lock(&self.table))
+    pub(super) fn with_table<T>(&self, work: impl FnOnce(&mut EntryTable) -> T) -> T {
+        work(&mut lock(&self.table))
     }
 }

@@ -54,10 +54,10 @@ pub(super) fn of(shelf: &Shelf, budget: &Budget) -> CacheStats {
             evicted_large: counts.evicted_large,
             ..CacheStats::default()
         };
-        for record in table.records() {
+        for record in table.records_mut() {
             stats.entries += 1;
             stats.leases += record.leases as u64;
-            stats.pulled += record.entry.buffer.pulled();
+            stats.pulled += record.pulled();
         }
         stats
     });

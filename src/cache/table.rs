@@ -74,6 +74,8 @@ pub(super) struct EntryRecord {
     pub(super) generation: u64,
     /// That source was closed with the last lease before the buffer was complete.
     pub(super) is_unplugged: bool,
+    /// The number of bytes that its sources have delivered, once that stays so until the next lease.
+    delivered: Option<u64>,
 }
 
 impl EntryRecord {
@@ -87,7 +89,18 @@ impl EntryRecord {
             opened: now,
             leases: 0,
             is_unplugged: false,
+            delivered: None,
         }
+    }
+
+    /// The number of bytes that its sources have delivered. Of an entry without a lease the buffer is asked
+    /// once, so that a snapshot of many entries is quick.
+    pub(super) fn pulled(&mut self) -> u64 {
+        self.delivered.unwrap_or_else(|| {
+            let (pulled, is_final) = self.entry.buffer.pulled();
+            self.delivered = (is_final && self.leases == 0).then_some(pulled);
+            pulled
+        })
     }
 }
 
@@ -129,8 +142,8 @@ impl EntryTable {
         self.records.get_mut(id.index())?.as_mut()
     }
 
-    pub(super) fn records(&self) -> impl Iterator<Item = &EntryRecord> {
-        self.records.iter().flatten()
+    pub(super) fn records_mut(&mut self) -> impl Iterator<Item = &mut EntryRecord> {
+        self.records.iter_mut().flatten()
     }
 
     /// Allocates a number for an entry, and a place for its record.
@@ -162,6 +175,7 @@ impl EntryTable {
         self.policy.leased(entry.id);
         if let Some(record) = self.record_mut(entry.id) {
             record.leases += 1;
+            record.delivered = None;
         }
     }
 
@@ -227,9 +241,9 @@ impl EntryTable {
     /// Takes an entry without a lease out of the table.
     pub(super) fn take_idle(&mut self, id: EntryId) -> Option<EntryRecord> {
         self.unlist_entry(id);
-        let record = self.records[id.index()].take()?;
+        let mut record = self.records[id.index()].take()?;
         self.policy.removed(id);
-        self.counts.pulled += record.entry.buffer.pulled();
+        self.counts.pulled += record.pulled();
         Some(record)
     }
 
@@ -242,7 +256,7 @@ impl EntryTable {
     /// Makes the table know no key any more. Returns what the keys had.
     pub(super) fn close(&mut self) -> HashMap<Key, Listing> {
         self.is_closed = true;
-        for record in self.records.iter_mut().flatten() {
+        for record in self.records_mut() {
             record.key = None;
         }
         std::mem::take(&mut self.listings)

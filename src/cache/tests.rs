@@ -24,12 +24,13 @@ struct World {
     resources: Arc<StdMutex<HashMap<Vec<u8>, Resource>>>,
     opens: Arc<AtomicUsize>,
     closed: Arc<AtomicUsize>,
+    delivered: Arc<AtomicUsize>,
 }
 
 struct Stream {
     at: usize,
     resource: Resource,
-    closed: Arc<AtomicUsize>,
+    world: World,
 }
 
 fn byte(resource: Resource, at: usize) -> u8 {
@@ -43,13 +44,14 @@ impl Source for Stream {
             *out = byte(self.resource, self.at + index);
         }
         self.at += count;
+        self.world.delivered.fetch_add(count, Ordering::SeqCst);
         Ok(count)
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.closed.fetch_add(1, Ordering::SeqCst);
+        self.world.closed.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -73,11 +75,10 @@ impl Opener for World {
             code: 404,
             cause: None,
         })?;
-        let closed = self.closed.clone();
         let stream = Stream {
             at: 0,
             resource,
-            closed,
+            world: self.clone(),
         };
         Ok(Opened {
             source: Some(Box::new(stream)),
@@ -574,4 +575,35 @@ fn a_freed_cache_lands_the_flights_of_removed_keys() {
     assert!(matches!(opens.join().unwrap(), Err(Error::Canceled)));
     frees.join().unwrap();
     place.lock().unwrap().take();
+}
+
+/// What the sources have delivered is counted to the byte, although an idle entry is asked only once.
+#[test]
+fn what_was_delivered_is_counted() {
+    let world = World::default();
+    let cache = cache(&world, options());
+    let is_counted = |least: u64| {
+        for _ in 0..2 {
+            let pulled = cache.stats().pulled;
+            assert_eq!(pulled, world.delivered.load(Ordering::SeqCst) as u64);
+            assert!(pulled >= least);
+        }
+    };
+    for (key, tag) in [("same", 1), ("other", 0)] {
+        world.set(key, 200_000, tag, 0);
+        let before = cache.stats().pulled;
+        for (size, least) in [(30_000, 30_000), (120_000, 120_000), (200_000, 200_000)] {
+            let lease = open(&cache, key).unwrap();
+            is_counted(before);
+            read(&lease, 0, size).unwrap();
+            is_counted(before + least);
+            let further = open(&cache, key).unwrap();
+            drop(lease);
+            is_counted(before + least);
+            drop(further);
+            is_counted(before + least);
+        }
+        cache.remove(Some(key.as_bytes())).unwrap();
+        is_counted(before + 200_000);
+    }
 }
