@@ -1,7 +1,6 @@
 //! Preallocation: reserving disk blocks ahead of consecutive writes.
 //!
 //! It saves a third of the time of large writes on ext4 (`bench/`, rows `pull-256-64` and
-//! `save-256`), and a full disk shows early.
 //! `save-256`), and it makes a full disk show early.
 
 use std::fs::File;
