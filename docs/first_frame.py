@@ -410,8 +410,11 @@ def main() -> int:
     parser.add_argument("--out", type=Path)
     parser.add_argument("adapters", nargs="*", default=[], metavar="ADAPTER", help=", ".join(ADAPTERS))
     given = parser.parse_args()
+    if given.picture and (given.part or given.library or given.adapters):
+        parser.error("--picture measures nothing: it goes with --out alone")
     out = given.out or (None if given.part or given.adapters else ROOT / "docs/first-frame.md")
-    if given.picture and out is not None:
+    if given.picture:
+        assert out is not None
         out.with_suffix(".svg").write_text(picture(out.read_text()))
         return 0
     if given.library is None:

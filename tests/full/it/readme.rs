@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use crate::checkout::{
     CALLS, INSTALL, PAGES, README, block, checkout, shell, succeeds, succeeds_with,
 };
-use crate::foreign::{command, installation};
-use crate::library::root;
+use crate::foreign::{LIMIT, command, installation};
+use crate::library::{root, run};
 
 /// What the README says that its programs print.
 fn printed() -> String {
@@ -496,6 +496,25 @@ fn the_picture_of_first_frames_is_that_of_their_tables() {
     let drawn = fs::read_to_string(copy.with_extension("svg")).expect("a picture");
     let kept = fs::read_to_string(docs.join("first-frame.svg")).expect("a picture");
     assert!(drawn == kept, "python3 docs/first_frame.py --picture");
+}
+
+/// What measures and what does not are not asked for together.
+#[test]
+fn a_picture_measures_nothing() {
+    if !is_there("python3") {
+        return;
+    }
+    for more in ["--part", "--library=none", "ffmpeg"] {
+        let mut draw = command("python3", &root().join("docs"));
+        draw.args(["-B", "first_frame.py", "--picture", more]);
+        let said = run(&mut draw, LIMIT);
+        assert_eq!(said.status.code(), Some(2), "{more}: {}", said.output);
+        assert!(
+            said.output.contains("--picture measures nothing"),
+            "{}",
+            said.output
+        );
+    }
 }
 
 /// The programs of the pages, by a part of each. Each is compiled or run by a test of this file.
