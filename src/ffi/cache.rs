@@ -333,13 +333,11 @@ fn open(cache: Raw, key: &[u8], options: CursorOptions) -> Attempt<Raw> {
 /// `options` is NULL or points to an sb_reader_options of the size that its `struct_size` states, whose
 /// `error` is NULL or as `Output::new` requires. Both are there as long as the result.
 unsafe fn report(options: *const sb_reader_options) -> Result<Option<Output>> {
-    // SAFETY: the caller guarantees that `options` is NULL or points to an sb_reader_options.
-    let Some(given) = (unsafe { options.as_ref() }) else {
+    if options.is_null() {
         return Ok(None);
-    };
-    if !sized::is_of_a_version::<sb_reader_options>(given.struct_size) {
-        return Err(Error::Invalid);
     }
+    // SAFETY: the caller guarantees that `options` has `struct_size` bytes.
+    let given = unsafe { sized::known(options)? };
     // SAFETY: the caller guarantees that `error` is NULL or as `Output::new` requires.
     unsafe { Output::optional(given.error) }
 }
@@ -347,10 +345,8 @@ unsafe fn report(options: *const sb_reader_options) -> Result<Option<Output>> {
 /// # Safety
 /// `options` is NULL or points to an sb_cache_options of the size that its `struct_size` states.
 unsafe fn make(options: *const sb_cache_options) -> Result<Raw> {
-    // SAFETY: the caller guarantees that `options` is NULL or points to an sb_cache_options.
-    let given = unsafe { options.as_ref() }.ok_or(Error::Invalid)?;
-    // SAFETY: the caller guarantees that the struct has `struct_size` bytes.
-    unsafe { sized::check_size(options, given.struct_size)? };
+    // SAFETY: the caller guarantees that `options` is NULL or has `struct_size` bytes.
+    let given = unsafe { sized::options(options)? }.ok_or(Error::Invalid)?;
     let opener = CallbackOpener::new(given.open, given.opaque)?;
     // SAFETY: the caller guarantees that `spool_dir` is NULL or NUL-terminated.
     let spool_dir = unsafe { path(given.spool_dir)? };

@@ -6,7 +6,7 @@ use std::ffi::{c_char, c_int};
 use std::fmt::{self, Write};
 
 use super::record::Output;
-use super::sized::{self, is_of_a_version};
+use super::sized;
 use super::status::{PANIC, count, status};
 use crate::disk::SystemMessage;
 use crate::error::{Error, Operation, code, meaning, text};
@@ -104,8 +104,7 @@ pub unsafe extern "C" fn sb_error_text(
 ) -> i64 {
     catch(PANIC, || {
         // SAFETY: C guarantees that `error` is NULL or points to an initialized sb_error.
-        let error = unsafe { error.as_ref() }
-            .filter(|error| is_of_a_version::<sb_error>(error.struct_size));
+        let error = unsafe { sized::known(error) }.ok();
         let Some(error) = error.filter(|_| !out.is_null() || cap == 0) else {
             return count(Err(Error::Invalid));
         };
@@ -116,9 +115,9 @@ pub unsafe extern "C" fn sb_error_text(
         };
         // SAFETY: C guarantees that `path` is NULL or has `path_cap` bytes, which the library has
         // written as far as `path_len`.
-        let path = unsafe { known_path(error) };
+        let path = unsafe { known_path(&error) };
         // Writing to a line never fails.
-        let _ = describe(&mut line, error, path);
+        let _ = describe(&mut line, &error, path);
         line.end();
         count(Ok(line.length as u64))
     })

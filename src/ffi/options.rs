@@ -139,12 +139,10 @@ fn begin(handle: Raw, ahead: u64) -> Result<()> {
 /// # Safety
 /// `options` is NULL or points to an sb_options of the size that its `struct_size` states.
 pub(super) unsafe fn chosen(options: *const sb_options) -> Result<Options> {
-    // SAFETY: the caller guarantees that `options` is NULL or points to an sb_options.
-    let Some(given) = (unsafe { options.as_ref() }) else {
+    // SAFETY: the caller guarantees that `options` is NULL or has `struct_size` bytes.
+    let Some(given) = (unsafe { sized::options(options)? }) else {
         return Ok(Options::default());
     };
-    // SAFETY: the caller guarantees that the struct has `struct_size` bytes.
-    unsafe { sized::check_size(options, given.struct_size)? };
     if given.read_granularity > MAX_READ_GRANULARITY
         || given.flags & !SIZE_TRUSTED != 0
         || !given.reserved_pointer.is_null()

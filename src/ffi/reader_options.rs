@@ -85,12 +85,10 @@ pub unsafe extern "C" fn sb_reader_new_with(
 /// # Safety
 /// `options` is NULL or points to an sb_reader_options of the size that its `struct_size` states.
 pub(super) unsafe fn chosen(options: *const sb_reader_options) -> Result<CursorOptions> {
-    // SAFETY: the caller guarantees that `options` is NULL or points to an sb_reader_options.
-    let Some(given) = (unsafe { options.as_ref() }) else {
+    // SAFETY: the caller guarantees that `options` is NULL or has `struct_size` bytes.
+    let Some(given) = (unsafe { sized::options(options)? }) else {
         return Ok(CursorOptions::new());
     };
-    // SAFETY: the caller guarantees that the struct has `struct_size` bytes.
-    unsafe { sized::check_size(options, given.struct_size)? };
     let is_reserved = given.reserved != 0 || !given.reserved_pointer.is_null();
     if given.flags & !BUFFERED != 0 || is_reserved {
         return Err(Error::Invalid);

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::sized::is_of_a_version;
+use super::sized;
 use crate::buffer::failure::Failure;
 use crate::error::{Error, Operation, Result};
 use crate::ffi::abi::{SB_SIZE_UNKNOWN, sb_error};
@@ -58,20 +58,22 @@ impl From<&Failure> for Record {
 }
 
 /// The caller's sb_error, checked.
-pub(super) struct Output(*mut sb_error);
+pub(super) struct Output {
+    error: *mut sb_error,
+    given: sb_error,
+}
 
 impl Output {
     /// # Safety
     /// Until the result is dropped, `error` is NULL or points to an sb_error of the size that its
     /// `struct_size` states, and its `path` is NULL or has space for `path_cap` bytes.
     pub(super) unsafe fn new(error: *mut sb_error) -> Result<Output> {
-        // SAFETY: the caller guarantees that `error` is NULL or points to an sb_error.
-        let given = unsafe { error.as_ref() }.ok_or(Error::Invalid)?;
+        // SAFETY: the caller guarantees that `error` is NULL or has `struct_size` bytes.
+        let given = unsafe { sized::known(error)? };
         let has_space = !given.path.is_null() || given.path_cap == 0;
-        if has_space && is_of_a_version::<sb_error>(given.struct_size) {
-            Ok(Output(error))
-        } else {
-            Err(Error::Invalid)
+        match has_space {
+            true => Ok(Output { error, given }),
+            false => Err(Error::Invalid),
         }
     }
 
@@ -87,24 +89,27 @@ impl Output {
 
     /// Writes the record, and the path as far as there is space.
     pub(super) fn write(&mut self, record: &Record, path: &[u8]) {
+        let error = sb_error {
+            path_len: path.len(),
+            source: record.source,
+            offset: record.offset,
+            status: record.status,
+            operation: record.operation.map_or(0, |operation| operation as i32),
+            system: record.system,
+            reserved: 0,
+            ..self.given
+        };
         // SAFETY: the caller of `new` guarantees that the sb_error is there, and that its `path`
         // has space for `path_cap` bytes. The copy ends before the last of them, and may overlap
         // with a path that is the caller's.
         unsafe {
-            let to = (*self.0).path.cast::<u8>();
-            if let Some(room) = (*self.0).path_cap.checked_sub(1) {
+            let to = error.path.cast::<u8>();
+            if let Some(room) = error.path_cap.checked_sub(1) {
                 let count = path.len().min(room);
                 to.copy_from(path.as_ptr(), count);
                 to.add(count).write(0);
             }
-            let error = &mut *self.0;
-            error.path_len = path.len();
-            error.source = record.source;
-            error.offset = record.offset;
-            error.status = record.status;
-            error.operation = record.operation.map_or(0, |operation| operation as i32);
-            error.system = record.system;
-            error.reserved = 0;
+            sized::write(self.error, error.struct_size, &error);
         }
     }
 }

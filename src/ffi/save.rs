@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::argument::path;
 use super::record::{Output, Record};
-use super::sized::{self, is_of_a_version};
+use super::sized;
 use super::status::{PANIC, count, status};
 use crate::buffer::failure::Attempt;
 use crate::buffer::save::{self, SaveOptions};
@@ -110,7 +110,8 @@ pub unsafe extern "C" fn sb_save_with(
                 // SAFETY: C guarantees that `path` is NULL or NUL-terminated.
                 let to = unsafe { target(given.path, given.fd) };
                 // SAFETY: C guarantees that the struct has `struct_size` bytes.
-                let chosen = unsafe { chosen(options) };
+                let rest = unsafe { sized::check_rest(options) };
+                let chosen = rest.and_then(|()| chosen(&given));
                 save(handle, to, chosen, &progress, output)
             }
             Err(error) => count(Err(error)),
@@ -123,27 +124,15 @@ pub unsafe extern "C" fn sb_save_with(
 /// # Safety
 /// `options` is NULL or points to an sb_save_options of the size that its `struct_size` states, and
 /// its `error` is NULL or as `Output::new` requires. Both are there as long as the result.
-unsafe fn checked<'o>(
-    options: *const sb_save_options,
-) -> Result<(&'o sb_save_options, Option<Output>)> {
-    // SAFETY: the caller guarantees that `options` is NULL or points to an sb_save_options.
-    let given = unsafe { options.as_ref() }.ok_or(Error::Invalid)?;
-    if !is_of_a_version::<sb_save_options>(given.struct_size) {
-        return Err(Error::Invalid);
-    }
+unsafe fn checked(options: *const sb_save_options) -> Result<(sb_save_options, Option<Output>)> {
+    // SAFETY: the caller guarantees that `options` is NULL or has `struct_size` bytes.
+    let given = unsafe { sized::known(options)? };
     // SAFETY: the caller guarantees what `Output::new` requires.
     Ok((given, unsafe { Output::optional(given.error)? }))
 }
 
 /// The options of the save.
-///
-/// # Safety
-/// `options` points to an sb_save_options of the size that its `struct_size` states.
-unsafe fn chosen(options: *const sb_save_options) -> Result<SaveOptions> {
-    // SAFETY: the caller guarantees that the struct has `struct_size` bytes.
-    let given = unsafe { *options };
-    // SAFETY: as above.
-    unsafe { sized::check_size(options, given.struct_size)? };
+fn chosen(given: &sb_save_options) -> Result<SaveOptions> {
     let is_reserved = given.reserved != 0 || !given.reserved_pointer.is_null();
     if given.flags & !ALL_FLAGS != 0 || is_reserved {
         return Err(Error::Invalid);

@@ -192,10 +192,29 @@ static int a_cache(void)
     return 0;
 }
 
+/* The sizes of that header are the smallest. */
+static int sizes(void)
+{
+    union {
+        sb_options options;
+        sb_reader_options reader_options;
+        sb_save_options save_options;
+        sb_cache_options cache_options;
+        sb_error error;
+    } any;
+
+    CHECK(sb_options_init(&any.options, sizeof any.options - 8) == SB_ERR_INVALID);
+    CHECK(sb_reader_options_init(&any.reader_options, sizeof any.reader_options - 8) == SB_ERR_INVALID);
+    CHECK(sb_save_options_init(&any.save_options, sizeof any.save_options - 8) == SB_ERR_INVALID);
+    CHECK(sb_cache_options_init(&any.cache_options, sizeof any.cache_options - 8) == SB_ERR_INVALID);
+    CHECK(sb_error_init(&any.error, sizeof any.error - 8) == SB_ERR_INVALID);
+    return 0;
+}
+
 int main(void)
 {
     CHECK(sb_version() >= SB_VERSION_NUMBER);
-    if (a_buffer() || a_reader() || pushes() || a_cache())
+    if (a_buffer() || a_reader() || pushes() || a_cache() || sizes())
         return 1;
     puts("ok");
     return 0;
