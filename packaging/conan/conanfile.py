@@ -76,9 +76,10 @@ class Spoolbuf(ConanFile):
     def package(self):
         copy(self, "LICENSE-*", self.source_folder, os.path.join(self.package_folder, "licenses"))
         CMake(self).install()
-        # Conan makes these files of its own.
+        # Conan makes these files of its own. The manual pages stay.
         rmdir(self, os.path.join(self.package_folder, "lib", "pkgconfig"))
-        rmdir(self, os.path.join(self.package_folder, "share"))
+        for name in ("cmake", "doc"):
+            rmdir(self, os.path.join(self.package_folder, "share", name))
         # One of the two libraries.
         lib = os.path.join(self.package_folder, "lib")
         others = ["*.so*", "*.dylib", "*.dll.a", "*.dll.lib"]

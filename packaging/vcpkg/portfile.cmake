@@ -16,7 +16,7 @@ if(VCPKG_LIBRARY_LINKAGE STREQUAL "static")
 else()
   set(others "${CURRENT_PACKAGES_DIR}/lib/libspoolbuf.a" "${CURRENT_PACKAGES_DIR}/lib/spoolbuf.lib")
 endif()
-file(REMOVE_RECURSE ${others} "${CURRENT_PACKAGES_DIR}/share/doc" "${CURRENT_PACKAGES_DIR}/share/man")
+file(REMOVE_RECURSE ${others} "${CURRENT_PACKAGES_DIR}/share/doc")
 
 vcpkg_install_copyright(FILE_LIST "${SOURCE_PATH}/LICENSE-MIT" "${SOURCE_PATH}/LICENSE-APACHE")
 file(INSTALL "${CURRENT_PORT_DIR}/usage" DESTINATION "${CURRENT_PACKAGES_DIR}/share/${PORT}")

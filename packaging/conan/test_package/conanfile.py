@@ -39,6 +39,13 @@ class Test(ConanFile):
             if said.getvalue() != "100000, 000000\n":
                 raise ConanException(f"{name} said {said.getvalue()!r}")
             self.check_libraries(program)
+        self.check_pages()
+
+    def check_pages(self):
+        """Only the manual pages are in share."""
+        share = os.path.join(self.dependencies["spoolbuf"].package_folder, "share")
+        if os.listdir(share) != ["man"] or not os.path.exists(os.path.join(share, "man", "man3", "sb_read.3")):
+            raise ConanException(f"no manual page, or more: {os.listdir(share)}")
 
     def check_libraries(self, program):
         """Which of the two libraries a program was linked with."""
