@@ -61,6 +61,7 @@
 //! | the end of a call of `ready` is not notified, or a free of its watch does not wait for it | `cancel_against_watch_free`, `push_against_watch_free` |
 //! | a thread that enters the source wakes no call that has to watch it; a call that made the source leave is not served next; a guard whose call was interrupted goes on | `leaving` |
 //! | a source that was interrupted while it read on is read on again | `read_on` |
+//! | a reader that was canceled inside the source enters it again | `read_on` |
 //! | a reader that was canceled before it enters the source enters it | `reader_cancel_against_entry` |
 //! | a read of the ring checks the tail before the copy alone | `read_against_drop_and_overwrite` |
 //! | a dropped block is freed without waiting for readers | `read_against_drop_in_memory` |

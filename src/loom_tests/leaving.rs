@@ -1,6 +1,8 @@
 //! A source that stalls at one place is left for a call that needs bytes elsewhere, and for a reader
 //! that is canceled. In loom a call has stalled at once, since there is no time.
 
+use std::ops::Range;
+
 use loom::sync::Arc;
 use loom::thread;
 
@@ -19,10 +21,13 @@ use crate::sync::{AtomicUsize, Condvar, Mutex, Ordering, lock};
 const FAR: u64 = 9;
 const FARTHER: u64 = 20;
 
-/// Can seek, and stalls at one offset until it is released. Only an interrupt makes it return earlier.
+/// Can seek, and stalls at some offsets until it is released. Only an interrupt makes it return
+/// earlier.
 struct Stalling {
     at: u64,
-    stalls_at: u64,
+    stalls_at: Range<u64>,
+    /// Whether an interrupted call fails. If not, it delivers its byte.
+    obeys: bool,
     stall: Arc<Stall>,
 }
 
@@ -58,11 +63,11 @@ impl Stall {
 impl Source for Stalling {
     fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
         let mut now = lock(&self.stall.now);
-        while self.at == self.stalls_at && !now.released && !now.interrupted {
+        while self.stalls_at.contains(&self.at) && !now.released && !now.interrupted {
             now.stalled = true;
             now = self.stall.changed.wait(now).unwrap();
         }
-        if std::mem::take(&mut now.interrupted) {
+        if std::mem::take(&mut now.interrupted) && self.obeys {
             return Err(Error::Canceled);
         }
         drop(now);
@@ -97,12 +102,14 @@ impl Drop for Stalling {
 }
 
 fn buffer() -> (Shared<Buffer>, Arc<Stall>) {
-    buffer_that_stalls(0, 0)
+    buffer_that_stalls(0..1, true, 0)
 }
 
-/// A buffer whose source stalls at this offset. Its requests are rounded up to this many bytes.
+/// A buffer whose source stalls at these offsets, and may obey interrupts. Its requests are rounded up
+/// to this many bytes.
 pub(super) fn buffer_that_stalls(
-    stalls_at: u64,
+    stalls_at: Range<u64>,
+    obeys: bool,
     read_granularity: u32,
 ) -> (Shared<Buffer>, Arc<Stall>) {
     let stall = Arc::new(Stall {
@@ -113,6 +120,7 @@ pub(super) fn buffer_that_stalls(
     let source = Stalling {
         at: 0,
         stalls_at,
+        obeys,
         stall: stall.clone(),
     };
     let options = Options {

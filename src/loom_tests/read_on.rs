@@ -10,6 +10,7 @@ use super::tap::{BY_HELPER, read, reader, reader_at};
 use crate::buffer::Buffer;
 use crate::buffer::read::Wait;
 use crate::error::Error;
+use crate::store::memory::BLOCK;
 use crate::sync::Ordering;
 use crate::sync::shared::Shared;
 
@@ -20,7 +21,7 @@ const FAR: u64 = 1 << 20;
 
 /// A buffer whose source stalls at `stalls_at`. Two places were read in turn, twice.
 fn buffer(stalls_at: u64) -> (Shared<Buffer>, Arc<Stall>) {
-    let (buffer, stall) = buffer_that_stalls(stalls_at, 1);
+    let (buffer, stall) = buffer_that_stalls(stalls_at..stalls_at + 1, true, 1);
     for place in [0, FAR, 1, FAR + 1] {
         assert_eq!(read(&buffer, place, 1, Wait::Forever).unwrap(), 1);
     }
@@ -46,7 +47,7 @@ fn two_calls_in_turn() {
         [Wait::Forever, BY_HELPER],
     ] {
         explore_reading(move || {
-            let (buffer, _) = buffer(u64::MAX);
+            let (buffer, _) = buffer(u64::MAX - 1);
             let other = reader(&buffer, NEXT, 1, first);
             assert_eq!(read(&buffer, FAR + NEXT, 1, second).unwrap(), 1);
             assert_eq!(other.join().unwrap().unwrap(), 1);
@@ -104,6 +105,27 @@ fn reader_cancel_against_a_stall() {
     explore_reading(|| {
         let (buffer, stall) = buffer(WANTED);
         let (position, other) = reader_at(&buffer, NEXT);
+        position.cancel(&buffer.gate);
+        let read = other.join().unwrap();
+        assert!(matches!(read, Ok(1) | Err(Error::Canceled)), "{read:?}");
+        buffer.free();
+        stall.has_stalled()
+    });
+}
+
+/// The reader is canceled, and the source delivers its byte all the same. It is not read on into the next
+/// stall.
+#[test]
+fn reader_cancel_against_a_source_that_delivers() {
+    explore_reading(|| {
+        let (buffer, stall) = buffer_that_stalls(BLOCK + 1..2 * BLOCK, false, 1);
+        for turn in 0..=NEXT {
+            for place in [turn, FAR + turn] {
+                assert_eq!(read(&buffer, place, 1, Wait::Forever).unwrap(), 1);
+            }
+        }
+        // The run that goes on here is wanted to the end of the block.
+        let (position, other) = reader_at(&buffer, BLOCK);
         position.cancel(&buffer.gate);
         let read = other.join().unwrap();
         assert!(matches!(read, Ok(1) | Err(Error::Canceled)), "{read:?}");

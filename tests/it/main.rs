@@ -13,6 +13,7 @@ mod api {
     mod interleaved;
     #[cfg(target_os = "linux")]
     mod midway;
+    mod pieces;
     mod push;
     mod reopen;
     mod reuse;

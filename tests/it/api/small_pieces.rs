@@ -1,146 +1,16 @@
 //! Several places of a source that delivers little at a time are read in turn.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::io::{Read, Seek, SeekFrom};
+use std::sync::atomic::Ordering;
 use std::thread::{scope, sleep};
 use std::time::Duration;
 
-use crate::options::{Options, open};
-use crate::support::{assert_bytes, bytes};
-use spoolbuf::{Error, Interrupt, Result, Source, StreamBuffer};
+use super::pieces::{DEAR_SEEKS, Line, SIZE, buffer};
+use crate::support::assert_bytes;
+use spoolbuf::StreamBuffer;
 
-const KIB: u64 = 1024;
-const BLOCK: u64 = 256 * KIB;
-const SIZE: u64 = 8 << 20;
-const PIECE: usize = 16 * 1024;
+const BLOCK: u64 = 256 * 1024;
 const LENGTH: usize = 32 * 1024;
-
-/// Makes a source with these properties.
-#[derive(Clone, Copy)]
-struct Line {
-    piece: usize,
-    seek: Duration,
-    read: Duration,
-    is_interruptible: bool,
-}
-
-const DEAR_SEEKS: Line = Line {
-    piece: PIECE,
-    seek: Duration::from_millis(8),
-    read: Duration::ZERO,
-    is_interruptible: true,
-};
-
-struct Pieces {
-    line: Line,
-    at: u64,
-    dam: Arc<Dam>,
-}
-
-/// Where the source stalls.
-#[derive(Default)]
-struct Dam {
-    state: Mutex<Water>,
-    changed: Condvar,
-    reads: AtomicU64,
-    /// Those in the first half of the resource.
-    near_reads: AtomicU64,
-}
-
-#[derive(Default)]
-struct Water {
-    /// No byte from here to there is delivered.
-    shut: (u64, u64),
-    stalls: bool,
-    interrupted: bool,
-}
-
-impl Dam {
-    fn shut(&self, from: u64, to: u64) {
-        self.state.lock().expect("no panic").shut = (from, to);
-        self.changed.notify_all();
-    }
-
-    fn stalls(&self) -> bool {
-        self.state.lock().expect("no panic").stalls
-    }
-
-    /// Waits at `at`, if it is shut there.
-    fn pass(&self, at: u64) -> Result<()> {
-        let mut water = self.state.lock().expect("no panic");
-        while (water.shut.0..water.shut.1).contains(&at) && !water.interrupted {
-            water.stalls = true;
-            water = self.changed.wait(water).expect("no panic");
-        }
-        water.stalls = false;
-        match std::mem::take(&mut water.interrupted) {
-            true => Err(Error::Canceled),
-            false => Ok(()),
-        }
-    }
-}
-
-/// Filled at once, so that a piece takes hardly any time.
-fn resource() -> &'static [u8] {
-    static RESOURCE: OnceLock<Vec<u8>> = OnceLock::new();
-    RESOURCE.get_or_init(|| bytes(0, SIZE as usize))
-}
-
-impl Source for Pieces {
-    fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
-        self.dam.reads.fetch_add(1, Ordering::Relaxed);
-        let is_near = self.at < SIZE / 2;
-        self.dam
-            .near_reads
-            .fetch_add(is_near.into(), Ordering::Relaxed);
-        self.dam.pass(self.at)?;
-        sleep(self.line.read);
-        let rest = &resource()[self.at as usize..];
-        let count = rest.len().min(out.len()).min(self.line.piece);
-        out[..count].copy_from_slice(&rest[..count]);
-        self.at += count as u64;
-        Ok(count)
-    }
-
-    fn can_seek(&self) -> bool {
-        true
-    }
-
-    fn jump(&mut self, offset: u64) -> Result<()> {
-        sleep(self.line.seek);
-        self.at = offset;
-        Ok(())
-    }
-
-    fn interrupt(&self) -> Option<Interrupt> {
-        let dam = self.dam.clone();
-        Some(Box::new(move || {
-            dam.state.lock().expect("no panic").interrupted = true;
-            dam.changed.notify_all();
-        }))
-    }
-
-    fn is_interruptible(&self) -> bool {
-        self.line.is_interruptible
-    }
-}
-
-fn buffer(line: Line, read_granularity: u32) -> (StreamBuffer, Arc<Dam>) {
-    resource();
-    let dam = Arc::new(Dam::default());
-    let source = Pieces {
-        line,
-        at: 0,
-        dam: dam.clone(),
-    };
-    let options = Options {
-        size: Some(SIZE),
-        read_granularity,
-        seek_gap: 0,
-        ..Options::default()
-    };
-    (open(source, options).expect("a buffer"), dam)
-}
 
 fn read(buffer: &StreamBuffer, offset: u64, length: usize) {
     let mut out = vec![0; length];
@@ -287,4 +157,30 @@ fn a_slow_source_is_not_read_on_while_a_call_waits() {
         other.join().expect("bytes");
         assert!(reads() <= before + 2, "{} more", reads() - before);
     });
+}
+
+/// A call that has its bytes reads on, and its reader is canceled meanwhile. The source delivers bytes
+/// all the same, and is not read again: it could stall there.
+#[test]
+fn a_canceled_reader_does_not_read_on() {
+    let (buffer, dam) = buffer(DEAR_SEEKS, 16_384);
+    seeks(&buffer, &[LENGTH; 2], 1);
+    let mut cursor = buffer.cursor().expect("a cursor");
+    for turn in 1..64 {
+        let at = turn * LENGTH as u64;
+        let (handle, seen) = (cursor.cancel_handle(), dam.clone());
+        let cancel = move || {
+            handle.cancel();
+            seen.near_reads.store(0, Ordering::Relaxed);
+        };
+        dam.set_event((at + LENGTH as u64, Box::new(cancel)));
+        cursor.seek(SeekFrom::Start(at)).expect("a position");
+        cursor.read_exact(&mut [0; LENGTH]).expect("bytes");
+        if !dam.has_event() {
+            assert_eq!(dam.near_reads.load(Ordering::Relaxed), 0);
+            return;
+        }
+        read(&buffer, SIZE / 2 + at, LENGTH);
+    }
+    panic!("the source was never read on");
 }
