@@ -184,3 +184,24 @@ fn a_canceled_reader_does_not_read_on() {
     }
     panic!("the source was never read on");
 }
+
+/// Like a request, reading on ends where a block does, however much is wanted beyond it.
+#[test]
+fn reading_on_ends_at_the_end_of_a_block() {
+    // So that no run but the first begins where a block does.
+    const LENGTH: usize = 24 * 1024;
+    let has_reached_it = || {
+        let (buffer, _) = buffer(DEAR_SEEKS, 16_384);
+        let mut has_reached_it = false;
+        for at in (0..BLOCK - LENGTH as u64).step_by(LENGTH) {
+            read(&buffer, at, LENGTH);
+            let end = at + LENGTH as u64;
+            let next_block = end.next_multiple_of(BLOCK);
+            assert_eq!(buffer.buffered(next_block), 0, "at {at}");
+            has_reached_it |= end + buffer.buffered(end) == next_block;
+            read(&buffer, SIZE / 2 + at, LENGTH);
+        }
+        has_reached_it
+    };
+    assert!((0..20).any(|_| has_reached_it()), "it was never read on");
+}
