@@ -23,6 +23,9 @@
  *                        once if a thread of the library calls the source (sb_prefetch(), the option
  *                        `prefetch`). Otherwise it takes effect when the source returns: at
  *                        once if that is SB_SOURCE_INTERRUPTIBLE. Else sb_cancel() makes it return
+ *   a read loop          spoolbuf_stdio_cancel(), from any thread, also ends a loop over buffered bytes:
+ *                        when the FILE needs more than it holds itself. spoolbuf_stdio_open() returns
+ *                        what to pass to it
  *   threads              the source is called on the thread that uses the FILE
  *   lifetime             fclose() frees the reader, so do not cancel it after that; the buffer stays
  *                        open
@@ -52,6 +55,7 @@ extern "C" {
 typedef struct spoolbuf_stdio {
     sb_reader *reader;
     int whole; /* the end may be found first, whatever that costs */
+    long canceled;
 } spoolbuf_stdio;
 
 /* The errno for one of the library's codes. */
@@ -110,6 +114,16 @@ static inline int64_t spoolbuf_stdio_move(void *opaque, int64_t offset, int when
     return -1;
 }
 
+static inline int64_t spoolbuf_stdio_take(void *opaque, void *out, size_t length)
+{
+    spoolbuf_stdio *self = (spoolbuf_stdio *)opaque;
+
+    /* Buffered bytes would hide the cancel. */
+    if (__atomic_load_n(&self->canceled, __ATOMIC_SEQ_CST))
+        return spoolbuf_stdio_fail(SB_ERR_CANCELED);
+    return spoolbuf_stdio_fail(sb_reader_read(self->reader, length, out));
+}
+
 static inline int spoolbuf_stdio_close(void *opaque)
 {
     sb_reader_free(((spoolbuf_stdio *)opaque)->reader);
@@ -121,9 +135,7 @@ static inline int spoolbuf_stdio_close(void *opaque)
 
 static inline ssize_t spoolbuf_stdio_read(void *opaque, char *out, size_t length)
 {
-    sb_reader *reader = ((spoolbuf_stdio *)opaque)->reader;
-
-    return (ssize_t)spoolbuf_stdio_fail(sb_reader_read(reader, length, out));
+    return (ssize_t)spoolbuf_stdio_take(opaque, out, length);
 }
 
 #ifdef __GLIBC__
@@ -150,9 +162,7 @@ static inline FILE *spoolbuf_stdio_file(spoolbuf_stdio *self)
 
 static inline int spoolbuf_stdio_read(void *opaque, char *out, int length)
 {
-    sb_reader *reader = ((spoolbuf_stdio *)opaque)->reader;
-
-    return (int)spoolbuf_stdio_fail(sb_reader_read(reader, (size_t)length, out));
+    return (int)spoolbuf_stdio_take(opaque, out, (size_t)length);
 }
 
 static inline fpos_t spoolbuf_stdio_seek(void *opaque, fpos_t offset, int whence)
@@ -167,12 +177,12 @@ static inline FILE *spoolbuf_stdio_file(spoolbuf_stdio *self)
 
 #endif
 
-/* Opens a FILE for reading, with the options of a reader; NULL means AUTO. `*out`, if not NULL, is set
- * to the reader that cancels it. On an error returns NULL and sets errno. */
-static inline FILE *spoolbuf_fopen_with(sb_buffer *buffer, sb_reader **out,
+/* Opens a FILE for reading, with the options of a reader; NULL means AUTO. `*out` is set to what cancels
+ * it. On an error returns NULL and sets errno. */
+static inline FILE *spoolbuf_stdio_open(spoolbuf_stdio **out, sb_buffer *buffer,
                                         const sb_reader_options *options)
 {
-    spoolbuf_stdio *self = (spoolbuf_stdio *)malloc(sizeof *self);
+    spoolbuf_stdio *self = (spoolbuf_stdio *)calloc(1, sizeof *self);
     sb_reader_options automatic;
     FILE *file = NULL;
     int status;
@@ -194,7 +204,34 @@ static inline FILE *spoolbuf_fopen_with(sb_buffer *buffer, sb_reader **out,
     }
     if (file == NULL)
         free(self);
-    else if (out != NULL)
+    else
+        *out = self;
+    return file;
+}
+
+/* Makes the blocked read of the FILE, and every later one, fail with ECANCELED. From any thread, until
+ * fclose(). */
+static inline void spoolbuf_stdio_cancel(spoolbuf_stdio *self)
+{
+    __atomic_store_n(&self->canceled, 1, __ATOMIC_SEQ_CST);
+    sb_reader_cancel(self->reader);
+}
+
+/* Lets it read again, after clearerr(). Not while a read is running. */
+static inline void spoolbuf_stdio_resume(spoolbuf_stdio *self)
+{
+    sb_reader_resume(self->reader);
+    __atomic_store_n(&self->canceled, 0, __ATOMIC_SEQ_CST);
+}
+
+/* The same as spoolbuf_stdio_open(). `*out`, if not NULL, is set to the reader that cancels it. */
+static inline FILE *spoolbuf_fopen_with(sb_buffer *buffer, sb_reader **out,
+                                        const sb_reader_options *options)
+{
+    spoolbuf_stdio *self;
+    FILE *file = spoolbuf_stdio_open(&self, buffer, options);
+
+    if (file != NULL && out != NULL)
         *out = self->reader;
     return file;
 }

@@ -46,6 +46,11 @@ fn follow() {
 }
 
 #[test]
+fn cancel() {
+    passes("tests/stdio/cancel.c");
+}
+
+#[test]
 fn places() {
     passes("tests/stdio/places.c");
 }
