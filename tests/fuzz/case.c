@@ -93,6 +93,13 @@ static void plan_source(rng *random, plan *out)
     out->refusals = one_of(random, 0, 0, 0, out->giant ? 0 : 60);
 }
 
+/* The end of a case pushes everything, with a read for each `ahead` bytes. */
+static uint64_t ahead_of(rng *random, uint64_t size)
+{
+    uint64_t ahead = below(random, 4) ? 0 : 1 + below(random, 100000), least = size / 500;
+    return ahead > 0 && ahead < least ? least : ahead;
+}
+
 /* Pushed buffers, and sb_when(). */
 static void plan_new(rng *random, plan *out)
 {
@@ -113,7 +120,7 @@ static void plan_new(rng *random, plan *out)
     out->states = false;
     out->stalls = 0;
     out->pushes = 10 + (unsigned)below(random, 30);
-    out->ahead = below(random, 4) ? 0 : 1 + below(random, 100000);
+    out->ahead = ahead_of(random, out->size);
     out->watches = one_of(random, 0, 3, 5, 20);
 }
 

@@ -340,6 +340,9 @@ void make_reopened(void);
 void reopen_something(rng *random);
 void finish_reopened(void);
 void expect_closed(void);
+unsigned sources_closed(void);
+/* The most sources in which a call may have been at any time since that many were closed. */
+unsigned sources_used(unsigned closed);
 
 /* window.c, cache.c */
 void run_window(uint64_t seed);

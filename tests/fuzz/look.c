@@ -119,7 +119,7 @@ static void ranges(void)
 }
 
 static void judge_stats(const sb_stats *stats, bool final_shown, uint64_t frontier, uint64_t known,
-                        uint64_t reads)
+                        uint64_t reads, unsigned closed)
 {
     const plan *plan = &the.plan;
     uint64_t total = stats->memory + stats->disk;
@@ -130,10 +130,12 @@ static void judge_stats(const sb_stats *stats, bool final_shown, uint64_t fronti
            "the frontier is said to be at %" PRIu64, stats->frontier);
     EXPECT(total >= known && total <= spans_total(&the.held),
            "%" PRIu64 " bytes are said to be buffered, at least %" PRIu64 " are", total, known);
-    /* One call is in flight, and one of each thread, or helper, inside a source that was replaced. */
-    uint64_t calls = 1 + (plan->is_reopened ? plan->threads + 2 : 0);
+    /* A call is in flight in each source that a thread, or helper, has not left. */
+    uint64_t calls = sources_used(closed);
+    /* Its segment is the library's again a little after it was closed. */
+    uint64_t segments = calls + (plan->is_reopened ? plan->threads + 2 : 0);
     if (!(plan->on_full == SB_ON_FULL_MEMORY && the.disk_full) && the.max < INT64_MAX)
-        EXPECT(stats->memory <= the.max + calls * 256 * KIB, "%" PRIu64 " bytes are in memory", stats->memory);
+        EXPECT(stats->memory <= the.max + segments * 256 * KIB, "%" PRIu64 " bytes are in memory", stats->memory);
     EXPECT(stats->final_size == the.final || (stats->final_size == SB_SIZE_UNKNOWN && !final_shown),
            "the final size is said to be %" PRId64, (int64_t)stats->final_size);
     /* The library counts a call before it enters the source, which counts it, too. */
@@ -154,6 +156,7 @@ static void stats(void)
     lock();
     uint64_t frontier = spans_end(&the.shown, 0), known = spans_total(&the.shown);
     uint64_t reads = the.reads;
+    unsigned closed = sources_closed();
     unlock();
     int result = sb_stat(the.buffer, &stats, sizeof stats);
     call_end(&self);
@@ -163,7 +166,7 @@ static void stats(void)
         return;
     }
     lock();
-    judge_stats(&stats, self.final_shown, frontier, known, reads);
+    judge_stats(&stats, self.final_shown, frontier, known, reads, closed);
     unlock();
 }
 
@@ -262,7 +265,7 @@ void check_quiet(void)
                  sb_size(the.buffer), spans_end(&the.held, 0), the.code, the.is_short,
                  (int64_t)the.bound);
         if (!what)
-            judge_stats(&stats, the.final_shown, stats.frontier, 0, 0);
+            judge_stats(&stats, the.final_shown, stats.frontier, 0, 0, sources_closed());
         unlock();
         if (what)
             pause_us(200);

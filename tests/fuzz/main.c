@@ -83,6 +83,22 @@ static void make_folder(void)
         exit(2);
 }
 
+static struct {
+    uint64_t seed;
+    int64_t ms;
+} slowest;
+
+static void run_timed(uint64_t seed)
+{
+    int64_t begun = now_ms();
+    run(seed);
+    int64_t spent = now_ms() - begun;
+    if (spent >= slowest.ms) {
+        slowest.seed = seed;
+        slowest.ms = spent;
+    }
+}
+
 /* Runs the cases of a list. A line has a seed, how often it runs, and what it found. */
 static uint64_t run_list(const char *path)
 {
@@ -98,7 +114,7 @@ static uint64_t run_list(const char *path)
     while (fgets(line, sizeof line, list))
         if (sscanf(line, "%" SCNu64 " %u", &seed, &times) == 2)
             for (unsigned turn = 0; turn < times; turn++, done++)
-                run(seed);
+                run_timed(seed);
     fclose(list);
     return done;
 }
@@ -166,10 +182,11 @@ int main(int count, char **arguments)
     }
     fflush(stdout);
     while (done < cases && (seconds == NONE || now_ms() - begun < (int64_t)seconds * 1000))
-        run(seed + done++);
+        run_timed(seed + done++);
     rmdir(scratch_folder);
     printf("%" PRIu64 " cases, %" PRIuFAST64 " operations, %" PRIuFAST64 " calls of sources, %" PRIuFAST64
-           " MB read, %.1f s\n", listed + done, atomic_load(&operations_done), atomic_load(&calls_done),
-           atomic_load(&bytes_done) / 1000000, (double)(now_ms() - begun) / 1000);
+           " MB read, %.1f s; the slowest case, %" PRIu64 ", took %.1f s\n", listed + done,
+           atomic_load(&operations_done), atomic_load(&calls_done), atomic_load(&bytes_done) / 1000000,
+           (double)(now_ms() - begun) / 1000, slowest.seed, (double)slowest.ms / 1000);
     return 0;
 }

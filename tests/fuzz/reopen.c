@@ -18,6 +18,7 @@ typedef struct origin {
 enum { MOST = 600 };
 static origin all[MOST];
 static unsigned made;
+static atomic_uint closed_count;
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
 static void reopen(origin *next, uint64_t size, bool waits);
@@ -122,6 +123,17 @@ static void end(void *opaque)
     EXPECT(atomic_load(&self->inside) == 0, "a source is closed while it runs");
     EXPECT(!self->closed, "a source is closed twice");
     self->closed = true;
+    atomic_fetch_add(&closed_count, 1);
+}
+
+unsigned sources_closed(void)
+{
+    return atomic_load(&closed_count);
+}
+
+unsigned sources_used(unsigned closed)
+{
+    return the.plan.is_reopened ? made + 1 - closed : 1;
 }
 
 static sb_callback callback_of(origin *self)
@@ -201,6 +213,7 @@ void make_reopened(void)
     const plan *plan = &the.plan;
     memset(all, 0, sizeof all);
     made = 1;
+    atomic_store(&closed_count, 0);
     all[0] = (origin){ .seeks = plan->form == READ_SEEK, .has_close = true };
     sb_callback callback = callback_of(&all[0]);
     sb_options_init(&options, sizeof options);
