@@ -2097,9 +2097,18 @@ public:
     std::error_code error() const noexcept { return error_; }
 #endif
 
-    /// Cancels only this object, from any thread.
-    void cancel() const noexcept { reader_.cancel(); }
-    void resume() const noexcept { reader_.resume(); }
+    /// Cancels only this object, from any thread: a read that needs more bytes than it has in its area
+    /// fails, even if they are buffered. So a loop ends that reads only such bytes.
+    void cancel() const noexcept
+    {
+        canceled_ = true;
+        reader_.cancel();
+    }
+    void resume() const noexcept
+    {
+        reader_.resume();
+        canceled_ = false;
+    }
 
 protected:
     int_type underflow() override
@@ -2212,10 +2221,17 @@ private:
 
     std::size_t take(char *out, std::size_t room)
     {
+        // Buffered bytes would hide the cancel.
 #if SPOOLBUF_THROWS
+        if (canceled_)
+            throw canceled();
         return reader_.read(out, room);
 #else
-        std::size_t count = reader_.read(out, room, error_);
+        std::size_t count = 0;
+        if (canceled_)
+            error_ = errc::canceled;
+        else
+            count = reader_.read(out, room, error_);
         if (error_ && shows_ != nullptr)
             shows_->setstate(std::ios_base::badbit);
         return count;
@@ -2236,6 +2252,7 @@ private:
     std::error_code error_;
 #endif
     reader reader_;
+    mutable std::atomic<bool> canceled_{false};
 #if !SPOOLBUF_THROWS
     std::ios *shows_;
 #endif
@@ -2274,7 +2291,7 @@ public:
     /// Passes a temporary to a function that takes a std::istream &: `parse(film.stream().ref())`.
     std::istream &ref() noexcept { return *this; }
 
-    /// Cancels only this object, from any thread.
+    /// Cancels only this object, from any thread, as streambuf::cancel() does.
     void cancel() const noexcept { bytes_.cancel(); }
 
     /// Lets it block again. clear() clears the stream's own state.

@@ -1,6 +1,7 @@
 // std::istream on both sides: as a source, and over a buffer.
 #include "check.hpp"
 
+#include <atomic>
 #include <fstream>
 #include <iterator>
 #include <limits>
@@ -265,6 +266,35 @@ static void stops_alone()
     CHECK(is_resource(0, rest_of(in).data(), 100000));
 }
 
+/* Every byte is buffered, and the loop has no other end. */
+static void stops_a_loop()
+{
+    pipe_like pipe(100000);
+    spoolbuf::buffer buffer(std::make_unique<std::istream>(&pipe));
+    CHECK(buffer.find_size() == 100000);
+    spoolbuf::istream in(buffer);
+    std::atomic<int> loops{0};
+    std::thread player([&] {
+        char bytes[100];
+        while (!in.bad()) {
+            in.read(bytes, sizeof bytes);
+            if (in.eof()) {
+                in.clear();
+                in.seekg(0);
+                loops++;
+            }
+        }
+    });
+    while (loops < 3)
+        std::this_thread::yield();
+    in.cancel();
+    player.join();
+    in.resume();
+    in.clear();
+    auto at = static_cast<std::uint64_t>(in.tellg());
+    CHECK(at <= 100000 && is_resource(at, rest_of(in).data(), 100000 - at));
+}
+
 int main()
 {
     reads_from_a_stream();
@@ -276,5 +306,6 @@ int main()
     reads_lines();
     shows_errors_as_bad();
     stops_alone();
+    stops_a_loop();
     std::puts("ok");
 }
