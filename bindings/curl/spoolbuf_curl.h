@@ -49,8 +49,10 @@
  *                        server makes validators of the time and the size (nginx, Apache), so that they
  *                        change with each growth. Therefore another ETag, even a strong one, or another
  *                        Last-Modified is accepted if the size is larger and those bytes are the same, and
- *                        never otherwise. A longer file of another content that has the same bytes there
- *                        (zeros, say) goes unnoticed. Where nothing was delivered yet, nothing is compared.
+ *                        never otherwise. If it grows with each request, the first bytes at another place are
+ *                        held back until the bytes delivered last were compared once more. A longer file of
+ *                        another content that has the same bytes there (zeros, say) goes unnoticed. Where
+ *                        nothing was delivered yet, nothing is compared.
  *                        A resource that has shrunk is SPOOLBUF_CURL_CHANGED. The size is not declared,
  *                        and the server must have ranges
  *   a partial response   may be shorter than requested: the rest is requested at once
@@ -181,6 +183,8 @@ typedef struct spoolbuf_curl {
     int renewed;   /* since the last byte */
     int unchecked; /* the sample has not been compared since */
     int checking;  /* the sample is being compared */
+    int checked;   /* it has been compared since the last byte */
+    int holding;   /* the bytes of this response are not delivered before it is compared again */
     /* Growth. */
     spoolbuf_curl_grows_fn grows;
     void *grows_opaque;
@@ -190,6 +194,7 @@ typedef struct spoolbuf_curl {
     /* Bytes received and not yet delivered. */
     size_t from, to;
     char kept[4 * CURL_MAX_WRITE_SIZE];
+    char held[CURL_MAX_WRITE_SIZE];
 } spoolbuf_curl;
 
 /* Whether this total size is a larger one than before, of a resource that is followed. */
@@ -222,8 +227,14 @@ static inline int spoolbuf_curl_same(spoolbuf_curl *self, int64_t size)
     if (!spoolbuf_curl_fits(self, size))
         return 0;
     if (self->mark != 0 && mark != self->mark) {
-        if (!spoolbuf_curl_grew(self, size) || (!self->checking && spoolbuf_curl_distrust(self)))
+        if (!spoolbuf_curl_grew(self, size))
             return 0;
+        if (!self->checking && spoolbuf_curl_distrust(self)) {
+            if (!self->checked)
+                return 0;
+            /* It grows faster than it is requested: these bytes wait for the next comparison. */
+            self->holding = 1;
+        }
     }
     self->mark = mark;
     if (size >= 0)
@@ -472,7 +483,7 @@ static inline void spoolbuf_curl_end(spoolbuf_curl *self)
 {
     if (self->running)
         curl_multi_remove_handle(self->multi, self->easy);
-    self->running = self->finished = self->paused = 0;
+    self->running = self->finished = self->paused = self->holding = 0;
     self->from = self->to = 0;
 }
 
@@ -617,6 +628,7 @@ static inline int64_t spoolbuf_curl_pause(spoolbuf_curl *self, int64_t error)
 }
 
 static inline int64_t spoolbuf_curl_check(spoolbuf_curl *self);
+static inline int64_t spoolbuf_curl_check_held(spoolbuf_curl *self);
 
 /* Waits for bytes at the position, or only for the headers of their response. Returns 1 if there are bytes,
  * 0 at the end, < 0 for an error. */
@@ -625,7 +637,7 @@ static inline int64_t spoolbuf_curl_wait(spoolbuf_curl *self, int headers_do)
     int64_t status;
 
     while (self->from == self->to) {
-        if (self->unchecked) {
+        if (self->unchecked && !self->holding) {
             status = spoolbuf_curl_check(self);
             if (status < 0)
                 return status;
@@ -657,7 +669,7 @@ static inline int64_t spoolbuf_curl_wait(spoolbuf_curl *self, int headers_do)
             return status;
         spoolbuf_curl_end(self);
     }
-    return 1;
+    return self->holding && self->from < self->to ? spoolbuf_curl_check_held(self) : 1;
 }
 
 /* Under a new URL, or of a resource that has grown: requests the sample again and compares it. Returns 0, or < 0
@@ -686,10 +698,31 @@ static inline int64_t spoolbuf_curl_check(spoolbuf_curl *self)
     if (status < 0 || self->position != position || before != position)
         spoolbuf_curl_end(self);
     self->unchecked = status < 0;
+    self->checked = status >= 0;
     self->checking = 0;
     self->position = position;
     self->before = before;
     return status < 0 ? status : 0;
+}
+
+/* Of a resource that has grown between two requests: compares the sample after the first bytes of the second one
+ * arrived. They are of the same resource if both it and what came later are. Returns 1, or < 0 for an error. */
+static inline int64_t spoolbuf_curl_check_held(spoolbuf_curl *self)
+{
+    int64_t status;
+    size_t count = self->to - self->from;
+
+    if (count > sizeof self->held)
+        count = sizeof self->held;
+    memcpy(self->held, self->kept + self->from, count);
+    spoolbuf_curl_end(self);
+    status = spoolbuf_curl_check(self);
+    if (status < 0)
+        return status;
+    spoolbuf_curl_end(self);
+    memcpy(self->kept, self->held, count);
+    self->to = count;
+    return 1;
 }
 
 /* Adds bytes that are delivered at the position to the sample. */
@@ -756,7 +789,7 @@ static inline int64_t spoolbuf_curl_read(void *opaque, void *out, size_t capacit
     self->position += (int64_t)count;
     if (self->reach < self->position)
         self->reach = self->position;
-    self->tries = self->renewed = 0;
+    self->tries = self->renewed = self->checked = 0;
     /* A cancel that came meanwhile counts as obeyed: the read returns bytes. */
     spoolbuf_curl_was_canceled(self);
     return (int64_t)count;

@@ -106,6 +106,21 @@ static void jump(const char *url)
     sb_free(buffer);
 }
 
+/* A seek to bytes that were there from the start. An error: the bytes are those of another resource. */
+static void away(const char *url, int64_t offset, int64_t error)
+{
+    sb_buffer *buffer = over(url, INT64_MAX);
+    int64_t count;
+
+    assert(sb_read(buffer, 0, 1000, bytes) == 1000 && is(bytes, 0, 1000));
+    count = sb_read(buffer, (uint64_t)offset, 1000, bytes);
+    if (error == 0)
+        assert(count == 1000 && is(bytes, offset, 1000));
+    else
+        assert(count == SB_ERR_SOURCE && source_error(buffer) == error && sb_buffered(buffer, (uint64_t)offset) == 0);
+    sb_free(buffer);
+}
+
 static void *cancels(void *buffer)
 {
     await(&plan.asked, 3);
@@ -147,6 +162,8 @@ int main(int argc, char **argv)
         fails(url, given[0], given[1], given[2]);
     } else if (strcmp(what, "jump") == 0) {
         jump(url);
+    } else if (strcmp(what, "away") == 0) {
+        away(url, given[0], given[1]);
     } else if (strcmp(what, "stop") == 0) {
         stop(url, given[0]);
     } else {

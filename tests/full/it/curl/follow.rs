@@ -190,6 +190,30 @@ fn seeks_in_what_has_grown() {
     follow.ok(&server, "jump", &[]);
 }
 
+/// It grows with each request, and so no two have the same validators.
+#[test]
+fn seeks_in_what_grows_with_each_request() {
+    const AWAY: usize = FIRST / 2;
+    let Some(follow) = FOLLOW.get() else { return };
+    let server = serve(|request| grown(request.start, FIRST + request.number));
+    follow.ok(&server, "away", &[AWAY as i64, 0]);
+    // The bytes are compared before and after these came.
+    let asked = server.asked();
+    assert_eq!([asked[0], asked[1], asked[3]], [0, AWAY, AWAY]);
+    assert!(asked[2] == asked[4] && asked[2] < AWAY, "{asked:?}");
+    // Another resource takes its place, before or after the first comparison.
+    for last in [1, 2] {
+        let server = serve(move |request| {
+            let reply = grown(request.start, FIRST + request.number);
+            match request.number > last {
+                true => reply.altered(),
+                false => reply,
+            }
+        });
+        follow.ok(&server, "away", &[AWAY as i64, -2001]);
+    }
+}
+
 #[test]
 fn stops_while_it_waits() {
     let Some(follow) = FOLLOW.get() else { return };
