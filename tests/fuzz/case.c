@@ -96,7 +96,7 @@ static void plan_source(rng *random, plan *out)
 /* The end of a case pushes everything, with a read for each `ahead` bytes. */
 static uint64_t ahead_of(rng *random, uint64_t size)
 {
-    uint64_t ahead = below(random, 4) ? 0 : 1 + below(random, 100000), least = size / 500;
+    uint64_t ahead = below(random, 4) ? 0 : 1 + below(random, 100000), least = size / 200;
     return ahead > 0 && ahead < least ? least : ahead;
 }
 

@@ -189,11 +189,18 @@ void look(rng *random)
 
 /* ---- while nothing runs --------------------------------------------------------------------- */
 
+/* An end just before the last retry may have been recorded after it. */
+static uint64_t bound_of(const sb_stats *stats)
+{
+    return the.bound == NONE && cause_ended(stats->bound, the.clock, NONE) ? stats->bound : the.bound;
+}
+
 /* The first difference from the model, or NULL. */
 static const char *differs(const sb_stats *stats)
 {
     const plan *plan = &the.plan;
-    bool disproved = spans_last(&the.held) > plan->declared || the.bound < plan->declared;
+    uint64_t bound = bound_of(stats);
+    bool disproved = spans_last(&the.held) > plan->declared || bound < plan->declared;
     uint64_t size = the.final != NONE ? the.final : disproved ? SB_SIZE_UNKNOWN : plan->declared;
     int64_t told = sb_size(the.buffer);
     /* A failure just before the last resume may have been recorded after it. */
@@ -201,7 +208,7 @@ static const char *differs(const sb_stats *stats)
         && (cause_overlaps(FAILED, the.clock, NONE) || cause_overlaps(SHORT, the.clock, NONE));
     bool is_short = the.is_short || (may_have_failed && stats->status == SB_ERR_SHORT)
         || (the.final != NONE && plan->declared != SB_SIZE_UNKNOWN && the.final < plan->declared)
-        || (the.final == NONE && plan->declared != SB_SIZE_UNKNOWN && the.bound < plan->declared);
+        || (the.final == NONE && plan->declared != SB_SIZE_UNKNOWN && bound < plan->declared);
     if (stats->frontier != spans_end(&the.held, 0))
         return "the frontier";
     if (stats->memory + stats->disk != spans_total(&the.held))
@@ -215,7 +222,7 @@ static const char *differs(const sb_stats *stats)
         return "the seeks";
     if (the.code_known && stats->source_error != the.code)
         return "the source's error";
-    if (stats->bound != the.bound)
+    if (stats->bound != bound)
         return "the bound";
     if (stats->ended_short != is_short)
         return "the short end";

@@ -185,8 +185,9 @@ void clear_begins(bool resumes)
     if (the.plan.on_short == SB_SHORT_ERROR && the.plan.declared != SB_SIZE_UNKNOWN
         && the.bound < the.plan.declared && the.final == NONE) {
         the.bound = the.ended_at = NONE;
+        /* One that the library may not know yet can stay. */
         for (size_t at = 0; at < the.causes_count; at++)
-            if (the.causes[at].cause == ENDED)
+            if (the.causes[at].cause == ENDED && the.causes[at].settled != NONE)
                 the.causes[at].closing = true;
     }
     if (resumes) {
