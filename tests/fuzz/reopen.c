@@ -8,6 +8,7 @@
 typedef struct origin {
     bool differs, seeks, has_close, fails;
     bool given, closed, canceled;
+    bool doubted; /* it has failed, and delivered nothing since: an end is that failure again */
     bool found; /* it differs, and has delivered bytes that show it */
     atomic_int inside;
     uint64_t position;
@@ -72,6 +73,14 @@ static bool dawdle(origin *self, rng *random)
     return stopped;
 }
 
+static void fails_now(origin *self)
+{
+    self->doubted = true;
+    lock();
+    cause_open(FAILED, 0, NONE);
+    unlock();
+}
+
 static int64_t deliver(void *opaque, void *out, size_t capacity)
 {
     origin *self = opaque;
@@ -83,11 +92,13 @@ static int64_t deliver(void *opaque, void *out, size_t capacity)
     if (dawdle(self, &random)) {
         result = SB_SOURCE_CANCELED;
     } else if (self->fails && !the.honest && chance(&random, 100)) {
-        lock();
-        cause_open(FAILED, 0, NONE);
-        unlock();
+        fails_now(self);
         result = -5;
     } else {
+        if (count > 0)
+            self->doubted = false;
+        else if (self->doubted)
+            fails_now(self);
         content_fill(the.plan.salt, 1, self->position, out, count);
         for (uint64_t at = 0; self->differs && at < count; at++)
             ((unsigned char *)out)[at] ^= 0xFF;
