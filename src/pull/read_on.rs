@@ -8,6 +8,8 @@
 //!
 //! Its source must be [interruptible](crate::source::Source::is_interruptible). A call that needs
 //! bytes elsewhere meanwhile can then make a source [leave](crate::pull::gate) that stalls here.
+//! Any other source could keep a call that has its bytes, for as long as it stalls: however fast it was
+//! before, it jumps for each of its pieces.
 
 use crate::pull::demand::Demand;
 use crate::pull::gate::StateGuard;
