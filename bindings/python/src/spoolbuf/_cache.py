@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Literal, Optional, Union, overload
 
 from . import _cache_stats, _interpreter
-from ._arguments import directory, limit_of, natural, seconds_of
+from ._arguments import directory, limit_of, natural, seconds_of, whole
 from ._base import Directory
 from ._cache_stats import CacheStats
 from ._cached import CachedBuffer
@@ -165,6 +165,7 @@ class Cache(Closing):
         (2, b'tes')
         """
         check_mode(mode)
+        buffering = whole("buffering", buffering)
         limit = None if reach is None else natural("reach", reach)
         seconds = limit_of(timeout)
         buffer = CachedBuffer(self._lender, packed(key))._lend(seconds, buffered_only, limit)
@@ -277,7 +278,5 @@ class Cache(Closing):
 
 def _milliseconds(name: str, seconds: Optional[float]) -> int:
     """A time as C has it; negative for no limit."""
-    if seconds is not None and not seconds >= 0:
-        raise ValueError(f"{name} must not be negative")
-    limit = seconds_of(seconds)
+    limit = seconds_of(seconds, name)
     return -1 if limit is None else math.ceil(limit * 1000)

@@ -64,7 +64,7 @@ class CachedBuffer(Content):
         def __getattr__(self, name: str) -> Any:
             """Opens it: what follows from that is looked for, and is not there yet."""
             if name not in ("_handle", "_source") or self.__dict__.get("_closed", True):
-                raise AttributeError(name)
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             # First: in a forked child, nobody may be left to release the lock.
             self._lender.check_open()
             # Threads that use it first at the same time share one lease.

@@ -6,7 +6,7 @@ import operator
 from typing import TYPE_CHECKING, Literal, Optional, Union, overload
 
 from . import _aio, _interpreter, _save, _signals
-from ._arguments import limit_of, natural
+from ._arguments import limit_of, natural, seconds_of, whole
 from ._closing import Closing
 from ._file import RawStreamFile, StreamFile
 from ._native import SaveFlag
@@ -101,6 +101,7 @@ class Content(Queries, Closing):
         if isinstance(mode, int):
             buffering = mode
         check_mode(mode)
+        buffering = whole("buffering", buffering)
         limit = None if reach is None else natural("reach", reach)
         raw = RawStreamFile(self, limit_of(timeout), buffered_only, limit)
         return (
@@ -155,8 +156,7 @@ class Content(Queries, Closing):
             self._in_memory = -1
         if not _signals.is_main():
             self._alone = False
-        if timeout is not None and not timeout >= 0:
-            raise ValueError("timeout must not be negative")
+        timeout = seconds_of(timeout)
         if timeout is not None:
             _interpreter.check_helper()
             self._alone = False
@@ -164,8 +164,12 @@ class Content(Queries, Closing):
         return _save.save(self, target, how)
 
 
-def check_mode(mode: Union[int, str]) -> None:
-    """Raises ValueError unless `mode` opens a binary file for reading."""
-    if not isinstance(mode, int) and sorted(mode) != ["b", "r"]:
+def check_mode(mode: object) -> None:
+    """Raises an exception unless `mode` opens a binary file for reading."""
+    if isinstance(mode, int):
+        return
+    if not isinstance(mode, str):
+        raise TypeError(f"mode must be a str, not {type(mode).__name__}")
+    if sorted(mode) != ["b", "r"]:
         hint = "io.TextIOWrapper(buf.open()) is a text file" if mode in ("r", "rt") else "read only"
         raise ValueError(f"the mode is 'rb', not {mode!r}: {hint}")

@@ -329,7 +329,8 @@ class StreamFile(io.BufferedReader):
         """
         raw = self._raw
         place = raw._check_open()
-        limit = LIMIT if size is None or size < 0 else operator.index(size)
+        size = -1 if size is None else operator.index(size)
+        limit = LIMIT if size < 0 else size
         begin = place - self._begin
         if 0 <= begin < len(self._piece):
             end = self._piece.find(b"\n", begin, begin + limit) + 1

@@ -59,7 +59,8 @@ class Gift:
             self._answer = self._question.ask(_nothing)
             self._find_stream()
         close = getattr(self.stream, "close", None)
-        if callable(close) and not self._is_closed:
+        # A class is no stream, and closes nothing.
+        if callable(close) and not self._is_closed and not isinstance(self.stream, type):
             tell(functools.partial(self._close, close))
         self._question.settle()
         self._answer = self.stream = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Optional, Union
 
-from ._arguments import natural
+from ._arguments import function, natural
 from ._streams import Stream
 
 
@@ -41,6 +41,7 @@ class Resource:
         """Reads nothing from the stream."""
         if size is not None and not callable(size):
             size = natural("size", size)
+        function("cancel", cancel)
         self.stream = stream
         self.size = size
         self.tag = natural("tag", tag)

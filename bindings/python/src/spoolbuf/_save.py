@@ -62,6 +62,8 @@ def save(buffer: Queries, target: Target, how: How) -> int:
         path = os.fsencode(target)
         if b"\0" in path:
             raise ValueError("embedded null byte")
+        if not path:
+            raise InvalidError("the path of a target must not be empty")
         return _Saved(buffer, how).by_library(path, -1, target)
     file: Any = target
     if hasattr(file, "__index__"):

@@ -172,7 +172,8 @@ class ByteSequence(Core):
             return self._read_whole(low, high + 1 - low)[::step]
         if stop is not None and stop <= start:
             return b""
-        start = natural("offset", start)
+        # Past every end.
+        start = min(start, LIMIT)
         return self._read_whole(start, -1 if stop is None else stop - start)[::step]
 
     def _read_whole(self, offset: int, size: int) -> bytes:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator
 from typing import Any, Optional, Union
 
 from . import _known, _messages, _position, _registry, _streams
+from ._arguments import function
 from ._entry import Entry, Request, Way, report, tell
 from ._errors import CanceledError, SourceError, SpoolbufError, joined
 from ._native import (
@@ -54,6 +55,7 @@ class Source:
         interruptible: bool = False,
     ) -> None:
         """Reads nothing from the stream."""
+        function("cancel", cancel)
         self._chunks: Optional[_streams.Chunks] = _streams.chunks_of(stream)
         if interruptible:
             _check_interruptible(self._chunks, cancel)

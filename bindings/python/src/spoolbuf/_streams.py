@@ -254,12 +254,15 @@ def chunks_of(stream: Any) -> Chunks:
     """Returns the stream as chunks; raises a TypeError if it is not a stream."""
     if isinstance(stream, str):
         raise TypeError("a stream yields bytes, not str")
+    if isinstance(stream, type):
+        raise TypeError(f"a stream is an object, not the class {stream.__name__}")
     if isinstance(stream, io.TextIOBase):
         raise TypeError("the stream yields str, not bytes: open it in binary mode")
     if isinstance(stream, (bytes, bytearray, memoryview)):
         return _Iterated(iter([cast(Any, stream)]))
     read: Any = getattr(stream, "read", None)
-    if hasattr(stream, "__aiter__") or inspect.iscoroutinefunction(read):
+    is_asynchronous = hasattr(stream, "__aiter__") or hasattr(stream, "__await__")
+    if is_asynchronous or inspect.iscoroutinefunction(read):
         raise TypeError(
             f"{type(stream).__name__} is an asynchronous stream: read it on a thread of its own, "
             "or hand over its bytes by a generator"
