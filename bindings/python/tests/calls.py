@@ -22,6 +22,13 @@ class Call:
         except BaseException as error:  # noqa: BLE001
             self.error = error
 
+    @classmethod
+    def inside(cls, entered: threading.Event, call: Callable[[], object]) -> Call:
+        """A call that has come as far as to set this event."""
+        begun = cls(call)
+        assert entered.wait(60)
+        return begun
+
     def end(self) -> object:
         self.thread.join()
         if self.error is not None:

@@ -39,3 +39,15 @@ class Opener:
         self.calls.append((key, old_tag))
         self.streams.append(Stream(self.size))
         return Resource(self.streams[-1], self.size, self.tag)
+
+
+class Waits:
+    """Opens a key once it may go on, and tells that it was called."""
+
+    def __init__(self) -> None:
+        self.entered, self.go = threading.Event(), threading.Event()
+
+    def __call__(self, key: Any) -> bytes:
+        self.entered.set()
+        assert self.go.wait(60)
+        return b"bytes"

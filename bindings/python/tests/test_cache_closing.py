@@ -15,7 +15,8 @@ from typing import Any, Optional
 import pytest
 
 from spoolbuf import Cache, CanceledError, InvalidError, Resource, Status, _library, _native, _opener
-from openers import SIZE, WHOLE, Opener
+from calls import Call
+from openers import SIZE, WHOLE, Opener, Waits
 from programs import run
 from support import eventually
 
@@ -58,20 +59,10 @@ def test_close_ends_blocked_calls() -> None:
         yield b"late"
 
     cache = Cache(lambda key: Resource(endless(), cancel=go.set))
-    raised: list[BaseException] = []
-
-    def read() -> None:
-        try:
-            cache["key"].read(0, 5)
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    assert entered.wait(60)
+    blocked = Call.inside(entered, lambda: cache["key"].read(0, 5))
     cache.close()
-    thread.join()
-    assert [type(error) for error in raised] == [CanceledError]
+    with pytest.raises(CanceledError):
+        blocked.end()
 
 
 def test_a_buffer_is_opened_when_it_is_used(tmp_path: Path) -> None:
@@ -106,30 +97,15 @@ def test_a_buffer_is_opened_when_it_is_used(tmp_path: Path) -> None:
 
 
 def test_a_buffer_that_is_closed_while_it_opens() -> None:
-    entered, go = threading.Event(), threading.Event()
-
-    def open_key(key: str) -> bytes:
-        entered.set()
-        assert go.wait(60)
-        return b"bytes"
-
-    raised: list[type[BaseException]] = []
-
-    def read() -> None:
-        try:
-            buf[:]
-        except InvalidError as error:
-            raised.append(type(error))
-
-    with Cache(open_key) as cache:
+    opener = Waits()
+    with Cache(opener) as cache:
         buf = cache["key"]
-        thread = threading.Thread(target=read)
-        thread.start()
-        assert entered.wait(60)
+        blocked = Call.inside(opener.entered, lambda: buf[:])
         buf.close()
-        go.set()
-        thread.join()
-        assert raised == [InvalidError] and cache.stat().leases == 0
+        opener.go.set()
+        with pytest.raises(InvalidError):
+            blocked.end()
+        assert cache.stat().leases == 0
 
 
 def test_collection() -> None:

@@ -11,7 +11,8 @@ from typing import Optional
 import pytest
 
 from spoolbuf import Cache, SourceError, _opener
-from openers import WHOLE
+from calls import Call
+from openers import WHOLE, Waits
 from support import eventually
 from throwing import none_wrong
 
@@ -29,19 +30,11 @@ def test_ctrl_c_in_the_opener() -> None:
             raise KeyboardInterrupt
         return b"bytes"
 
-    results: list[object] = []
-
-    def wait() -> None:
-        assert entered.wait(60)
-        results.append(cache["key"][:])
-
     with Cache(open_key) as cache:
-        thread = threading.Thread(target=wait)
-        thread.start()
+        other = Call(lambda: entered.wait(60) and cache["key"][:])
         with pytest.raises(KeyboardInterrupt):
             cache.open("key")
-        thread.join()
-        assert results == [b"bytes"]
+        assert other.end() == b"bytes"
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="not on this system")
@@ -53,17 +46,9 @@ def test_ctrl_c_while_another_thread_opens(timeout: Optional[float]) -> None:
     def ring(*_args: object) -> None:
         raise Alarm
 
-    entered, go = threading.Event(), threading.Event()
-
-    def open_key(key: str) -> bytes:
-        entered.set()
-        assert go.wait(60)
-        return b"bytes"
-
-    with Cache(open_key) as cache:
-        thread = threading.Thread(target=lambda: cache["key"][:])
-        thread.start()
-        assert entered.wait(60)
+    opener = Waits()
+    with Cache(opener) as cache:
+        other = Call.inside(opener.entered, lambda: cache["key"][:])
         former = signal.signal(signal.SIGALRM, ring)
         try:
             signal.setitimer(signal.ITIMER_REAL, 0.1)
@@ -72,9 +57,8 @@ def test_ctrl_c_while_another_thread_opens(timeout: Optional[float]) -> None:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, former)
-            go.set()
-        thread.join()
-        assert cache["key"][:] == b"bytes"
+            opener.go.set()
+        assert other.end() == cache["key"][:] == b"bytes"
 
 
 def test_ctrl_c_in_a_stream() -> None:
@@ -105,24 +89,14 @@ def test_ctrl_c_in_a_stream_is_not_for_others() -> None:
         eventually(lambda: buf.stat().waits)
         raise KeyboardInterrupt
 
-    raised: list[BaseException] = []
-
-    def wait() -> None:
-        assert reading.wait(60)
-        try:
-            buf.read(1000, 1)
-        except BaseException as error:
-            raised.append(error)
-
     with Cache(open_key) as cache, cache["key"] as buf:
         assert buf.read(0, 1000) == WHOLE[:1000]
-        thread = threading.Thread(target=wait)
-        thread.start()
+        other = Call(lambda: reading.wait(60) and buf.read(1000, 1))
         with pytest.raises(KeyboardInterrupt):
             buf.read(1000, 1)
-        thread.join()
-        assert isinstance(raised[0], SourceError)
-        assert isinstance(raised[0].__cause__, KeyboardInterrupt)
+        with pytest.raises(SourceError) as caught:
+            other.end()
+        assert isinstance(caught.value.__cause__, KeyboardInterrupt)
 
 
 def test_an_exception_on_the_way_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,23 +113,12 @@ def test_an_exception_on_the_way_in(monkeypatch: pytest.MonkeyPatch) -> None:
         raise raised
 
     monkeypatch.setattr(_opener, "_on_open", fail)
-    results: list[object] = []
-
-    def wait() -> None:
-        assert entered.wait(60)
-        try:
-            results.append(cache["key"][:])
-        except BaseException as error:
-            results.append(error)
-
     with Cache(lambda key: b"bytes") as cache:
-        thread = threading.Thread(target=wait)
-        thread.start()
+        other = Call(lambda: entered.wait(60) and cache["key"][:])
         with pytest.raises(LookupError) as caught:
             cache.open("key")
         assert caught.value is raised
-        thread.join()
-        assert results == [b"bytes"]
+        assert other.end() == b"bytes"
 
 
 def test_an_exception_on_the_way_out() -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from spoolbuf import Cache, ReentrantError, Resource, TimedOutError
-from openers import SIZE, WHOLE, Opener
+from calls import Call
+from openers import SIZE, WHOLE, Opener, Waits
 from support import chunks, data, eventually
 
 
@@ -63,22 +64,13 @@ def test_one_open_for_sixteen_threads(fails: bool) -> None:
 
 
 def test_threads_that_use_a_buffer_first_share_its_lease() -> None:
-    go = threading.Event()
-
-    def open_key(key: str) -> bytes:
-        assert go.wait(60)
-        return b"bytes"
-
-    with Cache(open_key) as cache:
+    opener = Waits()
+    with Cache(opener) as cache:
         buf = cache["key"]
-        results: list[bytes] = []
-        threads = [threading.Thread(target=lambda: results.append(buf[:])) for _ in range(8)]
-        for thread in threads:
-            thread.start()
+        calls = [Call(lambda: buf[:]) for _ in range(8)]
         time.sleep(0.1)
-        go.set()
-        for thread in threads:
-            thread.join()
+        opener.go.set()
+        results = [call.end() for call in calls]
         stats = cache.stat()
         assert results == [b"bytes"] * 8 and stats.leases == stats.hits + stats.misses == 1
         buf.close()
@@ -148,24 +140,16 @@ def test_buffered_only() -> None:
 
 
 def test_buffered_only_waits_for_nobody() -> None:
-    entered, go = threading.Event(), threading.Event()
-
-    def open_key(key: str) -> bytes:
-        entered.set()
-        assert go.wait(60)
-        return b"bytes"
-
-    with Cache(open_key) as cache:
-        thread = threading.Thread(target=lambda: cache["key"][:])
-        thread.start()
-        assert entered.wait(60)
+    opener = Waits()
+    with Cache(opener) as cache:
+        other = Call.inside(opener.entered, lambda: cache["key"][:])
         for timeout in (None, 0, 0.05):
             with pytest.raises(TimedOutError):
                 cache.open("key", timeout=timeout, buffered_only=True)
-        threading.Timer(0.2, go.set).start()
+        threading.Timer(0.2, opener.go.set).start()
         with cache.open("key", timeout=60, buffered_only=True) as file:
             assert file.readinto(bytearray(5)) <= 5
-        thread.join()
+        assert other.end() == b"bytes"
 
 
 def test_an_opener_that_uses_the_cache() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from spoolbuf import CanceledError, State, StreamBuffer
+from calls import Call
 from support import data
 
 SIZE = 10_000
@@ -213,20 +214,10 @@ def test_during_a_cancel(kind: str, makes: type[Exception]) -> None:
 
     buf = StreamBuffer(stream_of(kind, Plan(4000, error)), cancel=told.set)
     read_to(buf, 4000)
-    outcome: list[object] = []
-
-    def wait() -> None:
-        try:
-            outcome.append(buf.read(4000, 1))
-        except BaseException as raised:
-            outcome.append(raised)
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    assert inside.wait(60)
+    blocked = Call.inside(inside, lambda: buf.read(4000, 1))
     buf.cancel()
-    thread.join()
-    assert isinstance(outcome[0], CanceledError), outcome
+    with pytest.raises(CanceledError):
+        blocked.end()
     with pytest.raises(CanceledError):
         buf.read(4000, 1)
     assert buf.read(0, 4000) == data(0, 4000)

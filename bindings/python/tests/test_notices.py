@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from spoolbuf import CanceledError, NoMemoryError, StreamBuffer, _library, _native
+from calls import Call
 from support import data
 
 
@@ -147,7 +148,6 @@ def a_read_that_waits() -> Generator[tuple[StreamBuffer, list[object]], None, No
     """A buffer with another thread inside its stream, and the calls of its `cancel`."""
     inside, told = threading.Event(), threading.Event()
     cancels: list[object] = []
-    outcome: list[object] = []
 
     def cancel() -> None:
         cancels.append(None)
@@ -163,21 +163,14 @@ def a_read_that_waits() -> Generator[tuple[StreamBuffer, list[object]], None, No
     buf = StreamBuffer(stands, cancel=cancel, close_stream=True)
     buf.read(0, 3)
 
-    def wait() -> None:
-        try:
-            outcome.append(buf.read(3, 1))
-        except BaseException as error:
-            outcome.append(type(error))
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    assert inside.wait(60)
+    blocked = Call.inside(inside, lambda: buf.read(3, 1))
     try:
         yield buf, cancels
     finally:
         told.set()
-        thread.join()
-    assert outcome == [CanceledError]
+        blocked.thread.join()
+    with pytest.raises(CanceledError):
+        blocked.end()
     buf.close()
     assert stands.closes == 1
 
@@ -210,21 +203,12 @@ def test_cancel_of_a_file(before: Any, bring: Any, error: Any) -> None:
 
     buf = StreamBuffer(Waits(), cancel=cancel, interruptible=True)
     file = buf.open()
-    outcome: list[object] = []
-
-    def wait() -> None:
-        try:
-            outcome.append(file.read(1))
-        except BaseException as error:
-            outcome.append(type(error))
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    assert inside.wait(60)
+    blocked = Call.inside(inside, lambda: file.read(1))
     with pytest.raises(error):
         file.cancel()
-    thread.join()
-    assert outcome == [CanceledError] and len(cancels) == 1
+    with pytest.raises(CanceledError):
+        blocked.end()
+    assert len(cancels) == 1
     buf.close()
 
 
@@ -342,15 +326,13 @@ def test_cancel_by_a_read_elsewhere(before: Any, bring: Any, error: Any) -> None
             return super().readinto(out)
 
     buf = StreamBuffer(Stalls(data(0, 1_000_000)), cancel=told.set, interruptible=True)
-    thread = threading.Thread(target=buf.read, args=(100_000, 10))
-    thread.start()
-    assert inside.wait(60)
+    first = Call.inside(inside, lambda: buf.read(100_000, 10))
     # In case that the callback is not made again.
     releaser = threading.Timer(1, told.set)
     releaser.start()
     with pytest.raises(error):
         buf.read(900_000, 10)
     assert buf.read(900_000, 10) == data(900_000, 10)
-    thread.join()
+    assert first.end() == data(100_000, 10)
     releaser.join()
     buf.close()

@@ -14,6 +14,7 @@ from typing import Any, Optional
 import pytest
 
 from spoolbuf import REACH_AUTO, CanceledError, ShortError, SourceError, StreamBuffer, TimedOutError
+from calls import Call
 from support import chunks, data
 
 SIZE = 3_000_000
@@ -265,15 +266,13 @@ def test_a_seek_from_an_unknown_end_is_canceled_with_its_file() -> None:
 
     buf = StreamBuffer(stream())
     file = buf.open()
-    first = threading.Thread(target=buf.read, args=(1500, 1))
-    first.start()
-    assert inside.wait(60)
+    first = Call.inside(inside, lambda: buf.read(1500, 1))
     stopper = threading.Timer(0.2, file.cancel)
     stopper.start()
     with pytest.raises(CanceledError):
         file.seek(0, 2)
     goes_on.set()
-    first.join()
+    assert first.end() == data(1500, 1)
     stopper.join()
     file.resume()
     assert file.seek(0, 2) == 2000
