@@ -8,9 +8,9 @@ import io
 from typing import Any, Optional
 
 from ._errors import CanceledError, InvalidError, keep_partial
-from ._handle import Handle
-from ._library import held, lib, read_bytes
-from ._memory import address_of, fresh
+from ._handle import LIMIT, Handle
+from ._library import held, lib, read_anchored, read_bytes
+from ._memory import address_of, anchored, fresh
 from ._native import SIZE_UNKNOWN, Status
 from ._reader import Reader
 
@@ -104,6 +104,29 @@ class Core(Handle):
         quick = size <= HELD and self._source.taken <= self._in_memory
         count: int = (read_bytes if quick else lib.sb_read_some)(self._handle, offset, size, out, 0)
         return count
+
+    def _into(
+        self, offset: int, out: Any, reader: Optional[Reader] = None, part: bool = False
+    ) -> int:
+        """Fills an object of a frequent type with bytes in memory, or a part of it if that will do.
+
+        Negative if it can't. Where it can, it takes a fourth of the time of `pinned`.
+        """
+        size = LIMIT
+        if type(out) is bytearray:
+            size = len(out)
+        elif type(out) is memoryview:
+            size = out.nbytes
+        if size > HELD or self._source.taken > self._in_memory:
+            return Status.TIMEOUT
+        if reader is not None and reader.is_buffered:
+            return Status.TIMEOUT
+        try:
+            count: int = read_anchored(self._handle, offset, size, anchored(out), 0)
+        except (TypeError, ctypes.ArgumentError):
+            # The memory is read-only or in pieces, or the offset has another type.
+            return Status.TIMEOUT
+        return count if part or count == size else Status.TIMEOUT
 
     def _fill(self, offset: int, address: int, size: int, reader: Optional[Reader] = None) -> int:
         """Fills memory as far as the resource goes. The caller keeps the memory alive."""

@@ -71,8 +71,10 @@ class RawStreamFile(io.RawIOBase):
     def readinto(self, out: Any, /) -> int:
         """Reads at most `len(out)` bytes; returns 0 at the end."""
         place = self._check_open()
-        with pinned(out) as memory:
-            count = self._buffer._read_on(place, memory.address, memory.size, self._reader)
+        count = self._buffer._into(place, out, self._reader, True)
+        if count < 0:
+            with pinned(out) as memory:
+                count = self._buffer._read_on(place, memory.address, memory.size, self._reader)
         self._place = place + count
         return count
 
@@ -282,8 +284,10 @@ class StreamFile(io.BufferedReader):
         """
         raw = self._raw
         place = raw._check_open()
-        with pinned(out) as memory:
-            count = raw._buffer._fill(place, memory.address, memory.size, raw._reader)
+        count = raw._buffer._into(place, out, raw._reader)
+        if count < 0:
+            with pinned(out) as memory:
+                count = raw._buffer._fill(place, memory.address, memory.size, raw._reader)
         raw._place = place + count
         return count
 

@@ -74,7 +74,7 @@ class ByteSequence(Core):
         (6, bytearray(b'stream'))
         """
         if type(buffer) is bytearray and 0 <= offset < LIMIT:
-            # A fast path of the code below for the most frequent arguments.
+            # `_into` without its call, for the most frequent arguments.
             size = len(buffer)
             if size <= HELD and self._source.taken <= self._in_memory:
                 try:
@@ -85,6 +85,10 @@ class ByteSequence(Core):
                     # The number has another type.
                     pass
         offset = natural("offset", offset)
+        if type(buffer) is memoryview and offset < LIMIT:
+            count = self._into(offset, buffer)
+            if count >= 0:
+                return count
         with pinned(buffer) as memory:
             return self._fill(offset, memory.address, memory.size)
 
