@@ -5,8 +5,10 @@ handler, thrown in by another thread, or at the recursion limit. The function's 
 catch it. ctypes prints it, it is lost, and C gets an undefined result. So C does not call a
 function, but a generator that waits inside its `try`. Everything in between is C code.
 
-The undefined result does no harm: `pull` uses only a count that was set (see `sb_callback`), and
-`close` and `cancel` have no result.
+If not even the generator can be entered, at the recursion limit, the undefined result does no harm:
+`pull` uses only a count that was set (see `sb_callback`), an opener's source that was not set is
+refused (see `sb_opener_fn`), and `close` and `cancel` have no result. `size` is called only after a
+`pull` that could be entered at the same depth.
 """
 
 from __future__ import annotations
@@ -70,7 +72,7 @@ class Entry:
 
 
 class Notices:
-    """A C callback without a result, which several threads may call at once.
+    """A C callback that several threads may call at once. It returns 0, unless `serve` is overridden.
 
     `expect` and the way's `take` enclose a C call that may call back, or `attend` follows each one.
 

@@ -38,7 +38,7 @@ class Cancelable(_signals.Waiter, Protocol):
 
 
 class Origin(Protocol):
-    """Where the bytes of a buffer come from: a stream, or a pusher."""
+    """Where the bytes of a buffer come from: a stream, a pusher, or an entry of a cache."""
 
     key: int
     """Its number, which no other buffer has."""

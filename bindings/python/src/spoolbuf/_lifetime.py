@@ -1,4 +1,4 @@
-"""What happens to live buffers when the interpreter exits, and in a forked child."""
+"""What happens to live buffers and caches when the interpreter exits, and in a forked child."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import _registry, _share, _signals
 
 
 class Live(Protocol):
-    """A buffer that is open."""
+    """A buffer or a cache that is open."""
 
     def close(self) -> None:
         """Releases everything."""
@@ -31,7 +31,7 @@ _ending = False
 
 
 def is_ending() -> bool:
-    """Whether the interpreter is exiting and all buffers are being closed."""
+    """Whether the interpreter is exiting and all of them are being closed."""
     return _ending
 
 
@@ -45,7 +45,7 @@ def park() -> None:
 
 
 def _close_all() -> None:
-    """Closes all buffers at exit: no thread may return into Python after that."""
+    """Closes all of them at exit: no thread may return into Python after that."""
     global _ending
     _ending = True
     # An exception of one must not keep the others open.

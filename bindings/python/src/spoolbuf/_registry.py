@@ -37,7 +37,7 @@ _keys = itertools.count(1)
 
 
 def next_key() -> int:
-    """A number that no other buffer of this process has."""
+    """A number that nothing else in this process has: neither a source, a buffer nor a cache."""
     return next(_keys)
 
 
