@@ -1,4 +1,4 @@
-"""`_native.py` says what `include/spoolbuf.h` says."""
+"""`_codes.py`, `_native.py` and `_prototypes.py` say what `include/spoolbuf.h` says."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from pathlib import Path
 
 import pytest
 
-from spoolbuf import _library, _native
+from spoolbuf import _codes, _library, _native, _prototypes
 from support import skip
 
 HEADER = Path(__file__).resolve().parents[3] / "include" / "spoolbuf.h"
 
 CONSTANTS = {
-    "SB_SIZE_UNKNOWN": _native.SIZE_UNKNOWN,
-    "SB_MAX_DEFAULT": _native.MAX_DEFAULT,
-    "SB_PREFETCH_ALL": _native.ALL,
-    "SB_REACH_AUTO": _native.REACH_AUTO,
-    "SB_REACH_WHOLE": _native.REACH_WHOLE,
-    "SB_WHEN_WANTED": _native.WHEN_WANTED,
+    "SB_SIZE_UNKNOWN": _codes.SIZE_UNKNOWN,
+    "SB_MAX_DEFAULT": _codes.MAX_DEFAULT,
+    "SB_PREFETCH_ALL": _codes.ALL,
+    "SB_REACH_AUTO": _codes.REACH_AUTO,
+    "SB_REACH_WHOLE": _codes.REACH_WHOLE,
+    "SB_WHEN_WANTED": _codes.WHEN_WANTED,
     "SB_VERSION_MAJOR": _library._VERSION[0],
     "SB_VERSION_MINOR": _library._VERSION[1],
 }
 ENUMS = {
-    "sb_status": ("SB_OK SB_ERR_", _native.Status),
-    "sb_whence": ("SB_SEEK_", _native.Whence),
-    "sb_state": ("SB_STATE_", _native.State),
-    "sb_spool": ("SB_SPOOL_", _native.Spool),
-    "sb_on_full": ("SB_ON_FULL_", _native.OnFull),
-    "sb_on_short": ("SB_SHORT_", _native.OnShort),
-    "sb_source_code": ("SB_SOURCE_", _native.SourceCode),
-    "sb_source_flag": ("SB_SOURCE_", _native.SourceFlag),
-    "sb_option_flag": ("SB_", _native.OptionFlag),
-    "sb_reader_flag": ("SB_READER_", _native.ReaderFlag),
-    "sb_save_flag": ("SB_SAVE_", _native.SaveFlag),
-    "sb_operation": ("SB_OP_", _native.Operation),
-    "sb_log_level": ("SB_LOG_", _native.LogLevel),
+    "sb_status": ("SB_OK SB_ERR_", _codes.Status),
+    "sb_whence": ("SB_SEEK_", _codes.Whence),
+    "sb_state": ("SB_STATE_", _codes.State),
+    "sb_spool": ("SB_SPOOL_", _codes.Spool),
+    "sb_on_full": ("SB_ON_FULL_", _codes.OnFull),
+    "sb_on_short": ("SB_SHORT_", _codes.OnShort),
+    "sb_source_code": ("SB_SOURCE_", _codes.SourceCode),
+    "sb_source_flag": ("SB_SOURCE_", _codes.SourceFlag),
+    "sb_option_flag": ("SB_", _codes.OptionFlag),
+    "sb_reader_flag": ("SB_READER_", _codes.ReaderFlag),
+    "sb_save_flag": ("SB_SAVE_", _codes.SaveFlag),
+    "sb_operation": ("SB_OP_", _codes.Operation),
+    "sb_log_level": ("SB_LOG_", _codes.LogLevel),
 }
 STRUCTS = {
     "sb_callback": _native.Callback,
@@ -155,7 +155,7 @@ def test_functions(header: str) -> None:
         types = [] if parameters == "void" else [declared(p)[1] for p in parameters.split(",")]
         found[name] = (ctype(result), tuple(types))
     assert found == {
-        name: (result, tuple(types)) for name, (result, types) in _native.PROTOTYPES.items()
+        name: (result, tuple(types)) for name, (result, types) in _prototypes.PROTOTYPES.items()
     }
 
 

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 import spoolbuf
-from spoolbuf import _base, _closing, _content, _errors, _file, _library, _native, _queries, _sequence
+from spoolbuf import _base, _closing, _codes, _content, _errors, _file, _library, _queries, _sequence
 from spoolbuf import _stats
 from spoolbuf._details import Details
 
@@ -26,7 +26,7 @@ MODULES = [spoolbuf, _library, _base, _closing, _content, _queries, _sequence]
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_doctests(module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    scope = {**vars(spoolbuf), **vars(_native)}
+    scope = {**vars(spoolbuf), **vars(_codes)}
     failed, tried = doctest.testmod(module, extraglobs=scope, optionflags=doctest.ELLIPSIS)
     assert not failed and tried
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from spoolbuf import CanceledError, NoMemoryError, StreamBuffer, _library, _native
+from spoolbuf import CanceledError, NoMemoryError, StreamBuffer, _codes, _library, _native
 from calls import Call
 from support import data
 
@@ -133,7 +133,7 @@ def test_close_when_no_buffer_can_be_made(
         new_with(callback, options, out)
         _library.lib.sb_free(out._obj)
         out._obj.value = None
-        return _native.Status.NO_MEMORY
+        return _codes.Status.NO_MEMORY
 
     monkeypatch.setattr(_library.lib, "sb_new_with", fails)
     stream = Stream(iter([data(0, 10)]))

@@ -13,6 +13,7 @@ from ._buffer import StreamBuffer
 from ._cache import Cache
 from ._cache_stats import CacheStats
 from ._cached import CachedBuffer
+from ._codes import Operation, Spool, State, Status
 from ._errors import (
     CanceledError,
     DiskFullError,
@@ -34,7 +35,6 @@ from ._errors import (
 from ._file import RawStreamFile, StreamFile
 from ._interpreter import check_patches as _check_patches
 from ._log import set_log
-from ._native import Operation, Spool, State, Status
 from ._push import PushBuffer
 from ._resource import Resource
 from ._stats import Stats

@@ -6,11 +6,11 @@ import asyncio
 import io
 from typing import Optional, Protocol, Union
 
+from ._codes import WHEN_WANTED
 from ._core import Core
 from ._errors import TimedOutError, keep_partial
 from ._handle import LIMIT
 from ._memory import fresh
-from ._native import WHEN_WANTED
 from ._readiness import ready
 
 # At most this many bytes are copied before the event loop runs other tasks.

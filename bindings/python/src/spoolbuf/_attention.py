@@ -11,7 +11,7 @@ from typing import Any, Optional
 from ._entry import Notices
 from ._errors import joined
 from ._library import lib
-from ._native import PROTOTYPES
+from ._prototypes import PROTOTYPES
 
 _attended: list[Notices] = []
 

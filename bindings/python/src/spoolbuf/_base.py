@@ -7,19 +7,20 @@ import os
 import weakref
 from typing import Literal, Optional, Union
 
-from . import _interpreter, _lifetime, _native
+from . import _codes, _interpreter, _lifetime
 from ._arguments import directory, natural
+from ._codes import ALL, MAX_DEFAULT, SIZE_UNKNOWN, OnFull, Status
 from ._content import Content
 from ._details import Details
 from ._errors import error_for
 from ._handle import text_of
 from ._library import lib
-from ._native import ALL, MAX_DEFAULT, SIZE_UNKNOWN, OnFull, Options, Status
+from ._native import Options
 
 MAX_SIZE = MAX_DEFAULT
 """The default of `max_size`: at most 5 MiB of a resource are kept in memory."""
 
-REACH_AUTO = _native.REACH_AUTO
+REACH_AUTO = _codes.REACH_AUTO
 """A `reach` for media libraries, as their C adapters use: 64 KiB past the buffered bytes."""
 
 Directory = Union[None, str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]

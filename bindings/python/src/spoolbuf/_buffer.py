@@ -10,9 +10,10 @@ from typing import Optional, Union
 from . import _aio, _interpreter, _registry
 from ._arguments import natural
 from ._base import MAX_SIZE, BaseBuffer, Directory, Short, check_short
+from ._codes import SIZE_UNKNOWN, OnShort, OptionFlag, Status
 from ._content import Content
 from ._library import lib
-from ._native import SIZE_UNKNOWN, OnShort, OptionFlag, Options, Status
+from ._native import Options
 from ._source import Source, Stream
 
 

@@ -12,11 +12,12 @@ from ._base import Directory
 from ._cache_stats import CacheStats
 from ._cached import CachedBuffer
 from ._closing import Closing
+from ._codes import OnShort
 from ._content import check_mode
 from ._file import RawStreamFile, StreamFile
 from ._lender import Lender
 from ._library import lib
-from ._native import CacheOptions, OnShort
+from ._native import CacheOptions
 from ._native import CacheStats as NativeStats
 from ._opener import Key, Open, Opener, packed
 from ._origins import noticing

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, Optional, Union, overload
 from . import _aio, _interpreter, _save, _signals
 from ._arguments import limit_of, natural, seconds_of, whole
 from ._closing import Closing
+from ._codes import SaveFlag
 from ._file import RawStreamFile, StreamFile
-from ._native import SaveFlag
 from ._queries import Queries
 from ._save import Progress, Target
 

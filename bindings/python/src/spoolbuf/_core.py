@@ -7,11 +7,11 @@ import functools
 import io
 from typing import Any, Optional
 
+from ._codes import SIZE_UNKNOWN, Status
 from ._errors import CanceledError, InvalidError, keep_partial
 from ._handle import LIMIT, Handle
 from ._library import held, lib, read_anchored, read_bytes
 from ._memory import address_of, anchored, fresh
-from ._native import SIZE_UNKNOWN, Status
 from ._reader import Reader
 
 # The size of a read if the number of bytes to come is unknown.

@@ -6,8 +6,9 @@ import ctypes
 import os
 from typing import NamedTuple, Optional
 
+from ._codes import SIZE_UNKNOWN, Operation, Status
 from ._library import lib
-from ._native import SIZE_UNKNOWN, Error, Operation, Status
+from ._native import Error
 from ._native import Stats as NativeStats
 
 # The failures of which C knows more than the status.

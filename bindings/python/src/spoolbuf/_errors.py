@@ -13,8 +13,8 @@ import io
 import sys
 from typing import Any, Optional, cast
 
+from ._codes import Operation, Status
 from ._details import Details
-from ._native import Operation, Status
 
 __all__ = [
     "CanceledError",

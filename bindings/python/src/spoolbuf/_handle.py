@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import Optional, Protocol
 
 from . import _lifetime, _signals
+from ._codes import SourceCode, Status
 from ._details import DETAILED, Details, from_stats
 from ._errors import InvalidError, TimedOutError, error_for, short_error
 from ._library import held, lib
-from ._native import SourceCode, Status
 from ._native import Stats as NativeStats
 
 # The largest size of a resource, and so an offset past every end.

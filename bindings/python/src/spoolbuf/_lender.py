@@ -12,11 +12,12 @@ from collections.abc import Generator
 from typing import Optional
 
 from . import _interpreter, _lifetime, _registry, _signals
+from ._codes import ReaderFlag, Status
 from ._details import Details, Room
 from ._errors import InvalidError, error_for, joined
 from ._handle import LIMIT, left_until, slice_of, text_of
 from ._library import lib
-from ._native import CacheOptions, ReaderFlag, ReaderOptions, Status
+from ._native import CacheOptions, ReaderOptions
 from ._opener import GIVEN_UP, Opener, function, inside, opens, raise_failure
 from ._origins import Origins, noticing
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ._memory import Anchor
-from ._native import PROTOTYPES
+from ._prototypes import PROTOTYPES
 
 # The version of the C interface that is declared. A library of another version is refused.
 _VERSION = (0, 1)

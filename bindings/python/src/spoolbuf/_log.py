@@ -7,11 +7,12 @@ import logging
 from typing import Optional
 
 from . import _messages
+from ._codes import LogLevel, Status
 from ._details import Details
 from ._errors import error_for
 from ._handle import text_of
 from ._library import lib
-from ._native import LogCallback, LogLevel, Status
+from ._native import LogCallback
 
 
 def set_log(logger: Optional[logging.Logger], level: int = logging.WARNING) -> None:

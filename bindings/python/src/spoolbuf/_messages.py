@@ -7,8 +7,9 @@ import functools
 import logging
 
 from . import _attention
+from ._codes import LogLevel
 from ._entry import Notices, tell
-from ._native import LogCallback, LogLevel
+from ._native import LogCallback
 
 LEVELS = {
     LogLevel.ERROR: logging.ERROR,

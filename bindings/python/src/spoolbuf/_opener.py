@@ -13,9 +13,10 @@ from typing import Any, Optional, Union
 
 from . import _flight, _streams
 from ._arguments import natural
+from ._codes import SIZE_UNKNOWN, SourceCode, Status
 from ._entry import Notices
 from ._flight import Flight
-from ._native import SIZE_UNKNOWN, Opened, OpenerCallback, SourceCode, Status
+from ._native import Opened, OpenerCallback
 from ._origins import EntrySource, Origins, Raised, new_code
 from ._registry import next_key
 from ._resource import Resource

@@ -18,10 +18,11 @@ from collections.abc import Generator
 from typing import Optional
 
 from . import _registry
-from ._flight import Flight, Gift
+from ._codes import State, Status
 from ._errors import SpoolbufError
+from ._flight import Flight, Gift
 from ._library import lib
-from ._native import Callback, State, Status
+from ._native import Callback
 from ._native import Stats as NativeStats
 from ._registry import next_key
 from ._resource import Resource

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Optional
 from . import _aio
 from ._arguments import natural, seconds_of
 from ._base import MAX_SIZE, BaseBuffer, Directory, Short, check_short
+from ._codes import SIZE_UNKNOWN, OnShort, OptionFlag, Status
 from ._handle import LIMIT, left_until, slice_of
 from ._library import held, lib
 from ._memory import pinned
-from ._native import SIZE_UNKNOWN, OnShort, OptionFlag, Options, Range, Status
+from ._native import Options, Range
 from ._pusher import Pusher
 
 if TYPE_CHECKING:

@@ -6,10 +6,11 @@ from typing import Optional
 
 from . import _stats
 from ._arguments import natural
+from ._codes import Status
 from ._errors import InvalidError
 from ._handle import spool_dir_of
 from ._library import held, lib
-from ._native import Range, Status
+from ._native import Range
 from ._sequence import ByteSequence
 from ._stats import Stats
 

@@ -7,10 +7,11 @@ import functools
 import math
 from typing import Optional
 
+from ._codes import ReaderFlag, Status, Whence
 from ._details import Details, Room
 from ._handle import Handle
 from ._library import held, lib
-from ._native import ReaderFlag, ReaderOptions, Status, Whence
+from ._native import ReaderOptions
 
 # The size of a read if the stream must be asked only for the bytes needed.
 _EXACTLY = 1 << 14

@@ -12,10 +12,11 @@ import ctypes
 from typing import Optional
 
 from . import _attention, _interpreter
+from ._codes import Status
 from ._entry import Notices
 from ._handle import LIMIT, Handle
 from ._library import lib
-from ._native import ReadyCallback, Status
+from ._native import ReadyCallback
 from ._registry import next_key
 
 # Stands for SB_ERR_TIMEOUT, which is no error here.

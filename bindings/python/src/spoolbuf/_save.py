@@ -14,12 +14,13 @@ from typing import IO, Any, NamedTuple, Optional, Protocol, Union
 
 from . import _signals
 from ._arguments import LONGEST
+from ._codes import SIZE_UNKNOWN, SaveFlag
 from ._details import Room
 from ._entry import Entry, Request
 from ._errors import InvalidError, SizeError, UnknownSizeError, joined
 from ._library import lib
 from ._memory import address_of, fresh
-from ._native import SIZE_UNKNOWN, ProgressCallback, SaveFlag, SaveOptions
+from ._native import ProgressCallback, SaveOptions
 from ._queries import Queries
 
 # Not NULL, which ctypes would pass as None.

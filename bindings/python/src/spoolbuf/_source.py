@@ -21,16 +21,10 @@ from typing import Any, Optional, Union
 
 from . import _known, _messages, _position, _registry, _streams
 from ._arguments import function
+from ._codes import SourceCode, SourceFlag, Status
 from ._entry import Entry, Request, Way, report, tell
 from ._errors import CanceledError, SourceError, SpoolbufError, joined
-from ._native import (
-    Callback,
-    PullCallback,
-    SizeCallback,
-    SourceCode,
-    SourceFlag,
-    Status,
-)
+from ._native import Callback, PullCallback, SizeCallback
 from ._position import Elsewhere, Position
 from ._size import Sizer
 from ._streams import BytesLike, Question, Readable, ReadableInto, Stream

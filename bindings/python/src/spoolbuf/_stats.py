@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 from . import _native
-from ._native import SIZE_UNKNOWN, Operation, Spool, State, Status
+from ._codes import SIZE_UNKNOWN, Operation, Spool, State, Status
 
 
 class Stats(NamedTuple):
