@@ -175,12 +175,12 @@ impl Crew {
         lock(&self.state).threads[number].token = Some(this_thread());
         call(self.hooks.as_deref(), |hooks| &hooks.begin);
         let mut has_had_job = false;
-        while let Some(job) = self.next(has_had_job) {
+        let next = || self.next(std::mem::replace(&mut has_had_job, true));
+        for job in iter::from_fn(next) {
             match job {
                 Taken::Help(owner) => self.help(number, owner),
                 Taken::Call(work) => catch((), work),
             }
-            has_had_job = true;
         }
         call(self.hooks.as_deref(), |hooks| &hooks.end);
     }
