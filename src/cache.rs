@@ -5,6 +5,7 @@
 //! evicted. When its last lease ends, the [shelf] keeps it until the budget needs its room, its time
 //! is up or its key is removed; what goes first is the [policy]'s decision. An idle entry holds no
 //! connection: if it is incomplete, its source is closed, and the next open has to bring another one.
+//! Only that of an [unclaimed] key stays open a little longer.
 //!
 //! ```text
 //!               board              opener, without a lock           land
@@ -25,6 +26,7 @@ mod counts;
 mod directory;
 mod entry;
 mod flight;
+mod key;
 mod landing;
 mod lease;
 mod maker;
@@ -37,17 +39,18 @@ mod shelf;
 mod stats;
 mod table;
 mod times;
+mod unclaimed;
 
 use std::time::Duration;
 
 use crate::buffer::failure::{Attempt, Failure};
 use crate::cache::board::{Boarding, Departure};
 use crate::cache::flight::Flight;
+use crate::cache::key::Key;
 use crate::cache::landing::Landing;
 use crate::cache::maker::{EntryMaker, Known};
 use crate::cache::removal::ShelfEvictor;
 use crate::cache::shelf::Shelf;
-use crate::cache::table::Key;
 use crate::error::{Error, Operation, Result};
 use crate::pull::crew::Crew;
 use crate::store::budget::{Budget, Limits};

@@ -144,7 +144,8 @@ impl Cache {
     }
 
     /// The same with a timeout, which also bounds the wait for the opener, or for buffered bytes
-    /// only: then the opener is not called.
+    /// only: then the opener is not called. An event loop can poll with a timeout of zero: if nobody
+    /// waits when the opener returns, what it brings is for the next open of the key, for 5 seconds.
     ///
     /// # Errors
     /// As [`open`](Cache::open), and [`Error::Timeout`]: the opener did not return in time, or there is

@@ -2376,9 +2376,12 @@ public:
         auto found = of_sources_.find(code);
         if (found != of_sources_.end())
             return found->second;
-        for (const opener_failure &failure : of_openers_)
-            if (failure.code == code)
+        for (opener_failure &failure : of_openers_) {
+            if (failure.code == code) {
+                failure.is_found = true;
                 return failure.why;
+            }
+        }
         return {};
     }
 
@@ -2399,10 +2402,13 @@ private:
         cause why = {};
         std::uint64_t until = 0; ///< kept while an attempt with a lower number is under way
         bool is_last_wait = false;
+        bool is_found = false; ///< if not, the next open of the key may ask for it
     };
 
     /// A source's own codes are above; those that are not count as -1.
     static constexpr int first_code = -65536;
+    /// As many keys are open to the next open.
+    static constexpr std::size_t most_unclaimed = 16;
 
     static int code_for(unsigned turn) noexcept
     {
@@ -2457,7 +2463,7 @@ private:
             // The open that called the opener has ended. Others may have joined it until then.
             if (!std::exchange(failure->is_last_wait, true) && oldest_)
                 failure->until = last_attempt_ + 1;
-            else
+            else if (failure->is_found || of_openers_.size() > most_unclaimed)
                 gone.splice(gone.end(), of_openers_, failure);
         }
     }

@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use crate::cache::entry::CacheEntry;
 use crate::cache::flight::{Flight, FlightResult};
+use crate::cache::key::Key;
 use crate::cache::lease::Lease;
 use crate::cache::openings::Openings;
 use crate::cache::options::OpenWait;
 use crate::cache::shelf::Shelf;
-use crate::cache::table::{EntryRecord, EntryTable, Key};
+use crate::cache::table::{EntryRecord, EntryTable};
 use crate::cache::times::is_over;
 use crate::error::{Error, Result};
 use crate::sync::shared::Shared;
@@ -35,7 +36,20 @@ pub(super) struct Departure {
 impl Shelf {
     /// Finds the entry of a key, or the flight that brings it. Begins one if neither is there.
     pub(super) fn board(this: &Shared<Shelf>, key: &[u8], how: OpenWait) -> Result<Boarding> {
+        // Dropped without the lock.
+        let failed;
         let mut table = this.lock_open()?;
+        let is_unclaimed = table.unclaimed.has(key);
+        // Whoever polls is content with what came since the last poll.
+        let is_recent = is_unclaimed && how.timeout.is_some();
+        if is_unclaimed {
+            failed = table.take_flight(key);
+            if let Some(flight) = failed.as_ref().filter(|_| is_recent) {
+                table.unclaimed.claim(key);
+                table.counts.misses += 1;
+                return Ok(Boarding::Joined(flight.clone()));
+            }
+        }
         let listing = table.listing(key);
         if let Some(flight) = listing.and_then(|it| it.flight.clone()) {
             table.openings.check_wait(&flight, how)?;
@@ -50,9 +64,10 @@ impl Shelf {
         }
         let found = listing.and_then(|it| it.entry);
         let old = found.and_then(|id| table.record(id));
-        let is_usable = old.is_some_and(|record| this.is_usable(record));
+        let is_usable = old.is_some_and(|record| this.is_usable(record, is_recent));
         let old = old.map(|record| record.entry.clone());
         if let Some(entry) = old.as_ref().filter(|_| is_usable) {
+            table.unclaimed.claim(key);
             table.counts.hits += 1;
             return Ok(Boarding::Hit(Shelf::grant(this, &mut table, entry)));
         }
@@ -78,7 +93,8 @@ impl Shelf {
             return Ok(Some(Boarding::Hit(Shelf::grant(this, &mut table, &entry))));
         }
         table.counts.misses += 1;
-        let Some(flight) = flight else {
+        let is_running = |_: &Shared<Flight>| !table.unclaimed.has(key);
+        let Some(flight) = flight.filter(is_running) else {
             return Ok(None);
         };
         table.openings.check_wait(&flight, how)?;
@@ -103,6 +119,7 @@ impl Shelf {
         let flight = Shared::try_new(Flight::new())?;
         let key = Key::copy(key)?;
         table.begin_flight(&key, &flight)?;
+        table.unclaimed.claim(key.bytes());
         table.counts.misses += 1;
         Ok((flight, key))
     }
@@ -146,9 +163,9 @@ impl Shelf {
     }
 
     /// Whether an entry is handed out without asking the opener.
-    fn is_usable(&self, record: &EntryRecord) -> bool {
+    fn is_usable(&self, record: &EntryRecord, is_recent: bool) -> bool {
         let buffer = &record.entry.buffer;
-        !is_over(record.opened, self.clock.now(), self.fresh_ms)
+        (is_recent || !is_over(record.opened, self.clock.now(), self.fresh_ms))
             && (!record.is_unplugged || buffer.is_complete())
             && buffer.failure().is_none()
     }

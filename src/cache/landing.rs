@@ -2,12 +2,13 @@
 
 use crate::cache::entry::CacheEntry;
 use crate::cache::flight::Flight;
+use crate::cache::key::Key;
 use crate::cache::lease::Lease;
 use crate::cache::shelf::Shelf;
-use crate::cache::table::{EntryRecord, EntryTable, Key};
+use crate::cache::table::{EntryRecord, EntryTable};
 use crate::error::{Error, Result};
-use crate::sync::lock;
 use crate::sync::shared::Shared;
+use crate::sync::{Ordering, lock};
 
 /// What a flight brings.
 pub(super) enum Landing {
@@ -36,20 +37,34 @@ impl Shelf {
             // If memory runs out, the entry goes with its last lease.
             let _ = table.list(key, lease.entry().id);
         }
-        flight.land(|waiters| match (&held, table.is_closed) {
-            (_, true) => Err(Error::Canceled),
-            (Err(error), _) => Err(error.clone()),
-            (Ok(lease), _) => {
-                let entry = lease.entry();
-                if let Some(record) = table.record_mut(entry.id) {
-                    record.leases += waiters;
-                }
-                Ok(entry.clone())
+        flight.land(|waiters| {
+            if table.is_closed {
+                return Err(Error::Canceled);
             }
+            if waiters == 0 && is_listed {
+                this.leave_unclaimed(&mut table, key, held.is_err().then_some(flight));
+            }
+            let entry = held.as_ref().map_err(Error::clone)?.entry();
+            if let Some(record) = table.record_mut(entry.id) {
+                record.leases += waiters;
+            }
+            Ok(entry.clone())
         });
         drop(table);
         // The flight's own leases end after those of the others have begun, and without the lock.
         drop((held, old));
+        this.give_up_unclaimed();
+    }
+
+    /// Nobody was on board: what the flight brought is for the next open of its key. If memory runs out,
+    /// that begins anew.
+    fn leave_unclaimed(&self, table: &mut EntryTable, key: &Key, failed: Option<&Shared<Flight>>) {
+        if table.unclaimed.add(key, self.clock.now()).is_ok() {
+            self.may_have_unclaimed.store(true, Ordering::Relaxed);
+            if let Some(flight) = failed {
+                let _ = table.keep_failed(key, flight);
+            }
+        }
     }
 
     /// Records what a flight brought. Counts a lease of it for the flight itself.

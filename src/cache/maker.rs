@@ -3,13 +3,14 @@
 
 use crate::buffer::Buffer;
 use crate::cache::entry::CacheEntry;
+use crate::cache::key::Key;
 use crate::cache::landing::Landing;
 use crate::cache::lease::{EntryHome, Lease};
 use crate::cache::opener::Opened;
 use crate::cache::options::CacheOptions;
 use crate::cache::policy::{EntryId, Policy};
 use crate::cache::shelf::Shelf;
-use crate::cache::table::{EntryTable, Key};
+use crate::cache::table::EntryTable;
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::pull::crew::Crew;

@@ -2,21 +2,25 @@
 
 use std::iter;
 
+use crate::buffer::Buffer;
 use crate::cache::shelf::Shelf;
 use crate::cache::table::EntryRecord;
 use crate::cache::times::is_over;
 use crate::error::Error;
 use crate::store::budget::member::{Cause, Evictor};
 use crate::sync::shared::Shared;
-use crate::sync::{lock, wait};
+use crate::sync::{Ordering, lock, wait};
 
 impl Shelf {
     /// Makes whoever comes later begin anew.
     pub(super) fn remove(&self, key: &[u8]) {
         let mut table = lock(&self.table);
-        let id = table.forget(key);
+        // Dropped without the lock.
+        let flight = table.take_flight(key);
+        let id = table.unlist(key);
         let idle = id.and_then(|id| table.take_if_idle(id));
         drop(table);
+        drop(flight);
         if let Some(record) = idle {
             record.entry.end();
         }
@@ -34,8 +38,9 @@ impl Shelf {
         }
     }
 
-    /// Ends the entries that have been idle too long.
+    /// Ends what has had its time: the entries that have been idle too long, and what is unclaimed.
     pub(super) fn expire(&self) {
+        self.give_up_unclaimed();
         if self.idle_ms < 0 {
             return;
         }
@@ -52,6 +57,24 @@ impl Shelf {
         }
         table.counts.expired += 1;
         table.take_idle(id)
+    }
+
+    /// Gives up what nobody has claimed in time, or what is too much: the sources of entries, and failures.
+    pub(super) fn give_up_unclaimed(&self) {
+        while self.may_have_unclaimed.load(Ordering::Relaxed) {
+            let mut table = lock(&self.table);
+            let overdue = table.unclaimed.take_overdue(self.clock.now());
+            let is_left = !table.unclaimed.is_empty();
+            self.may_have_unclaimed.store(is_left, Ordering::Relaxed);
+            let Some(key) = overdue else { return };
+            let failed = table.take_flight(key.bytes());
+            let idle = table.take_source(key.bytes());
+            drop(table);
+            drop(failed);
+            if let Some((entry, generation)) = idle {
+                Buffer::unplug(&entry.buffer, generation);
+            }
+        }
     }
 
     fn take_victim(&self, cause: Cause) -> Option<EntryRecord> {

@@ -9,12 +9,14 @@ use crate::cache::table::{EntryRecord, EntryTable};
 use crate::cache::times::Clock;
 use crate::error::{Error, Result};
 use crate::sync::shared::Shared;
-use crate::sync::{Condvar, Mutex, lock};
+use crate::sync::{AtomicBool, Condvar, Mutex, lock};
 
 pub(crate) struct Shelf {
     pub(super) table: Mutex<EntryTable>,
     /// Notified when an opening has ended.
     pub(super) grounded: Condvar,
+    /// False: no key is unclaimed. Set under the table's lock, and read without it.
+    pub(super) may_have_unclaimed: AtomicBool,
     pub(super) directory: Shared<Box<dyn EntryDirectory>>,
     pub(super) clock: Clock,
     pub(super) fresh_ms: i64,
@@ -38,6 +40,7 @@ impl Shelf {
         Shelf {
             table: Mutex::new(EntryTable::new(Policy::new(options.max_entry, budget))),
             grounded: Condvar::new(),
+            may_have_unclaimed: AtomicBool::new(false),
             directory,
             clock: Clock::new(),
             fresh_ms: options.fresh_ms,
@@ -88,6 +91,7 @@ impl Shelf {
         bytes: u64,
         is_complete: bool,
     ) -> Released {
+        let needs_no_source = is_complete || table.is_unclaimed(id);
         let Some(record) = table.record_mut(id) else {
             return Released::Nothing;
         };
@@ -99,10 +103,10 @@ impl Shelf {
             let ended = table.take_idle(id);
             return ended.map_or(Released::Nothing, Released::Ended);
         }
-        record.is_unplugged |= !is_complete;
+        record.is_unplugged |= !needs_no_source;
         let generation = record.generation;
         table.policy.released(id, bytes, self.clock.now());
-        match is_complete {
+        match needs_no_source {
             true => Released::Nothing,
             false => Released::Idle { generation },
         }

@@ -9,7 +9,7 @@ use crate::store::budget::Budget;
 pub struct CacheStats {
     /// Opens of an entry that could be handed out at once.
     pub hits: u64,
-    /// Opens for which the opener was called, or was running.
+    /// Opens for which the opener was called, was running, or had failed.
     pub misses: u64,
     /// Openers that are running now, or wait for a helper thread.
     pub opening: u64,

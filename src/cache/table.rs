@@ -1,57 +1,16 @@
 //! The table: which entries there are, and what the cache knows of each. Under the shelf's lock.
 
-use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
 
 use crate::cache::counts::Counts;
 use crate::cache::entry::CacheEntry;
 use crate::cache::flight::Flight;
+use crate::cache::key::Key;
 use crate::cache::openings::Openings;
 use crate::cache::policy::{EntryId, Policy};
+use crate::cache::unclaimed::Unclaimed;
 use crate::error::{Error, Result};
 use crate::sync::shared::Shared;
-
-/// The bytes of a key, which its clones share.
-#[derive(Clone)]
-pub(super) struct Key(Shared<Vec<u8>>);
-
-impl Key {
-    /// The memory that a key takes besides its bytes.
-    pub(super) const SIZE: usize = Shared::<Vec<u8>>::SIZE;
-
-    pub(super) fn copy(bytes: &[u8]) -> Result<Key> {
-        let mut copy = Vec::new();
-        copy.try_reserve_exact(bytes.len())
-            .map_err(|_| Error::NoMemory)?;
-        copy.extend_from_slice(bytes);
-        Shared::try_new(copy).map(Key)
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl Borrow<[u8]> for Key {
-    fn borrow(&self) -> &[u8] {
-        self.bytes()
-    }
-}
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Key) -> bool {
-        self.bytes() == other.bytes()
-    }
-}
-
-impl Eq for Key {}
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.bytes().hash(state);
-    }
-}
 
 /// What a key has: an entry, a flight, or both while the opener is asked whether the entry's bytes
 /// are still the same.
@@ -110,6 +69,7 @@ pub(super) struct EntryTable {
     pub(super) policy: Policy,
     pub(super) counts: Counts,
     pub(super) openings: Openings,
+    pub(super) unclaimed: Unclaimed,
     pub(super) is_closed: bool,
 }
 
@@ -126,6 +86,7 @@ impl EntryTable {
             policy,
             counts: Counts::default(),
             openings: Openings::default(),
+            unclaimed: Unclaimed::default(),
             is_closed: false,
         }
     }
@@ -199,6 +160,13 @@ impl EntryTable {
         is_listed
     }
 
+    /// Takes the flight of a key: whoever comes later does not join it.
+    pub(super) fn take_flight(&mut self, key: &[u8]) -> Option<Shared<Flight>> {
+        let flight = self.listings.get_mut(key)?.flight.take();
+        self.tidy(key);
+        flight
+    }
+
     /// Makes an entry the one of a key. The place is there, or allocated.
     pub(super) fn list(&mut self, key: &Key, id: EntryId) -> Result<()> {
         self.listings.try_reserve(1).map_err(|_| Error::NoMemory)?;
@@ -228,14 +196,27 @@ impl EntryTable {
         }
     }
 
-    /// The same for the entry and the flight of a key: whoever comes later begins anew.
-    pub(super) fn forget(&mut self, key: &[u8]) -> Option<EntryId> {
-        if let Some(place) = self.listings.get_mut(key) {
-            place.flight = None;
-        }
-        let id = self.unlist(key);
-        self.tidy(key);
-        id
+    /// Whether an entry is for the next open of its key.
+    pub(super) fn is_unclaimed(&self, id: EntryId) -> bool {
+        let key = self.record(id).and_then(|record| record.key.as_ref());
+        let key = key.filter(|key| self.unclaimed.has(key.bytes()));
+        let listing = key.and_then(|key| self.listing(key.bytes()));
+        listing.is_some_and(|it| it.flight.is_none())
+    }
+
+    /// Keeps a flight that has failed in the listing of its key.
+    pub(super) fn keep_failed(&mut self, key: &Key, flight: &Shared<Flight>) -> Result<()> {
+        self.listings.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        self.listings.entry(key.clone()).or_default().flight = Some(flight.clone());
+        Ok(())
+    }
+
+    /// The entry of a key and its source's generation, if it has no lease: that source is to be closed.
+    pub(super) fn take_source(&mut self, key: &[u8]) -> Option<(Shared<CacheEntry>, u64)> {
+        let id = self.listing(key)?.entry?;
+        let record = self.record_mut(id).filter(|record| record.leases == 0)?;
+        record.is_unplugged = true;
+        Some((record.entry.clone(), record.generation))
     }
 
     /// Takes an entry without a lease out of the table.

@@ -2,8 +2,10 @@
 
 mod budgets;
 mod helpers;
+mod late;
 mod leases;
 mod nesting;
+mod polling;
 mod times;
 
 use std::collections::HashMap;

@@ -866,7 +866,7 @@ pub struct sb_cache_stats {
     /// The number of opens for which an entry was there that could be handed out at once.
     pub hits: u64,
     /// The number of opens for which it was not: they called the opener, waited for one that was
-    /// running, or had SB_READER_BUFFERED.
+    /// running, got the error of one that had returned, or had SB_READER_BUFFERED.
     pub misses: u64,
     /// The number of openers that are running now, or wait for a thread of the library.
     pub opening: u64,

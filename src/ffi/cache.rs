@@ -107,8 +107,8 @@ pub unsafe extern "C" fn sb_cache_new(
 ///
 /// If the cache has no entry for the key, or one that is stale (`fresh_ms`), incomplete and without
 /// a lease, failed or came short, the opener is called: see sb_opener_fn. Any number of concurrent
-/// opens of one key call it once, and all of them get its entry or its error. An error is not
-/// remembered: the next open calls the opener again. If the key was removed meanwhile, those who
+/// opens of one key call it once, and all of them get its entry or its error. An error that one of them
+/// got is not remembered: the next open calls the opener again. If the key was removed meanwhile, those who
 /// waited get the entry all the same, and whoever comes later another one.
 ///
 /// As long as an entry has a lease, it is never evicted, and its bytes stay as they are. Every reader
@@ -126,9 +126,13 @@ pub unsafe extern "C" fn sb_cache_new(
 /// @param key_size the size of the key in bytes: 1 to 4,096.
 /// @param options  [in] the options of the reader, which are copied; NULL for the defaults.
 ///                 Its `timeout_ms` limits the open as well. With any timeout, a thread of the
-///                 library calls the opener, which runs on after the timeout for opens that come before
-///                 it returns. If nobody waits then, the entry has no lease: its source is closed, and the
-///                 next open calls the opener again. 0 starts it without waiting for it.
+///                 library calls the opener, which runs on after the timeout. 0 starts it without
+///                 waiting for it. If nobody waits when it returns, what it brought is for the next open
+///                 of the key, so that an event loop can poll with 0: the source of the entry stays open,
+///                 and an open with a timeout gets the opener's error, or an entry that is stale by then.
+///                 That ends after 5 seconds, as `idle_ms` is applied, and for the oldest of more than 16
+///                 keys. Until then the entry is one without a lease: it is evicted, removed and dropped
+///                 like others. With an `idle_ms` of 0, each poll would call the opener again.
 ///                 With SB_READER_BUFFERED, the opener is not called: the entry is returned as it is,
 ///                 even if it is stale or incomplete. If it has no source then, the reader returns
 ///                 SB_ERR_TIMEOUT for missing bytes, and other calls that need them return

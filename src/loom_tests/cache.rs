@@ -1,6 +1,8 @@
 //! A cache: an entry is opened, evicted, released and removed by several threads. Each open gets an
 //! entry that nobody ends, and each source is closed once.
 
+use std::time::Duration;
+
 use loom::sync::Arc;
 use loom::thread;
 
@@ -174,6 +176,37 @@ fn open_against_close() {
     });
 }
 
+/// Nobody waits when the opener returns. The next poll comes while the time of what it brought ends.
+#[test]
+fn a_poll_against_the_end_of_its_time() {
+    const AT_ONCE: OpenWait = OpenWait {
+        timeout: Some(Duration::ZERO),
+        buffered: false,
+    };
+    let poll = |cache: &Shared<BufferCache>| match BufferCache::open(cache, b"a", AT_ONCE) {
+        Ok(lease) => drop(lease),
+        Err(failure) => assert!(matches!(failure.error, Error::Timeout)),
+    };
+    explore(1, move || {
+        let (cache, taps) = cache(1, false);
+        poll(&cache);
+        let expiring = thread::spawn({
+            let cache = cache.clone();
+            move || {
+                cache.advance_clock(Duration::from_secs(60));
+                cache.stats()
+            }
+        });
+        poll(&cache);
+        expiring.join().unwrap();
+        cache.close();
+        drop(cache);
+        for closed in &*lock(&taps.closed) {
+            assert_eq!(closed.load(Ordering::Relaxed), 1);
+        }
+    });
+}
+
 /// An opener that opens the other key first, unless it is not to for "b".
 #[derive(Clone)]
 struct Circle {
@@ -221,7 +254,7 @@ impl Circle {
 #[test]
 fn an_opener_against_a_queued_one() {
     const BY_HELPER: OpenWait = OpenWait {
-        timeout: Some(std::time::Duration::MAX),
+        timeout: Some(Duration::MAX),
         buffered: false,
     };
     explore(1, || {

@@ -565,6 +565,79 @@ static void timed_opens(void)
     finish();
 }
 
+static int closes_of(int first, int end)
+{
+    int sum = 0;
+    for (; first < end; first++)
+        sum += get(&resources[first].closes);
+    return sum;
+}
+
+/* What an opener brings when nobody waits is for the next open of the key, so that a loop can poll. */
+static void polling(void)
+{
+    enum { POLLS = 40, FIRST = 10, END = 30, MOST = 16 };
+    sb_reader_options at_once = reading(0, 0), soon = reading(1, 0);
+    sb_reader *reader, *other;
+    sb_error error;
+    int64_t start;
+    int polls, number;
+
+    begin_default();
+    hold(1);
+    for (polls = 0; polls < POLLS; polls++)
+        CHECK_EQ(open_fails(1, polls % 8 == 0 ? &soon : &at_once), SB_ERR_TIMEOUT);
+    start = now_ms();
+    hold(0);
+    WAIT_UNTIL(stat_now().opening == 0);
+    for (; open_with(1, &at_once, &reader) == SB_ERR_TIMEOUT; polls++)
+        CHECK(reader == NULL);
+    /* On a machine that pauses for that long, its time may have been up. */
+    CHECK(now_ms() - start > 4000 || get(&opens) == 1);
+    CHECK_EQ(stat_now().leases, 1);
+    CHECK_EQ(stat_now().hits + stat_now().misses, polls + 1);
+    CHECK(stat_now().hits <= 1);
+    other = open_key(1);
+    read_whole(other, 1);
+    sb_reader_free(other);
+    sb_reader_free(reader);
+
+    /* An error is for the next one, too, and for one only. */
+    resources[2].fails = -404;
+    hold(1);
+    polls = get(&opens);
+    CHECK_EQ(open_fails(2, &at_once), SB_ERR_TIMEOUT);
+    start = now_ms();
+    hold(0);
+    WAIT_UNTIL(stat_now().opening == 0);
+    CHECK_EQ(sb_error_init(&error, sizeof error), SB_OK);
+    at_once.error = &error;
+    if (open_fails(2, &at_once) == SB_ERR_SOURCE) {
+        CHECK_EQ(error.source, -404);
+        CHECK_EQ(get(&opens), polls + 1);
+    } else {
+        CHECK(now_ms() - start > 4000);
+    }
+    resources[2].fails = 0;
+    at_once.error = NULL;
+    reader = open_key(2);
+    read_whole(reader, 2);
+    sb_reader_free(reader);
+
+    /* Some at a time. All that are left are closed by the end. */
+    hold(1);
+    for (number = FIRST; number < END; number++)
+        CHECK_EQ(open_fails(number, &at_once), SB_ERR_TIMEOUT);
+    start = now_ms();
+    hold(0);
+    WAIT_UNTIL(stat_now().opening == 0);
+    CHECK(closes_of(FIRST, END) >= END - FIRST - MOST);
+    CHECK(now_ms() - start > 4000 || closes_of(FIRST, END) == END - FIRST - MOST);
+    CHECK_EQ(stat_now().entries, END - FIRST + 2);
+    CHECK_EQ(stat_now().leases, 0);
+    finish();
+}
+
 /* Helpers that are all inside openers that stall hold up nobody who may call the opener. */
 static void busy_helpers(void)
 {
@@ -1081,6 +1154,7 @@ int main(void)
     single_flight();
     opener_fails();
     timed_opens();
+    polling();
     busy_helpers();
     bad_callbacks();
     reentry();

@@ -412,6 +412,34 @@ struct sad {
     std::string key;
 };
 
+/// The next open gets what was thrown when nobody waited, whatever happens to other keys meanwhile.
+static void polls_get_what_was_thrown()
+{
+    std::atomic<int> alive = 0;
+    std::atomic<bool> may_go = false;
+    spoolbuf::cache cache([&](std::string_view key, std::uint64_t) -> spoolbuf::resource {
+        while (!may_go)
+            std::this_thread::sleep_for(1ms);
+        if (key == "good")
+            return spoolbuf::resource(stream{size}, size, 1);
+        throw sad{counted(alive), std::string(key)};
+    });
+    spoolbuf::reader_options at_once;
+    at_once.timeout = 0ms;
+    std::error_code code;
+    auto polls = [&](std::string_view key) { return !cache.open(key, at_once, code).native_handle(); };
+    CHECK(polls("bad") && code == spoolbuf::errc::timeout && polls("good"));
+    may_go = true;
+    while (cache.stats().opening > 0)
+        std::this_thread::sleep_for(1ms);
+    CHECK(!polls("good") && cache.stats().hits == 1);
+    auto thrown = caught<sad>([&] { cache.open("bad", at_once); });
+    CHECK(thrown && thrown->key == "bad");
+    thrown.reset();
+    while (alive > 0)
+        std::this_thread::sleep_for(1ms);
+}
+
 /// Many threads, each of which gets the exception of its own key.
 static void exceptions_of_many_threads()
 {
@@ -623,6 +651,7 @@ int main()
     failures_wait_for_late_opens();
 #ifdef __cpp_exceptions
     exceptions_reach_all_who_wait();
+    polls_get_what_was_thrown();
     exceptions_of_many_threads();
     exceptions_are_not_kept();
     exceptions_of_sources();

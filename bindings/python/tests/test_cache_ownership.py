@@ -239,8 +239,8 @@ def test_nobody_keeps_the_exception(way: str) -> None:
 
 
 @pytest.mark.usefixtures("no_collection")
-def test_nobody_keeps_the_exception_of_an_open_that_was_given_up() -> None:
-    """The function raises it when nobody waits for it any more."""
+def test_the_exception_of_an_open_that_was_given_up_is_for_the_next() -> None:
+    """The function raises it when nobody waits for it any more. Nobody keeps it after that."""
     go = threading.Event()
     raised: list[weakref.ref[Failure]] = []
 
@@ -262,6 +262,9 @@ def test_nobody_keeps_the_exception_of_an_open_that_was_given_up() -> None:
         with pytest.raises(TimedOutError):
             cache.open("key", timeout=0)
         go.set()
-        eventually(lambda: raised and not raised[0]())
+        eventually(lambda: cache.stat().opening == 0)
         assert not origins.failures and origins.flight is None
+        # It calls the function itself.
         assert cache["key"][:] == b"bytes"
+        eventually(lambda: not raised[0]())
+        assert not origins.failures and not cache._lender.opener._unclaimed

@@ -92,13 +92,52 @@ def test_a_timeout_of_open() -> None:
                 cache.open("key", timeout=timeout)
         assert len(threads) == 1
         go.set()
-        # It went on for the next open, on a thread of the library. If that came too late for it,
-        # the entry had no stream any more.
+        # It went on for the next open, on a thread of the library.
         with cache.open("key", timeout=60) as file:
             assert file.read() == b"bytes"
-        assert len(threads) < 3 and threading.get_ident() not in threads
+        assert len(threads) == 1 and threading.get_ident() not in threads
         with pytest.raises(ValueError):
             cache.open("key", timeout=-1)
+
+
+def test_polls_get_what_one_call_brings() -> None:
+    opener, go = Opener(), threading.Event()
+
+    def open_key(key: str, old_tag: int) -> Resource:
+        assert go.wait(60)
+        return opener(key, old_tag)
+
+    with Cache(open_key) as cache:
+        for _ in range(40):
+            with pytest.raises(TimedOutError):
+                cache.open("key", timeout=0)
+        go.set()
+        eventually(lambda: cache.stat().opening == 0)
+        # Nobody waits, and nobody has a lease.
+        assert cache.stat().leases == 0 and not opener.streams[0].closed.is_set()
+        with cache.open("key", timeout=0):
+            assert cache["key"][:] == WHOLE
+        stats = cache.stat()
+        assert (len(opener.calls), stats.hits, stats.misses) == (1, 2, 40)
+
+
+def test_polls_get_what_was_raised() -> None:
+    go = threading.Event()
+    calls: list[str] = []
+
+    def open_key(key: str) -> bytes:
+        calls.append(key)
+        assert go.wait(60)
+        raise LookupError(key)
+
+    with Cache(open_key) as cache:
+        with pytest.raises(TimedOutError):
+            cache.open("key", timeout=0)
+        go.set()
+        eventually(lambda: cache.stat().opening == 0)
+        with pytest.raises(LookupError, match="key"):
+            cache.open("key", timeout=0)
+        assert calls == ["key"] and not cache._lender.opener._unclaimed
 
 
 def test_a_timeout_of_reads() -> None:

@@ -157,7 +157,8 @@ class Cache(Closing):
 
         It is as that of `StreamBuffer.open`, and so are the arguments. The `timeout` limits the
         open, too: a thread of the library calls the function then, which may go on for others after
-        `TimedOutError`. With `buffered_only` it is not called: the entry is used as it is. If there
+        `TimedOutError`. An event loop can poll with 0: what the function returns or raises when
+        nobody waits is for the next open of the key, for 5 seconds. With `buffered_only` it is not called: the entry is used as it is. If there
         is none, and no other thread is about to open it, `TimedOutError` is raised.
 
         >>> with Cache(lambda key: [b"by", b"tes"]) as cache:

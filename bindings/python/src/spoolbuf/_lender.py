@@ -62,7 +62,7 @@ class Lender:
             self.is_alone = False
         self.check_open()
         origins = self.opener.origins(key)
-        self.opener.enter(origins)
+        self.opener.enter(key, origins)
         try:
             call = _Call(self, key, origins, timeout, buffered, reach)
             return call.lease(), origins

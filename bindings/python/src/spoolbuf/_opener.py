@@ -30,6 +30,8 @@ Open = Union[
 # C gets it if an exception was raised where it entered Python. Nobody finds an exception for it.
 GIVEN_UP = -1
 _LONGEST = 4095
+# As many keys are open to the next open in C.
+_MOST_UNCLAIMED = 16
 
 
 class Opener:
@@ -47,6 +49,8 @@ class Opener:
         self._lock = threading.RLock()
         self._by_key: weakref.WeakValueDictionary[bytes, Origins] = weakref.WeakValueDictionary()
         self._flights: set[Flight] = set()
+        # By key, with their codes: the failures for which nobody waited.
+        self._unclaimed: dict[bytes, tuple[int, Raised]] = {}
         _openers[self.number] = weakref.ref(self)
 
     def origins(self, key: bytes) -> Origins:
@@ -57,10 +61,14 @@ class Opener:
                 found = self._by_key[key] = Origins()
             return found
 
-    def enter(self, origins: Origins) -> None:
-        """Called before this thread opens the key."""
+    def enter(self, key: bytes, origins: Origins) -> None:
+        """Called before this thread opens the key. It gets the failure that nobody got."""
         with self._lock:
             origins.opens += 1
+            unclaimed = self._unclaimed.pop(key, None)
+            if unclaimed is not None:
+                code, failure = unclaimed
+                origins.failures[code] = failure
 
     def leave(self, origins: Origins) -> None:
         """Called after `enter`. The last thread forgets the failures: later opens get none."""
@@ -92,7 +100,18 @@ class Opener:
             flight.land()
             self._flights.discard(flight)
             with self._lock:
+                self._keep(key, origins, flight)
                 origins.forget_failures()
+
+    def _keep(self, key: bytes, origins: Origins, flight: Flight) -> None:
+        """Keeps a failure for the next open of the key, if nobody opens it now."""
+        self._unclaimed.pop(key, None)
+        failure = origins.failures.get(flight.code)
+        if failure is None or origins.opens:
+            return
+        self._unclaimed[key] = flight.code, failure
+        if len(self._unclaimed) > _MOST_UNCLAIMED:
+            del self._unclaimed[next(iter(self._unclaimed))]
 
     def _open(
         self, key: bytes, old_tag: int, origins: Origins, flight: Flight, out: Opened
@@ -124,6 +143,7 @@ class Opener:
         self.end()
         self._lock = threading.RLock()
         self._by_key.clear()
+        self._unclaimed.clear()
         self._flights.clear()
 
 
