@@ -70,6 +70,7 @@ impl Buffer {
     /// Closes the source, if it still is the one of this generation, and leaves the buffer without
     /// one: until it is reopened, calls that need a source are canceled. Never waits for a source that
     /// has a close.
+    #[inline(never)]
     pub(crate) fn unplug(this: &Shared<Buffer>, generation: u64) {
         let mut state = this.gate.lock();
         let is_current = state.source().generation() == generation;

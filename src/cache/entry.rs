@@ -19,6 +19,7 @@ pub(crate) struct CacheEntry {
 impl CacheEntry {
     /// Frees the buffer: nobody has a lease any more, or the cache is freed. More than once is
     /// harmless.
+    #[inline(never)]
     pub(super) fn end(&self) {
         self.directory.remove(self.handle);
         self.buffer.free();

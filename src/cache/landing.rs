@@ -59,11 +59,13 @@ impl Shelf {
     /// Nobody was on board: what the flight brought is for the next open of its key. If memory runs out,
     /// that begins anew.
     fn leave_unclaimed(&self, table: &mut EntryTable, key: &Key, failed: Option<&Shared<Flight>>) {
-        if table.unclaimed.add(key, self.clock.now()).is_ok() {
-            self.may_have_unclaimed.store(true, Ordering::Relaxed);
-            if let Some(flight) = failed {
-                let _ = table.keep_failed(key, flight);
-            }
+        if table.unclaimed.add(key, self.clock.now()).is_err() {
+            return;
+        }
+        self.may_have_unclaimed.store(true, Ordering::Relaxed);
+        let Some(flight) = failed else { return };
+        if let Ok(listing) = table.make_listing(key) {
+            listing.flight = Some(flight.clone());
         }
     }
 

@@ -39,6 +39,7 @@ impl Shelf {
     }
 
     /// Ends what has had its time: the entries that have been idle too long, and what is unclaimed.
+    #[inline(never)]
     pub(super) fn expire(&self) {
         self.give_up_unclaimed();
         if self.idle_ms < 0 {
@@ -60,6 +61,7 @@ impl Shelf {
     }
 
     /// Gives up what nobody has claimed in time, or what is too much: the sources of entries, and failures.
+    #[inline(never)]
     pub(super) fn give_up_unclaimed(&self) {
         while self.may_have_unclaimed.load(Ordering::Relaxed) {
             let mut table = lock(&self.table);

@@ -64,6 +64,7 @@ impl Shelf {
     }
 
     /// Ends a lease.
+    #[inline(never)]
     pub(super) fn release(&self, entry: &CacheEntry) {
         let buffer = &entry.buffer;
         let (bytes, is_complete) = (buffer.held(), buffer.is_complete());

@@ -91,8 +91,31 @@ impl EntryTable {
         }
     }
 
+    // The next functions are not inlined: each copy would have the code that hashes a key.
+
+    #[inline(never)]
     pub(super) fn listing(&self, key: &[u8]) -> Option<&Listing> {
         self.listings.get(key)
+    }
+
+    #[inline(never)]
+    fn listing_mut(&mut self, key: &[u8]) -> Option<&mut Listing> {
+        self.listings.get_mut(key)
+    }
+
+    /// The listing of a key, which is made if there is none.
+    #[inline(never)]
+    pub(super) fn make_listing(&mut self, key: &Key) -> Result<&mut Listing> {
+        self.listings.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        Ok(self.listings.entry(key.clone()).or_default())
+    }
+
+    #[inline(never)]
+    fn tidy(&mut self, key: &[u8]) {
+        let is_empty = |place: &Listing| place.entry.is_none() && place.flight.is_none();
+        if self.listing(key).is_some_and(is_empty) {
+            self.listings.remove(key);
+        }
     }
 
     pub(super) fn record(&self, id: EntryId) -> Option<&EntryRecord> {
@@ -143,15 +166,14 @@ impl EntryTable {
     /// Allocates the place of a key and what a flight takes, and begins the flight.
     pub(super) fn begin_flight(&mut self, key: &Key, flight: &Shared<Flight>) -> Result<()> {
         self.openings.reserve()?;
-        self.listings.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        self.make_listing(key)?.flight = Some(flight.clone());
         self.openings.begin(flight);
-        self.listings.entry(key.clone()).or_default().flight = Some(flight.clone());
         Ok(())
     }
 
     /// Ends a flight. Returns whether its key still waits for it.
     pub(super) fn end_flight(&mut self, key: &Key, flight: &Shared<Flight>) -> bool {
-        let Some(place) = self.listings.get_mut(key) else {
+        let Some(place) = self.listing_mut(key.bytes()) else {
             return false;
         };
         let mine = |held: &mut Shared<Flight>| Shared::is_same(held, flight);
@@ -161,26 +183,29 @@ impl EntryTable {
     }
 
     /// Takes the flight of a key: whoever comes later does not join it.
+    #[inline(never)]
     pub(super) fn take_flight(&mut self, key: &[u8]) -> Option<Shared<Flight>> {
-        let flight = self.listings.get_mut(key)?.flight.take();
+        let flight = self.listing_mut(key)?.flight.take();
         self.tidy(key);
         flight
     }
 
     /// Makes an entry the one of a key. The place is there, or allocated.
     pub(super) fn list(&mut self, key: &Key, id: EntryId) -> Result<()> {
-        self.listings.try_reserve(1).map_err(|_| Error::NoMemory)?;
-        self.unlist(key.bytes());
+        let old = self.make_listing(key)?.entry.replace(id);
+        if let Some(record) = old.and_then(|id| self.record_mut(id)) {
+            record.key = None;
+        }
         if let Some(record) = self.record_mut(id) {
             record.key = Some(key.clone());
         }
-        self.listings.entry(key.clone()).or_default().entry = Some(id);
         Ok(())
     }
 
     /// Takes the entry of a key away from those who come later. Returns it.
+    #[inline(never)]
     pub(super) fn unlist(&mut self, key: &[u8]) -> Option<EntryId> {
-        let place = self.listings.get_mut(key)?;
+        let place = self.listing_mut(key)?;
         let id = place.entry.take();
         if let Some(record) = id.and_then(|id| self.record_mut(id)) {
             record.key = None;
@@ -190,6 +215,7 @@ impl EntryTable {
     }
 
     /// The same for an entry, if it is the one of its key.
+    #[inline(never)]
     pub(super) fn unlist_entry(&mut self, id: EntryId) {
         if let Some(key) = self.record(id).and_then(|record| record.key.clone()) {
             self.unlist(key.bytes());
@@ -204,13 +230,6 @@ impl EntryTable {
         listing.is_some_and(|it| it.flight.is_none())
     }
 
-    /// Keeps a flight that has failed in the listing of its key.
-    pub(super) fn keep_failed(&mut self, key: &Key, flight: &Shared<Flight>) -> Result<()> {
-        self.listings.try_reserve(1).map_err(|_| Error::NoMemory)?;
-        self.listings.entry(key.clone()).or_default().flight = Some(flight.clone());
-        Ok(())
-    }
-
     /// The entry of a key and its source's generation, if it has no lease: that source is to be closed.
     pub(super) fn take_source(&mut self, key: &[u8]) -> Option<(Shared<CacheEntry>, u64)> {
         let id = self.listing(key)?.entry?;
@@ -220,6 +239,7 @@ impl EntryTable {
     }
 
     /// Takes an entry without a lease out of the table.
+    #[inline(never)]
     pub(super) fn take_idle(&mut self, id: EntryId) -> Option<EntryRecord> {
         self.unlist_entry(id);
         let mut record = self.records[id.index()].take()?;
@@ -246,12 +266,5 @@ impl EntryTable {
     /// The record in a slot, which may be empty. None past the last slot.
     pub(super) fn slot(&self, index: usize) -> Option<Option<&EntryRecord>> {
         self.records.get(index).map(Option::as_ref)
-    }
-
-    fn tidy(&mut self, key: &[u8]) {
-        let is_empty = |place: &Listing| place.entry.is_none() && place.flight.is_none();
-        if self.listings.get(key).is_some_and(is_empty) {
-            self.listings.remove(key);
-        }
     }
 }

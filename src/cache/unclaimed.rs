@@ -31,11 +31,13 @@ impl Unclaimed {
         Ok(())
     }
 
+    #[inline(never)]
     pub(super) fn has(&self, key: &[u8]) -> bool {
         self.0.iter().any(|it| it.0.bytes() == key)
     }
 
     /// What the flight left is for the caller. Returns whether there was one.
+    #[inline(never)]
     pub(super) fn claim(&mut self, key: &[u8]) -> bool {
         let at = self.0.iter().position(|it| it.0.bytes() == key);
         at.map(|at| self.0.remove(at)).is_some()
