@@ -40,7 +40,7 @@ pub(super) mod room;
 use std::io;
 
 use crate::error::Result;
-use crate::store::budget::account::Account;
+use crate::store::budget::account::{Account, Charge};
 use crate::store::budget::free_space::FreeSpace;
 use crate::store::budget::member::{Cause, Evictor, Member};
 use crate::store::budget::registry::Registry;
@@ -58,19 +58,14 @@ pub(crate) struct Limits {
 }
 
 pub(crate) struct Budget {
-    memory: Account,
+    /// Charges keep it.
+    memory: Shared<Account>,
     disk: Account,
     /// The part of the memory that no spill frees: the index and the owners of the stores.
     overhead: AtomicU64,
     registry: Mutex<Registry>,
     free_space: FreeSpace,
     evictor: Option<Box<dyn Evictor>>,
-}
-
-/// Memory that is charged to a budget, until it is dropped.
-pub(crate) struct Charge {
-    budget: Shared<Budget>,
-    bytes: u64,
 }
 
 /// Memory that the owner of a member takes, charged until this is dropped. No spill frees it.
@@ -85,7 +80,7 @@ impl Budget {
 
     pub(crate) fn new(limits: Limits, evictor: Option<Box<dyn Evictor>>) -> Result<Shared<Budget>> {
         Shared::try_new(Budget {
-            memory: Account::new(limits.max_memory),
+            memory: Shared::try_new(Account::new(limits.max_memory))?,
             disk: Account::new(limits.max_disk),
             overhead: AtomicU64::new(0),
             registry: Mutex::new(Registry::default()),
@@ -175,44 +170,6 @@ impl Budget {
     /// Sets the birth of a member's oldest segment in memory.
     pub(super) fn publish(&self, slot: usize, oldest: u64) {
         lock(&self.registry).publish(slot, oldest);
-    }
-}
-
-impl Drop for Budget {
-    fn drop(&mut self) {
-        // Every member and every charge keeps the budget.
-        debug_assert_eq!(self.memory.used(), 0, "memory is still charged");
-        debug_assert_eq!(self.disk.used(), 0, "disk space is still charged");
-    }
-}
-
-impl Charge {
-    /// The number of bytes charged.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Leaves `bytes` in this charge. Returns the rest.
-    pub(super) fn split(&mut self, bytes: u64) -> Charge {
-        let rest = self.bytes.saturating_sub(bytes);
-        self.bytes -= rest;
-        Charge {
-            budget: self.budget.clone(),
-            bytes: rest,
-        }
-    }
-
-    /// Takes up to `bytes` out of the charge. They stay charged. Returns their number.
-    pub(super) fn take(&mut self, bytes: u64) -> u64 {
-        let taken = bytes.min(self.bytes);
-        self.bytes -= taken;
-        taken
-    }
-}
-
-impl Drop for Charge {
-    fn drop(&mut self) {
-        self.budget.memory.remove(self.bytes);
     }
 }
 

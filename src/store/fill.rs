@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::store::Store;
-use crate::store::budget::Charge;
+use crate::store::budget::account::Charge;
 use crate::store::memory::BLOCK;
 use crate::store::memory::arena::ARENA;
 use crate::store::memory::chunk::Chunk;

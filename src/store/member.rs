@@ -2,8 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::store::Store;
+use crate::store::budget::Budget;
+use crate::store::budget::account::Charge;
 use crate::store::budget::member::{Cause, Member, Spilled};
-use crate::store::budget::{Budget, Charge};
 use crate::store::extras::Extras;
 use crate::store::fill::capacity;
 use crate::store::index::{GROWTH, SEGMENT, Spiller};

@@ -6,9 +6,10 @@
 use std::collections::VecDeque;
 
 use crate::error::{Error, Result};
+use crate::store::budget::Budget;
+use crate::store::budget::account::Charge;
 use crate::store::budget::member::Member;
 use crate::store::budget::registry::NEVER;
-use crate::store::budget::{Budget, Charge};
 use crate::sync::shared::Shared;
 
 /// The disk space that is charged for `filled` bytes at `start`: the blocks that they touch.

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::error::{Error, Result};
-use crate::store::budget::Charge;
+use crate::store::budget::account::Charge;
 use crate::store::extras::Extras;
 use crate::store::index::Writer;
 use crate::store::membership::Membership;

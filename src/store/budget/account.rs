@@ -1,5 +1,7 @@
-//! An account: how much of one resource is used, its limit, and the most that was ever used.
+//! An account: how much of one resource is used, its limit, and the most that was ever used. And charges
+//! to it.
 
+use crate::sync::shared::Shared;
 use crate::sync::{AtomicU64, Ordering};
 
 pub(crate) struct Account {
@@ -61,5 +63,52 @@ impl Account {
     /// The limit.
     pub(crate) fn max(&self) -> u64 {
         self.max
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        debug_assert_eq!(self.used(), 0, "something is still charged");
+    }
+}
+
+/// Bytes that are charged to an account, until they are dropped.
+pub(crate) struct Charge {
+    account: Shared<Account>,
+    bytes: u64,
+}
+
+impl Charge {
+    /// A charge of bytes that were added to the account.
+    pub(super) fn new(account: &Shared<Account>, bytes: u64) -> Charge {
+        Charge {
+            account: account.clone(),
+            bytes,
+        }
+    }
+
+    /// The number of bytes charged.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Leaves `bytes` in this charge. Returns the rest.
+    pub(crate) fn split(&mut self, bytes: u64) -> Charge {
+        let rest = self.bytes.saturating_sub(bytes);
+        self.bytes -= rest;
+        Charge::new(&self.account, rest)
+    }
+
+    /// Takes up to `bytes` out of the charge. They stay charged. Returns their number.
+    pub(super) fn take(&mut self, bytes: u64) -> u64 {
+        let taken = bytes.min(self.bytes);
+        self.bytes -= taken;
+        taken
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.account.remove(self.bytes);
     }
 }

@@ -10,8 +10,9 @@
 
 use crate::disk;
 use crate::error::{Error, Operation, Result};
+use crate::store::budget::Budget;
+use crate::store::budget::account::Charge;
 use crate::store::budget::member::{Cause, Spilled};
-use crate::store::budget::{Budget, Charge};
 use crate::store::memory::chunk::Chunk;
 use crate::sync::shared::Shared;
 use crate::sync::{Ordering, lock};
@@ -33,10 +34,7 @@ impl Budget {
         if let Some(evictor) = &this.evictor {
             evictor.expire();
         }
-        let charge = |bytes| Charge {
-            budget: this.clone(),
-            bytes,
-        };
+        let charge = |bytes| Charge::new(&this.memory, bytes);
         let bytes = Chunk::footprint(capacity) + more;
         if this.memory.try_add(bytes) {
             return Ok((charge(bytes), None));

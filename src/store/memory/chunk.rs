@@ -13,7 +13,7 @@
 use std::ptr::NonNull;
 
 use crate::error::{Error, Result};
-use crate::store::budget::Charge;
+use crate::store::budget::account::Charge;
 use crate::store::memory::arena::Arena;
 use crate::store::memory::map::{map, unmap};
 use crate::sync::shared::Shared;
