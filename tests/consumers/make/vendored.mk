@@ -13,13 +13,13 @@ $(LIBRARY)/libspoolbuf.a: FORCE
 FORCE:
 
 $(BUILD)/demo-shared: ../demo.c $(LIBRARY)/libspoolbuf.a
-	$(CC) -std=c99 $(FLAGS) $< $(SHARED) -o $@
+	$(CC) -std=c99 $(FLAGS) $(CFLAGS) $< $(SHARED) -o $@
 
 $(BUILD)/demo-static: ../demo.c $(LIBRARY)/libspoolbuf.a
-	$(CC) -std=c99 $(FLAGS) $< $(STATIC) -o $@
+	$(CC) -std=c99 $(FLAGS) $(CFLAGS) $< $(STATIC) -o $@
 
 $(BUILD)/demo-cpp-shared: ../demo.cpp $(LIBRARY)/libspoolbuf.a
-	$(CXX) -std=c++17 $(FLAGS) $< $(SHARED) -o $@
+	$(CXX) -std=c++17 $(FLAGS) $(CXXFLAGS) $< $(SHARED) -o $@
 
 $(BUILD)/demo-cpp-static: ../demo.cpp $(LIBRARY)/libspoolbuf.a
-	$(CXX) -std=c++17 $(FLAGS) $< $(STATIC) -o $@
+	$(CXX) -std=c++17 $(FLAGS) $(CXXFLAGS) $< $(STATIC) -o $@

@@ -5,16 +5,25 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use crate::foreign::{LIMIT, Project, are_there, clone, command, files, place, prefix};
+use crate::foreign::{
+    Dialect, LIMIT, NEW, OLD, Project, are_there, clone, command, files, place, prefix,
+};
 use crate::library::{library, root, run, scratch, skipped};
 
-const COMPILERS: [&str; 2] = ["gcc", "clang"];
+/// Each compiler with another dialect of C and of C++; in `.ci/deep` each with both.
+fn builds() -> Vec<(&'static str, Dialect)> {
+    let all = std::env::var_os("SPOOLBUF_ALL_DIALECTS").is_some();
+    let usual = [("gcc", OLD), ("clang", NEW)];
+    let others = [("gcc", NEW), ("clang", OLD)];
+    let others = others.into_iter().filter(|_| all);
+    usual.into_iter().chain(others).collect()
+}
 
 /// Builds a project by some commands in one of its folders, with the installed library.
 fn installed(way: &str, tools: &[&str], folder: &str, commands: &str) {
-    for compiler in COMPILERS {
+    for (compiler, dialect) in builds() {
         if are_there(way, &[tools, &["cmake", compiler]].concat()) {
-            let project = Project::new(way, compiler).installed();
+            let project = Project::new(way, compiler).speaks(dialect).installed();
             project.runs(folder, commands);
             let libraries = prefix().join("lib");
             project.works(&format!("{folder}/build"), Some(&libraries));
@@ -47,70 +56,122 @@ fn make() {
     installed("make", &["make", "pkg-config"], "make", commands);
 }
 
-/// Builds a project whose library is a copy of the repository, twice: what is current stays so.
-fn vendored(way: &str, project: &Project, folder: &str, commands: [&str; 2]) {
-    project.runs(folder, commands[0]);
-    project.runs(folder, commands[1]);
-    project.works(&format!("{folder}/build"), None);
-    let time = |name: &str| {
-        let file = project.folder.join(folder).join("build").join(name);
-        file.metadata()
-            .and_then(|it| it.modified())
-            .expect("a program")
-    };
-    let programs = ["demo-shared", "demo-static"];
-    let before = programs.map(time);
-    project.runs(folder, commands[1]);
-    assert_eq!(
-        before,
-        programs.map(time),
-        "{way}: a second build linked them again"
-    );
+/// A build system's folder in `tests/consumers`, and what it is told there.
+struct Vendored<'t> {
+    way: &'t str,
+    tools: &'t [&'t str],
+    folder: &'t str,
+    /// Where the library's repository is, if the build system does not fetch it.
+    at: Option<&'t str>,
+    configure: &'t str,
+    build: &'t str,
 }
 
-#[test]
-fn cmake_subdirectory() {
-    if are_there("add_subdirectory", &["cmake", "git", "gcc", "ninja"]) {
-        let project = Project::new("subdirectory", "gcc").vendored("vendored");
-        symlink(clone(), project.folder.join("cmake/third party")).expect("a link");
-        let configure = "cmake -G Ninja -S . -B build -DWAY=subdirectory '-DSPOOLBUF=third party'";
-        let commands = [configure, "cmake --build build"];
-        vendored("add_subdirectory", &project, "cmake", commands);
+impl Vendored<'_> {
+    /// Builds a project whose library is a copy of the repository, twice: what is current stays so.
+    fn works(&self, project: &Project) {
+        if let Some(at) = self.at {
+            let at = project.folder.join(self.folder).join(at);
+            fs::create_dir_all(at.parent().expect("a folder")).expect("a folder");
+            symlink(clone(), at).expect("a link");
+        }
+        project.runs(self.folder, self.configure);
+        project.runs(self.folder, self.build);
+        let built = format!("{}/build", self.folder);
+        project.works(&built, None);
+        let time = |name: &str| {
+            let file = project.folder.join(&built).join(name).metadata();
+            file.and_then(|it| it.modified()).expect("a program")
+        };
+        let programs = ["demo-shared", "demo-static"];
+        let before = programs.map(time);
+        project.runs(self.folder, self.build);
+        let way = self.way;
+        assert_eq!(
+            before,
+            programs.map(time),
+            "{way}: a second build linked them again"
+        );
+    }
+
+    /// With each compiler. They build the library once.
+    fn works_everywhere(&self) {
+        for (compiler, dialect) in builds() {
+            if are_there(self.way, &[self.tools, &["git", compiler]].concat()) {
+                let project = Project::new(self.way, compiler).speaks(dialect);
+                self.works(&project.vendored("vendored"));
+            }
+        }
     }
 }
 
 #[test]
+fn cmake_subdirectory() {
+    Vendored {
+        way: "add_subdirectory",
+        tools: &["cmake", "ninja"],
+        folder: "cmake",
+        at: Some("third party"),
+        configure: "cmake -G Ninja -S . -B build -DWAY=subdirectory '-DSPOOLBUF=third party'",
+        build: "cmake --build build",
+    }
+    .works_everywhere();
+}
+
+/// The first project fetches it. The others take what that has fetched, so that it is built once.
+#[test]
 fn cmake_fetch_content() {
-    if are_there("FetchContent", &["cmake", "git", "make", "clang"]) {
-        let project = Project::new("fetch", "clang").vendored("fetched");
-        let configure = format!(
-            "cmake -S . -B build -DWAY=fetch '-DSPOOLBUF={}'",
-            clone().display()
-        );
-        let commands = [configure.as_str(), "cmake --build build"];
-        vendored("FetchContent", &project, "cmake", commands);
+    let mut fetched = String::new();
+    for (number, (compiler, dialect)) in builds().into_iter().enumerate() {
+        if !are_there("FetchContent", &["cmake", "git", "make", compiler]) {
+            continue;
+        }
+        let project = Project::new(&format!("fetch {number}"), compiler).speaks(dialect);
+        let project = project.vendored("fetched");
+        let repository = clone().display();
+        Vendored {
+            way: "FetchContent",
+            tools: &[],
+            folder: "cmake",
+            at: None,
+            configure: &format!(
+                "cmake -S . -B build -DWAY=fetch '-DSPOOLBUF={repository}' {fetched}"
+            ),
+            build: "cmake --build build",
+        }
+        .works(&project);
+        if fetched.is_empty() {
+            let source = project.folder.join("cmake/build/_deps/spoolbuf-src");
+            assert!(source.join(".git").exists(), "{source:?}");
+            fetched = format!("'-DFETCHCONTENT_SOURCE_DIR_SPOOLBUF={}'", source.display());
+        }
     }
 }
 
 #[test]
 fn meson_subproject() {
-    if are_there("a Meson subproject", &["meson", "ninja", "git", "gcc"]) {
-        let project = Project::new("subproject", "gcc").vendored("vendored");
-        fs::create_dir(project.folder.join("meson/subprojects")).expect("a folder");
-        symlink(clone(), project.folder.join("meson/subprojects/spoolbuf")).expect("a link");
-        let commands = ["meson setup build", "ninja -C build"];
-        vendored("Meson", &project, "meson", commands);
+    Vendored {
+        way: "a Meson subproject",
+        tools: &["meson", "ninja"],
+        folder: "meson",
+        at: Some("subprojects/spoolbuf"),
+        configure: "meson setup build",
+        build: "ninja -C build",
     }
+    .works_everywhere();
 }
 
 #[test]
 fn make_vendored() {
-    if are_there("a Makefile with a copy", &["make", "git", "clang"]) {
-        let project = Project::new("copy", "clang").vendored("vendored");
-        symlink(clone(), project.folder.join("make/spoolbuf")).expect("a link");
-        let commands = ["mkdir build", "make -f vendored.mk BUILD=build"];
-        vendored("make", &project, "make", commands);
+    Vendored {
+        way: "a Makefile with a copy",
+        tools: &["make"],
+        folder: "make",
+        at: Some("spoolbuf"),
+        configure: "mkdir build",
+        build: "make -f vendored.mk BUILD=build",
     }
+    .works_everywhere();
 }
 
 /// Nothing that C would need is built for it, and nothing is said about that.

@@ -125,11 +125,17 @@ pub fn command(program: &str, folder: &Path) -> Command {
     command
 }
 
+/// The flags for a dialect of C, and of C++.
+pub type Dialect = (&'static str, &'static str);
+pub const OLD: Dialect = ("-std=c99", "-std=c++17");
+pub const NEW: Dialect = ("-std=c2x", "-std=c++20 -fno-exceptions -fno-rtti");
+
 /// A project that uses the library.
 pub struct Project {
     pub folder: PathBuf,
     /// gcc or clang.
     compiler: &'static str,
+    dialect: Dialect,
     variables: Vec<(&'static str, PathBuf)>,
 }
 
@@ -145,8 +151,14 @@ impl Project {
         Project {
             folder,
             compiler,
+            dialect: OLD,
             variables: Vec::new(),
         }
+    }
+
+    /// In another dialect.
+    pub fn speaks(self, dialect: Dialect) -> Project {
+        Project { dialect, ..self }
     }
 
     /// With the library that is installed.
@@ -179,6 +191,8 @@ impl Project {
                 "clang++"
             },
         );
+        shell.env("CFLAGS", self.dialect.0);
+        shell.env("CXXFLAGS", self.dialect.1);
         shell.envs(self.variables.iter().map(|(name, value)| (name, value)));
         let outcome = run(&mut shell, LIMIT);
         outcome.expect_success(commands);

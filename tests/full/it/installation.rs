@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::checkout::checkout;
-use crate::foreign::{LIMIT, Project, are_there, clone, command, files, place, prefix};
+use crate::foreign::{LIMIT, NEW, OLD, Project, are_there, clone, command, files, place, prefix};
 use crate::library::{root, run, scratch};
 
 const OLD_CARGO: &str = "cargo 1.63.0 (fd9c4297c 2022-07-01)";
@@ -427,8 +427,10 @@ fn beside_another_archive_of_rust() {
 #[test]
 fn a_copy_in_each_plugin() {
     for compiler in ["gcc", "clang"] {
-        if are_there("plugins", &["cmake", compiler]) {
-            a_copy_in_each_plugin_by(compiler);
+        for (dialect, _) in [OLD, NEW] {
+            if are_there("plugins", &["cmake", compiler]) {
+                a_copy_in_each_plugin_by(&format!("{compiler} {dialect}"));
+            }
         }
     }
 }
@@ -439,11 +441,11 @@ fn a_copy_in_each_plugin_by(compiler: &str) {
     let commands = format!(
         "ln -sf '{installed}/lib/libspoolbuf.a' .
         for name in first second; do
-            {compiler} -std=c99 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -shared -I '{installed}/include' \\
+            {compiler} -Wall -Wextra -Werror -fPIC -fvisibility=hidden -shared -I '{installed}/include' \\
                 '{sources}/plugin.c' libspoolbuf.a -lpthread -ldl -lm \\
                 -Wl,--exclude-libs,libspoolbuf.a -Wl,-z,nodelete -o $name.so
         done
-        {compiler} -std=c99 -D_GNU_SOURCE -Wall -Wextra -Werror '{sources}/host.c' -ldl -o host",
+        {compiler} -D_GNU_SOURCE -Wall -Wextra -Werror '{sources}/host.c' -ldl -o host",
         sources = sources.display()
     );
     shell(&place, &commands);
