@@ -75,6 +75,8 @@ pub(crate) struct Store {
     finished: AtomicBool,
     /// The bytes are pushed.
     is_pushed: AtomicBool,
+    /// It is in a budget.
+    is_member: AtomicBool,
     spilling: Mutex<Spiller>,
     writing: Mutex<WriteState>,
 }
@@ -98,6 +100,7 @@ impl Store {
             stuck: AtomicBool::new(false),
             finished: AtomicBool::new(false),
             is_pushed: AtomicBool::new(false),
+            is_member: AtomicBool::new(false),
             spilling: Mutex::new(spiller),
             writing: Mutex::new(WriteState::new(writer)),
         }
@@ -274,6 +277,12 @@ impl Store {
         let kept = spare + spares + writing.chunks.left();
         let tail = writing.tail.as_ref().map_or(0, |tail| tail.capacity());
         writing.sealed_bytes + writing.index_taken() + (tail + kept) as u64
+    }
+
+    /// Whether it is in a budget.
+    #[inline]
+    pub(crate) fn is_member(&self) -> bool {
+        self.is_member.load(Ordering::Relaxed)
     }
 
     /// The buffer's number in the log.

@@ -6,6 +6,7 @@ mod late;
 mod leases;
 mod nesting;
 mod polling;
+mod rest;
 mod times;
 
 use std::collections::HashMap;

@@ -119,6 +119,35 @@ fn two_fillers() {
     });
 }
 
+/// Two entries are filled at once, where memory is for a bit less. It fits afterwards.
+#[test]
+fn memory_fits_after_two_fillers() {
+    explore(2, || {
+        let budget = Budget::new(limits(2 * taken(1) - 1, u64::MAX), None).unwrap();
+        let (one, other) = (Entry::new(&budget), Entry::new(&budget));
+        let fill = |entry: &Entry, budget: &Budget| {
+            entry.fill(0);
+            if budget.is_exceeded() {
+                budget.restore().unwrap();
+            }
+        };
+        let filler = thread::spawn({
+            let (other, budget) = (other.clone(), budget.clone());
+            move || {
+                take_stripe(1);
+                fill(&other, &budget);
+            }
+        });
+        fill(&one, &budget);
+        filler.join().unwrap();
+        assert!(!budget.is_exceeded());
+        one.check(0);
+        other.check(0);
+        drop((one, other));
+        is_empty(&budget);
+    });
+}
+
 /// An entry is dropped while another one needs its memory.
 #[test]
 fn drop_against_spill() {

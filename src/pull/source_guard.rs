@@ -452,14 +452,36 @@ impl<'b> SourceGuard<'b> {
         Ok(())
     }
 
+    /// Makes the memory fit into the store's budget again. Unnecessary if the buffer is being freed.
+    #[cold]
+    fn restore_budget(&self) {
+        let Some(budget) = self.store.budget() else {
+            return;
+        };
+        if budget.is_exceeded() {
+            self.use_spool(&|| {
+                self.store.take_back();
+                // The members that failed have noted it.
+                let _ = budget.restore();
+            });
+        }
+    }
+
+    /// Works on the spool file, without the lock, unless the buffer is being freed.
+    fn use_spool(&self, work: &dyn Fn()) {
+        if self.enter_spool().is_ok() {
+            work();
+            self.gate.lock().slot.leave_spool(self.generation);
+        }
+    }
+
     /// Makes the store release what it kept for more bytes. Unnecessary if the buffer is being freed.
     fn finish(&self) {
         if self.store.spool().is_none() {
             // A file that another thread creates now has no blocks reserved ahead.
             self.store.finish_memory();
-        } else if self.enter_spool().is_ok() {
-            self.store.finish();
-            self.gate.lock().slot.leave_spool(self.generation);
+        } else {
+            self.use_spool(&|| self.store.finish());
         }
     }
 }
@@ -467,6 +489,9 @@ impl<'b> SourceGuard<'b> {
 impl Drop for SourceGuard<'_> {
     fn drop(&mut self) {
         self.grant = None;
+        if self.store.is_member() {
+            self.restore_budget();
+        }
         let mut state = self.gate.lock();
         let source = self.source.take();
         if self.is_orphaned(&state) {

@@ -13,8 +13,8 @@ use crate::store::memory::chunk::Chunk;
 use crate::store::segment::{Segment, WriteGrant};
 use crate::store::spool::Spool;
 use crate::store::write_state::WriteState;
-use crate::sync::lock;
 use crate::sync::shared::Shared;
+use crate::sync::{Ordering, lock};
 
 impl Store {
     /// Makes an empty store a member of a budget, for as long as it exists. It is a part of `member`,
@@ -34,11 +34,12 @@ impl Store {
         let owner = owner + size_of::<Extras>() as u64;
         let membership = Membership::new(member, budget.clone(), owner)?;
         lock(&self.writing).extras_or_new()?.member = Some(membership);
+        self.is_member.store(true, Ordering::Relaxed);
         Ok(())
     }
 
     /// The budget, if the store is in one.
-    fn budget(&self) -> Option<Shared<Budget>> {
+    pub(crate) fn budget(&self) -> Option<Shared<Budget>> {
         let mut writing = lock(&self.writing);
         writing.member().map(|it| it.budget().clone())
     }

@@ -353,11 +353,20 @@ static bool is_empty(sb_cache_stats *stats)
     return stats->opening + stats->entries + stats->leases + stats->memory + stats->disk == 0;
 }
 
+/* Once nobody needs more memory, it fits again, except where the disk was full. */
+static bool is_at_rest(sb_cache_stats *stats)
+{
+    EXPECT(sb_cache_stat(it.cache, stats, sizeof *stats) == SB_OK, "no stats");
+    uint64_t most = it.options.max_memory < FILL ? FILL : it.options.max_memory;
+    return stats->memory <= most || stats->disk_peak + FILL > it.options.max_disk;
+}
+
 static void finish_cache(void)
 {
     sb_cache_stats stats;
     if (!atomic_load(&it.freed)) {
         check_stats();
+        EVENTUALLY(is_at_rest(&stats), "%" PRIu64 " bytes of memory at rest", stats.memory);
         EVENTUALLY(is_empty(&stats), "%" PRIu64 " entries are left, %" PRIu64 " leases, %" PRIu64
                    " bytes of memory, %" PRIu64 " of disk space", stats.entries, stats.leases, stats.memory,
                    stats.disk);

@@ -7,6 +7,9 @@
 //!
 //! A spilled segment's chunk is used for the new segment, if it has the right size: pages that are mapped
 //! anew take three times as long to fill. It stays charged meanwhile.
+//!
+//! What the members that are being filled use above the limit is spilled at the end of each filling, by a
+//! round for no segment: [`restore`](Budget::restore).
 
 use crate::disk;
 use crate::error::{Error, Operation, Result};
@@ -15,7 +18,7 @@ use crate::store::budget::account::Charge;
 use crate::store::budget::member::{Cause, Spilled};
 use crate::store::memory::chunk::Chunk;
 use crate::sync::shared::Shared;
-use crate::sync::{Ordering, lock};
+use crate::sync::{Ordering, fence, lock};
 
 /// The memory that may be used besides the bytes of the members before stores are evicted for that, at
 /// least: a budget of nothing still has members.
@@ -74,6 +77,22 @@ impl Budget {
     fn evict_while(&self, cause: Cause, is_needed: impl Fn() -> bool) {
         let members = lock(&self.registry).slots();
         let _ = (0..members).all(|_| is_needed() && self.evict(cause));
+    }
+
+    /// Whether the members use more than the limit.
+    pub(crate) fn is_exceeded(&self) -> bool {
+        // Of two members that end a filling, one at least sees what the other one has charged, or that
+        // it is not being filled any more.
+        fence(Ordering::SeqCst);
+        !self.memory.fits(0)
+    }
+
+    /// Spills and evicts until the members use no more than the limit. A member that may have exceeded
+    /// it calls this, without a lock, when it is not being filled any more. Each of them does, so that
+    /// together they write what they exceeded it by. A share for each would not do: one that writes
+    /// older segments could leave its own to a member whose round has ended.
+    pub(crate) fn restore(&self) -> Result<()> {
+        self.spill_for(&mut Round::new(self))
     }
 
     fn spill_for(&self, round: &mut Round) -> Result<()> {
@@ -140,9 +159,9 @@ impl Round {
 
     /// The memory to charge, in bytes.
     fn needed(&self) -> u64 {
-        match self.chunk {
-            Some(_) => self.more,
-            None => Chunk::footprint(self.capacity) + self.more,
+        match self.chunk.is_some() || self.capacity == 0 {
+            true => self.more,
+            false => Chunk::footprint(self.capacity) + self.more,
         }
     }
 
@@ -157,6 +176,7 @@ impl Round {
     /// Spills the oldest segment, or passes over it, or makes space on the disk for it, unless
     /// `is_needed` does not hold any more. Returns false if no segment is left that is older than the
     /// round and not being filled, and the first failure if there was one.
+    #[inline(never)]
     fn spill(&mut self, budget: &Budget, is_needed: &dyn Fn() -> bool) -> Result<bool> {
         let oldest = lock(&budget.registry).oldest(self.floor, self.end);
         let Some((member, birth)) = oldest else {
