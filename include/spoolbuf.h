@@ -323,7 +323,8 @@ typedef enum {
      */
     SB_STATE_FAILED = 2,
     /**
-     * sb_cancel() is in force, until sb_resume().
+     * sb_cancel() is in force, until sb_resume(). Or the buffer is an entry of a cache, and has no
+     * source until the opener brings one.
      */
     SB_STATE_CANCELED = 3,
 } sb_state;

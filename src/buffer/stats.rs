@@ -79,7 +79,8 @@ pub enum SourceState {
     Ended,
     /// The source failed; `failure` is the error.
     Failed,
-    /// [`cancel`](crate::StreamBuffer::cancel) is in force.
+    /// [`cancel`](crate::StreamBuffer::cancel) is in force, or the buffer is an entry of a cache that has
+    /// no source.
     Canceled,
 }
 
@@ -109,8 +110,9 @@ impl Buffer {
         let disk = self.store.spooled().min(held);
         let memory = held - disk;
         let spool = self.store.spool();
-        // If every byte is buffered, the cancellation has no effect.
-        let failure = if state.is_canceled() && !extent.is_complete() {
+        // If every byte is buffered, neither has an effect.
+        let lacks_source = state.is_unplugged() && state.failure().is_none();
+        let failure = if (state.is_canceled() || lacks_source) && !extent.is_complete() {
             Some(Error::Canceled)
         } else {
             state.failure().cloned()

@@ -184,7 +184,8 @@ pub enum sb_state {
     SB_STATE_ENDED = 1,
     /// The source failed. It is called again after sb_retry() or sb_resume().
     SB_STATE_FAILED = 2,
-    /// sb_cancel() is in force, until sb_resume().
+    /// sb_cancel() is in force, until sb_resume(). Or the buffer is an entry of a cache, and has no
+    /// source until the opener brings one.
     SB_STATE_CANCELED = 3,
 }
 

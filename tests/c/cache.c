@@ -351,12 +351,16 @@ static void idle_closes_source(void)
     CHECK_EQ(sb_read(buffer, 900000, 100, bytes), SB_ERR_CANCELED);
     CHECK_EQ(sb_find_size(buffer, -1), SB_ERR_CANCELED);
     CHECK_EQ(sb_save(buffer, "never"), SB_ERR_CANCELED);
+    CHECK_EQ(stats_of(buffer).status, SB_ERR_CANCELED);
+    CHECK_EQ(stats_of(buffer).state, SB_STATE_CANCELED);
 
     /* The same tag: the bytes stay. The opener is told that a source is needed. */
     reader = open_key(1);
     CHECK_EQ(opens, 2);
     CHECK_EQ(old_tag, 0);
     CHECK(sb_reader_buffer(reader) == buffer);
+    CHECK_EQ(stats_of(buffer).status, SB_OK);
+    CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
     read_whole(reader, 1);
     CHECK_EQ(sb_reader_read(peek, 100, bytes), 100);
     CHECK_BYTES(bytes, resources[1].base + 900000, 100);
