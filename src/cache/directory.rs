@@ -18,6 +18,9 @@ pub(crate) trait EntryDirectory: Send + Sync {
         budget: &Shared<Budget>,
     ) -> Result<(Shared<Buffer>, usize)>;
 
+    /// The memory that a handle takes, in bytes.
+    fn handle_size(&self) -> usize;
+
     /// Makes a handle invalid.
     fn remove(&self, handle: usize);
 }
@@ -34,6 +37,10 @@ impl EntryDirectory for Unnamed {
     ) -> Result<(Shared<Buffer>, usize)> {
         let made = Buffer::in_budget(Some(source), options, DomainRef::own(), budget)?;
         Ok((made, 0))
+    }
+
+    fn handle_size(&self) -> usize {
+        0
     }
 
     fn remove(&self, _handle: usize) {}

@@ -13,7 +13,7 @@ use crate::cache::shelf::Shelf;
 use crate::cache::table::EntryTable;
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::pull::crew::Crew;
+use crate::pull::crew::{Crew, CrewSeat};
 use crate::source::{self, Source};
 use crate::store::budget::Budget;
 use crate::sync::shared::{Shared, try_box};
@@ -128,7 +128,7 @@ impl EntryMaker {
             buffer,
             handle,
             directory: directory.clone(),
-            _charge: Budget::charge_owner(&self.budget, taken(key)),
+            _charge: Budget::charge_owner(&self.budget, self.taken(key)),
         };
         self.begin(&entry, ahead)?;
         Shared::try_new(entry)
@@ -162,10 +162,15 @@ impl EntryMaker {
     }
 }
 
-/// The memory that an entry takes besides its buffer, with its key and its places in the tables, which
-/// double when they grow.
-fn taken(key: &Key) -> u64 {
-    let own = Shared::<CacheEntry>::SIZE + size_of::<EntryHome>();
-    let places = 2 * (EntryTable::PLACE + Policy::PLACE);
-    (own + places + Key::SIZE + key.bytes().len()) as u64
+/// What the allocator adds to all allocations of an entry, its buffer and its key.
+const ALLOCATIONS: usize = 16 * 16;
+
+impl EntryMaker {
+    /// The memory that an entry takes besides its buffer, with its key and its places in the tables,
+    /// which double when they grow.
+    fn taken(&self, key: &Key) -> u64 {
+        let own = Shared::<CacheEntry>::SIZE + size_of::<EntryHome>() + CrewSeat::SIZE;
+        let places = 2 * (EntryTable::PLACE + Policy::PLACE) + self.shelf.directory.handle_size();
+        (own + places + ALLOCATIONS + Key::SIZE + key.bytes().len()) as u64
+    }
 }

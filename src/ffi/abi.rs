@@ -798,15 +798,16 @@ pub struct sb_cache_options {
     pub open: sb_opener_fn,
     /// Passed to `open`, and never dereferenced. Default: NULL.
     pub opaque: *mut c_void,
-    /// The most memory that all entries use together, in bytes: their segments, indexes, keys and
-    /// records. Each entry that is being filled may exceed it by 256 KiB, so that any value works,
+    /// The most memory that all entries use together, in bytes: their segments, indexes, keys, handles
+    /// and records. Each entry that is being filled may exceed it by 256 KiB, so that any value works,
     /// even 0. While more is needed, the oldest segment of any entry is spilled; if keys and records
     /// alone exceed it, and 256 KiB, entries are evicted.
     ///
-    /// Not counted: readers, the stacks of helper threads, up to 32 bytes for each gap in the buffered
-    /// bytes of an entry, about 1 KiB for the handle of each entry and what the allocator adds, and, when
-    /// entries have gone, the places of their records: up to 400 bytes times the largest number of
-    /// entries at once. Default: 67108864 (64 MiB).
+    /// Not counted: readers, sources, the stacks of helper threads, up to 32 bytes for each gap in the
+    /// buffered bytes of an entry, and, when entries have gone, the places of their records and handles:
+    /// up to 400 bytes times the largest number of entries at once until the cache is freed, and about
+    /// 700 bytes times that number as long as the process lives. Later entries and buffers use them again.
+    /// Default: 67108864 (64 MiB).
     pub max_memory: u64,
     /// The most disk space that the spool files of all entries use together, in bytes. While more is
     /// needed, the entry whose last lease ended longest ago is evicted. The same happens if the disk

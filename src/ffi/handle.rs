@@ -113,6 +113,9 @@ struct Slot<T> {
 }
 
 impl<T: Send + Sync> Table<T> {
+    /// The memory that a value takes here, in bytes.
+    pub(crate) const SLOT: usize = size_of::<Slot<T>>();
+
     #[cfg(not(loom))]
     pub(crate) const fn new() -> Table<T> {
         Table {

@@ -52,6 +52,10 @@ impl EntryDirectory for EntryHandles {
         Ok((BUFFERS.get_shared(handle)?, handle))
     }
 
+    fn handle_size(&self) -> usize {
+        Table::<Buffer>::SLOT
+    }
+
     fn remove(&self, handle: Raw) {
         drop(BUFFERS.remove_kept(handle));
     }

@@ -271,6 +271,9 @@ impl CrewState {
 }
 
 impl CrewSeat {
+    /// The memory that a seat takes, with its place in the queue, which doubles when it grows.
+    pub(crate) const SIZE: usize = size_of::<CrewSeat>() + 2 * size_of::<Job>();
+
     /// A seat for a buffer, which takes it back when it is dropped. Allocates its place in the queue.
     pub(crate) fn new<T: Assisted + 'static>(
         crew: &Shared<Crew>,
