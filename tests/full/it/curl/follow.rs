@@ -1,6 +1,11 @@
 //! Resources that grow, shrink or are replaced while they are followed.
 
-use super::*;
+use std::time::Duration;
+
+use super::program::{Program, SANITIZED};
+use super::reply::{Reply, status};
+use super::resource::{SAMPLE, SIZE, resource, some, whole};
+use super::server::serve;
 
 /// How long the resource is at first.
 const FIRST: usize = 700_000;

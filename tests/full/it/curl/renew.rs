@@ -1,6 +1,10 @@
 //! URLs that expire midway. The first one of each server has no query; `?1`, `?2` and so on are fresh.
 
-use super::*;
+use super::identity::VALIDATORS;
+use super::program::{Program, SANITIZED};
+use super::reply::{Reply, status};
+use super::resource::{SAMPLE, SIZE, part, some, whole};
+use super::server::{Request, Server, serve};
 
 /// Where the first URL breaks off.
 const CUT: usize = 700_000;
