@@ -177,6 +177,7 @@ fn every_type_has_a_name_of_its_own() {
         let tests = [
             "tests.rs",
             "fault_tests.rs",
+            "fault_tests",
             "loom_tests",
             "architecture.rs",
             "layers.rs",
