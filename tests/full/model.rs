@@ -22,6 +22,8 @@ mod reopen_calls;
 mod reopen_scene;
 #[path = "model/scene.rs"]
 mod scene;
+#[path = "model/settings.rs"]
+mod settings;
 #[path = "model/source.rs"]
 mod source;
 #[path = "model/twin.rs"]
@@ -45,6 +47,7 @@ use spoolbuf::Error;
 
 use options::{Options, open};
 use scene::Scene;
+use settings::config;
 use source::{Marks, Stated, Watched};
 use support::{Seen, Stream, assert_bytes};
 
@@ -233,12 +236,6 @@ fn assert_fetched_once(seen: &Seen, held: u64) {
     assert!(seen.failed_seeks.load(Ordering::SeqCst) <= 1);
 }
 
-/// 600, or the number in the environment.
-fn cases() -> u32 {
-    let chosen = std::env::var("PROPTEST_CASES").ok();
-    chosen.and_then(|cases| cases.parse().ok()).unwrap_or(600)
-}
-
 /// Runs a case, and ends the process if that takes so long that a call must hang.
 fn watched(case: &(impl std::fmt::Debug + Sync), work: impl FnOnce()) {
     let (done, is_done) = std::sync::mpsc::channel::<()>();
@@ -258,12 +255,7 @@ fn watched(case: &(impl std::fmt::Debug + Sync), work: impl FnOnce()) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: cases(),
-        failure_persistence: None,
-        max_shrink_time: 20_000,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(config())]
 
     #[test]
     fn every_read_returns_the_bytes_at_its_offset(case in case()) {

@@ -477,7 +477,7 @@ fn assert_quiet(world: &World, cache: &Shared, budgets: Budgets) {
 
 /// As many as the other models have cases, which are shorter.
 fn rounds() -> u64 {
-    u64::from(crate::cases() / 25).max(4)
+    u64::from(crate::settings::cases() / 25).max(4)
 }
 
 fn budgets(seed: u64) -> Budgets {

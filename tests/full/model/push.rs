@@ -133,21 +133,12 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: crate::cases(),
-        failure_persistence: None,
-        max_shrink_time: 20_000,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(crate::settings::config())]
 
     #[test]
     fn a_push_is_accepted_once_and_stays(case in case()) {
         let directory = tempdir().expect("a directory");
-        let spool_dir = if case.disk_works {
-            directory.path().to_path_buf()
-        } else {
-            directory.path().join("missing")
-        };
+        let spool_dir = crate::settings::spool_dir(&directory, case.disk_works);
         let operations = case.operations.clone();
         let mut model = Model::new(case, spool_dir);
         for operation in operations {

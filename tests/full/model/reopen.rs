@@ -164,12 +164,7 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: crate::cases(),
-        failure_persistence: None,
-        max_shrink_time: 20_000,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(crate::settings::config())]
 
     #[test]
     fn another_source_changes_no_byte(case in case()) {
