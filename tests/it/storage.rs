@@ -95,3 +95,21 @@ fn read_all(buffer: &StreamBuffer, seen: &Seen) {
         (SIZE, SIZE)
     );
 }
+
+/// A file operation failed with this error of the system.
+#[track_caller]
+fn assert_failed(error: &Error, expected: i32) {
+    assert!(
+        matches!(error, Error::Io { code, .. } if *code == expected),
+        "{error:?}"
+    );
+}
+
+/// The spool file found no room, with this error of the system.
+#[track_caller]
+fn assert_full(error: &Error, expected: i32) {
+    assert!(
+        matches!(error, Error::DiskFull { code, .. } if *code == expected),
+        "{error:?}"
+    );
+}

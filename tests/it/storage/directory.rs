@@ -5,7 +5,7 @@ use std::path::Path;
 
 use spoolbuf::{Error, OnFull, SpoolState, StreamBuffer};
 
-use super::{SIZE, buffer, read_all, read_on, read_until_trouble};
+use super::{SIZE, assert_failed, buffer, read_all, read_on, read_until_trouble};
 use crate::child::alone_with;
 use crate::files;
 use crate::mount::{Mount, enter_namespace};
@@ -20,16 +20,7 @@ fn a_missing_directory_may_appear_later() {
     let path = parent.path().join("later");
     let (buffer, seen) = buffer(&path, 65_536, OnFull::Fail);
     let error = read_until_trouble(&buffer, &seen, 65_536);
-    assert!(
-        matches!(
-            error,
-            Error::Io {
-                code: libc::ENOENT,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert_failed(&error, libc::ENOENT);
     assert_eq!(buffer.stats().system_error, libc::ENOENT);
     assert_eq!(buffer.stats().spool, SpoolState::None);
     std::fs::create_dir(&path).expect("a directory");
@@ -44,16 +35,7 @@ fn a_file_as_spool_directory_is_an_error() {
     std::fs::write(&path, b"mine").expect("written");
     let (buffer, seen) = buffer(&path, 0, OnFull::Fail);
     let error = read_until_trouble(&buffer, &seen, 0);
-    assert!(
-        matches!(
-            error,
-            Error::Io {
-                code: libc::ENOTDIR,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert_failed(&error, libc::ENOTDIR);
     assert_eq!(std::fs::read(&path).expect("a file"), b"mine");
 }
 
@@ -64,16 +46,7 @@ fn a_read_only_directory_may_become_writable() {
     };
     let (buffer, seen) = buffer(&mount.path, 65_536, OnFull::Fail);
     let error = read_until_trouble(&buffer, &seen, 65_536);
-    assert!(
-        matches!(
-            error,
-            Error::Io {
-                code: libc::EROFS,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert_failed(&error, libc::EROFS);
     assert_eq!(buffer.stats().system_error, libc::EROFS);
     mount.remount("rw");
     read_all(&buffer, &seen);
@@ -97,16 +70,7 @@ fn a_missing_directory_is_reported_without_unnamed_files_too() {
     without(&[Lack::Unnamed], || {
         let (buffer, seen) = buffer(&path, 0, OnFull::Fail);
         let error = read_until_trouble(&buffer, &seen, 0);
-        assert!(
-            matches!(
-                error,
-                Error::Io {
-                    code: libc::ENOENT,
-                    ..
-                }
-            ),
-            "{error:?}"
-        );
+        assert_failed(&error, libc::ENOENT);
         std::fs::create_dir(&path).expect("a directory");
         read_all(&buffer, &seen);
     });

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use spoolbuf::{Error, OnFull, SaveOptions, SpoolState};
 
-use super::{SIZE, buffer, read_all, read_on, read_until_trouble};
+use super::{SIZE, assert_failed, assert_full, buffer, read_all, read_on, read_until_trouble};
 use crate::child::alone;
 use crate::files::assert_saved;
 use crate::mount::Mount;
@@ -22,16 +22,7 @@ fn full_is_a_state_until_there_is_room() {
         };
         let (buffer, seen) = buffer(&mount.path, max, OnFull::Fail);
         let error = read_until_trouble(&buffer, &seen, max);
-        assert!(
-            matches!(
-                error,
-                Error::DiskFull {
-                    code: libc::ENOSPC,
-                    ..
-                }
-            ),
-            "{error:?}"
-        );
+        assert_full(&error, libc::ENOSPC);
         let stats = buffer.stats();
         assert_eq!(stats.system_error, libc::ENOSPC);
         assert_eq!(
@@ -154,16 +145,7 @@ fn a_waiting_call_gets_the_bytes_from_before_the_disk_was_full() {
     assert!(0 < reached && reached < 200_000, "{reached}");
     assert_eq!(seen.fetched.load(Ordering::Relaxed), reached);
     let error = buffer.read_at(reached, &mut [0]).expect_err("no directory");
-    assert!(
-        matches!(
-            error,
-            Error::Io {
-                code: libc::ENOENT,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert_failed(&error, libc::ENOENT);
     assert_eq!(
         buffer.stats().spool_dir,
         Some(parent.path().join("missing"))
@@ -243,16 +225,7 @@ fn out_of_inodes_is_full() {
     };
     let (buffer, seen) = buffer(&mount.path, 65_536, OnFull::Fail);
     let error = read_until_trouble(&buffer, &seen, 65_536);
-    assert!(
-        matches!(
-            error,
-            Error::DiskFull {
-                code: libc::ENOSPC,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert_full(&error, libc::ENOSPC);
     mount.remount("nr_inodes=10");
     read_all(&buffer, &seen);
 }

@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use spoolbuf::ffi::abi::sb_status::SB_ERR_DISK_FULL;
 use spoolbuf::{Error, OnFull};
 
-use super::{SIZE, buffer, read_all, read_until_trouble};
+use super::{SIZE, assert_failed, assert_full, buffer, read_all, read_until_trouble};
 use crate::child::alone;
 use crate::files;
 use crate::handle::Handle;
@@ -40,16 +40,7 @@ fn descriptors_may_run_out_and_come_back() {
         taken.push(file);
     }
     let error = read_until_trouble(&buffer, &seen, 65_536);
-    assert!(
-        matches!(
-            error,
-            Error::Io {
-                code: libc::EMFILE,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert_failed(&error, libc::EMFILE);
     assert_eq!(buffer.stats().system_error, libc::EMFILE);
     // A save cannot be opened either, and reports that; the buffer is unchanged.
     let target = directory.path().join("saved");
@@ -78,16 +69,7 @@ fn a_limit_of_file_sizes_is_a_full_disk_and_no_signal() {
         let (buffer, seen) = buffer(directory.path(), max, OnFull::Fail);
         let before = set(libc::RLIMIT_FSIZE, limit);
         let error = read_until_trouble(&buffer, &seen, max);
-        assert!(
-            matches!(
-                error,
-                Error::DiskFull {
-                    code: libc::EFBIG,
-                    ..
-                }
-            ),
-            "{error:?}"
-        );
+        assert_full(&error, libc::EFBIG);
         set(libc::RLIMIT_FSIZE, before);
         read_all(&buffer, &seen);
     }
