@@ -28,7 +28,7 @@ fn sum_in(played: &str) -> String {
 }
 
 /// Adler-32, as ffmpeg and the examples write it.
-fn adler(bytes: &[u8]) -> String {
+pub fn adler(bytes: &[u8]) -> String {
     let (low, high) = bytes.iter().fold((1_u32, 0_u32), |(low, high), byte| {
         let low = (low + u32::from(*byte)) % 65521;
         (low, (high + low) % 65521)

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::reply::{Reply, status};
+use crate::media::adler;
 
 pub(super) const SIZE: usize = 2_000_000;
 
@@ -45,11 +46,7 @@ pub(super) fn resource() -> Vec<u8> {
 }
 
 fn sum(bytes: &[u8]) -> String {
-    let (low, high) = bytes.iter().fold((1_u32, 0_u32), |(low, high), byte| {
-        let low = (low + u32::from(*byte)) % 65521;
-        (low, (high + low) % 65521)
-    });
-    format!("sum 0x{:08x}", high << 16 | low)
+    format!("sum {}", adler(bytes))
 }
 
 #[track_caller]
