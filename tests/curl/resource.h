@@ -1,6 +1,6 @@
 /*
- * The resource of the servers in tests/full/it/curl.rs, as the programs of this folder see it: checks of its
- * bytes and errors, and the arguments of a program.
+ * The resource of the servers in tests/full/it/curl/resource.rs, as the programs of this folder see it:
+ * checks of its bytes and errors, and the arguments of a program.
  */
 #ifndef RESOURCE_H
 #define RESOURCE_H
