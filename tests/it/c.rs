@@ -294,6 +294,31 @@ fn reopen() {
 }
 
 #[test]
+fn reopen_waiting() {
+    promise("reopen_waiting.c");
+}
+
+#[test]
+fn reopen_inside() {
+    promise("reopen_inside.c");
+}
+
+#[test]
+fn reopen_races() {
+    promise("reopen_races.c");
+}
+
+#[test]
+fn reopen_compare() {
+    promise("reopen_compare.c");
+}
+
+#[test]
+fn reopen_prefetch() {
+    promise("reopen_prefetch.c");
+}
+
+#[test]
 fn reentry() {
     promise("reentry.c");
 }
