@@ -171,6 +171,21 @@ fn when() {
 }
 
 #[test]
+fn when_free() {
+    promise("when_free.c");
+}
+
+#[test]
+fn when_inside() {
+    promise("when_inside.c");
+}
+
+#[test]
+fn when_wanted() {
+    promise("when_wanted.c");
+}
+
+#[test]
 fn short_end() {
     promise("short_end.c");
 }
