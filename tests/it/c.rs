@@ -86,8 +86,33 @@ fn leaving() {
 }
 
 #[test]
-fn cache() {
-    promise("cache.c");
+fn cache_lease() {
+    promise("cache_lease.c");
+}
+
+#[test]
+fn cache_open() {
+    promise("cache_open.c");
+}
+
+#[test]
+fn cache_opener() {
+    promise("cache_opener.c");
+}
+
+#[test]
+fn cache_again() {
+    promise("cache_again.c");
+}
+
+#[test]
+fn cache_budget() {
+    promise("cache_budget.c");
+}
+
+#[test]
+fn cache_end() {
+    promise("cache_end.c");
 }
 
 #[test]

@@ -1,0 +1,98 @@
+/*
+ * A cache's budgets of memory and disk: what is not leased is evicted, and the rest is a full disk.
+ */
+#include "cache.h"
+#include "limit_files.h"
+
+#include <signal.h>
+
+static void within(uint64_t max_memory, uint64_t max_disk)
+{
+    sb_cache_stats stats = stat_now();
+    CHECK(stats.memory_peak <= max_memory);
+    CHECK(stats.disk_peak <= max_disk);
+}
+
+static void eviction(void)
+{
+    sb_reader *kept, *reader;
+    int round, number;
+    begin_default();
+    kept = open_key(0);
+    read_whole(kept, 0);
+    for (round = 0; round < 2; round++) {
+        for (number = 1; number < 40; number++) {
+            reader = open_key(number);
+            read_whole(reader, number);
+            sb_reader_free(reader);
+            within(4 * MIB + 2 * SEGMENT, 16 * MIB);
+        }
+    }
+    CHECK(stat_now().evicted_disk > 0);
+    CHECK_EQ(stat_now().evicted_large, 0);
+    read_whole(kept, 0);
+    CHECK_EQ(resources[0].opens, 1);
+    sb_reader_free(kept);
+    CHECK_EQ(sb_cache_remove(cache, NULL, 0), SB_OK);
+    CHECK_EQ(stat_now().entries, 0);
+    CHECK_EQ(stat_now().memory, 0);
+    CHECK_EQ(stat_now().disk, 0);
+    finish();
+}
+
+/* Any budget works. With every entry leased, it is a full disk. */
+static void small_budgets(void)
+{
+    sb_cache_options with = options();
+    sb_reader *readers[4];
+    int index;
+    with.max_memory = 0;
+    with.max_disk = 1500000;
+    begin(&with);
+    readers[0] = open_key(0);
+    read_whole(readers[0], 0);
+    within(2 * SEGMENT, with.max_disk);
+    readers[1] = open_key(1);
+    CHECK_EQ(read_on(readers[1], resources[1].base, UINT64_MAX), SB_ERR_DISK_FULL);
+    CHECK_EQ(read_on(readers[1], resources[1].base, UINT64_MAX), SB_ERR_DISK_FULL);
+    read_whole(readers[0], 0);
+    sb_reader_free(readers[0]);
+    read_whole(readers[1], 1);
+    CHECK_EQ(stat_now().evicted_disk + stat_now().evicted_large, 1);
+    sb_reader_free(readers[1]);
+    finish();
+
+    with.max_memory = 100;
+    with.max_disk = 0;
+    begin(&with);
+    for (index = 0; index < 4; index++)
+        readers[index] = open_key(index);
+    CHECK_EQ(read_on(readers[0], resources[0].base, 1000), 1000);
+    for (index = 0; index < 4; index++)
+        sb_reader_free(readers[index]);
+    finish();
+}
+
+static void full_disk(void)
+{
+    sb_cache_options with = options();
+    sb_reader *reader;
+    with.max_memory = 2 * SEGMENT;
+    begin(&with);
+    signal(SIGXFSZ, SIG_IGN);
+    limit_files(SEGMENT);
+    reader = open_key(1);
+    CHECK_EQ(read_on(reader, resources[1].base, UINT64_MAX), SB_ERR_DISK_FULL);
+    limit_files(RLIM_INFINITY);
+    read_whole(reader, 1);
+    sb_reader_free(reader);
+    finish();
+}
+
+int main(void)
+{
+    eviction();
+    small_budgets();
+    full_disk();
+    return 0;
+}
