@@ -181,14 +181,16 @@ static void held_up(void)
     WAIT_UNTIL(__atomic_load_n(&may_return, __ATOMIC_SEQ_CST));
 }
 
-/* Nobody waits for the opener any more: its thread closes the source. */
+/* Nobody waits for the opener any more, and its key is removed: its thread closes the source. */
 static void inside_a_close(void)
 {
+    static const unsigned char key = 1;
     sb_reader *reader;
     begin();
     in_opener = held_up;
     in_close = everything;
     CHECK_EQ(open_key(1, 0, &reader), SB_ERR_TIMEOUT);
+    CHECK_EQ(sb_cache_remove(cache, &key, 1), SB_OK);
     __atomic_store_n(&may_return, 1, __ATOMIC_SEQ_CST);
     is_done();
     finish();
