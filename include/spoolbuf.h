@@ -1353,7 +1353,8 @@ typedef struct {
      */
     uint64_t leases;
     /**
-     * The number of bytes received from the sources of all entries, with those that are gone.
+     * The number of bytes received from the sources of all entries, with those that are gone. What a
+     * source still returns after its entry has ended is discarded and does not count.
      */
     uint64_t pulled;
     /**

@@ -876,7 +876,8 @@ pub struct sb_cache_stats {
     pub entries: u64,
     /// The number of leases now: readers, and opens about to return one.
     pub leases: u64,
-    /// The number of bytes received from the sources of all entries, with those that are gone.
+    /// The number of bytes received from the sources of all entries, with those that are gone. What a
+    /// source still returns after its entry has ended is discarded and does not count.
     pub pulled: u64,
     /// The number of entries that ended because their `idle_ms` had passed.
     pub expired: u64,

@@ -24,7 +24,7 @@ enum End {
 }
 
 /// Delivers 200,000 bytes at a time. Meets the others in the last pull of its reader.
-struct Late {
+struct Gathered {
     pulls: usize,
     end: End,
     meeting: Arc<Meeting>,
@@ -41,7 +41,7 @@ impl End {
     }
 }
 
-impl Source for Late {
+impl Source for Gathered {
     fn pull(&mut self, out: &mut [u8]) -> Result<usize> {
         self.pulls += 1;
         if self.pulls == self.end.meets_at() {
@@ -60,18 +60,18 @@ impl Source for Late {
     }
 }
 
-impl Drop for Late {
+impl Drop for Gathered {
     fn drop(&mut self) {
         self.closed.fetch_add(1, Ordering::SeqCst);
     }
 }
 
-struct LateOpener(End, Arc<Meeting>, Arc<AtomicUsize>);
+struct GatheredOpener(End, Arc<Meeting>, Arc<AtomicUsize>);
 
-impl Opener for LateOpener {
+impl Opener for GatheredOpener {
     fn open(&self, _key: &[u8], _old_tag: u64) -> Result<Opened> {
         Ok(Opened {
-            source: Some(Box::new(Late {
+            source: Some(Box::new(Gathered {
                 pulls: 0,
                 end: self.0,
                 meeting: self.1.clone(),
@@ -89,7 +89,7 @@ fn fill(end: End) {
         leave: Barrier::new(COUNT + 1),
     });
     let closed = Arc::new(AtomicUsize::new(0));
-    let opener = LateOpener(end, meeting.clone(), closed.clone());
+    let opener = GatheredOpener(end, meeting.clone(), closed.clone());
     let mut options = options();
     options.max_memory = MAX;
     options.threads = COUNT as u32;
