@@ -1,8 +1,9 @@
 //! Ctrl-C in the Python program of the README.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -74,6 +75,13 @@ fn sleeps_at_an_empty_pipe(pid: i32, pipe: &impl AsRawFd) -> bool {
     result == 0 && left == 0 && status.is_ok_and(|text| text.contains(") S "))
 }
 
+/// A shell makes what it runs in the background ignore Ctrl-C, and Python leaves it at that.
+fn heed_interrupts() -> io::Result<()> {
+    // SAFETY: the default action is no function.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+    Ok(())
+}
+
 /// Ctrl-C itself, while the program waits for a pipe that stays open.
 #[test]
 fn a_signal_is_an_error_in_python() {
@@ -83,14 +91,13 @@ fn a_signal_is_an_error_in_python() {
     }
     succeeds(checkout, &block("sh", "cc -std=c99 -I include demo.c -L"));
     let _ = fs::remove_file(checkout.join("copy"));
-    let mut child = Command::new("python3")
-        .arg("demo.py")
-        .current_dir(checkout)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("python3 starts");
+    let mut python = Command::new("python3");
+    python.arg("demo.py").current_dir(checkout);
+    python.stdin(Stdio::piped());
+    python.stdout(Stdio::piped()).stderr(Stdio::piped());
+    // SAFETY: signal() may be called between fork() and exec().
+    unsafe { python.pre_exec(heed_interrupts) };
+    let mut child = python.spawn().expect("python3 starts");
     let mut input = child.stdin.take().expect("a pipe");
     // More than it needs for its reads and the pipe holds, so that it is in its save when all of
     // that has been written.
