@@ -1,0 +1,65 @@
+//! `cargo cinstall` installs what CMake does.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::{folder, shell};
+use crate::foreign::{LIMIT, Project, are_there, clone, command, files, place, prefix};
+use crate::library::run;
+
+/// `cargo cinstall`, whose cargo may be older and know only a folder of crates.
+#[test]
+fn cargo_c_installs_the_same_files() {
+    if Command::new("cargo-cinstall")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        return crate::library::skipped("cargo cinstall", "there is no cargo-c here");
+    }
+    if !are_there("cargo cinstall", &["cmake", "git", "gcc", "pkg-config"]) {
+        return;
+    }
+    let home = folder("cargo home");
+    let crates = home.join("crates");
+    let mut vendor = command("cargo", clone());
+    vendor.args(["vendor", "--quiet", "--locked"]).arg(&crates);
+    // The crates of other systems, too, which no build here has fetched.
+    vendor.env("CARGO_NET_OFFLINE", "false");
+    run(&mut vendor, LIMIT).expect_success("cargo vendor");
+    let configuration = format!(
+        "[source.crates-io]\nreplace-with = \"here\"\n[source.here]\ndirectory = {:?}\n",
+        crates.to_str().expect("UTF-8")
+    );
+    fs::write(home.join("config.toml"), configuration).expect("written");
+    let by_cargo = folder("by cargo-c");
+    let mut install = command("cargo-cinstall", clone());
+    install
+        .args(["cinstall", "--locked", "--offline", "--release", "--prefix"])
+        .arg(&by_cargo)
+        // Debian's has another default.
+        .arg("--libdir")
+        .arg(by_cargo.join("lib"))
+        .arg("--target-dir")
+        .arg(place().join("cargo-c"))
+        .env("CARGO_HOME", &home)
+        // It is about the files.
+        .env("CARGO_PROFILE_RELEASE_LTO", "off");
+    run(&mut install, LIMIT).expect_success("cargo cinstall");
+    assert_eq!(files(&by_cargo), files(prefix()));
+    let symbols = shell(&by_cargo, "nm lib/libspoolbuf.so 2>&1");
+    assert!(symbols.contains("no symbols"), "not stripped: {symbols}");
+    for name in ["libspoolbuf.so", "libspoolbuf.so.0"] {
+        let link = Path::new("lib").join(name);
+        let [here, there] = [prefix(), &by_cargo].map(|it| fs::read_link(it.join(&link)));
+        assert_eq!(here.expect("a link"), there.expect("a link"));
+    }
+    let project = Project::new("cargo-c", "gcc");
+    let commands = format!(
+        "cmake -S . -B build -DWAY=package '-DCMAKE_PREFIX_PATH={}' && cmake --build build",
+        by_cargo.display()
+    );
+    project.runs("cmake", &commands);
+    project.works("cmake/build", Some(&by_cargo.join("lib")));
+}
