@@ -2,6 +2,10 @@
 
 #[path = "model/cache.rs"]
 mod cache;
+#[path = "model/cache_reads.rs"]
+mod cache_reads;
+#[path = "model/cache_scene.rs"]
+mod cache_scene;
 #[path = "model/cache_world.rs"]
 mod cache_world;
 #[path = "model/push.rs"]
