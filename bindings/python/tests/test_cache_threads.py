@@ -232,6 +232,7 @@ def test_openers_that_wait_for_each_other() -> None:
 def test_many_threads_many_keys() -> None:
     """Every byte is right while entries come and go."""
     wrong: list[object] = []
+    keys = 24
 
     def stream(number: int) -> Iterator[bytes]:
         for at in range(0, 100_000, 7000):
@@ -244,7 +245,7 @@ def test_many_threads_many_keys() -> None:
         rng = random.Random(seed)
         try:
             for _ in range(60):
-                key = rng.randrange(12)
+                key = rng.randrange(keys)
                 offset, size = rng.randrange(100_000), rng.randrange(20_000)
                 size = min(size, 100_000 - offset)
                 with cache.open(bytes([key])) as file:
@@ -252,11 +253,12 @@ def test_many_threads_many_keys() -> None:
                     if file.read(size) != data(key + offset, size):
                         wrong.append((key, offset, size))
                 if rng.random() < 0.1:
-                    cache.remove(bytes([rng.randrange(12)]))
+                    cache.remove(bytes([rng.randrange(keys)]))
         except BaseException as error:
             wrong.append(error)
 
-    with Cache(open_key, max_memory=300_000, max_disk=600_000) as cache:
+    # The disk has room for an entry of each thread, so that no read finds it full.
+    with Cache(open_key, max_memory=300_000, max_disk=900_000) as cache:
         threads = [threading.Thread(target=use, args=(seed,)) for seed in range(8)]
         for thread in threads:
             thread.start()
