@@ -14,6 +14,9 @@ use spoolbuf::ffi::{
 use crate::cache_scene::{Budgets, SEGMENT, Scene, Shared, THREADS, stats_of};
 use crate::cache_world::{KEYS, Random, World, open_track};
 
+/// What keys and records may use beyond `max_memory`.
+const BOOKKEEPING: u64 = 256 * 1024;
+
 fn cache_of(world: &World, budgets: Budgets) -> Shared {
     let mut cache = null_mut();
     let made = unsafe {
@@ -85,8 +88,7 @@ fn run(seed: u64, budgets: Budgets, steps: usize, ends_early: bool) {
 
 /// Whether memory fits, except where the disk was full.
 fn is_at_rest(stats: &sb_cache_stats, budgets: Budgets) -> bool {
-    let bookkeeping = 256 * 1024;
-    stats.memory <= budgets.max_memory.max(bookkeeping)
+    stats.memory <= budgets.max_memory.max(BOOKKEEPING)
         || stats.disk_peak + SEGMENT > budgets.max_disk
 }
 
@@ -117,11 +119,10 @@ fn assert_quiet(world: &World, cache: &Shared, budgets: Budgets) {
     }
     // A helper may still hold an entry that was freed, for a moment.
     let (memory, disk) = (budgets.max_memory / 2, budgets.max_disk / 2);
-    let bookkeeping = 256 * 1024;
     let is_trimmed = || {
         assert_eq!(unsafe { sb_cache_trim(cache.0, memory, disk) }, 0);
         let stats = stats_of(cache).expect("a cache");
-        stats.memory <= memory + bookkeeping && stats.disk <= disk
+        stats.memory <= memory + BOOKKEEPING && stats.disk <= disk
     };
     while !is_trimmed() {
         assert!(Instant::now() < patience, "a trim leaves too much");

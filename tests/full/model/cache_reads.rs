@@ -6,7 +6,7 @@ use spoolbuf::ffi::abi::{sb_status, sb_whence};
 use spoolbuf::ffi::{sb_buffered, sb_reader_read, sb_reader_seek};
 
 use crate::cache_scene::{Scene, is_one_of};
-use crate::cache_world::{byte_at, size_of};
+use crate::cache_world::size_of;
 
 const LONGEST: usize = 100_000;
 
@@ -25,10 +25,11 @@ impl Scene<'_> {
         };
         let held = &mut self.held[at];
         let end = from + bytes.len() as u64;
-        let right = (from..)
-            .zip(&bytes)
-            .all(|(at, byte)| *byte == byte_at(held.key, held.version, at));
-        assert!(right, "wrong bytes of key {} at {from}", held.key);
+        assert!(
+            held.has(from, &bytes),
+            "wrong bytes of key {} at {from}",
+            held.key
+        );
         assert!(
             !bytes.is_empty() || from >= size,
             "an end at {from} of {size}"
@@ -100,11 +101,8 @@ impl Scene<'_> {
                 assert!(self.ends(), "buffered bytes cannot be read");
                 return;
             };
-            let held = &self.held[at];
-            let right = (from..)
-                .zip(&bytes)
-                .all(|(at, byte)| *byte == byte_at(held.key, held.version, at));
-            assert!(right && from == seen.start && !bytes.is_empty());
+            assert!(from == seen.start && !bytes.is_empty());
+            assert!(self.held[at].has(from, &bytes));
         }
     }
 }

@@ -15,7 +15,7 @@ use spoolbuf::ffi::{
     sb_reader_buffer, sb_reader_free, sb_reader_new, sb_retry, sb_size, sb_spill,
 };
 
-use crate::cache_world::{KEYS, Random, World, version_of};
+use crate::cache_world::{KEYS, Random, World, byte_at, version_of};
 
 pub const THREADS: usize = 8;
 /// The most readers of a thread.
@@ -42,10 +42,19 @@ pub struct Held {
     pub reader: *mut sb_reader,
     pub key: usize,
     pub version: u64,
-    /// Not for this reader is the source called.
+    /// The source is not called for this reader.
     pub is_buffered: bool,
     /// Bytes that were read, which must stay.
     pub seen: std::ops::Range<u64>,
+}
+
+impl Held {
+    /// Whether these are the bytes of its version at that offset.
+    pub fn has(&self, from: u64, bytes: &[u8]) -> bool {
+        (from..)
+            .zip(bytes)
+            .all(|(at, byte)| *byte == byte_at(self.key, self.version, at))
+    }
 }
 
 pub struct Scene<'s> {
@@ -182,23 +191,9 @@ impl Scene<'_> {
             assert!(self.ends());
             return;
         }
-        let Held {
-            key,
-            version,
-            ref seen,
-            ..
-        } = self.held[at];
-        let is_buffered = self.held[at].is_buffered;
-        let further = Held {
-            reader,
-            key,
-            version,
-            is_buffered,
-            seen: seen.clone(),
-        };
         // In the place of the first.
-        let first = std::mem::replace(&mut self.held[at], further);
-        unsafe { sb_reader_free(first.reader) };
+        let first = std::mem::replace(&mut self.held[at].reader, reader);
+        unsafe { sb_reader_free(first) };
     }
 
     fn remove(&mut self) {
