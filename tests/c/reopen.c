@@ -10,8 +10,7 @@ static void expired(form old, form new, uint64_t max)
     tank first, second;
     sb_buffer *buffer;
 
-    tank_init(&first, SIZE, 7000);
-    tank_init(&second, SIZE, 9000);
+    tanks_init(&first, &second);
     first.stream.fail_at = 100000;
     first.stream.code = EXPIRED;
     buffer = tank_open_with(&first, old, max, SB_SIZE_UNKNOWN, SB_SHORT_END);

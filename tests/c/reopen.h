@@ -27,6 +27,13 @@ static inline void tank_init(tank *self, uint64_t size, uint64_t chunk)
     stream_init(&self->stream, size, chunk);
 }
 
+/* Two sources of the same bytes, which they deliver in chunks that end at different offsets. */
+static inline void tanks_init(tank *first, tank *second)
+{
+    tank_init(first, SIZE, 7000);
+    tank_init(second, SIZE, 9000);
+}
+
 static inline int64_t tank_read(void *opaque, void *out, size_t capacity)
 {
     tank *self = opaque;
@@ -119,6 +126,17 @@ static inline sb_buffer *tank_open_with(tank *self, form how, uint64_t max, uint
 static inline sb_buffer *tank_open(tank *self, form how)
 {
     return tank_open_with(self, how, SB_MAX_DEFAULT, SB_SIZE_UNKNOWN, SB_SHORT_END);
+}
+
+/* Over a source that cannot seek, with or without a `close`. */
+static inline sb_buffer *tank_open_closing(tank *self, int has_close, uint64_t max)
+{
+    sb_callback callback = tank_callback(self, FORWARD);
+    if (!has_close)
+        callback.close = NULL;
+    self->buffer = sb_new(&callback, SB_SIZE_UNKNOWN, max);
+    CHECK(self->buffer != NULL);
+    return self->buffer;
 }
 
 static inline int reopen(sb_buffer *buffer, tank *next, form how)

@@ -30,8 +30,7 @@ static void mixture(form how, uint64_t other, uint64_t max)
     sb_buffer *buffer;
     int calls;
 
-    tank_init(&first, SIZE, 7000);
-    tank_init(&second, SIZE, 9000);
+    tanks_init(&first, &second);
     tank_init(&third, SIZE, 9000);
     first.stream.fail_at = 100000;
     first.stream.code = EXPIRED;

@@ -16,8 +16,7 @@ static void from_inside(form how, int64_t limit)
     sb_buffer *buffer;
     call inside;
 
-    tank_init(&first, SIZE, 7000);
-    tank_init(&second, SIZE, 9000);
+    tanks_init(&first, &second);
     first.inside = reopen_from_inside;
     first.next = &second;
     first.other_until = NEVER;
@@ -37,16 +36,11 @@ static void from_inside(form how, int64_t limit)
 static void from_inside_without_close(void)
 {
     tank first, second;
-    sb_callback callback;
 
-    tank_init(&first, SIZE, 7000);
-    tank_init(&second, SIZE, 9000);
+    tanks_init(&first, &second);
     first.inside = reopen_from_inside;
     first.next = &second;
-    callback = tank_callback(&first, FORWARD);
-    callback.close = NULL;
-    first.buffer = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
-    CHECK(first.buffer != NULL);
+    tank_open_closing(&first, 0, SB_MAX_DEFAULT);
     read_is(first.buffer, 0, SIZE, SIZE);
     CHECK_EQ(first.result, SB_ERR_REENTRANT);
     CHECK_EQ(closes(&second), 1);
@@ -70,17 +64,12 @@ static void reopen_from_log(void *opaque, uint32_t level, const char *message)
 static void from_log(void)
 {
     tank first, second;
-    sb_callback callback;
     call inside;
 
-    tank_init(&first, SIZE, 7000);
-    tank_init(&second, SIZE, 9000);
+    tanks_init(&first, &second);
     first.stream.stall_at = 21000;
-    callback = tank_callback(&first, FORWARD);
-    callback.close = NULL;
-    logged = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+    logged = tank_open_closing(&first, 0, SB_MAX_DEFAULT);
     next_of_log = &second;
-    CHECK(logged != NULL);
     call_start(&inside, logged, 0, SIZE, NULL);
     stream_await_stall(&first.stream);
     CHECK_EQ(sb_set_log(reopen_from_log, NULL, SB_LOG_INFO), SB_OK);
@@ -103,20 +92,14 @@ static void reopen_from_cancel(tank *self)
 static void from_cancel(int has_close)
 {
     tank first, second;
-    sb_callback callback;
     call inside;
 
-    tank_init(&first, SIZE, 7000);
-    tank_init(&second, SIZE, 9000);
+    tanks_init(&first, &second);
     first.stream.stall_at = 21000;
     first.at_cancel = reopen_from_cancel;
     first.next = &second;
     first.result = 1;
-    callback = tank_callback(&first, FORWARD);
-    if (!has_close)
-        callback.close = NULL;
-    first.buffer = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
-    CHECK(first.buffer != NULL);
+    tank_open_closing(&first, has_close, SB_MAX_DEFAULT);
     call_start(&inside, first.buffer, 0, SIZE, NULL);
     stream_await_stall(&first.stream);
     CHECK_EQ(sb_cancel(first.buffer), SB_OK);
@@ -146,8 +129,7 @@ static void orphan_is_canceled(int cancels_first)
     sb_buffer *buffer;
     call inside;
 
-    tank_init(&first, SIZE, 7000);
-    tank_init(&second, SIZE, 9000);
+    tanks_init(&first, &second);
     first.inside = reopen_then_stall;
     first.next = &second;
     buffer = tank_open(&first, FORWARD);

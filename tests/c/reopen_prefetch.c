@@ -24,12 +24,14 @@ static int count_of(const int *counter)
 
 static void on_begin(void *opaque)
 {
-    count_up(opaque == NULL ? &begun : &ended);
+    CHECK(opaque == NULL);
+    count_up(&begun);
 }
 
 static void on_end(void *opaque)
 {
-    count_up(opaque == NULL ? &ended : &begun);
+    CHECK(opaque == NULL);
+    count_up(&ended);
 }
 
 /* The helper is stuck in the old source. Another one goes on with the new source, and the first exits
@@ -42,8 +44,7 @@ static void prefetch(form how)
     sb_buffer *buffer;
 
     begun = ended = 0;
-    tank_init(&first, SIZE, 7000);
-    tank_init(&second, SIZE, 9000);
+    tanks_init(&first, &second);
     first.stream.stall_at = 21000;
     first.stream.obeys_cancel = 0;
     first.other_from = 21000;
@@ -75,8 +76,7 @@ static void prefetch_after_failure(void)
     tank first, second;
     sb_buffer *buffer;
 
-    tank_init(&first, SIZE, 7000);
-    tank_init(&second, SIZE, 9000);
+    tanks_init(&first, &second);
     first.stream.fail_at = 21000;
     first.stream.code = EXPIRED;
     buffer = tank_open(&first, SEEKS);

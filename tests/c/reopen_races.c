@@ -42,18 +42,12 @@ static void two_at_once(int has_close)
         sb_buffer *buffer;
         switching left, right;
         call inside, waiting;
-        sb_callback callback;
 
-        tank_init(&first, SIZE, 7000);
-        tank_init(&second, SIZE, 9000);
+        tanks_init(&first, &second);
         tank_init(&third, SIZE, 8000);
         first.stream.stall_at = 21000;
         first.stream.obeys_cancel = round % 2;
-        callback = tank_callback(&first, FORWARD);
-        if (!has_close)
-            callback.close = NULL;
-        buffer = sb_new(&callback, SB_SIZE_UNKNOWN, 30000);
-        CHECK(buffer != NULL);
+        buffer = tank_open_closing(&first, has_close, 30000);
         call_start(&inside, buffer, 0, SIZE, NULL);
         stream_await_stall(&first.stream);
         call_start(&waiting, buffer, 50000, 1000, NULL);

@@ -13,8 +13,7 @@ static void stuck(form how, int64_t limit, int has_cancel, uint64_t max)
     sb_callback callback;
     call inside, waiting, later;
 
-    tank_init(&first, SIZE, 7000);
-    tank_init(&second, SIZE, 9000);
+    tanks_init(&first, &second);
     first.stream.stall_at = 21000;
     first.stream.obeys_cancel = 0;
     first.other_from = 21000;
@@ -58,8 +57,7 @@ static void obeys(form how, int64_t limit)
     sb_buffer *buffer;
     call inside;
 
-    tank_init(&first, SIZE, 7000);
-    tank_init(&second, SIZE, 9000);
+    tanks_init(&first, &second);
     first.stream.stall_at = 21000;
     buffer = tank_open(&first, how);
     call_start_some(&inside, buffer, 21000, 1000, limit, NULL);
@@ -85,8 +83,7 @@ static void slow_cancel(void)
     sb_buffer *buffer;
     call inside, waiting;
 
-    tank_init(&first, SIZE, 7000);
-    tank_init(&second, SIZE, 9000);
+    tanks_init(&first, &second);
     first.stream.stall_at = 21000;
     first.at_cancel = await_the_next;
     first.next = &second;
@@ -134,19 +131,14 @@ static void late_outcome(int64_t code, uint64_t size)
 static void no_close(void)
 {
     tank first, second;
-    sb_callback callback;
     sb_buffer *buffer;
     call inside;
     switching switching;
 
-    tank_init(&first, SIZE, 7000);
-    tank_init(&second, SIZE, 9000);
+    tanks_init(&first, &second);
     first.stream.stall_at = 21000;
     first.stream.obeys_cancel = 0;
-    callback = tank_callback(&first, FORWARD);
-    callback.close = NULL;
-    buffer = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
-    CHECK(buffer != NULL);
+    buffer = tank_open_closing(&first, 0, SB_MAX_DEFAULT);
     call_start(&inside, buffer, 21000, 1000, NULL);
     stream_await_stall(&first.stream);
     switching_start(&switching, buffer, &second, 1, "reopened");
@@ -179,22 +171,16 @@ static void *free_run(void *buffer)
 static void freed(int has_close)
 {
     tank first, second;
-    sb_callback callback;
     sb_buffer *buffer;
     call inside;
     switching switching;
     pthread_t freeing;
 
     events_count = 0;
-    tank_init(&first, SIZE, 7000);
-    tank_init(&second, SIZE, 9000);
+    tanks_init(&first, &second);
     first.stream.stall_at = 21000;
     first.stream.obeys_cancel = 0;
-    callback = tank_callback(&first, FORWARD);
-    if (!has_close)
-        callback.close = NULL;
-    buffer = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
-    CHECK(buffer != NULL);
+    buffer = tank_open_closing(&first, has_close, SB_MAX_DEFAULT);
     call_start(&inside, buffer, 0, SIZE, NULL);
     stream_await_stall(&first.stream);
     switching_start(&switching, buffer, &second, 1, "reopened");
