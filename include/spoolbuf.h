@@ -775,7 +775,8 @@ typedef struct {
      */
     int32_t operation;
     /**
-     * The system's code (errno, GetLastError) of a failed file operation, or 0.
+     * The system's code (errno, GetLastError) of a failed file operation, or 0. With
+     * SB_ERR_DISK_FULL, 0 means that a cache has reached its `max_disk` or `min_free`.
      */
     int32_t system;
     /**

@@ -35,12 +35,6 @@ pub(crate) mod faults;
 pub(crate) use message::SystemMessage;
 pub(crate) use system::{Stream, Target, TempFile};
 
-/// The system's code of a full disk.
-#[cfg(unix)]
-const NO_SPACE: i32 = libc::ENOSPC;
-#[cfg(windows)]
-const NO_SPACE: i32 = 112;
-
 /// The kinds of operation that a test can make fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileOperation {
@@ -333,11 +327,6 @@ pub(crate) fn taken(file: &File) -> u64 {
     use std::os::unix::fs::MetadataExt;
 
     file.metadata().expect("an open file").blocks() * 512
-}
-
-/// The error of a full disk.
-pub(crate) fn no_space() -> io::Error {
-    io::Error::from_raw_os_error(NO_SPACE)
 }
 
 /// Frees the blocks of an unnamed file at once, even if other processes have it open.

@@ -64,7 +64,7 @@ pub enum Error {
     DiskFull {
         /// What failed.
         operation: Operation,
-        /// The system's code, or 0.
+        /// The system's code. 0: a cache has reached its `max_disk` or `min_free`.
         code: i32,
     },
     /// Out of memory, or no thread could be created. The next call tries again.
@@ -202,6 +202,15 @@ impl Error {
             Error::Source { .. } | Error::Short => Some(Operation::SourceRead),
             _ => None,
         }
+    }
+
+    /// The kind of error in words. The system's code is left out.
+    fn reason(&self) -> &'static str {
+        let operation = match self {
+            Error::DiskFull { operation, code: 0 } => Some(*operation),
+            _ => None,
+        };
+        reason(self.code(), operation)
     }
 
     /// The error in words, without the system's or the user's message, which would allocate.
@@ -343,6 +352,16 @@ pub(crate) fn text(status: i32) -> &'static std::ffi::CStr {
     }
 }
 
+/// Why a call failed for which the system has no code.
+pub(crate) fn reason(status: i32, operation: Option<Operation>) -> &'static str {
+    match (status, operation) {
+        (code::DISK_FULL, Some(Operation::SpoolWrite)) => {
+            "the cache has reached its max_disk or min_free"
+        }
+        _ => text(status).to_str().unwrap_or_default(),
+    }
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (_, text) = OPERATIONS[*self as usize - 1];
@@ -354,13 +373,13 @@ struct Plain<'e>(&'e Error);
 
 impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(text(self.0.code()).to_str().unwrap_or_default())?;
+        f.write_str(self.0.reason())?;
         match self.0 {
             Error::Source { code, .. } => {
                 f.write_str(meaning(*code))?;
                 write!(f, " (code {code})")
             }
-            Error::Io { code, .. } | Error::DiskFull { code, .. } => {
+            Error::Io { code, .. } | Error::DiskFull { code, .. } if *code != 0 => {
                 write!(f, " (system error {code})")
             }
             _ => Ok(()),
@@ -370,7 +389,7 @@ impl fmt::Display for Plain<'_> {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = text(self.code()).to_str().unwrap_or_default();
+        let line = self.reason();
         match self {
             Error::Source {
                 cause: Some(cause), ..

@@ -669,7 +669,8 @@ pub struct sb_error {
     pub status: i32,
     /// What failed: an sb_operation.
     pub operation: i32,
-    /// The system's code (errno, GetLastError) of a failed file operation, or 0.
+    /// The system's code (errno, GetLastError) of a failed file operation, or 0. With
+    /// SB_ERR_DISK_FULL, 0 means that a cache has reached its `max_disk` or `min_free`.
     pub system: i32,
     /// Always 0.
     pub reserved: i32,

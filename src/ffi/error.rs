@@ -9,7 +9,7 @@ use super::record::Output;
 use super::sized;
 use super::status::{PANIC, count, status};
 use crate::disk::SystemMessage;
-use crate::error::{Error, Operation, code, meaning, text};
+use crate::error::{Error, Operation, code, meaning, reason};
 use crate::ffi::abi::{SB_SIZE_UNKNOWN, sb_error, sb_reader};
 use crate::ffi::handle::Raw;
 use crate::ffi::handles::{BUFFERS, READERS};
@@ -158,7 +158,7 @@ fn describe(line: &mut CappedLine, error: &sb_error, path: &[u8]) -> fmt::Result
         line.push(SystemMessage::new(error.system).as_bytes());
         return Ok(());
     }
-    line.write_str(text(error.status).to_str().unwrap_or_default())?;
+    line.write_str(reason(error.status, operation))?;
     if error.status == code::SOURCE {
         write!(line, "{} (code {})", meaning(error.source), error.source)?;
     }

@@ -4,6 +4,7 @@
 #include "cache.h"
 #include "limit_files.h"
 
+#include <errno.h>
 #include <signal.h>
 
 static void within(uint64_t max_memory, uint64_t max_disk)
@@ -40,6 +41,20 @@ static void eviction(void)
     finish();
 }
 
+/* It is told apart from a disk that is full: there is no code of the system. */
+static void says_that_the_budget_is_full(sb_reader *reader)
+{
+    sb_error error;
+    char line[200];
+    CHECK_EQ(sb_error_init(&error, sizeof error), SB_OK);
+    CHECK_EQ(sb_reader_error(reader, &error), SB_OK);
+    CHECK_EQ(error.status, SB_ERR_DISK_FULL);
+    CHECK_EQ(error.operation, SB_OP_SPOOL_WRITE);
+    CHECK_EQ(error.system, 0);
+    CHECK(sb_error_text(&error, line, sizeof line) > 0);
+    CHECK(strstr(line, "max_disk") != NULL);
+}
+
 /* Any budget works. With every entry leased, it is a full disk. */
 static void small_budgets(void)
 {
@@ -55,6 +70,7 @@ static void small_budgets(void)
     readers[1] = open_key(1);
     CHECK_EQ(read_on(readers[1], resources[1].base, UINT64_MAX), SB_ERR_DISK_FULL);
     CHECK_EQ(read_on(readers[1], resources[1].base, UINT64_MAX), SB_ERR_DISK_FULL);
+    says_that_the_budget_is_full(readers[1]);
     read_whole(readers[0], 0);
     sb_reader_free(readers[0]);
     read_whole(readers[1], 1);
@@ -83,6 +99,7 @@ static void full_disk(void)
     limit_files(SEGMENT);
     reader = open_key(1);
     CHECK_EQ(read_on(reader, resources[1].base, UINT64_MAX), SB_ERR_DISK_FULL);
+    CHECK_EQ(stats_of(sb_reader_buffer(reader)).system_error, EFBIG);
     limit_files(RLIM_INFINITY);
     read_whole(reader, 1);
     sb_reader_free(reader);

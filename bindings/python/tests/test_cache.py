@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Optional
 import pytest
 
 import spoolbuf
-from spoolbuf import Cache, Resource, StreamBuffer, UnsupportedError
+from spoolbuf import Cache, DiskFullError, Resource, StreamBuffer, UnsupportedError
 from openers import SIZE, WHOLE, Opener
 from support import chunks, data, eventually
 
@@ -173,6 +174,16 @@ def test_the_budget_holds() -> None:
         assert stats.evicted_disk + stats.evicted_large + stats.evicted_memory > 30
         # The last one is there.
         assert cache["key 39"][5:10] == data(5, 5) and cache.stat().hits == 1
+
+
+def test_a_full_budget_is_no_full_disk() -> None:
+    """The message says whose limit it is."""
+    with Cache(lambda key: chunks(SIZE), max_memory=0, max_disk=0) as cache:
+        with cache.open("key") as file, pytest.raises(DiskFullError, match="max_disk") as caught:
+            file.read()
+        assert caught.value.errno == errno.ENOSPC
+        with cache["key"] as buf, pytest.raises(DiskFullError, match="max_disk"):
+            buf.read()
 
 
 def test_idle_entries_go() -> None:

@@ -11,7 +11,6 @@
 //! What the members that are being filled use above the limit is spilled at the end of each filling, by a
 //! round for no segment: [`restore`](Budget::restore).
 
-use crate::disk;
 use crate::error::{Error, Operation, Result};
 use crate::store::budget::Budget;
 use crate::store::budget::account::Charge;
@@ -212,7 +211,10 @@ impl Round {
     }
 }
 
-/// The error of a budget without space on the disk: that of a full disk.
+/// The error of a budget without space on the disk: a full disk, of which the system knows nothing.
 pub(in crate::store) fn full_disk() -> Error {
-    Error::from_file(Operation::SpoolWrite, &disk::no_space())
+    Error::DiskFull {
+        operation: Operation::SpoolWrite,
+        code: 0,
+    }
 }

@@ -11,7 +11,10 @@ fn is_full(result: Result<()>) -> bool {
     let found = result.err();
     matches!(
         found,
-        Some(Error::DiskFull { operation: Operation::SpoolWrite, code }) if code == ENOSPC
+        Some(Error::DiskFull {
+            operation: Operation::SpoolWrite,
+            code: 0
+        })
     )
 }
 
