@@ -429,12 +429,15 @@ static void polls_get_what_was_thrown()
     std::error_code code;
     auto polls = [&](std::string_view key) { return !cache.open(key, at_once, code).native_handle(); };
     CHECK(polls("bad") && code == spoolbuf::errc::timeout && polls("good"));
+    auto begun = std::chrono::steady_clock::now();
     may_go = true;
     while (cache.stats().opening > 0)
         std::this_thread::sleep_for(1ms);
-    CHECK(!polls("good") && cache.stats().hits == 1);
+    bool is_good = !polls("good");
     auto thrown = caught<sad>([&] { cache.open("bad", at_once); });
-    CHECK(thrown && thrown->key == "bad");
+    // On a machine that pauses for that long, their time may have been up.
+    if (std::chrono::steady_clock::now() - begun < 4s)
+        CHECK(is_good && cache.stats().hits == 1 && thrown && thrown->key == "bad");
     thrown.reset();
     while (alive > 0)
         std::this_thread::sleep_for(1ms);

@@ -51,8 +51,8 @@ def test_ctrl_c_while_another_thread_opens(timeout: Optional[float]) -> None:
         other = Call.inside(opener.entered, lambda: cache["key"][:])
         former = signal.signal(signal.SIGALRM, ring)
         try:
-            signal.setitimer(signal.ITIMER_REAL, 0.1)
             with pytest.raises(Alarm):
+                signal.setitimer(signal.ITIMER_REAL, 0.1)
                 cache.open("key", timeout=timeout)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)

@@ -360,6 +360,8 @@ def test_a_file_with_a_timeout() -> None:
     with pytest.raises(TimedOutError):
         now.read(1)
     assert buf.stat().pulls == 0
+    assert buf.open(timeout=60).read(10) == data(0, 10)
+    # Buffered bytes need no time.
     assert soon.read(10) == data(0, 10) == now.read(10)
     soon.seek(100_000)
     for _ in range(2):
