@@ -253,8 +253,8 @@ def test_nobody_keeps_the_exception(way: str) -> None:
 
 
 @pytest.mark.usefixtures("no_collection")
-def test_the_exception_of_an_open_that_was_given_up_is_for_the_next() -> None:
-    """The function raises it when nobody waits for it any more. Nobody keeps it after that."""
+def test_nobody_keeps_the_exception_of_an_open_that_was_given_up() -> None:
+    """The function raises it when nobody waits for it any more. It is kept until the next open."""
     go = threading.Event()
     raised: list[weakref.ref[Failure]] = []
 
@@ -278,7 +278,7 @@ def test_the_exception_of_an_open_that_was_given_up_is_for_the_next() -> None:
         go.set()
         eventually(lambda: cache.stat().opening == 0)
         assert not origins.failures and origins.flight is None
-        # It calls the function itself.
+        # Without a timeout, this open calls the function itself.
         assert cache["key"][:] == b"bytes"
         eventually(lambda: not raised[0]())
         assert not origins.failures and not cache._lender.opener._unclaimed

@@ -160,12 +160,13 @@ def test_functions(header: str) -> None:
 
 
 def test_callback_types(header: str) -> None:
-    match = re.search(r"typedef (int \(\*sb_progress_fn\)\([^)]*\));", header)
-    assert match and declared(match[1]) == ("sb_progress_fn", _native.ProgressCallback)
-    match = re.search(r"typedef (int \(\*sb_opener_fn\)\([^)]*\));", header)
-    assert match and declared(match[1]) == ("sb_opener_fn", _native.OpenerCallback)
-    match = re.search(r"typedef (void \(\*sb_ready_fn\)\([^)]*\));", header)
-    assert match and declared(match[1]) == ("sb_ready_fn", _native.ReadyCallback)
+    found = re.findall(r"typedef (\w+ \(\*\w+\)\([^)]*\));", header)
+    assert dict(map(declared, found)) == {
+        "sb_log_fn": _native.LogCallback,
+        "sb_opener_fn": _native.OpenerCallback,
+        "sb_progress_fn": _native.ProgressCallback,
+        "sb_ready_fn": _native.ReadyCallback,
+    }
 
 
 def test_opaque(header: str) -> None:

@@ -155,11 +155,13 @@ class Cache(Closing):
     ) -> Union[StreamFile, RawStreamFile]:
         """Opens the resource of a key as a binary file object, which is a lease until it is closed.
 
-        It is as that of `StreamBuffer.open`, and so are the arguments. The `timeout` limits the
-        open, too: a thread of the library calls the function then, which may go on for others after
+        The file and the arguments are those of `StreamBuffer.open`. The `timeout` limits the open,
+        too: a thread of the library calls the function then, which may go on for others after
         `TimedOutError`. An event loop can poll with 0: what the function returns or raises when
-        nobody waits is for the next open of the key, for 5 seconds. With `buffered_only` it is not called: the entry is used as it is. If there
-        is none, and no other thread is about to open it, `TimedOutError` is raised.
+        nobody waits is for the next open of the key, for 5 seconds.
+
+        With `buffered_only` the function is not called: the entry is used as it is. If there is
+        none, and no other thread is about to open it, `TimedOutError` is raised.
 
         >>> with Cache(lambda key: [b"by", b"tes"]) as cache:
         ...     with cache.open("key") as file:
