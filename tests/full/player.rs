@@ -349,11 +349,8 @@ fn deliver(mut pipe: ChildStdin, path: &Path, feed: Feed, process: u32) -> Optio
         }
         Feed::Stall(at) => {
             let _ = pipe.write_all(&bytes[..at]);
+            await_interruptible(process);
             let start = Instant::now();
-            // Before that, Ctrl-C would end it like any other program.
-            while !takes_interrupts(process) && start.elapsed() < LIMIT {
-                sleep(Duration::from_millis(10));
-            }
             let mut left: libc::c_int = 1;
             while left > 0 && start.elapsed() < LIMIT {
                 sleep(Duration::from_millis(10));
@@ -363,11 +360,24 @@ fn deliver(mut pipe: ChildStdin, path: &Path, feed: Feed, process: u32) -> Optio
             // Until the player has come to wait for more; if it has not, the stop comes before the
             // stall and is to work all the same.
             sleep(Duration::from_millis(500));
-            // SAFETY: a plain call.
-            unsafe { libc::kill(process as i32, libc::SIGINT) };
+            interrupt(process);
             Some(pipe)
         }
     }
+}
+
+/// Waits until a program of `examples/media` takes Ctrl-C, which ends it like any other before that.
+pub fn await_interruptible(process: u32) {
+    let start = Instant::now();
+    while !takes_interrupts(process) && start.elapsed() < LIMIT {
+        sleep(Duration::from_millis(10));
+    }
+}
+
+/// Ctrl-C.
+pub fn interrupt(process: u32) {
+    // SAFETY: a plain call.
+    unsafe { libc::kill(process as i32, libc::SIGINT) };
 }
 
 /// Whether a program of `examples/media` has come to block SIGINT, for a thread that waits for it.

@@ -199,6 +199,11 @@ pub struct Outcome {
 
 /// Runs a program to its end. One that hangs is killed with its children, and is an error.
 pub fn run(command: &mut Command, limit: Duration) -> Outcome {
+    run_with(command, limit, |_| ())
+}
+
+/// The same. `meanwhile` gets the number of the process.
+pub fn run_with(command: &mut Command, limit: Duration, meanwhile: impl FnOnce(u32)) -> Outcome {
     // A file takes any amount of output, and nobody needs to empty it.
     static RUNS: AtomicUsize = AtomicUsize::new(0);
     let number = RUNS.fetch_add(1, Ordering::Relaxed);
@@ -210,6 +215,7 @@ pub fn run(command: &mut Command, limit: Duration) -> Outcome {
         .stderr(file)
         .process_group(0);
     let mut child = command.spawn().expect("the program starts");
+    meanwhile(child.id());
     let start = Instant::now();
     let mut pause = Duration::from_micros(200);
     let status = loop {

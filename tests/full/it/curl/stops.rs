@@ -6,23 +6,26 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
+use std::thread::sleep;
 use std::time::Duration;
 
 use super::reply::status;
 use super::resource::part;
 use super::server::{Server, serve};
 use super::{CALLS, example};
-use crate::library::{run, skipped};
-use crate::player::{LIMIT, Player};
+use crate::library::{run_with, skipped};
+use crate::player::{LIMIT, Player, await_interruptible, interrupt};
 
 /// Only the stop can end it: from outside, and in the call that is inside the source.
 fn stops(example: &Player, server: &Server) {
-    let mut command = Command::new("timeout");
-    command
-        .args(["-s", "INT", "2"])
-        .arg(&example.program)
-        .arg(&server.url);
-    let said = run(&mut command, LIMIT).output;
+    let mut command = Command::new(&example.program);
+    let said = run_with(command.arg(&server.url), LIMIT, |process| {
+        await_interruptible(process);
+        // Until it waits for the server; if it does not yet, the stop is to work all the same.
+        sleep(Duration::from_secs(2));
+        interrupt(process);
+    })
+    .output;
     assert!(said.contains("stopped"), "{said}");
     let calls = CALLS.get().expect("as the example");
     calls.ok(server, "stop", &[]);
