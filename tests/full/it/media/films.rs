@@ -5,6 +5,23 @@ use std::process::Command;
 use super::{heard, meets_a_full_disk, plays, ready, says, stops, sum_in};
 use crate::player::{Feed, LIMIT, Player, media};
 
+/// What VLC and GStreamer play from a pipe: one file of each kind.
+const KINDS: [&str; 5] = [
+    "index-last.mp4",
+    "large-last.mov",
+    "index-first.mp4",
+    "film.mkv",
+    "sound.ogg",
+];
+
+/// A whole play; for one of the films also with a full disk.
+fn plays_film(player: &Player, file: &str, expected: &[String]) {
+    plays(player, file, expected);
+    if file == "index-last.mp4" {
+        meets_a_full_disk(player, file, expected);
+    }
+}
+
 #[test]
 fn ffmpeg() {
     let Some(player) = ready("ffmpeg", &["libavformat", "libavcodec", "libavutil"]) else {
@@ -22,13 +39,10 @@ fn ffmpeg() {
     ] {
         let mut expected = heard(file, codec);
         expected.push(format!("frames {frames}"));
-        plays(&player, file, &expected);
-        if file == "index-last.mp4" {
-            meets_a_full_disk(&player, file, &expected);
-        }
+        plays_film(&player, file, &expected);
     }
-    // From a pipe of any kind FFmpeg hears the encoder's padding of an MP3 as sound, as it goes by
-    // the size: only the file sounds the same.
+    // From a pipe of any kind FFmpeg hears the encoder's padding of an MP3 as sound, as it
+    // relies on the size: only the file sounds the same.
     let expected = heard("sound.mp3", "pcm_f32le");
     says(&player, "sound.mp3", Feed::File, &expected);
     says(&player, "sound.mp3", Feed::Pipe, &expected[1..]);
@@ -54,10 +68,7 @@ fn mpv() {
     for file in ["index-last.mp4", "index-first.mp4"] {
         let mut expected = heard(file, "pcm_f32le");
         expected.push("duration 8.00".to_owned());
-        plays(&player, file, &expected);
-        if file == "index-last.mp4" {
-            meets_a_full_disk(&player, file, &expected);
-        }
+        plays_film(&player, file, &expected);
     }
     plays(
         &player,
@@ -76,18 +87,9 @@ fn vlc() {
     };
     let output = ":sout=#transcode{acodec=s16l}:std{access=file,mux=wav,dst=%}";
     let [player, direct] = [player.0, player.1].map(|it| it.into_file("pcm_s16le", &[output]));
-    for file in [
-        "index-last.mp4",
-        "large-last.mov",
-        "index-first.mp4",
-        "film.mkv",
-        "sound.ogg",
-    ] {
+    for file in KINDS {
         let expected = [sum_in(&direct.play(file, Feed::File)), "ended".to_owned()];
-        plays(&player, file, &expected);
-        if file == "index-last.mp4" {
-            meets_a_full_disk(&player, file, &expected);
-        }
+        plays_film(&player, file, &expected);
     }
     stops(&player, "index-last.mp4");
     stops(&player, "film.ts");
@@ -103,13 +105,7 @@ fn gstreamer() {
     let pipeline = "decodebin expose-all-streams=false caps=audio/x-raw ! audioconvert ! \
                     audio/x-raw,format=F32LE ! wavenc ! filesink location=";
     let player = player.into_file("pcm_f32le", &[&format!("{pipeline}%")]);
-    for file in [
-        "index-last.mp4",
-        "large-last.mov",
-        "index-first.mp4",
-        "film.mkv",
-        "sound.ogg",
-    ] {
+    for file in KINDS {
         // GStreamer hears more of an AAC's padding than ffmpeg: compared with itself.
         let direct = media.path("gstreamer-direct.wav");
         let mut command = Command::new("gst-launch-1.0");
@@ -126,10 +122,7 @@ fn gstreamer() {
             format!("sum {}", media.sum(&direct, "pcm_f32le")),
             "ended".to_owned(),
         ];
-        plays(&player, file, &expected);
-        if file == "index-last.mp4" {
-            meets_a_full_disk(&player, file, &expected);
-        }
+        plays_film(&player, file, &expected);
     }
     stops(&player, "index-last.mp4");
     stops(&player, "film.mkv");
