@@ -92,16 +92,19 @@ fn another_machine_is_one_line() {
     if !are_there("another machine", &["cmake", "cc", "make"]) {
         return;
     }
-    let more = [
-        "-DCMAKE_SYSTEM_NAME=Linux",
-        "-DCMAKE_SYSTEM_PROCESSOR=other",
-    ];
-    let line = refused("another machine", &more);
-    assert!(
-        line.starts_with("spoolbuf needs Rust's name of the target: -DSPOOLBUF_RUST_TARGET="),
-        "{line}"
-    );
-    let mut cmake = configure(&folder("its target"), &more);
-    cmake.arg("-DSPOOLBUF_RUST_TARGET=aarch64-unknown-linux-gnu");
-    run(&mut cmake, LIMIT).expect_success("cmake");
+    for (system, processor) in [("Linux", "other"), ("FreeBSD", std::env::consts::ARCH)] {
+        let more = [
+            &format!("-DCMAKE_SYSTEM_NAME={system}"),
+            &format!("-DCMAKE_SYSTEM_PROCESSOR={processor}"),
+        ];
+        let more = more.map(String::as_str);
+        let line = refused("another machine", &more);
+        assert!(
+            line.starts_with("spoolbuf needs Rust's name of the target: -DSPOOLBUF_RUST_TARGET="),
+            "{line}"
+        );
+        let mut cmake = configure(&folder("its target"), &more);
+        cmake.arg("-DSPOOLBUF_RUST_TARGET=aarch64-unknown-linux-gnu");
+        run(&mut cmake, LIMIT).expect_success("cmake");
+    }
 }
