@@ -91,7 +91,7 @@ typedef struct spoolbuf_gst {
     gint64 timeout; /* in milliseconds, of a read; negative: none */
     gint64 told;    /* the size that GStreamer was given, or -1 */
     gboolean whole; /* the end may be found first, whatever that costs */
-    gint unproved;  /* the size is to be found, before GStreamer goes by it */
+    gint unproved;  /* the size has to be found before GStreamer relies on it */
     gint stopped;
     gint status;
 } spoolbuf_gst;

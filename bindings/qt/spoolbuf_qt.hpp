@@ -302,7 +302,7 @@ private:
         }
     }
 
-    /* Reports what is there anew, from the position on. */
+    /* Reports the buffered bytes from the position on, also those that were reported before. */
     void watch()
     {
         reported_ = place();

@@ -76,7 +76,7 @@ class Spoolbuf(ConanFile):
     def package(self):
         copy(self, "LICENSE-*", self.source_folder, os.path.join(self.package_folder, "licenses"))
         CMake(self).install()
-        # Conan makes these files of its own. The manual pages stay.
+        # Conan writes its own files instead. The manual pages stay.
         rmdir(self, os.path.join(self.package_folder, "lib", "pkgconfig"))
         for name in ("cmake", "doc"):
             rmdir(self, os.path.join(self.package_folder, "share", name))

@@ -9,7 +9,7 @@ vcpkg_cmake_configure(SOURCE_PATH "${SOURCE_PATH}")
 vcpkg_cmake_install()
 vcpkg_fixup_pkgconfig()
 
-# One of the two libraries. The CMake package has the targets of what is there.
+# One of the two libraries. The CMake package has a target for each one that exists.
 if(VCPKG_LIBRARY_LINKAGE STREQUAL "static")
   file(GLOB others "${CURRENT_PACKAGES_DIR}/bin" "${CURRENT_PACKAGES_DIR}/lib/*.so*"
     "${CURRENT_PACKAGES_DIR}/lib/*.dylib" "${CURRENT_PACKAGES_DIR}/lib/*.dll.*")

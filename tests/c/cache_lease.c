@@ -76,7 +76,7 @@ static void idle_closes_source(void)
     sb_reader_free(reader);
     CHECK_EQ(get(&resources[1].closes), 1);
 
-    /* What is there is handed out without a source. */
+    /* Buffered bytes are handed out without a source. */
     CHECK_EQ(open_with(1, &buffered, &peek), SB_OK);
     CHECK_EQ(opens, 1);
     CHECK_EQ(read_on(peek, resources[1].base, 300000), 300000);

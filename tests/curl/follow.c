@@ -6,7 +6,7 @@
 
 /* What the function says, and how often it was asked. */
 typedef struct {
-    int64_t rounds; /* it grows for so many calls */
+    int64_t rounds; /* the number of calls in which it grows */
     int code, asked;
 } growth;
 

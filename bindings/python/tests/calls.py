@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Call:
-    """A call on a thread of its own, and what came of it."""
+    """A call on another thread, and its result."""
 
     def __init__(self, call: Callable[[], object]) -> None:
         self._call = call

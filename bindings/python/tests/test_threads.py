@@ -18,7 +18,7 @@ from support import chunks, data
 
 
 def together(count: int, work) -> None:
-    """Runs `work(number)` on so many threads; what one raises is raised here."""
+    """Runs `work(number)` on `count` threads; what one raises is raised here."""
     raised: list[BaseException] = []
 
     def guarded(number: int) -> None:

@@ -52,7 +52,7 @@ pub struct Resource {
     /// How often the key was removed: a later open does not wait for an opener that runs.
     pub removals: AtomicUsize,
     pub opens: AtomicUsize,
-    /// The next so many openers fail.
+    /// How many of the next openers fail.
     pub failures: AtomicUsize,
 }
 
@@ -62,7 +62,7 @@ pub struct World {
     pub opened: AtomicUsize,
     pub closed: AtomicUsize,
     pub pulled: AtomicU64,
-    /// The next so many pulls fail.
+    /// How many of the next pulls fail.
     pub source_failures: AtomicUsize,
     pub random: Mutex<Option<Random>>,
 }
