@@ -225,8 +225,8 @@ typedef enum {
      */
     SB_ERR_IO = -3,
     /**
-     * The disk is full, or a quota or file size limit is reached. Nothing is lost; the next call
-     * tries again.
+     * The disk is full, or a quota, a file size limit or the `max_disk` of a cache is reached.
+     * Nothing is lost; the next call tries again.
      */
     SB_ERR_DISK_FULL = -4,
     /**

@@ -59,7 +59,8 @@ pub enum Error {
         /// The system's code, or 0.
         code: i32,
     },
-    /// The disk is full, or a quota or file size limit is reached. The next call tries again.
+    /// The disk is full, or a quota, a file size limit or the `max_disk` of a cache is reached. The
+    /// next call tries again.
     #[non_exhaustive]
     DiskFull {
         /// What failed.

@@ -57,8 +57,8 @@ pub enum sb_status {
     SB_ERR_SOURCE = -2,
     /// A file operation failed. sb_error says which one, and has the system's error code.
     SB_ERR_IO = -3,
-    /// The disk is full, or a quota or file size limit is reached. Nothing is lost; the next call
-    /// tries again.
+    /// The disk is full, or a quota, a file size limit or the `max_disk` of a cache is reached.
+    /// Nothing is lost; the next call tries again.
     SB_ERR_DISK_FULL = -4,
     /// Out of memory, or no thread could be created. Nothing is lost; the next call tries again.
     SB_ERR_NO_MEMORY = -5,

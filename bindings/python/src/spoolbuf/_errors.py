@@ -137,7 +137,10 @@ def _file_error(number: int) -> type[FileError]:
 
 
 class DiskFullError(SpoolbufError, OSError):
-    """The disk, a quota or a file size limit is full. Nothing is lost; the next call tries again."""
+    """The disk, a quota, a file size limit or the `max_disk` of a cache is full.
+
+    Nothing is lost; the next call tries again.
+    """
 
     status = Status.DISK_FULL
 
