@@ -1,5 +1,5 @@
-//! What is installed: by CMake and by cargo-c, into other folders, and away again. The static library: in
-//! plugins, beside another one of Rust, in a Rust program. The headers, by strict compilers.
+//! What is installed, by CMake and by cargo-c. The static library in plugins, and beside another one of
+//! Rust. The headers, by strict compilers. What CMake refuses.
 
 mod archive;
 mod cargo_c;

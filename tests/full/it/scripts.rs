@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::foreign::LIMIT;
+use crate::foreign::{LIMIT, are_there};
 use crate::library::{root, run, scratch};
 
 /// An empty folder.
@@ -34,6 +34,9 @@ fn runs(process: &str) -> bool {
 /// The tests of the Python package run beside other steps, and end with them.
 #[test]
 fn a_failing_step_ends_the_python_tests() {
+    if !are_there("a failing step", &["bash", "setsid"]) {
+        return;
+    }
     let folder = folder("a failing step");
     for name in ["miniaudio", "sdl3", "tools", "quick"] {
         program(&folder.join(".ci").join(name), "");
@@ -81,6 +84,9 @@ fn with_functions_of(script: &str, command: &str) -> bool {
 /// A list of symbols that could not be made has none too many.
 #[test]
 fn a_release_does_not_take_a_failure_for_a_list() {
+    if !are_there("the functions of a release", &["bash"]) {
+        return;
+    }
     for (symbols, is_right) in [
         ("echo '1 T sb_free'", true),
         ("echo '1 T sb_free'; false", false),
@@ -121,6 +127,9 @@ fn libraries_need_a_list_of_functions() {
 /// The list of the files in a folder that a page leads to, in a repository whose paths have spaces.
 #[test]
 fn the_site_shows_paths_with_spaces() {
+    if !are_there("the site", &["git", "python3"]) {
+        return;
+    }
     let folder = folder("the site");
     fs::create_dir_all(folder.join("source/a folder")).expect("a folder");
     fs::write(folder.join("source/a folder/a file.txt"), "text").expect("written");
