@@ -1239,9 +1239,9 @@ typedef struct {
     void *opaque;
     /**
      * The most memory that all entries use together, in bytes: their segments, indexes, keys, handles
-     * and records. Each entry that is being filled may exceed it by 256 KiB, so that any value works,
-     * even 0. While more is needed, the oldest segment of any entry is spilled; if keys and records
-     * alone exceed it, and 256 KiB, entries are evicted.
+     * and records. Each entry that is being opened or filled may exceed it by 256 KiB, so that any value
+     * works, even 0. While more is needed, the oldest segment of any entry is spilled; if keys and
+     * records alone exceed it, and 256 KiB, entries are evicted.
      *
      * Not counted: readers, sources, the stacks of helper threads, up to 32 bytes for each gap in the
      * buffered bytes of an entry, and, when entries have gone, the places of their records and handles:

@@ -146,6 +146,8 @@ impl BufferCache {
         self.shelf().enter_opener(&flight);
         self.fly(departure);
         self.shelf().ground(&flight);
+        // Without anyone waiting for it.
+        self.maker.fit_budget();
     }
 
     /// Calls the opener for everyone who waits for the flight.

@@ -134,6 +134,14 @@ impl EntryMaker {
         Shared::try_new(entry)
     }
 
+    /// Makes room for what a new entry takes before it has bytes.
+    pub(super) fn fit_budget(&self) {
+        if self.budget.is_exceeded() {
+            // The members that failed have noted it.
+            let _ = self.budget.restore();
+        }
+    }
+
     fn begin(&self, entry: &CacheEntry, ahead: u64) -> Result<()> {
         let (shelf, id) = (self.shelf.clone(), entry.id);
         entry.buffer.set_home(try_box(EntryHome { shelf, id })?);

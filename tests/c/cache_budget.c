@@ -55,6 +55,28 @@ static void says_that_the_budget_is_full(sb_reader *reader)
     CHECK(strstr(line, "max_disk") != NULL);
 }
 
+/* What an entry takes before it has bytes needs room, too. */
+static void opens_without_reads(void)
+{
+    sb_cache_options with = options();
+    sb_reader *readers[KEYS];
+    int index;
+    with.max_memory = 4 * SEGMENT;
+    begin(&with);
+    readers[0] = open_key(0);
+    read_whole(readers[0], 0);
+    for (index = 1; index < KEYS; index++) {
+        readers[index] = open_key(index);
+        CHECK(stat_now().memory <= with.max_memory);
+    }
+    CHECK(stat_now().disk > 0);
+    within(with.max_memory + SEGMENT, with.max_disk);
+    read_whole(readers[0], 0);
+    for (index = 0; index < KEYS; index++)
+        sb_reader_free(readers[index]);
+    finish();
+}
+
 /* Any budget works. With every entry leased, it is a full disk. */
 static void small_budgets(void)
 {
@@ -109,6 +131,7 @@ static void full_disk(void)
 int main(void)
 {
     eviction();
+    opens_without_reads();
     small_budgets();
     full_disk();
     return 0;

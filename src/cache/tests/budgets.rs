@@ -46,27 +46,42 @@ fn entries_are_charged_with_their_keys() {
     assert_eq!(long - short, 100 * (MAX_KEY as u64 - 10));
 }
 
-/// A budget full of keys evicts entries, since no spill frees those.
-#[test]
-fn keys_alone_evict_entries() {
+/// Fills a budget of one MiB with 1000 entries, whose keys are long. Returns what is left of them.
+fn fill_with_keys(size: usize) -> CacheStats {
     let world = World::default();
     let mut options = options();
     options.max_memory = MIB;
     let cache = cache(&world, options);
     for number in 0..1000 {
         let key = format!("{number:04096}");
-        world.set(&key, 1000, 1, 7);
+        world.set(&key, size, 1, 7);
         let lease = open(&cache, &key).unwrap();
-        read_whole(&world, &lease, &key);
+        if size > 0 {
+            read_whole(&world, &lease, &key);
+        }
         drop(lease);
         let stats = cache.stats();
         // The bytes of the newest, and the entry itself.
         assert!(stats.memory <= MIB + 64 * 1024, "{number}: {stats:?}");
     }
-    let stats = cache.stats();
+    cache.stats()
+}
+
+/// A budget full of keys evicts entries, since no spill frees those.
+#[test]
+fn keys_alone_evict_entries() {
+    let stats = fill_with_keys(1000);
     assert!(stats.evicted_memory > 500, "{stats:?}");
     // Beside the keys, each entry takes about 3 KiB.
     assert!(stats.entries * (MAX_KEY as u64) < MIB * 3 / 4, "{stats:?}");
+}
+
+/// The same if nobody ever reads: no segment needs room.
+#[test]
+fn opens_alone_evict_entries() {
+    let stats = fill_with_keys(0);
+    assert!(stats.evicted_memory > 500, "{stats:?}");
+    assert!(stats.memory <= MIB, "{stats:?}");
 }
 
 /// What cannot fit takes the room of all that is not in use, and no more than that.
