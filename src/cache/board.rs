@@ -33,44 +33,54 @@ pub(super) struct Departure {
     pub(super) old: Option<Lease>,
 }
 
+impl EntryTable {
+    /// Joins the flight of a key. The opener is running for another open.
+    fn join(&mut self, flight: Shared<Flight>, how: OpenWait) -> Result<Boarding> {
+        self.openings.check_wait(&flight, how)?;
+        if how.deadline().is_none() {
+            // Under the same lock as the check: two openers that wait for each other would both
+            // pass it.
+            self.openings.note_wait(Some(&flight));
+        }
+        flight.join();
+        self.counts.misses += 1;
+        Ok(Boarding::Joined(flight))
+    }
+
+    /// Takes the failure that nobody has claimed: a flight that has landed.
+    fn claim_failure(&mut self, key: &[u8], failed: Shared<Flight>) -> Boarding {
+        self.claim(key);
+        self.counts.misses += 1;
+        Boarding::Joined(failed)
+    }
+}
+
 impl Shelf {
     /// Finds the entry of a key, or the flight that brings it. Begins one if neither is there.
     pub(super) fn board(this: &Shared<Shelf>, key: &[u8], how: OpenWait) -> Result<Boarding> {
         // Dropped without the lock.
-        let failed;
+        let flight;
         let mut table = this.lock_open()?;
         let is_unclaimed = table.unclaimed.has(key);
         // Whoever polls is content with what came since the last poll.
         let is_recent = is_unclaimed && how.timeout.is_some();
-        if is_unclaimed {
-            failed = table.take_flight(key);
-            if let Some(flight) = failed.as_ref().filter(|_| is_recent) {
-                table.unclaimed.claim(key);
-                table.counts.misses += 1;
-                return Ok(Boarding::Joined(flight.clone()));
-            }
-        }
         let listing = table.listing(key);
-        if let Some(flight) = listing.and_then(|it| it.flight.clone()) {
-            table.openings.check_wait(&flight, how)?;
-            if how.deadline().is_none() {
-                // Under the same lock as the check: two openers that wait for each other would both
-                // pass it.
-                table.openings.note_wait(Some(&flight));
-            }
-            flight.join();
-            table.counts.misses += 1;
-            return Ok(Boarding::Joined(flight));
-        }
         let found = listing.and_then(|it| it.entry);
+        flight = listing.and_then(|it| it.flight.clone());
+        match flight.clone() {
+            Some(failed) if is_recent => return Ok(table.claim_failure(key, failed)),
+            Some(running) if !is_unclaimed => return table.join(running, how),
+            _ => {}
+        }
         let old = found.and_then(|id| table.record(id));
         let is_usable = old.is_some_and(|record| this.is_usable(record, is_recent));
         let old = old.map(|record| record.entry.clone());
         if let Some(entry) = old.as_ref().filter(|_| is_usable) {
-            table.unclaimed.claim(key);
+            table.claim(key);
             table.counts.hits += 1;
             return Ok(Boarding::Hit(Shelf::grant(this, &mut table, entry)));
         }
+        // If this open is refused, a failure that nobody has claimed stays there.
         Openings::check_call(how)?;
         let (flight, key) = Shelf::lead(&mut table, key)?;
         let old = old.map(|entry| Shelf::grant(this, &mut table, &entry));
@@ -92,14 +102,12 @@ impl Shelf {
             table.counts.hits += 1;
             return Ok(Some(Boarding::Hit(Shelf::grant(this, &mut table, &entry))));
         }
-        table.counts.misses += 1;
         let is_running = |_: &Shared<Flight>| !table.unclaimed.has(key);
         let Some(flight) = flight.filter(is_running) else {
+            table.counts.misses += 1;
             return Ok(None);
         };
-        table.openings.check_wait(&flight, how)?;
-        flight.join();
-        Ok(Some(Boarding::Joined(flight)))
+        table.join(flight, how).map(Some)
     }
 
     fn grant(this: &Shared<Shelf>, table: &mut EntryTable, entry: &Shared<CacheEntry>) -> Lease {

@@ -190,6 +190,13 @@ impl EntryTable {
         flight
     }
 
+    /// What an unclaimed key has is for the caller. A failure is there no longer for whoever comes later.
+    pub(super) fn claim(&mut self, key: &[u8]) {
+        if self.unclaimed.claim(key) {
+            self.take_flight(key);
+        }
+    }
+
     /// Makes an entry the one of a key. The place is there, or allocated.
     pub(super) fn list(&mut self, key: &Key, id: EntryId) -> Result<()> {
         let old = self.make_listing(key)?.entry.replace(id);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::budget::member::{Cause, Evictor};
+use crate::sync::host_call::HostCall;
 
 const fn within(time: Duration) -> OpenWait {
     OpenWait {
@@ -328,4 +329,25 @@ fn an_error_keeps_no_source() {
     assert_eq!(held.closed(), 1);
     assert!(poll(&cache, "0", AT_ONCE).is_err());
     assert_eq!(held.opens(), 2);
+}
+
+/// An open that is refused leaves the failure there: the entry that could not be revalidated is not
+/// returned in its place.
+#[test]
+fn an_open_that_may_not_block_claims_nothing() {
+    let held = held(1000);
+    let cache = held.cache(CacheOptions {
+        fresh_ms: 1000,
+        ..options()
+    });
+    read_whole(&held.world, &open(&cache, "0").unwrap(), "0");
+    cache.advance_clock(Duration::from_secs(2));
+    held.world.resources.lock().unwrap().clear();
+    held.leave_unclaimed(&cache, "0");
+    HostCall::Ready.run(|| {
+        let refused = poll(&cache, "0", FOREVER).map(drop);
+        assert!(matches!(refused, Err(Error::Reentrant)));
+    });
+    let failed = poll(&cache, "0", AT_ONCE).map(drop);
+    assert!(matches!(failed, Err(Error::Source { code: 404, .. })));
 }
