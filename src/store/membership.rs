@@ -34,8 +34,10 @@ pub(super) struct Membership {
     overhead: u64,
     /// What is charged for the spool file.
     disk: u64,
-    /// The part of it that the last write used, although it failed.
-    unused: u64,
+    /// The part of it that failed writes used: the next write uses it again.
+    reusable: u64,
+    /// The part of `reusable` that the last write took.
+    reused: u64,
 }
 
 impl Membership {
@@ -55,7 +57,8 @@ impl Membership {
             owner,
             overhead: owner,
             disk: 0,
-            unused: 0,
+            reusable: 0,
+            reused: 0,
         })
     }
 
@@ -118,21 +121,24 @@ impl Membership {
 
     /// Charges disk space for a write. Returns false if there is none.
     pub(super) fn charge_disk(&mut self, bytes: u64) -> bool {
-        let more = bytes.saturating_sub(self.unused);
+        let reused = bytes.min(self.reusable);
+        let more = bytes - reused;
         if !self.budget.add_disk(more) {
             return false;
         }
         self.disk += more;
-        self.unused = self.unused + more - bytes;
+        self.reusable -= reused;
+        self.reused = reused;
         true
     }
 
-    /// The write for which `bytes` were charged failed, and `used` only these. The next one uses them
-    /// again: nearly always it is for the same segment.
+    /// The write for which `bytes` were charged failed, and `used` only these. They stay charged, and so
+    /// does what earlier ones used. The next one uses them again: nearly always it is for the same segment.
     pub(super) fn keep_disk(&mut self, bytes: u64, used: u64) {
-        self.unused += used;
-        self.disk -= bytes - used;
-        self.budget.remove_disk(bytes - used);
+        let kept = used.max(self.reused);
+        self.reusable += kept;
+        self.disk -= bytes - kept;
+        self.budget.remove_disk(bytes - kept);
     }
 }
 

@@ -152,11 +152,12 @@ fn a_failed_write_is_charged_as_far_as_it_got() {
     let budget = budget(UNLIMITED, UNLIMITED);
     let owner = Filler::new(&budget, 1);
     owner.fill(BLOCK).expect("memory");
-    faults::plan(Some(Plan {
-        after: 1,
+    let full = Plan {
+        after: 0,
         lasting: true,
         fault: Fault::Code(ENOSPC),
-    }));
+    };
+    faults::plan(Some(Plan { after: 1, ..full }));
     for _ in 0..5 {
         owner.store.spill().expect_err("the disk is full");
         assert_eq!(budget.disk().used(), 0);
@@ -171,6 +172,11 @@ fn a_failed_write_is_charged_as_far_as_it_got() {
         assert_eq!(budget.disk().used(), 4096);
         assert_eq!(owner.store.disk_charged(), 4096);
     }
+    // It has that block even if the next write gets less far.
+    faults::plan(Some(full));
+    owner.store.spill().expect_err("the disk is full");
+    assert_eq!(budget.disk().used(), 4096);
+    assert_eq!(owner.store.disk_charged(), 4096);
     faults::plan(None);
     owner.store.spill().expect("the disk has space");
     assert_eq!(budget.disk().used(), BLOCK);
