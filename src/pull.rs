@@ -20,6 +20,7 @@
 
 pub(crate) mod cancel_token;
 mod condvars;
+pub(crate) mod counters;
 pub(crate) mod crew;
 pub(crate) mod demand;
 pub(crate) mod extent;

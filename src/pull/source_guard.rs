@@ -7,11 +7,14 @@
 //! Once another source is current ([`reopen`](crate::pull::reopen)), the guard is *orphaned*: it calls
 //! nothing and records nothing any more.
 
+mod settling;
+mod skipping;
+mod spooling;
+
 use crate::error::{Error, Result};
 use crate::pull::demand::Demand;
 use crate::pull::gate::{Gate, StateGuard};
 use crate::pull::news::News;
-use crate::pull::stall::Stall;
 use crate::pull::state::State;
 use crate::pull::step::Step;
 use crate::source::{self, Source};
@@ -49,12 +52,6 @@ enum Stated {
 
 /// The most bytes that one call may fetch while other calls wait for bytes elsewhere.
 const FAIR_SHARE: u64 = 1024 * 1024;
-
-/// The most bytes that are read at a time in order to skip them.
-const SKIPPED: u64 = 64 * 1024;
-
-/// The most bytes that are compared at a time.
-const COMPARED: usize = 16 * 1024;
 
 impl<'b> SourceGuard<'b> {
     /// Whether the source is free, and no call was elected to use it.
@@ -200,51 +197,6 @@ impl<'b> SourceGuard<'b> {
         self.gate.lock()
     }
 
-    /// Reads bytes that are held already, because the source has to go past them and cannot jump, or
-    /// has to show that it delivers the same resource. Those of a source that was reopened are
-    /// compared.
-    #[cold]
-    fn skip(&mut self, state: StateGuard<'b>, demand: Demand, most: u64) -> Result<StateGuard<'b>> {
-        // Not on the stack, since a caller's stack may be small.
-        let most = most.min(SKIPPED) as usize;
-        let mut scratch = Vec::new();
-        scratch
-            .try_reserve_exact(most)
-            .map_err(|_| Error::NoMemory)?;
-        scratch.resize(most, 0);
-        let (position, compares) = (state.position.offset(), state.check.is_some());
-        let result = self.call(state, demand, None, |source| {
-            source::ask(source, &mut scratch)
-        })?;
-        // Without the lock, since the held bytes may be in the spool file. They never change.
-        let compared = match result {
-            Ok(count) if compares => self.compare(position, &scratch[..count]),
-            _ => Ok(true),
-        };
-        let passed = |state: &mut State, count| match count {
-            0 => state.ended(),
-            count => state.skipped(count as u64, compared),
-        };
-        self.settle(demand, result, passed, State::read_failed)
-    }
-
-    /// Whether bytes that the source delivered at `position` are the held ones.
-    #[cold]
-    fn compare(&self, position: u64, bytes: &[u8]) -> Result<bool> {
-        let mut held = Vec::new();
-        let most = bytes.len().min(COMPARED);
-        held.try_reserve_exact(most).map_err(|_| Error::NoMemory)?;
-        held.resize(most, 0);
-        let (mut at, mut same) = (position, true);
-        for bytes in bytes.chunks(COMPARED) {
-            let mut done = 0;
-            self.store.copy(at, &mut held[..bytes.len()], &mut done)?;
-            same &= bytes[..done] == held[..done];
-            at += bytes.len() as u64;
-        }
-        Ok(same)
-    }
-
     fn jump(
         &mut self,
         state: StateGuard<'b>,
@@ -340,78 +292,6 @@ impl<'b> SourceGuard<'b> {
         Ok(Some(state))
     }
 
-    /// Records the outcome of a source call. Returns `Canceled` if the caller was canceled
-    /// meanwhile, or an error that concerns this caller alone. The bytes are kept either way, unless
-    /// the source was replaced.
-    fn settle<T>(
-        &mut self,
-        demand: Demand,
-        result: Result<T>,
-        good: impl FnOnce(&mut State, T) -> Result<()>,
-        bad: impl FnOnce(&mut State, Error) -> Result<()>,
-    ) -> Result<StateGuard<'b>> {
-        let mut state = self.gate.lock();
-        if self.is_orphaned(&state) {
-            return self.settle_orphan(state, demand, result.err());
-        }
-        state.slot.leave();
-        // Before the outcome: whether an end comes short depends on it.
-        let panicked = !matches!(self.stated, Stated::Nothing) && self.record_size(&mut state);
-        state.counters.pull_time += self.spent;
-        if Stall::is_slow(self.spent) && !matches!(result, Err(Error::Canceled)) {
-            state.note_slow(self.spent);
-        }
-        let settled = match result {
-            Ok(value) => good(&mut state, value),
-            Err(Error::Canceled) if state.obeyed(demand) => {
-                // So that the guard is over: the call may have been interrupted for another one.
-                self.delivered = FAIR_SHARE;
-                Ok(())
-            }
-            Err(error) => bad(&mut state, error.into_source()),
-        };
-        if panicked {
-            state.size_panicked();
-        }
-        if state.failure().is_some() {
-            state.wake_all(None);
-        } else {
-            state.wake_ready();
-        }
-        state.update_prefetch_trigger();
-        state.notify_source_idle();
-        if state.stops(demand) {
-            // Unlocks before the replaced error is dropped, since the user may have supplied its
-            // payload.
-            drop(state);
-            return Err(Error::Canceled);
-        }
-        settled.map(|()| state)
-    }
-
-    /// The same for a source that was replaced, whose outcome is discarded.
-    #[cold]
-    fn settle_orphan(
-        &mut self,
-        mut state: StateGuard<'b>,
-        demand: Demand,
-        error: Option<Error>,
-    ) -> Result<StateGuard<'b>> {
-        state.slot.leave_orphan(self.generation);
-        // So that the guard is over.
-        self.delivered = FAIR_SHARE;
-        state.counters.pull_time += self.spent;
-        state.notify_source_idle();
-        let stops = state.stops(demand);
-        drop(state);
-        // The user may have supplied its payload.
-        drop(error);
-        if stops {
-            return Err(Error::Canceled);
-        }
-        Ok(self.gate.lock())
-    }
-
     #[cold]
     fn release_orphan(&self, mut state: StateGuard<'_>, source: Option<Box<dyn Source>>) {
         state.slot.put_orphan_back(self.generation, source);
@@ -425,63 +305,6 @@ impl<'b> SourceGuard<'b> {
         state.release();
         if let Some(now) = now {
             now.tell(before, self.store.number());
-        }
-    }
-
-    /// Records the size that the source stated. Returns whether it panicked instead.
-    #[cold]
-    fn record_size(&mut self, state: &mut State) -> bool {
-        match std::mem::replace(&mut self.stated, Stated::Nothing) {
-            Stated::Nothing => false,
-            Stated::Panicked => true,
-            Stated::Size(size) => {
-                state.extent.declare(size);
-                false
-            }
-        }
-    }
-
-    /// Records that this thread is going to use the spool file, which may take any time, so that a
-    /// thread that frees the buffer does not wait for it. Fails if the buffer is being freed.
-    fn enter_spool(&self) -> Result<()> {
-        let mut state = self.gate.lock();
-        if state.freed {
-            return Err(Error::Canceled);
-        }
-        state.slot.enter_spool(self.generation);
-        Ok(())
-    }
-
-    /// Makes the memory fit into the store's budget again. Unnecessary if the buffer is being freed.
-    #[cold]
-    fn restore_budget(&self) {
-        let Some(budget) = self.store.budget() else {
-            return;
-        };
-        if budget.is_exceeded() {
-            self.use_spool(&|| {
-                self.store.take_back();
-                // The members that failed have noted it.
-                let _ = budget.restore();
-            });
-        }
-    }
-
-    /// Works on the spool file, without the lock, unless the buffer is being freed.
-    fn use_spool(&self, work: &dyn Fn()) {
-        if self.enter_spool().is_ok() {
-            work();
-            self.gate.lock().slot.leave_spool(self.generation);
-        }
-    }
-
-    /// Makes the store release what it kept for more bytes. Unnecessary if the buffer is being freed.
-    fn finish(&self) {
-        if self.store.spool().is_none() {
-            // A file that another thread creates now has no blocks reserved ahead.
-            self.store.finish_memory();
-        } else {
-            self.use_spool(&|| self.store.finish());
         }
     }
 }

@@ -28,10 +28,13 @@
 //! reported it after all bytes before it, or bytes have arrived up to an offset at which the source
 //! had none ([`extent`](crate::pull::extent)).
 
-use crate::error::{Error, Operation, Result};
+mod helping;
+
+use crate::error::{Error, Result};
 use crate::options::{MAX_READ_GRANULARITY, Options};
+use crate::pull::counters::Counters;
 use crate::pull::crew::CrewSeat;
-use crate::pull::demand::{Demand, Puller};
+use crate::pull::demand::Demand;
 use crate::pull::extent::Extent;
 use crate::pull::prefetch::Prefetch;
 use crate::pull::push_state::PushState;
@@ -41,12 +44,12 @@ use crate::pull::source_position::SourcePosition;
 use crate::pull::source_seat::{Seat, SpentSource};
 use crate::pull::source_slot::SourceSlot;
 use crate::pull::stall::Stall;
-use crate::pull::waiters::{Waiter, Waiters};
+use crate::pull::waiters::Waiters;
 use crate::pull::watches::{Awaited, Watches};
 use crate::source::Source;
+use crate::sync::ThreadToken;
 use crate::sync::shared::try_box;
 use crate::sync::thread::Thread;
-use crate::sync::{ThreadToken, this_thread};
 
 pub(crate) struct State {
     pub(super) extent: Extent,
@@ -78,22 +81,6 @@ pub(crate) struct State {
     pub(super) seek_gap: u64,
     #[cfg(test)]
     pub(super) helper_wakes: u64,
-}
-
-/// The counters of the stats.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Counters {
-    pub(crate) pulls: u64,
-    pub(crate) seeks: u64,
-    pub(crate) waits: u64,
-    pub(crate) pulled: u64,
-    /// Nanoseconds.
-    pub(crate) pull_time: u64,
-    pub(crate) wait_time: u64,
-    pub(crate) underruns: u64,
-    pub(crate) source_error: i64,
-    pub(crate) system_error: i32,
-    pub(crate) system_operation: Option<Operation>,
 }
 
 /// The result of a call that needs no action of the source.
@@ -171,25 +158,6 @@ impl State {
         self.counters
     }
 
-    #[cfg(all(test, loom))]
-    pub(crate) fn has_helper(&self) -> bool {
-        self.helper.is_some()
-    }
-
-    /// Whether a helper thread exists.
-    pub(crate) fn has_helper_thread(&self) -> bool {
-        self.helper_thread.is_some()
-    }
-
-    /// A helper thread was created. If there is another one, it exits by itself.
-    pub(crate) fn set_helper_thread(&mut self, thread: Thread) {
-        self.helper_thread = Some(thread);
-    }
-
-    pub(super) fn take_helper_thread(&mut self) -> Option<Thread> {
-        self.helper_thread.take()
-    }
-
     /// Whether there is no thread for whose return `free` would have to wait.
     #[inline]
     pub(crate) fn is_alone(&self) -> bool {
@@ -229,23 +197,6 @@ impl State {
         matches!(self.health.failure(), Some(Error::Short)) || self.extent.has_short_bound()
     }
 
-    /// Whether a prefetch runs and this is not its thread, which alone calls the source then, unless it
-    /// is one of a crew.
-    #[inline]
-    pub(super) fn is_left_to_helper(&self) -> bool {
-        self.prefetch.is_on() && self.is_helper_elsewhere()
-    }
-
-    #[inline(never)]
-    fn is_helper_elsewhere(&self) -> bool {
-        self.crew.is_none() && !self.is_helper_here()
-    }
-
-    /// Whether this thread is the helper. A call that waits for bytes would wait for itself.
-    pub(crate) fn is_helper_here(&self) -> bool {
-        self.helper == Some(this_thread())
-    }
-
     pub(super) fn is_met(&self, demand: Demand) -> bool {
         self.extent.has(demand.offset, demand.length)
     }
@@ -274,60 +225,6 @@ impl State {
             Some(_) if buffered > 0 => Ok(Some(Verdict::Ready)),
             Some(failure) => Err(failure.clone()),
             None => Ok(None),
-        }
-    }
-
-    /// The bytes that the helper should fetch, if any: those that a waiting call needs, else those
-    /// that the prefetch keeps buffered. The flag is true for the latter.
-    #[inline]
-    pub(super) fn helper_work(&self) -> Option<(Demand, bool)> {
-        let is_stopped = self.freed || self.canceled || self.unplugged;
-        if is_stopped || self.health.failure().is_some() || self.is_pushed() {
-            return None;
-        }
-        let cancels = self.cancels;
-        let mut waiters = self.waiters.asleep();
-        let waiter = waiters.find(|waiter| waiter.puller.is_helper());
-        if let Some((_, demand)) = self.older(waiter) {
-            return Some((Demand { cancels, ..demand }, false));
-        }
-        let position = self.position.offset();
-        let next = self.prefetch.next(&self.extent, self.can_seek(), position);
-        next.map(|(offset, length)| {
-            let demand = Demand {
-                offset,
-                length,
-                capacity: length,
-                cancels,
-            };
-            (demand, true)
-        })
-    }
-
-    /// The call or the watch that has waited longest: who serves it, and its demand.
-    pub(super) fn longest_waiting(&self) -> Option<(Puller, Demand)> {
-        self.older(self.waiters.asleep().next())
-    }
-
-    /// The older of a waiter and the first watch that waits for bytes.
-    #[inline]
-    fn older(&self, waiter: Option<&Waiter>) -> Option<(Puller, Demand)> {
-        if self.watches.is_empty() {
-            waiter.map(|waiter| (waiter.puller, waiter.demand))
-        } else {
-            self.older_watch(waiter)
-        }
-    }
-
-    #[cold]
-    fn older_watch(&self, waiter: Option<&Waiter>) -> Option<(Puller, Demand)> {
-        let watch = self.watches.demands().next();
-        match (waiter, watch) {
-            (Some(waiter), Some((ticket, demand))) if !waiter.precedes(ticket) => {
-                Some((Puller::Helper, demand))
-            }
-            (Some(waiter), _) => Some((waiter.puller, waiter.demand)),
-            (None, watch) => watch.map(|(_, demand)| (Puller::Helper, demand)),
         }
     }
 
@@ -432,19 +329,6 @@ impl State {
         self.slot.retire()
     }
 
-    /// Joins a crew, or leaves it. Returns what to drop without the lock.
-    pub(crate) fn set_crew(&mut self, crew: Option<Box<CrewSeat>>) -> Option<Box<CrewSeat>> {
-        std::mem::replace(&mut self.crew, crew)
-    }
-
-    pub(crate) fn crew(&self) -> Option<&CrewSeat> {
-        self.crew.as_deref()
-    }
-
-    pub(super) fn crew_mut(&mut self) -> Option<&mut CrewSeat> {
-        self.crew.as_deref_mut()
-    }
-
     /// Clears a failure and returns it.
     pub(crate) fn retry(&mut self) -> Option<Error> {
         self.prefetch.unpause();
@@ -461,9 +345,6 @@ impl State {
 
     /// Records a failed operation on the spool file, for the stats.
     pub(crate) fn record(&mut self, error: &Error) {
-        if let Error::Io { code, operation } | Error::DiskFull { code, operation } = *error {
-            self.counters.system_error = code;
-            self.counters.system_operation = Some(operation);
-        }
+        self.counters.record(error);
     }
 }
