@@ -68,9 +68,8 @@ impl State {
             return None;
         }
         let held = self.extent.ranges().next_start(offset);
-        let block = (offset / BLOCK + 1) * BLOCK;
         let wanted = self.position.run_wanted_to();
-        let until = wanted.min(block).min(held.unwrap_or(u64::MAX));
+        let until = wanted.min(held.unwrap_or(u64::MAX));
         until.checked_sub(offset).filter(|length| *length > 0)
     }
 
