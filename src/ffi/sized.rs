@@ -173,7 +173,7 @@ mod tests {
     fn a_smaller_struct_is_not_left() {
         let mut old = [1, 2, 3];
         let out = old.as_mut_ptr().cast::<Grown>();
-        // SAFETY: there are more bytes than are said.
+        // SAFETY: `old` has more than `OLD` bytes.
         unsafe { init(out, OLD, DEFAULTS) }.expect("the first size");
         assert_eq!(old, [OLD, 7, 3]);
         // SAFETY: as above.
@@ -200,7 +200,7 @@ mod tests {
             struct_size: size,
             ..DEFAULTS
         };
-        // SAFETY: so many bytes are there.
+        // SAFETY: `larger` has `size` bytes.
         unsafe { init(out, size, defaults) }.expect("a larger size");
         assert_eq!(larger, [size, 7, 8, 0]);
         // SAFETY: as above.

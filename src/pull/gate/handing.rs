@@ -1,7 +1,7 @@
 //! Handing off: who uses the source next, and who calls the helper for that.
 //!
-//! The helper is elected only if it is there or comes soon. The threads of a crew may all be waiting for
-//! calls of this buffer: if all of them are busy, the source goes to a call that may use it itself.
+//! The helper is elected only if there is one, or one comes soon. The threads of a crew may all be waiting
+//! for calls of this buffer: if all of them are busy, the source goes to a call that may use it itself.
 
 use super::{StateGuard, notify};
 use crate::pull::crew::CrewSeat;
@@ -48,7 +48,7 @@ impl StateGuard<'_> {
         }
     }
 
-    /// Whether a helper is there, or a thread is free to be it.
+    /// Whether the buffer has a helper, or a free thread of its crew will become the helper.
     fn is_helper_near(&self) -> bool {
         let is_free = |crew: &CrewSeat| !crew.is_contended();
         self.helper.is_some() || self.crew().is_none_or(is_free)
