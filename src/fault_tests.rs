@@ -13,7 +13,8 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use crate::disk::faults::{self, Fault, Plan};
-use crate::{Error, Result, Source, StreamBuffer};
+use crate::options::Options;
+use crate::{Error, OnFull, Result, Source, StreamBuffer};
 
 const SIZE: u64 = 900_000;
 const FAULTS: [Fault; 6] = [
@@ -59,6 +60,36 @@ impl Source for Stream {
         self.0 += (count as u64).max(u64::from(count == 0));
         Ok(count)
     }
+}
+
+/// A buffer of the resource that keeps at most `max` bytes in memory.
+fn open(max: u64) -> StreamBuffer {
+    let builder = StreamBuffer::builder(Stream(0)).max_memory(max);
+    builder.open().expect("a buffer")
+}
+
+/// A buffer of the resource that has all bytes in its spool file.
+fn open_spooled() -> StreamBuffer {
+    let buffer = open(0);
+    assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
+    buffer.spill().expect("room");
+    buffer
+}
+
+/// A buffer of the resource that has all bytes in memory, since the planned fault has kept it from
+/// spilling them.
+fn open_grown() -> StreamBuffer {
+    let options = Options {
+        max_memory: 0,
+        on_full: OnFull::Memory,
+        ..Options::default()
+    };
+    let buffer = StreamBuffer::from_options(Stream(0), options).expect("a buffer");
+    let (reached, error) = read(&buffer, 0, SIZE + 1);
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!((reached, buffer.stats().memory), (SIZE, SIZE));
+    assert!(faults::plan(None) > 0);
+    buffer
 }
 
 /// Reads `[from, to)` and checks the bytes. Returns the offset that it reached, and the error that

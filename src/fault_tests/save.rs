@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+#[cfg(unix)]
+use super::open;
 use super::{DATA, SIZE, Stream, inject_everywhere, is_due, names, read};
 use crate::disk::faults::{self, Fault, FileOperation, Plan};
 use crate::options::Options;
@@ -168,10 +170,7 @@ fn a_synced_save_is_on_the_disk_before_it_has_its_name() {
 #[test]
 fn an_error_of_a_target_is_a_failed_file_operation() {
     let directory = crate::tempfile::tempdir().expect("a directory");
-    let buffer = StreamBuffer::builder(Stream(0))
-        .max_memory(u64::MAX)
-        .open()
-        .expect("a buffer");
+    let buffer = open(u64::MAX);
     assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
     for code in [libc::EOPNOTSUPP, libc::ENOSYS, libc::EEXIST] {
         for after in 0.. {

@@ -1,6 +1,8 @@
 //! A spill that fails.
 
-use super::{EDQUOT, EFBIG, ENOSPC, SIZE, Stream, inject_everywhere, is_due, read};
+use super::{
+    EDQUOT, EFBIG, ENOSPC, SIZE, Stream, inject_everywhere, is_due, open, open_grown, read,
+};
 use crate::disk::faults::{self, Fault, Plan};
 use crate::options::Options;
 use crate::store::budget::{Budget, Limits};
@@ -122,16 +124,7 @@ fn a_full_disk_can_go_on_in_memory() {
             lasting: true,
             fault,
         }));
-        let options = Options {
-            max_memory: 0,
-            on_full: OnFull::Memory,
-            ..Options::default()
-        };
-        let buffer = StreamBuffer::from_options(Stream(0), options).expect("a buffer");
-        let (reached, error) = read(&buffer, 0, SIZE + 1);
-        assert!(error.is_none(), "{error:?}");
-        assert_eq!((reached, buffer.stats().memory), (SIZE, SIZE));
-        assert!(faults::plan(None) > 0);
+        let buffer = open_grown();
         // Bytes go to the disk again once it has space.
         buffer.spill().expect("room");
         assert_eq!(buffer.stats().memory, 0);
@@ -142,10 +135,7 @@ fn a_full_disk_can_go_on_in_memory() {
 #[test]
 fn a_spill_on_request_that_fails_leaves_the_rest_in_memory() {
     inject_everywhere(|fault| {
-        let buffer = StreamBuffer::builder(Stream(0))
-            .max_memory(u64::MAX)
-            .open()
-            .expect("a buffer");
+        let buffer = open(u64::MAX);
         assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
         if let Err(error) = buffer.spill() {
             assert!(is_due(&error, fault), "{error:?}");

@@ -2,11 +2,11 @@
 
 use std::io;
 
-use super::{DATA, EIO, ENOSPC, SIZE, Stream, names, read};
-use crate::disk::faults::{self, Fault, Plan};
-use crate::{Error, Operation, StreamBuffer};
+use super::{DATA, EIO, ENOSPC, SIZE, names, open_spooled, read};
 #[cfg(unix)]
-use crate::{OnFull, options::Options};
+use super::{open, open_grown};
+use crate::disk::faults::{self, Fault, Plan};
+use crate::{Error, Operation};
 
 /// A system error such as "not supported" or "exists" at the spool file is a failed file operation.
 /// It does not concern the source, nor the target of a save.
@@ -23,10 +23,7 @@ fn an_error_of_the_spool_file_is_reported_for_it_alone() {
                 fault,
             };
             faults::plan(Some(plan));
-            let buffer = StreamBuffer::builder(Stream(0))
-                .max_memory(0)
-                .open()
-                .expect("a buffer");
+            let buffer = open(0);
             let (_, error) = read(&buffer, 0, SIZE + 1);
             assert!(
                 matches!(error, Some(Error::Io { code: found, .. }) if found == code),
@@ -37,16 +34,7 @@ fn an_error_of_the_spool_file_is_reported_for_it_alone() {
             assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
 
             faults::plan(Some(plan));
-            let options = Options {
-                max_memory: 0,
-                on_full: OnFull::Memory,
-                ..Options::default()
-            };
-            let buffer = StreamBuffer::from_options(Stream(0), options).expect("a buffer");
-            let (reached, error) = read(&buffer, 0, SIZE + 1);
-            assert!(error.is_none(), "{error:?}");
-            assert_eq!((reached, buffer.stats().memory), (SIZE, SIZE));
-            assert!(faults::plan(None) > 0);
+            open_grown();
         }
     }
 }
@@ -56,10 +44,7 @@ fn an_error_of_the_spool_file_is_reported_for_it_alone() {
 fn a_signal_during_a_read_or_a_write_is_not_an_error() {
     for max in [0, 300_000] {
         for after in 0.. {
-            let buffer = StreamBuffer::builder(Stream(0))
-                .max_memory(max)
-                .open()
-                .expect("a buffer");
+            let buffer = open(max);
             faults::plan(Some(Plan {
                 after,
                 lasting: false,
@@ -83,12 +68,7 @@ fn a_signal_during_a_read_or_a_write_is_not_an_error() {
 /// A read delivers the bytes before an unreadable part, and the next read returns the error.
 #[test]
 fn a_read_that_fails_midway_delivers_the_bytes_before() {
-    let buffer = StreamBuffer::builder(Stream(0))
-        .max_memory(0)
-        .open()
-        .expect("a buffer");
-    assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
-    buffer.spill().expect("room");
+    let buffer = open_spooled();
     let mut out = vec![0; 100_000];
     // The first operation takes one byte, the second fails.
     faults::plan(Some(Plan {
@@ -106,12 +86,7 @@ fn a_read_that_fails_midway_delivers_the_bytes_before() {
 
 #[test]
 fn a_truncated_spool_file_is_an_error_and_never_wrong_bytes() {
-    let buffer = StreamBuffer::builder(Stream(0))
-        .max_memory(0)
-        .open()
-        .expect("a buffer");
-    assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
-    buffer.spill().expect("room");
+    let buffer = open_spooled();
     buffer.cut_spool(SIZE / 2);
     let (reached, error) = read(&buffer, 0, SIZE);
     assert!(
