@@ -407,10 +407,10 @@ pub struct sb_callback {
     pub cancel: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Optional. Called exactly once, after the last other callback has returned, on any thread: as
     /// soon as every byte is buffered, or else at sb_reopen() or sb_free(). That of a cache's entry is
-    /// called when the last lease ends, or by a function of the cache. So sb_reopen(), sb_free(),
-    /// sb_reader_free(), sb_cache_open(), sb_cache_remove() and sb_cache_free() may call it, and sb_free()
-    /// may block while another thread is inside it: it must not take a lock that a caller of them holds.
-    /// It should not block, since they return after it.
+    /// called when the last lease ends, by any function of the cache, or by a call for which the source
+    /// of another entry delivers bytes. Each of these calls may call it, and sb_free() may block while
+    /// another thread is inside it: it must not take a lock that a caller of them holds. It should not
+    /// block, since they return after it.
     pub close: Option<unsafe extern "C-unwind" fn(opaque: *mut c_void)>,
     /// Replaces `read` and `seek`. Writes the bytes of the resource from `offset` on to `out`, at
     /// most `capacity` (never 0), sets `*count` to the number of bytes written, and returns SB_OK.
