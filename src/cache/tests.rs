@@ -8,6 +8,7 @@ mod nesting;
 mod polling;
 mod rest;
 mod times;
+mod unclaimed_errors;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
