@@ -34,6 +34,7 @@ pub(crate) mod segment;
 mod spill;
 mod spill_log;
 pub(crate) mod spool;
+mod spool_creation;
 mod window;
 mod write_state;
 
