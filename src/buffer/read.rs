@@ -1,19 +1,21 @@
 //! One read: first from memory, without a lock; then missing bytes, from the gate or the source.
 
-use std::time::{Duration, Instant};
+mod pending;
+
+use std::time::Duration;
 
 use crate::buffer::Buffer;
 use crate::buffer::failure::{Attempt, Failure};
+use crate::buffer::read::pending::PendingRead;
 use crate::buffer::terms::Terms;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::pull::cancel_token::CancelToken;
-use crate::pull::demand::{Demand, Puller};
+use crate::pull::demand::Puller;
 use crate::pull::gate::WaitOptions;
 use crate::pull::ranges::is_range;
 use crate::pull::source_guard::SourceGuard;
 use crate::pull::state::{State, Verdict};
-use crate::store::memory::BLOCK;
-use crate::sync::host_call::{HostCall, is_inside_any};
+use crate::sync::host_call::HostCall;
 use crate::sync::rcu::ReadGuard;
 use crate::sync::shared::Shared;
 
@@ -89,79 +91,6 @@ pub(crate) struct Unfinished {
     /// If bytes are missing: at least this many of them are in the spool file. `None` if the read
     /// only has to tell the prefetch.
     missing: Option<u64>,
-}
-
-/// A read that misses bytes.
-struct PendingRead<'s> {
-    request: ReadRequest<'s>,
-    /// The token's generation when the call began.
-    generation: u64,
-    /// The state's `cancels` when the call first locked it.
-    cancels: Option<u64>,
-    deadline: Option<Instant>,
-}
-
-impl<'s> PendingRead<'s> {
-    fn new(request: ReadRequest<'s>) -> PendingRead<'s> {
-        PendingRead {
-            request,
-            // Loaded before the lock is taken, so that a cancellation cannot be missed: a later one
-            // finds the call at the gate.
-            generation: request.cancel_token().map_or(0, CancelToken::generation),
-            cancels: None,
-            deadline: match request.wait {
-                Wait::Forever | Wait::Never => None,
-                wait => wait
-                    .limit()
-                    .and_then(|limit| Instant::now().checked_add(limit)),
-            },
-        }
-    }
-
-    /// The demand for the next of the `left` bytes from `offset` on.
-    fn demand(&mut self, state: &State, offset: u64, left: u64) -> Demand {
-        let capacity = left.min(BLOCK);
-        Demand {
-            offset,
-            length: if self.request.all { capacity } else { 1 },
-            capacity,
-            cancels: *self.cancels.get_or_insert(state.cancels()),
-        }
-    }
-
-    /// The state's verdict, or an error that ends only this call.
-    fn verdict(&self, state: &State, demand: Demand, has_source: bool) -> Result<Option<Verdict>> {
-        let verdict = state.verdict(demand)?;
-        if verdict.is_some() {
-            return Ok(verdict);
-        }
-        let waits_for_others = matches!(self.request.wait, Wait::Others(_));
-        if self.is_canceled() || (state.is_unplugged() && !waits_for_others) {
-            Err(Error::Canceled)
-        } else if self.is_out_of_time() {
-            Err(Error::Timeout)
-        } else if !has_source && would_wait_for_itself(state) {
-            Err(Error::Reentrant)
-        } else {
-            Ok(None)
-        }
-    }
-
-    fn is_canceled(&self) -> bool {
-        self.request
-            .cancel_token()
-            .is_some_and(|token| token.is_canceled_since(self.generation))
-    }
-
-    fn is_out_of_time(&self) -> bool {
-        match self.request.wait {
-            Wait::Forever => false,
-            Wait::Never => true,
-            Wait::For(_) | Wait::Others(_) | Wait::Quietly(_) => self
-                .deadline
-                .is_some_and(|deadline| Instant::now() >= deadline),
-        }
-    }
 }
 
 impl Buffer {
@@ -315,14 +244,7 @@ impl Buffer {
             if let Some(verdict) = verdict? {
                 return Ok(verdict);
             }
-            let puller = match request.wait {
-                Wait::Others(_) => Puller::Others,
-                // No source is called for it, but the pusher is told what it waits for.
-                _ if state.is_pushed() => Puller::Caller,
-                Wait::Forever | Wait::Quietly(None) if !state.prefetch().is_on() => Puller::Caller,
-                Wait::Forever | Wait::Quietly(None) if may_stand_in(&state) => Puller::Either,
-                _ => Puller::Helper,
-            };
+            let puller = puller_for(request.wait, &state);
             if guard.is_none() && state.is_left_to(puller) && SourceGuard::can_take(&state) {
                 let reader = request.reader();
                 // Makes it in its place.
@@ -370,9 +292,17 @@ impl Buffer {
     }
 }
 
-/// Whether this thread is inside code for which a call that waits for bytes may wait.
-fn would_wait_for_itself(state: &State) -> bool {
-    state.source().is_inside() || state.is_helper_here() || is_inside_any()
+/// Who uses the source for a call that waits like this.
+#[inline(always)]
+fn puller_for(wait: Wait, state: &State) -> Puller {
+    match wait {
+        Wait::Others(_) => Puller::Others,
+        // No source is called for it, but the pusher is told what it waits for.
+        _ if state.is_pushed() => Puller::Caller,
+        Wait::Forever | Wait::Quietly(None) if !state.prefetch().is_on() => Puller::Caller,
+        Wait::Forever | Wait::Quietly(None) if may_stand_in(state) => Puller::Either,
+        _ => Puller::Helper,
+    }
 }
 
 /// Whether this thread uses the source itself if the crew has no thread for it.
