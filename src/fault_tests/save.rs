@@ -165,14 +165,14 @@ fn a_synced_save_is_on_the_disk_before_it_has_its_name() {
 }
 
 /// The same codes at a target do not mean that the target exists and must not be replaced, nor that
-/// it cannot be a target.
+/// it cannot be a target, nor that the save would wait for its own caller.
 #[cfg(unix)]
 #[test]
 fn an_error_of_a_target_is_a_failed_file_operation() {
     let directory = crate::tempfile::tempdir().expect("a directory");
     let buffer = open(u64::MAX);
     assert_eq!(read(&buffer, 0, SIZE + 1).0, SIZE);
-    for code in [libc::EOPNOTSUPP, libc::ENOSYS, libc::EEXIST] {
+    for code in [libc::EOPNOTSUPP, libc::ENOSYS, libc::EEXIST, libc::EAGAIN] {
         for after in 0.. {
             faults::plan(Some(Plan {
                 after,

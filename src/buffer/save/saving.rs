@@ -255,7 +255,9 @@ impl<'s> Saving<'s> {
             Ok(true) => Ok(count as u64),
             // Whatever the reason was is still one.
             Ok(false) => Err(self.snapshot(0).err().unwrap_or(Error::Canceled.into())),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Error::Reentrant.into()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && sink.must_not_wait() => {
+                Err(Error::Reentrant.into())
+            }
             Err(error) => Err(failed(Operation::TargetWrite)(error).at(offset)),
         }
     }

@@ -20,6 +20,11 @@ pub(super) enum Sink<'f> {
 }
 
 impl Sink<'_> {
+    /// Whether a write that would wait fails instead, with `WouldBlock`.
+    pub(super) fn must_not_wait(&self) -> bool {
+        matches!(self, Sink::Stream(_)) && HostCall::Ready.is_inside()
+    }
+
     /// Returns false if `go_on` stopped it.
     pub(super) fn write(
         &self,
@@ -35,10 +40,7 @@ impl Sink<'_> {
             Sink::At(file, start) => {
                 disk::write_all_at(file, bytes, start + offset, &mut 0).map(|()| true)
             }
-            Sink::Stream(stream) => {
-                let may_wait = !HostCall::Ready.is_inside();
-                disk::write_all(stream, bytes, may_wait, go_on)
-            }
+            Sink::Stream(stream) => disk::write_all(stream, bytes, !self.must_not_wait(), go_on),
             Sink::Buffer => Ok(true),
         }
     }
