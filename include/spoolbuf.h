@@ -1090,9 +1090,8 @@ typedef struct {
  *
  * Any function may be called inside. What would wait returns SB_ERR_REENTRANT: a read of bytes that
  * are not buffered, a push that would block, a save to a pipe that is full (that waits on Windows), an
- * sb_cache_open() that would call an opener or wait for one.
- * sb_watch_free() does not wait there. sb_free() may wait there for a source that has no `close`. No
- * C++ exception may leave the function.
+ * sb_cache_open() that would call an opener or wait for one. sb_watch_free() does not wait there.
+ * sb_free() may wait there for a source that has no `close`. No C++ exception may leave the function.
  */
 typedef void (*sb_ready_fn)(void *opaque, int64_t buffered);
 
@@ -2577,8 +2576,9 @@ SB_API int64_t sb_error_text(const sb_error *error, char *out, size_t cap);
  *
  * `fn` is called on any thread, by several threads at a time, from inside calls of this library and
  * on helper threads, without a lock of the library held. It must return. Inside it, a call that
- * would need the source and a push that would block return SB_ERR_REENTRANT, and what happens there
- * is not logged. No C++ exception may leave it, as for a source's callbacks.
+ * would need the source, a push that would block, and an sb_cache_open() that would, return
+ * SB_ERR_REENTRANT. What happens there is not logged. No C++ exception may leave it, as for a
+ * source's callbacks.
  *
  * sb_free() calls `fn` too, and may wait for a call of it on the buffer's helper thread. So the
  * caller of sb_free() must not hold a lock that `fn` takes, not even a recursive one.

@@ -75,7 +75,9 @@ pub enum Error {
     /// Before the timeout no byte arrived or, in a push, was accepted; or a save was not complete.
     Timeout,
     /// The call would wait for the callback that made it: a source asked its own buffer for bytes
-    /// that only the source can deliver, or the log function or a thread hook did.
+    /// that only the source can deliver, or a log function, a ready function or a thread hook asked any
+    /// buffer; or one of these made a push that would block, or an open of a cache that would. Or an
+    /// opener opened its own key.
     Reentrant,
     /// The size is not known yet.
     UnknownSize,

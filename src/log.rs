@@ -74,8 +74,8 @@ macro_rules! log {
 /// in the order of creation.
 ///
 /// No lock of the library is held during a call. A read inside the function that would need the
-/// source, or a push that would block, fails with [`Error::Reentrant`](crate::Error::Reentrant), and
-/// what happens there is not logged. A panic there is caught and ignored. Once `set_log` has
+/// source, a push that would block, and an open of a cache that would, fail with
+/// [`Error::Reentrant`](crate::Error::Reentrant). What happens there is not logged. A panic there is caught and ignored. Once `set_log` has
 /// returned, the function before is not running and has been dropped, unless it was called from
 /// inside such a function.
 ///

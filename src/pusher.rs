@@ -106,8 +106,8 @@ impl Pusher {
     ///   created.
     /// - [`Error::Unsupported`](crate::Error::Unsupported): there is a
     ///   [window](Builder::window), and `offset` is past the end of the buffered bytes.
-    /// - [`Error::Reentrant`](crate::Error::Reentrant): called in a [log function](crate::set_log) or
-    ///   on the helper thread, and it would block.
+    /// - [`Error::Reentrant`](crate::Error::Reentrant): called in a [log function](crate::set_log), in
+    ///   a ready function or on the helper thread, and it would block.
     pub fn push(&self, offset: u64, bytes: &[u8], timeout: Option<Duration>) -> Result<usize> {
         Buffer::push(&self.buffer, offset, bytes, Wait::from(timeout))
     }

@@ -137,7 +137,7 @@ impl Cache {
     /// - [`Error::Size`]: the opener returned the same tag, and a size that the bytes contradict. The
     ///   next open makes a new buffer.
     /// - [`Error::Reentrant`]: the opener opens its own key, or one whose opener waits for it; or the
-    ///   call came from a log function or a ready function and would block.
+    ///   call came from a log function, a ready function or a thread hook, and would block.
     /// - [`Error::NoMemory`]: memory runs out.
     pub fn open(&self, key: impl AsRef<[u8]>) -> Result<Cursor> {
         self.open_with(key, CursorOptions::new())

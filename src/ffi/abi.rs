@@ -697,9 +697,8 @@ pub type sb_progress_fn =
 ///
 /// Any function may be called inside. What would wait returns SB_ERR_REENTRANT: a read of bytes that
 /// are not buffered, a push that would block, a save to a pipe that is full (that waits on Windows), an
-/// sb_cache_open() that would call an opener or wait for one.
-/// sb_watch_free() does not wait there. sb_free() may wait there for a source that has no `close`. No
-/// C++ exception may leave the function.
+/// sb_cache_open() that would call an opener or wait for one. sb_watch_free() does not wait there.
+/// sb_free() may wait there for a source that has no `close`. No C++ exception may leave the function.
 pub type sb_ready_fn = Option<unsafe extern "C-unwind" fn(opaque: *mut c_void, buffered: i64)>;
 
 /// Options of sb_save_with(). sb_save_options_init() sets them to the defaults.

@@ -19,8 +19,9 @@ use crate::panic::catch;
 ///
 /// `fn` is called on any thread, by several threads at a time, from inside calls of this library and
 /// on helper threads, without a lock of the library held. It must return. Inside it, a call that
-/// would need the source and a push that would block return SB_ERR_REENTRANT, and what happens there
-/// is not logged. No C++ exception may leave it, as for a source's callbacks.
+/// would need the source, a push that would block, and an sb_cache_open() that would, return
+/// SB_ERR_REENTRANT. What happens there is not logged. No C++ exception may leave it, as for a
+/// source's callbacks.
 ///
 /// sb_free() calls `fn` too, and may wait for a call of it on the buffer's helper thread. So the
 /// caller of sb_free() must not hold a lock that `fn` takes, not even a recursive one.
