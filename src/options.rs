@@ -76,7 +76,7 @@ pub(crate) struct Options {
 /// assert_eq!(peek.read(&mut [0; 4]).unwrap_err().kind(), std::io::ErrorKind::TimedOut);
 /// # Ok::<(), spoolbuf::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use]
 pub struct CursorOptions {
     pub(crate) timeout: Option<Duration>,

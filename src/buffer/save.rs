@@ -25,7 +25,7 @@ use crate::error::{Error, Operation};
 use crate::sync::shared::Shared;
 
 /// How a resource is saved. Later versions may add options, so end with `..Default::default()`.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SaveOptions {
     /// Flushes the file to disk before returning, and for a path also its directory entry.
     pub sync: bool,

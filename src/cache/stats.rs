@@ -4,7 +4,7 @@ use crate::cache::shelf::Shelf;
 use crate::store::budget::Budget;
 
 /// A snapshot, in bytes where nothing else is said.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct CacheStats {
     /// Opens of an entry that could be handed out at once.

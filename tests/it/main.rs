@@ -8,6 +8,7 @@
 /// Tests of the Rust API that need neither a compiler nor another program: `.ci/asan`, `.ci/tsan` and
 /// `.ci/msrv` run all of these, `.ci/windows` runs some.
 mod api {
+    mod common_traits;
     mod cursor;
     mod faults;
     mod interleaved;
