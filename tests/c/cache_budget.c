@@ -111,6 +111,63 @@ static void small_budgets(void)
     finish();
 }
 
+static int stalls;
+
+static int stalling_pull(void *opaque, uint64_t offset, void *out, size_t capacity, size_t *count)
+{
+    size_t index;
+    *count = capacity < 50000 ? capacity : 50000;
+    for (index = 0; index < *count; index++)
+        ((unsigned char *)out)[index] = byte_at(offset + index);
+    if (offset < 700000)
+        return SB_OK;
+    pthread_mutex_lock(&lock);
+    stalls = 1;
+    while (stalls)
+        pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+    (void)opaque;
+    return -5;
+}
+
+static void no_close(void *opaque)
+{
+    (void)opaque;
+}
+
+/* Its bytes take room until the source has returned. */
+static void evicted_with_a_thread_inside(void)
+{
+    sb_cache_options with = options();
+    sb_callback stalling = { NULL };
+    sb_reader *reader;
+    with.max_memory = 2 * SEGMENT;
+    with.max_disk = 1100000;
+    with.prefetch = SB_PREFETCH_ALL;
+    with.threads = 1;
+    begin(&with);
+    stalling.pull = stalling_pull;
+    stalling.close = no_close;
+    returned = stalling;
+    inside = return_this;
+    reader = open_key(1);
+    WAIT_UNTIL(get(&stalls));
+    sb_reader_free(reader);
+    inside = NULL;
+    CHECK_EQ(open_with(2, NULL, &reader), SB_OK);
+    CHECK_EQ(sb_prefetch(sb_reader_buffer(reader), 0), SB_OK);
+    CHECK_EQ(read_on(reader, resources[2].base, UINT64_MAX), SB_ERR_DISK_FULL);
+    CHECK_EQ(stat_now().entries, 1);
+    pthread_mutex_lock(&lock);
+    stalls = 0;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+    WAIT_UNTIL(stat_now().disk < 700000);
+    read_whole(reader, 2);
+    sb_reader_free(reader);
+    finish();
+}
+
 static void full_disk(void)
 {
     sb_cache_options with = options();
@@ -133,6 +190,7 @@ int main(void)
     eviction();
     opens_without_reads();
     small_budgets();
+    evicted_with_a_thread_inside();
     full_disk();
     return 0;
 }
