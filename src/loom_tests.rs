@@ -69,6 +69,8 @@
 //! | the grant of the last bytes ends without the lock | `spill_of_what_was_read` |
 //! | a member does not leave its budget, or is taken from it while it is dropped | `drop_against_spill`, `join_against_spill` |
 //! | a charge is removed by a load and a store | `budget` |
+//! | whoever ends a filling compares the charges without a fence, or spills nothing | `memory_fits_after_two_fillers` |
+//! | the end of an unclaimed entry's time closes whatever source it has by then | `a_poll_against_the_end_of_its_time` |
 //! | a wait for an opener is noted after its check | `a_circle_of_openers` |
 //! | an opener does not run what waits for its helper | `an_opener_against_a_queued_one` |
 //! | a helper that leaves a buffer with work does not put it into the queue again | `crew_serves_two_in_turn` |

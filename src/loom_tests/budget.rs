@@ -13,9 +13,13 @@ use crate::store::budget::member::{Cause, Evictor, Member, Spilled};
 use crate::store::budget::{Budget, Limits};
 use crate::store::index::GROWTH;
 use crate::store::memory::BLOCK;
+use crate::store::segment::WriteGrant;
 use crate::sync::rcu::DomainRef;
 use crate::sync::shared::Shared;
 use crate::sync::{Mutex, lock, take_stripe};
+
+/// Less than a block.
+const PART: usize = BLOCK as usize / 2;
 
 struct Entry {
     store: Store,
@@ -45,20 +49,34 @@ impl Entry {
 
     /// Fills one whole block, as a source that delivered the block before.
     fn fill(&self, block: u64) {
-        let at = block * BLOCK;
+        assert!(self.write(block * BLOCK, BLOCK as usize, false).is_none());
+    }
+
+    /// Fills a part of the first block. As at the end of a turn at the source, the filling ends without
+    /// a lock.
+    fn begin(&self) {
+        let rest = self.write(0, PART, true);
+        drop(rest.expect("the block has space"));
+    }
+
+    /// Writes to a new block. Returns the rest of the grant if `more` bytes follow.
+    fn write(&self, at: u64, count: usize, more: bool) -> Option<WriteGrant> {
         let mut grant = self.store.reserve(at, BLOCK, None, || Ok(())).unwrap();
-        let bytes = grant.bytes(BLOCK as usize);
+        let bytes = grant.bytes(count);
         for (byte_out, offset) in bytes.iter_mut().zip(at..) {
             *byte_out = byte(offset);
         }
-        assert!(self.store.commit(grant, BLOCK as usize, false).is_none());
+        self.store.commit(grant, count, more)
     }
 
     fn check(&self, block: u64) {
-        let (mut out, mut done) = ([0; BLOCK as usize], 0);
-        let at = block * BLOCK;
+        self.check_bytes(block * BLOCK, BLOCK as usize);
+    }
+
+    fn check_bytes(&self, at: u64, count: usize) {
+        let (mut out, mut done) = (vec![0; count], 0);
         self.store.copy(at, &mut out, &mut done).unwrap();
-        assert_eq!(done, out.len());
+        assert_eq!(done, count);
         for (found, offset) in out.iter().zip(at..) {
             assert_eq!(*found, byte(offset), "at {offset}");
         }
@@ -119,14 +137,15 @@ fn two_fillers() {
     });
 }
 
-/// Two entries are filled at once, where memory is for a bit less. It fits afterwards.
+/// Two entries are filled at once, where memory is for a bit less. Afterwards it fits, unless it has no
+/// bytes any more: the bookkeeping of the small blocks exceeds it by itself.
 #[test]
 fn memory_fits_after_two_fillers() {
     explore(2, || {
         let budget = Budget::new(limits(2 * taken(1) - 1, u64::MAX), None).unwrap();
         let (one, other) = (Entry::new(&budget), Entry::new(&budget));
         let fill = |entry: &Entry, budget: &Budget| {
-            entry.fill(0);
+            entry.begin();
             if budget.is_exceeded() {
                 budget.restore().unwrap();
             }
@@ -140,9 +159,10 @@ fn memory_fits_after_two_fillers() {
         });
         fill(&one, &budget);
         filler.join().unwrap();
-        assert!(!budget.is_exceeded());
-        one.check(0);
-        other.check(0);
+        let is_spilled = |entry: &Entry| entry.store.spooled() == PART as u64;
+        assert!(!budget.is_exceeded() || (is_spilled(&one) && is_spilled(&other)));
+        one.check_bytes(0, PART);
+        other.check_bytes(0, PART);
         drop((one, other));
         is_empty(&budget);
     });
