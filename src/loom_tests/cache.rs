@@ -176,35 +176,49 @@ fn open_against_close() {
     });
 }
 
-/// Nobody waits when the opener returns. The next poll comes while the time of what it brought ends.
+const AT_ONCE: OpenWait = OpenWait {
+    timeout: Some(Duration::ZERO),
+    buffered: false,
+};
+
+/// Nobody waits when the opener returns. The next open comes while the time of what it brought ends. If
+/// it gets a lease, nobody closes its source.
 #[test]
 fn a_poll_against_the_end_of_its_time() {
-    const AT_ONCE: OpenWait = OpenWait {
-        timeout: Some(Duration::ZERO),
-        buffered: false,
-    };
-    let poll = |cache: &Shared<BufferCache>| match BufferCache::open(cache, b"a", AT_ONCE) {
-        Ok(lease) => drop(lease),
-        Err(failure) => assert!(matches!(failure.error, Error::Timeout)),
-    };
-    explore(1, move || {
-        let (cache, taps) = cache(1, false);
-        poll(&cache);
-        let expiring = thread::spawn({
-            let cache = cache.clone();
-            move || {
-                cache.advance_clock(Duration::from_secs(60));
-                cache.stats()
-            }
+    for (next, has_returned) in [(AT_ONCE, false), (AT_ONCE, true), (FOREVER, true)] {
+        explore(1, move || {
+            poll_against_the_end_of_its_time(next, has_returned);
         });
-        poll(&cache);
-        expiring.join().unwrap();
-        cache.close();
-        drop(cache);
-        for closed in &*lock(&taps.closed) {
-            assert_eq!(closed.load(Ordering::Relaxed), 1);
-        }
+    }
+}
+
+/// `has_returned`: the opener has, before the time ends.
+fn poll_against_the_end_of_its_time(next: OpenWait, has_returned: bool) {
+    let (cache, taps) = cache(1, false);
+    // It may be quick.
+    if let Err(failure) = BufferCache::open(&cache, b"a", AT_ONCE) {
+        assert!(matches!(failure.error, Error::Timeout));
+    }
+    while has_returned && cache.stats().opening > 0 {
+        thread::yield_now();
+    }
+    let opening = thread::spawn({
+        let cache = cache.clone();
+        move || BufferCache::open(&cache, b"a", next)
     });
+    cache.advance_clock(Duration::from_secs(60));
+    cache.stats();
+    match opening.join().unwrap() {
+        Ok(lease) => assert_eq!(read(lease.buffer(), 0, 1, Wait::Forever).unwrap(), 1),
+        Err(failure) => {
+            assert!(matches!(failure.error, Error::Timeout) && next.timeout.is_some());
+        }
+    }
+    cache.close();
+    drop(cache);
+    for closed in &*lock(&taps.closed) {
+        assert_eq!(closed.load(Ordering::Relaxed), 1);
+    }
 }
 
 /// An opener that opens the other key first, unless it is not to for "b".
