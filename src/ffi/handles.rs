@@ -122,3 +122,56 @@ fn watch_forks() {
     }
     WATCHING.store(true, Ordering::Release);
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::cache::{CacheOptions, OpenWait, Opened, Opener, Unnamed};
+
+    const COUNT: usize = 20;
+
+    /// Opens sources without a byte.
+    struct Empty;
+
+    impl Opener for Empty {
+        fn open(&self, _key: &[u8], _old_tag: u64) -> Result<Opened> {
+            Ok(Opened {
+                source: Some(Box::new(Empty)),
+                size: None,
+                tag: 1,
+            })
+        }
+    }
+
+    impl Source for Empty {
+        fn pull(&mut self, _out: &mut [u8]) -> Result<usize> {
+            Ok(0)
+        }
+    }
+
+    /// The memory that a cache says its entries take, with leases and with none left.
+    fn memory_of(directory: Box<dyn EntryDirectory>) -> u64 {
+        let made = BufferCache::new(Box::new(Empty), directory, CacheOptions::default());
+        let cache = Shared::try_new(made.expect("memory")).expect("memory");
+        let forever = OpenWait {
+            timeout: None,
+            buffered: false,
+        };
+        let open = |key: usize| BufferCache::open(&cache, &key.to_ne_bytes(), forever);
+        let leases: Vec<_> = (0..COUNT).map(|key| open(key).expect("an entry")).collect();
+        let memory = cache.stats().memory;
+        drop(leases);
+        cache.remove(None).expect("the entries go");
+        assert_eq!(cache.stats().memory, 0);
+        memory
+    }
+
+    /// Handles count towards the budget of the cache, each with its slot.
+    #[test]
+    fn the_handles_of_entries_are_charged() {
+        let charged = memory_of(Box::new(EntryHandles)) - memory_of(Box::new(Unnamed));
+        assert_eq!(charged, (COUNT * Table::<Buffer>::SLOT) as u64);
+        // A slot has a domain, which is most of it.
+        assert!(Table::<Buffer>::SLOT > size_of::<Domain>());
+    }
+}
