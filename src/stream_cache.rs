@@ -344,4 +344,18 @@ mod tests {
         assert_eq!(milliseconds(Some(Duration::from_millis(7))), 7);
         assert_eq!(milliseconds(Some(Duration::MAX)), i64::MAX);
     }
+
+    /// Less than a millisecond is neither "at each open" nor "keep none".
+    #[test]
+    fn times_are_rounded_up() {
+        let build = |time: Option<Duration>| {
+            let builder = Cache::builder(|_, _| Ok(Resource::new(&b"bytes"[..])));
+            let CacheBuilder { options, .. } = builder.fresh(time).idle(time);
+            (options.fresh_ms, options.idle_ms)
+        };
+        assert_eq!(build(None), (-1, -1));
+        assert_eq!(build(Some(Duration::ZERO)), (0, 0));
+        assert_eq!(build(Some(Duration::from_nanos(1))), (1, 1));
+        assert_eq!(build(Some(Duration::from_micros(7001))), (8, 8));
+    }
 }
