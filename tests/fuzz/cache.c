@@ -28,6 +28,7 @@ static struct {
     bool removes, is_freed_midway;
     atomic_uint versions[KEYS], inside[KEYS];
     atomic_uint sources, working;
+    atomic_uint expected, met; /* sources that wait for each other, and those that do */
     atomic_bool freed;
     atomic_uint_fast64_t dice;
     call calls[WORKERS];
@@ -70,6 +71,17 @@ static void end(const char *name, unsigned key, uint64_t off, int64_t result)
 
 /* ---- the opener and its sources ---- */
 
+/* So that their entries are filled at the same time, mostly. */
+static void meet(void)
+{
+    unsigned expected = atomic_load(&it.expected);
+    if (expected == 0)
+        return;
+    atomic_fetch_add(&it.met, 1);
+    for (unsigned turn = 0; turn < 100 && atomic_load(&it.met) < expected; turn++)
+        pause_us(200);
+}
+
 static int pull(void *opaque, uint64_t offset, void *out, size_t capacity, size_t *count)
 {
     origin *self = opaque;
@@ -79,6 +91,7 @@ static int pull(void *opaque, uint64_t offset, void *out, size_t capacity, size_
     atomic_fetch_add(&calls_done, 1);
     if (happens(200))
         pause_us(100);
+    meet();
     bool fails = happens(it.errors);
     *count = left < capacity ? (size_t)left : capacity;
     content_fill(it.salt, variant(self->key, self->version), offset, out, *count);
@@ -361,6 +374,18 @@ static bool is_at_rest(sb_cache_stats *stats)
     return stats->memory <= most || stats->disk_peak + FILL > it.options.max_disk;
 }
 
+static void *fill(void *opaque)
+{
+    me = opaque;
+    sb_reader *reader = open_reader(me->number, -1, false);
+    if (reader != NULL) {
+        int64_t result = sb_reader_read(reader, 1, me->bytes);
+        EXPECT(result == 1 || result == SB_ERR_SOURCE, "%s", status_name(result));
+    }
+    sb_reader_free(reader);
+    return NULL;
+}
+
 static void finish_cache(void)
 {
     sb_cache_stats stats;
@@ -375,6 +400,21 @@ static void finish_cache(void)
     EVENTUALLY(atomic_load(&it.sources) == 0, "%u sources are open", atomic_load(&it.sources));
     EVENTUALLY(entries("/proc/self/task") <= threads_at_first, "a thread is left");
     EXPECT(entries(scratch_folder) == 0, "a file is left");
+}
+
+/* A cache with much disk space, of which each thread fills an entry of its own. */
+static void fill_at_once(unsigned threads)
+{
+    it.options.max_disk = UINT64_MAX;
+    it.options.max_memory = 0;
+    EXPECT(sb_cache_new(&it.options, &it.cache) == SB_OK, "no cache");
+    atomic_store(&it.freed, false);
+    atomic_store(&it.expected, threads);
+    for (unsigned at = 0; at < threads; at++)
+        EXPECT(pthread_create(&the.workers[at].thread, NULL, fill, &the.workers[at]) == 0, "no thread");
+    for (unsigned at = 0; at < threads; at++)
+        pthread_join(the.workers[at].thread, NULL);
+    finish_cache();
 }
 
 void run_cache(uint64_t seed)
@@ -397,4 +437,5 @@ void run_cache(uint64_t seed)
     for (unsigned at = 0; at < threads; at++)
         pthread_join(the.workers[at].thread, NULL);
     finish_cache();
+    fill_at_once(threads);
 }
