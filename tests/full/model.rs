@@ -4,6 +4,8 @@
 mod cache;
 #[path = "model/cache_reads.rs"]
 mod cache_reads;
+#[path = "model/cache_rest.rs"]
+mod cache_rest;
 #[path = "model/cache_scene.rs"]
 mod cache_scene;
 #[path = "model/cache_world.rs"]

@@ -11,13 +11,14 @@ use spoolbuf::ffi::{
     sb_cache_free, sb_cache_new, sb_cache_options_init, sb_cache_remove, sb_cache_trim,
 };
 
+use crate::cache_rest::fill_at_once;
 use crate::cache_scene::{Budgets, SEGMENT, Scene, Shared, THREADS, stats_of};
 use crate::cache_world::{KEYS, Random, World, open_track};
 
 /// What keys and records may use beyond `max_memory`.
 const BOOKKEEPING: u64 = 256 * 1024;
 
-fn cache_of(world: &World, budgets: Budgets) -> Shared {
+pub fn cache_of(world: &World, budgets: Budgets) -> Shared {
     let mut cache = null_mut();
     let made = unsafe {
         let mut options = std::mem::MaybeUninit::<sb_cache_options>::zeroed();
@@ -78,6 +79,7 @@ fn run(seed: u64, budgets: Budgets, steps: usize, ends_early: bool) {
     if !ends_early {
         assert_quiet(world, cache, budgets);
         unsafe { sb_cache_free(cache.0) };
+        fill_at_once(budgets);
     }
     let patience = Instant::now() + Duration::from_secs(60);
     while world.opened.load(SeqCst) != world.closed.load(SeqCst) {

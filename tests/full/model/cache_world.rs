@@ -3,8 +3,8 @@
 
 use std::ffi::{c_int, c_void};
 use std::slice;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Barrier, Mutex};
 
 use spoolbuf::ffi::abi::{sb_opened, sb_source_flag};
 
@@ -64,6 +64,8 @@ pub struct World {
     pub pulled: AtomicU64,
     /// How many of the next pulls fail.
     pub source_failures: AtomicUsize,
+    /// Where the sources wait for each other in their first calls.
+    pub meeting: Option<Barrier>,
     pub random: Mutex<Option<Random>>,
 }
 
@@ -161,6 +163,9 @@ unsafe extern "C-unwind" fn pull(
         "two threads are inside a source"
     );
     assert!(offset == track.at || seeks(track.key));
+    if let (Some(meeting), 0) = (&world.meeting, offset) {
+        meeting.wait();
+    }
     let result = if takes_one(&world.source_failures) {
         -5
     } else {
