@@ -21,24 +21,26 @@ fn destdir_and_uninstall() {
     if !are_there("DESTDIR", &["cmake", "cc"]) {
         return;
     }
-    // Brackets are a pattern to CMake, and one that is left open joins what follows.
+    // Brackets are a pattern to CMake, and one that is left open joins what follows: in the list of what
+    // was installed, which has the prefix, and in what is made of that.
+    let place = "opt/a b [prefix] [open";
     let stage = folder("a [stage] [open");
     let with = format!("DESTDIR='{}' cmake", stage.display());
-    let install = format!("{with} --install . --prefix '/opt/a b'");
+    let install = format!("{with} --install . --prefix '/{place}'");
     let uninstall = format!("{with} --build . --target uninstall");
     in_the_build(&install);
-    assert_eq!(files(&stage.join("opt/a b")), files(prefix()));
-    let documents = stage.join("opt/a b/share/doc/spoolbuf");
+    assert_eq!(files(&stage.join(place)), files(prefix()));
+    let documents = stage.join(place).join("share/doc/spoolbuf");
     fs::write(documents.join("mine"), "not the library's").expect("written");
     in_the_build(&uninstall);
-    let mine = "opt/a b/share/doc/spoolbuf/mine".to_owned();
+    let mine = format!("{place}/share/doc/spoolbuf/mine");
     assert_eq!(files(&stage), BTreeSet::from([mine]));
     fs::remove_file(documents.join("mine")).expect("removed");
     in_the_build(&install);
     in_the_build(&uninstall);
     assert_eq!(files(&stage), BTreeSet::new());
     assert!(!documents.exists());
-    assert!(stage.join("opt/a b/share/doc").exists());
+    assert!(stage.join(place).join("share/doc").exists());
 }
 
 /// Folders of other names are found from wherever the whole is.
