@@ -278,6 +278,7 @@ def test_nobody_keeps_the_exception_of_an_open_that_was_given_up() -> None:
         go.set()
         eventually(lambda: cache.stat().opening == 0)
         assert not origins.failures and origins.flight is None
+        assert list(cache._lender.opener._unclaimed) == [b"skey"] and raised[0]()
         # Without a timeout, this open calls the function itself.
         assert cache["key"][:] == b"bytes"
         eventually(lambda: not raised[0]())
