@@ -13,7 +13,7 @@ static pthread_t main_thread;
 static void (*in_opener)(void), (*in_read)(void), (*in_close)(void);
 static int calls;
 
-static void call_once(void (**what)(void))
+static void run_once(void (**what)(void))
 {
     void (*once)(void) = *what;
     *what = NULL;
@@ -26,14 +26,14 @@ static void call_once(void (**what)(void))
 static int64_t read_stream(void *opaque, void *out, size_t capacity)
 {
     if (opaque == &streams[1])
-        call_once(&in_read);
+        run_once(&in_read);
     return stream_read(opaque, out, capacity);
 }
 
 static void close_stream(void *opaque)
 {
     if (opaque == &streams[1])
-        call_once(&in_close);
+        run_once(&in_close);
     stream_close(opaque);
 }
 
@@ -66,7 +66,7 @@ static int open_stream(void *opaque, const void *key, size_t key_size, uint64_t 
     (void)old_tag;
     CHECK(key_size == 1 && number < KEYS);
     if (number == 1)
-        call_once(&in_opener);
+        run_once(&in_opener);
     if (number == 2 && reads_first)
         read_first();
     out->source = stream_callback(&streams[number]);

@@ -165,7 +165,7 @@ static void spool_is_missing(void)
     sb_buffer *buffer;
     sb_reader *reader;
     sb_error error;
-    char little[4] = "####", text[200];
+    char little[4] = { '#', '#', '#', '#' }, text[200];
     uint64_t at;
 
     stream_init(&source, SIZE, 30000);
