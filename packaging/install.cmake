@@ -61,8 +61,11 @@ file(WRITE "${PROJECT_BINARY_DIR}/spoolbuf-config.cmake"
   "set(_spoolbuf_includedir \"${SPOOLBUF_INCLUDEDIR}\")\n"
   "set(_spoolbuf_bindir \"${SPOOLBUF_BINDIR}\")\n\n"
   "${spoolbuf_config}")
-install(FILES "${PROJECT_BINARY_DIR}/spoolbuf-config.cmake" packaging/spoolbuf-config-version.cmake
-  DESTINATION "${spoolbuf_package_dir}")
+file(READ packaging/spoolbuf-config-version.cmake spoolbuf_config)
+file(WRITE "${PROJECT_BINARY_DIR}/spoolbuf-config-version.cmake"
+  "set(_spoolbuf_pointer \"${CMAKE_SIZEOF_VOID_P}\")\n\n${spoolbuf_config}")
+install(FILES "${PROJECT_BINARY_DIR}/spoolbuf-config.cmake"
+  "${PROJECT_BINARY_DIR}/spoolbuf-config-version.cmake" DESTINATION "${spoolbuf_package_dir}")
 
 if(spoolbuf_alone)
   add_custom_target(uninstall COMMAND "${CMAKE_COMMAND}" "-DMANIFEST=${PROJECT_BINARY_DIR}/install_manifest.txt"

@@ -7,6 +7,7 @@ mod folders;
 mod headers;
 mod lists;
 mod needs;
+mod pointers;
 mod refusals;
 
 use std::fs;

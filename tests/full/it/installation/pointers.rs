@@ -1,0 +1,52 @@
+//! A program of 32 bits does not find a library of 64.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::folder;
+use crate::foreign::{LIMIT, are_there, command, prefix};
+use crate::library::{root, run};
+
+/// What a project whose pointers have so many bytes is told, if it does not find the library in a prefix.
+fn refusal(prefix: &Path, bytes: usize) -> Option<String> {
+    let project = folder(&format!("pointers of {bytes} bytes"));
+    let lines = format!(
+        "cmake_minimum_required(VERSION 3.16)\nproject(user NONE)\nset(CMAKE_SIZEOF_VOID_P {bytes})\n\
+         find_package(spoolbuf 0.1 REQUIRED)\n"
+    );
+    fs::write(project.join("CMakeLists.txt"), lines).expect("written");
+    let mut cmake = command("cmake", &project);
+    cmake
+        .args(["-S", ".", "-B", "build"])
+        .env("CMAKE_PREFIX_PATH", prefix);
+    let outcome = run(&mut cmake, LIMIT);
+    (!outcome.status.success()).then_some(outcome.output)
+}
+
+fn compares_pointers(prefix: &Path) {
+    let right = size_of::<usize>();
+    assert_eq!(refusal(prefix, right), None);
+    let said = refusal(prefix, 12 - right).expect("refused");
+    let found = format!("({}bit)", right * 8);
+    assert!(said.contains(&found), "{said}");
+}
+
+#[test]
+fn pointers_of_another_size_are_refused() {
+    if !are_there("the size of pointers", &["cmake", "cc"]) {
+        return;
+    }
+    compares_pointers(prefix());
+    // By cargo-c: the files as they are in the repository.
+    let by_cargo = folder("pointers, by cargo-c");
+    for name in ["lib", "include"] {
+        symlink(prefix().join(name), by_cargo.join(name)).expect("a link");
+    }
+    let package = by_cargo.join("share/cmake/spoolbuf");
+    fs::create_dir_all(&package).expect("a folder");
+    for name in ["spoolbuf-config.cmake", "spoolbuf-config-version.cmake"] {
+        fs::copy(root().join("packaging").join(name), package.join(name)).expect("copied");
+    }
+    compares_pointers(&by_cargo);
+}
