@@ -5,12 +5,13 @@
 #
 #     sh packaging/libraries.sh FOLDER [FLAG OF CARGO...]
 #
-# CARGO, LD, NM, OBJCOPY and AR name other programs. SPOOLBUF_TARGET is another target of Rust. What cargo
+# CARGO, LD, NM, OBJCOPY and AR name other programs; packaging/cargo.sh finds cargo. SPOOLBUF_TARGET is another target of Rust. What cargo
 # builds is in FOLDER/cargo, unless CARGO_TARGET_DIR says otherwise. A file that is current is not
 # written again, so that what is linked with it stays current as well.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
+cargo=$(sh "$root/packaging/cargo.sh")
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
@@ -21,8 +22,12 @@ built=$target/${triple:+$triple/}release
 
 # What cargo reads from the folder it runs in (the toolchain, its configuration) is this project's.
 cd "$root"
+# A cargo that is not in PATH has its compiler beside it; the one in PATH may be an older one.
+if [ "$(command -v cargo)" != "$cargo" ] && [ -x "${cargo%/*}/rustc" ]; then
+    export RUSTC="${RUSTC:-${cargo%/*}/rustc}"
+fi
 # cargo rustc, since cargo build knows the rlib alone.
-"${CARGO:-cargo}" rustc --quiet --locked --release --lib \
+"$cargo" rustc --quiet --locked --release --lib \
     --crate-type cdylib,staticlib --target-dir "$target" ${triple:+--target "$triple"} "$@"
 
 # put FROM TO: copies a file that has changed.

@@ -2,6 +2,7 @@
 //! Rust. The headers, by strict compilers. What CMake refuses.
 
 mod archive;
+mod cargo;
 mod cargo_c;
 mod folders;
 mod headers;

@@ -17,11 +17,7 @@ fn versions_agree() {
         ),
         (
             "meson.build",
-            vec![
-                format!("version: '{version}'"),
-                format!("Rust {rust} or"),
-                format!("'<{rust}'"),
-            ],
+            vec![format!("version: '{version}'"), format!("'>={rust}'")],
         ),
         (
             "packaging/debian/changelog",

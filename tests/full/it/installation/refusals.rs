@@ -8,7 +8,7 @@ use super::{configure, folder, shell};
 use crate::foreign::{LIMIT, are_there};
 use crate::library::{root, run};
 
-const OLD_CARGO: &str = "cargo 1.63.0 (fd9c4297c 2022-07-01)";
+pub const OLD_CARGO: &str = "cargo 1.63.0 (fd9c4297c 2022-07-01)";
 
 /// The line that says why it refuses to, without the lines around it.
 fn refused(what: &str, more: &[&str]) -> String {
@@ -26,7 +26,7 @@ fn refused(what: &str, more: &[&str]) -> String {
 }
 
 /// A program that says what it is told to, as cargo, in a folder.
-fn cargo_that_says(name: &str, text: &str) -> String {
+pub fn cargo_that_says(name: &str, text: &str) -> String {
     let path = folder(name).join("cargo");
     fs::write(&path, format!("#!/bin/sh\necho '{text}'\n")).expect("written");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
@@ -81,7 +81,13 @@ fn a_cargo_that_was_refused_is_looked_for_again() {
         "{}:{path}",
         Path::new(&old).parent().expect("bin").display()
     );
-    let refused = run(configure(&place, &[]).env("PATH", with), LIMIT);
+    let refused = run(
+        configure(&place, &[])
+            .env("PATH", with)
+            .env("HOME", &place)
+            .env_remove("CARGO_HOME"),
+        LIMIT,
+    );
     assert!(refused.output.contains("1.63.0"), "{}", refused.output);
     run(&mut configure(&place, &[]), LIMIT).expect_success("cmake");
 }

@@ -1,0 +1,45 @@
+# Finds a cargo that is new enough: the one that SPOOLBUF_CARGO names, else the one in PATH, else rustup's at
+# home, which PATH need not have. packaging/cargo.sh does the same where there is no CMake.
+set(spoolbuf_homes "$ENV{CARGO_HOME}/bin" "$ENV{HOME}/.cargo/bin" "$ENV{USERPROFILE}/.cargo/bin")
+set(spoolbuf_named "${SPOOLBUF_CARGO}")
+find_program(SPOOLBUF_CARGO cargo PATHS ${spoolbuf_homes} DOC "The program cargo")
+
+# Indented: CMake does not wrap such lines.
+set(spoolbuf_needs " spoolbuf needs Rust ${spoolbuf_rust} or newer (https://rustup.rs)")
+if(NOT SPOOLBUF_CARGO)
+  message(FATAL_ERROR "${spoolbuf_needs}: there is no cargo in PATH")
+endif()
+
+# refusal CARGO RESULT: why it can not be taken; empty if it can.
+function(spoolbuf_refusal cargo result)
+  execute_process(COMMAND "${cargo}" --version WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
+    OUTPUT_VARIABLE said ERROR_VARIABLE said OUTPUT_STRIP_TRAILING_WHITESPACE)
+  # The first line.
+  string(REGEX REPLACE "\n.*" "" said "${said}")
+  set(refusal "")
+  if(NOT said MATCHES "^cargo ([0-9.]+)")
+    set(refusal "${cargo} says \"${said}\"")
+  elseif(CMAKE_MATCH_1 VERSION_LESS spoolbuf_rust)
+    set(refusal "${cargo} is version ${CMAKE_MATCH_1}")
+  endif()
+  set(${result} "${refusal}" PARENT_SCOPE)
+endfunction()
+
+spoolbuf_refusal("${SPOOLBUF_CARGO}" spoolbuf_refused)
+if(spoolbuf_refused AND NOT spoolbuf_named)
+  # An old one in PATH hides a newer one at home.
+  find_program(spoolbuf_newer cargo PATHS ${spoolbuf_homes} NO_DEFAULT_PATH)
+  if(spoolbuf_newer)
+    spoolbuf_refusal("${spoolbuf_newer}" spoolbuf_again)
+    if(NOT spoolbuf_again)
+      set(SPOOLBUF_CARGO "${spoolbuf_newer}" CACHE FILEPATH "The program cargo" FORCE)
+      set(spoolbuf_refused "")
+    endif()
+  endif()
+  unset(spoolbuf_newer CACHE)
+endif()
+if(spoolbuf_refused)
+  # Looked for again, once another one is installed.
+  unset(SPOOLBUF_CARGO CACHE)
+  message(FATAL_ERROR "${spoolbuf_needs}: ${spoolbuf_refused}")
+endif()
