@@ -1,4 +1,12 @@
 # What is installed, and where. `cargo cinstall` installs the same: see [package.metadata.capi] in Cargo.toml.
+# The list of what is installed is one of CMake's, and pkg-config writes such a prefix into its flags as it is.
+install(CODE [[
+if(CMAKE_INSTALL_PREFIX MATCHES ";")
+  message(FATAL_ERROR " spoolbuf can't be installed into a prefix with ;: ${CMAKE_INSTALL_PREFIX}")
+elseif(CMAKE_INSTALL_PREFIX MATCHES "['\"$`]")
+  message(WARNING " pkg-config can't name a prefix with ' \" $ or ` (find_package can): ${CMAKE_INSTALL_PREFIX}")
+endif()
+]])
 if(WIN32)
   install(PROGRAMS "${spoolbuf_out}/${SPOOLBUF_SHARED}" DESTINATION "${CMAKE_INSTALL_BINDIR}")
   install(FILES "${spoolbuf_out}/${SPOOLBUF_IMPORT}" DESTINATION "${CMAKE_INSTALL_LIBDIR}")

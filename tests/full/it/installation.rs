@@ -8,6 +8,7 @@ mod folders;
 mod headers;
 mod lists;
 mod needs;
+mod paths;
 mod pointers;
 mod refusals;
 
