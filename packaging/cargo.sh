@@ -1,6 +1,8 @@
 #!/bin/sh
 # Prints the path of a cargo that is new enough: that of CARGO, else the one in PATH, else rustup's at home,
 # which need not be in PATH. If there is none, one line says what is needed, and why the first one is not it.
+#
+#     sh packaging/cargo.sh [CARGO, instead of the one in PATH]
 set -eu
 
 # rustup chooses the toolchain by the folder.
@@ -22,7 +24,7 @@ if [ -n "${CARGO:-}" ]; then
     set -- "$CARGO"
     why="there is no $CARGO"
 else
-    set -- cargo "${CARGO_HOME:-${HOME:-}/.cargo}/bin/cargo"
+    set -- "${1:-cargo}" "${CARGO_HOME:-${HOME:-}/.cargo}/bin/cargo"
     why='there is no cargo in PATH'
 fi
 first=
