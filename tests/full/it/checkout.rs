@@ -92,7 +92,33 @@ pub fn shell(directory: &Path, commands: &str) -> Output {
 
 /// The same, with the prefix given.
 pub fn shell_with(directory: &Path, prefix: &Path, commands: &str) -> Output {
-    Command::new("sh")
+    let mut shell = user_shell(directory, prefix, commands);
+    // What the pages build for one program is not what is shipped.
+    shell.env(FASTER.0, FASTER.1).output().expect("a shell")
+}
+
+/// For a build whose test is not about what is shipped: without link-time optimization, in two thirds of the time.
+pub const FASTER: (&str, &str) = ("CARGO_PROFILE_RELEASE_LTO", "off");
+
+/// Installs the library as it is shipped, by the pages' commands.
+pub fn install(directory: &Path, prefix: &Path) {
+    let commands = installation();
+    let output = user_shell(directory, prefix, &commands).output();
+    expect_success(&commands, &output.expect("a shell"));
+}
+
+/// The pages' three commands, into a prefix.
+fn installation() -> String {
+    let commands = block("sh", "cmake --install build\n");
+    commands.replace(
+        "cmake --install build\n",
+        "cmake --install build --prefix \"$PREFIX\"\n",
+    )
+}
+
+fn user_shell(directory: &Path, prefix: &Path, commands: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell
         .args(["-euc", commands])
         .current_dir(directory)
         .env_remove("CARGO_TARGET_DIR")
@@ -100,9 +126,8 @@ pub fn shell_with(directory: &Path, prefix: &Path, commands: &str) -> Output {
         .env("PREFIX", prefix)
         .env("CMAKE_PREFIX_PATH", prefix)
         .env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"))
-        .env("LD_LIBRARY_PATH", prefix.join("lib"))
-        .output()
-        .expect("a shell")
+        .env("LD_LIBRARY_PATH", prefix.join("lib"));
+    shell
 }
 
 #[track_caller]
@@ -113,7 +138,12 @@ pub fn succeeds(directory: &Path, commands: &str) -> String {
 #[track_caller]
 pub fn succeeds_with(directory: &Path, prefix: &Path, commands: &str) -> String {
     let output = shell_with(directory, prefix, commands);
+    expect_success(commands, &output);
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[track_caller]
+fn expect_success(commands: &str, output: &Output) {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{commands}: {error}");
-    String::from_utf8(output.stdout).expect("text")
 }

@@ -7,8 +7,8 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use crate::checkout::{checkout, shell_with, succeeds_with};
-use crate::foreign::{are_there, installation};
+use crate::checkout::{checkout, install, shell_with};
+use crate::foreign::are_there;
 use crate::library::{library, root, scratch};
 
 /// A block of code, and the text between it and the one before.
@@ -98,7 +98,7 @@ impl Desk {
     /// With the library installed.
     fn installed(self) -> Desk {
         let (checkout, _alone) = checkout();
-        succeeds_with(checkout, &self.prefix, &installation());
+        install(checkout, &self.prefix);
         self
     }
 

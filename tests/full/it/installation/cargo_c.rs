@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{folder, shell};
+use crate::checkout::FASTER;
 use crate::foreign::{LIMIT, Project, are_there, clone, command, files, place, prefix};
 use crate::library::run;
 
@@ -45,7 +46,7 @@ fn cargo_c_installs_the_same_files() {
         .arg(place().join("cargo-c"))
         .env("CARGO_HOME", &home)
         // It is about the files.
-        .env("CARGO_PROFILE_RELEASE_LTO", "off");
+        .env(FASTER.0, FASTER.1);
     run(&mut install, LIMIT).expect_success("cargo cinstall");
     assert_eq!(files(&by_cargo), files(prefix()));
     let symbols = shell(&by_cargo, "nm lib/libspoolbuf.so 2>&1");
