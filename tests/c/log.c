@@ -165,12 +165,15 @@ static void reasons(int inside)
     WAIT_UNTIL(stats_of(buffer).state == SB_STATE_ENDED);
     WAIT_UNTIL(was_told(&log, ": the source ended at 1000000\n"));
     WAIT_UNTIL(was_told(&log, ": the helper thread begins"));
-    CHECK_EQ(sb_save_options_init(&saving, sizeof saving), SB_OK);
-    saving.path = "/dev/shm/spoolbuf-log-test";
-    saving.flags = SB_SAVE_LINK;
-    CHECK_EQ(sb_save_with(buffer, &saving), SIZE);
-    CHECK_EQ(unlink("/dev/shm/spoolbuf-log-test"), 0);
-    CHECK_TOLD(&log, ": a save copies instead of linking: ");
+    /* Another file system, where there is one. */
+    if (access("/dev/shm", W_OK) == 0) {
+        CHECK_EQ(sb_save_options_init(&saving, sizeof saving), SB_OK);
+        saving.path = "/dev/shm/spoolbuf-log-test";
+        saving.flags = SB_SAVE_LINK;
+        CHECK_EQ(sb_save_with(buffer, &saving), SIZE);
+        CHECK_EQ(unlink("/dev/shm/spoolbuf-log-test"), 0);
+        CHECK_TOLD(&log, ": a save copies instead of linking: ");
+    }
     sb_free(buffer);
     /* Not yet if it is writing the spool file. */
     CHECK(was_told(&log, ": the helper thread has ended") || was_told(&log, ": the helper thread ends later"));
