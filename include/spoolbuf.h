@@ -1253,9 +1253,7 @@ typedef struct {
      * The most disk space that the spool files of all entries use together, in bytes. While more is
      * needed, the entry whose last lease ended longest ago is evicted. The same happens if the disk
      * itself is full, or cannot be written. If every entry has a lease, reads return SB_ERR_DISK_FULL
-     * or SB_ERR_IO. While a thread is still inside an evicted entry or its source, that entry's memory
-     * and disk space stay in use, so that reads may return these, too. 0 spills nothing: entries are
-     * then evicted for memory. Default: 536870912 (512 MiB).
+     * or SB_ERR_IO. 0 spills nothing: entries are then evicted for memory. Default: 536870912 (512 MiB).
      */
     uint64_t max_disk;
     /**

@@ -23,9 +23,9 @@ impl Buffer {
         Ok(())
     }
 
-    /// Before the end of the buffer's drop.
+    /// Before the end of the buffer's drop. The buffer is freed.
     #[cold]
-    pub(super) fn leave_crew(&self) {
+    pub(crate) fn leave_crew(&self) {
         let seat = self.gate.lock().set_crew(None);
         drop(seat);
     }

@@ -24,6 +24,17 @@ impl CacheEntry {
         self.directory.remove(self.handle);
         self.buffer.free();
     }
+
+    /// The same for an entry without a lease whose room is needed now: frees it even if another thread
+    /// is still inside the buffer.
+    pub(super) fn evict(&self) {
+        self.end();
+        // So that no more threads enter it.
+        self.buffer.leave_crew();
+        if !self.buffer.is_unique() {
+            self.buffer.store.abandon();
+        }
+    }
 }
 
 impl Drop for CacheEntry {

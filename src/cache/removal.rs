@@ -131,7 +131,7 @@ impl Evictor for ShelfEvictor {
     fn evict_one(&self, cause: Cause) -> bool {
         let victim = self.0.take_victim(cause);
         victim.is_some_and(|record| {
-            record.entry.end();
+            record.entry.evict();
             true
         })
     }

@@ -71,8 +71,10 @@ pub(super) fn set_mode(_file: &File, _mode: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Nothing to do: the file is deleted with its last handle, and no other process gets one.
-pub(super) fn discard(_file: &File) {}
+/// No other process has the file, which is deleted with its last handle.
+pub(super) fn discard(file: &File) {
+    let _ = file.set_len(0);
+}
 
 /// Windows has no call that reserves blocks and keeps the file's size.
 pub(super) fn reserve(_file: &File, _offset: u64, _length: u64) -> io::Result<()> {

@@ -11,7 +11,7 @@ use crate::options::Options;
 use crate::store::Store;
 use crate::store::budget::member::{Cause, Evictor, Member, Spilled};
 use crate::store::budget::{Budget, Limits};
-use crate::store::index::GROWTH;
+use crate::store::index::{GROWTH, SEGMENT};
 use crate::store::memory::BLOCK;
 use crate::store::segment::WriteGrant;
 use crate::sync::rcu::DomainRef;
@@ -275,6 +275,31 @@ fn evict_against_spill() {
         assert!(budget.disk().most() <= 2 * 4096);
         lock(&unused.0).clear();
         drop((one, other));
+        is_empty(&budget);
+    });
+}
+
+/// An entry is abandoned while a thread fills it, for which a segment of it is spilled.
+#[test]
+fn abandon_against_a_filler() {
+    explore(2, || {
+        let budget = budget();
+        let entry = Entry::new(&budget);
+        entry.fill(0);
+        let filler = thread::spawn({
+            let entry = entry.clone();
+            move || {
+                take_stripe(1);
+                entry.fill(1);
+            }
+        });
+        entry.store.abandon();
+        filler.join().unwrap();
+        entry.store.abandon();
+        assert_eq!(budget.disk().used(), 0);
+        let rest = budget.memory().used() - entry.store.counted();
+        assert!(rest <= SEGMENT as u64, "{rest}");
+        drop(entry);
         is_empty(&budget);
     });
 }

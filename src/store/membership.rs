@@ -4,6 +4,7 @@
 //! their own charges, so that each is removed when its memory is free, wherever that happens.
 
 use std::collections::VecDeque;
+use std::mem::take;
 
 use crate::error::{Error, Result};
 use crate::store::budget::Budget;
@@ -139,6 +140,12 @@ impl Membership {
         self.reusable += kept;
         self.disk -= bytes - kept;
         self.budget.remove_disk(bytes - kept);
+    }
+
+    /// The spool file has no blocks any more.
+    pub(super) fn remove_disk(&mut self) {
+        (self.reusable, self.reused) = (0, 0);
+        self.budget.remove_disk(take(&mut self.disk));
     }
 }
 

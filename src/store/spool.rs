@@ -98,6 +98,14 @@ impl Spool {
         Ok(())
     }
 
+    /// Frees the blocks of the file, unless it became a target or belongs to the parent of fork(). No
+    /// other thread uses it meanwhile.
+    pub(crate) fn discard(&self) {
+        if self.process == std::process::id() && !self.was_linked.load(Ordering::Relaxed) {
+            disk::discard(&self.file);
+        }
+    }
+
     /// The disk space that the file takes, in bytes.
     #[cfg(all(test, unix))]
     pub(crate) fn taken(&self) -> u64 {
@@ -120,9 +128,7 @@ impl Spool {
 
 impl Drop for Spool {
     fn drop(&mut self) {
-        // A child of fork() may keep the file open for long, so its blocks are freed here.
-        if self.process == std::process::id() && !self.was_linked.load(Ordering::Relaxed) {
-            disk::discard(&self.file);
-        }
+        // A child of fork() may keep the file open for long.
+        self.discard();
     }
 }

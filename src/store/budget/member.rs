@@ -35,8 +35,9 @@ pub(crate) enum Cause {
 
 /// Removes what is not in use. The budget calls it without a lock, on a thread that needs space.
 pub(crate) trait Evictor: Send + Sync {
-    /// Removes one store. Its memory and its file are free when this returns, unless another thread is
-    /// inside a call of it: then that thread frees them. Returns false if every store is in use.
+    /// Removes one store. Its segments and the blocks of its file are free when this returns, except a
+    /// segment that another thread is filling: that thread frees it. Returns false if every store is in
+    /// use.
     fn evict_one(&self, cause: Cause) -> bool;
 
     /// Removes what has been unused for too long. Called before memory for a segment is charged.

@@ -281,3 +281,32 @@ fn what_is_too_old_is_removed_first() {
     owner.fill(1).expect("memory");
     assert_eq!(idle.expired.load(Ordering::Relaxed), 2);
 }
+
+/// What is evicted while a thread is inside it frees its room at once, except the segment that this
+/// thread fills. The thread may go on.
+#[test]
+fn an_abandoned_store_frees_its_room() {
+    let budget = budget(6 * BLOCK, UNLIMITED);
+    let owner = Filler::new(&budget, 1);
+    let empty = budget.memory().used();
+    owner.fill(10 * BLOCK).expect("space");
+    let grant = owner.reserve(10 * BLOCK, 0).expect("space");
+    assert!(budget.disk().used() >= 4 * BLOCK);
+    owner.store.abandon();
+    assert_eq!((budget.disk().used(), owner.store.disk_charged()), (0, 0));
+    assert!(budget.memory().used() < empty + 2 * BLOCK);
+    #[cfg(unix)]
+    assert_eq!(owner.on_disk(), 0);
+    let (mut out, mut done) = ([0; 1], 0);
+    owner
+        .store
+        .copy(0, &mut out, &mut done)
+        .expect_err("no bytes of it are left");
+    owner.commit(grant, 11 * BLOCK);
+    owner.fill(9 * BLOCK).expect("space");
+    assert!(budget.memory().used() <= 6 * BLOCK);
+    owner.store.abandon();
+    assert_eq!(budget.disk().used(), 0);
+    drop(owner);
+    is_empty(&budget);
+}
