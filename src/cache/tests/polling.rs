@@ -42,10 +42,15 @@ impl Held {
         Shared::try_new(made.unwrap()).unwrap()
     }
 
+    /// The opener waits as long as this is held.
+    pub(super) fn hold(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.gate.lock().unwrap()
+    }
+
     /// A key is asked for, and when the opener returns, nobody waits for it.
     pub(super) fn leave_unclaimed(&self, cache: &Shared<BufferCache>, key: &str) {
         let before = (self.opens(), cache.stats().leases);
-        let closed = self.gate.lock().unwrap();
+        let closed = self.hold();
         assert!(times_out(poll(cache, key, AT_ONCE)));
         assert!(times_out(poll(cache, key, within(MOMENT))));
         drop(closed);
@@ -65,7 +70,7 @@ impl Held {
     }
 }
 
-fn await_openers(cache: &Shared<BufferCache>) {
+pub(super) fn await_openers(cache: &Shared<BufferCache>) {
     while cache.stats().opening > 0 {
         std::thread::yield_now();
     }
@@ -91,7 +96,7 @@ pub(super) fn held(size: usize) -> Held {
 fn polls_get_what_one_opener_brings() {
     let held = held(100_000);
     let cache = held.cache(options());
-    let closed = held.gate.lock().unwrap();
+    let closed = held.hold();
     for _ in 0..40 {
         assert!(times_out(poll(&cache, "0", AT_ONCE)));
     }

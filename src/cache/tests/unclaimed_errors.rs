@@ -1,6 +1,8 @@
 //! Opens that do not wait for the opener: its error is for the next one.
 
-use super::polling::{AT_ONCE, BUFFERED, Held, LONGEST, MOMENT, held, poll, times_out};
+use super::polling::{
+    AT_ONCE, BUFFERED, Held, LONGEST, MOMENT, await_openers, held, poll, times_out,
+};
 use super::*;
 
 /// Whoever polls learns why there is no entry, once. An open that may call the opener does.
@@ -83,4 +85,21 @@ fn an_open_that_may_not_block_claims_nothing() {
     });
     let failed = poll(&cache, "0", AT_ONCE).map(drop);
     assert!(matches!(failed, Err(Error::Source { code: 404, .. })));
+}
+
+/// The key was removed before the opener returned: the next open calls it again.
+#[test]
+fn the_error_of_a_removed_key_is_dropped() {
+    let held = Held::default();
+    let cache = held.cache(options());
+    let closed = held.hold();
+    assert!(times_out(poll(&cache, "0", AT_ONCE)));
+    cache.remove(Some(b"0")).unwrap();
+    drop(closed);
+    await_openers(&cache);
+    let closed = held.hold();
+    assert!(times_out(poll(&cache, "0", AT_ONCE)));
+    drop(closed);
+    await_openers(&cache);
+    assert_eq!(held.opens(), 2);
 }
