@@ -1,6 +1,9 @@
 # Finds a cargo that is new enough: the one that SPOOLBUF_CARGO names, else the one in PATH, else rustup's at
 # home, which PATH need not have. packaging/cargo.sh does the same where there is no CMake.
-set(spoolbuf_homes "$ENV{CARGO_HOME}/bin" "$ENV{HOME}/.cargo/bin" "$ENV{USERPROFILE}/.cargo/bin")
+set(spoolbuf_homes "$ENV{CARGO_HOME}" "$ENV{HOME}/.cargo" "$ENV{USERPROFILE}/.cargo")
+# Without those whose variable is not set: /bin may have an old one.
+list(REMOVE_ITEM spoolbuf_homes "" "/.cargo")
+list(TRANSFORM spoolbuf_homes APPEND "/bin")
 set(spoolbuf_named "${SPOOLBUF_CARGO}")
 find_program(SPOOLBUF_CARGO cargo PATHS ${spoolbuf_homes} DOC "The program cargo")
 
@@ -10,10 +13,13 @@ if(NOT SPOOLBUF_CARGO)
   message(FATAL_ERROR "${spoolbuf_needs}: there is no cargo in PATH")
 endif()
 
-# refusal CARGO RESULT: why it can not be taken; empty if it can.
+# refusal CARGO RESULT: why it cannot be taken; empty if it can.
 function(spoolbuf_refusal cargo result)
   execute_process(COMMAND "${cargo}" --version WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
-    OUTPUT_VARIABLE said ERROR_VARIABLE said OUTPUT_STRIP_TRAILING_WHITESPACE)
+    OUTPUT_VARIABLE said ERROR_VARIABLE complaint OUTPUT_STRIP_TRAILING_WHITESPACE)
+  if(NOT said)
+    string(STRIP "${complaint}" said)
+  endif()
   # The first line.
   string(REGEX REPLACE "\n.*" "" said "${said}")
   set(refusal "")

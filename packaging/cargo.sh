@@ -9,9 +9,11 @@ set -eu
 cd "$(dirname "$0")/.."
 rust=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 
-# refusal CARGO: why it can not be taken; nothing if it can.
+# refusal CARGO: why it cannot be taken; nothing if it can.
 refusal() {
-    said=$("$1" --version 2>&1 | head -n 1)
+    # What rustup says of its own work is on stderr.
+    said=$("$1" --version 2>/dev/null) || said=$("$1" --version 2>&1) || :
+    said=$(echo "$said" | head -n 1)
     version=$(echo "$said" | sed -n 's/^cargo \([0-9][0-9.]*\).*/\1/p')
     if [ -z "$version" ]; then
         echo "$1 says \"$said\""

@@ -21,6 +21,7 @@
 //! read guard while they copy from memory, but not while they read the spool file, since its bytes
 //! never change. Only in a [`window`] they do: what was read there is checked afterwards.
 
+mod abandonment;
 pub(crate) mod budget;
 mod extras;
 mod fill;
@@ -78,6 +79,8 @@ pub(crate) struct Store {
     is_pushed: AtomicBool,
     /// It is in a budget.
     is_member: AtomicBool,
+    /// It was evicted.
+    abandoned: AtomicBool,
     spilling: Mutex<Spiller>,
     writing: Mutex<WriteState>,
 }
@@ -102,6 +105,7 @@ impl Store {
             finished: AtomicBool::new(false),
             is_pushed: AtomicBool::new(false),
             is_member: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
             spilling: Mutex::new(spiller),
             writing: Mutex::new(WriteState::new(writer)),
         }
@@ -163,14 +167,17 @@ impl Store {
             }
             let (at, most) = (offset + *done as u64, out.len() - *done);
             let run = self.extend(at, spooled, most as u64) as usize;
-            let range = *done..*done + run;
+            let (before, range) = (*done, *done..*done + run);
+            let read = spool.read(&mut out[range], at, done);
+            if self.is_abandoned() {
+                *done = before;
+                return Err(Error::Canceled);
+            }
             // The kind does not matter: a file that is too short is not a full disk.
-            spool
-                .read(&mut out[range], at, done)
-                .map_err(|error| Error::Io {
-                    operation: Operation::SpoolRead,
-                    code: error.raw_os_error().unwrap_or(0),
-                })?;
+            read.map_err(|error| Error::Io {
+                operation: Operation::SpoolRead,
+                code: error.raw_os_error().unwrap_or(0),
+            })?;
             if run == most {
                 break;
             }
@@ -225,7 +232,14 @@ impl Store {
         }
         match self.spooled_run(offset, most) {
             0 => Ok(0),
-            run => spool.clone_to(offset, run, file, to),
+            run => {
+                let cloned = spool.clone_to(offset, run, file, to)?;
+                match self.is_abandoned() {
+                    // A copy of the bytes fails, too.
+                    true => Err(io::ErrorKind::Unsupported.into()),
+                    false => Ok(cloned),
+                }
+            }
         }
     }
 
@@ -257,7 +271,7 @@ impl Store {
             writing.has_bytes()
         };
         match self.spool.get() {
-            Some(spool) if !in_memory && self.spooled() == size => {
+            Some(spool) if !in_memory && self.spooled() == size && !self.is_abandoned() => {
                 spool.link(target, keep, size, sync).map(|()| true)
             }
             _ => Ok(false),

@@ -27,12 +27,12 @@ impl CacheEntry {
 
     /// The same for an entry without a lease whose room is needed now: frees it even if another thread
     /// is still inside the buffer.
-    pub(super) fn evict(&self) {
-        self.end();
+    pub(super) fn evict(this: &Shared<CacheEntry>) {
+        this.end();
         // So that no more threads enter it.
-        self.buffer.leave_crew();
-        if !self.buffer.is_unique() {
-            self.buffer.store.abandon();
+        this.buffer.leave_crew();
+        if !(this.is_unique() && this.buffer.is_unique()) {
+            this.buffer.store.abandon();
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::iter;
 
 use crate::buffer::Buffer;
+use crate::cache::entry::CacheEntry;
 use crate::cache::shelf::Shelf;
 use crate::cache::table::EntryRecord;
 use crate::cache::times::is_over;
@@ -131,7 +132,7 @@ impl Evictor for ShelfEvictor {
     fn evict_one(&self, cause: Cause) -> bool {
         let victim = self.0.take_victim(cause);
         victim.is_some_and(|record| {
-            record.entry.evict();
+            CacheEntry::evict(&record.entry);
             true
         })
     }

@@ -812,7 +812,9 @@ pub struct sb_cache_options {
     /// The most disk space that the spool files of all entries use together, in bytes. While more is
     /// needed, the entry whose last lease ended longest ago is evicted. The same happens if the disk
     /// itself is full, or cannot be written. If every entry has a lease, reads return SB_ERR_DISK_FULL
-    /// or SB_ERR_IO. 0 spills nothing: entries are then evicted for memory. Default: 536870912 (512 MiB).
+    /// or SB_ERR_IO. While a thread is still inside an entry that was removed or has expired, that entry's
+    /// room stays in use. 0 spills nothing: entries are then evicted for memory. Default: 536870912
+    /// (512 MiB).
     pub max_disk: u64,
     /// The least number of bytes to leave free in the file system of the spool files. It is sampled,
     /// so that it may be missed by some. Default: 0, none.

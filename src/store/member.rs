@@ -7,7 +7,6 @@ use crate::store::budget::account::Charge;
 use crate::store::budget::member::{Cause, Member, Spilled};
 use crate::store::extras::Extras;
 use crate::store::fill::capacity;
-use crate::store::index::unlinked::Retired;
 use crate::store::index::{GROWTH, SEGMENT, Spiller};
 use crate::store::membership::{Membership, blocks_of};
 use crate::store::memory::chunk::Chunk;
@@ -167,41 +166,6 @@ impl Store {
         let mut writing = lock(&self.writing);
         writing.remove_oldest();
         writing.settle(SEGMENT as u64, None);
-    }
-
-    /// Frees the segments and the blocks of the spool file: nobody reads this store any more, but a
-    /// thread is still inside it. Waits for at most one write of another thread. The segment that is
-    /// being filled stays.
-    #[cold]
-    pub(crate) fn abandon(&self) {
-        let mut spiller = lock(&self.spilling);
-        let mut writing = lock(&self.writing);
-        writing.seal_unless(Segment::is_filling);
-        writing.take_back();
-        drop(writing);
-        while self.drop_oldest(&mut spiller) {}
-        if let Some(spool) = self.spool.get() {
-            spool.discard();
-        }
-        let mut writing = lock(&self.writing);
-        if let Some(member) = writing.member() {
-            member.remove_disk();
-        }
-        drop(writing);
-        drop(spiller);
-    }
-
-    /// Drops the oldest segment. Returns false if there is none.
-    fn drop_oldest(&self, spiller: &mut Spiller) -> bool {
-        let mut writing = lock(&self.writing);
-        let Some(segment) = writing.sealed.front().cloned() else {
-            return false;
-        };
-        let retired = self.index.unlink(&mut writing.writer, spiller, &segment);
-        drop(writing);
-        drop(retired.and_then(Retired::wait));
-        self.forget_oldest();
-        true
     }
 
     /// Makes the budget remove a store that is not in use, if there is one. Called without a lock.

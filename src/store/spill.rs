@@ -215,6 +215,10 @@ impl Store {
         let Some(segment) = segment else {
             return Ok(Spilled::Nothing);
         };
+        if self.is_abandoned() {
+            self.drop_oldest(spiller);
+            return Ok(Spilled::Done(None));
+        }
         let spool = self.spool_or_new()?;
         if let Some(cause) = is_member
             .then(|| self.charge_write(spool, &segment))
