@@ -137,8 +137,41 @@ static void free_while_reading(void)
     finish();
 }
 
+static int release_and_trim(void *opaque, uint64_t done, uint64_t total)
+{
+    sb_reader **lease = opaque;
+    (void)done;
+    (void)total;
+    sb_reader_free(*lease);
+    *lease = NULL;
+    CHECK_EQ(sb_cache_trim(cache, 0, 0), SB_OK);
+    return 0;
+}
+
+/* A save by the buffer's handle, whose last lease ends meanwhile: it is canceled. Nothing of what an
+   evicted entry has left becomes a file. */
+static void eviction_under_a_save(void)
+{
+    static const uint32_t flags[] = { 0, SB_SAVE_BUFFERED, SB_SAVE_LINK };
+    size_t index;
+    for (index = 0; index < sizeof flags / sizeof flags[0]; index++) {
+        sb_reader *lease;
+        sb_buffer *buffer;
+        begin_default();
+        lease = open_key(1);
+        buffer = sb_reader_buffer(lease);
+        read_whole(lease, 1);
+        CHECK_EQ(sb_spill(buffer), SB_OK);
+        CHECK_EQ(save_with(buffer, "saved", -1, flags[index], release_and_trim, &lease), SB_ERR_CANCELED);
+        CHECK(access("saved", F_OK) != 0);
+        CHECK_EQ(stat_now().disk, 0);
+        finish();
+    }
+}
+
 int main(void)
 {
+    eviction_under_a_save();
     removal();
     freeing();
     free_while_reading();
