@@ -107,6 +107,13 @@ static inline int spoolbuf_ffmpeg_error(int64_t status)
     }
 }
 
+/* Keeps the first error: a later read of buffered bytes must not hide it. */
+static inline void spoolbuf_ffmpeg_note(spoolbuf_ffmpeg *self, int64_t result)
+{
+    if (result < 0 && self->status == SB_OK)
+        self->status = (int)result;
+}
+
 /* Tells FFmpeg whether it may look ahead, whenever that has changed. What the program has set stays. */
 static inline void spoolbuf_ffmpeg_update(spoolbuf_ffmpeg *self)
 {
@@ -139,28 +146,37 @@ static inline int spoolbuf_ffmpeg_read(void *opaque, uint8_t *out, int length)
     spoolbuf_ffmpeg_update(self);
     if (count == 0)
         return AVERROR_EOF;
-    /* Keeps the first error: a later read of buffered bytes must not hide it. */
-    if (self->status == SB_OK)
-        self->status = (int)count;
+    spoolbuf_ffmpeg_note(self, count);
     return spoolbuf_ffmpeg_error(count);
 }
 
-/* The size if it is a fact. A source that can seek proves a declared size by its last byte, and the end
- * after it. */
+/* Proves a declared size by its last byte, and the end after it. A source that turns out to be unable to
+ * seek is not an error, and neither is a proof that would take too long. */
+static inline void spoolbuf_ffmpeg_prove(spoolbuf_ffmpeg *self, int64_t declared)
+{
+    int64_t count = sb_reader_seek(self->reader, declared - 1, SB_SEEK_SET);
+    char byte;
+
+    if (count >= 0)
+        count = sb_reader_read(self->reader, 1, &byte);
+    if (count == 1)
+        count = sb_reader_read(self->reader, 1, &byte);
+    if (count != SB_ERR_UNSUPPORTED && count != SB_ERR_TIMEOUT)
+        spoolbuf_ffmpeg_note(self, count);
+}
+
+/* The size if it is a fact. A source that can seek proves a declared one. */
 static inline int64_t spoolbuf_ffmpeg_size(spoolbuf_ffmpeg *self)
 {
     sb_buffer *buffer = sb_reader_buffer(self->reader);
     int64_t size = sb_known_size(buffer), declared = sb_size(buffer), from;
     sb_stats facts;
-    char byte;
 
     if (size != SB_ERR_UNKNOWN_SIZE || declared <= 0 || sb_stat(buffer, &facts, sizeof facts) < 0
         || !facts.seekable)
         return size;
     from = sb_reader_seek(self->reader, 0, SB_SEEK_CUR);
-    if (sb_reader_seek(self->reader, declared - 1, SB_SEEK_SET) >= 0
-        && sb_reader_read(self->reader, 1, &byte) == 1)
-        (void)sb_reader_read(self->reader, 1, &byte);
+    spoolbuf_ffmpeg_prove(self, declared);
     sb_reader_seek(self->reader, from, SB_SEEK_SET);
     spoolbuf_ffmpeg_update(self);
     return sb_known_size(buffer);
@@ -190,6 +206,8 @@ static inline int64_t spoolbuf_ffmpeg_try(spoolbuf_ffmpeg *self, int64_t from, i
         return to;
     count = sb_reader_read(self->reader, 1, &byte);
     spoolbuf_ffmpeg_update(self);
+    if (count != SB_ERR_UNSUPPORTED)
+        spoolbuf_ffmpeg_note(self, count);
     sb_reader_seek(self->reader, count < 0 ? from : to, SB_SEEK_SET);
     return count < 0 ? count : to;
 }

@@ -113,6 +113,13 @@ static inline int spoolbuf_mpv_is_whole(spoolbuf_mpv *film)
     return film->options.reach == SB_REACH_WHOLE || SPOOLBUF_MPV_SWAP(&film->whole, 0, 0) != 0;
 }
 
+/* Keeps the first error: the stop that follows must not hide it. */
+static inline void spoolbuf_mpv_note(spoolbuf_mpv *film, int64_t result)
+{
+    if (result < 0)
+        SPOOLBUF_MPV_SWAP(&film->status, 0, (long)result);
+}
+
 static inline int64_t spoolbuf_mpv_read_fn(void *cookie, char *out, uint64_t length)
 {
     spoolbuf_mpv_stream *self = (spoolbuf_mpv_stream *)cookie;
@@ -124,8 +131,7 @@ static inline int64_t spoolbuf_mpv_read_fn(void *cookie, char *out, uint64_t len
         count = SB_ERR_CANCELED;
     if (count >= 0)
         return count;
-    /* Keeps the first error: the stop that follows must not hide it. */
-    SPOOLBUF_MPV_SWAP(&self->film->status, 0, (long)count);
+    spoolbuf_mpv_note(self->film, count);
     return -1;
 }
 
@@ -140,6 +146,8 @@ static inline int64_t spoolbuf_mpv_try(spoolbuf_mpv_stream *self, int64_t from, 
         || sb_stat(self->film->buffer, &facts, sizeof facts) < 0 || !facts.seekable || facts.seeks > 0)
         return to;
     count = sb_reader_read(self->reader, 1, &byte);
+    if (count != SB_ERR_UNSUPPORTED)
+        spoolbuf_mpv_note(self->film, count);
     sb_reader_seek(self->reader, count < 0 ? from : to, SB_SEEK_SET);
     return count < 0 ? count : to;
 }
@@ -156,21 +164,33 @@ static inline int64_t spoolbuf_mpv_seek_fn(void *cookie, int64_t offset)
     return position < 0 ? (int64_t)MPV_ERROR_GENERIC : position;
 }
 
+/* Proves a declared size by its last byte, and the end after it. A source that turns out to be unable to
+ * seek is not an error, and neither is a proof that would take too long. */
+static inline void spoolbuf_mpv_prove(spoolbuf_mpv_stream *self, int64_t declared)
+{
+    int64_t count = sb_reader_seek(self->reader, declared - 1, SB_SEEK_SET);
+    char byte;
+
+    if (count >= 0)
+        count = sb_reader_read(self->reader, 1, &byte);
+    if (count == 1)
+        count = sb_reader_read(self->reader, 1, &byte);
+    if (count != SB_ERR_UNSUPPORTED && count != SB_ERR_TIMEOUT)
+        spoolbuf_mpv_note(self->film, count);
+}
+
 static inline int64_t spoolbuf_mpv_size_fn(void *cookie)
 {
     spoolbuf_mpv_stream *self = (spoolbuf_mpv_stream *)cookie;
     sb_buffer *buffer = self->film->buffer;
     int64_t size = sb_known_size(buffer), declared = sb_size(buffer), from;
     sb_stats facts;
-    char byte;
 
-    /* A source that can seek proves a declared size by its last byte, and the end after it. */
+    /* A source that can seek proves a declared size. */
     if (size == SB_ERR_UNKNOWN_SIZE && declared > 0 && sb_stat(buffer, &facts, sizeof facts) == SB_OK
         && facts.seekable) {
         from = sb_reader_seek(self->reader, 0, SB_SEEK_CUR);
-        if (sb_reader_seek(self->reader, declared - 1, SB_SEEK_SET) >= 0
-            && sb_reader_read(self->reader, 1, &byte) == 1)
-            (void)sb_reader_read(self->reader, 1, &byte);
+        spoolbuf_mpv_prove(self, declared);
         sb_reader_seek(self->reader, from, SB_SEEK_SET);
         size = sb_known_size(buffer);
     }

@@ -95,19 +95,21 @@ static inline int64_t spoolbuf_sndfile_note(spoolbuf_sndfile *self, int64_t resu
     return result;
 }
 
-/* The size if it is a fact, or becomes one at the cost of a seek of the source. */
+/* The size if it is a fact, or becomes one at the cost of a seek of the source. That a source turns out to be
+ * unable to seek is not an error. */
 static inline int64_t spoolbuf_sndfile_size(spoolbuf_sndfile *self)
 {
     sb_buffer *buffer = sb_reader_buffer(self->reader);
     int64_t size = sb_known_size(buffer);
     sb_stats facts;
 
-    if (size != SB_ERR_UNKNOWN_SIZE)
-        return size;
-    if (self->whole
-        || (sb_stat(buffer, &facts, sizeof facts) == SB_OK && facts.seekable && sb_size(buffer) >= 0))
-        return sb_reader_find_size(self->reader);
-    return size;
+    if (size == SB_ERR_UNKNOWN_SIZE
+        && (self->whole
+            || (sb_stat(buffer, &facts, sizeof facts) == SB_OK && facts.seekable && sb_size(buffer) >= 0)))
+        size = sb_reader_find_size(self->reader);
+    if (size == SB_ERR_UNKNOWN_SIZE || size == SB_ERR_UNSUPPORTED)
+        return SB_ERR_UNKNOWN_SIZE;
+    return spoolbuf_sndfile_note(self, size);
 }
 
 static inline sf_count_t spoolbuf_sndfile_length(void *opaque)
@@ -116,7 +118,7 @@ static inline sf_count_t spoolbuf_sndfile_length(void *opaque)
     int64_t size = spoolbuf_sndfile_size(self);
 
     /* This is what libsndfile itself takes for the length of a pipe. */
-    return size == SB_ERR_UNKNOWN_SIZE ? SF_COUNT_MAX : spoolbuf_sndfile_note(self, size);
+    return size == SB_ERR_UNKNOWN_SIZE ? SF_COUNT_MAX : size;
 }
 
 static inline sf_count_t spoolbuf_sndfile_seek(sf_count_t offset, int whence, void *opaque)

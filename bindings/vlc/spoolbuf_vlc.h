@@ -111,19 +111,38 @@ typedef struct spoolbuf_vlc {
     volatile long piped;   /* whether it was opened as a pipe */
 } spoolbuf_vlc;
 
-/* The size if it is a fact; else an sb_status. A source that can seek proves a declared size by its last
- * byte, and the end after it. */
+/* Keeps the first error. */
+static inline void spoolbuf_vlc_note(spoolbuf_vlc *self, int64_t result)
+{
+    if (result < 0)
+        SPOOLBUF_VLC_SWAP(&self->status, 0, (long)result);
+}
+
+/* Proves a declared size by its last byte, and the end after it. A source that turns out to be unable to
+ * seek is not an error, and neither is a proof that would take too long. */
+static inline void spoolbuf_vlc_prove(spoolbuf_vlc *self, sb_reader *reader, int64_t declared)
+{
+    int64_t count = sb_reader_seek(reader, declared - 1, SB_SEEK_SET);
+    char byte;
+
+    if (count >= 0)
+        count = sb_reader_read(reader, 1, &byte);
+    if (count == 1)
+        count = sb_reader_read(reader, 1, &byte);
+    if (count != SB_ERR_UNSUPPORTED && count != SB_ERR_TIMEOUT)
+        spoolbuf_vlc_note(self, count);
+}
+
+/* The size if it is a fact; else an sb_status. A source that can seek proves a declared one. */
 static inline int64_t spoolbuf_vlc_size(spoolbuf_vlc *self, sb_reader *reader)
 {
     int64_t size = sb_known_size(self->buffer), declared = sb_size(self->buffer);
     sb_stats facts;
-    char byte;
 
     if (size != SB_ERR_UNKNOWN_SIZE || declared <= 0
         || sb_stat(self->buffer, &facts, sizeof facts) < 0 || !facts.seekable)
         return size;
-    if (sb_reader_seek(reader, declared - 1, SB_SEEK_SET) >= 0 && sb_reader_read(reader, 1, &byte) == 1)
-        (void)sb_reader_read(reader, 1, &byte);
+    spoolbuf_vlc_prove(self, reader, declared);
     sb_reader_seek(reader, 0, SB_SEEK_SET);
     return sb_known_size(self->buffer);
 }
@@ -170,7 +189,7 @@ static inline ssize_t spoolbuf_vlc_read_cb(void *opaque, unsigned char *out, siz
         count = SB_ERR_CANCELED;
     if (count >= 0)
         return (ssize_t)count;
-    SPOOLBUF_VLC_SWAP(&position->film->status, 0, (long)count);
+    spoolbuf_vlc_note(position->film, count);
     return -1;
 }
 
@@ -186,6 +205,8 @@ static inline int64_t spoolbuf_vlc_try(spoolbuf_vlc_position *position, int64_t 
         || sb_stat(buffer, &facts, sizeof facts) < 0 || !facts.seekable || facts.seeks > 0)
         return to;
     count = sb_reader_read(position->reader, 1, &byte);
+    if (count != SB_ERR_UNSUPPORTED)
+        spoolbuf_vlc_note(position->film, count);
     sb_reader_seek(position->reader, count < 0 ? from : to, SB_SEEK_SET);
     return count < 0 ? count : to;
 }

@@ -17,6 +17,8 @@
  * stop before a play does not affect it. One that BEGINS before everything has come calls begin() for its
  * first sound, and is played with wrong sizes as well. What is heard of a pipe is not always what is heard
  * of a file: with PIPED the direct player has that to do.
+ * With LOOKS_AHEAD, player_looks_ahead() looks at LOOK, or asks for the size: whether
+ * that is found.
  * With GOES_BACK, player_goes_back() plays a while, seeks back to the start, and compares. GOES_BACK is
  * what the source does meanwhile: STANDS_STILL where the player goes no further than it is told.
  *
@@ -93,6 +95,9 @@ static inline unsigned char odd_byte(size_t offset)
 {
     return (unsigned char)((offset + 1) * UINT64_C(0x9e3779b97f4a7c15) >> 56);
 }
+
+/* Where players look for what is at the end. */
+enum { LOOK = 1 << 20 };
 
 /* Called by a player for its first sound, and for others if it likes. */
 static inline void begin(int *begun)
@@ -642,6 +647,70 @@ static void going_back(void)
 }
 #endif
 
+#ifdef LOOKS_AHEAD
+/* LOOK zeros and one more. After its first 100 it fails with -5, or cannot be sought. */
+typedef struct brief {
+    uint64_t position;
+    int64_t code;
+} brief;
+
+static int64_t brief_read(void *opaque, void *out, size_t capacity)
+{
+    brief *self = (brief *)opaque;
+    uint64_t end = self->code == -5 ? 100 : LOOK + 1, count = end - self->position;
+
+    if (self->position >= end)
+        return self->code == -5 ? -5 : 0;
+    count = count < capacity ? count : capacity;
+    memset(out, 0, (size_t)count);
+    self->position += count;
+    return (int64_t)count;
+}
+
+static int64_t brief_seek(void *opaque, uint64_t offset)
+{
+    brief *self = (brief *)opaque;
+
+    if (self->code == SB_SOURCE_UNSUPPORTED)
+        return SB_SOURCE_UNSUPPORTED;
+    self->position = offset;
+    return 0;
+}
+
+/* The library takes a look that failed for a damaged file: only the status tells. That a source turns out to
+ * be unable to seek is not an error. */
+static void looking_ahead(int asks_size, int64_t code, int status)
+{
+    brief brief = { 0, code };
+    sb_callback callback = { .read = brief_read, .seek = brief_seek };
+    player self;
+
+    fprintf(stderr, "a look at the %s, %s\n", asks_size ? "size" : "end", sb_strerror(status));
+    callback.opaque = &brief;
+    memset(&self, 0, sizeof self);
+    self.file = played;
+    snprintf(self.output, sizeof self.output, "%s.looking", written);
+    self.buffer = sb_new(&callback, LOOK + 1, SB_MAX_DEFAULT);
+    player_open(&self);
+    assert(!player_looks_ahead(&self, asks_size) || status == SB_OK);
+    assert(player_status(&self) == status);
+    player_resume(&self);
+    assert(KEEPS_STATUS || player_status(&self) == SB_OK);
+    player_close(&self);
+    sb_free(self.buffer);
+}
+
+static void looks_ahead(void)
+{
+    int asks_size;
+
+    for (asks_size = 0; asks_size < 2; asks_size++) {
+        looking_ahead(asks_size, -5, SB_ERR_SOURCE);
+        looking_ahead(asks_size, SB_SOURCE_UNSUPPORTED, SB_OK);
+    }
+}
+#endif
+
 static void asking(void)
 {
     size_t position = 0;
@@ -690,6 +759,9 @@ int main(int argc, char **argv)
     expected_of_pipe = play_directly(1);
 #endif
     asking();
+#ifdef LOOKS_AHEAD
+    looks_ahead();
+#endif
 #ifdef BEGINS
     wrong_sizes();
 #endif

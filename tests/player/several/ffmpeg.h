@@ -10,6 +10,7 @@
 #define ONE_AT_A_TIME 0
 #define BEGINS 1
 #define GOES_BACK STANDS_STILL
+#define LOOKS_AHEAD
 
 struct player {
     PLAYER;
@@ -111,6 +112,11 @@ static void player_asks(player *self)
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == AVERROR(EINVAL));
     assert(spoolbuf_ffmpeg_seek(&self->io, 0, SEEK_SET) == AVERROR(EINVAL));
     assert(player_status(self) == SB_ERR_INVALID);
+}
+
+static int player_looks_ahead(player *self, int asks_size)
+{
+    return spoolbuf_ffmpeg_seek(&self->io, asks_size ? 0 : LOOK, asks_size ? AVSEEK_SIZE : SEEK_SET) >= 0;
 }
 
 /* Decodes a packet, or the rest if there is none. */

@@ -11,6 +11,7 @@
 #define BEGINS 0
 #define KEEPS_STATUS 1
 #define GOES_BACK GOES_THROUGH
+#define LOOKS_AHEAD
 
 struct player {
     PLAYER;
@@ -103,6 +104,19 @@ static void player_asks(player *self)
     assert(player_status(self) == SB_ERR_INVALID);
     second.close_fn(second.cookie);
     assert(spoolbuf_mpv_open_fn(&self->film, uri, &info) == MPV_ERROR_LOADING_FAILED);
+}
+
+static int player_looks_ahead(player *self, int asks_size)
+{
+    char uri[] = "spoolbuf://film";
+    mpv_stream_cb_info info;
+    int64_t found;
+
+    memset(&info, 0, sizeof info);
+    assert(spoolbuf_mpv_open_fn(&self->film, uri, &info) == 0);
+    found = asks_size ? info.size_fn(info.cookie) : info.seek_fn(info.cookie, LOOK);
+    info.close_fn(info.cookie);
+    return found >= 0;
 }
 
 static void player_play(player *self)

@@ -8,6 +8,7 @@
 #define ONE_AT_A_TIME 0
 #define BEGINS 1
 #define GOES_BACK STANDS_STILL
+#define LOOKS_AHEAD
 
 struct player {
     PLAYER;
@@ -78,6 +79,14 @@ static void player_asks(player *self)
     sb_free(self->buffer);
     assert(io->calls.get_filelen(io) < 0 && io->calls.read(bytes, 1, io) == 0);
     assert(player_status(self) == SB_ERR_INVALID);
+}
+
+static int player_looks_ahead(player *self, int asks_size)
+{
+    sf_count_t found = asks_size ? self->io.calls.get_filelen(&self->io)
+                                 : self->io.calls.seek(0, SEEK_END, &self->io);
+
+    return found >= 0 && found != SF_COUNT_MAX;
 }
 
 static SNDFILE *open_sound(player *self, SF_INFO *info)

@@ -12,6 +12,7 @@
 /* Its first sound is not heard here. */
 #define BEGINS 0
 #define GOES_BACK GOES_THROUGH
+#define LOOKS_AHEAD
 
 struct player {
     PLAYER;
@@ -103,6 +104,18 @@ static void player_asks(player *self)
     assert(player_status(self) == SB_ERR_INVALID);
     for (at = 0; at < SPOOLBUF_VLC_POSITIONS; at++)
         spoolbuf_vlc_close_cb(positions[at]);
+}
+
+static int player_looks_ahead(player *self, int asks_size)
+{
+    uint64_t size = 0;
+    void *position;
+
+    if (!asks_size)
+        return spoolbuf_vlc_seek_cb(&self->film.positions[0], LOOK) == 0;
+    assert(spoolbuf_vlc_open_cb(&self->film, &position, &size) == 0);
+    spoolbuf_vlc_close_cb(position);
+    return size != UINT64_MAX;
 }
 
 static void on_event(const libvlc_event_t *event, void *opaque)
