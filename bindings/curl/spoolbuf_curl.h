@@ -961,14 +961,16 @@ static inline int64_t spoolbuf_curl_size(sb_callback *source)
 }
 
 /* The same, and declares that size in the buffer's options. It also sets `on_short`: an end before that size is
- * SB_ERR_SHORT, since the server declared it. And it sets SB_SIZE_TRUSTED: players may be told the size that the
- * server states, since an end elsewhere is an error. Without a size, `size` stays as it is. */
+ * SB_ERR_SHORT, since the server declared it. And if the server states a size, it sets SB_SIZE_TRUSTED:
+ * players may be told that size, since an end elsewhere is an error. Otherwise a `size` of the caller's stays as it
+ * is, a hint. If there is none either, SB_SIZE_TRUSTED is set for the size that a later response states. */
 static inline int64_t spoolbuf_curl_declare(sb_callback *source, sb_options *options)
 {
     int64_t size = spoolbuf_curl_size(source);
 
     options->on_short = SB_SHORT_ERROR;
-    options->flags |= SB_SIZE_TRUSTED;
+    if (size >= 0 || options->size == SB_SIZE_UNKNOWN)
+        options->flags |= SB_SIZE_TRUSTED;
     if (size >= 0)
         options->size = (uint64_t)size;
     return size;

@@ -262,6 +262,33 @@ static void leaves(const char *url)
     assert(time(NULL) - start < 20);
 }
 
+/* Declares for a caller that guesses `guess`. Returns whether a player may be told the declared size. */
+static int trusts(const char *url, uint64_t guess, uint64_t declared)
+{
+    sb_callback source;
+    sb_options options;
+
+    sb_options_init(&options, sizeof options);
+    options.size = guess;
+    assert(spoolbuf_curl_source(&source, url, NULL) == 0);
+    spoolbuf_curl_declare(&source, &options);
+    source.close(source.opaque);
+    assert(options.size == declared && options.on_short == SB_SHORT_ERROR);
+    return (options.flags & SB_SIZE_TRUSTED) != 0;
+}
+
+/* What the server states, SB_SIZE_UNKNOWN if that is nothing, is a fact. A guess of the caller's is none. */
+static void trusts_the_server(const char *url, uint64_t stated)
+{
+    const uint64_t guess = 77;
+
+    assert(trusts(url, SB_SIZE_UNKNOWN, stated));
+    if (stated == SB_SIZE_UNKNOWN)
+        assert(!trusts(url, guess, guess));
+    else
+        assert(trusts(url, guess, stated));
+}
+
 /* Replaces the system's function, for libcurl: takes long for the name that the test waits for. */
 int getaddrinfo(const char *name, const char *service, const void *hints, void *found)
 {
@@ -309,6 +336,8 @@ int main(int argc, char **argv)
         keeps_to_itself(argv[2]);
     } else if (strcmp(what, "far") == 0) {
         far_past_the_end(argv[2]);
+    } else if (strcmp(what, "declare") == 0) {
+        trusts_the_server(argv[2], (uint64_t)given[0]);
     } else if (strcmp(what, "jump") == 0) {
         jump(argv[2]);
     } else if (strcmp(what, "jump-again") == 0) {

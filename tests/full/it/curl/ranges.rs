@@ -34,6 +34,18 @@ fn continues_where_the_server_has_no_ranges() {
     }
 }
 
+/// A size of the caller's is a fact only if the server states one.
+#[test]
+fn a_guess_is_not_a_fact() {
+    let Some(calls) = CALLS.get() else { return };
+    let server = serve(|_| whole());
+    calls.ok(&server, "declare", &[SIZE as i64]);
+    let server = serve(|_| whole().framed(Framing::Chunked));
+    calls.ok(&server, "declare", &[-1]);
+    let server = serve(|_| status("404 Not Found"));
+    calls.ok(&server, "declare", &[-1]);
+}
+
 /// A 200 to `bytes=0-` from a server that says it knows ranges: all that it was asked for.
 #[test]
 fn seeks_after_a_whole_response() {
