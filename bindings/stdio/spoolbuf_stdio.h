@@ -17,7 +17,8 @@
  *                        (sb_known_size()); a source that can seek is sent to the declared end, which
  *                        proves it; else it fails with ESPIPE. Some callers ignore that: opusfile takes
  *                        the current position for the end. For these use SB_REACH_WHOLE. A position
- *                        before the start is EINVAL
+ *                        before the start is EINVAL, and one that does not fit in the system's offsets
+ *                        (32 bits on 32-bit Android) is EOVERFLOW
  *   a blocked read       sb_reader_cancel(reader), from any thread, makes it and every read that would
  *                        block fail, until sb_reader_resume(reader) and clearerr(). It takes effect at
  *                        once if a thread of the library calls the source (sb_prefetch(), the option
@@ -114,6 +115,21 @@ static inline int64_t spoolbuf_stdio_move(void *opaque, int64_t offset, int when
     return -1;
 }
 
+/* The same for a system whose offsets have `bytes` bytes: a position that does not fit is EOVERFLOW, and
+ * leaves the old one. */
+static inline int64_t spoolbuf_stdio_move_within(void *opaque, int64_t offset, int whence, size_t bytes)
+{
+    spoolbuf_stdio *self = (spoolbuf_stdio *)opaque;
+    int64_t from = sb_reader_seek(self->reader, 0, SB_SEEK_CUR);
+    int64_t at = spoolbuf_stdio_move(opaque, offset, whence);
+
+    if (bytes >= sizeof at || at <= INT32_MAX)
+        return at;
+    sb_reader_seek(self->reader, from, SB_SEEK_SET);
+    errno = EOVERFLOW;
+    return -1;
+}
+
 static inline int64_t spoolbuf_stdio_take(void *opaque, void *out, size_t length)
 {
     spoolbuf_stdio *self = (spoolbuf_stdio *)opaque;
@@ -144,7 +160,7 @@ static inline int spoolbuf_stdio_seek(void *opaque, off64_t *offset, int whence)
 static inline int spoolbuf_stdio_seek(void *opaque, off_t *offset, int whence)
 #endif
 {
-    int64_t at = spoolbuf_stdio_move(opaque, *offset, whence);
+    int64_t at = spoolbuf_stdio_move_within(opaque, *offset, whence, sizeof *offset);
 
     if (at >= 0)
         *offset = at;
@@ -167,7 +183,7 @@ static inline int spoolbuf_stdio_read(void *opaque, char *out, int length)
 
 static inline fpos_t spoolbuf_stdio_seek(void *opaque, fpos_t offset, int whence)
 {
-    return (fpos_t)spoolbuf_stdio_move(opaque, offset, whence);
+    return (fpos_t)spoolbuf_stdio_move_within(opaque, offset, whence, sizeof offset);
 }
 
 static inline FILE *spoolbuf_stdio_file(spoolbuf_stdio *self)

@@ -1,6 +1,7 @@
 /*
  * What spoolbuf_stdio.h does on the BSDs and macOS, where a FILE comes from funopen(3): that function, made
- * of the system's own, and the header in the belief that it is there.
+ * of the system's own, and the header in the belief that it is there. With NARROW, fpos_t has 32 bits, as on
+ * 32-bit Android.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -11,7 +12,11 @@
 #include <string.h>
 #include <sys/types.h>
 
+#ifdef NARROW
+#define fpos_t int32_t
+#else
 #define fpos_t int64_t
+#endif
 
 typedef struct functions {
     void *opaque;
@@ -78,8 +83,33 @@ static int64_t give(void *opaque, void *out, size_t capacity)
     return (int64_t)at;
 }
 
+/* An offset that does not fit is an error, which leaves the position. */
+static void far(void)
+{
+    int64_t position = 0;
+    sb_callback source = { .read = give, .opaque = &position };
+    sb_buffer *buffer = sb_new(&source, SB_SIZE_UNKNOWN, 4096);
+    sb_reader_options whole;
+    spoolbuf_stdio *self;
+    FILE *file;
+
+    sb_reader_options_init(&whole, sizeof whole);
+    file = spoolbuf_stdio_open(&self, buffer, &whole);
+    assert(file != NULL && spoolbuf_stdio_seek(self, INT32_MAX, SEEK_SET) == INT32_MAX);
+    errno = 0;
+#ifdef NARROW
+    assert(spoolbuf_stdio_seek(self, 1, SEEK_CUR) == -1 && errno == EOVERFLOW);
+    assert(spoolbuf_stdio_seek(self, 0, SEEK_CUR) == INT32_MAX);
+#else
+    assert(spoolbuf_stdio_seek(self, 1, SEEK_CUR) == INT64_C(1) << 31 && errno == 0);
+#endif
+    assert(fclose(file) == 0);
+    sb_free(buffer);
+}
+
 int main(void)
 {
+    far();
     for (fails = 0; fails < 2; fails++) {
         int64_t position = 0, at;
         sb_callback source = { .read = give, .opaque = &position };

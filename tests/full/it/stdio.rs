@@ -7,9 +7,16 @@ use crate::library::run;
 use crate::player::{LIMIT, Player};
 
 fn passes(source: &str) {
-    let program = Player::build_with(source, &[], &["-D_GNU_SOURCE"]).expect("needs no library");
+    let name = source.rsplit('/').next().expect("a name");
+    passes_as(name.trim_end_matches(".c"), source, "-D_GNU_SOURCE");
+}
+
+/// The same under a name of its own, with another flag.
+fn passes_as(name: &str, source: &str, flag: &str) {
+    let flags = ["-D_GNU_SOURCE", flag];
+    let program = Player::build_as(name, source, &[], &flags).expect("needs no library");
     let outcome = run(&mut Command::new(program.program), LIMIT);
-    outcome.expect_success(source);
+    outcome.expect_success(name);
     assert_eq!(outcome.output, "ok\n");
 }
 
@@ -58,4 +65,5 @@ fn places() {
 #[test]
 fn funopen() {
     passes("tests/stdio/funopen.c");
+    passes_as("funopen-narrow", "tests/stdio/funopen.c", "-DNARROW");
 }
