@@ -168,14 +168,21 @@ static inline int64_t spoolbuf_sdl_leave(spoolbuf_sdl *self, int64_t place)
 /* Moves relative to the position, which a decoder does to look at what follows the sound. */
 static inline int64_t spoolbuf_sdl_skip(spoolbuf_sdl *self, Sint64 offset)
 {
-    int64_t place;
+    int64_t from = self->beyond >= 0 ? self->beyond : sb_reader_seek(self->reader, 0, SB_SEEK_CUR);
+    int64_t place = SB_ERR_UNSUPPORTED;
 
-    if (self->beyond >= 0)
-        return spoolbuf_sdl_leave(self, self->beyond + offset);
-    place = sb_reader_seek(self->reader, offset, SB_SEEK_CUR);
+    if (from < 0)
+        return from;
+    if (offset > INT64_MAX - from)
+        return SB_ERR_INVALID;
+    /* From where no bytes can be read, back to where they can. */
+    if (!self->endless || from + offset < SPOOLBUF_SDL_ENDLESS / 2)
+        place = sb_reader_seek(self->reader, from + offset, SB_SEEK_SET);
+    if (place >= 0)
+        self->beyond = -1;
     if (place != SB_ERR_UNSUPPORTED || !spoolbuf_sdl_is_stream(sb_reader_buffer(self->reader)))
         return place;
-    return spoolbuf_sdl_leave(self, sb_reader_seek(self->reader, 0, SB_SEEK_CUR) + offset);
+    return spoolbuf_sdl_leave(self, from + offset);
 }
 
 static inline Sint64 SDLCALL spoolbuf_sdl_seek(SDL_RWops *file, Sint64 offset, int whence)

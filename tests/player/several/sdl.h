@@ -20,6 +20,45 @@ static void player_open(player *self)
     file_open(self);
 }
 
+/* The start of a FLAC of unknown length. */
+static int64_t flac_read(void *position, void *out, size_t capacity)
+{
+    size_t done;
+
+    for (done = 0; done < capacity && done < 100; done++) {
+        size_t at = (*(size_t *)position)++;
+        ((unsigned char *)out)[done] = at < 4 ? (unsigned char)"fLaC"[at] : odd_byte(at);
+    }
+    return (int64_t)done;
+}
+
+/* Past the reach there are zeros. What is buffered is read again after a step back. */
+static void steps_back(void)
+{
+    const int far = 8 * SB_REACH_AUTO;
+    size_t position = 0;
+    sb_callback callback = { .read = flac_read, .opaque = &position };
+    sb_buffer *buffer = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+    spoolbuf_sdl io;
+    SDL_RWops *file = spoolbuf_sdl_open(&io, buffer);
+    unsigned char bytes[4];
+
+    assert(file != NULL && SDL_RWread(file, bytes, 4, 1) == 1 && bytes[0] == 'f');
+    assert(SDL_RWseek(file, far, RW_SEEK_CUR) == far + 4 && SDL_RWread(file, bytes, 4, 1) == 1);
+    assert(bytes[0] == 0 && bytes[3] == 0 && SDL_RWtell(file) == far + 8);
+    assert(SDL_RWseek(file, 2 - far, RW_SEEK_CUR) == 10 && SDL_RWread(file, bytes, 4, 1) == 1);
+    assert(bytes[0] == odd_byte(10) && bytes[3] == odd_byte(13) && SDL_RWtell(file) == 14);
+    /* From an end that is not known, too. */
+    assert(SDL_RWseek(file, 0, RW_SEEK_END) == SPOOLBUF_SDL_ENDLESS);
+    assert(SDL_RWseek(file, 10 - SPOOLBUF_SDL_ENDLESS, RW_SEEK_CUR) == 10);
+    assert(SDL_RWread(file, bytes, 4, 1) == 1 && bytes[0] == odd_byte(10));
+    assert(SDL_RWseek(file, -15, RW_SEEK_CUR) < 0 && SDL_RWtell(file) == 14);
+    assert(spoolbuf_sdl_status(&io) == SB_OK);
+    SDL_RWclose(file);
+    spoolbuf_sdl_close(&io);
+    sb_free(buffer);
+}
+
 static void player_asks(player *self)
 {
     SDL_RWops *file = self->file_of_sdl;
@@ -27,6 +66,7 @@ static void player_asks(player *self)
     spoolbuf_sdl other;
     sb_reader_options options;
 
+    steps_back();
     SDL_ClearError();
     assert(SDL_RWseek(file, 3 * SB_REACH_AUTO, RW_SEEK_SET) < 0 && SDL_GetError()[0] != '\0');
     /* Seeking from the end waits until the size is known; the position is that of a file. */
