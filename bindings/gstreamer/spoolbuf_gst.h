@@ -291,8 +291,9 @@ static inline void spoolbuf_gst_offer(spoolbuf_gst *self)
     gboolean anywhere;
     sb_stats facts;
 
-    sb_stat(self->buffer, &facts, sizeof facts);
-    anywhere = self->whole || facts.state == SB_STATE_ENDED || (facts.seekable && size >= 0);
+    anywhere = self->whole
+        || (sb_stat(self->buffer, &facts, sizeof facts) == SB_OK
+            && (facts.state == SB_STATE_ENDED || (facts.seekable && size >= 0)));
     self->unproved = anywhere && sb_known_size(self->buffer) < 0;
     self->told = anywhere && size >= 0 ? size : -1;
     gst_app_src_set_stream_type(self->source, anywhere ? GST_APP_STREAM_TYPE_RANDOM_ACCESS

@@ -107,7 +107,8 @@ public:
             return fails(made);
         reader_ = reader;
         int64_t size = find_size();
-        if (size < 0 && size != SB_ERR_UNKNOWN_SIZE && size != SB_ERR_TIMEOUT) {
+        /* A source may turn out to be unable to seek. */
+        if (size < 0 && size != SB_ERR_UNKNOWN_SIZE && size != SB_ERR_UNSUPPORTED && size != SB_ERR_TIMEOUT) {
             note(size);
             fails(size);
             drop();
@@ -251,9 +252,9 @@ protected:
         qint64 done = 0;
         int64_t count = 0;
 
-        if (!isSequential())
-            sb_reader_seek(reader_, pos(), SB_SEEK_SET);
-        while (done < wanted && (count = take(out + done, wanted - done)) > 0)
+        if (!isSequential() && (count = sb_reader_seek(reader_, pos(), SB_SEEK_SET)) > 0)
+            count = 0;
+        while (count >= 0 && done < wanted && (count = take(out + done, wanted - done)) > 0)
             done += count;
         if (count < 0 && count != SB_ERR_TIMEOUT)
             note(count);
@@ -268,7 +269,17 @@ protected:
     void connectNotify(const QMetaMethod &) override { look_soon(); }
 
 private:
-    static void on_ready(void *self, int64_t) { static_cast<qt_device *>(self)->look_soon(); }
+    /* From any thread. No exception may leave it. */
+    static void on_ready(void *opaque, int64_t)
+    {
+        auto self = static_cast<qt_device *>(opaque);
+
+        QT_TRY {
+            self->look_soon();
+        } QT_CATCH (...) {
+            self->note(SB_ERR_NO_MEMORY);
+        }
+    }
 
     /* From any thread. */
     void look_soon()

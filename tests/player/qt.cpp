@@ -5,6 +5,8 @@
 #undef NDEBUG
 #include <cassert>
 #include <cstdio>
+#include <cstdlib>
+#include <new>
 #include <thread>
 
 #include <QtCore/QBuffer>
@@ -21,6 +23,22 @@ using spoolbuf::qt_device;
 
 enum { ODD = 1000 };
 
+/* Whether this thread is out of memory. */
+static thread_local bool starved;
+
+void *operator new(size_t size)
+{
+    void *memory = starved ? nullptr : std::malloc(size);
+
+    if (memory == nullptr)
+        throw std::bad_alloc();
+    return memory;
+}
+
+void operator delete(void *memory) noexcept { std::free(memory); }
+
+void operator delete(void *memory, size_t) noexcept { std::free(memory); }
+
 static QByteArray odd_bytes(int count = ODD)
 {
     QByteArray bytes;
@@ -36,6 +54,7 @@ struct source {
     qint64 at = 0;
     qint64 fails_at = -1;
     bool seeks = false;
+    bool refuses = false; /* when it is to seek */
     uint64_t declared = SB_SIZE_UNKNOWN;
     uint64_t prefetch = 0;
 
@@ -58,7 +77,10 @@ struct source {
 
     static int64_t seek(void *opaque, uint64_t offset)
     {
-        static_cast<source *>(opaque)->at = qint64(offset);
+        auto self = static_cast<source *>(opaque);
+        if (self->refuses)
+            return SB_SOURCE_UNSUPPORTED;
+        self->at = qint64(offset);
         return 0;
     }
 
@@ -154,6 +176,22 @@ static void random_access(bool whole)
     sb_free(buffer);
     char byte;
     assert(device.read(&byte, 1) == -1 && device.status() == SB_ERR_INVALID);
+}
+
+/* A source that turns out to be unable to seek is a pipe. */
+static void refused()
+{
+    source source;
+    source.bytes = odd_bytes(1000000);
+    source.seeks = source.refuses = true;
+    source.declared = 1000000;
+    sb_buffer *buffer = source.open();
+    qt_device device(buffer);
+
+    assert(device.open(QIODevice::ReadOnly) && device.isSequential() && device.status() == SB_OK);
+    assert(device.readAll() == source.bytes && device.status() == SB_OK);
+    device.close();
+    sb_free(buffer);
 }
 
 /* The bytes before an error, then the error, which is no end. */
@@ -345,6 +383,26 @@ static void closed_while_watched()
     }
 }
 
+/* A report for which there is no memory is an error, on whatever thread. */
+static void starved_report()
+{
+    sb_buffer *buffer = nullptr;
+    assert(sb_new_push(nullptr, &buffer) == SB_OK);
+    qt_device device(buffer);
+    assert(device.open(QIODevice::ReadOnly));
+    QObject::connect(&device, &QIODevice::readyRead, [] {});
+    QCoreApplication::processEvents();
+    std::thread pusher([&] {
+        starved = true;
+        sb_push(buffer, 0, 4, "abcd", -1);
+        starved = false;
+    });
+    pusher.join();
+    assert(device.status() == SB_ERR_NO_MEMORY && device.read(4) == "abcd");
+    device.close();
+    sb_free(buffer);
+}
+
 int main(int argc, char **argv)
 {
     QCoreApplication app(argc, argv);
@@ -352,6 +410,7 @@ int main(int argc, char **argv)
     sequential();
     random_access(false);
     random_access(true);
+    refused();
     error();
     timeouts();
     images();
@@ -359,6 +418,7 @@ int main(int argc, char **argv)
     events(true);
     events(false);
     closed_while_watched();
+    starved_report();
     puts("ok");
     return 0;
 }
