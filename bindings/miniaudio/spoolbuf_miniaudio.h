@@ -122,8 +122,11 @@ static inline int64_t spoolbuf_miniaudio_find_end(spoolbuf_miniaudio *self)
         return size;
     if (self->whole
         || (sb_stat(buffer, &facts, sizeof facts) == SB_OK && facts.seekable && sb_size(buffer) >= 0))
-        return spoolbuf_miniaudio_note(self, sb_reader_find_size(self->reader));
-    return size;
+        size = sb_reader_find_size(self->reader);
+    /* A source may turn out to be unable to seek. */
+    if (size == SB_ERR_UNKNOWN_SIZE || size == SB_ERR_UNSUPPORTED)
+        return size;
+    return spoolbuf_miniaudio_note(self, size);
 }
 
 static inline int64_t spoolbuf_miniaudio_move(spoolbuf_miniaudio *self, int64_t offset, int whence)

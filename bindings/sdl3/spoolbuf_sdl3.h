@@ -119,7 +119,9 @@ static inline int64_t spoolbuf_sdl3_find_size(spoolbuf_sdl3 *self)
     if (self->whole
         || (sb_stat(buffer, &facts, sizeof facts) == SB_OK && facts.seekable && sb_size(buffer) >= 0)) {
         size = sb_reader_find_size(self->reader);
-        spoolbuf_sdl3_note(self, size);
+        /* A source may turn out to be unable to seek. */
+        if (size != SB_ERR_UNSUPPORTED)
+            spoolbuf_sdl3_note(self, size);
     }
     return size;
 }

@@ -14,6 +14,7 @@
 #define BEGINS 1
 /* Its MP3 decoder reads 64 KiB at a time, which is half of a small file. */
 #define GOES_BACK (strstr(played, ".mp3") == NULL ? STANDS_STILL : GOES_THROUGH)
+#define LOOKS_AHEAD
 
 struct player {
     PLAYER;
@@ -90,6 +91,12 @@ static void player_asks(player *self)
     sb_free(self->buffer);
     assert(spoolbuf_miniaudio_read(&decoder, bytes, 1, &count) == MA_INVALID_ARGS && count == 0);
     assert(player_status(self) == SB_ERR_INVALID);
+}
+
+static int player_looks_ahead(player *self, int asks_size)
+{
+    (void)asks_size;
+    return spoolbuf_miniaudio_move(&self->io, 0, SB_SEEK_END) >= 0;
 }
 
 static ma_result open_decoder(player *self, ma_decoder *decoder)

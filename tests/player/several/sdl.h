@@ -9,6 +9,7 @@
 #define ONE_AT_A_TIME 0
 /* It loads a sound as a whole. */
 #define BEGINS 0
+#define LOOKS_AHEAD
 
 static void player_open(player *self)
 {
@@ -98,6 +99,11 @@ static void player_asks(player *self)
     SDL_ClearError();
     assert(SDL_RWread(file, bytes, 1, 1) == 0 && SDL_GetError()[0] != '\0');
     assert(player_status(self) == SB_ERR_INVALID);
+}
+
+static int player_looks_ahead(player *self, int asks_size)
+{
+    return (asks_size ? SDL_RWsize(self->file_of_sdl) : SDL_RWseek(self->file_of_sdl, 0, RW_SEEK_END)) >= 0;
 }
 
 static void player_play(player *self)

@@ -7,6 +7,7 @@
 #define ONE_AT_A_TIME 0
 /* It loads a sound as a whole. */
 #define BEGINS 0
+#define LOOKS_AHEAD
 
 struct player {
     PLAYER;
@@ -129,6 +130,11 @@ static void player_asks(player *self)
     sb_free(self->buffer);
     assert(SDL_ReadIO(file, bytes, 1) == 0 && SDL_GetError()[0] != '\0');
     assert(SDL_GetIOStatus(file) == SDL_IO_STATUS_ERROR && player_status(self) == SB_ERR_INVALID);
+}
+
+static int player_looks_ahead(player *self, int asks_size)
+{
+    return (asks_size ? SDL_GetIOSize(self->file_of_sdl) : SDL_SeekIO(self->file_of_sdl, 0, SDL_IO_SEEK_END)) >= 0;
 }
 
 static void player_play(player *self)
