@@ -108,8 +108,8 @@ static inline gboolean spoolbuf_gst_is_flushing(spoolbuf_gst *self)
     return flushing;
 }
 
-/* Whether a call that timed out is to be tried again: neither is the time over, nor does the pipeline
- * want its thread back. */
+/* Whether to repeat a call that timed out: there is time left, and the pipeline does not want its thread
+ * back. */
 static inline gboolean spoolbuf_gst_waits_on(spoolbuf_gst *self, gint64 began)
 {
     if (self->timeout >= 0 && (g_get_monotonic_time() - began) / 1000 >= self->timeout)
@@ -152,7 +152,7 @@ static inline int64_t spoolbuf_gst_fill(spoolbuf_gst *self, gboolean all, gsize 
 }
 
 /* Gives GStreamer the size once it is a fact. Before the stream's end a source that cannot seek has none:
- * Ogg's demuxer would go there and wait for ever if it can't, or flush a pipeline that just starts. */
+ * Ogg's demuxer would go there and wait forever if it can't, or flush a pipeline that just starts. */
 static inline void spoolbuf_gst_tell(spoolbuf_gst *self, gboolean at_end)
 {
     int64_t size = sb_known_size(self->buffer);

@@ -137,7 +137,7 @@ static inline int64_t spoolbuf_sdl_find_size(spoolbuf_sdl *self)
     int64_t size = sb_known_size(buffer);
     sb_stats facts;
 
-    /* Not another answer in the middle of a file: a decoder compares them. */
+    /* The size must not change in the middle of a file: a decoder compares the results. */
     if (self->endless)
         return SPOOLBUF_SDL_ENDLESS;
     if (size == SB_ERR_UNKNOWN_SIZE && sb_stat(buffer, &facts, sizeof facts) == SB_OK) {
@@ -190,7 +190,7 @@ static inline Sint64 SDLCALL spoolbuf_sdl_seek(SDL_RWops *file, Sint64 offset, i
     spoolbuf_sdl *self = spoolbuf_sdl_of(file);
     int64_t size = whence == RW_SEEK_END ? spoolbuf_sdl_find_size(self) : 0, place;
 
-    /* libvorbis, which knows no error of a read, would look for the last page for ever. */
+    /* libvorbis, which knows no error of a read, would look for the last page forever. */
     if (SDL_AtomicGet(&self->stopped)) {
         /* SDL may begin with a seek, and give up. */
         spoolbuf_sdl_note(self, SB_ERR_CANCELED);
@@ -205,7 +205,7 @@ static inline Sint64 SDLCALL spoolbuf_sdl_seek(SDL_RWops *file, Sint64 offset, i
     place = size < 0 ? size : sb_reader_seek(self->reader, offset, whence);
     if (place >= 0)
         self->beyond = -1;
-    /* A decoder that goes on after an error is not to hide it. */
+    /* A decoder that goes on after an error must not hide it. */
     if (place < 0 && SDL_AtomicGet(&self->status) != SB_OK)
         place = SDL_AtomicGet(&self->status);
     return spoolbuf_sdl_settle(self, place);
