@@ -84,6 +84,14 @@ typedef struct spoolbuf_archive {
     volatile long stopped;
 } spoolbuf_archive;
 
+/* Keeps the first error. */
+static inline void spoolbuf_archive_note(spoolbuf_archive *self, int64_t result)
+{
+    if (result < 0 && self->status == SB_OK)
+        self->status = (int)result;
+}
+
+/* The result in the form that libarchive expects. */
 static inline int64_t spoolbuf_archive_settle(spoolbuf_archive *self, struct archive *archive,
                                               int64_t result)
 {
@@ -92,9 +100,6 @@ static inline int64_t spoolbuf_archive_settle(spoolbuf_archive *self, struct arc
 
     if (result >= 0)
         return result;
-    /* An end that can't be reached is not a failure: libarchive works without it. */
-    if (result != SB_ERR_UNKNOWN_SIZE && result != SB_ERR_UNSUPPORTED && self->status == SB_OK)
-        self->status = (int)result;
     sb_error_init(&error, sizeof error);
     error.path = path;
     error.path_cap = sizeof path;
@@ -110,13 +115,14 @@ static inline la_ssize_t spoolbuf_archive_read(struct archive *archive, void *op
                                                const void **out)
 {
     spoolbuf_archive *self = (spoolbuf_archive *)opaque;
+    int64_t count = SB_ERR_CANCELED;
 
     *out = self->area;
     /* Buffered bytes would hide the cancel. */
-    if (SPOOLBUF_ARCHIVE_GET(&self->stopped))
-        return (la_ssize_t)spoolbuf_archive_settle(self, archive, SB_ERR_CANCELED);
-    return (la_ssize_t)spoolbuf_archive_settle(
-        self, archive, sb_reader_read(self->reader, SPOOLBUF_ARCHIVE_AREA, self->area));
+    if (!SPOOLBUF_ARCHIVE_GET(&self->stopped))
+        count = sb_reader_read(self->reader, SPOOLBUF_ARCHIVE_AREA, self->area);
+    spoolbuf_archive_note(self, count);
+    return (la_ssize_t)spoolbuf_archive_settle(self, archive, count);
 }
 
 /* The size if it is a fact, or becomes one at the cost of a seek of the source. */
@@ -184,6 +190,9 @@ static inline la_int64_t spoolbuf_archive_seek(struct archive *archive, void *op
         place = spoolbuf_archive_fetch(self);
     if (place >= 0)
         place = sb_reader_seek(self->reader, offset, whence);
+    /* An end that can't be reached is not a failure: libarchive works without it. */
+    if (place != SB_ERR_UNKNOWN_SIZE && place != SB_ERR_UNSUPPORTED)
+        spoolbuf_archive_note(self, place);
     return (la_int64_t)spoolbuf_archive_settle(self, archive, place);
 }
 

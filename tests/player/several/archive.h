@@ -9,6 +9,7 @@
 #define GOES_ON 0
 #define ONE_AT_A_TIME 0
 #define BEGINS 1
+#define LOOKS_AHEAD
 
 struct player {
     PLAYER;
@@ -42,6 +43,41 @@ static void player_resume(player *self)
     spoolbuf_archive_resume(&self->io);
 }
 
+/* Zeros without an end, of a source that can be sought once. */
+static int64_t zeros_read(void *opaque, void *out, size_t capacity)
+{
+    (void)opaque;
+    memset(out, 0, capacity);
+    return (int64_t)capacity;
+}
+
+static int64_t zeros_seek(void *sought, uint64_t offset)
+{
+    (void)offset;
+    return (*(int *)sought)++ == 0 ? 0 : SB_SOURCE_UNSUPPORTED;
+}
+
+/* Bytes that the source cannot go back to are an error. */
+static void loses_the_start(void)
+{
+    int sought = 0;
+    sb_callback callback = { .read = zeros_read, .seek = zeros_seek, .opaque = &sought };
+    sb_buffer *buffer = sb_new(&callback, SB_SIZE_UNKNOWN, SB_MAX_DEFAULT);
+    struct archive *archive = archive_read_new();
+    spoolbuf_archive io;
+    const void *bytes;
+
+    assert(spoolbuf_archive_open(&io, buffer) == SB_OK);
+    assert(spoolbuf_archive_seek(archive, &io, LOOK, SEEK_SET) == LOOK);
+    assert(spoolbuf_archive_read(archive, &io, &bytes) > 0 && sought == 1);
+    assert(spoolbuf_archive_seek(archive, &io, 0, SEEK_SET) == 0);
+    assert(spoolbuf_archive_read(archive, &io, &bytes) == ARCHIVE_FATAL);
+    assert(spoolbuf_archive_status(&io) == SB_ERR_UNSUPPORTED);
+    archive_read_free(archive);
+    spoolbuf_archive_close(&io);
+    sb_free(buffer);
+}
+
 static void player_asks(player *self)
 {
     struct archive *archive = archive_read_new();
@@ -49,6 +85,7 @@ static void player_asks(player *self)
     sb_reader_options options;
     const void *bytes;
 
+    loses_the_start();
     /* As long as the end is unknown, a skip reads, and a seek from the end is not a failure. */
     assert(spoolbuf_archive_skip(archive, io, 5000) == 0);
     assert(spoolbuf_archive_seek(archive, io, 0, SEEK_END) == ARCHIVE_FATAL);
@@ -79,6 +116,16 @@ static void player_asks(player *self)
     assert(spoolbuf_archive_read(archive, io, &bytes) == ARCHIVE_FATAL);
     assert(archive_errno(archive) == SB_ERR_INVALID && player_status(self) == SB_ERR_INVALID);
     archive_read_free(archive);
+}
+
+static int player_looks_ahead(player *self, int asks_size)
+{
+    struct archive *archive = archive_read_new();
+    int found = spoolbuf_archive_seek(archive, &self->io, 0, SEEK_END) >= 0;
+
+    (void)asks_size;
+    archive_read_free(archive);
+    return found;
 }
 
 static void player_play(player *self)
