@@ -186,7 +186,7 @@ static inline la_int64_t spoolbuf_archive_seek(struct archive *archive, void *op
     spoolbuf_archive *self = (spoolbuf_archive *)opaque;
     int64_t place = whence == SEEK_END ? spoolbuf_archive_size(self) : 0;
 
-    if (place == SB_ERR_UNKNOWN_SIZE && spoolbuf_archive_is_7zip(self))
+    if ((place == SB_ERR_UNKNOWN_SIZE || place == SB_ERR_UNSUPPORTED) && spoolbuf_archive_is_7zip(self))
         place = spoolbuf_archive_fetch(self);
     if (place >= 0)
         place = sb_reader_seek(self->reader, offset, whence);
