@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import spoolbuf
-from spoolbuf import StreamBuffer, _library, _messages, set_log
+from spoolbuf import StreamBuffer, _library, _messages, _registry, set_log
 
 from support import chunks, data
 
@@ -241,6 +241,25 @@ def test_ctrl_c_in_a_handler(call: str, interrupting: Interrupting, tmp_path: Pa
         buf.close()
     # The next messages arrive too.
     assert interrupting.messages[-1].endswith("freed")
+
+
+def test_ctrl_c_in_a_handler_leaves_the_new_stream(interrupting: Interrupting) -> None:
+    """C has it by then, and calls its functions."""
+    buf = StreamBuffer(chunks(1000, 100))
+    assert buf.read(0, 500) == data(0, 500)
+    emit = interrupting.emit
+
+    def at_the_end(record: logging.LogRecord) -> None:
+        interrupting.armed = "reopened" in record.getMessage()
+        emit(record)
+
+    interrupting.emit = at_the_end  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        buf.reopen(chunks(1000))
+    # First: without its functions, a read crashes.
+    assert buf._source.key in _registry.sources
+    gc.collect()
+    assert buf[:] == data(0, 1000)
 
 
 def test_a_read_does_not_go_on_after_ctrl_c_in_a_handler(interrupting: Interrupting) -> None:

@@ -161,7 +161,8 @@ class StreamBuffer(BaseBuffer):
 
         Raises:
             SizeError: `size` is not the final size, or is less than what is buffered. Nothing has
-                changed then, nor after any other exception.
+                changed then, nor after any other exception of spoolbuf. Ctrl-C in a handler of the
+                log, or in the `close` of the old stream, is raised after the stream was replaced.
         """
         self._check_open()
         if size is not None and not callable(size):
@@ -178,17 +179,24 @@ class StreamBuffer(BaseBuffer):
         callback = source.register()
         source.succeed(old)
         known = SIZE_UNKNOWN if source.size is None else source.size
-        code = int(Status.INVALID)
+        code: Optional[int] = None
+        has_begun = False
         # C may call it before the call returns.
         self._source = source
         try:
             with old.noticing():
+                has_begun = True
                 code = lib.sb_reopen(self._handle, ctypes.byref(callback), known)
         finally:
-            if code < 0 and self._source is source:
-                self._source = old
-                # C has called `close`.
+            # An exception may hide the status. C has called `close` then if it has refused.
+            was_refused = source.key not in _registry.sources if code is None else code < 0
+            if not has_begun or was_refused:
+                if self._source is source:
+                    self._source = old
                 _registry.forget(source.key)
+            elif code is None:
+                # Perhaps C was not called any more, and still calls the old one.
+                source.former = old
         self._check(code)
 
     @property

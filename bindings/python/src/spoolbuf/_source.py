@@ -39,6 +39,8 @@ class Source:
     _code = -errno.EIO
     # Its number, once it is registered.
     key = 0
+    # The one before, if C may still call it after an interrupted `reopen`.
+    former: Optional[Source] = None
 
     def __init__(
         self,
