@@ -56,11 +56,12 @@ class Share:
 
 # By the object's id: the owner of a share keeps the object alive.
 _shares: weakref.WeakValueDictionary[int, Share] = weakref.WeakValueDictionary()
-_lock = threading.Lock()
+# Reentrant: a signal handler may make a buffer while the main thread holds it.
+_lock = threading.RLock()
 
 
 def forget() -> None:
     """In a forked child: nobody will release the parent's locks."""
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _shares.clear()

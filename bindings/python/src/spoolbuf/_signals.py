@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import threading
@@ -80,6 +81,15 @@ class Watch:
         self._waiter.wake()
 
 
+# Windows has no such flag.
+_AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
+
+
+def _is_readable(ear: socket.socket) -> bool:
+    """Whether `recv` does not block. Elsewhere than in Windows, its flag sees to that."""
+    return bool(_AT_ONCE) or bool(select.select([ear], [], [], 0)[0])
+
+
 class _Bell:
     """Wakes the main thread's calls when a signal arrives."""
 
@@ -87,42 +97,63 @@ class _Bell:
         """The listening thread is a daemon: it ends with the interpreter."""
         self._ear, self._rope = socket.socketpair()
         self._rope.setblocking(False)
-        self._lock = threading.Lock()
+        # Reentrant: a signal handler may read while the main thread holds it.
+        self._lock = threading.RLock()
         self._watches: list[Watch] = []
         # The previous wakeup descriptor, usually that of an event loop.
         self._former = -1
         threading.Thread(target=self._listen, name="spoolbuf-signals", daemon=True).start()
 
     def _listen(self) -> None:
-        while rung := self._ear.recv(64):
+        # What is heard stays in the socket for the thread that has the lock.
+        while self._ear.recv(1, socket.MSG_PEEK):
             with self._lock:
                 for watch in self._watches:
                     watch.ring()
-            if self._former >= 0:
-                with contextlib.suppress(OSError):
-                    os.write(self._former, rung)
+                self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Gives what was heard to the previous descriptor. The lock is held."""
+        with contextlib.suppress(OSError):
+            rung = self._ear.recv(64, _AT_ONCE) if _is_readable(self._ear) else b""
+            if rung and self._former >= 0:
+                os.write(self._former, rung)
 
     def hang(self, watch: Watch) -> None:
         """Registers `watch`: from here on a signal rings for it."""
-        former = signal.set_wakeup_fd(self._rope.fileno(), warn_on_full_buffer=False)
-        # If equal, it is set already, or an interrupt kept it from being reset.
-        if former != self._rope.fileno():
-            self._former = former
-        with self._lock:
-            self._watches.append(watch)
+        try:
+            # First: the end of a read in a signal handler must not reset the descriptor.
+            with self._lock:
+                self._watches.append(watch)
+            former = signal.set_wakeup_fd(self._rope.fileno(), warn_on_full_buffer=False)
+            # If equal, it is set already, or an interrupt kept it from being reset.
+            if former != self._rope.fileno():
+                self._former = former
+        except BaseException:
+            self._drop(watch)
+            raise
 
     def take_down(self, watch: Watch) -> None:
         """Unregisters `watch`: it is not rung after this."""
-        with self._lock:
-            self._watches.remove(watch)
-            last = not self._watches
-        if not last:
+        if not self._drop(watch):
             return
         try:
             signal.set_wakeup_fd(self._former)
         except (ValueError, OSError):
             # The previous descriptor was closed meanwhile.
             signal.set_wakeup_fd(-1)
+        with self._lock:
+            if not self._watches:
+                self._pass_on()
+                # It may be closed from here on, and its number be that of another file.
+                self._former = -1
+
+    def _drop(self, watch: Watch) -> bool:
+        """Forgets `watch`, and returns whether none is left."""
+        with self._lock:
+            if watch in self._watches:
+                self._watches.remove(watch)
+            return not self._watches
 
     def forget(self) -> None:
         """Closes the sockets in a forked child, which does not have the thread."""

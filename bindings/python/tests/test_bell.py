@@ -1,0 +1,116 @@
+"""A signal handler that reads, and the descriptor that an event loop hears signals on."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from spoolbuf import StreamBuffer, _share, _signals
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+
+
+class Waiter:
+    """Counts what the bell does."""
+
+    wakes = 0
+
+    def wake(self) -> None:
+        self.wakes += 1
+
+    def calm(self) -> None:
+        """Nothing is undone."""
+
+
+@contextlib.contextmanager
+def handled(handler: Callable[[], object]) -> Iterator[None]:
+    former = signal.signal(signal.SIGUSR1, lambda *_: handler())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, former)
+
+
+class Ringing:
+    """The bell's lock, in which a signal arrives when it is taken for the `turn`th time."""
+
+    def __init__(self, lock: Any, turn: int) -> None:
+        self._lock, self._left = lock, turn
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._left -= 1
+        if not self._left:
+            signal.raise_signal(signal.SIGUSR1)
+
+    def __exit__(self, *_args: object) -> None:
+        self._lock.release()
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_a_handler_that_waits_while_the_bell_is_locked(
+    turn: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read() -> None:
+        with _signals.Watch(Waiter()):
+            handlings.append(1)
+
+    handlings: list[int] = []
+    bell = _signals._get_bell()
+    # The listening thread takes it too, but only after the first signal.
+    monkeypatch.setattr(bell, "_lock", Ringing(bell._lock, turn))
+    before = signal.set_wakeup_fd(-1)
+    with handled(read), _signals.Watch(Waiter()):
+        inside = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(inside)
+    assert handlings == [1]
+    # A handler's read has not ended the watch around it.
+    assert inside == bell._rope.fileno()
+    assert bell._watches == []
+    assert signal.set_wakeup_fd(before) == -1
+
+
+def test_a_handler_that_makes_a_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[bytes] = []
+    with handled(lambda: made.append(StreamBuffer(io.BytesIO(b"bytes"))[:])):
+        monkeypatch.setattr(_share, "_lock", Ringing(_share._lock, 1))
+        buf = StreamBuffer(io.BytesIO(b"others"))
+    assert made == [b"bytes"] and buf[:] == b"others"
+
+
+def test_an_event_loop_gets_its_signals_and_nothing_later() -> None:
+    ear, rope = socket.socketpair()
+    rope.setblocking(False)
+    ear.setblocking(False)
+    bell = _signals._get_bell()
+    before = signal.set_wakeup_fd(rope.fileno())
+    try:
+        # The listening thread comes too late.
+        with handled(lambda: None), bell._lock:
+            with _signals.Watch(Waiter()):
+                signal.raise_signal(signal.SIGUSR1)
+            assert ear.recv(64) == bytes([signal.SIGUSR1])
+            # Another file may have its number soon.
+            assert bell._former == -1
+    finally:
+        assert signal.set_wakeup_fd(before) == rope.fileno()
+        ear.close()
+        rope.close()
+
+
+def test_a_watch_that_could_not_be_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object, **_options: object) -> int:
+        raise ValueError
+
+    bell = _signals._get_bell()
+    with monkeypatch.context() as patch:
+        patch.setattr(signal, "set_wakeup_fd", fail)
+        with _signals.Watch(Waiter()):
+            assert bell._watches == []
