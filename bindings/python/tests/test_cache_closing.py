@@ -14,7 +14,18 @@ from typing import Any, Optional
 
 import pytest
 
-from spoolbuf import Cache, CanceledError, InvalidError, Resource, Status, _library, _native, _opener
+from spoolbuf import (
+    Cache,
+    CanceledError,
+    InvalidError,
+    Resource,
+    Status,
+    _library,
+    _lifetime,
+    _native,
+    _opener,
+    _registry,
+)
 from calls import Call
 from openers import SIZE, WHOLE, Opener, Waits
 from programs import run
@@ -48,6 +59,33 @@ def test_close_with_open_files() -> None:
             call()
     file.close()
     buf.close()
+
+
+@pytest.mark.parametrize("where", ["expect", "is_ending", "wait_for_flights"])
+def test_a_close_that_is_interrupted_before_it_begins(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one does it."""
+
+    def fail(*_args: object) -> bool:
+        raise KeyboardInterrupt
+
+    opener = Opener()
+    cache = Cache(opener)
+    assert cache["a"][:5] == WHOLE[:5]
+    with monkeypatch.context() as patch:
+        if where == "expect":
+            patch.setattr(_registry.closes, "expect", fail)
+        elif where == "is_ending":
+            patch.setattr(_lifetime, "is_ending", fail)
+        else:
+            patch.setattr(_lifetime, "_ending", True)
+            patch.setattr(cache._lender.opener, "wait_for_flights", fail)
+        with pytest.raises(KeyboardInterrupt):
+            cache.close()
+    assert not cache.closed and cache["a"][:5] == WHOLE[:5]
+    cache.close()
+    assert cache.closed and all(stream.closed.is_set() for stream in opener.streams)
 
 
 def test_close_ends_blocked_calls() -> None:

@@ -74,17 +74,25 @@ class Lender:
         handle = self.handle
         if handle is None:
             return
-        # Before C wakes blocked calls: they look here for the reason.
-        self.handle = None
-        # At exit, a function that hangs must not keep the program from ending.
-        if _lifetime.is_ending() and not self.opener.wait_for_flights(_PATIENCE):
-            return
-        try:
-            with noticing():
+        with noticing():
+            # Before C wakes blocked calls: they look here for the reason.
+            self.handle = None
+            if self._is_left(handle):
+                return
+            try:
                 lib.sb_cache_free(handle)
-        finally:
-            _lifetime.live.pop(self.opener.number, None)
-            self.opener.end()
+            finally:
+                _lifetime.live.pop(self.opener.number, None)
+                self.opener.end()
+
+    def _is_left(self, handle: int) -> bool:
+        """At exit, a function that hangs must not keep the program from ending."""
+        try:
+            return _lifetime.is_ending() and not self.opener.wait_for_flights(_PATIENCE)
+        except BaseException:
+            # Another call frees it.
+            self.handle = handle
+            raise
 
     def __del__(self) -> None:
         if getattr(self, "handle", None) is not None:
