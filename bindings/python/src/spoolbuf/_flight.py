@@ -91,6 +91,8 @@ class Flight:
         # Held until it has landed. Not an Event: an exception inside its `set` would be too late.
         self._air = threading.Lock()
         self._air.acquire()
+        # The function has returned. No method: an exception where one begins would be too soon.
+        self.land: Callable[[], None] = self._air.release
         # The code of its failure, if it has failed.
         self.code = 0
         self.gift = Gift()
@@ -101,10 +103,6 @@ class Flight:
         self.gift.close()
         if self.source is not None:
             self.source.give_up()
-
-    def land(self) -> None:
-        """The function has returned."""
-        self._air.release()
 
     def has_landed(self) -> bool:
         """Whether the function has returned."""
