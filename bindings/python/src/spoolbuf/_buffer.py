@@ -184,7 +184,7 @@ class StreamBuffer(BaseBuffer):
         # C may call it before the call returns.
         self._source = source
         try:
-            with old.noticing():
+            with old.noticing(alone=False):
                 has_begun = True
                 code = lib.sb_reopen(self._handle, ctypes.byref(callback), known)
         finally:

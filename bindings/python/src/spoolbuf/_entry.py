@@ -51,7 +51,7 @@ class Entry:
         self._begun = (weakref.ref(server), given_up)
         # `send` is looked up at each call, so that a new generator can replace a finished one.
         # `came` is an exception to raise once C has returned.
-        self._holder = types.SimpleNamespace(send=None, came=None)
+        self._holder = _holder()
         self._generator: Any = self._begin()
         self.function = prototype(_sender(self._holder, arity))
 
@@ -143,7 +143,7 @@ class Way:
 
     def __init__(self, server: Server, given_up: int = 0) -> None:
         """The way keeps the server alive."""
-        self._holder = types.SimpleNamespace(came=None)
+        self._holder = _holder()
         self._generator: Any = _serve(self._holder, lambda: server, given_up)
         next(self._generator)
         self.send = self._generator.send
@@ -170,16 +170,32 @@ class Way:
         """The exception to raise, if any. The callback's work may not have been done then."""
         return _taken(self._holder, self._generator)
 
+    def undone(self) -> list[Request]:
+        """The calls whose work may not have been done. Asked before `take`.
+
+        One is missing if the exception was raised where Python was entered.
+        """
+        requests = []
+        rest = self._holder.undone
+        while rest is not None:
+            request, rest = rest
+            requests.append(request)
+        return requests
+
     def take_raised(self) -> Optional[BaseException]:
         """The exception that was raised on it, if any. Python may not have been entered then."""
         came: Optional[BaseException] = self._holder.came
-        self._holder.came = None
+        self._holder.came = self._holder.undone = None
         return came
+
+
+def _holder() -> types.SimpleNamespace:
+    return types.SimpleNamespace(send=None, came=None, request=None, undone=None)
 
 
 def _taken(holder: types.SimpleNamespace, generator: Any) -> Optional[BaseException]:
     came: Optional[BaseException] = holder.came
-    holder.came = None
+    holder.came = holder.undone = None
     if came is None and generator.gi_frame is None:
         came = SourceError(errno.EIO, "Python could not be entered: it is at the recursion limit")
     return came
@@ -199,7 +215,8 @@ def _serve(
                 try:
                     while True:
                         answer, result = result, given_up
-                        request = yield answer
+                        holder.request = None
+                        holder.request = request = yield answer
                         server = reference()
                         if server is not None:
                             result = server.serve(request)
@@ -209,6 +226,8 @@ def _serve(
                 except BaseException as error:  # noqa: BLE001
                     if holder.came is None:
                         holder.came = error
+                    if holder.request is not None:
+                        holder.undone = (holder.request, holder.undone)
         except leaving:
             return
         except BaseException as error:  # noqa: BLE001

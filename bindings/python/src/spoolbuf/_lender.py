@@ -267,7 +267,7 @@ class _Call:
             origins.readers[thread] -= 1
             if not origins.readers[thread]:
                 del origins.readers[thread]
-            came = joined(opening.take(), closing.take())
+            came = joined(opening.take(), _registry.settle(closing))
             came = joined(came, origins.kept.pop(thread, None))
             flight = origins.runs.pop(thread, None)
             if flight is not None and self._room.error.source == GIVEN_UP:

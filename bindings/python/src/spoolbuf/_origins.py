@@ -92,6 +92,10 @@ class EntrySource(Source):
         self._origins.add(self)
         return super().register()
 
+    def _presumed(self) -> Optional[int]:
+        """C may close any stream of the cache."""
+        return None
+
     def finish(self) -> None:
         """Releases the stream, and the source with it."""
         self._gift.close()
@@ -177,7 +181,7 @@ def noticing() -> Generator[None, None, None]:
     try:
         yield
     finally:
-        came = closing.take()
+        came = _registry.settle(closing)
         if came is not None:
             try:
                 raise came

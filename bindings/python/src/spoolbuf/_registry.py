@@ -11,7 +11,7 @@ import time
 import weakref
 from typing import Optional, Protocol
 
-from ._entry import Entry, Notices
+from ._entry import Entry, Notices, Way
 
 
 class Registered(Protocol):
@@ -57,16 +57,39 @@ def _on_cancel(key: int) -> None:
 
 def _on_close(key: int) -> None:
     try:
-        reference = sources.get(key)
-        if reference and (source := reference()):
-            source.finish()
+        _finish(key)
+    except BaseException:
+        # This does the rest.
+        _finish(key)
+        raise
     finally:
         # Last: waiting for the number to disappear is waiting for the stream to be released.
         forget(key)
 
 
+def _finish(key: int) -> None:
+    reference = sources.get(key)
+    if reference and (source := reference()):
+        source.finish()
+
+
 cancels = Notices(_on_cancel)
 closes = Notices(_on_close)
+
+
+def settle(closing: Way, presumed: Optional[int] = None) -> Optional[BaseException]:
+    """The exception raised where C called `close`, whose work is done here then.
+
+    `presumed` is the source that C can only have closed if it is not known.
+    """
+    undone = [key for (key,) in closing.undone()]
+    came = closing.take()
+    if came is not None:
+        if not undone and presumed is not None:
+            undone.append(presumed)
+        for key in undone:
+            _on_close(key)
+    return came
 
 
 def forget(key: int) -> None:

@@ -22,7 +22,7 @@ from typing import Any, Optional, Union
 from . import _known, _messages, _position, _registry, _streams
 from ._arguments import function
 from ._codes import SourceCode, SourceFlag, Status
-from ._entry import Entry, Request, Way, report, tell
+from ._entry import Entry, Request, report, tell
 from ._errors import CanceledError, SourceError, SpoolbufError, joined
 from ._native import Callback, PullCallback, SizeCallback
 from ._position import Elsewhere, Position
@@ -147,15 +147,16 @@ class Source:
             if canceling is not None and not canceling.is_free():
                 came = joined(came, canceling.take())
             if not closing.is_free():
-                came = joined(came, self._take_close(closing))
+                came = joined(came, _registry.settle(closing, self._presumed()))
             # Last: see `finish`.
             self._keep(thread, joined(came, self._take_unclaimed()))
 
     @contextlib.contextmanager
-    def noticing(self) -> Generator[None, None, None]:
+    def noticing(self, alone: bool = True) -> Generator[None, None, None]:
         """Entered while this thread is in any other C call that may call `cancel` or `close`.
 
         Raises the exception that was raised where they entered Python, after doing their work.
+        Unless it is `alone`, C may close another source as well.
         """
         stops = self._stops
         canceling, closing = _registry.cancels.expect(), _registry.closes.expect()
@@ -165,7 +166,7 @@ class Source:
             came = canceling.take()
             if came is not None and self._stops == stops:
                 self.stop()
-            came = joined(came, self._take_close(closing))
+            came = joined(came, _registry.settle(closing, self._presumed() if alone else None))
             if came is not None:
                 try:
                     raise came
@@ -173,13 +174,9 @@ class Source:
                     # Breaks the cycle between the exception and this frame.
                     del came
 
-    def _take_close(self, closing: Way) -> Optional[BaseException]:
-        """The exception raised where C called `close`, whose work is done here then."""
-        came = closing.take()
-        if came is not None:
-            self.finish()
-            _registry.forget(self.key)
-        return came
+    def _presumed(self) -> Optional[int]:
+        """The number of the source that C closes, if it can't be another one."""
+        return self.key
 
     def keep(self, error: BaseException) -> None:
         """Makes this thread raise `error` once its current C call has returned."""
