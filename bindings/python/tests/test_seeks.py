@@ -311,3 +311,34 @@ def test_reach(tmp_path: Path) -> None:
         file = StreamBuffer(stream).open(reach=0)
         assert file.seek(-6, 2) == len(whole) - 6 and file.read() == whole[-6:]
         assert file.seek(500_000) == 500_000 and file.read(4) == whole[500_000:500_004]
+
+
+class Stalls(File):
+    """Stalls in its first read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.goes_on = threading.Event(), threading.Event()
+
+    def readinto(self, out: Any) -> int:
+        self.entered.set()
+        assert self.goes_on.wait(60)
+        return super().readinto(out)
+
+
+@pytest.mark.parametrize("timeout", [0, 0.01])
+def test_the_end_of_a_stalled_stream(timeout: float) -> None:
+    stream = Stalls()
+    with StreamBuffer(stream) as buf:
+        first = Call.inside(stream.entered, lambda: buf.read(0, 1))
+        with pytest.raises(TimedOutError):
+            buf.open(timeout=timeout).seek(0, 2)
+        file = buf.open()
+        second = Call(lambda: file.seek(0, 2))
+        file.cancel()
+        with pytest.raises(CanceledError):
+            second.end()
+        stream.goes_on.set()
+        assert first.end() == data(0, 1)
+        assert buf.open(timeout=60).seek(0, 2) == buf.open().seek(0, 2) == SIZE
+        assert buf.stat().pulled < SIZE // 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import io
+import time
 from typing import Any, Optional
 
 from ._codes import SIZE_UNKNOWN, Status
@@ -13,12 +14,16 @@ from ._handle import LIMIT, Handle
 from ._library import held, lib, read_anchored, read_bytes
 from ._memory import address_of, anchored, fresh
 from ._reader import Reader
+from ._share import Busy
 
 # The size of a read if the number of bytes to come is unknown.
 PIECE = 1 << 20
 
 # At most this many bytes of memory are copied without releasing the GIL.
 HELD = 1 << 16
+
+# How long, in seconds, a call waits for a stream without a look at what has happened meanwhile.
+_TURN = 0.05
 
 # At most this many bytes are zeroed in less time than a call of `fresh` takes.
 _CLEAN = 1 << 13
@@ -186,8 +191,8 @@ class Core(Handle):
         stats = self._stats()
         if stats.final_size != SIZE_UNKNOWN:
             return stats.final_size
-        asks = stats.seekable and not (reader is not None and reader.is_buffered)
-        end = self._source.find_end() if asks else None
+        asks = stats.seekable and (reader is None or reader.may_call())
+        end = self._ask_end(reader) if asks else None
         if end is not None:
             # Its last byte, and the absence of one after it, prove the end.
             self._read_at(max(end - 1, 0), 2, reader)
@@ -198,6 +203,21 @@ class Core(Handle):
             return reader.find_size()
         finally:
             reader.free()
+
+    def _ask_end(self, reader: Optional[Reader]) -> Optional[int]:
+        """Asks the stream for its end, once no other call is inside it."""
+        limit = LIMIT if reader is None or reader.timeout is None else reader.timeout
+        until = time.monotonic() + limit
+        while True:
+            left = until - time.monotonic()
+            try:
+                return self._source.find_end(max(min(left, _TURN), 0))
+            except Busy:
+                self._check_open()
+                if reader is not None and reader.is_canceled:
+                    self._check(Status.CANCELED)
+                if left <= _TURN:
+                    self._check(Status.TIMEOUT)
 
 
 def comes_later(error: BaseException) -> bool:

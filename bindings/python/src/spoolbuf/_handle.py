@@ -70,8 +70,11 @@ class Origin(Protocol):
     def take_kept(self) -> Optional[BaseException]:
         """The exception that this thread has to raise, if any."""
 
-    def find_end(self) -> Optional[int]:
-        """The offset of the end, if it is known without reading."""
+    def find_end(self, seconds: float, /) -> Optional[int]:
+        """The offset of the end, if it is known without reading.
+
+        Raises Busy if another call is inside the stream as long.
+        """
 
 
 class Handle:

@@ -169,7 +169,7 @@ class EntryOrigin:
         kept = self._origins.kept
         return kept.pop(threading.get_ident(), None) if kept else None
 
-    def find_end(self) -> Optional[int]:
+    def find_end(self, _seconds: float) -> Optional[int]:
         """None: C asks the stream."""
         return None
 

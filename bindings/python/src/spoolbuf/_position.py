@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 from . import _known
 from ._errors import SourceError
-from ._share import Share
+from ._share import Busy, Share
 
 
 class Elsewhere(Exception):
@@ -50,25 +50,35 @@ class Position:
         """Entered while other buffers over the same seekable stream must not move it."""
         return self._share if self._share is not None and self._seek else _NOTHING
 
-    def find_end(self) -> Optional[int]:
-        """The end of the stream, if it can report it without reading."""
+    def find_end(self, seconds: float) -> Optional[int]:
+        """The end of the stream, if it can report it without reading.
+
+        Raises Busy if another call is inside the stream as long.
+        """
         if self._seek is None or self._tell is None or _known.unpacks(self._stream):
             return None
-        if self._share is None:
+        share = self._share
+        if share is None:
             return None
-        with self._share:
-            stream, seek, tell = self._stream, self._seek, self._tell
-            if stream is None:
-                return None
-            try:
-                there = tell()
-                end = seek(0, io.SEEK_END)
-                end = tell() if end is None else end
-                seek(there)
-                return max(operator.index(end) - self._base, 0)
-            except (OSError, ValueError, TypeError):
-                # The next `go` checks the position.
-                return None
+        if not share.enter_within(seconds):
+            raise Busy
+        try:
+            return self._ask_end(self._seek, self._tell)
+        finally:
+            share.leave()
+
+    def _ask_end(self, seek: Callable[..., Any], tell: Callable[[], Any]) -> Optional[int]:
+        if self._stream is None:
+            return None
+        try:
+            there = tell()
+            end = seek(0, io.SEEK_END)
+            end = tell() if end is None else end
+            seek(there)
+            return max(operator.index(end) - self._base, 0)
+        except (OSError, ValueError, TypeError):
+            # The next `go` checks the position.
+            return None
 
     def go(self, offset: int, interrupted: bool) -> bool:
         """Moves the stream to `offset`, unless it is there already.

@@ -62,7 +62,7 @@ class Pusher:
         """None: no exception can arise inside C."""
         return None
 
-    def find_end(self) -> Optional[int]:
+    def find_end(self, _seconds: float) -> Optional[int]:
         """None: the end is known once it was told."""
         return None
 

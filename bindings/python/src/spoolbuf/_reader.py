@@ -40,14 +40,18 @@ class Reader:
         """
         self._buffer = buffer
         self.is_canceled = False
-        self._timeout = timeout
+        self.timeout = timeout
         self.is_buffered = buffered
         self.reach = reach
+
+    def may_call(self) -> bool:
+        """Whether a call may wait for the stream at all."""
+        return not self.is_buffered and (self.timeout is None or self.timeout > 0)
 
     def read(self, offset: int, address: int, size: int) -> int:
         """Blocks only for the first byte; raises the same errors as a read."""
         buffer = self._buffer
-        plain = self._timeout is None and not self.is_buffered
+        plain = self.timeout is None and not self.is_buffered
         if plain and buffer._is_exact and not buffer._may_wait():
             # A C reader needs one byte, so the stream would be asked for one byte each time.
             if self.is_canceled:
@@ -73,14 +77,14 @@ class Reader:
         return self._buffer._wait(find, self)
 
     def _get(self) -> int:
-        if self._timeout:
+        if self.timeout:
             # Others call the stream, and a signal must wake this call.
             self._buffer._alone = False
         if self._reader is None:
             options = ReaderOptions()
             lib.sb_reader_options_init(ctypes.byref(options), ctypes.sizeof(options))
-            if self._timeout is not None:
-                options.timeout_ms = math.ceil(self._timeout * 1000)
+            if self.timeout is not None:
+                options.timeout_ms = math.ceil(self.timeout * 1000)
             if self.reach is not None:
                 options.reach = self.reach
             options.flags = ReaderFlag.BUFFERED if self.is_buffered else 0

@@ -11,6 +11,10 @@ from typing import Any, Optional
 from ._errors import SourceError
 
 
+class Busy(Exception):
+    """Another call is inside the stream."""
+
+
 class Share:
     """The lock that buffers over one object share; held while its position must not change."""
 
@@ -25,6 +29,10 @@ class Share:
         with _lock:
             return _shares.setdefault(id(stream), Share())
 
+    def enter_within(self, seconds: float) -> bool:
+        """Enters it if it becomes free in time; returns whether it did."""
+        return self._lock.acquire(timeout=seconds)
+
     def __enter__(self) -> None:
         self._lock.acquire()
 
@@ -34,6 +42,10 @@ class Share:
         _error: Optional[BaseException],
         _traceback: Optional[TracebackType],
     ) -> None:
+        self._lock.release()
+
+    def leave(self) -> None:
+        """Undoes `enter_within`."""
         self._lock.release()
 
     def take(self, user: object) -> bool:

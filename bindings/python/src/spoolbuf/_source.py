@@ -229,9 +229,12 @@ class Source:
         """Whether the stream may be sought."""
         return self._position.is_movable()
 
-    def find_end(self) -> Optional[int]:
-        """The offset of the stream's end, if it can tell without reading."""
-        return self._position.find_end()
+    def find_end(self, seconds: float) -> Optional[int]:
+        """The offset of the stream's end, if it can tell without reading.
+
+        Raises Busy if another call is inside the stream as long.
+        """
+        return self._position.find_end(seconds)
 
     # Called by C.
 
