@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 import spoolbuf
-from spoolbuf import StreamBuffer
+from spoolbuf import Operation, Status, StreamBuffer, _details
 from support import chunks, data, need
 
 SIZE = 2_000_000
@@ -285,3 +285,29 @@ def test_a_save_has_a_limit(tmp_path: Path) -> None:
         if isinstance(target, int):
             os.close(target)
     buf.close()
+
+
+class Full(io.RawIOBase):
+    """Takes some bytes, and then none."""
+
+    calls = 0
+
+    def write(self, part: Any, /) -> int:
+        self.calls += 1
+        assert self.calls < 5
+        return 1000 if self.calls == 1 else 0
+
+
+def test_a_file_that_takes_nothing() -> None:
+    file = Full()
+    with pytest.raises(OSError, match="takes nothing"):
+        StreamBuffer(chunks(30_000)).save(file)
+    assert file.calls == 2
+
+
+def test_an_operation_that_is_not_known() -> None:
+    """Of a newer library: the error is what matters."""
+    room = _details.Room()
+    room.error.status, room.error.operation = Status.IO, 10_000
+    details = room.details()
+    assert details.text and details.operation == Operation.NONE

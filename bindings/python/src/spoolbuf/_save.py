@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import io
 import math
 import operator
@@ -259,4 +260,7 @@ def _write(file: Any, part: bytes) -> None:
                 raise BlockingIOError("the file is non-blocking and takes nothing now")
             # A `write` that returns None has written everything.
             return
+        if not count:
+            # It would be asked for ever.
+            raise OSError(errno.EIO, "the file takes nothing")
         part = part[count:]
