@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING, Any, Optional
 
 from ._content import Content
+from ._errors import TimedOutError
 from ._lender import Lease, Lender
 from ._library import lib
 from ._opener import key_of
 from ._origins import EntryOrigin, Origins
 from ._reader import Reader
+
+# How often the event loop looks whether a key was opened, in seconds.
+_AGAIN = 0.01
 
 
 class CachedBuffer(Content):
@@ -72,6 +77,22 @@ class CachedBuffer(Content):
                 if name not in self.__dict__:
                     self._take(*self._lender.open(self._key, None, False, None))
             return self.__dict__[name]
+
+    async def _aopen(self) -> None:
+        # `_check_open` raises if it is closed.
+        while "_handle" not in self.__dict__ and not self._is_closed():
+            # Another thread that opens it may take long.
+            if self._opening.acquire(blocking=False):
+                try:
+                    if "_handle" not in self.__dict__:
+                        self._take(*self._lender.open(self._key, 0, False, None))
+                    return
+                except TimedOutError:
+                    # The function goes on, and its result is for the next open.
+                    pass
+                finally:
+                    self._opening.release()
+            await asyncio.sleep(_AGAIN)
 
     def _take(self, lease: Lease, origins: Origins) -> None:
         handle: Optional[int] = lib.sb_reader_buffer(lease.value)

@@ -29,7 +29,9 @@ class Content(Queries, Closing):
         """Reads like `read`, for asyncio: the event loop is not blocked, and no thread waits.
 
         The stream is called on a thread of the library, one for each buffer. The event loop's
-        thread copies the bytes, at most 64 KiB at a time.
+        thread copies the bytes, at most 64 KiB at a time. A thread of the library also calls the
+        function with which a cache opens the resource; the event loop looks for its result 100 times
+        a second.
 
         Canceling the task, or a timeout of asyncio, cancels only this read. A read to the end
         raises if the stream fails first; the exception's `partial` has the bytes before that.
@@ -40,7 +42,11 @@ class Content(Queries, Closing):
         """
         offset = natural("offset", offset)
         size = -1 if size is None else operator.index(size)
+        await self._aopen()
         return await _aio.aread(self, offset, size)
+
+    async def _aopen(self) -> None:
+        """Opens the resource, if that was not done yet."""
 
     @overload
     def open(  # type: ignore[overload-overlap]
