@@ -197,6 +197,7 @@ class StreamBuffer(BaseBuffer):
             elif code is None:
                 # Perhaps C was not called any more, and still calls the old one.
                 source.former = old
+        assert code is not None, "an exception has been raised otherwise"
         self._check(code)
 
     @property

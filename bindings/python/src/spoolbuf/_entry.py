@@ -175,7 +175,7 @@ class Way:
 
         One is missing if the exception was raised where Python was entered.
         """
-        requests = []
+        requests: list[Request] = []
         rest = self._holder.undone
         while rest is not None:
             request, rest = rest
