@@ -176,7 +176,7 @@ class Core(Handle):
 
     def _end(self, reader: Reader) -> int:
         """The size that a file uses to seek from its end."""
-        # A file with a reach goes by the buffered bytes, not by the declared size.
+        # With a reach, only a size that is a fact counts, not a declared one.
         size_of = held.sb_size if reader.reach is None else held.sb_known_size
         size: int = size_of(self._handle)
         return self._find_end(reader) if size == Status.UNKNOWN_SIZE else self._check(size)

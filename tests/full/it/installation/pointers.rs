@@ -8,7 +8,7 @@ use super::folder;
 use crate::foreign::{LIMIT, are_there, command, prefix};
 use crate::library::{root, run};
 
-/// What a project whose pointers have so many bytes is told, if it does not find the library in a prefix.
+/// What CMake tells a project with pointers of this size, in bytes, if it does not find the library in a prefix.
 fn refusal(prefix: &Path, bytes: usize) -> Option<String> {
     let project = folder(&format!("pointers of {bytes} bytes"));
     let lines = format!(
