@@ -283,7 +283,9 @@ fn evict_against_spill() {
 #[test]
 fn abandon_against_a_filler() {
     explore(2, || {
-        let budget = budget();
+        // For one block.
+        let max = limits(taken(1) + GROWTH as u64, u64::MAX);
+        let budget = Budget::new(max, None).unwrap();
         let entry = Entry::new(&budget);
         entry.fill(0);
         let filler = thread::spawn({
