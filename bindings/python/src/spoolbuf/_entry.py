@@ -190,14 +190,21 @@ class Way:
 
 
 def _holder() -> types.SimpleNamespace:
-    return types.SimpleNamespace(send=None, came=None, request=None, undone=None)
+    return types.SimpleNamespace(
+        send=None, came=None, request=None, undone=None, closed=False, missed=None
+    )
 
 
 def _taken(holder: types.SimpleNamespace, generator: Any) -> Optional[BaseException]:
     came: Optional[BaseException] = holder.came
+    if generator.gi_frame is None:
+        if came is None and holder.missed is not generator and not holder.closed:
+            came = SourceError(
+                errno.EIO, "Python could not be entered: it is at the recursion limit"
+            )
+        # Once: an exception may leave this function, or `Entry.take` before it begins again.
+        holder.missed = generator
     holder.came = holder.undone = None
-    if came is None and generator.gi_frame is None:
-        came = SourceError(errno.EIO, "Python could not be entered: it is at the recursion limit")
     return came
 
 
@@ -209,6 +216,8 @@ def _serve(
     leaving = GeneratorExit
     # Exceptions are raised at jumps too: each loop's jump is inside a `try`, except the last.
     # An exception handler calls nothing: another exception could be raised there.
+    # If there is no request, the garbage collector closes this generator. A generator that is
+    # suspended in `Source.reading`, and calls `take`, may be closed after it.
     while True:
         try:
             while True:
@@ -222,6 +231,7 @@ def _serve(
                             result = server.serve(request)
                             server = None
                 except leaving:
+                    holder.closed = holder.request is None
                     return
                 except BaseException as error:  # noqa: BLE001
                     if holder.came is None:
@@ -229,6 +239,7 @@ def _serve(
                     if holder.request is not None:
                         holder.undone = (holder.request, holder.undone)
         except leaving:
+            holder.closed = holder.request is None
             return
         except BaseException as error:  # noqa: BLE001
             if holder.came is None:
