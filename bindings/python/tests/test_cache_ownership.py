@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 import pytest
 
-from spoolbuf import Cache, Resource, _registry
+from spoolbuf import Cache, Resource, _lender, _registry
 from support import eventually, skip
 from throwing import none_wrong
 
@@ -283,3 +283,23 @@ def test_nobody_keeps_the_exception_of_an_open_that_was_given_up() -> None:
         assert cache["key"][:] == b"bytes"
         eventually(lambda: not raised[0]())
         assert not origins.failures and not cache._lender.opener._unclaimed
+
+
+def test_ctrl_c_in_a_finalizer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is printed, and the lease ends all the same."""
+    printed: list[Optional[BaseException]] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda args: printed.append(args.exc_value))
+    noticing = _lender.noticing
+    raised = KeyboardInterrupt()
+
+    def interrupted() -> Any:
+        monkeypatch.setattr(_lender, "noticing", noticing)
+        raise raised
+
+    with Cache(lambda key: b"bytes") as cache:
+        lease, _ = cache._lender.open(b"skey", None, False, None)
+        assert cache.stat().leases == 1
+        monkeypatch.setattr(_lender, "noticing", interrupted)
+        del lease
+        gc.collect()
+        assert (printed, cache.stat().leases) == ([raised], 0)

@@ -144,7 +144,12 @@ class Lease(ctypes.c_void_p):
     def __del__(self) -> None:
         # A closed cache has no entry to keep.
         if self.value is not None and self._lender.handle is not None:
-            self.free()
+            try:
+                self.free()
+            except BaseException:
+                # Only an exception before this `try` keeps the reader until the cache is closed.
+                self.free()
+                raise
 
 
 class _Call:
