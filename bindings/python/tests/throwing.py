@@ -24,6 +24,10 @@ sys.unraisablehook = threading.excepthook = lambda _: None
 """
 
 
+# That of Python, unless the shell ignores the signal, as it does for programs in the background.
+_handler = signal.getsignal(signal.SIGINT)
+
+
 class Stop(Exception):
     """What comes at any instruction."""
 
@@ -36,7 +40,7 @@ def none_wrong(start: str, code: str) -> None:
 
 def report(wrong: int) -> None:
     """Ends a program. Ctrl-C has its handler still."""
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is _handler
     print("wrong:", wrong)
 
 
