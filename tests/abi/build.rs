@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::env::var;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use quote::{ToTokens, quote};
 use syn::{Fields, FnArg, ForeignItemFn, GenericArgument, Item, ItemEnum, ItemFn, PathArguments};
@@ -17,7 +17,7 @@ fn main() {
     let mut opaque = Vec::new();
 
     list.push_str("use core::ffi::{c_char, c_int, c_void};\n");
-    for item in parse(&root.join("src/ffi/abi.rs")) {
+    for item in rust_files(&root.join("src/ffi/abi")).flat_map(|file| parse(&file)) {
         match item {
             Item::Enum(item) => {
                 let (listed, constant) = as_constants(&item);
@@ -45,18 +45,14 @@ fn main() {
     }
     list.push_str("unsafe extern \"C\" {\n");
     let mut functions = BTreeSet::new();
-    let files = fs::read_dir(root.join("src/ffi")).expect("src/ffi");
-    let files = files.map(|file| file.expect("a file of src/ffi").path());
-    for file in files.filter(|file| file.extension().is_some_and(|kind| kind == "rs")) {
-        for item in parse(&file) {
-            if let Item::Fn(item) = item
-                && let Some(declared) = as_foreign(&item)
-            {
-                list.push_str(&declared.to_token_stream().to_string());
-                list.push('\n');
-                again.push_str(&format!("{};\n", prototype(&item)));
-                functions.insert(item.sig.ident.to_string());
-            }
+    for item in rust_files(&root.join("src/ffi")).flat_map(|file| parse(&file)) {
+        if let Item::Fn(item) = item
+            && let Some(declared) = as_foreign(&item)
+        {
+            list.push_str(&declared.to_token_stream().to_string());
+            list.push('\n');
+            again.push_str(&format!("{};\n", prototype(&item)));
+            functions.insert(item.sig.ident.to_string());
         }
     }
     list.push_str("}\n");
@@ -82,14 +78,21 @@ fn main() {
         .header("spoolbuf.h")
         .flag("-Werror")
         // C's enums are counted among the types; a value of one that C does not name is not one.
-        .alias_is_c_enum(|name| is_enum(name))
-        .skip_roundtrip(|name| is_enum(name))
+        .alias_is_c_enum(is_enum)
+        .skip_roundtrip(is_enum)
         .rename_struct_ty(|name| Some(name.to_owned()));
     generator.skip_struct(move |item| opaque.iter().any(|name| name == item.ident()));
     ctest::generate_test(&mut generator, &listed, "comparison.rs").expect("a comparison");
-    for file in ["src/ffi/abi.rs", "src/ffi", "include/spoolbuf.h"] {
+    for file in ["src/ffi", "include/spoolbuf.h"] {
         println!("cargo::rerun-if-changed={}", root.join(file).display());
     }
+}
+
+/// The files of a folder, without those of its folders.
+fn rust_files(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let files = fs::read_dir(folder).expect("a folder");
+    let files = files.map(|file| file.expect("a file").path());
+    files.filter(|file| file.extension().is_some_and(|kind| kind == "rs"))
 }
 
 fn parse(path: &Path) -> Vec<Item> {
