@@ -43,7 +43,9 @@
  *   at its end, with     from anywhere: the appsrc is `random-access`, with the size
  *   every byte buffered
  *   that can seek, with  from anywhere. GStreamer looks at the end first, so the source is sent there
- *   a size               first; that proves a declared size (sb_find_size())
+ *   a size               first; that proves a declared size (sb_find_size()). If that fails, the
+ *                        status says so: the sound may end at a wrong size. A source that turns out to
+ *                        be unable to seek plays once everything is fetched
  *   that cannot seek     as it arrives: the appsrc is `seekable`. It is sought within what is buffered,
  *                        and has no size until it is at its end, since Ogg's demuxer would wait there.
  *                        Until then that demuxer refuses every seek, and so does Matroska's if the
@@ -151,8 +153,16 @@ static inline int64_t spoolbuf_gst_fill(spoolbuf_gst *self, gboolean all, gsize 
     return (int64_t)done;
 }
 
-/* Gives GStreamer the size once it is a fact. Before the stream's end a source that cannot seek has none:
- * Ogg's demuxer would go there and wait forever if it can't, or flush a pipeline that just starts. */
+/* Keeps the first error. */
+static inline void spoolbuf_gst_note(spoolbuf_gst *self, int64_t result)
+{
+    if (result < 0)
+        g_atomic_int_compare_and_exchange(&self->status, SB_OK, (gint)result);
+}
+
+/* Gives GStreamer the size once it is a fact. Where it reads as the bytes arrive, a source that cannot seek
+ * has none before its end: Ogg's demuxer would go there and wait forever if it can't, or flush a pipeline that
+ * just starts. */
 static inline void spoolbuf_gst_tell(spoolbuf_gst *self, gboolean at_end)
 {
     int64_t size = sb_known_size(self->buffer);
@@ -160,30 +170,31 @@ static inline void spoolbuf_gst_tell(spoolbuf_gst *self, gboolean at_end)
 
     if (size < 0 || size == self->told || sb_stat(self->buffer, &facts, sizeof facts) != SB_OK)
         return;
-    if (!self->whole && !facts.seekable && !at_end)
+    if (gst_app_src_get_stream_type(self->source) != GST_APP_STREAM_TYPE_RANDOM_ACCESS && !facts.seekable
+        && !at_end)
         return;
     self->told = size;
     gst_app_src_set_size(self->source, size);
 }
 
 /* Finds the size before a demuxer that can go to the end does so. A source that can seek is sent to the
- * last byte. */
+ * last byte. One that turns out to be unable to is read to its end: GStreamer relies on the size. */
 static inline void spoolbuf_gst_prove(spoolbuf_gst *self)
 {
     gint64 began = g_get_monotonic_time();
-    int64_t size = SB_ERR_TIMEOUT;
-    sb_stats facts;
+    int64_t size;
 
     if (!g_atomic_int_get(&self->unproved))
         return;
-    while (size == SB_ERR_TIMEOUT && sb_stat(self->buffer, &facts, sizeof facts) == SB_OK
-           && (self->whole || facts.seekable)) {
+    do {
         size = sb_find_size(self->buffer, SPOOLBUF_GST_PATIENCE);
         if (size == SB_ERR_TIMEOUT && !spoolbuf_gst_waits_on(self, began))
             return;
-    }
-    if (g_atomic_int_compare_and_exchange(&self->unproved, TRUE, FALSE))
-        spoolbuf_gst_tell(self, FALSE);
+    } while (size == SB_ERR_TIMEOUT);
+    if (!g_atomic_int_compare_and_exchange(&self->unproved, TRUE, FALSE))
+        return;
+    spoolbuf_gst_note(self, size);
+    spoolbuf_gst_tell(self, FALSE);
 }
 
 static inline GstPadProbeReturn spoolbuf_gst_asked(GstPad *pad, GstPadProbeInfo *info, gpointer opaque)
@@ -211,7 +222,7 @@ static inline void spoolbuf_gst_fail(spoolbuf_gst *self, GstAppSrc *source, int6
     char path[1024], text[1536];
     sb_error error;
 
-    g_atomic_int_compare_and_exchange(&self->status, SB_OK, (gint)status);
+    spoolbuf_gst_note(self, status);
     sb_error_init(&error, sizeof error);
     error.path = path;
     error.path_cap = sizeof path;

@@ -9,6 +9,7 @@
 #define BEGINS 1
 #define PIPED
 #define GOES_BACK STANDS_STILL
+#define LOOKS_AHEAD
 
 struct player {
     PLAYER;
@@ -103,6 +104,48 @@ static void player_close(player *self)
     gst_object_unref(self->pipeline);
 }
 
+/* A pipeline in the state NULL wants its thread back: a search gives up if it is not over soon. */
+static void find_size(spoolbuf_gst *io)
+{
+    while (g_atomic_int_get(&io->unproved))
+        spoolbuf_gst_prove(io);
+}
+
+/* LOOK zeros of a source that turns out to be unable to seek, and takes longer than a search is patient. */
+static int64_t slow_read(void *position, void *out, size_t capacity)
+{
+    size_t *at = (size_t *)position, count = LOOK - *at < capacity ? LOOK - *at : capacity;
+
+    if (*at % (LOOK / 4) == 0)
+        usleep(2 * 1000 * SPOOLBUF_GST_PATIENCE);
+    memset(out, 0, count);
+    *at += count;
+    return (int64_t)count;
+}
+
+static int64_t slow_seek(void *position, uint64_t offset)
+{
+    (void)position;
+    (void)offset;
+    return SB_SOURCE_UNSUPPORTED;
+}
+
+/* A wrong declared size is replaced before GStreamer relies on it, however long that takes. */
+static void replaces_the_size(GstAppSrc *source, uint64_t declared, int status)
+{
+    size_t position = 0;
+    sb_callback callback = { .read = slow_read, .seek = slow_seek, .opaque = &position };
+    sb_buffer *buffer = sb_new(&callback, declared, SB_MAX_DEFAULT);
+    spoolbuf_gst io;
+
+    assert(spoolbuf_gst_open(&io, buffer, source) == SB_OK);
+    assert(gst_app_src_get_size(source) == (gint64)declared);
+    find_size(&io);
+    assert(gst_app_src_get_size(source) == LOOK && spoolbuf_gst_status(&io) == status);
+    spoolbuf_gst_close(&io);
+    sb_free(buffer);
+}
+
 static void player_asks(player *self)
 {
     GstAppSrc *source = self->io.source;
@@ -137,6 +180,19 @@ static void player_asks(player *self)
     spoolbuf_gst_close(&other);
     options.flags = 77;
     assert(spoolbuf_gst_open_with(&other, self->buffer, source, &options) == SB_ERR_INVALID);
+    replaces_the_size(source, LOOK / 2, SB_OK);
+    replaces_the_size(source, 2 * LOOK, SB_ERR_SHORT);
+}
+
+static int player_looks_ahead(player *self, int asks_size)
+{
+    if (asks_size) {
+        find_size(&self->io);
+        return sb_known_size(self->buffer) >= 0;
+    }
+    assert(spoolbuf_gst_seek_data(self->io.source, LOOK, &self->io));
+    spoolbuf_gst_need_data(self->io.source, 1, &self->io);
+    return player_status(self) == SB_OK;
 }
 
 static void player_play(player *self)
