@@ -533,8 +533,7 @@ static inline void spoolbuf_curl_step(spoolbuf_curl *self)
 /* The result of a finished transfer whose bytes were read: 0 the end, 1 more to request, < 0 an error. */
 static inline int64_t spoolbuf_curl_result(spoolbuf_curl *self)
 {
-    if (self->verdict == SPOOLBUF_CURL_UNJUDGED
-        && (self->outcome == CURLE_OK || self->outcome == CURLE_HTTP_RETURNED_ERROR))
+    if (self->verdict == SPOOLBUF_CURL_UNJUDGED && self->outcome == CURLE_OK)
         self->verdict = spoolbuf_curl_judge(self);
     if (self->verdict < 0)
         return self->verdict;
@@ -901,6 +900,8 @@ static inline int spoolbuf_curl_source(sb_callback *source, const char *url, CUR
     /* A range of an encoded body is not a range of the resource. */
     curl_easy_setopt(self->easy, CURLOPT_ACCEPT_ENCODING, "identity");
     curl_easy_setopt(self->easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
+    /* Statuses are judged here: a 416 may be the end. */
+    curl_easy_setopt(self->easy, CURLOPT_FAILONERROR, 0L);
     /* Only the bytes of the body, as the server stores them. */
     curl_easy_setopt(self->easy, CURLOPT_TRANSFER_ENCODING, 0L);
     curl_easy_setopt(self->easy, CURLOPT_HTTP_TRANSFER_DECODING, 1L);

@@ -55,6 +55,19 @@ static void trust(const char *url, const char *certificate)
     sb_free(buffer);
 }
 
+/* A 416 is the end, whatever the caller's handle says of such statuses. */
+static void ends_by_a_refusal(const char *url)
+{
+    CURL *easy = curl_easy_init();
+    sb_buffer *buffer;
+
+    curl_easy_setopt(easy, CURLOPT_FAILONERROR, 1L);
+    buffer = over(url, easy);
+    is_whole(buffer);
+    assert(sb_known_size(buffer) == SIZE);
+    sb_free(buffer);
+}
+
 /* The peak of this process's memory, in kB. */
 static long peak(void)
 {
@@ -330,6 +343,8 @@ int main(int argc, char **argv)
         several(argc - 2, argv + 2);
     } else if (strcmp(what, "trust") == 0) {
         trust(argv[2], argv[3]);
+    } else if (strcmp(what, "refusal") == 0) {
+        ends_by_a_refusal(argv[2]);
     } else if (strcmp(what, "pause") == 0) {
         pauses(argv[2], given[0]);
     } else if (strcmp(what, "close-on-exec") == 0) {

@@ -120,6 +120,7 @@ fn requests_the_rest_of_a_partial_response() {
         let asked = untold.asked();
         let steps: Vec<usize> = (0..SIZE).step_by(MOST).chain([SIZE]).collect();
         assert_eq!(asked, steps);
+        calls.ok(&untold, "refusal", &[]);
     }
 }
 
