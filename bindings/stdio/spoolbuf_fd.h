@@ -13,7 +13,8 @@
  *                        retried. A non-blocking descriptor is waited for by poll(2)
  *   the end              read(2) returns 0
  *   an error             -errno, which sb_stats keeps as source_error. A 0 directly after it (as a
- *                        reset socket returns) is the same error again
+ *                        reset socket returns) is the same error again. Where off_t has 32 bits, a file or
+ *                        a block device of 2 GiB or more is -EOVERFLOW, and so is a read there if it grew
  *   seek, size           regular files and block devices use pread(2), so that the descriptor's own
  *                        position does not move. The size is the rest of the file at this time. All
  *                        others are forward-only and have SB_SIZE_UNKNOWN
@@ -73,15 +74,23 @@ typedef struct spoolbuf_fd {
     int64_t position;   /* the position in a file, from its own start */
 } spoolbuf_fd;
 
+/* Past the largest offset of a file, or of a 32-bit off_t, where pread(2) would report an error: the end, if
+ * the file's size is one that the system can tell. */
+static inline int64_t spoolbuf_fd_far(const spoolbuf_fd *self)
+{
+    struct stat facts;
+
+    return fstat(self->fd, &facts) < 0 ? -errno : 0;
+}
+
 static inline int64_t spoolbuf_fd_pread(void *opaque, void *out, size_t capacity)
 {
     spoolbuf_fd *self = (spoolbuf_fd *)opaque;
     off_t at = (off_t)self->position;
     ssize_t count;
 
-    /* Past the largest offset of a file, or of a 32-bit off_t: pread(2) would report an error. */
     if ((int64_t)at != self->position || capacity > (uint64_t)(INT64_MAX - self->position))
-        return 0;
+        return spoolbuf_fd_far(self);
     do
         count = pread(self->fd, out, capacity, at);
     while (count < 0 && errno == EINTR);
@@ -217,8 +226,13 @@ static inline int spoolbuf_fd_source(sb_callback *source, int fd, int owned, uin
     if (regular || S_ISBLK(facts.st_mode)) {
         self->start = (int64_t)lseek(fd, 0, SEEK_CUR);
         end = regular ? (int64_t)facts.st_size : (int64_t)lseek(fd, 0, SEEK_END);
+        failed = end < 0 ? errno : 0;
         if (!regular)
             lseek(fd, (off_t)self->start, SEEK_SET);
+        if (failed == EOVERFLOW) { /* as fstat(2) reports for a file */
+            free(self);
+            return -EOVERFLOW;
+        }
         if (self->start < 0)
             self->start = 0;
         self->position = self->start;

@@ -67,3 +67,8 @@ fn funopen() {
     passes("tests/stdio/funopen.c");
     passes_as("funopen-narrow", "tests/stdio/funopen.c", "-DNARROW");
 }
+
+#[test]
+fn narrow() {
+    passes("tests/stdio/narrow.c");
+}
