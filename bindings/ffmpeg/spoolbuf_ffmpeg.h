@@ -128,6 +128,20 @@ static inline void spoolbuf_ffmpeg_update(spoolbuf_ffmpeg *self)
         self->context->seekable = self->can_seek = can_seek;
 }
 
+/* As sb_reader_read(), but not after a cancel: bytes that are buffered can be read then, too. */
+static inline int64_t spoolbuf_ffmpeg_take(spoolbuf_ffmpeg *self, size_t length, void *out)
+{
+    int64_t count = SB_ERR_CANCELED;
+
+    if (!SPOOLBUF_FFMPEG_GET(&self->canceled))
+        count = sb_reader_read(self->reader, length, out);
+    if (count > 0 && SPOOLBUF_FFMPEG_GET(&self->canceled)) {
+        sb_reader_seek(self->reader, -count, SB_SEEK_CUR);
+        count = SB_ERR_CANCELED;
+    }
+    return count;
+}
+
 static inline int spoolbuf_ffmpeg_read(void *opaque, uint8_t *out, int length)
 {
     spoolbuf_ffmpeg *self = (spoolbuf_ffmpeg *)opaque;
@@ -135,12 +149,7 @@ static inline int spoolbuf_ffmpeg_read(void *opaque, uint8_t *out, int length)
 
     if (length <= 0)
         return length < 0 ? AVERROR(EINVAL) : 0;
-    count = sb_reader_read(self->reader, (size_t)length, out);
-    /* Bytes that are buffered can be read after a cancel, too. */
-    if (count > 0 && SPOOLBUF_FFMPEG_GET(&self->canceled)) {
-        sb_reader_seek(self->reader, -count, SB_SEEK_CUR);
-        count = SB_ERR_CANCELED;
-    }
+    count = spoolbuf_ffmpeg_take(self, (size_t)length, out);
     if (count > 0)
         return (int)count;
     spoolbuf_ffmpeg_update(self);
@@ -158,9 +167,9 @@ static inline void spoolbuf_ffmpeg_prove(spoolbuf_ffmpeg *self, int64_t declared
     char byte;
 
     if (count >= 0)
-        count = sb_reader_read(self->reader, 1, &byte);
+        count = spoolbuf_ffmpeg_take(self, 1, &byte);
     if (count == 1)
-        count = sb_reader_read(self->reader, 1, &byte);
+        count = spoolbuf_ffmpeg_take(self, 1, &byte);
     if (count != SB_ERR_UNSUPPORTED && count != SB_ERR_TIMEOUT)
         spoolbuf_ffmpeg_note(self, count);
 }
@@ -204,7 +213,7 @@ static inline int64_t spoolbuf_ffmpeg_try(spoolbuf_ffmpeg *self, int64_t from, i
     if (self->reach == SB_REACH_WHOLE || to < 0 || sb_buffered(buffer, (uint64_t)to) > 0
         || sb_stat(buffer, &facts, sizeof facts) < 0 || !facts.seekable || facts.seeks > 0)
         return to;
-    count = sb_reader_read(self->reader, 1, &byte);
+    count = spoolbuf_ffmpeg_take(self, 1, &byte);
     spoolbuf_ffmpeg_update(self);
     if (count != SB_ERR_UNSUPPORTED)
         spoolbuf_ffmpeg_note(self, count);
@@ -281,8 +290,9 @@ static inline void spoolbuf_ffmpeg_cancel(spoolbuf_ffmpeg *self)
 /* Lets it go on. Not while a read is running. */
 static inline void spoolbuf_ffmpeg_resume(spoolbuf_ffmpeg *self)
 {
-    sb_reader_resume(self->reader);
+    /* A cancel that comes in between stays. */
     SPOOLBUF_FFMPEG_SET(&self->canceled, 0);
+    sb_reader_resume(self->reader);
     self->status = SB_OK;
     self->context->error = 0;
     self->context->eof_reached = 0;

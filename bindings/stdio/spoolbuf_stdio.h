@@ -236,8 +236,9 @@ static inline void spoolbuf_stdio_cancel(spoolbuf_stdio *self)
 /* Lets it read again, after clearerr(). Not while a read is running. */
 static inline void spoolbuf_stdio_resume(spoolbuf_stdio *self)
 {
-    sb_reader_resume(self->reader);
+    /* A cancel that comes in between stays. */
     __atomic_store_n(&self->canceled, 0, __ATOMIC_SEQ_CST);
+    sb_reader_resume(self->reader);
 }
 
 /* The same as spoolbuf_stdio_open(). `*out`, if not NULL, is set to the reader that cancels it. */

@@ -6,12 +6,34 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "spoolbuf.h"
+
+/* Called inside spoolbuf_stdio_resume(), after its reader was resumed. */
+static void (*in_resume)(void);
+
+static int resume_reader(sb_reader *reader)
+{
+    int status = sb_reader_resume(reader);
+
+    if (in_resume != NULL)
+        in_resume();
+    return status;
+}
+
+#define sb_reader_resume resume_reader
 #include "spoolbuf_stdio.h"
+#undef sb_reader_resume
 
 enum { SIZE = 100000 };
 
 static FILE *file;
+static spoolbuf_stdio *canceler;
 static int loops;
+
+static void cancel(void)
+{
+    spoolbuf_stdio_cancel(canceler);
+}
 
 static unsigned char byte_at(int64_t at)
 {
@@ -50,7 +72,6 @@ int main(void)
     int64_t position = 0, at;
     sb_callback source = { .read = give, .opaque = &position };
     sb_buffer *buffer = sb_new(&source, SIZE, SB_MAX_DEFAULT);
-    spoolbuf_stdio *canceler;
     pthread_t player;
 
     assert(buffer != NULL && sb_find_size(buffer, -1) == SIZE);
@@ -63,6 +84,14 @@ int main(void)
     pthread_join(player, NULL);
     clearerr(file);
     assert(fgetc(file) == EOF && errno == ECANCELED);
+    /* A cancel that comes meanwhile is not lost. */
+    in_resume = cancel;
+    spoolbuf_stdio_resume(canceler);
+    in_resume = NULL;
+    clearerr(file);
+    while (getc(file) != EOF)
+        continue; /* What the FILE itself holds. */
+    assert(ferror(file) && errno == ECANCELED);
     spoolbuf_stdio_resume(canceler);
     clearerr(file);
     at = ftell(file);

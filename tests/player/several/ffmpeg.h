@@ -3,7 +3,24 @@
  */
 #include <libavcodec/avcodec.h>
 
+/* Called inside spoolbuf_ffmpeg_resume(), before its reader is resumed or after that. */
+static void (*before_resume)(void), (*after_resume)(void);
+
+static int resume_reader(sb_reader *reader)
+{
+    int status;
+
+    if (before_resume != NULL)
+        before_resume();
+    status = sb_reader_resume(reader);
+    if (after_resume != NULL)
+        after_resume();
+    return status;
+}
+
+#define sb_reader_resume resume_reader
 #include "spoolbuf_ffmpeg.h"
+#undef sb_reader_resume
 
 #define FAILED_SAYS "error"
 #define GOES_ON 1
@@ -43,6 +60,27 @@ static void player_close(player *self)
 {
     if (self->buffer != NULL)
         spoolbuf_ffmpeg_close(&self->io);
+}
+
+static spoolbuf_ffmpeg *resumed;
+
+static void cancel_resumed(void)
+{
+    spoolbuf_ffmpeg_cancel(resumed);
+}
+
+/* A cancel that comes during a resume is not lost, wherever the next byte is. */
+static void resumes_canceled(spoolbuf_ffmpeg *io, int64_t at, uint64_t frontier)
+{
+    uint8_t byte;
+
+    resumed = io;
+    spoolbuf_ffmpeg_resume(io);
+    before_resume = after_resume = NULL;
+    assert(spoolbuf_ffmpeg_seek(io, at, SEEK_SET) == at);
+    assert(spoolbuf_ffmpeg_read(io, &byte, 1) == AVERROR_EXIT);
+    assert(sb_buffered(sb_reader_buffer(io->reader), 0) == (int64_t)frontier);
+    assert(spoolbuf_ffmpeg_status(io) == SB_ERR_CANCELED);
 }
 
 static void player_asks(player *self)
@@ -89,8 +127,12 @@ static void player_asks(player *self)
     assert(spoolbuf_ffmpeg_seek(&self->io, 0, SEEK_SET) == 0);
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == AVERROR_EXIT);
     assert(player_status(self) == SB_ERR_CANCELED);
+    after_resume = cancel_resumed;
+    resumes_canceled(&self->io, 0, 100);
+    before_resume = cancel_resumed;
+    resumes_canceled(&self->io, 500, 100);
     spoolbuf_ffmpeg_resume(&self->io);
-    assert(player_status(self) == SB_OK);
+    assert(player_status(self) == SB_OK && spoolbuf_ffmpeg_seek(&self->io, 0, SEEK_SET) == 0);
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, 1) == 1 && bytes[0] == odd_byte(0));
     /* An empty read is not the end. */
     assert(spoolbuf_ffmpeg_read(&self->io, bytes, 0) == 0);
