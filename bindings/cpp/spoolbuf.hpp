@@ -2106,8 +2106,9 @@ public:
     }
     void resume() const noexcept
     {
-        reader_.resume();
+        // A cancel that comes in between stays.
         canceled_ = false;
+        reader_.resume();
     }
 
 protected:

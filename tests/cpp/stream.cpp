@@ -1,5 +1,20 @@
 // std::istream on both sides: as a source, and over a buffer.
+#include <spoolbuf.h>
+
+/// Called inside a resume, after the reader was resumed.
+static void (*in_resume)() = nullptr;
+
+static int resume_reader(sb_reader *reader)
+{
+    int status = sb_reader_resume(reader);
+    if (in_resume)
+        in_resume();
+    return status;
+}
+
+#define sb_reader_resume resume_reader
 #include "check.hpp"
+#undef sb_reader_resume
 
 #include <atomic>
 #include <fstream>
@@ -295,6 +310,25 @@ static void stops_a_loop()
     CHECK(at <= 100000 && is_resource(at, rest_of(in).data(), 100000 - at));
 }
 
+/// A cancel that comes during a resume is not lost.
+static void keeps_a_cancel()
+{
+    static spoolbuf::istream *resumed;
+    pipe_like pipe(100000);
+    spoolbuf::buffer buffer(std::make_unique<std::istream>(&pipe));
+    CHECK(buffer.find_size() == 100000);
+    spoolbuf::istream in(buffer);
+    resumed = &in;
+    in.cancel();
+    in_resume = [] { resumed->cancel(); };
+    in.resume();
+    in_resume = nullptr;
+    CHECK(in.get() == EOF && in.bad());
+    in.clear();
+    in.resume();
+    CHECK(in.get() == static_cast<unsigned char>(byte_at(0)));
+}
+
 int main()
 {
     reads_from_a_stream();
@@ -307,5 +341,6 @@ int main()
     shows_errors_as_bad();
     stops_alone();
     stops_a_loop();
+    keeps_a_cancel();
     std::puts("ok");
 }
