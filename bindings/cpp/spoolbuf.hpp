@@ -2070,6 +2070,7 @@ private:
 };
 
 /// A std::streambuf over a position in a buffer: read-only and seekable. Any byte can be put back.
+/// A seek from the end finds the size first, as reader::find_size() does, and so may fetch everything.
 ///
 /// Errors are thrown, so that an istream reports them as badbit (or throws them itself if its
 /// exceptions() say so), never as the end. A read of several bytes that fails does not move the
@@ -2170,7 +2171,13 @@ protected:
         if ((which & std::ios_base::in) == 0)
             return pos_type(off_type(-1));
         if (from == std::ios_base::end) {
-            std::int64_t to = sb_reader_seek(reader_.native_handle(), by, SB_SEEK_END);
+            sb_reader *handle = reader_.native_handle();
+            // The declared size is not the end.
+            std::int64_t to = sb_known_size(sb_reader_buffer(handle));
+            if (to == SB_ERR_UNKNOWN_SIZE)
+                to = canceled_ ? std::int64_t(SB_ERR_CANCELED) : sb_reader_find_size(handle);
+            if (to >= 0)
+                to = sb_reader_seek(handle, by, SB_SEEK_END);
             if (to >= 0)
                 forget();
             return pos_type(to >= 0 ? off_type(to) : off_type(-1));

@@ -152,6 +152,32 @@ static void reads_a_file()
     std::filesystem::remove("file");
 }
 
+/// A declared size is not the end, and neither is none.
+static void finds_the_end(std::optional<std::uint64_t> declared)
+{
+    spoolbuf::options how;
+    how.size = declared;
+    spoolbuf::buffer buffer(stream{100000}, how);
+    spoolbuf::istream in(buffer);
+    CHECK(in.get() == static_cast<unsigned char>(byte_at(0)));
+    CHECK(in.seekg(-10, std::ios::end) && in.tellg() == std::streampos(99990));
+    CHECK(in.get() == static_cast<unsigned char>(byte_at(99990)));
+    in.seekg(0);
+    CHECK(is_resource(0, rest_of(in).data(), 100000));
+}
+
+/// An end that cannot be found is none.
+static void finds_no_end()
+{
+    spoolbuf::options how;
+    how.size = 100000;
+    spoolbuf::buffer buffer(stream{100000, 5000}, how);
+    spoolbuf::istream in(buffer);
+    CHECK(!in.seekg(0, std::ios::end));
+    in.clear();
+    CHECK(in.tellg() == std::streampos(0) && in.get() == static_cast<unsigned char>(byte_at(0)));
+}
+
 static void is_read_as_a_stream()
 {
     spoolbuf::buffer buffer(stream{100000});
@@ -334,6 +360,11 @@ int main()
     reads_from_a_stream();
     tells_an_error_from_the_end();
     reads_a_file();
+    finds_the_end(100000);
+    finds_the_end(50000);
+    finds_the_end(200000);
+    finds_the_end(std::nullopt);
+    finds_no_end();
     is_read_as_a_stream();
     puts_back();
     knows_what_there_is();
