@@ -49,6 +49,9 @@
  *   that cannot seek     as it arrives, whether a size is declared or not, and is sought within what is
  *                        buffered. With SB_REACH_WHOLE a seek ahead fetches all bytes up to there
  *
+ * A decoder may have to pass more than the reach before the sound, such as a large picture in a tag. If it
+ * cannot be initialized though the status is SB_OK, try it with the whole.
+ *
  * miniaudio itself reads an Ogg to its end in search of an MP3, unless `encodingFormat` in its
  * configuration is ma_encoding_format_vorbis, and also a WAV whose header has no size.
  *
