@@ -205,7 +205,8 @@ public:
 
         if (!isOpen() || stopped_)
             return false;
-        options.timeout_ms = ms;
+        /* Without a timeout, a reader that never calls the source would not wait. */
+        options.timeout_ms = ms < 0 && (options.flags & SB_READER_BUFFERED) != 0 ? INT64_MAX : ms;
         if (sb_reader_new_with(buffer_, &options, &waiter) < 0)
             return false;
         waiter_ = waiter;

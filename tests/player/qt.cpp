@@ -403,6 +403,31 @@ static void starved_report()
     sb_free(buffer);
 }
 
+/* A device that never calls a source waits without a limit for what others bring. */
+static void waits_for_others()
+{
+    sb_buffer *buffer = nullptr;
+    sb_reader_options options;
+    assert(sb_new_push(nullptr, &buffer) == SB_OK);
+    sb_reader_options_init(&options, sizeof options);
+    options.flags = SB_READER_BUFFERED;
+    qt_device device(buffer, options);
+    assert(device.open(QIODevice::ReadOnly) && !device.waitForReadyRead(0));
+    std::thread pusher([&] {
+        sb_stats stats;
+        while (sb_stat(buffer, &stats, sizeof stats) == SB_OK && stats.waits == 0)
+            std::this_thread::yield();
+        sb_push(buffer, 0, 4, "abcd", -1);
+    });
+    bool ready = device.waitForReadyRead(-1);
+    if (!ready)
+        sb_free(buffer);
+    pusher.join();
+    assert(ready && device.read(4) == "abcd");
+    device.close();
+    sb_free(buffer);
+}
+
 int main(int argc, char **argv)
 {
     QCoreApplication app(argc, argv);
@@ -419,6 +444,7 @@ int main(int argc, char **argv)
     events(false);
     closed_while_watched();
     starved_report();
+    waits_for_others();
     puts("ok");
     return 0;
 }
