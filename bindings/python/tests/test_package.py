@@ -9,7 +9,6 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
-import venv
 import zipfile
 from pathlib import Path
 
@@ -134,13 +133,12 @@ def test_install_as_the_readme_says(builder: str, tmp_path: Path) -> None:
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, clone / name)
     readme = (clone / "bindings" / "python" / "README.md").read_text(encoding="utf-8")
-    (command,) = re.findall(r"^ {4}(pip install .*)$", readme, flags=re.M)
-    fresh = tmp_path / "fresh"
-    venv.create(fresh, with_pip=True)
-    scripts = fresh / ("Scripts" if os.name == "nt" else "bin")
-    path = os.pathsep.join([str(scripts), os.environ["PATH"]])
-    run(*command.split(), cwd=clone, PATH=path)
-    works(str(scripts / "python"), fresh)
+    (commands,) = re.findall(r"^```sh\n(.*?)^```", readme, flags=re.S | re.M)
+    # This interpreter's `python3`, and then what the environment has.
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    run("sh", "-euc", commands, cwd=clone, PATH=path)
+    scripts = clone / "target" / "env" / ("Scripts" if os.name == "nt" else "bin")
+    works(str(scripts / "python"), scripts.parent)
 
 
 def test_without_cargo(builder: str, tmp_path: Path) -> None:
