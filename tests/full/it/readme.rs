@@ -44,7 +44,7 @@ fn is_there(tool: &str) -> bool {
 }
 
 /// The programs of the pages, by a part of each. Each is compiled or run by a test of this module.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 11] = [
     (
         "c",
         "late_count = sb_read(buffer, 700000, sizeof late, late), early_count",
@@ -52,9 +52,11 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("c", "sb_cache_new"),
     ("c", "int main"),
     ("cmake", "find_package"),
-    ("cpp", "spoolbuf::buffer"),
+    ("cpp", "early = buffer.read(0, 6);\nbuffer.save"),
+    ("cpp", "int main"),
     ("python", "ctypes"),
-    ("python", "open(0, \"rb\")"),
+    ("python", "buffer = StreamBuffer(open"),
+    ("python", "with StreamBuffer(open"),
     ("rust,ignore", "StreamBuffer"),
     ("rust,no_run", "fn main"),
 ];

@@ -7,17 +7,33 @@ use super::{is_there, printed, prints};
 use crate::checkout::{INSTALL, PAGES, block, checkout, install, succeeds, succeeds_with};
 
 #[test]
-fn shared_library_in_c_and_python() {
+fn shared_library() {
     let (checkout, _alone) = checkout();
     let commands = block("sh", "cc -std=c99 -I include demo.c -L");
     assert_eq!(succeeds(checkout, &commands), printed());
     prints(checkout, "./demo");
     let strict = "cc -std=c99 -Wall -Wextra -Wpedantic -Werror -I include -c demo.c -o /dev/null";
     succeeds(checkout, strict);
+    if is_there("c++") {
+        fs::write(checkout.join("demo.cpp"), block("cpp", "int main")).expect("written");
+        assert_eq!(succeeds(checkout, &block("sh", "demo.cpp")), printed());
+        prints(checkout, "./demo-cpp");
+    }
     if is_there("python3") {
+        assert_eq!(
+            succeeds(checkout, &block("sh", "python3 demo.py")),
+            printed()
+        );
         prints(checkout, "python3 demo.py");
+        let start = block("python", "with StreamBuffer(open");
+        fs::write(checkout.join("start.py"), start).expect("written");
+        prints(checkout, &format!("{PYTHON} python3 start.py"));
     }
 }
+
+/// The Python package without an installation, from the root directory.
+const PYTHON: &str =
+    "PYTHONPATH=bindings/python/src SPOOLBUF_LIBRARY=target/release/libspoolbuf.so";
 
 #[test]
 fn static_library() {
@@ -83,6 +99,14 @@ fn rust_program() {
     fs::write(package.join("src/main.rs"), block("rust,no_run", "fn main")).expect("written");
     succeeds(&package, "cargo build --quiet");
     prints(checkout, "demo-rust/target/debug/demo");
+    fs::create_dir_all(package.join("examples")).expect("a directory");
+    fs::copy(
+        package.join("src/main.rs"),
+        package.join("examples/start.rs"),
+    )
+    .expect("copied");
+    let run = block("sh", "cargo run --example start");
+    assert_eq!(succeeds(&package, &run), printed());
 }
 
 /// A program that depends on the library as the page says, without its code.
@@ -122,7 +146,7 @@ fn four_lines() {
     let four = format!(
         "#include <spoolbuf.hpp>\n#include <fstream>\nint main()\n{{\n{}\
          return late.size() != 6 || late[0] != std::byte('1') || early.size() != 6;\n}}\n",
-        block("cpp", "spoolbuf::buffer")
+        block("cpp", "early = buffer.read(0, 6);\nbuffer.save")
     );
     fs::write(checkout.join("four.cpp"), four).expect("written");
     let flags = "-Wall -Wextra -Werror -I include -I bindings/cpp -L target/release -lspoolbuf \
@@ -147,12 +171,10 @@ fn four_lines() {
         );
     }
     if is_there("python3") {
-        let four = block("python", "open(0, \"rb\")");
+        let four = block("python", "buffer = StreamBuffer(open");
         let four = format!("{four}assert (late, early) == (b\"100000\", b\"000000\")\n");
         fs::write(checkout.join("four.py"), four).expect("written");
-        let variables =
-            "PYTHONPATH=bindings/python/src SPOOLBUF_LIBRARY=target/release/libspoolbuf.so";
-        runs("Python", "true", &format!("{variables} python3 four.py"));
+        runs("Python", "true", &format!("{PYTHON} python3 four.py"));
     }
 }
 
