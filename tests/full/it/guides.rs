@@ -207,8 +207,8 @@ with zipfile.ZipFile(\"served/things.zip\", \"w\") as archive:
     archive.write(\"served/large\", \"large.bin\")'",
     );
     let printed = desk.follow("http.md");
-    let (notes, rest) = printed.split_once('\n').expect("lines");
-    assert_eq!(notes, "hello world");
+    let (first, rest) = printed.split_once('\n').expect("lines");
+    assert_eq!(first, "notes.txt 12");
     let pulled: u64 = rest
         .split(' ')
         .next()
