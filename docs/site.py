@@ -77,7 +77,7 @@ TYPEDEF_HIDES_STRUCT = YES
 ENABLE_PREPROCESSING = YES
 MACRO_EXPANSION = YES
 EXPAND_ONLY_PREDEF = YES
-PREDEFINED = SB_API=
+EXPAND_AS_DEFINED = SB_API
 TOC_INCLUDE_HEADINGS = 3
 GENERATE_TREEVIEW = YES
 DISABLE_INDEX = YES
@@ -241,14 +241,16 @@ def library() -> str:
 
 
 def python(site: Path) -> None:
-    """What pydoc makes, without its links to modules that are not here."""
+    """What pydoc makes, without the list of private modules, and without its links to modules that are not here."""
     folder = site / "python"
     folder.mkdir()
-    script = f"import os, pydoc; os.chdir({str(folder)!r}); pydoc.writedoc('spoolbuf')"
+    script = f"import os, pydoc, spoolbuf; del spoolbuf.__path__; os.chdir({str(folder)!r}); pydoc.writedoc(spoolbuf)"
     run([sys.executable, "-c", script], SPOOLBUF_LIBRARY=library(), PYTHONPATH=str(ROOT / "bindings/python/src"))
     page = folder / "spoolbuf.html"
     text = page.read_text(encoding="utf-8").replace(str(ROOT) + "/", "")
-    page.write_text(re.sub(r'<a href="(?!#|spoolbuf\.html#)[^"]*">(.*?)</a>', r"\1", text), encoding="utf-8")
+    text = re.sub(r'<a href="(?!#|spoolbuf\.html#)[^"]*">(.*?)</a>', r"\1", text)
+    assert "Package Contents" not in text and ">index<br>" in text
+    page.write_text(text.replace(">index<br>", '><a href="../index.html">All pages</a><br>'), encoding="utf-8")
 
 
 class Links(html.parser.HTMLParser):
@@ -297,6 +299,19 @@ def check_links(site: Path) -> int:
     return count
 
 
+def check_constants(site: Path) -> None:
+    """Doxygen gives a comment before an #ifndef to whatever comes next: each constant has its own one."""
+    text = html.unescape(re.sub(r"<[^>]*>", "", (site / "spoolbuf_8h.html").read_text(encoding="utf-8")))
+    plain = re.sub(r"\s", "", text)
+    header = (ROOT / "include" / "spoolbuf.h").read_text(encoding="ascii")
+    constants = re.findall(r"^ \*/\n#(?:define|ifndef) (\w+)", header, flags=re.M)
+    for name in constants:
+        comment = re.split(r"/\*\*", header.split(f" */\n#define {name}")[0].split(f" */\n#ifndef {name}")[0])[-1]
+        first = re.sub(r"\s|`", "", comment.replace("*", "").split(".")[0])
+        if not re.search(rf"{name}\W.{{0,100}}?{re.escape(first)}", plain):
+            sys.exit(f"spoolbuf_8h.html: {name} lacks its comment")
+
+
 def main() -> None:
     left = set(tracked("*.md")) - set(PAGES) - {"packaging/crate-links.md", ".github/pull_request_template.md"}
     if left:
@@ -306,6 +321,7 @@ def main() -> None:
     site.mkdir(parents=True)
     pages = Pages(site)
     doxygen(site, pages)
+    check_constants(site)
     pages.copy_files()
     rust(site)
     python(site)
