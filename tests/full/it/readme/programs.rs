@@ -109,6 +109,9 @@ fn rust_program() {
     assert_eq!(succeeds(&package, &run), printed());
 }
 
+/// What the library's package refuses, also in a program that is put into its `examples`.
+const LINTS: &str = "[lints.rust]\nmissing_docs = \"deny\"\n";
+
 /// A program that depends on the library as the page says, without its code.
 fn package(checkout: &Path, name: &str) -> PathBuf {
     let package = checkout.join(name);
@@ -116,7 +119,7 @@ fn package(checkout: &Path, name: &str) -> PathBuf {
     let line = "spoolbuf = { path = \"…\" }";
     assert!(INSTALL.contains(&format!("`{line}`")));
     let manifest = format!(
-        "[package]\nname = \"demo\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n{}\n",
+        "[package]\nname = \"demo\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n{}\n{LINTS}",
         line.replace('…', concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
     );
     fs::write(package.join("Cargo.toml"), manifest).expect("written");
@@ -183,7 +186,7 @@ fn four_lines_of_rust() {
     let (checkout, _alone) = checkout();
     let package = package(checkout, "four-rust");
     let four = format!(
-        "fn main() -> Result<(), Box<dyn std::error::Error>> {{\nlet (mut late, mut early) = ([0; 6], [0; 6]);\n\
+        "//! Four lines.\nfn main() -> Result<(), Box<dyn std::error::Error>> {{\nlet (mut late, mut early) = ([0; 6], [0; 6]);\n\
          {}assert_eq!((&late, &early), (b\"100000\", b\"000000\"));\nOk(())\n}}\n",
         block("rust,ignore", "StreamBuffer")
     );
