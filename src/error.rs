@@ -1,8 +1,13 @@
 //! The errors, for Rust and for C.
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
+
+mod operation;
+mod text;
+
+pub use operation::Operation;
+pub(crate) use text::{meaning, reason, text};
 
 /// The number of each error, the same in Rust and C.
 pub(crate) mod code {
@@ -100,82 +105,6 @@ pub enum Error {
     Lapped,
 }
 
-/// What a call was doing when it failed.
-///
-/// As text it is a phrase, such as "open the target".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-// Not one byte: the tag of `Error` beside it would be one byte too, which takes two instructions more
-// to check in every read.
-#[repr(i32)]
-pub enum Operation {
-    /// Reading the source.
-    SourceRead = 1,
-    /// Seeking the source.
-    SourceSeek = 2,
-    /// Creating the spool file.
-    SpoolCreate = 3,
-    /// Writing the spool file.
-    SpoolWrite = 4,
-    /// Reading the spool file.
-    SpoolRead = 5,
-    /// Opening the directory of a save's target, or creating the file there.
-    TargetOpen = 6,
-    /// Writing the target.
-    TargetWrite = 7,
-    /// Setting the target's permission bits.
-    TargetMode = 8,
-    /// Finding out whether the system has accepted what was written, which some file systems only
-    /// report when a file is closed.
-    TargetClose = 9,
-    /// Flushing the target or its directory to disk.
-    TargetSync = 10,
-    /// Giving the complete file the target's name.
-    TargetRename = 11,
-    /// Making the spool file the target.
-    TargetLink = 12,
-    /// Opening the source of an entry of a cache.
-    SourceOpen = 13,
-}
-
-/// Each operation, in the order of the numbers, which start at 1 and are the same in C. The text
-/// follows "cannot".
-const OPERATIONS: [(Operation, &str); 13] = [
-    (Operation::SourceRead, "read the source"),
-    (Operation::SourceSeek, "seek the source"),
-    (Operation::SpoolCreate, "create the spool file"),
-    (Operation::SpoolWrite, "write the spool file"),
-    (Operation::SpoolRead, "read the spool file"),
-    (Operation::TargetOpen, "open the target"),
-    (Operation::TargetWrite, "write the target"),
-    (Operation::TargetMode, "set the mode of the target"),
-    (Operation::TargetClose, "close the target"),
-    (Operation::TargetSync, "sync the target"),
-    (Operation::TargetRename, "rename the new file to the target"),
-    (Operation::TargetLink, "link the spool file to the target"),
-    (Operation::SourceOpen, "open the source"),
-];
-
-impl Operation {
-    /// The operation with this number in C.
-    pub(crate) fn from_number(number: i32) -> Option<Operation> {
-        let mut all = OPERATIONS.iter().map(|(operation, _)| *operation);
-        all.find(|operation| *operation as i32 == number)
-    }
-
-    /// Whether it is one on the spool file.
-    pub(crate) fn is_of_spool(self) -> bool {
-        use Operation::{SpoolCreate, SpoolRead, SpoolWrite};
-        matches!(self, SpoolCreate | SpoolWrite | SpoolRead)
-    }
-
-    /// Whether it is one of the source.
-    pub(crate) fn is_of_source(self) -> bool {
-        use Operation::{SourceOpen, SourceRead, SourceSeek};
-        matches!(self, SourceRead | SourceSeek | SourceOpen)
-    }
-}
-
 impl Error {
     /// Returns the status code of the C API.
     pub fn code(&self) -> i32 {
@@ -205,20 +134,6 @@ impl Error {
             Error::Source { .. } | Error::Short => Some(Operation::SourceRead),
             _ => None,
         }
-    }
-
-    /// The kind of error in words. The system's code is left out.
-    fn reason(&self) -> &'static str {
-        let operation = match self {
-            Error::DiskFull { operation, code: 0 } => Some(*operation),
-            _ => None,
-        };
-        reason(self.code(), operation)
-    }
-
-    /// The error in words, without the system's or the user's message, which would allocate.
-    pub(crate) fn plain(&self) -> impl fmt::Display + '_ {
-        Plain(self)
     }
 
     /// Converts a failed operation on the spool file; a full disk is told apart from other
@@ -319,104 +234,6 @@ impl Error {
         Error::Source {
             code: error.raw_os_error().map_or(-1, i64::from),
             cause: Some(Arc::new(error)),
-        }
-    }
-}
-
-/// What a source's code means, as a continuation of "the source failed"; empty if only the source
-/// knows.
-pub(crate) fn meaning(code: i64) -> &'static str {
-    match code {
-        SOURCE_MISMATCH => ": it delivers another resource than the one that is buffered",
-        _ => "",
-    }
-}
-
-/// Describes a status code in one line, for people. Accepts any value.
-pub(crate) fn text(status: i32) -> &'static std::ffi::CStr {
-    match status {
-        0 => c"success",
-        -1 => c"invalid handle or argument",
-        -2 => c"the source failed",
-        -3 => c"a file operation failed",
-        -4 => c"no space left for the spool file or the saved file",
-        -5 => c"out of memory or threads",
-        -6 => c"canceled",
-        -7 => c"timed out",
-        -8 => c"the call would wait for the callback that made it",
-        -9 => c"the size is not known yet",
-        -10 => c"not supported by the source, the system or the target",
-        -11 => c"the target already exists",
-        -12 => c"the size is not the required one",
-        -13 => c"a panic was caught",
-        -14 => c"the source ended before the declared size",
-        -15 => c"the bytes have left the window",
-        _ => c"not a status code of spoolbuf",
-    }
-}
-
-/// Why a call failed for which the system has no code.
-pub(crate) fn reason(status: i32, operation: Option<Operation>) -> &'static str {
-    match (status, operation) {
-        (code::DISK_FULL, Some(Operation::SpoolWrite)) => {
-            "the cache has reached its max_disk or min_free"
-        }
-        _ => text(status).to_str().unwrap_or_default(),
-    }
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (_, text) = OPERATIONS[*self as usize - 1];
-        f.write_str(text)
-    }
-}
-
-struct Plain<'e>(&'e Error);
-
-impl fmt::Display for Plain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.reason())?;
-        match self.0 {
-            Error::Source { code, .. } => {
-                f.write_str(meaning(*code))?;
-                write!(f, " (code {code})")
-            }
-            Error::Io { code, .. } | Error::DiskFull { code, .. } if *code != 0 => {
-                write!(f, " (system error {code})")
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = self.reason();
-        match self {
-            Error::Source {
-                cause: Some(cause), ..
-            } => write!(f, "{line}: {cause}"),
-            Error::Source { code, .. } => write!(f, "{line}{} (code {code})", meaning(*code)),
-            Error::Io { operation, code } | Error::DiskFull { operation, code } => {
-                write!(f, "cannot {operation}: ")?;
-                match *code {
-                    0 => f.write_str(line),
-                    code => io::Error::from_raw_os_error(code).fmt(f),
-                }
-            }
-            _ => f.write_str(line),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Error::Source {
-                cause: Some(cause), ..
-            } => Some(cause.as_ref()),
-            _ => None,
         }
     }
 }
