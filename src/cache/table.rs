@@ -261,6 +261,17 @@ impl EntryTable {
         is_idle.then(|| self.take_idle(id)).flatten()
     }
 
+    /// The number of places for records.
+    pub(super) fn places(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Takes the entry in a place out of the table, if there is one and it has no lease.
+    pub(super) fn take_idle_at(&mut self, place: usize) -> Option<EntryRecord> {
+        let id = self.slot(place)??.entry.id;
+        self.take_if_idle(id)
+    }
+
     /// Makes the table know no key any more. Returns what the keys had.
     pub(super) fn close(&mut self) -> HashMap<Key, Listing> {
         self.is_closed = true;

@@ -1,6 +1,7 @@
 //! The cache by itself: hits, flights, leases, times and evictions.
 
 mod budgets;
+mod endless;
 mod helpers;
 mod late;
 mod leases;
