@@ -68,6 +68,7 @@
 //! | a spill does not look whether its segment was dropped meanwhile; or leaves it in the queue | `drop_against_spill` |
 //! | the grant of the last bytes ends without the lock | `spill_of_what_was_read` |
 //! | a member does not leave its budget, or is taken from it while it is dropped | `drop_against_spill`, `join_against_spill` |
+//! | a member that goes with its last user is found for a spill meanwhile | `give_up_against_spill` |
 //! | a charge is removed by a load and a store | `budget` |
 //! | whoever ends a filling compares the charges without a fence, or spills nothing | `memory_fits_after_two_fillers` |
 //! | the end of an unclaimed entry's time closes whatever source it has by then | `a_poll_against_the_end_of_its_time` |

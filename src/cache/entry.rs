@@ -31,9 +31,8 @@ impl CacheEntry {
         this.end();
         // So that no more threads enter it.
         this.buffer.leave_crew();
-        if !(this.is_unique() && this.buffer.is_unique()) {
-            this.buffer.store.abandon();
-        }
+        let is_alone = || this.is_unique() && this.buffer.is_unique();
+        this.buffer.store.give_up(&is_alone);
     }
 }
 

@@ -305,3 +305,29 @@ fn abandon_against_a_filler() {
         is_empty(&budget);
     });
 }
+
+/// An entry that nobody uses is evicted while another one needs its memory. Nothing of it is left then,
+/// although a thread may be about to spill it.
+#[test]
+fn give_up_against_spill() {
+    explore(3, || {
+        let budget = budget();
+        let (one, other) = (Entry::new(&budget), Entry::new(&budget));
+        one.fill(0);
+        let filler = thread::spawn({
+            let other = other.clone();
+            move || {
+                take_stripe(1);
+                other.fill(0);
+            }
+        });
+        one.store.give_up(&|| one.is_unique());
+        drop(one);
+        // The other one has one block, which fits.
+        assert_eq!(budget.disk().used(), 0);
+        filler.join().unwrap();
+        other.check(0);
+        drop(other);
+        is_empty(&budget);
+    });
+}

@@ -156,6 +156,17 @@ impl Budget {
         lock(&self.registry).leave(slot);
     }
 
+    /// Makes nobody find a member any more, if `is_alone`, which is asked while nobody looks. Returns
+    /// whether it was.
+    pub(super) fn hide_if(&self, slot: usize, is_alone: &dyn Fn() -> bool) -> bool {
+        let mut registry = lock(&self.registry);
+        let is_alone = is_alone();
+        if is_alone {
+            registry.hide(slot);
+        }
+        is_alone
+    }
+
     /// The birth of a segment of a member that begins now. If it is the `only` one that the member has
     /// in memory, it is the oldest.
     pub(super) fn bear(&self, slot: usize, only: bool) -> u64 {

@@ -104,6 +104,11 @@ impl Membership {
         self.budget.publish(self.slot, oldest);
     }
 
+    /// Makes nobody find the member any more, if `is_alone`. Returns whether it was.
+    pub(super) fn hide_if(&self, is_alone: &dyn Fn() -> bool) -> bool {
+        self.budget.hide_if(self.slot, is_alone)
+    }
+
     /// The number of segments whose births are known.
     pub(super) fn segments(&self) -> usize {
         self.births.len()

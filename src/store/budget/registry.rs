@@ -62,6 +62,11 @@ impl Registry {
         Ok(count)
     }
 
+    /// Makes nobody find a member any more, which will leave.
+    pub(super) fn hide(&mut self, slot: usize) {
+        self.slots[slot].member = None;
+    }
+
     pub(super) fn leave(&mut self, slot: usize) {
         self.slots[slot] = Registration {
             member: None,

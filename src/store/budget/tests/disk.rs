@@ -312,3 +312,18 @@ fn an_abandoned_store_frees_its_room() {
     drop(owner);
     is_empty(&budget);
 }
+
+/// What is evicted with nobody inside it is dropped next. Nobody spills it meanwhile.
+#[test]
+fn a_store_that_goes_is_not_found_for_a_spill() {
+    let budget = budget(3 * BLOCK, UNLIMITED);
+    let (going, other) = (Filler::new(&budget, 1), Filler::new(&budget, 2));
+    going.fill(2 * BLOCK).expect("memory");
+    going.store.give_up(&|| going.is_unique());
+    other.fill(2 * BLOCK).expect("memory");
+    assert_eq!((going.store.spooled(), going.store.disk_charged()), (0, 0));
+    drop(going);
+    other.check();
+    drop(other);
+    is_empty(&budget);
+}
