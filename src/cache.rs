@@ -51,8 +51,9 @@ use crate::cache::landing::Landing;
 use crate::cache::maker::{EntryMaker, Known};
 use crate::cache::removal::ShelfEvictor;
 use crate::cache::shelf::Shelf;
+use crate::cache::table::EntryTable;
 use crate::error::{Error, Operation, Result};
-use crate::pull::crew::Crew;
+use crate::pull::crew::{Crew, CrewSeat};
 use crate::store::budget::{Budget, Limits};
 use crate::sync::host_call::HostCall;
 use crate::sync::shared::{Shared, try_box};
@@ -125,7 +126,9 @@ impl BufferCache {
     }
 
     /// Runs a flight on a helper, so that the caller's time limit holds whatever the opener does.
-    fn start(this: &Shared<BufferCache>, departure: Departure) {
+    fn start(this: &Shared<BufferCache>, mut departure: Departure) {
+        let taken = Start::taken(&departure.key);
+        departure.charge = Some(Budget::charge_owner(&this.maker.budget, taken));
         let waiting = Waiting(departure.flight.clone());
         let mut start = Start {
             cache: this.clone(),
@@ -152,9 +155,15 @@ impl BufferCache {
 
     /// Calls the opener for everyone who waits for the flight.
     fn fly(&self, departure: Departure) {
-        let Departure { flight, key, old } = departure;
+        let Departure {
+            flight,
+            key,
+            old,
+            charge,
+        } = departure;
         let mut landing = Err(Error::Panic);
         HostCall::Work.run(|| landing = self.bring(&key, old.as_ref()));
+        drop(charge);
         Shelf::land(self.shelf(), &flight, &key, old, landing);
     }
 
@@ -250,6 +259,13 @@ struct Start {
 }
 
 impl Start {
+    /// The memory that it takes, with its flight, its key and their places, in bytes.
+    fn taken(key: &Key) -> u64 {
+        let own = size_of::<Start>() + size_of::<Waiting>() + Shared::<Flight>::SIZE;
+        let places = CrewSeat::SIZE + EntryTable::PLACE;
+        (own + places + Key::SIZE + key.bytes().len()) as u64
+    }
+
     fn run(&mut self) {
         if let Some(departure) = self.departure.take() {
             self.cache.run(departure);
@@ -259,7 +275,14 @@ impl Start {
 
 impl Drop for Start {
     fn drop(&mut self) {
-        if let Some(Departure { flight, key, old }) = self.departure.take() {
+        if let Some(departure) = self.departure.take() {
+            let Departure {
+                flight,
+                key,
+                old,
+                charge,
+            } = departure;
+            drop(charge);
             let shelf = self.cache.shelf();
             let error = match self.cache.maker.crew.is_closed() {
                 true => Error::Canceled,

@@ -12,6 +12,7 @@ use crate::cache::shelf::Shelf;
 use crate::cache::table::{EntryRecord, EntryTable};
 use crate::cache::times::is_over;
 use crate::error::{Error, Result};
+use crate::store::budget::OwnerCharge;
 use crate::sync::shared::Shared;
 use crate::sync::{MutexGuard, lock};
 
@@ -31,6 +32,8 @@ pub(super) struct Departure {
     pub(super) key: Key,
     /// The entry that may prove to be the same.
     pub(super) old: Option<Lease>,
+    /// For the memory that it takes while it waits for a helper, and until the opener has returned.
+    pub(super) charge: Option<OwnerCharge>,
 }
 
 impl EntryTable {
@@ -84,7 +87,12 @@ impl Shelf {
         Openings::check_call(how)?;
         let (flight, key) = Shelf::lead(&mut table, key)?;
         let old = old.map(|entry| Shelf::grant(this, &mut table, &entry));
-        Ok(Boarding::Leads(Departure { flight, key, old }))
+        Ok(Boarding::Leads(Departure {
+            flight,
+            key,
+            old,
+            charge: None,
+        }))
     }
 
     /// The same for an open that calls no opener: it takes the entry that is there, even if it is

@@ -273,3 +273,22 @@ fn a_poll_gets_a_stale_answer() {
     assert_eq!(held.opens(), 5);
     assert_eq!(cache.stats().pulled, 1000);
 }
+
+/// An event loop may poll more keys than there are helpers.
+#[test]
+fn the_keys_of_polls_that_wait_for_a_helper_are_charged() {
+    const POLLS: u64 = 20;
+    let held = held(1000);
+    let cache = held.cache(options());
+    let closed = held.hold();
+    for number in 0..POLLS {
+        let key = format!("{number:0>4096}");
+        assert!(times_out(poll(&cache, &key, AT_ONCE)));
+    }
+    let memory = cache.stats().memory;
+    assert!(memory >= POLLS * 4096, "{memory}");
+    drop(closed);
+    await_openers(&cache);
+    cache.remove(None).unwrap();
+    assert_eq!(cache.stats().memory, 0);
+}
