@@ -26,10 +26,10 @@ def nothing_left() -> Iterator[None]:
     """What a test made and dropped is collected, and the streams are let go of."""
     before = set(_registry.sources)
     yield
-    # A stream's close may still run on the library's own thread.
-    for _ in range(20):
-        gc.collect()
-        if not set(_registry.sources) - before:
-            return
+    # A stream's close may still run on the library's own thread. Less than the time of `no_hang`.
+    until = time.monotonic() + 60
+    gc.collect()
+    while left := set(_registry.sources) - before:
+        assert time.monotonic() < until, f"streams are left: {left}"
         time.sleep(0.01)
-    raise AssertionError(f"streams are left: {_registry.sources}")
+        gc.collect()

@@ -39,16 +39,18 @@ def handled(handler: Callable[[], object]) -> Iterator[None]:
 
 
 class Ringing:
-    """The bell's lock, in which a signal arrives when it is taken for the `turn`th time."""
+    """A lock, in which a signal arrives when the main thread takes it for the `turn`th time."""
 
     def __init__(self, lock: Any, turn: int) -> None:
         self._lock, self._left = lock, turn
 
     def __enter__(self) -> None:
         self._lock.acquire()
-        self._left -= 1
-        if not self._left:
-            signal.raise_signal(signal.SIGUSR1)
+        # The bell's listening thread takes it as well, whenever it comes to that.
+        if _signals.is_main():
+            self._left -= 1
+            if not self._left:
+                signal.raise_signal(signal.SIGUSR1)
 
     def __exit__(self, *_args: object) -> None:
         self._lock.release()
@@ -64,7 +66,6 @@ def test_a_handler_that_waits_while_the_bell_is_locked(
 
     handlings: list[int] = []
     bell = _signals._get_bell()
-    # The listening thread takes it too, but only after the first signal.
     monkeypatch.setattr(bell, "_lock", Ringing(bell._lock, turn))
     before = signal.set_wakeup_fd(-1)
     with handled(read), _signals.Watch(Waiter()):

@@ -44,22 +44,19 @@ def test_one_open_for_sixteen_threads(fails: bool) -> None:
         for thread in threads:
             thread.start()
         assert entered.wait(60)
-        # Those who wait have a lease to come: the open itself has none.
-        eventually(lambda: cache._lender.opener.origins(b"skey").opens == 16)
-        time.sleep(0.2)
+        # Each has found that it has to wait.
+        eventually(lambda: cache.stat().misses == 16)
         go.set()
         for thread in threads:
             thread.join()
-        assert len(results) == 16
+        assert len(results) == 16 and len(calls) == 1
         if not fails:
-            assert results == [True] * 16 and len(calls) == 1
+            assert results == [True] * 16
             return
         assert all(result is raised for result in results)
-        count = len(calls)
-        assert count < 16
         fails = False
         assert cache["key"][:] == WHOLE
-        assert len(calls) == count + 1
+        assert len(calls) == 2
         assert not cache._lender.opener.origins(b"skey").failures
 
 
@@ -78,11 +75,12 @@ def test_threads_that_use_a_buffer_first_share_its_lease() -> None:
 
 
 def test_a_timeout_of_open() -> None:
-    go = threading.Event()
+    entered, go = threading.Event(), threading.Event()
     threads: list[int] = []
 
     def open_key(key: str) -> bytes:
         threads.append(threading.get_ident())
+        entered.set()
         assert go.wait(60)
         return b"bytes"
 
@@ -90,7 +88,7 @@ def test_a_timeout_of_open() -> None:
         for timeout in (0.05, 0.12, 0):
             with pytest.raises(TimedOutError):
                 cache.open("key", timeout=timeout)
-        assert len(threads) == 1
+        assert entered.wait(60) and len(threads) == 1
         go.set()
         # It went on for the next open, on a thread of the library.
         with cache.open("key", timeout=60) as file:

@@ -360,7 +360,7 @@ def test_a_file_with_a_timeout() -> None:
     with pytest.raises(TimedOutError):
         now.read(1)
     assert buf.stat().pulls == 0
-    assert buf.open(timeout=60).read(10) == data(0, 10)
+    assert buf.open(timeout=60).read(100_000) == data(0, 100_000)
     # Buffered bytes need no time.
     assert soon.read(10) == data(0, 10) == now.read(10)
     soon.seek(100_000)
@@ -386,7 +386,6 @@ def test_a_file_of_buffered_bytes_only() -> None:
         assert play.read(10) == data(0, 10)
         while buf.buffered() < 100_000:
             time.sleep(0.001)
-        pulls = buf.stat().pulls
         peek = buf.open(buffered_only=True)
         for place in range(200_000, 1_000_000, 8000):
             peek.seek(place)
@@ -395,7 +394,9 @@ def test_a_file_of_buffered_bytes_only() -> None:
                     read(100)
             peek.seek(99_000)
             assert peek.read(1000) == data(99_000, 1000)
-        assert (buf.stat().seeks, buf.stat().pulls) == (0, pulls)
+        # The prefetch goes its own way, and may not have come to its end yet.
+        (buffered,) = buf.ranges()
+        assert buf.stat().seeks == 0 and buffered.start == 0 and buffered.stop < 200_000
         # It waits for what comes for others.
         waits = buf.open(buffered_only=True, timeout=60)
         waits.seek(500_000)

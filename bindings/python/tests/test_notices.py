@@ -13,6 +13,7 @@ import functools
 import gc
 import io
 import operator
+import queue
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -314,7 +315,9 @@ def test_an_interrupt_before_c_has_the_source(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(("bring", "error"), KINDS)
 def test_cancel_by_a_read_elsewhere(before: Any, bring: Any, error: Any) -> None:
     """The read that leaves a stalled stream raises it, once it has its bytes."""
-    before("cancel", bring(threading.get_ident()))
+    # Filled without Python code, as `before` demands.
+    called: queue.SimpleQueue[None] = queue.SimpleQueue()
+    before("cancel", functools.partial(called.put, None), bring(threading.get_ident()))
     inside, told = threading.Event(), threading.Event()
 
     class Stalls(io.BytesIO):
@@ -327,12 +330,11 @@ def test_cancel_by_a_read_elsewhere(before: Any, bring: Any, error: Any) -> None
 
     buf = StreamBuffer(Stalls(data(0, 1_000_000)), cancel=told.set, interruptible=True)
     first = Call.inside(inside, lambda: buf.read(100_000, 10))
-    # In case that the callback is not made again.
-    releaser = threading.Timer(1, told.set)
-    releaser.start()
+    # The callback is not made again.
+    releaser = Call(lambda: (called.get(timeout=60), told.set()))
     with pytest.raises(error):
         buf.read(900_000, 10)
     assert buf.read(900_000, 10) == data(900_000, 10)
     assert first.end() == data(100_000, 10)
-    releaser.join()
+    releaser.end()
     buf.close()

@@ -99,6 +99,8 @@ def test_close_while_eight_threads_wait() -> None:
         except Exception as error:
             outcome.append(type(error))
 
+    # First: who waits for these bytes would be counted again when it waits for the next ones.
+    assert buf.read(0, 3) == b"abc"
     threads = [threading.Thread(target=wait) for _ in range(8)]
     for thread in threads:
         thread.start()
