@@ -26,8 +26,8 @@ def nothing_left() -> Iterator[None]:
     """What a test made and dropped is collected, and the streams are let go of."""
     before = set(_registry.sources)
     yield
-    # A stream's close may still run on the library's own thread. Less than the time of `no_hang`.
-    until = time.monotonic() + 60
+    # A stream's close may still run on the library's own thread.
+    until = time.monotonic() + 20
     gc.collect()
     while left := set(_registry.sources) - before:
         assert time.monotonic() < until, f"streams are left: {left}"

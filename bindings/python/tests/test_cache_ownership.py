@@ -110,7 +110,7 @@ def test_an_exception_right_after_the_function(monkeypatch: pytest.MonkeyPatch) 
 START = """
 import functools, io, operator, sys
 from spoolbuf import Cache, _opener
-from throwing import Stop, report
+from throwing import report
 class Stream(io.BytesIO):
     pass
 streams = [Stream(b"bytes") for _ in range(1000)]
@@ -131,34 +131,16 @@ def test_an_exception_at_any_place() -> None:
     none_wrong(
         START,
         """
-        def is_inside(frame):
-            while frame is not None and frame.f_code is not _opener.Opener.serve.__code__:
-                frame = frame.f_back
-            return frame is not None
+        from places import at_each_place
 
-        def open_one(nth):
-            count = 0
-            def come(frame, event, argument):
-                nonlocal count
-                if event in ("call", "c_return") and is_inside(frame):
-                    count += 1
-                    if count == nth:
-                        raise Stop
-            sys.setprofile(come)
-            try:
-                cache.open("key").close()
-            except Stop:
-                pass
-            finally:
-                sys.setprofile(None)
+        def open_one():
+            # Each time anew.
             cache.remove("key")
-            return count >= nth
+            cache.open("key").close()
 
-        # First with no exception: from then on, all that Python caches is there.
-        nth = 0
-        while open_one(nth):
-            nth += 1
-        assert nth > 40, nth
+        places = at_each_place(_opener.Opener.serve.__code__, open_one)
+        assert places > 40, places
+        cache.remove("key")
         report(unclosed())
         """,
     )

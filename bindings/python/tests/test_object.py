@@ -12,17 +12,16 @@ import sys
 import threading
 import time
 import traceback
-import types
 import weakref
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Optional
 
 import pytest
 
 import spoolbuf
 from spoolbuf import StreamBuffer, _source
+from places import at_each_place
 from scripted import Reads
 from support import chunks, data
 
@@ -288,37 +287,8 @@ def test_no_descriptor_is_left() -> None:
 
 def test_an_exception_while_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """At each place where Python looks for one: what there is of the source is released quietly."""
-    inside = _source.Source.__init__.__code__
     ignored: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda what: ignored.append(what.exc_value))
-
-    class Interrupt(Exception):
-        pass
-
-    def make(nth: int) -> bool:
-        count = 0
-
-        def come(frame: Optional[types.FrameType], event: str, _argument: object) -> None:
-            nonlocal count
-            while frame is not None and frame.f_code is not inside:
-                frame = frame.f_back
-            if frame is not None and event in ("call", "c_return"):
-                count += 1
-                if count == nth:
-                    raise Interrupt
-
-        sys.setprofile(come)
-        try:
-            StreamBuffer(Reads(), close_stream=True)
-        except Interrupt:
-            pass
-        finally:
-            sys.setprofile(None)
-        gc.collect()
-        return count >= nth
-
-    # First with no exception: from then on, all that Python caches is there.
-    nth = 0
-    while make(nth):
-        nth += 1
-    assert nth > 20 and not ignored
+    code = _source.Source.__init__.__code__
+    places = at_each_place(code, lambda: StreamBuffer(Reads(), close_stream=True), gc.collect)
+    assert places > 20 and not ignored

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any, Optional
 
+from ._answer import TAKEN, attempt_at
 from ._content import Content
 from ._errors import TimedOutError
 from ._lender import Lease, Lender
@@ -82,15 +83,17 @@ class CachedBuffer(Content):
         # `_check_open` raises if it is closed.
         while "_handle" not in self.__dict__ and not self._is_closed():
             # Another thread that opens it may take long.
-            if self._opening.acquire(blocking=False):
-                try:
+            opening = attempt_at(self._opening, 0)
+            try:
+                if opening[None]:
                     if "_handle" not in self.__dict__:
                         self._take(*self._lender.open(self._key, 0, False, None))
                     return
-                except TimedOutError:
-                    # The function goes on, and its result is for the next open.
-                    pass
-                finally:
+            except TimedOutError:
+                # The function goes on, and its result is for the next open.
+                pass
+            finally:
+                if opening == TAKEN:
                     self._opening.release()
             await asyncio.sleep(_AGAIN)
 

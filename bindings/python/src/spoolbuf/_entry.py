@@ -258,14 +258,6 @@ def _sender(holder: Any, arity: int) -> Callable[..., Any]:
     return functools.partial(call, holder, b"send", b"((" + b"K" * arity + b"))")
 
 
-def tell(call: Callable[[], object]) -> None:
-    """Calls a function of the user. Python prints its error, which is not that of the C call."""
-    try:
-        call()
-    except Exception as error:  # noqa: BLE001
-        report(error)
-
-
 def _raise(error: BaseException) -> None:
     raise error
 

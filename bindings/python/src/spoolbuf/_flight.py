@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Callable
 from typing import Any, Optional, Protocol
 
+from ._answer import TAKEN, attempt_at
 from ._content import Content
-from ._entry import tell
+from ._once import Once
 from ._resource import Resource
 from ._streams import Question
 
@@ -24,7 +24,7 @@ class Gift:
         self._question = Question()
         self._answer: Any = None
         self.stream: Any = None
-        self._is_closed = False
+        self._closing = Once()
 
     def take(self, call: Callable[[], Any]) -> Resource:
         """Calls the function."""
@@ -60,15 +60,10 @@ class Gift:
             self._find_stream()
         close = getattr(self.stream, "close", None)
         # A class is no stream, and closes nothing.
-        if callable(close) and not self._is_closed and not isinstance(self.stream, type):
-            tell(functools.partial(self._close, close))
+        if callable(close) and not isinstance(self.stream, type):
+            self._closing.make(close)
         self._question.settle()
         self._answer = self.stream = None
-
-    def _close(self, close: Callable[[], object]) -> None:
-        # Before the call: an exception inside it must not lead to a second one.
-        self._is_closed = True
-        close()
 
 
 def _nothing() -> None:
@@ -110,7 +105,9 @@ class Flight:
 
     def wait(self, seconds: float = -1) -> bool:
         """Waits until the function has returned, and returns whether it has."""
-        landed = self._air.acquire(timeout=seconds)
-        if landed:
-            self._air.release()
-        return landed
+        landing = attempt_at(self._air, seconds)
+        try:
+            return landing[None]
+        finally:
+            if landing == TAKEN:
+                self._air.release()

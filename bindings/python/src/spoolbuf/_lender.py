@@ -77,22 +77,20 @@ class Lender:
         with noticing():
             # Before C wakes blocked calls: they look here for the reason.
             self.handle = None
-            if self._is_left(handle):
+            try:
+                # At exit, a function that hangs must not keep the program from ending.
+                is_left = _lifetime.is_ending() and not self.opener.wait_for_flights(_PATIENCE)
+            except BaseException:
+                # Another call frees it.
+                self.handle = handle
+                raise
+            if is_left:
                 return
             try:
                 lib.sb_cache_free(handle)
             finally:
                 _lifetime.live.pop(self.opener.number, None)
                 self.opener.end()
-
-    def _is_left(self, handle: int) -> bool:
-        """At exit, a function that hangs must not keep the program from ending."""
-        try:
-            return _lifetime.is_ending() and not self.opener.wait_for_flights(_PATIENCE)
-        except BaseException:
-            # Another call frees it.
-            self.handle = handle
-            raise
 
     def __del__(self) -> None:
         if getattr(self, "handle", None) is not None:
@@ -204,7 +202,7 @@ class _Call:
         if not _signals.is_main() or self._options.flags & ReaderFlag.BUFFERED:
             return
         # Inside such a function only C knows who waits for whom.
-        if inside.get(threading.get_ident()):
+        if threading.get_ident() in inside:
             return
         while (flight := self._origins.flight) is not None and not flight.has_landed():
             flight.wait()
@@ -265,13 +263,12 @@ class _Call:
         origins.runs.pop(thread, None)
         self._room.error.source = int(Status.OK)
         opening, closing = opens.expect(), _registry.closes.expect()
-        origins.readers[thread] += 1
         try:
+            origins.readers.append(thread)
             yield
         finally:
-            origins.readers[thread] -= 1
-            if not origins.readers[thread]:
-                del origins.readers[thread]
+            if thread in origins.readers:
+                origins.readers.remove(thread)
             came = joined(opening.take(), _registry.settle(closing))
             came = joined(came, origins.kept.pop(thread, None))
             flight = origins.runs.pop(thread, None)

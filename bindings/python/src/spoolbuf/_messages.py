@@ -8,8 +8,9 @@ import logging
 
 from . import _attention
 from ._codes import LogLevel
-from ._entry import Notices, tell
+from ._entry import Notices
 from ._native import LogCallback
+from ._once import tell
 
 LEVELS = {
     LogLevel.ERROR: logging.ERROR,

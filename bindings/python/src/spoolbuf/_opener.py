@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import ctypes
 import functools
 import inspect
@@ -84,17 +83,16 @@ class Opener:
             if thread in origins.readers:
                 origins.runs[thread] = flight
             self._flights.add(flight)
-            inside[thread] += 1
             try:
+                inside.append(thread)
                 self._open(key, old_tag, origins, flight, Opened.from_address(out))
                 return Status.OK
             except BaseException as error:  # noqa: BLE001
                 flight.give_up()
                 return _failed(error, origins, flight)
             finally:
-                inside[thread] -= 1
-                if not inside[thread]:
-                    del inside[thread]
+                if thread in inside:
+                    inside.remove(thread)
         finally:
             # First: who waits for it waits in Python.
             flight.land()
@@ -178,8 +176,8 @@ def raise_failure(failure: Optional[Raised]) -> None:
 
 _OUR_FILES = frozenset({__file__, _flight.__file__, _streams.__file__})
 
-# Threads inside the function of any cache.
-inside: collections.Counter[int] = collections.Counter()
+# The threads inside the function of any cache, each as often as it is. See `Source._readers`.
+inside: list[int] = []
 _openers: dict[int, weakref.ref[Opener]] = {}
 
 

@@ -44,7 +44,7 @@ class Origins:
         # How many threads open the key.
         self.opens = 0
         # As in a source, for all of them.
-        self.readers: collections.Counter[int] = collections.Counter()
+        self.readers: list[int] = []
         self.kept: dict[int, BaseException] = {}
         self.unclaimed: collections.deque[BaseException] = collections.deque()
 

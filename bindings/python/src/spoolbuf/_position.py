@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Optional
 
 from . import _known
+from ._answer import TAKEN, attempt_at
 from ._errors import SourceError
 from ._share import Busy, Share
 
@@ -46,9 +47,9 @@ class Position:
         """The size of a seekable stream, if it is known without reading."""
         return _known.size_of(self._stream, self._base) if self._seek else None
 
-    def guard(self) -> contextlib.AbstractContextManager[None]:
+    def guard(self) -> contextlib.AbstractContextManager[object]:
         """Entered while other buffers over the same seekable stream must not move it."""
-        return self._share if self._share is not None and self._seek else _NOTHING
+        return self._share.lock if self._share is not None and self._seek else _NOTHING
 
     def find_end(self, seconds: float) -> Optional[int]:
         """The end of the stream, if it can report it without reading.
@@ -60,12 +61,14 @@ class Position:
         share = self._share
         if share is None:
             return None
-        if not share.enter_within(seconds):
-            raise Busy
+        entering = attempt_at(share.lock, seconds)
         try:
+            if not entering[None]:
+                raise Busy
             return self._ask_end(self._seek, self._tell)
         finally:
-            share.leave()
+            if entering == TAKEN:
+                share.lock.release()
 
     def _ask_end(self, seek: Callable[..., Any], tell: Callable[[], Any]) -> Optional[int]:
         if self._stream is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import threading
 import weakref
-from types import TracebackType
 from typing import Any, Optional
 
 from ._errors import SourceError
@@ -16,11 +15,13 @@ class Busy(Exception):
 
 
 class Share:
-    """The lock that buffers over one object share; held while its position must not change."""
+    """What buffers over one object share: its lock, and which of them has read it last."""
 
     def __init__(self) -> None:
         """Nobody reads the stream."""
-        self._lock = threading.RLock()
+        # Held while its position must not change. Entered as it is: a method of Python's would be a
+        # place for an exception, before which it would stay locked.
+        self.lock = threading.RLock()
         self._user: Optional[weakref.ref[Any]] = None
 
     @staticmethod
@@ -28,25 +29,6 @@ class Share:
         """The share of this object, which lives as long as it is referenced."""
         with _lock:
             return _shares.setdefault(id(stream), Share())
-
-    def enter_within(self, seconds: float) -> bool:
-        """Enters it if it becomes free in time; returns whether it did."""
-        return self._lock.acquire(timeout=seconds)
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(
-        self,
-        _kind: Optional[type[BaseException]],
-        _error: Optional[BaseException],
-        _traceback: Optional[TracebackType],
-    ) -> None:
-        self._lock.release()
-
-    def leave(self) -> None:
-        """Undoes `enter_within`."""
-        self._lock.release()
 
     def take(self, user: object) -> bool:
         """Makes `user` the current user of the stream; returns whether it already was."""

@@ -11,6 +11,7 @@ An exception that a handler raises where C calls back is caught there: see `_ent
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import select
 import signal
@@ -20,6 +21,7 @@ from types import TracebackType
 from typing import Optional, Protocol
 
 from . import _interpreter
+from ._answer import answer_of
 
 
 def _find_main() -> Optional[int]:
@@ -58,10 +60,14 @@ class Watch:
         bell = _get_bell()
         try:
             bell.hang(self)
+            self._bell = bell
         except ValueError:
             # An embedded Python, in which `threading` takes another thread for the main one.
-            return self
-        self._bell = bell
+            pass
+        except BaseException:
+            # Perhaps right after it was hung up: `__exit__` is not called then.
+            bell.take_down(self)
+            raise
         return self
 
     def __exit__(
@@ -120,21 +126,26 @@ class _Bell:
                 os.write(self._former, rung)
 
     def hang(self, watch: Watch) -> None:
-        """Registers `watch`: from here on a signal rings for it."""
+        """Registers `watch`: from here on a signal rings for it.
+
+        After an exception it may be registered all the same.
+        """
+        rope = self._rope.fileno()
+        former = answer_of(functools.partial(signal.set_wakeup_fd, rope, warn_on_full_buffer=False))
         try:
             # First: the end of a read in a signal handler must not reset the descriptor.
             with self._lock:
                 self._watches.append(watch)
-            former = signal.set_wakeup_fd(self._rope.fileno(), warn_on_full_buffer=False)
+            former[None]
+        finally:
+            if not former:
+                self._drop(watch)
             # If equal, it is set already, or an interrupt kept it from being reset.
-            if former != self._rope.fileno():
-                self._former = former
-        except BaseException:
-            self._drop(watch)
-            raise
+            elif former[None] != rope:
+                self._former = former[None]
 
     def take_down(self, watch: Watch) -> None:
-        """Unregisters `watch`: it is not rung after this."""
+        """Unregisters `watch`, if it is registered: it is not rung after this."""
         if not self._drop(watch):
             return
         try:
@@ -149,10 +160,11 @@ class _Bell:
                 self._former = -1
 
     def _drop(self, watch: Watch) -> bool:
-        """Forgets `watch`, and returns whether none is left."""
+        """Forgets `watch`, and returns whether it was the last one."""
         with self._lock:
-            if watch in self._watches:
-                self._watches.remove(watch)
+            if watch not in self._watches:
+                return False
+            self._watches.remove(watch)
             return not self._watches
 
     def forget(self) -> None:

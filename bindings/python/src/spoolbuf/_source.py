@@ -13,7 +13,6 @@ import collections
 import contextlib
 import ctypes
 import errno
-import functools
 import threading
 import types
 from collections.abc import Callable, Generator
@@ -22,9 +21,10 @@ from typing import Any, Optional, Union
 from . import _known, _messages, _position, _registry, _streams
 from ._arguments import function
 from ._codes import SourceCode, SourceFlag, Status
-from ._entry import Entry, Request, report, tell
+from ._entry import Entry, Request, report
 from ._errors import CanceledError, SourceError, SpoolbufError, joined
 from ._native import Callback, PullCallback, SizeCallback
+from ._once import Once, tell
 from ._position import Elsewhere, Position
 from ._size import Sizer
 from ._streams import BytesLike, Question, Readable, ReadableInto, Stream
@@ -58,7 +58,7 @@ class Source:
         self._is_interruptible = interruptible
         self._cancel = cancel
         self._close_stream = close_stream
-        self._is_closed = False
+        self._closing = Once()
         self._question = Question()
         # From here on, `__del__` releases it.
         self._stream: Any = stream
@@ -79,8 +79,9 @@ class Source:
         self._doubt: Optional[BaseException] = None
         # The exception for the reader, with its original traceback.
         self._error: Optional[tuple[BaseException, Optional[types.TracebackType]]] = None
-        # The threads that read, and the exception that each of them has to raise.
-        self._readers: collections.Counter[int] = collections.Counter()
+        # The threads that read, each as often as it does, and the exception that it has to raise.
+        # A list, whose methods are C code: no exception comes in the middle of one.
+        self._readers: list[int] = []
         self._kept: dict[int, BaseException] = {}
         # The exceptions of a thread that does not read.
         self._unclaimed: collections.deque[BaseException] = collections.deque()
@@ -134,13 +135,12 @@ class Source:
         closing = _registry.closes.expect()
         # C leaves a stalled stream by it.
         canceling = _registry.cancels.expect() if self._is_interruptible else None
-        self._readers[thread] += 1
         try:
+            self._readers.append(thread)
             yield
         finally:
-            self._readers[thread] -= 1
-            if not self._readers[thread]:
-                del self._readers[thread]
+            if thread in self._readers:
+                self._readers.remove(thread)
             came = self._entry.take()
             if self._size_entry:
                 came = joined(came, self._size_entry.take())
@@ -328,10 +328,10 @@ class Source:
     def finish(self) -> None:
         """Releases the stream. After an exception, another call does the rest."""
         stream = self._stream
-        if self._close_stream and not self._is_closed:
+        if self._close_stream:
             close = getattr(stream, "close", None)
             if callable(close):
-                tell(functools.partial(self._close, close))
+                self._closing.make(close)
         # Before a look at what is unclaimed: see `defer`.
         self._chunks = None
         # Missing if the stream raised an exception in `__init__`.
@@ -342,11 +342,6 @@ class Source:
                 report(unclaimed)
         self._stream = self._cancel = self._chunk = None
         self._question.settle()
-
-    def _close(self, close: Callable[[], object]) -> None:
-        # Before the call: an exception inside it must not lead to a second one.
-        self._is_closed = True
-        close()
 
     def __del__(self) -> None:
         # If the garbage collector came first, C finds nothing to close.

@@ -1,0 +1,57 @@
+"""Exceptions at each place where Python looks for one, as a handler of a signal raises them."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import Optional
+
+
+class Stop(Exception):
+    """What comes."""
+
+
+def at_each_place(
+    code: CodeType, call: Callable[[], object], check: Callable[[], object] = lambda: None
+) -> int:
+    """Repeats a call, with an exception at another place inside this code each time.
+
+    What it leaves is checked after each. Returns how many places there are.
+    """
+    # First with no exception: from then on, all that Python caches is there.
+    nth = 0
+    while _comes(nth, code, call):
+        check()
+        nth += 1
+    check()
+    return nth
+
+
+def _comes(nth: int, code: CodeType, call: Callable[[], object]) -> bool:
+    """Calls, with an exception at the nth place; returns whether there are as many."""
+    count = 0
+
+    def come(frame: Optional[FrameType], event: str, _argument: object) -> None:
+        nonlocal count
+        if event not in ("call", "c_return"):
+            return
+        while frame is not None and frame.f_code is not code:
+            frame = frame.f_back
+        if frame is not None:
+            count += 1
+            if count == nth:
+                raise Stop
+
+    # What is collected meanwhile would run inside the code, or not, and would have places of its own.
+    gc.disable()
+    sys.setprofile(come)
+    try:
+        call()
+    except Stop:
+        pass
+    finally:
+        sys.setprofile(None)
+        gc.enable()
+    return count >= nth
