@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 import spoolbuf
-from spoolbuf import Operation, Status, StreamBuffer, _details
+from spoolbuf import State, Status, StreamBuffer, _details, _errors, _native, _stats
 from support import chunks, data, need
 
 SIZE = 2_000_000
@@ -107,8 +107,10 @@ def test_refusals(tmp_path: Path) -> None:
         raw = StreamBuffer(__import__("io").BytesIO(bytes(1_000_000)), seek_gap=0, read_granularity=0)
         raw.read(500_000, 10)
         raw.save(path, buffered_only=True)
-    with pytest.raises(spoolbuf.UnsupportedError):
+    with pytest.raises(spoolbuf.UnsupportedError) as refused:
         stream().save(tmp_path)
+    assert refused.value.filename == tmp_path and str(tmp_path) in str(refused.value)
+    assert refused.value.errno == errno.EOPNOTSUPP
     with pytest.raises(OSError) as failed:
         stream().save(tmp_path / "absent" / "file")
     assert failed.value.errno == 2
@@ -305,9 +307,24 @@ def test_a_file_that_takes_nothing() -> None:
     assert file.calls == 2
 
 
-def test_an_operation_that_is_not_known() -> None:
-    """Of a newer library: the error is what matters."""
+def test_what_a_newer_library_reports(tmp_path: Path) -> None:
+    """It keeps its number, and does not hide the error."""
     room = _details.Room()
     room.error.status, room.error.operation = Status.IO, 10_000
     details = room.details()
-    assert details.text and details.operation == Operation.NONE
+    assert details.text and details.operation == 10_000
+    assert repr(details.operation) == "<Operation.UNKNOWN: 10000>"
+    error = _errors.error_for(-99, details._replace(path="spool"), tmp_path)
+    assert type(error) is spoolbuf.SpoolbufError and str(error) == details.text
+    assert error.status == -99 and pickle.loads(pickle.dumps(error.status)) == -99
+    named = _errors.error_for(Status.IO, details._replace(path="spool"), tmp_path)
+    # What it is the path of, only the library knows.
+    assert isinstance(named, spoolbuf.FileError) and named.filename == "spool"
+    native = _native.Stats()
+    native.state = native.spool = native.system_operation = 1000
+    native.status = -99
+    stats = _stats.from_native(native, None)
+    assert (stats.state, stats.spool, stats.system_operation) == (1000, 1000, 1000)
+    assert stats.status == -99 != Status.OK and stats.state not in list(State)
+    with pytest.raises(ValueError):
+        Status("text")

@@ -49,7 +49,8 @@ class StreamBuffer(BaseBuffer):
             then does not wait for the stream, and a stream that can seek and has stalled is left for a
             read elsewhere: the library calls `cancel` by itself. The stream must have `readinto` or `read`.
         close_stream: whether to call the stream's `close()` once no more of its bytes are needed.
-        spool_dir: the directory of the temporary file.
+        spool_dir: the directory of the temporary file. It is first looked at when bytes are spilled: a
+            read that has to spill fails if it is not there, and succeeds once it is.
         memory_on_full: whether to go on in memory past `max_size` when the disk is full.
         window: bytes to keep behind the newest, for streams without an end. Older ones are dropped, and
             reading them raises `LappedError`; files and iterators start at the oldest byte that is kept.

@@ -70,7 +70,8 @@ class Cache(Closing):
         on_short: the meaning of an end before the declared size, as for a `StreamBuffer`.
         prefetch: bytes to keep buffered ahead of the furthest read in each entry that is in use.
         prefetch_low: a prefetch rests until fewer than this many bytes are ahead. 0: half of it.
-        spool_dir: the directory of the temporary files.
+        spool_dir: the directory of the temporary files. It is first looked at when bytes are spilled: a
+            read that has to spill fails if it is not there, and succeeds once it is.
     """
 
     def __init__(

@@ -16,7 +16,20 @@ REACH_WHOLE = 2**64 - 1
 REACH_AUTO = 65536
 
 
-class Status(enum.IntEnum):
+class _Growing(enum.IntEnum):
+    """What the library reports, of which a newer one may know more."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Optional[_Growing]:
+        """A member of a newer library: it has its number, and must not be an error of its own."""
+        if not isinstance(value, int):
+            return None
+        member = int.__new__(cls, value)
+        member._name_, member._value_ = "UNKNOWN", value
+        return member
+
+
+class Status(_Growing):
     """`sb_status`: the status codes. A C call that returns a count returns one on failure.
 
     >>> Status.TIMEOUT
@@ -41,7 +54,7 @@ class Status(enum.IntEnum):
     LAPPED = -15
 
 
-class State(enum.IntEnum):
+class State(_Growing):
     """`sb_state`: what a buffer's stream is doing.
 
     >>> StreamBuffer(b"bytes").stat().state
@@ -54,7 +67,7 @@ class State(enum.IntEnum):
     CANCELED = 3
 
 
-class Spool(enum.IntEnum):
+class Spool(_Growing):
     """`sb_spool`: where a buffer's spool file is.
 
     >>> StreamBuffer(b"bytes").stat().spool
@@ -136,7 +149,7 @@ class SaveFlag(enum.IntFlag):
     LINK = 16
 
 
-class Operation(enum.IntEnum):
+class Operation(_Growing):
     """`sb_operation`: what a call was doing when it failed.
 
     >>> try:
@@ -160,8 +173,3 @@ class Operation(enum.IntEnum):
     TARGET_RENAME = 11
     TARGET_LINK = 12
     SOURCE_OPEN = 13
-
-    @classmethod
-    def _missing_(cls, value: object) -> Optional[Operation]:
-        """One of a newer library. It must not hide the error, whose text names it."""
-        return cls.NONE if isinstance(value, int) else None

@@ -44,7 +44,7 @@ class SpoolbufError(Exception):
     """
 
     status: Status
-    """The C status code of the class."""
+    """The C status code of the class. An exception of no other class has one of a newer library."""
     operation: Operation = Operation.NONE
     """What the call was doing when it failed."""
     offset: Optional[int] = None
@@ -232,31 +232,37 @@ _CLASSES: dict[int, type[SpoolbufError]] = {
     )
 }
 
-_ERRNOS = {
+# For those that are an OSError.
+_ERRNOS: dict[int, int] = {
     Status.SOURCE: errno.EIO,
     Status.SHORT: errno.EIO,
     Status.IO: errno.EIO,
     Status.DISK_FULL: errno.ENOSPC,
     Status.CANCELED: errno.ECANCELED,
     Status.TIMEOUT: errno.ETIMEDOUT,
+    Status.UNSUPPORTED: errno.EOPNOTSUPP,
     Status.EXISTS: errno.EEXIST,
 }
 
 
 def error_for(status: int, details: Details, path: object = None) -> SpoolbufError:
     """The exception for a status. `path` is the target of a save, as its caller named it."""
-    if path is None or details.operation < Operation.TARGET_OPEN:
-        path = details.path
+    if not Operation.TARGET_OPEN <= details.operation <= Operation.TARGET_LINK:
+        path = None
+    path = details.path if path is None else path
     error = _error_for(status, details.text, details.system, path)
     error.operation, error.offset = details.operation, details.offset
+    if status not in _CLASSES:
+        error.status = Status(status)
     return error
 
 
 def _error_for(status: int, text: str, system: int, path: object) -> SpoolbufError:
     kind = _CLASSES.get(status, SpoolbufError)
-    if status == Status.UNSUPPORTED or not issubclass(kind, OSError):
+    number = _ERRNOS.get(status)
+    # An io.UnsupportedOperation has no number, unless it has a path.
+    if number is None or (status == Status.UNSUPPORTED and path is None):
         return kind(text)
-    number = _ERRNOS.get(Status(status), errno.EIO)
     if system:
         if sys.platform == "win32":
             return kind(number, text, path, system)

@@ -49,7 +49,8 @@ class PushBuffer(BaseBuffer):
         prefetch: bytes to ask for past the furthest read, as by `prefetch()`.
         prefetch_low: a prefetch rests until fewer than this many bytes are ahead. Default: 0, half
             of what it keeps.
-        spool_dir: the directory of the temporary file.
+        spool_dir: the directory of the temporary file. It is first looked at when bytes are spilled: a
+            read that has to spill fails if it is not there, and succeeds once it is.
         memory_on_full: whether to go on in memory past `max_size` when the disk is full.
         window: bytes to keep behind the newest, for streams without an end. Older ones are dropped, and
             reading them raises `LappedError`; files and iterators start at the oldest byte that is kept.
