@@ -60,3 +60,31 @@ def test_two_streams_of_a_key(first: int) -> None:
         assert streams[first].closed.is_set()
         assert not streams[1 - first].closed.is_set() and len(_registry.sources) == 1
         assert bufs[1 - first][:] == WHOLE
+
+
+def test_several_closes_of_one_call() -> None:
+    """Each is done, and the exception of one hides no other."""
+
+    class Fails:
+        finishes = 0
+
+        def stop(self) -> None: ...
+
+        def finish(self) -> None:
+            self.finishes += 1
+            raise KeyboardInterrupt
+
+    one, other = Fails(), Fails()
+    first = KeyError()
+    way = _registry.closes.expect()
+    way._holder.came = first
+    for source in (one, other):
+        way._holder.undone = ((_registry.add(source),), way._holder.undone)
+    came = _registry.settle(way)
+    assert isinstance(came, KeyboardInterrupt) and came.__context__ is not None
+    # Each is tried twice: see `_on_close`.
+    assert (one.finishes, other.finishes) == (2, 2) and not _registry.sources
+    chain = came
+    while chain.__context__ is not None:
+        chain = chain.__context__
+    assert chain is first

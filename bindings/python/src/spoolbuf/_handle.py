@@ -73,7 +73,7 @@ class Origin(Protocol):
     def find_end(self, seconds: float, /) -> Optional[int]:
         """The offset of the end, if it is known without reading.
 
-        Raises Busy if another call is inside the stream as long.
+        Raises Busy if another call stays inside the stream for that long.
         """
 
 

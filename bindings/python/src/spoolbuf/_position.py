@@ -54,7 +54,7 @@ class Position:
     def find_end(self, seconds: float) -> Optional[int]:
         """The end of the stream, if it can report it without reading.
 
-        Raises Busy if another call is inside the stream as long.
+        Raises Busy if another call stays inside the stream for that long.
         """
         if self._seek is None or self._tell is None or _known.unpacks(self._stream):
             return None

@@ -12,6 +12,7 @@ import weakref
 from typing import Optional, Protocol
 
 from ._entry import Entry, Notices, Way
+from ._errors import joined
 
 
 class Registered(Protocol):
@@ -80,7 +81,7 @@ closes = Notices(_on_close)
 def settle(closing: Way, presumed: Optional[int] = None) -> Optional[BaseException]:
     """The exception raised where C called `close`, whose work is done here then.
 
-    `presumed` is the source that C can only have closed if it is not known.
+    `presumed` is the source that C must have closed if the call does not tell which.
     """
     undone = [key for (key,) in closing.undone()]
     came = closing.take()
@@ -88,7 +89,11 @@ def settle(closing: Way, presumed: Optional[int] = None) -> Optional[BaseExcepti
         if not undone and presumed is not None:
             undone.append(presumed)
         for key in undone:
-            _on_close(key)
+            try:
+                _on_close(key)
+            except BaseException as error:  # noqa: BLE001
+                # It neither hides the first one nor keeps the others open.
+                came = joined(came, error)
     return came
 
 

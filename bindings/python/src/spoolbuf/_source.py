@@ -232,7 +232,7 @@ class Source:
     def find_end(self, seconds: float) -> Optional[int]:
         """The offset of the stream's end, if it can tell without reading.
 
-        Raises Busy if another call is inside the stream as long.
+        Raises Busy if another call stays inside the stream for that long.
         """
         return self._position.find_end(seconds)
 
