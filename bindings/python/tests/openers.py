@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 from spoolbuf import Resource
@@ -51,3 +52,11 @@ class Waits:
         self.entered.set()
         assert self.go.wait(60)
         return b"bytes"
+
+
+def has_paused(begun: float) -> bool:
+    """Whether the machine has stood still for so long that the cache's 5 seconds may be over.
+
+    As long it keeps what the function brought when nobody waited.
+    """
+    return time.monotonic() - begun > 4

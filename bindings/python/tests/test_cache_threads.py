@@ -12,7 +12,7 @@ import pytest
 
 from spoolbuf import Cache, ReentrantError, Resource, TimedOutError
 from calls import Call
-from openers import SIZE, WHOLE, Opener, Waits
+from openers import SIZE, WHOLE, Opener, Waits, has_paused
 from support import chunks, data, eventually
 
 
@@ -105,11 +105,6 @@ def polled(cache: Cache) -> Any:
             return cache.open("key", timeout=0)
         except TimedOutError:
             time.sleep(0.001)
-
-
-def has_paused(begun: float) -> bool:
-    """Whether the machine has stood still for so long that the cache's 5 seconds may be over."""
-    return time.monotonic() - begun > 4
 
 
 def test_polls_get_what_one_call_brings() -> None:
