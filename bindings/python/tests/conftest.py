@@ -15,10 +15,16 @@ from spoolbuf import _registry
 
 @pytest.fixture(autouse=True)
 def no_hang() -> Iterator[None]:
-    """Two minutes are enough for any test on the busiest machine."""
+    """Two minutes are enough for any test on the busiest machine, except the `slow` ones."""
     faulthandler.dump_traceback_later(120, exit=True, file=sys.__stderr__)
     yield
     faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.fixture
+def slow() -> None:
+    """For tests that run compilers and type checkers, each of which may take minutes."""
+    faulthandler.dump_traceback_later(1800, exit=True, file=sys.__stderr__)
 
 
 @pytest.fixture(autouse=True)

@@ -37,7 +37,7 @@ def run(*command: str, cwd: Path, **environment: str) -> str:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CARGO_")}
     kept.pop("PYTHONPATH", None)
     done = subprocess.run(
-        command, cwd=cwd, env={**kept, **environment}, capture_output=True, text=True, timeout=110
+        command, cwd=cwd, env={**kept, **environment}, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -100,6 +100,7 @@ def test_the_licenses_are_those_of_the_repository() -> None:
         assert (PACKAGE / name).read_bytes() == (ROOT / name).read_bytes()
 
 
+@pytest.mark.usefixtures("slow")
 def test_source_distribution(builder: str, tmp_path: Path) -> None:
     """Builds elsewhere, from what it holds alone."""
     run(builder, "-m", "build", "--sdist", "--no-isolation", "-o", str(tmp_path), cwd=PACKAGE)
@@ -121,6 +122,7 @@ def test_source_distribution(builder: str, tmp_path: Path) -> None:
     works(sys.executable, there, PYTHONPATH=str(there))
 
 
+@pytest.mark.usefixtures("slow")
 def test_install_as_the_readme_says(builder: str, tmp_path: Path) -> None:
     """In a venv that has nothing, from what a clone has."""
     git = shutil.which("git")

@@ -130,9 +130,10 @@ def uses(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*command: str, cwd: Path = PACKAGE) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=110, check=False)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600, check=False)
 
 
+@pytest.mark.usefixtures("slow")
 def test_mypy(uses: Path) -> None:
     need("mypy")
     mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(uses / "cache")]
@@ -152,6 +153,7 @@ def test_mypy(uses: Path) -> None:
     assert done.returncode == 1 and "attr-defined" in done.stdout, done.stdout
 
 
+@pytest.mark.usefixtures("slow")
 def test_pyright(uses: Path) -> None:
     pyright = shutil.which("pyright", path=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
     if pyright is None:
