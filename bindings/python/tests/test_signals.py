@@ -121,8 +121,9 @@ def test_where_c_enters_python() -> None:
     assert result == -5 and isinstance(entry.take(), KeyboardInterrupt)
     assert entry.function(1, 2, 4) == -5 and isinstance(entry.take(), KeyError)
     assert call() == 7 and len(server.served) == 3
-    # At the recursion limit the generator ends; another one takes its place.
-    entry._generator.close()
+    # At the recursion limit the generator ends, without being closed; another one takes its place.
+    kept, entry._generator = entry._generator, (number for number in ())
+    assert list(entry._generator) == [] and kept
     assert isinstance(entry.take(), SourceError)
     assert call() == 7 and entry.take() is None
 
