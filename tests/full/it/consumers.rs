@@ -6,16 +6,16 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use crate::foreign::{
-    Dialect, LIMIT, NEW, OLD, Project, are_there, clone, command, files, place, prefix,
+    Dialect, LIMIT, NEW, OLD, Project, all_dialects, are_there, clone, command, files, place,
+    prefix,
 };
 use crate::library::{library, root, run, scratch, skipped};
 
 /// Each compiler with another dialect of C and of C++; in `.ci/deep` each with both.
 fn builds() -> Vec<(&'static str, Dialect)> {
-    let all = std::env::var_os("SPOOLBUF_ALL_DIALECTS").is_some();
     let usual = [("gcc", OLD), ("clang", NEW)];
     let others = [("gcc", NEW), ("clang", OLD)];
-    let others = others.into_iter().filter(|_| all);
+    let others = others.into_iter().filter(|_| all_dialects());
     usual.into_iter().chain(others).collect()
 }
 

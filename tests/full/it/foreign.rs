@@ -122,6 +122,11 @@ pub type Dialect = (&'static str, &'static str);
 pub const OLD: Dialect = ("-std=c99", "-std=c++17");
 pub const NEW: Dialect = ("-std=c2x", "-std=c++20 -fno-exceptions -fno-rtti");
 
+/// Whether the others are to be tried as well.
+pub fn all_dialects() -> bool {
+    std::env::var_os("SPOOLBUF_ALL_DIALECTS").is_some()
+}
+
 /// A project that uses the library.
 pub struct Project {
     pub folder: PathBuf,

@@ -99,7 +99,7 @@ fn ready(name: &str, packages: &[&str]) -> Option<Player> {
 
 /// How the compiler finds miniaudio: one file, in no package of Debian's, so that SPOOLBUF_MINIAUDIO
 /// names the folder it is in.
-fn miniaudio_folder() -> Option<String> {
+pub fn miniaudio_folder() -> Option<String> {
     let Some(folder) = std::env::var_os("SPOOLBUF_MINIAUDIO") else {
         crate::library::skipped("miniaudio", "SPOOLBUF_MINIAUDIO does not name its folder");
         return None;

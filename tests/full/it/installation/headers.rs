@@ -1,81 +1,118 @@
-//! The headers, without a warning of strict compilers.
+//! The headers as they are installed, without a warning of strict compilers.
 
-use std::process::Command;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
-use super::{folder, shell};
-use crate::foreign::{are_there, prefix};
-use crate::library::root;
+use super::folder;
+use crate::foreign::{LIMIT, all_dialects, are_there, command, files, prefix};
+use crate::library::{run, skipped};
+use crate::media::miniaudio_folder;
+use crate::player::pkg_config;
 
-/// The headers as they are installed, without a warning.
+const STRICT: [&str; 8] = [
+    "-Wall",
+    "-Wextra",
+    "-Wpedantic",
+    "-Wconversion",
+    "-Wshadow",
+    "-Werror",
+    "-fsyntax-only",
+    "-D_GNU_SOURCE",
+];
+
+/// Each header, what pkg-config has to know for it, and what it does not include itself.
+const HEADERS: [(&str, &[&str], &str); 16] = [
+    ("spoolbuf.h", &[], ""),
+    ("spoolbuf.hpp", &[], ""),
+    ("spoolbuf_archive.h", &["libarchive"], ""),
+    ("spoolbuf_curl.h", &["libcurl"], ""),
+    ("spoolbuf_fd.h", &[], ""),
+    ("spoolbuf_fd_follow.h", &[], ""),
+    ("spoolbuf_ffmpeg.h", &["libavformat", "libavutil"], ""),
+    (
+        "spoolbuf_gst.h",
+        &["gstreamer-1.0", "gstreamer-base-1.0"],
+        "",
+    ),
+    ("spoolbuf_miniaudio.h", &[], "miniaudio.h"),
+    ("spoolbuf_mpv.h", &["mpv"], ""),
+    ("spoolbuf_qt.hpp", &["Qt6Core"], ""),
+    ("spoolbuf_sdl.h", &["sdl2"], ""),
+    ("spoolbuf_sdl3.h", &["sdl3"], ""),
+    ("spoolbuf_sndfile.h", &["sndfile"], ""),
+    ("spoolbuf_stdio.h", &[], ""),
+    ("spoolbuf_vlc.h", &["libvlc"], ""),
+];
+
 #[test]
 fn strict_compilers() {
     if !are_there("the headers", &["cmake", "gcc", "g++", "clang", "clang++"]) {
         return;
     }
-    let place = folder("strict");
-    let commands = format!(
-        "flags='-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -fsyntax-only'
-        echo '#include <spoolbuf.h>\nint main(void) {{ return 0; }}' >c.c
-        echo '#include <spoolbuf_fd.h>\n#include <spoolbuf_stdio.h>\nint main(void) {{ return 0; }}' >system.c
-        echo '#include <spoolbuf.hpp>\nint main() {{ }}' >cpp.cpp
-        ln -s '{}' include
-        for by in gcc clang; do for std in c99 c2x; do
-            $by $flags -Iinclude -std=$std c.c
-            $by $flags -Iinclude -std=$std -D_GNU_SOURCE system.c
-        done; done
-        for by in g++ clang++; do for std in c++17 c++20; do
-            $by $flags -Iinclude -std=$std cpp.cpp
-            $by $flags -Iinclude -std=$std -fno-exceptions -fno-rtti cpp.cpp
-            $by $flags -Iinclude -std=$std -x c++ c.c
-        done; done",
-        prefix().join("include").display()
-    );
-    shell(&place, &commands);
+    let installed = files(&prefix().join("include"));
+    let listed = HEADERS.map(|(name, ..)| name.to_owned());
+    assert_eq!(installed, BTreeSet::from(listed));
+    for (name, packages, before) in HEADERS {
+        if let Some(flags) = flags(name, packages, before) {
+            compiles(name, before, &flags);
+        }
+    }
 }
 
-/// Each adapter's header, where its library is.
-#[test]
-fn strict_compilers_and_adapters() {
-    if !are_there(
-        "the adapters",
-        &["gcc", "g++", "clang", "clang++", "pkg-config"],
-    ) {
-        return;
+/// For the other library, whose warnings are not of this project; none, loudly, where it is not there.
+fn flags(name: &str, packages: &[&str], before: &str) -> Option<Vec<String>> {
+    if before == "miniaudio.h" {
+        return miniaudio_folder().map(|folder| vec![folder]);
     }
-    for (name, packages) in [
-        ("spoolbuf_archive.h", "libarchive"),
-        ("spoolbuf_curl.h", "libcurl"),
-        ("spoolbuf_ffmpeg.h", "libavformat libavutil"),
-        ("spoolbuf_gst.h", "gstreamer-1.0 gstreamer-base-1.0"),
-        ("spoolbuf_mpv.h", "mpv"),
-        ("spoolbuf_sdl.h", "sdl2"),
-        ("spoolbuf_sndfile.h", "sndfile"),
-        ("spoolbuf_fd_follow.h", ""),
-        ("spoolbuf_vlc.h", "libvlc"),
-    ] {
-        let mut found = Command::new("pkg-config");
-        found.arg("--exists").args(packages.split_whitespace());
-        if !packages.is_empty() && !found.status().is_ok_and(|it| it.success()) {
-            crate::library::skipped(name, &format!("{packages} is missing"));
-            continue;
+    let Some(mut flags) = pkg_config(packages) else {
+        skipped(name, &format!("pkg-config does not know {packages:?}"));
+        return None;
+    };
+    // Nothing is linked.
+    flags.retain(|flag| !["-l", "-L", "-Wl,"].iter().any(|it| flag.starts_with(it)));
+    Some(flags)
+}
+
+/// Included twice, in the oldest and the newest dialect of each language; in `.ci/deep` in those between.
+fn compiles(name: &str, before: &str, flags: &[String]) {
+    let place = folder(name);
+    let line = |name: &str| format!("#include <{name}>\n");
+    let before = Some(before).filter(|it| !it.is_empty());
+    let text = before.map(line).unwrap_or_default() + &line(name).repeat(2);
+    for file in ["main.c", "main.cpp"] {
+        fs::write(
+            place.join(file),
+            format!("{text}int main(void) {{ return 0; }}\n"),
+        )
+        .expect("written");
+    }
+    let between = all_dialects();
+    if !name.ends_with(".hpp") {
+        for standard in ["c99", "c2x"]
+            .iter()
+            .chain(["gnu99", "c11", "c17"].iter().filter(|_| between))
+        {
+            by(&["gcc", "clang"], &place, "main.c", standard, flags);
         }
-        // The warnings of the other library's headers are not of this project.
-        let commands = format!(
-            "flags='-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -fsyntax-only -D_GNU_SOURCE'
-            flags=\"$flags $(test -z '{packages}' || pkg-config --cflags {packages} | sed 's/-I/-isystem /g')\"
-            for folder in '{root}'/include '{root}'/bindings/*; do set -- \"$@\" -I\"$folder\"; done
-            printf '#include <{name}>\nint main(void) {{ return 0; }}\n' >main.c
-            cp main.c main.cpp
-            for std in c99 c2x; do
-                gcc $flags \"$@\" -std=$std main.c
-                clang $flags \"$@\" -std=$std main.c
-            done
-            for std in c++17 c++20; do
-                g++ $flags \"$@\" -std=$std -fno-exceptions -fno-rtti main.cpp
-                clang++ $flags \"$@\" -std=$std -fno-exceptions -fno-rtti main.cpp
-            done",
-            root = root().display()
-        );
-        shell(&folder(name), &commands);
+    }
+    for standard in ["c++17", "c++20"]
+        .iter()
+        .chain(["c++2b"].iter().filter(|_| between))
+    {
+        by(&["g++", "clang++"], &place, "main.cpp", standard, flags);
+        let mut flags = flags.to_owned();
+        flags.extend(["-fno-exceptions", "-fno-rtti"].map(str::to_owned));
+        by(&["g++", "clang++"], &place, "main.cpp", standard, &flags);
+    }
+}
+
+fn by(compilers: &[&str], place: &Path, file: &str, standard: &str, flags: &[String]) {
+    for compiler in compilers {
+        let mut command = command(compiler, place);
+        command.args(STRICT).arg(format!("-std={standard}"));
+        command.arg("-I").arg(prefix().join("include"));
+        let outcome = run(command.args(flags).arg(file), LIMIT);
+        outcome.expect_success(&format!("{command:?}"));
     }
 }
