@@ -12,10 +12,10 @@ fn a_path_that_cmake_can_not_take() {
     if !are_there("CMake's paths", &["cmake", "cc", "make"]) {
         return;
     }
-    for (number, sign) in ["\"", "#", "*", ":", ";", "?", "[", "]", "|"]
-        .iter()
-        .enumerate()
-    {
+    let signs = [
+        "\"", "#", "$(", "${", "*", ":", ";", "<", ">", "?", "[", "]", "|",
+    ];
+    for (number, sign) in signs.iter().enumerate() {
         let place = folder(&format!("sign {number}"));
         let source = place.join(format!("a{sign}b"));
         symlink(root(), &source).expect("a link");
@@ -23,7 +23,7 @@ fn a_path_that_cmake_can_not_take() {
         cmake.arg("-S").arg(&source).args(["-B", "build"]);
         let said = run(&mut cmake, LIMIT).output;
         let line = format!(
-            "spoolbuf can't be built in a path with one of \" # * : ; ? [ ] |: {}",
+            "spoolbuf can't be built in a path with one of \" # $( ${{ * : ; < > ? [ ] |: {}",
             source.display()
         );
         assert!(said.contains(&line), "{sign}: {said}");
