@@ -4,6 +4,8 @@
 #
 #     sh packaging/cargo.sh [CARGO, instead of the one in PATH]
 set -eu
+# With it, cd goes to another folder of the same name, and prints that.
+unset CDPATH
 
 # rustup chooses the toolchain by the folder.
 cd "$(dirname "$0")/.."

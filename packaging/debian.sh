@@ -6,6 +6,8 @@
 # Without a flag, it is not signed. The source package has the crates that cargo needs, and is built without
 # a network. Only `cargo vendor` may need one: -S ends after that, for a build elsewhere.
 set -eu
+# With it, cd goes to another folder of the same name, and prints that.
+unset CDPATH
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$1"

@@ -9,6 +9,8 @@
 # builds is in FOLDER/cargo, unless CARGO_TARGET_DIR says otherwise. A file that is current is not
 # written again, so that what is linked with it stays current as well.
 set -eu
+# With it, cd goes to another folder of the same name, and prints that.
+unset CDPATH
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 cargo=$(sh "$root/packaging/cargo.sh")

@@ -95,6 +95,26 @@ fn a_newer_cargo_at_home_is_taken() {
     assert!(cache.contains(&line), "{cache}");
 }
 
+/// A shell's CDPATH, which some export: `cd` takes its folders first, and prints where it went.
+#[test]
+fn a_search_path_for_cd_changes_nothing() {
+    let home = folder("search path for cd");
+    for name in ["other/spoolbuf/packaging", "other/packaging", "other/built"] {
+        fs::create_dir_all(home.join(name)).expect("a folder");
+    }
+    symlink(root(), home.join("spoolbuf")).expect("a link");
+    let cargo = |script: &str, at: &Path| {
+        let mut command = command("sh", at);
+        command.arg(script).arg("built").env("CARGO", "/no/such");
+        run(command.env("CDPATH", home.join("other")), LIMIT).output
+    };
+    let line = format!("{NEEDS}: there is no /no/such\n");
+    for name in ["libraries.sh", "cargo.sh"] {
+        assert_eq!(cargo(&format!("spoolbuf/packaging/{name}"), &home), line);
+        assert_eq!(cargo(&format!("packaging/{name}"), root()), line);
+    }
+}
+
 #[test]
 fn meson_without_cargo_says_one_line() {
     if !are_there("Meson's cargo", &["meson", "ninja", "cc"]) {
