@@ -43,6 +43,7 @@ if(_spoolbuf_header AND (_spoolbuf_shared OR _spoolbuf_archive))
   if(_spoolbuf_shared AND NOT TARGET spoolbuf::spoolbuf)
     add_library(spoolbuf::spoolbuf SHARED IMPORTED)
     set_target_properties(spoolbuf::spoolbuf PROPERTIES
+      SPOOLBUF_VERSION "${spoolbuf_VERSION}"
       IMPORTED_LOCATION "${_spoolbuf_shared}"
       INTERFACE_INCLUDE_DIRECTORIES "${_spoolbuf_includes}")
     if(WIN32)

@@ -11,6 +11,7 @@ mod needs;
 mod paths;
 mod pointers;
 mod refusals;
+mod twice;
 
 use std::fs;
 use std::path::{Path, PathBuf};
