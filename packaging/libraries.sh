@@ -19,8 +19,6 @@ out=$(cd "$1" && pwd)
 shift
 mkdir -p "${CARGO_TARGET_DIR:-$out/cargo}"
 target=$(cd "${CARGO_TARGET_DIR:-$out/cargo}" && pwd)
-triple=${SPOOLBUF_TARGET:-${CARGO_BUILD_TARGET:-}}
-built=$target/${triple:+$triple/}release
 
 # What cargo reads from the folder it runs in (the toolchain, its configuration) is this project's.
 cd "$root"
@@ -28,6 +26,10 @@ cd "$root"
 if [ "$(command -v cargo)" != "$cargo" ] && [ -x "${cargo%/*}/rustc" ]; then
     export RUSTC="${RUSTC:-${cargo%/*}/rustc}"
 fi
+# Named always: cargo's configuration, which may be that of a folder above, can name another one, and
+# what is built here is for this machine unless a variable says otherwise.
+triple=${SPOOLBUF_TARGET:-${CARGO_BUILD_TARGET:-$("${RUSTC:-rustc}" -vV 2>/dev/null | sed -n 's/^host: //p')}}
+built=$target/${triple:+$triple/}release
 # cargo rustc, since cargo build knows the rlib alone.
 "$cargo" rustc --quiet --locked --release --lib \
     --crate-type cdylib,staticlib --target-dir "$target" ${triple:+--target "$triple"} "$@"

@@ -103,19 +103,23 @@ fn a_release_does_not_take_a_failure_for_a_list() {
 #[test]
 fn libraries_need_a_list_of_functions() {
     let folder = folder("no functions");
-    let built = folder.join("cargo/release");
+    // A folder for each target: what cargo's configuration says of it is not asked.
+    let built = folder.join("cargo/this-machine/release");
     fs::create_dir_all(&built).expect("a folder");
     for name in ["libspoolbuf.so", "libspoolbuf.a"] {
         fs::write(built.join(name), "").expect("written");
     }
     let cargo = folder.join("cargo that builds nothing");
     program(&cargo, "echo 'cargo 9.0.0'");
+    let rustc = folder.join("rustc");
+    program(&rustc, "echo 'host: this-machine'");
     let mut script = Command::new("sh");
     script
         .arg(root().join("packaging/libraries.sh"))
         .arg(&folder);
-    script.env("CARGO", &cargo).env("NM", "false");
-    script.env_remove("CARGO_TARGET_DIR");
+    script.env("CARGO", &cargo).env("RUSTC", &rustc);
+    script.env("NM", "false").env_remove("CARGO_TARGET_DIR");
+    script.env_remove("CARGO_BUILD_TARGET");
     let outcome = run(&mut script, LIMIT);
     assert!(!outcome.status.success(), "{}", outcome.output);
     assert!(
