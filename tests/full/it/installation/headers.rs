@@ -74,7 +74,7 @@ fn flags(name: &str, packages: &[&str], before: &str) -> Option<Vec<String>> {
     Some(flags)
 }
 
-/// Included twice, in the oldest and the newest dialect of each language; in `.ci/deep` in those between.
+/// Included twice, in the oldest and a new dialect of each language; in `.ci/deep` in others, too.
 fn compiles(name: &str, before: &str, flags: &[String]) {
     let place = folder(name);
     let line = |name: &str| format!("#include <{name}>\n");
@@ -87,18 +87,18 @@ fn compiles(name: &str, before: &str, flags: &[String]) {
         )
         .expect("written");
     }
-    let between = all_dialects();
+    let all = all_dialects();
     if !name.ends_with(".hpp") {
         for standard in ["c99", "c2x"]
             .iter()
-            .chain(["gnu99", "c11", "c17"].iter().filter(|_| between))
+            .chain(["gnu99", "c11", "c17"].iter().filter(|_| all))
         {
             by(&["gcc", "clang"], &place, "main.c", standard, flags);
         }
     }
     for standard in ["c++17", "c++20"]
         .iter()
-        .chain(["c++2b"].iter().filter(|_| between))
+        .chain(["c++2b"].iter().filter(|_| all))
     {
         by(&["g++", "clang++"], &place, "main.cpp", standard, flags);
         let mut flags = flags.to_owned();
