@@ -155,8 +155,10 @@ fn meson_subproject() {
         tools: &["meson", "ninja"],
         folder: "meson",
         at: Some("subprojects/spoolbuf"),
-        configure: "meson setup build",
-        build: "ninja -C build",
+        configure: "meson setup build --prefix=/usr --libdir=lib",
+        // A program that is installed has its library.
+        build: "ninja -C build && DESTDIR=\"$PWD/installed\" meson install -C build --no-rebuild && \
+                head -c 800000 /dev/zero | LD_LIBRARY_PATH=installed/usr/lib installed/usr/bin/demo-shared",
     }
     .works_everywhere();
 }
