@@ -10,6 +10,7 @@ set -eu
 unset CDPATH
 
 root=$(cd "$(dirname "$0")/.." && pwd)
+cargo=$(sh "$root/packaging/cargo.sh")
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
@@ -29,7 +30,7 @@ rm -rf "$tree" "$out"/spoolbuf_"$version"*
 mkdir "$tree"
 git ls-files --cached --others --exclude-standard -z | tar -c --null -T - | tar -xC "$tree"
 pack "$out/spoolbuf_$version.orig.tar.xz" "$tree"
-"${CARGO:-cargo}" vendor --quiet --locked "$tree/vendor" >/dev/null
+"$cargo" vendor --quiet --locked "$tree/vendor" >/dev/null
 pack "$out/spoolbuf_$version.orig-vendor.tar.xz" "$tree/vendor"
 
 cp -r packaging/debian "$tree/debian"

@@ -5,9 +5,9 @@
 #
 #     sh packaging/libraries.sh FOLDER [FLAG OF CARGO...]
 #
-# CARGO, LD, NM, OBJCOPY and AR name other programs; packaging/cargo.sh finds cargo. SPOOLBUF_TARGET is another target of Rust. What cargo
-# builds is in FOLDER/cargo, unless CARGO_TARGET_DIR says otherwise. A file that is current is not
-# written again, so that what is linked with it stays current as well.
+# CARGO, LD, NM, OBJCOPY and AR name other programs; packaging/cargo.sh finds cargo. SPOOLBUF_TARGET is
+# another target of Rust. What cargo builds is in FOLDER/cargo, unless CARGO_TARGET_DIR says otherwise. A
+# file that is current is not written again, so that what is linked with it stays current as well.
 set -eu
 # With it, cd goes to another folder of the same name, and prints that.
 unset CDPATH
@@ -22,9 +22,11 @@ target=$(cd "${CARGO_TARGET_DIR:-$out/cargo}" && pwd)
 
 # What cargo reads from the folder it runs in (the toolchain, its configuration) is this project's.
 cd "$root"
-# A cargo that is not in PATH has its compiler beside it; the one in PATH may be an older one.
-if [ "$(command -v cargo)" != "$cargo" ] && [ -x "${cargo%/*}/rustc" ]; then
-    export RUSTC="${RUSTC:-${cargo%/*}/rustc}"
+# Another cargo than that of PATH has its compiler beside it, rustc-1.85 for cargo-1.85; the one in PATH may
+# be an older one.
+compiler=${cargo%/*}/rustc${cargo##*/cargo}
+if [ "$(command -v cargo)" != "$cargo" ] && [ -x "$compiler" ]; then
+    export RUSTC="${RUSTC:-$compiler}"
 fi
 # Named always: cargo's configuration, which may be that of a folder above, can name another one, and
 # what is built here is for this machine unless a variable says otherwise.

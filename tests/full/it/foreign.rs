@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -107,6 +108,7 @@ pub fn command(program: &str, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).env("CARGO_NET_OFFLINE", "true");
     for name in [
+        "CARGO",
         "CARGO_TARGET_DIR",
         "RUSTFLAGS",
         "CARGO_ENCODED_RUSTFLAGS",
@@ -115,6 +117,13 @@ pub fn command(program: &str, folder: &Path) -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// A program of these lines of shell.
+pub fn program(path: &Path, lines: &str) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    fs::write(path, format!("#!/bin/sh\n{lines}\n")).expect("written");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("executable");
 }
 
 /// The flags for a dialect of C, and of C++.

@@ -1,12 +1,11 @@
 //! The scripts of `.ci` and `packaging`, with programs that only look like those that they run.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::foreign::{LIMIT, are_there};
+use crate::foreign::{LIMIT, are_there, program};
 use crate::library::{root, run, scratch};
 
 /// An empty folder.
@@ -15,13 +14,6 @@ fn folder(name: &str) -> PathBuf {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("a folder");
     folder
-}
-
-/// A program of these lines of shell.
-fn program(path: &Path, lines: &str) {
-    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-    fs::write(path, format!("#!/bin/sh\n{lines}\n")).expect("written");
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("executable");
 }
 
 /// Whether a process runs, as the system says; one that has ended may still be listed.

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::folder;
 use super::refusals::{OLD_CARGO, cargo_that_says};
-use crate::foreign::{LIMIT, are_there, command};
+use crate::foreign::{LIMIT, are_there, command, program};
 use crate::library::{root, run};
 
 const NEEDS: &str = concat!(
@@ -19,7 +19,7 @@ const NEEDS: &str = concat!(
 /// A command whose PATH begins with these folders, and what is in a home.
 fn at_home(mut command: Command, home: &Path, path: &str) -> Command {
     command.env("PATH", path).env("HOME", home);
-    command.env_remove("CARGO").env_remove("CARGO_HOME");
+    command.env_remove("CARGO_HOME");
     command
 }
 
@@ -112,6 +112,52 @@ fn a_search_path_for_cd_changes_nothing() {
     for name in ["libraries.sh", "cargo.sh"] {
         assert_eq!(cargo(&format!("spoolbuf/packaging/{name}"), &home), line);
         assert_eq!(cargo(&format!("packaging/{name}"), root()), line);
+    }
+}
+
+/// The environment's CARGO comes first, for CMake as well, and is not replaced by another one.
+#[test]
+fn a_cargo_that_the_environment_names() {
+    if !are_there("CMake's CARGO", &["cmake", "cc", "make"]) {
+        return;
+    }
+    let place = folder("a named cargo");
+    let named = cargo_that_says("named", "cargo 1.99.0");
+    let old = cargo_that_says("named, old", OLD_CARGO);
+    let configured = |cargo: &str| {
+        let mut cmake = super::configure(&place, &["-USPOOLBUF_CARGO"]);
+        run(cmake.env("CARGO", cargo), LIMIT)
+    };
+    for (cargo, reason) in [
+        ("/no/such", "there is no /no/such".to_owned()),
+        ("cargo-none", "there is no cargo-none".to_owned()),
+        (&old, format!("{old} is version 1.63.0")),
+    ] {
+        let outcome = configured(cargo);
+        assert!(!outcome.status.success(), "{}", outcome.output);
+        let line = format!(" {NEEDS}: {reason}\n");
+        assert!(outcome.output.contains(&line), "{}", outcome.output);
+    }
+    configured(&named).expect_success("cmake");
+    let cache = fs::read_to_string(place.join("build/CMakeCache.txt")).expect("a cache");
+    let line = format!("SPOOLBUF_CARGO:FILEPATH={named}\n");
+    assert!(cache.contains(&line), "{cache}");
+}
+
+/// A distribution may have several, as cargo-1.85 and rustc-1.85.
+#[test]
+fn the_compiler_beside_a_cargo_is_taken() {
+    let place = folder("a compiler beside");
+    let bin = tools("tools of a build", &["mkdir"]);
+    for (cargo, compiler) in [("cargo", "rustc"), ("cargo-1.99", "rustc-1.99")] {
+        let at = place.join("bin").join(cargo);
+        let lines = "[ \"$1\" = --version ] || { echo \"by $RUSTC\"; exit 1; }\necho cargo 1.99.0";
+        program(&at, lines);
+        let compiler = place.join("bin").join(compiler);
+        program(&compiler, "");
+        let mut named = script("libraries.sh", &place, &bin);
+        let outcome = run(named.arg("built").env("CARGO", &at), LIMIT);
+        assert_eq!(outcome.output, format!("by {}\n", compiler.display()));
     }
 }
 

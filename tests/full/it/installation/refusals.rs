@@ -1,11 +1,9 @@
 //! What CMakeLists.txt refuses: without the Rust that is needed, and for another machine.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::{configure, folder, shell};
-use crate::foreign::{LIMIT, are_there};
+use crate::foreign::{LIMIT, are_there, program};
 use crate::library::{root, run};
 
 pub const OLD_CARGO: &str = "cargo 1.63.0 (fd9c4297c 2022-07-01)";
@@ -28,8 +26,7 @@ fn refused(what: &str, more: &[&str]) -> String {
 /// A program that says what it is told to, as cargo, in a folder.
 pub fn cargo_that_says(name: &str, text: &str) -> String {
     let path = folder(name).join("cargo");
-    fs::write(&path, format!("#!/bin/sh\necho '{text}'\n")).expect("written");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
+    program(&path, &format!("echo '{text}'"));
     path.to_str().expect("UTF-8").to_owned()
 }
 
