@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 from platform import machine
@@ -53,18 +54,14 @@ def crate_of(root: Path) -> Path:
 
 def build(crate: Path) -> Path:
     """Builds the library; cargo says where it put it."""
-    cargo = os.environ.get("CARGO", "cargo")
+    cargo = find_cargo(crate)
     target = os.environ.get("CARGO_TARGET_DIR") or str(crate / "target" / "python")
     command = [cargo, "rustc", "--release", "--lib", "--crate-type", "cdylib"]
     command += ["--message-format=json-render-diagnostics", "--target-dir", target]
     if (crate / "Cargo.lock").is_file():
         command.append("--locked")
-    try:
-        done = subprocess.run(command, cwd=crate, stdout=subprocess.PIPE, check=True)
-    except FileNotFoundError:
-        raise RuntimeError(
-            "building spoolbuf needs Rust's cargo, or the environment's CARGO to name it"
-        ) from None
+    environment = {**compiler_of(cargo), **os.environ}
+    done = subprocess.run(command, cwd=crate, env=environment, stdout=subprocess.PIPE, check=True)
     for line in done.stdout.splitlines():
         message = json.loads(line)
         if message.get("target", {}).get("name") == "spoolbuf":
@@ -72,3 +69,29 @@ def build(crate: Path) -> Path:
                 if name.suffix in SUFFIXES:
                     return name
     raise RuntimeError("cargo built no shared library")
+
+
+def find_cargo(crate: Path) -> str:
+    """A cargo that is new enough: by the rule of every other build, where there is a shell.
+
+    If there is none, one line says why.
+    """
+    if os.name == "nt":
+        named = os.environ.get("CARGO", "cargo")
+        cargo = shutil.which(named)
+        if cargo is None:
+            sys.exit(f"spoolbuf needs Rust (https://rustup.rs): there is no {named}")
+        return cargo
+    script = ["sh", str(crate / "packaging" / "cargo.sh")]
+    found = subprocess.run(script, stdout=subprocess.PIPE, text=True)
+    if found.returncode:
+        sys.exit(found.returncode)
+    return found.stdout.strip()
+
+
+def compiler_of(cargo: str) -> dict[str, str]:
+    """Another cargo than that of PATH has its compiler beside it, rustc-1.85 for cargo-1.85."""
+    compiler = Path(cargo).with_name("rustc" + Path(cargo).name.removeprefix("cargo"))
+    if cargo == shutil.which("cargo") or not compiler.is_file():
+        return {}
+    return {"RUSTC": str(compiler)}
