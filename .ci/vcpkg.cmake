@@ -18,15 +18,18 @@ function(do)
   endif()
 endfunction()
 
+# As with the real one, what CMake says is in a file alone.
 function(vcpkg_cmake_configure)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "SOURCE_PATH" "OPTIONS")
   set(shared ON)
   if(LINKAGE STREQUAL "static")
     set(shared OFF)
   endif()
+  set(log "${FOLDER}/config.log")
   do("${CMAKE_COMMAND}" -S "${arg_SOURCE_PATH}" -B "${FOLDER}/build" -DCMAKE_BUILD_TYPE=Release
     "-DCMAKE_INSTALL_PREFIX=${CURRENT_PACKAGES_DIR}" "-DBUILD_SHARED_LIBS=${shared}"
-    -DCMAKE_INSTALL_LIBDIR:STRING=lib -DCMAKE_INSTALL_BINDIR:STRING=bin ${arg_OPTIONS})
+    -DCMAKE_INSTALL_LIBDIR:STRING=lib -DCMAKE_INSTALL_BINDIR:STRING=bin ${arg_OPTIONS}
+    OUTPUT_FILE "${log}" ERROR_FILE "${log}")
 endfunction()
 
 function(vcpkg_cmake_install)

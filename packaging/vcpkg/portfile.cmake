@@ -5,7 +5,9 @@ get_filename_component(SOURCE_PATH "${CURRENT_PORT_DIR}/../.." ABSOLUTE)
 set(VCPKG_BUILD_TYPE release)
 set(VCPKG_POLICY_MISMATCHED_NUMBER_OF_BINARIES enabled)
 
-vcpkg_cmake_configure(SOURCE_PATH "${SOURCE_PATH}")
+# Here, since vcpkg shows nothing of what CMake says if it fails. A cargo that is missing or old is one line.
+include("${SOURCE_PATH}/packaging/cargo.cmake")
+vcpkg_cmake_configure(SOURCE_PATH "${SOURCE_PATH}" OPTIONS "-DSPOOLBUF_CARGO=${SPOOLBUF_CARGO}")
 vcpkg_cmake_install()
 vcpkg_fixup_pkgconfig()
 
