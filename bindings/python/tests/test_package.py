@@ -163,6 +163,7 @@ def built_by(builder: str, **environment: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.usefixtures("slow")
 @pytest.mark.skipif(os.name == "nt", reason="no shell")
 def test_without_cargo(builder: str, tmp_path: Path) -> None:
     """One line says what is missing."""
@@ -174,6 +175,7 @@ def test_without_cargo(builder: str, tmp_path: Path) -> None:
         assert "Traceback" not in said
 
 
+@pytest.mark.usefixtures("slow")
 @pytest.mark.skipif(os.name == "nt", reason="no shell")
 def test_a_newer_cargo_at_home(builder: str, tmp_path: Path) -> None:
     """rustup's, which PATH does not have, with the compiler beside it; so is one of another name."""

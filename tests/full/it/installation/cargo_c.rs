@@ -1,4 +1,4 @@
-//! `cargo cinstall` installs what CMake does.
+//! `cargo cinstall` installs what CMake does, and a script removes it.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::Command;
 use super::{folder, shell};
 use crate::checkout::FASTER;
 use crate::foreign::{LIMIT, Project, are_there, clone, command, files, place, prefix};
-use crate::library::run;
+use crate::library::{root, run};
 
 /// `cargo cinstall`, whose cargo may be older and know only a folder of crates.
 #[test]
@@ -63,4 +63,27 @@ fn cargo_c_installs_the_same_files() {
     );
     project.runs("cmake", &commands);
     project.works("cmake/build", Some(&by_cargo.join("lib")));
+    is_uninstalled(&by_cargo);
+}
+
+/// By the script, since cargo-c makes no list. What is not the library's stays.
+fn is_uninstalled(prefix: &Path) {
+    let mine = "share/doc/spoolbuf/mine";
+    fs::write(prefix.join(mine), "not the library's").expect("written");
+    let uninstall = |stage: &Path, arguments: &[&str]| {
+        let mut script = command("sh", &place());
+        script.arg(root().join("packaging/uninstall.sh"));
+        script.args(arguments).env("DESTDIR", stage);
+        run(&mut script, LIMIT).expect_success("uninstall.sh");
+        files(prefix)
+    };
+    // As if it were staged, without its libraries; then those.
+    let whole = prefix.to_str().expect("UTF-8");
+    let (stage, name) = whole.rsplit_once('/').expect("a folder");
+    let left = uninstall(Path::new(stage), &[&format!("/{name}"), "/no/such"]);
+    let others: Vec<_> = left.iter().filter(|it| !it.starts_with("lib/")).collect();
+    assert_eq!(others, [mine]);
+    assert_eq!(left.len(), 6, "{left:?}");
+    assert_eq!(uninstall(Path::new(""), &[whole]), [mine.to_owned()].into());
+    assert!(!prefix.join("share/cmake/spoolbuf").exists());
 }
