@@ -135,6 +135,14 @@ static int64_t read_whole(sb_reader *reader)
     return count < 0 ? count : at;
 }
 
+/* A member of four bytes gets the value's low ones, which a big-endian machine has at the end. */
+static void set(void *member, size_t size, uint64_t value)
+{
+    uint32_t low = (uint32_t)value;
+    CHECK(size == sizeof low || size == sizeof value);
+    memcpy(member, size == sizeof low ? (void *)&low : (void *)&value, size);
+}
+
 static void follow(const row *row)
 {
     sb_cache_options with = defaults();
@@ -145,7 +153,7 @@ static void follow(const row *row)
     check_context = row->name;
     with.open = open_source;
     with.max_memory = row->spills ? 0 : with.max_memory;
-    memcpy((char *)&with + row->offset, &row->value, row->size);
+    set((char *)&with + row->offset, row->size, row->value);
     CHECK_EQ(sb_cache_new(&with, &cache), row->made);
     CHECK((cache != NULL) == (row->made == SB_OK));
     if (cache == NULL)
