@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use crate::library::{compiler, library, root, run, scratch, skipped};
 
 /// Far more than any run takes on a busy machine; what takes longer hangs.
-pub const LIMIT: Duration = Duration::from_secs(90);
+pub const LIMIT: Duration = crate::library::HANGS_AFTER;
 
 /// Films and sounds that ffmpeg makes, the same each time.
 pub struct Media {

@@ -6,9 +6,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use crate::library::{compiler, library, root, run, scratch, without_comments};
+use crate::library::{HANGS_AFTER, compiler, library, root, run, scratch, without_comments};
 
 /// Structs that are passed without a size, so that theirs never changes.
 const WITHOUT_SIZE: [&str; 2] = ["sb_callback", "sb_range"];
@@ -345,10 +344,7 @@ fn a_program_of_the_first_header_runs() {
     );
     let folder = scratch().join("abi list/run");
     fs::create_dir_all(&folder).expect("a folder");
-    let outcome = run(
-        Command::new(&program).current_dir(&folder),
-        Duration::from_secs(100),
-    );
+    let outcome = run(Command::new(&program).current_dir(&folder), HANGS_AFTER);
     outcome.expect_success("the program of the first header");
     assert_eq!(outcome.output, "ok\n");
 }

@@ -4,12 +4,10 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
-use crate::library::{Linkage, compile, left_out, library, root, run, scratch, skipped};
-
-/// Far more than any program takes on a busy machine: one that takes longer hangs.
-const LIMIT: Duration = Duration::from_secs(300);
+use crate::library::{
+    HANGS_AFTER, Linkage, compile, left_out, library, root, run, scratch, skipped,
+};
 
 /// Runs a program both ways.
 fn promise(source: &str) {
@@ -17,7 +15,7 @@ fn promise(source: &str) {
 }
 
 fn succeeds(command: &mut Command, what: &str) {
-    let outcome = run(command, LIMIT);
+    let outcome = run(command, HANGS_AFTER);
     outcome.expect_success(what);
     for line in outcome.output.lines() {
         if let Some(reason) = line.strip_prefix("SKIPPED: ") {
@@ -30,7 +28,7 @@ fn succeeds(command: &mut Command, what: &str) {
 }
 
 fn says_nothing(command: &mut Command, what: &str) {
-    let outcome = run(command, LIMIT);
+    let outcome = run(command, HANGS_AFTER);
     outcome.expect_success(what);
     assert_eq!(outcome.output, "", "{what} has printed this");
 }
@@ -425,7 +423,7 @@ fn exceptions() {
                 }
                 let mut command = again(command);
                 command.arg(throws).args(helper.then_some("helper"));
-                let outcome = run(&mut command, LIMIT);
+                let outcome = run(&mut command, HANGS_AFTER);
                 let what = format!("{what}, {throws}: {}", outcome.output);
                 assert_eq!(outcome.status.signal(), Some(libc::SIGABRT), "{what}");
                 assert!(outcome.output.contains("unwind"), "{what}");

@@ -2,9 +2,8 @@
 //! fixed cases. `.ci/fuzz` runs it for longer, under a sanitizer, `.ci/deep` for as long as wanted.
 
 use std::process::Command;
-use std::time::Duration;
 
-use crate::library::{compile_folder, root, run, scratch};
+use crate::library::{HANGS_AFTER, compile_folder, root, run, scratch};
 
 #[test]
 fn finds_nothing() {
@@ -15,5 +14,5 @@ fn finds_nothing() {
         .arg(seeds)
         .args(["--from", "10001", "--cases", "100"])
         .env("TMPDIR", scratch());
-    run(&mut command, Duration::from_secs(100)).expect_success("tests/fuzz");
+    run(&mut command, HANGS_AFTER).expect_success("tests/fuzz");
 }

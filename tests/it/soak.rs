@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::files::names;
-use crate::library::{compile_folder, run, scratch};
+use crate::library::{HANGS_AFTER, compile_folder, run, scratch};
 
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
@@ -30,7 +30,7 @@ fn stays_within_its_budgets() {
     let seconds = given.map_or(4, |text| text.parse().expect("a number"));
     let spool = crate::tempfile::tempdir_in(scratch()).expect("a directory");
     let mut command = soak(seconds, spool.path());
-    let outcome = run(&mut command, Duration::from_secs(seconds + 100));
+    let outcome = run(&mut command, Duration::from_secs(seconds) + HANGS_AFTER);
     outcome.expect_success("tests/soak");
     println!("{}", outcome.output);
     assert!(names(spool.path()).is_empty(), "files are left");

@@ -197,6 +197,10 @@ pub struct Outcome {
     pub output: String,
 }
 
+/// Far more than any program takes on a busy machine, where tests/c/out_of_memory.c took minutes: one that
+/// takes longer hangs.
+pub const HANGS_AFTER: Duration = Duration::from_secs(1200);
+
 /// Runs a program to its end. One that hangs is killed with its children, and is an error.
 pub fn run(command: &mut Command, limit: Duration) -> Outcome {
     run_with(command, limit, |_| ())

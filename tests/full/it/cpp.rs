@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::library::{library, root, run, scratch, skipped};
 
 /// Far more than any program takes on a busy machine; what takes longer hangs.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = crate::library::HANGS_AFTER;
 
 const SANITIZED: &[&str] = &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 
