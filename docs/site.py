@@ -305,6 +305,8 @@ def check_constants(site: Path) -> None:
     plain = re.sub(r"\s", "", text)
     header = (ROOT / "include" / "spoolbuf.h").read_text(encoding="ascii")
     constants = re.findall(r"^ \*/\n#(?:define|ifndef) (\w+)", header, flags=re.M)
+    if len(constants) < 5:
+        sys.exit(f"spoolbuf.h: {constants} is not every constant")
     for name in constants:
         comment = re.split(r"/\*\*", header.split(f" */\n#define {name}")[0].split(f" */\n#ifndef {name}")[0])[-1]
         first = re.sub(r"\s|`", "", comment.replace("*", "").split(".")[0])
