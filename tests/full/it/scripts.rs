@@ -122,6 +122,25 @@ fn libraries_need_a_list_of_functions() {
     assert!(!folder.join("libspoolbuf.a").exists());
 }
 
+/// Where the repository is hosted, each part of the long script is a job.
+#[test]
+fn each_part_of_deep_is_a_job() {
+    let words = |file: &str, before: &str, after: char| {
+        let text = fs::read_to_string(root().join(file)).expect("a file");
+        let (_, list) = text.split_once(before).expect("a list");
+        let list = list.split(after).next().expect("its end").replace(',', " ");
+        list.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let parts = words(".ci/deep", "|| parts=(", ')');
+    assert!(parts.len() > 2, "{parts:?}");
+    assert_eq!(
+        words(".github/workflows/ci.yml", "part:\n          [", ']'),
+        parts
+    );
+}
+
 /// The list of the files in a folder that a page leads to, in a repository whose paths have spaces.
 #[test]
 fn the_site_shows_paths_with_spaces() {
