@@ -122,6 +122,43 @@ fn libraries_need_a_list_of_functions() {
     assert!(!folder.join("libspoolbuf.a").exists());
 }
 
+/// What was run on another machine is said, with how it ended.
+#[test]
+fn a_machine_is_not_said_to_pass_what_failed() {
+    if !are_there("a machine", &["bash", "timeout"]) {
+        return;
+    }
+    let folder = folder("a machine");
+    program(&folder.join(".ci/setup-toolchain"), "");
+    fs::copy(root().join(".ci/machines"), folder.join(".ci/machines")).expect("copied");
+    for name in ["tests/c/one.c", "tests/c/two.c", "toolchain/env.sh"] {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, "").expect("written");
+    }
+    let built = folder.join("target/cross/i686-unknown-linux-gnu/debug");
+    fs::create_dir_all(built).expect("a folder");
+    program(
+        &folder.join("bin/cargo"),
+        "case $* in *api::*) exit 1 ;; esac",
+    );
+    // A program that succeeds if its name is one.
+    let compiler = "while [ \"$1\" != -o ]; do shift; done
+        printf '#!/bin/sh\\n[ \"${0##*/}\" = one ]\\n' >\"$2\" && chmod +x \"$2\"";
+    program(&folder.join("bin/i686-linux-gnu-gcc"), compiler);
+    let path = format!("{}:/usr/bin:/bin", folder.join("bin").display());
+    let mut script = Command::new("bash");
+    script
+        .arg(folder.join(".ci/machines"))
+        .args(["toolchain", "i686"])
+        .env("PATH", path);
+    let outcome = run(&mut script, LIMIT);
+    assert!(!outcome.status.success(), "{}", outcome.output);
+    let line = "tested: i686: cargo test --lib -- --skip architecture:: --skip layers:: passed, \
+                cargo test --test it api:: failed, 2 C programs run, 1 failed (";
+    assert!(outcome.output.contains(line), "{}", outcome.output);
+}
+
 /// Where the repository is hosted, each part of the long script is a job.
 #[test]
 fn each_part_of_deep_is_a_job() {
