@@ -12,6 +12,7 @@ mod paths;
 mod pointers;
 mod refusals;
 mod twice;
+mod versions;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,4 +40,18 @@ fn configure(folder: &Path, more: &[&str]) -> Command {
     let mut cmake = command("cmake", folder);
     cmake.arg("-S").arg(root()).args(["-B", "build"]).args(more);
     cmake
+}
+
+/// What CMake tells a project of these lines if it does not find the library in a prefix.
+fn not_found(prefix: &Path, project: &str, lines: &str) -> Option<String> {
+    let project = folder(project);
+    let lines =
+        format!("cmake_minimum_required(VERSION 3.16...3.30)\nproject(user NONE)\n{lines}\n");
+    fs::write(project.join("CMakeLists.txt"), lines).expect("written");
+    let mut cmake = command("cmake", &project);
+    cmake
+        .args(["-S", ".", "-B", "build"])
+        .env("CMAKE_PREFIX_PATH", prefix);
+    let outcome = run(&mut cmake, LIMIT);
+    (!outcome.status.success()).then_some(outcome.output)
 }

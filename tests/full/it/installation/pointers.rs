@@ -4,24 +4,14 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use super::folder;
-use crate::foreign::{LIMIT, are_there, command, prefix};
-use crate::library::{root, run};
+use super::{folder, not_found};
+use crate::foreign::{are_there, prefix};
+use crate::library::root;
 
 /// What CMake tells a project with pointers of this size, in bytes, if it does not find the library in a prefix.
 fn refusal(prefix: &Path, bytes: usize) -> Option<String> {
-    let project = folder(&format!("pointers of {bytes} bytes"));
-    let lines = format!(
-        "cmake_minimum_required(VERSION 3.16)\nproject(user NONE)\nset(CMAKE_SIZEOF_VOID_P {bytes})\n\
-         find_package(spoolbuf 0.1 REQUIRED)\n"
-    );
-    fs::write(project.join("CMakeLists.txt"), lines).expect("written");
-    let mut cmake = command("cmake", &project);
-    cmake
-        .args(["-S", ".", "-B", "build"])
-        .env("CMAKE_PREFIX_PATH", prefix);
-    let outcome = run(&mut cmake, LIMIT);
-    (!outcome.status.success()).then_some(outcome.output)
+    let lines = format!("set(CMAKE_SIZEOF_VOID_P {bytes})\nfind_package(spoolbuf 0.1 REQUIRED)");
+    not_found(prefix, &format!("pointers of {bytes} bytes"), &lines)
 }
 
 fn compares_pointers(prefix: &Path) {
