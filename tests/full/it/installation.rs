@@ -13,6 +13,7 @@ mod pointers;
 mod refusals;
 mod twice;
 mod versions;
+mod windows;
 
 use std::fs;
 use std::path::{Path, PathBuf};
