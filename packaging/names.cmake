@@ -6,10 +6,12 @@
 #   SPOOLBUF_IMPORT   what the linker takes instead, on Windows
 #   SPOOLBUF_ARCHIVE  the static library
 #   SPOOLBUF_PRIVATE  the system's libraries that the static one needs
+#   SPOOLBUF_HIDE     the linker's option by which a plugin exports no function of the static one
 set(SPOOLBUF_SONAME "")
 set(SPOOLBUF_PLAIN "")
 set(SPOOLBUF_IMPORT "")
 set(SPOOLBUF_ARCHIVE "libspoolbuf.a")
+set(SPOOLBUF_HIDE "")
 if(WIN32)
   set(SPOOLBUF_SHARED "spoolbuf.dll")
   set(SPOOLBUF_PRIVATE kernel32 ntdll userenv ws2_32 dbghelp)
@@ -29,4 +31,5 @@ else()
   set(SPOOLBUF_SONAME "libspoolbuf.so.${PROJECT_VERSION_MAJOR}")
   set(SPOOLBUF_PLAIN "libspoolbuf.so")
   set(SPOOLBUF_PRIVATE pthread dl m)
+  set(SPOOLBUF_HIDE "-Wl,--exclude-libs,${SPOOLBUF_ARCHIVE}")
 endif()

@@ -96,3 +96,5 @@ class Spoolbuf(ConanFile):
             self.cpp_info.system_libs = ["kernel32", "ntdll", "userenv", "ws2_32", "dbghelp"]
         elif self.settings.os != "Macos":
             self.cpp_info.system_libs = ["pthread", "dl", "m"]
+            # A plugin exports none of the library's functions.
+            self.cpp_info.sharedlinkflags = ["-Wl,--exclude-libs,libspoolbuf.a"]

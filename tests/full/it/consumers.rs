@@ -26,9 +26,22 @@ fn installed(way: &str, tools: &[&str], folder: &str, commands: &str) {
             let project = Project::new(way, compiler).speaks(dialect).installed();
             project.runs(folder, commands);
             let libraries = prefix().join("lib");
-            project.works(&format!("{folder}/build"), Some(&libraries));
+            let built = format!("{folder}/build");
+            project.works(&built, Some(&libraries));
+            exports_its_own_functions(&project, &built);
         }
     }
+}
+
+/// The plugin that CMake or Meson has linked with the static library, whose functions stay inside.
+fn exports_its_own_functions(project: &Project, built: &str) {
+    if built.starts_with("make/") {
+        return;
+    }
+    let list = "nm -D --defined-only -f posix libplugin.so | cut -d ' ' -f 1 | sort | xargs";
+    let exported = project.runs(built, list);
+    let own = "plugin_close plugin_open plugin_reads\n";
+    assert_eq!(exported, own, "{}", project.folder.display());
 }
 
 #[test]
@@ -79,6 +92,7 @@ impl Vendored<'_> {
         project.runs(self.folder, self.build);
         let built = format!("{}/build", self.folder);
         project.works(&built, None);
+        exports_its_own_functions(project, &built);
         let time = |name: &str| {
             let file = project.folder.join(&built).join(name).metadata();
             file.and_then(|it| it.modified()).expect("a program")
