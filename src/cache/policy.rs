@@ -151,12 +151,18 @@ impl Policy {
         queues.flat_map(move |queue| follow(queue.front).map(EntryId))
     }
 
+    /// The number of releases so far: the turn of the next one.
+    pub(crate) fn releases(&self) -> u64 {
+        self.releases
+    }
+
     /// The least recently released entry, large or not, and when that was: the first that is idle
-    /// too long.
-    pub(crate) fn oldest(&self) -> Option<(EntryId, i64)> {
+    /// too long. None if its turn was not before `end`.
+    pub(crate) fn oldest(&self, end: u64) -> Option<(EntryId, i64)> {
         let fronts = self.queues.iter().filter_map(|queue| queue.front);
         let oldest = fronts.min_by_key(|at| self.slots[*at].turn)?;
-        Some((EntryId(oldest), self.slots[oldest].time))
+        let slot = &self.slots[oldest];
+        (slot.turn < end).then_some((EntryId(oldest), slot.time))
     }
 
     /// The memory that the policy takes, in bytes.
@@ -248,7 +254,7 @@ mod tests {
             policy.leased(ids[at]);
             assert_eq!(victims(&policy), left);
         }
-        assert_eq!(policy.oldest(), None);
+        assert_eq!(policy.oldest(u64::MAX), None);
     }
 
     #[test]
@@ -281,11 +287,24 @@ mod tests {
             policy.released(ids[at], bytes, time);
         }
         let mut expired = Vec::new();
-        while let Some((id, time)) = policy.oldest() {
+        while let Some((id, time)) = policy.oldest(u64::MAX) {
             expired.push((id.index(), time));
             policy.removed(id);
         }
         assert_eq!(expired, [(0, 5), (1, 7), (2, 7), (3, 8)]);
+    }
+
+    #[test]
+    fn the_oldest_was_released_before_a_turn() {
+        let mut policy = Policy::new(10, 0);
+        let ids = [entry(&mut policy), entry(&mut policy)];
+        policy.released(ids[0], 11, 5);
+        let end = policy.releases();
+        policy.released(ids[1], 10, 5);
+        assert_eq!(policy.oldest(end), Some((ids[0], 5)));
+        policy.released(ids[0], 11, 5);
+        assert_eq!(policy.oldest(end), None);
+        assert_eq!(policy.oldest(policy.releases()), Some((ids[1], 5)));
     }
 
     #[test]
@@ -363,7 +382,7 @@ mod tests {
             let expected = of(true).chain(of(false)).map(|idle| idle.0);
             assert!(policy.victims().eq(expected));
             let oldest = self.idle.first().map(|idle| (idle.0, idle.2));
-            assert_eq!(policy.oldest(), oldest);
+            assert_eq!(policy.oldest(u64::MAX), oldest);
         }
     }
 

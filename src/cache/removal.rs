@@ -45,14 +45,17 @@ impl Shelf {
         if self.idle_ms < 0 {
             return;
         }
-        for record in iter::from_fn(|| self.take_expired()) {
+        // More may be released as fast as these go.
+        let end = self.with_table(|table| table.policy.releases());
+        for record in iter::from_fn(|| self.take_expired(end)) {
             record.entry.end();
         }
     }
 
-    fn take_expired(&self) -> Option<EntryRecord> {
+    /// Takes an entry whose time is up, and that was released before the turn `end`.
+    fn take_expired(&self, end: u64) -> Option<EntryRecord> {
         let mut table = lock(&self.table);
-        let (id, released) = table.policy.oldest()?;
+        let (id, released) = table.policy.oldest(end)?;
         if !is_over(released, self.clock.now(), self.idle_ms) {
             return None;
         }
@@ -63,20 +66,29 @@ impl Shelf {
     /// Gives up what nobody has claimed in time, or what is too much: the sources of entries, and failures.
     #[inline(never)]
     pub(super) fn give_up_unclaimed(&self) {
-        while self.may_have_unclaimed.load(Ordering::Relaxed) {
-            let mut table = lock(&self.table);
-            let overdue = table.unclaimed.take_overdue(self.clock.now());
-            let is_left = !table.unclaimed.is_empty();
-            self.may_have_unclaimed.store(is_left, Ordering::Relaxed);
-            let Some(key) = overdue else { return };
-            let failed = table.take_flight(key.bytes());
-            let idle = table.take_source(key.bytes());
-            drop(table);
-            drop(failed);
-            if let Some((entry, generation)) = idle {
-                Buffer::unplug(&entry.buffer, generation);
-            }
+        if !self.may_have_unclaimed.load(Ordering::Relaxed) {
+            return;
         }
+        // More may come as fast as these go. The last look finds that none is left.
+        let most = self.with_table(|table| table.unclaimed.len());
+        let _ = (0..=most).all(|_| self.give_up_overdue());
+    }
+
+    /// Returns false if there was none.
+    fn give_up_overdue(&self) -> bool {
+        let mut table = lock(&self.table);
+        let overdue = table.unclaimed.take_overdue(self.clock.now());
+        let is_left = !table.unclaimed.is_empty();
+        self.may_have_unclaimed.store(is_left, Ordering::Relaxed);
+        let Some(key) = overdue else { return false };
+        let failed = table.take_flight(key.bytes());
+        let idle = table.take_source(key.bytes());
+        drop(table);
+        drop(failed);
+        if let Some((entry, generation)) = idle {
+            Buffer::unplug(&entry.buffer, generation);
+        }
+        true
     }
 
     fn take_victim(&self, cause: Cause) -> Option<EntryRecord> {

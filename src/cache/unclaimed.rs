@@ -50,6 +50,10 @@ impl Unclaimed {
         is_overdue.then(|| self.0.remove(0).0)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -98,17 +98,18 @@ impl Budget {
         while !self.memory.try_add(round.needed()) {
             let bytes = round.needed();
             let spilled = match round.spill(self, &|| !self.memory.fits(bytes)) {
-                // No spool file takes bytes. What is not in use frees memory all the same.
+                // No spool file takes bytes. What is not in use frees memory all the same. However
+                // much goes out of use meanwhile: the call must not fail while something can go.
                 Err(_) if self.evict(round.cause) => {
                     round.restart(self);
                     continue;
                 }
                 spilled => spilled?,
             };
-            if spilled || (self.is_heavy() && self.evict(Cause::Memory)) {
+            if spilled || (self.is_heavy() && round.may_evict() && self.evict(Cause::Memory)) {
                 continue;
             }
-            // Everything that is left is being filled, or newer than the call.
+            // Everything that is left is being filled or in use, or newer than the call.
             self.memory.add(bytes);
             break;
         }
@@ -126,6 +127,9 @@ struct Round {
     floor: u64,
     /// The first birth after the round began. Segments from here on are left alone.
     end: u64,
+    /// How many more stores may be evicted for what the members need besides their bytes: as many as
+    /// there were when the round began.
+    evictions: usize,
     /// The first failure.
     failure: Option<Error>,
     /// What an eviction after that failure is for.
@@ -139,9 +143,11 @@ struct Round {
 
 impl Round {
     fn new(budget: &Budget) -> Round {
+        let registry = lock(&budget.registry);
         Round {
             floor: 0,
-            end: lock(&budget.registry).next(),
+            end: registry.next(),
+            evictions: registry.slots(),
             failure: None,
             cause: Cause::FreeSpace,
             capacity: 0,
@@ -154,6 +160,13 @@ impl Round {
     fn restart(&mut self, budget: &Budget) {
         (self.floor, self.end) = (0, lock(&budget.registry).next());
         (self.failure, self.cause) = (None, Cause::FreeSpace);
+    }
+
+    /// Counts an eviction, unless there were enough: more may come as fast as they go.
+    fn may_evict(&mut self) -> bool {
+        let left = self.evictions.checked_sub(1);
+        self.evictions = left.unwrap_or(0);
+        left.is_some()
     }
 
     /// The memory to charge, in bytes.

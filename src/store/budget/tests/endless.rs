@@ -111,3 +111,17 @@ fn a_trim_ends_while_stores_go_out_of_use() {
     drop((members, owner));
     is_empty(&budget);
 }
+
+/// A call that makes room exceeds the limit by its segment then.
+#[test]
+fn a_segment_finds_room_while_stores_go_out_of_use() {
+    let evicted = Arc::new(AtomicU64::new(0));
+    let evictor: Box<dyn Evictor> = Box::new(Busy(evicted.clone()));
+    let budget = Budget::new(limits(0, UNLIMITED), Some(evictor)).expect("memory");
+    let members = [Fast::new(&budget), Fast::new(&budget)];
+    let owner = Budget::charge_owner(&budget, 2 * room::OVERHEAD);
+    let charge = Budget::make_room(&budget, BLOCK as usize, 0, || Ok(())).expect("memory");
+    assert_eq!(evicted.load(Ordering::Relaxed), members.len() as u64);
+    drop((charge, members, owner));
+    is_empty(&budget);
+}
