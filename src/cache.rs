@@ -155,16 +155,9 @@ impl BufferCache {
 
     /// Calls the opener for everyone who waits for the flight.
     fn fly(&self, departure: Departure) {
-        let Departure {
-            flight,
-            key,
-            old,
-            charge,
-        } = departure;
         let mut landing = Err(Error::Panic);
-        HostCall::Work.run(|| landing = self.bring(&key, old.as_ref()));
-        drop(charge);
-        Shelf::land(self.shelf(), &flight, &key, old, landing);
+        HostCall::Work.run(|| landing = self.bring(&departure.key, departure.old.as_ref()));
+        Shelf::land(self.shelf(), departure, landing);
     }
 
     fn bring(&self, key: &Key, old: Option<&Lease>) -> Result<Landing> {
@@ -276,19 +269,13 @@ impl Start {
 impl Drop for Start {
     fn drop(&mut self) {
         if let Some(departure) = self.departure.take() {
-            let Departure {
-                flight,
-                key,
-                old,
-                charge,
-            } = departure;
-            drop(charge);
+            let flight = departure.flight.clone();
             let shelf = self.cache.shelf();
             let error = match self.cache.maker.crew.is_closed() {
                 true => Error::Canceled,
                 false => Error::NoMemory,
             };
-            Shelf::land(shelf, &flight, &key, old, Err(error));
+            Shelf::land(shelf, departure, Err(error));
             shelf.ground(&flight);
         }
     }

@@ -1,5 +1,6 @@
 //! Landing: the opener has returned, and everyone who waits for it gets a lease or an error.
 
+use crate::cache::board::Departure;
 use crate::cache::entry::CacheEntry;
 use crate::cache::flight::Flight;
 use crate::cache::key::Key;
@@ -22,27 +23,29 @@ pub(super) enum Landing {
 
 impl Shelf {
     /// Ends a flight: everyone on board gets a lease, or the error.
-    pub(super) fn land(
-        this: &Shared<Shelf>,
-        flight: &Shared<Flight>,
-        key: &Key,
-        old: Option<Lease>,
-        landing: Result<Landing>,
-    ) {
+    pub(super) fn land(this: &Shared<Shelf>, departure: Departure, landing: Result<Landing>) {
+        let Departure {
+            flight,
+            key,
+            old,
+            charge,
+        } = departure;
+        // From now on the entry is charged.
+        drop(charge);
         let mut table = lock(&this.table);
-        let is_listed = table.end_flight(key, flight);
+        let is_listed = table.end_flight(&key, &flight);
         let held = landing.and_then(|landing| this.enter(&mut table, landing, old.as_ref()));
         let held = held.map(|entry| Lease::granted(this, entry));
         if let (true, Ok(lease)) = (is_listed, &held) {
             // If memory runs out, the entry goes with its last lease.
-            let _ = table.list(key, lease.entry().id);
+            let _ = table.list(&key, lease.entry().id);
         }
         flight.land(|waiters| {
             if table.is_closed {
                 return Err(Error::Canceled);
             }
             if waiters == 0 && is_listed {
-                this.leave_unclaimed(&mut table, key, held.is_err().then_some(flight));
+                this.leave_unclaimed(&mut table, &key, held.is_err().then_some(&flight));
             }
             let entry = held.as_ref().map_err(Error::clone)?.entry();
             if let Some(record) = table.record_mut(entry.id) {

@@ -278,17 +278,24 @@ fn a_poll_gets_a_stale_answer() {
 #[test]
 fn the_keys_of_polls_that_wait_for_a_helper_are_charged() {
     const POLLS: u64 = 20;
-    let held = held(1000);
+    const KEYS: u64 = POLLS * 4096;
+    let held = Held::default();
     let cache = held.cache(options());
     let closed = held.hold();
     for number in 0..POLLS {
         let key = format!("{number:0>4096}");
+        held.world.set(&key, 1000, 1, 7);
         assert!(times_out(poll(&cache, &key, AT_ONCE)));
     }
-    let memory = cache.stats().memory;
-    assert!(memory >= POLLS * 4096, "{memory}");
+    let is_charged_once = |memory| (KEYS..2 * KEYS).contains(&memory);
+    let stats = cache.stats();
+    assert!(is_charged_once(stats.memory), "{stats:?}");
     drop(closed);
     await_openers(&cache);
+    // Those of the entries are charged now, and no others.
+    let stats = cache.stats();
+    assert_eq!(stats.entries, POLLS);
+    assert!(is_charged_once(stats.memory), "{stats:?}");
     cache.remove(None).unwrap();
     assert_eq!(cache.stats().memory, 0);
 }
