@@ -48,12 +48,13 @@ use crate::cache::board::{Boarding, Departure};
 use crate::cache::flight::Flight;
 use crate::cache::key::Key;
 use crate::cache::landing::Landing;
-use crate::cache::maker::{EntryMaker, Known};
+use crate::cache::maker::{ALLOCATION, EntryMaker, Known};
+use crate::cache::openings::Openings;
 use crate::cache::removal::ShelfEvictor;
 use crate::cache::shelf::Shelf;
 use crate::cache::table::EntryTable;
 use crate::error::{Error, Operation, Result};
-use crate::pull::crew::{Crew, CrewSeat};
+use crate::pull::crew::Crew;
 use crate::store::budget::{Budget, Limits};
 use crate::sync::host_call::HostCall;
 use crate::sync::shared::{Shared, try_box};
@@ -252,11 +253,16 @@ struct Start {
 }
 
 impl Start {
-    /// The memory that it takes, with its flight, its key and their places, in bytes.
+    /// Those of the start, of what waits in the queue, of the flight, of the key and of its bytes.
+    const ALLOCATIONS: usize = 5;
+
+    /// The memory that it takes, with its flight, its key and their places in the tables, which double
+    /// when they grow.
     fn taken(key: &Key) -> u64 {
         let own = size_of::<Start>() + size_of::<Waiting>() + Shared::<Flight>::SIZE;
-        let places = CrewSeat::SIZE + EntryTable::PLACE;
-        (own + places + Key::SIZE + key.bytes().len()) as u64
+        let places = 2 * (EntryTable::LISTING + Openings::PLACE + Crew::PLACE);
+        let allocations = Start::ALLOCATIONS * ALLOCATION;
+        (own + places + allocations + Key::SIZE + key.bytes().len()) as u64
     }
 
     fn run(&mut self) {

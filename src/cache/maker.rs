@@ -170,8 +170,11 @@ impl EntryMaker {
     }
 }
 
-/// What the allocator adds to all allocations of an entry, its buffer and its key.
-const ALLOCATIONS: usize = 16 * 16;
+/// What the allocator adds to an allocation.
+pub(super) const ALLOCATION: usize = 16;
+
+/// The allocations of an entry, its buffer and its key.
+const ALLOCATIONS: usize = 16;
 
 impl EntryMaker {
     /// The memory that an entry takes besides its buffer, with its key and its places in the tables,
@@ -179,6 +182,6 @@ impl EntryMaker {
     fn taken(&self, key: &Key) -> u64 {
         let own = Shared::<CacheEntry>::SIZE + size_of::<EntryHome>() + CrewSeat::SIZE;
         let places = 2 * (EntryTable::PLACE + Policy::PLACE) + self.shelf.directory.handle_size();
-        (own + places + ALLOCATIONS + Key::SIZE + key.bytes().len()) as u64
+        (own + places + ALLOCATIONS * ALLOCATION + Key::SIZE + key.bytes().len()) as u64
     }
 }

@@ -23,6 +23,9 @@ struct Opening {
 pub(super) struct Openings(Vec<Opening>);
 
 impl Openings {
+    /// The memory that a flight takes here.
+    pub(super) const PLACE: usize = size_of::<Opening>();
+
     /// Allocates what `begin` needs.
     pub(super) fn reserve(&mut self) -> Result<()> {
         self.0.try_reserve(1).map_err(|_| Error::NoMemory)

@@ -74,10 +74,11 @@ pub(super) struct EntryTable {
 }
 
 impl EntryTable {
-    /// The memory that an entry takes here: its record, and its key's listing with the byte that a map
-    /// keeps beside each.
-    pub(super) const PLACE: usize =
-        size_of::<Option<EntryRecord>>() + size_of::<(Key, Listing)>() + 1;
+    /// The memory that a key takes here: its listing, with the byte that a map keeps beside each.
+    pub(super) const LISTING: usize = size_of::<(Key, Listing)>() + 1;
+
+    /// The memory that an entry takes here: its record, and its key's listing.
+    pub(super) const PLACE: usize = size_of::<Option<EntryRecord>>() + EntryTable::LISTING;
 
     pub(super) fn new(policy: Policy) -> EntryTable {
         EntryTable {

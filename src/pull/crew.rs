@@ -90,6 +90,9 @@ pub(crate) struct CrewSeat {
 }
 
 impl Crew {
+    /// The memory that a job takes in the queue.
+    pub(crate) const PLACE: usize = size_of::<Job>();
+
     /// A crew of at most this many threads. Starts none.
     pub(crate) fn new(most: u32, hooks: ThreadHooks) -> Result<Shared<Crew>> {
         let hooks = share(hooks)?;
@@ -272,7 +275,7 @@ impl CrewState {
 
 impl CrewSeat {
     /// The memory that a seat takes, with its place in the queue, which doubles when it grows.
-    pub(crate) const SIZE: usize = size_of::<CrewSeat>() + 2 * size_of::<Job>();
+    pub(crate) const SIZE: usize = size_of::<CrewSeat>() + 2 * Crew::PLACE;
 
     /// A seat for a buffer, which takes it back when it is dropped. Allocates its place in the queue.
     pub(crate) fn new<T: Assisted + 'static>(
