@@ -66,7 +66,8 @@ pub struct sb_cache_options {
     /// The most memory that all entries use together, in bytes: their segments, indexes, keys, handles
     /// and records. Each entry that is being opened or filled may exceed it by 256 KiB, so that any value
     /// works, even 0. While more is needed, the oldest segment of any entry is spilled; if keys and
-    /// records alone exceed it, and 256 KiB, entries are evicted.
+    /// records alone exceed it, and 256 KiB, entries are evicted. An opener that waits for a thread of
+    /// the library counts, too, with its key. No open is refused for that: many may exceed the limit.
     ///
     /// Not counted: readers, sources, the stacks of helper threads, up to 32 bytes for each gap in the
     /// buffered bytes of an entry, and, when entries have gone, the places of their records and handles:
@@ -158,9 +159,10 @@ pub struct sb_cache_stats {
     /// The number of entries that were evicted, for any of these reasons, before all others because
     /// they were larger than `max_entry`. They are not counted above.
     pub evicted_large: u64,
-    /// The memory that all entries use now, in bytes.
+    /// The memory that all entries use now, in bytes, with the openers that wait for a thread of the
+    /// library.
     pub memory: u64,
-    /// The most memory that they have used at any time, in bytes.
+    /// The most memory that all of these have used at any time, in bytes.
     pub memory_peak: u64,
     /// The disk space that all entries use now, in bytes.
     pub disk: u64,

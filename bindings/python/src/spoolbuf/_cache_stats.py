@@ -41,9 +41,9 @@ class CacheStats(NamedTuple):
     evicted_large: int
     """How many were evicted before all others since they are larger than `max_entry`."""
     memory: int
-    """The memory that all entries use."""
+    """The memory that all entries use, with the opens that wait for a thread."""
     memory_peak: int
-    """The most memory that they have used at any time."""
+    """The most memory that all of these have used at any time."""
     disk: int
     """The disk space that all entries use."""
     disk_peak: int
