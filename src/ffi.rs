@@ -31,7 +31,7 @@ mod sized;
 #[cfg(not(loom))]
 mod status;
 
-// The header's functions come in the order of these lines, which blank ones keep from being sorted.
+// cbindgen takes the functions in the order of these lines. The blank lines keep rustfmt from sorting them.
 #[cfg(not(loom))]
 mod buffer;
 

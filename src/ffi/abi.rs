@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 #![allow(non_camel_case_types)]
 
-// The header's items come in the order of these lines, which blank ones keep from being sorted.
+// cbindgen takes the items in the order of these lines. The blank lines keep rustfmt from sorting them.
 mod constants;
 
 mod enums;

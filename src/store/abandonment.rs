@@ -10,19 +10,6 @@ use crate::store::segment::Segment;
 use crate::sync::{Ordering, fence, lock};
 
 impl Store {
-    /// The same for a store that may have no user but the caller, which drops it then: that frees it, too.
-    /// `is_alone` says whether it has none.
-    pub(crate) fn give_up(&self, is_alone: &dyn Fn() -> bool) {
-        // The budget would find it for another member that needs memory, which would use it then.
-        let is_gone = match lock(&self.writing).member() {
-            Some(member) => member.hide_if(is_alone),
-            None => is_alone(),
-        };
-        if !is_gone {
-            self.abandon();
-        }
-    }
-
     /// Frees the segments and the blocks of the spool file, now and as soon as segments that are being
     /// filled are sealed. Waits for at most one write of another thread.
     #[cold]
@@ -44,6 +31,19 @@ impl Store {
         }
         drop(writing);
         drop(spiller);
+    }
+
+    /// The same for a store that may have no user but the caller, which drops it then: that frees it, too.
+    /// `is_alone` says whether it has none.
+    pub(crate) fn give_up(&self, is_alone: &dyn Fn() -> bool) {
+        // The budget would find it for another member that needs memory, which would use it then.
+        let is_gone = match lock(&self.writing).member() {
+            Some(member) => member.hide_if(is_alone),
+            None => is_alone(),
+        };
+        if !is_gone {
+            self.abandon();
+        }
     }
 
     /// Whether it was abandoned. Called after the spool file was used.

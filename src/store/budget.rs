@@ -156,8 +156,8 @@ impl Budget {
         lock(&self.registry).leave(slot);
     }
 
-    /// Makes nobody find a member any more, if `is_alone`, which is asked while nobody looks. Returns
-    /// whether it was.
+    /// Hides a member from the registry's `oldest`, if `is_alone`. It leaves soon then. Nobody looks for
+    /// members while `is_alone` is asked. Returns whether it was.
     pub(super) fn hide_if(&self, slot: usize, is_alone: &dyn Fn() -> bool) -> bool {
         let mut registry = lock(&self.registry);
         let is_alone = is_alone();

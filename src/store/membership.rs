@@ -104,7 +104,8 @@ impl Membership {
         self.budget.publish(self.slot, oldest);
     }
 
-    /// Makes nobody find the member any more, if `is_alone`. Returns whether it was.
+    /// Hides the member from the registry's `oldest`, if `is_alone`. It leaves soon then. Returns whether
+    /// it was.
     pub(super) fn hide_if(&self, is_alone: &dyn Fn() -> bool) -> bool {
         self.budget.hide_if(self.slot, is_alone)
     }

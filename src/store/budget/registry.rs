@@ -62,7 +62,7 @@ impl Registry {
         Ok(count)
     }
 
-    /// Makes nobody find a member any more, which will leave.
+    /// Hides a member from `oldest`. It leaves soon.
     pub(super) fn hide(&mut self, slot: usize) {
         self.slots[slot].member = None;
     }
@@ -107,7 +107,7 @@ impl Registry {
             if let Some(member) = member {
                 return Some((member, slot.oldest));
             }
-            // It is being dropped.
+            // It is being dropped, or hidden.
             floor = slot.oldest;
         }
     }
