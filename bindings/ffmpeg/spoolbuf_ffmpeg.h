@@ -128,7 +128,7 @@ static inline void spoolbuf_ffmpeg_update(spoolbuf_ffmpeg *self)
         self->context->seekable = self->can_seek = can_seek;
 }
 
-/* As sb_reader_read(), but not after a cancel: bytes that are buffered can be read then, too. */
+/* Fails after a cancel, where sb_reader_read() would still return buffered bytes. */
 static inline int64_t spoolbuf_ffmpeg_take(spoolbuf_ffmpeg *self, size_t length, void *out)
 {
     int64_t count = SB_ERR_CANCELED;

@@ -136,7 +136,8 @@ static inline int64_t spoolbuf_archive_size(spoolbuf_archive *self)
         return size;
     if (self->whole
         || (sb_stat(buffer, &facts, sizeof facts) == SB_OK && facts.seekable && sb_size(buffer) >= 0))
-        return sb_reader_find_size(self->reader);
+        return SPOOLBUF_ARCHIVE_GET(&self->stopped) ? (int64_t)SB_ERR_CANCELED
+                                                    : sb_reader_find_size(self->reader);
     return size;
 }
 

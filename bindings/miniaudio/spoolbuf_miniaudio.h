@@ -125,7 +125,8 @@ static inline int64_t spoolbuf_miniaudio_find_end(spoolbuf_miniaudio *self)
         return size;
     if (self->whole
         || (sb_stat(buffer, &facts, sizeof facts) == SB_OK && facts.seekable && sb_size(buffer) >= 0))
-        size = sb_reader_find_size(self->reader);
+        size = SPOOLBUF_MINIAUDIO_GET(&self->stopped) ? (int64_t)SB_ERR_CANCELED
+                                                      : sb_reader_find_size(self->reader);
     /* A source may turn out to be unable to seek. */
     if (size == SB_ERR_UNKNOWN_SIZE || size == SB_ERR_UNSUPPORTED)
         return size;

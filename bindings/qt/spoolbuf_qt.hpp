@@ -339,7 +339,7 @@ private:
             return size;
         if (options_.reach == SB_REACH_WHOLE
             || (sb_stat(buffer_, &facts, sizeof facts) == SB_OK && facts.seekable && sb_size(buffer_) >= 0))
-            return sb_reader_find_size(reader_);
+            return stopped_ ? int64_t(SB_ERR_CANCELED) : sb_reader_find_size(reader_);
         return size;
     }
 

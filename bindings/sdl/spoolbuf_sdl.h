@@ -145,7 +145,7 @@ static inline int64_t spoolbuf_sdl_find_size(spoolbuf_sdl *self)
             self->endless = 1;
             return SPOOLBUF_SDL_ENDLESS;
         }
-        size = sb_reader_find_size(self->finder);
+        size = SDL_AtomicGet(&self->stopped) ? (int64_t)SB_ERR_CANCELED : sb_reader_find_size(self->finder);
     }
     spoolbuf_sdl_note(self, size);
     return size;

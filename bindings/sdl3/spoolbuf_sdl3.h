@@ -118,7 +118,7 @@ static inline int64_t spoolbuf_sdl3_find_size(spoolbuf_sdl3 *self)
         return size;
     if (self->whole
         || (sb_stat(buffer, &facts, sizeof facts) == SB_OK && facts.seekable && sb_size(buffer) >= 0)) {
-        size = sb_reader_find_size(self->reader);
+        size = SDL_GetAtomicInt(&self->stopped) ? (int64_t)SB_ERR_CANCELED : sb_reader_find_size(self->reader);
         /* A source may turn out to be unable to seek. */
         if (size != SB_ERR_UNSUPPORTED)
             spoolbuf_sdl3_note(self, size);

@@ -106,7 +106,8 @@ static inline int64_t spoolbuf_sndfile_size(spoolbuf_sndfile *self)
     if (size == SB_ERR_UNKNOWN_SIZE
         && (self->whole
             || (sb_stat(buffer, &facts, sizeof facts) == SB_OK && facts.seekable && sb_size(buffer) >= 0)))
-        size = sb_reader_find_size(self->reader);
+        size = SPOOLBUF_SNDFILE_GET(&self->stopped) ? (int64_t)SB_ERR_CANCELED
+                                                    : sb_reader_find_size(self->reader);
     if (size == SB_ERR_UNKNOWN_SIZE || size == SB_ERR_UNSUPPORTED)
         return SB_ERR_UNKNOWN_SIZE;
     return spoolbuf_sndfile_note(self, size);

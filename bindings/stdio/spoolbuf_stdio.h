@@ -84,7 +84,7 @@ static inline int64_t spoolbuf_stdio_fail(int64_t result)
 }
 
 /* The size if it is a fact, or becomes one at the cost of a seek of the source. */
-static inline int64_t spoolbuf_stdio_size(const spoolbuf_stdio *self)
+static inline int64_t spoolbuf_stdio_size(spoolbuf_stdio *self)
 {
     sb_buffer *buffer = sb_reader_buffer(self->reader);
     int64_t size = sb_known_size(buffer);
@@ -94,7 +94,8 @@ static inline int64_t spoolbuf_stdio_size(const spoolbuf_stdio *self)
         return size;
     if (self->whole
         || (sb_stat(buffer, &facts, sizeof facts) == SB_OK && facts.seekable && sb_size(buffer) >= 0))
-        return sb_reader_find_size(self->reader);
+        return __atomic_load_n(&self->canceled, __ATOMIC_SEQ_CST) ? (int64_t)SB_ERR_CANCELED
+                                                                  : sb_reader_find_size(self->reader);
     return size;
 }
 

@@ -118,6 +118,18 @@ static inline void spoolbuf_vlc_note(spoolbuf_vlc *self, int64_t result)
         SPOOLBUF_VLC_SWAP(&self->status, 0, (long)result);
 }
 
+/* Fails after a cancel, where sb_reader_read() would still return buffered bytes. */
+static inline int64_t spoolbuf_vlc_take(spoolbuf_vlc *self, sb_reader *reader, size_t length, void *out)
+{
+    int64_t count = SB_ERR_CANCELED;
+
+    if (!SPOOLBUF_VLC_SWAP(&self->canceled, 0, 0))
+        count = sb_reader_read(reader, length, out);
+    if (SPOOLBUF_VLC_SWAP(&self->canceled, 0, 0))
+        count = SB_ERR_CANCELED;
+    return count;
+}
+
 /* Proves a declared size by its last byte, and the end after it. A source that turns out to be unable to
  * seek is not an error, and neither is a proof that would take too long. */
 static inline void spoolbuf_vlc_prove(spoolbuf_vlc *self, sb_reader *reader, int64_t declared)
@@ -126,9 +138,9 @@ static inline void spoolbuf_vlc_prove(spoolbuf_vlc *self, sb_reader *reader, int
     char byte;
 
     if (count >= 0)
-        count = sb_reader_read(reader, 1, &byte);
+        count = spoolbuf_vlc_take(self, reader, 1, &byte);
     if (count == 1)
-        count = sb_reader_read(reader, 1, &byte);
+        count = spoolbuf_vlc_take(self, reader, 1, &byte);
     if (count != SB_ERR_UNSUPPORTED && count != SB_ERR_TIMEOUT)
         spoolbuf_vlc_note(self, count);
 }
@@ -180,13 +192,8 @@ static inline ssize_t spoolbuf_vlc_read_cb(void *opaque, unsigned char *out, siz
 {
     spoolbuf_vlc_position *position = (spoolbuf_vlc_position *)opaque;
     size_t most = length > SIZE_MAX / 2 ? SIZE_MAX / 2 : length;
-    int64_t count = SB_ERR_CANCELED;
+    int64_t count = spoolbuf_vlc_take(position->film, position->reader, most, out);
 
-    /* Bytes that are buffered can be read after a cancel, too. */
-    if (!SPOOLBUF_VLC_SWAP(&position->film->canceled, 0, 0))
-        count = sb_reader_read(position->reader, most, out);
-    if (SPOOLBUF_VLC_SWAP(&position->film->canceled, 0, 0))
-        count = SB_ERR_CANCELED;
     if (count >= 0)
         return (ssize_t)count;
     spoolbuf_vlc_note(position->film, count);
@@ -204,7 +211,7 @@ static inline int64_t spoolbuf_vlc_try(spoolbuf_vlc_position *position, int64_t 
     if (position->film->options.reach == SB_REACH_WHOLE || to < 0 || sb_buffered(buffer, (uint64_t)to) > 0
         || sb_stat(buffer, &facts, sizeof facts) < 0 || !facts.seekable || facts.seeks > 0)
         return to;
-    count = sb_reader_read(position->reader, 1, &byte);
+    count = spoolbuf_vlc_take(position->film, position->reader, 1, &byte);
     if (count != SB_ERR_UNSUPPORTED)
         spoolbuf_vlc_note(position->film, count);
     sb_reader_seek(position->reader, count < 0 ? from : to, SB_SEEK_SET);

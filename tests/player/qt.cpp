@@ -178,6 +178,24 @@ static void random_access(bool whole)
     assert(device.read(&byte, 1) == -1 && device.status() == SB_ERR_INVALID);
 }
 
+/* After a cancel, opening does not look for the size. */
+static void opened_canceled()
+{
+    source source;
+    sb_buffer *buffer = source.open();
+    sb_reader_options options;
+    sb_reader_options_init(&options, sizeof options);
+    qt_device device(buffer, options);
+
+    device.cancel();
+    assert(!device.open(QIODevice::ReadOnly) && device.status() == SB_ERR_CANCELED && source.at == 0);
+    assert(device.errorString().contains("cancel"));
+    device.resume();
+    assert(device.open(QIODevice::ReadOnly) && device.size() == ODD && device.status() == SB_OK);
+    device.close();
+    sb_free(buffer);
+}
+
 /* A source that turns out to be unable to seek is a pipe. */
 static void refused()
 {
@@ -435,6 +453,7 @@ int main(int argc, char **argv)
     sequential();
     random_access(false);
     random_access(true);
+    opened_canceled();
     refused();
     error();
     timeouts();

@@ -105,7 +105,24 @@ static inline void begin(int *begun)
     __atomic_store_n(begun, 1, __ATOMIC_SEQ_CST);
 }
 
+/* Called inside an adapter's resume, before its reader is resumed or after that. */
+static void (*before_resume)(void), (*after_resume)(void);
+
+static inline int resume_reader(sb_reader *reader)
+{
+    int status;
+
+    if (before_resume != NULL)
+        before_resume();
+    status = sb_reader_resume(reader);
+    if (after_resume != NULL)
+        after_resume();
+    return status;
+}
+
+#define sb_reader_resume resume_reader
 #include PLAYER_FILE
+#undef sb_reader_resume
 
 #ifndef KEEPS_STATUS
 #define KEEPS_STATUS 0
@@ -700,6 +717,41 @@ static void looking_ahead(int asks_size, int64_t code, int status)
     sb_free(self.buffer);
 }
 
+static player *resuming;
+
+static void stop_resumed(void)
+{
+    before_resume = NULL;
+    player_stop(resuming);
+}
+
+/* A stop that comes during a resume is not lost: no look calls the source. */
+static void stopped_in_a_resume(int asks_size)
+{
+    brief brief = { 0, 0 };
+    sb_callback callback = { .read = brief_read, .seek = brief_seek };
+    player self;
+
+    fprintf(stderr, "a stop during a resume, before a look at the %s\n", asks_size ? "size" : "end");
+    callback.opaque = &brief;
+    memset(&self, 0, sizeof self);
+    self.file = played;
+    snprintf(self.output, sizeof self.output, "%s.looking", written);
+    self.buffer = sb_new(&callback, LOOK + 1, SB_MAX_DEFAULT);
+    player_open(&self);
+    resuming = &self;
+    before_resume = stop_resumed;
+    player_resume(&self);
+    /* Some have no reader to resume. */
+    if (before_resume == NULL) {
+        assert(!player_looks_ahead(&self, asks_size) && brief.position == 0);
+        assert(player_status(&self) == SB_ERR_CANCELED);
+    }
+    before_resume = NULL;
+    player_close(&self);
+    sb_free(self.buffer);
+}
+
 static void looks_ahead(void)
 {
     int asks_size;
@@ -707,6 +759,7 @@ static void looks_ahead(void)
     for (asks_size = 0; asks_size < 2; asks_size++) {
         looking_ahead(asks_size, -5, SB_ERR_SOURCE);
         looking_ahead(asks_size, SB_SOURCE_UNSUPPORTED, SB_OK);
+        stopped_in_a_resume(asks_size);
     }
 }
 #endif

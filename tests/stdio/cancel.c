@@ -1,5 +1,6 @@
 /*
  * A cancel ends a loop that reads a FILE, although every byte is buffered. Afterwards the FILE goes on where it was.
+ * One that comes during a resume is not lost.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -8,15 +9,18 @@
 
 #include "spoolbuf.h"
 
-/* Called inside spoolbuf_stdio_resume(), after its reader was resumed. */
-static void (*in_resume)(void);
+/* Called inside spoolbuf_stdio_resume(), before its reader is resumed or after that. */
+static void (*before_resume)(void), (*after_resume)(void);
 
 static int resume_reader(sb_reader *reader)
 {
-    int status = sb_reader_resume(reader);
+    int status;
 
-    if (in_resume != NULL)
-        in_resume();
+    if (before_resume != NULL)
+        before_resume();
+    status = sb_reader_resume(reader);
+    if (after_resume != NULL)
+        after_resume();
     return status;
 }
 
@@ -66,6 +70,27 @@ static void *play(void *opaque)
     return NULL;
 }
 
+/* A seek from the end, which would fetch everything. */
+static void seeks_canceled(void)
+{
+    int64_t position = 0;
+    sb_callback source = { .read = give, .opaque = &position };
+    sb_buffer *buffer = sb_new(&source, SIZE, SB_MAX_DEFAULT);
+    sb_reader_options whole;
+
+    sb_reader_options_init(&whole, sizeof whole);
+    file = spoolbuf_stdio_open(&canceler, buffer, &whole);
+    assert(file != NULL);
+    before_resume = cancel;
+    spoolbuf_stdio_resume(canceler);
+    before_resume = NULL;
+    assert(fseek(file, 0, SEEK_END) == -1 && errno == ECANCELED && position == 0);
+    spoolbuf_stdio_resume(canceler);
+    assert(fseek(file, 0, SEEK_END) == 0 && ftell(file) == SIZE);
+    fclose(file);
+    sb_free(buffer);
+}
+
 int main(void)
 {
     static char space[4096];
@@ -84,10 +109,10 @@ int main(void)
     pthread_join(player, NULL);
     clearerr(file);
     assert(fgetc(file) == EOF && errno == ECANCELED);
-    /* A cancel that comes meanwhile is not lost. */
-    in_resume = cancel;
+    /* A cancel that comes meanwhile. */
+    after_resume = cancel;
     spoolbuf_stdio_resume(canceler);
-    in_resume = NULL;
+    after_resume = NULL;
     clearerr(file);
     while (getc(file) != EOF)
         continue; /* What the FILE itself holds. */
@@ -100,6 +125,7 @@ int main(void)
     assert(fseek(file, at / 2, SEEK_SET) == 0 && fgetc(file) == byte_at(at / 2));
     fclose(file);
     sb_free(buffer);
+    seeks_canceled();
     puts("ok");
     return 0;
 }

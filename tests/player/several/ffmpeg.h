@@ -3,24 +3,7 @@
  */
 #include <libavcodec/avcodec.h>
 
-/* Called inside spoolbuf_ffmpeg_resume(), before its reader is resumed or after that. */
-static void (*before_resume)(void), (*after_resume)(void);
-
-static int resume_reader(sb_reader *reader)
-{
-    int status;
-
-    if (before_resume != NULL)
-        before_resume();
-    status = sb_reader_resume(reader);
-    if (after_resume != NULL)
-        after_resume();
-    return status;
-}
-
-#define sb_reader_resume resume_reader
 #include "spoolbuf_ffmpeg.h"
-#undef sb_reader_resume
 
 #define FAILED_SAYS "error"
 #define GOES_ON 1
