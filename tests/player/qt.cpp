@@ -431,9 +431,11 @@ static void waits_for_others()
     options.flags = SB_READER_BUFFERED;
     qt_device device(buffer, options);
     assert(device.open(QIODevice::ReadOnly) && !device.waitForReadyRead(0));
+    sb_stats stats;
+    assert(sb_stat(buffer, &stats, sizeof stats) == SB_OK);
+    uint64_t before = stats.waits;
     std::thread pusher([&] {
-        sb_stats stats;
-        while (sb_stat(buffer, &stats, sizeof stats) == SB_OK && stats.waits == 0)
+        while (sb_stat(buffer, &stats, sizeof stats) == SB_OK && stats.waits == before)
             std::this_thread::yield();
         sb_push(buffer, 0, 4, "abcd", -1);
     });
