@@ -2075,7 +2075,8 @@ private:
 /// Errors are thrown, so that an istream reports them as badbit (or throws them itself if its
 /// exceptions() say so), never as the end. A read of several bytes that fails does not move the
 /// position: the bytes before the error can still be read after clear(). Without exceptions it
-/// reports that there are no more bytes, error() says why, and spoolbuf::istream is bad().
+/// reports that there are no more bytes, error() says why, and spoolbuf::istream is bad(). So are the
+/// errors of a seek from the end; it fails without one where the reader cannot get there.
 class streambuf : public std::streambuf {
 public:
 #if SPOOLBUF_THROWS
@@ -2174,9 +2175,7 @@ protected:
             sb_reader *handle = reader_.native_handle();
             // The declared size is not the end.
             std::int64_t to = sb_known_size(sb_reader_buffer(handle));
-            if (to == SB_ERR_UNKNOWN_SIZE)
-                to = canceled_ ? std::int64_t(SB_ERR_CANCELED) : sb_reader_find_size(handle);
-            if (to >= 0)
+            if (to >= 0 || find_end())
                 to = sb_reader_seek(handle, by, SB_SEEK_END);
             if (to >= 0)
                 forget();
@@ -2244,6 +2243,40 @@ private:
             shows_->setstate(std::ios_base::badbit);
         return count;
 #endif
+    }
+
+    /// False where a reader cannot get to the end: that is no error.
+    bool find_end()
+    {
+#if SPOOLBUF_THROWS
+        if (canceled_)
+            throw canceled();
+        try {
+            reader_.find_size();
+        } catch (const error &why) {
+            if (!is_out_of_reach(why.code()))
+                throw;
+            return false;
+        }
+        return true;
+#else
+        if (canceled_)
+            error_ = errc::canceled;
+        else
+            reader_.find_size(error_);
+        if (is_out_of_reach(error_)) {
+            error_.clear();
+            return false;
+        }
+        if (error_ && shows_ != nullptr)
+            shows_->setstate(std::ios_base::badbit);
+        return !error_;
+#endif
+    }
+
+    static bool is_out_of_reach(const std::error_code &code) noexcept
+    {
+        return code == errc::unsupported || code == errc::unknown_size;
     }
 
     bool go(off_type to) noexcept

@@ -277,6 +277,17 @@ static void streams()
     std::string bytes(size, 0);
     in.read(&bytes[0], size);
     CHECK(in.bad() && in.gcount() == 0 && in.error() == std::errc::connection_reset);
+    in.clear();
+    CHECK(!in.seekg(0, std::ios::end) && in.bad() && in.error() == std::errc::connection_reset);
+    in.clear();
+    in.cancel();
+    CHECK(!in.seekg(0, std::ios::end) && in.bad() && in.error() == std::errc::operation_canceled);
+    in.resume();
+    spoolbuf::reader_options near;
+    near.reach = 10;
+    spoolbuf::buffer far = over(stream{size});
+    spoolbuf::istream stays(far.reader(near, code));
+    CHECK(!stays.seekg(0, std::ios::end) && !stays.bad() && !stays.error());
     failed.retry();
     failed.read(20000, bytes.data(), 1, code);
     CHECK(code);

@@ -166,16 +166,36 @@ static void finds_the_end(std::optional<std::uint64_t> declared)
     CHECK(is_resource(0, rest_of(in).data(), 100000));
 }
 
-/// An end that cannot be found is none.
+/// An end that cannot be found is none: an error is shown as one, and so is a cancel.
 static void finds_no_end()
 {
     spoolbuf::options how;
     how.size = 100000;
     spoolbuf::buffer buffer(stream{100000, 5000}, how);
     spoolbuf::istream in(buffer);
-    CHECK(!in.seekg(0, std::ios::end));
+    CHECK(!in.seekg(0, std::ios::end) && in.bad());
     in.clear();
+    in.exceptions(std::ios_base::badbit);
+    CHECK(caught<mishap>([&] { in.seekg(0, std::ios::end); }));
+    in.clear();
+    in.cancel();
+    CHECK(caught<spoolbuf::canceled>([&] { in.seekg(0, std::ios::end); }));
+    in.exceptions(std::ios_base::goodbit);
+    in.clear();
+    in.resume();
     CHECK(in.tellg() == std::streampos(0) && in.get() == static_cast<unsigned char>(byte_at(0)));
+}
+
+/// It is no error that a reader does not get there.
+static void reaches_no_end()
+{
+    spoolbuf::reader_options near;
+    near.reach = 10;
+    spoolbuf::buffer buffer(stream{1000000});
+    spoolbuf::istream in(buffer.reader(near));
+    CHECK(!in.seekg(0, std::ios::end) && !in.bad());
+    in.clear();
+    CHECK(in.get() == static_cast<unsigned char>(byte_at(0)));
 }
 
 static void is_read_as_a_stream()
@@ -365,6 +385,7 @@ int main()
     finds_the_end(200000);
     finds_the_end(std::nullopt);
     finds_no_end();
+    reaches_no_end();
     is_read_as_a_stream();
     puts_back();
     knows_what_there_is();
