@@ -14,7 +14,8 @@
  *   the end              read(2) returns 0
  *   an error             -errno, which sb_stats keeps as source_error. A 0 directly after it (as a
  *                        reset socket returns) is the same error again. Where off_t has 32 bits, a file or
- *                        a block device of 2 GiB or more is -EOVERFLOW, and so is a read there if it grew
+ *                        a block device of 2 GiB or more is -EOVERFLOW, and so is a read there of a file
+ *                        that grew. A device that grew ends where it ended at first
  *   seek, size           regular files and block devices use pread(2), so that the descriptor's own
  *                        position does not move. The size is the rest of the file at this time. All
  *                        others are forward-only and have SB_SIZE_UNKNOWN
@@ -75,7 +76,8 @@ typedef struct spoolbuf_fd {
 } spoolbuf_fd;
 
 /* Past the largest offset of a file, or of a 32-bit off_t, where pread(2) would report an error: the end, if
- * the file's size is one that the system can tell. */
+ * the file's size is one that the system can tell. fstat(2) tells none of a device; lseek(2) would, but moves
+ * the descriptor's position. */
 static inline int64_t spoolbuf_fd_far(const spoolbuf_fd *self)
 {
     struct stat facts;
