@@ -39,11 +39,11 @@
 #define CHECK_BYTES(bytes, offset, count) \
     check_bytes(__FILE__, __LINE__, (bytes), (offset), (count))
 
-/* Waits until a condition holds that another thread brings about. Fails after a minute, which is long
- * enough even on a busy machine. */
+/* Waits until a condition holds that another thread brings about. Fails after five minutes, which
+ * is long enough even on a busy machine. */
 #define WAIT_UNTIL(what) \
     do { \
-        int64_t check_deadline = now_ms() + 60000; \
+        int64_t check_deadline = now_ms() + 300000; \
         while (!(what)) { \
             if (now_ms() > check_deadline) \
                 check_failed(__FILE__, __LINE__, "in time: " #what); \

@@ -12,8 +12,8 @@ mod skip;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use library::{run, scratch, skipped};
-use player::{LIMIT, Player};
+use library::{HANGS_AFTER, run, scratch, skipped};
+use player::Player;
 
 /// About 16 Mbit/s for 20 s, with its index at the end; by one thread, which makes the same each time.
 const FILM: &[&str] = &[
@@ -77,7 +77,7 @@ fn make(name: &str, arguments: &[&str]) -> Option<PathBuf> {
     let path = scratch().join(name);
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "error", "-y"]).args(arguments);
-    run(command.arg(&path), LIMIT).expect_success(name);
+    run(command.arg(&path), HANGS_AFTER).expect_success(name);
     Some(path)
 }
 
@@ -94,7 +94,7 @@ fn ready(name: &str, arguments: &[&str]) -> Option<(PathBuf, PathBuf)> {
 /// Opens a file over a source of that kind. The program itself checks the frame, and that the whole
 /// file comes through the buffer with each byte fetched once.
 fn open(program: &Path, file: &Path, source: &str) -> Figures {
-    let outcome = run(Command::new(program).arg(file).arg(source), LIMIT);
+    let outcome = run(Command::new(program).arg(file).arg(source), HANGS_AFTER);
     outcome.expect_success(source);
     let number = |name: &str| -> u64 { named(&outcome.output, name).parse().expect("a number") };
     let figures = Figures {
@@ -164,7 +164,7 @@ const LOOKERS: &[(&str, &[&str])] = &[
 /// What `tests/first_frame/ffmpeg.c` says of the whole file.
 fn whole(program: &Path, path: &str, kind: &str, declared: &str) -> String {
     let arguments = [path, kind, "0", declared, "all"];
-    let outcome = run(Command::new(program).args(arguments), LIMIT);
+    let outcome = run(Command::new(program).args(arguments), HANGS_AFTER);
     outcome.expect_success(&arguments.join(" "));
     outcome.output
 }

@@ -247,7 +247,7 @@ fn watched(case: &(impl std::fmt::Debug + Sync), work: impl FnOnce()) {
     let (done, is_done) = std::sync::mpsc::channel::<()>();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let patience = Duration::from_secs(60);
+            let patience = Duration::from_secs(300);
             if is_done.recv_timeout(patience) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
                 // Not captured.
                 let _ = writeln!(std::io::stderr(), "a call hangs: {case:#?}");
@@ -343,7 +343,7 @@ proptest! {
         prop_assert_eq!(buffer.save(&path).expect("a save"), case.size);
         prop_assert!(std::fs::read(&path).expect("the file") == all[..case.size as usize]);
         // By the last user of the source, which may be the helper.
-        let patience = Instant::now() + Duration::from_secs(30);
+        let patience = Instant::now() + Duration::from_secs(300);
         while !seen.dropped.load(Ordering::SeqCst) {
             prop_assert!(Instant::now() < patience, "not closed though all is held");
             std::thread::yield_now();

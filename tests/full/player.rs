@@ -14,10 +14,7 @@ use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::library::{compiler, library, root, run, scratch, skipped};
-
-/// Far more than any run takes on a busy machine; what takes longer hangs.
-pub const LIMIT: Duration = crate::library::HANGS_AFTER;
+use crate::library::{HANGS_AFTER, compiler, library, root, run, scratch, skipped};
 
 /// Films and sounds that ffmpeg makes, the same each time.
 pub struct Media {
@@ -90,7 +87,7 @@ impl Media {
                 .args(["-f", "lavfi", "-i", SOUND])
                 .args(more)
                 .arg(&made);
-            run(&mut command, LIMIT).expect_success(name);
+            run(&mut command, HANGS_AFTER).expect_success(name);
             fs::rename(made, media.path(name)).expect("a name");
         }
         Some(media)
@@ -107,7 +104,7 @@ impl Media {
             .args(["-v", "error", "-i"])
             .arg(path)
             .args(["-map", "0:a", "-c:a", codec, "-f", "crc", "-"]);
-        let outcome = run(&mut command, LIMIT);
+        let outcome = run(&mut command, HANGS_AFTER);
         outcome.expect_success("ffmpeg");
         let sum = outcome.output.trim().strip_prefix("CRC=").expect("a sum");
         sum.to_owned()
@@ -207,7 +204,7 @@ impl Player {
                 shared.parent().expect("a folder").display()
             ))
             .args(["-pthread", "-lm"]);
-        run(&mut command, LIMIT).expect_success(&format!("compiling {name}"));
+        run(&mut command, HANGS_AFTER).expect_success(&format!("compiling {name}"));
         Some(Player {
             program,
             arguments: Vec::new(),
@@ -352,7 +349,7 @@ fn deliver(mut pipe: ChildStdin, path: &Path, feed: Feed, process: u32) -> Optio
             await_interruptible(process);
             let start = Instant::now();
             let mut left: libc::c_int = 1;
-            while left > 0 && start.elapsed() < LIMIT {
+            while left > 0 && start.elapsed() < HANGS_AFTER {
                 sleep(Duration::from_millis(10));
                 // SAFETY: writes one int, how many bytes wait in the pipe.
                 unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &mut left) };
@@ -369,7 +366,7 @@ fn deliver(mut pipe: ChildStdin, path: &Path, feed: Feed, process: u32) -> Optio
 /// Waits until a program of `examples/media` takes Ctrl-C, which ends it like any other before that.
 pub fn await_interruptible(process: u32) {
     let start = Instant::now();
-    while !takes_interrupts(process) && start.elapsed() < LIMIT {
+    while !takes_interrupts(process) && start.elapsed() < HANGS_AFTER {
         sleep(Duration::from_millis(10));
     }
 }
@@ -395,7 +392,7 @@ fn wait(child: &mut Child) -> bool {
         if child.try_wait().expect("a child to wait for").is_some() {
             break true;
         }
-        if start.elapsed() > LIMIT {
+        if start.elapsed() > HANGS_AFTER {
             break false;
         }
         sleep(Duration::from_millis(5));

@@ -331,7 +331,7 @@ static int still_plays(player *self)
 
 static void expect(const player *self, const char *says, int status)
 {
-    int patience = 10000;
+    int patience = 300000;
 
     /* A library may report its end before its read, on another thread, has returned. */
     while (status != SB_OK && player_status((player *)self) == SB_OK && patience-- > 0)
@@ -806,7 +806,7 @@ int main(int argc, char **argv)
     played = argv[1];
     written = argv[2];
     /* Kills a player that hangs, with a core of all threads if one is wanted. */
-    alarm(80);
+    alarm(600);
     expected = expected_of_pipe = play_directly(0);
 #ifdef PIPED
     expected_of_pipe = play_directly(1);

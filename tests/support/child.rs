@@ -9,7 +9,7 @@ const MARK: &str = "SPOOLBUF_TEST_ALONE";
 /// A test's process that hangs is ended after this many seconds, where the system has a timer for
 /// that.
 #[cfg(unix)]
-const PATIENCE: u32 = 300;
+const PATIENCE: u32 = 600;
 
 /// True in the process that runs only `test`. Elsewhere it starts that process, checks that it
 /// succeeded, and is false.

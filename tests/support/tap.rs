@@ -32,7 +32,7 @@ impl Tap {
     /// Waits until a thread waits for more than the tap lets through.
     pub fn wait_until_dry(&self) {
         let state = self.state.lock().expect("no panic");
-        let patience = std::time::Duration::from_secs(60);
+        let patience = std::time::Duration::from_secs(300);
         let (_state, late) = self
             .changed
             .wait_timeout_while(state, patience, |state| !state.waits)

@@ -6,10 +6,9 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use crate::foreign::{
-    Dialect, LIMIT, NEW, OLD, Project, all_dialects, are_there, clone, command, files, place,
-    prefix,
+    Dialect, NEW, OLD, Project, all_dialects, are_there, clone, command, files, place, prefix,
 };
-use crate::library::{library, root, run, scratch, skipped};
+use crate::library::{HANGS_AFTER, library, root, run, scratch, skipped};
 
 /// Each compiler with another dialect of C and of C++; in `.ci/deep` each with both.
 fn builds() -> Vec<(&'static str, Dialect)> {
@@ -207,7 +206,7 @@ fn a_rust_program_builds_one_rlib() {
         fs::write(folder.join(name), text).expect("written");
     }
     fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("copied");
-    let outcome = run(command("cargo", &folder).arg("run"), LIMIT);
+    let outcome = run(command("cargo", &folder).arg("run"), HANGS_AFTER);
     outcome.expect_success("cargo run");
     assert!(!outcome.output.contains("warning"), "{}", outcome.output);
     let built = files(&folder.join("target/debug"));
@@ -240,7 +239,7 @@ fn examples() {
             .args(arguments)
             .arg(format!("OUT={}", out.display()))
             .arg(format!("BUILT={}", built.display()));
-        let said = run(&mut command, LIMIT);
+        let said = run(&mut command, HANGS_AFTER);
         said.expect_success("make");
         said.output
     };
@@ -255,7 +254,7 @@ fn examples() {
     }
     assert!(said.contains("\nstdio: "), "{said}");
     let mut program = Command::new(out.join("stdio"));
-    let said = run(program.arg(root().join("Cargo.toml")), LIMIT);
+    let said = run(program.arg(root().join("Cargo.toml")), HANGS_AFTER);
     said.expect_success("stdio");
     assert!(said.output.ends_with("ended\n"), "{}", said.output);
     // What can't be read is named, with the system's reason.
@@ -263,7 +262,7 @@ fn examples() {
         ("/no/such", "No such file or directory"),
         ("/", "Is a directory"),
     ] {
-        let said = run(Command::new(out.join("stdio")).arg(name), LIMIT).output;
+        let said = run(Command::new(out.join("stdio")).arg(name), HANGS_AFTER).output;
         assert!(said.contains(&format!("{name}: {reason}")), "{said}");
     }
 }

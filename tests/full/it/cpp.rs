@@ -3,12 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
-use crate::library::{library, root, run, scratch, skipped};
-
-/// Far more than any program takes on a busy machine; what takes longer hangs.
-const LIMIT: Duration = crate::library::HANGS_AFTER;
+use crate::library::{HANGS_AFTER, library, root, run, scratch, skipped};
 
 const SANITIZED: &[&str] = &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 
@@ -49,12 +45,12 @@ fn passes(mut command: Command, folder: &str) {
         .arg(shared)
         .arg(format!("-Wl,-rpath,{place}"))
         .arg("-pthread");
-    run(&mut command, LIMIT).expect_success(&format!("{command:?}"));
+    run(&mut command, HANGS_AFTER).expect_success(&format!("{command:?}"));
     let mut running = Command::new(&program);
     running
         .current_dir(folder.join("tmp"))
         .env("TMPDIR", folder.join("tmp"));
-    let outcome = run(&mut running, LIMIT);
+    let outcome = run(&mut running, HANGS_AFTER);
     outcome.expect_success(&format!("{command:?}"));
     assert_eq!(outcome.output, "ok\n", "{command:?}");
     let left = fs::read_dir(folder.join("tmp")).expect("the folder");
@@ -145,7 +141,7 @@ fn one_category_in_a_process() {
             .args(hidden)
             .arg(&elsewhere)
             .arg(source("twice.cpp"));
-        run(&mut command, LIMIT).expect_success(by);
+        run(&mut command, HANGS_AFTER).expect_success(by);
         let found = format!("-Wl,-rpath,{}", folder.display());
         let linked = elsewhere.display().to_string();
         let more = ["-fvisibility=hidden", &linked, &found];
@@ -160,7 +156,7 @@ fn compiles(by: &str, standard: &str, flag: &str, text: &str) -> Option<Result<(
     fs::create_dir_all(scratch().join("cpp")).expect("a folder");
     fs::write(&file, text).expect("a file");
     command.args(["-fsyntax-only", flag]).arg(&file);
-    let outcome = run(&mut command, LIMIT);
+    let outcome = run(&mut command, HANGS_AFTER);
     Some(match outcome.status.success() {
         true => Ok(()),
         false => Err(outcome.output),

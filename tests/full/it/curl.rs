@@ -17,8 +17,8 @@ mod stops;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::library::run;
-use crate::player::{LIMIT, Player};
+use crate::library::{HANGS_AFTER, run};
+use crate::player::Player;
 use program::{Program, SANITIZED};
 
 pub(crate) use reply::{Framing, Reply, status};
@@ -41,5 +41,5 @@ fn example() -> Option<&'static Player> {
 
 /// What the example says of the server's resource.
 fn fetch(example: &Player, server: &Server) -> String {
-    run(Command::new(&example.program).arg(&server.url), LIMIT).output
+    run(Command::new(&example.program).arg(&server.url), HANGS_AFTER).output
 }

@@ -8,13 +8,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use crate::checkout::{FASTER, checkout, install};
-use crate::library::{root, run, scratch, skipped};
-
-/// A build of the library is the longest: 30 s on two busy cores. A slower machine needs a multiple of that.
-pub const LIMIT: Duration = Duration::from_secs(1200);
+use crate::library::{HANGS_AFTER, root, run, scratch, skipped};
 
 /// Where all of it is. Not in this package, which an older cargo, of a cargo-c, can't read.
 pub fn place() -> PathBuf {
@@ -69,7 +65,7 @@ pub fn clone() -> &'static Path {
         }
         let commit = "git init -q -b main . && git add -A && git -c user.name=t -c user.email=t@localhost \
                       commit -q --allow-empty -m state";
-        run(command("sh", &clone).args(["-euc", commit]), LIMIT).expect_success(commit);
+        run(command("sh", &clone).args(["-euc", commit]), HANGS_AFTER).expect_success(commit);
         clone
     })
 }
@@ -201,7 +197,7 @@ impl Project {
         shell.env("CFLAGS", self.dialect.0);
         shell.env("CXXFLAGS", self.dialect.1);
         shell.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        let outcome = run(&mut shell, LIMIT);
+        let outcome = run(&mut shell, HANGS_AFTER);
         outcome.expect_success(commands);
         outcome.output
     }

@@ -19,8 +19,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::foreign::{LIMIT, command};
-use crate::library::{root, run, scratch};
+use crate::foreign::command;
+use crate::library::{HANGS_AFTER, root, run, scratch};
 
 fn folder(name: &str) -> PathBuf {
     let folder = scratch().join("installation").join(name);
@@ -31,7 +31,7 @@ fn folder(name: &str) -> PathBuf {
 
 /// Runs a shell's commands in a folder; what they say.
 fn shell(folder: &Path, commands: &str) -> String {
-    let outcome = run(command("sh", folder).args(["-euc", commands]), LIMIT);
+    let outcome = run(command("sh", folder).args(["-euc", commands]), HANGS_AFTER);
     outcome.expect_success(commands);
     outcome.output
 }

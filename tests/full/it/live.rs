@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
-use crate::library::{run, scratch, skipped};
-use crate::player::{LIMIT, Player};
+use crate::library::{HANGS_AFTER, run, scratch, skipped};
+use crate::player::Player;
 
 fn seconds() -> usize {
     let given = std::env::var("SPOOLBUF_LIVE_SECONDS").ok();
@@ -41,7 +41,7 @@ fn make() -> Option<Vec<Vec<u8>>> {
         .args(["-g", "25", "-c:a", "aac", "-movflags"])
         .args(["+frag_keyframe+empty_moov+default_base_moof"])
         .arg(&path);
-    run(&mut command, LIMIT).expect_success("ffmpeg");
+    run(&mut command, HANGS_AFTER).expect_success("ffmpeg");
     let bytes = std::fs::read(&path).expect("a film");
     Some(split(&bytes))
 }

@@ -9,8 +9,8 @@ use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
 use crate::curl::{Framing, Reply, Server, serve, status};
-use crate::library::root;
-use crate::player::{LIMIT, Player};
+use crate::library::{HANGS_AFTER, root};
+use crate::player::Player;
 
 /// More than memory takes by default.
 const SIZE: usize = 8_000_000;
@@ -49,7 +49,7 @@ fn rests(timeout: u32) {
         if after == before {
             return;
         }
-        assert!(begun.elapsed() < LIMIT / 3, "it polls");
+        assert!(begun.elapsed() < HANGS_AFTER / 3, "it polls");
         before = after;
     }
 }
@@ -58,7 +58,7 @@ fn rests(timeout: u32) {
 /// before it has paused and rests.
 fn fetch(program: &Path, server: &Server, pauses: bool) -> (Vec<u8>, String, bool) {
     let mut command = Command::new("timeout");
-    command.arg(LIMIT.as_secs().to_string()).arg(program);
+    command.arg(HANGS_AFTER.as_secs().to_string()).arg(program);
     let mut child = command
         .arg(&server.url)
         .env("no_proxy", "*")

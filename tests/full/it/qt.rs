@@ -3,9 +3,9 @@
 
 use std::process::Command;
 
-use crate::library::{compiler, root, run, scratch, skipped};
+use crate::library::{HANGS_AFTER, compiler, root, run, scratch, skipped};
 use crate::media::several;
-use crate::player::{LIMIT, Player, media, pkg_config};
+use crate::player::{Player, media, pkg_config};
 
 /// Qt's flags for a program of several languages; none, loudly, without Qt.
 fn flags(name: &str, module: &str) -> Option<Vec<String>> {
@@ -21,7 +21,7 @@ fn device() {
     let Some(player) = Player::build("tests/player/qt.cpp", &["Qt6Gui"]) else {
         return;
     };
-    let outcome = run(&mut Command::new(player.program), LIMIT);
+    let outcome = run(&mut Command::new(player.program), HANGS_AFTER);
     outcome.expect_success("qt.cpp");
     assert!(outcome.output.ends_with("ok\n"), "{}", outcome.output);
 }
@@ -41,7 +41,7 @@ fn several_qt() {
         .arg(&object)
         .arg(root().join("tests/player/qt_file.cpp"))
         .args(flags.iter().filter(|flag| !flag.starts_with("-l")));
-    run(&mut command, LIMIT).expect_success("compiling qt_file.cpp");
+    run(&mut command, HANGS_AFTER).expect_success("compiling qt_file.cpp");
     let mut more = vec![object.to_str().expect("UTF-8"), "-lstdc++"];
     more.extend(flags.iter().map(String::as_str));
     several("qt", &[], &more, &["index-first.mp4", "sound.flac"]);
@@ -70,21 +70,21 @@ fn header() {
     first.arg(&file);
     let mut second = Command::new("clang++");
     second.args(first.get_args());
-    run(&mut first, LIMIT).expect_success("spoolbuf_qt.hpp");
+    run(&mut first, HANGS_AFTER).expect_success("spoolbuf_qt.hpp");
     if Command::new("clang++").arg("--version").output().is_err() {
         return skipped(
             "the Qt header by a second compiler",
             "there is no clang here",
         );
     }
-    run(&mut second, LIMIT).expect_success("spoolbuf_qt.hpp by clang");
+    run(&mut second, HANGS_AFTER).expect_success("spoolbuf_qt.hpp by clang");
 }
 
 /// What Qt Multimedia decodes; the two lines of `tests/player/qt_media.cpp`.
 fn decoded(player: &Player, backend: &str, arguments: &[&str]) -> String {
     let mut command = Command::new(&player.program);
     command.env("QT_MEDIA_BACKEND", backend).args(arguments);
-    let outcome = run(&mut command, LIMIT);
+    let outcome = run(&mut command, HANGS_AFTER);
     outcome.expect_success(&arguments.join(" "));
     let sum = outcome.output.find("sum ").expect("a sum");
     outcome.output[sum..].to_owned()

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::spawn;
 
-use crate::library::root;
-use crate::player::{LIMIT, Player};
+use crate::library::{HANGS_AFTER, root};
+use crate::player::Player;
 
 /// More than memory takes by default.
 const SIZE: usize = 8_000_000;
@@ -21,7 +21,7 @@ fn bytes() -> Vec<u8> {
 
 fn command(program: &Path) -> Command {
     let mut command = Command::new("timeout");
-    command.arg(LIMIT.as_secs().to_string()).arg(program);
+    command.arg(HANGS_AFTER.as_secs().to_string()).arg(program);
     command
 }
 

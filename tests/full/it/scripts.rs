@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::foreign::{LIMIT, are_there, program};
-use crate::library::{root, run, scratch};
+use crate::foreign::{are_there, program};
+use crate::library::{HANGS_AFTER, root, run, scratch};
 
 /// An empty folder.
 fn folder(name: &str) -> PathBuf {
@@ -49,7 +49,7 @@ fn a_failing_step_ends_the_python_tests() {
     let path = format!("{}:/usr/bin:/bin", folder.join("bin").display());
     script.args(["--wait", "bash"]).arg(folder.join(".ci/run"));
     script.env_clear().env("PATH", path).env("HOME", &folder);
-    let outcome = run(&mut script, LIMIT);
+    let outcome = run(&mut script, HANGS_AFTER);
     assert!(
         outcome.output.contains("FAILED: documentation"),
         "{}",
@@ -59,7 +59,7 @@ fn a_failing_step_ends_the_python_tests() {
     let begun = Instant::now();
     for process in running.split_whitespace() {
         while runs(process) {
-            assert!(begun.elapsed() < LIMIT, "{process} runs");
+            assert!(begun.elapsed() < HANGS_AFTER, "{process} runs");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -70,7 +70,7 @@ fn with_functions_of(script: &str, command: &str) -> bool {
     let mut shell = Command::new("bash");
     let lines = format!(". {script}\n{command}");
     shell.args(["-ec", &lines]).current_dir(root());
-    run(&mut shell, LIMIT).status.success()
+    run(&mut shell, HANGS_AFTER).status.success()
 }
 
 /// A list of symbols that could not be made has none too many.
@@ -112,7 +112,7 @@ fn libraries_need_a_list_of_functions() {
     script.env("CARGO", &cargo).env("RUSTC", &rustc);
     script.env("NM", "false").env_remove("CARGO_TARGET_DIR");
     script.env_remove("CARGO_BUILD_TARGET");
-    let outcome = run(&mut script, LIMIT);
+    let outcome = run(&mut script, HANGS_AFTER);
     assert!(!outcome.status.success(), "{}", outcome.output);
     assert!(
         outcome.output.contains("false finds no function"),
@@ -198,7 +198,7 @@ pages.copy_files()'",
         folder = folder.display(),
         root = root().display()
     );
-    let outcome = run(Command::new("sh").args(["-euc", &lines]), LIMIT);
+    let outcome = run(Command::new("sh").args(["-euc", &lines]), HANGS_AFTER);
     outcome.expect_success("the site's files");
     let copied = folder.join("site/files/a folder");
     let list = fs::read_to_string(copied.join("index.html")).expect("a list");

@@ -3,8 +3,8 @@
 
 use std::process::Command;
 
-use crate::library::run;
-use crate::player::{LIMIT, Player};
+use crate::library::{HANGS_AFTER, run};
+use crate::player::Player;
 
 fn passes(source: &str) {
     let name = source.rsplit('/').next().expect("a name");
@@ -15,7 +15,7 @@ fn passes(source: &str) {
 fn passes_as(name: &str, source: &str, flag: &str) {
     let flags = ["-D_GNU_SOURCE", flag];
     let program = Player::build_as(name, source, &[], &flags).expect("needs no library");
-    let outcome = run(&mut Command::new(program.program), LIMIT);
+    let outcome = run(&mut Command::new(program.program), HANGS_AFTER);
     outcome.expect_success(name);
     assert_eq!(outcome.output, "ok\n");
 }
@@ -35,7 +35,7 @@ fn inheritance() {
     ] {
         let program = Player::build_as(name, "tests/stdio/inherit.c", &[], &[mode]);
         let program = program.expect("needs no library").program;
-        let outcome = run(&mut Command::new(program), LIMIT);
+        let outcome = run(&mut Command::new(program), HANGS_AFTER);
         outcome.expect_success(name);
         assert_eq!(outcome.output, "ok\n");
     }

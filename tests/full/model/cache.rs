@@ -81,7 +81,7 @@ fn run(seed: u64, budgets: Budgets, steps: usize, ends_early: bool) {
         unsafe { sb_cache_free(cache.0) };
         fill_at_once(budgets);
     }
-    let patience = Instant::now() + Duration::from_secs(60);
+    let patience = Instant::now() + Duration::from_secs(300);
     while world.opened.load(SeqCst) != world.closed.load(SeqCst) {
         assert!(Instant::now() < patience, "a source is not closed");
         std::thread::yield_now();
@@ -96,7 +96,7 @@ fn is_at_rest(stats: &sb_cache_stats, budgets: Budgets) -> bool {
 
 /// What holds once no thread uses the cache.
 fn assert_quiet(world: &World, cache: &Shared, budgets: Budgets) {
-    let patience = Instant::now() + Duration::from_secs(60);
+    let patience = Instant::now() + Duration::from_secs(300);
     // Openers and sources whose calls have timed out.
     while stats_of(cache).expect("a cache").opening > 0 {
         assert!(Instant::now() < patience, "an opener does not end");

@@ -278,7 +278,7 @@ impl Model {
                 assert!(!self.is_stopped() && !self.is_complete());
                 if !wanted.is_empty() && !self.may_be_full(1) {
                     // A spill that was requested earlier is still due: it makes the call.
-                    let patience = std::time::Duration::from_secs(60);
+                    let patience = std::time::Duration::from_secs(300);
                     match receiver.recv_timeout(patience).expect("the spill's call") {
                         Ok(count) => assert!(count > 0),
                         Err(error) => assert!(!self.case.disk_works, "{error}"),

@@ -13,7 +13,7 @@ use crate::reopen::{Case, Operation};
 use crate::source::CODE;
 use crate::twin::{Kind, Record, Twin};
 
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What all threads share.
 pub struct Shared<'a> {

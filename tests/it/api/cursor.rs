@@ -189,7 +189,7 @@ fn a_cursor_of_buffered_bytes_asks_for_none() {
 
     // With a timeout it waits for what others bring; one that may call the source does so by the
     // helper.
-    let patience = std::time::Duration::from_secs(60);
+    let patience = std::time::Duration::from_secs(300);
     let options = spoolbuf::CursorOptions::new().timeout(patience);
     let mut waits = buffer
         .cursor_with(options.buffered(true))

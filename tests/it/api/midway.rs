@@ -69,7 +69,7 @@ fn stand_still(meanwhile: impl FnOnce(&Handle) + Send) {
     let offset = 3 * PIECE;
     let out = close();
     let to = AtomicPtr::new(out);
-    let patience = Instant::now() + Duration::from_secs(60);
+    let patience = Instant::now() + Duration::from_secs(300);
     thread::scope(|scope| {
         // SAFETY: `out` has room for that many bytes, once it is writable.
         let read = || unsafe { sb_read(buffer.raw, offset, LENGTH, to.load(Ordering::SeqCst)) };

@@ -13,7 +13,7 @@ use spoolbuf::ffi::abi::sb_source_code;
 use spoolbuf::{Error, Interrupt, Result, Seekable, Source, StreamBuffer};
 
 /// Far more than anything takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Delivers its bytes, then returns an error.
 struct Failing {

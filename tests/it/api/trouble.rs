@@ -11,7 +11,7 @@ use crate::support::{assert_bytes, byte};
 use spoolbuf::StreamBuffer;
 
 /// Far more than anything takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 const SIZE: u64 = 4 << 20;
 

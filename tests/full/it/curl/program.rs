@@ -5,8 +5,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use super::Server;
-use crate::library::run;
-use crate::player::{LIMIT, Player};
+use crate::library::{HANGS_AFTER, run};
+use crate::player::Player;
 
 pub(super) const SANITIZED: &str = "-fsanitize=address,undefined";
 
@@ -49,7 +49,7 @@ impl Program {
     #[track_caller]
     pub(super) fn ok_with(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) {
         let mut command = self.command();
-        let outcome = run(command.args(arguments), LIMIT);
+        let outcome = run(command.args(arguments), HANGS_AFTER);
         outcome.expect_success(&format!("{command:?}"));
         assert_eq!(outcome.output, "ok\n", "{command:?}");
     }

@@ -7,8 +7,7 @@ use std::thread::spawn;
 
 use super::resource::{SIZE, is_whole, resource};
 use super::{CALLS, example};
-use crate::library::{run, scratch, skipped};
-use crate::player::LIMIT;
+use crate::library::{HANGS_AFTER, run, scratch, skipped};
 
 /// Reads a resource over TLS from a server that nobody vouches for: not without being told to.
 #[test]
@@ -36,7 +35,7 @@ fn trusts_the_given_certificates() {
     if make.output().is_err() {
         return skipped("TLS", "there is no openssl here");
     }
-    run(&mut make, LIMIT).expect_success("openssl req");
+    run(&mut make, HANGS_AFTER).expect_success("openssl req");
     let mut server = Command::new("openssl");
     server
         .current_dir(&folder)
@@ -56,12 +55,12 @@ fn trusts_the_given_certificates() {
     });
     let port: u16 = port.expect("openssl says where it listens");
     let url = format!("https://localhost:{port}/resource");
-    let refused = run(Command::new(&example.program).arg(&url), LIMIT);
+    let refused = run(Command::new(&example.program).arg(&url), HANGS_AFTER);
     let mut trusting = calls.command();
     trusting
         .args(["trust", &url])
         .arg(folder.join("certificate"));
-    let trusted = run(&mut trusting, LIMIT);
+    let trusted = run(&mut trusting, HANGS_AFTER);
     let _ = server.kill();
     let _ = server.wait();
     assert!(
@@ -124,7 +123,7 @@ fn ftp_session(mut to: TcpStream, most: usize) -> std::io::Result<()> {
 #[test]
 fn speaks_ftp() {
     let Some(example) = example() else { return };
-    let said = run(Command::new(&example.program).arg(ftp()), LIMIT).output;
+    let said = run(Command::new(&example.program).arg(ftp()), HANGS_AFTER).output;
     is_whole(&said);
     assert!(said.contains("by a jump"), "{said}");
 }
@@ -134,7 +133,7 @@ fn leaves_files_to_others() {
     let Some(example) = example() else { return };
     let said = run(
         Command::new(&example.program).arg("file:///etc/passwd"),
-        LIMIT,
+        HANGS_AFTER,
     )
     .output;
     assert!(

@@ -13,13 +13,13 @@ use super::reply::status;
 use super::resource::part;
 use super::server::{Server, serve};
 use super::{CALLS, example};
-use crate::library::{run_with, skipped};
-use crate::player::{LIMIT, Player, await_interruptible, interrupt};
+use crate::library::{HANGS_AFTER, run_with, skipped};
+use crate::player::{Player, await_interruptible, interrupt};
 
 /// Only the stop can end it: from outside, and in the call that is inside the source.
 fn stops(example: &Player, server: &Server) {
     let mut command = Command::new(&example.program);
-    let said = run_with(command.arg(&server.url), LIMIT, |process| {
+    let said = run_with(command.arg(&server.url), HANGS_AFTER, |process| {
         await_interruptible(process);
         // Until it waits for the server; if it does not yet, the stop is to work all the same.
         sleep(Duration::from_secs(2));

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use super::folder;
 use super::refusals::{OLD_CARGO, cargo_that_says};
-use crate::foreign::{LIMIT, are_there, command, program};
-use crate::library::{root, run};
+use crate::foreign::{are_there, command, program};
+use crate::library::{HANGS_AFTER, root, run};
 
 const NEEDS: &str = concat!(
     "spoolbuf needs Rust ",
@@ -59,13 +59,16 @@ fn a_script_without_cargo_says_one_line() {
         (&bin, "there is no cargo in PATH".to_owned()),
         (&with, format!("{old} is version 1.63.0")),
     ] {
-        let outcome = run(script("libraries.sh", &home, path).arg("built"), LIMIT);
+        let outcome = run(
+            script("libraries.sh", &home, path).arg("built"),
+            HANGS_AFTER,
+        );
         assert!(!outcome.status.success(), "{}", outcome.output);
         assert_eq!(outcome.output, format!("{NEEDS}: {reason}\n"));
         assert!(!home.join("built").exists());
     }
     let mut named = script("libraries.sh", &home, &bin);
-    let outcome = run(named.arg("built").env("CARGO", "/no/such"), LIMIT);
+    let outcome = run(named.arg("built").env("CARGO", "/no/such"), HANGS_AFTER);
     assert_eq!(outcome.output, format!("{NEEDS}: there is no /no/such\n"));
 }
 
@@ -78,7 +81,7 @@ fn a_newer_cargo_at_home_is_taken() {
     symlink(parent(parent(&newer)), home.join(".cargo")).expect("a link");
     let newer = home.join(".cargo/bin/cargo");
     let path = format!("{}:{}", parent(&old), tools("tools with an old cargo", &[]));
-    let outcome = run(&mut script("cargo.sh", &home, &path), LIMIT);
+    let outcome = run(&mut script("cargo.sh", &home, &path), HANGS_AFTER);
     assert_eq!(outcome.output, format!("{}\n", newer.display()));
     if !are_there("CMake's cargo", &["cmake", "cc", "make"]) {
         return;
@@ -89,7 +92,7 @@ fn a_newer_cargo_at_home_is_taken() {
         std::env::var("PATH").expect("a path")
     );
     let mut cmake = at_home(super::configure(&home, &[]), &home, &path);
-    run(&mut cmake, LIMIT).expect_success("cmake");
+    run(&mut cmake, HANGS_AFTER).expect_success("cmake");
     let cache = fs::read_to_string(home.join("build/CMakeCache.txt")).expect("a cache");
     let line = format!("SPOOLBUF_CARGO:FILEPATH={}\n", newer.display());
     assert!(cache.contains(&line), "{cache}");
@@ -106,7 +109,7 @@ fn a_search_path_for_cd_changes_nothing() {
     let cargo = |script: &str, at: &Path| {
         let mut command = command("sh", at);
         command.arg(script).arg("built").env("CARGO", "/no/such");
-        run(command.env("CDPATH", home.join("other")), LIMIT).output
+        run(command.env("CDPATH", home.join("other")), HANGS_AFTER).output
     };
     let line = format!("{NEEDS}: there is no /no/such\n");
     for name in ["libraries.sh", "cargo.sh"] {
@@ -126,7 +129,7 @@ fn a_cargo_that_the_environment_names() {
     let old = cargo_that_says("named, old", OLD_CARGO);
     let configured = |cargo: &str| {
         let mut cmake = super::configure(&place, &["-USPOOLBUF_CARGO"]);
-        run(cmake.env("CARGO", cargo), LIMIT)
+        run(cmake.env("CARGO", cargo), HANGS_AFTER)
     };
     for (cargo, reason) in [
         ("/no/such", "there is no /no/such".to_owned()),
@@ -156,7 +159,7 @@ fn the_compiler_beside_a_cargo_is_taken() {
         let compiler = place.join("bin").join(compiler);
         program(&compiler, "");
         let mut named = script("libraries.sh", &place, &bin);
-        let outcome = run(named.arg("built").env("CARGO", &at), LIMIT);
+        let outcome = run(named.arg("built").env("CARGO", &at), HANGS_AFTER);
         assert_eq!(outcome.output, format!("by {}\n", compiler.display()));
     }
 }
@@ -175,7 +178,7 @@ fn meson_without_cargo_says_one_line() {
     );
     let mut meson = at_home(command("meson", &home), &home, &path);
     meson.args(["setup", "build"]).arg(root());
-    let outcome = run(&mut meson, LIMIT);
+    let outcome = run(&mut meson, HANGS_AFTER);
     let line = format!("{NEEDS}: {old} is version 1.63.0\n");
     assert!(outcome.output.contains(&line), "{}", outcome.output);
 }

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use super::{folder, shell};
 use crate::checkout::FASTER;
-use crate::foreign::{LIMIT, Project, are_there, clone, command, files, place, prefix};
-use crate::library::{root, run};
+use crate::foreign::{Project, are_there, clone, command, files, place, prefix};
+use crate::library::{HANGS_AFTER, root, run};
 
 /// `cargo cinstall`, whose cargo may be older and know only a folder of crates.
 #[test]
@@ -28,7 +28,7 @@ fn cargo_c_installs_the_same_files() {
     vendor.args(["vendor", "--quiet", "--locked"]).arg(&crates);
     // The crates of other systems, too, which no build here has fetched.
     vendor.env("CARGO_NET_OFFLINE", "false");
-    run(&mut vendor, LIMIT).expect_success("cargo vendor");
+    run(&mut vendor, HANGS_AFTER).expect_success("cargo vendor");
     let configuration = format!(
         "[source.crates-io]\nreplace-with = \"here\"\n[source.here]\ndirectory = {:?}\n",
         crates.to_str().expect("UTF-8")
@@ -47,7 +47,7 @@ fn cargo_c_installs_the_same_files() {
         .env("CARGO_HOME", &home)
         // It is about the files.
         .env(FASTER.0, FASTER.1);
-    run(&mut install, LIMIT).expect_success("cargo cinstall");
+    run(&mut install, HANGS_AFTER).expect_success("cargo cinstall");
     assert_eq!(files(&by_cargo), files(prefix()));
     let symbols = shell(&by_cargo, "nm lib/libspoolbuf.so 2>&1");
     assert!(symbols.contains("no symbols"), "not stripped: {symbols}");
@@ -74,7 +74,7 @@ fn is_uninstalled(prefix: &Path) {
         let mut script = command("sh", &place());
         script.arg(root().join("packaging/uninstall.sh"));
         script.args(arguments).env("DESTDIR", stage);
-        run(&mut script, LIMIT).expect_success("uninstall.sh");
+        run(&mut script, HANGS_AFTER).expect_success("uninstall.sh");
         files(prefix)
     };
     // As if it were staged, without its libraries; then those.

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::{configure, folder, shell};
 use crate::checkout::checkout;
-use crate::foreign::{LIMIT, Project, are_there, files, prefix};
-use crate::library::{root, run};
+use crate::foreign::{Project, are_there, files, prefix};
+use crate::library::{HANGS_AFTER, root, run};
 
 /// Runs commands in the build folder of the prefix.
 fn in_the_build(commands: &str) {
@@ -63,7 +63,11 @@ fn other_folders_in(place: &Path, from: &str) {
         &format!("-DCMAKE_INSTALL_INCLUDEDIR={from}headers"),
         &format!("-DCMAKE_INSTALL_DATADIR={from}data"),
     ];
-    run(&mut configure(place, &more.map(String::as_str)), LIMIT).expect_success("cmake");
+    run(
+        &mut configure(place, &more.map(String::as_str)),
+        HANGS_AFTER,
+    )
+    .expect_success("cmake");
     // The libraries are those of the prefix: this is about the folders.
     let commands = format!(
         "mkdir -p build/lib && cp -a '{}'/libspoolbuf.* build/lib

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use super::folder;
-use crate::foreign::{LIMIT, all_dialects, are_there, command, files, prefix};
-use crate::library::{run, skipped};
+use crate::foreign::{all_dialects, are_there, command, files, prefix};
+use crate::library::{HANGS_AFTER, run, skipped};
 use crate::media::miniaudio_folder;
 use crate::player::pkg_config;
 
@@ -112,7 +112,7 @@ fn by(compilers: &[&str], place: &Path, file: &str, standard: &str, flags: &[Str
         let mut command = command(compiler, place);
         command.args(STRICT).arg(format!("-std={standard}"));
         command.arg("-I").arg(prefix().join("include"));
-        let outcome = run(command.args(flags).arg(file), LIMIT);
+        let outcome = run(command.args(flags).arg(file), HANGS_AFTER);
         outcome.expect_success(&format!("{command:?}"));
     }
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::{configure, folder, shell};
-use crate::foreign::{LIMIT, are_there, command, files, prefix};
-use crate::library::{root, run};
+use crate::foreign::{are_there, command, files, prefix};
+use crate::library::{HANGS_AFTER, root, run};
 
 #[test]
 fn a_path_that_cmake_can_not_take() {
@@ -21,7 +21,7 @@ fn a_path_that_cmake_can_not_take() {
         symlink(root(), &source).expect("a link");
         let mut cmake = command("cmake", &place);
         cmake.arg("-S").arg(&source).args(["-B", "build"]);
-        let said = run(&mut cmake, LIMIT).output;
+        let said = run(&mut cmake, HANGS_AFTER).output;
         let line = format!(
             "spoolbuf can't be built in a path with one of \" # $( ${{ * : ; < > ? [ ] |: {}",
             source.display()
@@ -37,7 +37,7 @@ fn a_prefix_with_quotes() {
         return;
     }
     let place = folder("quotes");
-    run(&mut configure(&place, &[]), LIMIT).expect_success("cmake");
+    run(&mut configure(&place, &[]), HANGS_AFTER).expect_success("cmake");
     let commands = format!(
         "mkdir -p build/lib && cp -a '{}'/libspoolbuf.* build/lib",
         prefix().join("lib").display()
@@ -48,7 +48,7 @@ fn a_prefix_with_quotes() {
         cmake
             .args(["--install", "build", "--prefix"])
             .arg(place.join(name));
-        run(&mut cmake, LIMIT)
+        run(&mut cmake, HANGS_AFTER)
     };
     let outcome = install("a;b");
     assert!(!outcome.status.success(), "{}", outcome.output);
@@ -71,13 +71,13 @@ fn a_prefix_with_quotes() {
         cmake
             .args(["-S", ".", "-B", "build", "--fresh"])
             .env("CMAKE_PREFIX_PATH", place.join(name));
-        run(&mut cmake, LIMIT).expect_success("find_package");
+        run(&mut cmake, HANGS_AFTER).expect_success("find_package");
         let mut uninstall = command("cmake", &place);
         uninstall
             .arg("-DMANIFEST=build/install_manifest.txt")
             .arg("-P");
         uninstall.arg(root().join("packaging/uninstall.cmake"));
-        run(&mut uninstall, LIMIT).expect_success("uninstall");
+        run(&mut uninstall, HANGS_AFTER).expect_success("uninstall");
         assert_eq!(files(&place.join(name)).len(), 0, "{name}");
     }
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{configure, folder, shell};
-use crate::foreign::{LIMIT, are_there, program};
-use crate::library::{root, run};
+use crate::foreign::{are_there, program};
+use crate::library::{HANGS_AFTER, root, run};
 
 pub const OLD_CARGO: &str = "cargo 1.63.0 (fd9c4297c 2022-07-01)";
 
@@ -14,7 +14,7 @@ fn refused(what: &str, more: &[&str]) -> String {
     let mut cmake = configure(&folder, more);
     // Cargo is looked for at home as well.
     cmake.env("HOME", &folder).env_remove("CARGO_HOME");
-    let outcome = run(&mut cmake, LIMIT);
+    let outcome = run(&mut cmake, HANGS_AFTER);
     assert!(!outcome.status.success(), "{what}: {}", outcome.output);
     let mut lines = outcome.output.lines();
     let line = lines.find(|line| line.contains("spoolbuf needs"));
@@ -83,10 +83,10 @@ fn a_cargo_that_was_refused_is_looked_for_again() {
             .env("PATH", with)
             .env("HOME", &place)
             .env_remove("CARGO_HOME"),
-        LIMIT,
+        HANGS_AFTER,
     );
     assert!(refused.output.contains("1.63.0"), "{}", refused.output);
-    run(&mut configure(&place, &[]), LIMIT).expect_success("cmake");
+    run(&mut configure(&place, &[]), HANGS_AFTER).expect_success("cmake");
 }
 
 /// A toolchain file alone would install a library of this machine.
@@ -108,6 +108,6 @@ fn another_machine_is_one_line() {
         );
         let mut cmake = configure(&folder("its target"), &more);
         cmake.arg("-DSPOOLBUF_RUST_TARGET=aarch64-unknown-linux-gnu");
-        run(&mut cmake, LIMIT).expect_success("cmake");
+        run(&mut cmake, HANGS_AFTER).expect_success("cmake");
     }
 }

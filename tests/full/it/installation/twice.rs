@@ -5,8 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use super::folder;
-use crate::foreign::{LIMIT, are_there, command};
-use crate::library::{Outcome, root, run};
+use crate::foreign::{are_there, command};
+use crate::library::{HANGS_AFTER, Outcome, root, run};
 
 /// A project with two parts, `one` and `other`, after some lines of its own.
 fn project(name: &str, before: &str) -> PathBuf {
@@ -31,7 +31,7 @@ fn project(name: &str, before: &str) -> PathBuf {
 
 fn configured(project: &Path) -> Outcome {
     let mut cmake = command("cmake", project);
-    run(cmake.args(["-S", ".", "-B", "build"]), LIMIT)
+    run(cmake.args(["-S", ".", "-B", "build"]), HANGS_AFTER)
 }
 
 /// The first copy serves both.

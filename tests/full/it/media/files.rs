@@ -3,7 +3,8 @@
 use std::process::Command;
 
 use super::{adler, meets_a_full_disk, plays, ready, stops};
-use crate::player::{LIMIT, Player, media};
+use crate::library::HANGS_AFTER;
+use crate::player::{Player, media};
 
 #[test]
 fn stdio() {
@@ -42,7 +43,7 @@ pub(super) fn pack(media: &crate::player::Media, name: &str, maker: &[&str]) {
     let mut command = Command::new(maker[0]);
     command.args(&maker[1..]).arg(name).args(ARCHIVED);
     command.current_dir(media.path(""));
-    crate::library::run(&mut command, LIMIT).expect_success(name);
+    crate::library::run(&mut command, HANGS_AFTER).expect_success(name);
 }
 
 #[test]

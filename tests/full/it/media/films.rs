@@ -3,7 +3,8 @@
 use std::process::Command;
 
 use super::{heard, meets_a_full_disk, plays, ready, says, stops, sum_in};
-use crate::player::{Feed, LIMIT, Player, media};
+use crate::library::HANGS_AFTER;
+use crate::player::{Feed, Player, media};
 
 /// What VLC and GStreamer play from a pipe: one file of each kind.
 const KINDS: [&str; 5] = [
@@ -142,7 +143,7 @@ fn gstreamer_flush() {
             let mut command = Command::new(&player.program);
             command.arg(media.path(file));
             command.args(sized.then_some("sized"));
-            let outcome = crate::library::run(&mut command, LIMIT);
+            let outcome = crate::library::run(&mut command, HANGS_AFTER);
             outcome.expect_success(&format!("gst_flush of {file}, sized: {sized}"));
         }
     }

@@ -3,13 +3,14 @@
 use std::process::Command;
 
 use super::miniaudio_folder;
-use crate::player::{LIMIT, Player};
+use crate::library::HANGS_AFTER;
+use crate::player::Player;
 
 #[test]
 fn sources() {
     let program = Player::build_with("tests/player/sources.c", &[], &["-D_GNU_SOURCE"]);
     let program = program.expect("needs no library");
-    let outcome = crate::library::run(&mut Command::new(program.program), LIMIT);
+    let outcome = crate::library::run(&mut Command::new(program.program), HANGS_AFTER);
     outcome.expect_success("sources.c");
     assert_eq!(outcome.output, "ok\n");
 }
@@ -31,7 +32,7 @@ fn texts() {
         let mut command = Command::new(&player.program);
         // What the libraries keep to the end is theirs.
         command.env("ASAN_OPTIONS", "detect_leaks=0");
-        let outcome = crate::library::run(&mut command, LIMIT);
+        let outcome = crate::library::run(&mut command, HANGS_AFTER);
         outcome.expect_success(&name);
         assert!(outcome.output.ends_with("ok\n"), "{}", outcome.output);
     }
@@ -97,11 +98,11 @@ fn compiles(name: &str, text: &str, flags: &[String]) {
         first.args(flags).arg(&file);
         let mut second = Command::new(clang);
         second.args(first.get_args());
-        crate::library::run(&mut first, LIMIT).expect_success(name);
+        crate::library::run(&mut first, HANGS_AFTER).expect_success(name);
         if Command::new(clang).arg("--version").output().is_err() {
             crate::library::skipped("the headers by a second compiler", "there is no clang here");
             continue;
         }
-        crate::library::run(&mut second, LIMIT).expect_success(&format!("{name} by {clang}"));
+        crate::library::run(&mut second, HANGS_AFTER).expect_success(&format!("{name} by {clang}"));
     }
 }

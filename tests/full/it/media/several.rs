@@ -4,7 +4,8 @@ use std::process::Command;
 
 use super::files::{ARCHIVERS, pack};
 use super::miniaudio_folder;
-use crate::player::{LIMIT, Player, media};
+use crate::library::HANGS_AFTER;
+use crate::player::{Player, media};
 
 /// What players of one library do together, beside a source that stands still, and after one that
 /// fails: `tests/player/several.c` says it.
@@ -26,7 +27,7 @@ pub fn several(name: &str, packages: &[&str], more: &[&str], files: &[&str]) {
         command.env("SDL_AUDIODRIVER", "dummy");
         // What the libraries keep to the end is theirs.
         command.env("ASAN_OPTIONS", "detect_leaks=0");
-        let outcome = crate::library::run(&mut command, LIMIT);
+        let outcome = crate::library::run(&mut command, HANGS_AFTER);
         outcome.expect_success(&format!("{program} of {file}"));
         assert!(outcome.output.ends_with("ok\n"), "{}", outcome.output);
     }

@@ -4,8 +4,8 @@ use std::fs;
 
 use super::is_there;
 use crate::checkout::README;
-use crate::foreign::{LIMIT, command};
-use crate::library::{root, run};
+use crate::foreign::command;
+use crate::library::{HANGS_AFTER, root, run};
 
 /// The README's rows are those of the bench, with their names there.
 const ROWS: [(&str, &str); 6] = [
@@ -80,7 +80,7 @@ fn a_picture_measures_nothing() {
     for more in ["--part", "--library=none", "ffmpeg"] {
         let mut draw = command("python3", &root().join("docs"));
         draw.args(["-B", "first_frame.py", "--picture", more]);
-        let said = run(&mut draw, LIMIT);
+        let said = run(&mut draw, HANGS_AFTER);
         assert_eq!(said.status.code(), Some(2), "{more}: {}", said.output);
         assert!(
             said.output.contains("--picture measures nothing"),
