@@ -43,9 +43,11 @@
  *   at its end, with     from anywhere: the appsrc is `random-access`, with the size
  *   every byte buffered
  *   that can seek, with  from anywhere. GStreamer looks at the end first, so the source is sent there
- *   a size               first; that proves a declared size (sb_find_size()). If that fails, the
- *                        status says so: the sound may end at a wrong size. A source that turns out to
- *                        be unable to seek plays once everything is fetched
+ *   a size               first; that proves a declared size (sb_find_size()). If that fails, a warning
+ *                        on the bus and the status say so: the sound may end at a wrong size. A source
+ *                        that turns out to be unable to seek plays once everything is fetched. Only the
+ *                        streaming thread waits for that. A query of the program's returns at once, and
+ *                        may tell the declared size (GST_MESSAGE_DURATION_CHANGED follows)
  *   that cannot seek     as it arrives: the appsrc is `seekable`. It is sought within what is buffered,
  *                        and has no size until it is at its end, since Ogg's demuxer would wait there.
  *                        Until then that demuxer refuses every seek, and so does Matroska's if the
@@ -194,15 +196,65 @@ static inline void spoolbuf_gst_prove(spoolbuf_gst *self)
     if (!g_atomic_int_compare_and_exchange(&self->unproved, TRUE, FALSE))
         return;
     spoolbuf_gst_note(self, size);
+    if (size < 0)
+        GST_ELEMENT_WARNING(self->source, RESOURCE, READ, ("%s", sb_strerror(size)),
+                            ("The size is not known for certain: the sound may end too early."));
     spoolbuf_gst_tell(self, FALSE);
+}
+
+/* The pad that is linked to that one, through the walls of bins; or NULL. */
+static inline GstPad *spoolbuf_gst_linked(GstPad *pad)
+{
+    GstPad *peer = gst_pad_get_peer(pad);
+    GstProxyPad *inner;
+
+    while (peer != NULL && GST_IS_PROXY_PAD(peer)) {
+        inner = gst_proxy_pad_get_internal((GstProxyPad *)peer);
+        gst_object_unref(peer);
+        peer = inner != NULL ? gst_pad_get_peer((GstPad *)inner) : NULL;
+        if (inner != NULL)
+            gst_object_unref(inner);
+    }
+    return peer;
+}
+
+/* Whether this thread is the pad's own. */
+static inline gboolean spoolbuf_gst_is_streaming(GstPad *pad)
+{
+    GstTask *task;
+    gboolean streaming;
+
+    GST_OBJECT_LOCK(pad);
+    task = GST_PAD_TASK(pad);
+    if (task != NULL)
+        gst_object_ref(task);
+    GST_OBJECT_UNLOCK(pad);
+    if (task == NULL)
+        return FALSE;
+    GST_OBJECT_LOCK(task);
+    streaming = task->thread == g_thread_self();
+    GST_OBJECT_UNLOCK(task);
+    gst_object_unref(task);
+    return streaming;
+}
+
+/* Whether a demuxer asks, or another one that reads; and not the program, which must not wait. */
+static inline gboolean spoolbuf_gst_may_wait(GstPad *pad)
+{
+    GstPad *reads = spoolbuf_gst_linked(pad);
+    gboolean may = reads != NULL && spoolbuf_gst_is_streaming(reads);
+
+    if (reads != NULL)
+        gst_object_unref(reads);
+    return may || spoolbuf_gst_is_streaming(pad);
 }
 
 static inline GstPadProbeReturn spoolbuf_gst_asked(GstPad *pad, GstPadProbeInfo *info, gpointer opaque)
 {
     GstQuery *query = GST_PAD_PROBE_INFO_QUERY(info);
 
-    (void)pad;
-    if (GST_QUERY_TYPE(query) == GST_QUERY_DURATION || GST_QUERY_TYPE(query) == GST_QUERY_SEEKING)
+    if ((GST_QUERY_TYPE(query) == GST_QUERY_DURATION || GST_QUERY_TYPE(query) == GST_QUERY_SEEKING)
+        && spoolbuf_gst_may_wait(pad))
         spoolbuf_gst_prove((spoolbuf_gst *)opaque);
     return GST_PAD_PROBE_OK;
 }

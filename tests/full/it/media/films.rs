@@ -148,3 +148,20 @@ fn gstreamer_flush() {
         }
     }
 }
+
+/// A program that asks for the size does not wait; a size that is not found is warned of.
+#[test]
+fn gstreamer_size() {
+    let packages = ["gstreamer-app-1.0", "gstreamer-1.0"];
+    let source = "tests/player/gst_size.c";
+    let player = Player::build_with(source, &packages, &["-D_GNU_SOURCE"]);
+    let Some((media, player)) = media().zip(player) else {
+        return;
+    };
+    for file in ["sound.wav", "film.mkv"] {
+        let mut command = Command::new(&player.program);
+        command.arg(media.path(file));
+        let outcome = crate::library::run(&mut command, HANGS_AFTER);
+        outcome.expect_success(&format!("gst_size of {file}"));
+    }
+}

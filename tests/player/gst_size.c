@@ -1,0 +1,169 @@
+/*
+ * What a pipeline is told of a size that is not known for certain. The program's own queries do not wait
+ * while it is found, and a search that fails is a warning on the bus.
+ *
+ *     gst_size FILE
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "spoolbuf_gst.h"
+
+/* A file. It fails when it is to be sought, with SB_SOURCE_UNSUPPORTED for good; and stands still in the
+ * middle while it is shut. */
+typedef struct source {
+    FILE *file;
+    long size, at;
+    int64_t code;
+    int shut, stands;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+} source;
+
+static int64_t give(void *opaque, void *out, size_t capacity)
+{
+    source *self = (source *)opaque;
+    size_t count;
+
+    pthread_mutex_lock(&self->lock);
+    self->stands = self->shut && self->at > self->size / 2;
+    pthread_cond_broadcast(&self->changed);
+    while (self->shut && self->at > self->size / 2)
+        pthread_cond_wait(&self->changed, &self->lock);
+    self->stands = 0;
+    pthread_mutex_unlock(&self->lock);
+    count = fread(out, 1, capacity < 10000 ? capacity : 10000, self->file);
+    self->at += (long)count;
+    return (int64_t)count;
+}
+
+static int64_t go(void *opaque, uint64_t offset)
+{
+    (void)offset;
+    return ((source *)opaque)->code;
+}
+
+static sb_buffer *open_source(source *self, const char *name, int64_t code, int shut, long part)
+{
+    sb_callback callback = { .read = give, .seek = go };
+
+    self->file = fopen(name, "rb");
+    assert(self->file != NULL && fseek(self->file, 0, SEEK_END) == 0);
+    self->size = ftell(self->file);
+    rewind(self->file);
+    self->at = 0;
+    self->code = code;
+    self->shut = shut;
+    self->stands = 0;
+    pthread_mutex_init(&self->lock, NULL);
+    pthread_cond_init(&self->changed, NULL);
+    callback.opaque = self;
+    return sb_new(&callback, (uint64_t)(self->size / part), SB_MAX_DEFAULT);
+}
+
+static void wait_until_it_stands(source *self)
+{
+    pthread_mutex_lock(&self->lock);
+    while (!self->stands)
+        pthread_cond_wait(&self->changed, &self->lock);
+    pthread_mutex_unlock(&self->lock);
+}
+
+static void open_gate(source *self)
+{
+    pthread_mutex_lock(&self->lock);
+    self->shut = 0;
+    pthread_cond_broadcast(&self->changed);
+    pthread_mutex_unlock(&self->lock);
+}
+
+static GstElement *play(spoolbuf_gst *io, sb_buffer *buffer)
+{
+    GstElement *pipeline = gst_parse_launch("appsrc name=src ! decodebin expose-all-streams=false "
+                                            "caps=audio/x-raw ! fakesink sync=false", NULL);
+    GstElement *source = gst_bin_get_by_name(GST_BIN(pipeline), "src");
+
+    assert(spoolbuf_gst_open(io, buffer, GST_APP_SRC(source)) == SB_OK);
+    gst_object_unref(source);
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    return pipeline;
+}
+
+/* What ends it. Counts the warnings of the source before that. */
+static GstMessageType end_of(GstElement *pipeline, int *warnings)
+{
+    GstBus *bus = gst_element_get_bus(pipeline);
+    GstMessageType type = GST_MESSAGE_WARNING;
+    GstMessage *message;
+
+    for (*warnings = 0; type == GST_MESSAGE_WARNING;) {
+        message = gst_bus_timed_pop_filtered(bus, GST_CLOCK_TIME_NONE,
+                                             GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_WARNING);
+        type = GST_MESSAGE_TYPE(message);
+        *warnings += type == GST_MESSAGE_WARNING && GST_IS_APP_SRC(GST_MESSAGE_SRC(message));
+        gst_message_unref(message);
+    }
+    gst_object_unref(bus);
+    return type;
+}
+
+static void close_all(spoolbuf_gst *io, GstElement *pipeline, sb_buffer *buffer, source *source)
+{
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    spoolbuf_gst_close(io);
+    gst_object_unref(pipeline);
+    sb_free(buffer);
+    fclose(source->file);
+}
+
+/* The pipeline waits for a size that takes long to find; the program asks, and gets the declared one. */
+static void asks_meanwhile(const char *name)
+{
+    source source;
+    sb_buffer *buffer = open_source(&source, name, SB_SOURCE_UNSUPPORTED, 1, 2);
+    spoolbuf_gst io;
+    GstElement *pipeline = play(&io, buffer);
+    GstPad *pad = GST_BASE_SRC_PAD(io.source);
+    GstQuery *query = gst_query_new_seeking(GST_FORMAT_BYTES);
+    gint64 size = 0;
+    int warnings;
+
+    wait_until_it_stands(&source);
+    assert(gst_pad_query_duration(pad, GST_FORMAT_BYTES, &size) && size == source.size / 2);
+    assert(gst_pad_query(pad, query) && g_atomic_int_get(&io.unproved));
+    gst_query_unref(query);
+    open_gate(&source);
+    assert(end_of(pipeline, &warnings) == GST_MESSAGE_EOS && warnings == 0);
+    assert(gst_pad_query_duration(pad, GST_FORMAT_BYTES, &size) && size == source.size);
+    assert(spoolbuf_gst_status(&io) == SB_OK);
+    close_all(&io, pipeline, buffer, &source);
+}
+
+/* A part of the sound is played, since the rest of it was not found. */
+static void warns(const char *name)
+{
+    source source;
+    sb_buffer *buffer = open_source(&source, name, -5, 0, 2);
+    spoolbuf_gst io;
+    GstElement *pipeline = play(&io, buffer);
+    int warnings;
+
+    end_of(pipeline, &warnings);
+    assert(warnings == 1 && spoolbuf_gst_status(&io) == SB_ERR_SOURCE);
+    close_all(&io, pipeline, buffer, &source);
+}
+
+int main(int argc, char **argv)
+{
+    assert(argc == 2);
+    alarm(600);
+    gst_init(NULL, NULL);
+    asks_meanwhile(argv[1]);
+    warns(argv[1]);
+    puts("ok");
+    return 0;
+}
