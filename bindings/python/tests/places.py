@@ -14,7 +14,10 @@ class Stop(Exception):
 
 
 def at_each_place(
-    code: CodeType, call: Callable[[], object], check: Callable[[], object] = lambda: None
+    code: CodeType,
+    call: Callable[[], object],
+    check: Callable[[], object] = lambda: None,
+    raised: type[Exception] = Stop,
 ) -> int:
     """Repeats a call, with an exception at another place inside this code each time.
 
@@ -22,14 +25,16 @@ def at_each_place(
     """
     # First with no exception: from then on, all that Python caches is there.
     nth = 0
-    while _comes(nth, code, call):
+    while _comes(nth, code, call, raised):
         check()
         nth += 1
     check()
     return nth
 
 
-def _comes(nth: int, code: CodeType, call: Callable[[], object]) -> bool:
+def _comes(
+    nth: int, code: CodeType, call: Callable[[], object], raised: type[Exception]
+) -> bool:
     """Calls, with an exception at the nth place; returns whether there are as many."""
     count = 0
 
@@ -42,14 +47,14 @@ def _comes(nth: int, code: CodeType, call: Callable[[], object]) -> bool:
         if frame is not None:
             count += 1
             if count == nth:
-                raise Stop
+                raise raised
 
     # What is collected meanwhile would run inside the code, or not, and would have places of its own.
     gc.disable()
     sys.setprofile(come)
     try:
         call()
-    except Stop:
+    except raised:
         pass
     finally:
         sys.setprofile(None)

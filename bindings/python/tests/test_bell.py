@@ -7,12 +7,15 @@ import io
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from spoolbuf import StreamBuffer, _share, _signals
+from calls import Call
+from support import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -99,19 +102,40 @@ def test_an_event_loop_gets_its_signals_and_nothing_later() -> None:
                 signal.raise_signal(signal.SIGUSR1)
             assert ear.recv(64) == bytes([signal.SIGUSR1])
             # Another file may have its number soon.
-            assert bell._former == -1
+            assert bell._former is None
     finally:
         assert signal.set_wakeup_fd(before) == rope.fileno()
         ear.close()
         rope.close()
 
 
-def test_a_watch_that_could_not_be_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_args: object, **_options: object) -> int:
-        raise ValueError
+def test_a_watch_that_could_not_be_set_up() -> None:
+    """On another thread than the main one, as `threading` may take it for in an embedded Python."""
 
-    bell = _signals._get_bell()
-    with monkeypatch.context() as patch:
-        patch.setattr(signal, "set_wakeup_fd", fail)
+    def watch() -> None:
         with _signals.Watch(Waiter()):
             assert bell._watches == []
+
+    bell = _signals._get_bell()
+    Call(watch).end()
+    assert bell._watches == [] and bell._former is None
+
+
+def test_an_exception_of_a_cancel_does_not_end_the_listening(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Failing(Waiter):
+        def wake(self) -> None:
+            raise SystemExit
+
+    printed: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda about: printed.append(about.exc_type))
+    monkeypatch.setattr(threading, "excepthook", lambda about: printed.append("the end"))
+    failing, other = Failing(), Waiter()
+    with handled(lambda: None), _signals.Watch(failing), _signals.Watch(other):
+        signal.raise_signal(signal.SIGUSR1)
+        eventually(lambda: other.wakes)
+        other.wakes = 0
+        signal.raise_signal(signal.SIGUSR1)
+        eventually(lambda: other.wakes)
+    assert printed == [SystemExit, SystemExit]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import io
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from typing import Any, Optional
 
 import pytest
@@ -17,7 +19,7 @@ from spoolbuf import _native, _opener, _position, _signals, _source
 from spoolbuf._library import lib
 from calls import Call
 from openers import WHOLE, Opener
-from places import at_each_place
+from places import Stop, at_each_place
 
 
 def is_free(lock: Any) -> bool:
@@ -157,30 +159,81 @@ def test_a_buffer_is_closed_by_another_close(monkeypatch: pytest.MonkeyPatch) ->
     assert at_each_place(_base.BaseBuffer.close.__code__, close, check) > 10
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_no_watch_is_left() -> None:
-    """And an event loop keeps its descriptor."""
+class Waiter:
+    """Counts its wakes that were not undone."""
 
-    class Waiter:
-        def wake(self) -> None: ...
+    is_canceled = False
+    wakes = 0
 
-        def calm(self) -> None: ...
+    def wake(self) -> None:
+        self.wakes += 1
 
-    def watch() -> None:
-        with _signals.Watch(Waiter()):
-            pass
+    def calm(self) -> None:
+        self.wakes = 0
 
-    def check() -> None:
-        assert _signals._get_bell()._watches == []
-        assert signal.set_wakeup_fd(ear.fileno(), warn_on_full_buffer=False) == ear.fileno()
+    def details(self, code: int) -> None: ...
 
-    # A second exception, where `__exit__` begins, still leaves one: test_a_storm does that at times.
-    _signals._get_bell()._watches.clear()
+
+@contextlib.contextmanager
+def descriptor() -> Iterator[int]:
+    """Signals are reported on it, as on that of an event loop."""
     ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     ear.setblocking(False)
     former = signal.set_wakeup_fd(ear.fileno(), warn_on_full_buffer=False)
     try:
-        assert at_each_place(_signals.Watch.__enter__.__code__, watch, check) > 4
+        yield ear.fileno()
     finally:
         signal.set_wakeup_fd(former)
         ear.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+# The classes of set_wakeup_fd's own exceptions as well: a timeout of SIGALRM is often an OSError.
+@pytest.mark.parametrize("raised", [Stop, ValueError, TimeoutError])
+@pytest.mark.parametrize("method", ["__enter__", "__exit__"])
+def test_no_watch_is_left(raised: type[Exception], method: str) -> None:
+    """Nor an exception lost. An event loop keeps its descriptor."""
+    buf = StreamBuffer(b"bytes")
+    # As if another thread had read.
+    buf._alone = False
+    bell = _signals._get_bell()
+    waiter, seen = Waiter(), []
+
+    def wait() -> None:
+        try:
+            buf._wait(lambda: 0, waiter)
+        except raised as error:
+            # Its frames, and so the watch, are still there.
+            seen.append(error)
+
+    def ring() -> int:
+        bell._ring()
+        return 0
+
+    def check() -> None:
+        assert bell._former is None and not [watch for watch in bell._watches if watch()]
+        assert signal.set_wakeup_fd(fd, warn_on_full_buffer=False) == fd
+        assert not waiter.wakes
+
+    code = getattr(_signals.Watch, method).__code__
+    with descriptor() as fd:
+        assert at_each_place(code, wait, check, raised) - 1 == len(seen) > 4
+        # Also after a signal has woken it.
+        places = at_each_place(code, lambda: buf._wait(ring, waiter), check, raised)
+        assert places > 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_watch_that_is_left_is_forgotten() -> None:
+    """After two exceptions, at the first lines of `__exit__` and `end`."""
+    waiter = Waiter()
+    bell = _signals._get_bell()
+    with descriptor() as fd:
+        _signals.Watch(waiter).__enter__()
+        gc.collect()
+        bell._ring()
+        assert not waiter.wakes
+        with _signals.Watch(waiter):
+            assert len([watch for watch in bell._watches if watch()]) == 1
+        assert bell._watches == [] and bell._former is None
+        assert signal.set_wakeup_fd(fd, warn_on_full_buffer=False) == fd

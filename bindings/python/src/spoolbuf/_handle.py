@@ -105,16 +105,19 @@ class Handle:
             is_main = _signals.is_main()
             if not is_main:
                 self._alone = False
-            rung = False
+            watch: Optional[_signals.Watch] = None
+            if is_main and reader is not None and not self._alone:
+                watch = _signals.Watch(reader)
             try:
                 with source.reading():
-                    if is_main and reader is not None and not self._alone:
-                        with _signals.Watch(reader) as watch:
-                            count = call()
-                        rung = watch.rung
-                    else:
+                    if watch is None:
                         count = call()
+                    else:
+                        with watch:
+                            count = call()
             except BaseException:
+                if watch is not None:
+                    watch.end()
                 source.take_kept()
                 self._go_on()
                 raise
@@ -126,6 +129,7 @@ class Handle:
                 finally:
                     # Breaks the cycle between the exception and this frame.
                     del kept
+            rung = watch is not None and watch.rung
             if count == Status.CANCELED and rung and reader and not reader.is_canceled:
                 # A signal woke it, and its handler has run by now.
                 continue
