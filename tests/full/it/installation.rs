@@ -53,6 +53,6 @@ fn not_found(prefix: &Path, project: &str, lines: &str) -> Option<String> {
     cmake
         .args(["-S", ".", "-B", "build"])
         .env("CMAKE_PREFIX_PATH", prefix);
-    let outcome = run(&mut cmake, LIMIT);
+    let outcome = run(&mut cmake, HANGS_AFTER);
     (!outcome.status.success()).then_some(outcome.output)
 }

@@ -152,7 +152,7 @@ fn a_machine_is_not_said_to_pass_what_failed() {
         .arg(folder.join(".ci/machines"))
         .args(["toolchain", "i686"])
         .env("PATH", path);
-    let outcome = run(&mut script, LIMIT);
+    let outcome = run(&mut script, HANGS_AFTER);
     assert!(!outcome.status.success(), "{}", outcome.output);
     let line = "tested: i686: cargo test --lib -- --skip architecture:: --skip layers:: passed, \
                 cargo test --test it api:: failed, 2 C programs run, 1 failed (";

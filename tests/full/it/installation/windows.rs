@@ -3,8 +3,8 @@
 use std::fs;
 
 use super::{folder, shell};
-use crate::foreign::{LIMIT, are_there, command};
-use crate::library::{root, run};
+use crate::foreign::{are_there, command};
+use crate::library::{HANGS_AFTER, root, run};
 
 /// The commands of the build, in a project that believes that this is Windows.
 fn commands(target: Option<&str>) -> String {
@@ -20,7 +20,7 @@ fn commands(target: Option<&str>) -> String {
     cmake.args(["-G", "Unix Makefiles", "-S", ".", "-B", "build"]);
     cmake.env_remove("CARGO_BUILD_TARGET");
     cmake.envs(target.map(|it| ("CARGO_BUILD_TARGET", it)));
-    run(&mut cmake, LIMIT).expect_success("cmake");
+    run(&mut cmake, HANGS_AFTER).expect_success("cmake");
     let rules = "build/spoolbuf/CMakeFiles/spoolbuf_libraries.dir/build.make";
     fs::read_to_string(project.join(rules)).expect("rules")
 }
