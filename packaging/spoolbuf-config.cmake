@@ -57,6 +57,7 @@ if(_spoolbuf_header AND (_spoolbuf_shared OR _spoolbuf_archive))
   if(_spoolbuf_archive AND NOT TARGET spoolbuf::static)
     add_library(spoolbuf::static STATIC IMPORTED)
     set_target_properties(spoolbuf::static PROPERTIES
+      SPOOLBUF_VERSION "${spoolbuf_VERSION}"
       IMPORTED_LOCATION "${_spoolbuf_archive}"
       INTERFACE_INCLUDE_DIRECTORIES "${_spoolbuf_includes}"
       INTERFACE_LINK_OPTIONS "${_spoolbuf_hide}"

@@ -53,6 +53,14 @@ fn an_older_copy_is_one_line() {
                  add_library(spoolbuf::static STATIC IMPORTED GLOBAL)\n\
                  set_target_properties(spoolbuf::spoolbuf spoolbuf::static PROPERTIES IMPORTED_LOCATION found)";
     configured(&project("a found one", found)).expect_success("cmake");
+    // A package may have one of the libraries alone.
+    let alone = [
+        "add_library(spoolbuf::spoolbuf SHARED IMPORTED GLOBAL)",
+        "add_library(spoolbuf::static STATIC IMPORTED GLOBAL)",
+    ];
+    for found in alone {
+        configured(&project("one of them", found)).expect_success(found);
+    }
     let older = format!(
         "{found}\nset_target_properties(spoolbuf::spoolbuf PROPERTIES SPOOLBUF_VERSION 0.0.9)"
     );
