@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::folder;
 use crate::foreign::{all_dialects, are_there, command, files, prefix};
@@ -10,7 +10,7 @@ use crate::library::{HANGS_AFTER, run, skipped};
 use crate::media::miniaudio_folder;
 use crate::player::pkg_config;
 
-const STRICT: [&str; 8] = [
+const STRICT: [&str; 7] = [
     "-Wall",
     "-Wextra",
     "-Wpedantic",
@@ -18,7 +18,6 @@ const STRICT: [&str; 8] = [
     "-Wshadow",
     "-Werror",
     "-fsyntax-only",
-    "-D_GNU_SOURCE",
 ];
 
 /// Each header, what pkg-config has to know for it, and what it does not include itself.
@@ -54,10 +53,31 @@ fn strict_compilers() {
     let listed = HEADERS.map(|(name, ..)| name.to_owned());
     assert_eq!(installed, BTreeSet::from(listed));
     for (name, packages, before) in HEADERS {
-        if let Some(flags) = flags(name, packages, before) {
+        if let Some(mut flags) = flags(name, packages, before) {
+            compiles_in_strict_c(name, before, &flags);
+            flags.push("-D_GNU_SOURCE".to_owned());
             compiles(name, before, &flags);
         }
     }
+}
+
+/// The least of the system that a header of C asks for, in words for the compiler.
+fn asks_for(name: &str) -> Option<&'static str> {
+    match name {
+        "spoolbuf_stdio.h" => None,
+        "spoolbuf_fd.h" | "spoolbuf_fd_follow.h" => Some("-D_POSIX_C_SOURCE=200809L"),
+        _ => name.ends_with(".h").then_some("-U_GNU_SOURCE"),
+    }
+}
+
+/// Where the system shows no more than that.
+fn compiles_in_strict_c(name: &str, before: &str, flags: &[String]) {
+    let Some(shown) = asks_for(name) else {
+        return;
+    };
+    let place = written(name, before);
+    let flags = [flags, &[shown.to_owned()]].concat();
+    by(&["gcc", "clang"], &place, "main.c", "c99", &flags);
 }
 
 /// For the other library, whose warnings are not of this project; none, loudly, where it is not there.
@@ -74,8 +94,8 @@ fn flags(name: &str, packages: &[&str], before: &str) -> Option<Vec<String>> {
     Some(flags)
 }
 
-/// Included twice, in the oldest and a new dialect of each language; in `.ci/deep` in others, too.
-fn compiles(name: &str, before: &str, flags: &[String]) {
+/// A program of each language that includes it twice; the folder.
+fn written(name: &str, before: &str) -> PathBuf {
     let place = folder(name);
     let line = |name: &str| format!("#include <{name}>\n");
     let before = Some(before).filter(|it| !it.is_empty());
@@ -87,6 +107,12 @@ fn compiles(name: &str, before: &str, flags: &[String]) {
         )
         .expect("written");
     }
+    place
+}
+
+/// In the oldest and a new dialect of each language; in `.ci/deep` in others, too.
+fn compiles(name: &str, before: &str, flags: &[String]) {
+    let place = written(name, before);
     let all = all_dialects();
     if !name.ends_with(".hpp") {
         for standard in ["c99", "c2x"]
