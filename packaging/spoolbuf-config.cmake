@@ -28,16 +28,13 @@ if(WIN32)
   _spoolbuf_find(_spoolbuf_import "${_spoolbuf_folders}" spoolbuf.dll.lib libspoolbuf.dll.a)
   _spoolbuf_find(_spoolbuf_archive "${_spoolbuf_folders}" spoolbuf.lib libspoolbuf.a)
   set(_spoolbuf_private kernel32 ntdll userenv ws2_32 dbghelp)
-  set(_spoolbuf_hide "")
 else()
   _spoolbuf_find(_spoolbuf_shared "${_spoolbuf_folders}" libspoolbuf.so libspoolbuf.dylib)
   _spoolbuf_find(_spoolbuf_archive "${_spoolbuf_folders}" libspoolbuf.a)
-  set(_spoolbuf_private pthread ${CMAKE_DL_LIBS} m)
-  # A plugin exports none of the library's functions.
-  set(_spoolbuf_hide "-Wl,--exclude-libs,libspoolbuf.a")
+  # By the last one, a plugin exports none of the library's functions.
+  set(_spoolbuf_private pthread ${CMAKE_DL_LIBS} m "-Wl,--exclude-libs,libspoolbuf.a")
   if(APPLE)
     set(_spoolbuf_private "")
-    set(_spoolbuf_hide "")
   endif()
 endif()
 
@@ -60,7 +57,6 @@ if(_spoolbuf_header AND (_spoolbuf_shared OR _spoolbuf_archive))
       SPOOLBUF_VERSION "${spoolbuf_VERSION}"
       IMPORTED_LOCATION "${_spoolbuf_archive}"
       INTERFACE_INCLUDE_DIRECTORIES "${_spoolbuf_includes}"
-      INTERFACE_LINK_OPTIONS "${_spoolbuf_hide}"
       INTERFACE_LINK_LIBRARIES "${_spoolbuf_private}")
   endif()
 else()
@@ -68,7 +64,7 @@ else()
   set(spoolbuf_NOT_FOUND_MESSAGE "No header or no library of spoolbuf in ${_spoolbuf_prefix}")
 endif()
 
-foreach(_spoolbuf_name up prefix libdir includedir bindir folders header shared import archive private hide includes)
+foreach(_spoolbuf_name up prefix libdir includedir bindir folders header shared import archive private includes)
   unset(_spoolbuf_${_spoolbuf_name})
 endforeach()
 unset(_spoolbuf_name)
