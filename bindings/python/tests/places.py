@@ -1,12 +1,16 @@
-"""Exceptions at each place where Python looks for one, as a handler of a signal raises them."""
+"""Exceptions at each place where Python looks for one, as a handler of a signal raises them.
+
+Python 3.9 looks for one at nearly every instruction. Later versions do so at jumps and calls.
+"""
 
 from __future__ import annotations
 
+import dis
 import gc
 import sys
 from collections.abc import Callable
 from types import CodeType, FrameType
-from typing import Optional
+from typing import Any, Optional
 
 
 class Stop(Exception):
@@ -30,6 +34,45 @@ def at_each_place(
         nth += 1
     check()
     return nth
+
+
+def at_each_instruction(
+    code: CodeType, call: Callable[[], object], check: Callable[[], object] = lambda: None
+) -> int:
+    """The same, with an exception before each instruction of this code alone."""
+    nth = 0
+    while _comes_at(nth, code, call):
+        check()
+        nth += 1
+    check()
+    return nth
+
+
+def _comes_at(nth: int, code: CodeType, call: Callable[[], object]) -> bool:
+    count = 0
+
+    def come(frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal count
+        if frame.f_code is not code:
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        # Where nothing is done, as at a `try`, nothing comes.
+        if event == "opcode" and code.co_code[frame.f_lasti] != dis.opmap["NOP"]:
+            count += 1
+            if count == nth:
+                raise Stop
+        return come
+
+    gc.disable()
+    sys.settrace(come)
+    try:
+        call()
+    except Stop:
+        pass
+    finally:
+        sys.settrace(None)
+        gc.enable()
+    return count >= nth
 
 
 def _comes(

@@ -9,17 +9,17 @@ import io
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Optional
 
 import pytest
 
 from spoolbuf import Cache, SourceError, Status, StreamBuffer, _base, _cached, _flight, _lender
-from spoolbuf import _native, _opener, _position, _signals, _source
+from spoolbuf import _native, _opener, _position, _registry, _signals, _source
 from spoolbuf._library import lib
 from calls import Call
 from openers import WHOLE, Opener
-from places import Stop, at_each_place
+from places import Stop, at_each_instruction, at_each_place
 
 
 def is_free(lock: Any) -> bool:
@@ -157,6 +157,65 @@ def test_a_buffer_is_closed_by_another_close(monkeypatch: pytest.MonkeyPatch) ->
         assert buffers[-1].closed and streams[-1].closed
 
     assert at_each_place(_base.BaseBuffer.close.__code__, close, check) > 10
+
+
+class Given:
+    """A source that was to be closed."""
+
+    finished = False
+
+    def stop(self) -> None: ...
+
+    def finish(self) -> None:
+        self.finished = True
+        raise OSError
+
+
+class Closing:
+    """The way of an interrupted `close`."""
+
+    def __init__(self, sources: list[Given]) -> None:
+        self.came: Optional[BaseException] = KeyboardInterrupt()
+        self.keys = [(_registry.add(source),) for source in sources]
+        self.is_asked = False
+
+    def undone(self) -> list[tuple[int]]:
+        self.is_asked = True
+        return self.keys
+
+    def take(self) -> Optional[BaseException]:
+        came, self.came, self.keys = self.came, None, []
+        return came
+
+
+@pytest.mark.parametrize("at_each", [at_each_place, at_each_instruction])
+def test_all_streams_are_closed(at_each: Callable[..., int]) -> None:
+    """And the exception that came first is not hidden."""
+    sources: list[Given] = []
+    ways: list[Any] = []
+    came: list[Optional[BaseException]] = []
+
+    def close() -> None:
+        sources[:] = Given(), Given(), Given()
+        first = Closing(sources)
+        ways[:] = [first]
+        came[:] = [first.came]
+        came.append(_registry.settle(ways[0]))
+
+    def check() -> None:
+        if not ways[0].is_asked:
+            # It came before the first `try`.
+            _registry.settle(ways[0])
+        else:
+            assert all(source.finished for source in sources)
+            assert not set(_registry.sources) - before
+            hidden.append(came[0] is not came[-1])
+
+    hidden: list[bool] = []
+    before = set(_registry.sources)
+    assert at_each(_registry.settle.__code__, close, check) > 10
+    # Only another one that comes while the first is handed over takes its place.
+    assert sum(hidden) <= 2
 
 
 class Waiter:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 import weakref
-from typing import Optional, Protocol
+from typing import Any, Optional, Protocol
 
 from ._entry import Entry, Notices, Way
 from ._errors import joined
@@ -81,20 +81,39 @@ closes = Notices(_on_close)
 def settle(closing: Way, presumed: Optional[int] = None) -> Optional[BaseException]:
     """The exception raised where C called `close`, whose work is done here then.
 
-    `presumed` is the source that C must have closed if the call does not tell which.
+    `presumed` is the source that C must have closed if the call does not tell which. Another
+    exception neither hides the first one nor keeps a source open. See `_entry._serve`: each jump is
+    inside a `try`, and an exception handler calls nothing.
     """
-    undone = [key for (key,) in closing.undone()]
-    came = closing.take()
-    if came is not None:
-        if not undone and presumed is not None:
-            undone.append(presumed)
-        for key in undone:
-            try:
-                _on_close(key)
-            except BaseException as error:  # noqa: BLE001
-                # It neither hides the first one nor keeps the others open.
-                came = joined(came, error)
-    return came
+    keys: list[int] = []
+    came: Optional[BaseException] = None
+    late: Optional[tuple[BaseException, Any]] = None
+    asked = False
+    while True:
+        try:
+            while True:
+                try:
+                    if not asked:
+                        keys = keys or [key for (key,) in closing.undone()]
+                        came = closing.take() if came is None else came
+                        if came is not None and not keys and presumed is not None:
+                            keys = [presumed]
+                        asked = True
+                    # Not `while keys`, whose jump would be outside.
+                    while True:
+                        if late is not None:
+                            came = joined(came, late[0])
+                            late = late[1]
+                        elif keys:
+                            # Once more after an exception: it does nothing if it was done.
+                            _on_close(keys[-1])
+                            keys.pop()
+                        else:
+                            return came
+                except BaseException as error:  # noqa: BLE001
+                    late = (error, late)
+        except BaseException as error:  # noqa: BLE001
+            late = (error, late)
 
 
 def forget(key: int) -> None:
