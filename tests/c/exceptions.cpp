@@ -18,6 +18,7 @@ namespace {
 
 std::string throwing;
 std::atomic<bool> called{false};
+std::atomic<bool> watched{false};
 
 void may_throw(const char *callback)
 {
@@ -28,6 +29,9 @@ void may_throw(const char *callback)
 int64_t read(void *opaque, void *out, size_t capacity)
 {
     may_throw("read");
+    /* The helper brings nothing before somebody waits for it. */
+    while (throwing == "ready" && !watched)
+        std::this_thread::yield();
     auto *left = static_cast<uint64_t *>(opaque);
     const size_t count = capacity < *left ? capacity : static_cast<size_t>(*left);
     std::memset(out, 'x', count);
@@ -139,6 +143,7 @@ int main(int count, char **arguments)
         sb_watch *watch = nullptr;
         if (throwing == "ready" || throwing.empty())
             CHECK(sb_when(buffer, 900000, ready, nullptr, &watch) == SB_ERR_TIMEOUT);
+        watched = true;
         while (watch != nullptr && !called)
             std::this_thread::yield();
         CHECK(sb_read(buffer, 900000, sizeof bytes, bytes) == sizeof bytes);
