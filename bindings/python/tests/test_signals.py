@@ -126,6 +126,11 @@ def test_where_c_enters_python() -> None:
     assert list(entry._generator) == [] and kept
     assert isinstance(entry.take(), SourceError)
     assert call() == 7 and entry.take() is None
+    # The garbage collector closes it, which is no such end; the next one still is.
+    entry._generator.close()
+    assert entry.take() is None and call() == 7
+    entry._generator = (number for number in ())
+    assert list(entry._generator) == [] and isinstance(entry.take(), SourceError)
 
 
 def test_what_the_stream_has_answered_counts() -> None:

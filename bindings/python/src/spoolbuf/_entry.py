@@ -67,6 +67,7 @@ class Entry:
     def _begin(self) -> Any:
         generator = _serve(self._holder, *self._begun)
         next(generator)
+        self._holder.closed = False
         self._holder.send = generator.send
         return generator
 
