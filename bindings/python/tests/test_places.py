@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import gc
+import importlib.util
 import io
 import signal
 import socket
@@ -15,11 +17,13 @@ from typing import Any, Optional
 import pytest
 
 from spoolbuf import Cache, SourceError, Status, StreamBuffer, _base, _cached, _flight, _lender
-from spoolbuf import _native, _opener, _position, _registry, _signals, _source
+from spoolbuf import _native, _once, _opener, _position, _registry, _signals, _source
 from spoolbuf._library import lib
 from calls import Call
 from openers import WHOLE, Opener
 from places import Stop, at_each_instruction, at_each_place
+from support import skip
+from throwing import none_wrong
 
 
 def is_free(lock: Any) -> bool:
@@ -157,6 +161,57 @@ def test_a_buffer_is_closed_by_another_close(monkeypatch: pytest.MonkeyPatch) ->
         assert buffers[-1].closed and streams[-1].closed
 
     assert at_each_place(_base.BaseBuffer.close.__code__, close, check) > 10
+
+
+@pytest.mark.parametrize("at_each", [at_each_place, at_each_instruction])
+def test_a_call_is_made_once(at_each: Callable[..., int]) -> None:
+    onces: list[_once.Once] = []
+    made: list[int] = []
+    raised: list[bool] = []
+
+    def make() -> None:
+        onces.append(_once.Once())
+        try:
+            onces[-1].make(functools.partial(made.append, 1))
+        except Stop:
+            raised.append(True)
+
+    def check() -> None:
+        onces[-1].make(functools.partial(made.append, 1))
+        assert len(made) == len(onces)
+
+    places = at_each(_once.Once.make.__code__, make, check)
+    # None was taken for the call's own, and printed.
+    assert places - 1 == len(raised) > 1
+
+
+def test_a_lock_is_released_without_memory() -> None:
+    if not importlib.util.find_spec("_testcapi"):
+        skip("_testcapi", "this Python is without its own tests")
+    none_wrong(
+        "",
+        """
+        import threading
+        import _testcapi
+        from spoolbuf._answer import TAKEN, attempt_at
+        from throwing import report
+        wrong = 0
+        for nth in range(20):
+            lock = threading.Lock()
+            attempt = attempt_at(lock, 0)
+            _testcapi.set_nomemory(nth, nth + 1)
+            try:
+                attempt[None]
+            except MemoryError:
+                pass
+            finally:
+                _testcapi.remove_mem_hooks()
+                if attempt == TAKEN:
+                    lock.release()
+            wrong += lock.locked()
+        report(wrong)
+        """,
+    )
 
 
 class Given:

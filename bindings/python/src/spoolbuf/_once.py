@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 from collections.abc import Callable
 
 from ._answer import answer_of
@@ -13,7 +15,8 @@ class Once:
 
     def __init__(self) -> None:
         """Not made yet."""
-        self._is_made = False
+        # The arguments of the one call.
+        self._turns = iter([()])
 
     def make(self, call: Callable[[], object]) -> None:
         """Makes the call, unless that was done.
@@ -21,15 +24,15 @@ class Once:
         An exception that comes before or after it is not its error, and is raised. Another `make`
         does it then, if it was not done.
         """
-        if self._is_made:
+        if not operator.length_hint(self._turns):
             return
-        result = answer_of(call)
+        # One call of C's takes the turn and makes the call: an exception inside it must not lead to
+        # a second one, and one before it must not keep it from being made.
+        result = answer_of(itertools.starmap(call, self._turns).__next__)
         try:
-            # Before the call: an exception inside it must not lead to a second one.
-            self._is_made = True
             result[None]
         except Exception as error:  # noqa: BLE001
-            if result:
+            if result or operator.length_hint(self._turns):
                 raise
             report(error)
 

@@ -7,7 +7,6 @@ memory, since they keep no view of it.
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import errno
 import functools
@@ -20,6 +19,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Optional, Protocol, TypeVar, Union, cast
 
 from . import _known
+from ._answer import answer_of
 from ._errors import CanceledError
 
 if TYPE_CHECKING:
@@ -66,11 +66,7 @@ class Question:
     def ask(self, call: Callable[[], T]) -> T:
         """Returns the stream's result, or an earlier one that was not consumed."""
         if not self.answered:
-            asked: collections.defaultdict[Any, T] = collections.defaultdict(call)
-            # Allocates in advance, so that storing the result needs no memory.
-            asked[0] = cast(T, None)
-            del asked[0]
-            self._answers = asked
+            self._answers = answer_of(call)
         answers: dict[Any, T] = self._answers
         self.asking = True
         try:
