@@ -61,6 +61,9 @@ def build(crate: Path) -> Path:
     if (crate / "Cargo.lock").is_file():
         command.append("--locked")
     environment = {**compiler_of(cargo), **os.environ}
+    triple = triple_of(environment, crate)
+    if triple:
+        command += ["--target", triple]
     done = subprocess.run(command, cwd=crate, env=environment, stdout=subprocess.PIPE, check=True)
     for line in done.stdout.splitlines():
         message = json.loads(line)
@@ -69,6 +72,22 @@ def build(crate: Path) -> Path:
                 if name.suffix in SUFFIXES:
                     return name
     raise RuntimeError("cargo built no shared library")
+
+
+def triple_of(environment: dict[str, str], crate: Path) -> str:
+    """The target: this machine's, unless a variable says otherwise; empty if it is unknown.
+
+    Named always: cargo's configuration, which may be that of a folder above, can name another one.
+    """
+    if environment.get("CARGO_BUILD_TARGET"):
+        return environment["CARGO_BUILD_TARGET"]
+    command = [environment.get("RUSTC") or "rustc", "-vV"]
+    try:
+        said = subprocess.run(command, cwd=crate, env=environment, stdout=subprocess.PIPE, text=True)
+    except OSError:
+        return ""
+    lines = [line for line in said.stdout.splitlines() if line.startswith("host: ")]
+    return lines[0].removeprefix("host: ") if lines else ""
 
 
 def find_cargo(crate: Path) -> str:

@@ -33,7 +33,7 @@ def nothing_left() -> Iterator[None]:
     before = set(_registry.sources)
     yield
     # A stream's close may still run on the library's own thread.
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     gc.collect()
     while left := set(_registry.sources) - before:
         assert time.monotonic() < until, f"streams are left: {left}"

@@ -57,6 +57,6 @@ class Waits:
 def has_paused(begun: float) -> bool:
     """Whether the machine has stood still for so long that the cache's 5 seconds may be over.
 
-    As long it keeps what the function brought when nobody waited.
+    The cache keeps what the function brought for that long when nobody waited.
     """
     return time.monotonic() - begun > 4

@@ -169,7 +169,7 @@ def read_all(counts):
     except DiskFullError:
         # An exception at the first instruction of a finalizer keeps a reader, and its room. It is rare.
         lost += 1
-        counts[1] += lost > 3
+        counts[1] += lost > 3 + counts[0] // 10
         cache = new_cache()
     except SpoolbufError as error:
         counts[1] += 1

@@ -146,9 +146,9 @@ def test_install_as_the_readme_says(builder: str, tmp_path: Path) -> None:
 
 
 def fake_cargo(at: Path, says: str) -> Path:
-    """A program of this name that says its version, or, told to build, which compiler it would take."""
+    """A program of this name that says its version, or, told to build, with what it would."""
     at.parent.mkdir(parents=True)
-    at.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "{says}" || echo "$RUSTC" >&2\n')
+    at.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "{says}" || echo "$RUSTC" "$@" >&2\n')
     at.chmod(0o755)
     return at
 
@@ -184,6 +184,10 @@ def test_a_newer_cargo_at_home(builder: str, tmp_path: Path) -> None:
     other = fake_cargo(tmp_path / "other" / "cargo-1.99", "cargo 1.99.0")
     path = os.pathsep.join([str(old.parent), os.environ["PATH"]])
     for compiler, named in (newer.with_name("rustc"), ""), (other.with_name("rustc-1.99"), str(other)):
-        compiler.touch(0o755)
+        compiler.write_text("#!/bin/sh\necho host: of-this-machine\n")
+        compiler.chmod(0o755)
         said = built_by(builder, PATH=path, HOME=str(tmp_path), CARGO=named)
-        assert str(compiler) in said.split(), said
+        # A path may have a space.
+        assert re.search(rf"(?m)(^|\s){re.escape(str(compiler))}(\s|$)", said), said
+        # Whatever target a configuration above the folder names.
+        assert "--target of-this-machine" in said, said

@@ -17,11 +17,11 @@ REACH_AUTO = 65536
 
 
 class _Growing(enum.IntEnum):
-    """What the library reports, of which a newer one may know more."""
+    """What the library reports. A newer library may have more members."""
 
     @classmethod
     def _missing_(cls, value: object) -> Optional[_Growing]:
-        """A member of a newer library: it has its number, and must not be an error of its own."""
+        """A member of a newer library: it has its number, and does not raise a ValueError."""
         if not isinstance(value, int):
             return None
         member = int.__new__(cls, value)

@@ -44,7 +44,7 @@ class SpoolbufError(Exception):
     """
 
     status: Status
-    """The C status code of the class. An exception of no other class has one of a newer library."""
+    """The C status code. A plain SpoolbufError has a status that only a newer library knows."""
     operation: Operation = Operation.NONE
     """What the call was doing when it failed."""
     offset: Optional[int] = None
