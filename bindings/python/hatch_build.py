@@ -83,7 +83,9 @@ def triple_of(environment: dict[str, str], crate: Path) -> str:
         return environment["CARGO_BUILD_TARGET"]
     command = [environment.get("RUSTC") or "rustc", "-vV"]
     try:
-        said = subprocess.run(command, cwd=crate, env=environment, stdout=subprocess.PIPE, text=True)
+        said = subprocess.run(
+            command, cwd=crate, env=environment, stdout=subprocess.PIPE, text=True
+        )
     except OSError:
         return ""
     lines = [line for line in said.stdout.splitlines() if line.startswith("host: ")]

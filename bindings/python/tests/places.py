@@ -61,6 +61,8 @@ def _comes_at(nth: int, code: CodeType, call: Callable[[], object]) -> bool:
         nonlocal count
         if frame.f_code is not code:
             return None
+        # First: in Python 3.13 the others do nothing without it.
+        frame.f_trace = come
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         if event == "opcode" and _is_place(code.co_code[frame.f_lasti]):
             count += 1

@@ -183,7 +183,10 @@ def test_a_newer_cargo_at_home(builder: str, tmp_path: Path) -> None:
     newer = fake_cargo(tmp_path / ".cargo" / "bin" / "cargo", "cargo 1.99.0")
     other = fake_cargo(tmp_path / "other" / "cargo-1.99", "cargo 1.99.0")
     path = os.pathsep.join([str(old.parent), os.environ["PATH"]])
-    for compiler, named in (newer.with_name("rustc"), ""), (other.with_name("rustc-1.99"), str(other)):
+    for compiler, named in (
+        (newer.with_name("rustc"), ""),
+        (other.with_name("rustc-1.99"), str(other)),
+    ):
         compiler.write_text("#!/bin/sh\necho host: of-this-machine\n")
         compiler.chmod(0o755)
         said = built_by(builder, PATH=path, HOME=str(tmp_path), CARGO=named)
