@@ -89,10 +89,14 @@ def settle(closing: Way, presumed: Optional[int] = None) -> Optional[BaseExcepti
     came: Optional[BaseException] = None
     late: Optional[tuple[BaseException, Any]] = None
     asked = False
+    # At the recursion limit, no attempt succeeds.
+    attempts = 20
     while True:
         try:
             while True:
                 try:
+                    if not attempts:
+                        return came if late is None or came is not None else late[0]
                     if not asked:
                         keys = keys or [key for (key,) in closing.undone()]
                         came = closing.take() if came is None else came
@@ -108,10 +112,11 @@ def settle(closing: Way, presumed: Optional[int] = None) -> Optional[BaseExcepti
                             # Once more after an exception: it does nothing if it was done.
                             _on_close(keys[-1])
                             keys.pop()
+                            attempts = 20
                         else:
                             return came
                 except BaseException as error:  # noqa: BLE001
-                    late = (error, late)
+                    late, attempts = (error, late), attempts - 1
         except BaseException as error:  # noqa: BLE001
             late = (error, late)
 
