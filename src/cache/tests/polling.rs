@@ -297,5 +297,8 @@ fn the_keys_of_polls_that_wait_for_a_helper_are_charged() {
     assert_eq!(stats.entries, POLLS);
     assert!(is_charged_once(stats.memory), "{stats:?}");
     cache.remove(None).unwrap();
-    assert_eq!(cache.stats().memory, 0);
+    // A helper may still be inside one of them, to see whether memory fits.
+    while cache.stats().memory > 0 {
+        std::thread::yield_now();
+    }
 }
