@@ -165,20 +165,20 @@ def test_a_buffer_is_closed_by_another_close(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("at_each", [at_each_place, at_each_instruction])
 def test_a_call_is_made_once(at_each: Callable[..., int]) -> None:
-    onces: list[_once.Once] = []
+    turns: list[_once.Once] = []
     made: list[int] = []
     raised: list[bool] = []
 
     def make() -> None:
-        onces.append(_once.Once())
+        turns.append(_once.Once())
         try:
-            onces[-1].make(functools.partial(made.append, 1))
+            turns[-1].make(functools.partial(made.append, 1))
         except Stop:
             raised.append(True)
 
     def check() -> None:
-        onces[-1].make(functools.partial(made.append, 1))
-        assert len(made) == len(onces)
+        turns[-1].make(functools.partial(made.append, 1))
+        assert len(made) == len(turns)
 
     places = at_each(_once.Once.make.__code__, make, check)
     # None was taken for the call's own, and printed.
