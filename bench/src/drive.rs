@@ -82,6 +82,9 @@ pub fn run(options: &Options) -> Result<Results, String> {
     failed |= !failures.is_empty();
     missing.extend(failures);
     let size = size::of(&library, &options.dir);
+    if options.library.is_none() && size.as_ref().is_some_and(|size| size.crates.is_empty()) {
+        return Err("nm finds no function in the library: its contents are unknown".to_owned());
+    }
     if let Some(size) = &size
         && rows.iter().any(|r| r.id == SIZE)
     {
@@ -205,7 +208,7 @@ fn realtime() -> std::io::Result<()> {
     }
 }
 
-/// Builds the shared library as it ships, and returns its path.
+/// Builds the shared library as it ships, except that its functions keep their names, and returns its path.
 fn build() -> Result<PathBuf, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
@@ -215,6 +218,8 @@ fn build() -> Result<PathBuf, String> {
         .current_dir(root)
         .args(["rustc", "--release", "--lib", "--crate-type", "cdylib"])
         .args(["--message-format", "json-render-diagnostics"])
+        .args(["--target-dir", "bench/target/library"])
+        .env("CARGO_PROFILE_RELEASE_STRIP", "none")
         .stderr(std::process::Stdio::inherit())
         .output()
         .map_err(|e| format!("cargo: {e}"))?;
