@@ -49,8 +49,8 @@ static void in_order(void)
 {
     sb_buffer *buffer = open_push(SB_MAX_DEFAULT, 0);
     uint64_t at;
-    int before = threads();
 
+    WAIT_UNTIL(threads() == 1);
     for (at = 0; at < 20000; at += 1000) {
         CHECK_EQ(sb_read_some(buffer, at, 1, bytes, 0), SB_ERR_TIMEOUT);
         CHECK_EQ(push(buffer, at, 1000, 0), 1000);
@@ -66,7 +66,7 @@ static void in_order(void)
     CHECK_EQ(stats_of(buffer).pulled, 20000);
     CHECK_EQ(stats_of(buffer).state, SB_STATE_ENDED);
     CHECK(stats_of(buffer).overhead < 30000);
-    CHECK_EQ(threads(), before);
+    CHECK_EQ(threads(), 1);
     CHECK_EQ(sb_save(buffer, "pushed"), 20000);
     CHECK_EQ(unlink("pushed"), 0);
     wants(buffer, 20000, 20000);
@@ -235,14 +235,14 @@ static void beyond_memory(uint64_t max_memory, uint64_t piece)
     sb_buffer *buffer = open_push(max_memory, 0);
     sb_stats stats;
     uint64_t at, most = 0;
-    int before = threads();
 
+    WAIT_UNTIL(threads() == 1);
     for (at = 0; at < SIZE; at += piece) {
         push_all(buffer, at, at + piece < SIZE ? piece : SIZE - at);
         stats = stats_of(buffer);
         most = stats.memory > most ? stats.memory : most;
         if (stats.frontier <= max_memory)
-            CHECK_EQ(threads(), before);
+            CHECK_EQ(threads(), 1);
     }
     CHECK(most <= max_memory + SEGMENT);
     CHECK(stats_of(buffer).disk >= SIZE - max_memory - SEGMENT);
@@ -251,7 +251,7 @@ static void beyond_memory(uint64_t max_memory, uint64_t piece)
     CHECK_EQ(sb_save(buffer, "pushed"), SIZE);
     CHECK_EQ(unlink("pushed"), 0);
     sb_free(buffer);
-    CHECK_EQ(threads(), before);
+    WAIT_UNTIL(threads() == 1);
 }
 
 typedef struct pusher {
@@ -401,8 +401,8 @@ static void limited(void)
 static void prefetched(void)
 {
     sb_buffer *buffer = open_push(SB_MAX_DEFAULT, 0);
-    int before = threads();
 
+    WAIT_UNTIL(threads() == 1);
     push_all(buffer, 0, 1000);
     push_all(buffer, 500000, 1000);
     has(buffer, 500000, 1);
@@ -411,7 +411,7 @@ static void prefetched(void)
     wants(buffer, 501000, SB_SIZE_UNKNOWN);
     push_all(buffer, 501000, 100000);
     wants(buffer, 1000, 500000);
-    CHECK_EQ(threads(), before);
+    CHECK_EQ(threads(), 1);
     sb_free(buffer);
 }
 
