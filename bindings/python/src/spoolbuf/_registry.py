@@ -14,6 +14,9 @@ from typing import Any, Optional, Protocol
 from ._entry import Entry, Notices, Way
 from ._errors import joined
 
+# Exceptions, the latest first.
+Late = Optional[tuple[BaseException, Any]]
+
 
 class Registered(Protocol):
     """A source, as the library notifies it."""
@@ -85,40 +88,63 @@ def settle(closing: Way, presumed: Optional[int] = None) -> Optional[BaseExcepti
     exception neither hides the first one nor keeps a source open. See `_entry._serve`: each jump is
     inside a `try`, and an exception handler calls nothing.
     """
-    keys: list[int] = []
-    came: Optional[BaseException] = None
-    late: Optional[tuple[BaseException, Any]] = None
-    asked = False
-    # At the recursion limit, no attempt succeeds.
-    attempts = 20
+    settling: Optional[_Settling] = None
+    late: Late = None
     while True:
         try:
             while True:
                 try:
-                    if not attempts:
-                        return came if late is None or came is not None else late[0]
-                    if not asked:
-                        keys = keys or [key for (key,) in closing.undone()]
-                        came = closing.take() if came is None else came
-                        if came is not None and not keys and presumed is not None:
-                            keys = [presumed]
-                        asked = True
-                    # Not `while keys`, whose jump would be outside.
-                    while True:
-                        if late is not None:
-                            came = joined(came, late[0])
-                            late = late[1]
-                        elif keys:
-                            # Once more after an exception: it does nothing if it was done.
-                            _on_close(keys[-1])
-                            keys.pop()
-                            attempts = 20
-                        else:
-                            return came
+                    settling = settling or _Settling(closing, presumed)
+                    return settling.finish(late)
+                except RecursionError as error:
+                    # No other attempt would succeed.
+                    first = None if settling is None else settling.came
+                    return error if first is None else first
                 except BaseException as error:  # noqa: BLE001
-                    late, attempts = (error, late), attempts - 1
+                    late = (error, late)
         except BaseException as error:  # noqa: BLE001
             late = (error, late)
+
+
+class _Settling:
+    """The work of `settle`. After an exception, another `finish` does the rest."""
+
+    def __init__(self, closing: Way, presumed: Optional[int]) -> None:
+        """Does nothing yet."""
+        self.came: Optional[BaseException] = None
+        self._closing = closing
+        self._presumed = presumed
+        self._keys: list[int] = []
+        self._is_asked = False
+
+    def finish(self, late: Late) -> Optional[BaseException]:
+        """Closes the sources. `late` are the exceptions of earlier attempts."""
+        if not self._is_asked:
+            self._ask()
+        while self._keys:
+            # Once more after an exception: it does nothing if it was done.
+            _on_close(self._keys[-1])
+            self._keys.pop()
+        return self._joined_with(late)
+
+    def _ask(self) -> None:
+        # First: `take` forgets them.
+        self._keys = self._keys or [key for (key,) in self._closing.undone()]
+        if self.came is None:
+            self.came = self._closing.take()
+        if self.came is not None and not self._keys and self._presumed is not None:
+            self._keys = [self._presumed]
+        self._is_asked = True
+
+    def _joined_with(self, late: Late) -> Optional[BaseException]:
+        errors: list[BaseException] = []
+        while late is not None:
+            errors.append(late[0])
+            late = late[1]
+        came = self.came
+        while errors:
+            came = joined(came, errors.pop())
+        return came
 
 
 def forget(key: int) -> None:
