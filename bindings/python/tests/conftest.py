@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from spoolbuf import _registry
+from watching import no_watch_left as no_watch_left
 
 
 @pytest.fixture(autouse=True)
