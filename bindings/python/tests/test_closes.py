@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any, Optional
+
 import pytest
 from openers import WHOLE, Stream
 
 from spoolbuf import Cache, Resource, StreamBuffer, _registry
+from places import at_each_instruction, at_each_place
 
 
 class Interrupted(Stream):
@@ -88,3 +94,101 @@ def test_several_closes_of_one_call() -> None:
     while chain.__context__ is not None:
         chain = chain.__context__
     assert chain is first
+
+
+class Given:
+    """A source that was to be closed."""
+
+    finished = False
+
+    def stop(self) -> None: ...
+
+    def finish(self) -> None:
+        self.finished = True
+        raise OSError
+
+
+class Closing:
+    """The way of an interrupted `close`."""
+
+    def __init__(self, sources: list[Given]) -> None:
+        self.came: Optional[BaseException] = KeyboardInterrupt()
+        self.keys = [(_registry.add(source),) for source in sources]
+        self.is_asked = False
+
+    def undone(self) -> list[tuple[int]]:
+        self.is_asked = True
+        return self.keys
+
+    def take(self) -> Optional[BaseException]:
+        came, self.came, self.keys = self.came, None, []
+        return came
+
+
+SETTLING = _registry._Settling
+
+
+@pytest.mark.parametrize("at_each", [at_each_place, at_each_instruction])
+@pytest.mark.parametrize(
+    ("function", "places"),
+    [
+        (_registry.settle, 2),
+        (SETTLING.finish, 10),
+        (SETTLING._ask, 3),
+        (SETTLING._joined_with, 2),
+    ],
+)
+def test_all_streams_are_closed(at_each: Callable[..., int], function: Any, places: int) -> None:
+    """And the exception that came first is not hidden."""
+    sources: list[Given] = []
+    ways: list[Any] = []
+    came: list[Optional[BaseException]] = []
+
+    def close() -> None:
+        sources[:] = Given(), Given(), Given()
+        first = Closing(sources)
+        ways[:] = [first]
+        came[:] = [first.came]
+        came.append(_registry.settle(ways[0]))
+
+    def check() -> None:
+        if not ways[0].is_asked:
+            early.append(True)
+            _registry.settle(ways[0])
+        else:
+            assert all(source.finished for source in sources)
+            assert not set(_registry.sources) - before
+            hidden.append(came[0] is not came[-1])
+
+    early: list[bool] = []
+    hidden: list[bool] = []
+    before = set(_registry.sources)
+    assert at_each(function.__code__, close, check) > places
+    # Before the first `try`, nothing is called. Python 3.9 also looks at the other instructions there.
+    is_old = at_each is at_each_instruction and sys.version_info < (3, 10)
+    assert len(early) <= (8 if is_old else 1)
+    # Only another one that comes while the first is handed over takes its place.
+    assert sum(hidden) <= 2
+
+
+def test_it_ends_at_the_recursion_limit() -> None:
+    """Where no attempt succeeds. Elsewhere, all streams are closed."""
+    before, limit = set(_registry.sources), sys.getrecursionlimit()
+    closed: list[bool] = []
+    for room in range(1, 40):
+        sources = [Given(), Given()]
+        way: Any = Closing(sources)
+        depth = len(inspect.stack(0))
+        came: Optional[BaseException] = None
+        try:
+            sys.setrecursionlimit(depth + room)
+            came = _registry.settle(way)
+        except RecursionError as error:
+            came = error
+        finally:
+            sys.setrecursionlimit(limit)
+        assert came is not None
+        closed.append(all(source.finished for source in sources))
+        for key in set(_registry.sources) - before:
+            _registry.forget(key)
+    assert closed == sorted(closed) and not closed[0] and closed[-1]
