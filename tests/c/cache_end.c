@@ -106,7 +106,7 @@ static void freeing(void)
     CHECK_EQ(open_fails(1, NULL), SB_ERR_CANCELED);
     finish();
     {
-        sb_reader_options timed = reading(60000, 0);
+        sb_reader_options timed = reading(PATIENCE, 0);
         begin_default();
         inside = free_inside;
         CHECK_EQ(open_fails(1, &timed), SB_ERR_CANCELED);

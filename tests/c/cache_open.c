@@ -53,7 +53,7 @@ static void opener_fails(void)
     resources[1].fails = -404;
     hold(1);
     for (index = 0; index < COUNT_OF(visitors); index++)
-        visitor_start(&visitors[index], 1, index == 2 ? 50000 : -1);
+        visitor_start(&visitors[index], 1, index == 2 ? PATIENCE : -1);
     WAIT_UNTIL(stat_now().misses == COUNT_OF(visitors));
     hold(0);
     for (index = 0; index < COUNT_OF(visitors); index++) {
@@ -91,7 +91,7 @@ static void timed_opens(void)
 {
     sb_reader_options at_once = reading(0, 0), soon = reading(20, 0);
     sb_reader_options buffered = reading(-1, SB_READER_BUFFERED);
-    sb_reader_options patient = reading(60000, 0), waits = reading(60000, SB_READER_BUFFERED);
+    sb_reader_options patient = reading(PATIENCE, 0), waits = reading(PATIENCE, SB_READER_BUFFERED);
     visitor late;
     sb_reader *reader;
 
@@ -104,7 +104,7 @@ static void timed_opens(void)
     CHECK(!pthread_equal(opener_thread, pthread_self()));
     CHECK_EQ(open_fails(1, &soon), SB_ERR_TIMEOUT);
     CHECK_EQ(open_fails(1, &buffered), SB_ERR_TIMEOUT);
-    visitor_start(&late, 1, 60000);
+    visitor_start(&late, 1, PATIENCE);
     WAIT_UNTIL(stat_now().misses == 5);
     hold(0);
     CHECK_EQ(visitor_finish(&late), SB_OK);

@@ -77,7 +77,7 @@ static void reentry(void)
     CHECK_EQ(open_fails(1, NULL), SB_ERR_SOURCE);
     CHECK_EQ(inner_result, SB_ERR_REENTRANT);
     {
-        sb_reader_options timed = reading(60000, 0);
+        sb_reader_options timed = reading(PATIENCE, 0);
         CHECK_EQ(open_fails(1, &timed), SB_ERR_SOURCE);
         CHECK_EQ(inner_result, SB_ERR_REENTRANT);
     }
@@ -88,7 +88,7 @@ static void reentry(void)
     remove_key(2);
     hold(1);
     visitor_start(&visitors[0], 1, -1);
-    visitor_start(&visitors[1], 2, 60000);
+    visitor_start(&visitors[1], 2, PATIENCE);
     WAIT_UNTIL(get(&waiting) == 2);
     inside = open_other;
     hold(0);

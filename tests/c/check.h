@@ -39,11 +39,13 @@
 #define CHECK_BYTES(bytes, offset, count) \
     check_bytes(__FILE__, __LINE__, (bytes), (offset), (count))
 
-/* Waits until a condition holds that another thread brings about. Fails after five minutes, which
- * is long enough even on a busy machine. */
+/* Far more milliseconds than anything takes on a busy machine. */
+enum { PATIENCE = 300000 };
+
+/* Waits until a condition holds that another thread brings about. Fails if that takes too long. */
 #define WAIT_UNTIL(what) \
     do { \
-        int64_t check_deadline = now_ms() + 300000; \
+        int64_t check_deadline = now_ms() + PATIENCE; \
         while (!(what)) { \
             if (now_ms() > check_deadline) \
                 check_failed(__FILE__, __LINE__, "in time: " #what); \

@@ -37,7 +37,7 @@ int64_t read(void *opaque, void *out, size_t capacity)
     std::memset(out, 'x', count);
     *left -= count;
     if (throwing == "cancel")
-        std::this_thread::sleep_for(std::chrono::seconds(20));
+        std::this_thread::sleep_for(std::chrono::minutes(5));
     return static_cast<int64_t>(count);
 }
 

@@ -341,7 +341,7 @@ static void behind_the_source(int64_t timeout)
 int main(void)
 {
     behind_the_source(-1);
-    behind_the_source(60000);
+    behind_the_source(PATIENCE);
     static const uint64_t declared[] = { SB_SIZE_UNKNOWN, 0, 100000, SIZE, SIZE + 1, 1ull << 50 };
     static const int64_t timeouts[] = { -1, 600000, INT64_MAX };
     size_t index, limit;

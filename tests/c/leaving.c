@@ -72,7 +72,7 @@ static void of_two_calls(int64_t first_limit, int64_t second_limit)
         await_stall_again(&source, turn + 1);
     }
     note("the second one returned");
-    CHECK(now_ms() - from < 20000);
+    CHECK(now_ms() - from < PATIENCE);
     CHECK_EQ(stats_of(buffer).state, SB_STATE_OPEN);
     stream_release(&source, NEVER);
     CHECK_EQ(call_finish(&first), 10);
@@ -339,14 +339,14 @@ static void reads_in_cancel(int by_reader)
 int main(void)
 {
     of_two_calls(NO_SOME, NO_SOME);
-    of_two_calls(NO_SOME, 60000);
-    of_two_calls(60000, NO_SOME);
-    of_two_calls(60000, 60000);
+    of_two_calls(NO_SOME, PATIENCE);
+    of_two_calls(PATIENCE, NO_SOME);
+    of_two_calls(PATIENCE, PATIENCE);
     before_older_ones();
     for_two();
     after_a_timeout();
     of_a_prefetch(-1);
-    of_a_prefetch(60000);
+    of_a_prefetch(PATIENCE);
     by_a_reader(1);
     by_a_reader(0);
     by_a_free();

@@ -295,7 +295,7 @@ static void full_disk(void)
     accepted = push(buffer, 0, SIZE, -1);
     CHECK(accepted >= 1000000 && accepted <= 1000000 + 500000 + 2 * SEGMENT);
     CHECK_EQ(push(buffer, (uint64_t)accepted, 100000, -1), SB_ERR_DISK_FULL);
-    CHECK_EQ(push(buffer, (uint64_t)accepted, 100000, 60000), SB_ERR_DISK_FULL);
+    CHECK_EQ(push(buffer, (uint64_t)accepted, 100000, PATIENCE), SB_ERR_DISK_FULL);
     WAIT_UNTIL(push(buffer, (uint64_t)accepted, 100000, 0) == SB_ERR_DISK_FULL);
     /* Every push that waited is told, not only the first one to look. */
     for (at = 0; at < 20; at++) {
@@ -376,7 +376,7 @@ static void limited(void)
         sb_reader *peek;
         CHECK_EQ(sb_reader_options_init(&only, sizeof only), SB_OK);
         only.flags = SB_READER_BUFFERED;
-        only.timeout_ms = 60000;
+        only.timeout_ms = PATIENCE;
         CHECK_EQ(sb_reader_new_with(buffer, &only, &peek), SB_OK);
         CHECK_EQ(sb_reader_seek(peek, 300000, SB_SEEK_SET), 300000);
         call_start_reader(&reader, peek, 10, NULL);

@@ -149,7 +149,7 @@ static void orphan_is_canceled(int cancels_first)
 int main(void)
 {
     static const form forms[] = { FORWARD, SEEKS, PULLS, PULLS_FORWARD };
-    static const int64_t waits[] = { NO_SOME, -1, 60000 };
+    static const int64_t waits[] = { NO_SOME, -1, PATIENCE };
     size_t how, wait;
 
     for (how = 0; how < COUNT_OF(forms); how++)

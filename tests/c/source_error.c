@@ -26,7 +26,7 @@ static void fails(uint64_t at, int64_t code, uint64_t max)
     CHECK_EQ(sb_read(buffer, at + 1000, 10, bytes), SB_ERR_SOURCE);
     CHECK_EQ(sb_read(buffer, SIZE, 10, bytes), SB_ERR_SOURCE);
     CHECK_EQ(sb_read_some(buffer, at, 10, bytes, -1), SB_ERR_SOURCE);
-    CHECK_EQ(sb_read_some(buffer, at, 10, bytes, 60000), SB_ERR_SOURCE);
+    CHECK_EQ(sb_read_some(buffer, at, 10, bytes, PATIENCE), SB_ERR_SOURCE);
     CHECK_EQ(sb_read_some(buffer, at, 10, bytes, 0), SB_ERR_SOURCE);
     CHECK_EQ(sb_save(buffer, "saved"), SB_ERR_SOURCE);
     CHECK(access("saved", F_OK) != 0);

@@ -124,8 +124,8 @@ static void for_a_timeout(void)
     open_hooked(0);
     CHECK_EQ(sb_read(buffer, 0, 10, bytes), 10);
     CHECK_EQ(begins, 0);
-    CHECK_EQ(sb_read_some(buffer, 50000, 10, bytes, 100000), 10);
-    CHECK_EQ(sb_read_some(buffer, 80000, 10, bytes, 100000), 10);
+    CHECK_EQ(sb_read_some(buffer, 50000, 10, bytes, PATIENCE), 10);
+    CHECK_EQ(sb_read_some(buffer, 80000, 10, bytes, PATIENCE), 10);
     CHECK_EQ(sb_prefetch(buffer, SB_PREFETCH_ALL), SB_OK);
     CHECK_EQ(begins, 1);
     WAIT_UNTIL(stream_get(&source, &source.closes) == 1);

@@ -78,7 +78,7 @@ static void lapped(sb_buffer *buffer, uint64_t off)
     int64_t unused;
     CHECK_EQ(sb_read(buffer, off, 10, bytes), SB_ERR_LAPPED);
     CHECK_EQ(sb_read_some(buffer, off, 10, bytes, 0), SB_ERR_LAPPED);
-    CHECK_EQ(sb_read_some(buffer, off, 10, bytes, 60000), SB_ERR_LAPPED);
+    CHECK_EQ(sb_read_some(buffer, off, 10, bytes, PATIENCE), SB_ERR_LAPPED);
     CHECK_EQ(sb_when(buffer, off, ready, &unused, &watch), SB_ERR_LAPPED);
     CHECK(watch == NULL);
     CHECK_EQ(sb_buffered(buffer, off), 0);

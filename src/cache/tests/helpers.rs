@@ -11,7 +11,7 @@ fn a_timed_open_is_served_by_a_helper() {
         timeout: Some(time),
         buffered: false,
     };
-    let soon = within(Duration::from_secs(60));
+    let soon = within(Duration::from_secs(300));
     let lease = BufferCache::open(&cache, b"a", soon).unwrap();
     read_whole(&world, &lease, "a");
     // No time at all: the opener is called all the same, for those who come later.
@@ -77,7 +77,7 @@ fn a_freed_cache_has_no_helper_left() {
         for key in ["a", "b", "c"] {
             world.set(key, 100_000, 1, 7);
             let soon = OpenWait {
-                timeout: Some(Duration::from_secs(60)),
+                timeout: Some(Duration::from_secs(300)),
                 buffered: false,
             };
             let lease = BufferCache::open(&cache, key.as_bytes(), soon).unwrap();
