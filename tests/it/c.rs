@@ -253,7 +253,10 @@ fn misuse() {
 fn misuse_of_every_function() {
     let read = |path: &str| fs::read_to_string(root().join(path)).expect(path);
     let header = crate::library::without_comments(&read("include/spoolbuf.h"));
-    let rows = read("tests/c/misuse_rows.h") + &read("tests/c/misuse.c");
+    let files = ["rows", "calls", "cache", "inside"];
+    let rows = files
+        .map(|it| read(&format!("tests/c/misuse_{it}.h")))
+        .concat();
     for name in crate::symbols::declared() {
         let (_, declaration) = header.split_once(&format!("{name}(")).expect("declared");
         let (parameters, _) = declaration.split_once(')').expect("a declaration");
