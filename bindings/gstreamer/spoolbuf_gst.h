@@ -218,7 +218,8 @@ static inline GstPad *spoolbuf_gst_linked(GstPad *pad)
     return peer;
 }
 
-/* Whether this thread is the pad's own. */
+/* Whether this thread is the pad's own. No function returns a task's thread: this reads a private member, which is
+ * part of the ABI of GStreamer 1, and which the thread sets under the lock before it calls the pad's function. */
 static inline gboolean spoolbuf_gst_is_streaming(GstPad *pad)
 {
     GstTask *task;

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
+#include "gst_play.h"
 #include "spoolbuf_fd.h"
-#include "spoolbuf_gst.h"
 
 /* Writes the rest of the file up to there. */
 static void deliver(FILE *file, long end, int pipe)
@@ -37,37 +37,15 @@ static void wait_for_stall(int pipe)
     usleep(300000);
 }
 
-static GstElement *play(spoolbuf_gst *io, sb_buffer *buffer)
-{
-    GstElement *pipeline = gst_parse_launch("appsrc name=src ! decodebin expose-all-streams=false "
-                                            "caps=audio/x-raw ! fakesink sync=false", NULL);
-    GstElement *source = gst_bin_get_by_name(GST_BIN(pipeline), "src");
-
-    assert(spoolbuf_gst_open(io, buffer, GST_APP_SRC(source)) == SB_OK);
-    gst_object_unref(source);
-    gst_element_set_state(pipeline, GST_STATE_PLAYING);
-    return pipeline;
-}
-
-static void stop(spoolbuf_gst *io, GstElement *pipeline)
-{
-    gst_element_set_state(pipeline, GST_STATE_NULL);
-    assert(spoolbuf_gst_status(io) == SB_OK);
-    spoolbuf_gst_close(io);
-    gst_object_unref(pipeline);
-}
-
 int main(int argc, char **argv)
 {
     FILE *file = argc > 1 ? fopen(argv[1], "rb") : NULL;
     GstElement *pipeline;
     sb_callback callback;
-    GstMessage *message;
     sb_buffer *buffer;
     spoolbuf_gst io;
-    GstBus *bus;
     uint64_t size;
-    int ends[2], again;
+    int ends[2], again, warnings;
 
     assert(file != NULL && fseek(file, 0, SEEK_END) == 0 && pipe(ends) == 0);
     alarm(600);
@@ -84,17 +62,12 @@ int main(int argc, char **argv)
         gst_element_seek_simple(pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, 0);
         usleep(200000);
     }
-    stop(&io, pipeline);
+    assert(stop(&io, pipeline) == SB_OK);
     pipeline = play(&io, buffer);
     deliver(file, (long)size, ends[1]);
     close(ends[1]);
-    bus = gst_element_get_bus(pipeline);
-    message = gst_bus_timed_pop_filtered(bus, GST_CLOCK_TIME_NONE,
-                                         GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
-    assert(GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS);
-    gst_message_unref(message);
-    gst_object_unref(bus);
-    stop(&io, pipeline);
+    assert(end_of(pipeline, &warnings) == GST_MESSAGE_EOS && warnings == 0);
+    assert(stop(&io, pipeline) == SB_OK);
     sb_free(buffer);
     fclose(file);
     puts("ok");

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "spoolbuf_gst.h"
+#include "gst_play.h"
 
 /* A file. It fails when it is to be sought, with SB_SOURCE_UNSUPPORTED for good; and stands still in the
  * middle while it is shut. */
@@ -81,45 +81,6 @@ static void open_gate(source *self)
     pthread_mutex_unlock(&self->lock);
 }
 
-static GstElement *play(spoolbuf_gst *io, sb_buffer *buffer)
-{
-    GstElement *pipeline = gst_parse_launch("appsrc name=src ! decodebin expose-all-streams=false "
-                                            "caps=audio/x-raw ! fakesink sync=false", NULL);
-    GstElement *source = gst_bin_get_by_name(GST_BIN(pipeline), "src");
-
-    assert(spoolbuf_gst_open(io, buffer, GST_APP_SRC(source)) == SB_OK);
-    gst_object_unref(source);
-    gst_element_set_state(pipeline, GST_STATE_PLAYING);
-    return pipeline;
-}
-
-/* What ends it. Counts the warnings of the source before that. */
-static GstMessageType end_of(GstElement *pipeline, int *warnings)
-{
-    GstBus *bus = gst_element_get_bus(pipeline);
-    GstMessageType type = GST_MESSAGE_WARNING;
-    GstMessage *message;
-
-    for (*warnings = 0; type == GST_MESSAGE_WARNING;) {
-        message = gst_bus_timed_pop_filtered(bus, GST_CLOCK_TIME_NONE,
-                                             GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_WARNING);
-        type = GST_MESSAGE_TYPE(message);
-        *warnings += type == GST_MESSAGE_WARNING && GST_IS_APP_SRC(GST_MESSAGE_SRC(message));
-        gst_message_unref(message);
-    }
-    gst_object_unref(bus);
-    return type;
-}
-
-static void close_all(spoolbuf_gst *io, GstElement *pipeline, sb_buffer *buffer, source *source)
-{
-    gst_element_set_state(pipeline, GST_STATE_NULL);
-    spoolbuf_gst_close(io);
-    gst_object_unref(pipeline);
-    sb_free(buffer);
-    fclose(source->file);
-}
-
 /* The pipeline waits for a size that takes long to find; the program asks, and gets the declared one. */
 static void asks_meanwhile(const char *name)
 {
@@ -139,8 +100,9 @@ static void asks_meanwhile(const char *name)
     open_gate(&source);
     assert(end_of(pipeline, &warnings) == GST_MESSAGE_EOS && warnings == 0);
     assert(gst_pad_query_duration(pad, GST_FORMAT_BYTES, &size) && size == source.size);
-    assert(spoolbuf_gst_status(&io) == SB_OK);
-    close_all(&io, pipeline, buffer, &source);
+    assert(stop(&io, pipeline) == SB_OK);
+    sb_free(buffer);
+    fclose(source.file);
 }
 
 /* A part of the sound is played, since the rest of it was not found. */
@@ -153,8 +115,9 @@ static void warns(const char *name)
     int warnings;
 
     end_of(pipeline, &warnings);
-    assert(warnings == 1 && spoolbuf_gst_status(&io) == SB_ERR_SOURCE);
-    close_all(&io, pipeline, buffer, &source);
+    assert(warnings == 1 && stop(&io, pipeline) == SB_ERR_SOURCE);
+    sb_free(buffer);
+    fclose(source.file);
 }
 
 int main(int argc, char **argv)

@@ -17,8 +17,8 @@
  * stop before a play does not affect it. One that BEGINS before everything has come calls begin() for its
  * first sound, and is played with wrong sizes as well. What is heard of a pipe is not always what is heard
  * of a file: with PIPED the direct player has that to do.
- * With LOOKS_AHEAD, player_looks_ahead() looks at LOOK, or asks for the size: whether
- * that is found.
+ * With LOOKS_AHEAD, player_looks_ahead() looks at LOOK, or asks for the size: whether that is found. A resume
+ * RESUMES_A_READER, unless that is 0.
  * With GOES_BACK, player_goes_back() plays a while, seeks back to the start, and compares. GOES_BACK is
  * what the source does meanwhile: STANDS_STILL where the player goes no further than it is told.
  *
@@ -105,30 +105,17 @@ static inline void begin(int *begun)
     __atomic_store_n(begun, 1, __ATOMIC_SEQ_CST);
 }
 
-/* Called inside an adapter's resume, before its reader is resumed or after that. */
-static void (*before_resume)(void), (*after_resume)(void);
-
-static inline int resume_reader(sb_reader *reader)
-{
-    int status;
-
-    if (before_resume != NULL)
-        before_resume();
-    status = sb_reader_resume(reader);
-    if (after_resume != NULL)
-        after_resume();
-    return status;
-}
-
-#define sb_reader_resume resume_reader
+#include "resume_hook.h"
 #include PLAYER_FILE
-#undef sb_reader_resume
 
 #ifndef KEEPS_STATUS
 #define KEEPS_STATUS 0
 #endif
 #ifndef STOPS_ONLY_PLAY
 #define STOPS_ONLY_PLAY 0
+#endif
+#ifndef RESUMES_A_READER
+#define RESUMES_A_READER 1
 #endif
 
 /* A forward-only source that stalls at `gate` until it is opened, fails once, and ends once before its
@@ -742,12 +729,9 @@ static void stopped_in_a_resume(int asks_size)
     resuming = &self;
     before_resume = stop_resumed;
     player_resume(&self);
-    /* Some have no reader to resume. */
-    if (before_resume == NULL) {
-        assert(!player_looks_ahead(&self, asks_size) && brief.position == 0);
-        assert(player_status(&self) == SB_ERR_CANCELED);
-    }
-    before_resume = NULL;
+    assert(before_resume == NULL);
+    assert(!player_looks_ahead(&self, asks_size) && brief.position == 0);
+    assert(player_status(&self) == SB_ERR_CANCELED);
     player_close(&self);
     sb_free(self.buffer);
 }
@@ -759,7 +743,8 @@ static void looks_ahead(void)
     for (asks_size = 0; asks_size < 2; asks_size++) {
         looking_ahead(asks_size, -5, SB_ERR_SOURCE);
         looking_ahead(asks_size, SB_SOURCE_UNSUPPORTED, SB_OK);
-        stopped_in_a_resume(asks_size);
+        if (RESUMES_A_READER)
+            stopped_in_a_resume(asks_size);
     }
 }
 #endif

@@ -7,26 +7,8 @@
 #include <errno.h>
 #include <pthread.h>
 
-#include "spoolbuf.h"
-
-/* Called inside spoolbuf_stdio_resume(), before its reader is resumed or after that. */
-static void (*before_resume)(void), (*after_resume)(void);
-
-static int resume_reader(sb_reader *reader)
-{
-    int status;
-
-    if (before_resume != NULL)
-        before_resume();
-    status = sb_reader_resume(reader);
-    if (after_resume != NULL)
-        after_resume();
-    return status;
-}
-
-#define sb_reader_resume resume_reader
+#include "../player/resume_hook.h"
 #include "spoolbuf_stdio.h"
-#undef sb_reader_resume
 
 enum { SIZE = 100000 };
 

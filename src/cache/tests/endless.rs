@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicBool;
 use super::polling::{AT_ONCE, Held, LONGEST, MOMENT, await_openers, held, poll, times_out};
 use super::*;
 use crate::options::Options;
-use crate::sync::rcu::DomainRef;
 
 /// More than a call that ends removes.
 const ENDLESS: usize = 1000;
@@ -46,12 +45,11 @@ impl EntryDirectory for Replacing {
         options: Options,
         budget: &Shared<Budget>,
     ) -> Result<(Shared<Buffer>, usize)> {
-        let made = Buffer::in_budget(Some(source), options, DomainRef::own(), budget)?;
-        Ok((made, 0))
+        Unnamed.add(source, options, budget)
     }
 
     fn handle_size(&self) -> usize {
-        0
+        Unnamed.handle_size()
     }
 
     fn remove(&self, _handle: usize) {

@@ -10,6 +10,7 @@
 #define PIPED
 #define GOES_BACK STANDS_STILL
 #define LOOKS_AHEAD
+#define RESUMES_A_READER 0
 
 struct player {
     PLAYER;

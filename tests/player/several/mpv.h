@@ -12,6 +12,7 @@
 #define KEEPS_STATUS 1
 #define GOES_BACK GOES_THROUGH
 #define LOOKS_AHEAD
+#define RESUMES_A_READER 0
 
 struct player {
     PLAYER;
