@@ -33,8 +33,8 @@ impl Store {
         drop(spiller);
     }
 
-    /// The same for a store that may have no user but the caller, which drops it then: that frees it, too.
-    /// `is_alone` says whether it has none.
+    /// Abandons the store, unless the caller is its only user, as `is_alone` tells. The caller then drops
+    /// it, which frees the same.
     pub(crate) fn give_up(&self, is_alone: &dyn Fn() -> bool) {
         // The budget would find it for another member that needs memory, which would use it then.
         let is_gone = match lock(&self.writing).member() {

@@ -98,15 +98,15 @@ impl Budget {
         while !self.memory.try_add(round.needed()) {
             let bytes = round.needed();
             let spilled = match round.spill(self, &|| !self.memory.fits(bytes)) {
-                // No spool file takes bytes. What is not in use frees memory all the same. However
-                // much goes out of use meanwhile: the call must not fail while something can go.
+                // No spool file takes bytes. What is not in use frees memory all the same. This has no
+                // limit: the call must not fail while something can go.
                 Err(_) if self.evict(round.cause) => {
                     round.restart(self);
                     continue;
                 }
                 spilled => spilled?,
             };
-            if spilled || (self.is_heavy() && round.may_evict() && self.evict(Cause::Memory)) {
+            if spilled || (self.is_heavy() && round.count_eviction() && self.evict(Cause::Memory)) {
                 continue;
             }
             // Everything that is left is being filled or in use, or newer than the call.
@@ -129,7 +129,7 @@ struct Round {
     end: u64,
     /// How many more stores may be evicted for what the members need besides their bytes: as many as
     /// there were when the round began.
-    evictions: usize,
+    evictions_left: usize,
     /// The first failure.
     failure: Option<Error>,
     /// What an eviction after that failure is for.
@@ -147,7 +147,7 @@ impl Round {
         Round {
             floor: 0,
             end: registry.next(),
-            evictions: registry.slots(),
+            evictions_left: registry.slots(),
             failure: None,
             cause: Cause::FreeSpace,
             capacity: 0,
@@ -162,10 +162,10 @@ impl Round {
         (self.failure, self.cause) = (None, Cause::FreeSpace);
     }
 
-    /// Counts an eviction, unless there were enough: more may come as fast as they go.
-    fn may_evict(&mut self) -> bool {
-        let left = self.evictions.checked_sub(1);
-        self.evictions = left.unwrap_or(0);
+    /// Counts an eviction. Returns false if there were enough: more stores may come as fast as they go.
+    fn count_eviction(&mut self) -> bool {
+        let left = self.evictions_left.checked_sub(1);
+        self.evictions_left = left.unwrap_or(0);
         left.is_some()
     }
 

@@ -61,7 +61,7 @@ fn strict_compilers() {
     }
 }
 
-/// The least of the system that a header of C asks for, in words for the compiler.
+/// The flag with which the system shows the least that a header of C needs. None is not tried.
 fn asks_for(name: &str) -> Option<&'static str> {
     match name {
         "spoolbuf_stdio.h" => None,
