@@ -3,7 +3,7 @@
 
     python3 packaging/man.py [FOLDER]
 
-spoolbuf(3) is the header's overview. Each function, struct, enum and function type has a page by its name.
+spoolbuf(3) is the header's overview. Each function, struct, enum, function type and handle has a page by its name.
 `BLESS=1 cargo full --test it man::` runs this, and `cargo full --test it man::` tells if the pages are stale.
 """
 
@@ -210,7 +210,16 @@ def start(page: Page, title: str) -> None:
     page.section("SYNOPSIS")
 
 
-def page_of(thing: Thing, names: set[str], version: tuple[str, str]) -> str:
+def list_of(page: Page, all_things: list[Thing], heading: str) -> None:
+    """A section with the names of pages, and what they are."""
+    page.section(heading)
+    for thing in all_things:
+        page.lines += [".TP", f".BR {thing.name} (3)"]
+        text = summary(thing)
+        page.lines += textwrap.wrap(text[0].upper() + text[1:] + ".", 78, break_on_hyphens=False)
+
+
+def page_of(thing: Thing, all_things: list[Thing], names: set[str], version: tuple[str, str]) -> str:
     """The page of a function or a type."""
     page = Page(thing.name, names, version)
     start(page, summary(thing))
@@ -245,11 +254,14 @@ def page_of(thing: Thing, names: set[str], version: tuple[str, str]) -> str:
             page.section(title)
             text = f"since version {labels[label]}." if label == "Since" else labels[label]
             page.text(text[0].upper() + text[1:])
+    if thing.kind == "handle":
+        uses = re.compile(rf"\b{thing.name} \*")
+        list_of(page, [it for it in all_things if it.kind == "function" and uses.search(it.code)], "FUNCTIONS")
     return page.finish()
 
 
 def overview(header: str, all_things: list[Thing], names: set[str], version: tuple[str, str]) -> str:
-    """spoolbuf(3): the comment at the top of the header, the handles and constants, and a list of all pages."""
+    """spoolbuf(3): the comment at the top of the header, the constants, and a list of all pages."""
     page = Page("spoolbuf", names, version)
     comment = header.split("*/", 1)[0].removeprefix("/*\n")
     lines = comment_lines(comment)
@@ -275,16 +287,12 @@ def overview(header: str, all_things: list[Thing], names: set[str], version: tup
         if not page.lines[-1].startswith(".SH"):
             page.lines.append(".PP")
         page.text(part)
-    for kind, heading in (("handle", "HANDLES"), ("constant", "CONSTANTS")):
-        page.section(heading)
-        for thing in (thing for thing in all_things if thing.kind == kind):
-            page.item(f"\\fB{thing.name}\\fP", paragraphs(thing.comment))
-    for kinds, heading in ((("function",), "FUNCTIONS"), (("struct", "enum", "type"), "TYPES")):
-        page.section(heading)
-        for thing in (thing for thing in all_things if thing.kind in kinds):
-            page.lines += [".TP", f".BR {thing.name} (3)"]
-            text = summary(thing)
-            page.lines += textwrap.wrap(text[0].upper() + text[1:] + ".", 78, break_on_hyphens=False)
+    page.section("CONSTANTS")
+    for thing in (thing for thing in all_things if thing.kind == "constant"):
+        page.item(f"\\fB{thing.name}\\fP", paragraphs(thing.comment))
+    kinds = (("HANDLES", ("handle",)), ("FUNCTIONS", ("function",)), ("TYPES", ("struct", "enum", "type")))
+    for heading, of in kinds:
+        list_of(page, [thing for thing in all_things if thing.kind in of], heading)
     page.seen.clear()  # they are listed above
     page.seen |= {"sb_new", "sb_read", "sb_cache_open"}
     return page.finish()
@@ -304,8 +312,8 @@ def pages() -> dict[str, str]:
     header = HEADER.read_text(encoding="ascii")
     version = version_and_date()
     all_things = list(things(header))
-    named = {thing.name: thing for thing in all_things if thing.kind not in ("handle", "constant")}
-    made = {f"{name}.3": page_of(thing, set(named), version) for name, thing in named.items()}
+    named = {thing.name: thing for thing in all_things if thing.kind != "constant"}
+    made = {f"{name}.3": page_of(thing, all_things, set(named), version) for name, thing in named.items()}
     made["spoolbuf.3"] = overview(header, all_things, set(named), version)
     return made
 

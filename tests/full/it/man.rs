@@ -12,6 +12,15 @@ fn pages() -> PathBuf {
     root().join("packaging/man")
 }
 
+/// The pages that a page leads to: names in bold with a section, and the list at its end.
+fn links(page: &str) -> BTreeSet<String> {
+    let plain = page.replace("\\fP", "").replace("\\fB", "\n.BR ");
+    let tags = plain.lines().filter_map(|line| line.strip_prefix(".BR "));
+    tags.filter_map(|tag| tag.split_once("(3)"))
+        .map(|(name, _)| name.trim().to_owned() + ".3")
+        .collect()
+}
+
 /// What a program says of a page; it must succeed.
 fn said(program: &str, arguments: &[&str], last: &Path) -> String {
     let mut command = command(program, root());
@@ -51,17 +60,16 @@ fn pages_are_current() {
     }
 }
 
-/// A page for each function and each type that is not a handle, and the overview.
+/// A page for each function and each type, and the overview.
 #[test]
 fn every_name_has_a_page() {
     let header = fs::read_to_string(root().join("include/spoolbuf.h")).expect("the header");
     let code = crate::library::without_comments(&header);
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let words: BTreeSet<&str> = code.split(|c| !is_name(c)).collect();
-    let handles = ["sb_buffer", "sb_cache", "sb_reader", "sb_watch"];
     let mut expected: BTreeSet<String> = words
         .into_iter()
-        .filter(|word| word.starts_with("sb_") && !handles.contains(word))
+        .filter(|word| word.starts_with("sb_"))
         .map(|word| format!("{word}.3"))
         .collect();
     assert!(expected.len() > 60, "{expected:?}");
@@ -83,4 +91,26 @@ fn readers_have_no_complaints() {
         let complaint = said("sh", &["-c", script, "sh"], &page);
         assert!(complaint.is_empty(), "{}: {complaint}", page.display());
     }
+}
+
+/// `apropos` and `whatis` find each page by its name, and every link leads to a page.
+#[test]
+fn names_and_links_are_found() {
+    if !are_there("the manual pages' index", &["lexgrog"]) {
+        return;
+    }
+    let known = files(&pages());
+    let mut count = 0;
+    for name in &known {
+        let page = pages().join(name);
+        let entry = said("lexgrog", &[], &page);
+        let what = format!("{}: \"{} - ", page.display(), name.trim_end_matches(".3"));
+        assert!(entry.starts_with(&what), "{entry}");
+        let links = links(&fs::read_to_string(&page).expect("a page"));
+        assert!(!links.is_empty() || name == "spoolbuf.3", "{name}");
+        count += links.len();
+        let missing: Vec<_> = links.difference(&known).collect();
+        assert!(missing.is_empty(), "{name} leads to {missing:?}");
+    }
+    assert!(count > 300, "{count}");
 }
