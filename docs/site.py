@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds the documentation as one site, target/site/index.html: the pages, the header, Rust and Python.
+"""Builds the documentation as one site, target/site/index.html: the pages, the headers, Rust and Python.
 
     python3 docs/site.py [FOLDER]
 
@@ -17,9 +17,10 @@ import re
 import shutil
 import subprocess
 import sys
-import textwrap
 import urllib.parse
 from pathlib import Path
+
+import headers
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "target"
@@ -52,7 +53,8 @@ PAGES = {
 }
 # What the README's table of pages has more here.
 REFERENCES = (
-    "| look up a name | [C](spoolbuf_8h.html), [Rust](rust/spoolbuf/index.html), [Python](python/spoolbuf.html) |\n"
+    "| look up a name | [C](spoolbuf_8h.html), [C++](spoolbuf_8hpp.html), [Rust](rust/spoolbuf/index.html), "
+    "[Python](python/spoolbuf.html), [the adapters](files.html) |\n"
 )
 BEFORE = "| change it |"
 DOXYFILE = """
@@ -62,13 +64,19 @@ PROJECT_BRIEF = "A stream that arrives once, readable anywhere, any number of ti
 OUTPUT_DIRECTORY = "{output}"
 HTML_OUTPUT = .
 HTML_EXTRA_STYLESHEET = "{root}/docs/site.css"
+LAYOUT_FILE = "{root}/docs/site.xml"
+ABBREVIATE_BRIEF = "$name"
 INPUT = {inputs}
 IMAGE_PATH = "{root}/docs"
-STRIP_FROM_INC_PATH = "{root}/include"
+STRIP_FROM_PATH = "{work}"
+FULL_PATH_NAMES = NO
 QUIET = YES
 WARN_AS_ERROR = FAIL_ON_WARNINGS
 WARN_NO_PARAMDOC = YES
-EXTRACT_ALL = YES
+ALWAYS_DETAILED_SEC = YES
+EXTRACT_STATIC = YES
+VERBATIM_HEADERS = NO
+SHOW_INCLUDE_FILES = NO
 OPTIMIZE_OUTPUT_FOR_C = YES
 JAVADOC_AUTOBRIEF = YES
 SORT_BRIEF_DOCS = NO
@@ -107,8 +115,8 @@ class Pages:
         name, _, heading = link.partition("#")
         path = os.path.normpath(os.path.join(os.path.dirname(page), name)) if name else page
         at = f"#{PAGES[path]}-{heading}" if heading and path in PAGES else ""
-        if path == "include/spoolbuf.h" and not at:
-            return "spoolbuf_8h.html"
+        if path in HEADERS and not at:
+            return os.path.basename(path).replace("_", "__").replace(".", "_8") + ".html"
         if path in PAGES:
             return ("index" if PAGES[path] == "mainpage" else PAGES[path]) + ".html" + at
         if not (ROOT / path).exists() or path.endswith(".md"):
@@ -132,7 +140,8 @@ class Pages:
 
     def copy(self, page: str) -> str:
         """The text of a page, with links of the site."""
-        text = overview() if page.endswith(".h") else (ROOT / page).read_text(encoding="utf-8")
+        text = (ROOT / page).read_text(encoding="utf-8")
+        text = headers.overview(text) if page.endswith(".h") else text
         if page == "README.md":
             assert BEFORE in text
             text = text.replace(BEFORE, REFERENCES + BEFORE)
@@ -172,21 +181,23 @@ class Pages:
             (to / "index.html").write_text(f"<!doctype html><title>{path}</title><ul>{''.join(links)}</ul>\n")
 
 
-def tracked(path: str) -> list[str]:
-    """The files that a path or a pattern names, of those that are committed."""
-    listed = subprocess.check_output(["git", "ls-files", "-z", path], cwd=ROOT, text=True)
+def tracked(*paths: str) -> list[str]:
+    """The files that paths or patterns name, of those that are committed."""
+    listed = subprocess.check_output(["git", "ls-files", "-z", *paths], cwd=ROOT, text=True)
     return [name for name in listed.split("\0") if name]
 
 
-def overview() -> str:
-    """The comment at the top of the header, as a page."""
-    comment = (ROOT / "include" / "spoolbuf.h").read_text(encoding="ascii").split("*/", 1)[0]
-    lines = [re.sub(r"^ \* ?", "", line) for line in comment.split("\n")[1:]]
-    lines = lines[lines.index("OVERVIEW") + 1 :]
-    body = textwrap.dedent("\n".join(line if line.startswith(" ") or not line else f"  ## {line}" for line in lines))
-    return "# Overview of the interface\n" + re.sub(
-        r"^## (.*)$", lambda it: f"## {it[1].capitalize()}", body, flags=re.M
-    )
+HEADERS = tracked("include/spoolbuf.h", "bindings/*.h", "bindings/*.hpp")
+
+
+def copy_headers(folder: Path) -> list[Path]:
+    """The headers as Doxygen takes them."""
+    copies = [folder / os.path.basename(path) for path in HEADERS]
+    for path, copy in zip(HEADERS, copies):
+        copy.write_text(headers.shown(path, (ROOT / path).read_text(encoding="utf-8")), encoding="utf-8")
+    if headers.problems:
+        sys.exit("\n".join(headers.problems))
+    return copies
 
 
 def run(command: list[str], **settings: str) -> str:
@@ -206,7 +217,7 @@ def version() -> str:
 
 
 def doxygen(site: Path, pages: Pages) -> None:
-    """The pages and the header."""
+    """The pages and the headers."""
     work = TARGET / "site-pages"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -215,8 +226,9 @@ def doxygen(site: Path, pages: Pages) -> None:
         path = work / f"{name}.md"
         path.write_text(pages.copy(page), encoding="utf-8")
         inputs.append(f'"{path}"')
-    inputs.append(f'"{ROOT / "include" / "spoolbuf.h"}"')
-    text = DOXYFILE.format(version=version(), output=site, root=ROOT, inputs=" ".join(inputs))
+    inputs += [f'"{path}"' for path in copy_headers(work)]
+    pages.linked |= {Path(path) for path in HEADERS}
+    text = DOXYFILE.format(version=version(), output=site, work=work, root=ROOT, inputs=" ".join(inputs))
     (work / "Doxyfile").write_text(text, encoding="utf-8")
     run(["doxygen", str(work / "Doxyfile")])
 

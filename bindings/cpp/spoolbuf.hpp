@@ -75,6 +75,39 @@
  *   std::error_code remain, and those that can't fail. A std::istream over a buffer is bad() after an
  *   error.
  *
+ * PARAMETERS
+ *
+ *   A function without a std::error_code has the comment of the one with it. These names mean the same everywhere:
+ *
+ *   parameter     meaning
+ *   code          set if the call fails, and cleared otherwise
+ *   off           the offset in the resource, in bytes from its start
+ *   out           where the bytes go
+ *   len           how many bytes, at most
+ *   bytes         the bytes to push
+ *   limit         how long to wait at most, any std::chrono::duration
+ *   how           the options
+ *   which         the flags
+ *   source        the source, see SOURCES
+ *   opener        the opener, see CACHES
+ *   from          the buffer or the reader to read from
+ *   whence        the origin: SB_SEEK_SET, _CUR, _END or _LIVE
+ *   key           the key, of 1 to 4,096 bytes
+ *   ready         the function to call
+ *   path          the path of the file
+ *   progress      the function that is told of the progress: (done, total) or (done)
+ *   size          the size of the resource in bytes; nothing: unknown
+ *   declared      the declared size of the resource in bytes; nothing: unknown
+ *   tag           a number that stands for the bytes, as in sb_opened
+ *   ahead         how many bytes to keep buffered
+ *   max           the memory limit in bytes
+ *   max_memory    how many bytes of memory may be used
+ *   max_disk      how many bytes of disk space may be used
+ *   handle        the handle of the C API
+ *   why           the negative code of the failure
+ *   log           the function that receives the messages
+ *   level         the least important level that it receives
+ *
  * THREADS
  *
  *   A buffer's and a cache's member functions, including reset(), may be called from any thread at any
@@ -196,6 +229,8 @@ SPOOLBUF_SHARED inline const std::error_category &category() noexcept
     return instance;
 }
 
+/// The error code of a status, for std::error_code.
+/// @param code the status.
 inline std::error_code make_error_code(errc code) noexcept
 {
     return {static_cast<int>(code), category()};
@@ -213,8 +248,8 @@ struct options {
     std::uint64_t max_memory = SB_MAX_DEFAULT;  ///< most bytes to keep in memory
     std::string spool_dir;               ///< directory of the spool file; empty: the default
     std::uint64_t prefetch = 0;          ///< bytes to keep buffered past the furthest read
-    std::optional<std::uint64_t> seek_gap;
-    std::optional<std::uint32_t> read_granularity;
+    std::optional<std::uint64_t> seek_gap; ///< a gap up to this is read through, see sb_options; nothing: the default
+    std::optional<std::uint32_t> read_granularity; ///< fewest bytes to ask the source for; nothing: the default
     std::uint64_t prefetch_low = 0;      ///< the prefetch refills below this; 0: half of what it keeps
     void (*thread_begin)(void *) = nullptr; ///< called on the helper thread before it calls the source
     void (*thread_end)(void *) = nullptr;   ///< called as that thread's last act, maybe after the buffer's end
@@ -228,6 +263,7 @@ struct options {
 
 /// The options of a save: sb_save_flag values, ORed together, or more of sb_save_options.
 struct save_options {
+    /// The default options, with these flags.
     save_options(std::uint32_t which = 0) noexcept : flags(which) {}
 
     std::uint32_t flags;                    ///< sb_save_flag values, ORed together
@@ -277,16 +313,27 @@ SPOOLBUF_SHARED inline void set_log(log_function log, sb_log_level level = SB_LO
 }
 #endif
 
+/// A snapshot of a buffer.
 using stats = sb_stats;
+
+/// A range of bytes: from `start` up to, but not including, `end`.
 using range = sb_range;
 
 #if SPOOLBUF_THROWS
 /// Thrown by functions that fail; has the system's error, if there was one.
 class SPOOLBUF_SHARED error : public std::system_error {
 public:
+    /// An error without more details.
+    /// @param code the error code.
     explicit error(std::error_code code) : std::system_error(code) {}
 
-    /// `text` is the whole of what(); if it is empty, what() is the code's message.
+    /// An error with its details.
+    /// @param code      the error code.
+    /// @param text      the whole of what(); if it is empty, what() is the code's message.
+    /// @param system    the error code of the system or the source.
+    /// @param path      the file or directory.
+    /// @param operation what the call was doing.
+    /// @param offset    where in the resource.
     error(std::error_code code, std::string text, std::error_code system, std::string path,
           sb_operation operation, std::optional<std::uint64_t> offset)
         : std::system_error(code, "spoolbuf"), text_(std::move(text)), system_(system),
@@ -323,6 +370,7 @@ private:
 /// A call was canceled. A source throws this to report that it obeyed a cancel.
 class SPOOLBUF_SHARED canceled : public error {
 public:
+    /// What a source throws.
     canceled() : error(errc::canceled) {}
 };
 #endif
@@ -1128,6 +1176,7 @@ private:
 /// buffer may be destroyed before.
 class watch {
 public:
+    /// An empty object, whose function is not called.
     watch() noexcept = default;
 
     watch(watch &&other) noexcept
@@ -1158,6 +1207,7 @@ public:
             detail::ready_functions::all().remove(std::exchange(number_, 0));
     }
 
+    /// The handle of the C API; null if no call is pending.
     sb_watch *native_handle() const noexcept { return handle_; }
 
 private:
@@ -1231,7 +1281,7 @@ public:
         detail::settled(start(std::move(made), how), nullptr, failed_, code);
     }
 
-    /// Takes ownership of a handle of the C API.
+    /// Takes ownership of a handle of the C API. Returns the buffer that owns it.
     static buffer adopt(sb_buffer *handle)
     {
         buffer result;
@@ -1255,22 +1305,24 @@ public:
     /// with errc::canceled, later calls with errc::invalid.
     void reset() noexcept { sb_free(release()); }
 
-    /// Gives up ownership of the handle, and returns it.
+    /// Gives up ownership. Returns the handle.
     sb_buffer *release() noexcept { return handle_.exchange(nullptr); }
 
+    /// The handle of the C API; null for an empty object.
     sb_buffer *native_handle() const noexcept { return handle_; }
 
+    /// Whether it has a buffer.
     explicit operator bool() const noexcept { return handle_ != nullptr; }
 
-    /// Copies the bytes at `[off, off + len)` to `out` and returns how many. These are fewer than `len`
-    /// only if the resource ends or fails first.
+    /// Copies the bytes at `[off, off + len)` to `out`. Returns how many: fewer than `len` only if the resource
+    /// ends or fails first.
     std::size_t read(std::uint64_t off, void *out, std::size_t len,
                      std::error_code &code) const noexcept
     {
         return settled(sb_read(handle_, off, len, out), code);
     }
 
-    /// Fills an array, a vector, a string and the like. Their size does not change.
+    /// Fills an array, a vector, a string and the like. Their size does not change. Returns how many bytes it read.
     template <class Room, class = detail::if_room<Room>>
     std::size_t read(std::uint64_t off, Room &&out, std::error_code &code) const noexcept
     {
@@ -1291,7 +1343,8 @@ public:
     }
 
     /// The same with a timeout, which holds whatever the source does: a helper thread calls the source.
-    /// errc::timeout if no byte arrived in time; 0 without an error code is the end.
+    /// Returns how many bytes were available. The code is errc::timeout if no byte arrived in time; 0 without a code
+    /// is the end.
     template <class Rep, class Period>
     std::size_t read_for(std::uint64_t off, void *out, std::size_t len,
                          std::chrono::duration<Rep, Period> limit,
@@ -1308,7 +1361,7 @@ public:
     }
 
     /// Calls `ready` once bytes are available at `off`, instead of blocking a thread, unless they are
-    /// available now: see sb_when(), watch and ready_function.
+    /// available now: see sb_when() and ready_function. Returns the pending call, or the number of bytes in it.
     watch when(std::uint64_t off, ready_function ready, std::error_code &code) const noexcept
     {
         watch made;
@@ -1316,7 +1369,7 @@ public:
         return made;
     }
 
-    /// Reads the whole resource. The bytes before an error are returned too.
+    /// Reads the whole resource. Returns its bytes; on an error that a code reports, those before it.
     std::vector<std::byte> read_all(std::error_code &code) const
     {
         std::vector<std::byte> bytes;
@@ -1372,7 +1425,7 @@ public:
         return settled(sb_buffered(handle_, off), code);
     }
 
-    /// Takes one consistent snapshot.
+    /// Returns a consistent snapshot.
     sb_stats stats(std::error_code &code) const noexcept
     {
         sb_stats out = {};
@@ -1451,7 +1504,7 @@ public:
         return read_some(off, std::data(out), std::size(out));
     }
 
-    /// Returns nothing if no byte arrived in time; 0 is the end.
+    /// Returns the number of bytes, 0 at the end, or nothing if no byte arrived in time.
     template <class Rep, class Period>
     std::optional<std::size_t> read_for(std::uint64_t off, void *out, std::size_t len,
                                         std::chrono::duration<Rep, Period> limit) const
@@ -1462,6 +1515,8 @@ public:
         return counted(count);
     }
 
+    /// The same for an array, a vector, a string and the like. Returns the number of bytes, 0 at the end, or nothing
+    /// if no byte arrived in time.
     template <class Room, class Rep, class Period, class = detail::if_room<Room>>
     std::optional<std::size_t> read_for(std::uint64_t off, Room &&out,
                                         std::chrono::duration<Rep, Period> limit) const
@@ -1476,6 +1531,7 @@ public:
         return made;
     }
 
+    /// The same as read_for(). Returns the number of bytes, 0 at the end, or nothing if no byte arrived in time.
     template <class Rep, class Period>
     std::optional<std::size_t> read_some(std::uint64_t off, void *out, std::size_t len,
                                          std::chrono::duration<Rep, Period> limit) const
@@ -1483,7 +1539,8 @@ public:
         return read_for(off, out, len, limit);
     }
 
-    /// Reads buffered bytes only: never blocks, never calls the source.
+    /// Reads buffered bytes only: never blocks, never calls the source. Returns the number of bytes, 0 at the end,
+    /// or nothing if none is buffered there.
     std::optional<std::size_t> read_now(std::uint64_t off, void *out, std::size_t len) const
     {
         return read_for(off, out, len, std::chrono::milliseconds(0));
@@ -1504,6 +1561,7 @@ public:
         return std::span<Element>(out).first(read(off, out.data(), out.size()));
     }
 
+    /// Blocks only for the first byte at `off`; returns the filled part of `out`, an empty one at the end.
     template <class Element, std::size_t Extent>
         requires detail::room_for<Element>
     std::span<Element> read_some(std::uint64_t off, std::span<Element, Extent> out) const
@@ -1512,7 +1570,8 @@ public:
     }
 #endif
 
-    /// An exception that `progress` throws is rethrown unchanged.
+    /// The same with options and a function that is told of the progress. An exception that it throws is rethrown
+    /// unchanged. Returns the number of bytes saved.
     template <class Tell, class = detail::if_told<Tell>>
     std::uint64_t save(const std::filesystem::path &path, const save_options &how, Tell &&progress) const
     {
@@ -1547,7 +1606,7 @@ public:
 
     std::uint64_t find_size() const { return checked(sb_find_size(handle_, -1)); }
 
-    /// Returns nothing if the size did not become known in time.
+    /// Returns the final size, or nothing if it did not become known in time.
     template <class Rep, class Period>
     std::optional<std::uint64_t> find_size(std::chrono::duration<Rep, Period> limit) const
     {
@@ -1592,6 +1651,7 @@ public:
         return out;
     }
 
+    /// Returns the same as stats().
     sb_stats stat() const { return stats(); }
 
     void prefetch(std::uint64_t ahead = SB_PREFETCH_ALL) const { checked(sb_prefetch(handle_, ahead)); }
@@ -1792,7 +1852,7 @@ public:
         return settled(sb_push(native_handle(), off, len, bytes, -1), code);
     }
 
-    /// The same with a timeout: errc::timeout if no byte was accepted in time.
+    /// The same with a timeout: errc::timeout if no byte was accepted in time. Returns how many were accepted.
     template <class Rep, class Period>
     std::size_t push_for(std::uint64_t off, const void *bytes, std::size_t len,
                          std::chrono::duration<Rep, Period> limit,
@@ -1823,7 +1883,7 @@ public:
     }
 
     /// Calls `ready` once bytes are wanted and a push_for() with a timeout of 0 would accept some,
-    /// unless that is so now: see SB_WHEN_WANTED at sb_when().
+    /// unless that is so now: see SB_WHEN_WANTED at sb_when(). Returns the pending call, or the number of bytes in it.
     watch when_wanted(ready_function ready, std::error_code &code) const noexcept
     {
         return when(SB_WHEN_WANTED, std::move(ready), code);
@@ -1837,7 +1897,7 @@ public:
         return counted(sb_push(native_handle(), off, len, bytes, -1));
     }
 
-    /// Returns nothing if no byte was accepted in time.
+    /// Returns how many bytes were accepted, or nothing if none was in time.
     template <class Rep, class Period>
     std::optional<std::size_t> push_for(std::uint64_t off, const void *bytes, std::size_t len,
                                         std::chrono::duration<Rep, Period> limit) const
@@ -1885,8 +1945,10 @@ private:
 /// A position in a buffer, with its own cancellation. Owns its sb_reader; movable, not copyable.
 class reader {
 public:
+    /// An empty object: every call on it fails with errc::invalid.
     reader() noexcept = default;
 
+    /// A reader at the start of a buffer. On failure the object is empty and the code is set.
     reader(const buffer &from, std::error_code &code) noexcept : reader(from, {}, code) {}
 
     reader(const buffer &from, const reader_options &how, std::error_code &code) noexcept
@@ -1895,7 +1957,7 @@ public:
         detail::settled(start(how), buffer_, nullptr, code);
     }
 
-    /// Blocks for the first byte, reads the available bytes and advances past them; 0 at the end.
+    /// Blocks for the first byte, reads the available bytes and advances past them. Returns how many, 0 at the end.
     std::size_t read(void *out, std::size_t len, std::error_code &code) noexcept
     {
         return settled(sb_reader_read(native_handle(), len, out), code);
@@ -1907,15 +1969,19 @@ public:
         return read(std::data(out), std::size(out), code);
     }
 
-    /// Moves the position; reads nothing and costs nothing. `whence` is SB_SEEK_SET, _CUR, _END or _LIVE.
+    /// Moves the position; reads nothing and costs nothing. Returns the new position.
+    /// @param off how far from the origin, in bytes.
     std::uint64_t seek(std::int64_t off, int whence, std::error_code &code) noexcept
     {
         return settled(sb_reader_seek(native_handle(), off, whence), code);
     }
 
+    /// The position.
     std::uint64_t tell(std::error_code &code) noexcept { return seek(0, SB_SEEK_CUR, code); }
 
-    /// Moves the position to where the furthest buffered byte ends, plus `off`: see SB_SEEK_LIVE.
+    /// Moves the position to where the furthest buffered byte ends, plus `off`: see SB_SEEK_LIVE. Returns the new
+    /// position.
+    /// @param off how far from there, in bytes.
     std::uint64_t seek_live(std::int64_t off, std::error_code &code) noexcept
     {
         return seek(off, SB_SEEK_LIVE, code);
@@ -1945,6 +2011,7 @@ public:
     }
 
 #if SPOOLBUF_THROWS
+    /// A reader at the start of a buffer.
     explicit reader(const buffer &from, const reader_options &how = {})
         : buffer_(from.handle_), failed_(from.failed_)
     {
@@ -1962,6 +2029,7 @@ public:
     }
 
 #ifdef __cpp_lib_span
+    /// The same into a span. Returns the filled part, an empty one at the end.
     template <class Element, std::size_t Extent>
         requires detail::room_for<Element>
     std::span<Element> read(std::span<Element, Extent> out)
@@ -1975,6 +2043,9 @@ public:
         return checked_call(sb_reader_seek(native_handle(), off, whence));
     }
 
+    /// The same with an origin of the standard library.
+    /// @param off  how far from the origin, in bytes.
+    /// @param from the origin.
     std::uint64_t seek(std::int64_t off, std::ios_base::seekdir from)
     {
         return seek(off, from == std::ios_base::end   ? SB_SEEK_END
@@ -2003,8 +2074,10 @@ public:
     /// Cancels only this reader, from any thread.
     void cancel() const noexcept { sb_reader_cancel(native_handle()); }
 
+    /// Lets it block again.
     void resume() const noexcept { sb_reader_resume(native_handle()); }
 
+    /// The handle of the C API; null for an empty object.
     sb_reader *native_handle() const noexcept { return handle_.get(); }
 
     /// The handle of its buffer; null once that is freed.
@@ -2080,6 +2153,7 @@ private:
 class streambuf : public std::streambuf {
 public:
 #if SPOOLBUF_THROWS
+    /// A position at the start of a buffer.
     explicit streambuf(const buffer &from) : reader_(from) {}
 
     /// Takes a reader, that of a cache, say.
@@ -2106,6 +2180,7 @@ public:
         canceled_ = true;
         reader_.cancel();
     }
+    /// Lets it block again.
     void resume() const noexcept
     {
         // A cancel that comes in between stays.
@@ -2304,6 +2379,7 @@ private:
 class istream : public std::istream {
 public:
 #if SPOOLBUF_THROWS
+    /// A position at the start of a buffer.
     explicit istream(const buffer &from) : std::istream(nullptr), bytes_(from) { rdbuf(&bytes_); }
 
     /// Takes a reader, that of a cache, say.
@@ -2330,6 +2406,7 @@ public:
 #endif
 
     /// Passes a temporary to a function that takes a std::istream &: `parse(film.stream().ref())`.
+    /// Returns this object.
     std::istream &ref() noexcept { return *this; }
 
     /// Cancels only this object, from any thread, as streambuf::cancel() does.
@@ -2544,7 +2621,8 @@ public:
         callback_ = made.release()->callback();
     }
 
-    /// The bytes that the cache has are current: `tag` is the `old_tag` that the opener got, and not 0.
+    /// For an opener: the bytes that the cache has are current. Returns what the opener returns then.
+    /// @param tag the `old_tag` that the opener got, and not 0.
     static resource unchanged(std::uint64_t tag) noexcept
     {
         resource same;
@@ -2606,6 +2684,7 @@ struct cache_options {
     void *thread_opaque = nullptr;          ///< passed to both; must outlive those threads
 };
 
+/// A snapshot of a cache.
 using cache_stats = sb_cache_stats;
 
 /// Many resources under one budget of memory and disk space, each known by a key. Owns its sb_cache;
@@ -2658,8 +2737,10 @@ public:
         }
     }
 
+    /// The handle of the C API; null for an empty object.
     sb_cache *native_handle() const noexcept { return handle_; }
 
+    /// Whether it has a cache.
     explicit operator bool() const noexcept { return handle_ != nullptr; }
 
     /// Returns a reader at the start of the resource, which is a lease: its bytes stay. Calls the opener if
@@ -2701,7 +2782,7 @@ public:
         code.assign(sb_cache_trim(handle_, max_memory, max_disk), category());
     }
 
-    /// Takes a snapshot.
+    /// Returns a snapshot.
     sb_cache_stats stats(std::error_code &code) const noexcept
     {
         sb_cache_stats out = {};

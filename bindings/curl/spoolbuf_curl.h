@@ -104,17 +104,17 @@
 extern "C" {
 #endif
 
-/* How many times in a row a request is retried without receiving a byte. */
+/** How many times in a row a request is retried without receiving a byte. */
 #ifndef SPOOLBUF_CURL_RETRIES
 #define SPOOLBUF_CURL_RETRIES 5
 #endif
 
-/* How often the server is asked whether the resource has grown, in milliseconds. */
+/** How often the server is asked whether the resource has grown, in milliseconds. */
 #ifndef SPOOLBUF_CURL_POLL
 #define SPOOLBUF_CURL_POLL 1000
 #endif
 
-/* Whether bytes in an encoding that was not requested are accepted as the resource. */
+/** Whether bytes in an encoding that was not requested are accepted as the resource. */
 #ifndef SPOOLBUF_CURL_ENCODED
 #define SPOOLBUF_CURL_ENCODED 0
 #endif
@@ -122,13 +122,14 @@ extern "C" {
 /* How many of the last delivered bytes are compared under a new URL, or of a resource that grows, at most. */
 enum { SPOOLBUF_CURL_SAMPLE = 4096 };
 
+/** Error codes of the source, besides -CURLcode and -(1000 + HTTP status). */
 enum {
-    SPOOLBUF_CURL_CHANGED = -2001,     /* the resource has changed */
-    SPOOLBUF_CURL_NO_RANGES = -2002,   /* a server that supports ranges sent the whole resource */
-    SPOOLBUF_CURL_BAD_RANGE = -2003,   /* the range is not the requested one, or contradicts itself */
-    SPOOLBUF_CURL_CUT = -2004,         /* the response is truncated */
-    SPOOLBUF_CURL_NO_SIZE = -2005,     /* spoolbuf_curl_size(): the server declares no size */
-    SPOOLBUF_CURL_BAD_ENCODING = -2006 /* the bytes are encoded, or have other bytes among them */
+    SPOOLBUF_CURL_CHANGED = -2001,     /**< the resource has changed */
+    SPOOLBUF_CURL_NO_RANGES = -2002,   /**< a server that supports ranges sent the whole resource */
+    SPOOLBUF_CURL_BAD_RANGE = -2003,   /**< the range is not the requested one, or contradicts itself */
+    SPOOLBUF_CURL_CUT = -2004,         /**< the response is truncated */
+    SPOOLBUF_CURL_NO_SIZE = -2005,     /**< spoolbuf_curl_size(): the server declares no size */
+    SPOOLBUF_CURL_BAD_ENCODING = -2006 /**< the bytes are encoded, or have other bytes among them */
 };
 
 /* Whether the server supports ranges: unknown, no, it claims to, it was seen to. */
@@ -138,20 +139,26 @@ enum { SPOOLBUF_CURL_RANGES_UNKNOWN = -1, SPOOLBUF_CURL_RANGES_NONE, SPOOLBUF_CU
 /* The verdict on a response; < 0 is an error. */
 enum { SPOOLBUF_CURL_UNJUDGED, SPOOLBUF_CURL_WHOLE, SPOOLBUF_CURL_PART, SPOOLBUF_CURL_NOTHING };
 
-/*
- * Returns a fresh URL of the same resource, or NULL to give up: then `error` stands. `error` is as in the table
- * (-1403, say). The string is copied and remains yours. Runs on the thread that calls the source, while no request
- * is running, and may block. A cancel does not interrupt it: the source returns SB_SOURCE_CANCELED after it, and
+/**
+ * Finds a fresh URL of the same resource. Runs on the thread that calls the source, while no request is running, and
+ * may block. A cancel does not interrupt it: the source returns SB_SOURCE_CANCELED after it, and
  * keeps the new URL. It must not read the buffer: a read that needs the source returns SB_ERR_REENTRANT. It may
  * set options of the handle that was given to spoolbuf_curl_source(), such as a fresh Authorization header, and
  * then return the same URL. It may replace this source by sb_reopen(), and then return NULL: blocked reads go on
  * with the other source, and the library compares bytes.
+ *
+ * @param opaque what spoolbuf_curl_renew() was given.
+ * @param error  the error of the present URL, as in the table (-1403, say).
+ * @return the URL, which is copied and remains yours; or NULL to give up: then `error` stands.
  */
 typedef const char *(*spoolbuf_curl_renew_fn)(void *opaque, int64_t error);
 
-/*
- * Whether the resource still grows: 1; 0, after which the server is asked once more; or a negative code, with which
- * the source fails. Runs on the thread that calls the source. It must not block and must not read the buffer.
+/**
+ * Tells whether the resource still grows. Runs on the thread that calls the source. It must not block and must not
+ * read the buffer.
+ *
+ * @param opaque what spoolbuf_curl_follow() was given.
+ * @return 1; 0, after which the server is asked once more; or a negative code, with which the source fails.
  */
 typedef int (*spoolbuf_curl_grows_fn)(void *opaque);
 
@@ -857,10 +864,14 @@ static inline curl_socket_t spoolbuf_curl_socket(void *opaque, curlsocktype purp
 }
 #endif
 
-/*
- * Creates a source from a URL; sends no request yet. `easy`, if not NULL, is a handle with your own options
- * (headers, passwords, proxies, timeouts, redirections). The source takes ownership of it. Without one,
- * redirections are followed. Returns 0, or -CURLcode; then `easy` is still yours.
+/**
+ * Creates a source from a URL. Sends no request yet.
+ *
+ * @param source [out] the source, which its `close` frees.
+ * @param url    the URL, which is copied.
+ * @param easy   a handle with your own options (headers, passwords, proxies, timeouts, redirections), or
+ *               NULL. The source takes ownership of it. Without one, redirections are followed.
+ * @return 0, or -CURLcode; then `easy` is still yours.
  */
 static inline int spoolbuf_curl_source(sb_callback *source, const char *url, CURL *easy)
 {
@@ -917,11 +928,16 @@ static inline int spoolbuf_curl_source(sb_callback *source, const char *url, CUR
     return 0;
 }
 
-/*
- * Sets the function that is called for a fresh URL when the present one has expired. Call this before the source is
- * given to a buffer, and before spoolbuf_curl_declare(). `opaque` is passed to the function and must be usable from
- * any thread. `release`, if not NULL, is called with `opaque` exactly once, at the source's `close`, which may be
- * after sb_free() has returned. The options of the handle apply to the new URL too, passwords included.
+/**
+ * Sets the function that is called for a fresh URL when the present one has expired. Call this before the
+ * source is given to a buffer, and before spoolbuf_curl_declare(). The options of the handle apply to the new
+ * URL too, passwords included.
+ *
+ * @param source  the source, made by spoolbuf_curl_source().
+ * @param renew   the function.
+ * @param opaque  passed to `renew` and `release`; must be usable from any thread.
+ * @param release called with `opaque` exactly once, at the source's `close`, which may be after sb_free() has
+ *                returned. Or NULL.
  */
 static inline void spoolbuf_curl_renew(sb_callback *source, spoolbuf_curl_renew_fn renew, void *opaque,
                                        void (*release)(void *opaque))
@@ -933,10 +949,13 @@ static inline void spoolbuf_curl_renew(sb_callback *source, spoolbuf_curl_renew_
     self->release = release;
 }
 
-/*
- * Has the source follow a resource that grows, until `grows` returns 0: a file that is still being written. Call
- * this before the source is given to a buffer, and before spoolbuf_curl_size(). `opaque` is passed to `grows`, and
- * must be valid until the source's `close`.
+/**
+ * Has the source follow a resource that grows, until `grows` returns 0: a file that is still being written.
+ * Call this before the source is given to a buffer, and before spoolbuf_curl_size().
+ *
+ * @param source the source, made by spoolbuf_curl_source().
+ * @param grows  the function.
+ * @param opaque passed to `grows`; must be valid until the source's `close`.
  */
 static inline void spoolbuf_curl_follow(sb_callback *source, spoolbuf_curl_grows_fn grows, void *opaque)
 {
@@ -946,9 +965,14 @@ static inline void spoolbuf_curl_follow(sb_callback *source, spoolbuf_curl_grows
     self->grows_opaque = opaque;
 }
 
-/* Connects, and returns the size that the server declares, SPOOLBUF_CURL_NO_SIZE if it declares none or the
- * resource grows, or the error, as in the table. Call it before the source is given to a buffer: the buffer's
- * first read continues the same response. */
+/**
+ * Connects, and finds the size that the server declares. Call it before the source is given to a buffer: the
+ * buffer's first read continues the same response.
+ *
+ * @param source the source, made by spoolbuf_curl_source().
+ * @return the size; SPOOLBUF_CURL_NO_SIZE if the server declares none or the resource grows; or the error, as
+ *         in the table.
+ */
 static inline int64_t spoolbuf_curl_size(sb_callback *source)
 {
     spoolbuf_curl *self = (spoolbuf_curl *)source->opaque;
@@ -961,10 +985,17 @@ static inline int64_t spoolbuf_curl_size(sb_callback *source)
     return self->size >= 0 ? self->size : status == 0 ? 0 : (int64_t)SPOOLBUF_CURL_NO_SIZE;
 }
 
-/* The same, and declares that size in the buffer's options. It also sets `on_short`: an end before that size is
- * SB_ERR_SHORT, since the server declared it. And if the server states a size, it sets SB_SIZE_TRUSTED:
- * players may be told that size, since an end elsewhere is an error. Otherwise a `size` of the caller's stays as it
- * is, a hint. If there is none either, SB_SIZE_TRUSTED is set for the size that a later response states. */
+/**
+ * As spoolbuf_curl_size(), and declares that size in the buffer's options. It also sets `on_short`: an end
+ * before that size is SB_ERR_SHORT, since the server declared it. And if the server states a size, it sets
+ * SB_SIZE_TRUSTED: players may be told that size, since an end elsewhere is an error. Otherwise a `size` of
+ * the caller's stays as it is, a hint. If there is none either, SB_SIZE_TRUSTED is set for the size that a
+ * later response states.
+ *
+ * @param source  the source, made by spoolbuf_curl_source().
+ * @param options the options for the buffer, which sb_options_init() has set.
+ * @return as spoolbuf_curl_size().
+ */
 static inline int64_t spoolbuf_curl_declare(sb_callback *source, sb_options *options)
 {
     int64_t size = spoolbuf_curl_size(source);

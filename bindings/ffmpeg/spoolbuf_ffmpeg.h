@@ -81,9 +81,9 @@ extern "C" {
 #define SPOOLBUF_FFMPEG_GET(target) __atomic_load_n((target), __ATOMIC_SEQ_CST)
 #endif
 
-/* One player's position in a buffer. It must not be moved in memory while it is open. */
+/** One player's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_ffmpeg {
-    AVIOContext *context; /* for AVFormatContext.pb */
+    AVIOContext *context; /**< for AVFormatContext.pb */
     sb_reader *reader;
     uint64_t reach;
     int can_seek; /* what context->seekable was set to */
@@ -241,8 +241,14 @@ static inline int64_t spoolbuf_ffmpeg_seek(void *opaque, int64_t offset, int whe
     return result < 0 ? spoolbuf_ffmpeg_error(result) : result;
 }
 
-/* Opens a position in a buffer, with options for its reader; NULL: the library's defaults and
- * SB_REACH_AUTO. Returns 0 or an AVERROR; after an error there is nothing to close. */
+/**
+ * Opens a position in a buffer.
+ *
+ * @param self    the position to open.
+ * @param buffer  the buffer to read.
+ * @param options options for its reader, or NULL for the library's defaults and SB_REACH_AUTO.
+ * @return 0 or an AVERROR; after an error there is nothing to close.
+ */
 static inline int spoolbuf_ffmpeg_open_with(spoolbuf_ffmpeg *self, sb_buffer *buffer,
                                             const sb_reader_options *options)
 {
@@ -274,20 +280,34 @@ static inline int spoolbuf_ffmpeg_open_with(spoolbuf_ffmpeg *self, sb_buffer *bu
     return 0;
 }
 
-/* The same with the default options. */
+/**
+ * As spoolbuf_ffmpeg_open_with(), with the default options.
+ *
+ * @param self   the position to open.
+ * @param buffer the buffer to read.
+ * @return 0 or an AVERROR; after an error there is nothing to close.
+ */
 static inline int spoolbuf_ffmpeg_open(spoolbuf_ffmpeg *self, sb_buffer *buffer)
 {
     return spoolbuf_ffmpeg_open_with(self, buffer, NULL);
 }
 
-/* Makes the player's blocked read and every later one fail. From any thread. */
+/**
+ * Makes the player's blocked read and every later one fail. From any thread.
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_ffmpeg_cancel(spoolbuf_ffmpeg *self)
 {
     SPOOLBUF_FFMPEG_SET(&self->canceled, 1);
     sb_reader_cancel(self->reader);
 }
 
-/* Lets it go on. Not while a read is running. */
+/**
+ * Lets it go on. Not while a read is running.
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_ffmpeg_resume(spoolbuf_ffmpeg *self)
 {
     /* A cancel that comes in between stays. */
@@ -298,8 +318,13 @@ static inline void spoolbuf_ffmpeg_resume(spoolbuf_ffmpeg *self)
     self->context->eof_reached = 0;
 }
 
-/* The first error since the opening or the last resume: SB_OK or the library's code. It is also
- * SB_ERR_SHORT once the source has ended before the declared size. */
+/**
+ * Tells the first error since the opening or the last resume.
+ *
+ * @param self the position.
+ * @return SB_OK or the library's code. It is also SB_ERR_SHORT once the source has ended before the declared
+ *         size.
+ */
 static inline int spoolbuf_ffmpeg_status(const spoolbuf_ffmpeg *self)
 {
     sb_stats facts;
@@ -310,7 +335,11 @@ static inline int spoolbuf_ffmpeg_status(const spoolbuf_ffmpeg *self)
     return self->status;
 }
 
-/* Closes the position; the buffer stays open. After avformat_close_input(). */
+/**
+ * Closes the position; the buffer stays open. After avformat_close_input().
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_ffmpeg_close(spoolbuf_ffmpeg *self)
 {
     if (self->context != NULL) {

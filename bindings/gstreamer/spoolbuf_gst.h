@@ -82,11 +82,13 @@
 extern "C" {
 #endif
 
-/* How long a read blocks, in milliseconds, before it checks whether it is still needed. */
+/** How long a read blocks, in milliseconds, before it checks whether it is still needed. */
 enum { SPOOLBUF_GST_PATIENCE = 50 };
 
-/* One pipeline's position in a buffer. It must not be moved in memory while it is open. A pipeline does
- * not announce that it wants its thread back, so a read has to poll. */
+/**
+ * One pipeline's position in a buffer. It must not be moved in memory while it is open. A pipeline does not
+ * announce that it wants its thread back, so a read has to poll.
+ */
 typedef struct spoolbuf_gst {
     sb_buffer *buffer;
     sb_reader *reader;
@@ -365,8 +367,15 @@ static inline void spoolbuf_gst_offer(spoolbuf_gst *self)
     gst_app_src_set_size(self->source, self->told);
 }
 
-/* Makes an appsrc read from a buffer, with the options of a reader; NULL means AUTO. Call it before the
- * pipeline is started. Returns SB_OK or an sb_status; after an error there is nothing to close. */
+/**
+ * Makes an appsrc read from a buffer. Call it before the pipeline is started.
+ *
+ * @param self    the position to open.
+ * @param buffer  the buffer to read.
+ * @param source  the appsrc.
+ * @param options the options of a reader, or NULL for AUTO.
+ * @return SB_OK, or an sb_status; after an error there is nothing to close.
+ */
 static inline int spoolbuf_gst_open_with(spoolbuf_gst *self, sb_buffer *buffer, GstAppSrc *source,
                                          const sb_reader_options *options)
 {
@@ -390,20 +399,35 @@ static inline int spoolbuf_gst_open_with(spoolbuf_gst *self, sb_buffer *buffer, 
     return SB_OK;
 }
 
-/* The same with AUTO. */
+/**
+ * As spoolbuf_gst_open_with(), with AUTO.
+ *
+ * @param self   the position to open.
+ * @param buffer the buffer to read.
+ * @param source the appsrc.
+ * @return SB_OK, or an sb_status; after an error there is nothing to close.
+ */
 static inline int spoolbuf_gst_open(spoolbuf_gst *self, sb_buffer *buffer, GstAppSrc *source)
 {
     return spoolbuf_gst_open_with(self, buffer, source, NULL);
 }
 
-/* Makes the blocked read, and every later one, fail. From any thread. */
+/**
+ * Makes the blocked read, and every later one, fail. From any thread.
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_gst_cancel(spoolbuf_gst *self)
 {
     g_atomic_int_set(&self->stopped, TRUE);
 }
 
-/* Lets it read again, from the start, and from anywhere if every byte is buffered by now. Call it while
- * the pipeline is in the state NULL, before it is restarted. */
+/**
+ * Lets it read again, from the start, and from anywhere if every byte is buffered by now. Call it while the
+ * pipeline is in the state NULL, before it is restarted.
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_gst_resume(spoolbuf_gst *self)
 {
     sb_reader_seek(self->reader, 0, SB_SEEK_SET);
@@ -413,8 +437,13 @@ static inline void spoolbuf_gst_resume(spoolbuf_gst *self)
     g_atomic_int_set(&self->stopped, FALSE);
 }
 
-/* The first error since the opening or the last resume: SB_OK or the library's code. It is also
- * SB_ERR_SHORT once the source has ended before the declared size. From any thread. */
+/**
+ * Tells the first error since the opening or the last resume. From any thread.
+ *
+ * @param self the position.
+ * @return SB_OK or the library's code. It is also SB_ERR_SHORT once the source has ended before the declared
+ *         size.
+ */
 static inline int spoolbuf_gst_status(spoolbuf_gst *self)
 {
     int status = g_atomic_int_get(&self->status);
@@ -425,8 +454,12 @@ static inline int spoolbuf_gst_status(spoolbuf_gst *self)
     return status;
 }
 
-/* Closes the position; the buffer stays open. After the pipeline is in the state NULL. The pipeline
- * can be played again only with another source. */
+/**
+ * Closes the position; the buffer stays open. After the pipeline is in the state NULL. The pipeline can be
+ * played again only with another source.
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_gst_close(spoolbuf_gst *self)
 {
     GstAppSrcCallbacks none;

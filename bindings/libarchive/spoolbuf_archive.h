@@ -75,7 +75,7 @@ extern "C" {
 
 enum { SPOOLBUF_ARCHIVE_AREA = 65536 };
 
-/* One archive's position in a buffer. It must not be moved in memory while it is open. */
+/** One archive's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_archive {
     sb_reader *reader;
     void *area;
@@ -197,8 +197,14 @@ static inline la_int64_t spoolbuf_archive_seek(struct archive *archive, void *op
     return (la_int64_t)spoolbuf_archive_settle(self, archive, place);
 }
 
-/* Opens a position in a buffer, with the options of a reader; NULL means AUTO. Returns SB_OK or an
- * sb_status; after an error there is nothing to close. */
+/**
+ * Opens a position in a buffer.
+ *
+ * @param self    the position to open.
+ * @param buffer  the buffer to read.
+ * @param options the options of a reader, or NULL for AUTO.
+ * @return SB_OK, or an sb_status; after an error there is nothing to close.
+ */
 static inline int spoolbuf_archive_open_with(spoolbuf_archive *self, sb_buffer *buffer,
                                              const sb_reader_options *options)
 {
@@ -224,14 +230,25 @@ static inline int spoolbuf_archive_open_with(spoolbuf_archive *self, sb_buffer *
     return SB_ERR_NO_MEMORY;
 }
 
-/* The same with AUTO. */
+/**
+ * As spoolbuf_archive_open_with(), with AUTO.
+ *
+ * @param self   the position to open.
+ * @param buffer the buffer to read.
+ * @return SB_OK, or an sb_status; after an error there is nothing to close.
+ */
 static inline int spoolbuf_archive_open(spoolbuf_archive *self, sb_buffer *buffer)
 {
     return spoolbuf_archive_open_with(self, buffer, NULL);
 }
 
-/* Makes libarchive read from the position. Use it instead of archive_read_open(); it returns the same.
- * It reads, and so may block. */
+/**
+ * Makes libarchive read from the position. Use it instead of archive_read_open(). It reads, and so may block.
+ *
+ * @param self    the position.
+ * @param archive the archive, made by archive_read_new().
+ * @return what archive_read_open() returns.
+ */
 static inline int spoolbuf_archive_read_open(spoolbuf_archive *self, struct archive *archive)
 {
     archive_read_set_read_callback(archive, spoolbuf_archive_read);
@@ -241,15 +258,23 @@ static inline int spoolbuf_archive_read_open(spoolbuf_archive *self, struct arch
     return archive_read_open1(archive);
 }
 
-/* Makes the blocked read, and every later one, fail. From any thread. After an
- * error an archive can't go on: open another one. */
+/**
+ * Makes the blocked read, and every later one, fail. From any thread. After an error an archive can't go on:
+ * open another one.
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_archive_cancel(spoolbuf_archive *self)
 {
     SPOOLBUF_ARCHIVE_SET(&self->stopped, 1);
     sb_reader_cancel(self->reader);
 }
 
-/* Lets it read again, from the start, for another archive. Not while a read is running. */
+/**
+ * Lets it read again, from the start, for another archive. Not while a read is running.
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_archive_resume(spoolbuf_archive *self)
 {
     self->status = SB_OK;
@@ -258,8 +283,13 @@ static inline void spoolbuf_archive_resume(spoolbuf_archive *self)
     sb_reader_resume(self->reader);
 }
 
-/* The first error since the opening or the last resume: SB_OK or the library's code. It is also
- * SB_ERR_SHORT once the source has ended before the declared size. */
+/**
+ * Tells the first error since the opening or the last resume.
+ *
+ * @param self the position.
+ * @return SB_OK or the library's code. It is also SB_ERR_SHORT once the source has ended before the declared
+ *         size.
+ */
 static inline int spoolbuf_archive_status(const spoolbuf_archive *self)
 {
     sb_stats facts;
@@ -270,7 +300,11 @@ static inline int spoolbuf_archive_status(const spoolbuf_archive *self)
     return self->status;
 }
 
-/* Closes the position; the buffer stays open. After archive_read_free(). */
+/**
+ * Closes the position; the buffer stays open. After archive_read_free().
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_archive_close(spoolbuf_archive *self)
 {
     sb_reader_free(self->reader);

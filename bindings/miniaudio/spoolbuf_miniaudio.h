@@ -76,7 +76,7 @@
 extern "C" {
 #endif
 
-/* One decoder's position in a buffer. It must not be moved in memory while it is open. */
+/** One decoder's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_miniaudio {
     sb_reader *reader;
     int whole;  /* the end may be found first, whatever that costs */
@@ -84,8 +84,14 @@ typedef struct spoolbuf_miniaudio {
     volatile long stopped;
 } spoolbuf_miniaudio;
 
-/* Opens a position in a buffer, with the options of a reader; NULL means AUTO. Returns SB_OK or an
- * sb_status; after an error there is nothing to close. */
+/**
+ * Opens a position in a buffer.
+ *
+ * @param self    the position to open.
+ * @param buffer  the buffer to read.
+ * @param options the options of a reader, or NULL for AUTO.
+ * @return SB_OK, or an sb_status; after an error there is nothing to close.
+ */
 static inline int spoolbuf_miniaudio_open_with(spoolbuf_miniaudio *self, sb_buffer *buffer,
                                                const sb_reader_options *options)
 {
@@ -101,7 +107,13 @@ static inline int spoolbuf_miniaudio_open_with(spoolbuf_miniaudio *self, sb_buff
     return sb_reader_new_with(buffer, options, &self->reader);
 }
 
-/* The same with AUTO. */
+/**
+ * As spoolbuf_miniaudio_open_with(), with AUTO.
+ *
+ * @param self   the position to open.
+ * @param buffer the buffer to read.
+ * @return SB_OK, or an sb_status; after an error there is nothing to close.
+ */
 static inline int spoolbuf_miniaudio_open(spoolbuf_miniaudio *self, sb_buffer *buffer)
 {
     return spoolbuf_miniaudio_open_with(self, buffer, NULL);
@@ -161,14 +173,22 @@ static inline int64_t spoolbuf_miniaudio_fill(spoolbuf_miniaudio *self, void *ou
     return count < 0 && done == 0 ? count : (int64_t)done;
 }
 
-/* Makes the blocked read, and every later one, fail. From any thread. */
+/**
+ * Makes the blocked read, and every later one, fail. From any thread.
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_miniaudio_cancel(spoolbuf_miniaudio *self)
 {
     SPOOLBUF_MINIAUDIO_SET(&self->stopped, 1);
     sb_reader_cancel(self->reader);
 }
 
-/* Lets it read again, from the start. Not while a read is running. */
+/**
+ * Lets it read again, from the start. Not while a read is running.
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_miniaudio_resume(spoolbuf_miniaudio *self)
 {
     self->status = SB_OK;
@@ -177,8 +197,13 @@ static inline void spoolbuf_miniaudio_resume(spoolbuf_miniaudio *self)
     sb_reader_resume(self->reader);
 }
 
-/* The first error since the opening or the last resume: SB_OK or the library's code. It is also
- * SB_ERR_SHORT once the source has ended before the declared size. */
+/**
+ * Tells the first error since the opening or the last resume.
+ *
+ * @param self the position.
+ * @return SB_OK or the library's code. It is also SB_ERR_SHORT once the source has ended before the declared
+ *         size.
+ */
 static inline int spoolbuf_miniaudio_status(const spoolbuf_miniaudio *self)
 {
     sb_stats facts;
@@ -189,7 +214,11 @@ static inline int spoolbuf_miniaudio_status(const spoolbuf_miniaudio *self)
     return self->status;
 }
 
-/* Closes the position; the buffer stays open. */
+/**
+ * Closes the position; the buffer stays open.
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_miniaudio_close(spoolbuf_miniaudio *self)
 {
     sb_reader_free(self->reader);
@@ -212,6 +241,15 @@ static inline ma_result spoolbuf_miniaudio_result(int64_t status)
     }
 }
 
+/**
+ * The read callback, for ma_decoder_init().
+ *
+ * @param decoder the decoder, whose user data is the position.
+ * @param out     [out] space for `length` bytes.
+ * @param length  the number of bytes to read.
+ * @param done    [out] the number of bytes read.
+ * @return MA_SUCCESS, MA_AT_END or another result.
+ */
 static inline ma_result spoolbuf_miniaudio_read(ma_decoder *decoder, void *out, size_t length,
                                                 size_t *done)
 {
@@ -223,6 +261,14 @@ static inline ma_result spoolbuf_miniaudio_read(ma_decoder *decoder, void *out, 
     return count == 0 && length > 0 ? MA_AT_END : spoolbuf_miniaudio_result(count);
 }
 
+/**
+ * The seek callback, for ma_decoder_init().
+ *
+ * @param decoder the decoder, whose user data is the position.
+ * @param offset  the distance from the origin, in bytes.
+ * @param origin  from where to count.
+ * @return MA_SUCCESS or another result.
+ */
 static inline ma_result spoolbuf_miniaudio_seek(ma_decoder *decoder, ma_int64 offset,
                                                 ma_seek_origin origin)
 {
@@ -236,7 +282,12 @@ static inline ma_result spoolbuf_miniaudio_seek(ma_decoder *decoder, ma_int64 of
 
 #endif
 
-/* The callbacks of a dr_lib, for the versions whose origins are PREFIX_SEEK_SET, _CUR and _END. */
+/**
+ * Defines the callbacks of a dr_lib, for the versions whose origins are PREFIX_SEEK_SET, _CUR and _END.
+ *
+ * @param name   the name of the library, as in its functions: drflac.
+ * @param PREFIX the same, as in its constants: DRFLAC.
+ */
 #define SPOOLBUF_DR(name, PREFIX)                                                                  \
     static size_t spoolbuf_##name##_read(void *opaque, void *out, size_t length)                   \
     {                                                                                              \

@@ -88,7 +88,7 @@
 extern "C" {
 #endif
 
-/* A buffer that mpv plays. */
+/** A buffer that mpv plays. */
 typedef struct spoolbuf_mpv {
     sb_buffer *buffer;
     sb_reader_options options;
@@ -239,8 +239,13 @@ static inline int spoolbuf_mpv_open_fn(void *film, char *uri, mpv_stream_cb_info
     return 0;
 }
 
-/* Makes a film from a buffer, with options for its readers; NULL: the library's defaults and
- * SB_REACH_AUTO. Opens nothing yet. */
+/**
+ * Makes a film from a buffer. Opens nothing yet.
+ *
+ * @param film    the film to make.
+ * @param buffer  the buffer to read.
+ * @param options options for its readers, or NULL for the library's defaults and SB_REACH_AUTO.
+ */
 static inline void spoolbuf_mpv_open_with(spoolbuf_mpv *film, sb_buffer *buffer,
                                           const sb_reader_options *options)
 {
@@ -252,7 +257,12 @@ static inline void spoolbuf_mpv_open_with(spoolbuf_mpv *film, sb_buffer *buffer,
         film->options = *options;
 }
 
-/* The same with the default options. */
+/**
+ * As spoolbuf_mpv_open_with(), with the default options.
+ *
+ * @param film   the film to make.
+ * @param buffer the buffer to read.
+ */
 static inline void spoolbuf_mpv_open(spoolbuf_mpv *film, sb_buffer *buffer)
 {
     spoolbuf_mpv_open_with(film, buffer, NULL);
@@ -294,7 +304,14 @@ static inline void spoolbuf_mpv_profile(mpv_handle *mpv, const char *protocol)
 #endif
 }
 
-/* Makes `protocol://` play from the film's buffer. Returns 0 or an mpv_error. */
+/**
+ * Makes `protocol://` play from the film's buffer.
+ *
+ * @param mpv      the player.
+ * @param protocol the name of the protocol.
+ * @param film     the film.
+ * @return 0 or an mpv_error.
+ */
 static inline int spoolbuf_mpv_add(mpv_handle *mpv, const char *protocol, spoolbuf_mpv *film)
 {
     int status = mpv_stream_cb_add_ro(mpv, protocol, film, spoolbuf_mpv_open_fn);
@@ -314,8 +331,14 @@ static inline mpv_node spoolbuf_mpv_text(const char *text)
     return node;
 }
 
-/* Plays `uri`, which is of the film's protocol: loadfile, with the options that suit the source. Returns 0
- * or an mpv_error. */
+/**
+ * Plays a URI: loadfile, with the options that suit the source.
+ *
+ * @param mpv  the player.
+ * @param film the film.
+ * @param uri  the URI, which is of the film's protocol.
+ * @return 0 or an mpv_error.
+ */
 static inline int spoolbuf_mpv_load(mpv_handle *mpv, spoolbuf_mpv *film, const char *uri)
 {
     const char *names[3] = { "name", "url", "options" }, *option = "demuxer-lavf-o-append";
@@ -338,16 +361,25 @@ static inline int spoolbuf_mpv_load(mpv_handle *mpv, spoolbuf_mpv *film, const c
     return status;
 }
 
-/* Whether mpv was refused a look ahead since the last loadfile, which may be why it failed. If so, none is
- * refused any more: load the film again. */
+/**
+ * Tells whether mpv was refused a look ahead since the last loadfile, which may be why it failed. If so, none
+ * is refused any more: load the film again.
+ *
+ * @param film the film.
+ * @return 1 if it was refused, or 0.
+ */
 static inline int spoolbuf_mpv_whole(spoolbuf_mpv *film)
 {
     return SPOOLBUF_MPV_SWAP(&film->refused, 1, 0) && !SPOOLBUF_MPV_SWAP(&film->whole, 0, 1);
 }
 
-/* The first error since the last loadfile: SB_OK or the library's code. It is also SB_ERR_SHORT once
- * the source has ended before the declared size. SB_ERR_CANCELED means that mpv itself stopped, unless
- * sb_cancel() was called. From any thread. */
+/**
+ * Tells the first error since the last loadfile. From any thread.
+ *
+ * @param film the film.
+ * @return SB_OK or the library's code. It is also SB_ERR_SHORT once the source has ended before the declared
+ *         size. SB_ERR_CANCELED means that mpv itself stopped, unless sb_cancel() was called.
+ */
 static inline int spoolbuf_mpv_status(spoolbuf_mpv *film)
 {
     int status = (int)SPOOLBUF_MPV_SWAP(&film->status, 0, 0);
@@ -358,7 +390,11 @@ static inline int spoolbuf_mpv_status(spoolbuf_mpv *film)
     return status;
 }
 
-/* Closes the film; the buffer stays open. After mpv_terminate_destroy(). */
+/**
+ * Closes the film; the buffer stays open. After mpv_terminate_destroy().
+ *
+ * @param film the film.
+ */
 static inline void spoolbuf_mpv_close(spoolbuf_mpv *film)
 {
     spoolbuf_mpv_stream *self, *before;

@@ -64,6 +64,14 @@
  * Bytes go from the buffer to the caller: the device is unbuffered (QIODevice::Unbuffered), since Qt's own
  * buffer would wait for 16 KiB where 4 bytes are requested.
  *
+ *   parameter            meaning
+ *   buffer               the buffer to read
+ *   options              the options of a reader
+ *   parent               the object that destroys the device, or none
+ *   mode                 QIODevice::ReadOnly
+ *   offset               the new position, in bytes from the start
+ *   ms                   how long to wait at most, in milliseconds; -1: no limit
+ *
  * Qt 6 or 5.15. C++17. No moc: the class adds no signal. Its functions belong to the device's thread, except
  * cancel() and status().
  */
@@ -84,12 +92,14 @@ namespace spoolbuf {
 /// A read-only QIODevice over a buffer.
 class qt_device : public QIODevice {
 public:
+    /// A device that is not open yet, with AUTO.
     explicit qt_device(sb_buffer *buffer, QObject *parent = nullptr) : QIODevice(parent), buffer_(buffer)
     {
         sb_reader_options_init(&options_, sizeof options_);
         options_.reach = SB_REACH_AUTO;
     }
 
+    /// A device that is not open yet, with the options of a reader.
     qt_device(sb_buffer *buffer, const sb_reader_options &options, QObject *parent = nullptr)
         : QIODevice(parent), buffer_(buffer), options_(options)
     {
@@ -97,6 +107,7 @@ public:
 
     ~qt_device() override { close(); }
 
+    /// Opens it at the start of the buffer. Returns false on an error, and errorString() says why.
     bool open(OpenMode mode) override
     {
         if (isOpen() || (mode & (WriteOnly | Append | Truncate | NewOnly)) || !(mode & ReadOnly))
@@ -120,6 +131,7 @@ public:
         return true;
     }
 
+    /// Closes it; the buffer stays open.
     void close() override
     {
         if (isOpen())
@@ -127,16 +139,19 @@ public:
         drop();
     }
 
-    /// Fixed while the device is open.
+    /// Whether it is sequential, as the table says. Fixed while the device is open.
     bool isSequential() const override { return size_ < 0; }
 
+    /// The size; of a sequential device, what can be read without blocking.
     qint64 size() const override { return size_ < 0 ? bytesAvailable() : size_; }
 
+    /// The position, in bytes from the start, of a sequential device too.
     qint64 pos() const override
     {
         return isSequential() && isOpen() ? place() - QIODevice::bytesAvailable() : QIODevice::pos();
     }
 
+    /// Moves the position. Returns false on an error, and errorString() says why.
     bool seek(qint64 offset) override
     {
         if (!isOpen() || offset < 0)
@@ -157,7 +172,7 @@ public:
         return true;
     }
 
-    /// True only at the end: it waits until that is known. False after an error.
+    /// Whether it is at the end: it waits until that is known. False after an error.
     bool atEnd() const override
     {
         char byte;
@@ -174,6 +189,7 @@ public:
         return count == 0;
     }
 
+    /// The number of bytes that can be read without blocking; of a random access device, what is left.
     qint64 bytesAvailable() const override
     {
         if (!isSequential() || !isOpen())
@@ -182,6 +198,7 @@ public:
         return QIODevice::bytesAvailable() + (count < 0 ? 0 : count);
     }
 
+    /// Whether a whole line can be read without blocking.
     bool canReadLine() const override
     {
         char bytes[256];
@@ -196,7 +213,7 @@ public:
         }
     }
 
-    /// False at the end, after an error or a cancel, and after `ms` milliseconds (-1: no limit).
+    /// Waits for a byte at the position. Returns false at the end, after an error or a cancel, and if none came in time.
     bool waitForReadyRead(int ms) override
     {
         sb_reader_options options = options_;
@@ -235,8 +252,8 @@ public:
         watch();
     }
 
-    /// The first error since the construction or the last resume(): SB_OK or the library's code. It is also
-    /// SB_ERR_SHORT once the source has ended before the declared size. From any thread.
+    /// Tells the first error since the construction or the last resume(). From any thread. Returns SB_OK or the
+    /// library's code; also SB_ERR_SHORT once the source has ended before the declared size.
     int status() const
     {
         int status = status_;

@@ -72,7 +72,7 @@
 extern "C" {
 #endif
 
-/* One player's position in a buffer. It must not be moved in memory while it is open. */
+/** One player's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_sdl {
     sb_reader *reader;
     sb_reader *finder;   /* finds the end, whatever the reach is */
@@ -291,8 +291,14 @@ static inline int spoolbuf_sdl_readers(spoolbuf_sdl *self, sb_buffer *buffer,
     return status;
 }
 
-/* Opens a position in a buffer, with the options of a reader; NULL means AUTO. On an error returns NULL
- * and sets SDL_GetError(). */
+/**
+ * Opens a position in a buffer.
+ *
+ * @param self    the position to open.
+ * @param buffer  the buffer to read.
+ * @param options the options of a reader, or NULL for AUTO.
+ * @return the SDL_RWops; or NULL, and SDL_GetError() says why.
+ */
 static inline SDL_RWops *spoolbuf_sdl_open_with(spoolbuf_sdl *self, sb_buffer *buffer,
                                                 const sb_reader_options *options)
 {
@@ -323,13 +329,23 @@ static inline SDL_RWops *spoolbuf_sdl_open_with(spoolbuf_sdl *self, sb_buffer *b
     return file;
 }
 
-/* The same with AUTO. */
+/**
+ * As spoolbuf_sdl_open_with(), with AUTO.
+ *
+ * @param self   the position to open.
+ * @param buffer the buffer to read.
+ * @return the SDL_RWops; or NULL, and SDL_GetError() says why.
+ */
 static inline SDL_RWops *spoolbuf_sdl_open(spoolbuf_sdl *self, sb_buffer *buffer)
 {
     return spoolbuf_sdl_open_with(self, buffer, NULL);
 }
 
-/* Makes the blocked read, and every later one, fail. From any thread. */
+/**
+ * Makes the blocked read, and every later one, fail. From any thread.
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_sdl_cancel(spoolbuf_sdl *self)
 {
     SDL_AtomicSet(&self->stopped, 1);
@@ -337,7 +353,11 @@ static inline void spoolbuf_sdl_cancel(spoolbuf_sdl *self)
     sb_reader_cancel(self->finder);
 }
 
-/* Lets it go on. Not while a read is running. */
+/**
+ * Lets it go on. Not while a read is running.
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_sdl_resume(spoolbuf_sdl *self)
 {
     SDL_AtomicSet(&self->status, SB_OK);
@@ -346,8 +366,13 @@ static inline void spoolbuf_sdl_resume(spoolbuf_sdl *self)
     sb_reader_resume(self->finder);
 }
 
-/* The first error since the opening or the last resume: SB_OK or the library's code. It is also
- * SB_ERR_SHORT once the source has ended before the declared size. From any thread. */
+/**
+ * Tells the first error since the opening or the last resume. From any thread.
+ *
+ * @param self the position.
+ * @return SB_OK or the library's code. It is also SB_ERR_SHORT once the source has ended before the declared
+ *         size.
+ */
 static inline int spoolbuf_sdl_status(spoolbuf_sdl *self)
 {
     int status = SDL_AtomicGet(&self->status);
@@ -359,7 +384,11 @@ static inline int spoolbuf_sdl_status(spoolbuf_sdl *self)
     return status;
 }
 
-/* Closes the position; the buffer stays open. After the SDL_RWops is closed. */
+/**
+ * Closes the position; the buffer stays open. After the SDL_RWops is closed.
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_sdl_close(spoolbuf_sdl *self)
 {
     sb_reader_free(self->reader);

@@ -67,7 +67,7 @@
 extern "C" {
 #endif
 
-/* One player's position in a buffer. It must not be moved in memory while it is open. */
+/** One player's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_sdl3 {
     sb_reader *reader;
     int whole;            /* the end may be found first, whatever that costs */
@@ -176,8 +176,14 @@ static inline size_t SDLCALL spoolbuf_sdl3_read(void *opaque, void *out, size_t 
     return done;
 }
 
-/* Opens a position in a buffer, with the options of a reader; NULL means AUTO. On an error returns NULL
- * and sets SDL_GetError(). */
+/**
+ * Opens a position in a buffer.
+ *
+ * @param self    the position to open.
+ * @param buffer  the buffer to read.
+ * @param options the options of a reader, or NULL for AUTO.
+ * @return the SDL_IOStream; or NULL, and SDL_GetError() says why.
+ */
 static inline SDL_IOStream *spoolbuf_sdl3_open_with(spoolbuf_sdl3 *self, sb_buffer *buffer,
                                                     const sb_reader_options *options)
 {
@@ -211,20 +217,34 @@ static inline SDL_IOStream *spoolbuf_sdl3_open_with(spoolbuf_sdl3 *self, sb_buff
     return file;
 }
 
-/* The same with AUTO. */
+/**
+ * As spoolbuf_sdl3_open_with(), with AUTO.
+ *
+ * @param self   the position to open.
+ * @param buffer the buffer to read.
+ * @return the SDL_IOStream; or NULL, and SDL_GetError() says why.
+ */
 static inline SDL_IOStream *spoolbuf_sdl3_open(spoolbuf_sdl3 *self, sb_buffer *buffer)
 {
     return spoolbuf_sdl3_open_with(self, buffer, NULL);
 }
 
-/* Makes the blocked read, and every later one, fail. From any thread. */
+/**
+ * Makes the blocked read, and every later one, fail. From any thread.
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_sdl3_cancel(spoolbuf_sdl3 *self)
 {
     SDL_SetAtomicInt(&self->stopped, 1);
     sb_reader_cancel(self->reader);
 }
 
-/* Lets it go on. Not while a read is running. */
+/**
+ * Lets it go on. Not while a read is running.
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_sdl3_resume(spoolbuf_sdl3 *self)
 {
     SDL_SetAtomicInt(&self->status, SB_OK);
@@ -232,8 +252,13 @@ static inline void spoolbuf_sdl3_resume(spoolbuf_sdl3 *self)
     sb_reader_resume(self->reader);
 }
 
-/* The first error since the opening or the last resume: SB_OK or the library's code. It is also
- * SB_ERR_SHORT once the source has ended before the declared size. From any thread. */
+/**
+ * Tells the first error since the opening or the last resume. From any thread.
+ *
+ * @param self the position.
+ * @return SB_OK or the library's code. It is also SB_ERR_SHORT once the source has ended before the declared
+ *         size.
+ */
 static inline int spoolbuf_sdl3_status(spoolbuf_sdl3 *self)
 {
     int status = SDL_GetAtomicInt(&self->status);
@@ -245,7 +270,11 @@ static inline int spoolbuf_sdl3_status(spoolbuf_sdl3 *self)
     return status;
 }
 
-/* Closes the position; the buffer stays open. After the SDL_IOStream is closed. */
+/**
+ * Closes the position; the buffer stays open. After the SDL_IOStream is closed.
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_sdl3_close(spoolbuf_sdl3 *self)
 {
     sb_reader_free(self->reader);

@@ -79,9 +79,9 @@
 extern "C" {
 #endif
 
-/* One sound's position in a buffer. It must not be moved in memory while it is open. */
+/** One sound's position in a buffer. It must not be moved in memory while it is open. */
 typedef struct spoolbuf_sndfile {
-    SF_VIRTUAL_IO calls; /* for sf_open_virtual() */
+    SF_VIRTUAL_IO calls; /**< for sf_open_virtual() */
     sb_reader *reader;
     int whole; /* the end may be found first, whatever that costs */
     int status;
@@ -164,8 +164,14 @@ static inline sf_count_t spoolbuf_sndfile_tell(void *opaque)
     return sb_reader_seek(((spoolbuf_sndfile *)opaque)->reader, 0, SB_SEEK_CUR);
 }
 
-/* Opens a position in a buffer, with the options of a reader; NULL means AUTO. Returns SB_OK or an
- * sb_status; after an error there is nothing to close. */
+/**
+ * Opens a position in a buffer.
+ *
+ * @param self    the position to open.
+ * @param buffer  the buffer to read.
+ * @param options the options of a reader, or NULL for AUTO.
+ * @return SB_OK, or an sb_status; after an error there is nothing to close.
+ */
 static inline int spoolbuf_sndfile_open_with(spoolbuf_sndfile *self, sb_buffer *buffer,
                                              const sb_reader_options *options)
 {
@@ -186,20 +192,34 @@ static inline int spoolbuf_sndfile_open_with(spoolbuf_sndfile *self, sb_buffer *
     return sb_reader_new_with(buffer, options, &self->reader);
 }
 
-/* The same with AUTO. */
+/**
+ * As spoolbuf_sndfile_open_with(), with AUTO.
+ *
+ * @param self   the position to open.
+ * @param buffer the buffer to read.
+ * @return SB_OK, or an sb_status; after an error there is nothing to close.
+ */
 static inline int spoolbuf_sndfile_open(spoolbuf_sndfile *self, sb_buffer *buffer)
 {
     return spoolbuf_sndfile_open_with(self, buffer, NULL);
 }
 
-/* Makes the blocked read, and every later one, return. From any thread. */
+/**
+ * Makes the blocked read, and every later one, return. From any thread.
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_sndfile_cancel(spoolbuf_sndfile *self)
 {
     SPOOLBUF_SNDFILE_SET(&self->stopped, 1);
     sb_reader_cancel(self->reader);
 }
 
-/* Lets it read again, from the start. Not while a read is running. */
+/**
+ * Lets it read again, from the start. Not while a read is running.
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_sndfile_resume(spoolbuf_sndfile *self)
 {
     self->status = SB_OK;
@@ -208,8 +228,13 @@ static inline void spoolbuf_sndfile_resume(spoolbuf_sndfile *self)
     sb_reader_resume(self->reader);
 }
 
-/* The first error since the opening or the last resume: SB_OK or the library's code. It is also
- * SB_ERR_SHORT once the source has ended before the declared size. */
+/**
+ * Tells the first error since the opening or the last resume.
+ *
+ * @param self the position.
+ * @return SB_OK or the library's code. It is also SB_ERR_SHORT once the source has ended before the declared
+ *         size.
+ */
 static inline int spoolbuf_sndfile_status(const spoolbuf_sndfile *self)
 {
     sb_stats facts;
@@ -220,7 +245,11 @@ static inline int spoolbuf_sndfile_status(const spoolbuf_sndfile *self)
     return self->status;
 }
 
-/* Closes the position; the buffer stays open. After sf_close(). */
+/**
+ * Closes the position; the buffer stays open. After sf_close().
+ *
+ * @param self the position.
+ */
 static inline void spoolbuf_sndfile_close(spoolbuf_sndfile *self)
 {
     sb_reader_free(self->reader);

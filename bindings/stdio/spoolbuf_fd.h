@@ -202,9 +202,14 @@ static inline int spoolbuf_fd_pipe(int *ends)
 #endif
 }
 
-/*
- * Creates a source from a descriptor. Pass `*size` to sb_new() as the declared size. Returns 0, or -errno
- * and changes nothing. The source is freed by its `close`: pass it to sb_new(), or call `close` yourself.
+/**
+ * Creates a source from a descriptor.
+ *
+ * @param source [out] the source. Its `close` frees it: pass it to sb_new(), or call `close` yourself.
+ * @param fd     the descriptor.
+ * @param owned  whether the source's `close` closes the descriptor.
+ * @param size   [out] what to pass to sb_new() as the declared size.
+ * @return 0; or -errno, with nothing changed.
  */
 static inline int spoolbuf_fd_source(sb_callback *source, int fd, int owned, uint64_t *size)
 {
@@ -313,9 +318,13 @@ static inline void spoolbuf_file_close(void *opaque)
     free(self);
 }
 
-/*
- * Creates a forward-only source from a FILE. `close_file` is fclose, pclose or NULL, and is called at the
- * source's `close`. Returns 0 or -ENOMEM.
+/**
+ * Creates a forward-only source from a FILE.
+ *
+ * @param source     [out] the source, which its `close` frees.
+ * @param file       the FILE.
+ * @param close_file fclose, pclose or NULL: called at the source's `close`.
+ * @return 0 or -ENOMEM.
  */
 static inline int spoolbuf_file_source(sb_callback *source, FILE *file, int (*close_file)(FILE *))
 {

@@ -45,7 +45,12 @@
 extern "C" {
 #endif
 
-/* Whether the file still grows: 1, 0, or a negative code. */
+/**
+ * Tells whether the file still grows.
+ *
+ * @param opaque what spoolbuf_fd_follow() was given.
+ * @return 1, 0, or a negative code.
+ */
 typedef int (*spoolbuf_fd_grows)(void *opaque);
 
 typedef struct spoolbuf_fd_growing {
@@ -145,11 +150,16 @@ static inline int spoolbuf_fd_watch(int fd)
     return -1;
 }
 
-/*
- * Creates a source from a regular file that grows until `grows` returns 0. Its size is unknown. Returns
- * 0, or -errno and changes nothing: -EINVAL if `fd` is not a regular file (a pipe needs no following: see
- * spoolbuf_fd_source()) or `grows` is NULL. The source is freed by its `close`: pass it to sb_new(), or
- * call `close` yourself.
+/**
+ * Creates a source from a regular file that grows until `grows` returns 0. Its size is unknown.
+ *
+ * @param source [out] the source. Its `close` frees it: pass it to sb_new(), or call `close` yourself.
+ * @param fd     the descriptor.
+ * @param owned  whether the source's `close` closes the descriptor.
+ * @param grows  the function that tells whether the file still grows.
+ * @param opaque passed to `grows`.
+ * @return 0; or -errno, with nothing changed: -EINVAL if `fd` is not a regular file (a pipe needs no
+ *         following: see spoolbuf_fd_source()) or `grows` is NULL.
  */
 static inline int spoolbuf_fd_follow(sb_callback *source, int fd, int owned, spoolbuf_fd_grows grows,
                                      void *opaque)

@@ -3,7 +3,7 @@
  *
  *     sb_reader *reader;
  *     FILE *file = spoolbuf_fopen(buffer, &reader);
- *     fseek(file, -128, SEEK_END);  fread(...);  fclose(file);
+ *     fseek(file, -128, SEEK_END);  fread(bytes, 1, 128, file);  fclose(file);
  *
  *   stdio requests       result
  *   data                 the bytes available once the first one is; stdio asks again for the rest
@@ -52,7 +52,7 @@
 extern "C" {
 #endif
 
-/* A FILE's position. */
+/** A FILE's position. */
 typedef struct spoolbuf_stdio {
     sb_reader *reader;
     int whole; /* the end may be found first, whatever that costs */
@@ -194,8 +194,14 @@ static inline FILE *spoolbuf_stdio_file(spoolbuf_stdio *self)
 
 #endif
 
-/* Opens a FILE for reading, with the options of a reader; NULL means AUTO. `*out` is set to what cancels
- * it. On an error returns NULL and sets errno. */
+/**
+ * Opens a FILE for reading.
+ *
+ * @param out     [out] what cancels it.
+ * @param buffer  the buffer to read.
+ * @param options the options of a reader, or NULL for AUTO.
+ * @return the FILE; or NULL, with errno set.
+ */
 static inline FILE *spoolbuf_stdio_open(spoolbuf_stdio **out, sb_buffer *buffer,
                                         const sb_reader_options *options)
 {
@@ -226,15 +232,23 @@ static inline FILE *spoolbuf_stdio_open(spoolbuf_stdio **out, sb_buffer *buffer,
     return file;
 }
 
-/* Makes the blocked read of the FILE, and every later one, fail with ECANCELED. From any thread, until
- * fclose(). */
+/**
+ * Makes the blocked read of the FILE, and every later one, fail with ECANCELED. From any thread, until
+ * fclose().
+ *
+ * @param self what spoolbuf_stdio_open() has set.
+ */
 static inline void spoolbuf_stdio_cancel(spoolbuf_stdio *self)
 {
     __atomic_store_n(&self->canceled, 1, __ATOMIC_SEQ_CST);
     sb_reader_cancel(self->reader);
 }
 
-/* Lets it read again, after clearerr(). Not while a read is running. */
+/**
+ * Lets it read again, after clearerr(). Not while a read is running.
+ *
+ * @param self what spoolbuf_stdio_open() has set.
+ */
 static inline void spoolbuf_stdio_resume(spoolbuf_stdio *self)
 {
     /* A cancel that comes in between stays. */
@@ -242,7 +256,14 @@ static inline void spoolbuf_stdio_resume(spoolbuf_stdio *self)
     sb_reader_resume(self->reader);
 }
 
-/* The same as spoolbuf_stdio_open(). `*out`, if not NULL, is set to the reader that cancels it. */
+/**
+ * Opens a FILE for reading, as spoolbuf_stdio_open().
+ *
+ * @param buffer  the buffer to read.
+ * @param out     [out] the reader that cancels it, unless NULL.
+ * @param options the options of a reader, or NULL for AUTO.
+ * @return the FILE; or NULL, with errno set.
+ */
 static inline FILE *spoolbuf_fopen_with(sb_buffer *buffer, sb_reader **out,
                                         const sb_reader_options *options)
 {
@@ -254,7 +275,13 @@ static inline FILE *spoolbuf_fopen_with(sb_buffer *buffer, sb_reader **out,
     return file;
 }
 
-/* The same with AUTO. */
+/**
+ * As spoolbuf_fopen_with(), with AUTO.
+ *
+ * @param buffer the buffer to read.
+ * @param out    [out] the reader that cancels it, unless NULL.
+ * @return the FILE; or NULL, with errno set.
+ */
 static inline FILE *spoolbuf_fopen(sb_buffer *buffer, sb_reader **out)
 {
     return spoolbuf_fopen_with(buffer, out, NULL);

@@ -87,7 +87,7 @@ extern "C" {
 #define SPOOLBUF_VLC_SWAP(target, old, value) __sync_val_compare_and_swap((target), (old), (value))
 #endif
 
-/* How many times a film can be open at once. */
+/** How many times a film can be open at once. */
 #define SPOOLBUF_VLC_POSITIONS 4
 
 struct spoolbuf_vlc;
@@ -99,8 +99,10 @@ typedef struct spoolbuf_vlc_position {
     volatile long taken;
 } spoolbuf_vlc_position;
 
-/* A buffer that VLC plays. It must not be moved in memory while it is open. All positions are created
- * at the opening, so that a stop finds them whatever VLC is doing at that moment. */
+/**
+ * A buffer that VLC plays. It must not be moved in memory while it is open. All positions are created at the
+ * opening, so that a stop finds them whatever VLC is doing at that moment.
+ */
 typedef struct spoolbuf_vlc {
     sb_buffer *buffer;
     sb_reader_options options;
@@ -237,7 +239,11 @@ static inline void spoolbuf_vlc_close_cb(void *opaque)
     SPOOLBUF_VLC_SWAP(&((spoolbuf_vlc_position *)opaque)->taken, 1, 0);
 }
 
-/* Closes the film; the buffer stays open. After the last player and the media are released. */
+/**
+ * Closes the film; the buffer stays open. After the last player and the media are released.
+ *
+ * @param self the film.
+ */
 static inline void spoolbuf_vlc_close(spoolbuf_vlc *self)
 {
     int at;
@@ -247,8 +253,14 @@ static inline void spoolbuf_vlc_close(spoolbuf_vlc *self)
     memset(self, 0, sizeof *self);
 }
 
-/* Makes a film from a buffer, with options for its readers; NULL: the library's defaults and
- * SB_REACH_AUTO. Returns SB_OK or an sb_status; after an error there is nothing to close. */
+/**
+ * Makes a film from a buffer.
+ *
+ * @param self    the film to make.
+ * @param buffer  the buffer to read.
+ * @param options options for its readers, or NULL for the library's defaults and SB_REACH_AUTO.
+ * @return SB_OK, or an sb_status; after an error there is nothing to close.
+ */
 static inline int spoolbuf_vlc_open_with(spoolbuf_vlc *self, sb_buffer *buffer,
                                          const sb_reader_options *options)
 {
@@ -271,7 +283,13 @@ static inline int spoolbuf_vlc_open_with(spoolbuf_vlc *self, sb_buffer *buffer,
     return SB_OK;
 }
 
-/* The same with the default options. */
+/**
+ * As spoolbuf_vlc_open_with(), with the default options.
+ *
+ * @param self   the film to make.
+ * @param buffer the buffer to read.
+ * @return SB_OK, or an sb_status; after an error there is nothing to close.
+ */
 static inline int spoolbuf_vlc_open(spoolbuf_vlc *self, sb_buffer *buffer)
 {
     return spoolbuf_vlc_open_with(self, buffer, NULL);
@@ -292,9 +310,14 @@ static inline int spoolbuf_vlc_is_mp4(sb_buffer *buffer)
     return 0;
 }
 
-/* Whether VLC could not look ahead since this was last called, and the next spoolbuf_vlc_media() may do
- * better: the source turned out to be unable to seek, or an MP4 was played as from a pipe, whose end has
- * been seen now. */
+/**
+ * Tells whether VLC could not look ahead since this was last called, and the next spoolbuf_vlc_media() may do
+ * better: the source turned out to be unable to seek, or an MP4 was played as from a pipe, whose end has been
+ * seen now.
+ *
+ * @param self the film.
+ * @return 1 if it could not, or 0.
+ */
 static inline int spoolbuf_vlc_refused(spoolbuf_vlc *self)
 {
     int refused = SPOOLBUF_VLC_SWAP(&self->refused, 1, 0) != 0;
@@ -321,7 +344,13 @@ static inline libvlc_media_t *spoolbuf_vlc_media_of(spoolbuf_vlc *self, libvlc_i
 #endif
 }
 
-/* The media that plays it; NULL if libVLC reports an error. VLC may seek if the source can, or has ended. */
+/**
+ * Creates the media that plays the film. VLC may seek if the source can, or has ended.
+ *
+ * @param self the film.
+ * @param vlc  the instance of libVLC.
+ * @return the media, which you release; or NULL if libVLC reports an error.
+ */
 static inline libvlc_media_t *spoolbuf_vlc_media(spoolbuf_vlc *self, libvlc_instance_t *vlc)
 {
     sb_stats facts;
@@ -331,14 +360,24 @@ static inline libvlc_media_t *spoolbuf_vlc_media(spoolbuf_vlc *self, libvlc_inst
     return spoolbuf_vlc_media_of(self, vlc, seeks);
 }
 
-/* A media in which VLC may seek within what is buffered: to go back. NULL if libVLC reports an error. */
+/**
+ * Creates a media in which VLC may seek within what is buffered: to go back.
+ *
+ * @param self the film.
+ * @param vlc  the instance of libVLC.
+ * @return the media, which you release; or NULL if libVLC reports an error.
+ */
 static inline libvlc_media_t *spoolbuf_vlc_media_back(spoolbuf_vlc *self, libvlc_instance_t *vlc)
 {
     return spoolbuf_vlc_media_of(self, vlc, 1);
 }
 
-/* Makes every blocked read of the film's players, and those that would block, fail. From any thread,
- * before libvlc_media_player_stop(). */
+/**
+ * Makes every blocked read of the film's players, and those that would block, fail. From any thread, before
+ * libvlc_media_player_stop().
+ *
+ * @param self the film.
+ */
 static inline void spoolbuf_vlc_cancel(spoolbuf_vlc *self)
 {
     int at;
@@ -348,7 +387,11 @@ static inline void spoolbuf_vlc_cancel(spoolbuf_vlc *self)
         sb_reader_cancel(self->positions[at].reader);
 }
 
-/* Lets them block again. Call it before the film is played again. */
+/**
+ * Lets them block again. Call it before the film is played again.
+ *
+ * @param self the film.
+ */
 static inline void spoolbuf_vlc_resume(spoolbuf_vlc *self)
 {
     int at;
@@ -359,8 +402,13 @@ static inline void spoolbuf_vlc_resume(spoolbuf_vlc *self)
         sb_reader_resume(self->positions[at].reader);
 }
 
-/* The first error since the opening or the last resume: SB_OK or the library's code. It is also
- * SB_ERR_SHORT once the source has ended before the declared size. From any thread. */
+/**
+ * Tells the first error since the opening or the last resume. From any thread.
+ *
+ * @param self the film.
+ * @return SB_OK or the library's code. It is also SB_ERR_SHORT once the source has ended before the declared
+ *         size.
+ */
 static inline int spoolbuf_vlc_status(spoolbuf_vlc *self)
 {
     int status = (int)SPOOLBUF_VLC_SWAP(&self->status, 0, 0);

@@ -12,6 +12,7 @@ mod doc;
 mod foreign;
 mod guides;
 mod header;
+mod header_examples;
 mod header_use;
 mod installation;
 mod live;
@@ -23,6 +24,7 @@ mod qt;
 mod readme;
 mod ready;
 mod scripts;
+mod site;
 mod stdio;
 
 mod checkout;

@@ -177,32 +177,3 @@ fn each_part_of_deep_is_a_job() {
         parts
     );
 }
-
-/// The list of the files in a folder that a page leads to, in a repository whose paths have spaces.
-#[test]
-fn the_site_shows_paths_with_spaces() {
-    if !are_there("the site", &["git", "python3"]) {
-        return;
-    }
-    let folder = folder("the site");
-    fs::create_dir_all(folder.join("source/a folder")).expect("a folder");
-    fs::write(folder.join("source/a folder/a file.txt"), "text").expect("written");
-    let lines = format!(
-        "cd '{folder}/source'\ngit init -q .\ngit add .\npython3 -B -c '
-import pathlib, runpy
-site = runpy.run_path(\"{root}/docs/site.py\")
-pages = site[\"Pages\"](pathlib.Path(\"{folder}/site\"))
-pages.copy_files.__globals__[\"ROOT\"] = pathlib.Path()
-pages.linked.add(pathlib.Path(\"a folder\"))
-pages.copy_files()'",
-        folder = folder.display(),
-        root = root().display()
-    );
-    let outcome = run(Command::new("sh").args(["-euc", &lines]), HANGS_AFTER);
-    outcome.expect_success("the site's files");
-    let copied = folder.join("site/files/a folder");
-    let list = fs::read_to_string(copied.join("index.html")).expect("a list");
-    assert!(list.contains("href=\"a%20file.txt\""), "{list}");
-    let text = fs::read_to_string(copied.join("a file.txt")).expect("the file");
-    assert_eq!(text, "text");
-}
