@@ -143,6 +143,16 @@ def test_install_as_the_readme_says(builder: str, tmp_path: Path) -> None:
     run("sh", "-euc", commands, cwd=clone, PATH=path, **FASTER)
     scripts = clone / "target" / "env" / ("Scripts" if os.name == "nt" else "bin")
     works(str(scripts / "python"), scripts.parent)
+    # The page of complete programs has the same commands, without the activation, and then a program.
+    page = (clone / "docs" / "start.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n(from spoolbuf .*?)^```", page, flags=re.S | re.M)
+    (start,) = re.findall(r"^```sh\n((?:(?!```).)*python start.py\n)```", page, flags=re.S | re.M)
+    make, _, install = commands.splitlines()
+    *same, pipe = start.splitlines()
+    assert same == [make, f"target/env/bin/{install}"]
+    (clone / "start.py").write_text(program, encoding="utf-8")
+    printed = re.findall(r"^```text\n(.*?)^```", page, flags=re.S | re.M)
+    assert [run("sh", "-euc", pipe, cwd=clone)] == printed
 
 
 def fake_cargo(at: Path, says: str) -> Path:

@@ -224,7 +224,14 @@ with zipfile.ZipFile(\"served/things.zip\", \"w\") as archive:
 
 /// The guide's server, over a URL or standard input.
 fn relay(desk: &Desk, from: &str) -> Running {
-    desk.save(&blocks("serve.md")[0]);
+    let guide = blocks("serve.md");
+    let code: Vec<&str> = guide.iter().map(|it| it.code.as_str()).collect();
+    // The command and what it prints, with a port that may be taken.
+    assert_eq!(guide[0].language, "python");
+    assert!(guide[0].code.contains(" else 8000\n"));
+    let command = "python3 serve.py https://example.com/film.mp4\n";
+    assert_eq!(code[1..], [command, "http://127.0.0.1:8000/\n"]);
+    desk.save(&guide[0]);
     let mut command = Command::new("python3");
     command
         .args(["serve.py", from, "0"])
