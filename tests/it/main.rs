@@ -5,8 +5,8 @@
 //! state of the whole process (its directory, umask, limits, environment, signals, memory,
 //! threads), calls `child::alone` first, which runs it in a process of its own.
 
-/// Tests of the Rust API that need neither a compiler nor another program: `.ci/asan`, `.ci/tsan` and
-/// `.ci/msrv` run all of these, `.ci/windows` runs some.
+/// Tests of the Rust API that need neither a compiler nor another program: `.ci/asan` runs all of these,
+/// `.ci/tsan` nearly all, `.ci/windows` some.
 mod api {
     mod common_traits;
     mod cursor;
