@@ -1,7 +1,7 @@
 //! The scripts of `.ci` and `packaging`, with programs that only look like those that they run.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -23,38 +23,48 @@ fn runs(process: &str) -> bool {
     state.is_some_and(|it| it != 'Z')
 }
 
-/// The tests of the Python package run beside other steps, and end with them.
+/// `.ci/run` in a folder where all that it runs does nothing, except for some programs.
+fn run_all(folder: &Path, programs: &[(&str, &str)]) -> String {
+    for name in [
+        "miniaudio",
+        "sdl3",
+        "tools",
+        "quick",
+        "setup-toolchain",
+        "fresh",
+        "cross",
+    ] {
+        program(&folder.join(".ci").join(name), "");
+    }
+    fs::copy(root().join(".ci/run"), folder.join(".ci/run")).expect("copied");
+    for name in ["cargo", "npm"] {
+        program(&folder.join("bin").join(name), "");
+    }
+    for (name, lines) in programs {
+        program(&folder.join(name), lines);
+    }
+    // Not in the session that `run` ends.
+    let mut script = Command::new("setsid");
+    let path = format!("{}:/usr/bin:/bin", folder.join("bin").display());
+    script.args(["--wait", "bash"]).arg(folder.join(".ci/run"));
+    script.env_clear().env("PATH", path).env("HOME", folder);
+    run(&mut script, HANGS_AFTER).output
+}
+
+/// What runs beside other steps ends with them, and so does what it has started, in whatever group.
 #[test]
-fn a_failing_step_ends_the_python_tests() {
+fn a_failing_step_ends_what_runs_beside_it() {
     if !are_there("a failing step", &["bash", "setsid"]) {
         return;
     }
     let folder = folder("a failing step");
-    for name in ["miniaudio", "sdl3", "tools", "quick"] {
-        program(&folder.join(".ci").join(name), "");
-    }
-    fs::copy(root().join(".ci/run"), folder.join(".ci/run")).expect("copied");
-    fs::create_dir(folder.join("target")).expect("a folder");
-    for name in ["cargo", "npm"] {
-        program(&folder.join("bin").join(name), "");
-    }
     // The tests start another process and don't end; the next step fails once they run.
     let python = "case $1 in
-        *run_tests.py) sleep 600 & echo $$ $! >running.new; mv running.new running; wait ;;
+        *run_tests.py) exec bash -c 'set -m; sleep 600 & echo $$ $! >running.new; mv running.new running; wait' ;;
         *) until [ -e running ]; do sleep 0.1; done; exit 1 ;;
     esac";
-    program(&folder.join("bin/python3"), python);
-    // Not in the group that `run` ends.
-    let mut script = Command::new("setsid");
-    let path = format!("{}:/usr/bin:/bin", folder.join("bin").display());
-    script.args(["--wait", "bash"]).arg(folder.join(".ci/run"));
-    script.env_clear().env("PATH", path).env("HOME", &folder);
-    let outcome = run(&mut script, HANGS_AFTER);
-    assert!(
-        outcome.output.contains("FAILED: documentation"),
-        "{}",
-        outcome.output
-    );
+    let said = run_all(&folder, &[("bin/python3", python)]);
+    assert!(said.contains("FAILED: documentation"), "{said}");
     let running = fs::read_to_string(folder.join("running")).expect("two numbers");
     let begun = Instant::now();
     for process in running.split_whitespace() {
@@ -63,6 +73,27 @@ fn a_failing_step_ends_the_python_tests() {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
+}
+
+/// It is noticed after the step beside which it failed, and its output is the last that is printed.
+#[test]
+fn what_fails_beside_a_step_ends_the_run() {
+    if !are_there("a failing step", &["bash", "setsid"]) {
+        return;
+    }
+    let folder = folder("a step beside others");
+    // The tests end once it has.
+    let cross = "echo $PPID >parent; echo it is broken; exit 4";
+    let cargo = "[ $1 != full ] || {
+        until [ -s parent ]; do sleep 0.1; done
+        while kill -0 $(cat parent) 2>/dev/null; do sleep 0.1; done
+    }";
+    let said = run_all(&folder, &[(".ci/cross", cross), ("bin/cargo", cargo)]);
+    let end = "DONE: all tests (";
+    let (_, after) = said.split_once(end).expect(&said);
+    let (_, after) = after.split_once('\n').expect("a line");
+    let last = "END: other systems\nit is broken\nFAILED: other systems (status 4, ";
+    assert!(after.starts_with(last), "{said}");
 }
 
 /// The functions of a script, then a command; whether that succeeded.
