@@ -192,7 +192,10 @@ static int player_looks_ahead(player *self, int asks_size)
         return sb_known_size(self->buffer) >= 0;
     }
     assert(spoolbuf_gst_seek_data(self->io.source, LOOK, &self->io));
-    spoolbuf_gst_need_data(self->io.source, 1, &self->io);
+    /* As above: a read that gave up has moved nothing. */
+    do
+        spoolbuf_gst_need_data(self->io.source, 1, &self->io);
+    while (player_status(self) == SB_OK && sb_reader_seek(self->io.reader, 0, SB_SEEK_CUR) == LOOK);
     return player_status(self) == SB_OK;
 }
 
