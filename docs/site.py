@@ -10,7 +10,6 @@ repository are copied first, and their links adapted to the site. Takes half a m
 from __future__ import annotations
 
 import html
-import html.parser
 import json
 import os
 import re
@@ -21,6 +20,7 @@ import urllib.parse
 from pathlib import Path
 
 import headers
+from links import check_links
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "target"
@@ -229,6 +229,9 @@ def doxygen(site: Path, pages: Pages) -> None:
     inputs += [f'"{path}"' for path in copy_headers(work)]
     pages.linked |= {Path(path) for path in HEADERS}
     text = DOXYFILE.format(version=version(), output=site, work=work, root=ROOT, inputs=" ".join(inputs))
+    # Newer ones have dark colors of their own, which site.css would turn into light ones.
+    newer = tuple(int(part) for part in re.findall(r"\d+", run(["doxygen", "--version"]))[:3]) >= (1, 9, 5)
+    text += "HTML_COLORSTYLE = LIGHT\n" if newer else ""
     (work / "Doxyfile").write_text(text, encoding="utf-8")
     run(["doxygen", str(work / "Doxyfile")])
 
@@ -252,63 +255,33 @@ def library() -> str:
     return str(files[-1])
 
 
+# For the page that pydoc makes: its lines do not wrap, and its text is not for a narrow screen.
+PYDOC_HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="stylesheet" href="../site.css">
+<style>body { font-family: sans-serif; } span.code { font-family: monospace; white-space: pre-wrap; }</style>
+</head>"""
+PYDOC = """
+import inspect, os, pydoc, spoolbuf
+del spoolbuf.__path__
+for name, _ in inspect.getmembers(spoolbuf, inspect.ismodule):
+    delattr(spoolbuf, name)
+os.chdir({folder!r})
+pydoc.writedoc(spoolbuf)
+"""
+
+
 def python(site: Path) -> None:
-    """What pydoc makes, without the list of private modules, and without its links to modules that are not here."""
+    """What pydoc makes, without private modules, and without its links to modules that are not here."""
     folder = site / "python"
     folder.mkdir()
-    script = f"import os, pydoc, spoolbuf; del spoolbuf.__path__; os.chdir({str(folder)!r}); pydoc.writedoc(spoolbuf)"
+    script = PYDOC.format(folder=str(folder))
     run([sys.executable, "-c", script], SPOOLBUF_LIBRARY=library(), PYTHONPATH=str(ROOT / "bindings/python/src"))
     page = folder / "spoolbuf.html"
     text = page.read_text(encoding="utf-8").replace(str(ROOT) + "/", "")
     text = re.sub(r'<a href="(?!#|spoolbuf\.html#)[^"]*">(.*?)</a>', r"\1", text)
-    assert "Package Contents" not in text and ">index<br>" in text
+    assert "Package Contents" not in text and "spoolbuf._aio" not in text and ">index<br>" in text
+    text = text.replace("</head>", PYDOC_HEAD).replace("&nbsp;", " ").replace("<br>\n", "<br>")
     page.write_text(text.replace(">index<br>", '><a href="../index.html">All pages</a><br>'), encoding="utf-8")
-
-
-class Links(html.parser.HTMLParser):
-    """The links and the names of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.links: set[str] = set()
-        self.names: set[str] = set()
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        for key, value in attrs:
-            if key in ("href", "src", "data") and value:
-                self.links.add(value)
-            if key in ("id", "name") and value:
-                self.names.add(value)
-
-
-def check_links(site: Path) -> int:
-    """Every link of our pages leads to a file, and every link to a heading to one."""
-    pages: dict[Path, Links] = {}
-
-    def read(path: Path) -> Links:
-        if path not in pages:
-            pages[path] = Links(path.read_text(encoding="utf-8", errors="replace"))
-        return pages[path]
-
-    bad, count = [], 0
-    rustdoc = (site / "rust").resolve()
-    checked = [*site.glob("*.html"), *(site / "python").glob("*.html"), site / "rust/spoolbuf/index.html"]
-    for page in checked:
-        for link in read(page).links:
-            parts = urllib.parse.urlsplit(link)
-            if parts.scheme or parts.netloc or link.startswith("javascript:"):
-                continue
-            count += 1
-            to = (page.parent / urllib.parse.unquote(parts.path)).resolve() if parts.path else page
-            is_good = to.exists() and not to.is_dir()
-            if is_good and parts.fragment and to.suffix == ".html" and rustdoc not in to.parents:
-                is_good = urllib.parse.unquote(parts.fragment) in read(to).names
-            if not is_good:
-                bad.append(f"{page.relative_to(site)}: {link} leads nowhere")
-    if bad:
-        sys.exit("\n".join(sorted(bad)))
-    return count
 
 
 def check_constants(site: Path) -> None:
