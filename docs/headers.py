@@ -227,57 +227,75 @@ def commented(comment: str, before: str, code: str, names: dict[str, str], where
     return "\n".join([*lines, code])
 
 
-def cpp_items(lines: list[str], names: dict[str, str], where: str) -> Iterator[str]:
-    """What a namespace or a class shows."""
-    indent = "    " if where else ""
-    said: dict[str, str] = {}  # by name: overloads share a comment
-    pending: list[tuple[str, str, str]] = []
+class Item(NamedTuple):
+    """What a namespace or a class declares."""
+
+    name: str
+    comment: str
+    code: str
+    body: list[str]  # the lines of a class, or the values of an enum
+
+
+CLASS = re.compile(r"(?:class|struct|enum class) (?:SPOOLBUF_SHARED )?\w+[^;]*$")
+
+
+def declared(lines: list[str], indent: str) -> Iterator[Item]:
+    """What the lines of a namespace or of a class declare."""
     comment, at = "", 0
     while at < len(lines):
-        line = lines[at]
-        text = line[len(indent) :]
-        if not text.strip() or text[0] in " }/*" and not text.startswith("///"):
-            comment, at = "" if not text.strip() else comment, at + 1
-        elif text.startswith("///"):
-            said_here = text[3:].strip()
-            comment = f"{comment}\n/// {said_here}" if said_here.startswith("@") else f"{comment} {said_here}".strip()
+        text = lines[at][len(indent) :]
+        if text.startswith("///"):
+            more = text[3:].strip()
+            comment = f"{comment}\n/// {more}" if more.startswith("@") else f"{comment} {more}".strip()
             at += 1
-        elif re.match(r"(?:class|struct|enum class) (?:SPOOLBUF_SHARED )?\w+[^;]*$", text):
+        elif not text.strip() or text[0] in " }/*":
+            comment, at = comment if text.strip() else "", at + 1
+        elif CLASS.match(text):
             end = lines.index(indent + "};", at)
             head = tidy(text.split("{")[0]).replace(" final", "").rstrip()
-            name = re.sub(r" :.*", "", head).split()[-1]
-            if head.startswith("enum"):
-                values = [re.sub(r"= (SB_\w+),", r"= \1, ///< \1", value) for value in lines[at : end + 1]]
-                yield "\n".join([f"/// {comment}", *values])
-            else:
-                inner = "\n".join(cpp_items(list(public(lines[at + 1 : end], head)), names, name))
-                access = "public:\n" if head.startswith("class") else ""
-                yield f"/// {comment}\n{head} {{\n{access}{inner}\n}};"
+            yield Item(re.sub(r" :.*", "", head).split()[-1], comment, head, lines[at + 1 : end])
             comment, at = "", end + 1
         else:
             code, at = declaration(lines, at, indent)
             code = tidy(code)
             found = re.search(r"(operator[^(]*|~?\w+)\(", code)
-            name = found[1].strip() if found else code
-            pending.append((name, comment, code))
-            if comment and name not in said:
-                said[name] = comment
+            yield Item(found[1].strip() if found else code, comment, code, [])
             comment = ""
-    for name, own, code in pending:
-        if re.match(rf"(?:{where}\({where} &&|{where} &operator=|virtual ~|~|friend )", code) and not own:
+
+
+def block(item: Item, names: dict[str, str]) -> str:
+    """A class or an enum, with what it shows."""
+    if item.code.startswith("enum"):
+        values = [re.sub(r"= (SB_\w+),", r"= \1, ///< \1", line) for line in item.body]
+        inner = "\n".join(values)
+    else:
+        inner = "\n".join(cpp_items(list(public(item.body, item.code)), names, item.name))
+    access = "public:\n" if item.code.startswith("class") else ""
+    return f"/// {item.comment}\n{item.code} {{\n{access}{inner}\n}};"
+
+
+def is_hidden(item: Item, where: str) -> bool:
+    """Whether it is a move, a destructor, a declaration ahead, or a definition of what a class declares."""
+    moves = re.match(rf"(?:{where}\({where} &&|{where} &operator=|~|friend )", item.code)
+    ahead = re.match(r"(?:class|struct|template <>) ?[\w: <>]*;$", item.code)
+    return bool(ahead or (moves and not item.comment) or "::" in item.code.split("(")[0].split()[-1])
+
+
+def cpp_items(lines: list[str], names: dict[str, str], where: str) -> Iterator[str]:
+    """What a namespace or a class shows."""
+    items = list(declared(lines, "    " if where else ""))
+    said = {item.name: item.comment for item in reversed(items) if item.comment}  # overloads share the first one
+    for item in items:
+        if item.body:
+            yield block(item, names)
+        elif "///<" in item.code:
+            yield item.code
+        elif is_hidden(item, where):
             continue
-        if (
-            re.match(r"(?:class|struct|template <>) ?[\w: <>]*;$", code)
-            or "///<" in code
-            or "::" in code.split("(")[0].split()[-1]
-        ):
-            if "///<" in code:
-                yield code
-            continue
-        if not own and name not in said:
-            problems.append(f"{where or 'spoolbuf'}: without a comment: {code}")
-            continue
-        yield commented(own or said[name], said.get(name, ""), code, names, where)
+        elif item.name in said:
+            yield commented(item.comment or said[item.name], said[item.name], item.code, names, where)
+        else:
+            problems.append(f"{where or 'spoolbuf'}: without a comment: {item.code}")
 
 
 def cpp(header: str, names: dict[str, str]) -> str:
