@@ -284,7 +284,8 @@ def is_hidden(item: Item, where: str) -> bool:
 def cpp_items(lines: list[str], names: dict[str, str], where: str) -> Iterator[str]:
     """What a namespace or a class shows."""
     items = list(declared(lines, "    " if where else ""))
-    said = {item.name: item.comment for item in reversed(items) if item.comment}  # overloads share the first one
+    # Overloads share the first one's; constructors have their own ones.
+    said = {item.name: item.comment for item in reversed(items) if item.comment and item.name != where}
     for item in items:
         if item.body:
             yield block(item, names)
@@ -292,8 +293,9 @@ def cpp_items(lines: list[str], names: dict[str, str], where: str) -> Iterator[s
             yield item.code
         elif is_hidden(item, where):
             continue
-        elif item.name in said:
-            yield commented(item.comment or said[item.name], said[item.name], item.code, names, where)
+        elif item.comment or item.name in said:
+            before = said.get(item.name, "")
+            yield commented(item.comment or before, before, item.code, names, where)
         else:
             problems.append(f"{where or 'spoolbuf'}: without a comment: {item.code}")
 

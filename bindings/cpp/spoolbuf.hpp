@@ -1890,6 +1890,7 @@ public:
     }
 
 #if SPOOLBUF_THROWS
+    /// Creates a buffer without a source.
     explicit push_buffer(const options &how) { checked(start(how)); }
 
     std::size_t push(std::uint64_t off, const void *bytes, std::size_t len) const
@@ -1951,6 +1952,7 @@ public:
     /// A reader at the start of a buffer. On failure the object is empty and the code is set.
     reader(const buffer &from, std::error_code &code) noexcept : reader(from, {}, code) {}
 
+    /// The same with options.
     reader(const buffer &from, const reader_options &how, std::error_code &code) noexcept
         : buffer_(from.handle_), failed_(from.failed_)
     {

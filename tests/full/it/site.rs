@@ -127,6 +127,10 @@ fn a_header_that_explains_too_little_is_refused() {
     assert!(fine.contains(expected) && !fine.contains("y()"), "{fine}");
     for (lines, missing) in [
         ("    int get();\n", "without a comment"),
+        (
+            "    /// An empty one.\n    x() = default;\n    explicit x(int at);\n",
+            "without a comment: x(int at)",
+        ),
         ("    /// Gets it.\n    int get();\n", "what is returned"),
         (
             "    /// Returns it.\n    int get(int far);\n",
