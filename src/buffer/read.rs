@@ -10,8 +10,8 @@ use crate::buffer::read::pending::PendingRead;
 use crate::buffer::terms::Terms;
 use crate::error::Error;
 use crate::pull::cancel_token::CancelToken;
-use crate::pull::demand::Puller;
-use crate::pull::gate::WaitOptions;
+use crate::pull::demand::{Demand, Puller};
+use crate::pull::gate::{StateGuard, WaitOptions};
 use crate::pull::ranges::is_range;
 use crate::pull::source_guard::SourceGuard;
 use crate::pull::state::{State, Verdict};
@@ -222,19 +222,7 @@ impl Buffer {
         guard: &mut Option<SourceGuard<'b>>,
     ) -> Attempt<Verdict> {
         let request = pending.request;
-        let mut state = this.gate.lock();
-        let moves_prefetch = request.wait.moves_prefetch();
-        if moves_prefetch && pending.cancels.is_none() {
-            state.note_absence(missing);
-        }
-        let mut demand = pending.demand(&state, missing, left);
-        if moves_prefetch {
-            state.note_miss(missing);
-        }
-        if matches!(request.wait, Wait::Never) {
-            // The call does not wait for the helper, but a later call may find the bytes.
-            state.call_helper();
-        }
+        let (mut state, mut demand) = Buffer::lock_for(this, missing, left, pending);
         loop {
             let verdict = pending.verdict(&state, demand, guard.is_some());
             if guard.is_none() && !matches!(verdict, Ok(None)) {
@@ -282,6 +270,31 @@ impl Buffer {
             };
             state = state.wait(demand, options).map_err(Failure::of_step)?;
         }
+    }
+
+    /// Locks the gate, and tells the prefetch and the helper what is missing.
+    #[inline(always)]
+    fn lock_for<'b>(
+        this: &'b Shared<Buffer>,
+        missing: u64,
+        left: u64,
+        pending: &mut PendingRead<'_>,
+    ) -> (StateGuard<'b>, Demand) {
+        let wait = pending.request.wait;
+        let mut state = this.gate.lock();
+        let moves_prefetch = wait.moves_prefetch();
+        if moves_prefetch && pending.cancels.is_none() {
+            state.note_absence(missing);
+        }
+        let demand = pending.demand(&state, missing, left);
+        if moves_prefetch {
+            state.note_miss(missing);
+        }
+        if matches!(wait, Wait::Never) {
+            // The call does not wait for the helper, but a later call may find the bytes.
+            state.call_helper();
+        }
+        (state, demand)
     }
 
     /// Tells the prefetch where a read ended.
