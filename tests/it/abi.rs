@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::library::{HANGS_AFTER, compiler, library, root, run, scratch, without_comments};
 
@@ -203,12 +204,16 @@ fn first_header() -> PathBuf {
     root().join("tests/abi/first")
 }
 
-fn present() -> Vec<String> {
-    list("present", &root().join("include"))
+/// Once: tests that run at the same time would write one program.
+fn present() -> &'static [String] {
+    static LIST: OnceLock<Vec<String>> = OnceLock::new();
+    LIST.get_or_init(|| list("present", &root().join("include")))
 }
 
-fn first() -> Vec<String> {
-    list("first", &first_header())
+/// Once, as well.
+fn first() -> &'static [String] {
+    static LIST: OnceLock<Vec<String>> = OnceLock::new();
+    LIST.get_or_init(|| list("first", &first_header()))
 }
 
 #[test]
@@ -262,7 +267,7 @@ fn size_of(line: &str) -> Option<(&str, usize, &str)> {
 
 #[test]
 fn nothing_of_the_first_header_has_changed() {
-    let broken = broken(&first(), &present());
+    let broken = broken(first(), present());
     assert!(
         broken.is_empty(),
         "not as in tests/abi/first/spoolbuf.h: {broken:#?}"
@@ -276,7 +281,7 @@ fn changes_are_found() {
     let changed = |from: &str, to: &str| {
         let now: Vec<String> = first.iter().map(|line| line.replace(from, to)).collect();
         assert_ne!(first, now, "no line has {from}");
-        broken(&first, &now).len()
+        broken(first, &now).len()
     };
     assert_eq!(
         changed("struct sb_options size 1", "struct sb_options size 9"),
@@ -309,7 +314,7 @@ fn changes_are_found() {
 fn structs_have_no_padding() {
     let mut end = (String::new(), 0, 0);
     for line in present() {
-        if let Some((name, size, _)) = size_of(&line) {
+        if let Some((name, size, _)) = size_of(line) {
             assert_eq!(end.1, end.2, "{} has padding at its end", end.0);
             assert_eq!(size % 8, 0, "{name}");
             end = (name.to_owned(), 0, size);
