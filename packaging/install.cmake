@@ -45,13 +45,13 @@ function(spoolbuf_up_from folder result)
   set(${result} "${up}" PARENT_SCOPE)
 endfunction()
 
-# For pkg-config. A folder that is not in the prefix stays as it is.
+# For pkg-config, which takes a space as an end. A folder that is not in the prefix stays as it is.
 spoolbuf_up_from("${CMAKE_INSTALL_LIBDIR}/pkgconfig" spoolbuf_up)
-set(SPOOLBUF_PC_PREFIX "\${pcfiledir}/${spoolbuf_up}")
+string(REPLACE " " "\\ " SPOOLBUF_PC_PREFIX "\${pcfiledir}/${spoolbuf_up}")
 foreach(spoolbuf_name IN ITEMS INCLUDEDIR LIBDIR)
-  set(SPOOLBUF_PC_${spoolbuf_name} "${SPOOLBUF_${spoolbuf_name}}")
+  string(REPLACE " " "\\ " SPOOLBUF_PC_${spoolbuf_name} "${SPOOLBUF_${spoolbuf_name}}")
   if(NOT IS_ABSOLUTE "${SPOOLBUF_${spoolbuf_name}}")
-    set(SPOOLBUF_PC_${spoolbuf_name} "\${prefix}/${SPOOLBUF_${spoolbuf_name}}")
+    string(PREPEND SPOOLBUF_PC_${spoolbuf_name} "\${prefix}/")
   endif()
 endforeach()
 list(TRANSFORM SPOOLBUF_PRIVATE PREPEND "-l" OUTPUT_VARIABLE SPOOLBUF_PC_PRIVATE)

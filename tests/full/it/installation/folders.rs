@@ -43,7 +43,7 @@ fn destdir_and_uninstall() {
     assert!(stage.join(place).join("share/doc").exists());
 }
 
-/// Folders of other names are found from wherever the whole is.
+/// Folders of other names, with spaces, are found from wherever the whole is.
 #[test]
 fn other_folders() {
     if !are_there("other folders", &["cmake", "pkg-config", "gcc"]) {
@@ -59,9 +59,9 @@ fn other_folders() {
 fn other_folders_in(place: &Path, from: &str) {
     let more = [
         &format!("-DCMAKE_INSTALL_PREFIX={}/first", place.display()),
-        &format!("-DCMAKE_INSTALL_LIBDIR={from}libs/deep"),
-        &format!("-DCMAKE_INSTALL_INCLUDEDIR={from}headers"),
-        &format!("-DCMAKE_INSTALL_DATADIR={from}data"),
+        &format!("-DCMAKE_INSTALL_LIBDIR={from}lib s/deep"),
+        &format!("-DCMAKE_INSTALL_INCLUDEDIR={from}head ers"),
+        &format!("-DCMAKE_INSTALL_DATADIR={from}da ta"),
     ];
     run(
         &mut configure(place, &more.map(String::as_str)),
@@ -78,18 +78,18 @@ fn other_folders_in(place: &Path, from: &str) {
     let moved = place.join("then moved");
     let installed = files(&moved);
     for name in [
-        "libs/deep/libspoolbuf.so",
-        "headers/spoolbuf.h",
-        "data/cmake/spoolbuf/spoolbuf-config.cmake",
+        "lib s/deep/libspoolbuf.so",
+        "head ers/spoolbuf.h",
+        "da ta/cmake/spoolbuf/spoolbuf-config.cmake",
     ] {
         assert!(installed.contains(name), "{name}: {installed:?}");
     }
     let project = Project::new("other folders", "gcc");
-    let libraries = moved.join("libs/deep");
+    let libraries = moved.join("lib s/deep");
     for (way, variable) in [
         (
             "package",
-            format!("-Dspoolbuf_DIR='{}/data/cmake/spoolbuf'", moved.display()),
+            format!("-Dspoolbuf_DIR='{}/da ta/cmake/spoolbuf'", moved.display()),
         ),
         ("pkg-config", String::new()),
     ] {
