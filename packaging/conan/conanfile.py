@@ -10,11 +10,17 @@ from conan import ConanFile
 from conan.errors import ConanInvalidConfiguration
 from conan.tools.build import cross_building
 from conan.tools.cmake import CMake, CMakeToolchain, cmake_layout
-from conan.tools.files import copy, load, rm, rmdir
+from conan.tools.files import copy, load, rm, rmdir, save
 
 # What a build needs of the repository.
 FILES = ("CMakeLists.txt", "Cargo.toml", "Cargo.lock", "build.rs", "LICENSE-MIT", "LICENSE-APACHE")
 FOLDERS = ("src", "include", "bindings", "packaging")
+
+# By this, a plugin exports none of the library's functions. As a library to link with, in CMake: an option for the
+# linker does not pass a static library of the project that is linked with this one.
+HIDE = "-Wl,--exclude-libs,libspoolbuf.a"
+HIDE_IN_CMAKE = f'set_property(TARGET spoolbuf::spoolbuf APPEND PROPERTY INTERFACE_LINK_LIBRARIES "{HIDE}")\n'
+HIDE_MODULE = os.path.join("lib", "cmake", "spoolbuf-hide.cmake")
 
 required_conan_version = ">=2.0"
 
@@ -85,6 +91,11 @@ class Spoolbuf(ConanFile):
             rmdir(self, os.path.join(self.package_folder, "bin"))
         for name in others:
             rm(self, name, lib)
+        if self._hides():
+            save(self, os.path.join(self.package_folder, HIDE_MODULE), HIDE_IN_CMAKE)
+
+    def _hides(self):
+        return not self.options.shared and self.settings.os not in ("Windows", "Macos")
 
     def package_info(self):
         windows = self.settings.os == "Windows"
@@ -96,5 +107,7 @@ class Spoolbuf(ConanFile):
             self.cpp_info.system_libs = ["kernel32", "ntdll", "userenv", "ws2_32", "dbghelp"]
         elif self.settings.os != "Macos":
             self.cpp_info.system_libs = ["pthread", "dl", "m"]
-            # A plugin exports none of the library's functions.
-            self.cpp_info.sharedlinkflags = ["-Wl,--exclude-libs,libspoolbuf.a"]
+        if self._hides():
+            # For pkg-config and Meson, and for CMake.
+            self.cpp_info.sharedlinkflags = [HIDE]
+            self.cpp_info.set_property("cmake_build_modules", [HIDE_MODULE])

@@ -40,6 +40,17 @@ class Test(ConanFile):
                 raise ConanException(f"{name} said {said.getvalue()!r}")
             self.check_libraries(program)
         self.check_pages()
+        self.check_plugin()
+
+    def check_plugin(self):
+        """It exports no function of the library's."""
+        if self.settings.os != "Linux":
+            return
+        said = StringIO()
+        plugin = os.path.join(self.cpp.build.bindir, "libplugin.so")
+        self.run(f'nm -D --defined-only "{plugin}"', stdout=said)
+        if "plugin_open" not in said.getvalue() or " sb_" in said.getvalue():
+            raise ConanException(f"the plugin exports {said.getvalue()}")
 
     def check_pages(self):
         """Only the manual pages are in share."""
