@@ -43,6 +43,26 @@ put() {
     mv -f "$2.new" "$2"
 }
 
+# Windows, where the compilers differ in the names; packaging/libraries.cmake does the same without a shell. The
+# names of Rust become local, unless there are several objects that need each other's.
+if [ -e "$built/spoolbuf.dll" ]; then
+    for name in spoolbuf.dll libspoolbuf.dll.a spoolbuf.dll.lib spoolbuf.lib; do
+        [ ! -e "$built/$name" ] || put "$built/$name" "$out/$name"
+    done
+    [ -e "$built/libspoolbuf.a" ] || exit 0
+    if "${OBJCOPY:-objcopy}" -D --wildcard --strip-debug -L '!*compiler_builtins*' -L '_ZN*' -L '_R*' -L 'rust_*' \
+        -L '__rust*' "$built/libspoolbuf.a" "$out/local.a" &&
+        ! "${NM:-nm}" -g "$out/local.a" 2>/dev/null | grep -v compiler_builtins |
+            grep -qE ' (_ZN|_R|rust_|__rust)'; then
+        put "$out/local.a" "$out/libspoolbuf.a"
+    else
+        echo "spoolbuf: libspoolbuf.a keeps the symbols of Rust" >&2
+        put "$built/libspoolbuf.a" "$out/libspoolbuf.a"
+    fi
+    rm -f "$out/local.a"
+    exit
+fi
+
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 if [ -e "$built/libspoolbuf.dylib" ]; then
     plain=libspoolbuf.dylib

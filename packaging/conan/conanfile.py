@@ -94,8 +94,14 @@ class Spoolbuf(ConanFile):
         if self._hides():
             save(self, os.path.join(self.package_folder, HIDE_MODULE), HIDE_IN_CMAKE)
 
+    # On Windows, LLVM's linker has no such option.
     def _hides(self):
-        return not self.options.shared and self.settings.os not in ("Windows", "Macos")
+        settings = self.settings
+        return (
+            not self.options.shared
+            and settings.os != "Macos"
+            and (settings.os != "Windows" or settings.compiler == "gcc")
+        )
 
     def package_info(self):
         windows = self.settings.os == "Windows"

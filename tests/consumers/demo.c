@@ -1,12 +1,12 @@
 /* Reads standard input far ahead, then at its start: what each of the consumers here builds. */
 #include <spoolbuf.h>
 #include <stdio.h>
-#include <unistd.h>
 
 static int64_t from_stdin(void *opaque, void *out, size_t capacity)
 {
     (void)opaque;
-    return read(STDIN_FILENO, out, capacity);
+    size_t count = fread(out, 1, capacity, stdin);
+    return count == 0 && ferror(stdin) ? -1 : (int64_t)count;
 }
 
 int main(void)

@@ -2,12 +2,14 @@
 #include <spoolbuf.hpp>
 
 #include <cstdio>
-#include <unistd.h>
 
 int main()
 {
     std::error_code code;
-    const auto from_stdin = [](void *out, std::size_t capacity) { return read(STDIN_FILENO, out, capacity); };
+    const auto from_stdin = [](void *out, std::size_t capacity) -> std::int64_t {
+        const std::size_t count = std::fread(out, 1, capacity, stdin);
+        return count == 0 && std::ferror(stdin) ? -1 : static_cast<std::int64_t>(count);
+    };
     spoolbuf::buffer buffer(from_stdin, {}, code);
     char late[6], early[6];
 

@@ -1,28 +1,43 @@
-//! What CMake does on Windows, as far as another system can tell.
+//! What CMake does on Windows, as far as another system can tell. `.ci/windows` builds with mingw-w64 there.
 
 use std::fs;
+use std::path::Path;
 
 use super::{folder, shell};
 use crate::foreign::{are_there, command};
-use crate::library::{HANGS_AFTER, root, run};
+use crate::library::{HANGS_AFTER, Outcome, root, run};
 
-/// The commands of the build, in a project that believes that this is Windows.
-fn commands(target: Option<&str>) -> String {
-    let project = folder("as on Windows");
+/// What CMake says in a project that believes that this is Windows, with more lines of its own.
+fn configured(project: &Path, lines: &str, variables: &[(&str, &str)]) -> Outcome {
     let lines = format!(
-        "cmake_minimum_required(VERSION 3.16)\nproject(whole C)\nset(WIN32 1)\n\
+        "cmake_minimum_required(VERSION 3.16)\nproject(whole C)\nset(WIN32 1)\n{lines}\n\
          add_subdirectory(\"{}\" spoolbuf)\nadd_custom_target(whole ALL)\n\
          add_dependencies(whole spoolbuf_libraries)\n",
         root().display()
     );
     fs::write(project.join("CMakeLists.txt"), lines).expect("written");
-    let mut cmake = command("cmake", &project);
+    let mut cmake = command("cmake", project);
     cmake.args(["-G", "Unix Makefiles", "-S", ".", "-B", "build"]);
     cmake.env_remove("CARGO_BUILD_TARGET");
-    cmake.envs(target.map(|it| ("CARGO_BUILD_TARGET", it)));
-    run(&mut cmake, HANGS_AFTER).expect_success("cmake");
+    cmake.envs(variables.iter().copied());
+    run(&mut cmake, HANGS_AFTER)
+}
+
+/// The commands of the build.
+fn commands(lines: &str, variables: &[(&str, &str)]) -> String {
+    let project = folder("as on Windows");
+    configured(&project, lines, variables).expect_success("cmake");
     let rules = "build/spoolbuf/CMakeFiles/spoolbuf_libraries.dir/build.make";
     fs::read_to_string(project.join(rules)).expect("rules")
+}
+
+/// A cargo of a Rust that was installed for another compiler.
+fn cargo_for(host: &str) -> String {
+    let script = format!("#!/bin/sh\nprintf 'cargo 1.95.0\\nhost: {host}\\n'\n");
+    let cargo = folder("a cargo of Windows").join("cargo");
+    fs::write(&cargo, script).expect("written");
+    shell(root(), &format!("chmod +x '{}'", cargo.display()));
+    cargo.display().to_string()
 }
 
 /// cargo's configuration can name another target, whose files are in another folder.
@@ -32,10 +47,64 @@ fn cargo_is_told_the_target() {
         return;
     }
     let host = shell(root(), "cargo -vV | sed -n 's/^host: //p'");
-    for (named, target) in [(None, host.trim()), (Some("other-target"), "other-target")] {
-        let said = commands(named);
-        assert!(said.contains(&format!("--target {target}\n")), "{said}");
-        let file = format!("/lib/cargo/{target}/release/spoolbuf.dll");
-        assert!(said.contains(&file), "{file}: {said}");
+    let named = [("CARGO_BUILD_TARGET", "other-target")];
+    for (variables, target) in [(&[][..], host.trim()), (&named[..], "other-target")] {
+        let said = commands("", variables);
+        assert!(said.contains(&format!("-DTARGET={target} ")), "{said}");
     }
+}
+
+/// Rust is for Visual Studio where gcc of MSYS2 compiles, or the other way round.
+#[test]
+fn the_library_is_for_the_compiler_of_the_build() {
+    if !are_there("the compiler on Windows", &["cmake", "cc", "make"]) {
+        return;
+    }
+    for (host, lines, target, import) in [
+        (
+            "x86_64-pc-windows-msvc",
+            "",
+            "x86_64-pc-windows-gnu",
+            "libspoolbuf.dll.a",
+        ),
+        (
+            "x86_64-pc-windows-gnu",
+            "",
+            "x86_64-pc-windows-gnu",
+            "libspoolbuf.dll.a",
+        ),
+        (
+            "aarch64-pc-windows-msvc",
+            "",
+            "aarch64-pc-windows-gnullvm",
+            "libspoolbuf.dll.a",
+        ),
+        (
+            "x86_64-pc-windows-gnu",
+            "set(MSVC 1)",
+            "x86_64-pc-windows-msvc",
+            "spoolbuf.dll.lib",
+        ),
+        (
+            "x86_64-pc-windows-msvc",
+            "set(MSVC 1)\nset(CMAKE_SIZEOF_VOID_P 4)",
+            "i686-pc-windows-msvc",
+            "spoolbuf.dll.lib",
+        ),
+    ] {
+        let said = commands(lines, &[("CARGO", &cargo_for(host))]);
+        assert!(
+            said.contains(&format!("-DTARGET={target} ")),
+            "{host}: {said}"
+        );
+        assert!(
+            said.contains(&format!("-DIMPORT={import} ")),
+            "{host}: {said}"
+        );
+    }
+    let named = [("CARGO_BUILD_TARGET", "x86_64-pc-windows-msvc")];
+    let refused = configured(&folder("refused on Windows"), "", &named);
+    assert!(!refused.status.success());
+    let why = " spoolbuf for x86_64-pc-windows-msvc can't be linked by ";
+    assert!(refused.output.contains(why), "{}", refused.output);
 }
