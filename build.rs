@@ -11,9 +11,13 @@ fn main() {
     // take what is for one alone as a mistake. Apple's linker takes a name for nothing else.
     let argument = |text: &str| println!("cargo:rustc-link-arg={text}");
     match system.as_str() {
-        "macos" | "ios" => println!(
-            "cargo:rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libspoolbuf.{major}.dylib"
-        ),
+        "macos" | "ios" => {
+            let version = var("CARGO_PKG_VERSION").unwrap_or_default();
+            // As with the SONAME, any version of this major one will do.
+            let names = format!("-install_name,@rpath/libspoolbuf.{major}.dylib");
+            let versions = format!("-compatibility_version,{major}.0.0,-current_version,{version}");
+            println!("cargo:rustc-cdylib-link-arg=-Wl,{names},{versions}");
+        }
         "windows" => {}
         _ => {
             argument(&format!("-Wl,-soname,libspoolbuf.so.{major}"));

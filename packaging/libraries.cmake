@@ -9,6 +9,7 @@
 # Rust are local in it, so that it can be in one program with other archives of Rust.
 cmake_minimum_required(VERSION 3.16...3.30)
 
+file(MAKE_DIRECTORY "${OUT}")
 set(target "${OUT}/cargo")
 if(NOT "$ENV{CARGO_TARGET_DIR}" STREQUAL "")
   get_filename_component(target "$ENV{CARGO_TARGET_DIR}" ABSOLUTE BASE_DIR "${CMAKE_CURRENT_SOURCE_DIR}")

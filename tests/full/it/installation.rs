@@ -1,6 +1,7 @@
 //! What is installed, by CMake and by cargo-c. The static library in plugins, and beside another one of
 //! Rust. The headers, by strict compilers. What CMake refuses.
 
+mod apple;
 mod archive;
 mod cargo;
 mod cargo_c;

@@ -24,8 +24,8 @@ fn configured(project: &Path, lines: &str, variables: &[(&str, &str)]) -> Outcom
 }
 
 /// The commands of the build.
-fn commands(lines: &str, variables: &[(&str, &str)]) -> String {
-    let project = folder("as on Windows");
+fn commands(name: &str, lines: &str, variables: &[(&str, &str)]) -> String {
+    let project = folder(name);
     configured(&project, lines, variables).expect_success("cmake");
     let rules = "build/spoolbuf/CMakeFiles/spoolbuf_libraries.dir/build.make";
     fs::read_to_string(project.join(rules)).expect("rules")
@@ -49,7 +49,7 @@ fn cargo_is_told_the_target() {
     let host = shell(root(), "cargo -vV | sed -n 's/^host: //p'");
     let named = [("CARGO_BUILD_TARGET", "other-target")];
     for (variables, target) in [(&[][..], host.trim()), (&named[..], "other-target")] {
-        let said = commands("", variables);
+        let said = commands("as on Windows", "", variables);
         assert!(said.contains(&format!("-DTARGET={target} ")), "{said}");
     }
 }
@@ -92,7 +92,7 @@ fn the_library_is_for_the_compiler_of_the_build() {
             "spoolbuf.dll.lib",
         ),
     ] {
-        let said = commands(lines, &[("CARGO", &cargo_for(host))]);
+        let said = commands("another compiler", lines, &[("CARGO", &cargo_for(host))]);
         assert!(
             said.contains(&format!("-DTARGET={target} ")),
             "{host}: {said}"
