@@ -1,4 +1,4 @@
-//! How the shared library is linked: its SONAME, and that it stays once it is loaded.
+//! How the shared library is linked: its SONAME and version, and that it stays once it is loaded.
 
 use std::env::var;
 

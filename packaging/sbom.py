@@ -1,32 +1,43 @@
-"""Writes the SBOM of the libraries that are shipped, in CycloneDX: python3 packaging/sbom.py FILE.
+"""Writes the SBOM of a release, in CycloneDX: python3 packaging/sbom.py FILE ARTIFACT=PARTS...
 
-They are built of this crate, of the crates that it needs, and of Rust's standard library.
+An artifact is a file of the release. PARTS is a file with the name and the version of each part
+that is linked into it, or nothing: crates, Rust's standard library, and the unwinder.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Parts that are no crates: the name, and the license.
+GENERIC = {
+    "rust-std": "MIT OR Apache-2.0",
+    "libunwind": "Apache-2.0 WITH LLVM-exception",
+    "libgcc": "GPL-3.0-or-later WITH GCC-exception-3.1",
+}
 
-def said(*command: str) -> str:
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+Part = tuple[str, str]
+Json = dict[str, object]
 
 
-def checksums() -> dict[tuple[str, str], str]:
-    """The checksum of each crate that comes from the registry, as the lock file has it."""
-    lock = (ROOT / "Cargo.lock").read_text(encoding="utf-8")
-    entry = r'name = "(.+)"\nversion = "(.+)"\nsource = ".+"\nchecksum = "(.+)"'
-    return {(name, version): checksum for name, version, checksum in re.findall(entry, lock)}
+def said(*command: str, folder: Path = ROOT) -> str:
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
-def component(name: str, version: str, license: str) -> dict[str, object]:
-    purl = f"pkg:cargo/{name}@{version}"
+def sha256(content: str) -> list[Json]:
+    return [{"alg": "SHA-256", "content": content}]
+
+
+def component(part: Part, license: str, kind: str = "cargo") -> Json:
+    name, version = part
+    purl = f"pkg:{kind}/{name}@{version}"
     return {
         "type": "library",
         "bom-ref": purl,
@@ -37,23 +48,69 @@ def component(name: str, version: str, license: str) -> dict[str, object]:
     }
 
 
-def main(path: str) -> None:
-    tree = ["cargo", "tree", "--locked", "--edges", "normal", "--target", "all"]
-    lines = said(*tree, "--prefix", "none", "--format", "{p}|{l}").splitlines()
-    crates = []
-    # cargo marks a crate that it has shown before.
-    for line in dict.fromkeys(line.removesuffix(" (*)") for line in lines):
-        package, license = line.split("|")
-        name, version = package.split(" ")[:2]
-        crates.append(component(name, version.lstrip("v"), license))
-    itself, *needed = crates
-    known = checksums()
-    for crate in needed:
-        checksum = known[str(crate["name"]), str(crate["version"])]
-        crate["hashes"] = [{"alg": "SHA-256", "content": checksum}]
-    rust = said("rustc", "--version").split()[1]
-    standard = component("std", rust, "MIT OR Apache-2.0") | {"purl": f"pkg:generic/rust-std@{rust}"}
-    needed.append(standard)
+def apart(crates: set[Part]) -> list[list[Part]]:
+    """Lists with one version of each crate: cargo takes no two that are compatible."""
+    lists: list[list[Part]] = []
+    for crate in sorted(crates):
+        for some in lists:
+            if crate[0] not in {name for name, _ in some}:
+                some.append(crate)
+                break
+        else:
+            lists.append([crate])
+    return lists
+
+
+def described(crates: list[Part]) -> list[Json]:
+    """By a package that depends on exactly those, as cargo describes it."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        lines = ["[package]", 'name = "parts"', "[lib]", 'path = "lib.rs"', "[workspace]"]
+        for it, version in crates:
+            lines += [f"[dependencies.{it}]", f'version = "={version}"', "default-features = false"]
+        (folder / "Cargo.toml").write_text("\n".join(lines), encoding="utf-8")
+        (folder / "lib.rs").touch()
+        metadata = json.loads(said("cargo", "metadata", "--format-version", "1", folder=folder))
+        lock = (folder / "Cargo.lock").read_text(encoding="utf-8")
+    entry = r'name = "(.+)"\nversion = "(.+)"\nsource = ".+"\nchecksum = "(.+)"'
+    checksums = {(name, version): checksum for name, version, checksum in re.findall(entry, lock)}
+    licenses = {(it["name"], it["version"]): it["license"] for it in metadata["packages"]}
+    return [component(it, licenses[it]) | {"hashes": sha256(checksums[it])} for it in crates]
+
+
+def components(parts: set[Part]) -> list[Json]:
+    generic = sorted(it for it in parts if it[0] in GENERIC)
+    found = [component(it, GENERIC[it[0]], "generic") for it in generic]
+    for crates in apart(parts - set(generic)):
+        found += described(crates)
+    return sorted(found, key=lambda it: str(it["bom-ref"]))
+
+
+def read(path: str) -> list[Part]:
+    lines = Path(path).read_text(encoding="utf-8").splitlines() if path else []
+    return sorted({(name, version) for name, version in map(str.split, lines)})
+
+
+def main(path: str, arguments: list[str]) -> None:
+    artifacts = {Path(it.rpartition("=")[0]): read(it.rpartition("=")[2]) for it in arguments}
+    manifest = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
+    (version,) = re.findall(r'^version = "(.+)"', manifest, re.MULTILINE)
+    itself = component(("spoolbuf", version), "MIT OR Apache-2.0")
+    needed = components({part for parts in artifacts.values() for part in parts})
+    refs = {(it["name"], it["version"]): it["bom-ref"] for it in needed}
+    files = [
+        {
+            "type": "file",
+            "bom-ref": f"file:{it.name}",
+            "name": it.name,
+            "version": version,
+            "hashes": sha256(hashlib.sha256(it.read_bytes()).hexdigest()),
+        }
+        for it in artifacts
+    ]
+    dependencies = [{"ref": itself["bom-ref"], "dependsOn": [it["bom-ref"] for it in files]}]
+    for file, parts in zip(files, artifacts.values()):
+        dependencies.append({"ref": file["bom-ref"], "dependsOn": [refs[it] for it in parts]})
     bom = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
@@ -62,11 +119,11 @@ def main(path: str) -> None:
             "timestamp": said("git", "log", "-1", "--format=%cI").strip(),
             "component": itself,
         },
-        "components": needed,
-        "dependencies": [{"ref": itself["bom-ref"], "dependsOn": [it["bom-ref"] for it in needed]}],
+        "components": files + needed,
+        "dependencies": dependencies,
     }
     Path(path).write_text(json.dumps(bom, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2:])
