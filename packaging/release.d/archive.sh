@@ -175,11 +175,9 @@ use_windows() {
     # Windows looks for a DLL beside the program.
     cp "$name/$shared" .
     runs shared.exe
-    # There, read() takes an unsigned int.
     cmake -S "$root/tests/consumers/cmake" -B package -DWAY=package -DCMAKE_PREFIX_PATH="$at/$name" \
         -DCMAKE_SYSTEM_NAME=Windows -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="${cc/gcc/g++}" \
-        -DCMAKE_EXE_LINKER_FLAGS=-static \
-        -DCMAKE_C_FLAGS=-Wno-error=conversion -DCMAKE_CXX_FLAGS=-Wno-error=conversion
+        -DCMAKE_EXE_LINKER_FLAGS=-static
     cmake --build package --target demo-shared demo-cpp-static
     cp "$name/$shared" package
     runs package/demo-shared.exe
