@@ -67,6 +67,8 @@ use_wheel_without_python() {
         cp spoolbuf/spoolbuf.dll .
         runs shared.exe
     else
+        # The name that the program looks for.
+        cp "spoolbuf/libspoolbuf.so" "$name/lib/libspoolbuf.so.${version%%.*}"
         [ ${#runner[@]} -eq 0 ] || runner+=(-L "$work/$machine/musl")
         runs shared
     fi
