@@ -44,7 +44,7 @@ fn is_there(tool: &str) -> bool {
 }
 
 /// The programs of the pages, by a part of each. Each is compiled or run by a test of this module.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     (
         "c",
         "late_count = sb_read(buffer, 700000, sizeof late, late), early_count",
@@ -52,6 +52,7 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("c", "sb_cache_new"),
     ("c", "int main"),
     ("cmake", "find_package"),
+    ("cmake", "copy_if_different"),
     ("cpp", "early = buffer.read(0, 6);\nbuffer.save"),
     ("cpp", "int main"),
     ("python", "ctypes"),
@@ -121,8 +122,8 @@ const OTHERS: [(&str, &str, &str, &str); 19] = [
     (
         "docs/abi.md",
         "BLESS=first",
-        "tests/it/abi.rs",
-        "fn first_header",
+        "tests/full/it/abi.rs",
+        "what == \"first\"",
     ),
     (
         "docs/install.md",

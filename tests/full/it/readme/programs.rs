@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{is_there, printed, prints};
 use crate::checkout::{INSTALL, PAGES, block, checkout, install, succeeds, succeeds_with};
+use crate::library::root;
 
 #[test]
 fn shared_library() {
@@ -65,7 +66,7 @@ fn installed_library() {
         return;
     }
     let lines = compile_lines();
-    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert_eq!(lines.len(), 4, "{lines:?}");
     for line in lines {
         succeeds(checkout, &format!("rm -f demo; {line}"));
         prints(checkout, "./demo");
@@ -90,6 +91,17 @@ fn installed_library() {
         );
         prints(checkout, "cmake/build/demo");
     }
+}
+
+/// The lines are those of a project that `.ci/windows` builds.
+#[test]
+fn a_dll_beside_the_program() {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let project = root().join("tests/consumers/cmake/CMakeLists.txt");
+    let project = fs::read_to_string(project).expect("a project");
+    let lines = block("cmake", "copy_if_different").replace(":demo>", ":demo-shared>");
+    let lines = lines.replace("TARGET demo ", "TARGET demo-shared ");
+    assert!(words(&project).contains(&words(&lines)), "{lines}");
 }
 
 #[test]
