@@ -2682,7 +2682,7 @@ struct cache_options {
     std::uint64_t prefetch_low = 0;      ///< the prefetch refills below this; 0: half of what it keeps
     std::string spool_dir;               ///< directory of the spool files; empty: the default
     void (*thread_begin)(void *) = nullptr; ///< called on a helper thread before an opener or a source is
-    void (*thread_end)(void *) = nullptr;   ///< called as that thread's last act
+    void (*thread_end)(void *) = nullptr;   ///< called as that thread's last act, maybe after the cache's end
     void *thread_opaque = nullptr;          ///< passed to both; must outlive those threads
 };
 

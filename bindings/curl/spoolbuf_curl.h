@@ -77,7 +77,9 @@
  *   threads              the source runs on the thread that reads the buffer, one at a time, or on the
  *                        helper thread. It has no thread of its own: while nobody reads, nothing is
  *                        received (see sb_prefetch())
- *   lifetime             everything is freed at the source's `close`
+ *   lifetime             everything is freed at the source's `close`, which may come after sb_free() has
+ *                        returned. What the options of your own handle refer to, such as a list of
+ *                        headers, must be valid until then
  *
  * HTTP, HTTPS and FTP; for files use spoolbuf_fd.h. If other threads are running, call curl_global_init()
  * first. Needs libcurl 7.68 or newer; with 7.87 or newer, `close` does not wait for a pending name

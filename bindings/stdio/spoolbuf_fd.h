@@ -28,7 +28,8 @@
  *   threads              the source runs on the thread that reads the buffer, one at a time, or on the
  *                        helper thread
  *   lifetime             with `owned` the descriptor is closed at the source's `close`. Otherwise it
- *                        must stay open until sb_free() has returned
+ *                        must stay open until that `close`, which may come after sb_free() has
+ *                        returned. To keep the descriptor, pass a dup(2) of it with `owned`
  *
  * For a FILE (popen, fopencookie, ...) use spoolbuf_file_source(). It uses fread(3) and is forward-only.
  * It blocks until all requested bytes have arrived; with the option `read_granularity` 0 these are only the bytes
@@ -207,7 +208,8 @@ static inline int spoolbuf_fd_pipe(int *ends)
  *
  * @param source [out] the source. Its `close` frees it: pass it to sb_new(), or call `close` yourself.
  * @param fd     the descriptor.
- * @param owned  whether the source's `close` closes the descriptor.
+ * @param owned  whether the source's `close` closes the descriptor. Otherwise it must stay open until then,
+ *               which may be after sb_free() has returned.
  * @param size   [out] what to pass to sb_new() as the declared size.
  * @return 0; or -errno, with nothing changed.
  */
@@ -323,7 +325,8 @@ static inline void spoolbuf_file_close(void *opaque)
  *
  * @param source     [out] the source, which its `close` frees.
  * @param file       the FILE.
- * @param close_file fclose, pclose or NULL: called at the source's `close`.
+ * @param close_file fclose or pclose, called at the source's `close`. With NULL the FILE must stay open until
+ *                   then, which may be after sb_free() has returned.
  * @return 0 or -ENOMEM.
  */
 static inline int spoolbuf_file_source(sb_callback *source, FILE *file, int (*close_file)(FILE *))

@@ -28,7 +28,9 @@
  *   threads              the source and `grows` run on the thread that reads the buffer, one at a time, or
  *                        on the helper thread. `grows` must not block and must not read the buffer
  *   lifetime             with `owned` the descriptor is closed at the source's `close`. Otherwise it must
- *                        stay open, and `opaque` valid, until sb_free() has returned
+ *                        stay open until that `close`, which may come after sb_free() has returned. To
+ *                        keep the descriptor, pass a dup(2) of it with `owned`. `opaque` must be valid
+ *                        until that `close`
  *
  * POSIX; needs _POSIX_C_SOURCE 200809L or more. C99.
  */
@@ -155,9 +157,10 @@ static inline int spoolbuf_fd_watch(int fd)
  *
  * @param source [out] the source. Its `close` frees it: pass it to sb_new(), or call `close` yourself.
  * @param fd     the descriptor.
- * @param owned  whether the source's `close` closes the descriptor.
+ * @param owned  whether the source's `close` closes the descriptor. Otherwise it must stay open until then,
+ *               which may be after sb_free() has returned.
  * @param grows  the function that tells whether the file still grows.
- * @param opaque passed to `grows`.
+ * @param opaque passed to `grows`; must be valid until the source's `close`.
  * @return 0; or -errno, with nothing changed: -EINVAL if `fd` is not a regular file (a pipe needs no
  *         following: see spoolbuf_fd_source()) or `grows` is NULL.
  */
