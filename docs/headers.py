@@ -22,7 +22,7 @@ class Text(NamedTuple):
     names: dict[str, str]  # of C++: what parameters mean that no comment explains
 
 
-def row_of(lines: list[str]) -> list[tuple[str, str]]:
+def rows_of(lines: list[str]) -> list[tuple[str, str]]:
     """The rows of a table that is aligned by spaces, or nothing."""
     if len(lines[0]) - len(lines[0].lstrip()) != 2:
         return []
@@ -34,7 +34,8 @@ def row_of(lines: list[str]) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for line in lines:
         key, value = line[2:column].strip(), line[column:].strip()
-        if key and value:
+        # A key goes on in a line that is indented by one more space.
+        if key and value and not line[2].isspace():
             rows.append((key, value))
         else:
             rows[-1] = (f"{rows[-1][0]} {key}".strip(), f"{rows[-1][1]} {value}".strip())
@@ -56,7 +57,7 @@ def top(header: str) -> Text:
     names: dict[str, str] = {}
     body = []
     for part in paragraphs:
-        rows = row_of(part)
+        rows = rows_of(part)
         if len(part) == 1 and part[0].isupper():
             body.append(f"## {part[0].capitalize()}")
         elif rows:
@@ -93,7 +94,15 @@ def overview(header: str) -> str:
 # ---- C ----------------------------------------------------------------------------------------------
 
 
-def c_items(header: str) -> Iterator[str]:
+def check_members(path: str, body: str, shown: list[str]) -> None:
+    """Every constant of an enum is shown."""
+    for constant in re.sub(r"/\*.*?\*/", "", body, flags=re.S).split(","):
+        name = constant.split("=")[0].strip()
+        if name and not re.search(rf"^ *{name}\b", "\n".join(shown), flags=re.M):
+            problems.append(f"{path}: {name} has no comment of its own in its enum")
+
+
+def c_items(path: str, header: str) -> Iterator[str]:
     """What has a comment with two stars, without bodies."""
     found = re.finditer(r"^(/\*\*[ \n].*?\*/\n)(?:#ifndef \w+\n)?([^\n{;]*(?:\n[^\n{;]+)*)", header, flags=re.S | re.M)
     for item in found:
@@ -101,9 +110,11 @@ def c_items(header: str) -> Iterator[str]:
         if code.startswith("#"):
             yield comment + code.split("\n")[0].rstrip("\\ ") + "\n"
         elif code.startswith(("typedef struct", "enum")):
-            body = header[item.end() :].split("}", 1)[0]
+            body = header[item.end() :].split("{", 1)[-1].split("}", 1)[0]
             members = [line for line in body.split("\n") if "/**<" in line]
             name = code.split()[-1] if code.startswith("typedef") else ""
+            if code.startswith("enum"):
+                check_members(path, body, members)
             block = " {\n" + "\n".join(members) + "\n}" if members else ""
             yield f"{comment}{code}{block} {name};\n"
         else:
@@ -327,6 +338,6 @@ def shown(path: str, header: str) -> str:
         return f"/** @file {name}\n@brief The interface in C\n\n[The file]({link})\n*/\n" + header
     if name.endswith(".hpp"):
         return page(name, link, text) + cpp(header, text.names)
-    body = "\n".join(c_items(header.split("*/", 1)[1]))
+    body = "\n".join(c_items(path, header.split("*/", 1)[1]))
     check_used(path, header, body)
     return page(name, link, text) + body

@@ -177,8 +177,9 @@ class Pages:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / name, target)
                 link = urllib.parse.quote(os.path.relpath(name, path))
-                links.append(f'<li><a href="{link}">{html.escape(name)}</a></li>')
-            (to / "index.html").write_text(f"<!doctype html><title>{path}</title><ul>{''.join(links)}</ul>\n")
+                links.append(f'<li><a href="{html.escape(link)}">{html.escape(name)}</a></li>')
+            head = f'<!doctype html><meta charset="utf-8"><title>{html.escape(str(path))}</title>'
+            (to / "index.html").write_text(f"{head}<ul>{''.join(links)}</ul>\n", encoding="utf-8")
 
 
 def tracked(*paths: str) -> list[str]:

@@ -43,7 +43,7 @@
  *   at its end, with     from anywhere: the appsrc is `random-access`, with the size
  *   every byte buffered
  *   that can seek, with  from anywhere. GStreamer looks at the end first, so the source is sent there
- *   a size               first; that proves a declared size (sb_find_size()). If that fails, a warning
+ *    a size              first; that proves a declared size (sb_find_size()). If that fails, a warning
  *                        on the bus and the status say so: the sound may end at a wrong size. A source
  *                        that turns out to be unable to seek plays once everything is fetched. Only the
  *                        streaming thread waits for that. A query of the program's returns at once, and
@@ -82,8 +82,10 @@
 extern "C" {
 #endif
 
-/** How long a read blocks, in milliseconds, before it checks whether it is still needed. */
-enum { SPOOLBUF_GST_PATIENCE = 50 };
+/** The pace of a read. */
+enum {
+    SPOOLBUF_GST_PATIENCE = 50 /**< how long it blocks, in milliseconds, before it checks whether it is needed */
+};
 
 /**
  * One pipeline's position in a buffer. It must not be moved in memory while it is open. A pipeline does not

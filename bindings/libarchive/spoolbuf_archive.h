@@ -42,7 +42,7 @@
  *   a source             a ZIP is read
  *   whose end is known   by its directory, which is at its end
  *   that can seek, with  the same, after a seek of the source to the declared end, which proves the
- *   a size               size
+ *    a size              size
  *   any other            as it arrives, without its directory: permissions and links may be missing
  *   with SB_REACH_WHOLE  by its directory, once everything is fetched
  *

@@ -43,7 +43,7 @@
  *   that can seek, with  is sent to the declared end, which proves the size
  *   a size
  *   any other, of a WAV, has a size that is never reached, and zeros there: the sound is played as it
- *   an MP3 or a FLAC     arrives, whether a size is declared or not, and is sought within what is
+ *    an MP3 or a FLAC    arrives, whether a size is declared or not, and is sought within what is
  *                        buffered. What follows the sound (tags of an MP3, chunks of a WAV) is not seen
  *   any other            is fetched to its end first, by the adapter itself. Ogg and Opus cannot be
  *                        played as they arrive: SDL_mixer seeks to the start before it plays, which

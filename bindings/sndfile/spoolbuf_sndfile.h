@@ -39,7 +39,7 @@
  *   a source             plays
  *   whose end is known   as a file does
  *   that can seek, with  the same, after one seek of the source to the declared end, which proves the
- *   a size               size
+ *    a size              size
  *   any other            as it arrives, whether a size is declared or not. The number of frames is the
  *                        header's. Ogg has none: `info.frames` is SF_COUNT_MAX. WAV, Ogg and Opus are
  *                        sought within what is buffered; FLAC and MP3 can't be sought

@@ -40,7 +40,7 @@
  *                        is made after the end was seen can seek: an MP4 with its index at the end plays
  *                        once all of it has arrived, at the second time if it is large (see above)
  *   a source that can    VLC looks far ahead before it plays: at the first cluster of a Matroska file,
- *   seek                 all of it, and at each fragment of an MP4. On a slow line lower the buffer's
+ *    seek                all of it, and at each fragment of an MP4. On a slow line lower the buffer's
  *                        `seek_gap`, to 65536 for example: such looks then skip more
  *   going back           before the end was seen: stop, and play the media of
  *                        spoolbuf_vlc_media_back() with the option `:start-time=12.5` (seconds). It seeks

@@ -114,6 +114,19 @@ fn a_header_that_explains_too_little_is_refused() {
         two.contains("/** Two stars. */\nint spoolbuf_x_open(int io);\n"),
         "{two}"
     );
+    let choice = |members: &str| {
+        let text = format!("/*\n * x\n */\n\n/** Which. */\nenum {{{members}}};\n");
+        shown("x/spoolbuf_x.h", &text)
+    };
+    let named = choice("\n    ONE = 1, /**< the first */\n").expect("a page");
+    assert!(named.contains("ONE = 1, /**< the first */"), "{named}");
+    for members in [
+        " ONE = 1 ",
+        "\n    TWO, /**< the second */\n    ONE /* hidden */\n",
+    ] {
+        let missed = choice(members).expect_err("refused");
+        assert!(missed.contains("ONE has no comment"), "{missed}");
+    }
     let class = |lines: &str| {
         let comment = "/*\n * x\n *\n *   parameter  meaning\n *   at         where\n */";
         let text = format!(
@@ -144,7 +157,19 @@ fn a_header_that_explains_too_little_is_refused() {
     }
 }
 
-/// The list of the files in a folder that a page leads to, in a repository whose paths have spaces.
+/// A key that goes on in a line with a value, and one that does so alone.
+#[test]
+fn a_row_may_have_a_key_of_two_lines() {
+    if !are_there("the reference of the headers", &["python3"]) {
+        return;
+    }
+    let table = "/*\n * x\n *\n *   a source             plays\n *   that can seek, with  after a\n *    a size              seek\n *   any other, as a      late\n *   pipe\n */\n";
+    let page = shown("x/spoolbuf_x.h", table).expect("a page");
+    let rows = "| a source | plays |\n|---|---|\n| that can seek, with a size | after a seek |\n| any other, as a pipe | late |\n";
+    assert!(page.contains(rows), "{page}");
+}
+
+/// The list of the files in a folder that a page leads to, in a repository whose paths have spaces and signs of HTML.
 #[test]
 fn the_site_shows_paths_with_spaces() {
     if !are_there("the site", &["git", "python3"]) {
@@ -152,8 +177,8 @@ fn the_site_shows_paths_with_spaces() {
     }
     let folder = scratch().join("the site");
     let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(folder.join("source/a folder")).expect("a folder");
-    fs::write(folder.join("source/a folder/a file.txt"), "text").expect("written");
+    fs::create_dir_all(folder.join("source/a folder & é")).expect("a folder");
+    fs::write(folder.join("source/a folder & é/a file.txt"), "text").expect("written");
     let lines = format!(
         "cd '{folder}/source'\ngit init -q .\ngit add .\npython3 -B -c '
 import pathlib, runpy, sys
@@ -161,16 +186,17 @@ sys.path.insert(0, \"{root}/docs\")
 site = runpy.run_path(\"{root}/docs/site.py\")
 pages = site[\"Pages\"](pathlib.Path(\"{folder}/site\"))
 pages.copy_files.__globals__[\"ROOT\"] = pathlib.Path()
-pages.linked.add(pathlib.Path(\"a folder\"))
+pages.linked.add(pathlib.Path(\"a folder & é\"))
 pages.copy_files()'",
         folder = folder.display(),
         root = root().display()
     );
     let outcome = run(Command::new("sh").args(["-euc", &lines]), HANGS_AFTER);
     outcome.expect_success("the site's files");
-    let copied = folder.join("site/files/a folder");
+    let copied = folder.join("site/files/a folder & é");
     let list = fs::read_to_string(copied.join("index.html")).expect("a list");
     assert!(list.contains("href=\"a%20file.txt\""), "{list}");
+    assert!(list.contains("<title>a folder &amp; é</title>"), "{list}");
     let text = fs::read_to_string(copied.join("a file.txt")).expect("the file");
     assert_eq!(text, "text");
 }
