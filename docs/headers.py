@@ -113,8 +113,7 @@ def c_items(path: str, header: str) -> Iterator[str]:
             body = header[item.end() :].split("{", 1)[-1].split("}", 1)[0]
             members = [line for line in body.split("\n") if "/**<" in line]
             name = code.split()[-1] if code.startswith("typedef") else ""
-            if code.startswith("enum"):
-                check_members(path, body, members)
+            check_members(path, body if code.startswith("enum") else "", members)
             block = " {\n" + "\n".join(members) + "\n}" if members else ""
             yield f"{comment}{code}{block} {name};\n"
         else:
@@ -222,7 +221,10 @@ def commented(comment: str, before: str, code: str, names: dict[str, str], where
     function = "(" in code.split("=")[0] and not re.match(r"(?:using|struct|class|enum)\b", code)
     if function:
         head = code.split("(")[0].split("\n")[-1]
-        for name in parameters(code):
+        own = parameters(code)
+        for name in set(re.findall(r"\w+", " ".join(re.findall(r"`(.*?)`", comment)))) & set(names) - set(own):
+            problems.append(f"{where}: its comment explains {name}, which it lacks: {code}")
+        for name in own:
             if not re.search(rf"@param {name}\s", comment):
                 if name not in names:
                     problems.append(f"{where}: {name} is not among the header's parameters: {code}")
@@ -233,8 +235,7 @@ def commented(comment: str, before: str, code: str, names: dict[str, str], where
             if not text:
                 problems.append(f"{where}: its comment does not say what is returned: {code}")
                 text = "unknown"
-            text = text if text[1:2].isupper() else text[0].lower() + text[1:]
-            lines.append(f"/// @return {text}.")
+            lines.append(f"/// @return {text if text[1:2].isupper() else text[0].lower() + text[1:]}.")
     return "\n".join([*lines, code])
 
 
@@ -277,8 +278,7 @@ def declared(lines: list[str], indent: str) -> Iterator[Item]:
 def block(item: Item, names: dict[str, str]) -> str:
     """A class or an enum, with what it shows."""
     if item.code.startswith("enum"):
-        values = [re.sub(r"= (SB_\w+),", r"= \1, ///< \1", line) for line in item.body]
-        inner = "\n".join(values)
+        inner = "\n".join(re.sub(r"= (SB_\w+),", r"= \1, ///< \1", line) for line in item.body)
     else:
         inner = "\n".join(cpp_items(list(public(item.body, item.code)), names, item.name))
     access = "public:\n" if item.code.startswith("class") else ""
@@ -292,11 +292,17 @@ def is_hidden(item: Item, where: str) -> bool:
     return bool(ahead or (moves and not item.comment) or "::" in item.code.split("(")[0].split()[-1])
 
 
+def signature(item: Item) -> str:
+    """A function's name and parameters, apart from the code: what it has in common with the one that throws."""
+    names = parameters(item.code) if "(" in item.code else []
+    return " ".join([item.name, "of", *(name for name in names if name != "code")])
+
+
 def cpp_items(lines: list[str], names: dict[str, str], where: str) -> Iterator[str]:
     """What a namespace or a class shows."""
     items = list(declared(lines, "    " if where else ""))
-    # Overloads share the first one's; constructors have their own ones.
-    said = {item.name: item.comment for item in reversed(items) if item.comment and item.name != where}
+    # Overloads share what is before them, best of the same parameters; constructors have their own.
+    said: dict[str, str] = {}
     for item in items:
         if item.body:
             yield block(item, names)
@@ -305,7 +311,9 @@ def cpp_items(lines: list[str], names: dict[str, str], where: str) -> Iterator[s
         elif is_hidden(item, where):
             continue
         elif item.comment or item.name in said:
-            before = said.get(item.name, "")
+            before = said.get(signature(item)) or said.get(item.name, "")
+            if item.comment and item.name != where:
+                said = {item.name: item.comment, signature(item): item.comment, **said}
             yield commented(item.comment or before, before, item.code, names, where)
         else:
             problems.append(f"{where or 'spoolbuf'}: without a comment: {item.code}")
@@ -313,9 +321,8 @@ def cpp_items(lines: list[str], names: dict[str, str], where: str) -> Iterator[s
 
 def cpp(header: str, names: dict[str, str]) -> str:
     """The public part of a header for C++."""
-    lines = list(taken(header.split("*/", 1)[1].split("\n")))
     shown, inside, hidden = [], False, False
-    for line in lines:
+    for line in taken(header.split("*/", 1)[1].split("\n")):
         if line.startswith("namespace detail"):
             hidden = True
         elif line.startswith("namespace spoolbuf"):

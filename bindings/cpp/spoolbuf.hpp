@@ -1271,7 +1271,8 @@ public:
     }
 #endif
 
-    /// The same. On failure the object is empty and the code is set.
+    /// Creates a buffer over a source, as the constructor that throws. On failure the object is empty and the code
+    /// is set.
     template <class Source,
               class = std::enable_if_t<!std::is_same_v<std::decay_t<Source>, buffer>>>
     buffer(Source &&source, const options &how, std::error_code &code)
@@ -1342,9 +1343,8 @@ public:
         return read_some(off, std::data(out), std::size(out), code);
     }
 
-    /// The same with a timeout, which holds whatever the source does: a helper thread calls the source.
-    /// Returns how many bytes were available. The code is errc::timeout if no byte arrived in time; 0 without a code
-    /// is the end.
+    /// As read_some(), with a timeout that holds whatever the source does: a helper thread calls the source.
+    /// Returns how many bytes were available, 0 at the end. Sets errc::timeout if no byte arrived in time.
     template <class Rep, class Period>
     std::size_t read_for(std::uint64_t off, void *out, std::size_t len,
                          std::chrono::duration<Rep, Period> limit,
@@ -1378,13 +1378,14 @@ public:
     }
 
     /// Reads to the end and writes the whole resource to `path`, atomically.
-    /// `how` can be sb_save_flag values. If `progress(done, total)` returns false, the save stops with
-    /// errc::canceled. Returns the number of bytes saved.
+    /// Returns the number of bytes saved.
     std::uint64_t save(const std::filesystem::path &path, std::error_code &code) const
     {
         return save(path, 0, [](std::uint64_t) {}, code);
     }
 
+    /// As save() with a path only. `how` can be sb_save_flag values. If `progress(done, total)` returns false, the
+    /// save stops with errc::canceled. Returns the number of bytes saved.
     template <class Tell, class = detail::if_told<Tell>>
     std::uint64_t save(const std::filesystem::path &path, const save_options &how, Tell &&progress,
                        std::error_code &code) const
@@ -1411,7 +1412,8 @@ public:
         return settled(sb_find_size(handle_, -1), code);
     }
 
-    /// The same with a timeout, as for read_for().
+    /// As find_size() without a timeout. This one holds whatever the source does, as that of read_for(). Returns the
+    /// final size. Sets errc::timeout if it did not become known in time.
     template <class Rep, class Period>
     std::uint64_t find_size(std::chrono::duration<Rep, Period> limit,
                             std::error_code &code) const noexcept
@@ -1515,8 +1517,8 @@ public:
         return counted(count);
     }
 
-    /// The same for an array, a vector, a string and the like. Returns the number of bytes, 0 at the end, or nothing
-    /// if no byte arrived in time.
+    /// Reads the available bytes into an array, a vector, a string and the like, with a timeout. Returns the number
+    /// of bytes, 0 at the end, or nothing if no byte arrived in time.
     template <class Room, class Rep, class Period, class = detail::if_room<Room>>
     std::optional<std::size_t> read_for(std::uint64_t off, Room &&out,
                                         std::chrono::duration<Rep, Period> limit) const
@@ -1531,7 +1533,7 @@ public:
         return made;
     }
 
-    /// The same as read_for(). Returns the number of bytes, 0 at the end, or nothing if no byte arrived in time.
+    /// As read_for(). Returns the number of bytes, 0 at the end, or nothing if no byte arrived in time.
     template <class Rep, class Period>
     std::optional<std::size_t> read_some(std::uint64_t off, void *out, std::size_t len,
                                          std::chrono::duration<Rep, Period> limit) const
@@ -1570,8 +1572,9 @@ public:
     }
 #endif
 
-    /// The same with options and a function that is told of the progress. An exception that it throws is rethrown
-    /// unchanged. Returns the number of bytes saved.
+    /// As save() with a path only. `how` can be sb_save_flag values. If `progress(done, total)` returns false, the
+    /// save stops with errc::canceled. An exception that it throws is rethrown unchanged. Returns the number of bytes
+    /// saved.
     template <class Tell, class = detail::if_told<Tell>>
     std::uint64_t save(const std::filesystem::path &path, const save_options &how, Tell &&progress) const
     {
@@ -1589,12 +1592,16 @@ public:
         return static_cast<std::uint64_t>(count);
     }
 
+    /// As save() with a path only. If `progress(done, total)` returns false, the save stops with errc::canceled. An
+    /// exception that it throws is rethrown unchanged. Returns the number of bytes saved.
     template <class Tell, class = detail::if_told<Tell>>
     std::uint64_t save(const std::filesystem::path &path, Tell &&progress) const
     {
         return save(path, 0, std::forward<Tell>(progress));
     }
 
+    /// Reads to the end and writes the whole resource to `path`, atomically. `how` can be sb_save_flag values.
+    /// Returns the number of bytes saved.
     std::uint64_t save(const std::filesystem::path &path, const save_options &how = {}) const
     {
         return save(path, how, [](std::uint64_t) {});
@@ -1852,7 +1859,7 @@ public:
         return settled(sb_push(native_handle(), off, len, bytes, -1), code);
     }
 
-    /// The same with a timeout: errc::timeout if no byte was accepted in time. Returns how many were accepted.
+    /// As push(), with a timeout. Returns how many bytes were accepted. Sets errc::timeout if none was in time.
     template <class Rep, class Period>
     std::size_t push_for(std::uint64_t off, const void *bytes, std::size_t len,
                          std::chrono::duration<Rep, Period> limit,
@@ -1952,7 +1959,7 @@ public:
     /// A reader at the start of a buffer. On failure the object is empty and the code is set.
     reader(const buffer &from, std::error_code &code) noexcept : reader(from, {}, code) {}
 
-    /// The same with options.
+    /// A reader at the start of a buffer, with options. On failure the object is empty and the code is set.
     reader(const buffer &from, const reader_options &how, std::error_code &code) noexcept
         : buffer_(from.handle_), failed_(from.failed_)
     {
@@ -1965,6 +1972,8 @@ public:
         return settled(sb_reader_read(native_handle(), len, out), code);
     }
 
+    /// Blocks for the first byte, reads the available bytes into an array, a vector, a string and the like, and
+    /// advances past them. Returns how many, 0 at the end.
     template <class Room, class = detail::if_room<Room>>
     std::size_t read(Room &&out, std::error_code &code) noexcept
     {
@@ -2031,7 +2040,8 @@ public:
     }
 
 #ifdef __cpp_lib_span
-    /// The same into a span. Returns the filled part, an empty one at the end.
+    /// Blocks for the first byte, reads the available bytes into a span, and advances past them. Returns the filled
+    /// part, an empty one at the end.
     template <class Element, std::size_t Extent>
         requires detail::room_for<Element>
     std::span<Element> read(std::span<Element, Extent> out)
@@ -2045,7 +2055,7 @@ public:
         return checked_call(sb_reader_seek(native_handle(), off, whence));
     }
 
-    /// The same with an origin of the standard library.
+    /// Moves the position from an origin of the standard library. Returns the new position.
     /// @param off  how far from the origin, in bytes.
     /// @param from the origin.
     std::uint64_t seek(std::int64_t off, std::ios_base::seekdir from)

@@ -128,7 +128,7 @@ fn a_header_that_explains_too_little_is_refused() {
         assert!(missed.contains("ONE has no comment"), "{missed}");
     }
     let class = |lines: &str| {
-        let comment = "/*\n * x\n *\n *   parameter  meaning\n *   at         where\n */";
+        let comment = "/*\n * x\n *\n *   parameter  meaning\n *   at         where\n *   code       set\n */";
         let text = format!(
             "{comment}\nnamespace spoolbuf {{\n\n/// X.\nclass x {{\npublic:\n{lines}private:\n    int y();\n}};\n\n}} // namespace spoolbuf\n"
         );
@@ -138,6 +138,13 @@ fn a_header_that_explains_too_little_is_refused() {
         .expect("a page");
     let expected = "/// @param at where\n/// @return what is there.\nint get(int at) const;";
     assert!(fine.contains(expected) && !fine.contains("y()"), "{fine}");
+    let alike = class("    /// Returns what is there.\n    int get(int at, int &code);\n    /// Returns all.\n    int get(int &code);\n    int get();\n    int get(int at);\n").expect("a page");
+    for overload in [
+        "/// Returns all.\n/// @return all.\nint get();",
+        "/// Returns what is there.\n/// @param at where\n/// @return what is there.\nint get(int at);",
+    ] {
+        assert!(alike.contains(overload), "{alike}");
+    }
     for (lines, missing) in [
         ("    int get();\n", "without a comment"),
         (
@@ -148,6 +155,10 @@ fn a_header_that_explains_too_little_is_refused() {
         (
             "    /// Returns it.\n    int get(int far);\n",
             "far is not among",
+        ),
+        (
+            "    /// Returns what is at `[at, at + 1)`.\n    int get(int at);\n    int get();\n",
+            "explains at, which it lacks: int get();",
         ),
     ] {
         assert!(
