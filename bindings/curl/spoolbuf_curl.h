@@ -873,7 +873,7 @@ static inline curl_socket_t spoolbuf_curl_socket(void *opaque, curlsocktype purp
  * @param url    the URL, which is copied.
  * @param easy   a handle with your own options (headers, passwords, proxies, timeouts, redirections), or
  *               NULL. The source takes ownership of it. Without one, redirections are followed.
- * @return 0, or -CURLcode; then `easy` is still yours.
+ * @return 0; or -CURLcode, after which `easy` is still yours.
  */
 static inline int spoolbuf_curl_source(sb_callback *source, const char *url, CURL *easy)
 {

@@ -374,7 +374,7 @@ static inline void spoolbuf_gst_offer(spoolbuf_gst *self)
  *
  * @param self    the position to open.
  * @param buffer  the buffer to read.
- * @param source  the appsrc.
+ * @param source  the appsrc; referenced until spoolbuf_gst_close().
  * @param options the options of a reader, or NULL for AUTO.
  * @return SB_OK, or an sb_status; after an error there is nothing to close.
  */
@@ -406,7 +406,7 @@ static inline int spoolbuf_gst_open_with(spoolbuf_gst *self, sb_buffer *buffer, 
  *
  * @param self   the position to open.
  * @param buffer the buffer to read.
- * @param source the appsrc.
+ * @param source the appsrc; referenced until spoolbuf_gst_close().
  * @return SB_OK, or an sb_status; after an error there is nothing to close.
  */
 static inline int spoolbuf_gst_open(spoolbuf_gst *self, sb_buffer *buffer, GstAppSrc *source)

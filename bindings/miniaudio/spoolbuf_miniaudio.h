@@ -215,7 +215,7 @@ static inline int spoolbuf_miniaudio_status(const spoolbuf_miniaudio *self)
 }
 
 /**
- * Closes the position; the buffer stays open.
+ * Closes the position; the buffer stays open. After ma_decoder_uninit(), drflac_close() and the like.
  *
  * @param self the position.
  */

@@ -366,7 +366,7 @@ static inline int spoolbuf_mpv_load(mpv_handle *mpv, spoolbuf_mpv *film, const c
  * is refused any more: load the film again.
  *
  * @param film the film.
- * @return 1 if it was refused, or 0.
+ * @return 1 if so, otherwise 0. It is reset by the call.
  */
 static inline int spoolbuf_mpv_whole(spoolbuf_mpv *film)
 {

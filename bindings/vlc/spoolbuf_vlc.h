@@ -316,7 +316,7 @@ static inline int spoolbuf_vlc_is_mp4(sb_buffer *buffer)
  * seen now.
  *
  * @param self the film.
- * @return 1 if it could not, or 0.
+ * @return 1 if so, otherwise 0. It is reset by the call.
  */
 static inline int spoolbuf_vlc_refused(spoolbuf_vlc *self)
 {
