@@ -125,6 +125,32 @@ class Closing:
         return came
 
 
+class Deep(Given):
+    """Its `close` recurses without an end."""
+
+    def finish(self) -> None:
+        self.finished = True
+        self.finish()
+
+
+@pytest.mark.parametrize("kinds", [(Deep, Given), (Given, Deep), (Deep, Deep, Deep)])
+def test_a_stream_that_recurses(kinds: tuple[type[Given], ...]) -> None:
+    """Its error is reported, and ends no other stream's `close`."""
+    sources = [kind() for kind in kinds]
+    before = set(_registry.sources)
+    way: Any = Closing(sources)
+    first = way.came
+    came = _registry.settle(way)
+    assert all(source.finished for source in sources)
+    assert not set(_registry.sources) - before
+    chain = [came]
+    while (came := chain[-1].__context__ if chain[-1] else None) is not None:
+        chain.append(came)
+    assert first in chain
+    recursions = [error for error in chain if isinstance(error, RecursionError)]
+    assert len(recursions) >= kinds.count(Deep)
+
+
 SETTLING = _registry._Settling
 
 

@@ -89,6 +89,7 @@ def settle(closing: Way, presumed: Optional[int] = None) -> Optional[BaseExcepti
     inside a `try`, and an exception handler calls nothing.
     """
     settling: Optional[_Settling] = None
+    left: Optional[int] = None
     late: Late = None
     while True:
         try:
@@ -97,9 +98,13 @@ def settle(closing: Way, presumed: Optional[int] = None) -> Optional[BaseExcepti
                     settling = settling or _Settling(closing, presumed)
                     return settling.finish(late)
                 except RecursionError as error:
-                    # No other attempt would succeed.
-                    first = None if settling is None else settling.came
-                    return error if first is None else first
+                    if settling is None or settling.left == left:
+                        # Nothing was done since the last one: no other attempt would succeed.
+                        first = None if settling is None else settling.came
+                        return error if first is None else first
+                    # It may be that of a stream's own `close`.
+                    left = settling.left
+                    late = (error, late)
                 except BaseException as error:  # noqa: BLE001
                     late = (error, late)
         except BaseException as error:  # noqa: BLE001
@@ -112,6 +117,8 @@ class _Settling:
     def __init__(self, closing: Way, presumed: Optional[int]) -> None:
         """Does nothing yet."""
         self.came: Optional[BaseException] = None
+        # How many sources are left to close, the current one included. None before the first.
+        self.left: Optional[int] = None
         self._closing = closing
         self._presumed = presumed
         self._keys: list[int] = []
@@ -122,6 +129,7 @@ class _Settling:
         if not self._is_asked:
             self._ask()
         while self._keys:
+            self.left = len(self._keys)
             # Once more after an exception: it does nothing if it was done.
             _on_close(self._keys[-1])
             self._keys.pop()
