@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from support import PATIENCE
+
 
 class Call:
     """A call on another thread, and its result."""
@@ -26,7 +28,7 @@ class Call:
     def inside(cls, entered: threading.Event, call: Callable[[], object]) -> Call:
         """A call that has come as far as to set this event."""
         begun = cls(call)
-        assert entered.wait(60)
+        assert entered.wait(PATIENCE)
         return begun
 
     def end(self) -> object:

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 import pytest
 
 from spoolbuf import _registry
+from support import PATIENCE
 from watching import no_watch_left as no_watch_left
 
 
 @pytest.fixture(autouse=True)
 def no_hang() -> Iterator[None]:
-    """Two minutes are enough for any test on the busiest machine, except the `slow` ones."""
-    faulthandler.dump_traceback_later(120, exit=True, file=sys.__stderr__)
+    """Waits that end the test itself come first. Tests that take longer are `slow`."""
+    faulthandler.dump_traceback_later(3 * PATIENCE, exit=True, file=sys.__stderr__)
     yield
     faulthandler.cancel_dump_traceback_later()
 
@@ -34,7 +35,7 @@ def nothing_left() -> Iterator[None]:
     before = set(_registry.sources)
     yield
     # A stream's close may still run on the library's own thread.
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     gc.collect()
     while left := set(_registry.sources) - before:
         assert time.monotonic() < until, f"streams are left: {left}"

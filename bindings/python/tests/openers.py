@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from spoolbuf import Resource
-from support import chunks, data
+from support import PATIENCE, chunks, data
 
 SIZE = 300_000
 WHOLE = data(0, SIZE)
@@ -50,7 +50,7 @@ class Waits:
 
     def __call__(self, key: Any) -> bytes:
         self.entered.set()
-        assert self.go.wait(60)
+        assert self.go.wait(PATIENCE)
         return b"bytes"
 
 

@@ -10,18 +10,25 @@ import textwrap
 from pathlib import Path
 from typing import Optional
 
+from support import PATIENCE
+
 _PYTHON = [sys.executable, "-X", "faulthandler", "-c"]
+
+
+def _environment() -> dict[str, str]:
+    path = [os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return dict(os.environ, PYTHONPATH=os.pathsep.join(path))
 
 
 def finish(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs a program, which can import the modules of this folder, until it ends."""
-    path = [os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.run(
         [*_PYTHON, textwrap.dedent(code), *arguments],
         capture_output=True,
         text=True,
-        timeout=110,
-        env=dict(os.environ, PYTHONPATH=os.pathsep.join(path)),
+        # The waits inside the program end first.
+        timeout=2 * PATIENCE,
+        env=_environment(),
         check=False,
     )
 
@@ -35,7 +42,7 @@ def run(code: str, *arguments: str) -> str:
 
 
 class Program:
-    """A program that says when it waits."""
+    """A program that says when it waits. It can import the modules of this folder."""
 
     def __init__(self, code: str, cwd: Optional[Path] = None) -> None:
         self.process = subprocess.Popen(
@@ -44,6 +51,7 @@ class Program:
             stderr=subprocess.PIPE,
             text=True,
             cwd=cwd,
+            env=_environment(),
         )
 
     def hear(self, expected: str) -> None:
@@ -56,7 +64,7 @@ class Program:
     def end(self) -> tuple[int, str]:
         """How it ended, which takes a moment and not an hour."""
         try:
-            _, errors = self.process.communicate(timeout=60)
+            _, errors = self.process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.send_signal(signal.SIGABRT)
             raise AssertionError(self.process.communicate()[1]) from None

@@ -8,7 +8,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-from support import data, need
+from support import PATIENCE, data, need
 
 SIZE = 300_000
 
@@ -33,7 +33,7 @@ def run(code: str) -> None:
     if "av." in code:
         need("av")
         command = "ffmpeg -v error -nostdin -f lavfi -i testsrc=d=1:s=64x64:r=5 -c:v mpeg4 film.mp4"
-        subprocess.run(command.split(), check=True, timeout=60)
+        subprocess.run(command.split(), check=True, timeout=PATIENCE)
     for package in ("requests", "tqdm"):
         if package in code:
             need(package)

@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import NoReturn
 
+# After this many seconds, what a test waits for hangs. A busy machine needs less.
+PATIENCE = 300
+
 # A prime, so that no power of two is a multiple of it.
 PERIOD = 1048573
 _base = hashlib.shake_128(b"spoolbuf").digest(PERIOD)
@@ -43,8 +46,8 @@ def chunks(size: int, chunk: int = 4096, start: int = 0) -> Iterator[bytes]:
 
 
 def eventually(true: Callable[[], object]) -> None:
-    """Waits for what another thread is about to do, for a minute at most."""
-    until = time.monotonic() + 60
+    """Waits for what another thread is about to do, for `PATIENCE` at most."""
+    until = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < until
         time.sleep(0.001)

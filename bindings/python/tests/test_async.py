@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from spoolbuf import PushBuffer, StreamBuffer, _readiness
-from support import chunks, data
+from support import PATIENCE, chunks, data
 from watching import threads
 
 pytestmark = pytest.mark.usefixtures("no_watch_left")
@@ -33,7 +33,7 @@ def test_the_loop_goes_on_while_a_read_waits() -> None:
     go = threading.Event()
 
     def stream():
-        assert go.wait(60)
+        assert go.wait(PATIENCE)
         yield b"abc"
 
     buf = StreamBuffer(stream())
@@ -78,7 +78,7 @@ def test_cancel() -> None:
 
     def stream():
         yield b"abc"
-        assert go.wait(60)
+        assert go.wait(PATIENCE)
         yield b"def"
 
     buf = StreamBuffer(stream())

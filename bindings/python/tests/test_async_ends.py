@@ -13,7 +13,7 @@ import weakref
 import pytest
 
 from spoolbuf import CanceledError, PushBuffer, StreamBuffer, _readiness
-from support import eventually
+from support import PATIENCE, eventually
 
 pytestmark = pytest.mark.usefixtures("no_watch_left")
 
@@ -22,7 +22,7 @@ def test_a_loop_that_ends_first() -> None:
     go = threading.Event()
 
     def stream():
-        go.wait(60)
+        go.wait(PATIENCE)
         yield b"abc"
 
     buf = StreamBuffer(stream())
@@ -42,7 +42,7 @@ def test_a_loop_that_is_closed_under_its_tasks() -> None:
     go = threading.Event()
 
     def stream():
-        go.wait(60)
+        go.wait(PATIENCE)
         yield b"abc"
 
     buf = StreamBuffer(stream())
@@ -96,7 +96,7 @@ threading.Thread(target=other, daemon=True).start()
 while not _readiness._waits: pass
 """
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", start + code]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def test_the_end_of_the_program_while_a_task_waits() -> None:

@@ -29,7 +29,7 @@ from spoolbuf import (
 from calls import Call
 from openers import SIZE, WHOLE, Opener, Waits
 from programs import run
-from support import eventually
+from support import PATIENCE, eventually
 
 
 def test_close_with_open_files() -> None:
@@ -93,7 +93,7 @@ def test_close_ends_blocked_calls() -> None:
 
     def endless() -> Iterator[bytes]:
         entered.set()
-        go.wait(60)
+        go.wait(PATIENCE)
         yield b"late"
 
     cache = Cache(lambda key: Resource(endless(), cancel=go.set))
@@ -247,22 +247,23 @@ def test_a_fork_while_a_buffer_is_opened() -> None:
         """
 import os, signal, threading, warnings
 from spoolbuf import Cache, InvalidError
+from support import PATIENCE
 # Python warns of every fork beside threads.
 warnings.simplefilter("ignore")
 def open_key(key):
     entered.set()
-    go.wait(60)
+    go.wait(PATIENCE)
     return [b"bytes"]
 entered, go = threading.Event(), threading.Event()
 cache = Cache(open_key)
 buf = cache["a"]
 opening = threading.Thread(target=lambda: print(buf[:]))
 opening.start()
-entered.wait(60)
+entered.wait(PATIENCE)
 child = os.fork()
 if not child:
     # A hang ends with a status.
-    signal.alarm(30)
+    signal.alarm(PATIENCE)
     try:
         buf[:]
     except InvalidError as error:
@@ -283,6 +284,7 @@ def test_the_end_of_the_interpreter() -> None:
         """
 import threading
 from spoolbuf import Cache, TimedOutError
+from support import PATIENCE
 def open_key(key):
     if key == "hangs":
         entered.set()
@@ -295,7 +297,7 @@ try:
     cache.open("hangs", timeout=0)
 except TimedOutError:
     pass
-assert entered.wait(60)
+assert entered.wait(PATIENCE)
 print(file.read())
 """
     )

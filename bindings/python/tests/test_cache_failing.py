@@ -9,7 +9,7 @@ import pytest
 
 from spoolbuf import Cache, Resource, ShortError, StreamBuffer, _registry
 from openers import SIZE, WHOLE
-from support import chunks
+from support import PATIENCE, chunks
 
 
 def test_the_exception_of_open_is_not_remembered() -> None:
@@ -29,7 +29,7 @@ def test_the_exception_of_open_is_not_remembered() -> None:
             # The traceback begins here, and ends in the function.
             assert caught.traceback[-1].name == "open_key"
         with pytest.raises(ConnectionError):
-            cache.open("key", timeout=60)
+            cache.open("key", timeout=PATIENCE)
         assert cache["key"][:] == b"bytes"
 
 
@@ -96,7 +96,7 @@ def test_an_exception_on_a_thread_of_the_library() -> None:
         raise raised
 
     with Cache(lambda key: cut(), prefetch=SIZE) as cache:
-        with cache.open("key", timeout=60) as file:
+        with cache.open("key", timeout=PATIENCE) as file:
             assert file.read(1000) == WHOLE[:1000]
             with pytest.raises(ConnectionError) as caught:
                 file.read(1)

@@ -13,7 +13,7 @@ import pytest
 from spoolbuf import Cache, SourceError, _opener
 from calls import Call
 from openers import WHOLE, Waits
-from support import eventually
+from support import PATIENCE, eventually
 from throwing import none_wrong
 
 
@@ -31,14 +31,14 @@ def test_ctrl_c_in_the_opener() -> None:
         return b"bytes"
 
     with Cache(open_key) as cache:
-        other = Call(lambda: entered.wait(60) and cache["key"][:])
+        other = Call(lambda: entered.wait(PATIENCE) and cache["key"][:])
         with pytest.raises(KeyboardInterrupt):
             cache.open("key")
         assert other.end() == b"bytes"
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="not on this system")
-@pytest.mark.parametrize("timeout", [None, 60.0])
+@pytest.mark.parametrize("timeout", [None, PATIENCE])
 def test_ctrl_c_while_another_thread_opens(timeout: Optional[float]) -> None:
     class Alarm(Exception):
         pass
@@ -91,7 +91,7 @@ def test_ctrl_c_in_a_stream_is_not_for_others() -> None:
 
     with Cache(open_key) as cache, cache["key"] as buf:
         assert buf.read(0, 1000) == WHOLE[:1000]
-        other = Call(lambda: reading.wait(60) and buf.read(1000, 1))
+        other = Call(lambda: reading.wait(PATIENCE) and buf.read(1000, 1))
         with pytest.raises(KeyboardInterrupt):
             buf.read(1000, 1)
         with pytest.raises(SourceError) as caught:
@@ -114,7 +114,7 @@ def test_an_exception_on_the_way_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(_opener, "_on_open", fail)
     with Cache(lambda key: b"bytes") as cache:
-        other = Call(lambda: entered.wait(60) and cache["key"][:])
+        other = Call(lambda: entered.wait(PATIENCE) and cache["key"][:])
         with pytest.raises(LookupError) as caught:
             cache.open("key")
         assert caught.value is raised

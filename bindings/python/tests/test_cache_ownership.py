@@ -14,7 +14,7 @@ from typing import Any, Optional
 import pytest
 
 from spoolbuf import Cache, Resource, _lender, _registry
-from support import eventually, skip
+from support import PATIENCE, eventually, skip
 from throwing import none_wrong
 
 
@@ -63,7 +63,7 @@ WRONG: list[tuple[Any, type[BaseException]]] = [
 ]
 
 
-@pytest.mark.parametrize("timeout", [None, 60.0])
+@pytest.mark.parametrize("timeout", [None, PATIENCE])
 @pytest.mark.parametrize(("make", "kind"), WRONG)
 def test_a_stream_that_is_refused(
     make: Any, kind: type[BaseException], timeout: Optional[float]
@@ -215,7 +215,7 @@ def test_nobody_keeps_the_exception(way: str) -> None:
 
     def attempt() -> None:
         try:
-            cache.open("key", timeout=60 if way.endswith("library") else None)
+            cache.open("key", timeout=PATIENCE if way.endswith("library") else None)
         except Failure:
             return
         raise AssertionError("no exception")
@@ -242,7 +242,7 @@ def test_nobody_keeps_the_exception_of_an_open_that_was_given_up() -> None:
 
     def open_key(key: str) -> bytes:
         if not raised:
-            assert go.wait(60)
+            assert go.wait(PATIENCE)
             error = Failure()
             raised.append(weakref.ref(error))
             try:

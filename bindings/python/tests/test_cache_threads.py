@@ -13,7 +13,7 @@ import pytest
 from spoolbuf import Cache, ReentrantError, Resource, TimedOutError
 from calls import Call
 from openers import SIZE, WHOLE, Opener, Waits, has_paused
-from support import chunks, data, eventually
+from support import PATIENCE, chunks, data, eventually
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -25,7 +25,7 @@ def test_one_open_for_sixteen_threads(fails: bool) -> None:
     def open_key(key: str) -> Iterator[bytes]:
         calls.append(key)
         entered.set()
-        assert go.wait(60)
+        assert go.wait(PATIENCE)
         if fails:
             raise raised
         return chunks(SIZE)
@@ -43,7 +43,7 @@ def test_one_open_for_sixteen_threads(fails: bool) -> None:
         threads = [threading.Thread(target=use) for _ in range(16)]
         for thread in threads:
             thread.start()
-        assert entered.wait(60)
+        assert entered.wait(PATIENCE)
         # Each has found that it has to wait.
         eventually(lambda: cache.stat().misses == 16)
         go.set()
@@ -81,17 +81,17 @@ def test_a_timeout_of_open() -> None:
     def open_key(key: str) -> bytes:
         threads.append(threading.get_ident())
         entered.set()
-        assert go.wait(60)
+        assert go.wait(PATIENCE)
         return b"bytes"
 
     with Cache(open_key) as cache:
         for timeout in (0.05, 0.12, 0):
             with pytest.raises(TimedOutError):
                 cache.open("key", timeout=timeout)
-        assert entered.wait(60) and len(threads) == 1
+        assert entered.wait(PATIENCE) and len(threads) == 1
         go.set()
         # It went on for the next open, on a thread of the library.
-        with cache.open("key", timeout=60) as file:
+        with cache.open("key", timeout=PATIENCE) as file:
             assert file.read() == b"bytes"
         assert len(threads) == 1 and threading.get_ident() not in threads
         with pytest.raises(ValueError):
@@ -111,7 +111,7 @@ def test_polls_get_what_one_call_brings() -> None:
     opener, go = Opener(), threading.Event()
 
     def open_key(key: str, old_tag: int) -> Resource:
-        assert go.wait(60)
+        assert go.wait(PATIENCE)
         return opener(key, old_tag)
 
     with Cache(open_key) as cache:
@@ -137,7 +137,7 @@ def test_polls_get_what_was_raised() -> None:
 
     def open_key(key: str) -> bytes:
         calls.append(key)
-        assert go.wait(60)
+        assert go.wait(PATIENCE)
         raise LookupError(key)
 
     with Cache(open_key) as cache:
@@ -156,7 +156,7 @@ def test_a_timeout_of_reads() -> None:
 
     def slow() -> Iterator[bytes]:
         yield b"some"
-        assert go.wait(60)
+        assert go.wait(PATIENCE)
         yield b"bytes"
 
     with Cache(lambda key: slow()) as cache:
@@ -171,7 +171,7 @@ def test_a_timeout_of_reads() -> None:
         # After a long open, reads have the whole timeout again.
         cache.remove("key")
         go.clear()
-        with cache.open("key", timeout=60) as file:
+        with cache.open("key", timeout=PATIENCE) as file:
             threading.Timer(0.3, go.set).start()
             assert file.read(9) == b"somebytes"
 
@@ -200,7 +200,7 @@ def test_buffered_only_waits_for_nobody() -> None:
             with pytest.raises(TimedOutError):
                 cache.open("key", timeout=timeout, buffered_only=True)
         threading.Timer(0.2, opener.go.set).start()
-        with cache.open("key", timeout=60, buffered_only=True) as file:
+        with cache.open("key", timeout=PATIENCE, buffered_only=True) as file:
             assert file.readinto(bytearray(5)) <= 5
         assert other.end() == b"bytes"
 
@@ -215,7 +215,7 @@ def test_an_opener_that_uses_the_cache() -> None:
         with pytest.raises(ReentrantError):
             cache["self"][:]
         with pytest.raises(ReentrantError):
-            cache.open("self", timeout=60)
+            cache.open("self", timeout=PATIENCE)
         assert cache["outer"][:] == WHOLE
         assert cache["inner"][:] == WHOLE
 
@@ -224,7 +224,7 @@ def test_openers_that_wait_for_each_other() -> None:
     both = threading.Barrier(2)
 
     def open_key(key: str) -> Any:
-        both.wait(60)
+        both.wait(PATIENCE)
         return cache["b" if key == "a" else "a"][:]
 
     raised: list[object] = []

@@ -17,7 +17,7 @@ import pytest
 
 from spoolbuf import CanceledError, State, StreamBuffer
 from calls import Call
-from support import data
+from support import PATIENCE, data
 
 SIZE = 10_000
 STEP = 1000
@@ -209,7 +209,7 @@ def test_during_a_cancel(kind: str, makes: type[Exception]) -> None:
 
     def error() -> Exception:
         inside.set()
-        assert told.wait(60)
+        assert told.wait(PATIENCE)
         return makes("told to")
 
     buf = StreamBuffer(stream_of(kind, Plan(4000, error)), cancel=told.set)
@@ -251,5 +251,5 @@ def test_a_thread_of_the_library_itself() -> None:
         with pytest.raises(Cut):
             read_to(buf, SIZE)
         with pytest.raises(Cut):
-            buf.read_some(4000, 1, timeout=60)
+            buf.read_some(4000, 1, timeout=PATIENCE)
         assert buf.read(0, 4000) == data(0, 4000)

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 from spoolbuf import Status, _library
-from support import data, need, skip
+from support import PATIENCE, data, need, skip
 
 CDEF = """
 typedef struct {
@@ -80,6 +80,6 @@ def test_koffi() -> None:
         skip("koffi", "not on NODE_PATH; run_tests.py installs it")
     program = Path(__file__).with_name("koffi_pull.js")
     done = subprocess.run(
-        [node, str(program), _library._path()], capture_output=True, text=True, timeout=100
+        [node, str(program), _library._path()], capture_output=True, text=True, timeout=PATIENCE
     )
     assert (done.returncode, done.stdout) == (0, "PASS\n"), (done.stdout, done.stderr)

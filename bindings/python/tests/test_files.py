@@ -19,7 +19,7 @@ import pytest
 
 import spoolbuf
 from spoolbuf import StreamBuffer, TimedOutError
-from support import chunks, data, need
+from support import PATIENCE, chunks, data, need
 
 SIZE = 300_000
 
@@ -95,7 +95,7 @@ def test_cancel_stops_one_file_alone() -> None:
 
     def stream():
         yield b"abc"
-        go.wait(60)
+        go.wait(PATIENCE)
         yield b"def"
 
     buf = StreamBuffer(stream())
@@ -221,7 +221,7 @@ def test_a_cancel_in_the_middle_of_a_line() -> None:
 
     def stream() -> Iterator[bytes]:
         yield LINES[:17]
-        go.wait(60)
+        go.wait(PATIENCE)
         yield LINES[17:]
 
     buf = StreamBuffer(stream())
@@ -352,7 +352,7 @@ def test_a_file_with_a_timeout() -> None:
 
     def stream() -> Iterator[bytes]:
         yield data(0, 100_000)
-        assert goes_on.wait(60)
+        assert goes_on.wait(PATIENCE)
         yield data(100_000, 1000)
 
     buf = StreamBuffer(stream())
@@ -360,7 +360,7 @@ def test_a_file_with_a_timeout() -> None:
     with pytest.raises(TimedOutError):
         now.read(1)
     assert buf.stat().pulls == 0
-    assert buf.open(timeout=60).read(100_000) == data(0, 100_000)
+    assert buf.open(timeout=PATIENCE).read(100_000) == data(0, 100_000)
     # Buffered bytes need no time.
     assert soon.read(10) == data(0, 10) == now.read(10)
     soon.seek(100_000)
@@ -373,7 +373,7 @@ def test_a_file_with_a_timeout() -> None:
     now.seek(99_990)
     assert now.read(20) == data(99_990, 10)
     goes_on.set()
-    assert buf.open(timeout=60).seek(0, 2) == 101_000
+    assert buf.open(timeout=PATIENCE).seek(0, 2) == 101_000
     assert soon.read(10) == data(100_000, 10)
     with pytest.raises(ValueError, match="negative"):
         buf.open(timeout=-1)
@@ -398,7 +398,7 @@ def test_a_file_of_buffered_bytes_only() -> None:
         (buffered,) = buf.ranges()
         assert buf.stat().seeks == 0 and buffered.start == 0 and buffered.stop < 200_000
         # It waits for what comes for others.
-        waits = buf.open(buffered_only=True, timeout=60)
+        waits = buf.open(buffered_only=True, timeout=PATIENCE)
         waits.seek(500_000)
         other = threading.Timer(0.05, buf.read, (500_000, 10))
         other.start()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from spoolbuf import StreamBuffer
-from support import data, need
+from support import PATIENCE, data, need
 
 SIZE = 3_000_000
 
@@ -67,7 +67,7 @@ def check(buf: StreamBuffer) -> None:
 
 @pytest.mark.parametrize("path", ["/plain", "/chunked"])
 def test_urllib(url: str, path: str) -> None:
-    with urllib.request.urlopen(url + path, timeout=60) as response:
+    with urllib.request.urlopen(url + path, timeout=PATIENCE) as response:
         check(StreamBuffer(response, response.length, max_size=500_000))
 
 
@@ -75,20 +75,21 @@ def test_urllib(url: str, path: str) -> None:
 @pytest.mark.parametrize("how", ["iter_content", "raw"])
 def test_requests(url: str, path: str, how: str) -> None:
     requests = need("requests")
-    with requests.Session() as session, session.get(url + path, stream=True, timeout=60) as response:
+    url += path
+    with requests.Session() as session, session.get(url, stream=True, timeout=PATIENCE) as response:
         stream = response.raw if how == "raw" else response.iter_content(10_000)
         check(StreamBuffer(stream, max_size=500_000, prefetch=200_000))
         # The connection goes back to its pool: the end was read.
-        session.get(url + path, timeout=60).close()
+        session.get(url, timeout=PATIENCE).close()
 
 
 @pytest.mark.parametrize("how", ["urllib", "iter_content", "raw"])
 def test_a_cut_connection_is_an_error(url: str, how: str) -> None:
     if how == "urllib":
-        response = urllib.request.urlopen(url + "/cut", timeout=60)
+        response = urllib.request.urlopen(url + "/cut", timeout=PATIENCE)
         stream: object = response
     else:
-        response = need("requests").get(url + "/cut", stream=True, timeout=60)
+        response = need("requests").get(url + "/cut", stream=True, timeout=PATIENCE)
         stream = response.raw if how == "raw" else response.iter_content(10_000)
     with response:
         buf = StreamBuffer(stream)  # type: ignore[arg-type]

@@ -56,10 +56,10 @@ def test_a_worker_may_read_on_after_the_main_thread_has_ended() -> None:
     program = """
         import threading, time
         from spoolbuf import StreamBuffer
-        from support import chunks, data
+        from support import PATIENCE, chunks, data
         go = threading.Event()
         def stream():
-            go.wait(60)
+            go.wait(PATIENCE)
             yield from chunks(100_000)
         buf = StreamBuffer(stream())
         def work():

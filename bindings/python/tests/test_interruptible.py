@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support import chunks, data
+from support import PATIENCE, chunks, data
 
 from spoolbuf import Cache, CanceledError, Resource, StreamBuffer
 
@@ -44,7 +44,7 @@ class Stalls(io.RawIOBase):
         with self._change:
             if self.at == STALL and not self._is_free:
                 self.stalls.release()
-                assert self._change.wait_for(lambda: self._is_free or self._told, 60)
+                assert self._change.wait_for(lambda: self._is_free or self._told, PATIENCE)
             told, self._told = self._told, False
             if told and self.at < self.end:
                 raise CanceledError("told to")
@@ -98,7 +98,7 @@ def read_on_a_thread(buf: Any) -> Callable[[], object]:
     thread.start()
 
     def finish() -> object:
-        thread.join(60)
+        thread.join(PATIENCE)
         return outcome[0]
 
     return finish
@@ -110,11 +110,11 @@ def test_a_stalled_stream_is_left_for_a_read_elsewhere(make: Any) -> None:
     stream = Stalls()
     for buf in make(stream):
         finish = read_on_a_thread(buf)
-        assert stream.stalls.acquire(timeout=60)
+        assert stream.stalls.acquire(timeout=PATIENCE)
         assert buf.read(FAR, 10) == data(FAR, 10)
         assert stream.canceled == 1
         # It goes back for the first one.
-        assert stream.stalls.acquire(timeout=60)
+        assert stream.stalls.acquire(timeout=PATIENCE)
         stream.release()
         assert finish() == data(STALL, 10)
 
@@ -123,7 +123,7 @@ def test_others_wait_for_a_stream_that_is_not_interruptible() -> None:
     stream = Stalls()
     with StreamBuffer(stream, SIZE, cancel=stream.cancel) as buf:
         finish = read_on_a_thread(buf)
-        assert stream.stalls.acquire(timeout=60)
+        assert stream.stalls.acquire(timeout=PATIENCE)
         with buf.open() as file:
             file.cancel()
         releaser = threading.Timer(0.3, stream.release)
@@ -151,12 +151,12 @@ def test_a_canceled_file_leaves_the_stream(seeks: bool) -> None:
 
         thread = threading.Thread(target=read)
         thread.start()
-        assert stream.stalls.acquire(timeout=60)
+        assert stream.stalls.acquire(timeout=PATIENCE)
         finish = read_on_a_thread(buf)
         file.cancel()
-        thread.join(60)
+        thread.join(PATIENCE)
         assert outcome == [CanceledError]
-        assert stream.stalls.acquire(timeout=60)
+        assert stream.stalls.acquire(timeout=PATIENCE)
         stream.release()
         assert finish() == data(STALL, 10)
         file.resume()
@@ -169,7 +169,7 @@ def test_an_end_after_a_cancel_is_the_end() -> None:
     stream.end = STALL
     with StreamBuffer(stream, cancel=stream.cancel, interruptible=True) as buf:
         finish = read_on_a_thread(buf)
-        assert stream.stalls.acquire(timeout=60)
+        assert stream.stalls.acquire(timeout=PATIENCE)
         buf.cancel()
         finish()
         buf.resume()

@@ -93,6 +93,7 @@ def test_a_handler_runs_meanwhile_and_the_read_goes_on() -> None:
     program = Stuck(
         """
         import socket
+        from support import PATIENCE
         ear, rope = socket.socketpair()
         rope.setblocking(False)
         signal.set_wakeup_fd(rope.fileno())
@@ -114,7 +115,7 @@ def test_a_handler_runs_meanwhile_and_the_read_goes_on() -> None:
         assert came == [signal.SIGUSR1, signal.SIGCHLD, signal.SIGUSR2], came
         assert signal.getsignal(signal.SIGUSR1) is handler
         assert signal.set_wakeup_fd(-1) == rope.fileno()
-        ear.settimeout(60)
+        ear.settimeout(PATIENCE)
         heard = b""
         while len(heard) < 3:
             heard += ear.recv(100)

@@ -11,7 +11,7 @@ from typing import Any, Callable, Literal, Optional
 import pytest
 
 from spoolbuf import REACH_AUTO, ShortError, StreamBuffer
-from support import need, skip
+from support import PATIENCE, need, skip
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, arguments in files.items():
         try:
             command = ["ffmpeg", "-v", "error", "-nostdin", *arguments, str(there / name)]
-            subprocess.run(command, check=True, timeout=100)
+            subprocess.run(command, check=True, timeout=PATIENCE)
         except FileNotFoundError as error:
             skip("ffmpeg", str(error))
     return there

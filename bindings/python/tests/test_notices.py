@@ -23,7 +23,7 @@ import pytest
 
 from spoolbuf import CanceledError, NoMemoryError, StreamBuffer, _codes, _library, _native
 from calls import Call
-from support import data
+from support import PATIENCE, data
 
 
 class Stop(Exception):
@@ -157,7 +157,7 @@ def a_read_that_waits() -> Generator[tuple[StreamBuffer, list[object]], None, No
     def stream() -> Generator[bytes, None, None]:
         yield b"abc"
         inside.set()
-        assert told.wait(60)
+        assert told.wait(PATIENCE)
         raise CanceledError("told to")
 
     stands = Stream(stream())
@@ -195,7 +195,7 @@ def test_cancel_of_a_file(before: Any, bring: Any, error: Any) -> None:
     class Waits:
         def read(self, size: int) -> bytes:
             inside.set()
-            assert told.wait(60)
+            assert told.wait(PATIENCE)
             raise CanceledError("told to")
 
     def cancel() -> None:
@@ -219,7 +219,7 @@ def test_several_threads_cancel_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     sb_cancel = _library.lib.sb_cancel
 
     def together(handle: int) -> int:
-        everybody.wait(60)
+        everybody.wait(PATIENCE)
         return sb_cancel(handle)
 
     monkeypatch.setattr(_library.lib, "sb_cancel", together)
@@ -284,17 +284,17 @@ def test_a_close_that_comes_when_the_buffer_is_gone() -> None:
 
     def stream() -> Generator[bytes, None, None]:
         inside.set()
-        assert go.wait(60)
+        assert go.wait(PATIENCE)
         yield b"abc"
 
     stands = Slow(stream())
     buf = StreamBuffer(stands, prefetch=100, close_stream=True)
-    assert inside.wait(60)
+    assert inside.wait(PATIENCE)
     buf.close()
     del buf
     assert not stands.closes
     go.set()
-    assert closed.wait(60)
+    assert closed.wait(PATIENCE)
     assert stands.closes == 1
 
 
@@ -324,14 +324,14 @@ def test_cancel_by_a_read_elsewhere(before: Any, bring: Any, error: Any) -> None
         def readinto(self, out: Any, /) -> int:
             if self.tell() < 100_000 and not told.is_set():
                 inside.set()
-                assert told.wait(60)
+                assert told.wait(PATIENCE)
                 raise CanceledError("told to")
             return super().readinto(out)
 
     buf = StreamBuffer(Stalls(data(0, 1_000_000)), cancel=told.set, interruptible=True)
     first = Call.inside(inside, lambda: buf.read(100_000, 10))
     # The callback is not made again.
-    releaser = Call(lambda: (called.get(timeout=60), told.set()))
+    releaser = Call(lambda: (called.get(timeout=PATIENCE), told.set()))
     with pytest.raises(error):
         buf.read(900_000, 10)
     assert buf.read(900_000, 10) == data(900_000, 10)

@@ -23,7 +23,7 @@ import spoolbuf
 from spoolbuf import StreamBuffer, _source
 from places import at_each_place
 from scripted import Reads
-from support import chunks, data
+from support import PATIENCE, chunks, data
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
@@ -97,13 +97,13 @@ def test_a_generator_is_collected_while_the_helper_is_inside_it() -> None:
         try:
             yield b"abc"
             inside.set()
-            go.wait(60)
+            go.wait(PATIENCE)
             yield b"def"
         finally:
             ended.set()
 
     buf = StreamBuffer(stream(), prefetch=100)
-    assert inside.wait(60)
+    assert inside.wait(PATIENCE)
     # Returns at once; the generator is closed when it has come back.
     del buf
     assert not ended.is_set()
@@ -171,7 +171,7 @@ def test_a_timeout_longer_than_c_can_take(timeout: float) -> None:
 
     def stream() -> Iterator[bytes]:
         yield b"abc"
-        assert goes_on.wait(60)
+        assert goes_on.wait(PATIENCE)
         yield b"def"
 
     buf = StreamBuffer(stream())
@@ -235,7 +235,7 @@ def test_a_cancel_callback_that_raises(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def stream():
         yield b"abc"
-        go.wait(60)
+        go.wait(PATIENCE)
         yield b"def"
 
     buf = StreamBuffer(stream(), cancel=cancel)

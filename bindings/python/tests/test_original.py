@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from spoolbuf import StreamBuffer
-from support import chunks, data, skip
+from support import PATIENCE, chunks, data, skip
 
 SIZE = 200_000
 
@@ -67,7 +67,7 @@ def test_thousands_of_random_reads(original: str, chunk: int, limit: int) -> Non
         input=json.dumps([SIZE, chunk, limit, places]),
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     theirs = done.stdout.splitlines()

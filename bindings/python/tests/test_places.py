@@ -22,7 +22,7 @@ from spoolbuf._library import lib
 from calls import Call
 from openers import WHOLE, Opener
 from places import Stop, at_each_instruction, at_each_place
-from support import skip
+from support import PATIENCE, skip
 from throwing import none_wrong
 
 
@@ -54,7 +54,7 @@ def test_a_stream_is_left_to_its_other_buffers() -> None:
             StreamBuffer(stream).read(0, 1000)
 
     codes = {
-        _position.Position.find_end.__code__: lambda: source.find_end(60),
+        _position.Position.find_end.__code__: lambda: source.find_end(PATIENCE),
         _source.Source._pull.__code__: read,
     }
     for code, call in codes.items():

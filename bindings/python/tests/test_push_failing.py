@@ -15,7 +15,7 @@ import pytest
 
 from spoolbuf import PushBuffer, SourceError, State
 from calls import Call
-from support import eventually
+from support import PATIENCE, eventually
 
 
 def test_fail(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_fail(tmp_path: Path) -> None:
         lambda: buf.read(5, 1),
         lambda: buf.readinto(5, bytearray(1)),
         lambda: buf.read_some(5, 1),
-        lambda: buf.read_some(5, 1, timeout=60),
+        lambda: buf.read_some(5, 1, timeout=PATIENCE),
         lambda: buf.read_some(5, 1, timeout=0),
         lambda: buf[-1],
         lambda: buf[:],

@@ -11,7 +11,7 @@ import pytest
 
 import spoolbuf
 from spoolbuf import StreamBuffer
-from support import chunks, data, need
+from support import PATIENCE, chunks, data, need
 
 SIZE = 300_000
 
@@ -151,9 +151,9 @@ def test_read_some_returns_what_is_there() -> None:
         buf.read_some(0, 10, timeout=0)
     assert buf.read_some(0, 10) == b"abc"
     assert buf.read_some(1, 10, timeout=0) == b"bc"
-    assert buf.read_some(5, 1, timeout=60) == b"f"
+    assert buf.read_some(5, 1, timeout=PATIENCE) == b"f"
     assert buf.stat().helper
-    assert buf.read_some(8, 10, timeout=60) == b""
+    assert buf.read_some(8, 10, timeout=PATIENCE) == b""
 
 
 def test_iteration_is_the_stream_again(buf: StreamBuffer) -> None:

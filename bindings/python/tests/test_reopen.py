@@ -11,7 +11,7 @@ from typing import Optional
 import pytest
 
 from spoolbuf import CanceledError, PushBuffer, SizeError, SourceError, StreamBuffer, _lifetime
-from support import chunks, data
+from support import PATIENCE, chunks, data
 
 SIZE = 300_000
 HALF = SIZE // 2
@@ -134,7 +134,7 @@ class Stuck:
 
     def read(self, size: int) -> bytes:
         self.entered.set()
-        assert self.released.wait(60)
+        assert self.released.wait(PATIENCE)
         return b"\0" * size
 
     def cancel(self) -> None:
@@ -151,11 +151,11 @@ def test_a_stuck_stream_delays_nobody_else(prefetch: int) -> None:
     results: list[bytes] = []
     thread = threading.Thread(target=lambda: results.append(buf.read(0, SIZE)))
     thread.start()
-    assert stream.entered.wait(60)
+    assert stream.entered.wait(PATIENCE)
     buf.reopen(chunks(SIZE))
     assert stream.canceled == 1
     assert buf.read(0, SIZE) == data(0, SIZE)
-    assert buf.open(timeout=60).read(1000) == data(0, 1000)
+    assert buf.open(timeout=PATIENCE).read(1000) == data(0, 1000)
     assert not stream.closed
     stream.released.set()
     thread.join()

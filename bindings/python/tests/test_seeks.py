@@ -15,7 +15,7 @@ import pytest
 
 from spoolbuf import REACH_AUTO, CanceledError, ShortError, SourceError, StreamBuffer, TimedOutError
 from calls import Call
-from support import chunks, data
+from support import PATIENCE, chunks, data
 
 SIZE = 3_000_000
 
@@ -247,7 +247,7 @@ def test_find_size() -> None:
     with pytest.raises(TimedOutError):
         buf.find_size(0)
     assert buf.buffered(0) == 0 and len(buf) == 300_000
-    assert buf.find_size(60) == buf.find_size(0) == len(buf) == 100_000
+    assert buf.find_size(PATIENCE) == buf.find_size(0) == len(buf) == 100_000
     assert StreamBuffer(chunks(100_000), size=300).find_size() == 100_000
     with pytest.raises(ShortError):
         StreamBuffer(chunks(100_000), size=300_000).find_size()
@@ -261,7 +261,7 @@ def test_a_seek_from_an_unknown_end_is_canceled_with_its_file() -> None:
     def stream() -> Iterator[bytes]:
         yield data(0, 1000)
         inside.set()
-        assert goes_on.wait(60)
+        assert goes_on.wait(PATIENCE)
         yield data(1000, 1000)
 
     buf = StreamBuffer(stream())
@@ -322,7 +322,7 @@ class Stalls(File):
 
     def readinto(self, out: Any) -> int:
         self.entered.set()
-        assert self.goes_on.wait(60)
+        assert self.goes_on.wait(PATIENCE)
         return super().readinto(out)
 
 
@@ -340,5 +340,5 @@ def test_the_end_of_a_stalled_stream(timeout: float) -> None:
             second.end()
         stream.goes_on.set()
         assert first.end() == data(0, 1)
-        assert buf.open(timeout=60).seek(0, 2) == buf.open().seek(0, 2) == SIZE
+        assert buf.open(timeout=PATIENCE).seek(0, 2) == buf.open().seek(0, 2) == SIZE
         assert buf.stat().pulled < SIZE // 2

@@ -16,7 +16,7 @@ from typing import Any, Optional
 import pytest
 
 from spoolbuf import ShortError, SourceError, State, StreamBuffer
-from support import chunks, data, need
+from support import PATIENCE, chunks, data, need
 
 SIZE = 200_000
 HALF = SIZE // 2
@@ -132,7 +132,7 @@ def test_a_late_size_that_fails_under_a_prefetch(calls: int) -> None:
         return answer
 
     buf = StreamBuffer(chunks(SIZE, 1000), size=size, read_granularity=0, prefetch=SIZE)
-    assert asked.wait(60)
+    assert asked.wait(PATIENCE)
     with pytest.raises(KeyError, match="size"):
         for offset in range(SIZE):
             buf.read(offset, 1)
@@ -160,7 +160,7 @@ def test_a_late_size_that_fails_and_nobody_reads(monkeypatch: pytest.MonkeyPatch
     while not buf.stat().pulls:
         time.sleep(0.001)
     buf.close()
-    assert told.wait(60)
+    assert told.wait(PATIENCE)
     assert printed == [wrong]
 
 
@@ -308,7 +308,7 @@ WRAPPERS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("kind", WRAPPERS)
 def test_urllib_cut(url: str, kind: str, tmp_path: Path) -> None:
-    with urllib.request.urlopen(url + "/cut", timeout=60) as response:
+    with urllib.request.urlopen(url + "/cut", timeout=PATIENCE) as response:
         with StreamBuffer(WRAPPERS[kind](response), size=response.length) as buf:
             assert buf.read(0, HALF) == data(0, HALF)
             with pytest.raises((ShortError, http.client.IncompleteRead)):
@@ -317,11 +317,11 @@ def test_urllib_cut(url: str, kind: str, tmp_path: Path) -> None:
 
 
 def test_urllib_knows_its_size(url: str) -> None:
-    with urllib.request.urlopen(url + "/whole", timeout=60) as response:
+    with urllib.request.urlopen(url + "/whole", timeout=PATIENCE) as response:
         buf = StreamBuffer(response)
         assert buf.size == SIZE
         assert buf[:] == data(0, SIZE)
-    with urllib.request.urlopen(url + "/cut", timeout=60) as response:
+    with urllib.request.urlopen(url + "/cut", timeout=PATIENCE) as response:
         with pytest.raises(http.client.IncompleteRead):
             bytes(StreamBuffer(response))
 
@@ -329,7 +329,7 @@ def test_urllib_knows_its_size(url: str) -> None:
 @pytest.mark.parametrize("path", ["/whole", "/chunked"])
 def test_a_connection_is_kept(url: str, path: str) -> None:
     """The end is read, no byte of the next response is, and the response is closed."""
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE)
     for _ in range(2):
         connection.request("GET", path)
         response = connection.getresponse()
@@ -341,7 +341,7 @@ def test_a_connection_is_kept(url: str, path: str) -> None:
 @pytest.mark.parametrize("how", ["raw", "iter_content"])
 def test_requests_cut(url: str, how: str) -> None:
     requests = need("requests")
-    with requests.get(url + "/cut", stream=True, timeout=60) as response:
+    with requests.get(url + "/cut", stream=True, timeout=PATIENCE) as response:
         stream = response.raw if how == "raw" else response.iter_content(10_000)
         declared = None if how == "raw" else int(response.headers["Content-Length"])
         with StreamBuffer(stream, size=declared) as buf:
@@ -354,7 +354,7 @@ def test_requests_cut(url: str, how: str) -> None:
 
 def test_requests_left_too_early(url: str) -> None:
     requests = need("requests")
-    with requests.get(url + "/whole", stream=True, timeout=60) as response:
+    with requests.get(url + "/whole", stream=True, timeout=PATIENCE) as response:
         buf = StreamBuffer(response.iter_content(10_000), size=SIZE)
         buf.read(0, 10)
     with pytest.raises(ShortError):
@@ -364,7 +364,7 @@ def test_requests_left_too_early(url: str) -> None:
 
 def test_httpx_cut(url: str) -> None:
     httpx = need("httpx")
-    with httpx.stream("GET", url + "/cut", timeout=60) as response:
+    with httpx.stream("GET", url + "/cut", timeout=PATIENCE) as response:
         size = int(response.headers["Content-Length"])
         with StreamBuffer(response.iter_bytes(), size=size) as buf:
             with pytest.raises((ShortError, httpx.RemoteProtocolError)):

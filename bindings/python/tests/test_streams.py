@@ -15,7 +15,7 @@ import pytest
 
 from spoolbuf import StreamBuffer
 from scripted import Reads, ReadsInto
-from support import chunks, data
+from support import PATIENCE, chunks, data
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ class Slow(io.BufferedIOBase):
 
     def read1(self, size: int = -1, /) -> bytes:
         if self.at == 5000:
-            assert self.gate.wait(60)
+            assert self.gate.wait(PATIENCE)
         self.at += 1000
         return data(self.at - 1000, 1000)
 

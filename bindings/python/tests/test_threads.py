@@ -14,7 +14,7 @@ import pytest
 
 import spoolbuf
 from spoolbuf import StreamBuffer
-from support import chunks, data
+from support import PATIENCE, chunks, data
 
 
 def together(count: int, work) -> None:
@@ -66,7 +66,7 @@ def test_waiting_releases_the_gil() -> None:
 
     def stream():
         # Only a thread that runs while another one waits can let it go on.
-        assert go.wait(60)
+        assert go.wait(PATIENCE)
         yield b"abc"
 
     buf = StreamBuffer(stream())
@@ -87,7 +87,7 @@ def test_close_while_eight_threads_wait() -> None:
 
     def stream():
         yield b"abc"
-        go.wait(60)
+        go.wait(PATIENCE)
         yield b"def"
 
     buf = StreamBuffer(stream())
@@ -121,14 +121,14 @@ def test_a_timeout_holds_whatever_the_stream_does() -> None:
     go = threading.Event()
 
     def stream():
-        go.wait(60)
+        go.wait(PATIENCE)
         yield b"abc"
 
     with StreamBuffer(stream()) as buf:
         with pytest.raises(TimeoutError):
             buf.read_some(0, 1, timeout=0.01)
         go.set()
-        assert buf.read_some(0, 1, timeout=60) == b"a"
+        assert buf.read_some(0, 1, timeout=PATIENCE) == b"a"
 
 
 @pytest.mark.skipif(
