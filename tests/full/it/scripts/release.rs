@@ -1,0 +1,153 @@
+//! The scripts of a release, without a release.
+
+use std::fs;
+use std::process::Command;
+
+use super::folder;
+use crate::foreign::are_there;
+use crate::library::{HANGS_AFTER, root, run};
+
+/// The functions of a script, then a command; whether that succeeded.
+fn with_functions_of(script: &str, command: &str) -> bool {
+    let mut shell = Command::new("bash");
+    let lines = format!(". {script}\n{command}");
+    shell.args(["-ec", &lines]).current_dir(root());
+    run(&mut shell, HANGS_AFTER).status.success()
+}
+
+/// A list of symbols that could not be made has none too many.
+#[test]
+fn a_release_does_not_take_a_failure_for_a_list() {
+    if !are_there("the functions of a release", &["bash"]) {
+        return;
+    }
+    for (symbols, is_right) in [
+        ("echo '1 T sb_free'", true),
+        ("echo '1 T sb_free'; false", false),
+        ("true", false),
+        ("echo '1 T sb_free'; echo '2 T other'", false),
+    ] {
+        let command = format!("nm() {{ {symbols}; }}\ngcc=\nexports_only_functions library");
+        let found = with_functions_of("packaging/release", &command);
+        assert_eq!(found, is_right, "{symbols}");
+    }
+}
+
+/// Each check of a library, by what a tool says of it.
+#[test]
+fn a_release_refuses_a_library() {
+    if !are_there("the checks of a release", &["bash"]) {
+        return;
+    }
+    let table = |names: &str| format!("printf '[Ordinal/Name Pointer] Table\\n{names}\\n'");
+    for (check, tool, says, is_right) in [
+        (
+            "old_enough",
+            "objdump",
+            "echo 'GLIBC_2.2.5 GLIBC_2.17'".to_owned(),
+            true,
+        ),
+        (
+            "old_enough",
+            "objdump",
+            "echo 'GLIBC_2.2.5 GLIBC_2.18'".to_owned(),
+            false,
+        ),
+        (
+            "needs_only_libc",
+            "readelf",
+            "echo '0 (NEEDED) Shared library: [libc.so]'".to_owned(),
+            true,
+        ),
+        (
+            "needs_only_libc",
+            "readelf",
+            "echo '0 (NEEDED) Shared library: [libgcc_s.so.1]'".to_owned(),
+            false,
+        ),
+        ("needs_only_libc", "readelf", "true".to_owned(), false),
+        (
+            "exports_only_functions_of_windows",
+            "objdump",
+            table("\\t[   0] sb_free"),
+            true,
+        ),
+        (
+            "exports_only_functions_of_windows",
+            "objdump",
+            table("\\t[   0] +base[   1]  0000 sb_free"),
+            true,
+        ),
+        (
+            "exports_only_functions_of_windows",
+            "objdump",
+            table("\\t[   0] sb_free\\n\\t[   1] other"),
+            false,
+        ),
+        (
+            "exports_only_functions_of_windows",
+            "objdump",
+            table(""),
+            false,
+        ),
+    ] {
+        let command = format!("{tool}() {{ {says}; }}\ngcc=\n{check} library");
+        let found = with_functions_of("packaging/release", &command);
+        assert_eq!(found, is_right, "{check}: {says}");
+    }
+}
+
+/// What is shipped names no folder of the machine that built it.
+#[test]
+fn a_release_refuses_the_builders_paths() {
+    if !are_there("the paths in a release", &["bash"]) {
+        return;
+    }
+    let folder = folder("the builder's paths");
+    for (text, is_right) in [
+        ("src/lib.rs".to_owned(), true),
+        (format!("{}/src/lib.rs", root().display()), false),
+    ] {
+        fs::write(folder.join("library"), &text).expect("written");
+        let command = format!("names_no_folder '{}'", folder.join("library").display());
+        let found = with_functions_of("packaging/release", &command);
+        assert_eq!(found, is_right, "{text}");
+    }
+}
+
+/// The SBOM lists no crate of the standard library without its version.
+#[test]
+fn a_release_knows_what_it_is_made_of() {
+    if !are_there("the parts of a release", &["bash", "python3"]) {
+        return;
+    }
+    let folder = folder("the standard library");
+    let files =
+        "for name in std core alloc hashbrown compiler_builtins; do echo 0 >lib$name-0.rlib; done
+        echo /deps/hashbrown-0.15.2/src/lib.rs >libhashbrown-0.rlib";
+    for (change, expected) in [
+        ("true", "hashbrown 0.15.2\n"),
+        (
+            "echo /deps/hashbrown-0.16.0/src >libhashbrown-1.rlib",
+            "hashbrown 0.15.2\nhashbrown 0.16.0\n",
+        ),
+        ("rm libstd-0.rlib", "no compiled standard library"),
+        ("echo 0 >libother-0.rlib", "of which version?"),
+        (
+            "echo 'other-1.2.3/src/lib.rs /other-1.2.3/src/lib.rs' >libother-0.rlib",
+            "other 1.2.3\n",
+        ),
+    ] {
+        let command = format!(
+            "cd '{}'\nrm -f *.rlib\n{files}\n{change}\npython3 '{}' /nowhere . 2>&1 || true",
+            folder.display(),
+            root().join("packaging/release.d/standard.py").display()
+        );
+        let outcome = run(Command::new("bash").args(["-ec", &command]), HANGS_AFTER);
+        assert!(
+            outcome.output.contains(expected),
+            "{change}: {}",
+            outcome.output
+        );
+    }
+}
