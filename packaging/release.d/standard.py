@@ -20,10 +20,11 @@ STD = {"std", "core", "alloc", "unwind", "panic_unwind", "std_detect", "windows_
 
 
 def versions(name: str, sysroot: Path, compiled: Path) -> list[tuple[str, str]]:
-    """The crate's name with each version that something says.
+    """The crate's name with each version that something says, the newest last.
 
     That is the paths of its source in the compiled crate, or in cargo's list of its files, else the
-    lock file beside std's source, else the toolchain's lists of licenses.
+    lock file beside std's source, else the toolchain's lists of licenses. The last of those is of the
+    compiler's crates, too, and has several of some: adler2 2.0.0 and 2.0.1 in Rust 1.95.
     """
     pattern = name.replace("_", "[-_]")
     library, share = sysroot / "lib/rustlib/src/rust/library", sysroot / "share/doc/rust"
@@ -36,9 +37,9 @@ def versions(name: str, sysroot: Path, compiled: Path) -> list[tuple[str, str]]:
     ]
     for file, expression in sources:
         text = file.read_bytes().decode(errors="replace") if file.exists() else ""
-        found = sorted(set(re.findall(expression, text)))
+        found = set(re.findall(expression, text))
         if found:
-            return found
+            return sorted(found, key=lambda it: tuple(map(int, re.findall(r"\d+", it[1]))))
     return []
 
 

@@ -137,6 +137,10 @@ fn a_release_knows_what_it_is_made_of() {
             "echo 'other-1.2.3/src/lib.rs /other-1.2.3/src/lib.rs' >libother-0.rlib",
             "other 1.2.3\n",
         ),
+        (
+            "echo '/other-0.9.0/src/lib.rs /other-0.10.0/src/lib.rs' >libother-0.rlib",
+            "other 0.10.0\n",
+        ),
     ] {
         let command = format!(
             "cd '{}'\nrm -f *.rlib\n{files}\n{change}\npython3 '{}' /nowhere . 2>&1 || true",
