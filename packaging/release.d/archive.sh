@@ -4,7 +4,8 @@
 archive() {
     local at=$work/$machine
     [ "$machine" = $host ] || .ci/setup-toolchain "$toolchain"
-    rm -rf "$at/build" "${at:?}/$name"
+    # A crate that was compiled for another release is not of this one.
+    rm -rf "$at/build" "$at/target" "${at:?}/$name"
     mkdir -p "$at"
     "${kind}_tools" "$at"
     cmake -S . -B "$at/build" -DCMAKE_C_COMPILER="$cc" -DCMAKE_INSTALL_LIBDIR=lib \
