@@ -21,6 +21,7 @@ GENERIC = {
     "rust-std": "MIT OR Apache-2.0",
     "libunwind": "Apache-2.0 WITH LLVM-exception",
     "libgcc": "GPL-3.0-or-later WITH GCC-exception-3.1",
+    "mingw-w64": "ZPL-2.1",
 }
 
 Part = tuple[str, str]

@@ -47,22 +47,28 @@ packed() {
 }
 
 # What the library is made of, a line each: the crates that this one needs there, Rust's standard library and its
-# crates, and the unwinder of the compiler that links.
+# crates, and what the compiler that links brings.
 parts() {
-    local built
+    local built=$work/$machine/target/$rust/release/deps
     # shellcheck source=/dev/null
     [ "$machine" = $host ] || . "$toolchain/env.sh"
     cargo tree --locked --edges normal --target "$rust" --prefix none --format '{p}' | sed '1d; s/ v/ /; s/ (.*//'
-    if [ "$kind" = gnu ]; then
-        built=$(rustc --print sysroot)/lib/rustlib/$rust/lib
-    else
-        built=$(find "$work/$machine" -type d -path "*/$rust/release/deps")
-    fi
+    [ "$kind" != gnu ] || built=$(rustc --print sysroot)/lib/rustlib/$rust/lib
     python3 packaging/release.d/standard.py "$(rustc --print sysroot)" "$built"
     rustc --version | sed 's/^rustc \([0-9.]*\).*/rust-std \1/'
+    runtime
+}
+
+# The unwinder; for Windows, also what starts a DLL. A version that is not found is a failure.
+runtime() {
     case $kind in
-        gnu | musl) zig native --version | sed -n 's/^clang version \([0-9.]*\).*/libunwind \1/p' ;;
-        windows) "$cc" -dumpfullversion | sed 's/^/libgcc /' ;;
+        gnu | musl) zig native --version | sed -n 's/^clang version \([0-9.]*\).*/libunwind \1/p' | grep . ;;
+        windows)
+            # Debian's compiler itself says only the first number.
+            { dpkg-query -W -f '${Version}\n' gcc-mingw-w64-x86-64-posix-runtime || "$cc" -dumpfullversion; } |
+                sed -n 's/-.*//; s/^[0-9]/libgcc &/p' | grep .
+            "$cc" -E -P - <<<$'#include <_mingw.h>\nversion __MINGW64_VERSION_STR' |
+                sed -n 's/[" ]//g; s/^version\([0-9]\)/mingw-w64 \1/p' | grep . ;;
     esac
 }
 

@@ -155,3 +155,34 @@ fn a_release_knows_what_it_is_made_of() {
         );
     }
 }
+
+/// What the compiler that links brings has a version.
+#[test]
+fn a_release_names_what_its_compiler_brings() {
+    if !are_there("the compiler's parts of a release", &["bash"]) {
+        return;
+    }
+    let found = folder("the compiler's parts").join("found");
+    let zig = |says: &str| format!("kind=musl\nzig() {{ echo '{says}'; }}");
+    let mingw = |package: &str, version: &str| {
+        format!(
+            "kind=windows cc=compiler\ndpkg-query() {{ {package}; }}
+            compiler() {{ [ $1 = -E ] && echo 'version {version}' || echo 13.2.1; }}"
+        )
+    };
+    let (number, debian) = ("\"10\" \".\" \"0\"", "echo 12.2.0-14+deb12u1");
+    for (tools, expected) in [
+        (zig("clang version 22.1.8 (a place)"), "libunwind 22.1.8\n"),
+        (zig("clang 22.1.8"), ""),
+        (mingw(debian, number), "libgcc 12.2.0\nmingw-w64 10.0\n"),
+        (mingw("false", number), "libgcc 13.2.1\nmingw-w64 10.0\n"),
+        (mingw("echo", number), ""),
+        (mingw(debian, "__MINGW64_VERSION_STR"), ""),
+    ] {
+        let command = format!("{tools}\nruntime >'{}'", found.display());
+        let succeeds = with_functions_of("packaging/release", &command);
+        assert_eq!(succeeds, !expected.is_empty(), "{tools}");
+        let found = fs::read_to_string(&found).expect("a list");
+        assert!(!succeeds || found == expected, "{tools}: {found}");
+    }
+}
