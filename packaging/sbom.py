@@ -1,7 +1,8 @@
 """Writes the SBOM of a release, in CycloneDX: python3 packaging/sbom.py FILE ARTIFACT=PARTS...
 
 An artifact is a file of the release. PARTS is a file with the name and the version of each part
-that is linked into it, or nothing: crates, Rust's standard library, and the unwinder.
+that is linked into it, or that it needs: crates, Rust's standard library, and what the compiler
+that links brings.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import NAMESPACE_URL, uuid5
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -88,8 +90,18 @@ def components(parts: set[Part]) -> list[Json]:
 
 
 def read(path: str) -> list[Part]:
-    lines = Path(path).read_text(encoding="utf-8").splitlines() if path else []
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
     return sorted({(name, version) for name, version in map(str.split, lines)})
+
+
+def file(path: Path, version: str) -> Json:
+    return {
+        "type": "file",
+        "bom-ref": f"file:{path.name}",
+        "name": path.name,
+        "version": version,
+        "hashes": sha256(hashlib.sha256(path.read_bytes()).hexdigest()),
+    }
 
 
 def main(path: str, arguments: list[str]) -> None:
@@ -99,22 +111,16 @@ def main(path: str, arguments: list[str]) -> None:
     itself = component(("spoolbuf", version), "MIT OR Apache-2.0")
     needed = components({part for parts in artifacts.values() for part in parts})
     refs = {(it["name"], it["version"]): it["bom-ref"] for it in needed}
-    files = [
-        {
-            "type": "file",
-            "bom-ref": f"file:{it.name}",
-            "name": it.name,
-            "version": version,
-            "hashes": sha256(hashlib.sha256(it.read_bytes()).hexdigest()),
-        }
-        for it in artifacts
-    ]
+    files = [file(it, version) for it in artifacts]
     dependencies = [{"ref": itself["bom-ref"], "dependsOn": [it["bom-ref"] for it in files]}]
-    for file, parts in zip(files, artifacts.values()):
-        dependencies.append({"ref": file["bom-ref"], "dependsOn": [refs[it] for it in parts]})
+    for it, parts in zip(files, artifacts.values()):
+        dependencies.append({"ref": it["bom-ref"], "dependsOn": [refs[part] for part in parts]})
+    dependencies += [{"ref": it, "dependsOn": []} for it in refs.values()]
     bom = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
+        # The same from the same files.
+        "serialNumber": uuid5(NAMESPACE_URL, json.dumps(files)).urn,
         "version": 1,
         "metadata": {
             "timestamp": said("git", "log", "-1", "--format=%cI").strip(),
@@ -122,6 +128,8 @@ def main(path: str, arguments: list[str]) -> None:
         },
         "components": files + needed,
         "dependencies": dependencies,
+        # A file names all of its parts. Which of them needs which is not said.
+        "compositions": [{"aggregate": "unknown", "dependencies": [*refs.values()]}],
     }
     Path(path).write_text(json.dumps(bom, indent=2) + "\n", encoding="utf-8")
 

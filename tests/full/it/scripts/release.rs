@@ -186,3 +186,31 @@ fn a_release_names_what_its_compiler_brings() {
         assert!(!succeeds || found == expected, "{tools}: {found}");
     }
 }
+
+/// The SBOM is the same from the same files, and each of its components is in its graph.
+#[test]
+fn a_release_has_one_sbom() {
+    if !are_there("an SBOM", &["bash", "python3", "git"]) {
+        return;
+    }
+    let folder = folder("an SBOM");
+    fs::write(folder.join("parts"), "mingw-w64 10.0.0\n").expect("written");
+    let sbom = |bytes: &str| {
+        fs::write(folder.join("a file.zip"), bytes).expect("written");
+        let mut script = Command::new("python3");
+        script.arg(root().join("packaging/sbom.py")).arg("sbom");
+        script.arg("a file.zip=parts").current_dir(&folder);
+        let outcome = run(&mut script, HANGS_AFTER);
+        assert!(outcome.status.success(), "{}", outcome.output);
+        fs::read_to_string(folder.join("sbom")).expect("an SBOM")
+    };
+    let serial = |text: &str| {
+        let (_, after) = text.split_once("\"serialNumber\": ").expect(text);
+        after.lines().next().map(str::to_owned)
+    };
+    let first = sbom("bytes");
+    assert_eq!(sbom("bytes"), first);
+    assert_ne!(serial(&sbom("others")), serial(&first));
+    let part = "\"ref\": \"pkg:generic/mingw-w64@10.0.0\"";
+    assert!(first.contains(part), "{first}");
+}
