@@ -18,7 +18,7 @@ archive() {
     parts >"$at/parts"
 }
 
-# Nothing is needed beyond what there() has found.
+# Nothing is needed beyond what can_be_made() has found.
 gnu_tools() { :; }
 musl_tools() { :; }
 windows_tools() {

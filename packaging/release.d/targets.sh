@@ -47,19 +47,14 @@ describe() {
 }
 
 # Whether what the target needs is there; says so loudly if it is not.
-there() {
-    local program programs=(cmake pkg-config python3)
+can_be_made() {
+    local programs=(cmake pkg-config python3)
     case $kind in
         gnu) programs+=("$cc" "${gcc}nm" "${gcc}objdump") ;;
         musl) programs+=("$cc" "${gcc}nm" "${gcc}readelf" musl-gcc) ;;
         windows) programs+=("$cc" x86_64-w64-mingw32-g++-posix "${gcc}objdump" wine zip) ;;
     esac
-    for program in "${programs[@]}" ${runner:+"${runner[0]}"}; do
-        command -v "$program" >/dev/null && continue
-        echo "SKIPPED: the release for $machine ($program is missing)" >&2
-        [ -z "${SPOOLBUF_REQUIRE_ALL:-}" ] || exit 1
-        return 1
-    done
+    there "the release for $machine" "${programs[@]}" ${runner:+"${runner[0]}"}
 }
 
 # From PyPI: what links for other systems, what wheels are made with, and what reads the results.
