@@ -103,7 +103,7 @@ fn a_release_refuses_the_builders_paths() {
     if !are_there("the paths in a release", &["bash"]) {
         return;
     }
-    let folder = folder("the builder's paths");
+    let folder = folder("the paths of a builder");
     for (text, is_right) in [
         ("src/lib.rs".to_owned(), true),
         (format!("{}/src/lib.rs", root().display()), false),
@@ -162,7 +162,7 @@ fn a_release_names_what_its_compiler_brings() {
     if !are_there("the compiler's parts of a release", &["bash"]) {
         return;
     }
-    let found = folder("the compiler's parts").join("found");
+    let found = folder("the parts of a compiler").join("found");
     let zig = |says: &str| format!("kind=musl\nzig() {{ echo '{says}'; }}");
     let mingw = |package: &str, version: &str| {
         format!(
