@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use super::folder;
-use crate::foreign::are_there;
+use crate::foreign::{are_there, program};
 use crate::library::{HANGS_AFTER, root, run};
 
 /// The functions of a script, then a command; whether that succeeded.
@@ -213,4 +213,24 @@ fn a_release_has_one_sbom() {
     assert_ne!(serial(&sbom("others")), serial(&first));
     let part = "\"ref\": \"pkg:generic/mingw-w64@10.0.0\"";
     assert!(first.contains(part), "{first}");
+}
+
+/// A folder with a space in its name is one argument of the compiler.
+#[test]
+fn a_release_is_built_in_any_folder() {
+    if !are_there("the cargo of a release", &["bash"]) {
+        return;
+    }
+    let folder = folder("the cargo of a release");
+    let says = "printf '%s|' \"$CARGO_ENCODED_RUSTFLAGS\" \"$RUSTFLAGS\"";
+    program(&folder.join("bin/cargo"), says);
+    let path = format!("{}:/usr/bin:/bin", folder.join("bin").display());
+    let mut cargo = Command::new(root().join("packaging/release.d/cargo"));
+    cargo.arg("rustc").env("PATH", path).env("work", "/nowhere");
+    cargo.env("machine", "x86_64").env("host", "x86_64");
+    cargo.env("kind", "windows").env("rust", "a-target");
+    cargo.env("toolchain", "/a b").env("CARGO_HOME", "/c d");
+    let outcome = run(&mut cargo, HANGS_AFTER);
+    let flags = "--remap-path-prefix=/a b=/rust\u{1f}--remap-path-prefix=/c d=/cargo||";
+    assert_eq!(outcome.output, flags);
 }
