@@ -52,8 +52,8 @@ if [ -e "$built/spoolbuf.dll" ]; then
     [ -e "$built/libspoolbuf.a" ] || exit 0
     if "${OBJCOPY:-objcopy}" -D --wildcard --strip-debug -L '!*compiler_builtins*' -L '_ZN*' -L '_R*' -L 'rust_*' \
         -L '__rust*' "$built/libspoolbuf.a" "$out/local.a" &&
-        ! "${NM:-nm}" -g "$out/local.a" 2>/dev/null | grep -v compiler_builtins |
-            grep -qE ' (_ZN|_R|rust_|__rust)'; then
+        names=$("${NM:-nm}" -g "$out/local.a" 2>/dev/null || :) && [ -n "$names" ] &&
+        ! echo "$names" | grep -v compiler_builtins | grep -qE ' (_ZN|_R|rust_|__rust)'; then
         put "$out/local.a" "$out/libspoolbuf.a"
     else
         echo "spoolbuf: libspoolbuf.a keeps the symbols of Rust" >&2

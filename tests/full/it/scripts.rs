@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::foreign::{are_there, program};
-use crate::library::{HANGS_AFTER, root, run, scratch};
+use crate::library::{HANGS_AFTER, Outcome, root, run, scratch};
 
 mod release;
 
@@ -98,35 +98,50 @@ fn what_fails_beside_a_step_ends_the_run() {
     assert!(after.starts_with(last), "{said}");
 }
 
+/// `packaging/libraries.sh` with what cargo has built, and an nm that fails.
+fn libraries_without_nm(folder: &Path, built: &[&str]) -> Outcome {
+    // A folder for each target: what cargo's configuration says of it is not asked.
+    for name in built {
+        let library = folder.join("cargo/this-machine/release").join(name);
+        fs::create_dir_all(library.parent().expect("a folder")).expect("a folder");
+        fs::write(library, "built").expect("written");
+    }
+    let cargo = folder.join("cargo that builds nothing");
+    program(&cargo, "echo 'cargo 9.0.0'");
+    let (rustc, objcopy) = (folder.join("rustc"), folder.join("objcopy"));
+    program(&rustc, "echo 'host: this-machine'");
+    program(&objcopy, "for to; do :; done; echo local >\"$to\"");
+    let mut script = Command::new("sh");
+    script
+        .arg(root().join("packaging/libraries.sh"))
+        .arg(folder);
+    script.env("CARGO", &cargo).env("RUSTC", &rustc);
+    script.env("NM", "false").env("OBJCOPY", objcopy);
+    script.env_remove("CARGO_TARGET_DIR");
+    script.env_remove("CARGO_BUILD_TARGET");
+    run(&mut script, HANGS_AFTER)
+}
+
 /// An archive of no function is none.
 #[test]
 fn libraries_need_a_list_of_functions() {
     let folder = folder("no functions");
-    // A folder for each target: what cargo's configuration says of it is not asked.
-    let built = folder.join("cargo/this-machine/release");
-    fs::create_dir_all(&built).expect("a folder");
-    for name in ["libspoolbuf.so", "libspoolbuf.a"] {
-        fs::write(built.join(name), "").expect("written");
-    }
-    let cargo = folder.join("cargo that builds nothing");
-    program(&cargo, "echo 'cargo 9.0.0'");
-    let rustc = folder.join("rustc");
-    program(&rustc, "echo 'host: this-machine'");
-    let mut script = Command::new("sh");
-    script
-        .arg(root().join("packaging/libraries.sh"))
-        .arg(&folder);
-    script.env("CARGO", &cargo).env("RUSTC", &rustc);
-    script.env("NM", "false").env_remove("CARGO_TARGET_DIR");
-    script.env_remove("CARGO_BUILD_TARGET");
-    let outcome = run(&mut script, HANGS_AFTER);
+    let outcome = libraries_without_nm(&folder, &["libspoolbuf.so", "libspoolbuf.a"]);
     assert!(!outcome.status.success(), "{}", outcome.output);
-    assert!(
-        outcome.output.contains("false finds no function"),
-        "{}",
-        outcome.output
-    );
+    let why = "false finds no function";
+    assert!(outcome.output.contains(why), "{}", outcome.output);
     assert!(!folder.join("libspoolbuf.a").exists());
+}
+
+/// On Windows, too, a list that could not be made does not say that Rust's symbols are gone.
+#[test]
+fn an_archive_of_windows_needs_a_list_of_symbols() {
+    let folder = folder("no symbols");
+    let outcome = libraries_without_nm(&folder, &["spoolbuf.dll", "libspoolbuf.a"]);
+    let why = "libspoolbuf.a keeps the symbols of Rust";
+    assert!(outcome.output.contains(why), "{}", outcome.output);
+    let archive = fs::read_to_string(folder.join("libspoolbuf.a"));
+    assert_eq!(archive.expect("an archive"), "built");
 }
 
 /// What was run on another machine is said, with how it ended.
