@@ -12,10 +12,14 @@ fn main() {
     let argument = |text: &str| println!("cargo:rustc-link-arg={text}");
     match system.as_str() {
         "macos" | "ios" => {
-            let version = var("CARGO_PKG_VERSION").unwrap_or_default();
+            // Apple's linker refuses a version that is more than numbers, such as 0.2.0-rc.1.
+            let [minor, patch] = ["MINOR", "PATCH"]
+                .map(|part| var(format!("CARGO_PKG_VERSION_{part}")).unwrap_or_default());
             // As with the SONAME, any version of this major one will do.
             let names = format!("-install_name,@rpath/libspoolbuf.{major}.dylib");
-            let versions = format!("-compatibility_version,{major}.0.0,-current_version,{version}");
+            let versions = format!(
+                "-compatibility_version,{major}.0.0,-current_version,{major}.{minor}.{patch}"
+            );
             println!("cargo:rustc-cdylib-link-arg=-Wl,{names},{versions}");
         }
         "windows" => {}
