@@ -1,5 +1,5 @@
-# How the files of the libraries are called, for each system. packaging/libraries.sh has the names of
-# Unix again.
+# How the files of the libraries are called, for each system. packaging/libraries.sh has the names again.
+#   SPOOLBUF_MSVC     whether the compiler is Visual Studio's or one in its place, as clang can be
 #   SPOOLBUF_SHARED   the shared library
 #   SPOOLBUF_SONAME   the name that programs look for, a link
 #   SPOOLBUF_PLAIN    the name that the linker looks for, a link
@@ -7,6 +7,10 @@
 #   SPOOLBUF_ARCHIVE  the static library
 #   SPOOLBUF_PRIVATE  the system's libraries that the static one needs
 #   SPOOLBUF_HIDE     the linker's option by which a plugin exports no function of the static one
+set(SPOOLBUF_MSVC OFF)
+if(MSVC OR CMAKE_C_SIMULATE_ID STREQUAL "MSVC")
+  set(SPOOLBUF_MSVC ON)
+endif()
 set(SPOOLBUF_SONAME "")
 set(SPOOLBUF_PLAIN "")
 set(SPOOLBUF_IMPORT "")
@@ -15,7 +19,7 @@ set(SPOOLBUF_HIDE "")
 if(WIN32)
   set(SPOOLBUF_SHARED "spoolbuf.dll")
   set(SPOOLBUF_PRIVATE kernel32 ntdll userenv ws2_32 dbghelp)
-  if(MSVC)
+  if(SPOOLBUF_MSVC)
     set(SPOOLBUF_IMPORT "spoolbuf.dll.lib")
     set(SPOOLBUF_ARCHIVE "spoolbuf.lib")
   else()

@@ -12,7 +12,7 @@ if(NOT spoolbuf_triple)
 endif()
 
 # The library is for the compiler of this build, which need not be the one that Rust was installed for.
-if(MSVC)
+if(SPOOLBUF_MSVC)
   set(spoolbuf_compiler "msvc")
 else()
   set(spoolbuf_compiler "gnu")
@@ -23,8 +23,16 @@ if(spoolbuf_triple MATCHES "-windows-(msvc|gnu)" AND NOT CMAKE_MATCH_1 STREQUAL 
     message(FATAL_ERROR " spoolbuf for ${spoolbuf_triple} can't be linked by ${CMAKE_C_COMPILER}")
   endif()
   string(REGEX REPLACE "-windows-.*" "-windows-${spoolbuf_compiler}" spoolbuf_triple "${spoolbuf_triple}")
-  # There is no other one for this machine.
+  # Rust has no aarch64-pc-windows-gnu.
   string(REGEX REPLACE "^aarch64-pc-windows-gnu$" "aarch64-pc-windows-gnullvm" spoolbuf_triple "${spoolbuf_triple}")
+endif()
+# Visual Studio has a compiler for each machine, on each.
+if(SPOOLBUF_MSVC AND NOT spoolbuf_named)
+  foreach(spoolbuf_machine IN ITEMS ARM64:aarch64 X86:i686 x64:x86_64)
+    if(spoolbuf_machine MATCHES "^${CMAKE_C_COMPILER_ARCHITECTURE_ID}:(.*)")
+      string(REGEX REPLACE "^[^-]*-(.*)" "${CMAKE_MATCH_1}-\\1" spoolbuf_triple "${spoolbuf_triple}")
+    endif()
+  endforeach()
 endif()
 if(CMAKE_SIZEOF_VOID_P EQUAL 4 AND NOT spoolbuf_named)
   string(REGEX REPLACE "^x86_64-(.*-windows-)" "i686-\\1" spoolbuf_triple "${spoolbuf_triple}")

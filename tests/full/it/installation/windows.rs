@@ -7,6 +7,9 @@ use super::{folder, shell};
 use crate::foreign::{are_there, command};
 use crate::library::{HANGS_AFTER, Outcome, root, run};
 
+/// What CMake knows of a clang that compiles for Visual Studio.
+const CLANG: &str = "set(CMAKE_C_COMPILER_ID Clang)\nset(CMAKE_C_SIMULATE_ID MSVC)";
+
 /// What CMake says in a project that believes that this is Windows, with more lines of its own.
 fn configured(project: &Path, lines: &str, variables: &[(&str, &str)]) -> Outcome {
     let lines = format!(
@@ -31,10 +34,10 @@ fn commands(name: &str, lines: &str, variables: &[(&str, &str)]) -> String {
     fs::read_to_string(project.join(rules)).expect("rules")
 }
 
-/// A cargo of a Rust that was installed for another compiler.
-fn cargo_for(host: &str) -> String {
+/// A cargo of a Rust that was installed for another compiler, for one test.
+fn cargo_for(host: &str, test: &str) -> String {
     let script = format!("#!/bin/sh\nprintf 'cargo 1.95.0\\nhost: {host}\\n'\n");
-    let cargo = folder("a cargo of Windows").join("cargo");
+    let cargo = folder(test).join("cargo");
     fs::write(&cargo, script).expect("written");
     shell(root(), &format!("chmod +x '{}'", cargo.display()));
     cargo.display().to_string()
@@ -91,8 +94,36 @@ fn the_library_is_for_the_compiler_of_the_build() {
             "i686-pc-windows-msvc",
             "spoolbuf.dll.lib",
         ),
+        (
+            "x86_64-pc-windows-msvc",
+            "set(MSVC 1)\nset(CMAKE_C_COMPILER_ARCHITECTURE_ID ARM64)",
+            "aarch64-pc-windows-msvc",
+            "spoolbuf.dll.lib",
+        ),
+        (
+            "aarch64-pc-windows-msvc",
+            "set(MSVC 1)\nset(CMAKE_C_COMPILER_ARCHITECTURE_ID x64)",
+            "x86_64-pc-windows-msvc",
+            "spoolbuf.dll.lib",
+        ),
+        (
+            "aarch64-pc-windows-msvc",
+            "set(MSVC 1)\nset(CMAKE_C_COMPILER_ARCHITECTURE_ID X86)",
+            "i686-pc-windows-msvc",
+            "spoolbuf.dll.lib",
+        ),
+        (
+            "x86_64-pc-windows-msvc",
+            CLANG,
+            "x86_64-pc-windows-msvc",
+            "spoolbuf.dll.lib",
+        ),
     ] {
-        let said = commands("another compiler", lines, &[("CARGO", &cargo_for(host))]);
+        let said = commands(
+            "another compiler",
+            lines,
+            &[("CARGO", &cargo_for(host, "a cargo of Windows"))],
+        );
         assert!(
             said.contains(&format!("-DTARGET={target} ")),
             "{host}: {said}"
@@ -107,4 +138,24 @@ fn the_library_is_for_the_compiler_of_the_build() {
     assert!(!refused.status.success());
     let why = " spoolbuf for x86_64-pc-windows-msvc can't be linked by ";
     assert!(refused.output.contains(why), "{}", refused.output);
+}
+
+/// cargo would link with a gcc from PATH, which need not be the compiler of the build; Visual Studio's it finds.
+#[test]
+fn the_compiler_of_the_build_links() {
+    if !are_there("the linker on Windows", &["cmake", "cc", "make"]) {
+        return;
+    }
+    let cargo = cargo_for("x86_64-pc-windows-msvc", "a cargo that links");
+    let variable = "CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=/";
+    let said = commands("gcc links", "", &[("CARGO", &cargo)]);
+    assert!(said.contains(variable), "{said}");
+    for lines in [
+        "set(MSVC 1)",
+        CLANG,
+        "set(MSVC 1)\nset(SPOOLBUF_RUST_TARGET x86_64-pc-windows-msvc)",
+    ] {
+        let said = commands("cargo finds a linker", lines, &[("CARGO", &cargo)]);
+        assert!(!said.contains("_LINKER="), "{lines}: {said}");
+    }
 }
