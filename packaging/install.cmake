@@ -45,7 +45,7 @@ function(spoolbuf_up_from folder result)
   set(${result} "${up}" PARENT_SCOPE)
 endfunction()
 
-# For pkg-config, which takes a space as an end. A folder that is not in the prefix stays as it is.
+# pkg-config ends a path at a space that is not escaped. A folder that is not in the prefix stays as it is.
 spoolbuf_up_from("${CMAKE_INSTALL_LIBDIR}/pkgconfig" spoolbuf_up)
 string(REPLACE " " "\\ " SPOOLBUF_PC_PREFIX "\${pcfiledir}/${spoolbuf_up}")
 foreach(spoolbuf_name IN ITEMS INCLUDEDIR LIBDIR)
@@ -54,6 +54,11 @@ foreach(spoolbuf_name IN ITEMS INCLUDEDIR LIBDIR)
     string(PREPEND SPOOLBUF_PC_${spoolbuf_name} "\${prefix}/")
   endif()
 endforeach()
+# Visual Studio's spoolbuf.lib is the static library.
+set(SPOOLBUF_PC_NAME "spoolbuf")
+if(SPOOLBUF_MSVC)
+  set(SPOOLBUF_PC_NAME "spoolbuf.dll")
+endif()
 list(TRANSFORM SPOOLBUF_PRIVATE PREPEND "-l" OUTPUT_VARIABLE SPOOLBUF_PC_PRIVATE)
 list(APPEND SPOOLBUF_PC_PRIVATE ${SPOOLBUF_HIDE})
 list(JOIN SPOOLBUF_PC_PRIVATE " " SPOOLBUF_PC_PRIVATE)

@@ -159,3 +159,20 @@ fn the_compiler_of_the_build_links() {
         assert!(!said.contains("_LINKER="), "{lines}: {said}");
     }
 }
+
+/// With Visual Studio, `-lspoolbuf` is spoolbuf.lib, the static library.
+#[test]
+fn pkg_config_names_the_shared_library() {
+    if !are_there("pkg-config on Windows", &["cmake", "cc", "make"]) {
+        return;
+    }
+    let cargo = cargo_for("x86_64-pc-windows-msvc", "a cargo for pkg-config");
+    for (compiler, name) in [("", "spoolbuf"), ("set(MSVC 1)", "spoolbuf.dll")] {
+        let project = folder("a file for pkg-config");
+        let lines = format!("set(SPOOLBUF_INSTALL ON)\n{compiler}");
+        configured(&project, &lines, &[("CARGO", &cargo)]).expect_success("cmake");
+        let file = fs::read_to_string(project.join("build/spoolbuf/spoolbuf.pc")).expect("a file");
+        let libraries = format!("\nLibs: -L${{libdir}} -l{name}\n");
+        assert!(file.contains(&libraries), "{compiler}: {file}");
+    }
+}
