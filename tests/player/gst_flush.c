@@ -48,7 +48,7 @@ int main(int argc, char **argv)
     int ends[2], again, warnings;
 
     assert(file != NULL && fseek(file, 0, SEEK_END) == 0 && pipe(ends) == 0);
-    alarm(600);
+    alarm(1100);
     gst_init(NULL, NULL);
     assert(spoolbuf_fd_source(&callback, ends[0], 1, &size) == 0);
     size = (uint64_t)ftell(file);

@@ -123,7 +123,7 @@ static void warns(const char *name)
 int main(int argc, char **argv)
 {
     assert(argc == 2);
-    alarm(600);
+    alarm(1100);
     gst_init(NULL, NULL);
     asks_meanwhile(argv[1]);
     warns(argv[1]);

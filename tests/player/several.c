@@ -791,7 +791,7 @@ int main(int argc, char **argv)
     played = argv[1];
     written = argv[2];
     /* Kills a player that hangs, with a core of all threads if one is wanted. */
-    alarm(600);
+    alarm(1100);
     expected = expected_of_pipe = play_directly(0);
 #ifdef PIPED
     expected_of_pipe = play_directly(1);

@@ -39,8 +39,8 @@ static int piped(const char *name)
     return dup(fileno(pipe));
 }
 
-/* By hand, since gst_parse_launch() links some elements later, and only once: not when it plays again.
- * */
+/* By hand, since gst_parse_launch() links some elements later, and only once: not when it plays
+ * again. */
 static void on_pad(GstElement *decoder, GstPad *pad, gpointer sound)
 {
     GstPad *sink = gst_element_get_static_pad((GstElement *)sound, "sink");
