@@ -122,8 +122,12 @@ static void frees_other(watcher *self)
 
 static void frees_buffer(watcher *self)
 {
+    sb_watch *none;
+
     sb_free(self->buffer);
-    CHECK_EQ(sb_when(self->buffer, 0, on_ready, self, &self->watch), SB_ERR_INVALID);
+    /* Not into its own, which watch() may still be looking at. */
+    CHECK_EQ(sb_when(self->buffer, 0, on_ready, self, &none), SB_ERR_INVALID);
+    CHECK(none == NULL);
 }
 
 static int64_t free_in_ready(void (*act)(watcher *))
