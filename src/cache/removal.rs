@@ -69,7 +69,8 @@ impl Shelf {
         if !self.may_have_unclaimed.load(Ordering::Relaxed) {
             return;
         }
-        // More may come as fast as these go. One look more than there are notes that none is left.
+        // More may come as fast as these go, so the number of looks is limited. The one extra look finds that
+        // none is left.
         let most = self.with_table(|table| table.unclaimed.len());
         for _ in 0..=most {
             if !self.give_up_overdue() {

@@ -98,7 +98,7 @@ impl Budget {
         while !self.memory.try_add(round.needed()) {
             let bytes = round.needed();
             let spilled = match round.spill(self, &|| !self.memory.fits(bytes)) {
-                // No spool file takes bytes. What is not in use frees memory all the same. This has no
+                // No spool file takes bytes. Evicting what is not in use frees memory as well. This has no
                 // limit: the call must not fail while something can go.
                 Err(_) if self.evict(round.cause) => {
                     round.restart(self);
